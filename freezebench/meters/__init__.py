@@ -1,0 +1,1 @@
+"""What a run costs: memory, energy, power and time, measured or absent with a reason."""

@@ -1,0 +1,71 @@
+"""One measured figure with its provenance."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self, get_args
+
+from freezebench.errors import RecordError
+
+Status = Literal["measured", "partial", "not_measured"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One figure that was measured, or the reason why it was not.
+
+    Attributes:
+        value: The figure in ``unit``; ``None`` exactly when ``status`` is ``not_measured``. Never an estimate.
+        unit: SI unit or ``"1"`` for a ratio: ``s``, ``J``, ``W``, ``B`` (bytes), ``1/s``, ``degC``.
+        source: Where the figure comes from, for example ``nvmlDeviceGetTotalEnergyConsumption``.
+        status: ``measured`` (whole window), ``partial`` (part of it, see ``coverage``) or ``not_measured``.
+        reason: Why the figure is not a full measurement and what the person can do; ``None`` when it is one.
+        uncertainty: Half-width of the interval around ``value`` that holds the true figure, in ``unit``.
+        num_samples: Number of samples behind a sampled figure.
+        max_gap_s: Largest time between two neighbouring samples, in seconds.
+        coverage: Share of the window that the samples cover, 0 to 1.
+        low_confidence: The window was too short for the source's update period to be negligible.
+    """
+
+    value: float | None
+    unit: str
+    source: str
+    status: Status = "measured"
+    reason: str | None = None
+    uncertainty: float | None = None
+    num_samples: int | None = None
+    max_gap_s: float | None = None
+    coverage: float | None = None
+    low_confidence: bool = False
+
+    def __post_init__(self) -> None:
+        if self.status not in get_args(Status):
+            raise RecordError(f"unknown reading status {self.status!r}: expected one of {get_args(Status)}")
+        if (self.value is None) != (self.status == "not_measured"):
+            raise RecordError(f"a reading has no value exactly when it is not_measured: {self!r}")
+        if self.value is not None and not math.isfinite(self.value):
+            raise RecordError(f"a measured value is a finite number, not {self.value!r}")
+        if self.status != "measured" and not self.reason:
+            raise RecordError(f"a reading that is {self.status} must say why: {self!r}")
+
+    @classmethod
+    def not_measured(cls, unit: str, source: str, reason: str) -> Self:
+        """Return the reading of a figure that was not measured, with the reason."""
+        return cls(value=None, unit=unit, source=source, status="not_measured", reason=reason)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return this reading as a dictionary of JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Return the reading that ``to_json`` wrote.
+
+        Raises:
+            RecordError: If fields are missing, unknown or contradictory.
+        """
+        try:
+            return cls(**data)
+        except TypeError as error:
+            raise RecordError(f"not a reading: {error}") from error

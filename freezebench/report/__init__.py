@@ -1,0 +1,1 @@
+"""What people read: tables and files made of records and verdicts."""

@@ -1,0 +1,1 @@
+"""One run from specification to record, and the session that owns the runs."""

@@ -1,0 +1,1 @@
+"""How a task is trained: batches, precision, the step, evaluation."""

@@ -1,0 +1,1 @@
+"""What the outcomes mean: pure functions on arrays and records."""
