@@ -1,0 +1,59 @@
+"""freezebench: which encoder layers can be frozen, what accuracy it costs, and what time, memory and energy it saves.
+
+The public names are loaded on first use (PEP 562), so that importing the pytest plugin loads neither torch nor numpy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from freezebench.meters.window import measure
+    from freezebench.runs.experiment import run
+    from freezebench.specs.freeze import FreezeSpec
+    from freezebench.specs.grid import parse_grid
+    from freezebench.specs.run import DataSpec, Protocol, RunSpec
+    from freezebench.tasks.layers import freeze
+    from freezebench.tasks.models import load_model
+    from freezebench.verdicts.noninferiority import noninferiority
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DataSpec",
+    "FreezeSpec",
+    "Protocol",
+    "RunSpec",
+    "freeze",
+    "load_model",
+    "measure",
+    "noninferiority",
+    "parse_grid",
+    "run",
+]
+
+_HOMES = {
+    "DataSpec": "specs.run",
+    "FreezeSpec": "specs.freeze",
+    "Protocol": "specs.run",
+    "RunSpec": "specs.run",
+    "freeze": "tasks.layers",
+    "load_model": "tasks.models",
+    "measure": "meters.window",
+    "noninferiority": "verdicts.noninferiority",
+    "parse_grid": "specs.grid",
+    "run": "runs.experiment",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Return a public name from the module where it lives, importing that module now."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'freezebench' has no attribute {name!r}. Public names: {', '.join(__all__)}.")
+    return getattr(import_module(f"freezebench.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Return the names that this package offers."""
+    return sorted([*globals(), *__all__])

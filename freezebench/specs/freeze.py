@@ -1,0 +1,132 @@
+"""Freeze specs: which parts of an encoder are frozen, as a value and as the id that people read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+from freezebench.errors import SpecError
+
+GRAMMAR = "none, emb, L3, L0-3, head, or parts joined by '+' such as emb+L0-3"
+
+_LAYERS = re.compile(r"[Ll]([0-9]{1,4})(?:-([0-9]{1,4}))?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreezeSpec:
+    """The parts of an encoder whose parameters do not train.
+
+    Attributes:
+        embeddings: Whether everything before the layer stack is frozen.
+        layers: Frozen transformer layers, numbered from 0 as in module names, ascending.
+        head: Whether everything after the layer stack is frozen.
+    """
+
+    embeddings: bool = False
+    layers: tuple[int, ...] = ()
+    head: bool = False
+
+    def __post_init__(self) -> None:
+        if list(self.layers) != sorted(set(self.layers)) or any(layer < 0 for layer in self.layers):
+            raise SpecError(f"layers of a freeze spec are ascending numbers from 0, not {self.layers!r}")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the spec that an id such as ``emb+L0-3`` names; ``str()`` gives the canonical id back.
+
+        Parts may come in any order, overlap, and be written in any case.
+
+        Raises:
+            SpecError: If a part is not in the grammar, a range runs backwards, or ``none`` has company.
+        """
+        parts = [part.strip() for part in text.split("+")]
+        embeddings = head = False
+        layers: set[int] = set()
+        for part in parts:
+            match part.lower():
+                case "none" if len(parts) == 1:
+                    pass
+                case "none":
+                    raise SpecError(
+                        f"freeze spec {text!r}: 'none' freezes nothing and cannot be joined with other parts."
+                    )
+                case "emb":
+                    embeddings = True
+                case "head":
+                    head = True
+                case _:
+                    layers.update(_parse_layers(part, text))
+        return cls(embeddings=embeddings, layers=tuple(sorted(layers)), head=head)
+
+    @classmethod
+    def prefix(cls, num_frozen_layers: int) -> Self:
+        """Return the spec that freezes the embeddings and the first ``num_frozen_layers`` layers."""
+        return cls(embeddings=True, layers=tuple(range(num_frozen_layers)))
+
+    def __str__(self) -> str:
+        parts = ["emb"] if self.embeddings else []
+        parts += [f"L{first}" if first == last else f"L{first}-{last}" for first, last in _ranges(self.layers)]
+        parts += ["head"] if self.head else []
+        return "+".join(parts) or "none"
+
+    @property
+    def is_none(self) -> bool:
+        """Whether nothing is frozen: the baseline."""
+        return not (self.embeddings or self.layers or self.head)
+
+    @property
+    def is_prefix(self) -> bool:
+        """Whether this is a rung of the ladder: nothing, or the embeddings and layers 0 to k - 1."""
+        if self.is_none:
+            return True
+        return self.embeddings and not self.head and self.layers == tuple(range(len(self.layers)))
+
+    @property
+    def num_frozen_layers(self) -> int:
+        """Number of frozen transformer layers, wherever they are."""
+        return len(self.layers)
+
+    @property
+    def frozen_order(self) -> tuple[int, bool, bool, tuple[int, ...]]:
+        """Sort key that puts the least frozen spec first."""
+        return (len(self.layers) + self.embeddings + self.head, self.head, not self.embeddings, self.layers)
+
+    def check(self, num_layers: int, model: str) -> None:
+        """Make sure that a model of ``num_layers`` layers can be frozen this way.
+
+        Raises:
+            SpecError: If a layer does not exist or nothing would be left to train.
+        """
+        outside = [layer for layer in self.layers if layer >= num_layers]
+        if outside:
+            last = num_layers - 1
+            choice = "L0" if last == 0 else f"L0 … L{last}"
+            raise SpecError(
+                f"cannot freeze layer {outside[0]}: {model} has layers 0 to {last}. Choose from emb, {choice}, head."
+            )
+        if self.embeddings and self.head and len(self.layers) == num_layers:
+            raise SpecError(f"cannot freeze {self}: nothing of {model} would be left to train. Leave out one part.")
+
+
+def _parse_layers(part: str, text: str) -> range:
+    """Return the layer numbers of ``L3`` or ``L0-3``."""
+    match = _LAYERS.fullmatch(part)
+    if match is None:
+        raise SpecError(f"cannot read {part!r} in freeze spec {text!r}. Write {GRAMMAR}.")
+    first = int(match[1])
+    last = first if match[2] is None else int(match[2])
+    if last < first:
+        raise SpecError(f"layer range {part!r} in freeze spec {text!r} runs backwards. Write L{last}-{first}.")
+    return range(first, last + 1)
+
+
+def _ranges(layers: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Return ascending layer numbers as (first, last) runs."""
+    runs: list[tuple[int, int]] = []
+    for layer in layers:
+        if runs and layer == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], layer)
+        else:
+            runs.append((layer, layer))
+    return runs

@@ -1,0 +1,132 @@
+"""RunSpec: everything that determines one run, as plain data with a content hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Self, get_args
+
+from freezebench.errors import RecordError
+from freezebench.specs.freeze import FreezeSpec
+
+RUN_SPEC_SCHEMA = 1
+
+Engine = Literal["standard", "trainer"]
+Precision = Literal["auto", "float32", "bf16"]
+SplitRule = Literal["own", "notebook"]
+
+ENGINES: tuple[str, ...] = get_args(Engine)
+PRECISIONS: tuple[str, ...] = get_args(Precision)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec:
+    """Which sentences are trained and tested on.
+
+    Attributes:
+        source: ``generated``, a folder or file, or the name of a Hub dataset (``name`` or ``name:config``).
+        text_columns: One column of sentences, or two for sentence pairs.
+        label_column: Column of the labels: whole numbers or strings.
+        split_rule: ``own`` uses the data set's validation and test splits; ``notebook`` ignores its validation split and
+            halves the test split (``train_test_split(test_size=0.5, random_state=42)``).
+        max_train: Upper limit of training sentences, drawn once, stratified, the same for every seed; ``None``: all.
+        split_seed: Seed of every split and draw that the data set does not bring itself.
+    """
+
+    source: str
+    text_columns: tuple[str, ...] = ("text",)
+    label_column: str = "label"
+    split_rule: SplitRule = "own"
+    max_train: int | None = None
+    split_seed: int = 42
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """How a run trains; the defaults are the notebook's.
+
+    Attributes:
+        engine: ``standard`` (freezebench's loop) or ``trainer`` (the Transformers Trainer).
+        precision: ``auto`` (by device), ``float32``, or ``bf16`` (automatic mixed precision).
+        num_epochs: Passes over the training sentences.
+        batch_size: Sentences per step, in training.
+        learning_rate: AdamW's rate at the first step; it decays linearly to 0.
+        weight_decay: AdamW's weight decay.
+        max_grad_norm: Gradient clipping norm.
+        max_length: Longest input in tokens; ``None``: what the model and its tokenizer allow.
+        dropout: Whether dropout is on in training (in frozen layers too, as in the notebook).
+        evaluate_before: Whether the test set is also evaluated before fine-tuning.
+    """
+
+    engine: Engine = "standard"
+    precision: Precision = "auto"
+    num_epochs: int = 10
+    batch_size: int = 32
+    learning_rate: float = 5e-5
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    max_length: int | None = None
+    dropout: bool = True
+    evaluate_before: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """One training run: a model and data set, a protocol, a freeze spec and a seed.
+
+    Attributes:
+        model: ``embedded``, a folder, a Hub name, or ``module:factory``.
+        data: The data set.
+        freeze: Canonical id of the freeze spec.
+        seed: Seeds the head's initial weights, the order of sentences, and dropout.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        protocol: How to train.
+        model_revision: Hub revision (commit, tag or branch); ``None``: the default one.
+    """
+
+    model: str
+    data: DataSpec
+    freeze: str = "none"
+    seed: int = 42
+    device: str = "auto"
+    protocol: Protocol = field(default_factory=Protocol)
+    model_revision: str | None = None
+
+    def __post_init__(self) -> None:
+        # The id is canonical here, so that equal runs have equal hashes.
+        object.__setattr__(self, "freeze", str(FreezeSpec.parse(self.freeze)))
+
+    @property
+    def freeze_spec(self) -> FreezeSpec:
+        """The freeze spec as a value."""
+        return FreezeSpec.parse(self.freeze)
+
+    @property
+    def run_id(self) -> str:
+        """Hash of everything that was asked: 16 hexadecimal digits of SHA-256 over the canonical JSON."""
+        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return this spec as a dictionary of JSON types, with its schema version."""
+        return {"schema": RUN_SPEC_SCHEMA, **json.loads(json.dumps(asdict(self)))}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Return the spec that ``to_json`` wrote.
+
+        Raises:
+            RecordError: If the schema is unknown, or fields are missing, unknown or unreadable.
+        """
+        fields = dict(data)
+        schema = fields.pop("schema", None)
+        if schema != RUN_SPEC_SCHEMA:
+            raise RecordError(f"run spec of schema {schema!r}: this version of freezebench reads {RUN_SPEC_SCHEMA}.")
+        try:
+            data_fields = dict(fields.pop("data"))
+            data_fields["text_columns"] = tuple(data_fields["text_columns"])
+            protocol = Protocol(**fields.pop("protocol"))
+            return cls(**fields, data=DataSpec(**data_fields), protocol=protocol)
+        except (TypeError, KeyError, ValueError) as error:
+            raise RecordError(f"not a run spec: {error}") from error
