@@ -28,8 +28,8 @@ class DataSpec:
         source: ``generated``, a folder or file, or the name of a Hub dataset (``name`` or ``name:config``).
         text_columns: One column of sentences, or two for sentence pairs.
         label_column: Column of the labels: whole numbers or strings.
-        split_rule: ``own`` uses the data set's validation and test splits; ``notebook`` ignores its validation split and
-            halves the test split (``train_test_split(test_size=0.5, random_state=42)``).
+        split_rule: ``own`` uses the data set's validation and test splits; ``notebook`` ignores its validation split
+            and halves the test split (``train_test_split(test_size=0.5, seed=42, shuffle=True)``).
         max_train: Upper limit of training sentences, drawn once, stratified, the same for every seed; ``None``: all.
         split_seed: Seed of every split and draw that the data set does not bring itself.
     """

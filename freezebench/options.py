@@ -1,0 +1,279 @@
+"""The one table of options, from which the command line, the ini keys, the marker's arguments and the docs are made."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from freezebench.errors import SettingsError, SpecError
+from freezebench.specs.grid import PerSpec, split_grid
+from freezebench.specs.presets import PRESETS
+from freezebench.specs.run import ENGINES, PRECISIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+INCONCLUSIVE_POLICIES = ("skip", "pass", "fail")
+
+_SMALLEST_POINTS = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option.
+
+    Attributes:
+        name: Name in Python, in the marker, and, with dashes or underscores, in flag and ini key.
+        metavar: What ``pytest --help`` shows for the value.
+        help: What the option does, with its unit and default.
+        read: Returns the value of a text; raises ``SettingsError`` or ``SpecError`` with the reason.
+        in_marker: Whether a ``freeze`` marker may set it for its test.
+    """
+
+    name: str
+    metavar: str
+    help: str
+    read: Callable[[str], Any]
+    in_marker: bool = True
+
+    @property
+    def flag(self) -> str:
+        """The command-line flag."""
+        return "--freeze-" + self.name.replace("_", "-")
+
+    @property
+    def ini(self) -> str:
+        """The ini key."""
+        return "freeze_" + self.name
+
+    def parse(self, value: Any, where: str) -> Any:
+        """Return the option's value.
+
+        Args:
+            value: A text from flag or ini, or what a marker gives: a number, a list or a dictionary per configuration.
+            where: What the error message calls the place that the value comes from.
+
+        Raises:
+            SettingsError: If the value cannot be read, naming the place, the value and what is expected.
+        """
+        text = _as_text(value)
+        try:
+            return self.read(text)
+        except (SettingsError, SpecError) as error:
+            raise SettingsError(f"{where}={text}: {error}") from error
+
+
+def _as_text(value: Any) -> str:
+    """Return a marker's number, list or dictionary in the words of the command line."""
+    if isinstance(value, dict):
+        return ",".join(f"{key}:{number}" for key, number in value.items())
+    if isinstance(value, (list, tuple)):
+        return ",".join(str(item) for item in value)
+    return str(value).strip()
+
+
+def _whole(smallest: int, what: str) -> Callable[[str], int]:
+    """Return a reader of whole numbers."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = smallest - 1
+        if number < smallest:
+            raise SettingsError(f"{what} is a whole number from {smallest} on.")
+        return number
+
+    return read
+
+
+def _choice(*choices: str) -> Callable[[str], str]:
+    """Return a reader of one of several words."""
+
+    def read(text: str) -> str:
+        if text not in choices:
+            raise SettingsError(f"choose from {', '.join(choices)}.")
+        return text
+
+    return read
+
+
+def _text(text: str) -> str:
+    if not text:
+        raise SettingsError("the value is empty. Give one, or leave the option out.")
+    return text
+
+
+def _columns(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names) or len(names) > 2 or len(set(names)) != len(names):  # noqa: PLR2004 - a sentence or a pair
+        raise SettingsError("give one column, or two different ones for sentence pairs: premise,hypothesis.")
+    return names
+
+
+def _device(text: str) -> str:
+    if text in ("auto", "cpu", "cuda") or (text.startswith("cuda:") and text[5:].isdecimal()):
+        return text
+    raise SettingsError("choose from auto, cpu, cuda, cuda:0, cuda:1, …")
+
+
+def _grid(text: str) -> str:
+    return ",".join(split_grid(text))
+
+
+def _learning_rates(text: str) -> PerSpec:
+    rates = PerSpec.parse(text)
+    if any(not 0 < rate <= 1 for rate in rates.numbers):
+        raise SettingsError("a learning rate is a number above 0 and at most 1, such as 5e-5.")
+    return rates
+
+
+def _check_points(number: float) -> None:
+    if not (math.isfinite(number) and _SMALLEST_POINTS <= number <= 100):  # noqa: PLR2004 - percentage points
+        meant = f" Did you mean {number * 100:g} points?" if 0 < number < _SMALLEST_POINTS else ""
+        raise SettingsError(f"the limit is in percentage points, from {_SMALLEST_POINTS} to 100.{meant}")
+
+
+def _points(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    _check_points(number)
+    return number
+
+
+def _points_per_spec(text: str) -> PerSpec:
+    limits = PerSpec.parse(text)
+    for number in limits.numbers:
+        _check_points(number)
+    return limits
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        name="grid",
+        metavar="GRID",
+        read=_grid,
+        help="configurations to compare: 'all' (the whole ladder of the model), one freeze spec, or a comma-separated "
+        "list; a spec is none, emb, L3, L0-3, head, or parts joined by '+' (default: the test's marker, else all)",
+    ),
+    Option(
+        name="preset",
+        metavar="NAME",
+        read=_choice(*PRESETS),
+        help=f"complete experiment: {', '.join(PRESETS)} (default: distilbert-sst2 with a CUDA GPU and its Hub assets "
+        "reachable or cached, else embedded)",
+    ),
+    Option(
+        name="model",
+        metavar="MODEL",
+        read=_text,
+        help="model to fine-tune: a Hub name, a checkpoint folder, 'embedded', or module:factory "
+        "(default: the preset's)",
+    ),
+    Option(
+        name="data",
+        metavar="DATA",
+        read=_text,
+        help="data set: a Hub name (or name:config), a folder with train, validation and test files (.jsonl, .json, "
+        ".csv, .tsv, .parquet), one such file, or 'generated' (default: the preset's)",
+    ),
+    Option(
+        name="text_column",
+        metavar="COLUMN",
+        read=_columns,
+        help="column of the sentences; two, separated by a comma, for sentence pairs (default: text)",
+    ),
+    Option(name="label_column", metavar="COLUMN", read=_text, help="column of the labels (default: label)"),
+    Option(
+        name="num_seeds",
+        metavar="K",
+        read=_whole(1, "the number of seeds"),
+        help="seeds per configuration; one seed gives figures and no verdict (default: the preset's)",
+    ),
+    Option(
+        name="seed",
+        metavar="SEED",
+        read=_whole(0, "a seed"),
+        help="the first seed; the others are SEED + 1, SEED + 2, … (default: 42)",
+    ),
+    Option(
+        name="epochs",
+        metavar="N",
+        read=_whole(1, "the number of epochs"),
+        help="passes over the training sentences (default: the preset's)",
+    ),
+    Option(
+        name="batch_size",
+        metavar="N",
+        read=_whole(1, "the batch size"),
+        help="sentences per training step (default: the preset's)",
+    ),
+    Option(
+        name="lr",
+        metavar="RATE",
+        read=_learning_rates,
+        help="learning rate, one number or per configuration: 5e-5,emb+L0-5:1e-3 (default: the preset's)",
+    ),
+    Option(
+        name="max_train",
+        metavar="N",
+        read=_whole(2, "the number of training sentences"),
+        help="train on at most N sentences, drawn once, class by class (default: all)",
+    ),
+    Option(
+        name="max_length",
+        metavar="N",
+        read=_whole(4, "the longest input in tokens"),
+        help="cut inputs to N tokens (default: what model and tokenizer allow)",
+    ),
+    Option(
+        name="engine",
+        metavar="ENGINE",
+        read=_choice(*ENGINES),
+        help="standard (freezebench's loop) or trainer (the Transformers Trainer) (default: the preset's)",
+    ),
+    Option(
+        name="device",
+        metavar="DEVICE",
+        read=_device,
+        help="auto, cpu, cuda or cuda:N (default: auto, a CUDA GPU where there is one)",
+    ),
+    Option(
+        name="precision",
+        metavar="FORMAT",
+        read=_choice(*PRECISIONS),
+        help="auto (bf16 where the hardware has it, else float32), float32 or bf16 (default: the preset's)",
+    ),
+    Option(
+        name="margin",
+        metavar="POINTS",
+        read=_points,
+        help="a depth counts as safe if its accuracy drop is shown to be below this many percentage points; "
+        "decides the deepest safe prefix, never fails a test (default: 2)",
+    ),
+    Option(
+        name="max_drop",
+        metavar="POINTS",
+        read=_points_per_spec,
+        help="assert that freezing costs less accuracy than this many percentage points, one number or per "
+        "configuration: 2,emb+L0-4:5 (default: the preset's or marker's limits; none for your own model or data)",
+    ),
+    Option(
+        name="inconclusive",
+        metavar="POLICY",
+        read=_choice(*INCONCLUSIVE_POLICIES),
+        help="outcome of a test whose limit the evidence cannot decide: skip, pass or fail (default: skip)",
+    ),
+    Option(
+        name="report",
+        metavar="DIR",
+        read=_text,
+        in_marker=False,
+        help="write the summary as report.md and report.csv and everything per run as report.json to DIR",
+    ),
+)
+
+BY_NAME = {option.name: option for option in OPTIONS}

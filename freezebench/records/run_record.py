@@ -1,0 +1,228 @@
+"""RunRecord: everything that came out of one run, as plain data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Self, get_args
+
+from freezebench.errors import RecordError
+from freezebench.records.reading import Reading
+from freezebench.specs.run import RunSpec
+
+RUN_RECORD_SCHEMA = 1
+
+RunStatus = Literal["completed", "invalid"]
+InvalidCause = Literal["out_of_memory", "non_finite_loss", "frozen_weights_changed", "nothing_trained", "crash"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """How a model did on one split.
+
+    Attributes:
+        loss: Mean cross-entropy over the sentences, in nats.
+        accuracy: Share of sentences whose class was predicted, 0 to 1.
+        f1: F1 of class 1 for two classes, the unweighted mean over classes (macro) for more.
+        predictions: Predicted class number of every sentence, in the order of the split.
+    """
+
+    loss: float
+    accuracy: float
+    f1: float
+    predictions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRecord:
+    """One epoch.
+
+    Attributes:
+        epoch: Number of the epoch, from 1.
+        train_loss: Mean training loss over its steps, in nats, dropout on.
+        train_s: Seconds of training, evaluation not included.
+        validation: Evaluation on the validation split after the epoch.
+    """
+
+    epoch: int
+    train_loss: float
+    train_s: float
+    validation: Evaluation
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFacts:
+    """What was trained and tested on.
+
+    Attributes:
+        num_train: Number of training sentences; likewise ``num_validation`` and ``num_test``.
+        train_sha256: Content hash of the split's texts and labels; likewise the others.
+        test_labels: True class number of every test sentence.
+        label_names: Name of every class.
+        notes: What was done to the data on the way, in sentences.
+        generated: Whether the sentences were made by freezebench's own grammar.
+    """
+
+    num_train: int
+    num_validation: int
+    num_test: int
+    train_sha256: str
+    validation_sha256: str
+    test_sha256: str
+    test_labels: tuple[int, ...]
+    label_names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    generated: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What one run gave.
+
+    Attributes:
+        spec: What was asked.
+        status: ``completed``, or ``invalid`` with ``cause`` and ``reason``; an invalid run is never averaged.
+        cause: Which kind of fault made the run invalid.
+        reason: The fault in words.
+        started_at: Start, ISO 8601 in UTC.
+        device: Device that was used: ``cpu`` or ``cuda:N``.
+        device_name: Model of the GPU or CPU.
+        precision: Number format that was used.
+        model_sha256: Content hash of the pretrained weights; ``None`` where the source has none (a factory).
+        data: The data set's facts; ``None`` when the run failed before it was read.
+        num_layers: Depth of the layer stack.
+        num_params: Number of parameters.
+        num_trainable_params: Number of parameters that trained.
+        step_losses: Training loss of every step, in nats.
+        epochs: The epochs.
+        best_epoch: Epoch whose weights were kept, from 1: the lowest validation loss.
+        test: Evaluation of the kept weights on the test split.
+        test_before: Evaluation on the test split before fine-tuning, where the protocol asks for it.
+        readings: Time, memory and energy by metric name.
+        devices: Devices that NVML reported on: name, UUID, driver.
+        trace: Power and memory over time, downsampled; empty where nothing was sampled.
+        warnings: What the person should know about this run.
+        environment: Versions of what took part, and the hash of freezebench's own source.
+    """
+
+    spec: RunSpec
+    status: RunStatus = "completed"
+    cause: InvalidCause | None = None
+    reason: str | None = None
+    started_at: str = ""
+    device: str = ""
+    device_name: str = ""
+    precision: str = ""
+    model_sha256: str | None = None
+    data: DataFacts | None = None
+    num_layers: int | None = None
+    num_params: int | None = None
+    num_trainable_params: int | None = None
+    step_losses: tuple[float, ...] = ()
+    epochs: tuple[EpochRecord, ...] = ()
+    best_epoch: int | None = None
+    test: Evaluation | None = None
+    test_before: Evaluation | None = None
+    readings: dict[str, Reading] = field(default_factory=dict)
+    devices: tuple[dict[str, Any], ...] = ()
+    trace: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.status not in get_args(RunStatus):
+            raise RecordError(f"unknown run status {self.status!r}: expected one of {get_args(RunStatus)}")
+        if self.status == "completed" and (self.test is None or self.data is None):
+            raise RecordError("a completed run has a test evaluation and the facts of its data")
+        if self.status == "invalid" and not self.reason:
+            raise RecordError("an invalid run says why")
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the run came to its end and its figures count."""
+        return self.status == "completed"
+
+    @property
+    def trainable_fraction(self) -> float | None:
+        """Share of the parameters that trained, 0 to 1."""
+        if not self.num_params or self.num_trainable_params is None:
+            return None
+        return self.num_trainable_params / self.num_params
+
+    @property
+    def undertrained(self) -> bool:
+        """Whether the best epoch of several was the last one, so that more training might have helped."""
+        return len(self.epochs) > 1 and self.best_epoch == len(self.epochs)
+
+    @property
+    def test_correct(self) -> tuple[bool, ...]:
+        """Whether each test sentence was classified correctly, in the order of the split."""
+        if self.test is None or self.data is None:
+            return ()
+        return tuple(
+            prediction == label for prediction, label in zip(self.test.predictions, self.data.test_labels, strict=True)
+        )
+
+    def value(self, metric: str) -> float | None:
+        """Return the value of one reading; ``None`` if it was not measured."""
+        reading = self.readings.get(metric)
+        return None if reading is None else reading.value
+
+    def to_json(self) -> dict[str, Any]:
+        """Return this record as a dictionary of JSON types, with its schema version.
+
+        Losses that are not finite, which an invalid run may have, become ``null``: JSON has no word for them.
+        """
+        values = {name.name: _plain(getattr(self, name.name)) for name in fields(self)}
+        return {"schema": RUN_RECORD_SCHEMA, **values}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Return the record that ``to_json`` wrote.
+
+        Raises:
+            RecordError: If the schema is unknown, or fields are missing, unknown or contradictory.
+        """
+        if data.get("schema") != RUN_RECORD_SCHEMA:
+            raise RecordError(
+                f"run record of schema {data.get('schema')!r}: this version of freezebench reads {RUN_RECORD_SCHEMA}."
+            )
+        values = {name: value for name, value in data.items() if name != "schema"}
+        try:
+            values["spec"] = RunSpec.from_json(values["spec"])
+            values["data"] = values["data"] and DataFacts(**_tuples(values["data"]))
+            values["test"] = _evaluation(values["test"])
+            values["test_before"] = _evaluation(values["test_before"])
+            values["epochs"] = tuple(
+                EpochRecord(**{**epoch, "validation": _evaluation(epoch["validation"])}) for epoch in values["epochs"]
+            )
+            values["readings"] = {name: Reading.from_json(item) for name, item in values["readings"].items()}
+            values["step_losses"] = tuple(math.nan if loss is None else loss for loss in values["step_losses"])
+            return cls(**_tuples(values))
+        except (TypeError, KeyError, AttributeError) as error:
+            raise RecordError(f"not a run record: {error!r}") from error
+
+
+def _evaluation(data: dict[str, Any] | None) -> Evaluation | None:
+    """Return an evaluation from its JSON form."""
+    return None if data is None else Evaluation(**_tuples(data))
+
+
+def _tuples(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the dictionary with its lists as tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Return a value made of JSON types only."""
+    if hasattr(value, "to_json"):
+        return value.to_json()
+    if hasattr(value, "__dataclass_fields__"):
+        return {name.name: _plain(getattr(value, name.name)) for name in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

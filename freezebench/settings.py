@@ -1,0 +1,195 @@
+"""Settings: options resolved once, from flag, marker, ini and preset, into one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from freezebench.errors import SettingsError
+from freezebench.options import BY_NAME, OPTIONS
+from freezebench.specs.grid import PerSpec
+from freezebench.specs.presets import Preset, preset
+from freezebench.specs.run import DataSpec, Protocol, RunSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from freezebench.specs.freeze import FreezeSpec
+
+DEFAULT_MARGIN_PP = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One place that options come from.
+
+    Attributes:
+        place: What error messages put before the value; ``{flag}``, ``{ini}`` and ``{name}`` stand for the option.
+        values: Raw values by option name.
+    """
+
+    place: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that was asked for one freeze test.
+
+    Attributes:
+        preset: Name of the preset.
+        preset_reason: Why this preset: who named it, or why it is the default here.
+        model: Model source.
+        data: Data set.
+        protocol: How to train, but for the learning rate of each configuration.
+        learning_rates: AdamW's rate per configuration.
+        grid: Grid text.
+        num_seeds: Seeds per configuration.
+        seed: The first seed.
+        device: Device as it was asked for.
+        margin_pp: Decision margin in percentage points.
+        max_drop: Asserted limits in percentage points.
+        limits_from: Where the asserted limits come from; ``None`` if nothing is asserted.
+        inconclusive: ``skip``, ``pass`` or ``fail``.
+        report: Folder of the report, if one is asked for.
+        num_layers: Depth of the model, where a marker says it.
+    """
+
+    preset: str
+    preset_reason: str
+    model: str
+    data: DataSpec
+    protocol: Protocol
+    learning_rates: PerSpec
+    grid: str = "all"
+    num_seeds: int = 3
+    seed: int = 42
+    device: str = "auto"
+    margin_pp: float = DEFAULT_MARGIN_PP
+    max_drop: PerSpec = PerSpec()  # noqa: RUF009 - frozen
+    limits_from: str | None = None
+    inconclusive: str = "skip"
+    report: str | None = None
+    num_layers: int | None = None
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds, in the order in which they run."""
+        return tuple(range(self.seed, self.seed + self.num_seeds))
+
+    def run_spec(self, freeze: FreezeSpec | str, seed: int) -> RunSpec:
+        """Return the run of one configuration and seed."""
+        rate = self.learning_rates.get(str(freeze))
+        protocol = self.protocol if rate is None else replace(self.protocol, learning_rate=rate)
+        return RunSpec(
+            model=self.model, data=self.data, freeze=str(freeze), seed=seed, device=self.device, protocol=protocol
+        )
+
+    @property
+    def experiment(self) -> RunSpec:
+        """The baseline's first run: what all configurations of this test are compared under."""
+        return self.run_spec("none", self.seed)
+
+
+def resolve(sources: Sequence[Source], default_preset: Callable[[], tuple[str, str]]) -> Settings:
+    """Return the settings; of several sources that set an option, the first one wins.
+
+    Args:
+        sources: Flag, marker, ini, in this order.
+        default_preset: Returns preset and reason where no source names one.
+
+    Raises:
+        SettingsError: If a value is bad, or an option does not exist.
+    """
+    given: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    num_layers = None
+    for source in sources:
+        num_layers = source.values.get("num_layers", num_layers)
+        for name, value in source.values.items():
+            if name == "num_layers" or name in given or value is None:
+                continue
+            place = _place(source, name)
+            given[name] = BY_NAME[name].parse(value, place)
+            places[name] = place
+    if "preset" in given:
+        base, reason = preset(given["preset"]), f"named by {places['preset']}"
+    else:
+        name, reason = default_preset()
+        base = preset(name)
+    return _overlay(base, reason, given, places, num_layers)
+
+
+def check_names(values: Mapping[str, Any], where: str) -> None:
+    """Make sure that a marker sets only options that exist.
+
+    Raises:
+        SettingsError: If it sets another one.
+    """
+    allowed = [option.name for option in OPTIONS if option.in_marker] + ["num_layers"]
+    unknown = [name for name in values if name not in allowed]
+    if unknown:
+        raise SettingsError(f"{where}: there is no argument {unknown[0]!r}. Choose from {', '.join(allowed)}.")
+
+
+def _place(source: Source, name: str) -> str:
+    option = BY_NAME[name]
+    return source.place.format(flag=option.flag, ini=option.ini, name=name)
+
+
+def _overlay(
+    base: Preset, reason: str, given: dict[str, Any], places: dict[str, str], num_layers: int | None
+) -> Settings:
+    """Return the preset with the given options laid over it."""
+    data = replace(base.data, **_renamed(given, source="data", label_column="label_column", max_train="max_train"))
+    if "data" in given:
+        # The notebook's split belongs to its own data set.
+        data = replace(data, split_rule="own" if given["data"] != base.data.source else base.data.split_rule)
+    if "text_column" in given:
+        data = replace(data, text_columns=given["text_column"])
+    protocol = replace(
+        base.protocol,
+        **_renamed(
+            given,
+            num_epochs="epochs",
+            batch_size="batch_size",
+            engine="engine",
+            precision="precision",
+            max_length="max_length",
+        ),
+    )
+    rates: PerSpec = given.get("lr", base.learning_rates)
+    if rates.default is None:
+        rates = replace(rates, default=base.learning_rates.default)
+    model = given.get("model", base.model)
+    # A limit documents what freezing costs in one experiment; it says nothing about another one.
+    own_experiment = (
+        model == base.model
+        and data == base.data
+        and replace(protocol, precision=base.protocol.precision) == base.protocol
+        and rates == base.learning_rates
+    )
+    limits: PerSpec = given.get("max_drop", base.max_drop if own_experiment else PerSpec())
+    return Settings(
+        preset=base.name,
+        preset_reason=reason,
+        model=model,
+        data=data,
+        protocol=protocol,
+        learning_rates=rates,
+        grid=given.get("grid", "all"),
+        num_seeds=given.get("num_seeds", base.num_seeds),
+        seed=given.get("seed", base.seed),
+        device=given.get("device", "auto"),
+        margin_pp=given.get("margin", DEFAULT_MARGIN_PP),
+        max_drop=limits,
+        limits_from=places.get("max_drop", f"preset {base.name}") if limits.numbers else None,
+        inconclusive=given.get("inconclusive", "skip"),
+        report=given.get("report"),
+        num_layers=num_layers,
+    )
+
+
+def _renamed(given: dict[str, Any], **names: str) -> dict[str, Any]:
+    """Return the given options under the names of the fields that they set."""
+    return {field: given[option] for field, option in names.items() if option in given}

@@ -1,0 +1,132 @@
+"""Batches: tokenized sentences, their order in every epoch, and padding to the longest of each batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils.data import DataLoader, Sampler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from transformers import PreTrainedTokenizerBase
+
+    from freezebench.tasks.data import Split
+
+Batch = dict[str, torch.Tensor]
+Example = dict[str, Any]
+
+# Tokenizers of models without a length limit report a huge number instead.
+_NO_LIMIT = 1_000_000
+_DEFAULT_LENGTH = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """One tokenized split.
+
+    Attributes:
+        examples: Per example the tokenizer's fields (``input_ids``, …) without padding, and its ``labels``.
+        labels: Class numbers, in the order of ``examples``.
+    """
+
+    examples: tuple[Example, ...]
+    labels: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+
+def encode(split: Split, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Encoded:
+    """Return the split as token ids, cut to ``max_length`` tokens."""
+    columns = [list(column) for column in zip(*split.texts, strict=True)]
+    fields = tokenizer(*columns, truncation=True, max_length=max_length)
+    names = list(fields)
+    examples = tuple(
+        dict(zip(names, values, strict=True), labels=label)
+        for *values, label in zip(*(fields[name] for name in names), split.labels, strict=True)
+    )
+    return Encoded(examples=examples, labels=tuple(split.labels))
+
+
+def longest_input(model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, max_length: int | None) -> int:
+    """Return the longest input in tokens that is asked for and that model and tokenizer can take."""
+    config = getattr(model, "config", None)
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions and _positions_follow_padding(model):
+        # RoBERTa's family numbers positions from behind the padding id: that many of the last rows are out of reach.
+        positions -= (getattr(config, "pad_token_id", None) or 0) + 1
+    limits = [limit for limit in (max_length, positions, tokenizer.model_max_length) if limit and limit < _NO_LIMIT]
+    return min(limits, default=_DEFAULT_LENGTH)
+
+
+def _positions_follow_padding(model: torch.nn.Module) -> bool:
+    """Return whether a position embedding has a padding row, which is how RoBERTa's family numbers positions."""
+    return any(
+        name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
+        for name, module in model.named_modules()
+    )
+
+
+class ShuffledBatches(Sampler[list[int]]):
+    """Index batches of every epoch: each example once, in an order that depends on seed and epoch alone."""
+
+    def __init__(self, num_examples: int, batch_size: int, seed: int) -> None:
+        self._num_examples = num_examples
+        self._batch_size = batch_size
+        self._seed = seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, counted from 0, whose order comes next."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(range(0, self._num_examples, self._batch_size))
+
+    def __iter__(self) -> Iterator[list[int]]:
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + self._epoch)
+        order = torch.randperm(self._num_examples, generator=generator).tolist()
+        for start in range(0, self._num_examples, self._batch_size):
+            yield order[start : start + self._batch_size]
+
+
+class EpochLoader(DataLoader[Example]):
+    """A data loader that knows epochs; both engines draw their batches from it."""
+
+    def __init__(self, data: Encoded, batches: ShuffledBatches, tokenizer: PreTrainedTokenizerBase) -> None:
+        super().__init__(data.examples, batch_sampler=batches, collate_fn=collator(tokenizer))  # type: ignore[arg-type]
+        self._batches = batches
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, counted from 0, that the next iteration yields."""
+        self._batches.set_epoch(epoch)
+
+
+def collator(tokenizer: PreTrainedTokenizerBase) -> Any:
+    """Return the function that pads examples to the longest of their batch."""
+    from transformers import DataCollatorWithPadding
+
+    return DataCollatorWithPadding(tokenizer)
+
+
+def batches_by_length(data: Encoded, batch_size: int) -> list[list[int]]:
+    """Return index batches for evaluation, sentences of like length together, so that little is padding."""
+    order = sorted(range(len(data)), key=lambda index: len(data.examples[index]["input_ids"]))
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def to_device(batch: Any, device: torch.device) -> Batch:
+    """Return the batch's tensors on the device."""
+    return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+
+
+def logits_of(output: Any) -> torch.Tensor:
+    """Return the class scores, float32 of shape (batch, classes), of what a model returned.
+
+    Transformers models return an object with ``logits``; plain modules may return the tensor itself.
+    """
+    logits: torch.Tensor = output if isinstance(output, torch.Tensor) else output.logits
+    return logits.float()

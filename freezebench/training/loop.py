@@ -1,0 +1,47 @@
+"""The standard engine: every step runs the whole model forward, frozen layers in train mode like the notebook's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from freezebench.training.batching import logits_of, to_device
+from freezebench.training.precision import autocast
+from freezebench.training.progress import Progress
+
+if TYPE_CHECKING:
+    from freezebench.training.progress import Emit, Job, TrainingResult
+
+
+def train(job: Job, emit: Emit) -> TrainingResult:
+    """Fine-tune the job's model by AdamW with linear decay and gradient clipping; keep the best epoch.
+
+    Raises:
+        NonFiniteLossError: If a loss becomes infinite or not a number.
+    """
+    protocol = job.protocol
+    parameters = [parameter for parameter in job.model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=protocol.learning_rate, weight_decay=protocol.weight_decay, fused=True)
+    progress = Progress(job, emit)
+    decay = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: max(0.0, 1 - step / progress.num_steps))
+    batches = job.batches()
+    for epoch in range(protocol.num_epochs):
+        batches.set_epoch(epoch)
+        job.model.train(protocol.dropout)
+        progress.start()
+        for batch in batches:
+            tensors = to_device(batch, job.device)
+            labels = tensors.pop("labels")
+            with autocast(job.precision, job.device):
+                output = job.model(**tensors)
+            loss = cross_entropy(logits_of(output), labels)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(parameters, protocol.max_grad_norm)
+            optimizer.step()
+            decay.step()
+            optimizer.zero_grad()
+            progress.step(loss)
+        progress.pause()
+    return progress.finish()

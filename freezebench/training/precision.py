@@ -1,0 +1,141 @@
+"""Device and precision: what a run trains on, in which number format, and how its steps are timed.
+
+This is the one place of the training stage that tells devices apart.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from freezebench.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from freezebench.specs.run import Precision
+
+# Linux spells the CPU's native bf16 instructions this way (x86: Zen 4, Cooper Lake, Sapphire Rapids; Arm: v8.6).
+_BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device that ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` names.
+
+    Raises:
+        SettingsError: If the device does not exist here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(name)
+    if device.type == "cpu":
+        return device
+    if not torch.cuda.is_available():
+        raise SettingsError(f"device {name} was asked for, but torch {torch.__version__} sees no CUDA device. Use cpu.")
+    index = device.index if ":" in name else torch.cuda.current_device()
+    if index >= torch.cuda.device_count():
+        last = torch.cuda.device_count() - 1
+        raise SettingsError(f"device {name} was asked for, but torch sees cuda:0 to cuda:{last}. Choose one of them.")
+    return torch.device("cuda", index)
+
+
+def device_name(device: torch.device) -> str:
+    """Return what people call the device: the GPU's model, or the CPU's."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return "CPU"
+
+
+def resolve_precision(precision: Precision, device: torch.device) -> Precision:
+    """Return the number format to train in; ``auto`` is bf16 where the hardware has it, else float32.
+
+    Raises:
+        SettingsError: If bf16 was asked for on a GPU without it.
+    """
+    if device.type == "cuda":
+        has_bf16 = torch.cuda.get_device_capability(device) >= (8, 0)
+        if precision == "bf16" and not has_bf16:
+            raise SettingsError(f"precision bf16 was asked for, but {device_name(device)} has none. Use float32.")
+    else:
+        has_bf16 = bool(_BF16_FLAGS & _cpu_flags())
+    if precision == "auto":
+        return "bf16" if has_bf16 else "float32"
+    return precision
+
+
+def autocast(precision: Precision, device: torch.device) -> torch.autocast:
+    """Return the context in which forward passes run."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done everything it was told to."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+@contextlib.contextmanager
+def isolated_random_state(device: torch.device) -> Iterator[None]:
+    """Leave the caller's random generators (torch, numpy, Python) as they were before the block."""
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state that Trainer reseeds
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        try:
+            yield
+        finally:
+            random.setstate(python_state)
+            np.random.set_state(numpy_state)  # noqa: NPY002
+
+
+class StepClock:
+    """Times the steps of a run without making the device wait: CUDA events there, the host's clock elsewhere."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._on_gpu = device.type == "cuda"
+        self._events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
+        self._seconds: list[float] = []
+        self._last: torch.cuda.Event | float = 0.0
+
+    def start(self) -> None:
+        """Mark the beginning of the first step of a stretch of training."""
+        self._last = self._mark()
+
+    def step(self) -> None:
+        """Mark the end of a step, which is the beginning of the next one."""
+        now = self._mark()
+        if isinstance(now, float) and isinstance(self._last, float):
+            self._seconds.append(now - self._last)
+        elif isinstance(now, torch.cuda.Event) and isinstance(self._last, torch.cuda.Event):
+            self._events.append((self._last, now))
+        self._last = now
+
+    def seconds(self) -> list[float]:
+        """Return the duration of every step so far, in seconds; on a GPU, call it after a synchronization."""
+        self._seconds += [first.elapsed_time(last) / 1000 for first, last in self._events]
+        self._events.clear()
+        return list(self._seconds)
+
+    def _mark(self) -> torch.cuda.Event | float:
+        if not self._on_gpu:
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record()
+        return event
+
+
+def _cpu_flags() -> set[str]:
+    """Return the CPU's feature flags where Linux tells them, else nothing."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith(("flags", "Features")):
+                return set(line.partition(":")[2].split())
+    return set()

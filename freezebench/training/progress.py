@@ -1,0 +1,197 @@
+"""What every engine has in common: the job, the events it emits, and the keeping of clocks, losses and best weights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from freezebench.records.run_record import EpochRecord, Evaluation
+from freezebench.training.batching import Encoded, EpochLoader, ShuffledBatches
+from freezebench.training.precision import StepClock, synchronize
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from freezebench.specs.run import Precision, Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingStarted:
+    """A stretch of training begins; the device is idle."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRecord:
+    """One optimizer step.
+
+    Attributes:
+        step: Number of the step in the run, from 1.
+        epoch: Number of the epoch, from 1.
+        num_steps: Number of steps that the run will take.
+        loss: Training loss in nats; ``None`` on a GPU, where reading it would make the device wait.
+    """
+
+    step: int
+    epoch: int
+    num_steps: int
+    loss: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingPaused:
+    """A stretch of training ended; the device is idle again."""
+
+    epoch: int
+
+
+Event = TrainingStarted | StepRecord | TrainingPaused | EpochRecord
+Emit = Callable[[Event], None]
+
+
+class NonFiniteLossError(ArithmeticError):
+    """The training loss became infinite or not a number: the run has nothing to tell."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What an engine trains: a frozen model on its device, tokenized data, and the protocol.
+
+    Attributes:
+        model: The model, its parameters' ``requires_grad`` set.
+        tokenizer: Pads the batches.
+        train: Training sentences.
+        protocol: How to train.
+        precision: Resolved number format.
+        seed: Seeds the order of sentences.
+        evaluate: Evaluates the model on the validation split.
+    """
+
+    model: torch.nn.Module
+    tokenizer: PreTrainedTokenizerBase
+    train: Encoded
+    protocol: Protocol
+    precision: Precision
+    seed: int
+    evaluate: Callable[[], Evaluation]
+
+    @property
+    def device(self) -> torch.device:
+        """The device that the model is on."""
+        return next(self.model.parameters()).device
+
+    def batches(self) -> EpochLoader:
+        """Return the run's batches, the same for every engine."""
+        order = ShuffledBatches(len(self.train), self.protocol.batch_size, self.seed)
+        return EpochLoader(self.train, order, self.tokenizer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingResult:
+    """What an engine measured; the model holds the best epoch's weights.
+
+    Attributes:
+        step_losses: Training loss of every step, in nats.
+        step_s: Duration of every step, in seconds.
+        epochs: The epochs.
+        best_epoch: The epoch with the lowest validation loss, from 1.
+        train_s: Seconds of training alone, the device synchronized at both ends of every epoch.
+        train_and_eval_s: Seconds of training and of the evaluations between the epochs.
+    """
+
+    step_losses: tuple[float, ...]
+    step_s: tuple[float, ...]
+    epochs: tuple[EpochRecord, ...]
+    best_epoch: int
+    train_s: float
+    train_and_eval_s: float
+
+
+class Progress:
+    """Keeps what both engines have to keep: clocks, losses, epochs and the best weights.
+
+    An engine calls ``start`` and ``pause`` around every epoch's steps and ``step`` after each of them.
+    """
+
+    def __init__(self, job: Job, emit: Emit) -> None:
+        self._job, self._emit = job, emit
+        self._clock = StepClock(job.device)
+        self._losses: list[torch.Tensor] = []
+        self._step_losses: list[float] = []
+        self._epochs: list[EpochRecord] = []
+        self._best: dict[str, torch.Tensor] = {}
+        self._epoch_began = 0.0
+        self._began: float | None = None
+        self.num_steps = job.protocol.num_epochs * len(job.batches())
+
+    @property
+    def epoch(self) -> int:
+        """Number of the epoch that is running, from 1."""
+        return len(self._epochs) + 1
+
+    def start(self) -> None:
+        """Begin an epoch."""
+        synchronize(self._job.device)
+        self._emit(TrainingStarted(epoch=self.epoch))
+        self._epoch_began = time.perf_counter()
+        self._began = self._epoch_began if self._began is None else self._began
+        self._clock.start()
+
+    def step(self, loss: torch.Tensor) -> None:
+        """Note one optimizer step and its loss."""
+        self._losses.append(loss.detach())
+        self._clock.step()
+        num_steps_done = len(self._step_losses) + len(self._losses)
+        shown = float(loss) if self._job.device.type == "cpu" else None
+        self._emit(StepRecord(step=num_steps_done, epoch=self.epoch, num_steps=self.num_steps, loss=shown))
+
+    def pause(self) -> None:
+        """End an epoch: evaluate on the validation split and keep the weights if they are the best so far.
+
+        Raises:
+            NonFiniteLossError: If a training or validation loss is infinite or not a number.
+        """
+        synchronize(self._job.device)
+        train_s = time.perf_counter() - self._epoch_began
+        self._emit(TrainingPaused(epoch=self.epoch))
+        losses = torch.stack(self._losses).float().cpu()
+        self._losses.clear()
+        first = len(self._step_losses) + 1
+        self._step_losses += losses.tolist()
+        if not bool(torch.isfinite(losses).all()):
+            step = first + int((~torch.isfinite(losses)).nonzero()[0])
+            raise NonFiniteLossError(f"the training loss was {self._step_losses[step - 1]} at step {step}")
+        validation = self._job.evaluate()
+        if not torch.isfinite(torch.tensor(validation.loss)):
+            raise NonFiniteLossError(f"the validation loss was {validation.loss} after epoch {self.epoch}")
+        if all(validation.loss < earlier.validation.loss for earlier in self._epochs):
+            self._best = {name: tensor.detach().clone() for name, tensor in self._changing_tensors()}
+        record = EpochRecord(epoch=self.epoch, train_loss=float(losses.mean()), train_s=train_s, validation=validation)
+        self._epochs.append(record)
+        self._emit(record)
+
+    def finish(self) -> TrainingResult:
+        """Put the best epoch's weights back and return what was measured."""
+        total_s = time.perf_counter() - (self._began or 0.0)
+        with torch.no_grad():
+            for name, tensor in self._changing_tensors():
+                tensor.copy_(self._best[name])
+        best = min(self._epochs, key=lambda epoch: epoch.validation.loss)
+        return TrainingResult(
+            step_losses=tuple(self._step_losses),
+            step_s=tuple(self._clock.seconds()),
+            epochs=tuple(self._epochs),
+            best_epoch=best.epoch,
+            train_s=sum(epoch.train_s for epoch in self._epochs),
+            train_and_eval_s=total_s,
+        )
+
+    def _changing_tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """Yield what training may change: trainable parameters, and buffers such as running statistics."""
+        yield from ((name, p) for name, p in self._job.model.named_parameters() if p.requires_grad)
+        yield from self._job.model.named_buffers()
