@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from freezebench.errors import SettingsError, SpecError
-from freezebench.specs.grid import PerSpec, split_grid
-from freezebench.specs.presets import PRESETS
-from freezebench.specs.run import ENGINES, PRECISIONS
+from freezebench.specs.names import ENGINES, PRECISIONS, PRESET_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from freezebench.specs.grid import PerSpec
 
 INCONCLUSIVE_POLICIES = ("skip", "pass", "fail")
 
@@ -119,10 +120,14 @@ def _device(text: str) -> str:
 
 
 def _grid(text: str) -> str:
+    from freezebench.specs.grid import split_grid
+
     return ",".join(split_grid(text))
 
 
 def _learning_rates(text: str) -> PerSpec:
+    from freezebench.specs.grid import PerSpec
+
     rates = PerSpec.parse(text)
     if any(not 0 < rate <= 1 for rate in rates.numbers):
         raise SettingsError("a learning rate is a number above 0 and at most 1, such as 5e-5.")
@@ -145,6 +150,8 @@ def _points(text: str) -> float:
 
 
 def _points_per_spec(text: str) -> PerSpec:
+    from freezebench.specs.grid import PerSpec
+
     limits = PerSpec.parse(text)
     for number in limits.numbers:
         _check_points(number)
@@ -162,9 +169,9 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="preset",
         metavar="NAME",
-        read=_choice(*PRESETS),
-        help=f"complete experiment: {', '.join(PRESETS)} (default: distilbert-sst2 with a CUDA GPU and its Hub assets "
-        "reachable or cached, else embedded)",
+        read=_choice(*PRESET_NAMES),
+        help=f"complete experiment: {', '.join(PRESET_NAMES)} (default: distilbert-sst2 with a CUDA GPU and its Hub "
+        "assets reachable or cached, else embedded)",
     ),
     Option(
         name="model",
@@ -277,3 +284,8 @@ OPTIONS: tuple[Option, ...] = (
 )
 
 BY_NAME = {option.name: option for option in OPTIONS}
+
+
+def in_ci() -> bool:
+    """Return whether this runs under continuous integration: nobody is watching, so nothing is decided quietly."""
+    return os.environ.get("CI", "").lower() not in ("", "0", "false")

@@ -31,6 +31,10 @@ class Source:
     place: str
     values: Mapping[str, Any]
 
+    def name_of(self, option: str) -> str:
+        """Return what error messages call an option of this source."""
+        return self.place.format(flag=BY_NAME[option].flag, ini=BY_NAME[option].ini, name=option)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -53,6 +57,7 @@ class Settings:
         inconclusive: ``skip``, ``pass`` or ``fail``.
         report: Folder of the report, if one is asked for.
         num_layers: Depth of the model, where a marker says it.
+        named_specs: Configurations that an option names beside the grid: they have to exist, too.
     """
 
     preset: str
@@ -71,6 +76,7 @@ class Settings:
     inconclusive: str = "skip"
     report: str | None = None
     num_layers: int | None = None
+    named_specs: tuple[str, ...] = ()
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -109,7 +115,7 @@ def resolve(sources: Sequence[Source], default_preset: Callable[[], tuple[str, s
         for name, value in source.values.items():
             if name == "num_layers" or name in given or value is None:
                 continue
-            place = _place(source, name)
+            place = source.name_of(name)
             given[name] = BY_NAME[name].parse(value, place)
             places[name] = place
     if "preset" in given:
@@ -130,11 +136,6 @@ def check_names(values: Mapping[str, Any], where: str) -> None:
     unknown = [name for name in values if name not in allowed]
     if unknown:
         raise SettingsError(f"{where}: there is no argument {unknown[0]!r}. Choose from {', '.join(allowed)}.")
-
-
-def _place(source: Source, name: str) -> str:
-    option = BY_NAME[name]
-    return source.place.format(flag=option.flag, ini=option.ini, name=name)
 
 
 def _overlay(
@@ -158,10 +159,12 @@ def _overlay(
             max_length="max_length",
         ),
     )
-    rates: PerSpec = given.get("lr", base.learning_rates)
+    model = given.get("model", base.model)
+    # Rates per configuration were chosen for the preset's own model; another one has other layers.
+    own_rates = base.learning_rates if model == base.model else PerSpec(default=base.learning_rates.default)
+    rates: PerSpec = given.get("lr", own_rates)
     if rates.default is None:
         rates = replace(rates, default=base.learning_rates.default)
-    model = given.get("model", base.model)
     # A limit documents what freezing costs in one experiment; it says nothing about another one.
     own_experiment = (
         model == base.model
@@ -187,6 +190,7 @@ def _overlay(
         inconclusive=given.get("inconclusive", "skip"),
         report=given.get("report"),
         num_layers=num_layers,
+        named_specs=tuple(spec for name in ("max_drop", "lr") if name in given for spec, _ in given[name].by_spec),
     )
 
 

@@ -102,6 +102,7 @@ class RunRecord:
         devices: Devices that NVML reported on: name, UUID, driver.
         trace: Power and memory over time, downsampled; empty where nothing was sampled.
         warnings: What the person should know about this run.
+        log: The end of the traceback of an invalid run.
         environment: Versions of what took part, and the hash of freezebench's own source.
     """
 
@@ -127,6 +128,7 @@ class RunRecord:
     devices: tuple[dict[str, Any], ...] = ()
     trace: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    log: str = ""
     environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

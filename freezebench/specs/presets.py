@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from freezebench.errors import SettingsError
 from freezebench.specs.grid import PerSpec
+from freezebench.specs.names import PRESET_NAMES
 from freezebench.specs.run import DataSpec, Protocol
 
 
@@ -83,5 +84,5 @@ def preset(name: str) -> Preset:
         SettingsError: If there is no such preset.
     """
     if name not in PRESETS:
-        raise SettingsError(f"there is no preset {name!r}. Choose from {', '.join(PRESETS)}.")
+        raise SettingsError(f"there is no preset {name!r}. Choose from {', '.join(PRESET_NAMES)}.")
     return PRESETS[name]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Self, get_args
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, Self
 
 from freezebench.errors import RecordError
 from freezebench.specs.freeze import FreezeSpec
@@ -15,9 +15,6 @@ RUN_SPEC_SCHEMA = 1
 Engine = Literal["standard", "trainer"]
 Precision = Literal["auto", "float32", "bf16"]
 SplitRule = Literal["own", "notebook"]
-
-ENGINES: tuple[str, ...] = get_args(Engine)
-PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +104,11 @@ class RunSpec:
         """Hash of everything that was asked: 16 hexadecimal digits of SHA-256 over the canonical JSON."""
         text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def experiment_id(self) -> str:
+        """Hash of what all runs of one comparison share: everything but configuration, seed and learning rate."""
+        return replace(self, freeze="none", seed=0, protocol=replace(self.protocol, learning_rate=0.0)).run_id
 
     def to_json(self) -> dict[str, Any]:
         """Return this spec as a dictionary of JSON types, with its schema version."""

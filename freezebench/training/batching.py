@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,11 +40,13 @@ class Encoded:
         return len(self.examples)
 
 
-def encode(split: Split, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Encoded:
-    """Return the split as token ids, cut to ``max_length`` tokens."""
+def encode(split: Split, tokenizer: PreTrainedTokenizerBase, model: torch.nn.Module, max_length: int) -> Encoded:
+    """Return the split as token ids, cut to ``max_length`` tokens, with the fields that the model's forward names."""
     columns = [list(column) for column in zip(*split.texts, strict=True)]
     fields = tokenizer(*columns, truncation=True, max_length=max_length)
-    names = list(fields)
+    named = inspect.signature(model.forward).parameters
+    # Tokenizers offer more than some models take: token types, say, which DistilBERT does not have.
+    names = [name for name in fields if name in named] or list(fields)
     examples = tuple(
         dict(zip(names, values, strict=True), labels=label)
         for *values, label in zip(*(fields[name] for name in names), split.labels, strict=True)

@@ -1,0 +1,350 @@
+"""The pytest plugin: options, collection, fixtures, the gate of every test, and the summary."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from freezebench.bridge import BenchmarkBridge, BenchmarkStandIn, Clock, record_benchmark, refuse_profiling
+from freezebench.errors import FreezebenchError
+from freezebench.options import OPTIONS, in_ci
+
+# What only freeze tests need is imported when the first one is found: most sessions have none.
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from freezebench.session import FreezeSession
+    from freezebench.settings import Settings
+    from freezebench.specs.freeze import FreezeSpec
+    from freezebench.verdicts.judge import ConfigurationResult
+
+_SESSION = pytest.StashKey["FreezeSession"]()
+_CLOCK = pytest.StashKey[Clock]()
+
+_MARKER = (
+    "freeze(**options): settings of a test that uses the freeze_run fixture, named like the --freeze-* options without "
+    "the prefix: freeze(model='./checkpoint', data='./reviews', grid='none,emb', max_drop=3); num_layers=N says the "
+    "depth of a model that a factory makes."
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Register every option of the table as flag and ini key."""
+    group = parser.getgroup("freezebench", "freezebench: which layers can be frozen, at what cost, saving what")
+    for option in OPTIONS:
+        group.addoption(option.flag, dest=option.ini, metavar=option.metavar, default=None, help=option.help)
+        parser.addini(option.ini, f"default of {option.flag}", default=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read what the command line and the ini file ask for; bad values end the session here."""
+    config.addinivalue_line("markers", _MARKER)
+    if any(_given(config)):
+        with _usage_errors():
+            _session(config)
+        _refuse_combinations(config)
+    has_benchmark = config.pluginmanager.hasplugin("benchmark")
+    adapter = BenchmarkBridge(lambda: config.stash.get(_SESSION, None)) if has_benchmark else BenchmarkStandIn()
+    config.pluginmanager.register(adapter, "freezebench-benchmark")
+
+
+def _given(config: pytest.Config) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the flags and the ini keys that were given; an ini key that is left empty was not."""
+    flags = {option.name: config.getoption(option.ini) for option in OPTIONS}
+    ini = {option.name: config.getini(option.ini) for option in OPTIONS}
+    return (
+        {name: value for name, value in flags.items() if value is not None},
+        {name: value for name, value in ini.items() if value},
+    )
+
+
+def _session(config: pytest.Config) -> FreezeSession:
+    """Return this pytest run's session, made at the first call.
+
+    Raises:
+        FreezebenchError: If an option has a bad value.
+    """
+    if _SESSION not in config.stash:
+        from freezebench.session import FreezeSession
+
+        has_reference = config.getoption("benchmark_compare", None) is not None
+        config.stash[_SESSION] = FreezeSession(*_given(config), has_reference=has_reference)
+    return config.stash[_SESSION]
+
+
+@contextlib.contextmanager
+def _usage_errors() -> Iterator[None]:
+    """Turn our own errors into pytest's usage errors: one sentence and exit code 4."""
+    try:
+        yield
+    except FreezebenchError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _refuse_combinations(config: pytest.Config) -> None:
+    """Refuse what would train twice or without a baseline.
+
+    Raises:
+        pytest.UsageError: If such an option is set.
+    """
+    if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
+        raise pytest.UsageError(
+            "freeze tests were asked to run under pytest-xdist, but workers share no baseline and would compete for "
+            "the device. Use -n0; for several devices, start one session per device with --freeze-device=cuda:N."
+        )
+    refuse_profiling(config)
+
+
+# --- collection ---------------------------------------------------------------------------------------------------
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a freeze test one case per configuration; what is wrong is said once collection is over."""
+    if "freeze_spec" not in metafunc.fixturenames:
+        return
+    session = _session(metafunc.config)
+    specs: list[str] = []
+    try:
+        settings = session.settings(_marker_values(metafunc.definition), metafunc.definition.nodeid)
+        specs = [str(spec) for spec in session.grid(settings)]
+    except FreezebenchError as error:
+        # A usage error raised here would end pytest as interrupted (2), not as a usage error (4).
+        session.errors.append(str(error))
+    metafunc.parametrize("freeze_spec", specs, ids=specs, indirect=True)
+
+
+def _marker_values(node: pytest.Item | Any) -> dict[str, Any]:
+    """Return the arguments of a test's freeze markers; the closest one wins."""
+    values: dict[str, Any] = {}
+    for marker in node.iter_markers("freeze"):
+        if marker.args:
+            raise FreezebenchError(
+                f"{node.nodeid}: the freeze marker takes named arguments only, such as freeze(grid='none,emb')."
+            )
+        values = {**marker.kwargs, **values}
+    return values
+
+
+def _settings_of(item: pytest.Item) -> Settings:
+    return _session(item.config).settings(_marker_values(item), item.nodeid.partition("[")[0])
+
+
+def _freeze_items(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return the freeze tests among the items."""
+    return [item for item in items if "freeze_spec" in getattr(getattr(item, "callspec", None), "params", {})]
+
+
+def _spec_of(item: pytest.Item) -> str:
+    callspec: Any = item.callspec  # type: ignore[attr-defined]  # every freeze item is parametrized
+    return str(callspec.params["freeze_spec"])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Check everything that can be checked before a model is loaded; put baselines first, hand every item its clock."""
+    session = config.stash.get(_SESSION, None)
+    if session is None:
+        return
+    if session.errors:
+        raise pytest.UsageError("\n".join(dict.fromkeys(session.errors)))
+    selected = _freeze_items(items)
+    if not selected:
+        return
+    _refuse_combinations(config)
+    with _usage_errors():
+        for settings in dict.fromkeys(_settings_of(item) for item in selected):
+            if not config.option.collectonly:
+                session.check(settings)
+    places = [place for place, item in enumerate(items) if item in selected]
+    for place, item in zip(places, sorted(selected, key=lambda item: _spec_of(item) != "none"), strict=True):
+        items[place] = item
+    for item in selected:
+        clock = item.stash[_CLOCK] = Clock()
+        own = item.get_closest_marker("benchmark")
+        item.add_marker(pytest.mark.benchmark(**{**(own.kwargs if own else {}), "timer": clock}), append=False)
+
+
+def pytest_report_header(config: pytest.Config) -> list[str] | None:
+    """Say what is asked for, where something is."""
+    session = config.stash.get(_SESSION, None)
+    if session is None:
+        return None
+    with _usage_errors():
+        return _plan_lines(session.settings())
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """Say what is going to run and what it can resolve."""
+    session = config.stash.get(_SESSION, None)
+    planned = [(_settings_of(item), _spec_of(item)) for item in _freeze_items(items)]
+    if session is None or not planned:
+        return []
+    lines: list[str] = []
+    for settings in dict.fromkeys(settings for settings, _ in planned):
+        specs = [spec for planned_settings, spec in planned if planned_settings == settings]
+        lines += [] if session.is_asked_for else _plan_lines(settings)
+        implied = (
+            "" if "none" in specs else "; the unfrozen baseline runs as well, since every drop is measured from it"
+        )
+        lines.append(f"freezebench: {len(specs)} configurations × {settings.num_seeds} seeds{implied}")
+        if not config.option.collectonly:
+            lines.append(_resolution_line(settings, session.check(settings)))
+    return lines
+
+
+def _plan_lines(settings: Settings) -> list[str]:
+    """Return the settings in words."""
+    protocol = settings.protocol
+    seeds = ", ".join(str(seed) for seed in settings.seeds)
+    return [
+        f"freezebench: {text}"
+        for text in (
+            f"preset {settings.preset} ({settings.preset_reason})",
+            f"model {settings.model}, data {settings.data.source}, grid {settings.grid}, seeds {seeds}",
+            f"engine {protocol.engine}, device {settings.device}, precision {protocol.precision}",
+            f"{protocol.num_epochs} epochs, batch {protocol.batch_size}, learning rate {settings.learning_rates}",
+        )
+    ]
+
+
+def _resolution_line(settings: Settings, num_sentences: int) -> str:
+    """Return which drop this design can tell from the margin, before anything is trained."""
+    if settings.num_seeds == 1:
+        return "freezebench: one seed gives figures and no verdict; use --freeze-num-seeds=3 or more for verdicts"
+    from freezebench.verdicts.planning import resolvable_margin
+
+    resolvable = resolvable_margin(settings.num_seeds, num_sentences)
+    line = f"freezebench: {settings.num_seeds} seeds × {num_sentences} test sentences resolve {resolvable:.1f} points"
+    if resolvable > settings.margin_pp:
+        line += (
+            f", more than the margin of {settings.margin_pp:g}: expect undecided verdicts; more seeds or sentences help"
+        )
+    return line
+
+
+# --- running ------------------------------------------------------------------------------------------------------
+
+
+class FreezeRun:
+    """What the ``freeze_run`` fixture hands to a test: call it to train this test's configuration.
+
+    Attributes:
+        spec: The freeze spec of this test.
+        settings: Everything that was asked for.
+    """
+
+    def __init__(self, item: pytest.Item, spec: FreezeSpec, settings: Settings, benchmark: Any) -> None:
+        self.spec, self.settings = spec, settings
+        self._item, self._benchmark = item, benchmark
+
+    def __call__(self) -> ConfigurationResult:
+        """Train every seed of the configuration (and the baseline, if it is missing) and return the result.
+
+        The test fails here if the accuracy drop exceeds its limit or a run is invalid, and is skipped, passed or failed
+        as ``--freeze-inconclusive`` says if the evidence does not decide.
+        """
+        from freezebench.report.sentences import gate_sentence
+
+        session = _session(self._item.config)
+        result = session.result(self.settings, str(self.spec))
+        info = record_benchmark(self._benchmark, self._item, self._item.stash[_CLOCK], result)
+        session.infos[self._item.nodeid] = info
+        session.write_report()
+        standing = result.standing
+        fails = standing in ("broken", "worse") or (standing == "undecided" and self.settings.inconclusive == "fail")
+        if fails:
+            # Otherwise pytest-benchmark would save the failed run as the next reference.
+            self._benchmark.has_error = True
+            pytest.fail(gate_sentence(result), pytrace=False)
+        if standing == "undecided" and self.settings.inconclusive == "skip":
+            pytest.skip(gate_sentence(result))
+        return result
+
+
+@pytest.fixture
+def freeze_spec(request: pytest.FixtureRequest) -> FreezeSpec:
+    """The freeze spec of this test: one test per configuration of the grid."""
+    from freezebench.specs.freeze import FreezeSpec
+
+    return FreezeSpec.parse(request.param)
+
+
+@pytest.fixture
+def freeze_run(request: pytest.FixtureRequest, freeze_spec: FreezeSpec, benchmark: Any) -> FreezeRun:
+    """Train this test's configuration when called, record it, and hold it to its accuracy limit; see FreezeRun."""
+    return FreezeRun(request.node, freeze_spec, _settings_of(request.node), benchmark)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Show progress while tests run; afterwards, in CI, fail a session in which nothing was decided."""
+    config = session.config
+    planned = [(_settings_of(item), _spec_of(item)) for item in _freeze_items(session.items)]
+    if planned and not config.option.collectonly:
+        _session(config).start_progress(_writer(config), live=_is_live(config), planned=planned)
+    outcome = yield
+    undecided = _session(config).nothing_decided() if planned else None
+    if undecided and in_ci():
+        report = pytest.TestReport(
+            nodeid="freezebench::decided",
+            location=("freezebench", None, "decided"),
+            keywords={},
+            outcome="failed",
+            longrepr=undecided,
+            when="call",
+        )
+        config.hook.pytest_runtest_logreport(report=report)
+    return outcome
+
+
+def _terminal(config: pytest.Config) -> Any:
+    return config.pluginmanager.get_plugin("terminalreporter")
+
+
+def _is_live(config: pytest.Config) -> bool:
+    """Return whether lines can be written over: a terminal that somebody watches."""
+    terminal = _terminal(config)
+    return bool(terminal and terminal.isatty and not in_ci())
+
+
+def _writer(config: pytest.Config) -> Any:
+    """Return the function that writes a progress line past pytest's capturing."""
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    terminal = _terminal(config)
+
+    def write(line: str, is_transient: bool) -> None:
+        if terminal is None or config.option.verbose < 0:
+            return
+        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+            if is_transient:
+                terminal.rewrite(line, erase=True)
+            else:
+                # What was written over has to go, and pytest's own line must not be appended to.
+                if _is_live(config):
+                    terminal.rewrite("", erase=True)
+                else:
+                    terminal.ensure_newline()
+                terminal.write_line(f"freezebench {line}")
+
+    return write
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Print the tables and what they mean."""
+    session = config.stash.get(_SESSION, None)
+    if session is None:
+        return
+    for _, summary in session.summaries():
+        terminalreporter.section(f"freezebench: {summary.title}", sep="=")
+        terminalreporter.write_line(summary.table())
+        terminalreporter.write_line("")
+        for line in summary.lines:
+            terminalreporter.write_line(line)
+    bridge = config.pluginmanager.get_plugin("freezebench-benchmark")
+    for line in getattr(bridge, "comparison_lines", list)():
+        terminalreporter.write_line(line)
+    for path in session.written:
+        terminalreporter.write_line(f"freezebench: wrote {path}")

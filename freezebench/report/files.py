@@ -1,0 +1,121 @@
+"""Files: the summary as Markdown, CSV and JSON in one folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import tempfile
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from freezebench.errors import SettingsError
+from freezebench.report.rows import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.report.tables import Summary
+    from freezebench.settings import Settings
+
+REPORT_SCHEMA = 1
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the report's folder and make sure that files can be written there.
+
+    Raises:
+        SettingsError: If they cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SettingsError(
+            f"--freeze-report={folder}: cannot write there ({error.strerror}). Name another folder."
+        ) from error
+
+
+def write_report(folder: Path, experiments: Sequence[tuple[Settings, Summary]]) -> list[Path]:
+    """Write ``report.md``, ``report.csv`` and ``report.json`` and return their paths; old ones are replaced whole.
+
+    Args:
+        folder: An existing folder.
+        experiments: What was asked for and what came out, per experiment.
+
+    Raises:
+        OSError: If a file cannot be written; the old one is then still whole.
+    """
+    contents = {
+        "report.md": _markdown(experiments),
+        "report.csv": _csv(experiments),
+        "report.json": json.dumps(_json(experiments), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+    }
+    return [_replace(folder / name, text) for name, text in contents.items()]
+
+
+def _replace(path: Path, text: str) -> Path:
+    """Write a file so that a reader finds the old one or the new one, never a part."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", dir=path.parent, delete=False) as file:
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            Path(file.name).unlink()
+            raise
+    Path(file.name).chmod(0o644)
+    return Path(file.name).replace(path)
+
+
+def _markdown(experiments: Sequence[tuple[Settings, Summary]]) -> str:
+    """Return the summaries as Markdown; angle brackets from names and data stay text."""
+    parts = ["# freezebench report"]
+    for _, summary in experiments:
+        lines = "\n".join(f"- {_escaped(line)}" for line in summary.lines)
+        parts += [f"## {_escaped(summary.title)}", summary.table("github"), lines]
+    return "\n\n".join(parts) + "\n"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _csv(experiments: Sequence[tuple[Settings, Summary]]) -> str:
+    """Return one line per configuration, full precision, units in the names; empty where nothing was measured."""
+    buffer = io.StringIO()
+    names = ["model", "data", *(field.name for field in fields(Row))]
+    writer = csv.DictWriter(buffer, names)
+    writer.writeheader()
+    for settings, summary in experiments:
+        for row in summary.rows:
+            writer.writerow({"model": settings.model, "data": settings.data.source, **asdict(row)})
+    return buffer.getvalue()
+
+
+def _json(experiments: Sequence[tuple[Settings, Summary]]) -> dict[str, Any]:
+    """Return everything: settings, rows, verdicts, and every run's record."""
+    return {
+        "schema": REPORT_SCHEMA,
+        "experiments": [
+            {
+                "settings": asdict(settings),
+                "title": summary.title,
+                "lines": list(summary.lines),
+                "configurations": [
+                    {
+                        **asdict(row),
+                        "verdict_at_margin": result.verdict and asdict(result.verdict),
+                        "verdict_at_limit": result.gate and asdict(result.gate),
+                        "warnings": list(result.warnings),
+                        "runs": [record.to_json() for record in result.records],
+                    }
+                    for row, result in zip(summary.rows, summary.results, strict=True)
+                ],
+            }
+            for settings, summary in experiments
+        ],
+    }

@@ -1,0 +1,150 @@
+"""Rows: one configuration's figures, means over its seeds, as every table and file shows them."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.records.run_record import RunRecord
+    from freezebench.verdicts.judge import ConfigurationResult
+
+# Headline figures, the first that was measured: on a GPU the allocator's peak, on a CPU the process's.
+_MEMORY = ("peak_allocated_bytes", "peak_rss_bytes")
+_ENERGY = ("energy_j", "cpu_energy_j")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One configuration's figures; ``None`` where something was not measured or a run is invalid.
+
+    Attributes:
+        freeze: Canonical id of the freeze spec.
+        num_seeds: Number of valid runs behind the means.
+        num_trainable_params: Number of parameters that train.
+        trainable_fraction: Their share, 0 to 1.
+        learning_rate: AdamW's rate at the first step.
+        train_s: Mean seconds of training alone.
+        speedup: Baseline's mean train time over this one's.
+        samples_per_s: Mean training sentences per second.
+        memory_metric: Which figure ``peak_memory_bytes`` is.
+        peak_memory_bytes: Largest peak memory over the seeds.
+        memory_saving: Share of the baseline's peak that is saved, at most 1.
+        energy_metric: Which figure ``energy_j`` is.
+        energy_j: Mean energy of training, in joules.
+        energy_saving: Share of the baseline's energy that is saved, at most 1.
+        accuracy: Mean test accuracy, 0 to 1; ``accuracy_sd`` over seeds (``None`` for one seed).
+        f1: Mean test F1, 0 to 1; ``f1_sd`` over seeds.
+        drop_pp: Accuracy drop against no freezing in percentage points, positive is worse, with one-sided 95 % bounds
+            ``lower_pp`` and ``upper_pp``.
+        verdict: Verdict at the decision margin.
+        limit_pp: Asserted limit in percentage points.
+        gate: Verdict at that limit.
+        broken: Why the runs mean nothing.
+    """
+
+    freeze: str
+    num_seeds: int
+    num_trainable_params: int | None
+    trainable_fraction: float | None
+    learning_rate: float | None
+    train_s: float | None
+    speedup: float | None
+    samples_per_s: float | None
+    memory_metric: str
+    peak_memory_bytes: float | None
+    memory_saving: float | None
+    energy_metric: str
+    energy_j: float | None
+    energy_saving: float | None
+    accuracy: float | None
+    accuracy_sd: float | None
+    f1: float | None
+    f1_sd: float | None
+    drop_pp: float | None
+    lower_pp: float | None
+    upper_pp: float | None
+    verdict: str
+    limit_pp: float | None
+    gate: str | None
+    broken: str | None
+
+
+def row(result: ConfigurationResult) -> Row:
+    """Return the figures of one configuration."""
+    records = [record for record in result.records if record.is_valid]
+    baseline = [record for record in result.baseline if record.is_valid]
+    memory, energy = _metric(records, _MEMORY), _metric(records, _ENERGY)
+    train_s, baseline_s = _mean(records, "train_s"), _mean(baseline, "train_s")
+    peak, baseline_peak = _largest(records, memory), _largest(baseline, memory)
+    energy_j, baseline_j = _mean(records, energy), _mean(baseline, energy)
+    accuracies = [record.test.accuracy for record in records if record.test]
+    f1s = [record.test.f1 for record in records if record.test]
+    verdict = result.verdict
+    return Row(
+        freeze=result.freeze,
+        num_seeds=len(records),
+        num_trainable_params=records[0].num_trainable_params if records else None,
+        trainable_fraction=records[0].trainable_fraction if records else None,
+        learning_rate=result.records[0].spec.protocol.learning_rate if result.records else None,
+        train_s=train_s,
+        speedup=baseline_s / train_s if train_s and baseline_s else None,
+        samples_per_s=_mean(records, "samples_per_s"),
+        memory_metric=memory,
+        peak_memory_bytes=peak,
+        memory_saving=_saving(peak, baseline_peak),
+        energy_metric=energy,
+        energy_j=energy_j,
+        energy_saving=_saving(energy_j, baseline_j),
+        accuracy=statistics.fmean(accuracies) if accuracies else None,
+        accuracy_sd=_sd(accuracies),
+        f1=statistics.fmean(f1s) if f1s else None,
+        f1_sd=_sd(f1s),
+        drop_pp=verdict.drop_pp if verdict else None,
+        lower_pp=verdict.lower_pp if verdict else None,
+        upper_pp=verdict.upper_pp if verdict else None,
+        verdict=_verdict_word(result),
+        limit_pp=result.gate.margin_pp if result.gate else None,
+        gate=result.gate.outcome if result.gate else None,
+        broken=result.broken,
+    )
+
+
+def _verdict_word(result: ConfigurationResult) -> str:
+    """Return the verdict at the decision margin; a sound baseline is just that."""
+    if result.verdict is not None:
+        return result.verdict.outcome
+    return "baseline"
+
+
+def _metric(records: Sequence[RunRecord], names: Sequence[str]) -> str:
+    """Return the first metric that was measured in the first run, or the first name if none was."""
+    return next((name for name in names if records and records[0].value(name) is not None), names[0])
+
+
+def _values(records: Sequence[RunRecord], metric: str) -> list[float] | None:
+    """Return a metric of every run; ``None`` unless all of them measured it."""
+    values = [value for value in (record.value(metric) for record in records) if value is not None]
+    return values if values and len(values) == len(records) else None
+
+
+def _mean(records: Sequence[RunRecord], metric: str) -> float | None:
+    values = _values(records, metric)
+    return statistics.fmean(values) if values else None
+
+
+def _largest(records: Sequence[RunRecord], metric: str) -> float | None:
+    values = _values(records, metric)
+    return max(values) if values else None
+
+
+def _saving(value: float | None, baseline: float | None) -> float | None:
+    return 1 - value / baseline if value is not None and baseline else None
+
+
+def _sd(values: Sequence[float]) -> float | None:
+    # One value has no spread: showing 0 would claim perfect certainty.
+    return statistics.stdev(values) if len(values) > 1 else None

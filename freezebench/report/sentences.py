@@ -1,0 +1,89 @@
+"""Sentences: verdicts in words, for failures, the summary and the report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freezebench.specs.freeze import FreezeSpec
+from freezebench.verdicts.noninferiority import deepest_safe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.report.rows import Row
+    from freezebench.verdicts.judge import ConfigurationResult
+    from freezebench.verdicts.noninferiority import Verdict
+
+_DECIDED = {"non_inferior", "inferior"}
+
+
+def gate_sentence(result: ConfigurationResult) -> str:
+    """Return the outcome of a configuration's test, limit beside observation; the first word says what went wrong.
+
+    ``WORSE``: freezing costs more than the limit. ``UNDECIDED``: the evidence decides neither way. ``BROKEN``: the runs
+    mean nothing.
+    """
+    if result.broken:
+        return f"BROKEN invalid: {result.freeze}: {result.broken}"
+    gate = result.gate
+    if gate is None:
+        return f"{result.freeze}: no limit is asserted"
+    limit = f"{gate.margin_pp:g} points of no freezing"
+    if gate.outcome == "non_inferior":
+        return f"{result.freeze} is within {limit}: {_observation(gate)}."
+    if gate.outcome == "inferior":
+        return f"WORSE {result.freeze} is not within {limit}: {_observation(gate)}."
+    why = "one seed cannot tell training noise from freezing" if gate.num_seeds == 1 else "more seeds may decide"
+    return f"UNDECIDED {result.freeze} is not shown to be within {limit}: {_observation(gate)}; {why}."
+
+
+def _observation(verdict: Verdict) -> str:
+    """Return the drop and the bound that decides."""
+    is_worse = verdict.outcome == "inferior"
+    bound = ("lower", verdict.lower_pp) if is_worse else ("upper", verdict.upper_pp)
+    seeds = "1 seed" if verdict.num_seeds == 1 else f"{verdict.num_seeds} seeds"
+    return f"drop {_points(verdict.drop_pp)} points, {bound[0]} bound {_points(bound[1])}, {seeds}"
+
+
+def _points(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.1f}".replace("-0.0", "0.0")
+
+
+def decided_sentence(results: Sequence[ConfigurationResult]) -> str:
+    """Return how many candidates the evidence decides, each at its limit or, without one, at the margin."""
+    candidates = [result for result in results if not result.is_baseline]
+    num_decided = sum(is_decided(result) for result in candidates)
+    return f"decided {num_decided} of {len(candidates)}"
+
+
+def is_decided(result: ConfigurationResult) -> bool:
+    """Return whether the evidence decides a candidate, either way."""
+    return result.deciding is not None and result.deciding.outcome in _DECIDED
+
+
+def safe_prefix_sentence(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> str:
+    """Return the deepest safe prefix in one sentence: what it saves, how sure it is, at which learning rates."""
+    ladder = {
+        result.freeze: result.verdict
+        for result in sorted(results, key=lambda result: FreezeSpec.parse(result.freeze).frozen_order)
+        if result.verdict is not None and not result.is_baseline and FreezeSpec.parse(result.freeze).is_prefix
+    }
+    if not ladder:
+        return "Deepest safe prefix: unknown, since no rung of the ladder but the baseline was run."
+    deepest = deepest_safe(ladder)
+    limit = f"{margin_pp:g} points of no freezing"
+    if deepest is None:
+        first, verdict = next(iter(ladder.items()))
+        what = verdict.reason if verdict.outcome == "invalid" else _observation(verdict)
+        state = {"inferior": "is shown to cost more", "invalid": "is invalid"}.get(verdict.outcome, "is undecided")
+        return f"Deepest safe prefix: none is shown to be within {limit}; {first} {state} ({what})."
+    row = next(row for row in rows if row.freeze == deepest)
+    baseline = next((row for row in rows if row.freeze == "none"), None)
+    rate = f"{row.learning_rate:g}" if row.learning_rate else "unknown"
+    rates = f"learning rate {rate}"
+    if baseline and baseline.learning_rate != row.learning_rate:
+        rates += f" ({baseline.learning_rate:g} without freezing)"
+    saves = f"; it trains {row.speedup:.2f}× as fast" if row.speedup else ""
+    if row.trainable_fraction is not None:
+        saves += f" with {100 * row.trainable_fraction:.1f} % of the parameters"
+    return f"Deepest safe prefix: {deepest} is within {limit} ({_observation(ladder[deepest])}) at {rates}{saves}."

@@ -1,0 +1,180 @@
+"""Tables: the summary that pytest prints and the report repeats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from freezebench.report.rows import Row, row
+from freezebench.report.sentences import decided_sentence, safe_prefix_sentence
+from freezebench.specs.freeze import FreezeSpec
+from freezebench.units import (
+    NOT_MEASURED,
+    bytes_text,
+    count_text,
+    energy_text,
+    number_text,
+    percent_text,
+    ratio_text,
+    seconds_text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from freezebench.settings import Settings
+    from freezebench.verdicts.judge import ConfigurationResult
+
+_MEMORY_NAMES = {"peak_allocated_bytes": "GPU memory", "peak_rss_bytes": "process memory"}
+_ENERGY_NAMES = {"energy_j": "GPU energy", "cpu_energy_j": "CPU package energy"}
+_VERDICT_WORDS = {
+    "non_inferior": "non-inferior",
+    "inferior": "inferior",
+    "inconclusive": "inconclusive",
+    "invalid": "INVALID",
+    "baseline": "baseline",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """One experiment's results, ready to be shown.
+
+    Attributes:
+        title: What was trained on what, where.
+        results: The configurations, least frozen first.
+        rows: Their figures, same order.
+        lines: The sentences under the table.
+    """
+
+    title: str
+    results: tuple[ConfigurationResult, ...]
+    rows: tuple[Row, ...]
+    lines: tuple[str, ...]
+
+    def table(self, style: str = "simple") -> str:
+        """Return the table in one of tabulate's styles; the header has one line in Markdown."""
+        separator = " " if style in ("github", "pipe") else "\n"
+        headers = [header.format(row=self.rows[0]).replace("\n", separator) for header, _ in _columns(self.rows[0])]
+        cells = [[cell(row) for _, cell in _columns(row)] for row in self.rows]
+        # Numbers are formatted already: tabulate must neither parse nor align them by their decimal point.
+        alignment = ["left"] + ["right"] * (len(headers) - 2) + ["left"]
+        return tabulate(cells, headers=headers, tablefmt=style, disable_numparse=True, colalign=alignment)
+
+
+def summarize(results: Sequence[ConfigurationResult], settings: Settings) -> Summary:
+    """Return the summary of one experiment.
+
+    Args:
+        results: At least one configuration's result.
+        settings: What was asked for.
+    """
+    ordered = sorted(results, key=lambda result: FreezeSpec.parse(result.freeze).frozen_order)
+    rows = [row(result) for result in ordered]
+    return Summary(
+        title=_title(ordered, settings),
+        results=tuple(ordered),
+        rows=tuple(rows),
+        lines=tuple(_lines(ordered, rows, settings)),
+    )
+
+
+def _columns(row: Row) -> list[tuple[str, Callable[[Row], str]]]:
+    """Return header and cell of every column; the headline metrics of memory and energy name themselves."""
+    memory = _MEMORY_NAMES[row.memory_metric].replace(" ", "\n") + " peak"
+    energy = _ENERGY_NAMES[row.energy_metric].replace(" ", "\n", 1)
+    return [
+        ("frozen", lambda row: row.freeze),
+        ("trainable\nparams", lambda row: count_text(row.num_trainable_params)),
+        ("share", lambda row: percent_text(row.trainable_fraction)),
+        ("train\ntime", lambda row: seconds_text(row.train_s)),
+        ("speed-\nup", lambda row: ratio_text(row.speedup)),
+        ("samples\n/s", lambda row: number_text(row.samples_per_s, 0)),
+        (memory, lambda row: bytes_text(row.peak_memory_bytes)),
+        ("memory\nsaved", lambda row: percent_text(row.memory_saving, 0)),
+        (energy, lambda row: energy_text(row.energy_j)),
+        ("energy\nsaved", lambda row: percent_text(row.energy_saving, 0)),
+        ("test accuracy\n% ± SD", lambda row: _mean_sd(row.accuracy, row.accuracy_sd)),
+        ("test F1\n% ± SD", lambda row: _mean_sd(row.f1, row.f1_sd)),
+        ("drop, points\n[90 % interval]", _drop),
+        ("limit", lambda row: number_text(row.limit_pp)),
+        ("verdict at margin,\ntest at limit", _verdict),
+    ]
+
+
+def _mean_sd(mean: float | None, sd: float | None) -> str:
+    """Return a share in per cent with its standard deviation over seeds, where there are several."""
+    if mean is None:
+        return NOT_MEASURED
+    return f"{100 * mean:.1f}" + ("" if sd is None else f" ± {100 * sd:.1f}")
+
+
+def _drop(row: Row) -> str:
+    if row.drop_pp is None or row.lower_pp is None or row.upper_pp is None:
+        return NOT_MEASURED
+    return f"{row.drop_pp:+.1f} [{row.lower_pp:+.1f}, {row.upper_pp:+.1f}]"
+
+
+def _verdict(row: Row) -> str:
+    word = _VERDICT_WORDS[row.verdict]
+    if row.gate is None or row.broken:
+        return word
+    gate = {"non_inferior": "ok", "inferior": "WORSE", "inconclusive": "UNDECIDED"}[row.gate]
+    return f"{word}, {gate}"
+
+
+def _title(results: Sequence[ConfigurationResult], settings: Settings) -> str:
+    """Return what was trained on what, where."""
+    record = next((record for result in results for record in result.records if record.is_valid), None)
+    parts = [f"{settings.model} on {settings.data.source}"]
+    if record is not None and record.data is not None:
+        generated = " generated" if record.data.generated else ""
+        parts.append(f"{record.data.num_train:,} training and {record.data.num_test:,}{generated} test sentences")
+        parts.append(f"{record.device_name} ({record.device}, {record.precision})")
+    protocol = settings.protocol
+    epochs = f"{protocol.num_epochs} epoch" + ("s" if protocol.num_epochs > 1 else "")
+    parts.append(f"{epochs}, batch {protocol.batch_size}, engine {protocol.engine}")
+    parts.append(f"{settings.num_seeds} seed" + ("s" if settings.num_seeds > 1 else ""))
+    return "; ".join(parts)
+
+
+def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings: Settings) -> list[str]:
+    """Return the sentences under the table: the answer, then what qualifies it."""
+    lines = [safe_prefix_sentence(results, rows, settings.margin_pp)]
+    basis = f"limits from {settings.limits_from}" if settings.limits_from else "no limit asserted"
+    lines.append(
+        f"{decided_sentence(results)} at {'their limits' if settings.limits_from else 'the margin'} "
+        f"({basis}; margin {settings.margin_pp:g} points)."
+    )
+    lines += [f"Broken: {row.freeze}: {row.broken}." for row in rows if row.broken]
+    records = [record for result in results for record in result.records if record.is_valid]
+    if any(record.data and record.data.generated for record in records):
+        lines.append("The sentences were generated by freezebench: the figures say nothing about another data set.")
+    lines += [
+        f"Data: {note}" for note in _once(note for record in records if record.data for note in record.data.notes)
+    ]
+    lines += [f"Warning: {warning}." for warning in _once(w.rstrip(".") for result in results for w in result.warnings)]
+    lines += _footnotes(results)
+    return lines
+
+
+def _footnotes(results: Sequence[ConfigurationResult]) -> list[str]:
+    """Return one line per distinct reason for a headline figure that was not or only partly measured."""
+    names: dict[str, list[str]] = {}
+    for result in results:
+        for record in result.records:
+            for name in (*_ENERGY_NAMES, *_MEMORY_NAMES):
+                reading = record.readings.get(name)
+                on_cpu_only = name == "peak_allocated_bytes" and record.device == "cpu"
+                if reading is not None and reading.reason and not on_cpu_only:
+                    title = {**_ENERGY_NAMES, **_MEMORY_NAMES}[name]
+                    state = "not measured" if reading.value is None else "partly measured"
+                    names.setdefault(f"{state}: {reading.reason}", []).append(title)
+    return [f"{', '.join(_once(titles))} {reason.rstrip('.')}." for reason, titles in names.items()]
+
+
+def _once(items: Iterable[str]) -> list[str]:
+    """Return the items in order, each once."""
+    return list(dict.fromkeys(items))

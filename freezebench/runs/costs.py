@@ -1,0 +1,156 @@
+"""What a run costs: meters around every stretch of training, evaluation left out, combined into one set of readings."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING, Any, Self
+
+from freezebench.meters.window import measure
+from freezebench.records.reading import Reading
+from freezebench.training.progress import TrainingPaused, TrainingStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    import torch
+
+    from freezebench.meters.window import Window
+    from freezebench.training.progress import Emit, Event, TrainingResult
+
+_CLOCK = "time.perf_counter, device synchronized"
+
+
+class CostWindows:
+    """Opens a measurement window at the start of every stretch of training and closes it at its end.
+
+    Attributes:
+        readings: The combined readings, once the block has ended.
+        devices: The devices that NVML reported on.
+        trace: Power and memory over time, one entry per stretch.
+        warnings: What the meters warn of.
+    """
+
+    def __init__(self, emit: Emit, *, model: torch.nn.Module, device: torch.device) -> None:
+        self._emit = emit
+        self._model, self._device = model, device
+        self._open: tuple[AbstractContextManager[Window], Window] | None = None
+        self._windows: list[Window] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def emit(self, event: Event) -> None:
+        """Hand an event on; windows open just before training starts and close as soon as it pauses."""
+        if isinstance(event, TrainingPaused):
+            self._close()
+        self._emit(event)
+        if isinstance(event, TrainingStarted):
+            manager = measure(gpus=_gpus(self._device))
+            self._open = (manager, manager.__enter__())
+
+    def _close(self) -> None:
+        if self._open is not None:
+            manager, window = self._open
+            self._open = None
+            manager.__exit__(None, None, None)
+            self._windows.append(window)
+
+    @property
+    def readings(self) -> dict[str, Reading]:
+        """The readings of all windows as one."""
+        return combine([window.readings for window in self._windows])
+
+    @property
+    def devices(self) -> tuple[dict[str, Any], ...]:
+        """Identity of the measured devices."""
+        return tuple(self._windows[0].devices) if self._windows else ()
+
+    @property
+    def trace(self) -> dict[str, Any]:
+        """Power and memory over time, one entry per stretch of training."""
+        return {"stretches": [window.trace for window in self._windows if window.trace]}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the meters warn of, each once."""
+        return tuple(dict.fromkeys(warning for window in self._windows for warning in window.warnings))
+
+
+def _gpus(device: torch.device) -> list[str]:
+    """Return the UUID of the GPU that trains; nothing when the CPU does."""
+    if device.type != "cuda":
+        return []
+    import torch
+
+    return [f"GPU-{torch.cuda.get_device_properties(device).uuid}"]
+
+
+def combine(windows: Sequence[dict[str, Reading]]) -> dict[str, Reading]:
+    """Return one reading per metric for several windows of one run.
+
+    Energies and times add up, uncertainties with them; peaks are the largest; a reading at the start is the first one;
+    anything else (mean power) is the mean over the windows. A metric that some window lacks is ``partial``.
+    """
+    names = list(dict.fromkeys(name for window in windows for name in window))
+    return {name: _combined(name, [window.get(name) for window in windows]) for name in names}
+
+
+def _combined(name: str, readings: Sequence[Reading | None]) -> Reading:
+    """Return one metric's reading over all windows."""
+    known = [reading for reading in readings if reading is not None]
+    measured = [reading for reading in known if reading.value is not None]
+    if not measured:
+        return known[0]
+    values = [reading.value for reading in measured if reading.value is not None]
+    uncertainties = [reading.uncertainty for reading in measured if reading.uncertainty is not None]
+    if measured[0].unit in {"J", "s"}:
+        value, uncertainty = sum(values), sum(uncertainties)
+    elif name.startswith("start_"):
+        value, uncertainty = values[0], max(uncertainties, default=0.0)
+    elif name.startswith("peak_"):
+        value, uncertainty = max(values), max(uncertainties, default=0.0)
+    else:
+        value, uncertainty = statistics.fmean(values), max(uncertainties, default=0.0)
+    reasons = list(dict.fromkeys(reading.reason for reading in known if reading.reason))
+    whole = len(measured) == len(readings) and all(reading.status == "measured" for reading in measured)
+    coverages = [reading.coverage or 0.0 for reading in known if reading.coverage is not None or reading.value is None]
+    samples = [reading.num_samples for reading in measured if reading.num_samples is not None]
+    return Reading(
+        value=value,
+        unit=measured[0].unit,
+        source=measured[0].source,
+        status="measured" if whole else "partial",
+        reason="; ".join(reasons) or (None if whole else "not measured in every stretch of training"),
+        uncertainty=uncertainty if uncertainties else None,
+        num_samples=sum(samples) if samples else None,
+        max_gap_s=max((reading.max_gap_s for reading in measured if reading.max_gap_s is not None), default=None),
+        coverage=statistics.fmean(coverages) if coverages else None,
+        low_confidence=any(reading.low_confidence for reading in measured),
+    )
+
+
+def timing_readings(result: TrainingResult, *, num_examples: int) -> dict[str, Reading]:
+    """Return train time, throughput and step times of one run.
+
+    Args:
+        result: What the engine measured.
+        num_examples: Number of training sentences of one epoch.
+    """
+    num_steps = len(result.step_losses)
+    steps = sorted(result.step_s)
+
+    def reading(value: float, unit: str) -> Reading:
+        return Reading(value=value, unit=unit, source=_CLOCK)
+
+    return {
+        "train_s": reading(result.train_s, "s"),
+        "train_and_eval_s": reading(result.train_and_eval_s, "s"),
+        "samples_per_s": reading(num_examples * len(result.epochs) / result.train_s, "1/s"),
+        "steps_per_s": reading(num_steps / result.train_s, "1/s"),
+        "step_s": reading(statistics.median(steps), "s"),
+        "step_p95_s": reading(steps[min(len(steps) - 1, int(0.95 * len(steps)))], "s"),
+    }

@@ -1,0 +1,210 @@
+"""One run, from RunSpec to RunRecord: the one place where training meets meters."""
+
+from __future__ import annotations
+
+import gc
+import traceback
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import torch
+
+from freezebench.errors import FreezebenchError
+from freezebench.records.run_record import DataFacts, RunRecord
+from freezebench.runs.costs import CostWindows, timing_readings
+from freezebench.runs.environment import environment
+from freezebench.runs.shelf import DataShelf
+from freezebench.tasks.layers import freeze
+from freezebench.tasks.models import load_model, model_fingerprint
+from freezebench.training import loop, trainer
+from freezebench.training.batching import longest_input
+from freezebench.training.evaluate import evaluate
+from freezebench.training.precision import (
+    device_name,
+    isolated_random_state,
+    resolve_device,
+    resolve_precision,
+)
+from freezebench.training.progress import Job, NonFiniteLossError
+
+if TYPE_CHECKING:
+    from freezebench.records.run_record import Evaluation, InvalidCause
+    from freezebench.specs.run import Precision, RunSpec
+    from freezebench.tasks.data import TextData
+    from freezebench.training.progress import Emit
+
+_ENGINES = {"standard": loop.train, "trainer": trainer.train}
+_LOG_LINES = 20
+
+
+def run(spec: RunSpec, *, emit: Emit = lambda _: None, shelf: DataShelf | None = None) -> RunRecord:
+    """Train and evaluate one configuration with one seed, and return everything that came out.
+
+    A fault in training (out of memory, a loss that is not finite, an error in the model's own code) gives a record with
+    the status ``invalid`` and its cause.
+
+    Args:
+        spec: What to run.
+        emit: Receives the events of training as they happen.
+        shelf: Keeps the data of one session; ``None`` reads it anew.
+
+    Raises:
+        FreezebenchError: If what was asked cannot be: no such device, model, layer or data set.
+    """
+    shelf = shelf or DataShelf()
+    device = resolve_device(spec.device)
+    precision = resolve_precision(spec.protocol.precision, device)
+    data = shelf.data(spec.data)
+    draft = RunRecord(
+        spec=spec,
+        status="invalid",
+        reason="the run has not ended",
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        device=str(device),
+        device_name=device_name(device),
+        precision=precision,
+        model_sha256=model_fingerprint(spec.model, spec.model_revision),
+        data=_facts(data),
+        environment=environment(),
+    )
+    gc.collect()
+    with isolated_random_state(device):
+        try:
+            return _Run(spec, draft, data, device, precision, emit, shelf).complete()
+        except torch.OutOfMemoryError as error:
+            return _invalid(draft, "out_of_memory", f"out of memory on {device}: {_first_line(error)}")
+        except MemoryError as error:
+            return _invalid(draft, "out_of_memory", f"out of memory: {_first_line(error)}")
+        except NonFiniteLossError as error:
+            return _invalid(draft, "non_finite_loss", f"non-finite loss: {error}")
+        except _UnsoundWeightsError as error:
+            return _invalid(draft, error.cause, str(error))
+        except FreezebenchError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a model raises must not end the runs after it
+            cause: InvalidCause = "out_of_memory" if "allocate memory" in str(error) else "crash"
+            return _invalid(draft, cause, f"{type(error).__name__}: {_first_line(error)}")
+
+
+@dataclass
+class _Run:
+    """The stages of one run."""
+
+    spec: RunSpec
+    draft: RunRecord
+    data: TextData
+    device: torch.device
+    precision: Precision
+    emit: Emit
+    shelf: DataShelf
+
+    def complete(self) -> RunRecord:
+        """Load, freeze, train under meters, evaluate; return the record."""
+        spec, protocol = self.spec, self.spec.protocol
+        torch.manual_seed(spec.seed)  # the head's initial weights
+        model, tokenizer = load_model(
+            spec.model, self.data.num_labels, revision=spec.model_revision, label_names=self.data.label_names
+        )
+        summary = freeze(model, spec.freeze_spec)
+        model.to(self.device)
+        splits = self.shelf.encoded(spec, tokenizer, model, longest_input(model, tokenizer, protocol.max_length))
+
+        def evaluation(split: str) -> Evaluation:
+            return evaluate(model, splits[split], tokenizer, num_labels=self.data.num_labels, precision=self.precision)
+
+        test_before = evaluation("test") if protocol.evaluate_before else None
+        weights = _checksums(model)
+        torch.manual_seed(spec.seed)  # dropout
+        job = Job(
+            model=model,
+            tokenizer=tokenizer,
+            train=splits["train"],
+            protocol=protocol,
+            precision=self.precision,
+            seed=spec.seed,
+            evaluate=lambda: evaluation("validation"),
+        )
+        with CostWindows(self.emit, model=model, device=self.device) as costs:
+            result = _ENGINES[protocol.engine](job, costs.emit)
+        _check_weights(model, weights)
+        return replace(
+            self.draft,
+            status="completed",
+            reason=None,
+            num_layers=summary.num_layers,
+            num_params=summary.num_params,
+            num_trainable_params=summary.num_trainable_params,
+            step_losses=result.step_losses,
+            epochs=result.epochs,
+            best_epoch=result.best_epoch,
+            test=evaluation("test"),
+            test_before=test_before,
+            readings={**timing_readings(result, num_examples=len(splits["train"])), **costs.readings},
+            devices=costs.devices,
+            trace=costs.trace,
+            warnings=costs.warnings,
+        )
+
+
+class _UnsoundWeightsError(Exception):
+    """Training changed what was frozen, or nothing at all."""
+
+    def __init__(self, cause: InvalidCause, message: str) -> None:
+        super().__init__(message)
+        self.cause: InvalidCause = cause
+
+
+_INTEGERS_BY_SIZE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+@torch.no_grad()
+def _checksums(model: torch.nn.Module) -> dict[str, int]:
+    """Return per parameter the sum of its bits read as whole numbers: equal weights have equal sums."""
+    sums = {}
+    for name, parameter in model.named_parameters():
+        bits = parameter.detach().contiguous().view(_INTEGERS_BY_SIZE[parameter.element_size()])
+        sums[name] = int(bits.sum(dtype=torch.int64))
+    return sums
+
+
+def _check_weights(model: torch.nn.Module, before: dict[str, int]) -> None:
+    """Make sure that frozen weights stayed and that some trainable weights moved.
+
+    Raises:
+        _UnsoundWeightsError: If it is otherwise.
+    """
+    after = _checksums(model)
+    trainable = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    changed = {name for name in before if before[name] != after[name]}
+    if changed - trainable:
+        raise _UnsoundWeightsError("frozen_weights_changed", f"frozen weights changed: {min(changed - trainable)}")
+    if not changed & trainable:
+        raise _UnsoundWeightsError("nothing_trained", "no trainable weight changed in training")
+
+
+def _facts(data: TextData) -> DataFacts:
+    """Return what the record keeps of the data set."""
+    return DataFacts(
+        num_train=len(data.train),
+        num_validation=len(data.validation),
+        num_test=len(data.test),
+        train_sha256=data.train.sha256,
+        validation_sha256=data.validation.sha256,
+        test_sha256=data.test.sha256,
+        test_labels=data.test.labels,
+        label_names=data.label_names,
+        notes=data.notes,
+        generated=data.generated,
+    )
+
+
+def _invalid(draft: RunRecord, cause: InvalidCause, reason: str) -> RunRecord:
+    """Return the record of a run that broke, with the end of its traceback."""
+    log = traceback.format_exc().splitlines()[-_LOG_LINES:]
+    return replace(draft, status="invalid", cause=cause, reason=reason, log="\n".join(log))
+
+
+def _first_line(error: BaseException) -> str:
+    """Return the first line of an error's message."""
+    return (str(error).splitlines() or ["no message"])[0]

@@ -1,0 +1,218 @@
+"""The session: what one pytest run asked for, trained and found, with no word of pytest in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from freezebench.errors import SettingsError
+from freezebench.options import BY_NAME, in_ci
+from freezebench.settings import Settings, Source, check_names, resolve
+from freezebench.specs.grid import parse_grid
+from freezebench.specs.presets import PRESETS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from freezebench.records.run_record import RunRecord
+    from freezebench.report.progress import Progress
+    from freezebench.report.tables import Summary
+    from freezebench.runs.executor import Executor
+    from freezebench.runs.shelf import DataShelf
+    from freezebench.specs.freeze import FreezeSpec
+    from freezebench.specs.run import RunSpec
+    from freezebench.verdicts.judge import ConfigurationResult
+
+
+class FreezeSession:
+    """Settings, runs and results of one session; heavy imports wait until something is run.
+
+    Attributes:
+        errors: What is wrong with the request, in sentences, collected so that all of it is said at once.
+        infos: What was saved with each benchmark, by node id.
+        written: Files of the report.
+    """
+
+    def __init__(self, flags: Mapping[str, Any], ini: Mapping[str, Any], *, has_reference: bool = False) -> None:
+        """Take raw option values by name, and whether results are going to be compared with a saved run.
+
+        Raises:
+            SettingsError: If a value is bad.
+        """
+        self._flags = Source(place="{flag}", values=flags)
+        self._ini = Source(place="ini key {ini}", values=ini)
+        self._has_reference = has_reference
+        self._default_preset: tuple[str, str] | None = None
+        self._executor: Executor | None = None
+        self._shelf: DataShelf | None = None
+        self._results: dict[Settings, dict[str, ConfigurationResult]] = {}
+        self.errors: list[str] = []
+        self.infos: dict[str, dict[str, Any]] = {}
+        self.written: list[Path] = []
+        self._progress: Progress | None = None
+        for source in (self._flags, self._ini):
+            for name, value in source.values.items():
+                BY_NAME[name].parse(value, source.name_of(name))
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether any flag or ini key of ours was given."""
+        return bool(self._flags.values or self._ini.values)
+
+    @property
+    def report_folder(self) -> Path | None:
+        """The folder that ``--freeze-report`` or its ini key names."""
+        folder = self._flags.values.get("report", self._ini.values.get("report"))
+        return None if folder is None else Path(folder)
+
+    def settings(self, marker: Mapping[str, Any] | None = None, test: str = "") -> Settings:
+        """Return the settings of a test.
+
+        Args:
+            marker: Arguments of its ``freeze`` marker.
+            test: What error messages call the test.
+
+        Raises:
+            SettingsError: If a value is bad or no preset fits this machine.
+        """
+        marker = marker or {}
+        check_names(marker, f"freeze marker of {test}")
+        place = "freeze marker of " + test.replace("{", "{{").replace("}", "}}") + ", {name}"
+        sources = [self._flags, Source(place=place, values=marker), self._ini]
+        return resolve(sources, self._choose_preset)
+
+    def grid(self, settings: Settings) -> list[FreezeSpec]:
+        """Return the configurations of a test, least frozen first; the depth comes from the configuration file alone.
+
+        Raises:
+            FreezebenchError: If the model's depth cannot be read or something that was named does not fit it.
+        """
+        from freezebench.tasks.models import read_depth
+
+        num_layers = settings.num_layers or read_depth(settings.model)
+        for spec in settings.named_specs:
+            parse_grid(spec, num_layers, settings.model)
+        return parse_grid(settings.grid, num_layers, settings.model)
+
+    def check(self, settings: Settings) -> int:
+        """Make sure that model and data can be used, before a model is loaded; return the number of test sentences.
+
+        Raises:
+            FreezebenchError: If they cannot.
+        """
+        from freezebench.report.files import prepare_folder
+        from freezebench.tasks.models import check_model_source
+
+        if self.report_folder is not None:
+            prepare_folder(self.report_folder)
+        check_model_source(settings.model)
+        return len(self.shelf.data(settings.data).test)
+
+    def result(self, settings: Settings, freeze: str) -> ConfigurationResult:
+        """Return one configuration's result, training what is missing, the baseline included."""
+        results = self._results.setdefault(_comparison(settings), {})
+        for spec in dict.fromkeys(("none", freeze)):
+            results[spec] = self.executor.result(settings, spec)
+        return results[freeze]
+
+    def summaries(self) -> list[tuple[Settings, Summary]]:
+        """Return the summary of every comparison that has results."""
+        from freezebench.report.tables import summarize
+
+        return [(settings, summarize(list(found.values()), settings)) for settings, found in self._results.items()]
+
+    def start_progress(
+        self, write: Callable[[str, bool], None], *, live: bool, planned: Iterable[tuple[Settings, str]]
+    ) -> None:
+        """Show progress from now on; ``planned`` are the tests to come, baselines count where they are implied."""
+        from freezebench.report.progress import Progress
+
+        specs = [(settings, freeze) for settings, spec in planned for freeze in ("none", spec)]
+        runs = {settings.run_spec(freeze, seed).run_id for settings, freeze in specs for seed in settings.seeds}
+        self._progress = Progress(write, live=live, num_runs=len(runs))
+
+    def nothing_decided(self) -> str | None:
+        """Return a complaint if candidates were trained and the evidence decides about none of them."""
+        found = [result for results in self._results.values() for result in results.values()]
+        if not any(not result.is_baseline for result in found):
+            return None
+        from freezebench.report.sentences import decided_sentence, is_decided
+
+        if any(is_decided(result) for result in found):
+            return None
+        return f"UNDECIDED {decided_sentence(found)}: this session says nothing. Use more seeds or more test sentences."
+
+    def write_report(self) -> None:
+        """Write the report of everything so far, if one is asked for: what is finished survives what comes later.
+
+        Raises:
+            OSError: If the folder cannot be written to.
+        """
+        if self.report_folder is not None:
+            from freezebench.report.files import write_report
+
+            self.written = write_report(self.report_folder, self.summaries())
+
+    @property
+    def executor(self) -> Executor:
+        """The executor; the first use imports what trains."""
+        if self._executor is None:
+            from freezebench.runs.executor import Executor
+
+            self._executor = Executor(self._run)
+        return self._executor
+
+    @property
+    def shelf(self) -> DataShelf:
+        """The session's data sets."""
+        if self._shelf is None:
+            from freezebench.runs.shelf import DataShelf
+
+            self._shelf = DataShelf()
+        return self._shelf
+
+    def _run(self, spec: RunSpec) -> RunRecord:
+        """Train, telling the progress."""
+        from freezebench.runs.experiment import run
+
+        if self._progress is None:
+            return run(spec, shelf=self.shelf)
+        self._progress.begin(spec)
+        record = run(spec, emit=self._progress.emit, shelf=self.shelf)
+        self._progress.end(record)
+        return record
+
+    def _choose_preset(self) -> tuple[str, str]:
+        """Return the default preset of this machine and the reason; looked up once.
+
+        Raises:
+            SettingsError: If there is a GPU but no data, where falling back would quietly compare something else.
+        """
+        if self._default_preset is None:
+            self._default_preset = _default_preset(must_not_fall_back=in_ci() or self._has_reference)
+        return self._default_preset
+
+
+def _default_preset(*, must_not_fall_back: bool) -> tuple[str, str]:
+    """Return ``distilbert-sst2`` where a GPU and its assets are, else ``embedded``, with the reason."""
+    from freezebench.tasks.assets import cuda_visible, hub_state
+
+    if not cuda_visible():
+        return "embedded", "the default without a CUDA GPU"
+    wanted = PRESETS["distilbert-sst2"]
+    state = hub_state(wanted.model, wanted.data.source)
+    if state.available:
+        return wanted.name, f"the default with a CUDA GPU, {state.reason}"
+    if must_not_fall_back:
+        raise SettingsError(
+            f"the default preset {wanted.name} needs {wanted.model} and {wanted.data.source}, but {state.reason}. "
+            "Under CI and with a reference there is no falling back: download them once, or name "
+            "--freeze-preset=embedded."
+        )
+    return "embedded", f"the fallback, since {state.reason}"
+
+
+def _comparison(settings: Settings) -> Settings:
+    """Return what results have to share to stand in one table: limits and grids of single tests are left out."""
+    return replace(settings, grid="all", inconclusive="skip", named_specs=(), num_layers=None)

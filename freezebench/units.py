@@ -1,0 +1,54 @@
+"""Quantities as people read them; what was not measured is an en dash, never a zero."""
+
+from __future__ import annotations
+
+NOT_MEASURED = "–"
+
+_BINARY = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def bytes_text(value: float | None) -> str:
+    """Return a number of bytes with a binary unit: ``1.50 GiB``."""
+    if value is None:
+        return NOT_MEASURED
+    for unit in _BINARY[:-1]:
+        if abs(value) < 1024:  # noqa: PLR2004 - binary units
+            return f"{value:.3g} {unit}" if unit != "B" else f"{value:.0f} B"
+        value /= 1024
+    return f"{value:.3g} {_BINARY[-1]}"
+
+
+def seconds_text(value: float | None) -> str:
+    """Return seconds with three significant digits, minutes from 10 minutes on."""
+    if value is None:
+        return NOT_MEASURED
+    if value >= 600:  # noqa: PLR2004 - seconds
+        return f"{value / 60:.1f} min"
+    return f"{value:.1f} s" if value >= 10 else f"{value:.3g} s"  # noqa: PLR2004 - seconds
+
+
+def energy_text(value: float | None) -> str:
+    """Return joules, with a prefix from 10 kJ on."""
+    if value is None:
+        return NOT_MEASURED
+    return f"{value / 1000:.1f} kJ" if value >= 10_000 else f"{value:.0f} J"  # noqa: PLR2004 - joules
+
+
+def count_text(value: int | None) -> str:
+    """Return a count with thousands separators."""
+    return NOT_MEASURED if value is None else f"{value:,}"
+
+
+def percent_text(fraction: float | None, digits: int = 1) -> str:
+    """Return a fraction (0 to 1) in per cent."""
+    return NOT_MEASURED if fraction is None else f"{100 * fraction:.{digits}f} %"
+
+
+def ratio_text(value: float | None) -> str:
+    """Return a ratio as a multiple: ``1.52×``."""
+    return NOT_MEASURED if value is None else f"{value:.2f}×"
+
+
+def number_text(value: float | None, digits: int = 1) -> str:
+    """Return a plain number."""
+    return NOT_MEASURED if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,87 @@
+"""Run specs and presets."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freezebench.errors import RecordError, SettingsError
+from freezebench.specs.names import PRESET_NAMES
+from freezebench.specs.presets import PRESETS, preset
+from freezebench.specs.run import DataSpec, Protocol, RunSpec
+
+RUNS = st.builds(
+    RunSpec,
+    model=st.text(min_size=1, max_size=10),
+    data=st.builds(
+        DataSpec, source=st.text(min_size=1, max_size=10), max_train=st.one_of(st.none(), st.integers(2, 9))
+    ),
+    freeze=st.sampled_from(["none", "L0+emb", "emb+L0-3", "head"]),
+    seed=st.integers(0, 2**31),
+    protocol=st.builds(Protocol, learning_rate=st.floats(1e-6, 1.0), num_epochs=st.integers(1, 9)),
+)
+
+
+@given(RUNS)
+def test_json_round_trip_keeps_the_hash(spec: RunSpec) -> None:
+    """A run spec survives JSON, and its hash with it."""
+    again = RunSpec.from_json(json.loads(json.dumps(spec.to_json())))
+    assert again == spec
+    assert again.run_id == spec.run_id
+
+
+def test_equal_requests_have_equal_hashes() -> None:
+    """Another spelling of the freeze spec is the same run; another seed is not."""
+    data = DataSpec(source="generated")
+    first = RunSpec(model="embedded", data=data, freeze="L0+emb")
+    assert first.run_id == RunSpec(model="embedded", data=data, freeze="emb+L0").run_id
+    assert first.run_id != RunSpec(model="embedded", data=data, freeze="emb+L0", seed=43).run_id
+
+
+def test_an_experiment_is_shared_by_configurations_seeds_and_rates() -> None:
+    """What is compared in one table has one experiment id; another data set has another."""
+    data = DataSpec(source="generated")
+    first = RunSpec(model="embedded", data=data, freeze="none")
+    other = RunSpec(model="embedded", data=data, freeze="emb", seed=7, protocol=Protocol(learning_rate=1e-3))
+    assert first.experiment_id == other.experiment_id
+    assert first.experiment_id != RunSpec(model="embedded", data=DataSpec(source="elsewhere")).experiment_id
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{}, {"schema": 99}, {"schema": 1, "model": "x"}, {"schema": 1, "model": "x", "data": 3, "protocol": {}}],
+)
+def test_foreign_json_is_refused(broken: dict[str, object]) -> None:
+    """What is not a run spec of this schema is a RecordError."""
+    with pytest.raises(RecordError):
+        RunSpec.from_json(broken)
+
+
+def test_the_notebook_preset_is_the_notebooks_protocol() -> None:
+    """Every figure of EXPERIMENT.md's table of what the notebook does."""
+    notebook = preset("notebook")
+    assert notebook.model == "distilbert-base-uncased"
+    assert notebook.data == DataSpec(source="SetFit/sst2", split_rule="notebook", split_seed=42)
+    assert notebook.protocol == Protocol(
+        engine="standard",
+        precision="float32",
+        num_epochs=10,
+        batch_size=32,
+        learning_rate=5e-5,
+        weight_decay=0.0,
+        max_grad_norm=1.0,
+        dropout=True,
+        evaluate_before=True,
+    )
+    assert (notebook.seed, notebook.num_seeds) == (42, 1)
+    assert notebook.learning_rates.get("emb+L0-5") == 5e-5
+
+
+def test_preset_names_are_those_that_options_offer() -> None:
+    """The light list of names and the presets agree."""
+    assert tuple(PRESETS) == PRESET_NAMES
+    with pytest.raises(SettingsError, match="Choose from distilbert-sst2, embedded, notebook"):
+        preset("nonsense")

@@ -1,0 +1,185 @@
+"""Options and settings: every option by flag, by ini, by marker and by default."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from freezebench.errors import SettingsError
+from freezebench.options import OPTIONS
+from freezebench.settings import Settings, Source, check_names, resolve
+from freezebench.specs.grid import PerSpec
+
+
+def _resolve(flags: dict[str, Any] | None = None, marker: Any = None, ini: Any = None) -> Settings:
+    sources = [
+        Source(place="{flag}", values=flags or {}),
+        Source(place="freeze marker of test_x, {name}", values=marker or {}),
+        Source(place="ini key {ini}", values=ini or {}),
+    ]
+    return resolve(sources, lambda: ("embedded", "the default in this test"))
+
+
+# name: (text, where the value lands in the settings, what it is)
+CASES: dict[str, tuple[str, str, Any]] = {
+    "grid": ("emb+L0,none", "grid", "emb+L0,none"),
+    "preset": ("notebook", "preset", "notebook"),
+    "model": ("some/model", "model", "some/model"),
+    "data": ("some/data", "data.source", "some/data"),
+    "text_column": ("premise, hypothesis", "data.text_columns", ("premise", "hypothesis")),
+    "label_column": ("stars", "data.label_column", "stars"),
+    "num_seeds": ("5", "num_seeds", 5),
+    "seed": ("7", "seed", 7),
+    "epochs": ("4", "protocol.num_epochs", 4),
+    "batch_size": ("16", "protocol.batch_size", 16),
+    "lr": ("1e-3", "learning_rates", PerSpec(default=1e-3)),
+    "max_train": ("100", "data.max_train", 100),
+    "max_length": ("32", "protocol.max_length", 32),
+    "engine": ("trainer", "protocol.engine", "trainer"),
+    "device": ("cuda:1", "device", "cuda:1"),
+    "precision": ("bf16", "protocol.precision", "bf16"),
+    "margin": ("1.5", "margin_pp", 1.5),
+    "max_drop": ("3,emb:1", "max_drop", PerSpec(default=3.0, by_spec=(("emb", 1.0),))),
+    "inconclusive": ("fail", "inconclusive", "fail"),
+    "report": ("out", "report", "out"),
+}
+
+
+def _get(settings: Settings, path: str) -> Any:
+    value: Any = settings
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def test_the_list_of_options_is_golden() -> None:
+    """Adding or renaming an option is a decision, not an accident."""
+    assert [option.flag for option in OPTIONS] == [
+        "--freeze-grid",
+        "--freeze-preset",
+        "--freeze-model",
+        "--freeze-data",
+        "--freeze-text-column",
+        "--freeze-label-column",
+        "--freeze-num-seeds",
+        "--freeze-seed",
+        "--freeze-epochs",
+        "--freeze-batch-size",
+        "--freeze-lr",
+        "--freeze-max-train",
+        "--freeze-max-length",
+        "--freeze-engine",
+        "--freeze-device",
+        "--freeze-precision",
+        "--freeze-margin",
+        "--freeze-max-drop",
+        "--freeze-inconclusive",
+        "--freeze-report",
+    ]
+    assert set(CASES) == {option.name for option in OPTIONS}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_option_by_flag_ini_and_marker(name: str) -> None:
+    """A value lands in its setting whatever it comes from, and differs from the default."""
+    text, path, value = CASES[name]
+    assert _get(_resolve(flags={name: text}), path) == value
+    assert _get(_resolve(ini={name: text}), path) == value
+    assert _get(_resolve(marker={name: text}), path) == value
+    assert _get(_resolve(), path) != value
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "preset"])
+def test_flag_beats_marker_beats_ini(name: str) -> None:
+    """The most specific source that a person set now wins."""
+    text, path, value = CASES[name]
+    other = {"grid": "emb", "device": "cpu", "engine": "standard", "precision": "float32", "inconclusive": "pass"}
+    another = other.get(name, "9")
+    assert _get(_resolve(flags={name: text}, marker={name: another}, ini={name: another}), path) == value
+    assert _get(_resolve(marker={name: text}, ini={name: another}), path) == value
+
+
+BAD = [
+    ("grid", "emb,,", "empty entry"),
+    ("grid", "emb+L3-1", "runs backwards"),
+    ("preset", "sst3", "choose from distilbert-sst2, embedded, notebook"),
+    ("model", "", "empty"),
+    ("data", "", "empty"),
+    ("text_column", "a,b,c", "two different ones"),
+    ("label_column", "", "empty"),
+    ("num_seeds", "0", "whole number from 1 on"),
+    ("num_seeds", "three", "whole number from 1 on"),
+    ("seed", "-1", "whole number from 0 on"),
+    ("epochs", "1.5", "whole number from 1 on"),
+    ("batch_size", "0", "whole number from 1 on"),
+    ("lr", "0", "above 0"),
+    ("lr", "nan", "not a finite number"),
+    ("lr", "5", "at most 1"),
+    ("max_train", "1", "from 2 on"),
+    ("max_length", "2", "from 4 on"),
+    ("engine", "cached2", "choose from standard, trainer"),
+    ("device", "tpu", "choose from auto, cpu, cuda"),
+    ("precision", "fp8", "choose from auto, float32, bf16"),
+    ("margin", "0.02", "Did you mean 2 points"),
+    ("margin", "-1", "percentage points"),
+    ("max_drop", "emb:0.05", "Did you mean 5 points"),
+    ("max_drop", "emb=2", "cannot read"),
+    ("inconclusive", "warn", "choose from skip, pass, fail"),
+    ("report", "", "empty"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "part"), BAD)
+def test_bad_values_name_option_value_and_remedy(name: str, text: str, part: str) -> None:
+    """The message begins with the flag and value that were given."""
+    with pytest.raises(SettingsError, match=part) as caught:
+        _resolve(flags={name: text})
+    flag = "--freeze-" + name.replace("_", "-")
+    assert str(caught.value).startswith(f"{flag}={text}: ")
+
+
+def test_every_option_has_a_bad_value_tested() -> None:
+    """No option is without a check."""
+    assert {name for name, _, _ in BAD} == set(CASES)
+
+
+def test_marker_values_may_be_python_values() -> None:
+    """Numbers, lists and dictionaries read like their text forms."""
+    settings = _resolve(marker={"grid": ["none", "emb"], "max_drop": {"emb": 2}, "epochs": 3, "lr": 1e-4})
+    assert settings.grid == "none,emb"
+    assert settings.max_drop.get("emb") == 2
+    assert settings.protocol.num_epochs == 3
+    assert settings.learning_rates.get("none") == 1e-4
+
+
+def test_unknown_marker_arguments_are_refused() -> None:
+    """A misspelt argument is an error that lists the right ones."""
+    with pytest.raises(SettingsError, match=r"no argument 'epoch'.*epochs"):
+        check_names({"epoch": 3}, "freeze marker of test_x")
+
+
+def test_preset_limits_hold_for_the_presets_own_experiment_only() -> None:
+    """Another model, data set or protocol has no documented cost; device, seeds and precision do not matter."""
+    assert _resolve().limits_from == "preset embedded"
+    assert _resolve({"device": "cpu", "num_seeds": "5", "precision": "float32"}).limits_from == "preset embedded"
+    for name, text in [("model", "x"), ("data", "y"), ("epochs", "9"), ("lr", "0.5"), ("max_train", "9")]:
+        settings = _resolve({name: text})
+        assert settings.limits_from is None, name
+        assert settings.max_drop == PerSpec()
+    assert _resolve({"model": "x", "max_drop": "3"}).limits_from == "--freeze-max-drop"
+
+
+def test_seeds_and_rates_reach_the_run() -> None:
+    """Seeds count up from the first one; a configuration's own rate replaces the protocol's."""
+    settings = _resolve({"num_seeds": "3", "seed": "7", "lr": "1e-4,emb:1e-3"})
+    assert settings.seeds == (7, 8, 9)
+    assert settings.run_spec("emb", 7).protocol.learning_rate == 1e-3
+    assert settings.run_spec("none", 7).protocol.learning_rate == 1e-4
+
+
+def test_rates_without_a_default_keep_the_presets() -> None:
+    """Naming one configuration's rate does not take the others' away."""
+    settings = _resolve({"lr": "emb:1e-3"})
+    assert settings.learning_rates.default == _resolve().learning_rates.default
+    assert settings.named_specs == ("emb",)

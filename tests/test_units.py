@@ -1,0 +1,36 @@
+"""Quantities as people read them."""
+
+from __future__ import annotations
+
+import pytest
+
+from freezebench import units
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (units.bytes_text(None), "–"),
+        (units.bytes_text(0), "0 B"),
+        (units.bytes_text(1536), "1.5 KiB"),
+        (units.bytes_text(3 * 2**30), "3 GiB"),
+        (units.seconds_text(None), "–"),
+        (units.seconds_text(0.12345), "0.123 s"),
+        (units.seconds_text(87.46), "87.5 s"),
+        (units.seconds_text(900), "15.0 min"),
+        (units.energy_text(None), "–"),
+        (units.energy_text(123.4), "123 J"),
+        (units.energy_text(25_300), "25.3 kJ"),
+        (units.count_text(66955010), "66,955,010"),
+        (units.count_text(None), "–"),
+        (units.percent_text(0.0088), "0.9 %"),
+        (units.percent_text(None), "–"),
+        (units.ratio_text(2.4), "2.40×"),
+        (units.ratio_text(None), "–"),
+        (units.number_text(None), "–"),
+        (units.number_text(326.655, 0), "327"),
+    ],
+)
+def test_quantities(text: str, expected: str) -> None:
+    """Units stand beside figures, and what was not measured is a dash."""
+    assert text == expected
