@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self, get_args
 
 from freezebench.errors import RecordError
+from freezebench.records.files import plain
 from freezebench.records.reading import Reading
 from freezebench.specs.run import RunSpec
 
@@ -175,7 +176,7 @@ class RunRecord:
 
         Losses that are not finite, which an invalid run may have, become ``null``: JSON has no word for them.
         """
-        values = {name.name: _plain(getattr(self, name.name)) for name in fields(self)}
+        values = {name.name: plain(getattr(self, name.name)) for name in fields(self)}
         return {"schema": RUN_RECORD_SCHEMA, **values}
 
     @classmethod
@@ -213,18 +214,3 @@ def _evaluation(data: dict[str, Any] | None) -> Evaluation | None:
 def _tuples(data: dict[str, Any]) -> dict[str, Any]:
     """Return the dictionary with its lists as tuples."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
-
-
-def _plain(value: Any) -> Any:
-    """Return a value made of JSON types only."""
-    if hasattr(value, "to_json"):
-        return value.to_json()
-    if hasattr(value, "__dataclass_fields__"):
-        return {name.name: _plain(getattr(value, name.name)) for name in fields(value)}
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

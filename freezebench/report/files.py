@@ -5,17 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import tempfile
 from dataclasses import asdict, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freezebench.errors import SettingsError
+from freezebench.records.files import plain, write_whole
 from freezebench.report.rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from freezebench.report.tables import Summary
     from freezebench.settings import Settings
@@ -54,21 +54,9 @@ def write_report(folder: Path, experiments: Sequence[tuple[Settings, Summary]]) 
         "report.csv": _csv(experiments),
         "report.json": json.dumps(_json(experiments), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
     }
-    return [_replace(folder / name, text) for name, text in contents.items()]
-
-
-def _replace(path: Path, text: str) -> Path:
-    """Write a file so that a reader finds the old one or the new one, never a part."""
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="", dir=path.parent, delete=False) as file:
-        try:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        except OSError:
-            Path(file.name).unlink()
-            raise
-    Path(file.name).chmod(0o644)
-    return Path(file.name).replace(path)
+    for name, text in contents.items():
+        write_whole(folder / name, text)
+    return [folder / name for name in contents]
 
 
 def _markdown(experiments: Sequence[tuple[Settings, Summary]]) -> str:
@@ -102,14 +90,14 @@ def _json(experiments: Sequence[tuple[Settings, Summary]]) -> dict[str, Any]:
         "schema": REPORT_SCHEMA,
         "experiments": [
             {
-                "settings": asdict(settings),
+                "settings": plain(settings),
                 "title": summary.title,
                 "lines": list(summary.lines),
                 "configurations": [
                     {
-                        **asdict(row),
-                        "verdict_at_margin": result.verdict and asdict(result.verdict),
-                        "verdict_at_limit": result.gate and asdict(result.gate),
+                        **plain(row),
+                        "verdict_at_margin": plain(result.verdict),
+                        "verdict_at_limit": plain(result.gate),
                         "warnings": list(result.warnings),
                         "runs": [record.to_json() for record in result.records],
                     }

@@ -89,7 +89,7 @@ def judge(
     if not is_baseline:
         baseline_broken = _broken(baseline) or _degenerate(baseline)
         broken = broken or (baseline_broken and f"the unfrozen baseline is invalid: {baseline_broken}")
-        broken = broken or _different_tests(records, baseline)
+        broken = broken or _different_arms(records, baseline)
         degenerate = None if broken else _degenerate(records)
         warnings += [f"{freeze}: {degenerate}"] if degenerate else []
     if any(record.undertrained for record in records):
@@ -136,7 +136,11 @@ def _degenerate(records: Sequence[RunRecord]) -> str | None:
     return None
 
 
-def _different_tests(records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> str | None:
-    """Return a complaint if the arms were not tested on the same sentences."""
+def _different_arms(records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> str | None:
+    """Return a complaint if the arms differ in test sentences or seeds: they could not be paired."""
     hashes = {record.data.test_sha256 for record in (*records, *baseline) if record.data is not None}
-    return None if len(hashes) == 1 else "its test sentences are not those of the unfrozen baseline"
+    if len(hashes) != 1:
+        return "its test sentences are not those of the unfrozen baseline"
+    if [record.spec.seed for record in records] != [record.spec.seed for record in baseline]:
+        return "its seeds are not those of the unfrozen baseline"
+    return None

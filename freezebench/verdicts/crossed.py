@@ -1,0 +1,252 @@
+"""The interval of an accuracy drop whose seeds and sentences are both random samples.
+
+Seeds x sentences is the crossed (multi-reader, multi-case) design of diagnostic studies, with seeds as readers and
+sentences as cases: the two-way random-effects analysis of Dorfman, Berbaum & Metz (1992) and Obuchowski & Rockette
+(1995) in the form of Hillis, Berbaum & Metz (2008), on the differences of two arms that share seeds and sentences.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from freezebench.errors import FreezebenchError, SettingsError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float64]
+
+_NUM_AXES = 2  # seeds and sentences
+_HALF = 0.5  # from one half on, the bounds would swap sides
+
+
+class OutcomesError(FreezebenchError, ValueError):
+    """Per-sentence outcomes that cannot be compared: wrong shape, wrong type, or none at all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanSquares:
+    """Mean squares of the two-way layout seeds x sentences, one entry per layout of a batch.
+
+    Attributes:
+        drop: Mean difference, a proportion of sentences, baseline - candidate; positive is worse.
+        seeds: ``MS_S``, the mean square between seeds; zero for a single seed.
+        sentences: ``MS_I``, the mean square between sentences.
+        residual: ``MS_E``, the mean square of seeds x sentences; zero for a single seed.
+        num_seeds: Number of seeds ``k``.
+        num_sentences: Number of sentences ``n``.
+    """
+
+    drop: Floats
+    seeds: Floats
+    sentences: Floats
+    residual: Floats
+    num_seeds: int
+    num_sentences: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """The drop of one candidate with its two one-sided bounds.
+
+    Attributes:
+        drop_pp: Mean of baseline - candidate in percentage points; positive means that the candidate is worse.
+        lower_pp: One-sided lower bound of the drop at level ``1 - alpha``, percentage points.
+        upper_pp: One-sided upper bound of the drop at level ``1 - alpha``, percentage points.
+        se_pp: Standard error of the drop, percentage points.
+        df: Degrees of freedom of the t distribution behind the bounds.
+        alpha: Error rate of each of the two bounds.
+        num_seeds: Number of seeds; with one, the interval covers sentences only and not training noise.
+        num_sentences: Number of sentences.
+    """
+
+    drop_pp: float
+    lower_pp: float
+    upper_pp: float
+    se_pp: float
+    df: float
+    alpha: float
+    num_seeds: int
+    num_sentences: int
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every figure of this interval is a finite number."""
+        return all(map(math.isfinite, (self.drop_pp, self.lower_pp, self.upper_pp, self.se_pp, self.df)))
+
+    @property
+    def covers(self) -> str:
+        """What the interval generalises to: ``seeds and sentences``, or ``sentences only`` for one seed."""
+        return "seeds and sentences" if self.num_seeds > 1 else "sentences only"
+
+
+def outcome_differences(baseline_correct: ArrayLike, candidate_correct: ArrayLike) -> NDArray[np.int8]:
+    """Return baseline - candidate for every seed and sentence: -1, 0 or 1 (1: only the baseline is right).
+
+    Args:
+        baseline_correct: Boolean array ``(seeds, sentences)``, true where the prediction is right.
+        candidate_correct: The same for the candidate: same seeds and sentences in the same order.
+
+    Raises:
+        OutcomesError: If an array is not boolean, not of two dimensions or empty, or if the shapes differ.
+    """
+    baseline = _outcomes(baseline_correct, arm="baseline")
+    candidate = _outcomes(candidate_correct, arm="candidate")
+    if baseline.shape != candidate.shape:
+        raise OutcomesError(
+            f"cannot pair a baseline of {baseline.shape[0]} seeds x {baseline.shape[1]} sentences with a candidate "
+            f"of {candidate.shape[0]} x {candidate.shape[1]}: give both arms the same seeds and sentences."
+        )
+    return baseline.astype(np.int8) - candidate.astype(np.int8)
+
+
+def mean_squares(differences: NDArray[np.integer[Any]]) -> MeanSquares:
+    """Return the mean squares of integer differences, two-way analysis of variance without replication.
+
+    Sums of integers are exact, so neither the order of seeds nor that of sentences can change a verdict by rounding.
+
+    Args:
+        differences: Integer array ``(..., seeds, sentences)``; leading axes are a batch of layouts.
+
+    Raises:
+        OutcomesError: If there is no seed or fewer than two sentences, or the values are not integers.
+    """
+    if not np.issubdtype(differences.dtype, np.integer) or differences.ndim < 2:  # noqa: PLR2004 - a layout has two axes
+        raise OutcomesError(
+            f"differences are integers of shape (seeds, sentences), not {differences.dtype} {differences.shape}."
+        )
+    k, n = differences.shape[-2:]
+    if k < 1 or n <= 1:
+        raise OutcomesError(f"cannot judge {k} seeds x {n} sentences: at least 1 seed and 2 sentences are needed.")
+    per_seed = differences.sum(axis=-1, dtype=np.int64)
+    per_sentence = differences.sum(axis=-2, dtype=np.int64)
+    total = per_seed.sum(axis=-1)
+    squares = np.square(differences, dtype=np.int64).sum(axis=(-2, -1))
+    # Every sum of squares is scaled by k·n, which keeps it an exact integer.
+    between_seeds = k * np.square(per_seed).sum(axis=-1) - total**2
+    between_sentences = n * np.square(per_sentence).sum(axis=-1) - total**2
+    residual = k * n * squares - total**2 - between_seeds - between_sentences
+    return MeanSquares(
+        drop=np.asarray(total / (k * n), dtype=np.float64),
+        seeds=np.asarray(between_seeds / (k * n * max(k - 1, 1)), dtype=np.float64),
+        sentences=np.asarray(between_sentences / (k * n * (n - 1)), dtype=np.float64),
+        residual=np.asarray(residual / (k * n * max(k - 1, 1) * (n - 1)), dtype=np.float64),
+        num_seeds=k,
+        num_sentences=n,
+    )
+
+
+def standard_error(squares: MeanSquares, *, seed_df: float | None = None) -> tuple[Floats, Floats]:
+    """Return the standard error of the drop (a proportion) and its degrees of freedom.
+
+    ``SE² = (MS_S + max(MS_I - MS_E, 0)) / (n k)`` and
+    ``df = (MS_S + max(MS_I - MS_E, 0))² / (MS_S² / (k - 1))``: Hillis (2007), "A comparison of denominator degrees of
+    freedom methods for multiple observer ROC analysis", Statistics in Medicine 26:596-619, and Hillis, Berbaum & Metz
+    (2008), Academic Radiology 15:647-661, for readers and cases random, here with seeds and sentences and one contrast.
+    Degrees of freedom stay within ``[k - 1, n - 1]`` (the smaller of the two where ``n < k``).
+
+    A floor of ``√2 / (n √k)`` on the standard error keeps identical predictions from giving an interval of no width.
+
+    Args:
+        squares: Mean squares of one layout or of a batch of them.
+        seed_df: Degrees of freedom of ``squares.seeds`` where it is not ``k - 1``: pooled over a grid.
+    """
+    k, n = squares.num_seeds, squares.num_sentences
+    if seed_df is None:
+        seed_df = k - 1
+    numerator = squares.seeds + np.maximum(squares.sentences - squares.residual, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        hillis = np.square(numerator / squares.seeds) * seed_df
+    # No spread between seeds leaves the sentences alone (df = n - 1); no spread at all is no information (k - 1).
+    smallest, largest = (seed_df if k > 1 else n - 1), n - 1
+    unbounded = np.where(numerator > 0, largest, smallest)
+    df = np.where(squares.seeds > 0, hillis, unbounded)
+    floor = math.sqrt(2 / k) / n
+    return np.maximum(np.sqrt(numerator / (n * k)), floor), np.clip(df, smallest, largest)
+
+
+def t_quantile(probability: float, df: Floats | float) -> Floats:
+    """Return the quantile of Student's t distribution at ``probability`` for ``df`` degrees of freedom."""
+    from scipy.special import stdtrit  # scipy.stats would cost a second of start-up
+
+    return np.asarray(stdtrit(df, probability), dtype=np.float64)
+
+
+def interval_from_mean_squares(squares: MeanSquares, *, alpha: float = 0.05, seed_df: float | None = None) -> Interval:
+    """Return the interval of the drop from the mean squares of one layout, ``D ± t(1 - alpha, df) · SE``.
+
+    Args:
+        squares: Mean squares of a single layout (no batch axes).
+        alpha: Error rate of each one-sided bound, between 0 and 0.5.
+        seed_df: Degrees of freedom of ``squares.seeds`` where it is not ``k - 1``: pooled over a grid.
+
+    Raises:
+        SettingsError: If ``alpha`` is not between 0 and 0.5.
+    """
+    check_alpha(alpha)
+    se, df = standard_error(squares, seed_df=seed_df)
+    half_width = float(t_quantile(1 - alpha, df) * se)
+    drop = float(squares.drop)
+    return Interval(
+        drop_pp=100 * drop,
+        lower_pp=100 * (drop - half_width),
+        upper_pp=100 * (drop + half_width),
+        se_pp=100 * float(se),
+        df=float(df),
+        alpha=alpha,
+        num_seeds=squares.num_seeds,
+        num_sentences=squares.num_sentences,
+    )
+
+
+def crossed_interval(baseline_correct: ArrayLike, candidate_correct: ArrayLike, *, alpha: float = 0.05) -> Interval:
+    """Return the drop in accuracy with one-sided bounds that hold for new seeds and new sentences.
+
+    With a single seed the bounds hold for new sentences only (a paired t interval): see ``Interval.covers``.
+
+    Args:
+        baseline_correct: Boolean array ``(seeds, sentences)``.
+        candidate_correct: Boolean array ``(seeds, sentences)``, same seeds and sentences in the same order.
+        alpha: Error rate of each one-sided bound, between 0 and 0.5.
+
+    Raises:
+        OutcomesError: If the arrays are not boolean, empty, of different shape, or hold fewer than two sentences.
+        SettingsError: If ``alpha`` is not between 0 and 0.5.
+    """
+    return interval_from_mean_squares(
+        mean_squares(outcome_differences(baseline_correct, candidate_correct)), alpha=alpha
+    )
+
+
+def check_alpha(alpha: float) -> None:
+    """Refuse an error rate that is not between 0 and 0.5.
+
+    Raises:
+        SettingsError: If it is not; NaN is not.
+    """
+    if not 0 < alpha < _HALF:
+        raise SettingsError(f"alpha is {alpha!r}: give a one-sided error rate between 0 and 0.5, such as 0.05.")
+
+
+def _outcomes(correct: ArrayLike, *, arm: str) -> NDArray[np.bool_]:
+    """Return the outcomes of one arm as a boolean array of two dimensions, or say what is wrong with them."""
+    try:
+        array = np.asarray(correct)
+    except ValueError as error:
+        raise OutcomesError(f"the {arm}'s outcomes are ragged: every seed needs the same sentences.") from error
+    if array.ndim != _NUM_AXES:
+        raise OutcomesError(
+            f"the {arm}'s outcomes have shape {array.shape}: expected (seeds, sentences); one seed is (1, sentences)."
+        )
+    if array.size == 0:
+        raise OutcomesError(f"the {arm}'s outcomes are empty, shape {array.shape}: nothing was evaluated.")
+    if array.dtype != np.bool_:
+        # Casting would turn NaN, scores and class numbers into True: a missing outcome must not count as right.
+        raise OutcomesError(
+            f"the {arm}'s outcomes are {array.dtype}, not boolean: pass `predictions == labels`, nothing missing."
+        )
+    return array

@@ -1,0 +1,227 @@
+"""Whether a candidate's accuracy is within a margin of the baseline's: one interval, any number of margins."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, Self
+
+from freezebench.errors import SettingsError
+from freezebench.verdicts.crossed import Interval, crossed_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import ArrayLike
+
+Outcome = Literal["non_inferior", "inferior", "inconclusive", "invalid"]
+
+DEFAULT_MARGIN_PP = 2.0
+
+ONE_SEED = (
+    "one seed cannot tell training noise from freezing: the interval covers sentences only; train with at least 2 seeds"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What an interval says about one margin.
+
+    Attributes:
+        outcome: ``non_inferior`` (upper bound below the margin), ``inferior`` (lower bound above it), ``inconclusive``
+            (neither), or ``invalid`` (the runs mean nothing; failed whatever the policy).
+        drop_pp: Baseline - candidate in percentage points, positive is worse; ``None`` without figures (``invalid``).
+        lower_pp: One-sided lower bound of the drop at level ``1 - alpha``, percentage points.
+        upper_pp: One-sided upper bound of the drop at level ``1 - alpha``, percentage points.
+        margin_pp: The margin that was judged, positive, percentage points.
+        alpha: Error rate of each one-sided bound.
+        num_seeds: Number of paired seeds; ``None`` when unknown.
+        num_sentences: Number of sentences; ``None`` when unknown.
+        df: Degrees of freedom of the bounds.
+        se_pp: Standard error of the drop, percentage points.
+        reason: Observation beside limit, or the cause of ``invalid``; never empty.
+    """
+
+    outcome: Outcome
+    drop_pp: float | None
+    lower_pp: float | None
+    upper_pp: float | None
+    margin_pp: float
+    alpha: float
+    num_seeds: int | None
+    num_sentences: int | None
+    df: float | None
+    se_pp: float | None
+    reason: str
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether more seeds could not be wanted: everything but ``inconclusive``."""
+        return self.outcome != "inconclusive"
+
+    @property
+    def interval(self) -> Interval | None:
+        """The interval behind this verdict; ``None`` when there was none to judge."""
+        figures = (self.drop_pp, self.lower_pp, self.upper_pp, self.se_pp, self.df)
+        drop_pp, lower_pp, upper_pp, se_pp, df = figures
+        if drop_pp is None or lower_pp is None or upper_pp is None or se_pp is None or df is None:
+            return None
+        if self.num_seeds is None or self.num_sentences is None:
+            return None
+        return Interval(
+            drop_pp=drop_pp,
+            lower_pp=lower_pp,
+            upper_pp=upper_pp,
+            se_pp=se_pp,
+            df=df,
+            alpha=self.alpha,
+            num_seeds=self.num_seeds,
+            num_sentences=self.num_sentences,
+        )
+
+    def at_margin(self, margin_pp: float) -> Self:
+        """Return the verdict of the same interval at another margin; what is invalid stays invalid.
+
+        Raises:
+            SettingsError: If ``margin_pp`` is not a positive finite number.
+        """
+        _check_margin(margin_pp)
+        if self.outcome == "invalid" or self.interval is None:
+            return replace(self, margin_pp=margin_pp)
+        outcome, reason = _judge(self.interval, margin_pp)
+        return replace(self, outcome=outcome, margin_pp=margin_pp, reason=reason)
+
+
+def noninferiority(
+    baseline_correct: ArrayLike,
+    candidate_correct: ArrayLike,
+    margin_pp: float = DEFAULT_MARGIN_PP,
+    alpha: float = 0.05,
+) -> Verdict:
+    """Return whether the candidate loses less than ``margin_pp`` percentage points of accuracy.
+
+    The drop is baseline - candidate (positive is worse); its bounds hold for new seeds and new sentences
+    (``freezebench.verdicts.crossed``). Each bound errs with probability ``alpha``: use 0.02 per look for several looks.
+
+    Args:
+        baseline_correct: Boolean array ``(seeds, sentences)``, true where the prediction is right.
+        candidate_correct: Boolean array ``(seeds, sentences)``, same seeds and sentences in the same order.
+        margin_pp: Largest acceptable drop, positive, percentage points.
+        alpha: One-sided error rate of each bound, between 0 and 0.5.
+
+    Raises:
+        OutcomesError: If the arrays are not boolean, empty, of different shape, or hold fewer than two sentences.
+        SettingsError: If the margin is not positive or ``alpha`` not between 0 and 0.5.
+    """
+    _check_margin(margin_pp)
+    return decide(crossed_interval(baseline_correct, candidate_correct, alpha=alpha), margin_pp)
+
+
+def decide(interval: Interval, margin_pp: float = DEFAULT_MARGIN_PP) -> Verdict:
+    """Return the verdict of an interval at a margin (percentage points), so that one interval serves several margins.
+
+    Raises:
+        SettingsError: If ``margin_pp`` is not a positive finite number.
+    """
+    _check_margin(margin_pp)
+    outcome, reason = _judge(interval, margin_pp)
+    return Verdict(
+        outcome=outcome,
+        drop_pp=interval.drop_pp,
+        lower_pp=interval.lower_pp,
+        upper_pp=interval.upper_pp,
+        margin_pp=margin_pp,
+        alpha=interval.alpha,
+        num_seeds=interval.num_seeds,
+        num_sentences=interval.num_sentences,
+        df=interval.df,
+        se_pp=interval.se_pp,
+        reason=reason,
+    )
+
+
+def invalid_verdict(
+    reason: str,
+    *,
+    margin_pp: float = DEFAULT_MARGIN_PP,
+    alpha: float = 0.05,
+    num_seeds: int | None = None,
+    num_sentences: int | None = None,
+) -> Verdict:
+    """Return the verdict on runs that mean nothing (out of memory, non-finite loss, deadline), with the cause.
+
+    It carries no figures: what is invalid is never averaged into anything.
+
+    Raises:
+        SettingsError: If the reason is empty or the margin not positive.
+    """
+    _check_margin(margin_pp)
+    if not reason.strip():
+        raise SettingsError("an invalid verdict must name its cause, such as 'out of memory at step 12'.")
+    return Verdict(
+        outcome="invalid",
+        drop_pp=None,
+        lower_pp=None,
+        upper_pp=None,
+        margin_pp=margin_pp,
+        alpha=alpha,
+        num_seeds=num_seeds,
+        num_sentences=num_sentences,
+        df=None,
+        se_pp=None,
+        reason=reason,
+    )
+
+
+def deepest_safe(verdicts: Mapping[str, Verdict]) -> str | None:
+    """Return the deepest configuration of the ladder that is safe, or ``None`` if not even the first one is.
+
+    A fixed sequence of tests along nested prefixes, each at full alpha, that stops at the first configuration that is
+    not ``non_inferior``: the error rate over the whole ladder stays alpha (Maurer, Hothorn & Lehmacher 1995). A deeper
+    configuration that happens to pass after a stop therefore does not count.
+
+    Args:
+        verdicts: Verdict per configuration in ladder order, least frozen first, without the baseline, at one margin.
+
+    Raises:
+        SettingsError: If the verdicts are at different margins: that sequence would answer no question.
+    """
+    margins = sorted({verdict.margin_pp for verdict in verdicts.values()})
+    if len(margins) > 1:
+        raise SettingsError(
+            f"the deepest safe prefix needs one margin for the whole ladder, got {margins}: judge all at one margin."
+        )
+    deepest = None
+    for name, verdict in verdicts.items():
+        if verdict.outcome != "non_inferior":
+            break
+        deepest = name
+    return deepest
+
+
+def _judge(interval: Interval, margin_pp: float) -> tuple[Outcome, str]:
+    """Return outcome and reason of an interval at a margin."""
+    if not interval.is_finite:
+        return "invalid", "the interval of the accuracy drop is not finite"
+    if interval.num_seeds <= 1:
+        return "inconclusive", ONE_SEED
+    lower, upper = (_beside(bound, margin_pp) for bound in (interval.lower_pp, interval.upper_pp))
+    limit, seeds = f"{margin_pp:g} points", f"{interval.num_seeds} seeds"
+    # A pass needs proof: a comparison that fails for whatever cause must never count as one.
+    if not (interval.upper_pp < margin_pp):
+        if interval.lower_pp > margin_pp:
+            return "inferior", f"lower bound {lower} is above {limit}, {seeds}"
+        return "inconclusive", f"the bounds {lower} to {upper} hold {limit}, {seeds}"
+    return "non_inferior", f"upper bound {upper} is below {limit}, {seeds}"
+
+
+def _beside(bound_pp: float, margin_pp: float) -> str:
+    """Return a bound with as many decimals as it takes not to read like the margin itself: 1.96, not 2.0."""
+    texts = (f"{bound_pp:.{decimals}f}" for decimals in (1, 2, 3, 4))
+    return next((text for text in texts if float(text) != margin_pp), f"{bound_pp:.4f}")
+
+
+def _check_margin(margin_pp: float) -> None:
+    """Refuse a margin that is not a positive finite number."""
+    if not (math.isfinite(margin_pp) and margin_pp > 0):
+        raise SettingsError(f"the margin is {margin_pp!r}: give a positive number of percentage points, such as 2.")

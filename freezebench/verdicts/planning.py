@@ -1,0 +1,154 @@
+"""What a design can resolve, said before any training: seeds, sentences and the looks at which they are judged."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from freezebench.errors import SettingsError
+from freezebench.verdicts.crossed import MeanSquares, check_alpha, standard_error, t_quantile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from freezebench.verdicts.noninferiority import Verdict
+
+ALPHA_ONE_LOOK = 0.05
+ALPHA_PER_LOOK = 0.02
+
+_LEAST_POWER = 0.5  # below one half the approximation has no meaning
+
+
+@dataclass(frozen=True, kw_only=True)
+class Population:
+    """What is assumed about fine-tuning runs before any has been seen.
+
+    The defaults are those of the design: fine-tuned DistilBERT on SST-2, accuracy about .89. Accuracy itself does not
+    enter: for a difference of two arms only the disagreements count.
+
+    Attributes:
+        arm_disagreement: Share of sentences on which baseline and candidate of one seed differ in being right.
+        seed_disagreement: Share of sentences on which two seeds of one arm differ in being right.
+        seed_sd_pp: Standard deviation of an arm's true accuracy between seeds, percentage points.
+    """
+
+    arm_disagreement: float = 0.07
+    seed_disagreement: float = 0.05
+    seed_sd_pp: float = 0.5
+
+    def expected_mean_squares(self, num_seeds: int, num_sentences: int) -> MeanSquares:
+        """Return the expected mean squares of the differences at a true drop of zero.
+
+        Two independent seeds of one arm differ on a share ``p`` of the sentences when the variance within a sentence
+        is ``p / 2``, so the difference of two arms has residual variance ``p``; what else makes arms disagree belongs
+        to the sentences. Both arms bring their own variance between seeds.
+        """
+        residual = self.seed_disagreement
+        between_sentences = max(self.arm_disagreement - self.seed_disagreement, 0.0)
+        between_seeds = 2 * (self.seed_sd_pp / 100) ** 2
+        return MeanSquares(
+            drop=np.zeros(()),
+            seeds=np.asarray(residual + num_sentences * between_seeds),
+            sentences=np.asarray(residual + num_seeds * between_sentences),
+            residual=np.asarray(residual),
+            num_seeds=num_seeds,
+            num_sentences=num_sentences,
+        )
+
+
+def resolvable_margin(
+    num_seeds: int,
+    num_sentences: int,
+    *,
+    power: float = 0.8,
+    alpha: float = ALPHA_ONE_LOOK,
+    population: Population | None = None,
+) -> float:
+    """Return the margin, percentage points, that a candidate without any true drop passes with probability ``power``.
+
+    ``(t(1 - alpha, df) + t(power, df)) · SE`` at the expected mean squares, the usual approximation of the power of a
+    t test. Assumptions: ``Population`` (arms disagree on 7 % of sentences, seeds on 5 %, seed SD 0.5 points).
+
+    Args:
+        num_seeds: Seeds per arm; a single seed resolves nothing and gives infinity.
+        num_sentences: Sentences of the test set.
+        power: Probability of ``non_inferior`` at a true drop of zero, between 0.5 and 1.
+        alpha: One-sided error rate of the look.
+        population: What is assumed about the runs; the design's defaults if ``None``.
+
+    Raises:
+        SettingsError: If a count, ``power`` or ``alpha`` is out of range.
+    """
+    check_alpha(alpha)
+    if not _LEAST_POWER <= power < 1:
+        raise SettingsError(f"power is {power!r}: give a probability from 0.5 to below 1, such as 0.8.")
+    if num_seeds < 1 or num_sentences <= 1:
+        raise SettingsError(f"cannot plan for {num_seeds} seeds x {num_sentences} sentences: at least 1 and 2 needed.")
+    if num_seeds == 1:
+        return math.inf
+    squares = (population or Population()).expected_mean_squares(num_seeds, num_sentences)
+    se, df = standard_error(squares)
+    return float(100 * (t_quantile(1 - alpha, df) + t_quantile(power, df)) * se)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looks:
+    """After how many seeds a configuration is judged.
+
+    Attributes:
+        counts: Numbers of seeds, strictly increasing: counts, not seed values.
+    """
+
+    counts: tuple[int, ...] = (3, 5, 8)
+
+    def __post_init__(self) -> None:
+        increasing = all(a < b for a, b in zip(self.counts, self.counts[1:], strict=False))
+        if not self.counts or self.counts[0] < 1 or not increasing:
+            raise SettingsError(
+                f"seed counts {self.counts} are not positive and increasing: give counts of seeds such as 3 or 3,5,8."
+            )
+
+    @property
+    def alpha(self) -> float:
+        """One-sided error rate of each look: 0.05 for one look, 0.02 (about 5 % over three) for several."""
+        return ALPHA_ONE_LOOK if len(self.counts) == 1 else ALPHA_PER_LOOK
+
+    @property
+    def max_seeds(self) -> int:
+        """The largest number of seeds that may be trained."""
+        return self.counts[-1]
+
+    def after(self, num_seeds: int) -> int | None:
+        """Return the number of seeds of the next look, or ``None`` after the last one."""
+        return next((count for count in self.counts if count > num_seeds), None)
+
+
+def needs_more(verdicts: Iterable[Verdict], looks: Looks) -> int | None:
+    """Return how many seeds in all the configuration needs next, or ``None`` when it is finished.
+
+    A configuration is finished when its interval is decided at every margin asked about (the decision margin and the
+    asserted limit), when something is invalid, or after the last look.
+
+    Args:
+        verdicts: The verdicts of one configuration's latest interval, one per margin.
+        looks: The allowed numbers of seeds.
+
+    Raises:
+        SettingsError: If the verdicts were not judged at the looks' ``alpha``, which would void the error rate.
+    """
+    verdicts = list(verdicts)
+    if any(verdict.outcome == "invalid" for verdict in verdicts):
+        return None
+    undecided = [verdict for verdict in verdicts if not verdict.is_decided]
+    for verdict in undecided:
+        if not math.isclose(verdict.alpha, looks.alpha):
+            raise SettingsError(
+                f"a verdict at alpha {verdict.alpha} cannot be one of {len(looks.counts)} looks at {looks.alpha}: "
+                "judge every look at Looks.alpha."
+            )
+    if not undecided:
+        return None
+    return looks.after(max(verdict.num_seeds or 0 for verdict in undecided))

@@ -1,0 +1,89 @@
+"""Finished runs made up of plain figures, for tests of verdicts and reports."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from freezebench.records.reading import Reading
+from freezebench.records.run_record import DataFacts, EpochRecord, Evaluation, RunRecord
+from freezebench.specs.run import DataSpec, Protocol, RunSpec
+
+NO_GPU = "no NVML library: install the NVIDIA driver"
+
+
+def record(
+    freeze: str = "none", seed: int = 42, *, accuracy: float = 0.9, num_test: int = 400, **changes: Any
+) -> RunRecord:
+    """Return a valid run whose outcomes are drawn from seed and accuracy."""
+    rng = np.random.default_rng([seed, *freeze.encode()])
+    labels = np.arange(num_test) % 2
+    # Sentences differ in difficulty, in the same way for every run: that is what pairing lives from.
+    difficulty = np.random.default_rng(1).random(num_test)
+    is_wrong = difficulty + 0.05 * rng.random(num_test) > accuracy
+    predictions = np.where(is_wrong, 1 - labels, labels)
+    frozen = {"none": 0, "emb": 1}.get(freeze, 2)
+    test = Evaluation(
+        loss=0.3,
+        accuracy=float((predictions == labels).mean()),
+        f1=float((predictions == labels).mean()),
+        predictions=tuple(predictions.tolist()),
+    )
+    validation = replace(test, predictions=())
+    values = {
+        "spec": RunSpec(
+            model="tiny",
+            data=DataSpec(source="made-up"),
+            freeze=freeze,
+            seed=seed,
+            protocol=Protocol(num_epochs=2),
+        ),
+        "started_at": "2026-11-23T00:00:00+00:00",
+        "device": "cpu",
+        "device_name": "a CPU",
+        "precision": "float32",
+        "model_sha256": "ab" * 32,
+        "data": DataFacts(
+            num_train=100,
+            num_validation=50,
+            num_test=num_test,
+            train_sha256="t",
+            validation_sha256="v",
+            test_sha256=f"test{num_test}",
+            test_labels=tuple(labels.tolist()),
+            label_names=("negative", "positive"),
+        ),
+        "num_layers": 2,
+        "num_params": 1000,
+        "num_trainable_params": 1000 - 300 * frozen,
+        "step_losses": (0.7, 0.5),
+        "epochs": (
+            EpochRecord(epoch=1, train_loss=0.7, train_s=5.0, validation=validation),
+            EpochRecord(epoch=2, train_loss=0.5, train_s=5.0, validation=validation),
+        ),
+        "best_epoch": 1,
+        "test": test,
+        "readings": {
+            "train_s": Reading(value=10.0 / (1 + frozen), unit="s", source="clock"),
+            "samples_per_s": Reading(value=20.0 * (1 + frozen), unit="1/s", source="clock"),
+            "peak_rss_bytes": Reading(value=2.0**30 * (2 - frozen / 2), unit="B", source="VmHWM"),
+            "energy_j": Reading.not_measured("J", "NVML", NO_GPU),
+            "peak_allocated_bytes": Reading.not_measured("B", "torch", "no CUDA device in use"),
+        },
+        "environment": {"torch": "2.13.0"},
+    }
+    return RunRecord(**{**values, **changes})
+
+
+def seeds(freeze: str, *, num: int = 3, **options: Any) -> list[RunRecord]:
+    """Return one configuration's runs with several seeds."""
+    return [record(freeze, 42 + index, **options) for index in range(num)]
+
+
+def broken(freeze: str, seed: int = 42) -> RunRecord:
+    """Return a run that broke."""
+    return RunRecord(
+        spec=record(freeze, seed).spec, status="invalid", cause="non_finite_loss", reason="non-finite loss: at step 3"
+    )

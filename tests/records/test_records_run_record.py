@@ -1,0 +1,95 @@
+"""Run records and readings."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import made_up
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freezebench.errors import RecordError
+from freezebench.records.reading import Reading
+from freezebench.records.run_record import RunRecord
+
+READINGS = st.one_of(
+    st.builds(
+        Reading,
+        value=st.floats(allow_nan=False, allow_infinity=False),
+        unit=st.sampled_from(["s", "J", "B"]),
+        source=st.text(min_size=1),
+        uncertainty=st.one_of(st.none(), st.floats(0, 1e6)),
+        num_samples=st.one_of(st.none(), st.integers(0, 10**6)),
+    ),
+    st.builds(Reading.not_measured, st.just("J"), st.text(min_size=1), st.text(min_size=1)),
+)
+
+
+@given(READINGS)
+def test_a_reading_survives_json(reading: Reading) -> None:
+    """Value, unit, source, status and the rest come back."""
+    assert Reading.from_json(json.loads(json.dumps(reading.to_json()))) == reading
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"value": None},
+        {"value": math.nan},
+        {"value": math.inf},
+        {"value": 1.0, "status": "not_measured", "reason": "why"},
+        {"value": 1.0, "status": "partial"},
+        {"value": None, "status": "not_measured"},
+        {"value": 1.0, "status": "guessed"},
+        {"value": 1.0, "colour": "red"},
+    ],
+)
+def test_contradictory_readings_are_refused(fields: dict[str, object]) -> None:
+    """A missing value needs a reason, a value is finite, and partial says what is missing."""
+    with pytest.raises(RecordError):
+        Reading.from_json({"unit": "J", "source": "test", **fields})
+
+
+@given(st.dictionaries(st.text(min_size=1), READINGS, max_size=3), st.integers(0, 2**31))
+def test_a_run_record_survives_json(readings: dict[str, Reading], seed: int) -> None:
+    """Everything comes back, per-sentence predictions and nested specs included."""
+    record = made_up.record("emb+L0", seed, readings=readings, warnings=("w",), trace={"a": [1, 2]})
+    again = RunRecord.from_json(json.loads(json.dumps(record.to_json(), allow_nan=False)))
+    assert again == record
+    assert again.test_correct == record.test_correct
+
+
+def test_losses_that_are_not_finite_are_null_in_json() -> None:
+    """JSON has no NaN; an invalid run's losses come back as NaN."""
+    record = made_up.record(step_losses=(0.5, math.nan))
+    text = json.dumps(record.to_json(), allow_nan=False)
+    assert math.isnan(RunRecord.from_json(json.loads(text)).step_losses[1])
+
+
+@pytest.mark.parametrize("data", [{}, {"schema": 99}, {"schema": 1}, {"schema": 1, "spec": None}])
+def test_foreign_records_are_refused(data: dict[str, object]) -> None:
+    """Another schema or a torn file is a RecordError, not a KeyError."""
+    with pytest.raises(RecordError):
+        RunRecord.from_json(data)
+
+
+def test_figures_that_follow_from_others() -> None:
+    """Share of parameters, correctness per sentence, and the best epoch being the last."""
+    record = made_up.record("emb", accuracy=0.8)
+    assert record.trainable_fraction == pytest.approx(0.7)
+    assert record.test is not None
+    assert sum(record.test_correct) / len(record.test_correct) == pytest.approx(record.test.accuracy)
+    assert not record.undertrained
+    assert made_up.record(best_epoch=2).undertrained
+    assert record.value("energy_j") is None
+    assert record.value("no such metric") is None
+
+
+def test_a_completed_run_needs_an_evaluation_and_an_invalid_one_a_reason() -> None:
+    """Records that contradict themselves cannot be made."""
+    with pytest.raises(RecordError, match="test evaluation"):
+        made_up.record(test=None)
+    with pytest.raises(RecordError, match="says why"):
+        made_up.record(status="invalid")

@@ -1,0 +1,160 @@
+"""The summary table, its sentences and the files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import made_up
+import pytest
+
+from freezebench.errors import SettingsError
+from freezebench.report.comparison import comparison_lines
+from freezebench.report.files import prepare_folder, write_report
+from freezebench.report.rows import row
+from freezebench.report.sentences import gate_sentence
+from freezebench.report.tables import Summary, summarize
+from freezebench.settings import Settings, Source, resolve
+from freezebench.verdicts.judge import ConfigurationResult, judge
+
+
+def _settings(**flags: str) -> Settings:
+    return resolve(
+        [Source(place="{flag}", values={"model": "tiny", "data": "made-up", **flags})], lambda: ("embedded", "x")
+    )
+
+
+def _result(freeze: str, accuracy: float, *, limit: float | None = 5.0, num: int = 3) -> ConfigurationResult:
+    baseline = made_up.seeds("none", accuracy=0.9, num=num)
+    records = baseline if freeze == "none" else made_up.seeds(freeze, accuracy=accuracy, num=num)
+    return judge(freeze, records, baseline, margin_pp=2.0, limit_pp=limit)
+
+
+def _summary() -> Summary:
+    results = [_result("emb+L0", 0.7), _result("none", 0.9), _result("emb", 0.9)]
+    return summarize(results, _settings(max_drop="5"))
+
+
+def test_the_table_is_golden() -> None:
+    """One row per configuration, least frozen first; what was not measured is a dash."""
+    golden = Path(__file__).with_name("golden_table.txt")
+    assert _summary().table() + "\n" == golden.read_text(encoding="utf-8")
+
+
+def test_markdown_has_a_header_of_one_line() -> None:
+    """GitHub renders the table."""
+    lines = _summary().table("github").splitlines()
+    assert lines[0].startswith("| frozen")
+    assert set(lines[1]) <= set("|-: ")
+    assert len(lines) == 5
+
+
+def test_savings_are_against_the_baseline() -> None:
+    """Speed-up and memory saving compare with no freezing; one seed has no spread."""
+    figures = row(_result("emb", 0.9))
+    assert figures.speedup == pytest.approx(2.0)
+    assert figures.memory_saving == pytest.approx(0.25)
+    assert figures.energy_saving is None
+    assert figures.accuracy_sd is not None
+    assert row(_result("emb", 0.9, num=1)).accuracy_sd is None
+
+
+def test_the_deepest_safe_prefix_is_one_sentence_with_its_rates() -> None:
+    """The answer first, then how much was decided."""
+    lines = _summary().lines
+    assert lines[0].startswith("Deepest safe prefix: emb is within 2 points of no freezing (drop ")
+    assert "learning rate" in lines[0]
+    assert lines[1].startswith("decided 2 of 2 at their limits")
+
+
+def test_what_was_not_measured_has_a_footnote() -> None:
+    """One line per distinct reason."""
+    footnotes = [line for line in _summary().lines if made_up.NO_GPU in line]
+    assert footnotes == [f"GPU energy not measured: {made_up.NO_GPU}."]
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "limit", "num", "start"),
+    [
+        (0.9, 5.0, 3, "emb is within 5 points of no freezing: drop "),
+        (0.7, 5.0, 3, "WORSE emb is not within 5 points of no freezing: drop "),
+        (0.85, 5.0, 3, "UNDECIDED emb is not shown to be within 5 points of no freezing: drop "),
+        (0.9, 5.0, 1, "UNDECIDED emb is not shown to be within 5 points"),
+    ],
+)
+def test_gate_sentences_put_limit_beside_observation(accuracy: float, limit: float, num: int, start: str) -> None:
+    """The first word says what went wrong; the limit named is the asserted one."""
+    sentence = gate_sentence(_result("emb", accuracy, limit=limit, num=num))
+    assert sentence.startswith(start)
+    assert "bound" in sentence
+
+
+def test_broken_runs_say_so_first() -> None:
+    """The cause stands in the sentence."""
+    result = judge("emb", [made_up.broken("emb")], made_up.seeds("none"), margin_pp=2.0, limit_pp=5.0)
+    assert gate_sentence(result) == "BROKEN invalid: emb: seed 42: non-finite loss: at step 3"
+    assert "BROKEN" not in summarize([_result("none", 0.9), result], _settings()).table()
+
+
+def test_the_report_is_markdown_csv_and_json(tmp_path: Path) -> None:
+    """Everything per run is in the JSON; CSV has full precision and empty cells for what was not measured."""
+    paths = write_report(tmp_path, [(_settings(), _summary())])
+    assert [path.name for path in paths] == ["report.md", "report.csv", "report.json"]
+    rows = list(csv.DictReader((tmp_path / "report.csv").read_text(encoding="utf-8").splitlines()))
+    assert [line["freeze"] for line in rows] == ["none", "emb", "emb+L0"]
+    assert rows[1]["energy_j"] == ""
+    assert float(rows[1]["train_s"]) == 5.0
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    configurations = report["experiments"][0]["configurations"]
+    assert len(configurations[1]["runs"]) == 3
+    assert configurations[1]["verdict_at_margin"]["outcome"] == "non_inferior"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.csv", "report.json", "report.md"]
+
+
+def test_hostile_names_stay_text_in_markdown(tmp_path: Path) -> None:
+    """A model name with markup is shown, not rendered."""
+    settings = _settings(model="<script>alert(1)</script>")
+    write_report(tmp_path, [(settings, summarize([_result("none", 0.9)], settings))])
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    """A file in the way is said before anything is trained."""
+    blocked = tmp_path / "file"
+    blocked.write_text("", encoding="utf-8")
+    with pytest.raises(SettingsError, match="cannot write there"):
+        prepare_folder(blocked / "report")
+
+
+def _info(freeze: str, accuracy: float, train_s: float, **changes: object) -> dict[str, object]:
+    info = {"freeze": freeze, "accuracy": accuracy, "train_s": train_s, "experiment_id": "e", "test_sha256": "t"}
+    return {**info, "precision": "float32", **changes}
+
+
+def test_comparison_shows_both_and_lists_what_has_no_partner() -> None:
+    """Old beside new; nothing is dropped silently, nothing unlike is compared without a word."""
+    saved = {
+        "datetime": "yesterday",
+        "benchmarks": [
+            {"fullname": "t[none]", "extra_info": {"freezebench": _info("none", 0.9, 10.0)}},
+            {"fullname": "t[emb]", "extra_info": {"freezebench": _info("emb", 0.8, 8.0)}},
+            {"fullname": "t[head]", "extra_info": {"freezebench": _info("head", 0.8, 8.0)}},
+            {"fullname": "another benchmark", "extra_info": {}},
+        ],
+    }
+    current = {
+        "t[none]": _info("none", 0.91, 5.0),
+        "t[emb]": _info("emb", 0.8, 8.0, test_sha256="other"),
+        "t[L0]": _info("L0", 0.5, 1.0),
+    }
+    text = "\n".join(comparison_lines(saved, current, other_machine=True))
+    assert "90.0 → 91.0" in text
+    assert "0.50×" in text
+    assert "Not comparable: t[emb] was saved with other test sentences." in text
+    assert "Not in the saved run: t[L0]." in text
+    assert "Only in the saved run: t[head]." in text
+    assert "another benchmark" not in text
+    assert "another CPU model" in text

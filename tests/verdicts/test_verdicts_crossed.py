@@ -1,0 +1,248 @@
+"""The crossed interval against published figures, independent computations, and the properties of the design."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import stats
+
+from freezebench.errors import FreezebenchError, SettingsError
+from freezebench.verdicts.crossed import (
+    MeanSquares,
+    OutcomesError,
+    crossed_interval,
+    interval_from_mean_squares,
+    mean_squares,
+    outcome_differences,
+    standard_error,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Shrout & Fleiss (1979), Psychological Bulletin 86:420-428, tables 2 and 3: six targets rated by four judges.
+SHROUT_FLEISS = np.array(
+    [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], dtype=np.int64
+).T
+
+# Output of OR-DBM MRMC 2.51 (Schartz, Hillis, Pesce & Berbaum, University of Iowa) for the VanDyke data: 5 readers,
+# 114 cases, trapezoidal area, jackknife, readers and cases random. Stored publicly in github.com/dpc10ster/RJafroc,
+# inst/IowaResults/VanDyke_trap_area_jackknife_anova.txt; the R package MRMCaov computes the same analysis.
+READERS, CASES = 5, 114
+
+outcomes = hnp.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=9).flatmap(
+    lambda shape: st.tuples(hnp.arrays(np.bool_, shape), hnp.arrays(np.bool_, shape))
+)
+
+
+def squares_of_obuchowski_rockette(*, drop: float, reader_ms: float, case_covariance: float) -> MeanSquares:
+    """Return our mean squares from those of reader-level figures: the case-level scale is ``CASES`` times larger."""
+    return MeanSquares(
+        drop=np.asarray(drop),
+        seeds=np.asarray(CASES * reader_ms),
+        sentences=np.asarray(CASES * READERS * case_covariance),
+        residual=np.asarray(0.0),  # only the difference MS_I - MS_E = n k (covariance) enters
+        num_seeds=READERS,
+        num_sentences=CASES,
+    )
+
+
+def test_mean_squares_agree_with_a_published_table() -> None:
+    """The mean squares of Shrout & Fleiss's ratings are the published 32.49, 11.24 and 1.02."""
+    squares = mean_squares(SHROUT_FLEISS)
+    assert round(float(squares.seeds), 2) == 32.49
+    assert round(float(squares.sentences), 2) == 11.24
+    assert round(float(squares.residual), 2) == 1.02
+
+
+@pytest.mark.parametrize(
+    ("inputs", "printed"),
+    [
+        # Treatment 1 - 2; a difference has twice the treatment x reader mean square and twice Cov2 - Cov3.
+        ((-0.04380032, 2 * 0.00055103, 2 * (0.00034407 - 0.00023903)), (0.02075, 15.26, -0.08796, 0.00036)),
+        # Each treatment alone: MS(R) and Cov2 of that treatment.
+        ((0.89703704, 0.00308263, 0.00048396), (0.03317360, 12.74, 0.82522360, 0.96885048)),
+        ((0.94083736, 0.00130460, 0.00020419), (0.02156637, 12.71, 0.89413783, 0.98753689)),
+    ],
+)
+def test_interval_agrees_with_published_multi_reader_analysis(
+    inputs: tuple[float, float, float], printed: tuple[float, float, float, float]
+) -> None:
+    """Standard error, Hillis degrees of freedom and 95 % interval are those that OR-DBM MRMC prints for VanDyke."""
+    drop, reader_ms, case_covariance = inputs
+    squares = squares_of_obuchowski_rockette(drop=drop, reader_ms=reader_ms, case_covariance=case_covariance)
+    interval = interval_from_mean_squares(squares, alpha=0.025)
+    se, df, lower, upper = printed
+    assert interval.se_pp / 100 == pytest.approx(se, abs=5e-6)
+    assert interval.df == pytest.approx(df, abs=0.011)  # the published inputs are rounded to eight decimals
+    assert interval.lower_pp / 100 == pytest.approx(lower, abs=2e-5)
+    assert interval.upper_pp / 100 == pytest.approx(upper, abs=2e-5)
+
+
+def residual_sum_of_squares(design: NDArray[np.float64], response: NDArray[np.float64]) -> float:
+    """Return the residual sum of squares of a linear model."""
+    fitted = design @ np.linalg.lstsq(design, response, rcond=None)[0]
+    return float(((response - fitted) ** 2).sum())
+
+
+@settings(max_examples=50, deadline=None)
+@given(outcomes)
+def test_mean_squares_agree_with_least_squares(arms: tuple[NDArray[np.bool_], NDArray[np.bool_]]) -> None:
+    """The mean squares are the reductions in residual sum of squares of models fitted with explicit dummies."""
+    differences = outcome_differences(*arms)
+    k, n = differences.shape
+    response = differences.astype(float).ravel()
+    one = np.ones((k * n, 1))
+    seeds: NDArray[np.float64] = np.repeat(np.eye(k), n, axis=0)
+    sentences: NDArray[np.float64] = np.tile(np.eye(n), (k, 1))
+    neither = residual_sum_of_squares(one, response)
+    only_seeds = residual_sum_of_squares(seeds, response)
+    both = residual_sum_of_squares(np.hstack([one, seeds, sentences]), response)
+    squares = mean_squares(differences)
+    assert float(squares.seeds) == pytest.approx((neither - only_seeds) / (k - 1), abs=1e-9)
+    assert float(squares.sentences) == pytest.approx((only_seeds - both) / (n - 1), abs=1e-9)
+    assert float(squares.residual) == pytest.approx(both / ((k - 1) * (n - 1)), abs=1e-9)
+
+
+@settings(max_examples=100, deadline=None)
+@given(outcomes)
+def test_variance_agrees_with_moments_of_pairs(arms: tuple[NDArray[np.bool_], NDArray[np.bool_]]) -> None:
+    """Without truncation and floor, SE² is Gallas's (2006) estimate from means over pairs of seeds and sentences."""
+    d = outcome_differences(*arms).astype(float)
+    k, n = d.shape
+    same_seed, same_sentence = ~np.eye(n, dtype=bool), ~np.eye(k, dtype=bool)
+    products = np.einsum("si,tj->stij", d, d)
+    both_same = np.mean(d**2)
+    one_seed = np.mean([products[s, s][same_seed] for s in range(k)])
+    one_sentence = np.mean([products[:, :, i, i][same_sentence] for i in range(n)])
+    neither = np.mean(products[same_sentence][:, same_seed])
+    variance = (both_same + (n - 1) * one_seed + (k - 1) * one_sentence + (n - 1) * (k - 1) * neither) / (k * n)
+    squares = mean_squares(outcome_differences(*arms))
+    ours = float(squares.seeds + squares.sentences - squares.residual) / (k * n)
+    assert ours == pytest.approx(float(variance - neither), abs=1e-12)
+
+
+def test_one_seed_is_a_paired_t_interval_over_sentences() -> None:
+    """With one seed the bounds are those of SciPy's one-sample t interval of the differences."""
+    rng = np.random.default_rng(0)
+    baseline, candidate = rng.random((1, 200)) < 0.9, rng.random((1, 200)) < 0.8
+    interval = crossed_interval(baseline, candidate, alpha=0.05)
+    expected = stats.ttest_1samp(outcome_differences(baseline, candidate)[0], 0.0).confidence_interval(0.90)
+    assert (interval.lower_pp, interval.upper_pp) == pytest.approx((100 * expected.low, 100 * expected.high))
+    assert interval.df == 199
+    assert interval.covers == "sentences only"
+
+
+def test_drop_is_the_difference_of_accuracies() -> None:
+    """The drop is baseline - candidate in percentage points, positive when the candidate is worse."""
+    interval = crossed_interval([[True, True, True, False]] * 2, [[True, False, True, False]] * 2)
+    assert interval.drop_pp == 25
+    assert interval.covers == "seeds and sentences"
+
+
+@pytest.mark.parametrize(("k", "n"), [(1, 100), (2, 50), (3, 872), (8, 2)])
+def test_identical_predictions_have_the_floor_as_standard_error(k: int, n: int) -> None:
+    """Arms that never differ get SE = sqrt(2) / (n sqrt(k)), not an interval without width."""
+    same = np.ones((k, n), dtype=bool)
+    interval = crossed_interval(same, same)
+    assert interval.se_pp == pytest.approx(100 * math.sqrt(2) / (n * math.sqrt(k)))
+    assert interval.lower_pp < 0 < interval.upper_pp
+
+
+def test_no_spread_between_seeds_leaves_the_sentences() -> None:
+    """Seeds that agree on every sentence have n - 1 degrees of freedom and the variance over sentences."""
+    row = np.arange(40) % 8 > 0
+    interval = crossed_interval(np.ones((3, 40), dtype=bool), np.tile(row, (3, 1)))
+    assert interval.df == 39
+    assert interval.se_pp == pytest.approx(100 * np.std(~row, ddof=1) / math.sqrt(40))
+
+
+@settings(deadline=None)
+@given(outcomes)
+def test_swapping_the_arms_mirrors_the_interval(arms: tuple[NDArray[np.bool_], NDArray[np.bool_]]) -> None:
+    """Exchanging baseline and candidate exchanges the bounds and their signs, exactly."""
+    there, back = crossed_interval(*arms), crossed_interval(arms[1], arms[0])
+    assert (there.drop_pp, there.lower_pp, there.upper_pp) == (-back.drop_pp, -back.upper_pp, -back.lower_pp)
+
+
+@settings(deadline=None)
+@given(outcomes, st.randoms(use_true_random=False))
+def test_order_of_seeds_and_sentences_is_irrelevant(
+    arms: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    random: Any,  # hypothesis's random.Random
+) -> None:
+    """A joint permutation of seeds or sentences gives the same interval to the last bit."""
+    seeds, sentences = list(range(arms[0].shape[0])), list(range(arms[0].shape[1]))
+    random.shuffle(seeds)
+    random.shuffle(sentences)
+    shuffled = [arm[seeds][:, sentences] for arm in arms]
+    assert crossed_interval(*shuffled) == crossed_interval(*arms)
+
+
+@settings(deadline=None)
+@given(outcomes)
+def test_degrees_of_freedom_stay_in_their_range(arms: tuple[NDArray[np.bool_], NDArray[np.bool_]]) -> None:
+    """The degrees of freedom lie within k - 1 and n - 1, or are n - 1 when there are fewer sentences than seeds."""
+    k, n = arms[0].shape
+    assert min(k - 1, n - 1) <= crossed_interval(*arms).df <= n - 1
+
+
+def test_a_batch_gives_what_its_layouts_give() -> None:
+    """Leading axes are independent layouts."""
+    batch = np.random.default_rng(1).integers(-1, 2, size=(4, 3, 10))
+    se, df = standard_error(mean_squares(batch))
+    singles = [standard_error(mean_squares(layout)) for layout in batch]
+    assert se.tolist() == [float(each[0]) for each in singles]
+    assert df.tolist() == [float(each[1]) for each in singles]
+
+
+GOOD = np.ones((2, 3), dtype=bool)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "complaint"),
+    [
+        (np.ones((2, 4), dtype=bool), "same seeds and sentences"),
+        (np.ones((3, 3), dtype=bool), "same seeds and sentences"),
+        (np.ones(3, dtype=bool), "one seed is"),
+        (np.ones((2, 3)), "not boolean"),
+        (np.array([[1, 0, 1], [1, 1, 1]]), "not boolean"),
+        (np.full((2, 3), np.nan), "not boolean"),
+        (np.array([[True, None, True], [True, True, True]]), "not boolean"),
+        ([[True], [True, False]], "ragged"),
+        (np.ones((2, 0), dtype=bool), "empty"),
+        (np.ones((0, 3), dtype=bool), "empty"),
+    ],
+)
+def test_unfit_outcomes_are_refused(candidate: Any, complaint: str) -> None:
+    """Outcomes of the wrong shape or type are refused, never cast or broadcast."""
+    with pytest.raises(OutcomesError, match=complaint):
+        crossed_interval(GOOD, candidate)
+
+
+def test_one_sentence_is_refused() -> None:
+    """One sentence has no spread to judge by."""
+    with pytest.raises(OutcomesError, match="2 sentences"):
+        crossed_interval([[True], [True]], [[True], [False]])
+
+
+def test_differences_must_be_integers_with_two_axes() -> None:
+    """Mean squares are exact for integers only, so nothing else is taken."""
+    with pytest.raises(OutcomesError, match="integers"):
+        mean_squares(np.zeros(3, dtype=np.int8))
+    with pytest.raises(OutcomesError, match="integers"):
+        mean_squares(np.zeros((2, 3)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0, -0.1, math.nan])
+def test_unfit_error_rates_are_refused(alpha: float) -> None:
+    """Error rates outside 0 to 0.5, and NaN, are refused with an error of the package."""
+    with pytest.raises(SettingsError, match="error rate"):
+        crossed_interval(GOOD, GOOD, alpha=alpha)
+    assert issubclass(SettingsError, FreezebenchError)

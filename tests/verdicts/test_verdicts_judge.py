@@ -1,0 +1,104 @@
+"""From records to results."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import made_up
+
+from freezebench.records.run_record import Evaluation
+from freezebench.verdicts.judge import judge
+
+LIMITS = {"margin_pp": 2.0, "limit_pp": 5.0}
+
+
+def test_one_interval_is_judged_at_margin_and_limit() -> None:
+    """A drop between margin and limit is worse at the one and fine at the other."""
+    result = judge("emb", made_up.seeds("emb", accuracy=0.87), made_up.seeds("none", accuracy=0.9), **LIMITS)
+    assert result.verdict is not None
+    assert result.gate is not None
+    assert (result.verdict.margin_pp, result.gate.margin_pp) == (2.0, 5.0)
+    assert result.verdict.upper_pp == result.gate.upper_pp
+    assert (result.verdict.outcome, result.gate.outcome) == ("inconclusive", "non_inferior")
+    assert result.standing == "ok"
+
+
+def test_a_large_drop_is_worse() -> None:
+    """Past the limit for sure: the test fails."""
+    result = judge("emb", made_up.seeds("emb", accuracy=0.7), made_up.seeds("none", accuracy=0.9), **LIMITS)
+    assert result.standing == "worse"
+
+
+def test_without_a_limit_nothing_is_asserted() -> None:
+    """The verdict at the margin is shown, and only broken runs fail a test."""
+    arms = made_up.seeds("emb", accuracy=0.7), made_up.seeds("none", accuracy=0.9)
+    result = judge("emb", *arms, margin_pp=2.0, limit_pp=None)
+    assert result.gate is None
+    assert result.standing == "ok"
+    assert result.deciding is result.verdict
+
+
+def test_one_seed_is_undecided() -> None:
+    """One seed cannot tell noise from freezing, however clear the figures look."""
+    result = judge("emb", made_up.seeds("emb", num=1), made_up.seeds("none", num=1), **LIMITS)
+    assert result.standing == "undecided"
+
+
+def test_a_broken_run_breaks_its_configuration() -> None:
+    """An invalid run is never averaged into anything."""
+    records = [*made_up.seeds("emb", num=2), made_up.broken("emb", 44)]
+    result = judge("emb", records, made_up.seeds("none"), **LIMITS)
+    assert result.standing == "broken"
+    assert result.broken == "seed 44: non-finite loss: at step 3"
+
+
+def test_a_broken_baseline_breaks_every_candidate() -> None:
+    """Nothing can be compared with a baseline that broke, even if nothing was trained."""
+    for records in (made_up.seeds("emb"), []):
+        result = judge("emb", records, [made_up.broken("none")], **LIMITS)
+        assert result.standing == "broken"
+        assert "baseline is invalid: seed 42: non-finite loss" in str(result.broken)
+
+
+def _constant(freeze: str, seed: int) -> made_up.RunRecord:
+    record = made_up.record(freeze, seed)
+    test = Evaluation(loss=0.7, accuracy=0.5, f1=0.0, predictions=(0,) * 400)
+    return replace(record, test=test)
+
+
+def test_constant_predictions_break_the_baseline_and_warn_elsewhere() -> None:
+    """A baseline that predicts one class is no baseline; a candidate that does so is just bad."""
+    constant = [_constant("none", 42 + index) for index in range(3)]
+    assert judge("none", constant, constant, **LIMITS).standing == "broken"
+    candidates = [_constant("emb", 42 + index) for index in range(3)]
+    result = judge("emb", candidates, made_up.seeds("none"), **LIMITS)
+    assert result.standing == "worse"
+    assert any("predicts one class" in warning for warning in result.warnings)
+
+
+def test_identical_predictions_across_seeds_break_the_baseline() -> None:
+    """Then the seed had no effect, and the spread over seeds means nothing."""
+    first = made_up.record("none", 42)
+    same = [replace(made_up.record("none", 42 + index), test=first.test) for index in range(3)]
+    assert "identical predictions" in str(judge("none", same, same, **LIMITS).broken)
+
+
+def test_arms_that_cannot_be_paired_are_invalid() -> None:
+    """Other test sentences or other seeds are no pairs."""
+    other_test = judge("emb", made_up.seeds("emb", num_test=300), made_up.seeds("none"), **LIMITS)
+    assert "test sentences are not those" in str(other_test.broken)
+    other_seeds = judge("emb", made_up.seeds("emb")[::-1], made_up.seeds("none"), **LIMITS)
+    assert "seeds are not those" in str(other_seeds.broken)
+
+
+def test_a_sound_baseline_is_compared_with_nothing() -> None:
+    """Its test asserts nothing but that it is sound."""
+    result = judge("none", made_up.seeds("none"), made_up.seeds("none"), **LIMITS)
+    assert (result.verdict, result.gate, result.standing) == (None, None, "ok")
+
+
+def test_undertrained_configurations_are_marked() -> None:
+    """A best epoch that is the last one suggests that more training would help."""
+    records = [replace(record, best_epoch=2) for record in made_up.seeds("emb")]
+    result = judge("emb", records, made_up.seeds("none"), **LIMITS)
+    assert any("emb is undertrained" in warning for warning in result.warnings)

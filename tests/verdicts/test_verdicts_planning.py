@@ -1,0 +1,104 @@
+"""What a design can resolve, and when to stop adding seeds."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from freezebench.errors import SettingsError
+from freezebench.verdicts.crossed import Interval
+from freezebench.verdicts.noninferiority import Verdict, decide, invalid_verdict
+from freezebench.verdicts.planning import Looks, Population, needs_more, resolvable_margin
+
+
+def verdict(lower_pp: float, upper_pp: float, *, num_seeds: int = 3, alpha: float = 0.02) -> Verdict:
+    """Return the verdict at two points of an interval with these bounds."""
+    return decide(
+        Interval(
+            drop_pp=(lower_pp + upper_pp) / 2,
+            lower_pp=lower_pp,
+            upper_pp=upper_pp,
+            se_pp=1.0,
+            df=5.0,
+            alpha=alpha,
+            num_seeds=num_seeds,
+            num_sentences=872,
+        )
+    )
+
+
+@pytest.mark.parametrize(("num_seeds", "num_sentences", "expected"), [(3, 872, 2.2), (5, 1821, 1.4)])
+def test_resolvable_margin_of_the_design(num_seeds: int, num_sentences: int, expected: float) -> None:
+    """Three seeds x 872 sentences resolve about 2.2 points and five x 1821 about 1.4, as the design states."""
+    assert round(resolvable_margin(num_seeds, num_sentences), 1) == expected
+
+
+@settings(deadline=None)
+@given(st.integers(3, 20), st.integers(10, 1821), st.sampled_from([0.02, 0.05]))
+def test_more_data_and_milder_demands_resolve_more(num_seeds: int, num_sentences: int, alpha: float) -> None:
+    """More seeds, less power or a larger error rate resolve more, and so do sentences where seeds are not the limit."""
+    margin = resolvable_margin(num_seeds, num_sentences, alpha=alpha)
+    assert resolvable_margin(num_seeds + 1, num_sentences, alpha=alpha) < margin
+    assert resolvable_margin(num_seeds, 2 * num_sentences, alpha=alpha) < margin
+    assert resolvable_margin(num_seeds, num_sentences, alpha=alpha, power=0.7) < margin
+    assert resolvable_margin(num_seeds, num_sentences, alpha=alpha + 0.05) < margin
+
+
+def test_one_seed_resolves_nothing() -> None:
+    """With one seed no margin is wide enough."""
+    assert resolvable_margin(1, 10_000) == math.inf
+
+
+def test_a_quieter_population_resolves_more() -> None:
+    """Less disagreement and less spread between seeds need a smaller margin."""
+    quiet = Population(arm_disagreement=0.03, seed_disagreement=0.02, seed_sd_pp=0.1)
+    assert resolvable_margin(3, 872, population=quiet) < resolvable_margin(3, 872) / 1.5
+
+
+@pytest.mark.parametrize(
+    ("counts", "options"),
+    [((0, 100), {}), ((3, 1), {}), ((3, 100), {"power": 1.0}), ((3, 100), {"alpha": 0.0}), ((3, 100), {"power": 0.2})],
+)
+def test_unfit_plans_are_refused(counts: tuple[int, int], options: dict[str, float]) -> None:
+    """Counts, power and error rates out of range are refused."""
+    with pytest.raises(SettingsError):
+        resolvable_margin(*counts, **options)  # type: ignore[arg-type]
+
+
+def test_looks_share_the_error_rate() -> None:
+    """Several looks spend 0.02 each, one look 0.05."""
+    assert (Looks().counts, Looks().alpha, Looks().max_seeds) == ((3, 5, 8), 0.02, 8)
+    assert Looks(counts=(3,)).alpha == 0.05
+    assert [Looks().after(done) for done in (0, 3, 4, 5, 8, 9)] == [3, 5, 5, 8, None, None]
+
+
+@pytest.mark.parametrize("counts", [(), (0, 3), (3, 3), (5, 3)])
+def test_unfit_looks_are_refused(counts: tuple[int, ...]) -> None:
+    """Counts of seeds must be positive and increasing."""
+    with pytest.raises(SettingsError, match="increasing"):
+        Looks(counts=counts)
+
+
+def test_seeds_are_added_until_both_margins_are_decided() -> None:
+    """A configuration goes on while either margin is open, and ends when both are decided or the looks are spent."""
+    open_, safe, worse = verdict(1.0, 3.0), verdict(-1.0, 1.0), verdict(3.0, 5.0)
+    looks = Looks()
+    assert needs_more([open_, safe], looks) == 5
+    assert needs_more([worse, verdict(1.0, 3.0, num_seeds=5)], looks) == 8
+    assert needs_more([worse, safe], looks) is None
+    assert needs_more([verdict(1.0, 3.0, num_seeds=8)], looks) is None
+    assert needs_more([], looks) is None
+
+
+def test_invalid_runs_need_no_more_seeds() -> None:
+    """More seeds cannot mend what is invalid."""
+    assert needs_more([verdict(1.0, 3.0), invalid_verdict("out of memory")], Looks()) is None
+
+
+def test_looks_at_the_wrong_error_rate_are_refused() -> None:
+    """An open verdict at 0.05 cannot be one of three looks: its error rate would be void."""
+    with pytest.raises(SettingsError, match="alpha"):
+        needs_more([verdict(1.0, 3.0, alpha=0.05)], Looks())
