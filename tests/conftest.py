@@ -7,9 +7,14 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+# Machines are shared: a slow example is no failure.
+settings.register_profile("shared-machine", deadline=None)
+settings.load_profile("shared-machine")
 
 WORDS = {
     0: ("awful", "boring", "clumsy", "dull"),

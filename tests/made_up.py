@@ -11,7 +11,7 @@ from freezebench.records.reading import Reading
 from freezebench.records.run_record import DataFacts, EpochRecord, Evaluation, RunRecord
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 
-NO_GPU = "no NVML library: install the NVIDIA driver"
+NO_RAPL = "no /sys/class/powercap"
 
 
 def record(
@@ -69,8 +69,7 @@ def record(
             "train_s": Reading(value=10.0 / (1 + frozen), unit="s", source="clock"),
             "samples_per_s": Reading(value=20.0 * (1 + frozen), unit="1/s", source="clock"),
             "peak_rss_bytes": Reading(value=2.0**30 * (2 - frozen / 2), unit="B", source="VmHWM"),
-            "energy_j": Reading.not_measured("J", "NVML", NO_GPU),
-            "peak_allocated_bytes": Reading.not_measured("B", "torch", "no CUDA device in use"),
+            "cpu_energy_j": Reading.not_measured("J", "powercap", NO_RAPL),
         },
         "environment": {"torch": "2.13.0"},
     }

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from freezebench.records.run_record import RunRecord
     from freezebench.verdicts.judge import ConfigurationResult
 
-# Headline figures, the first that was measured: on a GPU the allocator's peak, on a CPU the process's.
-_MEMORY = ("peak_allocated_bytes", "peak_rss_bytes")
-_ENERGY = ("energy_j", "cpu_energy_j")
+# Headline figures: on a GPU its allocator's peak and its energy, on a CPU the process's peak and the packages' energy.
+GPU_METRICS = ("peak_allocated_bytes", "energy_j")
+CPU_METRICS = ("peak_rss_bytes", "cpu_energy_j")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ def row(result: ConfigurationResult) -> Row:
     """Return the figures of one configuration."""
     records = [record for record in result.records if record.is_valid]
     baseline = [record for record in result.baseline if record.is_valid]
-    memory, energy = _metric(records, _MEMORY), _metric(records, _ENERGY)
+    memory, energy = headline_metrics(result.baseline)
     train_s, baseline_s = _mean(records, "train_s"), _mean(baseline, "train_s")
     peak, baseline_peak = _largest(records, memory), _largest(baseline, memory)
     energy_j, baseline_j = _mean(records, energy), _mean(baseline, energy)
@@ -120,9 +120,9 @@ def _verdict_word(result: ConfigurationResult) -> str:
     return "baseline"
 
 
-def _metric(records: Sequence[RunRecord], names: Sequence[str]) -> str:
-    """Return the first metric that was measured in the first run, or the first name if none was."""
-    return next((name for name in names if records and records[0].value(name) is not None), names[0])
+def headline_metrics(records: Sequence[RunRecord]) -> tuple[str, str]:
+    """Return the names of the memory and energy figures that count on the device of these runs."""
+    return GPU_METRICS if any(record.device.startswith("cuda") for record in records) else CPU_METRICS
 
 
 def _values(records: Sequence[RunRecord], metric: str) -> list[float] | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from freezebench.report.rows import Row, row
+from freezebench.report.rows import Row, headline_metrics, row
 from freezebench.report.sentences import decided_sentence, safe_prefix_sentence
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import (
@@ -162,17 +162,15 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
 
 def _footnotes(results: Sequence[ConfigurationResult]) -> list[str]:
     """Return one line per distinct reason for a headline figure that was not or only partly measured."""
-    names: dict[str, list[str]] = {}
+    titles: dict[str, list[str]] = {}
     for result in results:
         for record in result.records:
-            for name in (*_ENERGY_NAMES, *_MEMORY_NAMES):
+            for name in headline_metrics(result.records):
                 reading = record.readings.get(name)
-                on_cpu_only = name == "peak_allocated_bytes" and record.device == "cpu"
-                if reading is not None and reading.reason and not on_cpu_only:
-                    title = {**_ENERGY_NAMES, **_MEMORY_NAMES}[name]
+                if reading is not None and reading.reason:
                     state = "not measured" if reading.value is None else "partly measured"
-                    names.setdefault(f"{state}: {reading.reason}", []).append(title)
-    return [f"{', '.join(_once(titles))} {reason.rstrip('.')}." for reason, titles in names.items()]
+                    titles.setdefault(f"{state}: {reading.reason}", []).append({**_ENERGY_NAMES, **_MEMORY_NAMES}[name])
+    return [f"{', '.join(_once(names))} {reason.rstrip('.')}." for reason, names in titles.items()]
 
 
 def _once(items: Iterable[str]) -> list[str]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Any, Self
 
-from freezebench.meters.window import measure
+from freezebench.meters.window import MeterSession
 from freezebench.records.reading import Reading
 from freezebench.training.progress import TrainingPaused, TrainingStarted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from contextlib import AbstractContextManager
 
     import torch
 
@@ -31,10 +30,10 @@ class CostWindows:
         warnings: What the meters warn of.
     """
 
-    def __init__(self, emit: Emit, *, model: torch.nn.Module, device: torch.device) -> None:
+    def __init__(self, emit: Emit, *, device: torch.device) -> None:
         self._emit = emit
-        self._model, self._device = model, device
-        self._open: tuple[AbstractContextManager[Window], Window] | None = None
+        self._session = MeterSession(_gpus(device))
+        self._open: Window | None = None
         self._windows: list[Window] = []
 
     def __enter__(self) -> Self:
@@ -42,6 +41,7 @@ class CostWindows:
 
     def __exit__(self, *_: object) -> None:
         self._close()
+        self._session.close()
 
     def emit(self, event: Event) -> None:
         """Hand an event on; windows open just before training starts and close as soon as it pauses."""
@@ -49,15 +49,13 @@ class CostWindows:
             self._close()
         self._emit(event)
         if isinstance(event, TrainingStarted):
-            manager = measure(gpus=_gpus(self._device))
-            self._open = (manager, manager.__enter__())
+            self._open = self._session.window().__enter__()
 
     def _close(self) -> None:
         if self._open is not None:
-            manager, window = self._open
+            self._open.__exit__(None, None, None)
+            self._windows.append(self._open)
             self._open = None
-            manager.__exit__(None, None, None)
-            self._windows.append(window)
 
     @property
     def readings(self) -> dict[str, Reading]:
@@ -67,12 +65,12 @@ class CostWindows:
     @property
     def devices(self) -> tuple[dict[str, Any], ...]:
         """Identity of the measured devices."""
-        return tuple(self._windows[0].devices) if self._windows else ()
+        return tuple(device.to_json() for device in self._windows[0].devices) if self._windows else ()
 
     @property
     def trace(self) -> dict[str, Any]:
         """Power and memory over time, one entry per stretch of training."""
-        return {"stretches": [window.trace for window in self._windows if window.trace]}
+        return {"stretches": [window.trace.to_json() for window in self._windows if window.trace]}
 
     @property
     def warnings(self) -> tuple[str, ...]:

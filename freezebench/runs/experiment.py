@@ -125,7 +125,7 @@ class _Run:
             seed=spec.seed,
             evaluate=lambda: evaluation("validation"),
         )
-        with CostWindows(self.emit, model=model, device=self.device) as costs:
+        with CostWindows(self.emit, device=self.device) as costs:
             result = _ENGINES[protocol.engine](job, costs.emit)
         _check_weights(model, weights)
         return replace(

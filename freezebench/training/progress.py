@@ -144,7 +144,8 @@ class Progress:
 
     def step(self, loss: torch.Tensor) -> None:
         """Note one optimizer step and its loss."""
-        self._losses.append(loss.detach())
+        loss = loss.detach()
+        self._losses.append(loss)
         self._clock.step()
         num_steps_done = len(self._step_losses) + len(self._losses)
         shown = float(loss) if self._job.device.type == "cpu" else None

@@ -70,8 +70,8 @@ def test_the_deepest_safe_prefix_is_one_sentence_with_its_rates() -> None:
 
 def test_what_was_not_measured_has_a_footnote() -> None:
     """One line per distinct reason."""
-    footnotes = [line for line in _summary().lines if made_up.NO_GPU in line]
-    assert footnotes == [f"GPU energy not measured: {made_up.NO_GPU}."]
+    footnotes = [line for line in _summary().lines if made_up.NO_RAPL in line]
+    assert footnotes == [f"CPU package energy not measured: {made_up.NO_RAPL}."]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,185 @@
+"""The engines: the notebook's protocol, and that both give the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import sentences
+from torch.nn.functional import cross_entropy
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from freezebench.records.run_record import EpochRecord
+from freezebench.specs.run import Protocol
+from freezebench.tasks.data import Split
+from freezebench.training import loop, trainer
+from freezebench.training.batching import encode
+from freezebench.training.evaluate import evaluate
+from freezebench.training.progress import (
+    Event,
+    Job,
+    NonFiniteLossError,
+    StepRecord,
+    TrainingPaused,
+    TrainingResult,
+    TrainingStarted,
+)
+
+Train = Callable[[Job, Callable[[Event], None]], TrainingResult]
+ENGINES: dict[str, Train] = {"standard": loop.train, "trainer": trainer.train}
+PROTOCOL = Protocol(num_epochs=3, batch_size=8, learning_rate=1e-2, dropout=False)
+
+
+def _split(num: int, num_labels: int = 2, seed: int = 0) -> Split:
+    texts, labels = zip(*sentences(num, num_labels, seed), strict=True)
+    return Split(texts=tuple((text,) for text in texts), labels=labels, sha256="made up")
+
+
+def _job(folder: Path, protocol: Protocol = PROTOCOL, *, num_labels: int = 2, frozen: str = "embeddings") -> Job:
+    torch.manual_seed(5)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        folder, num_labels=num_labels, ignore_mismatched_sizes=True
+    )
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad = frozen not in name
+    validation = encode(_split(20, num_labels, 1), tokenizer, model, 32)
+    return Job(
+        model=model,
+        tokenizer=tokenizer,
+        train=encode(_split(42, num_labels), tokenizer, model, 32),
+        protocol=protocol,
+        precision="float32",
+        seed=3,
+        evaluate=lambda: evaluate(model, validation, tokenizer, num_labels=num_labels, precision="float32"),
+    )
+
+
+@pytest.mark.parametrize("num_labels", [2, 3])
+def test_standard_and_trainer_give_the_same_loss_trace(tiny_model: Path, num_labels: int) -> None:
+    """Same seed, same batches, dropout off: the two engines agree step by step, and so do their weights."""
+    jobs = {name: _job(tiny_model, num_labels=num_labels) for name in ENGINES}
+    results = {name: ENGINES[name](job, lambda _: None) for name, job in jobs.items()}
+    standard, reference = results["standard"], results["trainer"]
+    assert len(standard.step_losses) == 18
+    assert standard.step_losses == pytest.approx(reference.step_losses, rel=1e-5)
+    assert len(set(standard.step_losses)) == 18
+    for mine, theirs in zip(standard.epochs, reference.epochs, strict=True):
+        assert mine.validation.loss == pytest.approx(theirs.validation.loss, rel=1e-5)
+    assert standard.best_epoch == reference.best_epoch
+    for mine, theirs in zip(jobs["standard"].model.parameters(), jobs["trainer"].model.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_standard_is_the_notebooks_protocol(tiny_model: Path) -> None:
+    """Plain AdamW with linear decay to 0 and clipping at 1, written out once more, gives the same losses."""
+    job = _job(tiny_model)
+    result = loop.train(job, lambda _: None)
+    again = _job(tiny_model)
+    parameters = [parameter for parameter in again.model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=1e-2, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0)
+    losses, batches = [], again.batches()
+    for epoch in range(3):
+        batches.set_epoch(epoch)
+        for batch in batches:
+            optimizer.param_groups[0]["lr"] = 1e-2 * (1 - len(losses) / 18)
+            labels = batch.pop("labels")
+            loss = cross_entropy(again.model.eval()(**batch).logits, labels)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            losses.append(loss.item())
+    assert result.step_losses == pytest.approx(losses, rel=1e-5)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_run_repeats_bit_by_bit(tiny_model: Path, engine: str) -> None:
+    """Two runs with one seed, dropout on, give identical traces on one machine."""
+    protocol = replace(PROTOCOL, dropout=True)
+    traces = []
+    for _ in range(2):
+        job = _job(tiny_model, protocol)
+        torch.manual_seed(3)
+        traces.append(ENGINES[engine](job, lambda _: None).step_losses)
+    assert traces[0] == traces[1]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_dropout_is_on_in_frozen_layers_too(tiny_model: Path, engine: str) -> None:
+    """The notebook's frozen layers stay in train mode; with dropout off every module is in evaluation mode."""
+    for dropout in (True, False):
+        job = _job(tiny_model, replace(PROTOCOL, num_epochs=1, dropout=dropout))
+        modes: set[bool] = set()
+        embeddings = job.model.get_submodule("distilbert.embeddings")
+        embeddings.register_forward_pre_hook(lambda module, _, modes=modes: modes.add(module.training))
+        job = replace(job, evaluate=lambda: evaluation)
+        evaluation = _job(tiny_model).evaluate()
+        ENGINES[engine](job, lambda _: None)
+        assert modes == {dropout}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_best_epoch_by_validation_loss_is_kept(tiny_model: Path, engine: str) -> None:
+    """After training, the model has the weights of the epoch whose validation loss was lowest."""
+    job = _job(tiny_model)
+    losses = iter([0.5, 0.3, 0.4])
+    snapshots = []
+
+    def scripted() -> Any:
+        snapshots.append([parameter.detach().clone() for parameter in job.model.parameters()])
+        return replace(_job(tiny_model).evaluate(), loss=next(losses))
+
+    result = ENGINES[engine](replace(job, evaluate=scripted), lambda _: None)
+    assert result.best_epoch == 2
+    for kept, best in zip(job.model.parameters(), snapshots[1], strict=True):
+        assert torch.equal(kept, best)
+    assert not all(torch.equal(a, b) for a, b in zip(snapshots[1], snapshots[2], strict=True))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_frozen_weights_stay(tiny_model: Path, engine: str) -> None:
+    """What is frozen does not change, what trains does."""
+    job = _job(tiny_model)
+    before = {name: parameter.detach().clone() for name, parameter in job.model.named_parameters()}
+    ENGINES[engine](job, lambda _: None)
+    changed = {name for name, parameter in job.model.named_parameters() if not torch.equal(parameter, before[name])}
+    assert changed == {name for name in before if "embeddings" not in name}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_events_come_in_order(tiny_model: Path, engine: str) -> None:
+    """Training starts, steps and pauses in every epoch; its evaluation comes while it pauses."""
+    events: list[Event] = []
+    result = ENGINES[engine](_job(tiny_model), events.append)
+    kinds = [type(event) for event in events]
+    epoch = [TrainingStarted, *[StepRecord] * 6, TrainingPaused, EpochRecord]
+    assert kinds == epoch * 3
+    assert [event.step for event in events if isinstance(event, StepRecord)] == list(range(1, 19))
+    assert len(result.step_s) == 18
+    assert 0 < result.train_s <= result.train_and_eval_s
+    assert result.train_s == pytest.approx(sum(record.train_s for record in result.epochs))
+    assert sum(result.step_s) <= result.train_s
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_loss_that_is_not_finite_ends_the_run(tiny_model: Path, engine: str) -> None:
+    """The error names the step; Trainer's own habit of hiding NaN is off."""
+    job = _job(tiny_model)
+    with torch.no_grad():
+        job.model.get_parameter("classifier.weight").fill_(torch.nan)
+    with pytest.raises(NonFiniteLossError, match="training loss was nan at step 1"):
+        ENGINES[engine](job, lambda _: None)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_bf16_trains(tiny_model: Path, engine: str) -> None:
+    """Mixed precision lowers the loss as well; weights stay float32."""
+    job = replace(_job(tiny_model), precision="bf16")
+    result = ENGINES[engine](job, lambda _: None)
+    assert result.step_losses[-1] < result.step_losses[0]
+    assert {parameter.dtype for parameter in job.model.parameters()} == {torch.float32}
