@@ -178,9 +178,10 @@ def pytest_report_header(config: pytest.Config) -> list[str] | None:
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
     """Say what is going to run and what it can resolve."""
     session = config.stash.get(_SESSION, None)
-    planned = [(_settings_of(item), _spec_of(item)) for item in _freeze_items(items)]
-    if session is None or not planned:
+    # pytest reports what it collected on its way to a usage error, too.
+    if session is None or session.errors:
         return []
+    planned = [(_settings_of(item), _spec_of(item)) for item in _freeze_items(items)]
     lines: list[str] = []
     for settings in dict.fromkeys(settings for settings, _ in planned):
         specs = [spec for planned_settings, spec in planned if planned_settings == settings]
@@ -189,8 +190,8 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
             "" if "none" in specs else "; the unfrozen baseline runs as well, since every drop is measured from it"
         )
         lines.append(f"freezebench: {len(specs)} configurations × {settings.num_seeds} seeds{implied}")
-        if not config.option.collectonly:
-            lines.append(_resolution_line(settings, session.check(settings)))
+        if settings in session.num_test:
+            lines.append(_resolution_line(settings, session.num_test[settings]))
     return lines
 
 

@@ -30,6 +30,7 @@ class FreezeSession:
 
     Attributes:
         errors: What is wrong with the request, in sentences, collected so that all of it is said at once.
+        num_test: Number of test sentences, once settings were checked.
         infos: What was saved with each benchmark, by node id.
         written: Files of the report.
     """
@@ -48,6 +49,7 @@ class FreezeSession:
         self._shelf: DataShelf | None = None
         self._results: dict[Settings, dict[str, ConfigurationResult]] = {}
         self.errors: list[str] = []
+        self.num_test: dict[Settings, int] = {}
         self.infos: dict[str, dict[str, Any]] = {}
         self.written: list[Path] = []
         self._progress: Progress | None = None
@@ -88,26 +90,26 @@ class FreezeSession:
         Raises:
             FreezebenchError: If the model's depth cannot be read or something that was named does not fit it.
         """
-        from freezebench.tasks.models import read_depth
+        from freezebench.tasks.model_source import read_depth
 
         num_layers = settings.num_layers or read_depth(settings.model)
         for spec in settings.named_specs:
             parse_grid(spec, num_layers, settings.model)
         return parse_grid(settings.grid, num_layers, settings.model)
 
-    def check(self, settings: Settings) -> int:
-        """Make sure that model and data can be used, before a model is loaded; return the number of test sentences.
+    def check(self, settings: Settings) -> None:
+        """Make sure that report folder, model and data can be used, before a model is loaded.
 
         Raises:
             FreezebenchError: If they cannot.
         """
         from freezebench.report.files import prepare_folder
-        from freezebench.tasks.models import check_model_source
+        from freezebench.tasks.model_source import check_model_source
 
         if self.report_folder is not None:
             prepare_folder(self.report_folder)
         check_model_source(settings.model)
-        return len(self.shelf.data(settings.data).test)
+        self.num_test[settings] = len(self.shelf.data(settings.data, settings.model).test)
 
     def result(self, settings: Settings, freeze: str) -> ConfigurationResult:
         """Return one configuration's result, training what is missing, the baseline included."""

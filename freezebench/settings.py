@@ -160,11 +160,12 @@ def _overlay(
         ),
     )
     model = given.get("model", base.model)
-    # Rates per configuration were chosen for the preset's own model; another one has other layers.
-    own_rates = base.learning_rates if model == base.model else PerSpec(default=base.learning_rates.default)
+    # Rates were chosen for the preset's own model and data; anything else gets the usual one.
+    is_own = model == base.model and data.source == base.data.source
+    own_rates = base.learning_rates if is_own else PerSpec(default=base.protocol.learning_rate)
     rates: PerSpec = given.get("lr", own_rates)
     if rates.default is None:
-        rates = replace(rates, default=base.learning_rates.default)
+        rates = replace(rates, default=own_rates.default)
     # A limit documents what freezing costs in one experiment; it says nothing about another one.
     own_experiment = (
         model == base.model

@@ -41,7 +41,8 @@ def count_text(value: int | None) -> str:
 
 def percent_text(fraction: float | None, digits: int = 1) -> str:
     """Return a fraction (0 to 1) in per cent."""
-    return NOT_MEASURED if fraction is None else f"{100 * fraction:.{digits}f} %"
+    # Adding 0.0 turns a rounded -0.0 into 0.0.
+    return NOT_MEASURED if fraction is None else f"{round(100 * fraction, digits) + 0.0:.{digits}f} %"
 
 
 def ratio_text(value: float | None) -> str:

@@ -25,6 +25,7 @@ from freezebench import units
         (units.count_text(None), "–"),
         (units.percent_text(0.0088), "0.9 %"),
         (units.percent_text(None), "–"),
+        (units.percent_text(-0.001, 0), "0 %"),
         (units.ratio_text(2.4), "2.40×"),
         (units.ratio_text(None), "–"),
         (units.number_text(None), "–"),

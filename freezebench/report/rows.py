@@ -1,4 +1,4 @@
-"""Rows: one configuration's figures, means over its seeds, as every table and file shows them."""
+"""Rows: one configuration's figures over its seeds, as every table and file shows them."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class Row:
 
     Attributes:
         freeze: Canonical id of the freeze spec.
-        num_seeds: Number of valid runs behind the means.
+        num_seeds: Number of valid runs behind the figures.
         num_trainable_params: Number of parameters that train.
         trainable_fraction: Their share, 0 to 1.
         learning_rate: AdamW's rate at the first step.
-        train_s: Mean seconds of training alone.
-        speedup: Baseline's mean train time over this one's.
-        samples_per_s: Mean training sentences per second.
+        train_s: Median seconds of training alone.
+        speedup: Baseline's median train time over this one's.
+        samples_per_s: Median of training sentences per second.
         memory_metric: Which figure ``peak_memory_bytes`` is.
         peak_memory_bytes: Largest peak memory over the seeds.
         memory_saving: Share of the baseline's peak that is saved, at most 1.
         energy_metric: Which figure ``energy_j`` is.
-        energy_j: Mean energy of training, in joules.
+        energy_j: Median energy of training, in joules.
         energy_saving: Share of the baseline's energy that is saved, at most 1.
         accuracy: Mean test accuracy, 0 to 1; ``accuracy_sd`` over seeds (``None`` for one seed).
         f1: Mean test F1, 0 to 1; ``f1_sd`` over seeds.
@@ -75,12 +75,13 @@ class Row:
 
 def row(result: ConfigurationResult) -> Row:
     """Return the figures of one configuration."""
-    records = [record for record in result.records if record.is_valid]
+    # What is invalid is never averaged into anything.
+    records = [] if result.broken else list(result.records)
     baseline = [record for record in result.baseline if record.is_valid]
     memory, energy = headline_metrics(result.baseline)
-    train_s, baseline_s = _mean(records, "train_s"), _mean(baseline, "train_s")
+    train_s, baseline_s = _median(records, "train_s"), _median(baseline, "train_s")
     peak, baseline_peak = _largest(records, memory), _largest(baseline, memory)
-    energy_j, baseline_j = _mean(records, energy), _mean(baseline, energy)
+    energy_j, baseline_j = _median(records, energy), _median(baseline, energy)
     accuracies = [record.test.accuracy for record in records if record.test]
     f1s = [record.test.f1 for record in records if record.test]
     verdict = result.verdict
@@ -92,7 +93,7 @@ def row(result: ConfigurationResult) -> Row:
         learning_rate=result.records[0].spec.protocol.learning_rate if result.records else None,
         train_s=train_s,
         speedup=baseline_s / train_s if train_s and baseline_s else None,
-        samples_per_s=_mean(records, "samples_per_s"),
+        samples_per_s=_median(records, "samples_per_s"),
         memory_metric=memory,
         peak_memory_bytes=peak,
         memory_saving=_saving(peak, baseline_peak),
@@ -131,9 +132,10 @@ def _values(records: Sequence[RunRecord], metric: str) -> list[float] | None:
     return values if values and len(values) == len(records) else None
 
 
-def _mean(records: Sequence[RunRecord], metric: str) -> float | None:
+def _median(records: Sequence[RunRecord], metric: str) -> float | None:
+    # Machines are shared: one disturbed run must not move the figure.
     values = _values(records, metric)
-    return statistics.fmean(values) if values else None
+    return statistics.median(values) if values else None
 
 
 def _largest(records: Sequence[RunRecord], metric: str) -> float | None:

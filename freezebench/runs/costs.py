@@ -147,6 +147,7 @@ def timing_readings(result: TrainingResult, *, num_examples: int) -> dict[str, R
     return {
         "train_s": reading(result.train_s, "s"),
         "train_and_eval_s": reading(result.train_and_eval_s, "s"),
+        "warmup_s": reading(result.warmup_s, "s"),
         "samples_per_s": reading(num_examples * len(result.epochs) / result.train_s, "1/s"),
         "steps_per_s": reading(num_steps / result.train_s, "1/s"),
         "step_s": reading(statistics.median(steps), "s"),

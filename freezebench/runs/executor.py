@@ -55,11 +55,12 @@ class Executor:
         Nothing is trained to be compared with a baseline that broke.
         """
         baseline = self.run_seeds(settings, "none")
-        is_sound = all(record.is_valid for record in baseline)
-        candidate = self.run_seeds(settings, freeze) if is_sound else []
+        unfrozen = judge("none", baseline, baseline, margin_pp=settings.margin_pp, limit_pp=None)
+        if freeze == "none":
+            return unfrozen
         return judge(
             freeze,
-            candidate,
+            [] if unfrozen.broken else self.run_seeds(settings, freeze),
             baseline,
             margin_pp=settings.margin_pp,
             limit_pp=settings.max_drop.get(freeze) if settings.limits_from else None,

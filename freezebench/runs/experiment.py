@@ -16,7 +16,8 @@ from freezebench.runs.costs import CostWindows, timing_readings
 from freezebench.runs.environment import environment
 from freezebench.runs.shelf import DataShelf
 from freezebench.tasks.layers import freeze
-from freezebench.tasks.models import load_model, model_fingerprint
+from freezebench.tasks.model_source import model_fingerprint
+from freezebench.tasks.models import load_model
 from freezebench.training import loop, trainer
 from freezebench.training.batching import longest_input
 from freezebench.training.evaluate import evaluate
@@ -55,7 +56,7 @@ def run(spec: RunSpec, *, emit: Emit = lambda _: None, shelf: DataShelf | None =
     shelf = shelf or DataShelf()
     device = resolve_device(spec.device)
     precision = resolve_precision(spec.protocol.precision, device)
-    data = shelf.data(spec.data)
+    data = shelf.data(spec.data, spec.model)
     draft = RunRecord(
         spec=spec,
         status="invalid",

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+from torch.nn.functional import cross_entropy
 
 from freezebench.records.run_record import EpochRecord, Evaluation
-from freezebench.training.batching import Encoded, EpochLoader, ShuffledBatches
-from freezebench.training.precision import StepClock, synchronize
+from freezebench.training.batching import Encoded, EpochLoader, ShuffledBatches, logits_of, to_device
+from freezebench.training.precision import StepClock, autocast, synchronize
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -102,6 +103,7 @@ class TrainingResult:
         best_epoch: The epoch with the lowest validation loss, from 1.
         train_s: Seconds of training alone, the device synchronized at both ends of every epoch.
         train_and_eval_s: Seconds of training and of the evaluations between the epochs.
+        warmup_s: Seconds of the warm-up before, which is in no other figure.
     """
 
     step_losses: tuple[float, ...]
@@ -110,6 +112,28 @@ class TrainingResult:
     best_epoch: int
     train_s: float
     train_and_eval_s: float
+    warmup_s: float
+
+
+def warm_up(job: Job) -> float:
+    """Run one batch forward and backward, throw the gradients away, and return the seconds it took.
+
+    The first pass of a process loads kernels and sets up thread pools, which would count against whatever configuration
+    happens to run first. Weights and random state stay as they are: dropout is off, no optimizer steps.
+    """
+    synchronize(job.device)
+    began = time.perf_counter()
+    was_training = job.model.training
+    job.model.eval()
+    tensors = to_device(next(iter(job.batches())), job.device)
+    labels = tensors.pop("labels")
+    with autocast(job.precision, job.device):
+        output = job.model(**tensors)
+    cross_entropy(logits_of(output), labels).backward()  # type: ignore[no-untyped-call]
+    job.model.zero_grad(set_to_none=True)
+    job.model.train(was_training)
+    synchronize(job.device)
+    return time.perf_counter() - began
 
 
 class Progress:
@@ -127,6 +151,7 @@ class Progress:
         self._best: dict[str, torch.Tensor] = {}
         self._epoch_began = 0.0
         self._began: float | None = None
+        self._warmup_s = warm_up(job)
         self.num_steps = job.protocol.num_epochs * len(job.batches())
 
     @property
@@ -190,6 +215,7 @@ class Progress:
             best_epoch=best.epoch,
             train_s=sum(epoch.train_s for epoch in self._epochs),
             train_and_eval_s=total_s,
+            warmup_s=self._warmup_s,
         )
 
     def _changing_tensors(self) -> Iterator[tuple[str, torch.Tensor]]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import math
 
-import made_up
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import made_up
 from freezebench.errors import RecordError
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord

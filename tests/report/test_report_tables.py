@@ -6,9 +6,9 @@ import csv
 import json
 from pathlib import Path
 
-import made_up
 import pytest
 
+import made_up
 from freezebench.errors import SettingsError
 from freezebench.report.comparison import comparison_lines
 from freezebench.report.files import prepare_folder, write_report

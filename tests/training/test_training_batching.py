@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import sentences
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from conftest import sentences
 from freezebench.errors import SettingsError
 from freezebench.tasks.data import Split
 from freezebench.training import precision

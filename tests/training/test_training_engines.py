@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import sentences
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from conftest import sentences
 from freezebench.records.run_record import EpochRecord
 from freezebench.specs.run import Protocol
 from freezebench.tasks.data import Split
@@ -117,9 +117,8 @@ def test_dropout_is_on_in_frozen_layers_too(tiny_model: Path, engine: str) -> No
         modes: set[bool] = set()
         embeddings = job.model.get_submodule("distilbert.embeddings")
         embeddings.register_forward_pre_hook(lambda module, _, modes=modes: modes.add(module.training))
-        job = replace(job, evaluate=lambda: evaluation)
-        evaluation = _job(tiny_model).evaluate()
-        ENGINES[engine](job, lambda _: None)
+        # Evaluation, which switches dropout off, is somebody else's here.
+        ENGINES[engine](replace(job, evaluate=_job(tiny_model).evaluate), lambda _: None)
         assert modes == {dropout}
 
 

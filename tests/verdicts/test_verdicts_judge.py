@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import made_up
-
 from freezebench.records.run_record import Evaluation
 from freezebench.verdicts.judge import judge
 

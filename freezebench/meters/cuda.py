@@ -1,0 +1,178 @@
+"""Peaks of torch's CUDA allocator, exact and of this process alone, and what the allocated bytes were for."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from freezebench.meters.devices import torch_cuda, torch_indices
+from freezebench.meters.peaks import PeakRegister
+from freezebench.records.reading import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+NO_CUDA = "no CUDA device in use"
+
+_SOURCES = {
+    "peak_allocated_bytes": "torch.cuda.max_memory_allocated",
+    "peak_reserved_bytes": "torch.cuda.max_memory_reserved",
+}
+
+
+class _AllocatorRegisters:
+    """The registers of each device's two peaks; torch resets both with one call."""
+
+    def __init__(self) -> None:
+        self._registers: dict[int, tuple[PeakRegister, PeakRegister]] = {}
+
+    def of(self, index: int) -> tuple[PeakRegister, PeakRegister]:
+        """Return the registers of the allocated and of the reserved peak of the device ``index``."""
+        if index not in self._registers:
+            allocated = PeakRegister(read=_reader("max_memory_allocated", index), reset=_keep)
+            reserved = PeakRegister(read=_reader("max_memory_reserved", index), reset=_resetter(index))
+            self._registers[index] = (allocated, reserved)
+        return self._registers[index]
+
+
+# torch keeps one pair of peaks per device and process, so all windows of this process share their registers.
+_REGISTERS = _AllocatorRegisters()
+
+
+class CudaMeter:
+    """Peak allocated and reserved bytes of torch's allocator over one window.
+
+    Over several devices the figure is the sum of each one's peak, which need not have come at the same moment: the
+    source says so.
+    """
+
+    def __init__(self) -> None:
+        self._tokens: dict[int, tuple[object, object]] = {}
+        self._was_initialised = False
+
+    def start(self) -> None:
+        """Reset the allocator's peaks."""
+        cuda = torch_cuda()
+        self._was_initialised = cuda is not None
+        for index in () if cuda is None else range(cuda.device_count()):
+            allocated, reserved = _REGISTERS.of(index)
+            # Allocated first: its outer windows are credited before the reset that comes with reserved.
+            with suppress(RuntimeError, AssertionError):
+                self._tokens[index] = (allocated.open(), reserved.open())
+
+    def stop(self) -> dict[str, Reading]:
+        """Return ``peak_allocated_bytes`` and ``peak_reserved_bytes``."""
+        cuda = torch_cuda()
+        if cuda is None:
+            return {name: Reading.not_measured("B", source, NO_CUDA) for name, source in _SOURCES.items()}
+        if self._was_initialised:
+            peaks = {}
+            for index, (allocated, reserved) in self._tokens.items():
+                registers = _REGISTERS.of(index)
+                peaks[index] = (registers[0].close(allocated), registers[1].close(reserved))
+        else:
+            # CUDA came up within the window: its peaks began at zero then.
+            peaks = {i: (cuda.max_memory_allocated(i), cuda.max_memory_reserved(i)) for i in torch_indices(cuda)}
+        if not peaks:
+            reason = "torch did not let its allocator's peaks be reset at the window's start"
+            return {name: Reading.not_measured("B", source, reason) for name, source in _SOURCES.items()}
+        used = {index: pair for index, pair in peaks.items() if pair[1] > 0} or peaks
+        suffix = f", sum over {len(used)} devices of each one's peak" if len(used) > 1 else ""
+        return {
+            name: Reading(value=sum(pair[position] for pair in used.values()), unit="B", source=source + suffix)
+            for position, (name, source) in enumerate(_SOURCES.items())
+        }
+
+
+def allocation_breakdown(
+    model: Any, optimizer: Any, peak_allocated: Reading, *, device_type: str = "cuda"
+) -> dict[str, Reading]:
+    """Return what the allocated peak was for: parameters, gradients, optimizer state, and the rest (activations).
+
+    Call it after the last backward pass and before the gradients are freed. Buffers count with the parameters.
+
+    Args:
+        model: A ``torch.nn.Module``.
+        optimizer: A ``torch.optim.Optimizer``.
+        peak_allocated: The window's ``peak_allocated_bytes``.
+        device_type: Tensors elsewhere are not counted.
+
+    Returns:
+        ``allocated_parameters_bytes``, ``allocated_gradients_bytes``, ``allocated_optimizer_bytes`` and
+        ``allocated_rest_bytes``. Freed gradients leave gradients and rest not measured.
+    """
+    names = [f"allocated_{part}_bytes" for part in ("parameters", "gradients", "optimizer", "rest")]
+    if peak_allocated.value is None:
+        reason = peak_allocated.reason or NO_CUDA
+        return {name: Reading.not_measured("B", peak_allocated.source, reason) for name in names}
+    parameters = list(model.parameters())
+    weights = _num_bytes([*parameters, *model.buffers()], device_type)
+    states = _num_bytes((value for state in optimizer.state.values() for value in state.values()), device_type)
+    readings = {
+        names[0]: Reading(value=weights, unit="B", source="storage of the model's parameters and buffers"),
+        names[2]: Reading(value=states, unit="B", source="storage of the optimizer's state"),
+    }
+    source = "storage of the parameters' gradients"
+    trainable = [parameter for parameter in parameters if parameter.requires_grad]
+    if trainable and all(parameter.grad is None for parameter in trainable):
+        reason = "the gradients were freed before the breakdown was taken"
+        readings[names[1]] = Reading.not_measured("B", source, reason)
+        readings[names[3]] = Reading.not_measured("B", peak_allocated.source, reason)
+        return readings
+    gradients = _num_bytes((parameter.grad for parameter in parameters), device_type)
+    readings[names[1]] = Reading(value=gradients, unit="B", source=source)
+    rest = peak_allocated.value - weights - gradients - states
+    if rest < 0:
+        reason = "the parts exceed the window's peak: they were allocated outside the window"
+        readings[names[3]] = Reading.not_measured("B", peak_allocated.source, reason)
+    else:
+        readings[names[3]] = Reading(value=rest, unit="B", source=f"{peak_allocated.source} less the three parts")
+    return readings
+
+
+def synchronize() -> str | None:
+    """Wait until the work queued on torch's CUDA devices is done; return what went wrong, if anything did.
+
+    A device that has failed raises here what it would raise at the caller's next CUDA call: the window is not the
+    place to raise it.
+    """
+    cuda = torch_cuda()
+    if cuda is None:
+        return None
+    try:
+        for index in torch_indices(cuda):
+            cuda.synchronize(index)
+    except (RuntimeError, AssertionError) as error:
+        return f"torch.cuda.synchronize failed: {error}"
+    return None
+
+
+def _num_bytes(tensors: Iterable[Any], device_type: str) -> int:
+    """Return the bytes of the storages behind ``tensors``, shared ones counted once."""
+    sizes: dict[tuple[str, int], int] = {}
+    for tensor in tensors:
+        device = getattr(tensor, "device", None)
+        if device is not None and device.type == device_type:
+            storage = tensor.untyped_storage()
+            sizes[str(device), storage.data_ptr()] = storage.nbytes()
+    return sum(sizes.values())
+
+
+def _reader(name: str, index: int) -> Callable[[], int]:
+    def read() -> int:
+        cuda = torch_cuda()
+        return 0 if cuda is None else int(getattr(cuda, name)(index))
+
+    return read
+
+
+def _resetter(index: int) -> Callable[[], None]:
+    def reset() -> None:
+        if (cuda := torch_cuda()) is not None:
+            cuda.reset_peak_memory_stats(index)
+
+    return reset
+
+
+def _keep() -> None:
+    """Leave the mark: the register of the reserved peak resets both."""

@@ -1,0 +1,244 @@
+"""Which GPUs a window measures: from the caller's words, torch's devices or CUDA_VISIBLE_DEVICES to NVML handles.
+
+NVML ignores CUDA_VISIBLE_DEVICES and numbers devices by PCI bus; CUDA may number them by speed. So devices are mapped
+by UUID, and where that cannot be done the device is refused with the reason rather than guessed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from freezebench.errors import SettingsError
+from freezebench.meters.nvml import Failure, Nvml
+
+# "all" is one of the strings.
+Gpus = None | str | int | Sequence[int | str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceInfo:
+    """The identity of one measured GPU.
+
+    Attributes:
+        uuid: ``GPU-…`` or ``MIG-…``; ``index:N`` where NVML does not tell.
+        name: Product name, ``None`` where NVML does not tell.
+        driver: Driver version, ``None`` where NVML does not tell.
+        pci_bus_id: For example ``00000000:3B:00.0``, ``None`` where NVML does not tell.
+        mig: Whether this is a MIG instance or a GPU split into such: its energy cannot be attributed.
+        power_limit_w: The power limit in force in watts, ``None`` where NVML does not tell.
+    """
+
+    uuid: str
+    name: str | None = None
+    driver: str | None = None
+    pci_bus_id: str | None = None
+    mig: bool = False
+    power_limit_w: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return this identity as a dictionary of JSON types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A device that was asked for and cannot be measured.
+
+    Attributes:
+        label: What was asked for, as the person wrote it.
+        reason: Why it cannot be had and what to do.
+    """
+
+    label: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """One GPU with its NVML handle, valid in this process only."""
+
+    info: DeviceInfo
+    handle: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The devices of a window, in the order asked for, and what had to be refused."""
+
+    devices: tuple[Device, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+
+
+def check_gpus(gpus: Gpus) -> tuple[int | str, ...] | None:
+    """Return ``gpus`` as a tuple of NVML indices and UUIDs, ``("all",)``, or ``None`` for the default.
+
+    Raises:
+        SettingsError: If it is none of what ``measure`` documents.
+    """
+    if gpus is None:
+        return None
+    items: Sequence[object] = (gpus,) if isinstance(gpus, int | str) else tuple(gpus)
+    checked: list[int | str] = []
+    for item in items:
+        if isinstance(item, bool) or not isinstance(item, int | str) or (isinstance(item, int) and item < 0):
+            raise SettingsError(f"cannot measure GPU {item!r}: give NVML indices (0, 1, …), UUIDs, 'all' or None.")
+        if isinstance(item, str) and item != "all" and not item.startswith(("GPU-", "MIG-")):
+            raise SettingsError(f"cannot measure GPU {item!r}: a UUID begins with GPU- or MIG- (see nvidia-smi -L).")
+        checked.append(item)
+    if "all" in checked and len(checked) > 1:
+        raise SettingsError(f"cannot measure GPUs {gpus!r}: 'all' stands alone.")
+    return tuple(dict.fromkeys(checked))
+
+
+def select_devices(nvml: Nvml, gpus: tuple[int | str, ...] | None, environ: Mapping[str, str]) -> Selection:
+    """Return the devices that ``gpus`` means in this process.
+
+    ``None`` means the devices that torch uses if it has initialised CUDA in this process, else those that the UUIDs in
+    ``CUDA_VISIBLE_DEVICES`` allow, else all. Indices are NVML indices.
+    """
+    if gpus is None:
+        wanted = _torch_addresses()
+        addresses = _visible_addresses(nvml, environ) if wanted is None else wanted
+    elif gpus == ("all",):
+        addresses = _all_addresses(nvml)
+    else:
+        addresses = [_explicit_address(nvml, item) for item in gpus]
+    if isinstance(addresses, Refusal):
+        return Selection(refusals=(addresses,))
+    found = [item if isinstance(item, Refusal) else _find(nvml, item) for item in addresses]
+    devices = {item.info.uuid: item for item in found if isinstance(item, Device)}
+    refusals = tuple(item for item in found if isinstance(item, Refusal))
+    if not devices and not refusals:
+        refusals = (Refusal(label="gpus", reason="NVML lists no device"),)
+    return Selection(devices=tuple(devices.values()), refusals=refusals)
+
+
+def torch_cuda() -> Any | None:
+    """Return ``torch.cuda`` if this process has imported torch and initialised CUDA, else ``None``."""
+    torch = sys.modules.get("torch")
+    cuda = getattr(torch, "cuda", None)
+    return cuda if cuda is not None and cuda.is_initialized() else None
+
+
+def torch_indices(cuda: Any) -> tuple[int, ...]:
+    """Return the indices of the devices on which torch holds memory; of all visible ones while it holds none."""
+    visible = tuple(range(cuda.device_count()))
+    try:
+        used = tuple(index for index in visible if cuda.memory_reserved(index) > 0)
+    except (AttributeError, RuntimeError, AssertionError, ValueError):
+        return visible
+    return used or visible
+
+
+# An address is one device in every spelling that may find it, best first.
+_Addresses = list[tuple[str, ...] | Refusal]
+
+
+def _torch_addresses() -> _Addresses | None:
+    cuda = torch_cuda()
+    if cuda is None:
+        return None
+    addresses: _Addresses = []
+    for index in torch_indices(cuda):
+        properties = cuda.get_device_properties(index)
+        spellings: list[str] = []
+        if (uuid := getattr(properties, "uuid", None)) is not None:
+            bare = str(uuid)
+            # Under MIG, CUDA reports the instance's UUID.
+            spellings += [bare] if bare.startswith(("GPU-", "MIG-")) else [f"GPU-{bare}", f"MIG-{bare}"]
+        elif hasattr(properties, "pci_bus_id"):
+            domain, bus = getattr(properties, "pci_domain_id", 0), properties.pci_bus_id
+            spellings.append(f"pci:{domain:08X}:{bus:02X}:{properties.pci_device_id:02X}.0")
+        if spellings:
+            addresses.append(tuple(spellings))
+        else:
+            reason = "this torch gives neither UUID nor PCI bus id: pass gpus= as UUIDs (nvidia-smi -L)"
+            addresses.append(Refusal(label=f"cuda:{index}", reason=reason))
+    return addresses
+
+
+def _visible_addresses(nvml: Nvml, environ: Mapping[str, str]) -> _Addresses | Refusal:
+    visible = environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return _all_addresses(nvml)
+    entries: list[str] = []
+    for entry in (part.strip() for part in visible.split(",")):
+        # CUDA stops reading at the first entry that names no device, such as -1.
+        if not (entry.isdecimal() or entry.startswith(("GPU-", "MIG-"))):
+            break
+        entries.append(entry)
+    if not entries:
+        reason = f"CUDA_VISIBLE_DEVICES={visible!r} hides every GPU from this process"
+        return Refusal(label="CUDA_VISIBLE_DEVICES", reason=reason)
+    if any(entry.isdecimal() for entry in entries) and not _orders_agree(nvml, environ):
+        reason = (
+            f"CUDA_VISIBLE_DEVICES={visible!r} counts devices in CUDA's order, NVML in PCI order: initialise CUDA "
+            "first, set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name the devices by UUID (nvidia-smi -L)"
+        )
+        return Refusal(label="CUDA_VISIBLE_DEVICES", reason=reason)
+    return [(f"index:{entry}" if entry.isdecimal() else _full_uuid(nvml, entry),) for entry in entries]
+
+
+def _orders_agree(nvml: Nvml, environ: Mapping[str, str]) -> bool:
+    count = nvml.num_devices()
+    if isinstance(count, Failure):
+        return False
+    handles = [nvml.handle(f"index:{index}") for index in range(count)]
+    if any(isinstance(handle, Failure) or nvml.is_mig(handle, "") for handle in handles):
+        return False  # MIG instances shift CUDA's count
+    return count == 1 or environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
+
+
+def _all_addresses(nvml: Nvml) -> _Addresses | Refusal:
+    count = nvml.num_devices()
+    if isinstance(count, Failure):
+        return Refusal(label="all", reason=str(count))
+    return [(f"index:{index}",) for index in range(count)]
+
+
+def _explicit_address(nvml: Nvml, item: int | str) -> tuple[str, ...] | Refusal:
+    if isinstance(item, str):
+        # CUDA reports an instance's UUID without saying whether it is a GPU's or an instance's.
+        return (_full_uuid(nvml, item), "MIG-" + item.removeprefix("GPU-").removeprefix("MIG-"))
+    count = nvml.num_devices()
+    if not isinstance(count, Failure) and item >= count:
+        have = f"NVML lists devices 0 to {count - 1}" if count else "NVML lists no device"
+        return Refusal(label=f"gpu {item}", reason=f"there is no GPU {item}: {have}")
+    return (f"index:{item}",)
+
+
+def _full_uuid(nvml: Nvml, text: str) -> str:
+    """Return the one UUID that ``text`` abbreviates, as CUDA allows; ``text`` itself if it is none or several."""
+    if not isinstance(nvml.handle(text), Failure):
+        return text
+    count = nvml.num_devices()
+    handles = [] if isinstance(count, Failure) else [nvml.handle(f"index:{index}") for index in range(count)]
+    uuids = [nvml.call("nvmlDeviceGetUUID", handle) for handle in handles if not isinstance(handle, Failure)]
+    matches = [uuid for uuid in uuids if isinstance(uuid, str) and uuid.startswith(text)]
+    return matches[0] if len(matches) == 1 else text
+
+
+def _find(nvml: Nvml, spellings: tuple[str, ...]) -> Device | Refusal:
+    for address in spellings:
+        handle = nvml.handle(address)
+        if not isinstance(handle, Failure):
+            return Device(handle=handle, info=_identify(nvml, handle, address))
+    return Refusal(label=spellings[0], reason=f"NVML does not find {' or '.join(dict.fromkeys(spellings))}: {handle}")
+
+
+def _identify(nvml: Nvml, handle: Any, address: str) -> DeviceInfo:
+    uuid, name = nvml.call("nvmlDeviceGetUUID", handle), nvml.call("nvmlDeviceGetName", handle)
+    pci, limit = nvml.call("nvmlDeviceGetPciInfo", handle), nvml.power_limit_mw(handle)
+    uuid = address if isinstance(uuid, Failure) else uuid
+    bus_id = None if isinstance(pci, Failure) else pci.busId
+    return DeviceInfo(
+        uuid=uuid,
+        name=None if isinstance(name, Failure) else name,
+        driver=nvml.driver_version(),
+        pci_bus_id=bus_id.decode() if isinstance(bus_id, bytes) else bus_id,
+        mig=nvml.is_mig(handle, uuid),
+        power_limit_w=None if isinstance(limit, Failure) else limit / 1000,
+    )

@@ -1,0 +1,238 @@
+"""NVML through pynvml: every call returns a value or the reason why there is none, and never raises.
+
+Symbols that an older or partial library lacks, permissions and lost devices each cost the one figure that needed the
+call. Nothing beyond the public C interface is assumed; a feature is probed by calling it, not by architecture name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+PowerSource = Literal["instant", "average"]
+
+POWER_SOURCES: dict[PowerSource, str] = {
+    "instant": "nvmlDeviceGetFieldValues(NVML_FI_DEV_POWER_INSTANT)",
+    # On Ampere (except GA100) and newer this call reports a 1 s average: the label says so in every report.
+    "average": "nvmlDeviceGetPowerUsage (1 s average on Ampere, except GA100, and newer)",
+}
+
+THROTTLE_REASONS = {
+    0x04: "software power cap",
+    0x08: "hardware slowdown",
+    0x20: "software thermal slowdown",
+    0x40: "hardware thermal slowdown",
+    0x80: "power brake",
+}
+
+_POWER_INSTANT_FIELD = 186
+_MEMORY_V2 = 0x02000028
+_TEMPERATURE_GPU = 0
+_LIBRARY_NOT_FOUND = 12
+_FUNCTION_NOT_FOUND = 13
+_GPU_IS_LOST = 15
+_MAX_PLAUSIBLE_MW = 10_000_000  # no device draws 10 kW: larger figures are "not available" markers
+
+_FIELD_MEMBERS = {0: "dVal", 1: "uiVal", 2: "ulVal", 3: "ullVal", 4: "sllVal", 5: "siVal"}
+
+_WHAT_TO_DO = {
+    4: "run as a user that may query the device",
+    9: "load the NVIDIA kernel module (nvidia-smi as root does)",
+    12: "install the NVIDIA driver; without one, GPU figures cannot be measured here",
+    18: "reboot, or reload the kernel module: library and driver differ in version",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """Why a call gave no value.
+
+    Attributes:
+        call: The function that failed, as NVML names it.
+        message: What went wrong, in NVML's words where it has any.
+        code: NVML's return code, ``None`` when the failure is not NVML's.
+    """
+
+    call: str
+    message: str
+    code: int | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the device has fallen off the bus, after which every further call is pointless."""
+        return self.code == _GPU_IS_LOST
+
+    @property
+    def is_permanent(self) -> bool:
+        """Whether the library lacks the function, so that calling again cannot help."""
+        return self.code == _FUNCTION_NOT_FOUND
+
+    def __str__(self) -> str:
+        advice = _WHAT_TO_DO.get(self.code or 0)
+        return f"{self.call}: {self.message}" + (f" ({advice})" if advice else "")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MemoryUse:
+    """Memory of a device, device-wide.
+
+    Attributes:
+        used_bytes: Bytes in use. Version 1 counts the driver's own reserve as used (since driver 510).
+        version: The structure it came from, 1 or 2.
+    """
+
+    used_bytes: int
+    version: int
+
+
+class Nvml:
+    """The NVML library of this process, initialised. Make one with ``open_nvml``."""
+
+    def __init__(self, pynvml: Any) -> None:
+        self._pynvml = pynvml
+
+    def call(self, name: str, *args: Any) -> Any:
+        """Return what the pynvml function ``name`` returns, or a ``Failure``."""
+        return _call(self._pynvml, name, *args)
+
+    def close(self) -> None:
+        """Give NVML's reference back. A failure changes nothing: the process keeps the library loaded anyway."""
+        self.call("nvmlShutdown")
+
+    def driver_version(self) -> str | None:
+        """Return the driver's version, ``None`` where NVML does not tell."""
+        version = self.call("nvmlSystemGetDriverVersion")
+        return None if isinstance(version, Failure) else str(version)
+
+    def num_devices(self) -> int | Failure:
+        """Return how many devices NVML lists, in the order of their PCI bus ids."""
+        count: int | Failure = self.call("nvmlDeviceGetCount")
+        return count
+
+    def handle(self, address: str) -> Any:
+        """Return the handle of ``address`` (``GPU-…``, ``MIG-…``, ``pci:…`` or ``index:N``), or a ``Failure``."""
+        if match := re.fullmatch(r"index:(\d+)", address):
+            return self.call("nvmlDeviceGetHandleByIndex", int(match[1]))
+        if address.startswith("pci:"):
+            return self.call("nvmlDeviceGetHandleByPciBusId", address.removeprefix("pci:"))
+        return self.call("nvmlDeviceGetHandleByUUID", address)
+
+    def energy_mj(self, handle: Any) -> int | Failure:
+        """Return the energy counter in millijoules since the driver was loaded, or a ``Failure``."""
+        energy: int | Failure = self.call("nvmlDeviceGetTotalEnergyConsumption", handle)
+        return energy
+
+    def power_mw(self, handle: Any, source: PowerSource) -> int | Failure:
+        """Return the power in milliwatts from ``source``; a reading of 0 is a ``Failure``: no running GPU draws 0 W."""
+        power = self._instant_mw(handle) if source == "instant" else self.call("nvmlDeviceGetPowerUsage", handle)
+        if isinstance(power, Failure):
+            return power
+        if not 0 < power <= _MAX_PLAUSIBLE_MW:
+            return Failure(call=POWER_SOURCES[source], message=f"reported {power} mW")
+        return int(power)
+
+    def _instant_mw(self, handle: Any) -> int | Failure:
+        values = self.call("nvmlDeviceGetFieldValues", handle, [(_POWER_INSTANT_FIELD, 0)])
+        if isinstance(values, Failure):
+            return values
+        field = values[0]
+        # The call succeeds as a whole even when the one field it was asked for does not exist.
+        if field.nvmlReturn != 0:
+            message = _message(self._pynvml, field.nvmlReturn)
+            return Failure(call=POWER_SOURCES["instant"], message=message, code=field.nvmlReturn)
+        member = _FIELD_MEMBERS.get(field.valueType)
+        if member is None:
+            return Failure(call=POWER_SOURCES["instant"], message=f"unknown value type {field.valueType}")
+        return int(getattr(field.value, member))
+
+    def choose_power(self, handle: Any) -> PowerSource | Failure:
+        """Return the better power source that answers now, or the ``Failure`` of both."""
+        instant = self.power_mw(handle, "instant")
+        if not isinstance(instant, Failure):
+            return "instant"
+        average = self.power_mw(handle, "average")
+        if not isinstance(average, Failure):
+            return "average"
+        return average if average.is_lost or instant.is_permanent else instant
+
+    def memory(self, handle: Any) -> MemoryUse | Failure:
+        """Return the device's memory use, from version 2 where it exists, else version 1, or a ``Failure``."""
+        second = self.call("nvmlDeviceGetMemoryInfo", handle, _MEMORY_V2)
+        if not isinstance(second, Failure):
+            return MemoryUse(used_bytes=int(second.used), version=2)
+        if second.is_lost:
+            return second
+        first = self.call("nvmlDeviceGetMemoryInfo", handle)
+        return first if isinstance(first, Failure) else MemoryUse(used_bytes=int(first.used), version=1)
+
+    def temperature_c(self, handle: Any) -> int | Failure:
+        """Return the core temperature in degrees Celsius, or a ``Failure``."""
+        return self._either("nvmlDeviceGetTemperatureV", "nvmlDeviceGetTemperature", handle, _TEMPERATURE_GPU)
+
+    def throttle_reasons(self, handle: Any) -> int | Failure:
+        """Return the bit mask of what holds the clocks down now, or a ``Failure``."""
+        names = ("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons")
+        return self._either(*names, handle)
+
+    def _either(self, name: str, older_name: str, *args: Any) -> int | Failure:
+        """Return what ``name`` gives, or its predecessor's answer where the library or pynvml lacks it."""
+        answer: int | Failure = self.call(name, *args)
+        if not isinstance(answer, Failure) or answer.code not in {_FUNCTION_NOT_FOUND, None}:
+            return answer
+        older: int | Failure = self.call(older_name, *args)
+        return answer if isinstance(older, Failure) else older
+
+    def power_limit_mw(self, handle: Any) -> int | Failure:
+        """Return the power limit in force in milliwatts, or a ``Failure``."""
+        limit: int | Failure = self.call("nvmlDeviceGetEnforcedPowerLimit", handle)
+        return limit
+
+    def process_ids(self, handle: Any) -> tuple[int, ...] | Failure:
+        """Return the ids of the processes that compute on the device, or a ``Failure``.
+
+        Takes a lock of the driver: call it at a window's edges, not at every tick.
+        """
+        processes = self.call("nvmlDeviceGetComputeRunningProcesses", handle)
+        return processes if isinstance(processes, Failure) else tuple(sorted({int(p.pid) for p in processes}))
+
+    def is_mig(self, handle: Any, uuid: str) -> bool:
+        """Return whether the device is a MIG instance, or a GPU that is split into such."""
+        if uuid.startswith("MIG-"):
+            return True
+        mode = self.call("nvmlDeviceGetMigMode", handle)
+        return not isinstance(mode, Failure) and mode[0] == 1
+
+
+def open_nvml() -> Nvml | Failure:
+    """Return the initialised library, or the ``Failure`` that says what to install or load."""
+    try:
+        import pynvml
+    except ImportError as error:
+        return Failure(call="import pynvml", message=f"{error} (pip install nvidia-ml-py)")
+    outcome = _call(pynvml, "nvmlInit")
+    return outcome if isinstance(outcome, Failure) else Nvml(pynvml)
+
+
+def throttle_text(mask: int) -> str:
+    """Return the throttle reasons in ``mask`` in words, ``""`` where none is set (idle clocks are not throttling)."""
+    return ", ".join(f"{name} (0x{bit:x})" for bit, name in THROTTLE_REASONS.items() if mask & bit)
+
+
+def _call(pynvml: Any, name: str, *args: Any) -> Any:
+    try:
+        return getattr(pynvml, name)(*args)
+    except pynvml.NVMLError as error:
+        code = int(error.value)
+        return Failure(call=name, message=_message(pynvml, code), code=code)
+    except pynvml.NVMLLibraryMismatchError:
+        # Not an NVMLError: pynvml raises it where the library lacks the versioned symbol.
+        return Failure(call=name, message="the library lacks this function", code=_FUNCTION_NOT_FOUND)
+    except (AttributeError, OSError, TypeError, ValueError) as error:
+        return Failure(call=name, message=f"{type(error).__name__}: {error}")
+
+
+def _message(pynvml: Any, code: int) -> str:
+    if code == _LIBRARY_NOT_FOUND:
+        return "no NVML library (libnvidia-ml.so.1) on this machine"
+    return f"{pynvml.NVMLError(code)} (NVML error {code})"

@@ -1,0 +1,182 @@
+"""The Hugging Face Hub: whether it can be reached, and a model's folder in its local cache, kept off torch."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from freezebench.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROBE_TIMEOUT_S = 3.0
+
+# Pickled weights are left out on purpose: they are never loaded, so they are not fetched either.
+CONFIG_FILES = ("config.json",)
+MODEL_FILES = (
+    *CONFIG_FILES,
+    "model.safetensors",
+    "model-*.safetensors",
+    "model.safetensors.index.json",
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab*",
+    "merges.txt",
+    "*.model",
+    "*.tiktoken",
+)
+
+_SERVER_ERROR = 500
+_REASON_CHARS = 200
+
+
+def is_offline() -> bool:
+    """Return whether ``HF_HUB_OFFLINE`` forbids to ask the Hub."""
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
+
+
+def hub_reachable(timeout_s: float = PROBE_TIMEOUT_S) -> bool:
+    """Return whether the Hub answers one small request in time; the libraries' own retries take 26 s to give up.
+
+    The request goes where ``HF_ENDPOINT`` points and through the proxies of the environment; with ``HF_HUB_OFFLINE`` set
+    there is none.
+
+    Args:
+        timeout_s: Limit in seconds, looking up the address included.
+    """
+    from huggingface_hub import constants, get_session
+
+    if is_offline():
+        return False
+    answers: list[int] = []
+
+    def ask() -> None:
+        try:
+            answers.append(get_session().head(constants.ENDPOINT, timeout=timeout_s).status_code)
+        except Exception:  # noqa: BLE001 - whatever goes wrong here means that it is out of reach
+            answers.append(_SERVER_ERROR)
+
+    # A thread, since no timeout of an HTTP client covers a name server that does not answer.
+    thread = threading.Thread(target=ask, daemon=True, name="freezebench-hub-probe")
+    thread.start()
+    thread.join(timeout_s)
+    return bool(answers) and answers[0] < _SERVER_ERROR
+
+
+def why_out_of_reach() -> str | None:
+    """Return why the Hub cannot be asked, as a clause; ``None`` if it can."""
+    from huggingface_hub import constants
+
+    if is_offline():
+        return "HF_HUB_OFFLINE is set"
+    return None if hub_reachable() else f"the Hub ({constants.ENDPOINT}) cannot be reached"
+
+
+def cached_folder(name: str, revision: str | None = None, *, repo_type: str = "model") -> Path | None:
+    """Return the folder of a Hub repository in the local cache, which may hold only some of its files.
+
+    Args:
+        name: Repository name.
+        revision: Commit, tag or branch; ``None``: the default branch as it was when last fetched.
+        repo_type: ``model`` or ``dataset``.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, revision=revision, repo_type=repo_type, local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError):
+        return None
+
+
+def fetched_folder(name: str, revision: str | None, patterns: tuple[str, ...]) -> Path:
+    """Return the folder of a Hub model after fetching the files that match the patterns.
+
+    Raises:
+        ModelError: If the Hub cannot be asked, has no such model or revision, or does not give it to everyone.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+
+    try:
+        # A name that cannot be one needs no network to be refused.
+        snapshot_download(name, revision=revision, local_files_only=True)
+    except HFValidationError as error:
+        raise ModelError(
+            f"cannot load the model {name!r}: there is no such folder, and a Hub name looks like "
+            "distilbert-base-uncased or owner/name. Check the path or the name."
+        ) from error
+    except Exception:  # noqa: BLE001, S110 - not being in the cache is why we are here
+        pass
+    why = why_out_of_reach()
+    if why is not None:
+        raise missing(name, revision, why)
+    try:
+        with quiet():
+            return Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
+    except GatedRepoError as error:
+        raise ModelError(
+            f"cannot load the model {name!r}: the Hub gives it only to those who accepted its terms. Accept them on "
+            "its page and run `hf auth login`, or choose another model."
+        ) from error
+    except RevisionNotFoundError as error:
+        raise ModelError(
+            f"cannot load revision {revision!r} of the model {name!r}: the Hub has no such commit, tag or branch. "
+            "Look it up on the model's page."
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise ModelError(
+            f"cannot load the model {name!r}: there is no such folder, and the Hub has no model of that name that it "
+            "shows you. Check the spelling, or run `hf auth login` for a private one."
+        ) from error
+    except Exception as error:
+        reason = " ".join(str(error).split())[:_REASON_CHARS].rstrip(".")
+        raise ModelError(
+            f"cannot fetch the model {name!r} from the Hub: {type(error).__name__}: {reason}. Try again, or run "
+            f"`{download_command(name, revision)}`, or set --freeze-model to a local folder."
+        ) from error
+
+
+def missing(name: str, revision: str | None, why: str) -> ModelError:
+    """Return the error for a model that is neither here nor to be had.
+
+    Args:
+        name: Hub name.
+        revision: Hub revision.
+        why: Why the Hub is not asked, as a clause.
+    """
+    return ModelError(
+        f"cannot load the model {name!r}: it is not a folder here, not (completely) in the local cache, and {why}. "
+        f"Run `{download_command(name, revision)}` once with network, or set --freeze-model to a local folder, "
+        "or use --freeze-preset=embedded."
+    )
+
+
+def download_command(name: str, revision: str | None) -> str:
+    """Return the command that fetches a model into the local cache."""
+    return f"hf download {name}" + (f" --revision {revision}" if revision else "")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Turn the progress bars of `huggingface_hub` off for a while."""
+    import warnings
+
+    import huggingface_hub.utils
+
+    hub: Any = huggingface_hub.utils  # it fills its names in lazily, out of sight of type checkers
+    were_off = hub.are_progress_bars_disabled()
+    # It warns where an environment variable forbids the change; then it stays as the user wants it.
+    with warnings.catch_warnings(action="ignore"):
+        hub.disable_progress_bars()
+        try:
+            yield
+        finally:
+            if not were_off:
+                hub.enable_progress_bars()

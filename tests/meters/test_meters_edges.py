@@ -1,0 +1,84 @@
+"""Who else is on the device, and edges that a hanging call cuts short."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from freezebench.meters.deadline import DeadlineWorker
+from freezebench.meters.edges import Edge, EdgeDraft, judge_sharing
+from freezebench.meters.nvml import Failure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOTHING = Failure(call="none", message="none")
+
+
+def edge(pids: tuple[int, ...] | Failure) -> Edge:
+    """Return an edge that knows only its processes."""
+    return Edge(time_s=0.0, energy_mj=NOTHING, memory=NOTHING, temperature_c=NOTHING, reasons=NOTHING, process_ids=pids)
+
+
+@pytest.fixture
+def proc(tmp_path: Path) -> Path:
+    """Processes: 10 (a shell) > 20 (us) > 30 > 31, and 40 beside us under the same shell."""
+    for pid, parent in {10: 1, 20: 10, 30: 20, 31: 30, 40: 10}.items():
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "status").write_text(f"Name:\tx\nPid:\t{pid}\nPPid:\t{parent}\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "uses_cuda", "status"),
+    [
+        ((20,), (20,), True, "alone"),
+        ((), (20,), True, "alone"),
+        ((20, 31), (20,), True, "alone"),
+        ((10, 20), (20,), True, "alone"),
+        ((20,), (20, 40), True, "shared"),
+        ((20, 99), (20,), True, "shared"),
+        ((30,), (40,), True, "shared"),
+        ((99,), (99,), True, "unknown"),
+        ((99,), (99,), False, "unknown"),
+        ((), (), True, "unknown"),
+        ((), (), False, "alone"),
+        (Failure(call="x", message="denied"), (20,), True, "unknown"),
+    ],
+)
+def test_sharing(
+    proc: Path, start: tuple[int, ...] | Failure, end: tuple[int, ...] | Failure, uses_cuda: bool, status: str
+) -> None:
+    """Ours are this process, its ancestors and its descendants; without any of them listed nothing is known."""
+    sharing = judge_sharing([edge(start), edge(end)], own_pid=20, uses_cuda=uses_cuda, proc=proc)
+    assert sharing.status == status
+    assert (sharing.detail == "") == (status == "alone")
+
+
+def test_a_draft_keeps_what_came_before_the_hang() -> None:
+    """What an edge had read before the deadline is used, and the rest says why it is missing."""
+    draft = EdgeDraft()
+    draft._found["energy_mj"] = 123
+    draft._time_s = 5.0
+    finished = draft.finish(9.0, "did not return")
+    assert finished.energy_mj == 123
+    assert finished.time_s == 5.0
+    assert isinstance(finished.memory, Failure)
+    assert finished.memory.message == "did not return"
+
+
+def test_a_deadline_is_kept_once() -> None:
+    """A call that hangs costs its deadline once; later calls return at once until it comes back."""
+    worker = DeadlineWorker("test")
+    done: list[str] = []
+    assert worker.run(lambda: done.append("first"), 1.0)
+    assert not worker.run(lambda: time.sleep(0.4), 0.05)
+    begin_s = time.monotonic()
+    assert not worker.run(lambda: done.append("never"), 1.0)
+    assert time.monotonic() - begin_s < 0.2
+    time.sleep(0.6)
+    assert worker.run(lambda: done.append("second"), 1.0)
+    assert done == ["first", "second"]
+    worker.close()

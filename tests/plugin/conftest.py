@@ -1,0 +1,36 @@
+"""Projects of their own for the plugin's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+TEST = """
+import pytest
+
+@pytest.mark.freeze({marker})
+def test_it(freeze_run):
+    freeze_run()
+"""
+
+# A rate and a number of epochs at which the tiny model learns what one word gives away.
+LEARNS = "epochs=8, lr=1e-2, batch_size=8, precision='float32', device='cpu'"
+
+
+@pytest.fixture
+def project(
+    pytester: pytest.Pytester, tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., pytest.Pytester]:
+    """Make a project with one freeze test on the tiny model and data; ``marker`` adds to its marker."""
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+    def make(marker: str = "") -> pytest.Pytester:
+        own = f"model={str(tiny_model)!r}, data={str(tiny_data)!r}, {LEARNS}"
+        pytester.makepyfile(test_project=TEST.format(marker=", ".join(part for part in (own, marker) if part)))
+        return pytester
+
+    return make

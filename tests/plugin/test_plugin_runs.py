@@ -1,0 +1,234 @@
+"""The plugin in projects of their own: outcomes, summary, report, pytest-benchmark."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+Project = Callable[..., pytest.Pytester]
+
+WIDE = "max_drop=90"
+
+
+def test_a_grid_runs_and_is_reported_everywhere(project: Project, tmp_path: Path) -> None:
+    """One outcome per configuration; table, report, benchmark JSON and JUnit tell the same story."""
+    report, saved, junit = tmp_path / "report", tmp_path / "b.json", tmp_path / "j.xml"
+    result = project(WIDE).runpytest_inprocess(
+        f"--freeze-report={report}", f"--benchmark-json={saved}", f"--junitxml={junit}", "-v"
+    )
+    result.assert_outcomes(passed=4)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        [
+            "*test_it[[]none[]]*",
+            "*[[]1/12[]] none seed 42: test accuracy * trained in *",
+            "*test_it[[]emb[]]*",
+            "*test_it[[]emb+L0[]]*",
+            "*test_it[[]emb+L0-1[]]*",
+            "*= freezebench: *48 training and 40 test sentences;*3 seeds =*",
+            "none  *100.0 %*1.00×*baseline*",
+            "emb  *",
+            "emb+L0-1  *",
+            "Deepest safe prefix:*",
+            "decided * of 3 at their limits (limits from freeze marker of test_project.py::test_it, max_drop;*",
+            "*benchmark: 4 tests*",
+        ]
+    )
+    benchmarks = {bench["param"]: bench for bench in json.loads(saved.read_text(encoding="utf-8"))["benchmarks"]}
+    assert list(benchmarks) == ["none", "emb", "emb+L0", "emb+L0-1"]
+    info = benchmarks["emb+L0"]["extra_info"]["freezebench"]
+    runs = json.loads((report / "report.json").read_text(encoding="utf-8"))["experiments"][0]["configurations"][2][
+        "runs"
+    ]
+    train_s = [run["readings"]["train_s"]["value"] for run in runs]
+    # Recorded seconds reach pytest-benchmark as sums and differences of a clock.
+    assert benchmarks["emb+L0"]["stats"]["data"] == pytest.approx(train_s)
+    assert benchmarks["emb+L0"]["stats"]["rounds"] == 3
+    assert info["limit_pp"] == 90
+    assert [run["seed"] for run in info["runs"]] == [42, 43, 44]
+    assert info["peak_memory_bytes"] > 0
+    assert info["energy_j"] is None or info["energy_j"] > 0
+    properties = {p.get("name"): p.get("value") for p in ET.parse(junit).getroot().iter("property")}  # noqa: S314 - ours
+    assert float(properties["freezebench_accuracy"]) == pytest.approx(
+        json.loads((report / "report.json").read_text(encoding="utf-8"))["experiments"][0]["configurations"][3][
+            "accuracy"
+        ]
+    )
+    assert sorted(path.name for path in report.iterdir()) == ["report.csv", "report.json", "report.md"]
+
+
+def test_too_large_a_drop_fails_its_test_alone(project: Project, tmp_path: Path) -> None:
+    """The failure says WORSE with limit and observation, and is not saved as the next reference."""
+    saved = tmp_path / "b.json"
+    result = project("max_drop={'emb': 1, 'emb+L0': 90}").runpytest_inprocess(
+        "--freeze-grid=none,emb,emb+L0", f"--benchmark-json={saved}"
+    )
+    result.assert_outcomes(passed=2, failed=1)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*WORSE emb is not within 1 points of no freezing: drop * lower bound *, 3 seeds.*"])
+    names = [bench["param"] for bench in json.loads(saved.read_text(encoding="utf-8"))["benchmarks"]]
+    assert names == ["none", "emb+L0"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "outcomes", "code"),
+    [("skip", {"passed": 1, "skipped": 1}, 0), ("pass", {"passed": 2}, 0), ("fail", {"passed": 1, "failed": 1}, 1)],
+)
+def test_what_the_evidence_cannot_decide_follows_the_policy(
+    project: Project, policy: str, outcomes: dict[str, int], code: int
+) -> None:
+    """One seed never decides; the table still shows the drop with its interval over sentences."""
+    result = project("num_seeds=1, max_drop=5").runpytest_inprocess(
+        "--freeze-grid=none,emb", f"--freeze-inconclusive={policy}", "-rs"
+    )
+    result.assert_outcomes(**outcomes)
+    assert result.ret == code
+    result.stdout.fnmatch_lines(["emb *[[]*,*[]]*inconclusive, UNDECIDED*", "decided 0 of 1 at their limits*"])
+    if policy == "skip":
+        result.stdout.fnmatch_lines(["SKIPPED*UNDECIDED emb is not shown to be within 5 points of no freezing: drop *"])
+
+
+def test_undecided_is_not_green_in_ci(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With CI set, a session that decides nothing fails, in the exit code and in JUnit."""
+    pytester = project("num_seeds=1, max_drop=5")
+    monkeypatch.setenv("CI", "true")
+    result = pytester.runpytest_inprocess("--freeze-grid=none,emb", f"--junitxml={tmp_path / 'j.xml'}")
+    assert result.ret == 1
+    result.assert_outcomes(passed=1, skipped=1, failed=1)
+    result.stdout.fnmatch_lines(["*UNDECIDED decided 0 of 1: this session says nothing.*"])
+    assert ET.parse(tmp_path / "j.xml").getroot()[0].get("failures") == "1"  # noqa: S314 - ours
+
+
+def test_the_baseline_runs_on_demand(project: Project) -> None:
+    """A candidate selected alone is compared with a baseline that is trained for it and shown."""
+    result = project(WIDE).runpytest_inprocess("test_project.py::test_it[emb+L0]")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "freezebench: 1 configurations × 3 seeds; the unfrozen baseline runs as well*",
+            "*[[]6/6[]] emb+L0 seed 44*",
+            "none *baseline*",
+            "emb+L0 *",
+        ]
+    )
+
+
+def test_baselines_come_first_whatever_the_order(project: Project) -> None:
+    """Node ids in another order still start with the baseline."""
+    ids = [f"test_project.py::test_it[{spec}]" for spec in ("emb", "none")]
+    result = project(WIDE).runpytest_inprocess("-v", *ids)
+    lines = [line for line in result.outlines if line.startswith("test_project.py::test_it")]
+    assert lines[0].startswith("test_project.py::test_it[none]")
+
+
+def test_without_a_limit_the_verdict_is_shown_and_nothing_asserted(project: Project) -> None:
+    """Somebody's own model and data have no documented cost."""
+    result = project().runpytest_inprocess("--freeze-grid=none,emb")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["emb *in*", "decided * at the margin (no limit asserted; margin 2 points)."])
+
+
+def test_comparison_with_a_saved_run(project: Project) -> None:
+    """A saved run stands beside the current one; what has no partner is listed."""
+    pytester = project(WIDE)
+    assert pytester.runpytest_inprocess("--freeze-grid=none,emb", "--benchmark-autosave").ret == 0
+    result = pytester.runpytest_inprocess("--benchmark-compare", "--freeze-grid=none,emb+L0")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        [
+            "freezebench: compared with the run of *, saved → now",
+            "none *→*",
+            "Not in the saved run: test_project.py::test_it[[]emb+L0[]].",
+            "Only in the saved run: test_project.py::test_it[[]emb[]].",
+            "*test_it[[]none[]] (0001_*",
+        ]
+    )
+
+
+@pytest.mark.parametrize("option", [["-p", "no:benchmark"], ["--benchmark-disable"]])
+def test_pytest_benchmark_may_be_off(project: Project, option: list[str]) -> None:
+    """All seeds train and the gate holds; only the recording is off."""
+    result = project(WIDE).runpytest_subprocess("--freeze-grid=none,emb", *option)
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*[[]6/6[]] emb seed 44: test accuracy*", "none *baseline*"])
+
+
+CUSTOM = '''
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+class Bag(torch.nn.Module):
+    """A classifier of our own: not a transformers model, its layers in a list."""
+    def __init__(self, num_labels):
+        super().__init__()
+        self.table = torch.nn.Embedding(64, 16)
+        self.blocks = torch.nn.ModuleList(torch.nn.Linear(16, 16) for _ in range(3))
+        self.out = torch.nn.Linear(16, num_labels)
+
+    def forward(self, input_ids, attention_mask):
+        weights = attention_mask.unsqueeze(-1).float()
+        hidden = (self.table(input_ids) * weights).sum(1)
+        for block in self.blocks:
+            hidden = hidden + torch.relu(block(hidden))
+        return self.out(hidden)
+
+def make(num_labels):
+    return Bag(num_labels), AutoTokenizer.from_pretrained({tokenizer!r})
+
+make.num_layers = 3
+
+def broken(num_labels):
+    model, tokenizer = make(num_labels)
+    model.out.weight.data.fill_(float("nan"))
+    return model, tokenizer
+
+broken.num_layers = 3
+
+@pytest.mark.freeze(
+    model="test_custom:make", data={data!r}, epochs=6, lr=1e-2, batch_size=8, precision="float32", device="cpu"
+)
+def test_bag(freeze_run, freeze_spec):
+    result = freeze_run()
+    assert len(result.records) == 3
+    assert result.records[0].data.label_names == ("0", "1", "2")
+    assert result.records[0].num_layers == 3
+    if freeze_spec.is_none:
+        assert result.records[0].test.accuracy > 0.6
+
+@pytest.mark.freeze(model="test_custom:broken", data={data!r}, grid="none,emb", epochs=2, device="cpu")
+def test_broken(freeze_run):
+    freeze_run()
+'''
+
+
+def test_a_custom_model_on_three_classes(project: Project, tiny_model: Path, three_class_data: Path) -> None:
+    """A plain torch module made by a factory, and a data set of three classes, through the fixture."""
+    pytester = project()
+    pytester.makepyfile(test_custom=CUSTOM.format(tokenizer=str(tiny_model), data=str(three_class_data)))
+    pytester.syspathinsert()
+    result = pytester.runpytest_inprocess("test_custom.py", "-k", "bag")
+    result.assert_outcomes(passed=5, deselected=2)
+    result.stdout.fnmatch_lines(["none *", "emb *", "emb+L0 *", "emb+L0-1 *", "emb+L0-2 *"])
+
+
+def test_a_run_that_breaks_fails_with_its_cause(project: Project, tiny_model: Path, three_class_data: Path) -> None:
+    """A loss that is not finite is BROKEN, its candidates with it, and nothing is trained against it."""
+    pytester = project()
+    pytester.makepyfile(test_custom=CUSTOM.format(tokenizer=str(tiny_model), data=str(three_class_data)))
+    pytester.syspathinsert()
+    result = pytester.runpytest_inprocess("test_custom.py", "-k", "broken")
+    result.assert_outcomes(failed=2, deselected=5)
+    result.stdout.fnmatch_lines(
+        [
+            "*none seed 42: invalid: non-finite loss: the training loss was nan at step 1*",
+            "BROKEN invalid: none: seed 42: non-finite loss: the training loss was nan at step 1",
+            "BROKEN invalid: emb: the unfrozen baseline is invalid: seed 42: non-finite loss*",
+            "none *–*INVALID*",
+        ]
+    )
+    assert not [line for line in result.outlines if "emb seed" in line]
