@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from freezebench.meters.nvml import Failure, MemoryUse, Nvml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Sequence
 
 EDGE_DEADLINE_S = 1.0
 
@@ -77,34 +77,43 @@ class Sharing:
     detail: str = ""
 
 
-def judge_sharing(edges: Iterable[Edge], *, own_pid: int, uses_cuda: bool, proc: Path = Path("/proc")) -> Sharing:
-    """Return who was on the device at the window's edges.
+def judge_sharing(
+    devices: Sequence[tuple[Edge, Edge]], *, own_pid: int, uses_cuda: bool, proc: Path = Path("/proc")
+) -> list[Sharing]:
+    """Return for each device who was on it at the window's edges.
 
     This process, its ancestors and its descendants count as one: a test session waits for the training process that it
-    started. Where NVML does not list us though we compute, it shows a container's processes by the host's ids, and
-    nothing can be said.
+    started. Where NVML lists none of us on any device though others are listed, or though we compute, it shows a
+    container's processes by the host's ids, and nothing can be said.
 
     Args:
-        edges: The window's edges.
+        devices: Start and end edge of each device.
         own_pid: This process.
         uses_cuda: Whether this process has a CUDA context, as far as is known.
         proc: Root of the process files.
     """
-    listed: set[int] = set()
+    ancestors = _ancestors(own_pid, proc)
+    everyone = set().union(*(_listed(edges) for edges in devices))
+    family = {pid for pid in everyone if pid == own_pid or pid in ancestors or own_pid in _ancestors(pid, proc)}
+    # Listed once under an id that we know, we can read the lists of the other devices too.
+    readable = bool(family) or not (everyone or uses_cuda)
+    return [_judge_device(edges, family, readable=readable) for edges in devices]
+
+
+def _judge_device(edges: tuple[Edge, Edge], family: set[int], *, readable: bool) -> Sharing:
     for edge in edges:
         if isinstance(edge.process_ids, Failure):
             return Sharing(status="unknown", detail=str(edge.process_ids))
-        listed.update(edge.process_ids)
-    if not listed and not uses_cuda:
-        return Sharing(status="alone")
-    ancestors = _ancestors(own_pid, proc)
-    family = {pid for pid in listed if pid == own_pid or pid in ancestors or own_pid in _ancestors(pid, proc)}
-    if not family:
+    if not readable:
         detail = "NVML does not list this process on the device (in a container it shows the host's process ids)"
         return Sharing(status="unknown", detail=detail)
-    if others := sorted(listed - family):
+    if others := sorted(_listed(edges) - family):
         return Sharing(status="shared", detail=f"process {', '.join(map(str, others))} also computes on it")
     return Sharing(status="alone")
+
+
+def _listed(edges: tuple[Edge, Edge]) -> set[int]:
+    return {pid for edge in edges if not isinstance(edge.process_ids, Failure) for pid in edge.process_ids}
 
 
 def _ancestors(pid: int, proc: Path) -> set[int]:

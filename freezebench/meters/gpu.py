@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from freezebench.meters.deadline import DeadlineWorker
 from freezebench.meters.devices import DeviceInfo, Gpus, Selection, check_gpus, select_devices, torch_cuda
-from freezebench.meters.edges import EDGE_DEADLINE_S, Edge, EdgeDraft, judge_sharing
+from freezebench.meters.edges import EDGE_DEADLINE_S, Edge, EdgeDraft, Sharing, judge_sharing
 from freezebench.meters.gpu_readings import DeviceWindow, device_readings
 from freezebench.meters.integrate import Sample
 from freezebench.meters.nvml import Failure, Nvml, PowerSource, open_nvml, throttle_text
@@ -205,14 +205,16 @@ class GpuWindow:
         messages, failure = self._session.end_sampling()
         refused = [f"{refusal.label}: {refusal.reason}" for refusal in self._selection.refusals]
         readings: dict[str, dict[str, Reading]] = {}
-        for info, start, end in zip(self.devices, self._starts, ends, strict=True):
+        edges = list(zip(self._starts, ends, strict=True))
+        sharing = judge_sharing(edges, own_pid=os.getpid(), uses_cuda=torch_cuda() is not None)
+        for info, pair, shared in zip(self.devices, edges, sharing, strict=True):
             number = self._session.number(info.uuid)
             mine = [message for message in messages if message[0] != "mark" and message[1:2] == [number]]
-            window = self._device_window(info, (start, end), mine, failure)
+            window = self._device_window(info, pair, mine, shared, failure)
             self._windows[info.uuid] = window
             readings[info.uuid], warnings = device_readings(window)
             self.warnings += [f"{info.uuid}: {warning}" for warning in warnings]
-            if text := throttle_text(_throttle_mask((start, end), mine)):
+            if text := throttle_text(_throttle_mask(pair, mine)):
                 self.warnings.append(f"{info.uuid}: clocks were held down: {text}")
         return total_readings(readings, self._windows, refused)
 
@@ -241,13 +243,17 @@ class GpuWindow:
         return [draft.finish(now, _HANGS) for draft in drafts]
 
     def _device_window(
-        self, info: DeviceInfo, edges: tuple[Edge, Edge], mine: list[list[Any]], failure: str | None
+        self,
+        info: DeviceInfo,
+        edges: tuple[Edge, Edge],
+        mine: list[list[Any]],
+        sharing: Sharing,
+        failure: str | None,
     ) -> DeviceWindow:
         samples = [
             Sample(time_s=m[2], power_mw=m[3], energy_mj=m[4], used_bytes=m[5]) for m in mine if m[0] == "sample"
         ]
         errors = [m[3] for m in mine if m[0] == "error" and edges[0].time_s <= m[2] <= edges[1].time_s]
-        sharing = judge_sharing(edges, own_pid=os.getpid(), uses_cuda=torch_cuda() is not None)
         return DeviceWindow(
             start=edges[0],
             end=edges[1],

@@ -22,7 +22,7 @@ _TOP_LEVEL = re.compile(
     r"intel-rapl:\d+"
 )  # AMD's zones have the same names; intel-rapl-mmio counts the same joules again
 _CHILD = re.compile(r"intel-rapl:\d+:\d+")
-_UPDATE_S = 0.001  # energy status is updated about every millisecond (Intel SDM vol. 3B, 16.10.1)
+_UPDATE_S = 0.001  # energy status is updated about every millisecond (Intel SDM vol. 3B, RAPL interfaces)
 _SHORTEST_S = 0.02
 _MAX_POWER_W = 2000.0  # no package or memory channel draws more: a longer gap may hide a whole turn of the counter
 

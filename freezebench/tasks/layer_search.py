@@ -219,7 +219,10 @@ class _ParameterUses(TorchFunctionMode):
 
 
 def _tiny_input(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Return one sentence of ordinary token ids with its attention mask, as far as the model takes them."""
+    """Return one sentence of ordinary token ids and its attention mask, as far as the model takes them.
+
+    It closes with the end token of models that have one: T5 and BART read the sentence off there.
+    """
     config = getattr(model, "config", None)
     tables = [module for module in model.modules() if isinstance(module, torch.nn.Embedding)]
     size = getattr(config, "vocab_size", None)
@@ -229,8 +232,12 @@ def _tiny_input(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     special = {token for token in named_ids if isinstance(token, int)}
     special |= {table.padding_idx for table in tables[:1] if table.padding_idx is not None}
     tokens = [token for token in range(_LOWEST_TOKEN_ID, min(size, 100)) if token not in special] or [size - 1]
+    sentence = list(itertools.islice(itertools.cycle(tokens), _NUM_TOKENS))
+    end = getattr(config, "eos_token_id", None)
+    if isinstance(end, int) and 0 <= end < size and end != getattr(config, "pad_token_id", None):
+        sentence[-1] = end
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    ids = torch.tensor([list(itertools.islice(itertools.cycle(tokens), _NUM_TOKENS))], device=device)
+    ids = torch.tensor([sentence], device=device)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     named = inspect.signature(model.forward).parameters
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in named.values())

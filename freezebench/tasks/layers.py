@@ -119,7 +119,7 @@ def find_layers(model: torch.nn.Module) -> LayerMap:
     if wanted is None and getattr(getattr(model, "config", None), "is_encoder_decoder", False):
         raise ModelError(
             f"cannot tell the layers of {name} apart: it has an encoder and a decoder, each with layers from 0. "
-            "Choose a model with one layer stack."
+            'Choose a model with one layer stack, or name one in a module:factory by model.layer_stack = "PATH".'
         )
     with observable(model) as shadow:
         trace = run_once(shadow, name)

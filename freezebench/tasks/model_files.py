@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -69,9 +70,10 @@ def depth_of(config: dict[str, Any], name: str) -> int:
     Raises:
         ModelError: If it gives none, or what it gives is no positive whole number.
     """
-    for key in _DEPTH_KEYS:
-        if key in config:
-            depth = config[key]
+    text_config = config.get("text_config")  # where models of text and pictures keep it
+    for key, place in itertools.product(_DEPTH_KEYS, (config, text_config)):
+        if isinstance(place, dict) and key in place:
+            depth = place[key]
             if isinstance(depth, int) and not isinstance(depth, bool) and depth > 0:
                 return depth
             raise ModelError(
@@ -84,11 +86,12 @@ def depth_of(config: dict[str, Any], name: str) -> int:
 
 
 def label_names_of(config: dict[str, Any]) -> tuple[str, ...] | None:
-    """Return the class names of a model configuration by class number; ``None`` if it has none, or not for 0 to n - 1."""
+    """Return the class names of a model configuration by class number; ``None`` if it names none, or LABEL_0, LABEL_1."""
     given = config.get("id2label")
     if not isinstance(given, dict) or set(given) != {str(number) for number in range(len(given))}:
         return None
-    return tuple(str(given[str(number)]) for number in range(len(given)))
+    names = tuple(str(given[str(number)]) for number in range(len(given)))
+    return None if all(name.upper().startswith("LABEL_") for name in names) else names
 
 
 def check_folder(folder: Path, name: str) -> None:
@@ -109,6 +112,11 @@ def check_folder(folder: Path, name: str) -> None:
         raise ModelError(
             f"cannot load the model {name!r}: its config.json names no model_type. "
             "Write it anew with save_pretrained, or load the model in a module:factory of yours."
+        )
+    if "quantization_config" in config:
+        raise ModelError(
+            f"cannot load the model {name!r}: its weights are quantized and cannot be fine-tuned. "
+            "Choose the checkpoint that it was made from."
         )
     for path in weight_files(folder, name):
         _check_weights(path, name)
@@ -151,7 +159,7 @@ def weight_files(folder: Path, name: str) -> list[Path]:
     found = f" but {foreign[0]}" if foreign else ""
     raise ModelError(
         f"cannot load the model {name!r}: {folder} has no {WEIGHTS}{found}. "
-        "Give the folder that save_pretrained wrote the model to."
+        "Choose a checkpoint with safetensors weights, or write them with save_pretrained."
     )
 
 

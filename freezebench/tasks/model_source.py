@@ -58,7 +58,7 @@ class ModelSource:
             ModelError: If it is not to be had, or something in it is missing or damaged.
         """
         if self.kind == "embedded":
-            return embedded.checkpoint_folder()
+            return embedded.verified_folder()
         if self.kind == "folder":
             found = Path(self.text).expanduser()
             model_files.check_folder(found, self.text)
@@ -78,8 +78,6 @@ class ModelSource:
         module_name, _, attribute = self.text.partition(":")
         try:
             found: Any = importlib.import_module(module_name)
-            for part in attribute.split("."):
-                found = getattr(found, part)
         except FreezebenchError:
             raise
         except ModuleNotFoundError as error:
@@ -87,13 +85,16 @@ class ModelSource:
                 f"cannot load the model {self.text!r}: there is no module {error.name!r} to import. Install it, or add "
                 "its folder to pytest's ini option pythonpath."
             ) from error
-        except AttributeError as error:
-            raise ModelError(f"cannot load the model {self.text!r}: {error}. Check the name of the factory.") from error
         except Exception as error:
             raise ModelError(
                 f"cannot load the model {self.text!r}: importing {module_name} fails with {type(error).__name__}: "
                 f"{error}. Mend the module."
             ) from error
+        try:
+            for part in attribute.split("."):
+                found = getattr(found, part)
+        except AttributeError as error:
+            raise ModelError(f"cannot load the model {self.text!r}: {error}. Check the name of the factory.") from error
         if not callable(found):
             raise ModelError(
                 f"cannot load the model {self.text!r}: {attribute} is a {type(found).__name__}, not a function. "
@@ -124,7 +125,7 @@ def read_depth(source: str, revision: str | None = None) -> int:
 
 
 def read_label_names(source: str, revision: str | None = None) -> tuple[str, ...] | None:
-    """Return the class names that a model's configuration gives in the order of its outputs; ``None`` if it gives none.
+    """Return the class names that a fine-tuned checkpoint brings; ``None`` where it has none, or only made-up ones.
 
     A factory may say them by an attribute: ``factory.label_names = ("no", "yes")``.
 
@@ -136,24 +137,6 @@ def read_label_names(source: str, revision: str | None = None) -> tuple[str, ...
         given = getattr(parsed.factory(), "label_names", None)
         return None if given is None else tuple(str(label) for label in given)
     return model_files.label_names_of(model_files.read_config(_config_folder(parsed), source))
-
-
-def read_label_names(source: str, revision: str | None = None) -> tuple[str, ...] | None:
-    """Return the class names that a fine-tuned checkpoint brings; ``None`` where it has none, or only made-up ones.
-
-    Raises:
-        ModelError: If the model or its configuration is not to be had.
-    """
-    parsed = ModelSource.parse(source, revision)
-    if parsed.kind in ("factory", "embedded"):
-        return None
-    names = model_files.read_config(_config_folder(parsed), source).get("id2label")
-    if not isinstance(names, dict) or all(str(name).upper().startswith("LABEL_") for name in names.values()):
-        return None
-    try:
-        return tuple(str(names[key]) for key in sorted(names, key=int))
-    except ValueError:
-        return None
 
 
 def check_model_source(source: str, revision: str | None = None) -> None:
@@ -180,7 +163,7 @@ def model_fingerprint(source: str, revision: str | None = None) -> str | None:
         return None
     if parsed.kind == "embedded":
         embedded.checkpoint_folder()
-        return embedded.SHA256  # loading refuses any other
+        return embedded.WEIGHTS_SHA256  # loading refuses any other
     return model_files.weights_sha256(parsed.folder(), source)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import functools
 import math
@@ -147,6 +148,7 @@ class Load:
 def build_library(soname: str = "libnvidia-ml.so.1", omit: frozenset[str] = frozenset()) -> Path:
     """Return the folder with the compiled library; compiled once per test session, skipping without a compiler."""
     folder = Path(tempfile.mkdtemp(prefix="freezebench-fake-nvml-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     flags = [f"-DOMIT_{symbol}" for symbol in sorted(omit)]
     output = ["-shared", "-fPIC", "-O2", f"-Wl,-soname,{soname}", "-o", str(folder / soname), str(SOURCE), "-lm"]
     subprocess.run([*_compiler(), *flags, *output], check=True, capture_output=True)
@@ -250,7 +252,9 @@ class FakeNvml:
         omitted = frozenset(omit)
         inside = "libfreezebench-fake-nvml.so"
         patch.setenv("FAKE_NVML_CONTROL", str(self.path))
-        patch.setenv("LD_LIBRARY_PATH", str(build_library(omit=omitted)))
+        if not self.control.virtual_clock:
+            # Only a helper process finds it this way: it is read when a process starts.
+            patch.setenv("LD_LIBRARY_PATH", str(build_library(omit=omitted)))
         patch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         patch.setattr(pynvml, "nvmlLib", ctypes.CDLL(str(build_library(inside, omitted) / inside)))
         patch.setattr(pynvml, "_nvmlGetFunctionPointer_cache", {})

@@ -52,9 +52,17 @@ def test_sharing(
     proc: Path, start: tuple[int, ...] | Failure, end: tuple[int, ...] | Failure, uses_cuda: bool, status: str
 ) -> None:
     """Ours are this process, its ancestors and its descendants; without any of them listed nothing is known."""
-    sharing = judge_sharing([edge(start), edge(end)], own_pid=20, uses_cuda=uses_cuda, proc=proc)
+    (sharing,) = judge_sharing([(edge(start), edge(end))], own_pid=20, uses_cuda=uses_cuda, proc=proc)
     assert sharing.status == status
     assert (sharing.detail == "") == (status == "alone")
+
+
+@pytest.mark.parametrize(("other", "status"), [((), "alone"), ((99,), "shared"), ((30,), "alone")])
+def test_sharing_of_a_device_that_we_do_not_use(proc: Path, other: tuple[int, ...], status: str) -> None:
+    """Listed on one device under an id that we know, we can read the list of another one too."""
+    ours, others = (edge((20,)), edge((20,))), (edge(other), edge(other))
+    judged = judge_sharing([ours, others], own_pid=20, uses_cuda=True, proc=proc)
+    assert [sharing.status for sharing in judged] == ["alone", status]
 
 
 def test_a_draft_keeps_what_came_before_the_hang() -> None:

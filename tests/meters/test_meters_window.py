@@ -13,13 +13,20 @@ import pytest
 from fake_nvml_control import GPU_A, FakeNvml
 
 from freezebench.errors import SettingsError
+from freezebench.meters.cuda import CudaMeter
+from freezebench.meters.gpu import GpuSession
+from freezebench.meters.host import HostMeter
 from freezebench.meters.probe import probe
+from freezebench.meters.process import ProcessMeter
+from freezebench.meters.rapl import RaplMeter
 from freezebench.meters.trace import Series, Trace
 from freezebench.meters.window import MeterSession, measure
 from freezebench.records.reading import Reading
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from freezebench.meters.base import Meter
 
 NAMES = {
     "energy_j",
@@ -115,6 +122,18 @@ def test_trace_json_is_thinned_by_a_stated_rule() -> None:
     assert data["series"][0]["values"][0] == pytest.approx(3, abs=0.3)
     assert data["series"][1]["values"][-1] == 999
     assert data["series"][0]["num_samples"] == 1000
+
+
+def test_meters_follow_the_protocol(tmp_path: Path) -> None:
+    """Every instrument starts without an argument and stops with readings by metric name."""
+    session = GpuSession([])
+    meters: list[Meter] = [session.window(), CudaMeter(), RaplMeter(root=tmp_path), ProcessMeter(), HostMeter()]
+    for meter in meters:
+        meter.start()
+        readings = meter.stop()
+        assert readings
+        assert set(readings) <= NAMES
+    session.close()
 
 
 def test_trace_lookup() -> None:

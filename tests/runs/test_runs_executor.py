@@ -1,0 +1,186 @@
+"""The executor, what runs cost, and the session's choice of a preset."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import made_up
+from freezebench.errors import ModelError, SettingsError
+from freezebench.records.reading import Reading
+from freezebench.records.run_record import RunRecord
+from freezebench.report.progress import Progress
+from freezebench.runs.costs import combine, timing_readings
+from freezebench.runs.executor import Executor
+from freezebench.session import FreezeSession
+from freezebench.settings import Settings, Source, resolve
+from freezebench.specs.run import RunSpec
+from freezebench.tasks import assets
+from freezebench.training.progress import StepRecord
+
+
+def _settings(**flags: str) -> Settings:
+    values = {"model": "tiny", "data": "made-up", **flags}
+    return resolve([Source(place="{flag}", values=values)], lambda: ("embedded", "x"))
+
+
+def _executor(*, broken: str = "") -> tuple[Executor, list[str]]:
+    ran: list[str] = []
+
+    def run(spec: RunSpec) -> RunRecord:
+        ran.append(f"{spec.freeze} {spec.seed}")
+        if spec.freeze == broken:
+            raise ModelError("no such model")
+        return made_up.record(spec.freeze, spec.seed)
+
+    return Executor(run), ran
+
+
+def test_each_run_is_done_once_and_the_baseline_first() -> None:
+    """Results share the baseline's runs."""
+    executor, ran = _executor()
+    settings = _settings(num_seeds="2")
+    executor.result(settings, "emb")
+    executor.result(settings, "none")
+    executor.result(settings, "emb+L0")
+    assert ran == ["none 42", "none 43", "emb 42", "emb 43", "emb+L0 42", "emb+L0 43"]
+    assert len(executor.records) == 6
+
+
+def test_nothing_is_trained_against_a_broken_baseline() -> None:
+    """The first broken seed ends the baseline, and candidates are invalid without a run."""
+    executor, ran = _executor(broken="none")
+    result = executor.result(_settings(), "emb")
+    assert ran == ["none 42"]
+    assert result.standing == "broken"
+    assert "no such model" in str(result.broken)
+
+
+def test_a_broken_seed_ends_its_configuration_only() -> None:
+    """The rest of the grid goes on."""
+    executor, ran = _executor(broken="emb")
+    assert executor.result(_settings(), "emb").standing == "broken"
+    assert executor.result(_settings(), "emb+L0").standing == "ok"
+    assert ran.count("emb 42") == 1
+    assert "emb 43" not in ran
+
+
+def test_limits_come_from_the_settings() -> None:
+    """Each configuration is held to its own limit."""
+    executor, _ = _executor()
+    settings = _settings(max_drop="3,emb:7")
+    gates = [executor.result(settings, spec).gate for spec in ("emb", "emb+L0")]
+    assert [gate.margin_pp for gate in gates if gate] == [7.0, 3.0]
+
+
+def _reading(value: float | None, unit: str, **options: Any) -> Reading:
+    if value is None:
+        return Reading.not_measured(unit, "test", "no sensor")
+    return Reading(value=value, unit=unit, source="test", **options)
+
+
+def test_stretches_of_training_make_one_reading() -> None:
+    """Energies add up with their uncertainties, peaks are the largest, starts the first, powers the mean."""
+    windows = [
+        {
+            "energy_j": _reading(10, "J", uncertainty=1, num_samples=3),
+            "peak_rss_bytes": _reading(5, "B"),
+            "start_rss_bytes": _reading(4, "B"),
+            "mean_power_w": _reading(100, "W"),
+        },
+        {
+            "energy_j": _reading(20, "J", uncertainty=2, num_samples=4),
+            "peak_rss_bytes": _reading(7, "B"),
+            "start_rss_bytes": _reading(6, "B"),
+            "mean_power_w": _reading(300, "W"),
+        },
+    ]
+    whole = combine(windows)
+    assert {name: reading.value for name, reading in whole.items()} == {
+        "energy_j": 30,
+        "peak_rss_bytes": 7,
+        "start_rss_bytes": 4,
+        "mean_power_w": 200,
+    }
+    assert (whole["energy_j"].uncertainty, whole["energy_j"].num_samples) == (3, 7)
+    assert whole["energy_j"].status == "measured"
+
+
+def test_what_one_stretch_lacks_is_partial_and_what_all_lack_is_absent() -> None:
+    """A sum over part of the run does not pass for the whole."""
+    part = combine([{"energy_j": _reading(10, "J", coverage=1.0)}, {"energy_j": _reading(None, "J")}])["energy_j"]
+    assert (part.value, part.status, part.reason, part.coverage) == (10, "partial", "no sensor", 0.5)
+    none = combine([{"energy_j": _reading(None, "J")}] * 2)["energy_j"]
+    assert (none.value, none.reason) == (None, "no sensor")
+
+
+def test_times_and_throughput() -> None:
+    """Throughput counts sentences of all epochs over training time alone."""
+    result: Any = SimpleNamespace(
+        step_losses=(1.0,) * 4,
+        step_s=(1.0, 2.0, 3.0, 10.0),
+        epochs=(1, 2),
+        train_s=16.0,
+        train_and_eval_s=20.0,
+        warmup_s=1.0,
+    )
+    readings = {name: reading.value for name, reading in timing_readings(result, num_examples=80).items()}
+    assert readings["samples_per_s"] == 10
+    assert readings["steps_per_s"] == 0.25
+    assert readings["step_s"] == 2.5
+    assert readings["step_p95_s"] == 10
+
+
+@pytest.mark.parametrize(("live", "num_steps", "seconds_per_step"), [(True, 4, 0.1), (False, 1, 5.0)])
+def test_progress_is_throttled_and_counts_runs(*, live: bool, num_steps: int, seconds_per_step: float) -> None:
+    """A terminal sees steps at most five times a second, a log every half minute; every run's end is told."""
+    lines: list[tuple[str, bool]] = []
+    seconds = [0.0]
+    progress = Progress(
+        lambda line, passing: lines.append((line, passing)), live=live, num_runs=2, clock=lambda: seconds[0]
+    )
+    progress.begin(made_up.record("emb").spec)
+    for step in range(1, 11):
+        seconds[0] += seconds_per_step
+        progress.emit(StepRecord(step=step, epoch=1, num_steps=10, loss=0.5))
+    progress.end(made_up.record("emb"))
+    assert sum("step" in line for line, _ in lines) == num_steps
+    assert lines[-1] == ("[1/2] emb seed 42: test accuracy 89.8 %, trained in 5 s", False)
+
+
+def _session(**options: Any) -> FreezeSession:
+    return FreezeSession({}, {}, **options)
+
+
+def test_the_default_preset_follows_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SST-2 with a GPU and its assets, else the embedded one, said with its reason."""
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(assets, "cuda_visible", lambda: False)
+    settings = _session().settings()
+    assert (settings.preset, settings.preset_reason) == ("embedded", "the default without a CUDA GPU")
+    monkeypatch.setattr(assets, "cuda_visible", lambda: True)
+    monkeypatch.setattr(assets, "hub_state", lambda *_: SimpleNamespace(available=True, reason="the Hub answers"))
+    assert _session().settings().preset == "distilbert-sst2"
+    monkeypatch.setattr(assets, "hub_state", lambda *_: SimpleNamespace(available=False, reason="the Hub is silent"))
+    settings = _session().settings()
+    assert (settings.preset, settings.preset_reason) == ("embedded", "the fallback, since the Hub is silent")
+
+
+@pytest.mark.parametrize("reason", ["ci", "reference"])
+def test_nothing_falls_back_where_nobody_watches(monkeypatch: pytest.MonkeyPatch, reason: str) -> None:
+    """Under CI, and with a reference to compare with, a silent Hub is an error."""
+    monkeypatch.setattr(assets, "cuda_visible", lambda: True)
+    monkeypatch.setattr(assets, "hub_state", lambda *_: SimpleNamespace(available=False, reason="the Hub is silent"))
+    monkeypatch.delenv("CI", raising=False)
+    if reason == "ci":
+        monkeypatch.setenv("CI", "true")
+    with pytest.raises(SettingsError, match=r"the Hub is silent.*no falling back"):
+        _session(has_reference=reason == "reference").settings()
+
+
+def test_a_named_preset_is_never_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine is not even looked at."""
+    monkeypatch.setattr(assets, "cuda_visible", lambda: pytest.fail("asked"))
+    assert FreezeSession({"preset": "notebook"}, {}).settings().preset == "notebook"

@@ -1,0 +1,192 @@
+"""One run from spec to record: figures, faults, and the worker's entry point."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+import freezebench
+from freezebench.errors import DataError, ModelError, SettingsError, SpecError
+from freezebench.records.run_record import RunRecord
+from freezebench.runs import experiment
+from freezebench.runs.shelf import DataShelf
+from freezebench.runs.worker import main
+from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.training import loop
+from freezebench.training.progress import Event, StepRecord
+
+PROTOCOL = Protocol(num_epochs=3, batch_size=8, learning_rate=1e-2, precision="float32")
+
+
+@pytest.fixture
+def spec(tiny_model: Path, tiny_data: Path) -> RunSpec:
+    """A run of the tiny model on the tiny data."""
+    data = DataSpec(source=str(tiny_data))
+    return RunSpec(model=str(tiny_model), data=data, freeze="emb", seed=3, device="cpu", protocol=PROTOCOL)
+
+
+def test_a_run_gives_everything(spec: RunSpec) -> None:
+    """Counts, curves, predictions, times, memory and provenance stand in the record, which survives JSON."""
+    events: list[Event] = []
+    record = freezebench.run(spec, emit=events.append)
+    assert record.is_valid
+    assert (record.device, record.precision, record.num_layers) == ("cpu", "float32", 2)
+    assert record.num_params == 6834
+    assert record.num_trainable_params == 4754
+    assert len(record.step_losses) == sum(isinstance(event, StepRecord) for event in events) == 18
+    assert len(record.epochs) == 3
+    assert record.best_epoch == min(record.epochs, key=lambda epoch: epoch.validation.loss).epoch
+    assert record.test is not None
+    assert len(record.test.predictions) == len(record.test_correct) == 40
+    assert record.test.accuracy == pytest.approx(sum(record.test_correct) / 40)
+    assert record.test_before is None
+    assert record.value("train_s") == pytest.approx(sum(epoch.train_s for epoch in record.epochs))
+    assert record.value("samples_per_s") == pytest.approx(3 * 48 / (record.value("train_s") or 0))
+    assert (record.value("train_and_eval_s") or 0) > (record.value("train_s") or 0)
+    assert (record.value("peak_rss_bytes") or 0) >= (record.value("start_rss_bytes") or 0) > 1e7
+    energy = record.readings["energy_j"]
+    assert energy.value is None
+    assert energy.reason
+    assert record.model_sha256
+    assert torch.__version__.startswith(record.environment["torch"].split("+")[0])
+    assert RunRecord.from_json(json.loads(json.dumps(record.to_json(), allow_nan=False))) == record
+
+
+def test_seeds_repeat_and_differ(spec: RunSpec) -> None:
+    """The same spec gives the same trace and predictions; another seed others. The caller's random state stays."""
+    torch.manual_seed(1)
+    expected = torch.rand(1)
+    torch.manual_seed(1)
+    shelf = DataShelf()
+    first, again = (experiment.run(spec, shelf=shelf) for _ in range(2))
+    other = experiment.run(replace(spec, seed=4), shelf=shelf)
+    assert torch.equal(torch.rand(1), expected)
+    assert first.step_losses == again.step_losses
+    assert first.test == again.test
+    assert first.step_losses != other.step_losses
+
+
+def test_the_notebook_also_evaluates_before(spec: RunSpec) -> None:
+    """Then the record has the test figures before fine-tuning, and training is the same."""
+    plain = experiment.run(spec)
+    record = experiment.run(replace(spec, protocol=replace(PROTOCOL, evaluate_before=True)))
+    assert record.test_before is not None
+    assert record.step_losses == plain.step_losses
+
+
+def test_both_engines_give_a_record(spec: RunSpec) -> None:
+    """The trainer engine gives the same figures, dropout off."""
+    protocol = replace(PROTOCOL, dropout=False)
+    mine = experiment.run(replace(spec, protocol=protocol))
+    theirs = experiment.run(replace(spec, protocol=replace(protocol, engine="trainer")))
+    assert mine.step_losses == pytest.approx(theirs.step_losses, rel=1e-5)
+    assert mine.test is not None
+    assert theirs.test is not None
+    assert mine.test.predictions == theirs.test.predictions
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "reason"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried"), "out_of_memory", "out of memory on cpu: CUDA out of"),
+        (MemoryError(), "out_of_memory", "out of memory: no message"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "out_of_memory", "RuntimeError: Default"),
+        (OSError("a disk failed"), "crash", "OSError: a disk failed"),
+        (AssertionError("mine"), "crash", "AssertionError: mine"),
+    ],
+)
+def test_faults_in_training_make_an_invalid_record(
+    spec: RunSpec, monkeypatch: pytest.MonkeyPatch, error: Exception, cause: str, reason: str
+) -> None:
+    """The run ends with its cause and the end of its traceback; nothing is raised into the session."""
+
+    def failing(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setitem(experiment._ENGINES, "standard", failing)
+    record = experiment.run(spec)
+    assert (record.status, record.cause) == ("invalid", cause)
+    assert str(record.reason).startswith(reason)
+    assert "failing" in record.log
+    assert record.data is not None
+
+
+def test_weights_that_moved_against_the_spec_are_found(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frozen weights that change and trainable ones that do not are faults."""
+
+    def tampering(job: Any, emit: Any) -> Any:
+        with torch.no_grad():
+            job.model.get_parameter("distilbert.embeddings.word_embeddings.weight")[5, 3] += 1e-3
+        return loop.train(job, emit)
+
+    monkeypatch.setitem(experiment._ENGINES, "standard", tampering)
+    record = experiment.run(spec)
+    assert record.cause == "frozen_weights_changed"
+    assert "word_embeddings" in str(record.reason)
+    result = SimpleNamespace(step_losses=(), epochs=())
+    monkeypatch.setitem(experiment._ENGINES, "standard", lambda *_: result)
+    assert experiment.run(spec).cause == "nothing_trained"
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"freeze": "emb+L7"}, SpecError),
+        ({"model": "./nowhere"}, ModelError),
+        ({"data": DataSpec(source="./nowhere")}, DataError),
+        ({"device": "cuda:17"}, SettingsError),
+    ],
+)
+def test_what_cannot_be_is_an_error(spec: RunSpec, changes: dict[str, Any], error: type[Exception]) -> None:
+    """A bad request raises; it is no invalid run."""
+    with pytest.raises(error):
+        experiment.run(replace(spec, **changes))
+
+
+def test_the_worker_runs_a_spec_file(spec: RunSpec, tmp_path: Path) -> None:
+    """A spec goes in as JSON, a record comes out as JSON, in another process."""
+    source, target = tmp_path / "spec.json", tmp_path / "record.json"
+    source.write_text(json.dumps(spec.to_json()), encoding="utf-8")
+    command = [sys.executable, "-m", "freezebench.runs.worker", str(source), str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    record = RunRecord.from_json(json.loads(target.read_text(encoding="utf-8")))
+    assert record.spec == spec
+    # The other process may use another number of threads, which changes the order of sums.
+    assert record.step_losses == pytest.approx(experiment.run(spec).step_losses, rel=1e-4)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["record.json", "spec.json"]
+
+
+def test_the_worker_refuses_what_it_cannot_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 4 and a sentence; no record appears."""
+    source = tmp_path / "spec.json"
+    source.write_text('{"schema": 99}', encoding="utf-8")
+    assert main([str(source), str(tmp_path / "record.json")]) == 4
+    assert "run spec of schema 99" in capsys.readouterr().err
+    assert main([]) == 4
+    assert not (tmp_path / "record.json").exists()
+
+
+def test_string_labels_take_the_models_order(tmp_path: Path, tiny_model: Path) -> None:
+    """A checkpoint that names its classes decides their numbers."""
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["id2label"] = {"0": "worse", "1": "better"}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    data = tmp_path / "data"
+    data.mkdir()
+    rows = [json.dumps({"text": f"the film {n}", "label": ("better", "worse")[n % 2]}) for n in range(20)]
+    for split in ("train", "validation", "test"):
+        (data / f"{split}.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    assert DataShelf().data(DataSpec(source=str(data)), str(folder)).label_names == ("worse", "better")
+    assert DataShelf().data(DataSpec(source=str(data)), str(tiny_model)).label_names == ("better", "worse")
