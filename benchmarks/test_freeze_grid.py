@@ -2,9 +2,11 @@
 
 import pytest
 
+from freezebench.plugin import FreezeRun
+
 
 @pytest.mark.freeze
-def test_freeze_grid(freeze_run):
+def test_freeze_grid(freeze_run: FreezeRun) -> None:
     """Freezing this much costs no more accuracy than its limit allows."""
     result = freeze_run()
     assert all(record.is_valid for record in result.records)

@@ -1,13 +1,13 @@
-"""What many tests share: a tiny checkpoint, a tiny data set, and finished runs made up of plain figures."""
+"""Fixtures that many tests share: a tiny checkpoint and tiny data sets."""
 
 from __future__ import annotations
 
-import json
-import random
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from tiny import write_data, write_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,71 +15,6 @@ if TYPE_CHECKING:
 # Machines are shared: a slow example is no failure.
 settings.register_profile("shared-machine", deadline=None)
 settings.load_profile("shared-machine")
-
-WORDS = {
-    0: ("awful", "boring", "clumsy", "dull"),
-    1: ("bright", "charming", "delightful", "elegant"),
-    2: ("average", "plain", "usual", "mixed"),
-}
-_FILLER = ("the", "film", "was", "a", "rather", "story", "with", "cast", "and", "plot")
-
-
-def sentences(num: int, num_labels: int, seed: int) -> list[tuple[str, int]]:
-    """Return balanced sentences whose class one word gives away."""
-    draw = random.Random(seed)  # noqa: S311 - test data
-    found = []
-    for index in range(num):
-        label = index % num_labels
-        words = draw.choices(_FILLER, k=draw.randint(2, 7))
-        words.insert(draw.randint(0, len(words)), draw.choice(WORDS[label]))
-        found.append((" ".join(words), label))
-    return found
-
-
-def write_data(folder: Path, *, num_labels: int = 2, sizes: tuple[int, int, int] = (48, 24, 40)) -> Path:
-    """Write train, validation and test files of made-up sentences."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for seed, (split, num) in enumerate(zip(("train", "validation", "test"), sizes, strict=True)):
-        lines = [json.dumps({"text": text, "label": label}) for text, label in sentences(num, num_labels, seed)]
-        (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return folder
-
-
-def write_tokenizer(folder: Path) -> None:
-    """Write a word-level tokenizer of the made-up sentences' words."""
-    from transformers import BertTokenizerFast
-
-    words = [
-        "[PAD]",
-        "[UNK]",
-        "[CLS]",
-        "[SEP]",
-        "[MASK]",
-        *_FILLER,
-        *(word for some in WORDS.values() for word in some),
-    ]
-    vocabulary = folder / "vocab.txt"
-    vocabulary.write_text("\n".join(words) + "\n", encoding="utf-8")
-    tokenizer = BertTokenizerFast(vocab={word: index for index, word in enumerate(words)}, model_max_length=64)
-    tokenizer.save_pretrained(folder)
-
-
-def write_model(folder: Path, *, n_layers: int = 2, seed: int = 0) -> Path:
-    """Write a randomly initialised DistilBERT of a few thousand parameters with its tokenizer."""
-    import torch
-    from transformers import DistilBertConfig, DistilBertForSequenceClassification
-
-    # Tiny models are faster on one thread, above all where machines are shared.
-    torch.set_num_threads(1)
-    folder.mkdir(parents=True, exist_ok=True)
-    config = DistilBertConfig(
-        vocab_size=64, dim=16, n_heads=2, hidden_dim=32, n_layers=n_layers, max_position_embeddings=64
-    )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        DistilBertForSequenceClassification(config).save_pretrained(folder)
-    write_tokenizer(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _OPEN_DEADLINE_S = 1.5
 _SETTLE_S = 0.15
 _MARK_DEADLINE_S = 0.4
+_MAX_FAILED_STARTS = 3
 _HANGS = f"did not return within {EDGE_DEADLINE_S:.0f} s"
 
 
@@ -53,6 +54,7 @@ class GpuSession:
         self._sampled: tuple[str, ...] = ()
         # Messages and end of a sampler that failed while a window was open: outer windows still need them.
         self._dead: tuple[list[list[Any]], str | None] = ([], None)
+        self._num_failed_starts = 0
         self._num_marks = 0
         self._num_open = 0
 
@@ -113,20 +115,23 @@ class GpuSession:
         return nvml
 
     def open_sampler(self) -> None:
-        """Start the sampler process if there is none."""
-        if self._stream is None:
+        """Start the sampler process if there is none; one that will not start is tried in three windows."""
+        may_retry = isinstance(self._stream, Failure) and self._num_failed_starts < _MAX_FAILED_STARTS
+        if self._stream is None or may_retry:
             self._stream = self._start_sampler(self.interval_s)
+            self._num_failed_starts += isinstance(self._stream, Failure)
             self._sampled = ()
 
     def begin_sampling(self, addresses: tuple[str, ...]) -> None:
         """Make the sampler poll these devices; an outer window may already have made it poll some."""
         self._num_open += 1
+        if self._num_open == 1:
+            self._sampled = ()
+            self._dead = ([], None)
         if self._stream is None or isinstance(self._stream, Failure):
             return
         if self._num_open == 1:
             self._stream.forget()
-            self._sampled = ()
-            self._dead = ([], None)
         # Devices keep their numbers while any window is open: new ones are appended.
         wanted = tuple(dict.fromkeys((*self._sampled, *addresses)))
         if wanted != self._sampled:
@@ -165,7 +170,7 @@ class GpuWindow:
         self._selection = Selection()
         self._starts: list[Edge] = []
         self._windows: dict[str, DeviceWindow] = {}
-        self._masks: dict[str, int] = {}
+        self._is_prepared = False
         self._refusal: str | None = "the window was not opened"
         self.warnings: list[str] = []
 
@@ -181,6 +186,7 @@ class GpuWindow:
 
     def prepare(self) -> None:
         """Select the devices and have a sampler ready."""
+        self._is_prepared = True
         selection = self._session.select()
         self._selection = Selection() if isinstance(selection, str) else selection
         refused = [refusal.reason for refusal in self._selection.refusals]
@@ -192,6 +198,8 @@ class GpuWindow:
 
     def start(self) -> None:
         """Begin to sample and read the first edge."""
+        if not self._is_prepared:
+            self.prepare()
         if not self._selection.devices:
             return
         self._session.begin_sampling(tuple(info.uuid for info in self.devices))
@@ -253,7 +261,7 @@ class GpuWindow:
         samples = [
             Sample(time_s=m[2], power_mw=m[3], energy_mj=m[4], used_bytes=m[5]) for m in mine if m[0] == "sample"
         ]
-        errors = [m[3] for m in mine if m[0] == "error" and edges[0].time_s <= m[2] <= edges[1].time_s]
+        errors = [m[3] for m in mine if m[0] == "error" and m[2] <= edges[1].time_s]
         return DeviceWindow(
             start=edges[0],
             end=edges[1],

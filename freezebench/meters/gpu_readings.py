@@ -112,9 +112,8 @@ def _power_readings(window: DeviceWindow, integral: Integral) -> dict[str, Readi
         reason = str(window.power_source)
         return {name: Reading.not_measured(UNITS[name], "NVML power samples", reason) for name in names}
     source = POWER_SOURCES[window.power_source]
-    too_few = f"too_short: {integral.num_samples} power samples in {integral.duration_s:.3f} s"
-    if window.problem:
-        too_few += f" ({window.problem})"
+    count = f"{integral.num_samples} power samples in {integral.duration_s:.3f} s"
+    too_few = f"{window.problem} ({count})" if window.problem else f"too_short: {count}"
     readings = {}
     if integral.duration_s < integrate.MIN_TICKS * integrate.NOMINAL_PERIOD_S:
         return {name: Reading.not_measured(UNITS[name], source, too_few) for name in names}
@@ -220,7 +219,9 @@ def _fall_back(counted: Reading, integrated: Reading) -> Reading:
     if integrated.value is None:
         return counted
     # NVML does not tell a sensor's averaging window, so nothing bounds the error of an integral of its samples.
-    reason = "; ".join(filter(None, (f"no energy counter: {counted.reason}", integrated.reason)))
+    reason = "; ".join(
+        filter(None, (f"integrated, because the energy counter was not read: {counted.reason}", integrated.reason))
+    )
     return replace(integrated, reason=reason, low_confidence=True)
 
 

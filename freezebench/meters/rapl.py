@@ -18,9 +18,8 @@ POWERCAP = Path("/sys/class/powercap")
 
 _SOURCES = {"cpu_energy_j": "RAPL package zones (powercap)", "dram_energy_j": "RAPL dram zones (powercap)"}
 _PACKAGE = re.compile(r"package-\d+(-die-\d+)?")
-_TOP_LEVEL = re.compile(
-    r"intel-rapl:\d+"
-)  # AMD's zones have the same names; intel-rapl-mmio counts the same joules again
+# AMD's zones have the same names; intel-rapl-mmio counts the same joules again.
+_TOP_LEVEL = re.compile(r"intel-rapl:\d+")
 _CHILD = re.compile(r"intel-rapl:\d+:\d+")
 _UPDATE_S = 0.001  # energy status is updated about every millisecond (Intel SDM vol. 3B, RAPL interfaces)
 _SHORTEST_S = 0.02

@@ -7,6 +7,7 @@ import os
 import select
 import subprocess
 import sys
+import sysconfig
 import threading
 import time
 from contextlib import suppress
@@ -154,9 +155,11 @@ def open_stream(interval_s: float) -> Stream | Failure:
         return Failure(call=_CALL, message="the sampler needs a POSIX system")
     if not sys.executable:
         return Failure(call=_CALL, message="this interpreter does not know its own path")
-    # -P keeps the working folder's modules from shadowing the standard library's; the package itself may lie there.
+    # -P keeps the working folder's modules from shadowing the standard library's. A package that is not installed is
+    # found by its path; one that is needs none, and site-packages before the standard library could shadow it too.
     home = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), home)))
+    is_installed = home in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), None if is_installed else home)))
     command = [sys.executable, "-P", "-m", "freezebench.meters.sampler", str(os.getpid())]
     try:
         process = subprocess.Popen(  # noqa: S603  # our own module under our own interpreter
@@ -165,7 +168,7 @@ def open_stream(interval_s: float) -> Stream | Failure:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
-            env={**os.environ, "PYTHONPATH": path},
+            env={**os.environ, **({"PYTHONPATH": path} if path else {})},
         )
     except OSError as error:
         return Failure(call=_CALL, message=str(error))

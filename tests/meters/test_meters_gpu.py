@@ -20,6 +20,7 @@ from fake_nvml_control import (
 from fake_nvml_virtual import VirtualSampler, run_virtual
 
 from freezebench.meters.gpu import GpuSession
+from freezebench.meters.nvml import Failure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,6 +124,29 @@ def test_point_11_driver_not_loaded(fake: FakeNvml) -> None:
     assert all("load the NVIDIA kernel module" in (reading.reason or "") for reading in readings.values())
     assert len(window.warnings) == 1
     assert started == []
+
+
+def test_a_sampler_that_will_not_start_costs_the_samples_only(fake: FakeNvml) -> None:
+    """Without a sampler the counter still counts; starting it is tried in three windows and then no more."""
+    started: list[float] = []
+
+    def start_sampler(interval_s: float) -> Failure:
+        started.append(interval_s)
+        return Failure(call="sampler", message="no room")
+
+    session = GpuSession("all", clock=lambda: fake.now, start_sampler=start_sampler)
+    for _ in range(5):
+        fake.now = 1000.0
+        window = session.window()
+        window.start()
+        fake.now = 1010.0
+        readings = window.stop()
+        assert readings["energy_j"].status == "measured"
+        assert readings["energy_j"].uncertainty == pytest.approx(70, abs=0.01)
+        assert "no room" in (readings["mean_power_w"].reason or "")
+        assert readings["peak_device_used_bytes"].status == "partial"
+    assert len(started) == 3
+    session.close()
 
 
 def test_no_gpu_asked_for() -> None:

@@ -65,6 +65,8 @@ def test_point_01_constant_load(fake: FakeNvml, duration_s: float) -> None:
         assert value(ended.readings["energy_integrated_j"]) == pytest.approx(300 * duration_s, rel=1e-3)
         assert value(ended.readings["mean_power_w"]) == pytest.approx(300, rel=1e-3)
         assert abs(value(ended.readings["energy_j"]) - 300 * duration_s) <= 300 * PERIOD_S + 0.002
+        # Peak power times update period, not the 700 W limit's: both edges' ticks were seen.
+        assert ended.readings["energy_j"].uncertainty == pytest.approx(300 * PERIOD_S, abs=0.01)
 
 
 @pytest.mark.parametrize("kind", ["step", "sine", "square"])

@@ -53,7 +53,7 @@ def test_a_grid_runs_and_is_reported_everywhere(project: Project, tmp_path: Path
     assert info["peak_memory_bytes"] > 0
     assert info["energy_j"] is None or info["energy_j"] > 0
     properties = {p.get("name"): p.get("value") for p in ET.parse(junit).getroot().iter("property")}  # noqa: S314 - ours
-    assert float(properties["freezebench_accuracy"]) == pytest.approx(
+    assert float(str(properties["freezebench_accuracy"])) == pytest.approx(
         json.loads((report / "report.json").read_text(encoding="utf-8"))["experiments"][0]["configurations"][3][
             "accuracy"
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from conftest import sentences
 from freezebench.errors import SettingsError
 from freezebench.tasks.data import Split
 from freezebench.training import precision
 from freezebench.training.batching import ShuffledBatches, batches_by_length, encode, longest_input
 from freezebench.training.evaluate import evaluate, f1_score
+from tiny import sentences
 
 
 @given(st.integers(1, 200), st.integers(1, 40), st.integers(0, 2**31), st.integers(0, 20))
@@ -43,7 +44,7 @@ def test_epochs_and_seeds_differ_in_order() -> None:
     assert len(orders) == 16
 
 
-def _loaded(folder: Path) -> tuple[torch.nn.Module, AutoTokenizer]:
+def _loaded(folder: Path) -> tuple[Any, Any]:
     return AutoModelForSequenceClassification.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
 
 
@@ -68,10 +69,10 @@ def test_the_longest_input_respects_model_tokenizer_and_wish(tiny_model: Path) -
     model, tokenizer = _loaded(tiny_model)
     assert longest_input(model, tokenizer, None) == 64
     assert longest_input(model, tokenizer, 16) == 16
-    roberta = torch.nn.ModuleDict({"position_embeddings": torch.nn.Embedding(34, 4, padding_idx=1)})
+    roberta: Any = torch.nn.ModuleDict({"position_embeddings": torch.nn.Embedding(34, 4, padding_idx=1)})
     roberta.config = SimpleNamespace(max_position_embeddings=34, pad_token_id=1)
     assert longest_input(roberta, tokenizer, None) == 32
-    unlimited = SimpleNamespace(model_max_length=int(1e30))
+    unlimited: Any = SimpleNamespace(model_max_length=int(1e30))
     assert longest_input(torch.nn.Linear(1, 1), unlimited, None) == 512
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import made_up
-from freezebench.records.run_record import Evaluation
+from freezebench.records.run_record import Evaluation, RunRecord
 from freezebench.verdicts.judge import judge
 
 LIMITS = {"margin_pp": 2.0, "limit_pp": 5.0}
@@ -59,7 +59,7 @@ def test_a_broken_baseline_breaks_every_candidate() -> None:
         assert "baseline is invalid: seed 42: non-finite loss" in str(result.broken)
 
 
-def _constant(freeze: str, seed: int) -> made_up.RunRecord:
+def _constant(freeze: str, seed: int) -> RunRecord:
     record = made_up.record(freeze, seed)
     test = Evaluation(loss=0.7, accuracy=0.5, f1=0.0, predictions=(0,) * 400)
     return replace(record, test=test)

@@ -1,0 +1,75 @@
+"""A tiny checkpoint and a tiny data set that it can learn: one word gives a sentence's class away."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WORDS = {
+    0: ("awful", "boring", "clumsy", "dull"),
+    1: ("bright", "charming", "delightful", "elegant"),
+    2: ("average", "plain", "usual", "mixed"),
+}
+_FILLER = ("the", "film", "was", "a", "rather", "story", "with", "cast", "and", "plot")
+
+
+def sentences(num: int, num_labels: int, seed: int) -> list[tuple[str, int]]:
+    """Return balanced sentences whose class one word gives away."""
+    draw = random.Random(seed)  # noqa: S311 - test data
+    found = []
+    for index in range(num):
+        label = index % num_labels
+        words = draw.choices(_FILLER, k=draw.randint(2, 7))
+        words.insert(draw.randint(0, len(words)), draw.choice(WORDS[label]))
+        found.append((" ".join(words), label))
+    return found
+
+
+def write_data(folder: Path, *, num_labels: int = 2, sizes: tuple[int, int, int] = (48, 24, 40)) -> Path:
+    """Write train, validation and test files of made-up sentences."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed, (split, num) in enumerate(zip(("train", "validation", "test"), sizes, strict=True)):
+        lines = [json.dumps({"text": text, "label": label}) for text, label in sentences(num, num_labels, seed)]
+        (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def write_tokenizer(folder: Path) -> None:
+    """Write a word-level tokenizer of the made-up sentences' words."""
+    from transformers import BertTokenizer
+
+    words = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *_FILLER,
+        *(word for some in WORDS.values() for word in some),
+    ]
+    vocabulary = folder / "vocab.txt"
+    vocabulary.write_text("\n".join(words) + "\n", encoding="utf-8")
+    tokenizer = BertTokenizer(vocab={word: index for index, word in enumerate(words)}, model_max_length=64)
+    tokenizer.save_pretrained(folder)
+
+
+def write_model(folder: Path, *, n_layers: int = 2, seed: int = 0) -> Path:
+    """Write a randomly initialised DistilBERT of a few thousand parameters with its tokenizer."""
+    import torch
+    from transformers import DistilBertConfig, DistilBertForSequenceClassification
+
+    # Tiny models are faster on one thread, above all where machines are shared.
+    torch.set_num_threads(1)
+    folder.mkdir(parents=True, exist_ok=True)
+    config = DistilBertConfig(
+        vocab_size=64, dim=16, n_heads=2, hidden_dim=32, n_layers=n_layers, max_position_embeddings=64
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        DistilBertForSequenceClassification(config).save_pretrained(folder)
+    write_tokenizer(folder)
+    return folder
