@@ -143,9 +143,6 @@ def _overlay(
 ) -> Settings:
     """Return the preset with the given options laid over it."""
     data = replace(base.data, **_renamed(given, source="data", label_column="label_column", max_train="max_train"))
-    if "data" in given:
-        # The notebook's split belongs to its own data set.
-        data = replace(data, split_rule="own" if given["data"] != base.data.source else base.data.split_rule)
     if "text_column" in given:
         data = replace(data, text_columns=given["text_column"])
     protocol = replace(

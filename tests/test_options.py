@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ from freezebench.errors import SettingsError
 from freezebench.options import OPTIONS
 from freezebench.settings import Settings, Source, check_names, resolve
 from freezebench.specs.grid import PerSpec
+from freezebench.specs.run import DataSpec, Protocol
+from freezebench.tasks.data import load_data
 
 
 def _resolve(flags: dict[str, Any] | None = None, marker: Any = None, ini: Any = None) -> Settings:
@@ -183,3 +187,23 @@ def test_rates_without_a_default_keep_the_presets() -> None:
     settings = _resolve({"lr": "emb:1e-3"})
     assert settings.learning_rates.default == _resolve().learning_rates.default
     assert settings.named_specs == ("emb",)
+
+
+def test_the_notebook_preset_resolves_to_the_notebooks_protocol() -> None:
+    """Every setting of the notebook, and its halves of the test split: 910 for validation, 911 for test."""
+    settings = _resolve({"preset": "notebook"})
+    spec = settings.run_spec("emb", 42)
+    assert settings.seeds == (42,)
+    assert spec.model == "distilbert-base-uncased"
+    assert spec.data == DataSpec(source="SetFit/sst2", split_rule="notebook")
+    assert spec.protocol == Protocol(
+        engine="standard", precision="float32", num_epochs=10, batch_size=32, learning_rate=5e-5, evaluate_before=True
+    )
+    assert (spec.protocol.weight_decay, spec.protocol.max_grad_norm, spec.protocol.dropout) == (0.0, 1.0, True)
+    folder = Path(os.environ.get("FREEZEBENCH_SST2", Path(__file__).parents[2] / "shared" / "data" / "sst2"))
+    if not folder.is_dir():
+        pytest.skip(f"the real SST-2 is not at {folder}")
+    # Another place for the same data keeps the preset's split.
+    local = _resolve({"preset": "notebook", "data": str(folder)}).run_spec("none", 42)
+    data = load_data(local.data)
+    assert (len(data.train), len(data.validation), len(data.test)) == (6920, 910, 911)

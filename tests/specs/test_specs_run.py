@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from freezebench.errors import RecordError, SettingsError
 from freezebench.specs.names import PRESET_NAMES
 from freezebench.specs.presets import PRESETS, preset
+from freezebench.specs.published import PUBLISHED
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 
 RUNS = st.builds(
@@ -85,3 +87,12 @@ def test_preset_names_are_those_that_options_offer() -> None:
     assert tuple(PRESETS) == PRESET_NAMES
     with pytest.raises(SettingsError, match="Choose from distilbert-sst2, embedded, notebook"):
         preset("nonsense")
+
+
+def test_sst2_limits_are_the_published_drops_plus_three_points() -> None:
+    """What each depth is documented to cost, rounded up to half a point, and tolerance for new seeds."""
+    baseline = PUBLISHED["none"].test_accuracy
+    for freeze, published in PUBLISHED.items():
+        drop_pp = max(0.0, 100 * (baseline - published.test_accuracy))
+        expected = None if freeze == "none" else math.ceil(2 * (drop_pp + 3)) / 2
+        assert preset("distilbert-sst2").max_drop.get(freeze) == expected

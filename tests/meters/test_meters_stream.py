@@ -1,0 +1,110 @@
+"""The parent's end of the sampler process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from fake_nvml_control import FakeNvml
+
+from freezebench.meters.nvml import Failure
+from freezebench.meters.stream import SampleStream, open_stream
+from freezebench.meters.window import measure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def stream_of(code: str, *, pump_every_s: float = 0.05) -> SampleStream:
+    """Return a stream from a process that runs ``code`` instead of the sampler."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        bufsize=0,
+    )
+    for pipe in (process.stdin, process.stdout):
+        assert pipe is not None
+        os.set_blocking(pipe.fileno(), False)
+    return SampleStream(process, pump_every_s)
+
+
+def test_a_full_pipe_is_emptied_without_being_asked() -> None:
+    """A sampler that writes more than a pipe holds is not held up while nobody asks for its messages."""
+    code = "import os\nfor n in range(20000): os.write(1, b'[\"sample\", %d, \"%s\"]\\n' % (n, b'x' * 20))\nos._exit(0)"
+    stream = stream_of(code)
+    end_s = time.monotonic() + 10
+    while stream._process.poll() is None and time.monotonic() < end_s:
+        time.sleep(0.05)
+    assert stream._process.poll() == 0
+    assert stream.await_message(["sample", 19999, "x" * 20], 2.0) is None
+    assert len(stream.messages()) == 20000
+    stream.forget()
+    assert stream.messages() == []
+    stream.close()
+
+
+def test_half_a_line_is_not_a_message() -> None:
+    """A sampler that dies within a write leaves whole messages only."""
+    stream = stream_of('import os; os.write(1, b\'["ready"]\\n["sample", 1\'); os._exit(3)')
+    failure = stream.await_message(["mark", 1], 5.0)
+    assert isinstance(failure, Failure)
+    assert "ended early" in str(failure)
+    assert stream.messages() == [["ready"]]
+    stream.close()
+
+
+def test_a_silent_process_costs_its_deadline() -> None:
+    """A process that says nothing is waited for no longer than the deadline, and can be ended."""
+    stream = stream_of("import time; time.sleep(60)")
+    begin_s = time.monotonic()
+    failure = stream.await_message(["ready"], 0.2)
+    assert "did not answer within 0.2 s" in str(failure)
+    stream.close()
+    assert time.monotonic() - begin_s < 1.0
+    assert stream._process.poll() is not None
+
+
+def test_commands_to_a_dead_process_are_harmless() -> None:
+    """A command to a sampler that has died raises nothing: its silence is noticed when it is awaited."""
+    stream = stream_of("")
+    stream._process.wait(5)
+    stream.send({"do": "stop"})
+    assert "ended early" in str(stream.await_message(["mark", 1], 1.0))
+    stream.close()
+
+
+def test_no_library_in_the_sampler_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sampler that finds no NVML says so; the counter at the edges counts all the same."""
+    fake = FakeNvml(tmp_path, virtual=False)
+    fake.add_device()
+    fake.install(monkeypatch)
+    monkeypatch.setenv("FAKE_NVML_CONTROL", str(tmp_path / "none"))
+    failure = open_stream(0.05)
+    assert isinstance(failure, Failure)
+    assert "Driver Not Loaded" in str(failure)
+
+
+def test_no_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a path to the interpreter, or with a wrong one, there is no sampler and no exception."""
+    monkeypatch.setattr(sys, "executable", "")
+    assert "does not know its own path" in str(open_stream(0.05))
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert "/nowhere/python" in str(open_stream(0.05))
+
+
+def test_window_without_a_sampler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the sampler cannot start, a real window has its counter, and no power."""
+    fake = FakeNvml(tmp_path, virtual=False)
+    fake.add_device()
+    fake.install(monkeypatch)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with measure("all") as window:
+        time.sleep(0.3)
+    assert window.readings["energy_j"].status == "measured"
+    assert "/nowhere/python" in (window.readings["mean_power_w"].reason or "")
