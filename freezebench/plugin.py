@@ -141,6 +141,12 @@ def _spec_of(item: pytest.Item) -> str:
     return str(callspec.params["freeze_spec"])
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark every freeze test, so that ``-m "not freeze"`` leaves all of them out."""
+    if "freeze_spec" in getattr(item, "fixturenames", ()) and item.get_closest_marker("freeze") is None:
+        item.add_marker(pytest.mark.freeze)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Check everything that can be checked before a model is loaded; put baselines first, hand every item its clock."""
@@ -172,7 +178,9 @@ def pytest_report_header(config: pytest.Config) -> list[str] | None:
     if session is None:
         return None
     with _usage_errors():
-        return _plan_lines(session.settings())
+        from freezebench.report.plan import plan_lines
+
+        return plan_lines(session.settings())
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
@@ -182,47 +190,19 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     if session is None or session.errors:
         return []
     planned = [(_settings_of(item), _spec_of(item)) for item in _freeze_items(items)]
+    from freezebench.report.plan import plan_lines, resolution_line
+
     lines: list[str] = []
     for settings in dict.fromkeys(settings for settings, _ in planned):
         specs = [spec for planned_settings, spec in planned if planned_settings == settings]
-        lines += [] if session.is_asked_for else _plan_lines(settings)
+        lines += [] if session.is_asked_for else plan_lines(settings)
         implied = (
             "" if "none" in specs else "; the unfrozen baseline runs as well, since every drop is measured from it"
         )
         lines.append(f"freezebench: {len(specs)} configurations × {settings.num_seeds} seeds{implied}")
         if settings in session.num_test:
-            lines.append(_resolution_line(settings, session.num_test[settings]))
+            lines.append(resolution_line(settings, session.num_test[settings]))
     return lines
-
-
-def _plan_lines(settings: Settings) -> list[str]:
-    """Return the settings in words."""
-    protocol = settings.protocol
-    seeds = ", ".join(str(seed) for seed in settings.seeds)
-    return [
-        f"freezebench: {text}"
-        for text in (
-            f"preset {settings.preset} ({settings.preset_reason})",
-            f"model {settings.model}, data {settings.data.source}, grid {settings.grid}, seeds {seeds}",
-            f"engine {protocol.engine}, device {settings.device}, precision {protocol.precision}",
-            f"{protocol.num_epochs} epochs, batch {protocol.batch_size}, learning rate {settings.learning_rates}",
-        )
-    ]
-
-
-def _resolution_line(settings: Settings, num_sentences: int) -> str:
-    """Return which drop this design can tell from the margin, before anything is trained."""
-    if settings.num_seeds == 1:
-        return "freezebench: one seed gives figures and no verdict; use --freeze-num-seeds=3 or more for verdicts"
-    from freezebench.verdicts.planning import resolvable_margin
-
-    resolvable = resolvable_margin(settings.num_seeds, num_sentences)
-    line = f"freezebench: {settings.num_seeds} seeds × {num_sentences} test sentences resolve {resolvable:.1f} points"
-    if resolvable > settings.margin_pp:
-        line += (
-            f", more than the margin of {settings.margin_pp:g}: expect undecided verdicts; more seeds or sentences help"
-        )
-    return line
 
 
 # --- running ------------------------------------------------------------------------------------------------------
@@ -239,6 +219,7 @@ class FreezeRun:
     def __init__(self, item: pytest.Item, spec: FreezeSpec, settings: Settings, benchmark: Any) -> None:
         self.spec, self.settings = spec, settings
         self._item, self._benchmark = item, benchmark
+        self._result: ConfigurationResult | None = None
 
     def __call__(self) -> ConfigurationResult:
         """Train every seed of the configuration (and the baseline, if it is missing) and return the result.
@@ -246,10 +227,12 @@ class FreezeRun:
         The test fails here if the accuracy drop exceeds its limit or a run is invalid, and is skipped, passed or failed
         as ``--freeze-inconclusive`` says if the evidence does not decide.
         """
+        if self._result is not None:
+            return self._result
         from freezebench.report.sentences import gate_sentence
 
         session = _session(self._item.config)
-        result = session.result(self.settings, str(self.spec))
+        result = self._result = session.result(self.settings, str(self.spec))
         info = record_benchmark(self._benchmark, self._item, self._item.stash[_CLOCK], result)
         session.infos[self._item.nodeid] = info
         session.write_report()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from freezebench.errors import DataError
 from freezebench.tasks.data_files import SPLIT_NAMES, read_local
 from freezebench.tasks.data_formats import SUFFIXES
-from freezebench.tasks.data_labels import read_labels
+from freezebench.tasks.data_labels import read_labels, without_withheld
 from freezebench.tasks.data_parts import Part, overlaps, with_all_splits, with_max_train
 from freezebench.tasks.data_table import LABEL_TEXT_COLUMN, Table, read_texts
 
@@ -160,7 +160,9 @@ def _read(spec: DataSpec) -> tuple[dict[str, Table], tuple[str, ...]]:
         )
     from freezebench.tasks.data_hub import read_hub
 
-    return read_hub(spec.source, wanted)
+    tables, notes = read_hub(spec.source, wanted)
+    labelled, more = without_withheld(tables, spec.label_column)
+    return labelled, (*notes, *more)
 
 
 def _generated(spec: DataSpec) -> dict[str, Table]:

@@ -104,12 +104,30 @@ def _checked(table: Table, label_column: str) -> list[bool | int | str]:
         DataError: If the split is unlabelled, or a label is missing, a fraction, or of another type.
     """
     values = table.column(label_column, "--freeze-label-column")
-    if all(not isinstance(value, (bool, list, dict)) and value in _UNLABELLED for value in values):
+    if _is_unlabelled(values):
         raise DataError(
             f"{table.name} is unlabelled: its column {label_column!r} holds {values[0]!r} everywhere. "
             "Give labels, or leave this split out."
         )
     return [_checked_one(table, row, value) for row, value in enumerate(values)]
+
+
+def _is_unlabelled(values: Sequence[Any]) -> bool:
+    """Return whether no value is a label."""
+    return all(not isinstance(value, (bool, list, dict)) and value in _UNLABELLED for value in values)
+
+
+def without_withheld(tables: Mapping[str, Table], label_column: str) -> tuple[dict[str, Table], tuple[str, ...]]:
+    """Return a data set's tables without test and validation splits whose labels are withheld, and notes on them.
+
+    Benchmarks such as GLUE publish test sentences without labels; whoever reads them from the Hub cannot remove them.
+    """
+    kept = {
+        split: table
+        for split, table in tables.items()
+        if split == "train" or not _is_unlabelled(table.column(label_column, "--freeze-label-column"))
+    }
+    return kept, tuple(f"The {split} split is unlabelled and is not used." for split in tables if split not in kept)
 
 
 def _checked_one(table: Table, row: int, value: Any) -> bool | int | str:

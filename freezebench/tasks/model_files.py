@@ -86,7 +86,7 @@ def depth_of(config: dict[str, Any], name: str) -> int:
 
 
 def label_names_of(config: dict[str, Any]) -> tuple[str, ...] | None:
-    """Return the class names of a model configuration by class number; ``None`` if it names none, or LABEL_0, LABEL_1."""
+    """Return the class names of a model configuration by class number; ``None`` if it has only made-up ones."""
     given = config.get("id2label")
     if not isinstance(given, dict) or set(given) != {str(number) for number in range(len(given))}:
         return None

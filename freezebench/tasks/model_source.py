@@ -182,7 +182,7 @@ def _kind(source: str) -> Kind:
     if source == "embedded":
         return "embedded"
     path = Path(source).expanduser()
-    if path.is_dir():
+    if source.strip() and path.is_dir():
         return "folder"
     if path.is_file():
         raise ModelError(f"cannot load the model {source!r}: it is a file. Give the checkpoint folder that it is in.")

@@ -104,6 +104,18 @@ def test_collecting_loads_no_model(project: Project) -> None:
     result.stdout.fnmatch_lines(["test_project.py::test_it[[]emb+L0-1[]]", "TORCH False False"])
 
 
+def test_freeze_tests_can_be_left_out_by_their_marker(project: Project) -> None:
+    """Every freeze test is marked, whether its author did so or not; ``--benchmark-only`` knows them, too."""
+    pytester = project()
+    pytester.makepyfile(test_other="def test_unmarked(freeze_run): freeze_run()\ndef test_plain(): pass")
+    result = pytester.runpytest_inprocess("-m", "not freeze", "--freeze-grid=none")
+    result.assert_outcomes(passed=1, deselected=2)
+    result = pytester.runpytest_inprocess(
+        "--benchmark-only", "--freeze-grid=none", "test_project.py", "test_other.py::test_plain"
+    )
+    result.assert_outcomes(passed=1, skipped=1)
+
+
 def test_the_header_says_what_is_asked_for(project: Project) -> None:
     """Preset and why, model, data, grid, seeds, and what the design can resolve."""
     result = project().runpytest_inprocess("--freeze-grid=none,emb", "--freeze-num-seeds=2", "--collect-only")

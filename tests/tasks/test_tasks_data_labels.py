@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from freezebench.errors import DataError
-from freezebench.tasks.data_labels import Labels, read_labels
+from freezebench.tasks.data_labels import Labels, read_labels, without_withheld
 from freezebench.tasks.data_table import Table
 
 
@@ -127,6 +127,19 @@ def test_withheld_labels(withheld: list[object]) -> None:
     """A split whose labels are withheld is called unlabelled."""
     with pytest.raises(DataError, match=r"test.csv is unlabelled: .*leave this split out"):
         read([0, 1], withheld)
+
+
+def test_withheld_labels_of_a_benchmark_are_left_out() -> None:
+    """GLUE's test splits come without labels: they are dropped with a note, and training labels never are."""
+    tables = {
+        "train": table("train", [0, 1]),
+        "validation": table("validation", [1, 0]),
+        "test": table("test", [-1, -1]),
+    }
+    kept, notes = without_withheld(tables, "label")
+    assert list(kept) == ["train", "validation"]
+    assert notes == ("The test split is unlabelled and is not used.",)
+    assert list(without_withheld({"train": table("train", [-1, -1])}, "label")[0]) == ["train"]
 
 
 def test_minus_one_may_be_a_class() -> None:
