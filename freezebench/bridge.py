@@ -58,20 +58,20 @@ def record_benchmark(benchmark: Any, item: pytest.Item, clock: Clock, result: Co
         result: The configuration's result.
     """
     records = [record for record in result.records if record.is_valid]
-    seconds = [record.value("train_s") for record in records]
-    recorded = iter([value for value in seconds if value is not None])
+    seconds = [value for value in (record.value("train_s") for record in records) if value is not None]
+    recorded = iter(seconds)
     info = extra_info(result)
     benchmark.extra_info[EXTRA_INFO] = info
     item.user_properties += [
         (f"{EXTRA_INFO}_{name}", value) for name, value in info.items() if isinstance(value, (str, int, float))
     ]
-    if result.broken or not records:
+    if result.broken or not seconds:
         # Nothing to time; a fixture that was never used would be warned about, a zero would be a lie.
         benchmark.disabled = True
-        benchmark.has_error = True
+        benchmark.has_error = bool(result.broken)
         benchmark.pedantic(lambda: None)
         return info
-    rounds = 1 if benchmark.disabled else len(records)
+    rounds = 1 if benchmark.disabled else len(seconds)
     benchmark.pedantic(lambda: clock.add(next(recorded)), rounds=rounds, iterations=1)
     return info
 

@@ -35,7 +35,9 @@ class Row:
         memory_saving: Share of the baseline's peak that is saved, at most 1.
         energy_metric: Which figure ``energy_j`` is.
         energy_j: Median energy of training, in joules.
+        energy_per_1000_samples_j: Median energy per thousand training sentences, in joules.
         energy_saving: Share of the baseline's energy that is saved, at most 1.
+        energy_saving_uncertainty: Half-width of the interval around it that the meters' uncertainties allow.
         accuracy: Mean test accuracy, 0 to 1; ``accuracy_sd`` over seeds (``None`` for one seed).
         f1: Mean test F1, 0 to 1; ``f1_sd`` over seeds.
         drop_pp: Accuracy drop against no freezing in percentage points, positive is worse, with one-sided 95 % bounds
@@ -59,7 +61,9 @@ class Row:
     memory_saving: float | None
     energy_metric: str
     energy_j: float | None
+    energy_per_1000_samples_j: float | None
     energy_saving: float | None
+    energy_saving_uncertainty: float | None
     accuracy: float | None
     accuracy_sd: float | None
     f1: float | None
@@ -99,7 +103,9 @@ def row(result: ConfigurationResult) -> Row:
         memory_saving=_saving(peak, baseline_peak),
         energy_metric=energy,
         energy_j=energy_j,
+        energy_per_1000_samples_j=_per_1000_samples(records, energy_j),
         energy_saving=_saving(energy_j, baseline_j),
+        energy_saving_uncertainty=_saving_uncertainty(records, baseline, energy),
         accuracy=statistics.fmean(accuracies) if accuracies else None,
         accuracy_sd=_sd(accuracies),
         f1=statistics.fmean(f1s) if f1s else None,
@@ -145,6 +151,34 @@ def _largest(records: Sequence[RunRecord], metric: str) -> float | None:
 
 def _saving(value: float | None, baseline: float | None) -> float | None:
     return 1 - value / baseline if value is not None and baseline else None
+
+
+def _per_1000_samples(records: Sequence[RunRecord], energy_j: float | None) -> float | None:
+    """Return energy per thousand training sentences, those of all epochs counted."""
+    if energy_j is None or not records or records[0].data is None:
+        return None
+    return 1000 * energy_j / (records[0].data.num_train * len(records[0].epochs))
+
+
+def _saving_uncertainty(records: Sequence[RunRecord], baseline: Sequence[RunRecord], metric: str) -> float | None:
+    """Return by how much the saving may be off: both arms' largest relative uncertainties, added, as bounds add."""
+    value, reference = _median(records, metric), _median(baseline, metric)
+    relative = [_relative_uncertainty(records, metric), _relative_uncertainty(baseline, metric)]
+    known = [one for one in relative if one is not None]
+    if not value or not reference or len(known) < len(relative):
+        return None
+    return value / reference * sum(known)
+
+
+def _relative_uncertainty(records: Sequence[RunRecord], metric: str) -> float | None:
+    """Return the largest uncertainty of a metric over the runs, as a share of its value; ``None`` if one has none."""
+    shares = []
+    for record in records:
+        reading = record.readings.get(metric)
+        if reading is None or not reading.value or reading.uncertainty is None:
+            return None
+        shares.append(reading.uncertainty / reading.value)
+    return max(shares, default=None)
 
 
 def _sd(values: Sequence[float]) -> float | None:

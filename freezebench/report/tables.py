@@ -57,8 +57,9 @@ class Summary:
     def table(self, style: str = "simple") -> str:
         """Return the table in one of tabulate's styles; the header has one line in Markdown."""
         separator = " " if style in ("github", "pipe") else "\n"
-        headers = [header.format(row=self.rows[0]).replace("\n", separator) for header, _ in _columns(self.rows[0])]
-        cells = [[cell(row) for _, cell in _columns(row)] for row in self.rows]
+        columns = _columns(self.rows)
+        headers = [header.replace("\n", separator) for header, _ in columns]
+        cells = [[cell(row) for _, cell in columns] for row in self.rows]
         # Numbers are formatted already: tabulate must neither parse nor align them by their decimal point.
         alignment = ["left"] + ["right"] * (len(headers) - 2) + ["left"]
         return tabulate(cells, headers=headers, tablefmt=style, disable_numparse=True, colalign=alignment)
@@ -81,11 +82,11 @@ def summarize(results: Sequence[ConfigurationResult], settings: Settings) -> Sum
     )
 
 
-def _columns(row: Row) -> list[tuple[str, Callable[[Row], str]]]:
+def _columns(rows: Sequence[Row]) -> list[tuple[str, Callable[[Row], str]]]:
     """Return header and cell of every column; the headline metrics of memory and energy name themselves."""
-    memory = _MEMORY_NAMES[row.memory_metric].replace(" ", "\n") + " peak"
-    energy = _ENERGY_NAMES[row.energy_metric].replace(" ", "\n", 1)
-    return [
+    memory = _MEMORY_NAMES[rows[0].memory_metric].replace(" ", "\n") + " peak"
+    energy = _ENERGY_NAMES[rows[0].energy_metric].replace(" ", "\n", 1)
+    columns: list[tuple[str, Callable[[Row], str]]] = [
         ("frozen", lambda row: row.freeze),
         ("trainable\nparams", lambda row: count_text(row.num_trainable_params)),
         ("share", lambda row: percent_text(row.trainable_fraction)),
@@ -95,13 +96,18 @@ def _columns(row: Row) -> list[tuple[str, Callable[[Row], str]]]:
         (memory, lambda row: bytes_text(row.peak_memory_bytes)),
         ("memory\nsaved", lambda row: percent_text(row.memory_saving, 0)),
         (energy, lambda row: energy_text(row.energy_j)),
-        ("energy\nsaved", lambda row: percent_text(row.energy_saving, 0)),
+        ("J per 1000\nsamples", lambda row: number_text(row.energy_per_1000_samples_j)),
+        ("energy\nsaved", _energy_saved),
         ("test accuracy\n% ± SD", lambda row: _mean_sd(row.accuracy, row.accuracy_sd)),
         ("test F1\n% ± SD", lambda row: _mean_sd(row.f1, row.f1_sd)),
         ("drop, points\n[90 % interval]", _drop),
         ("limit", lambda row: number_text(row.limit_pp)),
         ("verdict at margin,\ntest at limit", _verdict),
     ]
+    if all(row.energy_j is None for row in rows):
+        # Its neighbours say already that no energy was measured.
+        columns = [column for column in columns if not column[0].startswith("J per")]
+    return columns
 
 
 def _mean_sd(mean: float | None, sd: float | None) -> str:
@@ -109,6 +115,14 @@ def _mean_sd(mean: float | None, sd: float | None) -> str:
     if mean is None:
         return NOT_MEASURED
     return f"{100 * mean:.1f}" + ("" if sd is None else f" ± {100 * sd:.1f}")
+
+
+def _energy_saved(row: Row) -> str:
+    """Return the saving with the interval that the meters' uncertainties allow."""
+    text = percent_text(row.energy_saving, 0)
+    if row.energy_saving is None or row.energy_saving_uncertainty is None:
+        return text
+    return f"{text} ± {100 * row.energy_saving_uncertainty:.0f}"
 
 
 def _drop(row: Row) -> str:

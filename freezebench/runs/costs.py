@@ -5,9 +5,10 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Any, Self
 
+from freezebench.meters.cuda import allocation_breakdown
 from freezebench.meters.window import MeterSession
 from freezebench.records.reading import Reading
-from freezebench.training.progress import TrainingPaused, TrainingStarted
+from freezebench.training.progress import BackwardDone, TrainingPaused, TrainingStarted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +31,10 @@ class CostWindows:
         warnings: What the meters warn of.
     """
 
-    def __init__(self, emit: Emit, *, device: torch.device) -> None:
+    def __init__(self, emit: Emit, *, model: torch.nn.Module, device: torch.device) -> None:
         self._emit = emit
+        self._model, self._device = model, device
+        self._breakdown: dict[str, Reading] = {}
         self._session = MeterSession(_gpus(device))
         self._open: Window | None = None
         self._windows: list[Window] = []
@@ -47,6 +50,9 @@ class CostWindows:
         """Hand an event on; windows open just before training starts and close as soon as it pauses."""
         if isinstance(event, TrainingPaused):
             self._close()
+        if isinstance(event, BackwardDone):
+            self._break_down(event.optimizer)
+            return
         self._emit(event)
         if isinstance(event, TrainingStarted):
             self._open = self._session.window().__enter__()
@@ -57,10 +63,24 @@ class CostWindows:
             self._windows.append(self._open)
             self._open = None
 
+    def _break_down(self, optimizer: torch.optim.Optimizer) -> None:
+        """Tell what the allocator's peak so far is made of; only a GPU's allocator can."""
+        if self._device.type == "cuda":
+            import torch
+
+            peak = torch.cuda.max_memory_allocated(self._device)
+            reading = Reading(value=float(peak), unit="B", source="torch.cuda.max_memory_allocated at the last step")
+            self._breakdown = allocation_breakdown(self._model, optimizer, reading)
+
     @property
     def readings(self) -> dict[str, Reading]:
         """The readings of all windows as one."""
-        return combine([window.readings for window in self._windows])
+        return {**combine([window.readings for window in self._windows]), **self._breakdown}
+
+    @property
+    def shared_devices(self) -> tuple[str, ...]:
+        """UUIDs of GPUs on which other processes computed meanwhile."""
+        return tuple(dict.fromkeys(uuid for window in self._windows for uuid in window.shared_devices))
 
     @property
     def devices(self) -> tuple[dict[str, Any], ...]:
@@ -131,25 +151,27 @@ def _combined(name: str, readings: Sequence[Reading | None]) -> Reading:
     )
 
 
-def timing_readings(result: TrainingResult, *, num_examples: int) -> dict[str, Reading]:
-    """Return train time, throughput and step times of one run.
+def timing_readings(
+    result: TrainingResult, *, num_examples: int, shared_devices: Sequence[str] = ()
+) -> dict[str, Reading]:
+    """Return train time, throughput and step times of one run; on a shared device they are not ours to tell.
 
     Args:
         result: What the engine measured.
         num_examples: Number of training sentences of one epoch.
+        shared_devices: GPUs on which other processes computed meanwhile.
     """
-    num_steps = len(result.step_losses)
     steps = sorted(result.step_s)
-
-    def reading(value: float, unit: str) -> Reading:
-        return Reading(value=value, unit=unit, source=_CLOCK)
-
-    return {
-        "train_s": reading(result.train_s, "s"),
-        "train_and_eval_s": reading(result.train_and_eval_s, "s"),
-        "warmup_s": reading(result.warmup_s, "s"),
-        "samples_per_s": reading(num_examples * len(result.epochs) / result.train_s, "1/s"),
-        "steps_per_s": reading(num_steps / result.train_s, "1/s"),
-        "step_s": reading(statistics.median(steps), "s"),
-        "step_p95_s": reading(steps[min(len(steps) - 1, int(0.95 * len(steps)))], "s"),
+    figures = {
+        "train_s": (result.train_s, "s"),
+        "train_and_eval_s": (result.train_and_eval_s, "s"),
+        "warmup_s": (result.warmup_s, "s"),
+        "samples_per_s": (num_examples * len(result.epochs) / result.train_s, "1/s"),
+        "steps_per_s": (len(result.step_losses) / result.train_s, "1/s"),
+        "step_s": (statistics.median(steps), "s"),
+        "step_p95_s": (steps[min(len(steps) - 1, int(0.95 * len(steps)))], "s"),
     }
+    if shared_devices:
+        reason = f"device shared: other processes computed on {', '.join(shared_devices)}; run alone on the device"
+        return {name: Reading.not_measured(unit, _CLOCK, reason) for name, (_, unit) in figures.items()}
+    return {name: Reading(value=value, unit=unit, source=_CLOCK) for name, (value, unit) in figures.items()}

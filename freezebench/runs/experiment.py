@@ -126,7 +126,7 @@ class _Run:
             seed=spec.seed,
             evaluate=lambda: evaluation("validation"),
         )
-        with CostWindows(self.emit, device=self.device) as costs:
+        with CostWindows(self.emit, model=model, device=self.device) as costs:
             result = _ENGINES[protocol.engine](job, costs.emit)
         _check_weights(model, weights)
         return replace(
@@ -141,7 +141,10 @@ class _Run:
             best_epoch=result.best_epoch,
             test=evaluation("test"),
             test_before=test_before,
-            readings={**timing_readings(result, num_examples=len(splits["train"])), **costs.readings},
+            readings={
+                **timing_readings(result, num_examples=len(splits["train"]), shared_devices=costs.shared_devices),
+                **costs.readings,
+            },
             devices=costs.devices,
             trace=costs.trace,
             warnings=costs.warnings,

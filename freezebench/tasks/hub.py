@@ -105,17 +105,15 @@ def fetched_folder(name: str, revision: str | None, patterns: tuple[str, ...]) -
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.utils import validate_repo_id
 
     try:
-        # A name that cannot be one needs no network to be refused.
-        snapshot_download(name, revision=revision, local_files_only=True)
+        validate_repo_id(name)
     except HFValidationError as error:
         raise ModelError(
             f"cannot load the model {name!r}: there is no such folder, and a Hub name looks like "
             "distilbert-base-uncased or owner/name. Check the path or the name."
         ) from error
-    except Exception:  # noqa: BLE001, S110 - not being in the cache is why we are here
-        pass
     why = why_out_of_reach()
     if why is not None:
         raise missing(name, revision, why)

@@ -76,12 +76,25 @@ class Stack:
     """A list of layers, or several parallel lists that take turns (XLM keeps attentions and norms apart).
 
     Attributes:
-        path: Module path of the list, as error messages show it.
+        paths: Module paths of the lists.
         layers: The modules of each layer.
     """
 
-    path: str
+    paths: tuple[str, ...]
     layers: tuple[tuple[torch.nn.Module, ...], ...]
+
+    @property
+    def path(self) -> str:
+        """Where the stack is: ``encoder.layer``, or ``transformer.{attentions,ffns}`` for parallel lists."""
+        if len(self.paths) == 1:
+            return self.paths[0]
+        parent = self.paths[0].rpartition(".")[0]
+        names = ",".join(path.rpartition(".")[2] for path in self.paths)
+        return f"{parent}.{{{names}}}" if parent else f"{{{names}}}"
+
+    def is_inside(self, other: Stack) -> bool:
+        """Return whether this stack is a part of a layer of the other one."""
+        return any(mine.startswith(f"{path}.") for mine in self.paths for path in other.paths)
 
     @property
     def num_params(self) -> int:
@@ -110,26 +123,24 @@ class Stack:
 
 
 def candidates(model: torch.nn.Module) -> list[Stack]:
-    """Return every list of modules with parameters, numbered from 0, that is not inside a layer of another one."""
-    found: list[tuple[str, Stack]] = []
-    for path, module in model.named_modules():
-        inside = any(path.startswith(f"{outer}.") for outer, _ in found)
-        if not inside and _is_numbered(module) and not _holds_stacks(module):
-            found.append((path, Stack(path=path, layers=tuple((child,) for child in module.children()))))
-    return [stack for _, stack in found]
+    """Return every list of modules with parameters that are numbered from 0, those inside layers included."""
+    return [
+        Stack(paths=(path,), layers=tuple((child,) for child in module.children()))
+        for path, module in model.named_modules()
+        if _is_numbered(module) and not _holds_stacks(module)
+    ]
 
 
 def woven(stacks: list[Stack], trace: Trace) -> list[Stack]:
     """Return the stacks, those side by side in one module whose members take turns joined into one."""
     found: list[Stack] = []
-    for (parent, _), group in itertools.groupby(
-        stacks, key=lambda stack: (stack.path.rpartition(".")[0], len(stack.layers))
-    ):
+    for _, group in itertools.groupby(stacks, key=lambda stack: (stack.path.rpartition(".")[0], len(stack.layers))):
         members = list(group)
-        names = ",".join(stack.path.rpartition(".")[2] for stack in members)
         joined = Stack(
-            path=f"{parent}.{{{names}}}" if parent else f"{{{names}}}",
-            layers=tuple(tuple(itertools.chain(*layer)) for layer in zip(*(s.layers for s in members), strict=True)),
+            paths=tuple(stack.path for stack in members),
+            layers=tuple(
+                tuple(itertools.chain(*layer)) for layer in zip(*(stack.layers for stack in members), strict=True)
+            ),
         )
         takes_turns = len(members) > 1 and joined.order(trace) == list(range(len(joined.layers)))
         found += [joined] if takes_turns else members

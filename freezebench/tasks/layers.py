@@ -177,10 +177,14 @@ def _choose(stacks: list[Stack], trace: Trace, name: str, wanted: str | None) ->
     if wanted is not None:
         named = [stack for stack in stacks if stack.path == wanted]
         if not named:
-            paths = ", ".join(stack.path for stack in stacks) or "none"
-            raise ModelError(f"{name} names {wanted!r} as its layer_stack. Lists of layers that it has: {paths}.")
+            outer = [stack for stack in stacks if not any(stack.is_inside(other) for other in stacks)]
+            raise ModelError(
+                f"{name} names {wanted!r} as its layer_stack, which is no list of layers. "
+                f"Choose from {', '.join(stack.path for stack in outer) or 'none'}."
+            )
         return _sound(named[0], trace, name)
     running = [stack for stack in stacks if _looks_like_layers(stack, trace)]
+    running = [stack for stack in running if not any(stack.is_inside(other) for other in running)]
     if not running:
         raise ModelError(
             f"cannot find the layers of {name}: no list of modules in it (torch.nn.ModuleList) passes hidden states "

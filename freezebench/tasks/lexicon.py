@@ -131,7 +131,9 @@ class Words:
     @property
     def all(self) -> frozenset[str]:
         """Every content word."""
-        return frozenset(word for group in (self.nouns, self.adjectives, self.others) for ws in group.values() for word in ws)
+        return frozenset(
+            word for group in (self.nouns, self.adjectives, self.others) for ws in group.values() for word in ws
+        )
 
 
 def load_words(side: Side) -> Words:
@@ -143,7 +145,9 @@ def load_words(side: Side) -> Words:
     ratings = read_ratings()
 
     def chosen(candidates: str, *, positive: bool) -> list[str]:
-        return [word for word in candidates.split() if side_of(word) == side and _is_clear(ratings, word, positive=positive)]
+        return [
+            word for word in candidates.split() if side_of(word) == side and _is_clear(ratings, word, positive=positive)
+        ]
 
     adjectives = {}
     for polarity, positive in enumerate((True, False)):

@@ -152,8 +152,8 @@ def weight_files(folder: Path, name: str) -> list[Path]:
     if pickled:
         raise ModelError(
             f"cannot load the model {name!r}: {folder} has its weights only as {pickled[0]}, a pickle, which can run "
-            "code and is never loaded here. If you trust it, convert it once: AutoModelForSequenceClassification"
-            ".from_pretrained(FOLDER).save_pretrained(FOLDER) writes model.safetensors."
+            "code and is never loaded here. If you trust it, convert it once: AutoModel.from_pretrained(FOLDER)"
+            ".save_pretrained(FOLDER) writes model.safetensors."
         )
     foreign = [file for file in _FOREIGN if (folder / file).is_file()]
     found = f" but {foreign[0]}" if foreign else ""

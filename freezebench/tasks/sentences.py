@@ -124,12 +124,15 @@ def generate_split(split: SentenceSplit, *, num_sentences: int, seed: int) -> li
         examples.append((s, int(positive)))
     return examples
 
+
 def _random(split, seed):
     d = hashlib.sha256(f"{split}:{seed}".encode()).digest()
     return random.Random(int.from_bytes(d, "big"))
 
+
 def _goes_to_validation(s):
     return hashlib.sha256(s.encode()).digest()[0] < _VALIDATION_BYTE
+
 
 class _Source:
     def __init__(self, words, rng):
@@ -141,7 +144,8 @@ class _Source:
         return xs[int(self.rng.random() * len(xs))]
 
     def two(self, xs):
-        i = int(self.rng.random() * len(xs)); j = int(self.rng.random() * (len(xs) - 1))
+        i = int(self.rng.random() * len(xs))
+        j = int(self.rng.random() * (len(xs) - 1))
         return xs[i], xs[j + (j >= i)]
 
     def sentence(self, *, positive):
@@ -151,7 +155,9 @@ class _Source:
         kind = self.pick(self.kinds)
         n, m = self.two(w.nouns[kind])
         adj, adj2 = self.two(w.adjectives[kind, positive])
-        slots = dict(n=n, m=m, adj=adj, adj2=adj2, opp=self.pick(w.adjectives[kind, not positive]), adv=self.pick(_ADVERBS))
+        slots = dict(
+            n=n, m=m, adj=adj, adj2=adj2, opp=self.pick(w.adjectives[kind, not positive]), adv=self.pick(_ADVERBS)
+        )
         for role in ("verb", "effect", "thing"):
             slots[role] = self.pick(w.others[role, positive])
             slots["opp" + role] = self.pick(w.others[role, not positive])

@@ -39,6 +39,7 @@ def train(job: Job, emit: Emit) -> TrainingResult:
             loss = cross_entropy(logits_of(output), labels)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(parameters, protocol.max_grad_norm)
+            progress.backward_done(optimizer)
             optimizer.step()
             decay.step()
             optimizer.zero_grad()

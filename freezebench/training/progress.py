@@ -45,13 +45,20 @@ class StepRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BackwardDone:
+    """The last backward pass of the run is done and its gradients are there: what memory is used for can be told."""
+
+    optimizer: torch.optim.Optimizer
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrainingPaused:
     """A stretch of training ended; the device is idle again."""
 
     epoch: int
 
 
-Event = TrainingStarted | StepRecord | TrainingPaused | EpochRecord
+Event = TrainingStarted | StepRecord | BackwardDone | TrainingPaused | EpochRecord
 Emit = Callable[[Event], None]
 
 
@@ -139,7 +146,7 @@ def warm_up(job: Job) -> float:
 class Progress:
     """Keeps what both engines have to keep: clocks, losses, epochs and the best weights.
 
-    An engine calls ``start`` and ``pause`` around every epoch's steps and ``step`` after each of them.
+    An engine calls ``start`` and ``pause`` around an epoch's steps, ``backward_done`` within and ``step`` after each.
     """
 
     def __init__(self, job: Job, emit: Emit) -> None:
@@ -166,6 +173,11 @@ class Progress:
         self._epoch_began = time.perf_counter()
         self._began = self._epoch_began if self._began is None else self._began
         self._clock.start()
+
+    def backward_done(self, optimizer: torch.optim.Optimizer) -> None:
+        """Note that a step's gradients are there; told once, at the last step."""
+        if len(self._step_losses) + len(self._losses) + 1 == self.num_steps:
+            self._emit(BackwardDone(optimizer=optimizer))
 
     def step(self, loss: torch.Tensor) -> None:
         """Note one optimizer step and its loss."""

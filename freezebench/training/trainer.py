@@ -85,6 +85,10 @@ class _EpochCallback(TrainerCallback):
     def on_epoch_begin(self, *_: Any, **__: Any) -> None:
         self._progress.start()
 
+    def on_pre_optimizer_step(self, *_: Any, optimizer: Any = None, **__: Any) -> None:
+        # accelerate wraps the optimizer; its state is inside.
+        self._progress.backward_done(getattr(optimizer, "optimizer", optimizer))
+
     def on_step_end(self, *_: Any, **__: Any) -> None:
         if self.loss is not None:
             self._progress.step(self.loss)

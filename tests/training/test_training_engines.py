@@ -19,6 +19,7 @@ from freezebench.training import loop, trainer
 from freezebench.training.batching import encode
 from freezebench.training.evaluate import evaluate
 from freezebench.training.progress import (
+    BackwardDone,
     Event,
     Job,
     NonFiniteLossError,
@@ -161,7 +162,7 @@ def test_events_come_in_order(tiny_model: Path, engine: str) -> None:
     """Training starts, steps and pauses in every epoch; its evaluation comes while it pauses."""
     events: list[Event] = []
     result = ENGINES[engine](_job(tiny_model), events.append)
-    kinds = [type(event) for event in events]
+    kinds = [type(event) for event in events if not isinstance(event, BackwardDone)]
     epoch = [TrainingStarted, *[StepRecord] * 6, TrainingPaused, EpochRecord]
     assert kinds == epoch * 3
     assert [event.step for event in events if isinstance(event, StepRecord)] == list(range(1, 19))
@@ -169,6 +170,22 @@ def test_events_come_in_order(tiny_model: Path, engine: str) -> None:
     assert 0 < result.train_s <= result.train_and_eval_s
     assert result.train_s == pytest.approx(sum(record.train_s for record in result.epochs))
     assert sum(result.step_s) <= result.train_s
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_gradients_and_optimizer_state_can_be_seen_once(tiny_model: Path, engine: str) -> None:
+    """At the last step, after the backward pass: every trainable parameter has its gradient and its moments."""
+    job = _job(tiny_model)
+    trainable = [parameter for parameter in job.model.parameters() if parameter.requires_grad]
+    seen: list[tuple[int, int]] = []
+
+    def look(event: Event) -> None:
+        if isinstance(event, BackwardDone):
+            assert isinstance(event.optimizer, torch.optim.AdamW)
+            seen.append((sum(parameter.grad is not None for parameter in trainable), len(event.optimizer.state)))
+
+    ENGINES[engine](job, look)
+    assert seen == [(len(trainable), len(trainable))]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
