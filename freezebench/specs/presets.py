@@ -59,7 +59,10 @@ PRESETS = {
             model="embedded",
             data=DataSpec(source="generated"),
             protocol=Protocol(num_epochs=2),
-            learning_rates=PerSpec(default=1e-4),
+            # Chosen on the validation split: the fewer layers train, the faster they have to.
+            learning_rates=PerSpec.parse(
+                "1.5e-4,emb+L0-1:2e-4,emb+L0-2:2.5e-4,emb+L0-3:4e-4,emb+L0-4:1e-3,emb+L0-5:5e-3"
+            ),
             num_seeds=3,
             max_drop=PerSpec.parse("emb:3,emb+L0:4,emb+L0-1:6,emb+L0-2:10,emb+L0-3:15,emb+L0-4:25,emb+L0-5:35"),
         ),

@@ -70,7 +70,8 @@ def data_is_cached(source: str) -> bool:
     Args:
         source: ``name``, ``name:config`` or ``name@revision``.
     """
-    from huggingface_hub import constants
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     name = source.partition("@")[0].partition(":")[0]
     # As `datasets.config` reads it; importing that takes a second.
@@ -79,8 +80,11 @@ def data_is_cached(source: str) -> bool:
     folders = [folder for folder in prepared.iterdir() if _plain(folder.name) == wanted] if prepared.is_dir() else []
     if any(any(folder.glob("**/dataset_info.json")) for folder in folders):
         return True
-    folder = hub.cached_folder(name, repo_type="dataset")
-    return folder is not None and any(path.suffix in _DATA_SUFFIXES for path in folder.rglob("*"))
+    try:
+        fetched = Path(snapshot_download(name, repo_type="dataset", local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError):
+        return False
+    return any(path.suffix in _DATA_SUFFIXES for path in fetched.rglob("*"))
 
 
 def _plain(name: str) -> str:

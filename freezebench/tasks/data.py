@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from freezebench.specs.run import DataSpec
 
 GENERATED = "generated"
-GENERATED_SIZES: Mapping[Literal["train", "validation", "test"], int] = {"train": 768, "validation": 256, "test": 1000}
+GENERATED_SIZES: Mapping[Literal["train", "validation", "test"], int] = {"train": 800, "validation": 250, "test": 1000}
 
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(:[^@/]+)?(@[^@]+)?", re.ASCII)
 _TEXT_COLUMNS = (1, 2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,38 +10,12 @@ from typing import TYPE_CHECKING, Any
 from freezebench.errors import DataError
 from freezebench.tasks.data_files import SPLIT_NAMES, SPLIT_OF
 from freezebench.tasks.data_table import Table
+from freezebench.tasks.hub import hub_reachable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-PROBE_TIMEOUT_S = 3.0
-
-_SERVER_ERROR = 500
 _REASON_CHARS = 300
-
-
-def hub_reachable(timeout_s: float = PROBE_TIMEOUT_S) -> bool:
-    """Return whether the Hub answers one small request in time; the libraries' own retries take 26 s to give up.
-
-    Args:
-        timeout_s: Limit in seconds, looking up the address included.
-    """
-    from huggingface_hub import constants, get_session
-
-    answers: list[int] = []
-
-    def ask() -> None:
-        # Whatever goes wrong here means that it is out of reach.
-        try:
-            answers.append(get_session().head(constants.ENDPOINT, timeout=timeout_s).status_code)
-        except Exception:  # noqa: BLE001
-            answers.append(_SERVER_ERROR)
-
-    # A thread, since no timeout of an HTTP client covers a name server that does not answer.
-    thread = threading.Thread(target=ask, daemon=True, name="freezebench-hub-probe")
-    thread.start()
-    thread.join(timeout_s)
-    return bool(answers) and answers[0] < _SERVER_ERROR
 
 
 def read_hub(source: str, wanted: Collection[str]) -> tuple[dict[str, Table], tuple[str, ...]]:

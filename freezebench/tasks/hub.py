@@ -80,21 +80,22 @@ def why_out_of_reach() -> str | None:
     return None if hub_reachable() else f"the Hub ({constants.ENDPOINT}) cannot be reached"
 
 
-def cached_folder(name: str, revision: str | None = None, *, repo_type: str = "model") -> Path | None:
-    """Return the folder of a Hub repository in the local cache, which may hold only some of its files.
+def cached_folder(name: str, revision: str | None = None) -> Path | None:
+    """Return the folder of a Hub model in the local cache, which may hold only some of its files.
 
     Args:
-        name: Repository name.
+        name: Hub name.
         revision: Commit, tag or branch; ``None``: the default branch as it was when last fetched.
-        repo_type: ``model`` or ``dataset``.
     """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
+    # Asking for a snapshot would not do: one without the pickled weights counts as incomplete there.
     try:
-        return Path(snapshot_download(name, revision=revision, repo_type=repo_type, local_files_only=True))
-    except (LocalEntryNotFoundError, HFValidationError):
+        config = try_to_load_from_cache(name, CONFIG_FILES[0], revision=revision)
+    except HFValidationError:
         return None
+    return Path(config).parent if isinstance(config, str) else None
 
 
 def fetched_folder(name: str, revision: str | None, patterns: tuple[str, ...]) -> Path:
@@ -103,12 +104,13 @@ def fetched_folder(name: str, revision: str | None, patterns: tuple[str, ...]) -
     Raises:
         ModelError: If the Hub cannot be asked, has no such model or revision, or does not give it to everyone.
     """
+    import huggingface_hub.utils
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
-    from huggingface_hub.utils import validate_repo_id
 
+    hub: Any = huggingface_hub.utils  # it fills its names in lazily, out of sight of type checkers
     try:
-        validate_repo_id(name)
+        hub.validate_repo_id(name)
     except HFValidationError as error:
         raise ModelError(
             f"cannot load the model {name!r}: there is no such folder, and a Hub name looks like "
@@ -132,8 +134,8 @@ def fetched_folder(name: str, revision: str | None, patterns: tuple[str, ...]) -
         ) from error
     except RepositoryNotFoundError as error:
         raise ModelError(
-            f"cannot load the model {name!r}: there is no such folder, and the Hub has no model of that name that it "
-            "shows you. Check the spelling, or run `hf auth login` for a private one."
+            f"cannot load the model {name!r}: there is no such folder, and no model of that name on the Hub, or "
+            "only a private one. Check the spelling, or run `hf auth login`."
         ) from error
     except Exception as error:
         reason = " ".join(str(error).split())[:_REASON_CHARS].rstrip(".")

@@ -1,8 +1,8 @@
 """Words of the generated sentences: polarity words rated by people, neutral nouns, and who may use which.
 
-The ratings are those of the VADER lexicon (Hutto & Gilbert, 2014), which the package ``vaderSentiment`` carries. A word
-fits a template only if its part of speech and its sense do, which no rating tells, so the candidates below are listed by
-hand and by role. Ratings then decide which of them stay: strong ones on which the raters agree.
+The ratings are those of the VADER lexicon (Hutto & Gilbert, 2014), which the package ``vaderSentiment`` carries. A
+word fits a template only if its part of speech and its sense do, which no rating tells, so the candidates below are
+listed by hand and by role. Ratings then decide which of them stay: strong ones on which the raters agree.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ NOUNS = {
     "food": """appetizer bagel beer bread breakfast brunch buffet burger cake cheese chicken chowder cocktail coffee
         curry dessert dinner fish juice lamb lasagna lemonade lunch muffin omelette pancake pasta pie pizza pudding rice
         risotto salad salmon sandwich sauce soup steak stew sushi taco tea waffle wine""",
-    "thing": """airport apartment backpack bicycle blanket blender cabin camera car chair charger desk drill ferry fridge
-        guitar headset heater helmet hotel jacket kayak kettle keyboard lamp laptop mattress monitor mower museum oven
-        phone pillow pool printer raincoat razor room scooter sofa speaker stroller suitcase sweater tablet tent toaster
+    "thing": """airport apartment backpack bicycle blanket blender cabin camera car chair charger desk drill ferry
+        fridge guitar headset heater helmet hotel jacket kayak kettle keyboard lamp laptop mattress monitor mower museum
+        oven phone pillow pool printer raincoat razor room scooter sofa speaker stroller suitcase sweater tablet tent
+        toaster
         umbrella vacuum wallet watch website""",
 }
 
@@ -46,8 +47,8 @@ _ADJECTIVES = {
     "any": (
         """admirable agreeable amazing attractive awesome beautiful brilliant charming delightful divine elegant
         enjoyable excellent exciting fabulous fantastic fascinating favorable flawless glorious good gorgeous
-        gratifying great heavenly ideal impressive inviting lovely magnificent marvelous nice optimal outstanding perfect
-        pleasant pleasing praiseworthy precious remarkable satisfying special splendid super superb superior
+        gratifying great heavenly ideal impressive inviting lovely magnificent marvelous nice optimal outstanding
+        perfect pleasant pleasing praiseworthy precious remarkable satisfying special splendid super superb superior
         supreme terrific welcome wonderful worthwhile""",
         """abhorrent aggravating annoying appalling awful bad bothersome depressing dire disagreeable
         disappointing disastrous disgusting disheartening dismal dreadful embarrassing frustrating grim hopeless

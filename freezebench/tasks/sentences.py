@@ -10,10 +10,17 @@ from __future__ import annotations
 import hashlib
 import random
 import re
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 from freezebench.errors import DataError
 from freezebench.tasks.lexicon import load_words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.tasks.lexicon import Words
+
+T = TypeVar("T")
 
 SentenceSplit = Literal["train", "validation", "test"]
 
@@ -107,62 +114,86 @@ _OPENINGS = ("", "", "", "This time, ", "In the end, ", "In short, ", "As for me
 # whatever their sizes and seeds.
 _VALIDATION_BYTE = 64
 
+_A_BEFORE_VOWEL = re.compile(r"\b([Aa]) (?=[aeio]|u(?!se|ni)|hon)")
+
 
 def generate_split(split: SentenceSplit, *, num_sentences: int, seed: int) -> list[tuple[str, int]]:
+    """Return sentences of one split with their labels (1 positive, 0 negative), the two in turn.
+
+    Deterministic in its arguments on every platform and version of Python. No sentence comes twice, not even in another
+    split or with another seed of the train side; the test split shares no content word with train and validation.
+
+    Args:
+        split: ``train``, ``validation`` or ``test``.
+        num_sentences: How many, at most ``MAX_SENTENCES``.
+        seed: Any whole number.
+
+    Raises:
+        DataError: If there is no such split, more sentences are asked for than the grammar is good for, or the package
+            with the polarity words is not installed.
+    """
     if split not in get_args(SentenceSplit):
-        raise DataError("x")
-    words = load_words("test" if split == "test" else "train")
-    source = _Source(words, _random(split, seed))
+        raise DataError(f"there is no generated split {split!r}. Choose from {', '.join(get_args(SentenceSplit))}.")
+    if not 0 < num_sentences <= MAX_SENTENCES:
+        raise DataError(
+            f"{num_sentences} generated {split} sentences were asked for: the grammar gives 1 to {MAX_SENTENCES:,} "
+            "that differ. Ask for fewer, or bring your own data with --freeze-data."
+        )
+    writer = _Writer(load_words("test" if split == "test" else "train"), _generator(split, seed))
     seen: set[str] = set()
     examples: list[tuple[str, int]] = []
     while len(examples) < num_sentences:
         positive = len(examples) % 2 == 0
-        s = source.sentence(positive=positive)
-        if s in seen or (split != "test" and _goes_to_validation(s) != (split == "validation")):
+        sentence = writer.write(positive=positive)
+        if sentence in seen or (split != "test" and _goes_to_validation(sentence) != (split == "validation")):
             continue
-        seen.add(s)
-        examples.append((s, int(positive)))
+        seen.add(sentence)
+        examples.append((sentence, int(positive)))
     return examples
 
 
-def _random(split, seed):
-    d = hashlib.sha256(f"{split}:{seed}".encode()).digest()
-    return random.Random(int.from_bytes(d, "big"))
+def _generator(split: str, seed: int) -> random.Random:
+    """Return the random numbers of one split; only their ``random()`` is promised to stay the same for ever."""
+    digest = hashlib.sha256(f"{split}:{seed}".encode()).digest()
+    return random.Random(int.from_bytes(digest, "big"))  # noqa: S311 - no secret
 
 
-def _goes_to_validation(s):
-    return hashlib.sha256(s.encode()).digest()[0] < _VALIDATION_BYTE
+def _goes_to_validation(sentence: str) -> bool:
+    return hashlib.sha256(sentence.encode()).digest()[0] < _VALIDATION_BYTE
 
 
-class _Source:
-    def __init__(self, words, rng):
-        self.words, self.rng = words, rng
-        self.bag = [i for i, st in enumerate(_STRUCTURES) for _ in range(st[1])]
-        self.kinds = tuple(words.nouns)
+class _Writer:
+    """Fills templates with words."""
 
-    def pick(self, xs):
-        return xs[int(self.rng.random() * len(xs))]
+    def __init__(self, words: Words, generator: random.Random) -> None:
+        self._words, self._generator = words, generator
+        self._templates = [templates for _, weight, templates in _STRUCTURES for _ in range(weight)]
+        self._kinds = tuple(words.nouns)
 
-    def two(self, xs):
-        i = int(self.rng.random() * len(xs))
-        j = int(self.rng.random() * (len(xs) - 1))
-        return xs[i], xs[j + (j >= i)]
-
-    def sentence(self, *, positive):
-        w = self.words
-        self.structure, _, templates = _STRUCTURES[self.pick(self.bag)]
-        t = self.pick(templates)
-        kind = self.pick(self.kinds)
-        n, m = self.two(w.nouns[kind])
-        adj, adj2 = self.two(w.adjectives[kind, positive])
-        slots = dict(
-            n=n, m=m, adj=adj, adj2=adj2, opp=self.pick(w.adjectives[kind, not positive]), adv=self.pick(_ADVERBS)
-        )
+    def write(self, *, positive: bool) -> str:
+        """Return a sentence whose opinion is positive, or negative."""
+        template = self._one(self._one(self._templates))
+        kind = self._one(self._kinds)
+        adjectives = self._words.adjectives
+        noun, other_noun = self._two(self._words.nouns[kind])
+        adjective, second_adjective = self._two(adjectives[kind, positive])
+        slots = {"n": noun, "m": other_noun, "adj": adjective, "adj2": second_adjective}
+        slots["opp"] = self._one(adjectives[kind, not positive])
+        slots["adv"] = self._one(_ADVERBS)
         for role in ("verb", "effect", "thing"):
-            slots[role] = self.pick(w.others[role, positive])
-            slots["opp" + role] = self.pick(w.others[role, not positive])
-        s = t.format(**slots)
-        o = self.pick(_OPENINGS)
-        if o and not s.endswith("!"):
-            s = o + (s if s.startswith("I ") else s[0].lower() + s[1:])
-        return re.sub(r"\b([Aa]) (?=[aeio]|u(?!se|ni)|hon)", r"\1n ", s)
+            slots[role] = self._one(self._words.others[role, positive])
+            slots[f"opp{role}"] = self._one(self._words.others[role, not positive])
+        sentence = template.format(**slots)
+        opening = self._one(_OPENINGS)
+        if opening and not sentence.endswith("!"):
+            sentence = opening + (sentence if sentence.startswith("I ") else sentence[0].lower() + sentence[1:])
+        return _A_BEFORE_VOWEL.sub(r"\1n ", sentence)
+
+    def _one(self, choices: Sequence[T]) -> T:
+        return choices[int(self._generator.random() * len(choices))]
+
+    def _two(self, choices: Sequence[T]) -> tuple[T, T]:
+        """Return two different ones."""
+        first = int(self._generator.random() * len(choices))
+        second = int(self._generator.random() * (len(choices) - 1))
+        return choices[first], choices[second + (second >= first)]
