@@ -8,14 +8,14 @@ _BINARY = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def bytes_text(value: float | None) -> str:
-    """Return a number of bytes with a binary unit: ``1.50 GiB``."""
+    """Return a number of bytes with a binary unit and three digits or more: ``1.50 GiB``, ``1020 MiB``."""
     if value is None:
         return NOT_MEASURED
-    for unit in _BINARY[:-1]:
-        if abs(value) < 1024:  # noqa: PLR2004 - binary units
-            return f"{value:.3g} {unit}" if unit != "B" else f"{value:.0f} B"
-        value /= 1024
-    return f"{value:.3g} {_BINARY[-1]}"
+    unit = 0
+    while abs(value) >= 1024 and unit < len(_BINARY) - 1:  # noqa: PLR2004 - binary units
+        value, unit = value / 1024, unit + 1
+    digits = 0 if unit == 0 or abs(value) >= 100 else 1 if abs(value) >= 10 else 2  # noqa: PLR2004 - three digits
+    return f"{value:.{digits}f} {_BINARY[unit]}"
 
 
 def seconds_text(value: float | None) -> str:

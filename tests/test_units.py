@@ -12,8 +12,10 @@ from freezebench import units
     [
         (units.bytes_text(None), "–"),
         (units.bytes_text(0), "0 B"),
-        (units.bytes_text(1536), "1.5 KiB"),
-        (units.bytes_text(3 * 2**30), "3 GiB"),
+        (units.bytes_text(1536), "1.50 KiB"),
+        (units.bytes_text(3 * 2**30), "3.00 GiB"),
+        (units.bytes_text(1020 * 2**20), "1020 MiB"),
+        (units.bytes_text(2.0**60), "1048576 TiB"),
         (units.seconds_text(None), "–"),
         (units.seconds_text(0.12345), "0.123 s"),
         (units.seconds_text(87.46), "87.5 s"),

@@ -169,6 +169,12 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
     lines += [
         f"Data: {note}" for note in _once(note for record in records if record.data for note in record.data.notes)
     ]
+    undertrained = [result.freeze for result in results if result.undertrained]
+    if undertrained:
+        lines.append(
+            f"Undertrained: the best epoch was the last one for {', '.join(undertrained)}; more epochs might raise their "
+            "accuracy."
+        )
     lines += [f"Warning: {warning}." for warning in _once(w.rstrip(".") for result in results for w in result.warnings)]
     lines += _footnotes(results)
     return lines

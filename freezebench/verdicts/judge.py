@@ -54,6 +54,11 @@ class ConfigurationResult:
         return FreezeSpec.parse(self.freeze).is_none
 
     @property
+    def undertrained(self) -> bool:
+        """Whether some run's best epoch was its last one, so that more epochs might raise the accuracy."""
+        return any(record.undertrained for record in self.records)
+
+    @property
     def deciding(self) -> Verdict | None:
         """The verdict that the test's outcome rests on: at the limit if one is asserted, else at the margin."""
         return self.gate or self.verdict
@@ -92,10 +97,6 @@ def judge(
         broken = broken or _different_arms(records, baseline)
         degenerate = None if broken else _degenerate(records)
         warnings += [f"{freeze}: {degenerate}"] if degenerate else []
-    if any(record.undertrained for record in records):
-        warnings.append(
-            f"{freeze} is undertrained: its best epoch was the last one; more epochs might raise its accuracy"
-        )
     verdict = None
     if broken:
         verdict = invalid_verdict(broken, margin_pp=margin_pp, num_seeds=len(records))
