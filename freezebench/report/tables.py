@@ -172,8 +172,8 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
     undertrained = [result.freeze for result in results if result.undertrained]
     if undertrained:
         lines.append(
-            f"Undertrained: the best epoch was the last one for {', '.join(undertrained)}; more epochs might raise their "
-            "accuracy."
+            f"Undertrained: the best epoch was the last one for {', '.join(undertrained)}; "
+            "more epochs might raise their accuracy."
         )
     lines += [f"Warning: {warning}." for warning in _once(w.rstrip(".") for result in results for w in result.warnings)]
     lines += _footnotes(results)
