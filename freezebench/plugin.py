@@ -195,7 +195,8 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     lines: list[str] = []
     for settings in dict.fromkeys(settings for settings, _ in planned):
         specs = [spec for planned_settings, spec in planned if planned_settings == settings]
-        lines += [] if session.is_asked_for else plan_lines(settings)
+        # The header told what flags and ini file say; a marker may say more.
+        lines += [] if session.is_asked_for and settings == session.settings() else plan_lines(settings)
         implied = (
             "" if "none" in specs else "; the unfrozen baseline runs as well, since every drop is measured from it"
         )
@@ -332,3 +333,5 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(line)
     for path in session.written:
         terminalreporter.write_line(f"freezebench: wrote {path}")
+    if session.report_problem:
+        terminalreporter.write_line(f"freezebench: {session.report_problem}", red=True)

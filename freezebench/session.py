@@ -33,6 +33,7 @@ class FreezeSession:
         num_test: Number of test sentences, once settings were checked.
         infos: What was saved with each benchmark, by node id.
         written: Files of the report.
+        report_problem: Why the last report could not be written.
     """
 
     def __init__(self, flags: Mapping[str, Any], ini: Mapping[str, Any], *, has_reference: bool = False) -> None:
@@ -52,6 +53,7 @@ class FreezeSession:
         self.num_test: dict[Settings, int] = {}
         self.infos: dict[str, dict[str, Any]] = {}
         self.written: list[Path] = []
+        self.report_problem: str | None = None
         self._progress: Progress | None = None
         for source in (self._flags, self._ini):
             for name, value in source.values.items():
@@ -148,13 +150,20 @@ class FreezeSession:
     def write_report(self) -> None:
         """Write the report of everything so far, if one is asked for: what is finished survives what comes later.
 
-        Raises:
-            OSError: If the folder cannot be written to.
+        A full disk must not turn a good run red: the problem is kept for the summary.
         """
-        if self.report_folder is not None:
-            from freezebench.report.files import write_report
+        if self.report_folder is None:
+            return
+        from freezebench.report.files import write_report
 
+        try:
             self.written = write_report(self.report_folder, self.summaries())
+            self.report_problem = None
+        except OSError as error:
+            self.report_problem = (
+                f"the report could not be written to {self.report_folder} ({error.strerror or error}); what stands there "
+                "is older than this summary"
+            )
 
     @property
     def executor(self) -> Executor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ import made_up
 from freezebench.errors import ModelError, SettingsError
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
+from freezebench.report import files
 from freezebench.report.progress import Progress
 from freezebench.runs.costs import combine, timing_readings
 from freezebench.runs.executor import Executor
@@ -178,6 +180,24 @@ def test_nothing_falls_back_where_nobody_watches(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("CI", "true")
     with pytest.raises(SettingsError, match=r"the Hub is silent.*no falling back"):
         _session(has_reference=reason == "reference").settings()
+
+
+def test_a_report_that_cannot_be_written_is_told_and_fails_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A disk that fills up while runs train costs the file, not the results."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "write_whole", full)
+    session = FreezeSession({"report": str(tmp_path)}, {})
+    session.write_report()
+    assert "No space left on device" in str(session.report_problem)
+    monkeypatch.undo()
+    session.write_report()
+    assert session.report_problem is None
+    assert [path.name for path in session.written] == ["report.md", "report.csv", "report.json"]
 
 
 def test_a_named_preset_is_never_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
