@@ -161,8 +161,8 @@ class FreezeSession:
             self.report_problem = None
         except OSError as error:
             self.report_problem = (
-                f"the report could not be written to {self.report_folder} ({error.strerror or error}); what stands there "
-                "is older than this summary"
+                f"the report could not be written to {self.report_folder} ({error.strerror or error}); "
+                "what stands there is older than this summary"
             )
 
     @property
