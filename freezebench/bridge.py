@@ -157,7 +157,9 @@ class BenchmarkBridge:
         saved = dict(compared_benchmark)
         saved.get("machine_info", {}).pop(EXTRA_INFO, None)
         self._saved.append(saved)
-        self._other_machine = saved.get("machine_info", {}).get("cpu") != machine_info.get("cpu")
+        # Clock rates vary from moment to moment, and saved tuples come back as lists: the model's name decides.
+        names = [(info.get("cpu") or {}).get("brand_raw") for info in (saved.get("machine_info", {}), machine_info)]
+        self._other_machine = names[0] != names[1]
         compared_benchmark["machine_info"] = machine_info
 
     def comparison_lines(self) -> list[str]:

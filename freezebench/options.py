@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 INCONCLUSIVE_POLICIES = ("skip", "pass", "fail")
 
 _SMALLEST_POINTS = 0.1
+_LARGEST_SEED = 2**32 - 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +88,14 @@ def _whole(smallest: int, what: str) -> Callable[[str], int]:
         return number
 
     return read
+
+
+def _seed(text: str) -> int:
+    """Return a seed that torch, numpy and the Trainer all take, with room for those that follow it."""
+    number = _whole(0, "a seed")(text)
+    if number > _LARGEST_SEED:
+        raise SettingsError(f"a seed is at most {_LARGEST_SEED}.")
+    return number
 
 
 def _choice(*choices: str) -> Callable[[str], str]:
@@ -203,7 +212,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="seed",
         metavar="SEED",
-        read=_whole(0, "a seed"),
+        read=_seed,
         help="the first seed; the others are SEED + 1, SEED + 2, … (default: 42)",
     ),
     Option(

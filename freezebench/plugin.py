@@ -111,7 +111,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         specs = [str(spec) for spec in session.grid(settings)]
     except FreezebenchError as error:
         # A usage error raised here would end pytest as interrupted (2), not as a usage error (4).
-        session.errors.append(str(error))
+        session.errors[metafunc.definition.nodeid] = str(error)
     metafunc.parametrize("freeze_spec", specs, ids=specs, indirect=True)
 
 
@@ -128,12 +128,18 @@ def _marker_values(node: pytest.Item | Any) -> dict[str, Any]:
 
 
 def _settings_of(item: pytest.Item) -> Settings:
-    return _session(item.config).settings(_marker_values(item), item.nodeid.partition("[")[0])
+    return _session(item.config).settings(_marker_values(item), _definition(item))
 
 
-def _freeze_items(items: list[pytest.Item]) -> list[pytest.Item]:
-    """Return the freeze tests among the items."""
-    return [item for item in items if "freeze_spec" in getattr(getattr(item, "callspec", None), "params", {})]
+def _freeze_items(config: pytest.Config, items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return the freeze tests among the items, those left out whose settings are in error."""
+    found = [item for item in items if "freeze_spec" in getattr(getattr(item, "callspec", None), "params", {})]
+    return [item for item in found if _definition(item) not in _session(config).errors] if found else []
+
+
+def _definition(item: pytest.Item) -> str:
+    """Return the node id of an item's test function."""
+    return item.nodeid.partition("[")[0]
 
 
 def _spec_of(item: pytest.Item) -> str:
@@ -153,9 +159,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     session = config.stash.get(_SESSION, None)
     if session is None:
         return
-    if session.errors:
-        raise pytest.UsageError("\n".join(dict.fromkeys(session.errors)))
-    selected = _freeze_items(items)
+    # Errors of tests that were deselected are nobody's business.
+    errors = dict.fromkeys(session.errors[name] for name in map(_definition, items) if name in session.errors)
+    if errors:
+        raise pytest.UsageError("\n".join(errors))
+    selected = _freeze_items(config, items)
     if not selected:
         return
     _refuse_combinations(config)
@@ -186,24 +194,29 @@ def pytest_report_header(config: pytest.Config) -> list[str] | None:
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
     """Say what is going to run and what it can resolve."""
     session = config.stash.get(_SESSION, None)
-    # pytest reports what it collected on its way to a usage error, too.
-    if session is None or session.errors:
+    if session is None:
         return []
-    planned = [(_settings_of(item), _spec_of(item)) for item in _freeze_items(items)]
+    # pytest reports what it collected on its way to a usage error, too.
+    planned = [(_settings_of(item), _spec_of(item)) for item in _freeze_items(config, items)]
     from freezebench.report.plan import plan_lines, resolution_line
 
     lines: list[str] = []
     for settings in dict.fromkeys(settings for settings, _ in planned):
-        specs = [spec for planned_settings, spec in planned if planned_settings == settings]
+        specs = {spec for planned_settings, spec in planned if planned_settings == settings}
         # The header told what flags and ini file say; a marker may say more.
         lines += [] if session.is_asked_for and settings == session.settings() else plan_lines(settings)
         implied = (
             "" if "none" in specs else "; the unfrozen baseline runs as well, since every drop is measured from it"
         )
-        lines.append(f"freezebench: {len(specs)} configurations × {settings.num_seeds} seeds{implied}")
+        counts = f"{_counted(len(specs), 'configuration')} × {_counted(settings.num_seeds, 'seed')}"
+        lines.append(f"freezebench: {counts}{implied}")
         if settings in session.num_test:
             lines.append(resolution_line(settings, session.num_test[settings]))
     return lines
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 # --- running ------------------------------------------------------------------------------------------------------
@@ -233,10 +246,12 @@ class FreezeRun:
         from freezebench.report.sentences import gate_sentence
 
         session = _session(self._item.config)
-        result = self._result = session.result(self.settings, str(self.spec))
-        info = record_benchmark(self._benchmark, self._item, self._item.stash[_CLOCK], result)
-        session.infos[self._item.nodeid] = info
-        session.write_report()
+        # Paths were given from where pytest was started, wherever the test has gone since.
+        with contextlib.chdir(self._item.config.invocation_params.dir):
+            result = self._result = session.result(self.settings, str(self.spec))
+            info = record_benchmark(self._benchmark, self._item, self._item.stash[_CLOCK], result)
+            session.infos[self._item.nodeid] = info
+            session.write_report()
         standing = result.standing
         fails = standing in ("broken", "worse") or (standing == "undecided" and self.settings.inconclusive == "fail")
         if fails:
@@ -266,7 +281,7 @@ def freeze_run(request: pytest.FixtureRequest, freeze_spec: FreezeSpec, benchmar
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     """Show progress while tests run; afterwards, in CI, fail a session in which nothing was decided."""
     config = session.config
-    planned = [(_settings_of(item), _spec_of(item)) for item in _freeze_items(session.items)]
+    planned = [(_settings_of(item), _spec_of(item)) for item in _freeze_items(config, session.items)]
     if planned and not config.option.collectonly:
         _session(config).start_progress(_writer(config), live=_is_live(config), planned=planned)
     outcome = yield

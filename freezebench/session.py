@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freezebench.errors import SettingsError
+from freezebench.errors import DataError, SettingsError
 from freezebench.options import BY_NAME, in_ci
 from freezebench.settings import Settings, Source, check_names, resolve
 from freezebench.specs.grid import parse_grid
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from freezebench.specs.run import RunSpec
     from freezebench.verdicts.judge import ConfigurationResult
 
+_FEWEST_TEST_SENTENCES = 2
+
 
 class FreezeSession:
     """Settings, runs and results of one session; heavy imports wait until something is run.
 
     Attributes:
-        errors: What is wrong with the request, in sentences, collected so that all of it is said at once.
+        errors: What is wrong with a test's settings, in a sentence, by node id: it matters once the test is selected.
         num_test: Number of test sentences, once settings were checked.
         infos: What was saved with each benchmark, by node id.
         written: Files of the report.
@@ -49,7 +51,7 @@ class FreezeSession:
         self._executor: Executor | None = None
         self._shelf: DataShelf | None = None
         self._results: dict[Settings, dict[str, ConfigurationResult]] = {}
-        self.errors: list[str] = []
+        self.errors: dict[str, str] = {}
         self.num_test: dict[Settings, int] = {}
         self.infos: dict[str, dict[str, Any]] = {}
         self.written: list[Path] = []
@@ -95,6 +97,11 @@ class FreezeSession:
         from freezebench.tasks.model_source import read_depth
 
         num_layers = settings.num_layers or read_depth(settings.model)
+        if settings.num_layers and ":" not in settings.model and read_depth(settings.model) != num_layers:
+            raise SettingsError(
+                f"num_layers={num_layers} was given, but {settings.model} has {read_depth(settings.model)} layers. "
+                "Leave it out: it is meant for factories."
+            )
         for spec in settings.named_specs:
             parse_grid(spec, num_layers, settings.model)
         return parse_grid(settings.grid, num_layers, settings.model)
@@ -111,14 +118,25 @@ class FreezeSession:
         if self.report_folder is not None:
             prepare_folder(self.report_folder)
         check_model_source(settings.model)
-        self.num_test[settings] = len(self.shelf.data(settings.data, settings.model).test)
+        if settings.device.startswith("cuda"):
+            from freezebench.training.precision import resolve_device
+
+            resolve_device(settings.device)
+        num_test = len(self.shelf.data(settings.data, settings.model).test)
+        if num_test < _FEWEST_TEST_SENTENCES:
+            raise DataError(
+                f"{settings.data.source} has {num_test} test sentence: an interval needs at least "
+                f"{_FEWEST_TEST_SENTENCES}. Give a larger test split."
+            )
+        self.num_test[settings] = num_test
 
     def result(self, settings: Settings, freeze: str) -> ConfigurationResult:
         """Return one configuration's result, training what is missing, the baseline included."""
-        results = self._results.setdefault(_comparison(settings), {})
         for spec in dict.fromkeys(("none", freeze)):
-            results[spec] = self.executor.result(settings, spec)
-        return results[freeze]
+            result = self.executor.result(settings, spec)
+            # Only now: an interrupted run leaves no empty table behind.
+            self._results.setdefault(_comparison(settings), {})[spec] = result
+        return result
 
     def summaries(self) -> list[tuple[Settings, Summary]]:
         """Return the summary of every comparison that has results."""

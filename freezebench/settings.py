@@ -118,6 +118,8 @@ def resolve(sources: Sequence[Source], default_preset: Callable[[], tuple[str, s
             place = source.name_of(name)
             given[name] = BY_NAME[name].parse(value, place)
             places[name] = place
+    if num_layers is not None and (isinstance(num_layers, bool) or not isinstance(num_layers, int) or num_layers < 1):
+        raise SettingsError(f"freeze marker, num_layers={num_layers!r}: give a whole number from 1 on.")
     if "preset" in given:
         base, reason = preset(given["preset"]), f"named by {places['preset']}"
     else:

@@ -29,7 +29,7 @@ class Row:
         learning_rate: AdamW's rate at the first step.
         train_s: Median seconds of training alone.
         speedup: Baseline's median train time over this one's.
-        samples_per_s: Median of training sentences per second.
+        samples_per_s: Training sentences per second, at that median.
         memory_metric: Which figure ``peak_memory_bytes`` is.
         peak_memory_bytes: Largest peak memory over the seeds.
         memory_saving: Share of the baseline's peak that is saved, at most 1.
@@ -97,7 +97,7 @@ def row(result: ConfigurationResult) -> Row:
         learning_rate=result.records[0].spec.protocol.learning_rate if result.records else None,
         train_s=train_s,
         speedup=baseline_s / train_s if train_s and baseline_s else None,
-        samples_per_s=_median(records, "samples_per_s"),
+        samples_per_s=_samples(records) / train_s if train_s else None,
         memory_metric=memory,
         peak_memory_bytes=peak,
         memory_saving=_saving(peak, baseline_peak),
@@ -153,11 +153,15 @@ def _saving(value: float | None, baseline: float | None) -> float | None:
     return 1 - value / baseline if value is not None and baseline else None
 
 
+def _samples(records: Sequence[RunRecord]) -> int:
+    """Return how many training sentences a run sees, those of all epochs counted."""
+    data = records[0].data if records else None
+    return 0 if data is None else data.num_train * len(records[0].epochs)
+
+
 def _per_1000_samples(records: Sequence[RunRecord], energy_j: float | None) -> float | None:
-    """Return energy per thousand training sentences, those of all epochs counted."""
-    if energy_j is None or not records or records[0].data is None:
-        return None
-    return 1000 * energy_j / (records[0].data.num_train * len(records[0].epochs))
+    """Return energy per thousand training sentences."""
+    return 1000 * energy_j / _samples(records) if energy_j is not None and _samples(records) else None
 
 
 def _saving_uncertainty(records: Sequence[RunRecord], baseline: Sequence[RunRecord], metric: str) -> float | None:

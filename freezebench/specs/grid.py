@@ -11,7 +11,13 @@ from freezebench.specs.freeze import GRAMMAR, FreezeSpec
 
 
 def ladder(num_layers: int) -> list[FreezeSpec]:
-    """Return ``none, emb, emb+L0, …``: the nested prefixes of an encoder, the last of which trains the head alone."""
+    """Return ``none, emb, emb+L0, …``: the nested prefixes of an encoder, the last of which trains the head alone.
+
+    Raises:
+        SpecError: If there is no layer.
+    """
+    if num_layers < 1:
+        raise SpecError(f"a ladder needs a model with at least one layer, not {num_layers}.")
     return [FreezeSpec(), *(FreezeSpec.prefix(frozen) for frozen in range(num_layers + 1))]
 
 

@@ -58,6 +58,8 @@ BAD = [
     (["--freeze-text-column=review"], "--freeze-text-column"),
     (["--freeze-report=test_project.py"], "cannot write there"),
     (["--benchmark-cprofile=cumtime"], "--benchmark-cprofile was asked for"),
+    (["--freeze-device=cuda:17"], "device cuda:17 was asked for, but torch"),
+    (["--freeze-seed=99999999999"], "a seed is at most"),
     (["--freeze-preset=sst3"], "choose from distilbert-sst2, embedded, notebook."),
 ]
 
@@ -114,6 +116,32 @@ def test_freeze_tests_can_be_left_out_by_their_marker(project: Project) -> None:
         "--benchmark-only", "--freeze-grid=none", "test_project.py", "test_other.py::test_plain"
     )
     result.assert_outcomes(passed=1, skipped=1)
+
+
+def test_a_deselected_freeze_test_hurts_nobody(project: Project) -> None:
+    """A model that cannot be had is an error of those who select its test, and of nobody else."""
+    pytester = project()
+    pytester.makepyfile(
+        test_mixed="""
+            import pytest
+            def test_plain(): pass
+            @pytest.mark.freeze(model="no/such-model", data="no/such-data")
+            def test_missing(freeze_run): freeze_run()
+        """
+    )
+    for selection in (["-m", "not freeze", "test_mixed.py"], ["-k", "plain"], ["test_mixed.py::test_plain"]):
+        assert pytester.runpytest_inprocess(*selection).parseoutcomes()["passed"] == 1
+    assert pytester.runpytest_inprocess("test_mixed.py").ret == pytest.ExitCode.USAGE_ERROR
+
+
+@pytest.mark.parametrize(
+    ("marker", "sentence"), [("num_layers='two'", "whole number"), ("num_layers=5", "has 2 layers")]
+)
+def test_a_stated_depth_is_checked(project: Project, marker: str, sentence: str) -> None:
+    """It is meant for factories, and it is a positive whole number."""
+    result = project(marker).runpytest_inprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: *{sentence}*"])
 
 
 def test_the_header_says_what_is_asked_for(project: Project) -> None:

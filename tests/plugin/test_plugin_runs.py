@@ -109,7 +109,7 @@ def test_the_baseline_runs_on_demand(project: Project) -> None:
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
         [
-            "freezebench: 1 configurations × 3 seeds; the unfrozen baseline runs as well*",
+            "freezebench: 1 configuration × 3 seeds; the unfrozen baseline runs as well*",
             "*[[]6/6[]] emb+L0 seed 44*",
             "none *baseline*",
             "emb+L0 *",
@@ -123,6 +123,45 @@ def test_baselines_come_first_whatever_the_order(project: Project) -> None:
     result = project(WIDE).runpytest_inprocess("-v", *ids)
     lines = [line for line in result.outlines if line.startswith("test_project.py::test_it")]
     assert lines[0].startswith("test_project.py::test_it[none]")
+
+
+def test_an_interruption_shows_what_is_done_and_no_traceback(project: Project) -> None:
+    """Ctrl-C in the first run leaves nothing to show; in a later one, the finished configurations."""
+    pytester = project(WIDE)
+    for first_spec, shown in (("none", False), ("emb", True)):
+        pytester.makeconftest(
+            f"""
+            import freezebench.runs.experiment as experiment
+            real = experiment.run
+            def run(spec, **options):
+                if spec.freeze == {first_spec!r}:
+                    raise KeyboardInterrupt
+                return real(spec, **options)
+            experiment.run = run
+            """
+        )
+        result = pytester.runpytest_subprocess("--freeze-grid=none,emb")
+        assert result.ret == pytest.ExitCode.INTERRUPTED
+        assert ("none " in result.stdout.str() and "baseline" in result.stdout.str()) is shown
+        result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_paths_are_those_of_the_start(project: Project, tiny_data: Path) -> None:
+    """A test that changes its folder still finds model, data and report."""
+    pytester = project(WIDE)
+    (pytester.path / "data").symlink_to(tiny_data)
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.fixture(autouse=True)
+        def elsewhere(tmp_path, monkeypatch):
+            monkeypatch.chdir(tmp_path)
+        """
+    )
+    result = pytester.runpytest_inprocess("--freeze-grid=none", "--freeze-data=data", "--freeze-report=out")
+    result.assert_outcomes(passed=1)
+    assert (pytester.path / "out" / "report.json").is_file()
 
 
 def test_without_a_limit_the_verdict_is_shown_and_nothing_asserted(project: Project) -> None:
@@ -147,6 +186,7 @@ def test_comparison_with_a_saved_run(project: Project) -> None:
             "*test_it[[]none[]] (0001_*",
         ]
     )
+    result.stdout.no_fnmatch_line("*another CPU model*")
 
 
 @pytest.mark.parametrize("option", [["-p", "no:benchmark"], ["--benchmark-disable"]])

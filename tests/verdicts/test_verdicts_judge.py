@@ -82,6 +82,13 @@ def test_identical_predictions_across_seeds_break_the_baseline() -> None:
     assert "identical predictions" in str(judge("none", same, same, **LIMITS).broken)
 
 
+def test_a_perfect_baseline_is_no_fault() -> None:
+    """Seeds that all solve an easy test set agree on every sentence, as they should."""
+    perfect = made_up.seeds("none", accuracy=2.0)
+    assert len({record.test for record in perfect}) == 1
+    assert judge("none", perfect, perfect, **LIMITS).standing == "ok"
+
+
 def test_arms_that_cannot_be_paired_are_invalid() -> None:
     """Other test sentences or other seeds are no pairs."""
     other_test = judge("emb", made_up.seeds("emb", num_test=300), made_up.seeds("none"), **LIMITS)
