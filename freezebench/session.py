@@ -96,10 +96,12 @@ class FreezeSession:
         """
         from freezebench.tasks.model_source import read_depth
 
-        num_layers = settings.num_layers or read_depth(settings.model)
-        if settings.num_layers and ":" not in settings.model and read_depth(settings.model) != num_layers:
+        stated = settings.num_layers
+        # Only a factory (module:function) has no configuration file to read the depth from.
+        num_layers = stated if stated and ":" in settings.model else read_depth(settings.model)
+        if stated and stated != num_layers:
             raise SettingsError(
-                f"num_layers={num_layers} was given, but {settings.model} has {read_depth(settings.model)} layers. "
+                f"num_layers={stated} was given, but {settings.model} has {num_layers} layers. "
                 "Leave it out: it is meant for factories."
             )
         for spec in settings.named_specs:
