@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from freezebench.specs.grid import PerSpec
+    from freezebench.specs.looks import Looks
 
 INCONCLUSIVE_POLICIES = ("skip", "pass", "fail")
 
@@ -31,6 +32,7 @@ class Option:
         help: What the option does, with its unit and default.
         read: Returns the value of a text; raises ``SettingsError`` or ``SpecError`` with the reason.
         in_marker: Whether a ``freeze`` marker may set it for its test.
+        is_switch: Whether the flag stands alone and means yes.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Option:
     help: str
     read: Callable[[str], Any]
     in_marker: bool = True
+    is_switch: bool = False
 
     @property
     def flag(self) -> str:
@@ -134,6 +137,37 @@ def _grid(text: str) -> str:
     return ",".join(split_grid(text))
 
 
+def _looks(text: str) -> Looks:
+    from freezebench.specs.looks import Looks
+
+    return Looks.parse(text)
+
+
+def _yes_or_no(text: str) -> bool:
+    words = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+    if text.lower() not in words:
+        raise SettingsError("choose yes or no.")
+    return words[text.lower()]
+
+
+def _per_spec(smallest: float, largest: float, expected: str) -> Callable[[str], PerSpec]:
+    """Return a reader of numbers per configuration within bounds."""
+
+    def read(text: str) -> PerSpec:
+        from freezebench.specs.grid import PerSpec
+
+        numbers = PerSpec.parse(text)
+        if any(not smallest <= number <= largest for number in numbers.numbers):
+            raise SettingsError(f"{expected}, from {smallest:g} to {largest:g}.")
+        return numbers
+
+    return read
+
+
+_RATIO = _per_spec(0.1, 10, "the limit is a multiple of the saved run's figure, 1.05 for at most 5 % more")
+_SAVING = _per_spec(0.1, 99.9, "the saving is in per cent of what no freezing needs")
+
+
 def _learning_rates(text: str) -> PerSpec:
     from freezebench.specs.grid import PerSpec
 
@@ -206,8 +240,9 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="num_seeds",
         metavar="K",
-        read=_whole(1, "the number of seeds"),
-        help="seeds per configuration; one seed gives figures and no verdict (default: the preset's)",
+        read=_looks,
+        help="seeds per configuration: one number, or 3,5,8 to judge after 3, 5 and 8 seeds and stop as soon as the "
+        "configuration is decided; one seed gives figures and no verdict (default: the preset's)",
     ),
     Option(
         name="seed",
@@ -278,10 +313,57 @@ OPTIONS: tuple[Option, ...] = (
         "configuration: 2,emb+L0-4:5 (default: the preset's or marker's limits; none for your own model or data)",
     ),
     Option(
+        name="pool_seeds",
+        metavar="YES",
+        read=_yes_or_no,
+        is_switch=True,
+        help="estimate the variance between seeds over all configurations together, assuming that it is the same "
+        "(default: each configuration by itself)",
+    ),
+    Option(
+        name="min_speedup",
+        metavar="TIMES",
+        read=_per_spec(1.01, 1000, "the speed-up is how many times as fast as without freezing"),
+        help="require that freezing trains at least this many times as fast as no freezing, one number or per "
+        "configuration: emb+L0-3:1.5; interleaves 5 runs with 5 unfrozen ones (default: nothing is required)",
+    ),
+    Option(
+        name="min_energy_saving",
+        metavar="PERCENT",
+        read=_SAVING,
+        help="require that freezing saves this much of the energy of training, likewise (default: nothing is required)",
+    ),
+    Option(
+        name="min_memory_saving",
+        metavar="PERCENT",
+        read=_SAVING,
+        help="require that freezing saves this much of the peak memory (default: nothing is required)",
+    ),
+    Option(
+        name="max_time",
+        metavar="TIMES",
+        read=_RATIO,
+        help="with --benchmark-compare: assert that training takes at most this many times as long as in the saved "
+        "run, one number or per configuration: 1.05,emb:1.1; needs 5 seeds on both sides (default: only shown)",
+    ),
+    Option(
+        name="max_energy",
+        metavar="TIMES",
+        read=_RATIO,
+        help="with --benchmark-compare: likewise for the energy of training (default: shown, not asserted)",
+    ),
+    Option(
+        name="max_memory",
+        metavar="TIMES",
+        read=_RATIO,
+        help="with --benchmark-compare: likewise for peak memory, by plain tolerance: 1.01 (default: shown, not "
+        "asserted)",
+    ),
+    Option(
         name="inconclusive",
         metavar="POLICY",
         read=_choice(*INCONCLUSIVE_POLICIES),
-        help="outcome of a test whose limit the evidence cannot decide: skip, pass or fail (default: skip)",
+        help="outcome of a test whose limits the evidence cannot decide: skip, pass or fail (default: skip)",
     ),
     Option(
         name="report",

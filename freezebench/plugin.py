@@ -34,7 +34,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Register every option of the table as flag and ini key."""
     group = parser.getgroup("freezebench", "freezebench: which layers can be frozen, at what cost, saving what")
     for option in OPTIONS:
-        group.addoption(option.flag, dest=option.ini, metavar=option.metavar, default=None, help=option.help)
+        takes = {"action": "store_const", "const": "yes"} if option.is_switch else {"metavar": option.metavar}
+        group.addoption(option.flag, dest=option.ini, default=None, help=option.help, **takes)
         parser.addini(option.ini, f"default of {option.flag}", default=None)
 
 
@@ -69,8 +70,11 @@ def _session(config: pytest.Config) -> FreezeSession:
     if _SESSION not in config.stash:
         from freezebench.session import FreezeSession
 
-        has_reference = config.getoption("benchmark_compare", None) is not None
-        config.stash[_SESSION] = FreezeSession(*_given(config), has_reference=has_reference)
+        config.stash[_SESSION] = FreezeSession(
+            *_given(config),
+            has_reference=config.getoption("benchmark_compare", None) is not None,
+            with_times=not config.getoption("benchmark_disable", None),
+        )
     return config.stash[_SESSION]
 
 
@@ -208,7 +212,8 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
         implied = (
             "" if "none" in specs else "; the unfrozen baseline runs as well, since every drop is measured from it"
         )
-        counts = f"{_counted(len(specs), 'configuration')} × {_counted(settings.num_seeds, 'seed')}"
+        looks = ", then ".join(str(count) for count in settings.looks.counts)
+        counts = f"{_counted(len(specs), 'configuration')} × {looks} seed" + ("" if looks == "1" else "s")
         lines.append(f"freezebench: {counts}{implied}")
         if settings in session.num_test:
             lines.append(resolution_line(settings, session.num_test[settings]))

@@ -38,8 +38,21 @@ class FreezeSession:
         report_problem: Why the last report could not be written.
     """
 
-    def __init__(self, flags: Mapping[str, Any], ini: Mapping[str, Any], *, has_reference: bool = False) -> None:
-        """Take raw option values by name, and whether results are going to be compared with a saved run.
+    def __init__(
+        self,
+        flags: Mapping[str, Any],
+        ini: Mapping[str, Any],
+        *,
+        has_reference: bool = False,
+        with_times: bool = True,
+    ) -> None:
+        """Take raw option values by name.
+
+        Args:
+            flags: Those of the command line.
+            ini: Those of the ini file.
+            has_reference: Whether results are going to be compared with a saved run.
+            with_times: Whether limits on time and energy count.
 
         Raises:
             SettingsError: If a value is bad.
@@ -47,6 +60,8 @@ class FreezeSession:
         self._flags = Source(place="{flag}", values=flags)
         self._ini = Source(place="ini key {ini}", values=ini)
         self._has_reference = has_reference
+        self._with_times = with_times
+        self._grids: dict[Settings, list[str]] = {}
         self._default_preset: tuple[str, str] | None = None
         self._executor: Executor | None = None
         self._shelf: DataShelf | None = None
@@ -115,6 +130,7 @@ class FreezeSession:
             FreezebenchError: If they cannot.
         """
         from freezebench.report.files import prepare_folder
+        from freezebench.report.plan import refuse_undecidable
         from freezebench.tasks.model_source import check_model_source
 
         if self.report_folder is not None:
@@ -131,13 +147,17 @@ class FreezeSession:
                 f"{_FEWEST_TEST_SENTENCES}. Give a larger test split."
             )
         self.num_test[settings] = num_test
+        refuse_undecidable(settings, [str(spec) for spec in self.grid(settings)], num_test)
 
     def result(self, settings: Settings, freeze: str) -> ConfigurationResult:
         """Return one configuration's result, training what is missing, the baseline included."""
+        grid = self._grids.get(settings, ())
         for spec in dict.fromkeys(("none", freeze)):
-            result = self.executor.result(settings, spec)
+            result = self.executor.result(settings, spec, grid=grid, with_times=self._with_times)
             # Only now: an interrupted run leaves no empty table behind.
             self._results.setdefault(_comparison(settings), {})[spec] = result
+        # Candidates that needed more seeds have extended the baseline since its own test reported.
+        self._results[_comparison(settings)]["none"] = self.executor.unfrozen(settings)
         return result
 
     def summaries(self) -> list[tuple[Settings, Summary]]:
@@ -150,11 +170,12 @@ class FreezeSession:
         self, write: Callable[[str, bool], None], *, live: bool, planned: Iterable[tuple[Settings, str]]
     ) -> None:
         """Show progress from now on; ``planned`` are the tests to come, baselines count where they are implied."""
+        from freezebench.report.plan import num_first_runs
         from freezebench.report.progress import Progress
 
-        specs = [(settings, freeze) for settings, spec in planned for freeze in ("none", spec)]
-        runs = {settings.run_spec(freeze, seed).run_id for settings, freeze in specs for seed in settings.seeds}
-        self._progress = Progress(write, live=live, num_runs=len(runs))
+        for settings, spec in planned:
+            self._grids.setdefault(settings, []).append(spec)
+        self._progress = Progress(write, live=live, num_runs=num_first_runs(self._grids, with_times=self._with_times))
 
     def nothing_decided(self) -> str | None:
         """Return a complaint if candidates were trained and the evidence decides about none of them."""

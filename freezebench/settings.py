@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from freezebench.errors import SettingsError
 from freezebench.options import BY_NAME, OPTIONS
 from freezebench.specs.grid import PerSpec
+from freezebench.specs.limits import CostLimits
+from freezebench.specs.looks import Looks
 from freezebench.specs.presets import Preset, preset
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 
@@ -48,12 +50,14 @@ class Settings:
         protocol: How to train, but for the learning rate of each configuration.
         learning_rates: AdamW's rate per configuration.
         grid: Grid text.
-        num_seeds: Seeds per configuration.
+        looks: After how many seeds each configuration is judged.
         seed: The first seed.
         device: Device as it was asked for.
         margin_pp: Decision margin in percentage points.
         max_drop: Asserted limits in percentage points.
         limits_from: Where the asserted limits come from; ``None`` if nothing is asserted.
+        costs: Limits on time, energy and memory.
+        pool_seeds: Whether all configurations share one variance between seeds.
         inconclusive: ``skip``, ``pass`` or ``fail``.
         report: Folder of the report, if one is asked for.
         num_layers: Depth of the model, where a marker says it.
@@ -67,12 +71,14 @@ class Settings:
     protocol: Protocol
     learning_rates: PerSpec
     grid: str = "all"
-    num_seeds: int = 3
+    looks: Looks = Looks(counts=(3,))  # noqa: RUF009 - frozen
     seed: int = 42
     device: str = "auto"
     margin_pp: float = DEFAULT_MARGIN_PP
     max_drop: PerSpec = PerSpec()  # noqa: RUF009 - frozen
     limits_from: str | None = None
+    costs: CostLimits = CostLimits()  # noqa: RUF009 - frozen
+    pool_seeds: bool = False
     inconclusive: str = "skip"
     report: str | None = None
     num_layers: int | None = None
@@ -80,8 +86,8 @@ class Settings:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds, in the order in which they run."""
-        return tuple(range(self.seed, self.seed + self.num_seeds))
+        """The seeds that may run, in the order in which they do."""
+        return tuple(range(self.seed, self.seed + self.looks.max_seeds))
 
     def run_spec(self, freeze: FreezeSpec | str, seed: int) -> RunSpec:
         """Return the run of one configuration and seed."""
@@ -173,6 +179,8 @@ def _overlay(
         and rates == base.learning_rates
     )
     limits: PerSpec = given.get("max_drop", base.max_drop if own_experiment else PerSpec())
+    costs = CostLimits(**{name: given[name] for name in CostLimits.names() if name in given})
+    per_spec = ("max_drop", "lr", *CostLimits.names())
     return Settings(
         preset=base.name,
         preset_reason=reason,
@@ -181,16 +189,18 @@ def _overlay(
         protocol=protocol,
         learning_rates=rates,
         grid=given.get("grid", "all"),
-        num_seeds=given.get("num_seeds", base.num_seeds),
+        looks=given.get("num_seeds", base.looks),
         seed=given.get("seed", base.seed),
         device=given.get("device", "auto"),
         margin_pp=given.get("margin", DEFAULT_MARGIN_PP),
         max_drop=limits,
         limits_from=places.get("max_drop", f"preset {base.name}") if limits.numbers else None,
+        costs=costs,
+        pool_seeds=given.get("pool_seeds", False),
         inconclusive=given.get("inconclusive", "skip"),
         report=given.get("report"),
         num_layers=num_layers,
-        named_specs=tuple(spec for name in ("max_drop", "lr") if name in given for spec, _ in given[name].by_spec),
+        named_specs=tuple(spec for name in per_spec if name in given for spec, _ in given[name].by_spec),
     )
 
 

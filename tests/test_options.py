@@ -12,6 +12,7 @@ from freezebench.errors import SettingsError
 from freezebench.options import OPTIONS
 from freezebench.settings import Settings, Source, check_names, resolve
 from freezebench.specs.grid import PerSpec
+from freezebench.specs.looks import Looks
 from freezebench.specs.run import DataSpec, Protocol
 from freezebench.tasks.data import load_data
 
@@ -33,7 +34,7 @@ CASES: dict[str, tuple[str, str, Any]] = {
     "data": ("some/data", "data.source", "some/data"),
     "text_column": ("premise, hypothesis", "data.text_columns", ("premise", "hypothesis")),
     "label_column": ("stars", "data.label_column", "stars"),
-    "num_seeds": ("5", "num_seeds", 5),
+    "num_seeds": ("3,6", "looks", Looks(counts=(3, 6))),
     "seed": ("7", "seed", 7),
     "epochs": ("4", "protocol.num_epochs", 4),
     "batch_size": ("16", "protocol.batch_size", 16),
@@ -45,6 +46,13 @@ CASES: dict[str, tuple[str, str, Any]] = {
     "precision": ("bf16", "protocol.precision", "bf16"),
     "margin": ("1.5", "margin_pp", 1.5),
     "max_drop": ("3,emb:1", "max_drop", PerSpec(default=3.0, by_spec=(("emb", 1.0),))),
+    "pool_seeds": ("yes", "pool_seeds", True),
+    "min_speedup": ("emb:1.5", "costs.min_speedup", PerSpec(by_spec=(("emb", 1.5),))),
+    "min_energy_saving": ("10", "costs.min_energy_saving", PerSpec(default=10.0)),
+    "min_memory_saving": ("10", "costs.min_memory_saving", PerSpec(default=10.0)),
+    "max_time": ("1.05", "costs.max_time", PerSpec(default=1.05)),
+    "max_energy": ("1.05", "costs.max_energy", PerSpec(default=1.05)),
+    "max_memory": ("1.01", "costs.max_memory", PerSpec(default=1.01)),
     "inconclusive": ("fail", "inconclusive", "fail"),
     "report": ("out", "report", "out"),
 }
@@ -78,6 +86,13 @@ def test_the_list_of_options_is_golden() -> None:
         "--freeze-precision",
         "--freeze-margin",
         "--freeze-max-drop",
+        "--freeze-pool-seeds",
+        "--freeze-min-speedup",
+        "--freeze-min-energy-saving",
+        "--freeze-min-memory-saving",
+        "--freeze-max-time",
+        "--freeze-max-energy",
+        "--freeze-max-memory",
         "--freeze-inconclusive",
         "--freeze-report",
     ]
@@ -98,7 +113,14 @@ def test_every_option_by_flag_ini_and_marker(name: str) -> None:
 def test_flag_beats_marker_beats_ini(name: str) -> None:
     """The most specific source that a person set now wins."""
     text, path, value = CASES[name]
-    other = {"grid": "emb", "device": "cpu", "engine": "standard", "precision": "float32", "inconclusive": "pass"}
+    other = {
+        "grid": "emb",
+        "device": "cpu",
+        "engine": "standard",
+        "precision": "float32",
+        "inconclusive": "pass",
+        "pool_seeds": "no",
+    }
     another = other.get(name, "9")
     assert _get(_resolve(flags={name: text}, marker={name: another}, ini={name: another}), path) == value
     assert _get(_resolve(marker={name: text}, ini={name: another}), path) == value
@@ -114,6 +136,15 @@ BAD = [
     ("label_column", "", "empty"),
     ("num_seeds", "0", "whole number from 1 on"),
     ("num_seeds", "three", "whole number from 1 on"),
+    ("num_seeds", "5,3", "increasing"),
+    ("num_seeds", "3,x", "increasing ones"),
+    ("pool_seeds", "maybe", "choose yes or no"),
+    ("min_speedup", "0.5", "from 1.01"),
+    ("min_memory_saving", "100", "to 99.9"),
+    ("min_energy_saving", "0", "from 0.1"),
+    ("max_time", "0.05", "1.05 for at most 5 % more"),
+    ("max_energy", "x", "cannot read"),
+    ("max_memory", "nan", "not a finite number"),
     ("seed", "-1", "whole number from 0 on"),
     ("epochs", "1.5", "whole number from 1 on"),
     ("batch_size", "0", "whole number from 1 on"),

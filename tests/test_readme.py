@@ -15,7 +15,9 @@ BEGIN, END = "<!-- options -->\n", "<!-- /options -->"
 def options_table() -> str:
     """Return the README's table of options, made from the options themselves."""
     lines = ["| option | value | what it does |", "| --- | --- | --- |"]
-    lines += [f"| `{option.flag}` | `{option.metavar}` | {option.help.replace('|', '/')} |" for option in OPTIONS]
+    for option in OPTIONS:
+        value = "" if option.is_switch else f"`{option.metavar}`"
+        lines.append(f"| `{option.flag}` | {value} | {option.help.replace('|', '/')} |")
     return "\n".join(lines) + "\n"
 
 

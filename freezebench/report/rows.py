@@ -6,15 +6,13 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from freezebench.records.headline import headline_metrics
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from freezebench.records.run_record import RunRecord
     from freezebench.verdicts.judge import ConfigurationResult
-
-# Headline figures: on a GPU its allocator's peak and its energy, on a CPU the process's peak and the packages' energy.
-GPU_METRICS = ("peak_allocated_bytes", "energy_j")
-CPU_METRICS = ("peak_rss_bytes", "cpu_energy_j")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +43,8 @@ class Row:
         verdict: Verdict at the decision margin.
         limit_pp: Asserted limit in percentage points.
         gate: Verdict at that limit.
+        num_parts: Number of further limits of the joint gate: savings, and the comparison with a saved run.
+        standing: Where the joint gate stands: ``ok``, ``undecided``, ``worse`` or ``broken``.
         broken: Why the runs mean nothing.
     """
 
@@ -74,6 +74,8 @@ class Row:
     verdict: str
     limit_pp: float | None
     gate: str | None
+    num_parts: int
+    standing: str
     broken: str | None
 
 
@@ -116,6 +118,8 @@ def row(result: ConfigurationResult) -> Row:
         verdict=_verdict_word(result),
         limit_pp=result.gate.margin_pp if result.gate else None,
         gate=result.gate.outcome if result.gate else None,
+        num_parts=len(result.parts),
+        standing=result.standing,
         broken=result.broken,
     )
 
@@ -125,11 +129,6 @@ def _verdict_word(result: ConfigurationResult) -> str:
     if result.verdict is not None:
         return result.verdict.outcome
     return "baseline"
-
-
-def headline_metrics(records: Sequence[RunRecord]) -> tuple[str, str]:
-    """Return the names of the memory and energy figures that count on the device of these runs."""
-    return GPU_METRICS if any(record.device.startswith("cuda") for record in records) else CPU_METRICS
 
 
 def _values(records: Sequence[RunRecord], metric: str) -> list[float] | None:

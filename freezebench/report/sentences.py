@@ -18,23 +18,30 @@ _DECIDED = {"non_inferior", "inferior"}
 
 
 def gate_sentence(result: ConfigurationResult) -> str:
-    """Return the outcome of a configuration's test, limit beside observation; the first word says what went wrong.
+    """Return the outcome of a configuration's test, limits beside observations; the first word says what went wrong.
 
-    ``WORSE``: freezing costs more than the limit. ``UNDECIDED``: the evidence decides neither way. ``BROKEN``: the runs
-    mean nothing.
+    ``WORSE``: a limit is shown to be passed. ``UNDECIDED``: the evidence decides neither way. ``BROKEN``: the runs, or
+    the machine they ran on, mean nothing. Of several limits the worst gives the word, and all are listed.
     """
     if result.broken:
         return f"BROKEN invalid: {result.freeze}: {result.broken}"
-    gate = result.gate
-    if gate is None:
+    if result.gate is None and not result.parts:
         return f"{result.freeze}: no limit is asserted"
+    word = {"ok": "", "worse": "WORSE ", "undecided": "UNDECIDED ", "broken": "BROKEN invalid: "}[result.standing]
+    accuracy = "" if result.gate is None else f" {_accuracy(result.gate)}"
+    parts = "".join(f"\n  {part.standing}: {part.sentence}" for part in result.parts)
+    return f"{word}{result.freeze}{accuracy}{'.' if accuracy else ''}{parts}"
+
+
+def _accuracy(gate: Verdict) -> str:
+    """Return what is known about the accuracy drop at its limit."""
     limit = f"{gate.margin_pp:g} points of no freezing"
     if gate.outcome == "non_inferior":
-        return f"{result.freeze} is within {limit}: {_observation(gate)}."
+        return f"is within {limit}: {_observation(gate)}"
     if gate.outcome == "inferior":
-        return f"WORSE {result.freeze} is not within {limit}: {_observation(gate)}."
+        return f"is not within {limit}: {_observation(gate)}"
     why = "one seed cannot tell training noise from freezing" if gate.num_seeds == 1 else "more seeds may decide"
-    return f"UNDECIDED {result.freeze} is not shown to be within {limit}: {_observation(gate)}; {why}."
+    return f"is not shown to be within {limit}: {_observation(gate)}; {why}"
 
 
 def _observation(verdict: Verdict) -> str:
@@ -87,3 +94,27 @@ def safe_prefix_sentence(results: Sequence[ConfigurationResult], rows: Sequence[
     if row.trainable_fraction is not None:
         saves += f" with {100 * row.trainable_fraction:.1f} % of the parameters"
     return f"Deepest safe prefix: {deepest} is within {limit} ({_observation(ladder[deepest])}) at {rates}{saves}."
+
+
+def recommendation_sentence(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> str:
+    """Return the cheapest configuration that is safe and passes its limits; time decides, else what trains."""
+    safe = {
+        result.freeze
+        for result in results
+        if result.verdict is not None and result.verdict.outcome == "non_inferior" and result.standing == "ok"
+    }
+    candidates = [row for row in rows if row.freeze in safe]
+    if not candidates:
+        return f"Recommended: no freezing; nothing else is shown to be within {margin_pp:g} points and its limits."
+    timed = all(row.train_s is not None for row in candidates)
+    best = min(candidates, key=lambda row: (row.train_s if timed else row.num_trainable_params) or 0)
+    saves = [
+        f"{best.speedup:.2f}× as fast" if best.speedup else "",
+        f"{100 * best.memory_saving:.0f} % less peak memory" if best.memory_saving else "",
+        f"{100 * best.energy_saving:.0f} % less energy" if best.energy_saving else "",
+    ]
+    cheapest = "cheapest" if timed else "smallest (time was not measured)"
+    shown = ", ".join(text for text in saves if text) or "no saving was measured"
+    return (
+        f"Recommended: {best.freeze}, the {cheapest} configuration within {margin_pp:g} points and its limits: {shown}."
+    )

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from freezebench.report.rows import Row, headline_metrics, row
-from freezebench.report.sentences import decided_sentence, safe_prefix_sentence
+from freezebench.records.headline import headline_metrics
+from freezebench.report.rows import Row, row
+from freezebench.report.sentences import decided_sentence, recommendation_sentence, safe_prefix_sentence
 from freezebench.specs.freeze import FreezeSpec
+from freezebench.specs.looks import ALPHA_ONE_LOOK
 from freezebench.units import (
     NOT_MEASURED,
     bytes_text,
@@ -57,7 +59,7 @@ class Summary:
     def table(self, style: str = "simple") -> str:
         """Return the table in one of tabulate's styles; the header has one line in Markdown."""
         separator = " " if style in ("github", "pipe") else "\n"
-        columns = _columns(self.rows)
+        columns = _columns(self.rows, self.results)
         headers = [header.replace("\n", separator) for header, _ in columns]
         cells = [[cell(row) for _, cell in columns] for row in self.rows]
         # Numbers are formatted already: tabulate must neither parse nor align them by their decimal point.
@@ -82,10 +84,12 @@ def summarize(results: Sequence[ConfigurationResult], settings: Settings) -> Sum
     )
 
 
-def _columns(rows: Sequence[Row]) -> list[tuple[str, Callable[[Row], str]]]:
+def _columns(rows: Sequence[Row], results: Sequence[ConfigurationResult]) -> list[tuple[str, Callable[[Row], str]]]:
     """Return header and cell of every column; the headline metrics of memory and energy name themselves."""
     memory = _MEMORY_NAMES[rows[0].memory_metric].replace(" ", "\n") + " peak"
     energy = _ENERGY_NAMES[rows[0].energy_metric].replace(" ", "\n", 1)
+    # Two one-sided bounds that each err with probability alpha make an interval of level 1 - 2 alpha.
+    level = 100 * (1 - 2 * next((result.verdict.alpha for result in results if result.verdict), ALPHA_ONE_LOOK))
     columns: list[tuple[str, Callable[[Row], str]]] = [
         ("frozen", lambda row: row.freeze),
         ("trainable\nparams", lambda row: count_text(row.num_trainable_params)),
@@ -100,7 +104,7 @@ def _columns(rows: Sequence[Row]) -> list[tuple[str, Callable[[Row], str]]]:
         ("energy\nsaved", _energy_saved),
         ("test accuracy\n% ± SD", lambda row: _mean_sd(row.accuracy, row.accuracy_sd)),
         ("test F1\n% ± SD", lambda row: _mean_sd(row.f1, row.f1_sd)),
-        ("drop, points\n[90 % interval]", _drop),
+        (f"drop, points\n[{level:.0f} % interval]", _drop),
         ("limit", lambda row: number_text(row.limit_pp)),
         ("verdict at margin,\ntest at limit", _verdict),
     ]
@@ -133,9 +137,9 @@ def _drop(row: Row) -> str:
 
 def _verdict(row: Row) -> str:
     word = _VERDICT_WORDS[row.verdict]
-    if row.gate is None or row.broken:
+    if row.broken or (row.gate is None and not row.num_parts):
         return word
-    gate = {"non_inferior": "ok", "inferior": "WORSE", "inconclusive": "UNDECIDED"}[row.gate]
+    gate = {"ok": "ok", "worse": "WORSE", "undecided": "UNDECIDED", "broken": "BROKEN"}[row.standing]
     return f"{word}, {gate}"
 
 
@@ -150,7 +154,9 @@ def _title(results: Sequence[ConfigurationResult], settings: Settings) -> str:
     protocol = settings.protocol
     epochs = f"{protocol.num_epochs} epoch" + ("s" if protocol.num_epochs > 1 else "")
     parts.append(f"{epochs}, batch {protocol.batch_size}, engine {protocol.engine}")
-    parts.append(f"{settings.num_seeds} seed" + ("s" if settings.num_seeds > 1 else ""))
+    counts = sorted({len(result.records) for result in results if not result.broken}) or [0]
+    seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    parts.append(f"{seeds} seed" + ("" if seeds == "1" else "s"))
     return "; ".join(parts)
 
 
@@ -162,6 +168,12 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
         f"{decided_sentence(results)} at {'their limits' if settings.limits_from else 'the margin'} "
         f"({basis}; margin {settings.margin_pp:g} points)."
     )
+    lines.insert(1, recommendation_sentence(results, rows, settings.margin_pp))
+    lines += [
+        f"Limit {part.standing if part.standing == 'ok' else part.standing.upper()}: {result.freeze}: {part.sentence}."
+        for result in results
+        for part in result.parts
+    ]
     lines += [f"Broken: {row.freeze}: {row.broken.rstrip('.')}." for row in rows if row.broken]
     records = [record for result in results for record in result.records if record.is_valid]
     if any(record.data and record.data.generated for record in records):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from freezebench.errors import SettingsError
 from freezebench.specs.grid import PerSpec
+from freezebench.specs.looks import Looks
 from freezebench.specs.names import PRESET_NAMES
 from freezebench.specs.run import DataSpec, Protocol
 
@@ -21,7 +22,7 @@ class Preset:
         data: Data set.
         protocol: How to train; ``learning_rates`` may change its rate per configuration.
         learning_rates: AdamW's rate per configuration.
-        num_seeds: Number of seeds per configuration.
+        looks: After how many seeds each configuration is judged.
         seed: The first seed.
         max_drop: Limit on the accuracy drop per configuration, in percentage points: documented cost plus tolerance.
     """
@@ -32,7 +33,7 @@ class Preset:
     data: DataSpec
     protocol: Protocol
     learning_rates: PerSpec
-    num_seeds: int
+    looks: Looks
     seed: int = 42
     max_drop: PerSpec
 
@@ -50,7 +51,7 @@ PRESETS = {
             data=DataSpec(source="SetFit/sst2"),
             protocol=Protocol(num_epochs=3),
             learning_rates=PerSpec(default=5e-5),
-            num_seeds=3,
+            looks=Looks(counts=(3, 5, 8)),
             max_drop=_SST2_LIMITS,
         ),
         Preset(
@@ -63,7 +64,7 @@ PRESETS = {
             learning_rates=PerSpec.parse(
                 "1.5e-4,emb+L0:2e-4,emb+L0-1:2e-4,emb+L0-2:2.5e-4,emb+L0-3:4e-4,emb+L0-4:1e-3,emb+L0-5:5e-3"
             ),
-            num_seeds=3,
+            looks=Looks(counts=(3,)),
             # Measured on two CPU cores, 3 seeds: 0.2, 1.5, 4.4, 5.3, 9.7, 14.8 and 25.2 points; the limits leave room
             # for the interval and for other kernels.
             max_drop=PerSpec.parse("emb:3,emb+L0:7,emb+L0-1:8,emb+L0-2:10,emb+L0-3:15,emb+L0-4:21,emb+L0-5:33"),
@@ -75,7 +76,7 @@ PRESETS = {
             data=DataSpec(source="SetFit/sst2", split_rule="notebook"),
             protocol=Protocol(num_epochs=10, precision="float32", evaluate_before=True),
             learning_rates=PerSpec(default=5e-5),
-            num_seeds=1,
+            looks=Looks(counts=(1,)),
             max_drop=PerSpec(),
         ),
     )

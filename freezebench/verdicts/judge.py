@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.verdicts.noninferiority import invalid_verdict, noninferiority
+from freezebench.specs.looks import ALPHA_ONE_LOOK
+from freezebench.verdicts.crossed import interval_from_mean_squares, mean_squares, outcome_differences
+from freezebench.verdicts.gate import accuracy_standing, worst
+from freezebench.verdicts.noninferiority import decide, invalid_verdict
+from freezebench.verdicts.pooling import pooled_interval, pooled_seed_variance
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from freezebench.records.run_record import RunRecord
+    from freezebench.verdicts.gate import Part, Standing
     from freezebench.verdicts.noninferiority import Verdict
-
-Standing = Literal["ok", "worse", "undecided", "broken"]
-
-_STANDINGS: dict[str, Standing] = {
-    "non_inferior": "ok",
-    "inferior": "worse",
-    "inconclusive": "undecided",
-    "invalid": "broken",
-}
+    from freezebench.verdicts.pooling import PooledSeedVariance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +35,7 @@ class ConfigurationResult:
         gate: Verdict at the asserted limit; ``None`` where nothing is asserted.
         broken: Why the runs mean nothing; ``None`` where they do.
         warnings: What the person should know before trusting the figures.
+        parts: Further limits of the joint gate beside accuracy: savings, and the comparison with a saved run.
     """
 
     freeze: str
@@ -47,6 +45,7 @@ class ConfigurationResult:
     gate: Verdict | None
     broken: str | None
     warnings: tuple[str, ...]
+    parts: tuple[Part, ...] = ()
 
     @property
     def is_baseline(self) -> bool:
@@ -65,10 +64,11 @@ class ConfigurationResult:
 
     @property
     def standing(self) -> Standing:
-        """What the test's outcome rests on, in one word; without an asserted limit only ``broken`` fails a test."""
+        """Where the joint gate stands: at its worst part; without an asserted limit only ``broken`` fails a test."""
         if self.broken:
             return "broken"
-        return "ok" if self.gate is None else _STANDINGS[self.gate.outcome]
+        accuracy = [] if self.gate is None else [accuracy_standing(self.gate)]
+        return worst([*accuracy, *(part.standing for part in self.parts)])
 
 
 def judge(
@@ -78,6 +78,8 @@ def judge(
     *,
     margin_pp: float,
     limit_pp: float | None,
+    alpha: float = ALPHA_ONE_LOOK,
+    pooled: PooledSeedVariance | None = None,
 ) -> ConfigurationResult:
     """Return the result of one configuration.
 
@@ -87,6 +89,8 @@ def judge(
         baseline: The unfrozen runs, same seeds, same order.
         margin_pp: Decision margin in percentage points.
         limit_pp: Asserted limit in percentage points; ``None``: nothing is asserted.
+        alpha: One-sided error rate of this look.
+        pooled: Variance between seeds over the whole grid; ``None``: each configuration has its own.
     """
     is_baseline = FreezeSpec.parse(freeze).is_none
     broken = _broken(records) or (_degenerate(records) if is_baseline else None)
@@ -99,9 +103,11 @@ def judge(
         warnings += [f"{freeze}: {degenerate}"] if degenerate else []
     verdict = None
     if broken:
-        verdict = invalid_verdict(broken, margin_pp=margin_pp, num_seeds=len(records))
+        verdict = invalid_verdict(broken, margin_pp=margin_pp, alpha=alpha, num_seeds=len(records))
     elif not is_baseline:
-        verdict = noninferiority(_outcomes(baseline), _outcomes(records), margin_pp=margin_pp)
+        squares = mean_squares(outcome_differences(_outcomes(baseline), _outcomes(records)))
+        own = interval_from_mean_squares(squares, alpha=alpha)
+        verdict = decide(own if pooled is None else pooled_interval(squares, pooled, alpha=alpha), margin_pp)
     return ConfigurationResult(
         freeze=freeze,
         records=tuple(records),
@@ -111,6 +117,30 @@ def judge(
         broken=broken,
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def pooled_over(arms: Mapping[str, Sequence[RunRecord]], baseline: Sequence[RunRecord]) -> PooledSeedVariance | None:
+    """Return the variance between seeds pooled over the sound ones of several configurations.
+
+    Args:
+        arms: Runs of every configuration, in the order of their seeds; ``none`` among them is left out.
+        baseline: The unfrozen runs, in the same order of seeds.
+
+    Returns:
+        The pooled variance; ``None`` if no configuration has two sound runs.
+    """
+    squares = {}
+    for freeze, records in arms.items():
+        paired = list(zip(baseline, records, strict=False))
+        sound = len(paired) > 1 and not _broken([record for pair in paired for record in pair])
+        if sound and not FreezeSpec.parse(freeze).is_none and not _different_arms(*_unzipped(paired)):
+            unfrozen, frozen = _unzipped(paired)
+            squares[freeze] = mean_squares(outcome_differences(_outcomes(unfrozen), _outcomes(frozen)))
+    return pooled_seed_variance(squares) if squares else None
+
+
+def _unzipped(pairs: Sequence[tuple[RunRecord, RunRecord]]) -> tuple[list[RunRecord], list[RunRecord]]:
+    return [first for first, _ in pairs], [second for _, second in pairs]
 
 
 def _outcomes(records: Sequence[RunRecord]) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freezebench.errors import SettingsError
+from freezebench.specs.looks import ALPHA_ONE_LOOK, Looks
 from freezebench.verdicts.crossed import MeanSquares, check_alpha, standard_error, t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from freezebench.verdicts.noninferiority import Verdict
-
-ALPHA_ONE_LOOK = 0.05
-ALPHA_PER_LOOK = 0.02
 
 _LEAST_POWER = 0.5  # below one half the approximation has no meaning
 
@@ -92,38 +90,6 @@ def resolvable_margin(
     squares = (population or Population()).expected_mean_squares(num_seeds, num_sentences)
     se, df = standard_error(squares)
     return float(100 * (t_quantile(1 - alpha, df) + t_quantile(power, df)) * se)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Looks:
-    """After how many seeds a configuration is judged.
-
-    Attributes:
-        counts: Numbers of seeds, strictly increasing: counts, not seed values.
-    """
-
-    counts: tuple[int, ...] = (3, 5, 8)
-
-    def __post_init__(self) -> None:
-        increasing = all(a < b for a, b in zip(self.counts, self.counts[1:], strict=False))
-        if not self.counts or self.counts[0] < 1 or not increasing:
-            raise SettingsError(
-                f"seed counts {self.counts} are not positive and increasing: give counts of seeds such as 3 or 3,5,8."
-            )
-
-    @property
-    def alpha(self) -> float:
-        """One-sided error rate of each look: 0.05 for one look, 0.02 (about 5 % over three) for several."""
-        return ALPHA_ONE_LOOK if len(self.counts) == 1 else ALPHA_PER_LOOK
-
-    @property
-    def max_seeds(self) -> int:
-        """The largest number of seeds that may be trained."""
-        return self.counts[-1]
-
-    def after(self, num_seeds: int) -> int | None:
-        """Return the number of seeds of the next look, or ``None`` after the last one."""
-        return next((count for count in self.counts if count > num_seeds), None)
 
 
 def needs_more(verdicts: Iterable[Verdict], looks: Looks) -> int | None:

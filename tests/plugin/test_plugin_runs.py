@@ -12,6 +12,9 @@ import pytest
 Project = Callable[..., pytest.Pytester]
 
 WIDE = "max_drop=90"
+INCONCLUSIVE_FAILS = "--freeze-inconclusive=fail"
+# Within the interval of the tiny model's drop, and wide enough for the design to resolve.
+UNDECIDED_LIMIT = 30
 
 
 def test_a_grid_runs_and_is_reported_everywhere(project: Project, tmp_path: Path) -> None:
@@ -76,7 +79,7 @@ def test_too_large_a_drop_fails_its_test_alone(project: Project, tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("policy", "outcomes", "code"),
-    [("skip", {"passed": 1, "skipped": 1}, 0), ("pass", {"passed": 2}, 0), ("fail", {"passed": 1, "failed": 1}, 1)],
+    [("skip", {"passed": 1, "skipped": 1}, 0), ("pass", {"passed": 2}, 0)],
 )
 def test_what_the_evidence_cannot_decide_follows_the_policy(
     project: Project, policy: str, outcomes: dict[str, int], code: int
@@ -90,6 +93,22 @@ def test_what_the_evidence_cannot_decide_follows_the_policy(
     result.stdout.fnmatch_lines(["emb *[[]*,*[]]*inconclusive, UNDECIDED*", "decided 0 of 1 at their limits*"])
     if policy == "skip":
         result.stdout.fnmatch_lines(["SKIPPED*UNDECIDED emb is not shown to be within 5 points of no freezing: drop *"])
+
+
+def test_a_run_that_could_only_fail_is_refused(project: Project) -> None:
+    """Undecided fails and one seed decides nothing: exit code 4, nothing is trained."""
+    result = project("num_seeds=1, max_drop=5").runpytest_inprocess("--freeze-grid=none,emb", INCONCLUSIVE_FAILS)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*emb is limited to 5 points*resolves no verdict at all: the run could only fail.*"])
+
+
+def test_undecided_fails_where_that_is_the_policy(project: Project) -> None:
+    """A limit within the interval is UNDECIDED, after the last look only, and the summary says how many seeds ran."""
+    result = project(f"num_seeds='2,3', max_drop={UNDECIDED_LIMIT}").runpytest_inprocess(
+        "--freeze-grid=none,emb", INCONCLUSIVE_FAILS
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*UNDECIDED emb is not shown to be within *, 3 seeds; more seeds may decide.*"])
 
 
 def test_undecided_is_not_green_in_ci(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

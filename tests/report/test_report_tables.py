@@ -91,7 +91,10 @@ def test_the_deepest_safe_prefix_is_one_sentence_with_its_rates() -> None:
     lines = _summary().lines
     assert lines[0].startswith("Deepest safe prefix: emb is within 2 points of no freezing (drop ")
     assert "learning rate" in lines[0]
-    assert lines[1].startswith("decided 2 of 2 at their limits")
+    assert lines[1].startswith(
+        "Recommended: emb, the cheapest configuration within 2 points and its limits: 2.00× as fast"
+    )
+    assert lines[2].startswith("decided 2 of 2 at their limits")
 
 
 def test_what_was_not_measured_has_a_footnote() -> None:

@@ -77,6 +77,81 @@ def test_limits_come_from_the_settings() -> None:
     assert [gate.margin_pp for gate in gates if gate] == [7.0, 3.0]
 
 
+def _by_accuracy(**accuracies: float) -> tuple[Executor, list[str]]:
+    """Return an executor whose configurations reach the given accuracies, and the order in which it ran them."""
+    ran: list[str] = []
+
+    def run(spec: RunSpec) -> RunRecord:
+        ran.append(f"{spec.freeze} {spec.seed}")
+        return made_up.record(spec.freeze, spec.seed, accuracy=accuracies.get(spec.freeze, 0.9))
+
+    return Executor(run), ran
+
+
+def test_seeds_stop_as_soon_as_a_configuration_is_decided() -> None:
+    """What is clear after the first look gets no second one; what is not runs on, and the baseline with it."""
+    executor, ran = _by_accuracy(emb=0.9, **{"emb+L0": 0.875})
+    settings = _settings(num_seeds="3,5,6")
+    clear, close = executor.result(settings, "emb"), executor.result(settings, "emb+L0")
+    assert clear.verdict
+    assert close.verdict
+    assert (clear.verdict.outcome, clear.verdict.num_seeds) == ("non_inferior", 3)
+    assert (close.verdict.outcome, close.verdict.num_seeds) == ("inconclusive", 6)
+    assert clear.verdict.alpha == close.verdict.alpha == 0.02
+    assert [run for run in ran if run.startswith("none")] == [f"none {seed}" for seed in range(42, 48)]
+    assert sum(run.startswith("emb ") for run in ran) == 3
+    assert len(executor.result(settings, "none").records) == 3
+    assert len(executor.unfrozen(settings).records) == 6
+
+
+def test_seeds_are_added_for_the_limit_as_well_as_for_the_margin() -> None:
+    """A configuration that is decided at the margin runs on while its limit is open."""
+    executor, _ = _by_accuracy(emb=0.85)
+    result = executor.result(_settings(num_seeds="2,4", max_drop="5"), "emb")
+    assert result.verdict
+    assert result.gate
+    assert (result.verdict.outcome, result.gate.outcome, result.gate.num_seeds) == ("inferior", "inconclusive", 4)
+
+
+def test_required_speed_is_measured_side_by_side() -> None:
+    """Unfrozen and frozen runs alternate A B B A, five of each; the frozen ones serve the accuracy verdict, too."""
+    executor, ran = _by_accuracy()
+    result = executor.result(_settings(num_seeds="3", min_speedup="emb:1.5"), "emb")
+    assert ran[:3] == ["none 42", "none 43", "none 44"]
+    order = ["none", "emb", "emb", "none", "none", "emb", "emb", "none", "none", "emb"]
+    assert [run.split()[0] for run in ran[3:]] == order
+    assert [part.standing for part in result.parts] == ["ok"]
+    assert (
+        result.parts[0].sentence == "train time: 2.00× of at least 1.5× the speed of no freezing, 5 interleaved pairs"
+    )
+    executor.result(_settings(num_seeds="3", min_speedup="emb:1.5"), "emb")
+    assert len(ran) == 13
+
+
+def test_required_savings_count_only_where_they_are_asked_for() -> None:
+    """Without times (--benchmark-disable) nothing is interleaved, and memory is still judged."""
+    executor, ran = _by_accuracy()
+    settings = _settings(num_seeds="2", min_speedup="1.5", min_memory_saving="30", min_energy_saving="5")
+    result = executor.result(settings, "emb", with_times=False)
+    assert len(ran) == 4
+    assert [(part.quantity, part.standing) for part in result.parts] == [("peak memory", "worse")]
+    assert result.standing == "worse"
+
+
+def test_pooled_seeds_train_the_first_look_of_the_grid_before_judging() -> None:
+    """The first verdict rests on the variance between seeds of all configurations."""
+    alone, _ = _by_accuracy()
+    pooled, ran = _by_accuracy()
+    grid = ["none", "emb", "emb+L0"]
+    own = alone.result(_settings(num_seeds="3"), "emb", grid=grid).verdict
+    shared = pooled.result(_settings(num_seeds="3", pool_seeds="yes"), "emb", grid=grid).verdict
+    assert len(ran) == 9
+    assert own
+    assert shared
+    assert own.drop_pp == shared.drop_pp
+    assert own.df != shared.df
+
+
 def _reading(value: float | None, unit: str, **options: Any) -> Reading:
     if value is None:
         return Reading.not_measured(unit, "test", "no sensor")

@@ -78,7 +78,7 @@ def test_the_notebook_preset_is_the_notebooks_protocol() -> None:
         dropout=True,
         evaluate_before=True,
     )
-    assert (notebook.seed, notebook.num_seeds) == (42, 1)
+    assert (notebook.seed, notebook.looks.counts) == (42, (1,))
     assert notebook.learning_rates.get("emb+L0-5") == 5e-5
 
 

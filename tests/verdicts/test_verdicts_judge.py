@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import made_up
 from freezebench.records.run_record import Evaluation, RunRecord
 from freezebench.verdicts.judge import judge
 
-LIMITS = {"margin_pp": 2.0, "limit_pp": 5.0}
+LIMITS: dict[str, Any] = {"margin_pp": 2.0, "limit_pp": 5.0}
 
 
 def test_one_interval_is_judged_at_margin_and_limit() -> None:

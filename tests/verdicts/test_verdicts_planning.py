@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freezebench.errors import SettingsError
+from freezebench.specs.looks import Looks
 from freezebench.verdicts.crossed import Interval
 from freezebench.verdicts.noninferiority import Verdict, decide, invalid_verdict
-from freezebench.verdicts.planning import Looks, Population, needs_more, resolvable_margin
+from freezebench.verdicts.planning import Population, needs_more, resolvable_margin
 
 
 def verdict(lower_pp: float, upper_pp: float, *, num_seeds: int = 3, alpha: float = 0.02) -> Verdict:

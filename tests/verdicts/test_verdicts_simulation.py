@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from freezebench.specs.looks import Looks
 from freezebench.verdicts.crossed import mean_squares
-from freezebench.verdicts.planning import Looks
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "operating_characteristics.py"
 

@@ -1,0 +1,61 @@
+"""Looks: after how many seeds a configuration is judged, and how strictly each time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from freezebench.errors import SettingsError
+
+ALPHA_ONE_LOOK = 0.05
+ALPHA_PER_LOOK = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looks:
+    """After how many seeds a configuration is judged.
+
+    Attributes:
+        counts: Numbers of seeds, strictly increasing: counts, not seed values.
+    """
+
+    counts: tuple[int, ...] = (3, 5, 8)
+
+    def __post_init__(self) -> None:
+        increasing = all(a < b for a, b in zip(self.counts, self.counts[1:], strict=False))
+        if not self.counts or self.counts[0] < 1 or not increasing:
+            raise SettingsError(
+                f"seed counts {self.counts} are not positive and increasing: give counts of seeds such as 3 or 3,5,8."
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the looks that a text such as ``3`` or ``3,5,8`` gives.
+
+        Raises:
+            SettingsError: If it is not a list of increasing whole numbers from 1 on.
+        """
+        try:
+            counts = tuple(int(count) for count in text.split(","))
+        except ValueError:
+            raise SettingsError("the number of seeds is a whole number from 1 on, or increasing ones: 3,5,8.") from None
+        if counts[0] < 1:
+            raise SettingsError("the number of seeds is a whole number from 1 on.")
+        return cls(counts=counts)
+
+    def __str__(self) -> str:
+        return ",".join(str(count) for count in self.counts)
+
+    @property
+    def alpha(self) -> float:
+        """One-sided error rate of each look: 0.05 for one look, 0.02 (about 5 % over three) for several."""
+        return ALPHA_ONE_LOOK if len(self.counts) == 1 else ALPHA_PER_LOOK
+
+    @property
+    def max_seeds(self) -> int:
+        """The largest number of seeds that may be trained."""
+        return self.counts[-1]
+
+    def after(self, num_seeds: int) -> int | None:
+        """Return the number of seeds of the next look, or ``None`` after the last one."""
+        return next((count for count in self.counts if count > num_seeds), None)

@@ -1,0 +1,59 @@
+"""The joint gate: a configuration passes when every part of it does, accuracy, time, memory and energy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from freezebench.verdicts.noninferiority import Verdict
+    from freezebench.verdicts.resources import ResourceVerdict
+
+# From harmless to worst: a gate of several parts stands where its worst part does.
+Standing = Literal["ok", "undecided", "worse", "broken"]
+
+_OF_ACCURACY: dict[str, Standing] = {
+    "non_inferior": "ok",
+    "inferior": "worse",
+    "inconclusive": "undecided",
+    "invalid": "broken",
+}
+_OF_RESOURCES: dict[str, Standing] = {
+    "within_limit": "ok",
+    "past_limit": "worse",
+    "inconclusive": "undecided",
+    "invalid": "broken",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One asserted limit and what was observed beside it.
+
+    Attributes:
+        quantity: What is limited: ``accuracy``, ``train time``, ``energy``, ``peak memory``.
+        standing: ``ok``, ``undecided``, ``worse`` or ``broken``.
+        sentence: Limit beside observation, without a full stop.
+    """
+
+    quantity: str
+    standing: Standing
+    sentence: str
+
+
+def accuracy_standing(verdict: Verdict) -> Standing:
+    """Return where a verdict at an asserted limit leaves its test."""
+    return _OF_ACCURACY[verdict.outcome]
+
+
+def resource_standing(verdict: ResourceVerdict) -> Standing:
+    """Return where a verdict on time, energy or memory leaves its test."""
+    return _OF_RESOURCES[verdict.outcome]
+
+
+def worst(standings: Iterable[Standing]) -> Standing:
+    """Return the worst of several standings; ``ok`` if there are none."""
+    order = get_args(Standing)
+    return max(standings, key=order.index, default="ok")

@@ -1,0 +1,112 @@
+"""What freezing is required to save beside no freezing of the same session: time, energy, peak memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freezebench.records.headline import headline_metrics
+from freezebench.verdicts.gate import Part, resource_standing
+from freezebench.verdicts.resources import compare_peak, compare_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.records.run_record import RunRecord
+    from freezebench.specs.limits import CostLimits
+
+
+def savings_parts(
+    freeze: str,
+    limits: CostLimits,
+    *,
+    records: Sequence[RunRecord],
+    baseline: Sequence[RunRecord],
+    pairs: Sequence[tuple[RunRecord, RunRecord]],
+) -> tuple[Part, ...]:
+    """Return the parts of the joint gate that require savings; none where nothing is required of a configuration.
+
+    Args:
+        freeze: Canonical id of the configuration.
+        limits: What is required.
+        records: Its runs.
+        baseline: The unfrozen runs of the session, which also serve the A/A check of time and energy.
+        pairs: Unfrozen and frozen runs that were interleaved, in this order within a pair.
+    """
+    memory, energy = headline_metrics(baseline)
+    parts = []
+    speedup = limits.min_speedup.get(freeze)
+    if speedup is not None:
+        time = _Saving(quantity="train time", metric="train_s", limit=1 / speedup, required=f"{speedup:g}× the speed")
+        parts.append(_interleaved(time, pairs, baseline))
+    saving = limits.min_energy_saving.get(freeze)
+    if saving is not None:
+        joules = _Saving(quantity="energy", metric=energy, limit=1 - saving / 100, required=f"{saving:g} % saved")
+        parts.append(_interleaved(joules, pairs, baseline))
+    saving = limits.min_memory_saving.get(freeze)
+    if saving is not None:
+        parts.append(_peak(memory, saving, records, baseline))
+    return tuple(parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Saving:
+    """One required saving: its name, its reading, the largest allowed ratio to no freezing, and that in words."""
+
+    quantity: str
+    metric: str
+    limit: float
+    required: str
+
+
+def _interleaved(saving: _Saving, pairs: Sequence[tuple[RunRecord, RunRecord]], baseline: Sequence[RunRecord]) -> Part:
+    """Return the part for time or energy: runs side by side, and the unfrozen ones against earlier unfrozen ones."""
+    quantity, metric = saving.quantity, saving.metric
+    runs = [record for pair in pairs for record in pair]
+    broken = next((record for record in runs if not record.is_valid), None)
+    if broken is not None:
+        sentence = f"{quantity}: seed {broken.spec.seed} of {broken.spec.freeze}, run once more: {broken.reason}"
+        return Part(quantity=quantity, standing="broken", sentence=sentence)
+    missing = next((record for record in (*runs, *baseline) if record.value(metric) is None), None)
+    if missing is not None:
+        return _not_measured(quantity, metric, saving.required, missing)
+    unfrozen, frozen = (_figures(arm, metric) for arm in zip(*pairs, strict=True))
+    verdict = compare_runs(
+        unfrozen,
+        frozen,
+        quantity=metric,
+        limit=saving.limit,
+        paired=True,
+        same_arm=(_figures(baseline, metric), unfrozen),
+    )
+    standing = resource_standing(verdict)
+    if verdict.ratio is None or verdict.outcome == "invalid":
+        return Part(quantity=quantity, standing=standing, sentence=f"{quantity}: {verdict.reason}")
+    seen = f"{1 / verdict.ratio:.2f}×" if metric == "train_s" else f"{100 * (1 - verdict.ratio):.1f} % saved"
+    noise = f", p = {verdict.p_value:.3f}" if verdict.p_value is not None else ""
+    sentence = f"{quantity}: {seen} of at least {saving.required} of no freezing, {len(pairs)} interleaved pairs{noise}"
+    return Part(quantity=quantity, standing=standing, sentence=sentence)
+
+
+def _peak(metric: str, saving: float, records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> Part:
+    """Return the part for peak memory: the largest peaks of both arms by plain tolerance."""
+    missing = next((record for record in (*records, *baseline) if record.value(metric) is None), None)
+    if missing is not None:
+        return _not_measured("peak memory", metric, f"{saving:g} % saved", missing)
+    unfrozen, frozen = max(_figures(baseline, metric)), max(_figures(records, metric))
+    verdict = compare_peak(unfrozen, frozen, quantity=metric, limit=1 - saving / 100)
+    sentence = f"peak memory: {100 * (1 - frozen / unfrozen):.1f} % saved of at least {saving:g} % required"
+    return Part(quantity="peak memory", standing=resource_standing(verdict), sentence=sentence)
+
+
+def _not_measured(quantity: str, metric: str, required: str, record: RunRecord) -> Part:
+    """Return an undecided part: what was not measured can neither pass nor fail."""
+    reading = record.readings.get(metric)
+    reason = (reading.reason if reading else None) or "no such reading"
+    return Part(
+        quantity=quantity, standing="undecided", sentence=f"{quantity}: {required} is required, not measured: {reason}"
+    )
+
+
+def _figures(records: Sequence[RunRecord], metric: str) -> list[float]:
+    return [value for value in (record.value(metric) for record in records) if value is not None]

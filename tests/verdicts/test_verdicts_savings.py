@@ -1,0 +1,118 @@
+"""Required savings: time and energy side by side, memory by tolerance, and what was not measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import made_up
+from freezebench.records.reading import Reading
+from freezebench.records.run_record import RunRecord
+from freezebench.specs.grid import PerSpec
+from freezebench.specs.limits import CostLimits
+from freezebench.verdicts.gate import Part, worst
+from freezebench.verdicts.savings import savings_parts
+
+
+def _run(freeze: str, seed: int, **readings: float) -> RunRecord:
+    """Return a run with the given readings."""
+    record = made_up.record(freeze, seed)
+    own = {name: Reading(value=value, unit="s", source="made up") for name, value in readings.items()}
+    return replace(record, readings={**record.readings, **own})
+
+
+def _parts(unfrozen: list[float], frozen: list[float], *, earlier: float = 10.0, **limits: float) -> list[Part]:
+    """Return the parts of ``emb`` for train times (and energies) of interleaved runs."""
+    costs = CostLimits(**{name: PerSpec(default=limit) for name, limit in limits.items()})
+    pairs = [
+        (
+            _run("none", 42 + index, train_s=old, cpu_energy_j=old),
+            _run("emb", 42 + index, train_s=new, cpu_energy_j=new),
+        )
+        for index, (old, new) in enumerate(zip(unfrozen, frozen, strict=True))
+    ]
+    baseline = [_run("none", 42 + index, train_s=earlier, cpu_energy_j=earlier) for index in range(3)]
+    return list(savings_parts("emb", costs, records=[new for _, new in pairs], baseline=baseline, pairs=pairs))
+
+
+STEADY = [10.0, 10.1, 9.9, 10.0, 10.05]
+
+
+def test_a_speed_up_that_is_there_passes() -> None:
+    """Twice as fast passes a required 1.5."""
+    (part,) = _parts(STEADY, [time / 2 for time in STEADY], min_speedup=1.5)
+    assert (part.quantity, part.standing) == ("train time", "ok")
+    assert part.sentence.startswith("train time: 2.00× of at least 1.5× the speed of no freezing, 5 interleaved pairs")
+
+
+def test_a_speed_up_that_is_missed_every_time_fails() -> None:
+    """The ratio is past its limit and the signed-rank test agrees."""
+    (part,) = _parts(STEADY, [time / 1.2 for time in STEADY], min_speedup=1.5)
+    assert part.standing == "worse"
+    assert "1.20× of at least 1.5×" in part.sentence
+    assert "p = 0.031" in part.sentence
+
+
+def test_a_speed_up_within_the_noise_is_undecided() -> None:
+    """Missed by the medians, but not in every pair."""
+    (part,) = _parts(STEADY, [7.5, 6.0, 7.2, 6.1, 7.3], min_speedup=1.5)
+    assert part.standing == "undecided"
+
+
+def test_a_machine_that_differs_from_itself_decides_nothing() -> None:
+    """Unfrozen runs took twice as long before as they take beside the frozen ones: invalid, no regression."""
+    (part,) = _parts(STEADY, STEADY, earlier=20.0, min_speedup=1.5)
+    assert part.standing == "broken"
+    assert "machine too noisy" in part.sentence
+
+
+def test_energy_is_judged_like_time() -> None:
+    """Half the energy is 50 % saved."""
+    (part,) = _parts(STEADY, [time / 2 for time in STEADY], min_energy_saving=40.0)
+    assert (part.quantity, part.standing) == ("energy", "ok")
+    assert "50.0 % saved of at least 40 % saved" in part.sentence
+
+
+def test_what_was_not_measured_is_undecided_with_its_reason() -> None:
+    """A missing joule neither passes nor fails."""
+    runs = [made_up.record("none", 42), made_up.record("emb", 42)]
+    costs = CostLimits(min_energy_saving=PerSpec(default=5.0))
+    (part,) = savings_parts("emb", costs, records=runs[1:], baseline=runs[:1], pairs=[(runs[0], runs[1])])
+    assert part.standing == "undecided"
+    assert made_up.NO_RAPL in part.sentence
+
+
+def test_a_run_that_broke_beside_the_others_breaks_the_part() -> None:
+    """The cause is named; nothing is averaged."""
+    runs = [made_up.broken("none"), made_up.record("emb", 42)]
+    costs = CostLimits(min_speedup=PerSpec(default=1.5))
+    (part,) = savings_parts("emb", costs, records=runs[1:], baseline=made_up.seeds("none"), pairs=[(runs[0], runs[1])])
+    assert part.standing == "broken"
+    assert "non-finite loss" in part.sentence
+
+
+@pytest.mark.parametrize(("required", "standing"), [(20.0, "ok"), (25.0, "ok"), (26.0, "worse")])
+def test_peak_memory_goes_by_plain_tolerance(required: float, standing: str) -> None:
+    """The made-up emb saves a quarter of the memory."""
+    (part,) = _parts(STEADY, STEADY, min_memory_saving=required)
+    assert part.standing == standing
+    assert part.sentence == f"peak memory: 25.0 % saved of at least {required:g} % required"
+
+
+def test_nothing_is_required_of_configurations_without_a_number() -> None:
+    """Limits are per configuration."""
+    costs = CostLimits(min_speedup=PerSpec(by_spec=(("emb+L0", 1.5),)))
+    arms: dict[str, Any] = {"records": made_up.seeds("emb"), "baseline": made_up.seeds("none")}
+    assert savings_parts("emb", costs, pairs=[], **arms) == ()
+    assert not costs.times_savings_of("emb")
+    assert costs.times_savings_of("emb+L0")
+
+
+def test_a_gate_stands_where_its_worst_part_does() -> None:
+    """Broken beats worse beats undecided beats ok; nothing asserted is ok."""
+    assert worst([]) == "ok"
+    assert worst(["ok", "undecided"]) == "undecided"
+    assert worst(["worse", "undecided"]) == "worse"
+    assert worst(["worse", "broken", "ok"]) == "broken"
