@@ -66,6 +66,7 @@ class FreezeSession:
         self._executor: Executor | None = None
         self._shelf: DataShelf | None = None
         self._results: dict[Settings, dict[str, ConfigurationResult]] = {}
+        self._shown: dict[Settings, Settings] = {}
         self.errors: dict[str, str] = {}
         self.num_test: dict[Settings, int] = {}
         self.infos: dict[str, dict[str, Any]] = {}
@@ -152,19 +153,24 @@ class FreezeSession:
     def result(self, settings: Settings, freeze: str) -> ConfigurationResult:
         """Return one configuration's result, training what is missing, the baseline included."""
         grid = self._grids.get(settings, ())
+        key = _comparison(settings)
+        self._shown.setdefault(key, settings)
         for spec in dict.fromkeys(("none", freeze)):
             result = self.executor.result(settings, spec, grid=grid, with_times=self._with_times)
             # Only now: an interrupted run leaves no empty table behind.
-            self._results.setdefault(_comparison(settings), {})[spec] = result
+            self._results.setdefault(key, {})[spec] = result
         # Candidates that needed more seeds have extended the baseline since its own test reported.
-        self._results[_comparison(settings)]["none"] = self.executor.unfrozen(settings)
+        self._results[key]["none"] = self.executor.unfrozen(settings)
         return result
 
     def summaries(self) -> list[tuple[Settings, Summary]]:
         """Return the summary of every comparison that has results."""
         from freezebench.report.tables import summarize
 
-        return [(settings, summarize(list(found.values()), settings)) for settings, found in self._results.items()]
+        return [
+            (self._shown[key], summarize(list(found.values()), self._shown[key]))
+            for key, found in self._results.items()
+        ]
 
     def start_progress(
         self, write: Callable[[str, bool], None], *, live: bool, planned: Iterable[tuple[Settings, str]]
@@ -266,5 +272,6 @@ def _default_preset(*, must_not_fall_back: bool) -> tuple[str, str]:
 
 
 def _comparison(settings: Settings) -> Settings:
-    """Return what results have to share to stand in one table: limits and grids of single tests are left out."""
-    return replace(settings, grid="all", inconclusive="skip", named_specs=(), num_layers=None)
+    """Return what results have to share to stand in one table: grids of single tests and their names are left out."""
+    limits_from = settings.limits_from and "some test"
+    return replace(settings, grid="all", inconclusive="skip", named_specs=(), num_layers=None, limits_from=limits_from)

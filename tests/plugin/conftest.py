@@ -27,6 +27,8 @@ def project(
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    # Installed, so that one test can have it; all others want the order that was written.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly")
 
     def make(marker: str = "") -> pytest.Pytester:
         own = f"model={str(tiny_model)!r}, data={str(tiny_data)!r}, {LEARNS}"
