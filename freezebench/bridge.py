@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from freezebench.errors import RecordError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from freezebench.records.run_record import RunRecord
+    from freezebench.records.saved import SavedRun
     from freezebench.session import FreezeSession
     from freezebench.verdicts.judge import ConfigurationResult
 
 EXTRA_INFO = "freezebench"
-EXTRA_INFO_SCHEMA = 1
 
 
 class Clock:
@@ -48,8 +48,8 @@ def refuse_profiling(config: pytest.Config) -> None:
         )
 
 
-def record_benchmark(benchmark: Any, item: pytest.Item, clock: Clock, result: ConfigurationResult) -> dict[str, Any]:
-    """Hand a configuration's train times to pytest-benchmark, one round per seed; return the figures saved with them.
+def record_benchmark(benchmark: Any, item: pytest.Item, clock: Clock, result: ConfigurationResult) -> None:
+    """Hand a configuration's train times to pytest-benchmark, one round per seed, and the figures to save with them.
 
     Args:
         benchmark: The ``benchmark`` fixture.
@@ -60,7 +60,7 @@ def record_benchmark(benchmark: Any, item: pytest.Item, clock: Clock, result: Co
     records = [record for record in result.records if record.is_valid]
     seconds = [value for value in (record.value("train_s") for record in records) if value is not None]
     recorded = iter(seconds)
-    info = extra_info(result)
+    info = extra_info(result, item.nodeid)
     benchmark.extra_info[EXTRA_INFO] = info
     item.user_properties += [
         (f"{EXTRA_INFO}_{name}", value) for name, value in info.items() if isinstance(value, (str, int, float))
@@ -70,45 +70,45 @@ def record_benchmark(benchmark: Any, item: pytest.Item, clock: Clock, result: Co
         benchmark.disabled = True
         benchmark.has_error = bool(result.broken)
         benchmark.pedantic(lambda: None)
-        return info
+        return
     rounds = 1 if benchmark.disabled else len(seconds)
     benchmark.pedantic(lambda: clock.add(next(recorded)), rounds=rounds, iterations=1)
-    return info
 
 
-def extra_info(result: ConfigurationResult) -> dict[str, Any]:
+def extra_info(result: ConfigurationResult, node_id: str | None = None) -> dict[str, Any]:
     """Return what travels with a saved benchmark, in plain types: every row figure, and every run's outcomes."""
     from dataclasses import asdict
 
+    from freezebench.records.saved import from_records, to_info
     from freezebench.report.rows import row
 
-    first = result.records[0] if result.records else None
-    return {
-        "schema": EXTRA_INFO_SCHEMA,
-        **asdict(row(result)),
-        "model": first.spec.model if first else None,
-        "experiment_id": first.spec.experiment_id if first else None,
-        "device_name": first.device_name if first else None,
-        "precision": first.precision if first else None,
-        "test_sha256": first.data.test_sha256 if first and first.data else None,
-        "runs": [_run_info(record) for record in result.records if record.is_valid],
-    }
+    saved = to_info(from_records(result.freeze, result.records, broken=result.broken, node_id=node_id))
+    valid = [record for record in result.records if record.is_valid]
+    for run, record in zip(saved["runs"], valid, strict=True):
+        run |= {"run_id": record.spec.run_id, "f1": record.test.f1 if record.test else None}
+    return {**asdict(row(result)), **saved}
 
 
-def _run_info(record: RunRecord) -> dict[str, Any]:
-    """Return one run's readings and outcomes: one bit per test sentence, in order, the first one highest."""
-    import numpy as np
+def saved_run(config: pytest.Config) -> SavedRun | None:
+    """Return the saved run that ``--benchmark-compare`` names, the latest one of several; ``None``: there is none.
 
-    packed = np.packbits(np.array(record.test_correct, dtype=np.bool_)).tobytes()
-    return {
-        "run_id": record.spec.run_id,
-        "seed": record.spec.seed,
-        "accuracy": record.test.accuracy if record.test else None,
-        "f1": record.test.f1 if record.test else None,
-        "num_test": len(record.test_correct),
-        "test_correct_base64": base64.b64encode(packed).decode("ascii"),
-        "readings": {name: reading.value for name, reading in record.readings.items()},
-    }
+    Raises:
+        RecordError: If it is damaged, foreign, or of a schema that this version does not know.
+    """
+    wanted = config.getoption("benchmark_compare", None)
+    if not wanted:
+        return None
+    from freezebench.records.saved_files import read_saved_run
+
+    # pytest-benchmark's own loader would skip a damaged file with a warning: only the search is left to it.
+    storage: Any = config._benchmarksession.storage  # type: ignore[attr-defined]  # noqa: SLF001 - it has no other way
+    if not hasattr(storage, "query"):
+        raise RecordError(
+            f"--benchmark-compare: freezebench reads references from files, not from {storage}. "
+            "Use --benchmark-storage=file://…"
+        )
+    found = storage.query("[0-9][0-9][0-9][0-9]_" if wanted is True else wanted)
+    return read_saved_run(found[-1]) if found else None
 
 
 class BenchmarkStandIn:
@@ -137,8 +137,6 @@ class BenchmarkBridge:
 
     def __init__(self, find_session: Callable[[], FreezeSession | None]) -> None:
         self._find_session = find_session
-        self._saved: list[dict[str, Any]] = []
-        self._other_machine = False
 
     def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
         """Add what trains: the device, and the versions of the libraries."""
@@ -153,24 +151,5 @@ class BenchmarkBridge:
     def pytest_benchmark_compare_machine_info(
         self, machine_info: dict[str, Any], compared_benchmark: dict[str, Any]
     ) -> None:
-        """Keep the saved run for the comparison; level its machine info, which pytest-benchmark may stumble over."""
-        saved = dict(compared_benchmark)
-        saved.get("machine_info", {}).pop(EXTRA_INFO, None)
-        self._saved.append(saved)
-        # Clock rates vary from moment to moment, and saved tuples come back as lists: the model's name decides.
-        names = [(info.get("cpu") or {}).get("brand_raw") for info in (saved.get("machine_info", {}), machine_info)]
-        self._other_machine = names[0] != names[1]
+        """Level the saved machine info, which pytest-benchmark may stumble over: our comparison looks at devices."""
         compared_benchmark["machine_info"] = machine_info
-
-    def comparison_lines(self) -> list[str]:
-        """Return old beside new for every configuration, and whatever found no partner."""
-        session = self._find_session()
-        if session is None:
-            return []
-        from freezebench.report.comparison import comparison_lines
-
-        return [
-            line
-            for saved in self._saved
-            for line in comparison_lines(saved, session.infos, other_machine=self._other_machine)
-        ]

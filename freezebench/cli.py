@@ -1,24 +1,41 @@
-"""The command line beside pytest: `python -m freezebench doctor` says what this machine can train on and measure."""
+"""The command line beside pytest.
+
+``python -m freezebench doctor`` says what this machine can train on and measure;
+``python -m freezebench compare OLD NEW`` holds a saved run against an earlier one.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
+from freezebench.errors import FreezebenchError
+from freezebench.options import BY_NAME
+from freezebench.settings import DEFAULT_MARGIN_PP
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from freezebench.verdicts.compare import Comparison
+
+_COMPARE = """exit codes:
+  0  no proven regression (and nothing undecided, under --strict)
+  1  a proven regression in accuracy, or past a limit; or a new run that broke
+  2  under --strict: something is undecided, or the saved run broke
+  4  bad input: a file that cannot be read, other model, data or protocol, or no configuration in common
+"""
+_LIMITS = ("max_time", "max_energy", "max_memory")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; a bad command line exits with 4, as in pytest."""
-    parser = argparse.ArgumentParser(prog="python -m freezebench", description=__doc__, exit_on_error=False)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    doctor_parser = commands.add_parser("doctor", help="what can be measured on this machine, and what not and why")
-    doctor_parser.add_argument("--json", action="store_true", help="print JSON")
+    parser = _parser()
     try:
         options, unknown = parser.parse_known_args(arguments)
         if unknown:
@@ -29,7 +46,95 @@ def main(arguments: Sequence[str]) -> int:
     except SystemExit as stop:
         # argparse exits with 2 for what pytest calls a usage error.
         return 4 if stop.code else 0
-    return doctor(as_json=options.json)
+    if options.command == "doctor":
+        return doctor(as_json=options.json)
+    try:
+        return compare_runs(options)
+    except FreezebenchError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 4
+
+
+def _parser() -> argparse.ArgumentParser:
+    description = "what this machine can train on and measure, and comparison of saved runs"
+    parser = argparse.ArgumentParser(prog="python -m freezebench", description=description, exit_on_error=False)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    doctor_parser = commands.add_parser("doctor", help="what can be measured on this machine, and what not and why")
+    doctor_parser.add_argument("--json", action="store_true", help="print JSON")
+    compare_parser = commands.add_parser(
+        "compare",
+        help="hold a saved run against an earlier one",
+        epilog=_COMPARE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    files = "pytest-benchmark JSON file, report folder, or its report.json"
+    compare_parser.add_argument("old", metavar="OLD", type=Path, help=f"the reference: a {files}")
+    compare_parser.add_argument("new", metavar="NEW", type=Path, help="the run to judge, likewise")
+    compare_parser.add_argument(
+        "--margin", metavar="POINTS", help=f"largest acceptable drop of accuracy (default: {DEFAULT_MARGIN_PP:g})"
+    )
+    for name in _LIMITS:
+        text = f"largest allowed {name[4:]} as a multiple of OLD's, one number or per configuration: 1.05,emb:1.1"
+        compare_parser.add_argument(f"--{name.replace('_', '-')}", metavar="RATIO", help=text)
+    compare_parser.add_argument("--strict", action="store_true", help="exit with 2 where something is undecided")
+    compare_parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def compare_runs(options: argparse.Namespace) -> int:
+    """Print old against new and return 0 (pass), 1 (fail), 2 (undecided, if strict) or 4 (not comparable).
+
+    A proven regression comes before everything else: it stays one, whatever else could not be compared.
+
+    Raises:
+        FreezebenchError: If an option or a file is bad.
+    """
+    from freezebench.records.saved_files import read_saved_run
+    from freezebench.report.comparison import comparison_lines
+    from freezebench.specs.limits import CostLimits
+    from freezebench.verdicts.compare import compare
+
+    given = {name: getattr(options, name) for name in _LIMITS if getattr(options, name) is not None}
+    # Read as pytest's options are, so that both ways in take and refuse the same.
+    limits = {name: BY_NAME[name].parse(text, f"--{name.replace('_', '-')}") for name, text in given.items()}
+    margin_pp = DEFAULT_MARGIN_PP if options.margin is None else BY_NAME["margin"].parse(options.margin, "--margin")
+    old, new = read_saved_run(options.old), read_saved_run(options.new)
+    comparison = compare(old, new, margin_pp=margin_pp, costs=CostLimits(**limits))
+    code = _exit_code(comparison, strict=options.strict)
+    if options.json:
+        sys.stdout.write(json.dumps(_comparison_json(comparison, code), indent=1, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write("\n".join(comparison_lines(comparison)) + "\n")
+    return code
+
+
+def _exit_code(comparison: Comparison, *, strict: bool) -> int:
+    """Return what a comparison means to whoever called."""
+    if comparison.standing in ("worse", "broken"):
+        return 1
+    if not comparison.pairs or any(pair.differences for pair in comparison.pairs):
+        return 4
+    return 2 if strict and comparison.standing == "undecided" else 0
+
+
+def _comparison_json(comparison: Comparison, code: int) -> dict[str, Any]:
+    return {
+        "exit_code": code,
+        "standing": comparison.standing,
+        "old": {"source": comparison.source, "date": comparison.date},
+        "configurations": [
+            {
+                "freeze": pair.new.freeze,
+                "old": pair.old.name,
+                "new": pair.new.name,
+                "refused": pair.refused,
+                "quantities": [asdict(seen) for seen in pair.observations],
+            }
+            for pair in comparison.pairs
+        ],
+        "only_old": list(comparison.only_old),
+        "only_new": list(comparison.only_new),
+    }
 
 
 def doctor(*, as_json: bool) -> int:

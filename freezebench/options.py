@@ -150,13 +150,21 @@ def _yes_or_no(text: str) -> bool:
     return words[text.lower()]
 
 
-def _per_spec(smallest: float, largest: float, expected: str) -> Callable[[str], PerSpec]:
-    """Return a reader of numbers per configuration within bounds."""
+def _check_not_baseline(limits: PerSpec) -> None:
+    """Refuse a limit on the configuration that everything is measured from: it would assert nothing."""
+    if any(spec == "none" for spec, _ in limits.by_spec):
+        raise SettingsError("none is the baseline that drops are measured from. Name what is frozen, such as emb.")
+
+
+def _per_spec(smallest: float, largest: float, expected: str, *, of_freezing: bool = True) -> Callable[[str], PerSpec]:
+    """Return a reader of numbers per configuration within bounds; what freezing saves is not asked of the baseline."""
 
     def read(text: str) -> PerSpec:
         from freezebench.specs.grid import PerSpec
 
         numbers = PerSpec.parse(text)
+        if of_freezing:
+            _check_not_baseline(numbers)
         if any(not smallest <= number <= largest for number in numbers.numbers):
             raise SettingsError(f"{expected}, from {smallest:g} to {largest:g}.")
         return numbers
@@ -164,7 +172,9 @@ def _per_spec(smallest: float, largest: float, expected: str) -> Callable[[str],
     return read
 
 
-_RATIO = _per_spec(0.1, 10, "the limit is a multiple of the saved run's figure, 1.05 for at most 5 % more")
+_RATIO = _per_spec(
+    0.1, 10, "the limit is a multiple of the saved run's figure, 1.05 for at most 5 % more", of_freezing=False
+)
 _SAVING = _per_spec(0.1, 99.9, "the saving is in per cent of what no freezing needs")
 
 
@@ -196,6 +206,7 @@ def _points_per_spec(text: str) -> PerSpec:
     from freezebench.specs.grid import PerSpec
 
     limits = PerSpec.parse(text)
+    _check_not_baseline(limits)
     for number in limits.numbers:
         _check_points(number)
     return limits
@@ -284,7 +295,8 @@ OPTIONS: tuple[Option, ...] = (
         name="engine",
         metavar="ENGINE",
         read=_choice(*ENGINES),
-        help="standard (freezebench's loop) or trainer (the Transformers Trainer) (default: the preset's)",
+        help="standard (freezebench's loop), cached (the same, but a frozen prefix is computed once for all "
+        "configurations and seeds) or trainer (the Transformers Trainer) (default: the preset's)",
     ),
     Option(
         name="device",

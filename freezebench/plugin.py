@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from freezebench.bridge import BenchmarkBridge, BenchmarkStandIn, Clock, record_benchmark, refuse_profiling
+from freezebench.bridge import (
+    BenchmarkBridge,
+    BenchmarkStandIn,
+    Clock,
+    record_benchmark,
+    refuse_profiling,
+    saved_run,
+)
 from freezebench.errors import FreezebenchError
 from freezebench.options import OPTIONS, in_ci
 
@@ -72,7 +80,8 @@ def _session(config: pytest.Config) -> FreezeSession:
 
         config.stash[_SESSION] = FreezeSession(
             *_given(config),
-            has_reference=config.getoption("benchmark_compare", None) is not None,
+            # Without the flag pytest-benchmark says [].
+            has_reference=bool(config.getoption("benchmark_compare", None)),
             with_times=not config.getoption("benchmark_disable", None),
         )
     return config.stash[_SESSION]
@@ -175,6 +184,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for settings in dict.fromkeys(_settings_of(item) for item in selected):
             if not config.option.collectonly:
                 session.check(settings)
+        if not config.option.collectonly:
+            planned = [(_settings_of(item), _spec_of(item), item.nodeid) for item in selected]
+            session.take_reference(saved_run(config), planned)
     places = [place for place, item in enumerate(items) if item in selected]
     for place, item in zip(places, sorted(selected, key=lambda item: _spec_of(item) != "none"), strict=True):
         items[place] = item
@@ -217,7 +229,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
         lines.append(f"freezebench: {counts}{implied}")
         if settings in session.num_test:
             lines.append(resolution_line(settings, session.num_test[settings]))
-    return lines
+    return lines + [f"freezebench: {note}" for note in (session.reference.notes if session.reference else ())]
 
 
 def _counted(number: int, what: str) -> str:
@@ -253,11 +265,12 @@ class FreezeRun:
         session = _session(self._item.config)
         # Paths were given from where pytest was started, wherever the test has gone since.
         with contextlib.chdir(self._item.config.invocation_params.dir):
-            result = self._result = session.result(self.settings, str(self.spec))
-            info = record_benchmark(self._benchmark, self._item, self._item.stash[_CLOCK], result)
-            session.infos[self._item.nodeid] = info
+            result = session.result(self.settings, str(self.spec))
+            result = self._result = session.judged_against_reference(self._item.nodeid, self.settings, result)
+            record_benchmark(self._benchmark, self._item, self._item.stash[_CLOCK], result)
             session.write_report()
         standing = result.standing
+        self._item.user_properties.append(("freezebench_message", gate_sentence(result)))
         fails = standing in ("broken", "worse") or (standing == "undecided" and self.settings.inconclusive == "fail")
         if fails:
             # Otherwise pytest-benchmark would save the failed run as the next reference.
@@ -288,6 +301,8 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     config = session.config
     planned = [(_settings_of(item), _spec_of(item)) for item in _freeze_items(config, session.items)]
     if planned and not config.option.collectonly:
+        with _usage_errors(), contextlib.chdir(config.invocation_params.dir):
+            _session(config).rehearse(planned)
         _session(config).start_progress(_writer(config), live=_is_live(config), planned=planned)
     outcome = yield
     undecided = _session(config).nothing_decided() if planned else None
@@ -348,10 +363,18 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line("")
         for line in summary.lines:
             terminalreporter.write_line(line)
-    bridge = config.pluginmanager.get_plugin("freezebench-benchmark")
-    for line in getattr(bridge, "comparison_lines", list)():
+    comparison = session.comparison_lines()
+    for line in comparison:
         terminalreporter.write_line(line)
     for path in session.written:
         terminalreporter.write_line(f"freezebench: wrote {path}")
     if session.report_problem:
         terminalreporter.write_line(f"freezebench: {session.report_problem}", red=True)
+    from freezebench.report import github
+
+    outcomes = ("failed", "error", "skipped", "passed")
+    reports = [report for outcome in outcomes for report in terminalreporter.stats.get(outcome, [])]
+    summaries = [summary for _, summary in session.summaries()]
+    for line in github.tell(reports, summaries, comparison, root=config.rootpath, environment=os.environ):
+        terminalreporter.ensure_newline()
+        terminalreporter.write_line(line)

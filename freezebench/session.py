@@ -6,22 +6,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freezebench.errors import DataError, SettingsError
+from freezebench.errors import DataError, SettingsError, SpecError
 from freezebench.options import BY_NAME, in_ci
 from freezebench.settings import Settings, Source, check_names, resolve
 from freezebench.specs.grid import parse_grid
 from freezebench.specs.presets import PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from freezebench.records.run_record import RunRecord
+    from freezebench.records.saved import SavedRun
     from freezebench.report.progress import Progress
     from freezebench.report.tables import Summary
     from freezebench.runs.executor import Executor
+    from freezebench.runs.reference import Reference
     from freezebench.runs.shelf import DataShelf
     from freezebench.specs.freeze import FreezeSpec
     from freezebench.specs.run import RunSpec
+    from freezebench.verdicts.gate import Part
     from freezebench.verdicts.judge import ConfigurationResult
 
 _FEWEST_TEST_SENTENCES = 2
@@ -33,7 +36,7 @@ class FreezeSession:
     Attributes:
         errors: What is wrong with a test's settings, in a sentence, by node id: it matters once the test is selected.
         num_test: Number of test sentences, once settings were checked.
-        infos: What was saved with each benchmark, by node id.
+        reference: The saved run beside this session's tests, if one is asked for.
         written: Files of the report.
         report_problem: Why the last report could not be written.
     """
@@ -69,7 +72,8 @@ class FreezeSession:
         self._shown: dict[Settings, Settings] = {}
         self.errors: dict[str, str] = {}
         self.num_test: dict[Settings, int] = {}
-        self.infos: dict[str, dict[str, Any]] = {}
+        self.reference: Reference | None = None
+        self._reference_parts: dict[tuple[Settings, str], tuple[Part, ...]] = {}
         self.written: list[Path] = []
         self.report_problem: str | None = None
         self._progress: Progress | None = None
@@ -120,8 +124,11 @@ class FreezeSession:
                 f"num_layers={stated} was given, but {settings.model} has {num_layers} layers. "
                 "Leave it out: it is meant for factories."
             )
-        for spec in settings.named_specs:
-            parse_grid(spec, num_layers, settings.model)
+        for option, spec in settings.named_specs:
+            try:
+                parse_grid(spec, num_layers, settings.model)
+            except SpecError as error:
+                raise SpecError(f"{option}: {error}") from error
         return parse_grid(settings.grid, num_layers, settings.model)
 
     def check(self, settings: Settings) -> None:
@@ -163,14 +170,66 @@ class FreezeSession:
         self._results[key]["none"] = self.executor.unfrozen(settings)
         return result
 
+    def take_reference(self, saved: SavedRun | None, planned: Sequence[tuple[Settings, str, str]]) -> None:
+        """Take the saved run (``None``: there is none) to hold the tests against: settings, freeze spec and node id.
+
+        Raises:
+            SettingsError: If a limit of some test cannot be judged against it.
+        """
+        if saved is None and not self._has_reference and not any(one.costs.need_reference for one, _, _ in planned):
+            return
+        from freezebench.runs.reference import Reference
+
+        self.reference = Reference(saved, planned, shelf=self.shelf, with_times=self._with_times)
+
+    def judged_against_reference(
+        self, node_id: str, settings: Settings, result: ConfigurationResult
+    ) -> ConfigurationResult:
+        """Return the result with what the saved run adds to its joint gate."""
+        if self.reference is None:
+            return result
+        parts = self.reference.judge(node_id, settings, result)
+        # Beside the results: those of the baseline are made anew when it is extended.
+        self._reference_parts[_comparison(settings), result.freeze] = parts
+        return replace(result, parts=result.parts + parts)
+
+    def comparison_lines(self) -> list[str]:
+        """Return old beside new for every configuration, and whatever was not compared."""
+        if self.reference is None or not self._results:
+            return []
+        from freezebench.report.comparison import comparison_lines
+
+        comparison = self.reference.comparison()
+        if comparison is None:
+            return [f"freezebench: {note}" for note in self.reference.notes]
+        return comparison_lines(comparison, with_parts=False)
+
     def summaries(self) -> list[tuple[Settings, Summary]]:
         """Return the summary of every comparison that has results."""
         from freezebench.report.tables import summarize
 
-        return [
-            (self._shown[key], summarize(list(found.values()), self._shown[key]))
+        judged = {
+            key: [
+                replace(result, parts=result.parts + self._reference_parts.get((key, freeze), ()))
+                for freeze, result in found.items()
+            ]
             for key, found in self._results.items()
-        ]
+        }
+        return [(self._shown[key], summarize(results, self._shown[key])) for key, results in judged.items()]
+
+    def rehearse(self, planned: Iterable[tuple[Settings, str]]) -> None:
+        """Load every model once and try every configuration on it, before anything is trained.
+
+        Raises:
+            FreezebenchError: If something cannot work.
+        """
+        from freezebench.runs.rehearsal import rehearse
+
+        grids: dict[RunSpec, list[str]] = {}
+        for settings, spec in planned:
+            grids.setdefault(settings.experiment, []).append(spec)
+        for experiment, grid in grids.items():
+            rehearse(experiment, self.shelf.data(experiment.data, experiment.model), grid)
 
     def start_progress(
         self, write: Callable[[str, bool], None], *, live: bool, planned: Iterable[tuple[Settings, str]]
@@ -181,6 +240,7 @@ class FreezeSession:
 
         for settings, spec in planned:
             self._grids.setdefault(settings, []).append(spec)
+        self.shelf.expect(spec for grid in self._grids.values() for spec in grid)
         self._progress = Progress(write, live=live, num_runs=num_first_runs(self._grids, with_times=self._with_times))
 
     def nothing_decided(self) -> str | None:

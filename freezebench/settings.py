@@ -61,7 +61,7 @@ class Settings:
         inconclusive: ``skip``, ``pass`` or ``fail``.
         report: Folder of the report, if one is asked for.
         num_layers: Depth of the model, where a marker says it.
-        named_specs: Configurations that an option names beside the grid: they have to exist, too.
+        named_specs: (Option, configuration) pairs that stand beside the grid: these have to exist, too.
     """
 
     preset: str
@@ -82,7 +82,7 @@ class Settings:
     inconclusive: str = "skip"
     report: str | None = None
     num_layers: int | None = None
-    named_specs: tuple[str, ...] = ()
+    named_specs: tuple[tuple[str, str], ...] = ()
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -200,7 +200,9 @@ def _overlay(
         inconclusive=given.get("inconclusive", "skip"),
         report=given.get("report"),
         num_layers=num_layers,
-        named_specs=tuple(spec for name in per_spec if name in given for spec, _ in given[name].by_spec),
+        named_specs=tuple(
+            (places[name], spec) for name in per_spec if name in given for spec, _ in given[name].by_spec
+        ),
     )
 
 

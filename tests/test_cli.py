@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from freezebench.cli import main
+from freezebench.records.saved import SavedConfiguration
+from saved import benchmark_json, configuration, write
 
 
 def test_doctor_says_what_can_be_measured_and_why_not(
@@ -29,3 +34,109 @@ def test_bad_commands_exit_with_code_4(arguments: list[str], capsys: pytest.Capt
     """As in pytest, a usage error is 4."""
     assert main(arguments) == 4
     assert "usage: python -m freezebench" in capsys.readouterr().err
+
+
+GOOD = configuration("emb", num=5)
+
+
+def _write(folder: Path, name: str, *configurations: SavedConfiguration) -> str:
+    return str(write(folder / name, benchmark_json(*configurations)))
+
+
+@pytest.mark.parametrize(
+    ("new", "options", "code", "text"),
+    [
+        (GOOD, [], 0, "ok: emb: accuracy: drop 0.00 points"),
+        (configuration("emb", num=5, accuracy=0.7), [], 1, "WORSE: emb: accuracy"),
+        (configuration("emb", num=5, accuracy=0.7), ["--margin=40"], 0, "ok: emb: accuracy"),
+        (configuration("emb", num=1), [], 0, "UNDECIDED: emb: accuracy"),
+        (configuration("emb", num=1), ["--strict"], 2, "UNDECIDED: emb: accuracy"),
+        (GOOD, ["--max-time=1.05", "--strict"], 0, "train time: 1.000× the saved run's, at most 1.05× allowed"),
+        (GOOD, ["--max-energy=none:1.05", "--strict"], 0, "– → –"),
+        (GOOD, ["--max-energy=1.05,head:2", "--strict"], 2, "at most 1.05× the saved run's allowed, not measured"),
+        (GOOD, ["--max-memory=0.9"], 1, "WORSE: emb: peak memory: 1.000× the saved run's, at most 0.9× allowed"),
+        (replace(GOOD, device_name="B"), ["--max-time=2"], 0, "UNDECIDED: emb: train time"),
+        (replace(GOOD, device_name="B"), ["--max-time=2", "--strict"], 2, "not comparable: device a CPU → B"),
+        (replace(GOOD, model="other"), [], 4, "Not compared: t.py::test_it[emb]: model tiny → other"),
+        (configuration("head"), [], 4, "Nothing was compared."),
+        (replace(GOOD, broken="seed 42: out of memory"), [], 1, "broke in the new run: seed 42: out of memory"),
+    ],
+)
+def test_compare_exits_with_what_it_found(  # noqa: PLR0917 - four columns of the table, two fixtures
+    new: SavedConfiguration,
+    options: list[str],
+    code: int,
+    text: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """0 passes, 1 is a proven regression, 2 undecided where that is asked for, 4 not comparable."""
+    files = [_write(tmp_path, "old.json", GOOD), _write(tmp_path, "new.json", new)]
+    assert main(["compare", *files, *options]) == code
+    assert text in capsys.readouterr().out
+
+
+def test_compare_prints_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A script finds every figure, its standing and the exit code."""
+    files = [_write(tmp_path, "old.json", GOOD), _write(tmp_path, "new.json", GOOD, configuration("head"))]
+    assert main(["compare", *files, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["exit_code"], found["standing"]) == (0, "ok")
+    assert found["only_new"] == ["t.py::test_it[head]"]
+    assert [one["quantity"] for one in found["configurations"][0]["quantities"]] == [
+        "accuracy",
+        "train time",
+        "peak memory",
+        "energy",
+    ]
+
+
+def test_a_proven_regression_comes_before_what_cannot_be_compared(tmp_path: Path) -> None:
+    """Another protocol elsewhere does not hide it."""
+    old = _write(tmp_path, "old.json", GOOD, configuration("head"))
+    worse, other = configuration("emb", num=5, accuracy=0.7), replace(configuration("head"), model="other")
+    assert main(["compare", old, _write(tmp_path, "new.json", worse, other)]) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "damaged or no JSON"),
+        ("", "damaged or no JSON"),
+        ({"benchmarks": [{"fullname": "x", "extra_info": {}}]}, "holds no freezebench figures"),
+        (
+            {"benchmarks": [{"fullname": "x", "extra_info": {"freezebench": {"schema": 99}}}]},
+            "a newer version wrote it",
+        ),
+        ({"experiments": [], "schema": 99}, "report of schema 99"),
+        (None, "cannot be read"),
+    ],
+)
+def test_bad_input_exits_with_code_4(
+    content: Any, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Corrupted, truncated, foreign, newer or missing: one sentence that names the file."""
+    good, bad = _write(tmp_path, "good.json", GOOD), tmp_path / "bad.json"
+    if content is not None:
+        write(bad, content)
+    assert main(["compare", good, str(bad)]) == 4
+    error = capsys.readouterr().err
+    assert message in error
+    assert str(bad) in error
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--margin=0.02"], ["--margin=x"], ["--max-time=fast"], ["--max-time=99"], ["--max-memory=emb"], ["--x"]],
+)
+def test_bad_limits_exit_with_code_4(options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command line refuses what pytest's options refuse."""
+    good = _write(tmp_path, "good.json", GOOD)
+    assert main(["compare", good, good, *options]) == 4
+    assert options[0].partition("=")[0] in capsys.readouterr().err
+
+
+def test_a_folder_without_a_report_exits_with_code_4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says which file it looked for."""
+    assert main(["compare", str(tmp_path), str(tmp_path)]) == 4
+    assert "report.json: cannot be read in this folder" in capsys.readouterr().err

@@ -145,6 +145,8 @@ BAD = [
     ("max_time", "0.05", "1.05 for at most 5 % more"),
     ("max_energy", "x", "cannot read"),
     ("max_memory", "nan", "not a finite number"),
+    ("max_drop", "none:3", "none is the baseline"),
+    ("min_speedup", "none:3", "none is the baseline"),
     ("seed", "-1", "whole number from 0 on"),
     ("epochs", "1.5", "whole number from 1 on"),
     ("batch_size", "0", "whole number from 1 on"),
@@ -153,7 +155,7 @@ BAD = [
     ("lr", "5", "at most 1"),
     ("max_train", "1", "from 2 on"),
     ("max_length", "2", "from 4 on"),
-    ("engine", "cached2", "choose from standard, trainer"),
+    ("engine", "cached2", "choose from standard, cached, trainer"),
     ("device", "tpu", "choose from auto, cpu, cuda"),
     ("precision", "fp8", "choose from auto, float32, bf16"),
     ("margin", "0.02", "Did you mean 2 points"),
@@ -217,7 +219,7 @@ def test_rates_without_a_default_keep_the_presets() -> None:
     """Naming one configuration's rate does not take the others' away."""
     settings = _resolve({"lr": "emb:1e-3"})
     assert settings.learning_rates.default == _resolve().learning_rates.default
-    assert settings.named_specs == ("emb",)
+    assert settings.named_specs == (("--freeze-lr", "emb"),)
 
 
 def test_the_notebook_preset_resolves_to_the_notebooks_protocol() -> None:

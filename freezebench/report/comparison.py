@@ -1,74 +1,67 @@
-"""Comparison with a saved pytest-benchmark run: old beside new, and whatever found no partner."""
+"""Comparison with a saved run: old beside new for every configuration, verdicts, and whatever was not compared."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from freezebench.units import NOT_MEASURED, bytes_text, energy_text, ratio_text, seconds_text
+from freezebench.units import NOT_MEASURED, bytes_text, energy_text, seconds_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from freezebench.verdicts.compare import Comparison, Observation, Pair
 
-_HEADERS = ["frozen", "accuracy %", "train time", "ratio", "peak memory", "ratio", "energy", "ratio"]
+_HEADERS = ("frozen", "accuracy %", "train time", "peak memory", "energy")
+_WORDS = {"ok": "ok", "worse": "WORSE", "undecided": "UNDECIDED", "broken": "BROKEN"}
 
 
-def comparison_lines(
-    saved: Mapping[str, Any], current: Mapping[str, Mapping[str, Any]], *, other_machine: bool
-) -> list[str]:
-    """Return a table of saved against current figures and sentences about what cannot be compared.
+def comparison_lines(comparison: Comparison, *, with_parts: bool = True) -> list[str]:
+    """Return a table of old against new figures, and sentences about limits and about what cannot be compared.
 
     Args:
-        saved: A pytest-benchmark JSON file.
-        current: What this session saves with each benchmark, by node id.
-        other_machine: Whether the saved run was made on another CPU model.
+        comparison: What was compared.
+        with_parts: Whether each limit gets its sentence; pytest's summary has them already.
     """
-    old = {
-        bench["fullname"]: bench["extra_info"]["freezebench"]
-        for bench in saved.get("benchmarks", [])
-        if isinstance(bench.get("extra_info", {}).get("freezebench"), dict)
-    }
-    both = [name for name in current if name in old]
-    lines = [f"freezebench: compared with the run of {saved.get('datetime', 'unknown date')}, saved → now"]
-    if both:
-        lines.append(tabulate([_cells(old[name], current[name]) for name in both], _HEADERS, disable_numparse=True))
-    lines += [_difference(name, old[name], current[name]) for name in both if _differing(old[name], current[name])]
-    lines += [f"Not in the saved run: {name}." for name in current if name not in old]
-    lines += [f"Only in the saved run: {name}." for name in old if name not in current]
-    if other_machine and both:
-        lines.append("The saved run was made on another CPU model: times, memory and energy do not compare.")
+    lines = [f"freezebench: compared with the run of {comparison.date} ({comparison.source}), saved → now"]
+    compared = [pair for pair in comparison.pairs if not pair.refused]
+    if compared:
+        cells = [[pair.new.freeze, *map(_cell, pair.observations)] for pair in compared]
+        lines.append(tabulate(cells, _HEADERS, disable_numparse=True))
+    else:
+        lines.append("Nothing was compared.")
+    for pair in comparison.pairs:
+        lines += _pair_lines(pair, with_parts=with_parts)
+    lines += [f"Not in the saved run: {name}." for name in comparison.only_new]
+    lines += [f"Only in the saved run: {name}." for name in comparison.only_old]
     return lines
 
 
-def _cells(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return one configuration's line."""
-    return [
-        str(new["freeze"]),
-        _arrow(old, new, "accuracy", lambda value: NOT_MEASURED if value is None else f"{100 * value:.1f}"),
-        _arrow(old, new, "train_s", seconds_text),
-        _ratio(old, new, "train_s"),
-        _arrow(old, new, "peak_memory_bytes", bytes_text),
-        _ratio(old, new, "peak_memory_bytes"),
-        _arrow(old, new, "energy_j", energy_text),
-        _ratio(old, new, "energy_j"),
-    ]
+def _pair_lines(pair: Pair, *, with_parts: bool) -> list[str]:
+    """Return the sentences about one configuration."""
+    lines = []
+    if pair.new.node_id and pair.old.node_id and pair.new.node_id != pair.old.node_id:
+        lines.append(f"Renamed: {pair.old.node_id} is now {pair.new.node_id}.")
+    if pair.refused:
+        lines.append(f"Not compared: {pair.new.name}: {pair.refused.rstrip('.')}.")
+        return lines
+    for seen in pair.observations:
+        if seen.standing is not None:
+            lines += [f"{_WORDS[seen.standing]}: {pair.new.freeze}: {seen.sentence}."] if with_parts else []
+        elif seen.sentence:
+            lines.append(f"{pair.new.freeze}: {seen.sentence}.")
+    return lines
 
 
-def _arrow(old: Mapping[str, Any], new: Mapping[str, Any], metric: str, text: Callable[[float | None], str]) -> str:
-    return f"{text(old.get(metric))} → {text(new.get(metric))}"
+def _cell(seen: Observation) -> str:
+    """Return one quantity: old → new, the ratio of what costs something, and the verdict where a limit is asserted."""
+    figures = " → ".join(_figure(seen.quantity, value) for value in (seen.old, seen.new))
+    if seen.quantity != "accuracy" and seen.is_comparable and seen.old and seen.new is not None:
+        figures += f" ({seen.new / seen.old:.3f}×)"
+    word = _WORDS[seen.standing] if seen.standing else "" if seen.is_comparable else "not comparable"
+    return f"{figures} {word}".rstrip()
 
 
-def _ratio(old: Mapping[str, Any], new: Mapping[str, Any], metric: str) -> str:
-    before, now = old.get(metric), new.get(metric)
-    return ratio_text(now / before if before and now is not None else None)
-
-
-def _differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return what has to be equal for figures to compare, and is not."""
-    names = {"experiment_id": "model, data or protocol", "test_sha256": "test sentences", "precision": "precision"}
-    return [text for name, text in names.items() if old.get(name) != new.get(name)]
-
-
-def _difference(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    return f"Not comparable: {name} was saved with other {' and '.join(_differing(old, new))}."
+def _figure(quantity: str, value: float | None) -> str:
+    if quantity == "accuracy":
+        return NOT_MEASURED if value is None else f"{100 * value:.1f}"
+    return {"train time": seconds_text, "peak memory": bytes_text, "energy": energy_text}[quantity](value)

@@ -22,6 +22,7 @@ from freezebench.units import (
     ratio_text,
     seconds_text,
 )
+from freezebench.verdicts.conclusions import conclusions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -189,6 +190,7 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
         )
     lines += [f"Warning: {warning}." for warning in _once(w.rstrip(".") for result in results for w in result.warnings)]
     lines += _footnotes(results)
+    lines += [conclusion.sentence for conclusion in conclusions(results, settings.margin_pp)]
     return lines
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from freezebench.meters.window import Window
+    from freezebench.training.prefix import Prefix
     from freezebench.training.progress import Emit, Event, TrainingResult
 
 _CLOCK = "time.perf_counter, device synchronized"
@@ -149,6 +150,17 @@ def _combined(name: str, readings: Sequence[Reading | None]) -> Reading:
         coverage=statistics.fmean(coverages) if coverages else None,
         low_confidence=any(reading.low_confidence for reading in measured),
     )
+
+
+def prefix_readings(prefix: Prefix) -> dict[str, Reading]:
+    """Return what a cached prefix cost and holds; the run that computed it is charged, all others share it."""
+    if prefix.seconds is None:
+        reason = "shared: an earlier run of this session computed it"
+        seconds = Reading.not_measured("s", _CLOCK, reason)
+    else:
+        seconds = Reading(value=prefix.seconds, unit="s", source=_CLOCK)
+    where = "memory-mapped file" if prefix.spilled else "memory"
+    return {"prefix_s": seconds, "prefix_bytes": Reading(value=float(prefix.num_bytes), unit="B", source=where)}
 
 
 def timing_readings(

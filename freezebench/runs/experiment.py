@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import gc
 import traceback
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from freezebench.errors import FreezebenchError
 from freezebench.records.run_record import DataFacts, RunRecord
-from freezebench.runs.costs import CostWindows, timing_readings
+from freezebench.runs.costs import CostWindows, prefix_readings, timing_readings
 from freezebench.runs.environment import environment
 from freezebench.runs.shelf import DataShelf
 from freezebench.tasks.layers import freeze
@@ -21,6 +22,7 @@ from freezebench.tasks.models import load_model
 from freezebench.training import loop, trainer
 from freezebench.training.batching import longest_input
 from freezebench.training.evaluate import evaluate
+from freezebench.training.feed import make_feed
 from freezebench.training.precision import (
     device_name,
     isolated_random_state,
@@ -30,12 +32,17 @@ from freezebench.training.precision import (
 from freezebench.training.progress import Job, NonFiniteLossError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from freezebench.records.run_record import Evaluation, InvalidCause
     from freezebench.specs.run import Precision, RunSpec
     from freezebench.tasks.data import TextData
+    from freezebench.tasks.layers import FreezeSummary
+    from freezebench.training.batching import Encoded
+    from freezebench.training.feed import Feed
     from freezebench.training.progress import Emit
 
-_ENGINES = {"standard": loop.train, "trainer": trainer.train}
+_ENGINES = {"standard": loop.train, "cached": loop.train, "trainer": trainer.train}
 _LOG_LINES = 20
 
 
@@ -111,20 +118,59 @@ class _Run:
         model.to(self.device)
         splits = self.shelf.encoded(spec, tokenizer, model, longest_input(model, tokenizer, protocol.max_length))
 
-        def evaluation(split: str) -> Evaluation:
-            return evaluate(model, splits[split], tokenizer, num_labels=self.data.num_labels, precision=self.precision)
+        feed, note = self._feed(model, tokenizer, splits)
 
+        def evaluation(split: str) -> Evaluation:
+            return evaluate(
+                model,
+                splits[split],
+                tokenizer,
+                num_labels=self.data.num_labels,
+                precision=self.precision,
+                feed=None if feed is None else (feed, split),
+            )
+
+        with feed or nullcontext():
+            return self._train(
+                model, tokenizer, splits["train"], summary=summary, feed=feed, note=note, evaluation=evaluation
+            )
+
+    def _feed(self, model: Any, tokenizer: Any, splits: dict[str, Encoded]) -> tuple[Feed | None, tuple[str, ...]]:
+        """Return the cached engine's feed and what to warn of; no feed for the other engines."""
+        if self.spec.protocol.engine != "cached":
+            return None, ()
+        try:
+            flat = self.shelf.flat(splits, tokenizer)
+        except ValueError as error:
+            return None, (f"nothing is cached: {error}",)
+        feed = make_feed(model, self.spec.freeze_spec, flat, self.shelf.prefixes, self.precision)
+        return feed, feed.warnings
+
+    def _train(
+        self,
+        model: Any,
+        tokenizer: Any,
+        train: Encoded,
+        *,
+        summary: FreezeSummary,
+        feed: Feed | None,
+        note: tuple[str, ...],
+        evaluation: Callable[[str], Evaluation],
+    ) -> RunRecord:
+        """Train under meters and evaluate; return the record."""
+        spec, protocol = self.spec, self.spec.protocol
         test_before = evaluation("test") if protocol.evaluate_before else None
         weights = _checksums(model)
         torch.manual_seed(spec.seed)  # dropout
         job = Job(
             model=model,
             tokenizer=tokenizer,
-            train=splits["train"],
+            train=train,
             protocol=protocol,
             precision=self.precision,
             seed=spec.seed,
             evaluate=lambda: evaluation("validation"),
+            feed=feed,
         )
         with CostWindows(self.emit, model=model, device=self.device) as costs:
             result = _ENGINES[protocol.engine](job, costs.emit)
@@ -142,12 +188,13 @@ class _Run:
             test=evaluation("test"),
             test_before=test_before,
             readings={
-                **timing_readings(result, num_examples=len(splits["train"]), shared_devices=costs.shared_devices),
+                **timing_readings(result, num_examples=len(train), shared_devices=costs.shared_devices),
                 **costs.readings,
+                **(prefix_readings(feed.prefix) if feed and feed.prefix else {}),
             },
             devices=costs.devices,
             trace=costs.trace,
-            warnings=costs.warnings,
+            warnings=(*note, *costs.warnings),
         )
 
 

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from freezebench.specs.freeze import FreezeSpec
 from freezebench.tasks.data import load_data
 from freezebench.tasks.model_source import read_label_names
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import torch
     from transformers import PreTrainedTokenizerBase
 
     from freezebench.specs.run import DataSpec, RunSpec
     from freezebench.tasks.data import TextData
     from freezebench.training.batching import Encoded
+    from freezebench.training.inputs import FlatSplit
+    from freezebench.training.prefix import PrefixCache
 
 
 class DataShelf:
     """Data sets by what asks for them; reading one imports no torch."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, cache_bytes: int | None = None) -> None:
+        """Keep cached prefixes in memory up to ``cache_bytes``; ``None``: the usual limit."""
+        self._cache_bytes = cache_bytes
+        self._prefixes: PrefixCache | None = None
+        self._depths: set[int] = set()
+        self._flat: dict[int, dict[str, FlatSplit]] = {}
         self._data: dict[tuple[DataSpec, tuple[str, ...] | None], TextData] = {}
         self._encoded: dict[tuple[Any, ...], dict[str, Encoded]] = {}
 
@@ -33,6 +43,33 @@ class DataShelf:
         if key not in self._data:
             self._data[key] = load_data(spec, label_names=key[1])
         return self._data[key]
+
+    def expect(self, freezes: Iterable[str]) -> None:
+        """Say which configurations will run, so that one pass over the data serves every depth among them."""
+        specs = [FreezeSpec.parse(freeze) for freeze in freezes]
+        self._depths |= {spec.num_frozen_layers for spec in specs if spec.is_prefix and not spec.is_none}
+
+    @property
+    def prefixes(self) -> PrefixCache:
+        """The session's cache of frozen prefixes."""
+        from freezebench.training.prefix import DEFAULT_LIMIT_BYTES, PrefixCache
+
+        if self._prefixes is None:
+            self._prefixes = PrefixCache(DEFAULT_LIMIT_BYTES if self._cache_bytes is None else self._cache_bytes)
+        self._prefixes.expect(self._depths)
+        return self._prefixes
+
+    def flat(self, encoded: dict[str, Encoded], tokenizer: PreTrainedTokenizerBase) -> dict[str, FlatSplit]:
+        """Return tokenized splits laid out flat, each once.
+
+        Raises:
+            ValueError: If a field does not have one number per token.
+        """
+        from freezebench.training.inputs import FlatSplit
+
+        if id(encoded) not in self._flat:
+            self._flat[id(encoded)] = {name: FlatSplit(split, tokenizer) for name, split in encoded.items()}
+        return self._flat[id(encoded)]
 
     def encoded(
         self, spec: RunSpec, tokenizer: PreTrainedTokenizerBase, model: torch.nn.Module, max_length: int

@@ -1,5 +1,5 @@
 """Words that options take, apart from what they stand for, so that pytest's start-up need not load that."""
 
 PRESET_NAMES = ("distilbert-sst2", "embedded", "notebook")
-ENGINES = ("standard", "trainer")
+ENGINES = ("standard", "cached", "trainer")
 PRECISIONS = ("auto", "float32", "bf16")

@@ -12,7 +12,7 @@ from freezebench.specs.freeze import FreezeSpec
 
 RUN_SPEC_SCHEMA = 1
 
-Engine = Literal["standard", "trainer"]
+Engine = Literal["standard", "cached", "trainer"]
 Precision = Literal["auto", "float32", "bf16"]
 SplitRule = Literal["own", "notebook"]
 
@@ -44,7 +44,8 @@ class Protocol:
     """How a run trains; the defaults are the notebook's.
 
     Attributes:
-        engine: ``standard`` (freezebench's loop) or ``trainer`` (the Transformers Trainer).
+        engine: ``standard`` (freezebench's loop), ``cached`` (the same, a frozen prefix computed once, its dropout off)
+            or ``trainer`` (the Transformers Trainer).
         precision: ``auto`` (by device), ``float32``, or ``bf16`` (automatic mixed precision).
         num_epochs: Passes over the training sentences.
         batch_size: Sentences per step, in training.

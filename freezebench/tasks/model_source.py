@@ -85,7 +85,7 @@ class ModelSource:
                 f"cannot load the model {self.text!r}: there is no module {error.name!r} to import. Install it, or add "
                 "its folder to pytest's ini option pythonpath."
             ) from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ModelError(
                 f"cannot load the model {self.text!r}: importing {module_name} fails with {type(error).__name__}: "
                 f"{error}. Mend the module."

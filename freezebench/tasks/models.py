@@ -103,7 +103,7 @@ def _from_factory(source: ModelSource, num_labels: int) -> tuple[Any, Any]:
         made = factory(num_labels)
     except FreezebenchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelError(
             f"cannot load the model {source.text!r}: the factory fails with {_reason(error)}. Mend the factory."
         ) from error
@@ -261,6 +261,6 @@ def _in_words(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """Return an error in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:_REASON_CHARS].rstrip('.')}"

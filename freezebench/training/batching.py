@@ -121,6 +121,11 @@ def batches_by_length(data: Encoded, batch_size: int) -> list[list[int]]:
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
+def batches_by_length_of(lengths: torch.Tensor, batch_size: int) -> tuple[torch.Tensor, ...]:
+    """Return the same for sentences of the given lengths, each batch a tensor of sentence numbers."""
+    return torch.split(lengths.argsort(stable=True), batch_size)
+
+
 def to_device(batch: Any, device: torch.device) -> Batch:
     """Return the batch's tensors on the device."""
     return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,11 +13,14 @@ from freezebench.training.batching import batches_by_length, collator, logits_of
 from freezebench.training.precision import autocast
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
     from transformers import PreTrainedTokenizerBase
 
     from freezebench.specs.run import Precision
     from freezebench.training.batching import Encoded
+    from freezebench.training.feed import Feed
 
 _EVALUATION_BATCH = 64
 
@@ -30,20 +33,29 @@ def evaluate(
     *,
     num_labels: int,
     precision: Precision,
+    feed: tuple[Feed, str] | None = None,
 ) -> Evaluation:
-    """Return loss, accuracy, F1 and the predicted class of every sentence; the model's train mode is restored."""
+    """Return loss, accuracy, F1 and the predicted class of every sentence; the model's train mode is restored.
+
+    Args:
+        model: The model.
+        data: The split.
+        tokenizer: Pads its batches.
+        num_labels: Number of classes.
+        precision: Number format of the forward passes.
+        feed: The cached engine's feed and what it calls this split; ``None``: the whole model runs.
+    """
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
-    collate = collator(tokenizer)
     predictions = np.zeros(len(data), dtype=np.int64)
     total_loss = torch.zeros((), dtype=torch.float64, device=device)
-    for indices in batches_by_length(data, _EVALUATION_BATCH):
-        batch = to_device(collate([data.examples[index] for index in indices]), device)
+    batches = _batches(data, tokenizer) if feed is None else feed[0].evaluation(feed[1], _EVALUATION_BATCH)
+    for indices, tensors in batches:
+        batch = to_device(tensors, device)
         labels = batch.pop("labels")
         with autocast(precision, device):
-            output = model(**batch)
-        logits = logits_of(output)
+            logits = logits_of(model(**batch)) if feed is None else feed[0].logits(batch)
         total_loss += cross_entropy(logits, labels, reduction="sum").double()
         predictions[indices] = logits.argmax(dim=-1).cpu().numpy()
     model.train(was_training)
@@ -54,6 +66,13 @@ def evaluate(
         f1=f1_score(labels_array, predictions, num_labels),
         predictions=tuple(predictions.tolist()),
     )
+
+
+def _batches(data: Encoded, tokenizer: PreTrainedTokenizerBase) -> Iterator[tuple[list[int], Any]]:
+    """Yield sentence numbers and padded batch."""
+    collate = collator(tokenizer)
+    for indices in batches_by_length(data, _EVALUATION_BATCH):
+        yield indices, collate([data.examples[index] for index in indices])
 
 
 def f1_score(labels: npt.NDArray[np.int64], predictions: npt.NDArray[np.int64], num_labels: int) -> float:

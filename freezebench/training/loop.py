@@ -1,4 +1,8 @@
-"""The standard engine: every step runs the whole model forward, frozen layers in train mode like the notebook's."""
+"""The training loop of two engines.
+
+``standard`` runs the whole model forward in every step, frozen layers in train mode like the notebook's; ``cached`` has
+a feed that leaves a frozen prefix out.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn.functional import cross_entropy
 
-from freezebench.training.batching import logits_of, to_device
+from freezebench.training.batching import to_device
 from freezebench.training.precision import autocast
 from freezebench.training.progress import Progress
 
@@ -35,8 +39,8 @@ def train(job: Job, emit: Emit) -> TrainingResult:
             tensors = to_device(batch, job.device)
             labels = tensors.pop("labels")
             with autocast(job.precision, job.device):
-                output = job.model(**tensors)
-            loss = cross_entropy(logits_of(output), labels)
+                logits = job.logits(tensors)
+            loss = cross_entropy(logits, labels)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(parameters, protocol.max_grad_norm)
             progress.backward_done(optimizer)

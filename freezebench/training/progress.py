@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from freezebench.specs.run import Precision, Protocol
+    from freezebench.training.batching import Batch
+    from freezebench.training.feed import Feed, FeedLoader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +80,7 @@ class Job:
         precision: Resolved number format.
         seed: Seeds the order of sentences.
         evaluate: Evaluates the model on the validation split.
+        feed: Batches and forward passes of the cached engine; ``None``: padded batches through the whole model.
     """
 
     model: torch.nn.Module
@@ -87,16 +90,23 @@ class Job:
     precision: Precision
     seed: int
     evaluate: Callable[[], Evaluation]
+    feed: Feed | None = None
 
     @property
     def device(self) -> torch.device:
         """The device that the model is on."""
         return next(self.model.parameters()).device
 
-    def batches(self) -> EpochLoader:
-        """Return the run's batches, the same for every engine."""
+    def batches(self) -> EpochLoader | FeedLoader:
+        """Return the run's batches: the feed's, or those that the other engines share."""
+        if self.feed is not None:
+            return self.feed.epochs(self.protocol.batch_size, self.seed)
         order = ShuffledBatches(len(self.train), self.protocol.batch_size, self.seed)
         return EpochLoader(self.train, order, self.tokenizer)
+
+    def logits(self, batch: Batch) -> torch.Tensor:
+        """Return the class scores of a batch without its labels, shape (batch, classes)."""
+        return logits_of(self.model(**batch)) if self.feed is None else self.feed.logits(batch)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,8 +145,8 @@ def warm_up(job: Job) -> float:
     tensors = to_device(next(iter(job.batches())), job.device)
     labels = tensors.pop("labels")
     with autocast(job.precision, job.device):
-        output = job.model(**tensors)
-    cross_entropy(logits_of(output), labels).backward()  # type: ignore[no-untyped-call]
+        logits = job.logits(tensors)
+    cross_entropy(logits, labels).backward()  # type: ignore[no-untyped-call]
     job.model.zero_grad(set_to_none=True)
     job.model.train(was_training)
     synchronize(job.device)

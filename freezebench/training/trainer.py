@@ -9,13 +9,12 @@ from torch.nn.functional import cross_entropy
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from freezebench.errors import SettingsError
-from freezebench.training.batching import logits_of
+from freezebench.training.batching import EpochLoader, logits_of
 from freezebench.training.progress import Progress
 
 if TYPE_CHECKING:
     import torch
 
-    from freezebench.training.batching import EpochLoader
     from freezebench.training.progress import Emit, Job, TrainingResult
 
 
@@ -56,7 +55,10 @@ class _JobTrainer(Trainer):
 
     def get_train_dataloader(self) -> EpochLoader:
         """Return the job's own batches, so that both engines see the same ones."""
-        return self._job.batches()
+        batches = self._job.batches()
+        if not isinstance(batches, EpochLoader):
+            raise TypeError("the Trainer draws its own batches, not those of the cached engine")
+        return batches
 
     def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any], *_: Any, **__: Any) -> torch.Tensor:
         """Return the mean cross-entropy of one batch."""

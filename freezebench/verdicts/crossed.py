@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _NUM_AXES = 2  # seeds and sentences
 _HALF = 0.5  # from one half on, the bounds would swap sides
+_FEW_SEED_DF = (
+    2.0  # below, a mean square that is small by luck is common: with 1, 8 % are under a hundredth of the truth
+)
 
 
 class OutcomesError(FreezebenchError, ValueError):
@@ -149,6 +152,12 @@ def standard_error(squares: MeanSquares, *, seed_df: float | None = None) -> tup
     (2008), Academic Radiology 15:647-661, for readers and cases random, here with seeds and sentences and one contrast.
     Degrees of freedom stay within ``[k - 1, n - 1]`` (the smaller of the two where ``n < k``).
 
+    Two seeds take ``df = (k - 1) · max(MS_I - MS_E, 0) / MS_S`` in the same range instead. Hillis's formula squares a
+    ratio that is inflated whenever ``MS_S`` is small by luck, which with one degree of freedom it often is. Simulated
+    with normal effects over a grid of variance components, its one-sided 95 % bounds cover 91.4 to 95.1 %, these 94.9
+    to 96.4 % (its 98 % bounds 94.0 to 98.0 %, these 96.5 to 98.6 %). The form is ours, picked by that simulation from
+    several; no paper stands behind it.
+
     A floor of ``√2 / (n √k)`` on the standard error keeps identical predictions from giving an interval of no width.
 
     Args:
@@ -160,11 +169,14 @@ def standard_error(squares: MeanSquares, *, seed_df: float | None = None) -> tup
         seed_df = k - 1
     numerator = squares.seeds + np.maximum(squares.sentences - squares.residual, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        hillis = np.square(numerator / squares.seeds) * seed_df
+        if seed_df < _FEW_SEED_DF:
+            estimated = (numerator - squares.seeds) / squares.seeds * seed_df
+        else:
+            estimated = np.square(numerator / squares.seeds) * seed_df
     # No spread between seeds leaves the sentences alone (df = n - 1); no spread at all is no information (k - 1).
     smallest, largest = (seed_df if k > 1 else n - 1), n - 1
     unbounded = np.where(numerator > 0, largest, smallest)
-    df = np.where(squares.seeds > 0, hillis, unbounded)
+    df = np.where(squares.seeds > 0, estimated, unbounded)
     floor = math.sqrt(2 / k) / n
     return np.maximum(np.sqrt(numerator / (n * k)), floor), np.clip(df, smallest, largest)
 

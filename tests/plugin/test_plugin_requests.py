@@ -30,7 +30,8 @@ def test_sessions_without_freeze_tests_stay_light(pytester: pytest.Pytester) -> 
     """A plain test run imports neither torch nor our own session."""
     modules = (*HEAVY, "freezebench.session", "freezebench.settings")
     pytester.makepyfile(f"import sys\ndef test_it(): assert not [m for m in {modules} if m in sys.modules]")
-    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+    # pytest-randomly, where it is installed, imports numpy.
+    pytester.runpytest_subprocess("-p", "no:randomly").assert_outcomes(passed=1)
 
 
 def test_help_shows_every_option_in_a_group_of_its_own(pytester: pytest.Pytester) -> None:
@@ -53,7 +54,7 @@ BAD = [
     (["--freeze-max-drop=0.02"], "Did you mean 2 points?"),
     (["--freeze-grid=emb+L7"], "cannot freeze layer 7: * has layers 0 to 1. Choose from emb, L0 … L1, head."),
     (["--freeze-grid=emb+L0-1+head"], "nothing of * would be left to train"),
-    (["--freeze-max-drop=emb+L9:3"], "cannot freeze layer 9"),
+    (["--freeze-max-drop=emb+L9:3"], "--freeze-max-drop: cannot freeze layer 9"),
     (["--freeze-data=./nowhere"], "there is no file or folder './nowhere'"),
     (["--freeze-model=./nowhere"], "cannot load the model './nowhere': there is no such folder"),
     (["--freeze-text-column=review"], "--freeze-text-column"),
@@ -176,3 +177,34 @@ def test_the_plugin_may_be_named_in_a_conftest(project: Project, tmp_path: Path)
     pytester = project()
     pytester.makeconftest("pytest_plugins = ['freezebench.plugin']")
     assert pytester.runpytest_subprocess("--collect-only", "-q", f"--basetemp={tmp_path}").ret == 0
+
+
+BROKEN_FACTORY = """
+import sys
+import pytest
+
+def exits(num_labels):
+    sys.exit(3)
+
+def fails(num_labels):
+    raise RuntimeError("no weights today")
+
+exits.num_layers = fails.num_layers = 1
+
+@pytest.mark.freeze(model="test_factory:{name}", data={data!r}, grid="none,emb", device="cpu")
+def test_it(freeze_run):
+    freeze_run()
+"""
+
+
+@pytest.mark.parametrize(("name", "reason"), [("fails", "no weights today"), ("exits", "SystemExit")])
+def test_a_model_that_cannot_be_made_ends_before_anything_trains(
+    project: Project, tiny_data: Path, name: str, reason: str
+) -> None:
+    """A factory that fails, or leaves, is a usage error."""
+    pytester = project()
+    pytester.makepyfile(test_factory=BROKEN_FACTORY.format(name=name, data=str(tiny_data)))
+    pytester.syspathinsert()
+    result = pytester.runpytest_inprocess("test_factory.py")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: cannot load the model 'test_factory:{name}'*{reason}*"])

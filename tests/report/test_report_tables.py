@@ -12,7 +12,6 @@ import made_up
 from freezebench.errors import SettingsError
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
-from freezebench.report.comparison import comparison_lines
 from freezebench.report.files import prepare_folder, write_report
 from freezebench.report.rows import row
 from freezebench.report.sentences import gate_sentence
@@ -156,34 +155,3 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     blocked.write_text("", encoding="utf-8")
     with pytest.raises(SettingsError, match="cannot write there"):
         prepare_folder(blocked / "report")
-
-
-def _info(freeze: str, accuracy: float, train_s: float, **changes: object) -> dict[str, object]:
-    info = {"freeze": freeze, "accuracy": accuracy, "train_s": train_s, "experiment_id": "e", "test_sha256": "t"}
-    return {**info, "precision": "float32", **changes}
-
-
-def test_comparison_shows_both_and_lists_what_has_no_partner() -> None:
-    """Old beside new; nothing is dropped silently, nothing unlike is compared without a word."""
-    saved = {
-        "datetime": "yesterday",
-        "benchmarks": [
-            {"fullname": "t[none]", "extra_info": {"freezebench": _info("none", 0.9, 10.0)}},
-            {"fullname": "t[emb]", "extra_info": {"freezebench": _info("emb", 0.8, 8.0)}},
-            {"fullname": "t[head]", "extra_info": {"freezebench": _info("head", 0.8, 8.0)}},
-            {"fullname": "another benchmark", "extra_info": {}},
-        ],
-    }
-    current = {
-        "t[none]": _info("none", 0.91, 5.0),
-        "t[emb]": _info("emb", 0.8, 8.0, test_sha256="other"),
-        "t[L0]": _info("L0", 0.5, 1.0),
-    }
-    text = "\n".join(comparison_lines(saved, current, other_machine=True))
-    assert "90.0 → 91.0" in text
-    assert "0.50×" in text
-    assert "Not comparable: t[emb] was saved with other test sentences." in text
-    assert "Not in the saved run: t[L0]." in text
-    assert "Only in the saved run: t[head]." in text
-    assert "another benchmark" not in text
-    assert "another CPU model" in text

@@ -193,6 +193,23 @@ def test_degrees_of_freedom_stay_in_their_range(arms: tuple[NDArray[np.bool_], N
     assert min(k - 1, n - 1) <= crossed_interval(*arms).df <= n - 1
 
 
+@pytest.mark.parametrize(
+    ("k", "sentences", "df"),
+    [(2, 3.0, 3.0), (2, 0.5, 1.0), (2, 0.0, 1.0), (2, 1e9, 99.0), (3, 3.0, 32.0), (3, 0.5, 4.5), (5, 3.0, 64.0)],
+)
+def test_two_seeds_have_fewer_degrees_of_freedom(k: int, sentences: float, df: float) -> None:
+    """From three seeds on they are Hillis's; two take the plain ratio, which a lucky mean square inflates less."""
+    squares = MeanSquares(
+        drop=np.asarray(0.0),
+        seeds=np.asarray(1.0),
+        sentences=np.asarray(sentences),
+        residual=np.asarray(0.0),
+        num_seeds=k,
+        num_sentences=100,
+    )
+    assert float(standard_error(squares)[1]) == df
+
+
 def test_a_batch_gives_what_its_layouts_give() -> None:
     """Leading axes are independent layouts."""
     batch = np.random.default_rng(1).integers(-1, 2, size=(4, 3, 10))

@@ -1,0 +1,267 @@
+"""Saved runs: as much of an earlier session as a comparison needs, whichever file it comes from."""
+
+from __future__ import annotations
+
+import base64
+import math
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from freezebench.errors import RecordError, SpecError
+from freezebench.records.headline import CPU_METRICS, GPU_METRICS
+from freezebench.specs.freeze import FreezeSpec
+from freezebench.specs.run import Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from freezebench.records.run_record import RunRecord
+
+_T = TypeVar("_T")
+
+EXTRA_INFO_SCHEMA = 2
+SPLITS = ("train", "validation", "test")
+# The precision that was asked for is left out: what counts is the one that was used.
+PROTOCOL_FIELDS = tuple(name.name for name in fields(Protocol) if name.name != "precision")
+_TEXTS = ("model", "model_sha256", "data", "experiment_id", "device", "device_name", "precision", "broken")
+_LARGEST_TEST_SET = 50_000_000
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SavedSeed:
+    """One valid run.
+
+    Attributes:
+        seed: Its seed.
+        correct: Whether each test sentence was classified correctly, shape (sentences,).
+        readings: Measured figures by metric name; ``None`` where something was not measured.
+    """
+
+    seed: int
+    correct: NDArray[np.bool_]
+    readings: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SavedConfiguration:
+    """One configuration's runs, and what they have to share with others to be compared; ``None``: unknown.
+
+    Attributes:
+        freeze: Canonical id of the freeze spec.
+        node_id: The test that ran it; ``None`` in a report.
+        model: Model source; ``model_sha256`` is the content hash of its weights, where it has one.
+        data: Data source; ``data_sha256`` are the content hashes of its splits by name.
+        protocol: How it trained, the learning rate included, field by field.
+        experiment_id: Hash of what all configurations of its experiment share.
+        device: ``cpu`` or ``cuda:N``.
+        device_name: Model of the GPU or CPU.
+        precision: Number format that was used.
+        broken: Why the runs mean nothing.
+        runs: The valid runs, in the order in which they were trained.
+    """
+
+    freeze: str
+    node_id: str | None
+    model: str | None = None
+    model_sha256: str | None = None
+    data: str | None = None
+    data_sha256: Mapping[str, str] = field(default_factory=dict)
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    experiment_id: str | None = None
+    device: str | None = None
+    device_name: str | None = None
+    precision: str | None = None
+    broken: str | None = None
+    runs: tuple[SavedSeed, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What people call it: its test, else its configuration and experiment."""
+        return self.node_id or f"{self.freeze} ({self.model} on {self.data})"
+
+    @property
+    def is_gpu(self) -> bool:
+        """Whether it ran on a GPU."""
+        return (self.device or "").startswith("cuda")
+
+    @property
+    def headline_metrics(self) -> tuple[str, str]:
+        """The names of the memory and energy figures that count on its device."""
+        return GPU_METRICS if self.is_gpu else CPU_METRICS
+
+    def values(self, metric: str) -> list[float]:
+        """Return a metric of every run that measured it; a zero is no measurement that a ratio could be formed of."""
+        found = (run.readings.get(metric) for run in self.runs)
+        return [value for value in found if value is not None and value > 0]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SavedRun:
+    """Everything that one session saved.
+
+    Attributes:
+        source: The file it comes from, or what people call it.
+        date: When it ran, ISO 8601, as far as known.
+        configurations: What it ran.
+    """
+
+    source: str
+    date: str
+    configurations: tuple[SavedConfiguration, ...]
+
+
+def from_records(
+    freeze: str, records: Sequence[RunRecord], *, broken: str | None = None, node_id: str | None = None
+) -> SavedConfiguration:
+    """Return a configuration's runs as a comparison takes them."""
+    if not records:
+        return SavedConfiguration(freeze=freeze, node_id=node_id, broken=broken or "it has no runs")
+    valid = [record for record in records if record.is_valid]
+    first = (valid or list(records))[0]
+    return SavedConfiguration(
+        freeze=freeze,
+        node_id=node_id,
+        model=first.spec.model,
+        model_sha256=first.model_sha256,
+        data=first.spec.data.source,
+        data_sha256={split: getattr(first.data, f"{split}_sha256") for split in SPLITS} if first.data else {},
+        protocol={name: getattr(first.spec.protocol, name) for name in PROTOCOL_FIELDS},
+        experiment_id=first.spec.experiment_id,
+        device=first.device,
+        device_name=first.device_name,
+        precision=first.precision,
+        broken=broken or (None if valid else f"seed {first.spec.seed}: {first.reason}"),
+        runs=tuple(
+            SavedSeed(
+                seed=record.spec.seed,
+                correct=np.array(record.test_correct, dtype=np.bool_),
+                readings={name: reading.value for name, reading in record.readings.items()},
+            )
+            for record in valid
+        ),
+    )
+
+
+def to_info(saved: SavedConfiguration) -> dict[str, Any]:
+    """Return a configuration in plain types, outcomes as one bit per test sentence, in order, the first one highest."""
+    return {
+        "schema": EXTRA_INFO_SCHEMA,
+        "freeze": saved.freeze,
+        **{name: getattr(saved, name) for name in _TEXTS},
+        "data_sha256": dict(saved.data_sha256),
+        "protocol": dict(saved.protocol),
+        "runs": [
+            {
+                "seed": run.seed,
+                "accuracy": float(run.correct.mean()),
+                "num_test": len(run.correct),
+                "test_correct_base64": base64.b64encode(np.packbits(run.correct).tobytes()).decode("ascii"),
+                "readings": dict(run.readings),
+            }
+            for run in saved.runs
+        ],
+    }
+
+
+def from_info(info: Any, node_id: str | None) -> SavedConfiguration:
+    """Return the configuration that ``to_info`` wrote.
+
+    Raises:
+        RecordError: If the schema is unknown, or something is missing, contradictory or damaged.
+    """
+    schema = info.get("schema") if isinstance(info, dict) else None
+    if schema != EXTRA_INFO_SCHEMA:
+        is_newer = isinstance(schema, int) and schema > EXTRA_INFO_SCHEMA
+        advice = "a newer version wrote it, use that one" if is_newer else "save the reference anew"
+        raise RecordError(
+            f"figures of schema {schema!r}, but this version of freezebench reads {EXTRA_INFO_SCHEMA}: {advice}"
+        )
+    configuration = SavedConfiguration(
+        freeze=_freeze(info),
+        node_id=node_id,
+        data_sha256=_typed(info, "data_sha256", dict),
+        protocol=_typed(info, "protocol", dict),
+        runs=tuple(_seed(run) for run in _typed(info, "runs", list)),
+        **{name: None if info.get(name) is None else _typed(info, name, str) for name in _TEXTS},
+    )
+    check(configuration)
+    return configuration
+
+
+def check(saved: SavedConfiguration) -> None:
+    """Make sure that a configuration's runs belong together.
+
+    Raises:
+        RecordError: If they do not, or nothing says what they are.
+    """
+    if saved.broken:
+        return
+    if not saved.runs:
+        raise RecordError(f"{saved.freeze} has no runs, and nothing says why")
+    hashes_known = "test" in saved.data_sha256 and all(isinstance(one, str) for one in saved.data_sha256.values())
+    if None in (saved.model, saved.data, saved.device_name, saved.precision) or not hashes_known:
+        raise RecordError(f"{saved.freeze} does not say which model, data, device or precision it ran with")
+    seeds = [run.seed for run in saved.runs]
+    if len(set(seeds)) < len(seeds):
+        raise RecordError(f"{saved.freeze} holds a seed twice: {seeds}")
+    sizes = {len(run.correct) for run in saved.runs}
+    if len(sizes) > 1 or min(sizes) < 2:  # noqa: PLR2004 - an interval needs two sentences
+        raise RecordError(f"the runs of {saved.freeze} have {sorted(sizes)} test sentences: expected one number from 2")
+
+
+def _typed(values: Any, name: str, kind: type[_T]) -> _T:
+    """Return an entry of a dictionary, which must be of one type."""
+    found = values.get(name) if isinstance(values, dict) else None
+    # A truth value is a whole number to Python, but not to whoever saved it.
+    if not isinstance(found, kind) or isinstance(found, bool):
+        raise RecordError(f"{name!r} is missing or no {kind.__name__}: {str(found)[:40]}")
+    return found
+
+
+def _freeze(info: dict[str, Any]) -> str:
+    try:
+        return str(FreezeSpec.parse(_typed(info, "freeze", str)))
+    except SpecError as error:
+        raise RecordError(f"no freeze spec: {error}") from error
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return isinstance(value, float | int) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        # JSON's whole numbers have no end.
+        return False
+
+
+def _seed(run: Any) -> SavedSeed:
+    """Return one run, its readings checked."""
+    correct = _outcomes(_typed(run, "num_test", int), _typed(run, "test_correct_base64", str))
+    accuracy = run.get("accuracy")
+    if not _is_number(accuracy) or not abs(correct.mean() - accuracy) < _ROUNDING:
+        raise RecordError(f"the outcomes give an accuracy of {correct.mean():.4f}, but {accuracy!r} was saved")
+    readings = _typed(run, "readings", dict)
+    for name, value in readings.items():
+        if value is not None and not _is_number(value):
+            raise RecordError(f"reading {name!r} is no finite number: {str(value)[:40]}")
+    return SavedSeed(seed=_typed(run, "seed", int), correct=correct, readings=readings)
+
+
+def _outcomes(num_test: int, packed: str) -> NDArray[np.bool_]:
+    """Return one truth value per test sentence from its bits."""
+    num_bytes = -(-num_test // 8)
+    # Lengths first: nothing is unpacked for a number that somebody made up.
+    if not 1 <= num_test <= _LARGEST_TEST_SET or len(packed) != 4 * -(-num_bytes // 3):
+        raise RecordError(f"{len(packed)} characters of outcomes do not fit {num_test} test sentences")
+    try:
+        raw = base64.b64decode(packed, validate=True)
+    except ValueError as error:
+        raise RecordError(f"the outcomes are no base64: {error}") from error
+    bits = np.unpackbits(np.frombuffer(raw, dtype=np.uint8)).astype(np.bool_)
+    if len(raw) != num_bytes or bits[num_test:].any():
+        raise RecordError(f"the outcomes do not fit {num_test} test sentences")
+    return bits[:num_test]

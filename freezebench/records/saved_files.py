@@ -1,0 +1,107 @@
+"""Files that hold saved runs: pytest-benchmark's JSON and freezebench's own report."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from freezebench.errors import FreezebenchError, RecordError
+from freezebench.records.run_record import RunRecord
+from freezebench.records.saved import SavedConfiguration, SavedRun, check, from_info, from_records
+from freezebench.specs.freeze import FreezeSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EXTRA_INFO = "freezebench"
+REPORT_FILE = "report.json"
+REPORT_SCHEMA = 1
+# Ten configurations of eight seeds on 100,000 sentences need a tenth of this.
+_LARGEST_FILE = 500_000_000
+_NOTHING_OF_OURS = (
+    "holds no freezebench figures. Save a reference with: pytest benchmarks --benchmark-save=NAME, or give a folder "
+    "that --freeze-report wrote"
+)
+
+
+def read_saved_run(path: Path) -> SavedRun:
+    """Return what a pytest-benchmark JSON file, a report folder or its ``report.json`` holds.
+
+    Raises:
+        RecordError: If the file is missing, damaged, foreign, or of a schema that this version does not know.
+    """
+    file = path / REPORT_FILE if path.is_dir() else path
+    try:
+        content = _content(file)
+        if isinstance(content, dict) and isinstance(content.get("experiments"), list):
+            return _from_report(str(path), content)
+        if isinstance(content, dict) and isinstance(content.get("benchmarks"), list):
+            return _from_benchmarks(str(path), content)
+    except RecordError as error:
+        raise RecordError(f"{file}: {str(error).rstrip('.')}.") from error
+    raise RecordError(f"{file}: is neither a pytest-benchmark file nor a report; it {_NOTHING_OF_OURS}.")
+
+
+def _content(file: Path) -> Any:
+    """Return the JSON of a file."""
+
+    def refuse(word: str) -> NoReturn:
+        raise RecordError(f"holds {word}, which is no figure")
+
+    try:
+        if file.stat().st_size > _LARGEST_FILE:
+            raise RecordError(f"is larger than {_LARGEST_FILE // 1_000_000} MB: that is no saved run")
+        return json.loads(file.read_text(encoding="utf-8"), parse_constant=refuse)
+    except OSError as error:
+        where = " in this folder" if file.name == REPORT_FILE else ""
+        raise RecordError(f"cannot be read{where} ({error.strerror or error})") from error
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, RecordError):
+            raise
+        raise RecordError(f"is damaged or no JSON ({error})") from error
+
+
+def _from_benchmarks(source: str, content: dict[str, Any]) -> SavedRun:
+    """Return the freeze tests among saved benchmarks."""
+    found: dict[str, SavedConfiguration] = {}
+    for bench in content["benchmarks"]:
+        info = bench.get("extra_info") if isinstance(bench, dict) else None
+        if not isinstance(info, dict) or EXTRA_INFO not in info:
+            continue
+        node_id = bench.get("fullname")
+        if not isinstance(node_id, str) or node_id in found:
+            raise RecordError(f"names a benchmark {str(node_id)[:80]!r}, twice or not at all")
+        try:
+            found[node_id] = from_info(info[EXTRA_INFO], node_id)
+        except RecordError as error:
+            raise RecordError(f"{node_id}: {error}") from error
+    if not found:
+        raise RecordError(_NOTHING_OF_OURS)
+    date = content.get("datetime")
+    return SavedRun(
+        source=source, date=date if isinstance(date, str) else "unknown date", configurations=tuple(found.values())
+    )
+
+
+def _from_report(source: str, content: dict[str, Any]) -> SavedRun:
+    """Return everything that a report holds."""
+    schema = content.get("schema")
+    if schema != REPORT_SCHEMA:
+        raise RecordError(f"report of schema {schema!r}, this version of freezebench reads {REPORT_SCHEMA}")
+    found: list[SavedConfiguration] = []
+    dates: list[str] = []
+    try:
+        for experiment in content["experiments"]:
+            for configuration in experiment["configurations"]:
+                records = [RunRecord.from_json(run) for run in configuration["runs"]]
+                dates += [str(record.started_at) for record in records if record.started_at]
+                freeze, broken = str(FreezeSpec.parse(configuration["freeze"])), configuration["broken"]
+                found.append(from_records(freeze, records, broken=broken and str(broken)))
+                check(found[-1])
+    except RecordError:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, FreezebenchError) as error:
+        raise RecordError(f"is no report of freezebench: {error!r}") from error
+    if not found:
+        raise RecordError("holds no configuration")
+    return SavedRun(source=source, date=max(dates, default="unknown date"), configurations=tuple(found))

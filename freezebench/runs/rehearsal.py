@@ -1,0 +1,79 @@
+"""The rehearsal: load, freeze and feed a model once before anything trains, so that what cannot work ends early."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from freezebench.errors import ModelError
+from freezebench.tasks.layers import find_layers, freeze
+from freezebench.tasks.models import load_model
+from freezebench.training.batching import collator, encode, logits_of, longest_input
+from freezebench.training.precision import isolated_random_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from freezebench.specs.run import RunSpec
+    from freezebench.tasks.data import TextData
+    from freezebench.training.batching import Batch
+
+_NUM_EXAMPLES = 2
+
+
+def rehearse(spec: RunSpec, data: TextData, grid: Iterable[str]) -> None:
+    """Make sure that a model loads, that every configuration can be frozen, and that a batch runs through; on the CPU.
+
+    Args:
+        spec: Any run of the experiment.
+        data: Its data set.
+        grid: Canonical ids of the configurations.
+
+    Raises:
+        FreezebenchError: If something of that cannot be: layers that share weights, a factory that fails, a tokenizer
+            that cannot pad, scores for another number of classes.
+    """
+    with isolated_random_state(torch.device("cpu")):
+        model, tokenizer = load_model(
+            spec.model, data.num_labels, revision=spec.model_revision, label_names=data.label_names
+        )
+        find_layers(model)
+        for freeze_text in grid:
+            freeze(model, freeze_text)
+        batch = _batch(spec, data, model, tokenizer)
+        batch.pop("labels")
+        model.eval()
+        with torch.inference_mode():
+            try:
+                shape = tuple(logits_of(model(**batch)).shape)
+            except Exception as error:
+                raise ModelError(
+                    f"{spec.model} fails on the first {_NUM_EXAMPLES} sentences of {spec.data.source} "
+                    f"({type(error).__name__}: {_first_line(error)}). Try --freeze-max-length, or mend the model."
+                ) from error
+    if shape != (_NUM_EXAMPLES, data.num_labels):
+        raise ModelError(
+            f"{spec.model} returns scores of shape {shape} for {_NUM_EXAMPLES} sentences of {data.num_labels} classes. "
+            "freezebench trains sequence classifiers: one score per sentence and class."
+        )
+
+
+def _batch(spec: RunSpec, data: TextData, model: Any, tokenizer: Any) -> Batch:
+    """Return the first training sentences as a padded batch."""
+    first = replace(data.train, texts=data.train.texts[:_NUM_EXAMPLES], labels=data.train.labels[:_NUM_EXAMPLES])
+    try:
+        encoded = encode(first, tokenizer, model, longest_input(model, tokenizer, spec.protocol.max_length))
+        batch: Batch = dict(collator(tokenizer)(list(encoded.examples)))
+    except Exception as error:
+        raise ModelError(
+            f"the tokenizer of {spec.model} cannot make a padded batch of two sentences ({type(error).__name__}: "
+            f"{_first_line(error)}). Give the checkpoint a tokenizer with a padding token."
+        ) from error
+    return batch
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0]

@@ -1,0 +1,101 @@
+"""Inputs without waste: a tokenized split as flat arrays, padded batch by batch with index arithmetic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from transformers import PreTrainedTokenizerBase
+
+    from freezebench.training.batching import Batch, Encoded
+
+
+class FlatSplit:
+    """A tokenized split without padding: every field is one row of numbers, sentence after sentence.
+
+    Attributes:
+        offsets: Where each sentence begins, and the end of the last one, shape (sentences + 1,).
+        lengths: Number of tokens of each sentence, shape (sentences,).
+        labels: Class numbers, shape (sentences,).
+        fields: Token fields by name, each of shape (tokens,).
+    """
+
+    def __init__(self, data: Encoded, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Lay a split out flat.
+
+        Raises:
+            ValueError: If a field does not have one number per token: it cannot be padded here.
+        """
+        lengths = [len(example["input_ids"]) for example in data.examples]
+        names = [name for name in data.examples[0] if name != "labels"]
+        if any(
+            len(example[name]) != length
+            for example, length in zip(data.examples, lengths, strict=True)
+            for name in names
+        ):
+            raise ValueError("a field does not have one number per token")
+        self.lengths = torch.tensor(lengths)
+        self.offsets = torch.cat([torch.zeros(1, dtype=torch.int64), self.lengths.cumsum(0)])
+        self.labels = torch.tensor(data.labels)
+        self.fields = {
+            name: torch.tensor([number for example in data.examples for number in example[name]]) for name in names
+        }
+        padding = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
+        self._padding = {name: padding.get(name) or 0 for name in names}
+        self._pads_left = tokenizer.padding_side == "left"
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def places(self, indices: torch.Tensor, *, max_tokens: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return where in the flat arrays each position of a padded batch stands, and which positions are real.
+
+        Args:
+            indices: The batch's sentences, shape (batch,).
+            max_tokens: Keep the first so many tokens of each sentence only.
+
+        Returns:
+            Places and mask, both of shape (batch, longest sentence); padding points at the sentence's first token.
+        """
+        lengths = self.lengths[indices]
+        if max_tokens is not None:
+            lengths = lengths.clamp(max=max_tokens)
+        longest = int(lengths.max())
+        position = torch.arange(longest).expand(len(indices), longest)
+        if self._pads_left:
+            position = position - (longest - lengths)[:, None]
+        real = (position >= 0) & (position < lengths[:, None])
+        return self.offsets[indices][:, None] + position.where(real, torch.zeros((), dtype=torch.int64)), real
+
+    def batch(self, indices: torch.Tensor, places: torch.Tensor, real: torch.Tensor) -> Batch:
+        """Return a batch's fields, padded, each of shape (batch, longest sentence), and its labels."""
+        batch = {name: torch.where(real, values[places], self._padding[name]) for name, values in self.fields.items()}
+        return {**batch, "labels": self.labels[indices]}
+
+
+class BucketedBatches:
+    """Index batches of every epoch, sentences of like length together, each sentence once.
+
+    The sentences are shuffled, cut into stretches of ``batches_per_stretch`` batches, sorted by length within each
+    stretch, and the batches are shuffled: little is padding, and a sentence still meets others by chance. Everything
+    depends on seed and epoch alone.
+    """
+
+    def __init__(self, lengths: torch.Tensor, batch_size: int, seed: int, *, batches_per_stretch: int = 50) -> None:
+        self._lengths, self._batch_size = lengths, batch_size
+        self._seed, self._stretch = seed, batch_size * batches_per_stretch
+
+    def __len__(self) -> int:
+        return len(range(0, len(self._lengths), self._batch_size))
+
+    def epoch(self, epoch: int) -> Sequence[torch.Tensor]:
+        """Return the batches of an epoch, counted from 0, each a tensor of sentence numbers."""
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
+        order = torch.randperm(len(self._lengths), generator=generator)
+        stretches = [part[self._lengths[part].argsort(stable=True)] for part in torch.split(order, self._stretch)]
+        batches = torch.split(torch.cat(stretches), self._batch_size)
+        return [batches[number] for number in torch.randperm(len(batches), generator=generator).tolist()]

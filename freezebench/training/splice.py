@@ -1,0 +1,140 @@
+"""Splicing: a model whose frozen layers are left out, the cached hidden states put in their place."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+class SpliceError(Exception):
+    """A model whose layers cannot be left out: their outputs or inputs are not what is expected."""
+
+
+@contextmanager
+def observed(model: torch.nn.Module, stack: str, depths: Sequence[int]) -> Iterator[dict[int, torch.Tensor]]:
+    """Yield a mapping that holds after every forward pass the hidden states at each depth: what enters that layer.
+
+    At the depth of the whole stack they are what leaves the last layer.
+    """
+    layers = list(model.get_submodule(stack).children())
+    seen: dict[int, torch.Tensor] = {}
+    with ExitStack() as handles:
+        for depth in depths:
+            if depth < len(layers):
+
+                def enter(_: Any, args: Any, kwargs: Any, depth: int = depth) -> None:
+                    seen[depth] = _hidden_input(args, kwargs)[0]
+
+                handle = layers[depth].register_forward_pre_hook(enter, with_kwargs=True)
+            else:
+
+                def leave(_: Any, __: Any, output: Any, depth: int = depth) -> None:
+                    seen[depth] = _hidden_output(output)
+
+                handle = layers[-1].register_forward_hook(leave)
+            handles.callback(handle.remove)
+        yield seen
+
+
+class Splice:
+    """Leaves out the first layers of a model while it is open, and puts given hidden states behind them.
+
+    The model's own code goes on computing masks and positions for the layers that remain. Parameters keep their names.
+    """
+
+    def __init__(self, model: torch.nn.Module, stack: str, depth: int, pattern: Any) -> None:
+        """Prepare to leave out ``depth`` layers; ``pattern`` is what a layer returned once, for its form."""
+        self._model = model
+        self._layers = list(model.get_submodule(stack).children())
+        self._depth, self._pattern = depth, pattern
+        self._hidden: torch.Tensor | None = None
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        for layer in self._layers[: self._depth]:
+            # The instance's own attribute hides the class's method until it is deleted.
+            layer.forward = self._skip
+            self._open.callback(delattr, layer, "forward")
+        if self._depth < len(self._layers):
+            hook = self._layers[self._depth].register_forward_pre_hook(self._enter, with_kwargs=True)
+            self._open.callback(hook.remove)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def __call__(self, hidden: torch.Tensor, **inputs: torch.Tensor) -> Any:
+        """Return the model's output for a batch whose hidden states behind the frozen prefix are given.
+
+        Args:
+            hidden: Shape (batch, tokens, width).
+            inputs: The batch's token fields, each of shape (batch, tokens).
+        """
+        self._hidden = hidden
+        try:
+            return self._model(**inputs)
+        finally:
+            self._hidden = None
+
+    def _given(self) -> torch.Tensor:
+        if self._hidden is None:
+            raise SpliceError("a spliced model was called without hidden states")
+        return self._hidden
+
+    def _skip(self, *_: Any, **__: Any) -> Any:
+        """Stand in for a frozen layer's forward pass."""
+        if isinstance(self._pattern, torch.Tensor):
+            return self._given()
+        return type(self._pattern)((self._given(), *self._pattern[1:]))
+
+    def _enter(self, _: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """Put the hidden states into the call of the first layer that remains."""
+        _, name = _hidden_input(args, kwargs)
+        if isinstance(name, int):
+            return (*args[:name], self._given(), *args[name + 1 :]), kwargs
+        return args, {**kwargs, name: self._given()}
+
+
+def layer_pattern(model: torch.nn.Module, stack: str, inputs: dict[str, torch.Tensor]) -> Any:
+    """Return the form of what layers return, from one forward pass: a tensor, or a tuple that begins with one.
+
+    Raises:
+        SpliceError: If a layer returns something else, or tensors beside the hidden states that later layers may need.
+    """
+    outputs: list[Any] = []
+    layers = list(model.get_submodule(stack).children())
+    handles = [layer.register_forward_hook(lambda _, __, output: outputs.append(output)) for layer in layers]
+    try:
+        with torch.no_grad():
+            model(**inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    for output in outputs:
+        _hidden_output(output)
+        if isinstance(output, tuple) and any(isinstance(rest, torch.Tensor) for rest in output[1:]):
+            raise SpliceError("its layers return more than hidden states")
+    if len(outputs) != len(layers):
+        raise SpliceError("its layers do not run once each")
+    return outputs[0] if isinstance(outputs[0], torch.Tensor) else (None, *outputs[0][1:])
+
+
+def _hidden_output(output: Any) -> torch.Tensor:
+    first = output[0] if type(output) is tuple and output else output
+    if not (isinstance(first, torch.Tensor) and first.is_floating_point() and first.ndim == 3):  # noqa: PLR2004 - (B, T, H)
+        raise SpliceError("its layers do not return hidden states of shape (batch, tokens, width)")
+    return first
+
+
+def _hidden_input(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[torch.Tensor, int | str]:
+    """Return the hidden states among a layer's arguments, and where they are."""
+    places: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
+    for place, value in places:
+        if isinstance(value, torch.Tensor) and value.is_floating_point() and value.ndim == 3:  # noqa: PLR2004 - (B, T, H)
+            return value, place
+    raise SpliceError("its layers are not given hidden states of shape (batch, tokens, width)")

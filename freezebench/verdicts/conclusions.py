@@ -1,0 +1,218 @@
+"""The three conclusions of the notebook that this project grew out of, each tested on the data at hand."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from freezebench.specs.freeze import FreezeSpec
+from freezebench.specs.published import PUBLISHED
+from freezebench.verdicts.superiority import superiority
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from freezebench.records.run_record import RunRecord
+    from freezebench.verdicts.crossed import Interval
+    from freezebench.verdicts.judge import ConfigurationResult
+
+Support = Literal["supported", "refuted", "undecided"]
+
+# The notebook's gain by frozen embeddings, four sentences of 911: a smaller effect is a trifle, of whichever sign.
+TRIFLE_PP = 100 * (PUBLISHED["emb"].test_accuracy - PUBLISHED["none"].test_accuracy)
+
+_EMBEDDINGS = "freezing the embeddings improves accuracy"
+_LAYERS = "freezing more layers lowers accuracy, but less than one thinks"
+_SWEET_SPOT = "freezing all but the last one or two layers is the sweet spot"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conclusion:
+    """One claim and what this session's data say about it.
+
+    Attributes:
+        claim: What the notebook concluded.
+        verdict: ``supported``, ``refuted`` or ``undecided``.
+        sentence: Claim, verdict and the figures behind it.
+    """
+
+    claim: str
+    verdict: Support
+    sentence: str
+
+
+def conclusions(results: Sequence[ConfigurationResult], margin_pp: float) -> tuple[Conclusion, ...]:
+    """Return the notebook's three conclusions with their verdicts on one experiment.
+
+    A claim is undecided where a configuration that it is about was not run, is invalid, or has one seed.
+
+    1. *Embeddings*: supported if ``emb`` is better than no freezing (``superiority``, Holm-corrected over the grid);
+       refuted if a gain as large as the notebook's (``TRIFLE_PP``) is excluded: lower bound of the drop above its
+       negative.
+    2. *More layers*: the notebook gives no number, so both halves are made testable here. "Lowers": the deepest rung
+       that ran loses accuracy (lower bound above 0; refuted if a loss of ``TRIFLE_PP`` is excluded). "Less than one
+       thinks": one would think that freezing a share of the parameters loses that share of what was learned, accuracy
+       above that of always naming the most frequent class; every rung with frozen layers has to stay below (upper
+       bounds; an intersection-union test, which needs no correction), and the claim is refuted if the deepest rung is
+       shown to lose more. The expected loss counts as known, without error of its own.
+    3. *Sweet spot*: the rungs that leave two layers and one layer to train, tested in this order. Supported if the
+       first of them is non-inferior at the margin and trains faster (median) than everything shallower that is safe,
+       no freezing included; refuted if both are inferior, or if the head alone turns out to be safe as well.
+
+    Args:
+        results: The configurations of one experiment, in any order.
+        margin_pp: Decision margin, percentage points.
+    """
+    by_freeze = {result.freeze: result for result in results}
+    return _embeddings(by_freeze), _more_layers(by_freeze), _sweet_spot(by_freeze, margin_pp)
+
+
+def _embeddings(results: Mapping[str, ConfigurationResult]) -> Conclusion:
+    """Judge the first claim."""
+    interval = _evidence(results, "emb")
+    if isinstance(interval, str):
+        return _conclusion(_EMBEDDINGS, "undecided", interval)
+    grid = {name: result.verdict.interval for name, result in results.items() if result.verdict is not None}
+    # After several looks each has its share of the error rate.
+    test = superiority(grid, alpha=interval.alpha)["emb"]
+    figures = f"{_observation('emb', interval)}, Holm-adjusted p = {test.adjusted_p_value:.2g}"
+    if test.better:
+        return _conclusion(_EMBEDDINGS, "supported", figures)
+    if interval.lower_pp > -TRIFLE_PP:
+        excluded = f"a gain by the notebook's {TRIFLE_PP:.1f} points is excluded"
+        return _conclusion(_EMBEDDINGS, "refuted", f"{figures}; {excluded}")
+    return _conclusion(_EMBEDDINGS, "undecided", figures)
+
+
+def _more_layers(results: Mapping[str, ConfigurationResult]) -> Conclusion:
+    """Judge the second claim."""
+    rungs = [name for name in _ladder(results) if FreezeSpec.parse(name).num_frozen_layers]
+    if not rungs:
+        return _conclusion(_LAYERS, "undecided", "no rung of the ladder with frozen layers was run")
+    evidence = {name: _evidence(results, name) for name in rungs}
+    expected = {name: _expected_drop_pp(results[name]) for name in rungs}
+    deepest = rungs[-1]
+    found, thought = evidence[deepest], expected[deepest]
+    if isinstance(found, str):
+        return _conclusion(_LAYERS, "undecided", found)
+    if thought is None:
+        return _conclusion(_LAYERS, "undecided", f"the parameters of {deepest} were not counted")
+    share = f"{thought:.1f} points would be in proportion to the frozen parameters"
+    figures = f"{_observation(deepest, found)}; {share}"
+    if found.upper_pp < TRIFLE_PP:
+        return _conclusion(_LAYERS, "refuted", f"{figures}; a loss of {TRIFLE_PP:.1f} points is excluded")
+    if found.lower_pp > thought:
+        return _conclusion(_LAYERS, "refuted", f"{figures}, less than the lower bound")
+    doubtful = [name for name in rungs if not _is_below(evidence[name], expected[name])]
+    if doubtful:
+        figures += f"; less than in proportion is not shown for {', '.join(doubtful)}"
+    if not (found.lower_pp > 0):
+        figures += "; a loss is not shown"
+    return _conclusion(_LAYERS, "supported" if found.lower_pp > 0 and not doubtful else "undecided", figures)
+
+
+def _is_below(interval: Interval | str, expected: float | None) -> bool:
+    """Return whether a drop is shown to be smaller than expected."""
+    return not isinstance(interval, str) and expected is not None and interval.upper_pp < expected
+
+
+def _expected_drop_pp(result: ConfigurationResult) -> float | None:
+    """Return the drop in proportion to the frozen parameters, percentage points; ``None`` if they were not counted."""
+    data = next((record.data for record in result.baseline if record.data), None)
+    share = next((record.trainable_fraction for record in result.records if record.is_valid), None)
+    accuracies = [record.test.accuracy for record in result.baseline if record.test]
+    if data is None or share is None or not accuracies:
+        return None
+    chance = max(Counter(data.test_labels).values()) / data.num_test
+    return 100 * (1 - share) * (statistics.fmean(accuracies) - chance)
+
+
+def _sweet_spot(results: Mapping[str, ConfigurationResult], margin_pp: float) -> Conclusion:
+    """Judge the third claim."""
+    counts = (record.num_layers for result in results.values() for record in result.records)
+    num_layers = next((count for count in counts if count is not None), None)
+    if num_layers is None:
+        return _conclusion(_SWEET_SPOT, "undecided", "no run came to its end")
+    spots = [str(FreezeSpec.prefix(frozen)) for frozen in range(max(num_layers - 2, 0), num_layers)]
+    observations = []
+    for name in spots:
+        found = _evidence(results, name)
+        if isinstance(found, str):
+            return _conclusion(_SWEET_SPOT, "undecided", found)
+        observations.append(_observation(name, found))
+    verdict, why = _of_spots(results, spots, str(FreezeSpec.prefix(num_layers)), margin_pp)
+    return _conclusion(_SWEET_SPOT, verdict, f"{'; '.join(observations)}; margin {margin_pp:g}{why}")
+
+
+def _of_spots(
+    results: Mapping[str, ConfigurationResult], spots: Sequence[str], head_alone: str, margin_pp: float
+) -> tuple[Support, str]:
+    """Return the verdict on the third claim and, where the intervals do not say it, why."""
+    outcomes = [_outcome(results, name, margin_pp) for name in spots]
+    if all(outcome == "inferior" for outcome in outcomes):
+        return "refuted", ""
+    if outcomes[0] != "non_inferior":
+        return "undecided", ""
+    # A fixed sequence: the head alone counts only if every rung before it is safe.
+    if {*outcomes, _outcome(results, head_alone, margin_pp)} == {"non_inferior"}:
+        return "refuted", f"; {head_alone} is safe as well"
+    rival = _rival(results, spots[0], margin_pp)
+    return ("undecided", f"; {spots[0]} was not faster than {rival}") if rival else ("supported", "")
+
+
+def _outcome(results: Mapping[str, ConfigurationResult], name: str, margin_pp: float) -> str | None:
+    """Return the outcome of a configuration at the margin; ``None`` where it was not run."""
+    result = results.get(name)
+    return None if result is None or result.verdict is None else result.verdict.at_margin(margin_pp).outcome
+
+
+def _rival(results: Mapping[str, ConfigurationResult], spot: str, margin_pp: float) -> str | None:
+    """Return a shallower safe rung, or ``none``, that trains as fast as a spot or was not timed; ``None`` without."""
+    depth = FreezeSpec.parse(spot).frozen_order
+    own = _median_train_s(results[spot].records)
+    times = {"none": _median_train_s(results[spot].baseline)}
+    for name in _ladder(results):
+        if FreezeSpec.parse(name).frozen_order < depth and _outcome(results, name, margin_pp) == "non_inferior":
+            times[name] = _median_train_s(results[name].records)
+    return next((name for name, time in times.items() if own is None or time is None or own >= time), None)
+
+
+def _median_train_s(records: Sequence[RunRecord]) -> float | None:
+    values = [value for value in (record.value("train_s") for record in records) if value is not None]
+    return statistics.median(values) if values else None
+
+
+def _ladder(results: Mapping[str, ConfigurationResult]) -> list[str]:
+    """Return the rungs of the ladder that ran, least frozen first, the baseline left out."""
+    specs = [spec for spec in map(FreezeSpec.parse, results) if spec.is_prefix and not spec.is_none]
+    return [str(spec) for spec in sorted(specs, key=lambda spec: spec.frozen_order)]
+
+
+def _evidence(results: Mapping[str, ConfigurationResult], name: str) -> Interval | str:
+    """Return the interval of a configuration's drop, or why there is none to judge by."""
+    result = results.get(name)
+    if result is None:
+        return f"{name} was not run"
+    interval = None if result.verdict is None else result.verdict.interval
+    if interval is None or not interval.is_finite:
+        return f"{name} is invalid"
+    if interval.num_seeds <= 1:
+        return "one seed cannot tell training noise from freezing"
+    return interval
+
+
+def _observation(name: str, interval: Interval) -> str:
+    """Return a drop with its bounds."""
+    figures = (
+        f"{value:+.1f}".replace("-0.0", "+0.0") for value in (interval.drop_pp, interval.lower_pp, interval.upper_pp)
+    )
+    drop, lower, upper = figures
+    return f"{name}: drop {drop} points [{lower}, {upper}], {interval.num_seeds} seeds"
+
+
+def _conclusion(claim: str, verdict: Support, figures: str) -> Conclusion:
+    return Conclusion(
+        claim=claim, verdict=verdict, sentence=f"The notebook's claim that {claim}: {verdict} ({figures})."
+    )

@@ -1,0 +1,127 @@
+"""Saved runs come back as they were, and nothing damaged or foreign gets through."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from freezebench.errors import RecordError
+from freezebench.records import saved_files
+from freezebench.records.saved import EXTRA_INFO_SCHEMA, from_info, to_info
+from freezebench.records.saved_files import read_saved_run
+from freezebench.report import files
+from made_up import broken, seeds
+from saved import benchmark_json, configuration, write
+
+
+@pytest.mark.parametrize("num_test", [2, 7, 8, 9, 401])
+def test_a_configuration_survives_its_plain_form(num_test: int) -> None:
+    """Outcomes are packed bits, whatever their number; everything else is as it was."""
+    before = configuration(num_test=num_test)
+    after = from_info(json.loads(json.dumps(to_info(before))), before.node_id)
+    assert to_info(after) == to_info(before)
+    for old, new in zip(before.runs, after.runs, strict=True):
+        assert np.array_equal(old.correct, new.correct)
+
+
+def test_a_benchmark_file_gives_its_freeze_tests(tmp_path: Path) -> None:
+    """Benchmarks of others are left alone."""
+    found = read_saved_run(write(tmp_path / "b.json", benchmark_json(configuration("none"), configuration("emb"))))
+    assert [one.node_id for one in found.configurations] == ["t.py::test_it[none]", "t.py::test_it[emb]"]
+    assert found.date == "2026-11-23T00:00:00"
+
+
+def test_a_report_is_read_from_its_folder_or_file(tmp_path: Path) -> None:
+    """What a report holds is the same as what a benchmark file holds, but for the tests' names."""
+    runs = [record.to_json() for record in seeds("emb")]
+    fault = [broken("head").to_json()]
+    configurations = [
+        {"freeze": "emb", "broken": None, "runs": runs},
+        {"freeze": "head", "broken": "seed 42: non-finite loss", "runs": fault},
+    ]
+    content = {"schema": files.REPORT_SCHEMA, "experiments": [{"configurations": configurations}]}
+    file = write(tmp_path / "report.json", content)
+    found = read_saved_run(tmp_path).configurations
+    assert to_info(found[0]) == to_info(configuration("emb"))
+    assert found[1].broken == "seed 42: non-finite loss"
+    assert len(read_saved_run(file).configurations) == 2
+    assert saved_files.REPORT_SCHEMA == files.REPORT_SCHEMA
+
+
+def _set(*path: Any, to: Any) -> Callable[[Any], Any]:
+    """Return a change of one place of a benchmark file's first configuration."""
+
+    def change(content: Any) -> Any:
+        place = content["benchmarks"][1]["extra_info"]["freezebench"]
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = to
+        return content
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_set("schema", to=EXTRA_INFO_SCHEMA + 1), "a newer version wrote it"),
+        (_set("schema", to=1), "save the reference anew"),
+        (_set("schema", to=None), "save the reference anew"),
+        (_set("freeze", to="nonsense"), "no freeze spec"),
+        (_set("runs", to=[]), "has no runs"),
+        (_set("runs", to="many"), "'runs' is missing"),
+        (_set("runs", 0, to=None), "'num_test' is missing"),
+        (_set("runs", 0, "num_test", to=399), "outcomes"),
+        (_set("runs", 0, "num_test", to=2), "do not fit 2 test sentences"),
+        (_set("runs", 0, "num_test", to=10**12), "do not fit"),
+        (_set("runs", 0, "num_test", to=True), "'num_test' is missing or no int"),
+        (_set("runs", 0, "test_correct_base64", to="?" * 68), "no base64"),
+        (_set("runs", 0, "test_correct_base64", to="A" * 67 + "="), "give an accuracy of 0.0000"),
+        (_set("runs", 0, "accuracy", to=None), "None was saved"),
+        (_set("runs", 0, "seed", to=43), "a seed twice"),
+        (_set("runs", 0, "readings", "train_s", to=float("nan")), "holds NaN"),
+        (_set("runs", 0, "readings", "train_s", to="fast"), "no finite number"),
+        (_set("data_sha256", to={}), "does not say which model, data"),
+        (_set("data_sha256", "test", to=3), "does not say which model, data"),
+        (_set("runs", 0, "readings", "train_s", to=10**400), "no finite number"),
+        (_set("model", to=None), "does not say which model"),
+        (_set("protocol", to=None), "'protocol' is missing"),
+        (lambda content: {**content, "benchmarks": content["benchmarks"][:1]}, "no freezebench figures"),
+        (lambda content: {**content, "benchmarks": content["benchmarks"][1:] * 2}, "twice or not at all"),
+        (lambda _: {"schema": 99, "experiments": []}, "report of schema 99"),
+        (lambda _: {"schema": 1, "experiments": [{"configurations": [{"freeze": "emb"}]}]}, "no report of freezebench"),
+        (lambda _: {"schema": 1, "experiments": []}, "holds no configuration"),
+        (lambda _: [], "neither a pytest-benchmark file nor a report"),
+        (lambda _: "", "damaged or no JSON"),
+        (lambda content: json.dumps(content)[:-30], "damaged or no JSON"),
+        (lambda _: "[" * 100_000, "damaged or no JSON"),
+    ],
+)
+def test_what_is_damaged_or_foreign_is_refused(change: Callable[[Any], Any], message: str, tmp_path: Path) -> None:
+    """The error names the file and what is wrong with it."""
+    content = change(copy.deepcopy(benchmark_json(configuration())))
+    file = write(tmp_path / "b.json", content)
+    with pytest.raises(RecordError, match=message) as caught:
+        read_saved_run(file)
+    assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["missing.json", "."])
+def test_what_is_not_there_is_refused(name: str, tmp_path: Path) -> None:
+    """Neither a missing file nor a folder without a report is an empty run."""
+    with pytest.raises(RecordError, match="cannot be read"):
+        read_saved_run(tmp_path / name)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """Bytes that are no UTF-8 are damage, not a crash."""
+    file = tmp_path / "b.json"
+    file.write_bytes(b"\xff\xfe\x00{")
+    with pytest.raises(RecordError, match="damaged or no JSON"):
+        read_saved_run(file)

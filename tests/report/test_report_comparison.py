@@ -1,0 +1,45 @@
+"""The comparison in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from freezebench.report.comparison import comparison_lines
+from freezebench.specs.grid import PerSpec
+from freezebench.specs.limits import CostLimits
+from freezebench.verdicts.compare import compare
+from saved import configuration, saved
+
+
+def test_comparison_shows_both_and_lists_what_has_no_partner() -> None:
+    """Old beside new; nothing is dropped silently, nothing unlike is compared without a word."""
+    old = saved(configuration("none"), configuration("emb"), configuration("head"))
+    other_data = replace(configuration("emb"), data_sha256={"test": "x"})
+    renamed = configuration("none", test="u.py::test_other", accuracy=0.7)
+    new = saved(renamed, other_data, configuration("emb+L0"))
+    costs = CostLimits(max_memory=PerSpec(default=1.01))
+    text = "\n".join(comparison_lines(compare(old, new, margin_pp=2, costs=costs)))
+    assert "compared with the run of 2026-11-23 (0001_old.json), saved → now" in text
+    assert "10.0 s → 10.0 s (1.000×)" in text
+    assert "2.00 GiB → 2.00 GiB (1.000×) ok" in text
+    assert "– → –" in text
+    assert "WORSE: none: accuracy: drop " in text
+    assert "ok: none: peak memory: 1.000× the saved run's, at most 1.01× allowed." in text
+    assert "Renamed: t.py::test_it[none] is now u.py::test_other[none]." in text
+    assert "Not compared: t.py::test_it[emb]: test sentences sha256 test400 → sha256 x." in text
+    assert "Not in the saved run: t.py::test_it[emb+L0]." in text
+    assert "Only in the saved run: t.py::test_it[head]." in text
+
+
+def test_pytest_prints_limits_elsewhere() -> None:
+    """Its summary has a line per limit already; why figures cannot be compared is said here."""
+    other = replace(configuration(), device_name="another CPU")
+    lines = comparison_lines(compare(saved(configuration()), saved(other), margin_pp=2), with_parts=False)
+    assert not any(line.startswith(("ok", "WORSE", "UNDECIDED")) for line in lines)
+    assert "emb: train time: not comparable: device a CPU → another CPU." in lines
+
+
+def test_nothing_in_common_is_said() -> None:
+    """An empty comparison does not look like a pass."""
+    lines = comparison_lines(compare(saved(configuration("emb")), saved(configuration("head")), margin_pp=2))
+    assert "Nothing was compared." in lines

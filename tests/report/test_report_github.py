@@ -1,0 +1,193 @@
+"""Annotations and step summaries of GitHub Actions."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import made_up
+from freezebench.report.github import (
+    Annotation,
+    annotation,
+    annotation_commands,
+    append_step_summary,
+    cut,
+    step_summary,
+    tell,
+    workspace_path,
+)
+from freezebench.report.tables import Summary, summarize
+from freezebench.settings import Source, resolve
+from freezebench.verdicts.judge import judge
+
+HOSTILE = "<img src=x onerror=alert(1)>\n# big | `tick` [link](http://x) ::error::no & *bold*"
+
+
+def summary(*, model: str = "tiny") -> Summary:
+    """Return the summary of a baseline and one candidate."""
+    settings = resolve(
+        [Source(place="{flag}", values={"model": model, "data": "made-up"})], lambda: ("embedded", "a reason")
+    )
+    baseline = made_up.seeds("none")
+    pairs = (("none", baseline), ("emb", made_up.seeds("emb")))
+    results = [judge(freeze, records, baseline, margin_pp=2.0, limit_pp=5.0) for freeze, records in pairs]
+    return summarize(results, settings)
+
+
+def report(**changes: Any) -> SimpleNamespace:
+    """Return what pytest would report about a failed freeze test."""
+    values = {
+        "nodeid": "benchmarks/test_it.py::test_it[emb]",
+        "location": ("benchmarks/test_it.py", 6, "test_it[emb]"),
+        "when": "call",
+        "failed": True,
+        "keywords": {"freeze": 1},
+        "longrepr": SimpleNamespace(reprcrash=SimpleNamespace(message="assert 1 == 2")),
+        "longreprtext": "a long traceback",
+        "user_properties": [("freezebench_standing", "worse"), ("freezebench_message", "WORSE emb is 5, limit 2.")],
+    }
+    return SimpleNamespace(**{**values, **changes})
+
+
+def test_a_command_is_one_line_with_everything_escaped() -> None:
+    """Per cent, line breaks, and in properties colons and commas, cannot end a command or a property."""
+    note = Annotation(level="error", title="a,b:c\r\n", message="50 %, a:b\r\n::warning::x", file="a,b.py", line=3)
+    assert note.command() == "::error file=a%2Cb.py,line=3,title=a%2Cb%3Ac%0D%0A::50 %25, a:b%0D%0A::warning::x"
+
+
+@given(st.text(), st.text(), st.text())
+def test_no_text_breaks_out_of_a_command(title: str, message: str, file: str) -> None:
+    """GitHub reads back what was written, whatever it was."""
+    command = Annotation(level="warning", title=title, message=message, file=file, line=1).command()
+    match = re.fullmatch(r"::warning file=([^,:\r\n]*),line=1,title=([^,:\r\n]*)::([^\r\n]*)", command)
+    assert match is not None
+    escapes = (("%3A", ":"), ("%2C", ","), ("%0D", "\r"), ("%0A", "\n"), ("%25", "%"))
+    for text, original in zip(match.groups(), (file, title, message), strict=True):
+        read = text
+        for escape, character in escapes:
+            read = read.replace(escape, character)
+        assert read == original
+
+
+def test_a_failed_test_is_an_error_at_its_place(tmp_path: Path) -> None:
+    """Lines count from 1, the file is relative to the workspace, and the gate's sentence is the message."""
+    found = annotation(report(), tmp_path / "sub", {"GITHUB_WORKSPACE": str(tmp_path)})
+    assert found == Annotation(
+        level="error",
+        title="benchmarks/test_it.py::test_it[emb]",
+        message="WORSE emb is 5, limit 2.",
+        file="sub/benchmarks/test_it.py",
+        line=7,
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "level", "message"),
+    [
+        ({"user_properties": [("freezebench_standing", "ok"), ("freezebench_message", "fine")]}, "error", "assert 1"),
+        ({"user_properties": []}, "error", "assert 1"),
+        ({"when": "teardown"}, "error", "assert 1"),
+        ({"longrepr": "plain", "longreprtext": "plain", "user_properties": []}, "error", "plain"),
+        (
+            {"failed": False, "user_properties": [("freezebench_standing", "undecided"), ("freezebench_message", "?")]},
+            "warning",
+            "?",
+        ),
+    ],
+)
+def test_what_failed_gives_the_message(changes: dict[str, Any], level: str, message: str) -> None:
+    """An assertion of the test's own and errors of fixtures speak for themselves; undecided is a warning."""
+    found = annotation(report(**changes), Path("/x"), {})
+    assert found is not None
+    assert (found.level, found.message[: len(message)]) == (level, message)
+
+
+def test_only_freeze_tests_are_annotated() -> None:
+    """Other tests' failures and good freeze tests are left alone; a failure of the whole session has no place."""
+    reports = [
+        report(keywords={"test_else": 1}),
+        SimpleNamespace(nodeid="broken.py"),  # a file that could not be collected
+        report(failed=False, user_properties=[("freezebench_standing", "ok")]),
+        report(failed=False, user_properties=[], when="setup"),
+        report(
+            nodeid="freezebench::decided",
+            keywords={},
+            location=("freezebench", None, "decided"),
+            longrepr="UNDECIDED",
+            longreprtext="UNDECIDED",
+            user_properties=[],
+        ),
+    ]
+    assert annotation_commands(reports, Path("/x"), {}) == ["::error title=freezebench%3A%3Adecided::UNDECIDED"]
+
+
+def test_paths_outside_the_workspace_stay_absolute(tmp_path: Path) -> None:
+    """A file that the workspace does not hold keeps its path, and so do all without a workspace."""
+    inside, outside = tmp_path / "w" / "a" / "t.py", tmp_path / "t.py"
+    environment = {"GITHUB_WORKSPACE": str(tmp_path / "w")}
+    assert workspace_path(inside, environment) == "a/t.py"
+    assert workspace_path(outside, environment) == outside.as_posix()
+    assert workspace_path(inside, {}) == inside.as_posix()
+
+
+def test_the_step_summary_has_table_sentences_and_comparison() -> None:
+    """What the report says stands there in Markdown."""
+    text = step_summary([summary()], ["compared", "a  b\n-  -\n```"])
+    assert "| frozen" in text
+    assert "- Deepest safe prefix: emb is within 2 points" in text
+    assert text.endswith("## Compared with a saved run\n\n    compared\n    a  b\n    -  -\n    ```\n")
+
+
+def test_hostile_names_stay_text() -> None:
+    """A model's name makes no HTML, heading, link, or line of its own."""
+    text = step_summary([summary(model=HOSTILE)])
+    title = next(line for line in text.splitlines() if line.startswith("## "))
+    assert title.startswith(r"## &lt;img src=x onerror=alert(1)&gt; \# big \| \`tick\` \[link\](http://x) ::error::no")
+    assert "<img" not in text
+
+
+def test_a_summary_is_appended_and_cut_to_the_limit(tmp_path: Path) -> None:
+    """What stands in the file counts; what has no room is cut at a line, with a note, and then refused."""
+    path = tmp_path / "summary.md"
+    path.write_text("before\n", encoding="utf-8")
+    assert append_step_summary(path, "# one\n") is None
+    assert path.read_text(encoding="utf-8") == "before\n# one\n"
+    assert append_step_summary(path, "é line\n" * 100, max_bytes=300) is None
+    written = path.read_text(encoding="utf-8")
+    assert path.stat().st_size <= 300
+    assert "é line\n\n\n_Cut here" in written
+    assert "full" in str(append_step_summary(path, "# more\n" * 9, max_bytes=300))
+    assert path.read_text(encoding="utf-8") == written
+
+
+@given(st.text(), st.integers(min_value=0, max_value=300))
+def test_a_cut_text_is_never_too_long(text: str, max_bytes: int) -> None:
+    """It fits, is UTF-8, and is the text itself where that fits."""
+    content = cut(text, max_bytes)
+    assert len(content) <= max_bytes
+    content.decode("utf-8")
+    whole = text.encode("utf-8", errors="replace")
+    assert len(whole) > max_bytes or content == whole
+
+
+def test_a_summary_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
+    """A folder in the file's place, or no folder at all, ends in a sentence."""
+    for path in (tmp_path, tmp_path / "missing" / "summary.md"):
+        assert "could not be written" in str(append_step_summary(path, "# one\n"))
+    environment = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path)}
+    (line,) = tell([], [summary()], [], root=tmp_path, environment=environment)
+    assert line.startswith("freezebench: warning: the step summary could not be written")
+
+
+def test_nothing_is_told_outside_actions(tmp_path: Path) -> None:
+    """Another CI's logs hold no workflow commands, and no file is written."""
+    path = tmp_path / "summary.md"
+    environment = {"CI": "true", "GITHUB_STEP_SUMMARY": str(path)}
+    assert tell([report()], [summary()], [], root=tmp_path, environment=environment) == []
+    assert not path.exists()

@@ -1,0 +1,90 @@
+"""The rehearsal: what cannot work is said before anything trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from freezebench.errors import ModelError, SpecError
+from freezebench.runs import rehearsal
+from freezebench.runs.rehearsal import rehearse
+from freezebench.specs.run import DataSpec, RunSpec
+from freezebench.tasks.data import TextData, load_data
+from freezebench.tasks.models import load_model
+
+
+@pytest.fixture
+def spec(tiny_model: Path, tiny_data: Path) -> RunSpec:
+    """A run of the tiny model on the tiny data."""
+    return RunSpec(model=str(tiny_model), data=DataSpec(source=str(tiny_data)))
+
+
+@pytest.fixture
+def data(spec: RunSpec) -> TextData:
+    """The tiny data."""
+    return load_data(spec.data)
+
+
+def test_a_sound_model_passes_and_leaves_the_random_state(spec: RunSpec, data: TextData) -> None:
+    """Nothing is raised, and a run afterwards draws the same numbers."""
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    rehearse(spec, data, ["none", "emb+L0-1"])
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_configurations_that_leave_nothing_are_refused(spec: RunSpec, data: TextData) -> None:
+    """Every configuration is tried."""
+    with pytest.raises(SpecError, match="nothing of"):
+        rehearse(spec, data, ["none", "emb+L0-1+head"])
+
+
+def test_a_tokenizer_that_cannot_pad_is_refused(spec: RunSpec, data: TextData, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence says what the checkpoint lacks."""
+    real = load_model
+
+    def without_padding(*args: Any, **options: Any) -> Any:
+        model, tokenizer = real(*args, **options)
+        tokenizer.pad_token = None
+        return model, tokenizer
+
+    monkeypatch.setattr(rehearsal, "load_model", without_padding)
+    with pytest.raises(ModelError, match="padding token"):
+        rehearse(spec, data, ["none"])
+
+
+def test_scores_of_another_shape_are_refused(spec: RunSpec, data: TextData, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that scores tokens, or other classes, is no classifier of these sentences."""
+    real = load_model
+
+    def with_three_classes(source: str, _num_labels: int, **_: Any) -> Any:
+        return real(source, 3)
+
+    monkeypatch.setattr(rehearsal, "load_model", with_three_classes)
+    with pytest.raises(ModelError, match=r"shape \(2, 3\) for 2 sentences of 2 classes"):
+        rehearse(spec, data, ["none"])
+
+
+def test_a_model_that_fails_on_the_data_is_refused(
+    spec: RunSpec, data: TextData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own error is quoted."""
+    real = load_model
+
+    def failing(*args: Any, **options: Any) -> Any:
+        model, tokenizer = real(*args, **options)
+
+        def refuse(_module: Any, _args: Any, inputs: dict[str, torch.Tensor]) -> None:
+            if len(inputs["input_ids"]) > 1:
+                raise RuntimeError("one at a time, please")
+
+        model.register_forward_pre_hook(refuse, with_kwargs=True)
+        return model, tokenizer
+
+    monkeypatch.setattr(rehearsal, "load_model", failing)
+    with pytest.raises(ModelError, match="one at a time, please"):
+        rehearse(spec, data, ["none"])
