@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -172,6 +173,14 @@ def _per_spec(smallest: float, largest: float, expected: str, *, of_freezing: bo
     return read
 
 
+def _size(text: str) -> int:
+    """Return a number of bytes."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB)", text)
+    if match is None:
+        raise SettingsError("give a size with its unit, such as 512MiB or 4GiB.")
+    return int(float(match[1]) * 1024 ** ("B", "KiB", "MiB", "GiB", "TiB").index(match[2]))
+
+
 _RATIO = _per_spec(
     0.1, 10, "the limit is a multiple of the saved run's figure, 1.05 for at most 5 % more", of_freezing=False
 )
@@ -297,6 +306,14 @@ OPTIONS: tuple[Option, ...] = (
         read=_choice(*ENGINES),
         help="standard (freezebench's loop), cached (the same, but a frozen prefix is computed once for all "
         "configurations and seeds) or trainer (the Transformers Trainer) (default: the preset's)",
+    ),
+    Option(
+        name="cache_memory",
+        metavar="SIZE",
+        read=_size,
+        in_marker=False,
+        help="keep outputs of frozen prefixes in memory up to this size, such as 512MiB or 4GiB, and beyond it in "
+        "memory-mapped temporary files (default: 2GiB)",
     ),
     Option(
         name="device",

@@ -287,7 +287,9 @@ class FreezeSession:
         if self._shelf is None:
             from freezebench.runs.shelf import DataShelf
 
-            self._shelf = DataShelf()
+            text = self._flags.values.get("cache_memory", self._ini.values.get("cache_memory"))
+            size = None if text is None else BY_NAME["cache_memory"].parse(text, "--freeze-cache-memory")
+            self._shelf = DataShelf(cache_bytes=size)
         return self._shelf
 
     def _run(self, spec: RunSpec) -> RunRecord:

@@ -59,6 +59,7 @@ class Settings:
         costs: Limits on time, energy and memory.
         pool_seeds: Whether all configurations share one variance between seeds.
         inconclusive: ``skip``, ``pass`` or ``fail``.
+        cache_bytes: How much memory cached prefixes may take; ``None``: the usual limit.
         report: Folder of the report, if one is asked for.
         num_layers: Depth of the model, where a marker says it.
         named_specs: (Option, configuration) pairs that stand beside the grid: these have to exist, too.
@@ -80,6 +81,7 @@ class Settings:
     costs: CostLimits = CostLimits()  # noqa: RUF009 - frozen
     pool_seeds: bool = False
     inconclusive: str = "skip"
+    cache_bytes: int | None = None
     report: str | None = None
     num_layers: int | None = None
     named_specs: tuple[tuple[str, str], ...] = ()
@@ -198,6 +200,7 @@ def _overlay(
         costs=costs,
         pool_seeds=given.get("pool_seeds", False),
         inconclusive=given.get("inconclusive", "skip"),
+        cache_bytes=given.get("cache_memory"),
         report=given.get("report"),
         num_layers=num_layers,
         named_specs=tuple(

@@ -42,6 +42,7 @@ CASES: dict[str, tuple[str, str, Any]] = {
     "max_train": ("100", "data.max_train", 100),
     "max_length": ("32", "protocol.max_length", 32),
     "engine": ("trainer", "protocol.engine", "trainer"),
+    "cache_memory": ("64MiB", "cache_bytes", 64 * 2**20),
     "device": ("cuda:1", "device", "cuda:1"),
     "precision": ("bf16", "protocol.precision", "bf16"),
     "margin": ("1.5", "margin_pp", 1.5),
@@ -82,6 +83,7 @@ def test_the_list_of_options_is_golden() -> None:
         "--freeze-max-train",
         "--freeze-max-length",
         "--freeze-engine",
+        "--freeze-cache-memory",
         "--freeze-device",
         "--freeze-precision",
         "--freeze-margin",
@@ -120,6 +122,7 @@ def test_flag_beats_marker_beats_ini(name: str) -> None:
         "precision": "float32",
         "inconclusive": "pass",
         "pool_seeds": "no",
+        "cache_memory": "1GiB",
     }
     another = other.get(name, "9")
     assert _get(_resolve(flags={name: text}, marker={name: another}, ini={name: another}), path) == value
@@ -141,6 +144,7 @@ BAD = [
     ("pool_seeds", "maybe", "choose yes or no"),
     ("min_speedup", "0.5", "from 1.01"),
     ("min_memory_saving", "100", "to 99.9"),
+    ("cache_memory", "64", "with its unit"),
     ("min_energy_saving", "0", "from 0.1"),
     ("max_time", "0.05", "1.05 for at most 5 % more"),
     ("max_energy", "x", "cannot read"),

@@ -9,7 +9,12 @@ from tabulate import tabulate
 
 from freezebench.records.headline import headline_metrics
 from freezebench.report.rows import Row, row
-from freezebench.report.sentences import decided_sentence, recommendation_sentence, safe_prefix_sentence
+from freezebench.report.sentences import (
+    decided_sentence,
+    prefix_sentence,
+    recommendation_sentence,
+    safe_prefix_sentence,
+)
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.looks import ALPHA_ONE_LOOK
 from freezebench.units import (
@@ -175,6 +180,8 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
         for result in results
         for part in result.parts
     ]
+    prefix = prefix_sentence(results, rows)
+    lines += [prefix] if prefix else []
     lines += [f"Broken: {row.freeze}: {row.broken.rstrip('.')}." for row in rows if row.broken]
     records = [record for result in results for record in result.records if record.is_valid]
     if any(record.data and record.data.generated for record in records):

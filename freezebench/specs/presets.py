@@ -49,7 +49,7 @@ PRESETS = {
             summary="DistilBERT on SST-2, its own validation and test splits",
             model="distilbert-base-uncased",
             data=DataSpec(source="SetFit/sst2"),
-            protocol=Protocol(num_epochs=3),
+            protocol=Protocol(num_epochs=3, engine="cached"),
             learning_rates=PerSpec(default=5e-5),
             looks=Looks(counts=(3, 5, 8)),
             max_drop=_SST2_LIMITS,
@@ -59,7 +59,7 @@ PRESETS = {
             summary="packaged MiniLM-L6 in DistilBERT form on generated sentences: no network, no GPU",
             model="embedded",
             data=DataSpec(source="generated"),
-            protocol=Protocol(num_epochs=2),
+            protocol=Protocol(num_epochs=2, engine="cached"),
             # The fewer layers train, the faster they have to: one rate for every depth would count against freezing.
             learning_rates=PerSpec.parse(
                 "1.5e-4,emb+L0:2e-4,emb+L0-1:2e-4,emb+L0-2:2.5e-4,emb+L0-3:4e-4,emb+L0-4:1e-3,emb+L0-5:5e-3"

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from freezebench.training.batching import Batch, Encoded
 
 
+_LONGEST_STRETCH = 50
+_FEWEST_STRETCHES = 4
+
+
 class FlatSplit:
     """A tokenized split without padding: every field is one row of numbers, sentence after sentence.
 
@@ -80,14 +84,16 @@ class FlatSplit:
 class BucketedBatches:
     """Index batches of every epoch, sentences of like length together, each sentence once.
 
-    The sentences are shuffled, cut into stretches of ``batches_per_stretch`` batches, sorted by length within each
-    stretch, and the batches are shuffled: little is padding, and a sentence still meets others by chance. Everything
-    depends on seed and epoch alone.
+    The sentences are shuffled, cut into stretches of several batches, sorted by length within each stretch, and the
+    batches are shuffled: little is padding, and a sentence still meets others by chance. Everything depends on seed and
+    epoch alone.
     """
 
-    def __init__(self, lengths: torch.Tensor, batch_size: int, seed: int, *, batches_per_stretch: int = 50) -> None:
+    def __init__(self, lengths: torch.Tensor, batch_size: int, seed: int) -> None:
         self._lengths, self._batch_size = lengths, batch_size
-        self._seed, self._stretch = seed, batch_size * batches_per_stretch
+        self._seed = seed
+        # Sorted as a whole, a small data set would give the same batches in every epoch.
+        self._stretch = batch_size * min(_LONGEST_STRETCH, max(1, len(self) // _FEWEST_STRETCHES))
 
     def __len__(self) -> int:
         return len(range(0, len(self._lengths), self._batch_size))

@@ -6,7 +6,6 @@ import hashlib
 import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,12 +52,11 @@ class PrefixCache:
     """
 
     def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
-        """Keep up to ``limit_bytes`` in memory, and what comes later in memory-mapped files of a temporary folder."""
+        """Keep up to ``limit_bytes`` in memory, and what comes later in memory-mapped temporary files."""
         self._limit = limit_bytes
         self._used = 0
         self._kept: dict[str, tuple[dict[str, torch.Tensor], bool]] = {}
         self._depths: set[int] = set()
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self.num_passes = 0
         self.num_uses = 0
 
@@ -99,7 +97,6 @@ class PrefixCache:
         num_bytes = sum(tensor.numel() * tensor.element_size() for tensor in hidden.values())
         return Prefix(hidden=hidden, seconds=seconds, num_bytes=num_bytes, spilled=spilled)
 
-    @torch.inference_mode(mode=False)
     @torch.no_grad()
     def _run(
         self,
@@ -119,42 +116,45 @@ class PrefixCache:
         model.eval()
         made: dict[int, dict[str, torch.Tensor]] = {depth: {} for depth in depths}
         spilled: dict[int, bool] = {}
-        with observed(model, stack, depths) as seen:
-            for name, split in splits.items():
-                for indices in batches_by_length_of(split.lengths, _PASS_BATCH):
-                    places, real = split.places(indices)
-                    batch = split.batch(indices, places, real)
-                    batch.pop("labels")
-                    with autocast(precision, device):
-                        model(**{field: tensor.to(device) for field, tensor in batch.items()})
-                    for depth in depths:
-                        rows = seen[depth][real.to(device)].to("cpu", dtype)
-                        if name not in made[depth]:
-                            shape = (len(split.fields["input_ids"]), rows.shape[-1])
-                            made[depth][name], into_file = self._room(shape, dtype, f"{key}-{depth}-{name}")
-                            spilled[depth] = spilled.get(depth, False) or into_file
-                        made[depth][name][places[real]] = rows
-        model.train(was_training)
+        try:
+            with observed(model, stack, depths) as seen:
+                for name, split in splits.items():
+                    for indices in batches_by_length_of(split.lengths, _PASS_BATCH):
+                        places, real = split.places(indices)
+                        batch = split.batch(indices, places, real)
+                        batch.pop("labels")
+                        with autocast(precision, device):
+                            model(**{field: tensor.to(device) for field, tensor in batch.items()})
+                        for depth in depths:
+                            rows = seen[depth][real.to(device)].to("cpu", dtype)
+                            if name not in made[depth]:
+                                shape = (len(split.fields["input_ids"]), rows.shape[-1])
+                                made[depth][name], into_file = self._room(shape, dtype)
+                                spilled[depth] = spilled.get(depth, False) or into_file
+                            made[depth][name][places[real]] = rows
+        finally:
+            model.train(was_training)
         for depth in depths:
             self._kept[f"{key}-{depth}"] = made[depth], spilled[depth]
 
-    def _room(self, shape: tuple[int, int], dtype: torch.dtype, name: str) -> tuple[torch.Tensor, bool]:
+    def _room(self, shape: tuple[int, int], dtype: torch.dtype) -> tuple[torch.Tensor, bool]:
         """Return room for hidden states, and whether it is a file: memory up to the limit, then the disk."""
         num_bytes = shape[0] * shape[1] * dtype.itemsize
         if self._used + num_bytes <= self._limit:
             self._used += num_bytes
             return torch.empty(shape, dtype=dtype), False
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="freezebench-prefix-")
         # NumPy has no bf16: the bits travel as whole numbers of the same size.
         bits = np.int16 if dtype is torch.bfloat16 else np.int32
-        file = np.memmap(Path(self._folder.name) / f"{name}.bin", dtype=bits, mode="w+", shape=shape)
-        return torch.from_numpy(file).view(dtype), True
+        # The file has no name, so that nothing is left behind whatever ends this process; the map keeps it alive.
+        with tempfile.TemporaryFile(prefix="freezebench-prefix-") as file:
+            mapped = np.memmap(file, dtype=bits, mode="w+", shape=shape)
+        return torch.from_numpy(mapped).view(dtype), True
 
 
 def _key(model: torch.nn.Module, splits: Mapping[str, FlatSplit], precision: Precision, frozen: frozenset[str]) -> str:
     """Return a hash of everything that the outputs depend on: architecture, weights, token ids, number format."""
-    digest = hashlib.sha256(f"{type(model).__qualname__} {getattr(model, 'config', '')} {precision}".encode())
+    device = next(model.parameters()).device
+    digest = hashlib.sha256(f"{type(model).__qualname__} {getattr(model, 'config', '')} {precision} {device}".encode())
     state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     for name, tensor in state.items():
         if name in frozen or not isinstance(tensor, torch.nn.Parameter):

@@ -1,0 +1,344 @@
+"""The cached engine: the same training as the standard one, with frozen prefixes computed once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from freezebench.runs import experiment
+from freezebench.runs.experiment import run
+from freezebench.runs.shelf import DataShelf
+from freezebench.specs.freeze import FreezeSpec
+from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.tasks.layers import find_layers, freeze
+from freezebench.training import loop
+from freezebench.training.batching import encode
+from freezebench.training.feed import Feed, make_feed
+from freezebench.training.inputs import BucketedBatches, FlatSplit
+from freezebench.training.prefix import PrefixCache
+from freezebench.training.progress import Job, TrainingResult
+from tiny import sentences, write_tokenizer
+
+PROTOCOL = Protocol(engine="cached", num_epochs=2, batch_size=8, learning_rate=1e-2, precision="float32", dropout=False)
+# Recorded on an AMD EPYC, torch 2.13.0, one thread.
+TRACE = [
+    0.69251543,
+    0.68465811,
+    0.71494806,
+    0.70524377,
+    0.69263995,
+    0.69374454,
+    0.68672967,
+    0.70410067,
+    0.70016289,
+    0.69793344,
+    0.69414747,
+    0.68520635,
+]
+SPECS = ["none", "emb", "emb+L0", "emb+L0-1"]
+
+
+def _spec(model: Path, data: Path, **changes: Any) -> RunSpec:
+    return RunSpec(model=str(model), data=DataSpec(source=str(data)), device="cpu", protocol=PROTOCOL, **changes)
+
+
+def _tiny(architecture: str, folder: Path) -> Path:
+    """Write a two-layer checkpoint of some architecture with the made-up words' tokenizer."""
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    size: dict[str, Any] = {"vocab_size": 64, "num_labels": 2, "pad_token_id": 0}
+    common = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+    extra: dict[str, dict[str, Any]] = {
+        "distilbert": {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 24},
+        "deberta-v2": {
+            **common,
+            "relative_attention": True,
+            "pos_att_type": ["c2p", "p2c"],
+            "max_relative_positions": 8,
+        },
+        "modernbert": {**common, "cls_token_id": 2, "sep_token_id": 3, "bos_token_id": 2, "eos_token_id": 3},
+        "roberta": {**common, "max_position_embeddings": 80},
+    }
+    torch.manual_seed(1)
+    config = AutoConfig.for_model(architecture, **size, **extra.get(architecture, common))
+    make: Any = AutoModelForSequenceClassification.from_config
+    model = make(config, attn_implementation="eager")
+    model.save_pretrained(folder)
+    write_tokenizer(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "architecture", ["distilbert", "bert", "roberta", "electra", "deberta-v2", "mpnet", "modernbert"]
+)
+def test_cached_training_is_standard_training(
+    architecture: str, tmp_path: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dropout off, same batches: the losses of both engines agree, whatever the model's layers look like."""
+    model = _tiny(architecture, tmp_path / "model")
+    shuffled = _in_standards_order(monkeypatch)
+    for freeze_text in SPECS:
+        cached = run(_spec(model, tiny_data, freeze=freeze_text))
+        spec = replace(cached.spec, protocol=replace(PROTOCOL, engine="standard"))
+        standard = run(spec)
+        assert not cached.warnings
+        assert ("prefix_s" in cached.readings) is (freeze_text != "none")
+        assert cached.step_losses == pytest.approx(standard.step_losses, rel=1e-4)
+        assert cached.test
+        assert standard.test
+        assert cached.test.loss == pytest.approx(standard.test.loss, rel=1e-4)
+    assert shuffled
+
+
+def _in_standards_order(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Make the cached engine draw the standard engine's batches; returns a list that grows with every epoch drawn."""
+    from freezebench.training.batching import ShuffledBatches
+
+    drawn: list[int] = []
+
+    def epoch(self: BucketedBatches, number: int) -> list[torch.Tensor]:
+        order = ShuffledBatches(len(self._lengths), self._batch_size, self._seed)
+        order.set_epoch(number)
+        drawn.append(number)
+        return [torch.tensor(batch) for batch in order]
+
+    monkeypatch.setattr(BucketedBatches, "epoch", epoch)
+    return drawn
+
+
+def test_one_pass_serves_every_configuration_and_seed(tiny_model: Path, tiny_data: Path) -> None:
+    """The frozen layers see the data once; the run that computed the prefix is charged, the others say shared."""
+    shelf = DataShelf()
+    shelf.expect(SPECS)
+    records = [
+        run(_spec(tiny_model, tiny_data, freeze=freeze_text, seed=seed), shelf=shelf)
+        for freeze_text in SPECS
+        for seed in (42, 43)
+    ]
+    assert (shelf.prefixes.num_passes, shelf.prefixes.num_uses) == (1, 6)
+    charged = [record.value("prefix_s") for record in records if "prefix_s" in record.readings]
+    assert charged[0]
+    assert charged[1:] == [None] * 5
+    assert "shared" in str(records[-1].readings["prefix_s"].reason)
+    assert all(record.is_valid for record in records)
+
+
+def test_depths_that_were_not_expected_cost_a_pass_each(tiny_model: Path, tiny_data: Path) -> None:
+    """Without a plan only what is asked for is kept."""
+    shelf = DataShelf()
+    for freeze_text in ("emb", "emb+L0", "emb"):
+        run(_spec(tiny_model, tiny_data, freeze=freeze_text), shelf=shelf)
+    assert (shelf.prefixes.num_passes, shelf.prefixes.num_uses) == (2, 3)
+
+
+def test_spilling_to_disk_changes_nothing(tiny_model: Path, tiny_data: Path) -> None:
+    """A limit of no bytes at all gives the same losses and predictions, in float32 and in bf16."""
+    for precision in ("float32", "bf16"):
+        protocol = replace(PROTOCOL, precision=precision)
+        spec = replace(_spec(tiny_model, tiny_data, freeze="emb+L0"), protocol=protocol)
+        kept, spilled = run(spec), run(spec, shelf=DataShelf(cache_bytes=0))
+        assert kept.step_losses == spilled.step_losses
+        assert kept.test == spilled.test
+        assert kept.readings["prefix_bytes"].source == "memory"
+        assert spilled.readings["prefix_bytes"].source == "memory-mapped file"
+
+
+def _flat(model: torch.nn.Module, tokenizer: Any, num: int = 24) -> dict[str, FlatSplit]:
+    from freezebench.tasks.data import Split
+
+    texts, labels = zip(*sentences(num, 2, 0), strict=True)
+    split = Split(texts=tuple((text,) for text in texts), labels=labels, sha256="made up")
+    return {"train": FlatSplit(encode(split, tokenizer, model, 32), tokenizer)}
+
+
+def _loaded(folder: Path, freeze_text: str) -> tuple[Any, Any]:
+    from freezebench.tasks.models import load_model
+
+    torch.manual_seed(0)
+    model, tokenizer = load_model(str(folder))
+    freeze(model, freeze_text)
+    return model, tokenizer
+
+
+def test_other_contents_never_share_a_prefix(tiny_model: Path) -> None:
+    """Weights, sentences and number format are part of the key; the head is not."""
+    model, tokenizer = _loaded(tiny_model, "emb+L0")
+    cache = PrefixCache()
+    spec = FreezeSpec.parse("emb+L0")
+    splits = _flat(model, tokenizer)
+
+    def passes(splits: dict[str, FlatSplit], precision: Any = "float32") -> int:
+        make_feed(model, spec, splits, cache, precision)
+        return cache.num_passes
+
+    assert passes(splits) == 1
+    with torch.no_grad():
+        model.get_parameter("classifier.weight").add_(1)
+    assert passes(splits) == 1
+    assert passes(_flat(model, tokenizer, 26)) == 2
+    assert passes(splits, "bf16") == 3
+    with torch.no_grad():
+        model.get_parameter(find_layers(model).layers[0][0]).add_(0.5)
+    assert passes(splits) == 4
+
+
+def test_the_head_alone_needs_the_first_token_only(tiny_model: Path) -> None:
+    """Batches are one token long where only the head is left, and whole where layers are."""
+    for freeze_text, longest in (("emb+L0-1", 1), ("emb+L0", None)):
+        model, tokenizer = _loaded(tiny_model, freeze_text)
+        feed = make_feed(model, FreezeSpec.parse(freeze_text), _flat(model, tokenizer), PrefixCache(), "float32")
+        length = feed.batch("train", torch.arange(8))["input_ids"].shape[1]
+        assert length == longest if longest else length > 1
+
+
+class _Layer(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = torch.nn.Linear(16, 16)
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = hidden + torch.tanh(self.inner(hidden))
+        return out
+
+
+class _Mean(torch.nn.Module):
+    """A classifier that pools all tokens; its head starts at zero, which hides any mistake in front of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = torch.nn.Embedding(64, 16)
+        self.layers = torch.nn.ModuleList(_Layer() for _ in range(2))
+        self.out = torch.nn.Linear(16, 2)
+        torch.nn.init.zeros_(self.out.weight)
+        torch.nn.init.zeros_(self.out.bias)
+        self.peeks = False
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        hidden = self.table(input_ids)
+        first = hidden
+        for layer in self.layers:
+            hidden = layer(hidden)
+        if self.peeks:
+            hidden = hidden + self.layers[0](first)
+        weights = attention_mask.unsqueeze(-1).float()
+        logits: torch.Tensor = self.out((hidden * weights).sum(1) / weights.sum(1))
+        return logits
+
+
+def test_pooling_over_all_tokens_keeps_them_all(tiny_model: Path) -> None:
+    """A mean is no first token, and a head of zeros does not make it look like one."""
+    _, tokenizer = _loaded(tiny_model, "none")
+    model = _Mean()
+    freeze(model, "emb+L0-1")
+    feed = make_feed(model, FreezeSpec.parse("emb+L0-1"), _flat(model, tokenizer), PrefixCache(), "float32")
+    assert feed.prefix is not None
+    assert feed.batch("train", torch.arange(8))["input_ids"].shape[1] > 1
+    assert not model.out.weight.any()
+
+
+def test_what_cannot_be_cached_trains_whole_and_says_so(tiny_model: Path, tiny_data: Path) -> None:
+    """A frozen part that is no prefix is trained in the same loop, with a warning."""
+    record = run(_spec(tiny_model, tiny_data, freeze="L1"))
+    assert record.is_valid
+    assert record.warnings == ("nothing is cached for L1: what is frozen is no prefix",)
+    assert "prefix_s" not in record.readings
+
+
+def test_a_prefix_that_changes_the_scores_is_not_used(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Verified, not trusted: wrong hidden states are found on a sample, and the whole model runs instead."""
+    model, tokenizer = _loaded(tiny_model, "emb+L0")
+    real = PrefixCache.prefix
+
+    def wrong(self: PrefixCache, *args: Any, **options: Any) -> Any:
+        prefix = real(self, *args, **options)
+        return replace(prefix, hidden={name: tensor + 1 for name, tensor in prefix.hidden.items()})
+
+    monkeypatch.setattr(PrefixCache, "prefix", wrong)
+    feed = make_feed(model, FreezeSpec.parse("emb+L0"), _flat(model, tokenizer), PrefixCache(), "float32")
+    assert feed.prefix is None
+    assert "the scores change" in feed.warnings[0]
+
+
+def test_layers_come_back_whatever_happens(tiny_model: Path) -> None:
+    """A spliced model is whole again after an error."""
+    model, tokenizer = _loaded(tiny_model, "emb+L0")
+    splits = _flat(model, tokenizer)
+    feed = make_feed(model, FreezeSpec.parse("emb+L0"), splits, PrefixCache(), "float32")
+    batch = Feed(model, splits).batch("train", torch.arange(4))
+    batch.pop("labels")
+    model.eval()
+    before = model(**batch).logits
+    with pytest.raises(RuntimeError, match="out of luck"), feed:
+        raise RuntimeError("out of luck")
+    assert torch.equal(model(**batch).logits, before)
+    assert all("forward" not in vars(layer) for layer in model.modules())
+
+
+def test_frozen_layers_do_not_run_in_training(
+    tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The point of it: what trains is called in every step, a frozen layer never."""
+    calls = {"L0": 0, "L1": 0}
+
+    def counted(job: Job, emit: Any) -> TrainingResult:
+        for number, name in enumerate(calls):
+
+            def count(*_: Any, name: str = name) -> None:
+                calls[name] += 1
+
+            attention = job.model.get_submodule(f"distilbert.transformer.layer.{number}.attention")
+            attention.register_forward_hook(count)
+        calls.update(L0=0, L1=0)
+        return loop.train(job, emit)
+
+    monkeypatch.setitem(experiment._ENGINES, "cached", counted)
+    assert run(_spec(tiny_model, tiny_data, freeze="emb+L0")).is_valid
+    assert calls["L0"] == 0
+    assert calls["L1"] > 12
+
+
+def test_bucketed_batches_hold_every_sentence_once() -> None:
+    """Epochs differ, seeds differ, the same seed and epoch agree, and little is padding."""
+    lengths = torch.randint(3, 60, (1000,), generator=torch.Generator().manual_seed(0))
+    order = BucketedBatches(lengths, 32, 7)
+    first = order.epoch(0)
+    assert sorted(torch.cat(list(first)).tolist()) == list(range(1000))
+    assert len(first) == len(order) == 32
+    assert [batch.tolist() for batch in order.epoch(0)] == [batch.tolist() for batch in first]
+    assert [batch.tolist() for batch in order.epoch(1)] != [batch.tolist() for batch in first]
+    assert [batch.tolist() for batch in BucketedBatches(lengths, 32, 8).epoch(0)] != [batch.tolist() for batch in first]
+    padded = sum(int(lengths[batch].max()) * len(batch) for batch in first)
+    assert padded < 1.2 * int(lengths.sum())
+
+
+def test_flat_batches_are_the_collators(tiny_model: Path) -> None:
+    """Index arithmetic pads as transformers does, on either side."""
+    from transformers import AutoTokenizer
+
+    from freezebench.tasks.data import Split
+    from freezebench.training.batching import collator
+
+    model, _ = _loaded(tiny_model, "none")
+    for side in ("right", "left"):
+        tokenizer = AutoTokenizer.from_pretrained(tiny_model, padding_side=side)
+        texts, labels = zip(*sentences(20, 2, 0), strict=True)
+        split = Split(texts=tuple((text,) for text in texts), labels=labels, sha256="made up")
+        encoded = encode(split, tokenizer, model, 32)
+        flat = FlatSplit(encoded, tokenizer)
+        indices = torch.tensor([3, 0, 11])
+        expected = collator(tokenizer)([encoded.examples[index] for index in indices.tolist()])
+        batch = flat.batch(indices, *flat.places(indices))
+        assert set(batch) == set(expected)
+        assert all(torch.equal(batch[name], expected[name]) for name in batch)
+
+
+def test_the_loss_trace_is_pinned(tiny_model: Path, tiny_data: Path) -> None:
+    """On one machine two runs agree bit for bit; a refactor keeps the float32 trace, dropout on."""
+    spec = replace(_spec(tiny_model, tiny_data, freeze="emb+L0"), protocol=replace(PROTOCOL, dropout=True))
+    first, second = run(spec), run(spec)
+    assert first.step_losses == second.step_losses
+    assert first.step_losses == pytest.approx(TRACE, rel=1e-5)
