@@ -65,8 +65,8 @@ PRESETS = {
                 "1.5e-4,emb+L0:2e-4,emb+L0-1:2e-4,emb+L0-2:2.5e-4,emb+L0-3:4e-4,emb+L0-4:1e-3,emb+L0-5:5e-3"
             ),
             looks=Looks(counts=(3,)),
-            # Measured on two CPU cores, 3 seeds: -0.1, 0.5, 2.5, 3.6, 7.8, 12.2 and 22.7 points (standard engine: up to 2.6 more); the limits leave room
-            # for the interval and for other kernels.
+            # Measured on two CPU cores, 3 seeds: -0.1, 0.5, 2.5, 3.6, 7.8, 12.2 and 22.7 points (with the standard
+            # engine up to 2.6 more); the limits leave room for the interval and for other kernels.
             max_drop=PerSpec.parse("emb:3,emb+L0:7,emb+L0-1:8,emb+L0-2:10,emb+L0-3:15,emb+L0-4:21,emb+L0-5:33"),
         ),
         Preset(
