@@ -202,6 +202,22 @@ def _check_points(number: float) -> None:
         raise SettingsError(f"the limit is in percentage points, from {_SMALLEST_POINTS} to 100.{meant}")
 
 
+def _policies(text: str) -> str:
+    """Return one policy, or one per configuration, in canonical words: ``skip,emb+L0-5:pass``."""
+    from freezebench.specs.freeze import FreezeSpec
+
+    words: dict[str, str] = {}
+    for entry in text.split(","):
+        spec, colon, word = entry.strip().rpartition(":")
+        if word not in INCONCLUSIVE_POLICIES:
+            raise SettingsError(f"choose from {', '.join(INCONCLUSIVE_POLICIES)}, or per configuration: skip,emb:fail.")
+        name = str(FreezeSpec.parse(spec)) if colon else ""
+        if name in words:
+            raise SettingsError(f"{name or 'what is not named'} has two policies. Give it one.")
+        words[name] = word
+    return ",".join(f"{name}:{word}" if name else word for name, word in words.items())
+
+
 def _points(text: str) -> float:
     try:
         number = float(text)
@@ -391,8 +407,9 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="inconclusive",
         metavar="POLICY",
-        read=_choice(*INCONCLUSIVE_POLICIES),
-        help="outcome of a test whose limits the evidence cannot decide: skip, pass or fail (default: skip)",
+        read=_policies,
+        help="outcome of a test whose limits the evidence cannot decide: skip, pass or fail, one word or per "
+        "configuration: skip,emb+L0-5:pass (default: skip)",
     ),
     Option(
         name="report",

@@ -271,12 +271,13 @@ class FreezeRun:
             session.write_report()
         standing = result.standing
         self._item.user_properties.append(("freezebench_message", gate_sentence(result)))
-        fails = standing in ("broken", "worse") or (standing == "undecided" and self.settings.inconclusive == "fail")
+        policy = self.settings.policy(self.spec)
+        fails = standing in ("broken", "worse") or (standing == "undecided" and policy == "fail")
         if fails:
             # Otherwise pytest-benchmark would save the failed run as the next reference.
             self._benchmark.has_error = True
             pytest.fail(gate_sentence(result), pytrace=False)
-        if standing == "undecided" and self.settings.inconclusive == "skip":
+        if standing == "undecided" and policy == "skip":
             pytest.skip(gate_sentence(result))
         return result
 

@@ -58,7 +58,7 @@ class Settings:
         limits_from: Where the asserted limits come from; ``None`` if nothing is asserted.
         costs: Limits on time, energy and memory.
         pool_seeds: Whether all configurations share one variance between seeds.
-        inconclusive: ``skip``, ``pass`` or ``fail``.
+        inconclusive: What becomes of undecided tests, as it was asked for; ``policy`` tells it per configuration.
         cache_bytes: How much memory cached prefixes may take; ``None``: the usual limit.
         report: Folder of the report, if one is asked for.
         num_layers: Depth of the model, where a marker says it.
@@ -90,6 +90,12 @@ class Settings:
     def seeds(self) -> tuple[int, ...]:
         """The seeds that may run, in the order in which they do."""
         return tuple(range(self.seed, self.seed + self.looks.max_seeds))
+
+    def policy(self, freeze: FreezeSpec | str) -> str:
+        """Return what becomes of a configuration's test that is undecided: ``skip``, ``pass`` or ``fail``."""
+        entries = [entry.rpartition(":") for entry in self.inconclusive.split(",")]
+        words = {spec: word for spec, _, word in entries}
+        return words.get(str(freeze), words.get("", "skip"))
 
     def run_spec(self, freeze: FreezeSpec | str, seed: int) -> RunSpec:
         """Return the run of one configuration and seed."""

@@ -145,6 +145,8 @@ BAD = [
     ("min_speedup", "0.5", "from 1.01"),
     ("min_memory_saving", "100", "to 99.9"),
     ("cache_memory", "64", "with its unit"),
+    ("inconclusive", "skip,emb:maybe", "choose from skip, pass, fail"),
+    ("inconclusive", "skip,fail", "two policies"),
     ("min_energy_saving", "0", "from 0.1"),
     ("max_time", "0.05", "1.05 for at most 5 % more"),
     ("max_energy", "x", "cannot read"),
@@ -244,3 +246,11 @@ def test_the_notebook_preset_resolves_to_the_notebooks_protocol() -> None:
     local = _resolve({"preset": "notebook", "data": str(folder)}).run_spec("none", 42)
     data = load_data(local.data)
     assert (len(data.train), len(data.validation), len(data.test)) == (6920, 910, 911)
+
+
+def test_undecided_tests_have_a_policy_per_configuration() -> None:
+    """One word for all, and words of their own; a marker may give a dictionary."""
+    settings = _resolve({"inconclusive": "pass,emb+L0:fail"})
+    assert [settings.policy(spec) for spec in ("emb", "emb+L0")] == ["pass", "fail"]
+    assert _resolve(marker={"inconclusive": {"emb": "fail"}}).policy("emb") == "fail"
+    assert _resolve(marker={"inconclusive": {"emb": "fail"}}).policy("emb+L0") == "skip"

@@ -59,13 +59,13 @@ def refuse_undecidable(settings: Settings, grid: Sequence[str], num_sentences: i
     Raises:
         SettingsError: If that is so for some configuration of the grid.
     """
-    if settings.inconclusive != "fail" or not settings.limits_from:
+    if not settings.limits_from:
         return
     looks = settings.looks
     resolved = min(resolvable_margin(count, num_sentences, alpha=looks.alpha) for count in looks.counts)
     for freeze in grid:
         limit = settings.max_drop.get(freeze)
-        if freeze != "none" and limit is not None and limit < resolved:
+        if freeze != "none" and settings.policy(freeze) == "fail" and limit is not None and limit < resolved:
             best = "no verdict at all" if math.isinf(resolved) else f"{resolved:.1f} points"
             design = f"--freeze-num-seeds={looks} on {num_sentences} test sentences"
             raise SettingsError(

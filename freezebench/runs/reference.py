@@ -141,7 +141,7 @@ class Reference:
             f"limits on time and energy need {MIN_RUNS} runs on both sides; {planned} are planned and {saved} saved "
             f"for {new.freeze}: use --freeze-num-seeds={MIN_RUNS}, in the saved run as well"
         )
-        if settings.inconclusive == "fail":
+        if settings.policy(new.freeze) == "fail":
             raise SettingsError(f"{note}. Undecided tests fail (--freeze-inconclusive=fail): the run could only fail.")
         return [f"{note}; they stay undecided."]
 
