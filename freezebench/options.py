@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from freezebench.errors import SettingsError, SpecError
-from freezebench.specs.names import ENGINES, PRECISIONS, PRESET_NAMES
+from freezebench.specs.names import ENGINES, PRECISIONS, PREFIX_MODES, PRESET_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -324,12 +324,34 @@ OPTIONS: tuple[Option, ...] = (
         "configurations and seeds) or trainer (the Transformers Trainer) (default: the preset's)",
     ),
     Option(
+        name="prefix_mode",
+        metavar="MODE",
+        read=_choice(*PREFIX_MODES),
+        help="dropout in frozen embeddings and layers: eval turns it off, which is what can be cached, train leaves it "
+        "on, as the notebook does (default: eval with the engine cached, else train)",
+    ),
+    Option(
+        name="prefix_cache",
+        metavar="DIR",
+        read=_text,
+        in_marker=False,
+        help="keep outputs of frozen prefixes in this folder and use what earlier sessions left there, verified "
+        "(default: they end with the session)",
+    ),
+    Option(
+        name="prefix_cache_size",
+        metavar="SIZE",
+        read=_size,
+        in_marker=False,
+        help="let that folder grow to this size; what was used longest ago makes room (default: 10GiB)",
+    ),
+    Option(
         name="cache_memory",
         metavar="SIZE",
         read=_size,
         in_marker=False,
         help="keep outputs of frozen prefixes in memory up to this size, such as 512MiB or 4GiB, and beyond it in "
-        "memory-mapped temporary files (default: 2GiB)",
+        "memory-mapped temporary files (default: 1GiB)",
     ),
     Option(
         name="device",

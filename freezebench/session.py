@@ -287,10 +287,17 @@ class FreezeSession:
         if self._shelf is None:
             from freezebench.runs.shelf import DataShelf
 
-            text = self._flags.values.get("cache_memory", self._ini.values.get("cache_memory"))
-            size = None if text is None else BY_NAME["cache_memory"].parse(text, "--freeze-cache-memory")
-            self._shelf = DataShelf(cache_bytes=size)
+            self._shelf = DataShelf(
+                cache_bytes=self._once("cache_memory"),
+                prefix_folder=self._once("prefix_cache"),
+                prefix_folder_bytes=self._once("prefix_cache_size"),
+            )
         return self._shelf
+
+    def _once(self, name: str) -> Any:
+        """Return an option that holds for the whole session, from flag or ini; ``None`` if it is not set."""
+        text = self._flags.values.get(name, self._ini.values.get(name))
+        return None if text is None else BY_NAME[name].parse(text, BY_NAME[name].flag)
 
     def _run(self, spec: RunSpec) -> RunRecord:
         """Train, telling the progress."""

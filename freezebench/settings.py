@@ -60,6 +60,8 @@ class Settings:
         pool_seeds: Whether all configurations share one variance between seeds.
         inconclusive: What becomes of undecided tests, as it was asked for; ``policy`` tells it per configuration.
         cache_bytes: How much memory cached prefixes may take; ``None``: the usual limit.
+        prefix_cache: Folder in which cached prefixes outlive the session, if one is asked for.
+        prefix_cache_bytes: How large it may become; ``None``: the usual limit.
         report: Folder of the report, if one is asked for.
         num_layers: Depth of the model, where a marker says it.
         named_specs: (Option, configuration) pairs that stand beside the grid: these have to exist, too.
@@ -82,6 +84,8 @@ class Settings:
     pool_seeds: bool = False
     inconclusive: str = "skip"
     cache_bytes: int | None = None
+    prefix_cache: str | None = None
+    prefix_cache_bytes: int | None = None
     report: str | None = None
     num_layers: int | None = None
     named_specs: tuple[tuple[str, str], ...] = ()
@@ -170,6 +174,7 @@ def _overlay(
             engine="engine",
             precision="precision",
             max_length="max_length",
+            prefix_mode="prefix_mode",
         ),
     )
     model = given.get("model", base.model)
@@ -207,6 +212,8 @@ def _overlay(
         pool_seeds=given.get("pool_seeds", False),
         inconclusive=given.get("inconclusive", "skip"),
         cache_bytes=given.get("cache_memory"),
+        prefix_cache=given.get("prefix_cache"),
+        prefix_cache_bytes=given.get("prefix_cache_size"),
         report=given.get("report"),
         num_layers=num_layers,
         named_specs=tuple(

@@ -42,6 +42,9 @@ CASES: dict[str, tuple[str, str, Any]] = {
     "max_train": ("100", "data.max_train", 100),
     "max_length": ("32", "protocol.max_length", 32),
     "engine": ("trainer", "protocol.engine", "trainer"),
+    "prefix_mode": ("train", "protocol.prefix_mode", "train"),
+    "prefix_cache": ("kept", "prefix_cache", "kept"),
+    "prefix_cache_size": ("3GiB", "prefix_cache_bytes", 3 * 2**30),
     "cache_memory": ("64MiB", "cache_bytes", 64 * 2**20),
     "device": ("cuda:1", "device", "cuda:1"),
     "precision": ("bf16", "protocol.precision", "bf16"),
@@ -83,6 +86,9 @@ def test_the_list_of_options_is_golden() -> None:
         "--freeze-max-train",
         "--freeze-max-length",
         "--freeze-engine",
+        "--freeze-prefix-mode",
+        "--freeze-prefix-cache",
+        "--freeze-prefix-cache-size",
         "--freeze-cache-memory",
         "--freeze-device",
         "--freeze-precision",
@@ -123,6 +129,8 @@ def test_flag_beats_marker_beats_ini(name: str) -> None:
         "inconclusive": "pass",
         "pool_seeds": "no",
         "cache_memory": "1GiB",
+        "prefix_cache_size": "1GiB",
+        "prefix_mode": "eval",
     }
     another = other.get(name, "9")
     assert _get(_resolve(flags={name: text}, marker={name: another}, ini={name: another}), path) == value
@@ -145,6 +153,9 @@ BAD = [
     ("min_speedup", "0.5", "from 1.01"),
     ("min_memory_saving", "100", "to 99.9"),
     ("cache_memory", "64", "with its unit"),
+    ("prefix_mode", "off", "choose from eval, train"),
+    ("prefix_cache", "", "empty"),
+    ("prefix_cache_size", "10", "with its unit"),
     ("inconclusive", "skip,emb:maybe", "choose from skip, pass, fail"),
     ("inconclusive", "skip,fail", "two policies"),
     ("min_energy_saving", "0", "from 0.1"),

@@ -14,7 +14,9 @@ from freezebench.specs.run import RunSpec
 RUN_RECORD_SCHEMA = 1
 
 RunStatus = Literal["completed", "invalid"]
-InvalidCause = Literal["out_of_memory", "non_finite_loss", "frozen_weights_changed", "nothing_trained", "crash"]
+InvalidCause = Literal[
+    "out_of_memory", "non_finite_loss", "frozen_weights_changed", "nothing_trained", "prefix_mismatch", "crash"
+]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -155,12 +155,12 @@ def _combined(name: str, readings: Sequence[Reading | None]) -> Reading:
 def prefix_readings(prefix: Prefix) -> dict[str, Reading]:
     """Return what a cached prefix cost and holds; the run that computed it is charged, all others share it."""
     if prefix.seconds is None:
-        reason = "shared: an earlier run of this session computed it"
+        reason = "shared: an earlier run computed it"
         seconds = Reading.not_measured("s", _CLOCK, reason)
     else:
         seconds = Reading(value=prefix.seconds, unit="s", source=_CLOCK)
-    where = "memory-mapped file" if prefix.spilled else "memory"
-    return {"prefix_s": seconds, "prefix_bytes": Reading(value=float(prefix.num_bytes), unit="B", source=where)}
+    size = Reading(value=float(prefix.num_bytes), unit="B", source=prefix.where)
+    return {"prefix_s": seconds, "prefix_bytes": size}
 
 
 def timing_readings(
@@ -181,9 +181,13 @@ def timing_readings(
         "samples_per_s": (num_examples * len(result.epochs) / result.train_s, "1/s"),
         "steps_per_s": (len(result.step_losses) / result.train_s, "1/s"),
         "step_s": (statistics.median(steps), "s"),
+        "evaluation_s": (result.train_and_eval_s - result.train_s, "s"),
+        **{f"{phase}_s": (seconds, "s") for phase, seconds in result.phase_s.items()},
         "step_p95_s": (steps[min(len(steps) - 1, int(0.95 * len(steps)))], "s"),
     }
     if shared_devices:
         reason = f"device shared: other processes computed on {', '.join(shared_devices)}; run alone on the device"
         return {name: Reading.not_measured(unit, _CLOCK, reason) for name, (_, unit) in figures.items()}
-    return {name: Reading(value=value, unit=unit, source=_CLOCK) for name, (value, unit) in figures.items()}
+    counted = Reading(value=float(result.step_flop), unit="FLOP", source="torch.utils.flop_counter, first batch")
+    timed = {name: Reading(value=value, unit=unit, source=_CLOCK) for name, (value, unit) in figures.items()}
+    return {**timed, "step_flop": counted}

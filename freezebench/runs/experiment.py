@@ -16,7 +16,7 @@ from freezebench.records.run_record import DataFacts, RunRecord
 from freezebench.runs.costs import CostWindows, prefix_readings, timing_readings
 from freezebench.runs.environment import environment
 from freezebench.runs.shelf import DataShelf
-from freezebench.tasks.layers import freeze
+from freezebench.tasks.layers import freeze, frozen_modules
 from freezebench.tasks.model_source import model_fingerprint
 from freezebench.tasks.models import load_model
 from freezebench.training import loop, trainer
@@ -30,6 +30,7 @@ from freezebench.training.precision import (
     resolve_precision,
 )
 from freezebench.training.progress import Job, NonFiniteLossError
+from freezebench.training.verify import PrefixMismatchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +87,7 @@ def run(spec: RunSpec, *, emit: Emit = lambda _: None, shelf: DataShelf | None =
             return _invalid(draft, "out_of_memory", f"out of memory: {_first_line(error)}")
         except NonFiniteLossError as error:
             return _invalid(draft, "non_finite_loss", f"non-finite loss: {error}")
-        except _UnsoundWeightsError as error:
+        except _UnsoundRunError as error:
             return _invalid(draft, error.cause, str(error))
         except FreezebenchError:
             raise
@@ -115,6 +116,7 @@ class _Run:
             spec.model, self.data.num_labels, revision=spec.model_revision, label_names=self.data.label_names
         )
         summary = freeze(model, spec.freeze_spec)
+        resting = frozen_modules(model, spec.freeze_spec) if protocol.frozen_part_runs_in == "eval" else ()
         model.to(self.device)
         splits = self.shelf.encoded(spec, tokenizer, model, longest_input(model, tokenizer, protocol.max_length))
 
@@ -132,7 +134,20 @@ class _Run:
 
         with feed or nullcontext():
             return self._train(
-                model, tokenizer, splits["train"], summary=summary, feed=feed, note=note, evaluation=evaluation
+                Job(
+                    model=model,
+                    tokenizer=tokenizer,
+                    train=splits["train"],
+                    protocol=protocol,
+                    precision=self.precision,
+                    seed=spec.seed,
+                    evaluate=lambda: evaluation("validation"),
+                    feed=feed,
+                    resting=resting,
+                ),
+                summary=summary,
+                note=note,
+                evaluation=evaluation,
             )
 
     def _feed(self, model: Any, tokenizer: Any, splits: dict[str, Encoded]) -> tuple[Feed | None, tuple[str, ...]]:
@@ -143,35 +158,35 @@ class _Run:
             flat = self.shelf.flat(splits, tokenizer)
         except ValueError as error:
             return None, (f"nothing is cached: {error}",)
-        feed = make_feed(model, self.spec.freeze_spec, flat, self.shelf.prefixes, self.precision)
+        protocol = self.spec.protocol
+        try:
+            feed = make_feed(
+                model,
+                self.spec.freeze_spec,
+                flat,
+                self.shelf.prefixes,
+                precision=self.precision,
+                prefix_mode=protocol.frozen_part_runs_in,
+                weight_decay=protocol.weight_decay,
+                seed=self.spec.seed,
+            )
+        except PrefixMismatchError as error:
+            raise _UnsoundRunError("prefix_mismatch", str(error)) from error
         return feed, feed.warnings
 
     def _train(
         self,
-        model: Any,
-        tokenizer: Any,
-        train: Encoded,
+        job: Job,
         *,
         summary: FreezeSummary,
-        feed: Feed | None,
         note: tuple[str, ...],
         evaluation: Callable[[str], Evaluation],
     ) -> RunRecord:
         """Train under meters and evaluate; return the record."""
-        spec, protocol = self.spec, self.spec.protocol
+        spec, protocol, model, feed = self.spec, self.spec.protocol, job.model, job.feed
         test_before = evaluation("test") if protocol.evaluate_before else None
         weights = _checksums(model)
         torch.manual_seed(spec.seed)  # dropout
-        job = Job(
-            model=model,
-            tokenizer=tokenizer,
-            train=train,
-            protocol=protocol,
-            precision=self.precision,
-            seed=spec.seed,
-            evaluate=lambda: evaluation("validation"),
-            feed=feed,
-        )
         with CostWindows(self.emit, model=model, device=self.device) as costs:
             result = _ENGINES[protocol.engine](job, costs.emit)
         _check_weights(model, weights)
@@ -188,7 +203,7 @@ class _Run:
             test=evaluation("test"),
             test_before=test_before,
             readings={
-                **timing_readings(result, num_examples=len(train), shared_devices=costs.shared_devices),
+                **timing_readings(result, num_examples=len(job.train), shared_devices=costs.shared_devices),
                 **costs.readings,
                 **(prefix_readings(feed.prefix) if feed and feed.prefix else {}),
             },
@@ -198,8 +213,8 @@ class _Run:
         )
 
 
-class _UnsoundWeightsError(Exception):
-    """Training changed what was frozen, or nothing at all."""
+class _UnsoundRunError(Exception):
+    """What was trained cannot be trusted: frozen weights changed, none did, or a cached prefix is not the model's."""
 
     def __init__(self, cause: InvalidCause, message: str) -> None:
         super().__init__(message)
@@ -223,15 +238,15 @@ def _check_weights(model: torch.nn.Module, before: dict[str, int]) -> None:
     """Make sure that frozen weights stayed and that some trainable weights moved.
 
     Raises:
-        _UnsoundWeightsError: If it is otherwise.
+        _UnsoundRunError: If it is otherwise.
     """
     after = _checksums(model)
     trainable = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     changed = {name for name in before if before[name] != after[name]}
     if changed - trainable:
-        raise _UnsoundWeightsError("frozen_weights_changed", f"frozen weights changed: {min(changed - trainable)}")
+        raise _UnsoundRunError("frozen_weights_changed", f"frozen weights changed: {min(changed - trainable)}")
     if not changed & trainable:
-        raise _UnsoundWeightsError("nothing_trained", "no trainable weight changed in training")
+        raise _UnsoundRunError("nothing_trained", "no trainable weight changed in training")
 
 
 def _facts(data: TextData) -> DataFacts:

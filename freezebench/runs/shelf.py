@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freezebench.specs.freeze import FreezeSpec
@@ -24,9 +25,22 @@ if TYPE_CHECKING:
 class DataShelf:
     """Data sets by what asks for them; reading one imports no torch."""
 
-    def __init__(self, *, cache_bytes: int | None = None) -> None:
-        """Keep cached prefixes in memory up to ``cache_bytes``; ``None``: the usual limit."""
+    def __init__(
+        self,
+        *,
+        cache_bytes: int | None = None,
+        prefix_folder: str | None = None,
+        prefix_folder_bytes: int | None = None,
+    ) -> None:
+        """Say how cached prefixes are kept.
+
+        Args:
+            cache_bytes: How much memory they may take; ``None``: the usual limit.
+            prefix_folder: Folder that sessions share; ``None``: they end with this object.
+            prefix_folder_bytes: How large that folder may become; ``None``: the usual limit.
+        """
         self._cache_bytes = cache_bytes
+        self._folder = (prefix_folder, prefix_folder_bytes)
         self._prefixes: PrefixCache | None = None
         self._depths: set[int] = set()
         self._flat: dict[int, dict[str, FlatSplit]] = {}
@@ -53,9 +67,14 @@ class DataShelf:
     def prefixes(self) -> PrefixCache:
         """The session's cache of frozen prefixes."""
         from freezebench.training.prefix import DEFAULT_LIMIT_BYTES, PrefixCache
+        from freezebench.training.prefix_files import PrefixFolder
 
         if self._prefixes is None:
-            self._prefixes = PrefixCache(DEFAULT_LIMIT_BYTES if self._cache_bytes is None else self._cache_bytes)
+            path, size = self._folder
+            self._prefixes = PrefixCache(
+                DEFAULT_LIMIT_BYTES if self._cache_bytes is None else self._cache_bytes,
+                None if path is None else PrefixFolder(Path(path), size),
+            )
         self._prefixes.expect(self._depths)
         return self._prefixes
 
@@ -70,6 +89,10 @@ class DataShelf:
         if id(encoded) not in self._flat:
             self._flat[id(encoded)] = {name: FlatSplit(split, tokenizer) for name, split in encoded.items()}
         return self._flat[id(encoded)]
+
+    def flat_splits(self) -> Iterable[dict[str, FlatSplit]]:
+        """Return what was laid out flat so far."""
+        return self._flat.values()
 
     def encoded(
         self, spec: RunSpec, tokenizer: PreTrainedTokenizerBase, model: torch.nn.Module, max_length: int

@@ -2,4 +2,5 @@
 
 PRESET_NAMES = ("distilbert-sst2", "embedded", "notebook")
 ENGINES = ("standard", "cached", "trainer")
+PREFIX_MODES = ("eval", "train")
 PRECISIONS = ("auto", "float32", "bf16")

@@ -15,6 +15,7 @@ RUN_SPEC_SCHEMA = 1
 Engine = Literal["standard", "cached", "trainer"]
 Precision = Literal["auto", "float32", "bf16"]
 SplitRule = Literal["own", "notebook"]
+PrefixMode = Literal["eval", "train"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,8 @@ class Protocol:
         max_length: Longest input in tokens; ``None``: what the model and its tokenizer allow.
         dropout: Whether dropout is on in training (in frozen layers too, as in the notebook).
         evaluate_before: Whether the test set is also evaluated before fine-tuning.
+        prefix_mode: ``eval`` turns dropout off in frozen embeddings and layers, ``train`` leaves it on, which cannot be
+            cached; ``None``: ``eval`` for the engine ``cached``, ``train`` for the others, as in the notebook.
     """
 
     engine: Engine = "standard"
@@ -67,6 +70,12 @@ class Protocol:
     max_length: int | None = None
     dropout: bool = True
     evaluate_before: bool = False
+    prefix_mode: PrefixMode | None = None
+
+    @property
+    def frozen_part_runs_in(self) -> PrefixMode:
+        """The mode that the frozen part runs in: what was asked for, else the engine's own."""
+        return self.prefix_mode or ("eval" if self.engine == "cached" else "train")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -101,6 +101,18 @@ def freeze(model: torch.nn.Module, spec: FreezeSpec | str) -> FreezeSummary:
     )
 
 
+def frozen_modules(model: torch.nn.Module, spec: FreezeSpec) -> tuple[torch.nn.Module, ...]:
+    """Return the modules of embeddings and layers whose parameters are all frozen by a spec, the head left out.
+
+    Raises:
+        ModelError: If the layers of the model cannot be told apart.
+    """
+    layer_map = find_layers(model)
+    frozen = layer_map.names(spec) - set(layer_map.head)
+    owned = {name: [f"{name}.{p}" if name else p for p, _ in m.named_parameters()] for name, m in model.named_modules()}
+    return tuple(module for name, module in model.named_modules() if owned[name] and frozen.issuperset(owned[name]))
+
+
 def find_layers(model: torch.nn.Module) -> LayerMap:
     """Return which parameters of a classifier are its embeddings, its layers and its head.
 

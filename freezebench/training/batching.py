@@ -121,9 +121,20 @@ def batches_by_length(data: Encoded, batch_size: int) -> list[list[int]]:
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
-def batches_by_length_of(lengths: torch.Tensor, batch_size: int) -> tuple[torch.Tensor, ...]:
-    """Return the same for sentences of the given lengths, each batch a tensor of sentence numbers."""
-    return torch.split(lengths.argsort(stable=True), batch_size)
+def batches_by_tokens(lengths: torch.Tensor, num_tokens: int) -> list[torch.Tensor]:
+    """Return batches of sentence numbers, sentences of like length together, of about so many tokens with padding.
+
+    Args:
+        lengths: Tokens of each sentence, shape (sentences,).
+        num_tokens: Limit of a batch; a longer sentence is a batch by itself.
+    """
+    order = lengths.argsort(stable=True)
+    batches, first = [], 0
+    for end, longest in enumerate(lengths[order].tolist()):
+        if end > first and (end + 1 - first) * longest > num_tokens:
+            batches.append(order[first:end])
+            first = end
+    return [*batches, order[first:]]
 
 
 def to_device(batch: Any, device: torch.device) -> Batch:

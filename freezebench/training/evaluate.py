@@ -50,7 +50,7 @@ def evaluate(
     device = next(model.parameters()).device
     predictions = np.zeros(len(data), dtype=np.int64)
     total_loss = torch.zeros((), dtype=torch.float64, device=device)
-    batches = _batches(data, tokenizer) if feed is None else feed[0].evaluation(feed[1], _EVALUATION_BATCH)
+    batches = _batches(data, tokenizer) if feed is None else feed[0].evaluation(feed[1])
     for indices, tensors in batches:
         batch = to_device(tensors, device)
         labels = batch.pop("labels")

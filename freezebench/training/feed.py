@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Self
+from contextlib import ExitStack, nullcontext
+from typing import TYPE_CHECKING, Self
 
 import torch
 
 from freezebench.errors import ModelError
 from freezebench.tasks.layers import find_layers
-from freezebench.training.batching import batches_by_length_of, logits_of
+from freezebench.training.batching import batches_by_tokens, logits_of
 from freezebench.training.inputs import BucketedBatches
-from freezebench.training.precision import autocast
-from freezebench.training.splice import Splice, SpliceError, layer_pattern
+from freezebench.training.prefix import FrozenPart
+from freezebench.training.quick import QuickOps
+from freezebench.training.rows import used_rows
+from freezebench.training.splice import SpliceError
+from freezebench.training.verify import rows_agree, verified
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from freezebench.specs.freeze import FreezeSpec
-    from freezebench.specs.run import Precision
-    from freezebench.tasks.layers import LayerMap
+    from freezebench.specs.run import Precision, PrefixMode
     from freezebench.training.batching import Batch
     from freezebench.training.inputs import FlatSplit
     from freezebench.training.prefix import Prefix, PrefixCache
+    from freezebench.training.rows import UsedRows
+    from freezebench.training.splice import Splice
 
-_NUM_CHECKED = 8
-# Rounding through the layers that remain; a wrong prefix is wrong by as much as the scores are large.
-_TOLERANCE = {"float32": 1e-3, "bf16": 0.1}
+_EVALUATION_TOKENS = 2048
 _HIDDEN = "hidden"
 
 
@@ -45,44 +47,89 @@ class Feed:
         *,
         prefix: Prefix | None = None,
         splice: Splice | None = None,
-        max_tokens: int | None = None,
+        ops: QuickOps | None = None,
+        rows: UsedRows | None = None,
         warnings: tuple[str, ...] = (),
     ) -> None:
-        self._model, self._splits = model, splits
-        self.prefix, self._splice, self._max_tokens = prefix, splice, max_tokens
+        """Take what was made ready.
+
+        Args:
+            model: The model on its device.
+            splits: The data.
+            prefix: Cached outputs of what is frozen; needs ``splice``.
+            splice: Leaves the frozen layers out.
+            ops: Quick operations; ``None``: PyTorch's own.
+            rows: Rows of the word embedding that are in use; ``None``: the whole table is.
+            warnings: What the person should know.
+        """
+        self.model, self.splits = model, splits
+        self.prefix, self._splice = prefix, splice
+        self._ops, self._rows = ops, rows
         self.warnings = warnings
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        if self._splice is not None:
-            self._open.enter_context(self._splice)
+        for context in (self._splice, self._rows):
+            if context is not None:
+                self._open.enter_context(context)
+        if self._ops is not None:
+            self._ops.rows = self._rows
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._ops is not None:
+            self._ops.rows = None
         self._open.close()
+
+    def warned(self, *warnings: str) -> Self:
+        """Return this feed with more warnings."""
+        self.warnings += warnings
+        return self
+
+    def with_prefix(self, prefix: Prefix, splice: Splice) -> Feed:
+        """Return a feed that leaves a prefix out; its word embedding is frozen, so that all rows stay."""
+        return Feed(self.model, self.splits, prefix=prefix, splice=splice, ops=self._ops)
+
+    def with_rows(self, rows: UsedRows | None) -> Feed:
+        """Return a feed of the whole model that keeps some rows of the word embedding only."""
+        return Feed(self.model, self.splits, ops=self._ops, rows=rows)
 
     def batch(self, split: str, indices: torch.Tensor) -> Batch:
         """Return one padded batch of a split, with the prefix's outputs where they are cached."""
-        flat = self._splits[split]
-        places, real = flat.places(indices, max_tokens=self._max_tokens)
+        flat = self.splits[split]
+        first_only = self.prefix is not None and self.prefix.first_only
+        places, real = flat.places(indices, max_tokens=1 if first_only else None)
         batch = flat.batch(indices, places, real)
         if self.prefix is not None:
-            batch[_HIDDEN] = self.prefix.hidden[split][places]
+            batch[_HIDDEN] = self.prefix.rows(split, indices, places)
         return batch
 
     def logits(self, batch: Batch) -> torch.Tensor:
         """Return the class scores of a batch on the model's device, labels left out, shape (batch, classes)."""
-        if self._splice is None:
-            return logits_of(self._model(**batch))
-        return logits_of(self._splice(batch.pop(_HIDDEN).float(), **batch))
+        with self._ops or nullcontext():
+            if self._splice is None:
+                return logits_of(self.model(**batch))
+            return logits_of(self._splice(batch.pop(_HIDDEN).float(), **batch))
+
+    def clear_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
+        """Forget the gradients of a step."""
+        kept = None if self._rows is None else self._rows.weight
+        for parameter in parameters:
+            if parameter is not kept:
+                parameter.grad = None
+        if self._rows is not None:
+            self._rows.clear()
 
     def epochs(self, batch_size: int, seed: int) -> FeedLoader:
         """Return the training batches of every epoch."""
-        return FeedLoader(self, BucketedBatches(self._splits["train"].lengths, batch_size, seed))
+        return FeedLoader(self, BucketedBatches(self.splits["train"].lengths, batch_size, seed))
 
-    def evaluation(self, split: str, batch_size: int) -> Iterator[tuple[list[int], Batch]]:
+    def evaluation(self, split: str) -> Iterator[tuple[list[int], Batch]]:
         """Yield sentence numbers and batch, sentences of like length together."""
-        for indices in batches_by_length_of(self._splits[split].lengths, batch_size):
+        lengths = self.splits[split].lengths
+        if self.prefix is not None and self.prefix.first_only:
+            lengths = torch.ones_like(lengths)
+        for indices in batches_by_tokens(lengths, _EVALUATION_TOKENS):
             yield indices.tolist(), self.batch(split, indices)
 
 
@@ -109,7 +156,11 @@ def make_feed(
     freeze: FreezeSpec,
     splits: Mapping[str, FlatSplit],
     cache: PrefixCache,
+    *,
     precision: Precision,
+    prefix_mode: PrefixMode = "eval",
+    weight_decay: float = 0.0,
+    seed: int = 0,
 ) -> Feed:
     """Return the feed of one run: with a cached prefix where one is frozen and leaving it out changes nothing.
 
@@ -119,89 +170,32 @@ def make_feed(
         splits: The data.
         cache: Where prefixes are kept.
         precision: Number format of the forward passes.
-    """
-    if freeze.is_none:
-        return Feed(model, splits)
-    if not freeze.is_prefix:
-        return Feed(model, splits, warnings=(f"nothing is cached for {freeze}: what is frozen is no prefix",))
-    try:
-        return _cached(model, find_layers(model), freeze.num_frozen_layers, splits, cache=cache, precision=precision)
-    except (SpliceError, ModelError) as error:
-        return Feed(model, splits, warnings=(f"nothing is cached: {error}",))
-
-
-def _cached(
-    model: torch.nn.Module,
-    layers: LayerMap,
-    depth: int,
-    splits: Mapping[str, FlatSplit],
-    *,
-    cache: PrefixCache,
-    precision: Precision,
-) -> Feed:
-    """Return a feed with a cached prefix that was checked.
+        prefix_mode: ``eval`` turns dropout off in what is frozen; with ``train`` nothing can be cached.
+        weight_decay: AdamW's; where it is 0, embedding rows that never occur stay out of the way.
+        seed: Seeds dropout on a CPU.
 
     Raises:
-        SpliceError: If the model's layers cannot be left out, or leaving them out changes its scores.
+        PrefixMismatchError: If cached outputs are not what the model computes.
     """
-    if "{" in layers.stack:
-        raise SpliceError("its layers are spread over parallel lists")
-    whole = Feed(model, splits)
-    sample = _sample(splits["train"])
-    inputs = _without_labels(whole.batch("train", sample), model)
-    pattern = layer_pattern(model, layers.stack, inputs)
-    frozen = frozenset({*layers.emb, *(name for layer in layers.layers for name in layer)})
-    prefix = cache.prefix(model, layers.stack, depth, splits, precision=precision, frozen=frozen)
-    splice = Splice(model, layers.stack, depth, pattern)
-    # Where nothing but the head is left, most models need no more than the first token.
-    candidates = [1, None] if depth == layers.num_layers else [None]
-    for max_tokens in candidates:
-        feed = Feed(model, splits, prefix=prefix, splice=splice, max_tokens=max_tokens)
-        if _agree(model, layers, whole, feed, sample=sample, precision=precision):
-            return feed
-    raise SpliceError("the scores change when the frozen layers are left out")
-
-
-def _sample(split: FlatSplit) -> torch.Tensor:
-    """Return some sentences of all lengths: the shortest, the longest, and between."""
-    order = split.lengths.argsort(stable=True)
-    places = torch.linspace(0, len(order) - 1, min(_NUM_CHECKED, len(order))).long()
-    return order[places]
-
-
-def _without_labels(batch: Batch, model: torch.nn.Module) -> Batch:
-    device = next(model.parameters()).device
-    return {name: tensor.to(device) for name, tensor in batch.items() if name != "labels"}
-
-
-@torch.no_grad()
-def _agree(
-    model: torch.nn.Module, layers: LayerMap, whole: Feed, cached: Feed, *, sample: torch.Tensor, precision: Precision
-) -> bool:
-    """Return whether a feed with cached prefix gives the scores of the whole model, dropout off."""
-    was_training = model.training
-    model.eval()
-    device = next(model.parameters()).device
-    with _noisy(model, layers.head), autocast(precision, device):
-        expected = whole.logits(_without_labels(whole.batch("train", sample), model))
-        with cached:
-            got = cached.logits(_without_labels(cached.batch("train", sample), model))
-    model.train(was_training)
-    scale = expected.abs().max().clamp(min=1e-6)
-    return bool((expected - got).abs().max() <= _TOLERANCE[precision] * scale)
-
-
-@contextmanager
-def _noisy(model: torch.nn.Module, names: tuple[str, ...]) -> Iterator[None]:
-    """Give the head random weights for a while: one that starts at zero would make every check pass."""
-    generator = torch.Generator().manual_seed(0)
-    parameters: dict[str, Any] = {name: model.get_parameter(name) for name in names}
-    kept = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+    ops = QuickOps(seed) if next(model.parameters()).device.type == "cpu" else None
+    whole = Feed(model, splits, ops=ops)
+    if ops is not None and weight_decay == 0.0:
+        rows = used_rows(model, [ids for split in splits.values() for ids in split.all_ids()])
+        whole = Feed(model, splits, ops=ops, rows=rows if rows and rows_agree(whole, rows) else None)
+    if freeze.is_none or prefix_mode == "train":
+        return whole
+    if not freeze.is_prefix:
+        return whole.warned(f"nothing is cached for {freeze}: what is frozen is no prefix")
     try:
-        for parameter in parameters.values():
-            noise = torch.randn(parameter.shape, generator=generator) / max(parameter.shape[-1], 1) ** 0.5
-            parameter.copy_(noise.to(parameter.device))
-        yield
-    finally:
-        for name, parameter in parameters.items():
-            parameter.copy_(kept[name])
+        layers = find_layers(model)
+    except ModelError as error:
+        return whole.warned(f"nothing is cached: {error}")
+    if "{" in layers.stack:
+        return whole.warned("nothing is cached: its layers are spread over parallel lists")
+    try:
+        frozen = frozenset({*layers.emb, *(name for layer in layers.layers for name in layer)})
+        part = FrozenPart(model=model, stack=layers.stack, names=frozen, precision=precision, ops=ops)
+        feed = verified(whole, part, layers.head, freeze.num_frozen_layers, cache)
+    except SpliceError as error:
+        return whole.warned(f"nothing is cached: {error}")
+    return feed.warned(*cache.take_notes())

@@ -26,6 +26,7 @@ class FlatSplit:
         lengths: Number of tokens of each sentence, shape (sentences,).
         labels: Class numbers, shape (sentences,).
         fields: Token fields by name, each of shape (tokens,).
+        padding: What each field is padded with.
     """
 
     def __init__(self, data: Encoded, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -49,11 +50,15 @@ class FlatSplit:
             name: torch.tensor([number for example in data.examples for number in example[name]]) for name in names
         }
         padding = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
-        self._padding = {name: padding.get(name) or 0 for name in names}
+        self.padding = {name: padding.get(name) or 0 for name in names}
         self._pads_left = tokenizer.padding_side == "left"
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def all_ids(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return every token id that batches may hold: those of the sentences, flat, and the padding's."""
+        return self.fields["input_ids"], torch.tensor([self.padding["input_ids"]])
 
     def places(self, indices: torch.Tensor, *, max_tokens: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Return where in the flat arrays each position of a padded batch stands, and which positions are real.
@@ -75,9 +80,13 @@ class FlatSplit:
         real = (position >= 0) & (position < lengths[:, None])
         return self.offsets[indices][:, None] + position.where(real, torch.zeros((), dtype=torch.int64)), real
 
+    def first(self, real: torch.Tensor) -> torch.Tensor:
+        """Return the mask of each sentence's first token, given the mask of all real ones, shape (batch, tokens)."""
+        return real & (real.cumsum(dim=1) == 1)
+
     def batch(self, indices: torch.Tensor, places: torch.Tensor, real: torch.Tensor) -> Batch:
         """Return a batch's fields, padded, each of shape (batch, longest sentence), and its labels."""
-        batch = {name: torch.where(real, values[places], self._padding[name]) for name, values in self.fields.items()}
+        batch = {name: torch.where(real, values[places], self.padding[name]) for name, values in self.fields.items()}
         return {**batch, "labels": self.labels[indices]}
 
 

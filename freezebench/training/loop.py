@@ -33,20 +33,23 @@ def train(job: Job, emit: Emit) -> TrainingResult:
     batches = job.batches()
     for epoch in range(protocol.num_epochs):
         batches.set_epoch(epoch)
-        job.model.train(protocol.dropout)
+        job.train_mode()
         progress.start()
         for batch in batches:
             tensors = to_device(batch, job.device)
             labels = tensors.pop("labels")
+            progress.lap("data")
             with autocast(job.precision, job.device):
                 logits = job.logits(tensors)
             loss = cross_entropy(logits, labels)
+            progress.lap("forward")
             loss.backward()  # type: ignore[no-untyped-call]
+            progress.lap("backward")
             torch.nn.utils.clip_grad_norm_(parameters, protocol.max_grad_norm)
             progress.backward_done(optimizer)
             optimizer.step()
             decay.step()
-            optimizer.zero_grad()
+            job.clear_gradients(parameters)
             progress.step(loss)
         progress.pause()
     return progress.finish()

@@ -6,6 +6,7 @@ This is the one place of the training stage that tells devices apart.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 import time
 from pathlib import Path
@@ -101,28 +102,45 @@ class StepClock:
 
     def __init__(self, device: torch.device) -> None:
         self._on_gpu = device.type == "cuda"
-        self._events: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
+        self._marks: list[tuple[str, torch.cuda.Event | float]] = []
         self._seconds: list[float] = []
-        self._last: torch.cuda.Event | float = 0.0
+        self._phases: dict[str, float] = {}
 
     def start(self) -> None:
         """Mark the beginning of the first step of a stretch of training."""
-        self._last = self._mark()
+        self._marks.append(("", self._mark()))
 
-    def step(self) -> None:
-        """Mark the end of a step, which is the beginning of the next one."""
-        now = self._mark()
-        if isinstance(now, float) and isinstance(self._last, float):
-            self._seconds.append(now - self._last)
-        elif isinstance(now, torch.cuda.Event) and isinstance(self._last, torch.cuda.Event):
-            self._events.append((self._last, now))
-        self._last = now
+    def lap(self, phase: str) -> None:
+        """Mark the end of one phase of a step."""
+        self._marks.append((phase, self._mark()))
 
-    def seconds(self) -> list[float]:
-        """Return the duration of every step so far, in seconds; on a GPU, call it after a synchronization."""
-        self._seconds += [first.elapsed_time(last) / 1000 for first, last in self._events]
-        self._events.clear()
-        return list(self._seconds)
+    def step(self, phase: str) -> None:
+        """Mark the end of a step's last phase, which is the beginning of the next step."""
+        self._marks.append((phase, self._mark()))
+        if not self._on_gpu:
+            self._settle()
+
+    def seconds(self) -> tuple[list[float], dict[str, float]]:
+        """Return every step's duration and each phase's total, in seconds; on a GPU after a synchronization.
+
+        Phases are told only where every step marked more than its end.
+        """
+        self._settle()
+        return list(self._seconds), dict(self._phases) if len(self._phases) > 1 else {}
+
+    def _settle(self) -> None:
+        """Turn the marks of complete steps into seconds."""
+        step = 0.0
+        for (_, first), (phase, last) in itertools.pairwise(self._marks):
+            if not phase:  # the gap between two stretches of training
+                continue
+            seconds = _elapsed(first, last)
+            step += seconds
+            self._phases[phase] = self._phases.get(phase, 0.0) + seconds
+            if phase == "optimizer":
+                self._seconds.append(step)
+                step = 0.0
+        del self._marks[:-1]
 
     def _mark(self) -> torch.cuda.Event | float:
         if not self._on_gpu:
@@ -130,6 +148,13 @@ class StepClock:
         event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record()
         return event
+
+
+def _elapsed(first: torch.cuda.Event | float, last: torch.cuda.Event | float) -> float:
+    """Return the seconds between two marks of one device."""
+    if isinstance(first, torch.cuda.Event) and isinstance(last, torch.cuda.Event):
+        return float(first.elapsed_time(last)) / 1000
+    return float(last) - float(first)  # type: ignore[arg-type]
 
 
 def _cpu_flags() -> set[str]:

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import tempfile
 import time
-from dataclasses import dataclass
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+import transformers
 
-from freezebench.training.batching import batches_by_length_of
+from freezebench.training.batching import batches_by_tokens
 from freezebench.training.precision import autocast
-from freezebench.training.splice import observed
+from freezebench.training.splice import EnoughError, observed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from freezebench.specs.run import Precision
     from freezebench.training.inputs import FlatSplit
+    from freezebench.training.prefix_files import PrefixFolder
+    from freezebench.training.quick import QuickOps
 
-DEFAULT_LIMIT_BYTES = 2 * 2**30
+DEFAULT_LIMIT_BYTES = 2**30
 
-_PASS_BATCH = 64
+_PASS_TOKENS = 2048
+# Kept files of other forms are never read as this one.
+_FORM = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,16 +38,80 @@ class Prefix:
     """The outputs of a frozen prefix for some splits.
 
     Attributes:
-        hidden: Per split the hidden states behind the prefix, without padding, shape (tokens, width).
+        hidden: Per split the hidden states behind the prefix, without padding, shape (tokens, width), or
+            (sentences, width) where the first token of each sentence is all that is needed.
+        first_only: Whether they are of the first tokens only.
         seconds: Duration of the pass that computed them now; ``None`` if they were there already.
         num_bytes: Their size.
-        spilled: Whether they lie in a memory-mapped file.
+        where: ``memory``, ``memory-mapped file``, or the file that an earlier session kept.
     """
 
     hidden: Mapping[str, torch.Tensor]
-    seconds: float | None
+    first_only: bool = False
+    seconds: float | None = None
     num_bytes: int
-    spilled: bool
+    where: str = "memory"
+
+    def rows(self, split: str, indices: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """Return the hidden states of one padded batch, shape (batch, tokens, width)."""
+        return self.hidden[split][indices[:, None]] if self.first_only else self.hidden[split][places]
+
+
+@dataclass(kw_only=True)
+class FrozenPart:
+    """What a prefix is computed with.
+
+    Attributes:
+        model: The model, on its device.
+        stack: Module path of its layers.
+        names: Names of the parameters before or inside the stack, which the outputs depend on.
+        precision: Number format of the forward pass.
+        ops: Quick operations for the pass; ``None``: PyTorch's own.
+        first_suffices: Tells whether behind the whole stack only the first token of a sentence is needed.
+    """
+
+    model: torch.nn.Module
+    stack: str
+    names: frozenset[str]
+    precision: Precision
+    ops: QuickOps | None = None
+    first_suffices: Callable[[], bool] = field(default=lambda: False)
+
+    @property
+    def num_layers(self) -> int:
+        """Depth of the stack."""
+        return len(list(self.model.get_submodule(self.stack).children()))
+
+    @property
+    def device(self) -> torch.device:
+        """The device that the model is on."""
+        return next(self.model.parameters()).device
+
+    def key(self, splits: Mapping[str, FlatSplit]) -> str:
+        """Return a hash of everything that the outputs depend on.
+
+        That is the model's class, source and configuration, its weights, the token ids (which stand for tokenizer,
+        truncation and sentences), the number format, the kind of device and the libraries' versions.
+        """
+        with_source = ""
+        with suppress(OSError, TypeError):
+            with_source = inspect.getsource(inspect.getmodule(type(self.model)) or type(self.model))
+        head = f"{_FORM} {torch.__version__} {transformers.__version__} {self.precision} {self.device}"
+        config = getattr(self.model, "config", None)
+        as_json = getattr(config, "to_json_string", None)
+        described = as_json(use_diff=False) if callable(as_json) else str(config)
+        digest = hashlib.sha256(f"{head} {type(self.model).__qualname__} {described} {with_source}".encode())
+        state = {**dict(self.model.named_parameters()), **dict(self.model.named_buffers())}
+        for name, tensor in state.items():
+            if name in self.names or not isinstance(tensor, torch.nn.Parameter):
+                digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+                digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+        for name, split in splits.items():
+            for column, values in sorted(split.fields.items()):
+                digest.update(f"{name} {column}".encode())
+                digest.update(values.numpy().tobytes())
+            digest.update(split.offsets.numpy().tobytes())
+        return digest.hexdigest()
 
 
 class PrefixCache:
@@ -51,118 +122,103 @@ class PrefixCache:
         num_uses: How often outputs were asked for.
     """
 
-    def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
-        """Keep up to ``limit_bytes`` in memory, and what comes later in memory-mapped temporary files."""
+    def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES, folder: PrefixFolder | None = None) -> None:
+        """Keep up to ``limit_bytes`` in memory, and what comes later in memory-mapped temporary files.
+
+        Args:
+            limit_bytes: The limit.
+            folder: Where outputs are kept from session to session; ``None``: nowhere.
+        """
         self._limit = limit_bytes
         self._used = 0
-        self._kept: dict[str, tuple[dict[str, torch.Tensor], bool]] = {}
+        self._kept: dict[str, Prefix] = {}
         self._depths: set[int] = set()
+        self._folder = folder
         self.num_passes = 0
         self.num_uses = 0
 
-    def expect(self, depths: set[int]) -> None:
+    def expect(self, depths: Iterable[int]) -> None:
         """Say which depths will be asked for, so that one pass serves them all."""
-        self._depths |= depths
+        self._depths.update(depths)
 
-    def prefix(
-        self,
-        model: torch.nn.Module,
-        stack: str,
-        depth: int,
-        splits: Mapping[str, FlatSplit],
-        *,
-        precision: Precision,
-        frozen: frozenset[str],
-    ) -> Prefix:
+    def prefix(self, part: FrozenPart, depth: int, splits: Mapping[str, FlatSplit]) -> Prefix:
         """Return the hidden states behind the first ``depth`` layers, from the cache or by one pass over the data.
 
         Args:
-            model: The model, on its device; its weights in front of the last expected depth are part of the key.
-            stack: Module path of its layers.
+            part: The model and how it runs.
             depth: Number of frozen layers; 0 for the embeddings alone.
             splits: The data, by name.
-            precision: Number format of the forward pass.
-            frozen: Names of the parameters before or inside the stack, which the outputs depend on.
         """
         self.num_uses += 1
-        key = _key(model, splits, precision, frozen)
-        seconds = None
-        if f"{key}-{depth}" not in self._kept:
-            began = time.perf_counter()
-            num_layers = len(list(model.get_submodule(stack).children()))
-            wanted = {one for one in self._depths | {depth} if one <= num_layers and f"{key}-{one}" not in self._kept}
-            self._run(model, stack, sorted(wanted), splits=splits, precision=precision, key=key)
-            seconds = time.perf_counter() - began
-        hidden, spilled = self._kept[f"{key}-{depth}"]
-        num_bytes = sum(tensor.numel() * tensor.element_size() for tensor in hidden.values())
-        return Prefix(hidden=hidden, seconds=seconds, num_bytes=num_bytes, spilled=spilled)
+        key = part.key(splits)
+        if f"{key}-{depth}" not in self._kept and self._folder is not None:
+            self._kept.update(self._folder.read(key, sorted(self._depths | {depth})))
+        if f"{key}-{depth}" in self._kept:
+            return self._kept[f"{key}-{depth}"]
+        began = time.perf_counter()
+        wanted = {one for one in self._depths | {depth} if one <= part.num_layers and f"{key}-{one}" not in self._kept}
+        made = self._run(part, sorted(wanted), splits)
+        seconds = time.perf_counter() - began
+        for one, prefix in made.items():
+            self._kept[f"{key}-{one}"] = prefix
+            if self._folder is not None:
+                self._folder.write(key, one, prefix)
+        return Prefix(**{**vars(made[depth]), "seconds": seconds})
+
+    def take_notes(self) -> tuple[str, ...]:
+        """Return what the person should know of the kept files, once."""
+        notes = tuple(self._folder.notes) if self._folder is not None else ()
+        if self._folder is not None:
+            self._folder.notes.clear()
+        return notes
 
     @torch.no_grad()
-    def _run(
-        self,
-        model: torch.nn.Module,
-        stack: str,
-        depths: list[int],
-        *,
-        splits: Mapping[str, FlatSplit],
-        precision: Precision,
-        key: str,
-    ) -> None:
+    def _run(self, part: FrozenPart, depths: list[int], splits: Mapping[str, FlatSplit]) -> dict[int, Prefix]:
         """Compute the hidden states at several depths in one pass."""
         self.num_passes += 1
-        device = next(model.parameters()).device
-        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        was_training = model.training
-        model.eval()
+        dtype = torch.bfloat16 if part.precision == "bf16" else torch.float32
+        first_only = {depth: depth == part.num_layers and part.first_suffices() for depth in depths}
         made: dict[int, dict[str, torch.Tensor]] = {depth: {} for depth in depths}
-        spilled: dict[int, bool] = {}
+        where = dict.fromkeys(depths, "memory")
+        was_training = part.model.training
+        part.model.eval()
         try:
-            with observed(model, stack, depths) as seen:
+            with observed(part.model, part.stack, depths, only=True) as seen:
                 for name, split in splits.items():
-                    for indices in batches_by_length_of(split.lengths, _PASS_BATCH):
+                    for indices in batches_by_tokens(split.lengths, _PASS_TOKENS):
                         places, real = split.places(indices)
                         batch = split.batch(indices, places, real)
                         batch.pop("labels")
-                        with autocast(precision, device):
-                            model(**{field: tensor.to(device) for field, tensor in batch.items()})
+                        with suppress(EnoughError), autocast(part.precision, part.device), part.ops or nullcontext():
+                            part.model(**{column: tensor.to(part.device) for column, tensor in batch.items()})
                         for depth in depths:
-                            rows = seen[depth][real.to(device)].to("cpu", dtype)
+                            taken = split.first(real) if first_only[depth] else real
+                            rows = seen[depth][taken.to(part.device)].to("cpu", dtype)
                             if name not in made[depth]:
-                                shape = (len(split.fields["input_ids"]), rows.shape[-1])
-                                made[depth][name], into_file = self._room(shape, dtype)
-                                spilled[depth] = spilled.get(depth, False) or into_file
-                            made[depth][name][places[real]] = rows
+                                num = len(split) if first_only[depth] else len(split.fields["input_ids"])
+                                made[depth][name], where[depth] = self._room((num, rows.shape[-1]), dtype, where[depth])
+                            made[depth][name][indices if first_only[depth] else places[real]] = rows
         finally:
-            model.train(was_training)
-        for depth in depths:
-            self._kept[f"{key}-{depth}"] = made[depth], spilled[depth]
+            part.model.train(was_training)
+        return {
+            depth: Prefix(
+                hidden=made[depth],
+                first_only=first_only[depth],
+                num_bytes=sum(tensor.numel() * tensor.element_size() for tensor in made[depth].values()),
+                where=where[depth],
+            )
+            for depth in depths
+        }
 
-    def _room(self, shape: tuple[int, int], dtype: torch.dtype) -> tuple[torch.Tensor, bool]:
-        """Return room for hidden states, and whether it is a file: memory up to the limit, then the disk."""
+    def _room(self, shape: tuple[int, int], dtype: torch.dtype, where: str) -> tuple[torch.Tensor, str]:
+        """Return room for hidden states, and what it is: memory up to the limit, then a file."""
         num_bytes = shape[0] * shape[1] * dtype.itemsize
         if self._used + num_bytes <= self._limit:
             self._used += num_bytes
-            return torch.empty(shape, dtype=dtype), False
+            return torch.empty(shape, dtype=dtype), where
         # NumPy has no bf16: the bits travel as whole numbers of the same size.
         bits = np.int16 if dtype is torch.bfloat16 else np.int32
         # The file has no name, so that nothing is left behind whatever ends this process; the map keeps it alive.
         with tempfile.TemporaryFile(prefix="freezebench-prefix-") as file:
             mapped = np.memmap(file, dtype=bits, mode="w+", shape=shape)
-        return torch.from_numpy(mapped).view(dtype), True
-
-
-def _key(model: torch.nn.Module, splits: Mapping[str, FlatSplit], precision: Precision, frozen: frozenset[str]) -> str:
-    """Return a hash of everything that the outputs depend on: architecture, weights, token ids, number format."""
-    device = next(model.parameters()).device
-    digest = hashlib.sha256(f"{type(model).__qualname__} {getattr(model, 'config', '')} {precision} {device}".encode())
-    state = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    for name, tensor in state.items():
-        if name in frozen or not isinstance(tensor, torch.nn.Parameter):
-            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    for name, split in splits.items():
-        for field, values in sorted(split.fields.items()):
-            digest.update(f"{name} {field}".encode())
-            digest.update(values.numpy().tobytes())
-        digest.update(split.offsets.numpy().tobytes())
-    return digest.hexdigest()
+        return torch.from_numpy(mapped).view(dtype), "memory-mapped file"

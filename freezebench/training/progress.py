@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.functional import cross_entropy
+from torch.utils.flop_counter import FlopCounterMode
 
 from freezebench.records.run_record import EpochRecord, Evaluation
 from freezebench.training.batching import Encoded, EpochLoader, ShuffledBatches, logits_of, to_device
@@ -81,6 +82,7 @@ class Job:
         seed: Seeds the order of sentences.
         evaluate: Evaluates the model on the validation split.
         feed: Batches and forward passes of the cached engine; ``None``: padded batches through the whole model.
+        resting: Frozen modules whose dropout stays off in training.
     """
 
     model: torch.nn.Module
@@ -91,6 +93,7 @@ class Job:
     seed: int
     evaluate: Callable[[], Evaluation]
     feed: Feed | None = None
+    resting: tuple[torch.nn.Module, ...] = ()
 
     @property
     def device(self) -> torch.device:
@@ -108,6 +111,20 @@ class Job:
         """Return the class scores of a batch without its labels, shape (batch, classes)."""
         return logits_of(self.model(**batch)) if self.feed is None else self.feed.logits(batch)
 
+    def train_mode(self) -> None:
+        """Switch dropout on as the protocol says, but in what rests."""
+        self.model.train(self.protocol.dropout)
+        for module in self.resting:
+            module.eval()
+
+    def clear_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
+        """Forget the gradients of a step."""
+        if self.feed is not None:
+            self.feed.clear_gradients(parameters)
+            return
+        for parameter in parameters:
+            parameter.grad = None
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingResult:
@@ -121,6 +138,9 @@ class TrainingResult:
         train_s: Seconds of training alone, the device synchronized at both ends of every epoch.
         train_and_eval_s: Seconds of training and of the evaluations between the epochs.
         warmup_s: Seconds of the warm-up before, which is in no other figure.
+        phase_s: Seconds of all steps by phase: ``data``, ``forward``, ``backward``, ``optimizer``; empty where the
+            engine does not tell.
+        step_flop: Floating-point operations of the matrix products of one step, counted on the first batch.
     """
 
     step_losses: tuple[float, ...]
@@ -130,10 +150,12 @@ class TrainingResult:
     train_s: float
     train_and_eval_s: float
     warmup_s: float
+    phase_s: dict[str, float]
+    step_flop: int
 
 
-def warm_up(job: Job) -> float:
-    """Run one batch forward and backward, throw the gradients away, and return the seconds it took.
+def warm_up(job: Job) -> tuple[float, int]:
+    """Run one batch forward and backward, throw the gradients away; return seconds and counted operations.
 
     The first pass of a process loads kernels and sets up thread pools, which would count against whatever configuration
     happens to run first. Weights and random state stay as they are: dropout is off, no optimizer steps.
@@ -144,13 +166,14 @@ def warm_up(job: Job) -> float:
     job.model.eval()
     tensors = to_device(next(iter(job.batches())), job.device)
     labels = tensors.pop("labels")
-    with autocast(job.precision, job.device):
-        logits = job.logits(tensors)
-    cross_entropy(logits, labels).backward()  # type: ignore[no-untyped-call]
-    job.model.zero_grad(set_to_none=True)
+    with FlopCounterMode(display=False) as counter:
+        with autocast(job.precision, job.device):
+            logits = job.logits(tensors)
+        cross_entropy(logits, labels).backward()  # type: ignore[no-untyped-call]
+    job.clear_gradients([parameter for parameter in job.model.parameters() if parameter.requires_grad])
     job.model.train(was_training)
     synchronize(job.device)
-    return time.perf_counter() - began
+    return time.perf_counter() - began, counter.get_total_flops()
 
 
 class Progress:
@@ -168,7 +191,7 @@ class Progress:
         self._best: dict[str, torch.Tensor] = {}
         self._epoch_began = 0.0
         self._began: float | None = None
-        self._warmup_s = warm_up(job)
+        self._warmup_s, self._step_flop = warm_up(job)
         self.num_steps = job.protocol.num_epochs * len(job.batches())
 
     @property
@@ -184,6 +207,10 @@ class Progress:
         self._began = self._epoch_began if self._began is None else self._began
         self._clock.start()
 
+    def lap(self, phase: str) -> None:
+        """Note the end of one phase of a step: ``data``, ``forward`` or ``backward``; its end ends ``optimizer``."""
+        self._clock.lap(phase)
+
     def backward_done(self, optimizer: torch.optim.Optimizer) -> None:
         """Note that a step's gradients are there; told once, at the last step."""
         if len(self._step_losses) + len(self._losses) + 1 == self.num_steps:
@@ -193,7 +220,7 @@ class Progress:
         """Note one optimizer step and its loss."""
         loss = loss.detach()
         self._losses.append(loss)
-        self._clock.step()
+        self._clock.step("optimizer")
         num_steps_done = len(self._step_losses) + len(self._losses)
         shown = float(loss) if self._job.device.type == "cpu" else None
         self._emit(StepRecord(step=num_steps_done, epoch=self.epoch, num_steps=self.num_steps, loss=shown))
@@ -229,15 +256,18 @@ class Progress:
         with torch.no_grad():
             for name, tensor in self._changing_tensors():
                 tensor.copy_(self._best[name])
+        step_s, phase_s = self._clock.seconds()
         best = min(self._epochs, key=lambda epoch: epoch.validation.loss)
         return TrainingResult(
             step_losses=tuple(self._step_losses),
-            step_s=tuple(self._clock.seconds()),
+            step_s=tuple(step_s),
             epochs=tuple(self._epochs),
             best_epoch=best.epoch,
             train_s=sum(epoch.train_s for epoch in self._epochs),
             train_and_eval_s=total_s,
             warmup_s=self._warmup_s,
+            phase_s=phase_s,
+            step_flop=self._step_flop,
         )
 
     def _changing_tensors(self) -> Iterator[tuple[str, torch.Tensor]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
@@ -15,11 +16,23 @@ class SpliceError(Exception):
     """A model whose layers cannot be left out: their outputs or inputs are not what is expected."""
 
 
+class EnoughError(Exception):
+    """Ends a forward pass whose later layers nobody asked for."""
+
+
 @contextmanager
-def observed(model: torch.nn.Module, stack: str, depths: Sequence[int]) -> Iterator[dict[int, torch.Tensor]]:
+def observed(
+    model: torch.nn.Module, stack: str, depths: Sequence[int], *, only: bool = False
+) -> Iterator[dict[int, torch.Tensor]]:
     """Yield a mapping that holds after every forward pass the hidden states at each depth: what enters that layer.
 
     At the depth of the whole stack they are what leaves the last layer.
+
+    Args:
+        model: The model.
+        stack: Module path of its layers.
+        depths: The depths.
+        only: End every forward pass by an ``EnoughError`` once the last depth is reached.
     """
     layers = list(model.get_submodule(stack).children())
     seen: dict[int, torch.Tensor] = {}
@@ -29,12 +42,16 @@ def observed(model: torch.nn.Module, stack: str, depths: Sequence[int]) -> Itera
 
                 def enter(_: Any, args: Any, kwargs: Any, depth: int = depth) -> None:
                     seen[depth] = _hidden_input(args, kwargs)[0]
+                    if only and depth == max(depths):
+                        raise EnoughError
 
                 handle = layers[depth].register_forward_pre_hook(enter, with_kwargs=True)
             else:
 
                 def leave(_: Any, __: Any, output: Any, depth: int = depth) -> None:
                     seen[depth] = _hidden_output(output)
+                    if only:
+                        raise EnoughError
 
                 handle = layers[-1].register_forward_hook(leave)
             handles.callback(handle.remove)
@@ -47,15 +64,18 @@ class Splice:
     The model's own code goes on computing masks and positions for the layers that remain. Parameters keep their names.
     """
 
-    def __init__(self, model: torch.nn.Module, stack: str, depth: int, pattern: Any) -> None:
-        """Prepare to leave out ``depth`` layers; ``pattern`` is what a layer returned once, for its form."""
+    def __init__(self, model: torch.nn.Module, stack: str, depth: int, form: Form) -> None:
+        """Prepare to leave out ``depth`` layers of a model of the given form, and what embeds if that is known."""
         self._model = model
         self._layers = list(model.get_submodule(stack).children())
-        self._depth, self._pattern = depth, pattern
+        self._depth, self._form = depth, form
         self._hidden: torch.Tensor | None = None
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
+        if self._form.embedder is not None:
+            self._form.embedder.forward = self._embed
+            self._open.callback(delattr, self._form.embedder, "forward")
         for layer in self._layers[: self._depth]:
             # The instance's own attribute hides the class's method until it is deleted.
             layer.forward = self._skip
@@ -88,9 +108,13 @@ class Splice:
 
     def _skip(self, *_: Any, **__: Any) -> Any:
         """Stand in for a frozen layer's forward pass."""
-        if isinstance(self._pattern, torch.Tensor):
+        if self._form.beside is None:
             return self._given()
-        return type(self._pattern)((self._given(), *self._pattern[1:]))
+        return (self._given(), *self._form.beside)
+
+    def _embed(self, *_: Any, **__: Any) -> torch.Tensor:
+        """Stand in for the embeddings, whose work nobody needs."""
+        return self._given()
 
     def _enter(self, _: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """Put the hidden states into the call of the first layer that remains."""
@@ -100,28 +124,56 @@ class Splice:
         return args, {**kwargs, name: self._given()}
 
 
-def layer_pattern(model: torch.nn.Module, stack: str, inputs: dict[str, torch.Tensor]) -> Any:
-    """Return the form of what layers return, from one forward pass: a tensor, or a tuple that begins with one.
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """What a model's layers return and where their input comes from, as one forward pass shows it.
+
+    Attributes:
+        beside: What layers return beside the hidden states; ``None`` where they return the hidden states alone.
+        embedder: The module whose very output enters the first layer; ``None`` where there is none.
+    """
+
+    beside: tuple[Any, ...] | None
+    embedder: torch.nn.Module | None
+
+
+def observed_form(model: torch.nn.Module, stack: str, inputs: dict[str, torch.Tensor]) -> Form:
+    """Return the model's form.
 
     Raises:
-        SpliceError: If a layer returns something else, or tensors beside the hidden states that later layers may need.
+        SpliceError: If a layer returns something other than hidden states, or a tuple that begins with them, or tensors
+            beside them that later layers may need.
     """
-    outputs: list[Any] = []
     layers = list(model.get_submodule(stack).children())
-    handles = [layer.register_forward_hook(lambda _, __, output: outputs.append(output)) for layer in layers]
-    try:
+    inside = {id(part) for layer in layers for part in layer.modules()}
+    outputs: list[Any] = []
+    made: dict[int, Any] = {}
+    entered: list[torch.Tensor] = []
+
+    def keep(module: torch.nn.Module, _: Any, output: Any) -> None:
+        made[id(module)] = output
+
+    def enter(_: Any, args: Any, kwargs: Any) -> None:
+        entered.append(_hidden_input(args, kwargs)[0])
+
+    with ExitStack() as handles:
+        for layer in layers:
+            handles.callback(layer.register_forward_hook(lambda _, __, output: outputs.append(output)).remove)
+        handles.callback(layers[0].register_forward_pre_hook(enter, with_kwargs=True).remove)
+        outside = [module for module in model.modules() if id(module) not in inside]
+        for module in outside:
+            handles.callback(module.register_forward_hook(keep).remove)
         with torch.no_grad():
             model(**inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
     for output in outputs:
         _hidden_output(output)
         if isinstance(output, tuple) and any(isinstance(rest, torch.Tensor) for rest in output[1:]):
             raise SpliceError("its layers return more than hidden states")
     if len(outputs) != len(layers):
         raise SpliceError("its layers do not run once each")
-    return outputs[0] if isinstance(outputs[0], torch.Tensor) else (None, *outputs[0][1:])
+    # Parents come before their parts: the first one is the outermost.
+    embedder = next((module for module in outside if made.get(id(module)) is entered[0]), None)
+    return Form(beside=outputs[0][1:] if isinstance(outputs[0], tuple) else None, embedder=embedder)
 
 
 def _hidden_output(output: Any) -> torch.Tensor:

@@ -63,7 +63,7 @@ class _JobTrainer(Trainer):
     def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any], *_: Any, **__: Any) -> torch.Tensor:
         """Return the mean cross-entropy of one batch."""
         # Trainer has just switched train mode on.
-        model.train(self._job.protocol.dropout)
+        self._job.train_mode()
         labels = inputs.pop("labels")
         return cross_entropy(logits_of(model(**inputs)), labels)
 

@@ -202,12 +202,16 @@ def test_times_and_throughput() -> None:
         train_s=16.0,
         train_and_eval_s=20.0,
         warmup_s=1.0,
+        phase_s={"data": 1.0, "forward": 5.0},
+        step_flop=1000,
     )
     readings = {name: reading.value for name, reading in timing_readings(result, num_examples=80).items()}
     assert readings["samples_per_s"] == 10
     assert readings["steps_per_s"] == 0.25
     assert readings["step_s"] == 2.5
     assert readings["step_p95_s"] == 10
+    assert (readings["data_s"], readings["forward_s"], readings["evaluation_s"]) == (1, 5, 4)
+    assert readings["step_flop"] == 1000
 
 
 @pytest.mark.parametrize(("live", "num_steps", "seconds_per_step"), [(True, 4, 0.1), (False, 1, 5.0)])

@@ -1,0 +1,204 @@
+"""The prefix cache is verified, not trusted: some sentences are computed without it and compared."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from freezebench.training.batching import logits_of
+from freezebench.training.precision import autocast
+from freezebench.training.splice import Splice, SpliceError, observed, observed_form
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from freezebench.specs.run import Precision
+    from freezebench.training.batching import Batch
+    from freezebench.training.feed import Feed
+    from freezebench.training.inputs import FlatSplit
+    from freezebench.training.prefix import FrozenPart, PrefixCache
+    from freezebench.training.rows import UsedRows
+
+_NUM_CHECKED = 8
+# Rounding: another batch, another order of sums. What is wrong is wrong by as much as the figures are large.
+_SCORES = {"float32": 1e-3, "bf16": 0.05}
+_HIDDEN_STATES = {"float32": 1e-3, "bf16": 0.02}
+
+
+class PrefixMismatchError(Exception):
+    """Cached outputs of a frozen prefix are not what the model computes: nothing trained on them could be trusted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sample:
+    """Some sentences of one split, computed by the whole model.
+
+    Attributes:
+        split: Name of the split.
+        indices: The sentences.
+        hidden: Hidden states behind the frozen layers, shape (batch, tokens, width).
+        logits: Class scores, shape (batch, classes).
+    """
+
+    split: str
+    indices: torch.Tensor
+    hidden: torch.Tensor
+    logits: torch.Tensor
+
+
+def verified(whole: Feed, part: FrozenPart, head: tuple[str, ...], depth: int, cache: PrefixCache) -> Feed:
+    """Return a feed with a cached prefix, after some sentences of every split were computed both ways.
+
+    Args:
+        whole: The feed of the whole model.
+        part: The model and how its prefix runs.
+        head: Names of the parameters behind the stack.
+        depth: Number of frozen layers.
+        cache: Where prefixes are kept.
+
+    Raises:
+        SpliceError: If the model's layers cannot be left out, or leaving them out changes its scores.
+        PrefixMismatchError: If cached outputs are not what the model computes.
+    """
+    model = part.model
+    form = observed_form(model, part.stack, _inputs(whole.batch("train", _chosen(whole.splits["train"])), model))
+    with _at_rest(model), _noisy(model, head), torch.no_grad():
+        samples = [_computed(whole, part, split, depth) for split in whole.splits]
+        # Some models use the embeddings' output elsewhere, too: then they have to run.
+        forms = [form, replace(form, embedder=None)]
+        splices = (Splice(model, part.stack, depth, one) for one in forms)
+        splice = next((one for one in splices if _spliced_agrees(whole, part, one, samples, first_only=False)), None)
+        if splice is None:
+            raise SpliceError("the scores change when the frozen layers are left out")
+        last = part.num_layers
+
+        def first_suffices() -> bool:
+            ends = samples if depth == last else [_computed(whole, part, split, last) for split in whole.splits]
+            return _spliced_agrees(whole, part, Splice(model, part.stack, last, form), ends, first_only=True)
+
+        part = replace(part, first_suffices=first_suffices)
+        feed = whole.with_prefix(cache.prefix(part, depth, whole.splits), splice)
+        for sample in samples:
+            _compare(feed, part, sample)
+    return feed
+
+
+def rows_agree(whole: Feed, rows: UsedRows) -> bool:
+    """Return whether a model whose word embedding holds the rows in use alone computes what the whole one does."""
+    model = whole.model
+    inputs = _inputs(whole.batch("train", _chosen(whole.splits["train"])), model)
+    with _at_rest(model), torch.no_grad():
+        expected = whole.logits(dict(inputs))
+        try:
+            with whole.with_rows(rows) as shrunk:
+                got = shrunk.logits(dict(inputs))
+        except (IndexError, RuntimeError, ValueError):
+            return False  # the table is used in another way than by token ids
+    return torch.equal(expected, got)
+
+
+def _computed(whole: Feed, part: FrozenPart, split: str, depth: int) -> _Sample:
+    """Return some sentences of a split as the whole model computes them."""
+    indices = _chosen(whole.splits[split])
+    inputs = _inputs(whole.batch(split, indices), part.model)
+    with observed(part.model, part.stack, [depth]) as seen, autocast(part.precision, part.device):
+        logits = whole.logits(inputs)
+    return _Sample(split=split, indices=indices, hidden=seen[depth], logits=logits)
+
+
+def _spliced_agrees(whole: Feed, part: FrozenPart, splice: Splice, samples: list[_Sample], *, first_only: bool) -> bool:
+    """Return whether the scores stay when the hidden states just computed are put in the frozen layers' place."""
+    for sample in samples:
+        flat = whole.splits[sample.split]
+        places, real = flat.places(sample.indices, max_tokens=1 if first_only else None)
+        inputs = _inputs(flat.batch(sample.indices, places, real), part.model)
+        hidden = sample.hidden
+        if first_only:
+            _, everything = flat.places(sample.indices)
+            hidden = hidden[flat.first(everything).to(hidden.device)][:, None]
+        with splice, autocast(part.precision, part.device), part.ops or nullcontext():
+            got = logits_of(splice(hidden, **inputs))
+        if _error(got, sample.logits) > _SCORES[_key(part.precision)]:
+            return False
+    return True
+
+
+def _compare(feed: Feed, part: FrozenPart, sample: _Sample) -> None:
+    """Compare cached with computed hidden states and the loss that results from each.
+
+    Raises:
+        PrefixMismatchError: If they differ by more than rounding.
+    """
+    flat, prefix = feed.splits[sample.split], feed.prefix
+    assert prefix is not None  # noqa: S101 - a feed with a prefix is what is compared
+    places, real = flat.places(sample.indices)
+    kept = prefix.rows(sample.split, sample.indices, places).to(sample.hidden)
+    taken = flat.first(real) if prefix.first_only else real
+    computed = sample.hidden[taken.to(sample.hidden.device)]
+    kept = kept[:, 0] if prefix.first_only else kept[taken.to(kept.device)]
+    error = float((kept - computed).norm() / computed.norm().clamp(min=1e-6))
+    labels = flat.labels[sample.indices].to(part.device)
+    with feed, autocast(part.precision, part.device):
+        logits = feed.logits(_inputs(feed.batch(sample.split, sample.indices), part.model))
+    losses = [float(cross_entropy(scores, labels)) for scores in (logits, sample.logits)]
+    limit = _SCORES[_key(part.precision)]
+    if not (error <= _HIDDEN_STATES[_key(part.precision)] and abs(losses[0] - losses[1]) <= limit * (1 + losses[1])):
+        raise PrefixMismatchError(
+            f"the cached prefix (in {prefix.where}) is not what the model computes: on {len(labels)} sentences of "
+            f"the {sample.split} split it differs by {error:.1%}, the loss is {losses[0]:.4f} instead of "
+            f"{losses[1]:.4f}. Run again; if it persists, use --freeze-engine=standard"
+        )
+
+
+def _key(precision: Precision) -> str:
+    return "bf16" if precision == "bf16" else "float32"
+
+
+def _error(got: torch.Tensor, expected: torch.Tensor) -> float:
+    """Return the largest difference, relative to the largest score."""
+    return float((expected - got).abs().max() / expected.abs().max().clamp(min=1e-6))
+
+
+def _chosen(split: FlatSplit) -> torch.Tensor:
+    """Return some sentences of all lengths: the shortest, the longest, and between."""
+    order = split.lengths.argsort(stable=True)
+    return order[torch.linspace(0, len(order) - 1, min(_NUM_CHECKED, len(order))).long()]
+
+
+def _inputs(batch: Batch, model: torch.nn.Module) -> Batch:
+    """Return a batch without its labels on the model's device."""
+    device = next(model.parameters()).device
+    return {name: tensor.to(device) for name, tensor in batch.items() if name != "labels"}
+
+
+@contextmanager
+def _at_rest(model: torch.nn.Module) -> Iterator[None]:
+    """Turn dropout off for a while."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
+
+
+@contextmanager
+def _noisy(model: torch.nn.Module, names: tuple[str, ...]) -> Iterator[None]:
+    """Give the head random weights for a while: one that starts at zero would make every check pass."""
+    generator = torch.Generator().manual_seed(0)
+    parameters: dict[str, Any] = {name: model.get_parameter(name) for name in names}
+    kept = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+    try:
+        with torch.no_grad():
+            for parameter in parameters.values():
+                noise = torch.randn(parameter.shape, generator=generator) / max(parameter.shape[-1], 1) ** 0.5
+                parameter.copy_(noise.to(parameter.device))
+        yield
+    finally:
+        with torch.no_grad():
+            for name, parameter in parameters.items():
+                parameter.copy_(kept[name])

@@ -1,0 +1,94 @@
+"""Cached prefixes from session to session."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from freezebench.runs.experiment import run
+from freezebench.runs.shelf import DataShelf
+from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.training.prefix import Prefix
+from freezebench.training.prefix_files import PrefixFolder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _prefix(value: float = 1.0) -> Prefix:
+    hidden = {"train": torch.full((10, 4), value, dtype=torch.bfloat16)}
+    return Prefix(hidden=hidden, first_only=True, num_bytes=80)
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    """Contents and form come back; other keys and depths are not there."""
+    folder = PrefixFolder(tmp_path / "new")
+    folder.write("key", 3, _prefix())
+    found = PrefixFolder(tmp_path / "new").read("key", [2, 3])
+    assert list(found) == ["key-3"]
+    assert torch.equal(found["key-3"].hidden["train"], _prefix().hidden["train"])
+    assert found["key-3"].first_only
+    assert found["key-3"].where == str(tmp_path / "new" / "key-3.safetensors")
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "noise"])
+def test_damaged_files_are_removed(tmp_path: Path, damage: str) -> None:
+    """One wrong bit is enough: the file goes, a note says so, nothing else happens."""
+    folder = PrefixFolder(tmp_path)
+    folder.write("key", 3, _prefix())
+    path = tmp_path / "key-3.safetensors"
+    whole = path.read_bytes()
+    changed = {"flip": whole[:-1] + bytes([whole[-1] ^ 1]), "cut": whole[:-9], "empty": b"", "noise": os.urandom(200)}
+    path.write_bytes(changed[damage])
+    assert folder.read("key", [3]) == {}
+    assert "is damaged" in folder.notes[0]
+    assert not path.exists()
+
+
+def test_the_least_recently_used_makes_room(tmp_path: Path) -> None:
+    """The folder keeps to its size; what is larger than it is not kept at all."""
+    folder = PrefixFolder(tmp_path)
+    for depth in range(3):
+        folder.write("key", depth, _prefix(depth))
+        os.utime(tmp_path / f"key-{depth}.safetensors", (depth, depth))
+    folder.read("key", [0])
+    size = (tmp_path / "key-0.safetensors").stat().st_size
+    PrefixFolder(tmp_path, 2 * size + 80).write("key", 3, _prefix())
+    assert sorted(path.name[:5] for path in tmp_path.iterdir()) == ["key-0", "key-2", "key-3"]
+    PrefixFolder(tmp_path, 10).write("key", 4, _prefix())
+    assert not (tmp_path / "key-4.safetensors").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    """The session goes on."""
+    (tmp_path / "file").write_text("no folder")
+    folder = PrefixFolder(tmp_path / "file")
+    folder.write("key", 3, _prefix())
+    assert "--freeze-prefix-cache" in folder.notes[0]
+
+
+def test_a_second_session_runs_no_pass(tiny_model: Path, tiny_data: Path, tmp_path: Path) -> None:
+    """Same contents, same figures, no pass; a damaged file is computed anew with a warning."""
+    spec = RunSpec(
+        model=str(tiny_model),
+        data=DataSpec(source=str(tiny_data)),
+        freeze="emb+L0",
+        device="cpu",
+        protocol=Protocol(engine="cached", precision="float32", num_epochs=1, batch_size=8),
+    )
+    shelves = [DataShelf(prefix_folder=str(tmp_path / "kept")) for _ in range(3)]
+    first = run(spec, shelf=shelves[0])
+    second = run(spec, shelf=shelves[1])
+    assert [shelf.prefixes.num_passes for shelf in shelves] == [1, 0, 0]
+    assert first.step_losses == second.step_losses
+    assert second.value("prefix_s") is None
+    kept = next((tmp_path / "kept").glob("*.safetensors"))
+    assert second.readings["prefix_bytes"].source == str(kept)
+    kept.write_bytes(kept.read_bytes()[:-1])
+    third = run(spec, shelf=shelves[2])
+    assert shelves[2].prefixes.num_passes == 1
+    assert "is damaged" in third.warnings[0]
+    assert third.step_losses == first.step_losses
