@@ -11,7 +11,7 @@ import pytest
 Project = Callable[..., pytest.Pytester]
 
 # Within the interval of the tiny model's drop, and wide enough for the design to resolve.
-UNDECIDED_LIMIT = 30
+UNDECIDED_LIMIT = 45
 
 
 @pytest.fixture
