@@ -18,6 +18,7 @@ from freezebench.bridge import (
 )
 from freezebench.errors import FreezebenchError
 from freezebench.options import OPTIONS, in_ci
+from freezebench.terminal import Terminal
 
 # What only freeze tests need is imported when the first one is found: most sessions have none.
 if TYPE_CHECKING:
@@ -304,7 +305,8 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     if planned and not config.option.collectonly:
         with _usage_errors(), contextlib.chdir(config.invocation_params.dir):
             _session(config).rehearse(planned)
-        _session(config).start_progress(_writer(config), live=_is_live(config), planned=planned)
+        terminal = Terminal(config)
+        _session(config).start_progress(terminal.progress, live=terminal.is_live, planned=planned)
     outcome = yield
     undecided = _session(config).nothing_decided() if planned else None
     if undecided and in_ci():
@@ -320,38 +322,6 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     return outcome
 
 
-def _terminal(config: pytest.Config) -> Any:
-    return config.pluginmanager.get_plugin("terminalreporter")
-
-
-def _is_live(config: pytest.Config) -> bool:
-    """Return whether lines can be written over: a terminal that somebody watches."""
-    terminal = _terminal(config)
-    return bool(terminal and terminal.isatty and not in_ci())
-
-
-def _writer(config: pytest.Config) -> Any:
-    """Return the function that writes a progress line past pytest's capturing."""
-    capture = config.pluginmanager.get_plugin("capturemanager")
-    terminal = _terminal(config)
-
-    def write(line: str, is_transient: bool) -> None:
-        if terminal is None or config.option.verbose < 0:
-            return
-        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
-            if is_transient:
-                terminal.rewrite(line, erase=True)
-            else:
-                # What was written over has to go, and pytest's own line must not be appended to.
-                if _is_live(config):
-                    terminal.rewrite("", erase=True)
-                else:
-                    terminal.ensure_newline()
-                terminal.write_line(f"freezebench {line}")
-
-    return write
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Print the tables and what they mean."""
@@ -359,11 +329,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if session is None:
         return
     for _, summary in session.summaries():
-        terminalreporter.section(f"freezebench: {summary.title}", sep="=")
-        terminalreporter.write_line(summary.table())
-        terminalreporter.write_line("")
-        for line in summary.lines:
-            terminalreporter.write_line(line)
+        Terminal(config).summary(summary)
     comparison = session.comparison_lines()
     for line in comparison:
         terminalreporter.write_line(line)
