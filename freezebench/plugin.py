@@ -18,7 +18,7 @@ from freezebench.bridge import (
 )
 from freezebench.errors import FreezebenchError
 from freezebench.options import OPTIONS, in_ci
-from freezebench.terminal import Terminal
+from freezebench.terminal import Terminal, fitted
 
 # What only freeze tests need is imported when the first one is found: most sessions have none.
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def pytest_configure(config: pytest.Config) -> None:
     has_benchmark = config.pluginmanager.hasplugin("benchmark")
     adapter = BenchmarkBridge(lambda: config.stash.get(_SESSION, None)) if has_benchmark else BenchmarkStandIn()
     config.pluginmanager.register(adapter, "freezebench-benchmark")
+    if _SESSION in config.stash and _session(config).is_plan_only:
+        config.pluginmanager.register(PlanOnly(), "freezebench-plan")
 
 
 def _given(config: pytest.Config) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -205,7 +207,7 @@ def pytest_report_header(config: pytest.Config) -> list[str] | None:
     with _usage_errors():
         from freezebench.report.plan import plan_lines
 
-        return plan_lines(session.settings())
+        return fitted(plan_lines(session.settings()))
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
@@ -215,26 +217,29 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
         return []
     # pytest reports what it collected on its way to a usage error, too.
     planned = [(_settings_of(item), _spec_of(item)) for item in _freeze_items(config, items)]
-    from freezebench.report.plan import plan_lines, resolution_line
+    from freezebench.report.plan import plan_lines, resolution_line, size_line
 
     lines: list[str] = []
     for settings in dict.fromkeys(settings for settings, _ in planned):
-        specs = {spec for planned_settings, spec in planned if planned_settings == settings}
+        specs = list(dict.fromkeys(spec for planned_settings, spec in planned if planned_settings == settings))
         # The header told what flags and ini file say; a marker may say more.
         lines += [] if session.is_asked_for and settings == session.settings() else plan_lines(settings)
-        implied = (
-            "" if "none" in specs else "; the unfrozen baseline runs as well, since every drop is measured from it"
-        )
-        looks = ", then ".join(str(count) for count in settings.looks.counts)
-        counts = f"{_counted(len(specs), 'configuration')} × {looks} seed" + ("" if looks == "1" else "s")
-        lines.append(f"freezebench: {counts}{implied}")
+        lines.append(size_line(settings, specs))
         if settings in session.num_test:
-            lines.append(resolution_line(settings, session.num_test[settings]))
-    return lines + [f"freezebench: {note}" for note in (session.reference.notes if session.reference else ())]
+            lines += [resolution_line(settings, session.num_test[settings]), *session.plan_lines(settings, specs)]
+    lines += [f"freezebench: {note}" for note in (session.reference.notes if session.reference else ())]
+    if session.is_plan_only:
+        lines.append("freezebench: --freeze-plan: " + ("nothing runs" if planned else "no freeze test is selected"))
+    return fitted(lines)
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")
+class PlanOnly:
+    """Registered where only the plan is asked for: no test runs."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Stand in for pytest's loop; errors of collection are left to it."""
+        return None if session.testsfailed else True
 
 
 # --- running ------------------------------------------------------------------------------------------------------
@@ -302,7 +307,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     """Show progress while tests run; afterwards, in CI, fail a session in which nothing was decided."""
     config = session.config
     planned = [(_settings_of(item), _spec_of(item)) for item in _freeze_items(config, session.items)]
-    if planned and not config.option.collectonly:
+    if planned and not config.option.collectonly and not _session(config).is_plan_only:
         with _usage_errors(), contextlib.chdir(config.invocation_params.dir):
             _session(config).rehearse(planned)
         terminal = Terminal(config)

@@ -87,6 +87,12 @@ class FreezeSession:
         return bool(self._flags.values or self._ini.values)
 
     @property
+    def is_plan_only(self) -> bool:
+        """Whether the plan is shown and nothing runs."""
+        text = self._flags.values.get("plan", self._ini.values.get("plan", "no"))
+        return bool(BY_NAME["plan"].parse(text, "--freeze-plan"))
+
+    @property
     def report_folder(self) -> Path | None:
         """The folder that ``--freeze-report`` or its ini key names."""
         folder = self._flags.values.get("report", self._ini.values.get("report"))
@@ -235,13 +241,26 @@ class FreezeSession:
         self, write: Callable[[str, bool], None], *, live: bool, planned: Iterable[tuple[Settings, str]]
     ) -> None:
         """Show progress from now on; ``planned`` are the tests to come, baselines count where they are implied."""
-        from freezebench.report.plan import num_first_runs
+        from freezebench.report.plan import first_runs
         from freezebench.report.progress import Progress
 
         for settings, spec in planned:
             self._grids.setdefault(settings, []).append(spec)
         self.shelf.expect(spec for grid in self._grids.values() for spec in grid)
-        self._progress = Progress(write, live=live, num_runs=num_first_runs(self._grids, with_times=self._with_times))
+        self._progress = Progress(write, live=live, planned=first_runs(self._grids, with_times=self._with_times))
+
+    def plan_lines(self, settings: Settings, grid: Sequence[str]) -> list[str]:
+        """Return how long one test's runs will take; with ``--freeze-plan`` also what they are."""
+        from freezebench.report.plan import describe, saved_runs
+
+        return describe(
+            settings,
+            grid,
+            self.shelf.data(settings.data, settings.model),
+            saved=saved_runs(self.reference.saved if self.reference else None, self.report_folder),
+            with_times=self._with_times,
+            in_full=self.is_plan_only,
+        )
 
     def nothing_decided(self) -> str | None:
         """Return a complaint if candidates were trained and the evidence decides about none of them."""

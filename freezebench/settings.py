@@ -60,6 +60,7 @@ class Settings:
         pool_seeds: Whether all configurations share one variance between seeds.
         inconclusive: What becomes of undecided tests, as it was asked for; ``policy`` tells it per configuration.
         cache_bytes: How much memory cached prefixes may take; ``None``: the usual limit.
+        plan: Whether the plan is shown and nothing runs.
         report: Folder of the report, if one is asked for.
         num_layers: Depth of the model, where a marker says it.
         named_specs: (Option, configuration) pairs that stand beside the grid: these have to exist, too.
@@ -82,6 +83,7 @@ class Settings:
     pool_seeds: bool = False
     inconclusive: str = "skip"
     cache_bytes: int | None = None
+    plan: bool = False
     report: str | None = None
     num_layers: int | None = None
     named_specs: tuple[tuple[str, str], ...] = ()
@@ -207,6 +209,7 @@ def _overlay(
         pool_seeds=given.get("pool_seeds", False),
         inconclusive=given.get("inconclusive", "skip"),
         cache_bytes=given.get("cache_memory"),
+        plan=given.get("plan", False),
         report=given.get("report"),
         num_layers=num_layers,
         named_specs=tuple(

@@ -32,6 +32,16 @@ def terminal_width() -> int:
     return max(_SMALLEST_WIDTH, shutil.get_terminal_size((_USUAL_WIDTH, 24)).columns)
 
 
+def fitted(lines: Iterable[str]) -> list[str]:
+    """Return lines with those wrapped that the terminal would wrap; names in them cannot move the cursor."""
+    from freezebench.report.text import columns_of, one_line, wrap
+
+    width = terminal_width()
+    return [
+        piece for line in map(one_line, lines) for piece in ([line] if columns_of(line) <= width else wrap(line, width))
+    ]
+
+
 class Terminal:
     """pytest's terminal; without one (``-p no:terminal``) nothing is shown."""
 
