@@ -238,7 +238,7 @@ class FreezeSession:
             rehearse(experiment, self.shelf.data(experiment.data, experiment.model), grid)
 
     def start_progress(
-        self, write: Callable[[str, bool], None], *, live: bool, planned: Iterable[tuple[Settings, str]]
+        self, write: Callable[[Sequence[str], bool], None], *, live: bool, planned: Iterable[tuple[Settings, str]]
     ) -> None:
         """Show progress from now on; ``planned`` are the tests to come, baselines count where they are implied."""
         from freezebench.report.plan import first_runs

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from freezebench.options import in_ci
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from freezebench.report.screen import Line
     from freezebench.report.tables import Summary
@@ -56,23 +56,32 @@ class Terminal:
         """Whether lines can be written over: a terminal that somebody watches."""
         return bool(self._reporter and self._reporter.isatty and not in_ci())
 
-    def progress(self, line: str, is_transient: bool) -> None:
-        """Write a line of progress past pytest's capturing; the next one may replace it if it is transient."""
+    def progress(self, forms: Sequence[str], is_transient: bool) -> None:
+        """Write a line of progress past pytest's capturing; the next one may replace it if it is transient.
+
+        Args:
+            forms: The line, from its full to its shortest form; the first that fits is shown.
+            is_transient: Whether the next line may replace it.
+        """
         if self._reporter is None or self._is_quiet:
             return
-        from freezebench.report.text import cut, one_line
+        from freezebench.report.text import columns_of, cut, one_line
+
+        lines = [one_line(form) for form in forms]
 
         with self._capture.global_and_fixture_disabled() if self._capture else contextlib.nullcontext():
             if is_transient:
                 # A line that wraps could not be written over.
-                self._reporter.rewrite(cut(one_line(line), terminal_width() - 1), erase=True)
+                width = terminal_width() - 1
+                shown = next((line for line in lines if columns_of(line) <= width), lines[-1])
+                self._reporter.rewrite(cut(shown, width), erase=True)
                 return
             # What was written over has to go, and pytest's own line must not be appended to.
             if self.is_live:
                 self._reporter.rewrite("", erase=True)
             else:
                 self._reporter.ensure_newline()
-            self._reporter.write_line(f"freezebench {one_line(line)}")
+            self._reporter.write_line(f"freezebench {lines[0]}")
 
     def summary(self, summary: Summary) -> None:
         """Write one experiment's summary: the answer, then the evidence."""

@@ -90,9 +90,11 @@ def test_a_line_of_progress_replaces_the_one_before_and_never_wraps(monkeypatch:
     reporter = _Reporter()
     terminal = _terminal(reporter)
     assert terminal.is_live
-    terminal.progress("x" * 60 + "\n", True)
+    terminal.progress(["x" * 60 + "\n"], True)
     assert reporter.written == "\r" + "x" * 19 + "…" + "x" * 17 + r"\n<"
-    terminal.progress("done", False)
+    terminal.progress(["y" * 40, "z" * 39, "z"], True)
+    assert reporter.written.endswith("\r" + "z" * 39 + "<")
+    terminal.progress(["done"], False)
     assert reporter.written.endswith("<\r<freezebench done\n")
 
 
@@ -101,11 +103,11 @@ def test_in_a_log_nothing_is_written_over(monkeypatch: pytest.MonkeyPatch) -> No
     reporter = _Reporter(isatty=False)
     terminal = _terminal(reporter)
     assert not terminal.is_live
-    terminal.progress("done", False)
+    terminal.progress(["done"], False)
     assert reporter.written == "|freezebench done\n"
     monkeypatch.setenv("CI", "true")
     assert not _terminal(_Reporter()).is_live
     quiet = _Reporter()
-    _terminal(quiet, verbose=-1).progress("done", False)
+    _terminal(quiet, verbose=-1).progress(["done"], False)
     assert quiet.written == ""
-    _terminal(None).progress("done", False)
+    _terminal(None).progress(["done"], False)

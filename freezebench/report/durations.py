@@ -109,7 +109,7 @@ def expected(runs: Sequence[RunSpec], saved: Sequence[SavedRun], device_name: st
                 seconds={run.freeze: seconds for run, seconds in known.items()},
                 total_s=sum(known[run] for run in runs if run in known),
                 num_known=sum(run in known for run in runs),
-                source=f"{source.source} of {source.date}",
+                source=f"{source.source} ({source.date[:10]})",
             )
     return None
 

@@ -31,13 +31,14 @@ def plan_lines(settings: Settings) -> list[str]:
     seeds = f"seeds {_range(settings.seeds[: settings.looks.counts[0]])}"
     if len(settings.looks.counts) > 1:
         seeds += f", up to {settings.seeds[-1]} where undecided (looks after {settings.looks} seeds)"
+    rates = str(settings.learning_rates).replace(",", ", ")
     return [
         f"freezebench: {text}"
         for text in (
             f"preset {settings.preset} ({settings.preset_reason})",
             f"model {settings.model}, data {settings.data.source}, grid {settings.grid}, {seeds}",
             f"engine {protocol.engine}, device {settings.device}, precision {protocol.precision}",
-            f"{protocol.num_epochs} epochs, batch {protocol.batch_size}, learning rate {settings.learning_rates}",
+            f"{_counted(protocol.num_epochs, 'epoch')}, batch {protocol.batch_size}, learning rate {rates}",
         )
     ]
 

@@ -23,7 +23,7 @@ class Progress:
     """Writes what the running configuration does.
 
     Args:
-        write: Receives a line and whether the next one may replace it.
+        write: Receives a line, in full and shorter, and whether the next one may replace it.
         live: Whether lines can be replaced (a terminal); otherwise there is one line per finished run.
         planned: The runs that the session will do at least.
         clock: Seconds from any start.
@@ -31,7 +31,7 @@ class Progress:
 
     def __init__(
         self,
-        write: Callable[[str, bool], None],
+        write: Callable[[Sequence[str], bool], None],
         *,
         live: bool,
         planned: Sequence[RunSpec],
@@ -63,7 +63,7 @@ class Progress:
             self._trained_s += now - self._stretch_began
             self._show(f"epoch {event.epoch}  evaluating")
         elif isinstance(event, StepRecord) and self._live and now - self._shown >= _REFRESH_S:
-            self._show(self._step(event, now))
+            self._show(*self._step(event, now))
 
     def end(self, record: RunRecord) -> None:
         """A run ended."""
@@ -73,7 +73,7 @@ class Progress:
             self._durations.learn(record.spec, self._clock() - self._began)
             accuracy = f"test accuracy {100 * record.test.accuracy:.1f} %"
             outcome = f"{accuracy}, trained in {seconds_text(record.value('train_s'))}"
-        self._write(f"{self._label()}: {outcome}", False)
+        self._write([f"{self._label()}: {outcome}"], False)
 
     def _label(self) -> str:
         """Return which run it is, of how many as far as is known."""
@@ -81,24 +81,27 @@ class Progress:
         name = f"{spec.freeze} seed {spec.seed}" if spec else ""
         return f"[{self._num_begun}/{max(self._num_planned, self._num_begun)}] {name}"
 
-    def _show(self, state: str) -> None:
+    def _show(self, *states: str) -> None:
         if self._live:
             self._shown = self._clock()
-            self._write(f"{self._label()}  {state}", True)
+            self._write([f"{self._label()}  {state}" for state in states], True)
 
-    def _step(self, event: StepRecord, now: float) -> str:
-        """Return where training stands and how long it will go on."""
+    def _step(self, event: StepRecord, now: float) -> tuple[str, ...]:
+        """Return where training stands and how long it will go on, in full and in short."""
         spec = self._spec
         trained_s = self._trained_s + now - self._stretch_began
         if spec is None or trained_s <= 0:
-            return "training"
+            return ("training",)
         rate = event.step * spec.protocol.batch_size / trained_s
         loss = "" if event.loss is None else f"  loss {event.loss:.3f}"
         run_s = self._run_left(spec, trained_s / event.step * (event.num_steps - event.step), now)
         others_s = self._durations.total(self._pending, fallback=now - self._began + run_s)
-        grid = "" if others_s is None else f", grid {left_text(run_s + others_s)}"
-        epochs = f"epoch {event.epoch}/{spec.protocol.num_epochs}  step {event.step}/{event.num_steps}"
-        return f"{epochs}{loss}  {rate:,.0f} sentences/s  {left_text(run_s)} left{grid}"
+        left, grid = left_text(run_s), "" if others_s is None else f", grid {left_text(run_s + others_s)}"
+        epoch, step = f"{event.epoch}/{spec.protocol.num_epochs}", f"{event.step}/{event.num_steps}"
+        return (
+            f"epoch {epoch}  step {step}{loss}  {rate:,.0f} sentences/s  {left} left{grid}",
+            f"{epoch}  {step}{loss}  {rate:,.0f}/s  {left}{grid}",
+        )
 
     def _run_left(self, spec: RunSpec, training_s: float, now: float) -> float:
         """Return the seconds until this run ends: its steps, and what earlier seeds took beside them."""

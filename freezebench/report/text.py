@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _ELLIPSIS = "…"
@@ -56,7 +57,8 @@ def wrap(text: str, width: int, indent: str = "  ") -> list[str]:
     """Return the text in lines of at most so many columns; all but the first are indented, long words are broken."""
     lines: list[str] = []
     line = ""
-    for word in one_line(text).split():
+    # A number stays with its per cent.
+    for word in filter(None, re.split(" +(?!%)", one_line(text))):
         if line.strip() and columns_of(line) + 1 + columns_of(word) > width:
             lines.append(line)
             line = indent

@@ -65,7 +65,7 @@ def test_a_report_of_the_same_runs_tells_how_long_they_take(project: Project) ->
         [
             "none * s",
             "emb * unknown",
-            "freezebench: 2 runs: about * s of training and evaluation by the medians of out of *, 1 more of unknown*",
+            "freezebench: 2 runs: about * s of training and evaluation by the medians of out (2*), 1 more of unknown*",
         ]
     )
 

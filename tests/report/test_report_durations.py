@@ -45,7 +45,7 @@ def test_saved_runs_of_the_same_configuration_on_the_same_device_tell() -> None:
     known = expected(runs, [saved(), one], "a CPU")
     assert known is not None
     assert (known.seconds, known.total_s, known.num_known) == ({"none": 9.0}, 18.0, 2)
-    assert known.source == "a report of 2026-11-23"
+    assert known.source == "a report (2026-11-23)"
     assert expected(runs, [one], "another CPU") is None
     assert expected([record("emb").spec], [one], "a CPU") is None
     assert expected(runs, [saved(from_records("none", seeds("none")))], "a CPU") is None

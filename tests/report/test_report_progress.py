@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import made_up
@@ -16,13 +17,15 @@ class _Watch:
     def __init__(self, *planned: RunRecord, live: bool = True) -> None:
         self.now_s = 0.0
         self.passing: list[str] = []
+        self.short = ""
         self.lasting: list[str] = []
         self.progress = Progress(
             self._write, live=live, planned=[record.spec for record in planned], clock=lambda: self.now_s
         )
 
-    def _write(self, line: str, is_transient: bool) -> None:
-        (self.passing if is_transient else self.lasting).append(line)
+    def _write(self, forms: Sequence[str], is_transient: bool) -> None:
+        (self.passing if is_transient else self.lasting).append(forms[0])
+        self.short = forms[-1]
 
     def load(self, record: RunRecord, *, seconds: float = 2.0) -> None:
         """Begin a run and load its model."""
@@ -56,6 +59,7 @@ def test_a_step_tells_all_that_matters() -> None:
     assert watch.passing[-1] == (
         "[1/3] none seed 42  epoch 1/2  step 4/20  loss 0.250  64 sentences/s  8 s left, grid 32 s"
     )
+    assert watch.short == "[1/3] none seed 42  1/2  4/20  loss 0.250  64/s  8 s, grid 32 s"
 
 
 def test_what_is_left_is_learnt_from_runs_that_ended() -> None:

@@ -41,4 +41,5 @@ def test_nothing_is_ever_wider_than_it_may_be(text: str, width: int) -> None:
 def test_following_lines_are_indented() -> None:
     """One sentence is told from the next; a word that is too long is broken."""
     assert wrap("Broken: out of memory", 12) == ["Broken: out", "  of memory"]
+    assert wrap("saves 14 % of it", 9) == ["saves", "  14 % of", "  it"]
     assert wrap("x" * 7, 5) == ["xxxxx", "  xx"]
