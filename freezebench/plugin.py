@@ -18,7 +18,7 @@ from freezebench.bridge import (
 )
 from freezebench.errors import FreezebenchError
 from freezebench.options import OPTIONS, in_ci
-from freezebench.terminal import Terminal, fitted
+from freezebench.terminal import Terminal, fitted, terminal_width
 
 # What only freeze tests need is imported when the first one is found: most sessions have none.
 if TYPE_CHECKING:
@@ -335,8 +335,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     for _, summary in session.summaries():
         Terminal(config).summary(summary)
-    comparison = session.comparison_lines()
-    for line in comparison:
+    comparison = session.comparison_lines(terminal_width())
+    for line in fitted(comparison):
         terminalreporter.write_line(line)
     for path in session.written:
         terminalreporter.write_line(f"freezebench: wrote {path}")

@@ -199,8 +199,8 @@ class FreezeSession:
         self._reference_parts[_comparison(settings), result.freeze] = parts
         return replace(result, parts=result.parts + parts)
 
-    def comparison_lines(self) -> list[str]:
-        """Return old beside new for every configuration, and whatever was not compared."""
+    def comparison_lines(self, width: int) -> list[str]:
+        """Return old beside new for every configuration, and whatever was not compared; the table fits the width."""
         if self.reference is None or not self._results:
             return []
         from freezebench.report.comparison import comparison_lines
@@ -208,7 +208,7 @@ class FreezeSession:
         comparison = self.reference.comparison()
         if comparison is None:
             return [f"freezebench: {note}" for note in self.reference.notes]
-        return comparison_lines(comparison, with_parts=False)
+        return comparison_lines(comparison, with_parts=False, width=width)
 
     def summaries(self) -> list[tuple[Settings, Summary]]:
         """Return the summary of every comparison that has results."""

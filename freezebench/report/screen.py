@@ -6,14 +6,13 @@ import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from freezebench.report.columns import Style, columns
+from freezebench.report.columns import Column, Style, columns
 from freezebench.report.tables import NUM_ANSWERS
 from freezebench.report.text import cut, one_line, pad, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freezebench.report.columns import Column
     from freezebench.report.tables import Summary
 
 Span = tuple[str, Style]
@@ -61,6 +60,22 @@ def tables(summary: Summary, width: int) -> list[list[Line]]:
                 group.append(column)
                 break
     return [_table([first, *sorted(group, key=rest.index)]) for group in groups]
+
+
+def text_tables(headers: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Return the lines of a table of texts, cut into several with the same first column where it is too wide.
+
+    Args:
+        headers: One per column.
+        cells: Rows.
+        width: Most columns of the terminal that a line may take.
+    """
+    first, *rest = (
+        Column(heading=(header,), cells=tuple(row[index] for row in cells), is_left=True)
+        for index, header in enumerate(headers)
+    )
+    groups = _packed(first, rest, width)
+    return "\n\n".join(plain(_table([first, *group])) for group in groups).splitlines()
 
 
 def _packed(first: Column, needed: Sequence[Column], width: int) -> list[list[Column]]:
