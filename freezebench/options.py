@@ -434,6 +434,15 @@ OPTIONS: tuple[Option, ...] = (
         "configuration: skip,emb+L0-5:pass (default: skip)",
     ),
     Option(
+        name="plan",
+        metavar="YES",
+        read=_yes_or_no,
+        in_marker=False,
+        is_switch=True,
+        help="show which runs, seeds and steps are planned and how long they take by saved runs, then stop before any "
+        "test runs",
+    ),
+    Option(
         name="report",
         metavar="DIR",
         read=_text,

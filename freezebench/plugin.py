@@ -18,6 +18,7 @@ from freezebench.bridge import (
 )
 from freezebench.errors import FreezebenchError
 from freezebench.options import OPTIONS, in_ci
+from freezebench.terminal import Terminal, fitted, terminal_width
 
 # What only freeze tests need is imported when the first one is found: most sessions have none.
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ def pytest_configure(config: pytest.Config) -> None:
     has_benchmark = config.pluginmanager.hasplugin("benchmark")
     adapter = BenchmarkBridge(lambda: config.stash.get(_SESSION, None)) if has_benchmark else BenchmarkStandIn()
     config.pluginmanager.register(adapter, "freezebench-benchmark")
+    if _SESSION in config.stash and _session(config).is_plan_only:
+        config.pluginmanager.register(PlanOnly(), "freezebench-plan")
 
 
 def _given(config: pytest.Config) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -204,7 +207,7 @@ def pytest_report_header(config: pytest.Config) -> list[str] | None:
     with _usage_errors():
         from freezebench.report.plan import plan_lines
 
-        return plan_lines(session.settings())
+        return fitted(plan_lines(session.settings()))
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
@@ -214,26 +217,29 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
         return []
     # pytest reports what it collected on its way to a usage error, too.
     planned = [(_settings_of(item), _spec_of(item)) for item in _freeze_items(config, items)]
-    from freezebench.report.plan import plan_lines, resolution_line
+    from freezebench.report.plan import plan_lines, resolution_line, size_line
 
     lines: list[str] = []
     for settings in dict.fromkeys(settings for settings, _ in planned):
-        specs = {spec for planned_settings, spec in planned if planned_settings == settings}
+        specs = list(dict.fromkeys(spec for planned_settings, spec in planned if planned_settings == settings))
         # The header told what flags and ini file say; a marker may say more.
         lines += [] if session.is_asked_for and settings == session.settings() else plan_lines(settings)
-        implied = (
-            "" if "none" in specs else "; the unfrozen baseline runs as well, since every drop is measured from it"
-        )
-        looks = ", then ".join(str(count) for count in settings.looks.counts)
-        counts = f"{_counted(len(specs), 'configuration')} × {looks} seed" + ("" if looks == "1" else "s")
-        lines.append(f"freezebench: {counts}{implied}")
+        lines.append(size_line(settings, specs))
         if settings in session.num_test:
-            lines.append(resolution_line(settings, session.num_test[settings]))
-    return lines + [f"freezebench: {note}" for note in (session.reference.notes if session.reference else ())]
+            lines += [resolution_line(settings, session.num_test[settings]), *session.plan_lines(settings, specs)]
+    lines += [f"freezebench: {note}" for note in (session.reference.notes if session.reference else ())]
+    if session.is_plan_only:
+        lines.append("freezebench: --freeze-plan: " + ("nothing runs" if planned else "no freeze test is selected"))
+    return fitted(lines)
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")
+class PlanOnly:
+    """Registered where only the plan is asked for: no test runs."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Stand in for pytest's loop; errors of collection are left to it."""
+        return None if session.testsfailed else True
 
 
 # --- running ------------------------------------------------------------------------------------------------------
@@ -301,10 +307,11 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     """Show progress while tests run; afterwards, in CI, fail a session in which nothing was decided."""
     config = session.config
     planned = [(_settings_of(item), _spec_of(item)) for item in _freeze_items(config, session.items)]
-    if planned and not config.option.collectonly:
+    if planned and not config.option.collectonly and not _session(config).is_plan_only:
         with _usage_errors(), contextlib.chdir(config.invocation_params.dir):
             _session(config).rehearse(planned)
-        _session(config).start_progress(_writer(config), live=_is_live(config), planned=planned)
+        terminal = Terminal(config)
+        _session(config).start_progress(terminal.progress, live=terminal.is_live, planned=planned)
     outcome = yield
     undecided = _session(config).nothing_decided() if planned else None
     if undecided and in_ci():
@@ -320,38 +327,6 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     return outcome
 
 
-def _terminal(config: pytest.Config) -> Any:
-    return config.pluginmanager.get_plugin("terminalreporter")
-
-
-def _is_live(config: pytest.Config) -> bool:
-    """Return whether lines can be written over: a terminal that somebody watches."""
-    terminal = _terminal(config)
-    return bool(terminal and terminal.isatty and not in_ci())
-
-
-def _writer(config: pytest.Config) -> Any:
-    """Return the function that writes a progress line past pytest's capturing."""
-    capture = config.pluginmanager.get_plugin("capturemanager")
-    terminal = _terminal(config)
-
-    def write(line: str, is_transient: bool) -> None:
-        if terminal is None or config.option.verbose < 0:
-            return
-        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
-            if is_transient:
-                terminal.rewrite(line, erase=True)
-            else:
-                # What was written over has to go, and pytest's own line must not be appended to.
-                if _is_live(config):
-                    terminal.rewrite("", erase=True)
-                else:
-                    terminal.ensure_newline()
-                terminal.write_line(f"freezebench {line}")
-
-    return write
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Print the tables and what they mean."""
@@ -359,13 +334,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if session is None:
         return
     for _, summary in session.summaries():
-        terminalreporter.section(f"freezebench: {summary.title}", sep="=")
-        terminalreporter.write_line(summary.table())
-        terminalreporter.write_line("")
-        for line in summary.lines:
-            terminalreporter.write_line(line)
-    comparison = session.comparison_lines()
-    for line in comparison:
+        Terminal(config).summary(summary)
+    comparison = session.comparison_lines(terminal_width())
+    for line in fitted(comparison):
         terminalreporter.write_line(line)
     for path in session.written:
         terminalreporter.write_line(f"freezebench: wrote {path}")

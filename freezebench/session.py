@@ -87,6 +87,12 @@ class FreezeSession:
         return bool(self._flags.values or self._ini.values)
 
     @property
+    def is_plan_only(self) -> bool:
+        """Whether the plan is shown and nothing runs."""
+        text = self._flags.values.get("plan", self._ini.values.get("plan", "no"))
+        return bool(BY_NAME["plan"].parse(text, "--freeze-plan"))
+
+    @property
     def report_folder(self) -> Path | None:
         """The folder that ``--freeze-report`` or its ini key names."""
         folder = self._flags.values.get("report", self._ini.values.get("report"))
@@ -193,8 +199,8 @@ class FreezeSession:
         self._reference_parts[_comparison(settings), result.freeze] = parts
         return replace(result, parts=result.parts + parts)
 
-    def comparison_lines(self) -> list[str]:
-        """Return old beside new for every configuration, and whatever was not compared."""
+    def comparison_lines(self, width: int) -> list[str]:
+        """Return old beside new for every configuration, and whatever was not compared; the table fits the width."""
         if self.reference is None or not self._results:
             return []
         from freezebench.report.comparison import comparison_lines
@@ -202,7 +208,7 @@ class FreezeSession:
         comparison = self.reference.comparison()
         if comparison is None:
             return [f"freezebench: {note}" for note in self.reference.notes]
-        return comparison_lines(comparison, with_parts=False)
+        return comparison_lines(comparison, with_parts=False, width=width)
 
     def summaries(self) -> list[tuple[Settings, Summary]]:
         """Return the summary of every comparison that has results."""
@@ -232,16 +238,29 @@ class FreezeSession:
             rehearse(experiment, self.shelf.data(experiment.data, experiment.model), grid)
 
     def start_progress(
-        self, write: Callable[[str, bool], None], *, live: bool, planned: Iterable[tuple[Settings, str]]
+        self, write: Callable[[Sequence[str], bool], None], *, live: bool, planned: Iterable[tuple[Settings, str]]
     ) -> None:
         """Show progress from now on; ``planned`` are the tests to come, baselines count where they are implied."""
-        from freezebench.report.plan import num_first_runs
+        from freezebench.report.plan import first_runs
         from freezebench.report.progress import Progress
 
         for settings, spec in planned:
             self._grids.setdefault(settings, []).append(spec)
         self.shelf.expect(spec for grid in self._grids.values() for spec in grid)
-        self._progress = Progress(write, live=live, num_runs=num_first_runs(self._grids, with_times=self._with_times))
+        self._progress = Progress(write, live=live, planned=first_runs(self._grids, with_times=self._with_times))
+
+    def plan_lines(self, settings: Settings, grid: Sequence[str]) -> list[str]:
+        """Return how long one test's runs will take; with ``--freeze-plan`` also what they are."""
+        from freezebench.report.plan import describe, saved_runs
+
+        return describe(
+            settings,
+            grid,
+            self.shelf.data(settings.data, settings.model),
+            saved=saved_runs(self.reference.saved if self.reference else None, self.report_folder),
+            with_times=self._with_times,
+            in_full=self.is_plan_only,
+        )
 
     def nothing_decided(self) -> str | None:
         """Return a complaint if candidates were trained and the evidence decides about none of them."""

@@ -62,6 +62,7 @@ class Settings:
         cache_bytes: How much memory cached prefixes may take; ``None``: the usual limit.
         prefix_cache: Folder in which cached prefixes outlive the session, if one is asked for.
         prefix_cache_bytes: How large it may become; ``None``: the usual limit.
+        plan: Whether the plan is shown and nothing runs.
         report: Folder of the report, if one is asked for.
         num_layers: Depth of the model, where a marker says it.
         named_specs: (Option, configuration) pairs that stand beside the grid: these have to exist, too.
@@ -86,6 +87,7 @@ class Settings:
     cache_bytes: int | None = None
     prefix_cache: str | None = None
     prefix_cache_bytes: int | None = None
+    plan: bool = False
     report: str | None = None
     num_layers: int | None = None
     named_specs: tuple[tuple[str, str], ...] = ()
@@ -214,6 +216,7 @@ def _overlay(
         cache_bytes=given.get("cache_memory"),
         prefix_cache=given.get("prefix_cache"),
         prefix_cache_bytes=given.get("prefix_cache_size"),
+        plan=given.get("plan", False),
         report=given.get("report"),
         num_layers=num_layers,
         named_specs=tuple(

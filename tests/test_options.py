@@ -58,6 +58,7 @@ CASES: dict[str, tuple[str, str, Any]] = {
     "max_energy": ("1.05", "costs.max_energy", PerSpec(default=1.05)),
     "max_memory": ("1.01", "costs.max_memory", PerSpec(default=1.01)),
     "inconclusive": ("fail", "inconclusive", "fail"),
+    "plan": ("yes", "plan", True),
     "report": ("out", "report", "out"),
 }
 
@@ -102,6 +103,7 @@ def test_the_list_of_options_is_golden() -> None:
         "--freeze-max-energy",
         "--freeze-max-memory",
         "--freeze-inconclusive",
+        "--freeze-plan",
         "--freeze-report",
     ]
     assert set(CASES) == {option.name for option in OPTIONS}
@@ -128,6 +130,7 @@ def test_flag_beats_marker_beats_ini(name: str) -> None:
         "precision": "float32",
         "inconclusive": "pass",
         "pool_seeds": "no",
+        "plan": "no",
         "cache_memory": "1GiB",
         "prefix_cache_size": "1GiB",
         "prefix_mode": "eval",
@@ -150,6 +153,7 @@ BAD = [
     ("num_seeds", "5,3", "increasing"),
     ("num_seeds", "3,x", "increasing ones"),
     ("pool_seeds", "maybe", "choose yes or no"),
+    ("plan", "maybe", "choose yes or no"),
     ("min_speedup", "0.5", "from 1.01"),
     ("min_memory_saving", "100", "to 99.9"),
     ("cache_memory", "64", "with its unit"),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
-
+from freezebench.report.screen import text_tables
 from freezebench.units import NOT_MEASURED, bytes_text, energy_text, seconds_text
 
 if TYPE_CHECKING:
@@ -15,18 +14,19 @@ _HEADERS = ("frozen", "accuracy %", "train time", "peak memory", "energy")
 _WORDS = {"ok": "ok", "worse": "WORSE", "undecided": "UNDECIDED", "broken": "BROKEN"}
 
 
-def comparison_lines(comparison: Comparison, *, with_parts: bool = True) -> list[str]:
+def comparison_lines(comparison: Comparison, *, with_parts: bool = True, width: int = 100) -> list[str]:
     """Return a table of old against new figures, and sentences about limits and about what cannot be compared.
 
     Args:
         comparison: What was compared.
         with_parts: Whether each limit gets its sentence; pytest's summary has them already.
+        width: Most columns of a terminal that the table may take.
     """
     lines = [f"freezebench: compared with the run of {comparison.date} ({comparison.source}), saved → now"]
     compared = [pair for pair in comparison.pairs if not pair.refused]
     if compared:
         cells = [[pair.new.freeze, *map(_cell, pair.observations)] for pair in compared]
-        lines.append(tabulate(cells, _HEADERS, disable_numparse=True))
+        lines += text_tables(_HEADERS, cells, width)
     else:
         lines.append("Nothing was compared.")
     for pair in comparison.pairs:

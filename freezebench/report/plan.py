@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import TYPE_CHECKING
 
-from freezebench.errors import SettingsError
+from tabulate import tabulate
+
+from freezebench.errors import RecordError, SettingsError
+from freezebench.report.durations import expected, left_text
+from freezebench.specs.freeze import FreezeSpec
 from freezebench.verdicts.planning import resolvable_margin
 from freezebench.verdicts.resources import MIN_RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
 
+    from freezebench.records.saved import SavedRun
+    from freezebench.report.durations import Expected
     from freezebench.settings import Settings
+    from freezebench.specs.run import RunSpec
+    from freezebench.tasks.data import TextData
 
 
 def plan_lines(settings: Settings) -> list[str]:
@@ -21,13 +31,14 @@ def plan_lines(settings: Settings) -> list[str]:
     seeds = f"seeds {_range(settings.seeds[: settings.looks.counts[0]])}"
     if len(settings.looks.counts) > 1:
         seeds += f", up to {settings.seeds[-1]} where undecided (looks after {settings.looks} seeds)"
+    rates = str(settings.learning_rates).replace(",", ", ")
     return [
         f"freezebench: {text}"
         for text in (
             f"preset {settings.preset} ({settings.preset_reason})",
             f"model {settings.model}, data {settings.data.source}, grid {settings.grid}, {seeds}",
             f"engine {protocol.engine}, device {settings.device}, precision {protocol.precision}",
-            f"{protocol.num_epochs} epochs, batch {protocol.batch_size}, learning rate {settings.learning_rates}",
+            f"{_counted(protocol.num_epochs, 'epoch')}, batch {protocol.batch_size}, learning rate {rates}",
         )
     ]
 
@@ -75,20 +86,113 @@ def refuse_undecidable(settings: Settings, grid: Sequence[str], num_sentences: i
             )
 
 
-def num_first_runs(grids: Mapping[Settings, Sequence[str]], *, with_times: bool) -> int:
-    """Return how many runs a session needs at least: the first look of everything, and what is interleaved.
+def first_runs(grids: Mapping[Settings, Sequence[str]], *, with_times: bool) -> list[RunSpec]:
+    """Return the runs that a session needs at least: the first look of everything, and what is interleaved.
 
     Args:
         grids: The planned configurations of every test's settings.
         with_times: Whether required savings of time and energy are checked.
     """
-    firsts, repeated = set(), {}
+    firsts: dict[str, RunSpec] = {}
+    repeated: dict[str, list[RunSpec]] = {}
     for settings, grid in grids.items():
         for freeze in dict.fromkeys(("none", *grid)):
             timed = freeze != "none" and with_times and settings.costs.times_savings_of(freeze)
             first = settings.looks.counts[0]
             seeds = range(settings.seed, settings.seed + (max(first, MIN_RUNS) if timed else first))
-            firsts |= {settings.run_spec(freeze, seed).run_id for seed in seeds}
+            specs = [settings.run_spec(freeze, seed) for seed in seeds]
+            firsts |= {spec.run_id: spec for spec in specs}
             if timed:
-                repeated[settings.run_spec(freeze, settings.seed).run_id] = MIN_RUNS
-    return len(firsts) + sum(repeated.values())
+                unfrozen = [settings.run_spec("none", settings.seed + index) for index in range(MIN_RUNS)]
+                repeated[specs[0].run_id] = unfrozen
+    return [*firsts.values(), *(spec for specs in repeated.values() for spec in specs)]
+
+
+def saved_runs(reference: SavedRun | None, report: Path | None) -> list[SavedRun]:
+    """Return the saved runs that a session knows of: its reference, and the report that it is going to replace."""
+    from freezebench.records.saved_files import read_saved_run
+
+    found = [] if reference is None else [reference]
+    if report is not None:
+        # What is not there yet, or is no report, tells nothing.
+        with contextlib.suppress(RecordError):
+            found.append(read_saved_run(report))
+    return found
+
+
+def describe(
+    settings: Settings,
+    grid: Sequence[str],
+    data: TextData,
+    *,
+    saved: Sequence[SavedRun],
+    with_times: bool,
+    in_full: bool,
+) -> list[str]:
+    """Return how long one test's runs will take and how that is known, before anything is trained.
+
+    Args:
+        settings: What was asked for.
+        grid: Canonical ids of the configurations.
+        data: The data set.
+        saved: Saved runs, which tell how long such runs take.
+        with_times: Whether required savings of time and energy are checked.
+        in_full: Whether data and runs are shown as well, configuration by configuration.
+    """
+    runs = first_runs({settings: grid}, with_times=with_times)
+    known = expected(runs, saved, _device_name(settings)) if saved else None
+    lines = _table(settings, runs, data, known) if in_full else []
+    return [*lines, _duration(runs, known)]
+
+
+def _device_name(settings: Settings) -> str:
+    from freezebench.training.precision import device_name, resolve_device
+
+    return device_name(resolve_device(settings.device))
+
+
+def _duration(runs: Sequence[RunSpec], known: Expected | None) -> str:
+    """Return how long the runs will take, and how that is known."""
+    if known is None:
+        return (
+            f"freezebench: {_counted(len(runs), 'run')}, duration unknown until the first has ended: no saved run of "
+            "this experiment on this device (--freeze-report=DIR or --benchmark-compare would name saved runs)"
+        )
+    rest = len(runs) - known.num_known
+    unknown = f", {rest} more of unknown duration" if rest else ""
+    return (
+        f"freezebench: {_counted(len(runs), 'run')}: about {left_text(known.total_s)} of training and evaluation by "
+        f"the medians of {known.source}{unknown}; loading comes on top"
+    )
+
+
+def _table(settings: Settings, runs: Sequence[RunSpec], data: TextData, known: Expected | None) -> list[str]:
+    """Return the sizes of the data, and the runs of every configuration."""
+    protocol = settings.protocol
+    num_steps = protocol.num_epochs * math.ceil(len(data.train) / protocol.batch_size)
+    cells = []
+    for freeze in sorted({run.freeze for run in runs}, key=lambda freeze: FreezeSpec.parse(freeze).frozen_order):
+        own = [run for run in runs if run.freeze == freeze]
+        seconds = None if known is None else known.seconds.get(freeze)
+        each = "unknown" if seconds is None else left_text(seconds)
+        seeds = sorted({run.seed for run in own})
+        span = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+        cells.append([freeze, len(own), span, f"{own[0].protocol.learning_rate:g}", f"{num_steps:,}", each])
+    headers = ["frozen", "runs", "seeds", "learning rate", "steps each", "expected each"]
+    sizes = f"{len(data.train):,} training, {len(data.validation):,} validation and {len(data.test):,} test sentences"
+    return [
+        f"freezebench: {sizes} of {data.num_labels} classes",
+        *tabulate(cells, headers, disable_numparse=True, colalign=["left", *["right"] * 5]).splitlines(),
+    ]
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def size_line(settings: Settings, specs: Collection[str]) -> str:
+    """Return how many configurations run how often."""
+    implied = "" if "none" in specs else "; the unfrozen baseline runs as well, since every drop is measured from it"
+    looks = ", then ".join(str(count) for count in settings.looks.counts)
+    seeds = f"{looks} seed" + ("" if looks == "1" else "s")
+    return f"freezebench: {_counted(len(specs), 'configuration')} × {seeds}{implied}"

@@ -1,74 +1,109 @@
-"""Progress: one line per run while it trains, and one when it is done."""
+"""Progress: one line per run while it trains, and one when it is done; told by events, wherever the run trains."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from freezebench.training.progress import StepRecord
+from freezebench.report.durations import Durations, kinds, left_text
+from freezebench.training.progress import StepRecord, TrainingPaused, TrainingStarted
 from freezebench.units import seconds_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from freezebench.records.run_record import RunRecord
     from freezebench.specs.run import RunSpec
     from freezebench.training.progress import Event
 
 _REFRESH_S = 0.2
-_LOG_EVERY_S = 30.0
 
 
 class Progress:
     """Writes what the running configuration does.
 
     Args:
-        write: Receives a line and whether the next one may replace it.
-        live: Whether lines can be replaced (a terminal); otherwise only a line per run and one every 30 s is written.
-        num_runs: Number of runs that the session will do.
+        write: Receives a line, in full and shorter, and whether the next one may replace it.
+        live: Whether lines can be replaced (a terminal); otherwise there is one line per finished run.
+        planned: The runs that the session will do at least.
         clock: Seconds from any start.
     """
 
     def __init__(
         self,
-        write: Callable[[str, bool], None],
+        write: Callable[[Sequence[str], bool], None],
         *,
         live: bool,
-        num_runs: int,
+        planned: Sequence[RunSpec],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._write, self._clock = write, clock
-        self._interval_s = _REFRESH_S if live else _LOG_EVERY_S
-        self._live = live
-        self._num_runs, self._num_begun = num_runs, 0
-        self._label = ""
+        self._write, self._live, self._clock = write, live, clock
+        self._pending, self._num_planned, self._num_begun = kinds(planned), len(planned), 0
+        self._durations = Durations()
+        self._spec: RunSpec | None = None
         self._began = self._shown = 0.0
+        # Seconds of finished stretches of training, and the beginning of the one that runs.
+        self._trained_s, self._stretch_began = 0.0, 0.0
 
     def begin(self, spec: RunSpec) -> None:
         """A run begins: loading comes first."""
         self._num_begun += 1
-        total = max(self._num_runs, self._num_begun)
-        self._label = f"[{self._num_begun}/{total}] {spec.freeze} seed {spec.seed}"
-        self._began = self._shown = self._clock()
-        if self._live:
-            self._write(f"{self._label}: loading", True)
+        self._spec = spec
+        # What more looks ask for was not planned.
+        self._pending -= kinds([spec])
+        self._began, self._trained_s = self._clock(), 0.0
+        self._show("preparing")
 
     def emit(self, event: Event) -> None:
         """Something happened in training."""
         now = self._clock()
-        if not isinstance(event, StepRecord) or now - self._shown < self._interval_s:
-            return
-        self._shown = now
-        left_s = (now - self._began) / event.step * (event.num_steps - event.step)
-        loss = "" if event.loss is None else f", loss {event.loss:.3f}"
-        step = f"epoch {event.epoch}, step {event.step}/{event.num_steps}"
-        self._write(f"{self._label}: {step}{loss}, {seconds_text(left_s)} left", self._live)
+        if isinstance(event, TrainingStarted):
+            self._stretch_began = now
+        elif isinstance(event, TrainingPaused):
+            self._trained_s += now - self._stretch_began
+            self._show(f"epoch {event.epoch}  evaluating")
+        elif isinstance(event, StepRecord) and self._live and now - self._shown >= _REFRESH_S:
+            self._show(*self._step(event, now))
 
     def end(self, record: RunRecord) -> None:
         """A run ended."""
         if record.test is None:
             outcome = f"invalid: {record.reason}"
         else:
+            self._durations.learn(record.spec, self._clock() - self._began)
             accuracy = f"test accuracy {100 * record.test.accuracy:.1f} %"
             outcome = f"{accuracy}, trained in {seconds_text(record.value('train_s'))}"
-        self._write(f"{self._label}: {outcome}", False)
+        self._write([f"{self._label()}: {outcome}"], False)
+
+    def _label(self) -> str:
+        """Return which run it is, of how many as far as is known."""
+        spec = self._spec
+        name = f"{spec.freeze} seed {spec.seed}" if spec else ""
+        return f"[{self._num_begun}/{max(self._num_planned, self._num_begun)}] {name}"
+
+    def _show(self, *states: str) -> None:
+        if self._live:
+            self._shown = self._clock()
+            self._write([f"{self._label()}  {state}" for state in states], True)
+
+    def _step(self, event: StepRecord, now: float) -> tuple[str, ...]:
+        """Return where training stands and how long it will go on, in full and in short."""
+        spec = self._spec
+        trained_s = self._trained_s + now - self._stretch_began
+        if spec is None or trained_s <= 0:
+            return ("training",)
+        rate = event.step * spec.protocol.batch_size / trained_s
+        loss = "" if event.loss is None else f"  loss {event.loss:.3f}"
+        run_s = self._run_left(spec, trained_s / event.step * (event.num_steps - event.step), now)
+        others_s = self._durations.total(self._pending, fallback=now - self._began + run_s)
+        left, grid = left_text(run_s), "" if others_s is None else f", grid {left_text(run_s + others_s)}"
+        epoch, step = f"{event.epoch}/{spec.protocol.num_epochs}", f"{event.step}/{event.num_steps}"
+        return (
+            f"epoch {epoch}  step {step}{loss}  {rate:,.0f} sentences/s  {left} left{grid}",
+            f"{epoch}  {step}{loss}  {rate:,.0f}/s  {left}{grid}",
+        )
+
+    def _run_left(self, spec: RunSpec, training_s: float, now: float) -> float:
+        """Return the seconds until this run ends: its steps, and what earlier seeds took beside them."""
+        whole_s = self._durations.of(spec)
+        return training_s if whole_s is None else max(training_s, whole_s - (now - self._began))

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from freezebench.settings import Settings
     from freezebench.verdicts.judge import ConfigurationResult
 
+# So many of a summary's lines are the answer; those after them qualify it.
+NUM_ANSWERS = 3
+
 _MEMORY_NAMES = {"peak_allocated_bytes": "GPU memory", "peak_rss_bytes": "process memory"}
 _ENERGY_NAMES = {"energy_j": "GPU energy", "cpu_energy_j": "CPU package energy"}
 _VERDICT_WORDS = {

@@ -30,6 +30,7 @@ class Reference:
 
     Attributes:
         notes: What should be known before training, in sentences.
+        saved: The saved run; ``None``: there is none.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Reference:
             SettingsError: If a limit cannot be judged against this saved run, or undecided tests fail and it could
                 only be undecided.
         """
-        self._saved = saved
+        self.saved = saved
         self._with_times = with_times
         self._pairs: dict[str, Pair] = {}
         self._planned = [
@@ -82,14 +83,14 @@ class Reference:
 
     def comparison(self) -> Comparison | None:
         """Return what was compared so far, and what has no partner; ``None`` if there is no saved run."""
-        if self._saved is None:
+        if self.saved is None:
             return None
         taken = {id(one) for one in self._partners.values()}
         return Comparison(
-            source=self._saved.source,
-            date=self._saved.date,
+            source=self.saved.source,
+            date=self.saved.date,
             pairs=tuple(self._pairs.values()),
-            only_old=tuple(one.name for one in self._saved.configurations if id(one) not in taken),
+            only_old=tuple(one.name for one in self.saved.configurations if id(one) not in taken),
             only_new=tuple(new.name for _, new in self._planned if new.node_id not in self._partners),
         )
 
@@ -113,16 +114,16 @@ class Reference:
         name, number = next(iter(asked.items()))
         place = f"--freeze-{name.replace('_', '-')}: {new.node_id} is limited to {number:g}× the saved run's figure"
         old = self._partners.get(str(new.node_id))
-        if self._saved is None:
+        if self.saved is None:
             raise SettingsError(f"{place}, but there is no saved run to compare with. {HOW_TO_SAVE}.")
         if old is None:
-            raise SettingsError(f"{place}, but {self._saved.source} holds no such configuration. {HOW_TO_SAVE}.")
+            raise SettingsError(f"{place}, but {self.saved.source} holds no such configuration. {HOW_TO_SAVE}.")
         differing = [f"it broke there: {old.broken.rstrip('.')}"] if old.broken else differences(old, new)
         if self._with_times and new.device_name is not None and old.device_name != new.device_name:
             differing.append(f"device {old.device_name} → {new.device_name}")
         if differing:
             raise SettingsError(
-                f"{place}, but {self._saved.source} is not comparable: {', '.join(differing)}. {HOW_TO_SAVE}."
+                f"{place}, but {self.saved.source} is not comparable: {', '.join(differing)}. {HOW_TO_SAVE}."
             )
 
     def _too_few_runs(self, settings: Settings, new: SavedConfiguration) -> list[str]:

@@ -26,6 +26,8 @@ def project(
     """Make a project with one freeze test on the tiny model and data; ``marker`` adds to its marker."""
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    # Wide, so that every column is shown and every sentence stands in one line.
+    monkeypatch.setenv("COLUMNS", "400")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     # Installed, so that one test can have it; all others want the order that was written.
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly")

@@ -110,7 +110,9 @@ def test_looks_go_on_until_decided_and_the_summary_says_so(project: Project, rea
     result = project("max_drop=30").runpytest_inprocess("--freeze-grid=none,emb,emb+L0", "--freeze-num-seeds=3,5")
     result.assert_outcomes(passed=2, skipped=1)
     assert [sum(run.startswith(f"{spec} ") for run in ran) for spec in ("none", "emb", "emb+L0")] == [5, 3, 5]
-    result.stdout.fnmatch_lines(["*3 configurations × 3, then 5 seeds", "*3 to 5 seeds =*", "*[[]96 % interval[]]*"])
+    result.stdout.fnmatch_lines(
+        ["*3 configurations × 3, then 5 seeds", "*[[]96 % interval[]]*", "Setting: *; 3 to 5 seeds."]
+    )
 
 
 def test_the_recommendation_is_the_cheapest_that_passes_everything(project: Project, reach: Reach) -> None:

@@ -39,6 +39,17 @@ def test_pytest_prints_limits_elsewhere() -> None:
     assert "emb: train time: not comparable: device a CPU → another CPU." in lines
 
 
+def test_the_table_fits_its_terminal() -> None:
+    """Too wide a table goes on below, with the configurations' names again."""
+    comparison = compare(saved(configuration("emb")), saved(configuration("emb")), margin_pp=2)
+    narrow, wide = (comparison_lines(comparison, with_parts=False, width=width) for width in (60, 140))
+    assert max(map(len, narrow[1:])) <= 60
+    assert sum(line.startswith("frozen ") for line in narrow) == 2
+    assert sum(line.startswith("frozen ") for line in wide) == 1
+    for part in ("5 s → 5 s", "GiB →", "– → –"):
+        assert part in "\n".join(narrow)
+
+
 def test_nothing_in_common_is_said() -> None:
     """An empty comparison does not look like a pass."""
     lines = comparison_lines(compare(saved(configuration("emb")), saved(configuration("head")), margin_pp=2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from freezebench.errors import SettingsError
-from freezebench.report.plan import num_first_runs, plan_lines, refuse_undecidable, resolution_line
+from freezebench.report.plan import first_runs, plan_lines, refuse_undecidable, resolution_line
 from freezebench.settings import Settings, Source, resolve
 
 
@@ -43,7 +43,7 @@ def test_a_session_that_could_only_fail_is_refused() -> None:
 
 def test_the_number_of_runs_counts_the_first_look_and_what_is_interleaved() -> None:
     """Two configurations of three seeds; a required speed-up adds five unfrozen runs and two frozen ones."""
-    assert num_first_runs({_settings(num_seeds="3,5"): ["emb"]}, with_times=True) == 6
+    assert len(first_runs({_settings(num_seeds="3,5"): ["emb"]}, with_times=True)) == 6
     timed = {_settings(num_seeds="3", min_speedup="1.5"): ["none", "emb"]}
-    assert num_first_runs(timed, with_times=True) == 13
-    assert num_first_runs(timed, with_times=False) == 6
+    assert len(first_runs(timed, with_times=True)) == 13
+    assert len(first_runs(timed, with_times=False)) == 6

@@ -13,14 +13,12 @@ from freezebench.errors import ModelError, SettingsError
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
 from freezebench.report import files
-from freezebench.report.progress import Progress
 from freezebench.runs.costs import combine, timing_readings
 from freezebench.runs.executor import Executor
 from freezebench.session import FreezeSession
 from freezebench.settings import Settings, Source, resolve
 from freezebench.specs.run import RunSpec
 from freezebench.tasks import assets
-from freezebench.training.progress import StepRecord
 
 
 def _settings(**flags: str) -> Settings:
@@ -212,23 +210,6 @@ def test_times_and_throughput() -> None:
     assert readings["step_p95_s"] == 10
     assert (readings["data_s"], readings["forward_s"], readings["evaluation_s"]) == (1, 5, 4)
     assert readings["step_flop"] == 1000
-
-
-@pytest.mark.parametrize(("live", "num_steps", "seconds_per_step"), [(True, 4, 0.1), (False, 1, 5.0)])
-def test_progress_is_throttled_and_counts_runs(*, live: bool, num_steps: int, seconds_per_step: float) -> None:
-    """A terminal sees steps at most five times a second, a log every half minute; every run's end is told."""
-    lines: list[tuple[str, bool]] = []
-    seconds = [0.0]
-    progress = Progress(
-        lambda line, passing: lines.append((line, passing)), live=live, num_runs=2, clock=lambda: seconds[0]
-    )
-    progress.begin(made_up.record("emb").spec)
-    for step in range(1, 11):
-        seconds[0] += seconds_per_step
-        progress.emit(StepRecord(step=step, epoch=1, num_steps=10, loss=0.5))
-    progress.end(made_up.record("emb"))
-    assert sum("step" in line for line, _ in lines) == num_steps
-    assert lines[-1] == ("[1/2] emb seed 42: test accuracy 89.8 %, trained in 5 s", False)
 
 
 def _session(**options: Any) -> FreezeSession:

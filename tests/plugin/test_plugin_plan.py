@@ -1,0 +1,94 @@
+"""The plan and the terminal: what is said before anything trains, and how the end looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from freezebench.runs import experiment
+
+Project = Callable[..., pytest.Pytester]
+
+
+def test_the_plan_is_shown_and_nothing_runs(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data, runs, seeds, rates and steps; exit code 0, no model loaded, no test run, not even somebody else's."""
+
+    def run(*_: Any, **__: Any) -> None:
+        raise AssertionError("trained")
+
+    monkeypatch.setattr(experiment, "run", run)
+    pytester = project("num_seeds='2,4'")
+    pytester.makepyfile(test_other="def test_other():\n    assert False")
+    result = pytester.runpytest_inprocess("--freeze-plan", "--freeze-grid=emb", "--freeze-lr=1e-2,emb:5e-3")
+    assert result.ret == 0
+    result.assert_outcomes()
+    result.stdout.fnmatch_lines(
+        [
+            "freezebench: 1 configuration × 2, then 4 seeds; the unfrozen baseline runs as well*",
+            "freezebench: 48 training, 24 validation and 40 test sentences of 2 classes",
+            "frozen * runs * seeds * learning rate * steps each * expected each",
+            "none * 2 * 42 to 43 * 0.01 * 48 * unknown",
+            "emb * 2 * 42 to 43 * 0.005 * 48 * unknown",
+            "freezebench: 4 runs, duration unknown until the first has ended: no saved run *",
+            "freezebench: --freeze-plan: nothing runs",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*test accuracy*")
+
+
+def test_a_plan_of_nothing_says_so(project: Project) -> None:
+    """Only other tests were selected: they do not run either."""
+    pytester = project()
+    pytester.makepyfile(test_other="def test_other():\n    assert False")
+    result = pytester.runpytest_inprocess("--freeze-plan", "test_other.py")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["freezebench: --freeze-plan: no freeze test is selected"])
+
+
+def test_a_plan_of_what_cannot_be_is_an_error(project: Project) -> None:
+    """Errors of settings and of collection are told as ever."""
+    pytester = project()
+    assert pytester.runpytest_inprocess("--freeze-plan", "--freeze-grid=emb+L7").ret == pytest.ExitCode.USAGE_ERROR
+    pytester.makepyfile(test_other="1 / 0")
+    assert pytester.runpytest_inprocess("--freeze-plan").ret == pytest.ExitCode.INTERRUPTED
+
+
+def test_a_report_of_the_same_runs_tells_how_long_they_take(project: Project) -> None:
+    """With where the figure comes from; configurations that were not saved stay unknown."""
+    pytester = project("num_seeds=1")
+    report = "--freeze-report=out"
+    assert pytester.runpytest_inprocess("--freeze-grid=none", report).ret == 0
+    result = pytester.runpytest_inprocess("--freeze-grid=none,emb", report, "--freeze-plan")
+    result.stdout.fnmatch_lines(
+        [
+            "none * s",
+            "emb * unknown",
+            "freezebench: 2 runs: about * s of training and evaluation by the medians of out (2*), 1 more of unknown*",
+        ]
+    )
+
+
+@pytest.mark.parametrize("columns", [None, 80])
+def test_the_summary_fits(project: Project, monkeypatch: pytest.MonkeyPatch, columns: int | None) -> None:
+    """A hundred columns where nobody says otherwise; no colour where there is no terminal."""
+    pytester = project("num_seeds=2, max_drop=90")
+    if columns is None:
+        monkeypatch.delenv("COLUMNS")
+    else:
+        monkeypatch.setenv("COLUMNS", str(columns))
+    result = pytester.runpytest_subprocess("--freeze-grid=none,emb,emb+L0-1")
+    lines = result.outlines
+    start = next(place for place, line in enumerate(lines) if "= freezebench: " in line)
+    end = next(place for place, line in enumerate(lines) if line.startswith("---") and " benchmark: " in line)
+    assert max(map(len, lines[start:end])) <= (columns or 100)
+    assert all(len(line) <= (columns or 100) for line in lines if line.startswith("freezebench: "))
+    assert not any("\x1b" in line for line in lines)
+    assert any(line.split()[:2] == ["none", "baseline"] for line in lines[start:end])
+
+
+def test_the_summary_is_coloured_on_request(project: Project) -> None:
+    """--color=yes is pytest's word, and ours."""
+    result = project("num_seeds=2").runpytest_subprocess("--freeze-grid=none,emb", "--color=yes")
+    assert any("\x1b[1mDeepest safe prefix:\x1b[0m" in line for line in result.outlines)
