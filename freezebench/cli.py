@@ -1,7 +1,8 @@
 """The command line beside pytest.
 
 ``python -m freezebench doctor`` says what this machine can train on and measure;
-``python -m freezebench compare OLD NEW`` holds a saved run against an earlier one.
+``python -m freezebench compare OLD NEW`` holds a saved run against an earlier one;
+``python -m freezebench report DIR`` makes the page of saved runs.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,14 +50,14 @@ def main(arguments: Sequence[str]) -> int:
     if options.command == "doctor":
         return doctor(as_json=options.json)
     try:
-        return compare_runs(options)
+        return {"compare": compare_runs, "report": make_report}[options.command](options)
     except FreezebenchError as error:
         sys.stderr.write(f"error: {error}\n")
         return 4
 
 
 def _parser() -> argparse.ArgumentParser:
-    description = "what this machine can train on and measure, and comparison of saved runs"
+    description = "what this machine can train on and measure; comparison and report of saved runs"
     parser = argparse.ArgumentParser(prog="python -m freezebench", description=description, exit_on_error=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     doctor_parser = commands.add_parser("doctor", help="what can be measured on this machine, and what not and why")
@@ -78,7 +79,52 @@ def _parser() -> argparse.ArgumentParser:
         compare_parser.add_argument(f"--{name.replace('_', '-')}", metavar="RATIO", help=text)
     compare_parser.add_argument("--strict", action="store_true", help="exit with 2 where something is undecided")
     compare_parser.add_argument("--json", action="store_true", help="print JSON")
+    report_parser = commands.add_parser("report", help="make the page and its pictures from saved runs")
+    report_parser.add_argument(
+        "paths",
+        metavar="DIR|JSON",
+        type=Path,
+        nargs="+",
+        help="a folder that --freeze-report wrote, or its report.json; several are shown side by "
+        "side, and the later ones are compared with the first",
+    )
+    report_parser.add_argument(
+        "--output", metavar="DIR", type=Path, help="folder of the page (default: that of the only report)"
+    )
     return parser
+
+
+def make_report(options: argparse.Namespace) -> int:
+    """Write the page of saved runs, print where, and return 0.
+
+    Raises:
+        FreezebenchError: If a file is bad or nothing can be written.
+    """
+    from freezebench.errors import RecordError, SettingsError
+    from freezebench.report.files import prepare_folder
+    from freezebench.report.publish import publish
+    from freezebench.report.study import read_studies
+
+    studies = [study for path in options.paths for study in read_studies(path)]
+    folder = options.output
+    if folder is None:
+        if len(options.paths) > 1:
+            raise SettingsError("several reports make one page: say where with --output=DIR.")
+        folder = options.paths[0] if options.paths[0].is_dir() else options.paths[0].parent
+    prepare_folder(folder, "--output")
+    if len(options.paths) == 1:
+        # Alone on its page, a report needs no name.
+        studies = [replace(study, source="") for study in studies]
+    try:
+        written = publish(folder, studies)
+    except OSError as error:
+        raise SettingsError(f"the page could not be written to {folder} ({error.strerror or error}).") from error
+    except (TypeError, ValueError, AttributeError, LookupError) as error:
+        # Reading a file does not look at every leaf: what is of a wrong kind shows where it is shown.
+        names = ", ".join(map(str, options.paths))
+        raise RecordError(f"{names}: holds something that cannot be shown ({error!r}).") from error
+    sys.stdout.write(f"wrote {written[0]}" + (f" and {len(written) - 1} pictures\n" if written[1:] else "\n"))
+    return 0
 
 
 def compare_runs(options: argparse.Namespace) -> int:

@@ -447,7 +447,8 @@ OPTIONS: tuple[Option, ...] = (
         metavar="DIR",
         read=_text,
         in_marker=False,
-        help="write the summary as report.md and report.csv and everything per run as report.json to DIR",
+        help="write the report to DIR: index.html with its pictures, report.md, report.csv, and report.json with "
+        "everything per run",
     ),
 )
 

@@ -338,7 +338,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     comparison = session.comparison_lines(terminal_width())
     for line in fitted(comparison):
         terminalreporter.write_line(line)
-    for path in session.written:
+    with contextlib.chdir(config.invocation_params.dir):
+        session.publish()
+    # Of the pictures their folder is enough.
+    for path in dict.fromkeys(
+        path if path.parent == session.report_folder else path.parent for path in session.written
+    ):
         terminalreporter.write_line(f"freezebench: wrote {path}")
     if session.report_problem:
         terminalreporter.write_line(f"freezebench: {session.report_problem}", red=True)

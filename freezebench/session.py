@@ -291,6 +291,25 @@ class FreezeSession:
                 "what stands there is older than this summary"
             )
 
+    def publish(self) -> None:
+        """Write the page and its pictures, if a report is asked for and there is something to show.
+
+        Once, at the end: drawing takes seconds, and until then ``python -m freezebench report`` can make the page.
+        """
+        if self.report_folder is None or not self._results or self.report_problem:
+            return
+        from freezebench.report.publish import publish
+        from freezebench.report.study import Study
+
+        try:
+            studies = [Study.of(settings, summary) for settings, summary in self.summaries()]
+            self.written = [*self.written, *publish(self.report_folder, studies)]
+        except Exception as error:  # noqa: BLE001 - hours of training must not end in an error of a drawing
+            self.report_problem = (
+                f"the page could not be made ({error!r}); "
+                f"python -m freezebench report {self.report_folder} tries again from report.json"
+            )
+
     @property
     def executor(self) -> Executor:
         """The executor; the first use imports what trains."""

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+import studies
 from freezebench.cli import main
 from freezebench.records.saved import SavedConfiguration
+from freezebench.report.files import write_report
+from freezebench.report.tables import summarize
 from saved import benchmark_json, configuration, write
 
 
@@ -140,3 +143,46 @@ def test_a_folder_without_a_report_exits_with_code_4(tmp_path: Path, capsys: pyt
     """It says which file it looked for."""
     assert main(["compare", str(tmp_path), str(tmp_path)]) == 4
     assert "report.json: cannot be read in this folder" in capsys.readouterr().err
+
+
+def _saved_report(folder: Path) -> Path:
+    """Write a report without its page."""
+    asked = studies.settings()
+    folder.mkdir()
+    write_report(folder, [(asked, summarize(studies.results(), asked))])
+    return folder
+
+
+def test_a_report_is_made_from_saved_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside the report, from the folder or its file."""
+    folder = _saved_report(tmp_path / "reports")
+    for path in (folder, folder / "report.json"):
+        assert main(["report", str(path)]) == 0
+        assert capsys.readouterr().out == f"wrote {folder / 'index.html'} and 18 pictures\n"
+    assert "Deepest safe prefix" in (folder / "index.html").read_text(encoding="utf-8")
+
+
+def test_several_reports_make_one_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each under the name of its folder."""
+    before, after = _saved_report(tmp_path / "before"), _saved_report(tmp_path / "after")
+    assert main(["report", str(before), str(after), f"--output={tmp_path / 'both'}"]) == 0
+    content = (tmp_path / "both" / "index.html").read_text(encoding="utf-8")
+    assert str(before) in content
+    assert str(after) in content
+    assert main(["report", str(before), str(after)]) == 4
+    assert "say where with --output=DIR" in capsys.readouterr().err
+
+
+def test_bad_input_of_a_report_exits_with_code_4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Missing, foreign, or nowhere to write to."""
+    assert main(["report", str(tmp_path)]) == 4
+    assert "report.json: cannot be read in this folder" in capsys.readouterr().err
+    foreign = _write(tmp_path, "b.json", GOOD)
+    assert main(["report", foreign]) == 4
+    assert "is a pytest-benchmark file" in capsys.readouterr().err
+    folder = _saved_report(tmp_path / "reports")
+    damaged = (folder / "report.json").read_text(encoding="utf-8").replace('"precision": "float32"', '"precision": {}')
+    assert main(["report", str(write(tmp_path / "d.json", damaged))]) == 4
+    assert "holds something that cannot be shown (TypeError" in capsys.readouterr().err
+    assert main(["report", str(folder), f"--output={foreign}"]) == 4
+    assert f"--output={foreign}: cannot write there" in capsys.readouterr().err

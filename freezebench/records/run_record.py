@@ -54,6 +54,23 @@ class EpochRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SplitFacts:
+    """What one split looks like, without a word of it.
+
+    Attributes:
+        class_counts: Number of sentences of every class.
+        word_counts: Number of sentences of 0, 1, 2, … words; the last entry holds the longer ones, too.
+        num_in_train: Number of sentences that also occur in train, white space and case aside; 0 for train itself.
+        num_repeated: Number of sentences that repeat an earlier one of the split.
+    """
+
+    class_counts: tuple[int, ...]
+    word_counts: tuple[int, ...]
+    num_in_train: int
+    num_repeated: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataFacts:
     """What was trained and tested on.
 
@@ -64,6 +81,7 @@ class DataFacts:
         label_names: Name of every class.
         notes: What was done to the data on the way, in sentences.
         generated: Whether the sentences were made by freezebench's own grammar.
+        splits: What every split looks like, by name; ``None`` in records of versions that did not look.
     """
 
     num_train: int
@@ -76,6 +94,7 @@ class DataFacts:
     label_names: tuple[str, ...]
     notes: tuple[str, ...] = ()
     generated: bool = False
+    splits: dict[str, SplitFacts] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +214,7 @@ class RunRecord:
         values = {name: value for name, value in data.items() if name != "schema"}
         try:
             values["spec"] = RunSpec.from_json(values["spec"])
-            values["data"] = values["data"] and DataFacts(**_tuples(values["data"]))
+            values["data"] = _facts(values["data"])
             values["test"] = _evaluation(values["test"])
             values["test_before"] = _evaluation(values["test_before"])
             values["epochs"] = tuple(
@@ -211,6 +230,16 @@ class RunRecord:
 def _evaluation(data: dict[str, Any] | None) -> Evaluation | None:
     """Return an evaluation from its JSON form."""
     return None if data is None else Evaluation(**_tuples(data))
+
+
+def _facts(data: dict[str, Any] | None) -> DataFacts | None:
+    """Return a data set's facts from their JSON form."""
+    if data is None:
+        return None
+    splits = data.get("splits")
+    if splits is not None:
+        data = {**data, "splits": {name: SplitFacts(**_tuples(split)) for name, split in splits.items()}}
+    return DataFacts(**_tuples(data))
 
 
 def _tuples(data: dict[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def read_saved_run(path: Path) -> SavedRun:
     """
     file = path / REPORT_FILE if path.is_dir() else path
     try:
-        content = _content(file)
+        content = read_content(file)
         if isinstance(content, dict) and isinstance(content.get("experiments"), list):
             return _from_report(str(path), content)
         if isinstance(content, dict) and isinstance(content.get("benchmarks"), list):
@@ -42,8 +42,12 @@ def read_saved_run(path: Path) -> SavedRun:
     raise RecordError(f"{file}: is neither a pytest-benchmark file nor a report; it {_NOTHING_OF_OURS}.")
 
 
-def _content(file: Path) -> Any:
-    """Return the JSON of a file."""
+def read_content(file: Path) -> Any:
+    """Return the JSON of a file.
+
+    Raises:
+        RecordError: If it is missing, too large, or no JSON.
+    """
 
     def refuse(word: str) -> NoReturn:
         raise RecordError(f"holds {word}, which is no figure")

@@ -10,7 +10,7 @@ from freezebench.units import NOT_MEASURED, bytes_text, energy_text, seconds_tex
 if TYPE_CHECKING:
     from freezebench.verdicts.compare import Comparison, Observation, Pair
 
-_HEADERS = ("frozen", "accuracy %", "train time", "peak memory", "energy")
+HEADERS = ("frozen", "accuracy %", "train time", "peak memory", "energy")
 _WORDS = {"ok": "ok", "worse": "WORSE", "undecided": "UNDECIDED", "broken": "BROKEN"}
 
 
@@ -25,15 +25,24 @@ def comparison_lines(comparison: Comparison, *, with_parts: bool = True, width: 
     lines = [f"freezebench: compared with the run of {comparison.date} ({comparison.source}), saved → now"]
     compared = [pair for pair in comparison.pairs if not pair.refused]
     if compared:
-        cells = [[pair.new.freeze, *map(_cell, pair.observations)] for pair in compared]
-        lines += text_tables(_HEADERS, cells, width)
+        cells = [comparison_cells(pair) for pair in compared]
+        lines += text_tables(HEADERS, cells, width)
     else:
         lines.append("Nothing was compared.")
-    for pair in comparison.pairs:
-        lines += _pair_lines(pair, with_parts=with_parts)
+    return lines + remarks(comparison, with_parts=with_parts)
+
+
+def remarks(comparison: Comparison, *, with_parts: bool = True) -> list[str]:
+    """Return what a comparison says beside its table: limits, and what was not compared."""
+    lines = [line for pair in comparison.pairs for line in _pair_lines(pair, with_parts=with_parts)]
     lines += [f"Not in the saved run: {name}." for name in comparison.only_new]
     lines += [f"Only in the saved run: {name}." for name in comparison.only_old]
     return lines
+
+
+def comparison_cells(pair: Pair) -> list[str]:
+    """Return one configuration's cells under ``HEADERS``: old → new of every quantity."""
+    return [pair.new.freeze, *map(_cell, pair.observations)]
 
 
 def _pair_lines(pair: Pair, *, with_parts: bool) -> list[str]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 REPORT_SCHEMA = 1
 
 
-def prepare_folder(folder: Path) -> None:
+def prepare_folder(folder: Path, option: str = "--freeze-report") -> None:
     """Make the report's folder and make sure that files can be written there.
 
     Raises:
@@ -35,7 +35,7 @@ def prepare_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise SettingsError(
-            f"--freeze-report={folder}: cannot write there ({error.strerror}). Name another folder."
+            f"{option}={folder}: cannot write there ({error.strerror}). Name another folder."
         ) from error
 
 
@@ -99,6 +99,7 @@ def _json(experiments: Sequence[tuple[Settings, Summary]]) -> dict[str, Any]:
                         "verdict_at_margin": plain(result.verdict),
                         "verdict_at_limit": plain(result.gate),
                         "warnings": list(result.warnings),
+                        "parts": plain(result.parts),
                         "runs": [record.to_json() for record in result.records],
                     }
                     for row, result in zip(summary.rows, summary.results, strict=True)

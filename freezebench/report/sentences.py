@@ -69,13 +69,18 @@ def is_decided(result: ConfigurationResult) -> bool:
     return result.deciding is not None and result.deciding.outcome in _DECIDED
 
 
-def safe_prefix_sentence(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> str:
-    """Return the deepest safe prefix in one sentence: what it saves, how sure it is, at which learning rates."""
-    ladder = {
+def judged_ladder(results: Sequence[ConfigurationResult]) -> dict[str, Verdict]:
+    """Return the verdicts on the rungs of the ladder above the baseline, least frozen first."""
+    return {
         result.freeze: result.verdict
         for result in sorted(results, key=lambda result: FreezeSpec.parse(result.freeze).frozen_order)
         if result.verdict is not None and not result.is_baseline and FreezeSpec.parse(result.freeze).is_prefix
     }
+
+
+def safe_prefix_sentence(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> str:
+    """Return the deepest safe prefix in one sentence: what it saves, how sure it is, at which learning rates."""
+    ladder = judged_ladder(results)
     if not ladder:
         return "Deepest safe prefix: unknown, since no rung of the ladder but the baseline was run."
     deepest = deepest_safe(ladder)

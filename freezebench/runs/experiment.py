@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from freezebench.errors import FreezebenchError
-from freezebench.records.run_record import DataFacts, RunRecord
+from freezebench.records.run_record import RunRecord
 from freezebench.runs.costs import CostWindows, prefix_readings, timing_readings
 from freezebench.runs.environment import environment
 from freezebench.runs.shelf import DataShelf
@@ -74,7 +74,7 @@ def run(spec: RunSpec, *, emit: Emit = lambda _: None, shelf: DataShelf | None =
         device_name=device_name(device),
         precision=precision,
         model_sha256=model_fingerprint(spec.model, spec.model_revision),
-        data=_facts(data),
+        data=shelf.facts(spec.data, spec.model),
         environment=environment(),
     )
     gc.collect()
@@ -247,22 +247,6 @@ def _check_weights(model: torch.nn.Module, before: dict[str, int]) -> None:
         raise _UnsoundRunError("frozen_weights_changed", f"frozen weights changed: {min(changed - trainable)}")
     if not changed & trainable:
         raise _UnsoundRunError("nothing_trained", "no trainable weight changed in training")
-
-
-def _facts(data: TextData) -> DataFacts:
-    """Return what the record keeps of the data set."""
-    return DataFacts(
-        num_train=len(data.train),
-        num_validation=len(data.validation),
-        num_test=len(data.test),
-        train_sha256=data.train.sha256,
-        validation_sha256=data.validation.sha256,
-        test_sha256=data.test.sha256,
-        test_labels=data.test.labels,
-        label_names=data.label_names,
-        notes=data.notes,
-        generated=data.generated,
-    )
 
 
 def _invalid(draft: RunRecord, cause: InvalidCause, reason: str) -> RunRecord:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.tasks.data import load_data
+from freezebench.tasks.data_facts import data_facts
 from freezebench.tasks.model_source import read_label_names
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
+    from freezebench.records.run_record import DataFacts
     from freezebench.specs.run import DataSpec, RunSpec
     from freezebench.tasks.data import TextData
     from freezebench.training.batching import Encoded
@@ -45,6 +47,7 @@ class DataShelf:
         self._depths: set[int] = set()
         self._flat: dict[int, dict[str, FlatSplit]] = {}
         self._data: dict[tuple[DataSpec, tuple[str, ...] | None], TextData] = {}
+        self._facts: dict[tuple[DataSpec, tuple[str, ...] | None], DataFacts] = {}
         self._encoded: dict[tuple[Any, ...], dict[str, Encoded]] = {}
 
     def data(self, spec: DataSpec, model: str) -> TextData:
@@ -57,6 +60,17 @@ class DataShelf:
         if key not in self._data:
             self._data[key] = load_data(spec, label_names=key[1])
         return self._data[key]
+
+    def facts(self, spec: DataSpec, model: str) -> DataFacts:
+        """Return what records keep of a data set.
+
+        Raises:
+            FreezebenchError: As ``data`` does.
+        """
+        key = (spec, read_label_names(model))
+        if key not in self._facts:
+            self._facts[key] = data_facts(self.data(spec, model))
+        return self._facts[key]
 
     def expect(self, freezes: Iterable[str]) -> None:
         """Say which configurations will run, so that one pass over the data serves every depth among them."""

@@ -132,7 +132,7 @@ def with_max_train(spec: DataSpec, parts: Parts) -> tuple[Parts, tuple[str, ...]
 
 def overlaps(parts: Mapping[str, Part]) -> tuple[str, ...]:
     """Return notes on examples of test and validation whose texts are also trained on, white space and case aside."""
-    keys = {split: [_normalised(texts) for texts in part.texts] for split, part in parts.items()}
+    keys = {split: [normalised(texts) for texts in part.texts] for split, part in parts.items()}
     trained = set(keys["train"])
     notes = []
     for split in ("test", "validation"):
@@ -148,5 +148,6 @@ def overlaps(parts: Mapping[str, Part]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _normalised(texts: tuple[str, ...]) -> tuple[str, ...]:
+def normalised(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return texts as they are compared: white space and case aside."""
     return tuple(" ".join(text.split()).casefold() for text in texts)

@@ -62,7 +62,13 @@ def test_a_grid_runs_and_is_reported_everywhere(project: Project, tmp_path: Path
             "accuracy"
         ]
     )
-    assert sorted(path.name for path in report.iterdir()) == ["report.csv", "report.json", "report.md"]
+    assert sorted(path.name for path in report.iterdir()) == [
+        "index.html",
+        "pictures",
+        "report.csv",
+        "report.json",
+        "report.md",
+    ]
 
 
 def test_too_large_a_drop_fails_its_test_alone(project: Project, tmp_path: Path) -> None:

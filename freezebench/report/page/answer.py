@@ -1,0 +1,128 @@
+"""Answer: the first lines of the page, what can be frozen, what it saves, how sure that is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freezebench.report.page.elements import Html, element, joined
+from freezebench.report.reasons import why_not_measured
+from freezebench.report.sentences import recommendation_sentence, safe_prefix_sentence
+from freezebench.specs.freeze import FreezeSpec
+from freezebench.units import bytes_text, energy_text, seconds_text
+
+if TYPE_CHECKING:
+    from freezebench.report.rows import Row
+    from freezebench.report.study import Study
+
+# A sign and a word for each verdict: colour is never alone.
+VERDICTS = {
+    "baseline": ("■", "baseline"),
+    "non_inferior": ("✓", "safe"),
+    "inconclusive": ("?", "undecided"),
+    "inferior": ("✗", "costs more"),
+    "invalid": ("!", "invalid"),
+}
+
+
+def sentences(study: Study) -> list[str]:
+    """Return the answer in words, the deepest safe prefix first."""
+    return [
+        safe_prefix_sentence(study.results, study.rows, study.margin_pp),
+        recommendation_sentence(study.results, study.rows, study.margin_pp),
+    ]
+
+
+def answer(study: Study) -> Html:
+    """Return the answer of one experiment."""
+    deepest = study.deepest
+    margin = f"{study.margin_pp:g} points"
+    if deepest is None:
+        headline = f"No freezing is shown to cost less than {margin} of accuracy."
+    else:
+        headline = f"Freeze {in_words(deepest.freeze)}: accuracy stays within {margin}."
+    return element(
+        "section",
+        element("h2", headline, class_="headline"),
+        *(
+            element("p", sentence, class_="answer" if not place else "more")
+            for place, sentence in enumerate(sentences(study))
+        ),
+        None if deepest is None else _tiles(study, deepest),
+        _ladder(study),
+        class_="answers",
+        aria_label="answer",
+    )
+
+
+def in_words(freeze: str) -> str:
+    """Return what a prefix freezes as people say it."""
+    layers = FreezeSpec.parse(freeze).layers
+    if not layers:
+        return "the embeddings"
+    if len(layers) == 1:
+        return f"the embeddings and layer {layers[0]}"
+    return f"the embeddings and layers {layers[0]} to {layers[-1]}"
+
+
+def _tiles(study: Study, row: Row) -> Html:
+    """Return what the deepest safe prefix saves and how sure that is, one tile each."""
+    baseline = next(one for one in study.rows if one.freeze == "none")
+    time = memory = energy = None
+    if row.speedup is not None:
+        time = f"{row.speedup:.2f}×", f"as fast: {seconds_text(baseline.train_s)} → {seconds_text(row.train_s)}"
+    if row.memory_saving is not None:
+        figures = f"{bytes_text(baseline.peak_memory_bytes)} → {bytes_text(row.peak_memory_bytes)}"
+        memory = _less(row.memory_saving), f"peak memory: {figures}"
+    if row.energy_saving is not None:
+        doubt = row.energy_saving_uncertainty
+        within = "" if doubt is None else f" (± {100 * doubt:.0f} points)"
+        energy = (
+            _less(row.energy_saving),
+            f"energy{within}: {energy_text(baseline.energy_j)} → {energy_text(row.energy_j)}",
+        )
+    return element(
+        "div",
+        _tile("Time", time, why_not_measured(study.records, "train_s")),
+        _tile("Memory", memory, why_not_measured(study.records, row.memory_metric)),
+        _tile("Energy", energy, why_not_measured(study.records, row.energy_metric)),
+        _tile("Certainty", _certainty(study, row), ""),
+        class_="tiles",
+    )
+
+
+def _less(saving: float) -> str:
+    """Return a saving in words that hold for a loss, too."""
+    percent = f"{abs(100 * saving):.0f} %"
+    return f"{percent} {'less' if saving >= 0 else 'more'}"
+
+
+def _certainty(study: Study, row: Row) -> tuple[str, str]:
+    verdict = next(result.verdict for result in study.results if result.freeze == row.freeze)
+    if verdict is None or verdict.upper_pp is None:
+        return "unknown", "there is no interval"
+    seeds = f"{verdict.num_seeds} seed{'' if verdict.num_seeds == 1 else 's'}"
+    level = f"{100 * (1 - verdict.alpha):g} %"
+    return (
+        level,
+        f"sure of a drop below {verdict.upper_pp:.1f} points: {seeds} × {verdict.num_sentences:,} sentences",
+    )
+
+
+def _tile(title: str, figures: tuple[str, str] | None, reason: str) -> Html:
+    """Return one figure, or why there is none."""
+    figure, rest = figures or ("not measured", reason)
+    kind = "tile" if figures else "tile missing"
+    return element("div", element("h3", title), element("strong", figure), element("span", rest), class_=kind)
+
+
+def _ladder(study: Study) -> Html:
+    """Return every configuration with its verdict."""
+    chips = []
+    for row in study.rows:
+        sign, word = VERDICTS[row.verdict]
+        mark = element("span", sign, class_="sign", aria_hidden="true")
+        chips.append(element("li", mark, element("code", row.freeze), " ", element("span", word), class_=row.verdict))
+    words = [VERDICTS[row.verdict][1] for row in study.rows if row.verdict != "baseline"]
+    counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+    judged = f"Judged at the margin of {study.margin_pp:g} points: {counts or 'nothing but the baseline'}."
+    return joined([element("ol", *chips, class_="ladder"), element("p", judged, class_="more")])

@@ -1,0 +1,76 @@
+"""Elements: HTML in which every text is escaped unless this module made it."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_VOID = {"br", "hr", "img", "meta"}
+
+
+class Html(str):
+    """A piece of HTML; plain strings are text and get escaped."""
+
+    __slots__ = ()
+
+
+Content = str | None
+
+
+def text(content: Content) -> Html:
+    """Return content as HTML: what is ``Html`` already stays, everything else is escaped."""
+    if content is None:
+        return Html("")
+    return content if isinstance(content, Html) else Html(html.escape(content))
+
+
+def element(name: str, /, *contents: Content, **attributes: str | None) -> Html:
+    """Return an element.
+
+    Args:
+        name: Its tag; like the attributes' names, never anything from outside.
+        contents: Text and elements inside; ``None`` is left out.
+        attributes: By name, ``_`` for ``-`` and a trailing ``_`` for Python's own words; ``None`` is left out.
+    """
+    pairs = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{html.escape(value)}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    if name in _VOID:
+        return Html(f"<{name}{pairs}>")
+    return Html(f"<{name}{pairs}>{joined(contents)}</{name}>")
+
+
+def joined(contents: Iterable[Content], separator: str = "") -> Html:
+    """Return several pieces as one."""
+    return Html(separator.join(text(content) for content in contents if content is not None))
+
+
+def section(title: str, *contents: Content, **attributes: str | None) -> Html:
+    """Return a section under a heading."""
+    return element("section", element("h2", title), *contents, **attributes)
+
+
+def definitions(pairs: Iterable[tuple[str, Content]]) -> Html:
+    """Return terms and what they stand for."""
+    rows = [element("div", element("dt", term), element("dd", meaning)) for term, meaning in pairs]
+    return element("dl", *rows)
+
+
+def data_table(caption: str, headers: Iterable[str], rows: Iterable[Iterable[Content]]) -> Html:
+    """Return a plain table in a box that scrolls by itself; the first cell of a row names it."""
+    head = element("tr", *(element("th", header, scope="col") for header in headers))
+    body = []
+    for first, *rest in rows:
+        body.append(element("tr", element("th", first, scope="row"), *(element("td", cell) for cell in rest)))
+    table = element("table", element("thead", head), element("tbody", *body))
+    return joined([scroller(table, caption), element("p", caption, class_="more")])
+
+
+def scroller(table: Html, label: str) -> Html:
+    """Return a table in a box that scrolls sideways, by keyboard, too."""
+    return element("div", table, class_="scroll", tabindex="0", role="region", aria_label=label)

@@ -1,0 +1,100 @@
+"""The page itself: answer, table, pictures, evidence; nothing is loaded from anywhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from freezebench.report.page.answer import answer
+from freezebench.report.page.elements import Html, element, joined, section
+from freezebench.report.page.published import beside_the_notebook
+from freezebench.report.page.sections import (
+    data_card,
+    environment,
+    footnotes,
+    pictures,
+    protocol,
+    reproduce,
+)
+from freezebench.report.page.table import table
+from freezebench.report.page.together import together
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.report.picture import Missing, Picture
+    from freezebench.report.study import Study
+
+NO_PICTURES = (
+    "The pictures need matplotlib, which is not installed here. Install it with: "
+    "python -m pip install 'freezebench[report]'; then: python -m freezebench report DIR"
+)
+
+
+def page(
+    studies: Sequence[Study],
+    drawn: Sequence[Sequence[Picture | Missing]] | None,
+    common: Sequence[Picture | Missing] | None = None,
+) -> str:
+    """Return the report as one HTML page.
+
+    Args:
+        studies: At least one experiment.
+        drawn: Pictures of every experiment, in the same order; ``None``: nothing could be drawn here.
+        common: Pictures that show several experiments together.
+    """
+    style, script = _resource("page.css"), _resource("page.js")
+    bodies = [
+        _study(study, None if drawn is None else drawn[place], number=place + 1) for place, study in enumerate(studies)
+    ]
+    if len(studies) > 1:
+        bodies.insert(0, together(studies, common))
+    title = f"freezebench report: {', '.join(dict.fromkeys(str(study.settings.get('model')) for study in studies))}"
+    head = joined(
+        [
+            element("meta", charset="utf-8"),
+            element("meta", http_equiv="Content-Security-Policy", content=_policy(style, script)),
+            element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+            element("meta", name="color-scheme", content="light dark"),
+            element("title", title),
+            element("style", Html(style)),
+        ]
+    )
+    body = element("body", element("main", *bodies), element("script", Html(script)))
+    return f"<!doctype html>\n{element('html', element('head', head), body, lang='en')}\n"
+
+
+def _study(study: Study, drawn: Sequence[Picture | Missing] | None, *, number: int) -> Html:
+    """Return everything about one experiment."""
+    source = f" · {study.source}" if study.source else ""
+    return element(
+        "article",
+        element("header", element("h1", f"freezebench report · {study.summary.title}{source}")),
+        answer(study),
+        section("Figures", table(study)),
+        beside_the_notebook(study),
+        section("Pictures", element("p", NO_PICTURES) if drawn is None else pictures(drawn)),
+        data_card(study),
+        protocol(study),
+        environment(study),
+        footnotes(study),
+        reproduce(study),
+        id=f"experiment-{number}",
+    )
+
+
+def _resource(name: str) -> str:
+    return resources.files("freezebench.report.page").joinpath(name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """Return the content security policy: this style, this script, images in the page, nothing else."""
+    style_hash, script_hash = (
+        base64.b64encode(hashlib.sha256(content.encode()).digest()).decode("ascii") for content in (style, script)
+    )
+    return (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{style_hash}'; script-src 'sha256-{script_hash}'; "
+        "base-uri 'none'; form-action 'none'"
+    )

@@ -1,0 +1,90 @@
+"""Published: the notebook's figures beside a reproduction of it, with differences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freezebench.report.page.elements import Html, data_table, section
+from freezebench.report.reproduce import unlike
+from freezebench.report.training_metrics import METRICS, mean_of
+from freezebench.specs.published import PUBLISHED
+from freezebench.units import NOT_MEASURED
+
+if TYPE_CHECKING:
+    from freezebench.report.study import Study
+    from freezebench.report.training_metrics import Metric
+    from freezebench.specs.published import PublishedRun
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Figure:
+    """One figure that both sides have.
+
+    Attributes:
+        name: What the table calls it.
+        field: The notebook's.
+        metric: This run's.
+        factor: What the notebook's figure is multiplied by to be in the same unit.
+        digits: Decimals that are shown.
+    """
+
+    name: str
+    field: str
+    metric: Metric
+    factor: float = 1.0
+    digits: int = 1
+
+
+def _share(name: str, field: str) -> _Figure:
+    return _Figure(name=name, field=field, metric=METRICS[name], factor=100)
+
+
+_FIGURES = (
+    _share("test accuracy (%)", "test_accuracy"),
+    _share("test F1 (%)", "test_f1"),
+    _share("validation accuracy (%)", "validation_accuracy"),
+    _share("validation F1 (%)", "validation_f1"),
+    _Figure(name="validation loss (nats)", field="validation_loss", metric=METRICS["validation loss (nats)"], digits=3),
+    _Figure(name="training loss (nats)", field="train_loss", metric=METRICS["training loss (nats)"], digits=3),
+    # The notebook's runtime contains the evaluations between the epochs.
+    _Figure(
+        name="runtime with evaluations (s)", field="train_s", metric=lambda record: record.value("train_and_eval_s")
+    ),
+    _Figure(
+        name="trainable params (M)",
+        field="num_trainable_params",
+        metric=METRICS["trainable params (M)"],
+        factor=1e-6,
+        digits=2,
+    ),
+)
+_NOTE = (
+    "Notebook → this run (difference); this run's figures are means over its seeds, times are of different machines."
+)
+
+
+def beside_the_notebook(study: Study) -> Html | None:
+    """Return the comparison with the published figures; ``None`` for anything but the notebook's preset."""
+    if study.settings.get("preset") != "notebook":
+        return None
+    rows = [
+        [
+            result.freeze,
+            *(_cell(figure, PUBLISHED[result.freeze], mean_of(result.records, figure.metric)) for figure in _FIGURES),
+        ]
+        for result in study.results
+        if result.freeze in PUBLISHED
+    ]
+    note = f"{_NOTE} {unlike(study.settings)}"
+    headers = ["frozen", *(figure.name for figure in _FIGURES)]
+    return section("Beside the notebook's published figures", data_table(note, headers, rows))
+
+
+def _cell(figure: _Figure, published: PublishedRun, ours: float | None) -> str:
+    """Return one figure of both sides and its difference."""
+    theirs = figure.factor * float(getattr(published, figure.field))
+    if ours is None:
+        return f"{theirs:.{figure.digits}f} → {NOT_MEASURED}"
+    digits = figure.digits
+    return f"{theirs:.{digits}f} → {ours:.{digits}f} ({ours - theirs:+.{digits}f})"

@@ -1,0 +1,53 @@
+"""Pictures as bytes: whoever shows them needs to know nothing of what drew them."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+
+# Ink, muted ink, grid, paper, safe ground and blue: the colours that differ between light and dark; others suit both.
+LIGHT = ("#1f2329", "#5b6570", "#d9dee3", "#ffffff", "#e3f4ee", "#0072b2")
+DARK = ("#e7ebef", "#a3adb8", "#39424c", "#171b20", "#16352c", "#3f93d6")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """One picture.
+
+    Attributes:
+        name: Stem of its files.
+        title: What it shows.
+        caption: How to read it.
+        alt: What it says, for those who cannot see it.
+        svg: The drawing, on white.
+        png: The same in pixels, 300 per inch.
+    """
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    svg: str
+    png: bytes
+
+    def data_uri(self, *, dark: bool = False) -> str:
+        """Return the drawing as an image address: scripts inside an image never run, whatever a name holds."""
+        svg = self.svg
+        for light, other in zip(LIGHT, DARK, strict=True):
+            svg = svg.replace(light, other) if dark else svg
+        return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode("ascii")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Missing:
+    """A picture that cannot be drawn.
+
+    Attributes:
+        name: Stem that its files would have.
+        title: What it would show.
+        reason: Why it is not there, and what to do.
+    """
+
+    name: str
+    title: str
+    reason: str

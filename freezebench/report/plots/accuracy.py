@@ -1,0 +1,167 @@
+"""Accuracy: the drop per configuration with intervals and margin, and beside the notebook's published figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freezebench.report.picture import Missing, Picture
+from freezebench.report.plots.style import (
+    BLUE,
+    GREEN,
+    INK,
+    MUTED,
+    ORANGE,
+    SAFE,
+    VERDICTS,
+    VERMILLION,
+    last_frozen,
+    picture,
+)
+from freezebench.report.reproduce import unlike
+from freezebench.specs.published import PUBLISHED
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from freezebench.report.rows import Row
+    from freezebench.report.study import Study
+    from freezebench.verdicts.judge import ConfigurationResult
+
+
+def drops(study: Study) -> Picture | Missing:
+    """Return the accuracy drop of every configuration with its interval, its seeds and the margin."""
+    title = "Accuracy drop against no freezing"
+    shown = [(result, row) for result, row in zip(study.results, study.rows, strict=True) if row.drop_pp is not None]
+    if not shown:
+        return Missing(name="drop", title=title, reason="no configuration but the baseline gave an accuracy")
+    alpha = next(result.verdict.alpha for result, _ in shown if result.verdict)
+    level = f"{100 * (1 - 2 * alpha):.0f} %"
+    has_seeds = all(row.num_seeds > 1 for _, row in shown)
+    covers = "seeds and sentences" if has_seeds else "sentences alone, since one seed says nothing of others"
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        lowest = min(min(0.0, row.lower_pp or 0.0) for _, row in shown)
+        axes.axvspan(lowest - 100, study.margin_pp, color=SAFE, lw=0, zorder=0)
+        axes.axvline(0, color=MUTED, lw=0.9)
+        axes.axvline(study.margin_pp, color=GREEN, lw=1.2, ls=(0, (4, 2)))
+        for place, (result, row) in enumerate(shown):
+            _drop(axes, place, result, row)
+        axes.set_yticks(range(len(shown)), [row.freeze for _, row in shown])
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.set_ylim(len(shown) - 0.5, -0.6)
+        axes.set_xlim(_limits(study.margin_pp, [row for _, row in shown], shown))
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel("drop of test accuracy (percentage points, right is worse)")
+        axes.text(
+            study.margin_pp, 1.01, f" margin {study.margin_pp:g}", transform=axes.get_xaxis_transform(), color=GREEN,
+            ha="center", va="bottom", fontsize=8,
+        )  # fmt: skip
+        has_limits = any(row.limit_pp is not None for _, row in shown)
+        _verdict_legend(figure, [row.verdict for _, row in shown], has_limits=has_limits)
+
+    figures = "; ".join(
+        f"{row.freeze} {row.drop_pp:+.1f} [{row.lower_pp:+.1f}, {row.upper_pp:+.1f}]" for _, row in shown
+    )
+    return picture(
+        "drop",
+        title,
+        caption=(
+            f"Mark: mean over the seeds; bar: {level} interval over new {covers}; dots: one seed each. "
+            "A configuration is safe when its whole bar lies in the green band, below the margin."
+        ),
+        alt=f"Drop in percentage points with its {level} interval: {figures}. Margin {study.margin_pp:g}.",
+        height=1.45 + 0.33 * len(shown),
+        paint=paint,
+    )
+
+
+def _limits(margin_pp: float, rows: list[Row], shown: list[tuple[ConfigurationResult, Row]]) -> tuple[float, float]:
+    """Return the range of the axis: every interval, every seed, zero and the margin."""
+    values = [0.0, margin_pp * 1.15]
+    values += [bound for row in rows for bound in (row.lower_pp, row.upper_pp) if bound is not None]
+    values += [drop for result, _ in shown for drop in seed_drops(result)]
+    room = 0.04 * (max(values) - min(values))
+    return min(values) - room, max(values) + room
+
+
+def seed_drops(result: ConfigurationResult) -> list[float]:
+    """Return the drop of every seed against the same seed without freezing, in percentage points."""
+    pairs = zip(result.baseline, result.records, strict=False)
+    return [100 * (base.test.accuracy - own.test.accuracy) for base, own in pairs if base.test and own.test]
+
+
+def _drop(axes: Axes, place: int, result: ConfigurationResult, row: Row) -> None:
+    """Draw one configuration."""
+    _, color, marker = VERDICTS[row.verdict]
+    axes.plot([row.lower_pp or 0.0, row.upper_pp or 0.0], [place, place], color=color, lw=2.6, alpha=0.85)
+    seeds = seed_drops(result)
+    axes.plot(seeds, [place + 0.27] * len(seeds), ls="", marker=".", ms=4.5, color=MUTED, alpha=0.9)
+    axes.plot([row.drop_pp or 0.0], [place], marker=marker, ms=7, color=color, mec="white", mew=0.8)
+    if row.limit_pp is not None:
+        axes.plot([row.limit_pp], [place], marker="|", ms=11, mew=1.4, color=INK)
+
+
+def _verdict_legend(figure: Figure, verdicts: list[str], *, has_limits: bool) -> None:
+    """Write which mark means which verdict, and what the small marks are."""
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color=color, marker=marker, lw=2.2, ms=6, label=word)
+        for key, (word, color, marker) in VERDICTS.items()
+        if key in verdicts
+    ]
+    handles.append(Line2D([], [], color=MUTED, marker=".", ls="", label="one seed"))
+    if has_limits:
+        handles.append(Line2D([], [], color=INK, marker="|", ms=9, mew=1.4, ls="", label="asserted limit"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, handletextpad=0.5, columnspacing=1.1)
+
+
+def beside_the_notebook(study: Study) -> Picture | Missing:
+    """Return test accuracy and speed-up of every rung beside the notebook's published figures."""
+    title = "Beside the notebook's published figures"
+    rows = [row for row in study.rows if row.freeze in PUBLISHED and row.accuracy is not None]
+    if not rows:
+        return Missing(name="published", title=title, reason="none of the notebook's configurations was run")
+    baseline = PUBLISHED["none"].train_s
+    published = [PUBLISHED[row.freeze] for row in rows]
+
+    def paint(figure: Figure) -> None:
+        accuracy, difference, speed = figure.subplots(3, 1, sharex=True, height_ratios=(3, 1.6, 2))
+        places = list(range(len(rows)))
+        ours = [100 * (row.accuracy or 0.0) for row in rows]
+        theirs = [100 * one.test_accuracy for one in published]
+        accuracy.plot(places, theirs, marker="s", color=ORANGE, label="notebook (2023, 1 seed)")
+        accuracy.plot(places, ours, marker="o", color=BLUE, label="this run")
+        accuracy.set_ylabel("test accuracy (%)")
+        gaps = [own - other for own, other in zip(ours, theirs, strict=True)]
+        difference.bar(places, gaps, width=0.55, color=[BLUE if gap >= 0 else VERMILLION for gap in gaps])
+        difference.axhline(0, color=MUTED, lw=0.9)
+        difference.set_ylabel("difference\n(points)")
+        speed.plot(places, [baseline / one.train_s for one in published], marker="s", color=ORANGE)
+        timed = [(place, row.speedup) for place, row in zip(places, rows, strict=True) if row.speedup is not None]
+        speed.plot([place for place, _ in timed], [value for _, value in timed], marker="o", color=BLUE)
+        speed.set_ylabel("speed-up (×)")
+        speed.set_yscale("log")
+        speed.yaxis.set_major_formatter("{x:g}")
+        speed.yaxis.set_minor_formatter("{x:g}")
+        speed.set_xticks(places, [last_frozen(row.freeze) for row in rows])
+        speed.set_xlabel("last frozen layer (–: nothing, e: the embeddings alone)")
+        figure.legend(*accuracy.get_legend_handles_labels(), loc="outside upper center", ncols=2)
+
+    gaps = "; ".join(
+        f"{row.freeze} {100 * ((row.accuracy or 0.0) - one.test_accuracy):+.1f}"
+        for row, one in zip(rows, published, strict=True)
+    )
+    return picture(
+        "published",
+        title,
+        caption=(
+            "Test accuracy and its difference, and the speed-up over no freezing, each on its own hardware. "
+            f"{unlike(study.settings)}"
+        ),
+        alt=f"Test accuracy minus the notebook's, in percentage points: {gaps}.",
+        height=5.2,
+        paint=paint,
+    )

@@ -1,0 +1,255 @@
+"""Costs: accuracy against time, memory and energy, trainable parameters, and power and memory over time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from freezebench.records.headline import headline_metrics
+from freezebench.report.picture import Missing, Picture
+from freezebench.report.plots.style import (
+    BLUE,
+    INK,
+    MUTED,
+    VERDICTS,
+    between,
+    label_points,
+    picture,
+    ramp,
+)
+from freezebench.report.reasons import why_not_measured
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.figure import Figure
+
+    from freezebench.records.run_record import RunRecord
+    from freezebench.report.rows import Row
+    from freezebench.report.study import Study
+
+_GIB = 2.0**30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """A cost that accuracy is traded for.
+
+    Attributes:
+        name: ``time``, ``memory`` or ``energy``.
+        field: Its figure in a row.
+        axis: What the axis says.
+        scale: How many of the record's units make one of the axis's.
+    """
+
+    name: str
+    field: str
+    axis: str
+    scale: float = 1.0
+
+
+COSTS = (
+    Cost(name="time", field="train_s", axis="train time (s)"),
+    Cost(name="memory", field="peak_memory_bytes", axis="peak memory (GiB)", scale=_GIB),
+    Cost(name="energy", field="energy_j", axis="energy of training (J)"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantity:
+    """Something that was sampled over time.
+
+    Attributes:
+        name: ``power`` or ``memory``.
+        metrics: Names of its series, the preferred one first.
+        axis: What the axis says.
+        scale: How many of the series's units make one of the axis's.
+    """
+
+    name: str
+    metrics: tuple[str, ...]
+    axis: str
+    scale: float = 1.0
+
+
+QUANTITIES = (
+    Quantity(name="power", metrics=("power_w", "cpu_power_w"), axis="power (W)"),
+    Quantity(name="memory", metrics=("device_used_bytes", "rss_bytes"), axis="memory in use (GiB)", scale=_GIB),
+)
+
+
+def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
+    """Return the positions of the points (cost, accuracy) that no other one beats in both, cheapest first."""
+    best = float("-inf")
+    front = []
+    for position in sorted(range(len(points)), key=lambda position: (points[position][0], -points[position][1])):
+        if points[position][1] > best:
+            front.append(position)
+            best = points[position][1]
+    return front
+
+
+def trade_off(study: Study, cost: Cost) -> Picture | Missing:
+    """Return accuracy against one cost, with the Pareto front."""
+    name, title = f"tradeoff_{cost.name}", f"Accuracy against {cost.name}"
+    metric = dict(zip(("memory", "energy"), headline_metrics(study.records), strict=True)).get(cost.name, "train_s")
+    shown: list[tuple[Row, float, float]] = []
+    for row in study.rows:
+        value = getattr(row, cost.field)
+        if value is not None and row.accuracy is not None:
+            shown.append((row, value / cost.scale, 100 * row.accuracy))
+    if not shown:
+        return Missing(name=name, title=title, reason=why_not_measured(study.records, metric))
+    seeds = [
+        (value / cost.scale, 100 * record.test.accuracy)
+        for record in study.records
+        if record.test and (value := record.value(metric)) is not None
+    ]
+    front = pareto([(x, y) for _, x, y in shown])
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.plot([x for x, _ in seeds], [y for _, y in seeds], ls="", marker=".", ms=4, color=MUTED, alpha=0.7)
+        axes.plot(
+            [shown[position][1] for position in front], [shown[position][2] for position in front],
+            color=BLUE, lw=1.4, label="Pareto front", zorder=1.5,
+        )  # fmt: skip
+        for position, (row, x, y) in enumerate(shown):
+            _, color, marker = VERDICTS[row.verdict]
+            is_best = position in front
+            axes.plot([x], [y], marker=marker, ms=7.5, color=color if is_best else "none", mec=color, mew=1.3, zorder=3)
+        axes.margins(0.12, 0.14)
+        axes.set_xlim(left=max(0.0, axes.get_xlim()[0]))
+        axes.set_xlabel(f"{cost.axis}, left is better")
+        axes.set_ylabel("test accuracy (%)")
+        _trade_off_legend(figure, [row.verdict for row, _, _ in shown])
+        line = between([shown[position][1:] for position in front])
+        label_points(axes, [(x, y, row.freeze) for row, x, y in shown], [*line, *seeds])
+
+    best = ", ".join(shown[position][0].freeze for position in front)
+    return picture(
+        name,
+        title,
+        caption=(
+            "Filled marks lie on the Pareto front: nothing else is both cheaper and more accurate. "
+            "Small dots: one seed each."
+        ),
+        alt=f"On the Pareto front of accuracy and {cost.name}: {best}.",
+        height=3.5,
+        paint=paint,
+    )
+
+
+def _trade_off_legend(figure: Figure, verdicts: list[str]) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color=color, marker=marker, ls="", ms=6, label=word)
+        for key, (word, color, marker) in VERDICTS.items()
+        if key in verdicts
+    ]
+    handles.append(Line2D([], [], color=BLUE, lw=1.4, label="Pareto front"))
+    handles.append(Line2D([], [], color=MUTED, marker=".", ls="", label="one seed"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.2)
+
+
+def parameters(study: Study) -> Picture | Missing:
+    """Return the number of trainable parameters of every configuration."""
+    rows = [row for row in study.rows if row.num_trainable_params is not None]
+    if not rows:
+        return Missing(name="parameters", title="Trainable parameters", reason="no run came to its end")
+    counts = [(row.num_trainable_params or 0) / 1e6 for row in rows]
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        places = range(len(rows))
+        axes.barh(places, counts, height=0.62, color=BLUE)
+        for place, row, count in zip(places, rows, counts, strict=True):
+            share = f"{100 * (row.trainable_fraction or 0.0):.1f} %"
+            axes.annotate(share, (count, place), (4, 0), textcoords="offset points", va="center", fontsize=8, color=INK)
+        axes.set_yticks(places, [row.freeze for row in rows])
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.set_xlim(0, max(counts) * 1.16)
+        axes.set_xlabel("trainable parameters (millions)")
+
+    figures = "; ".join(f"{row.freeze} {row.num_trainable_params:,}" for row in rows)
+    return picture(
+        "parameters",
+        "Trainable parameters",
+        caption="Beside each bar: the share of all parameters that still trains.",
+        alt=f"Trainable parameters: {figures}.",
+        height=0.85 + 0.3 * len(rows),
+        paint=paint,
+    )
+
+
+def over_time(study: Study, quantity: Quantity) -> Picture | Missing:
+    """Return power or memory over the time of training, one run per configuration."""
+    name, title = f"{quantity.name}_over_time", f"{quantity.name.capitalize()} over time"
+    lines = {result.freeze: _line(result.records, quantity) for result in study.results}
+    shown = {freeze: line for freeze, line in lines.items() if line is not None}
+    if not shown:
+        reason = why_not_measured(study.records, headline_metrics(study.records)[quantity.name == "power"])
+        return Missing(name=name, title=title, reason=f"nothing was sampled ({reason})")
+    colors = ramp(list(shown))
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        for freeze, line in shown.items():
+            axes.plot(line.times_s, line.values, color=colors[freeze], lw=1.3, marker=".", ms=2.5, label=freeze)
+        axes.set_xlabel("time of training, evaluations left out (s)")
+        axes.set_ylabel(quantity.axis)
+        axes.set_ylim(bottom=0)
+        figure.legend(loc="outside lower center", ncols=4, handlelength=1.2, columnspacing=1.1)
+
+    metric = next(iter(shown.values())).metric
+    return picture(
+        name,
+        title,
+        caption=f"One seed of every configuration, {_SERIES.get(metric, metric)}; lines end where training ends.",
+        alt=f"{title} for {', '.join(shown)}.",
+        height=3.2,
+        paint=paint,
+    )
+
+
+_SERIES = {
+    "power_w": "the GPU's power",
+    "cpu_power_w": "the power of the CPU packages",
+    "device_used_bytes": "memory in use on the GPU, whoever uses it",
+    "rss_bytes": "the process's resident memory",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """One run's samples of a quantity, its stretches of training one after the other."""
+
+    metric: str
+    times_s: list[float]
+    values: list[float]
+
+
+def _line(records: Sequence[RunRecord], quantity: Quantity) -> _Line | None:
+    """Return the samples of the first run that has any; evaluations between the stretches are left out."""
+    for record in records:
+        stretches = record.trace.get("stretches", [])
+        for metric in quantity.metrics:
+            series = [one for stretch in stretches for one in stretch["series"] if one["metric"] == metric]
+            if sum(len(one["times_s"]) for one in series) > 1:
+                return _joined(metric, series, quantity.scale)
+    return None
+
+
+def _joined(metric: str, series: Sequence[Mapping[str, Any]], scale: float) -> _Line:
+    """Return stretches as one line with a gap between them."""
+    times: list[float] = []
+    values: list[float] = []
+    for one in series:
+        start = times[-1] if times else 0.0
+        times += [start, *(start + time for time in one["times_s"])]
+        values += [math.nan, *(math.nan if value is None else value / scale for value in one["values"])]
+    return _Line(metric=metric, times_s=times, values=values)

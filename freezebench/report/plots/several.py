@@ -1,0 +1,115 @@
+"""Several experiments in one frame: before and after, or different models side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freezebench.report.picture import Missing, Picture
+from freezebench.report.plots.style import BLUE, GREEN, MUTED, ORANGE, SAFE, SKY, VERMILLION, picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.figure import Figure
+
+    from freezebench.report.study import Study
+
+_LOOKS = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "D"), (VERMILLION, "^"), (SKY, "v"), (MUTED, "P"))
+_SHARE = "share of the parameters that trains (%)"
+
+
+def drops(studies: Sequence[Study]) -> Picture | Missing:
+    """Return the accuracy drop of every experiment against the share of parameters that trains."""
+    title = "Accuracy drop, side by side"
+    lines = [_intervals(study) for study in studies]
+    if not any(lines):
+        return Missing(name="together_drop", title=title, reason="no configuration but baselines gave an accuracy")
+    margins = {study.margin_pp for study in studies}
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.axhline(0, color=MUTED, lw=0.9)
+        if len(margins) == 1:
+            axes.axhspan(-100, min(margins), color=SAFE, lw=0, zorder=0)
+        for place, line in enumerate(lines):
+            color, marker = _LOOKS[place % len(_LOOKS)]
+            # Two experiments of one model share their places: a little aside, both intervals can be read.
+            x = [share + 0.5 * place for share, *_ in line]
+            low = [drop - lower for _, drop, lower, _ in line]
+            high = [upper - drop for _, drop, _, upper in line]
+            axes.errorbar(
+                x, [drop for _, drop, _, _ in line], yerr=[low, high], color=color, marker=marker, ms=5.5, lw=1.3,
+                elinewidth=1.6, label=label(studies, place),
+            )  # fmt: skip
+        bounds = [value for line in lines for _, _, lower, upper in line for value in (lower, upper)]
+        room = 0.06 * (max(bounds) - min(bounds) + 1)
+        axes.set_ylim(min([0.0, *bounds]) - room, max([*bounds, *margins]) + room)
+        axes.invert_xaxis()
+        axes.set_xlabel(_SHARE)
+        axes.set_ylabel("drop (percentage points)")
+        figure.legend(loc="outside lower center", ncols=1)
+
+    return picture(
+        "together_drop",
+        title,
+        caption="Bars: intervals over new seeds and sentences. Further right, more is frozen. The band is the margin.",
+        alt=f"Accuracy drop against the share of trainable parameters for {len(studies)} experiments.",
+        height=3.4 + 0.17 * len(studies),
+        paint=paint,
+    )
+
+
+def _intervals(study: Study) -> list[tuple[float, float, float, float]]:
+    """Return share, drop, lower and upper bound of every configuration that has them."""
+    found = []
+    for row in study.rows:
+        share, drop, lower, upper = row.trainable_fraction, row.drop_pp, row.lower_pp, row.upper_pp
+        if share is not None and drop is not None and lower is not None and upper is not None:
+            found.append((100 * share, drop, lower, upper))
+    return found
+
+
+def speedups(studies: Sequence[Study]) -> Picture | Missing:
+    """Return the speed-up of every experiment against the share of parameters that trains."""
+    title = "Speed-up, side by side"
+    lines = [
+        [
+            (100 * row.trainable_fraction, row.speedup)
+            for row in study.rows
+            if row.trainable_fraction is not None and row.speedup is not None
+        ]
+        for study in studies
+    ]
+    if not any(lines):
+        return Missing(name="together_speedup", title=title, reason="no train time was measured")
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        for place, line in enumerate(lines):
+            color, marker = _LOOKS[place % len(_LOOKS)]
+            axes.plot(
+                [x for x, _ in line], [y for _, y in line], color=color, marker=marker, ms=5.5, lw=1.3,
+                label=label(studies, place),
+            )  # fmt: skip
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}×")
+        axes.invert_xaxis()
+        axes.set_xlabel(_SHARE)
+        axes.set_ylabel("speed-up over its own baseline (×)")
+        figure.legend(loc="outside lower center", ncols=1)
+
+    return picture(
+        "together_speedup",
+        title,
+        caption="Train time without freezing over train time, each on its own machine. Further right, more is frozen.",
+        alt=f"Speed-up against the share of trainable parameters for {len(studies)} experiments.",
+        height=3.4 + 0.17 * len(studies),
+        paint=paint,
+    )
+
+
+def label(studies: Sequence[Study], place: int) -> str:
+    """Return what a legend calls an experiment: short, and different for each."""
+    study = studies[place]
+    text = f"{place + 1}: {study.settings.get('model')} on {dict(study.settings.get('data') or {}).get('source')}"
+    return text if len(text) <= 52 else text[:51] + "…"  # noqa: PLR2004 - what the figure has room for

@@ -1,0 +1,166 @@
+"""Style: figures of one column's width in colours that colour-blind people tell apart, as SVG and PNG."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from freezebench.report.picture import LIGHT, Picture
+from freezebench.specs.freeze import FreezeSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.text import Text
+
+INK, MUTED, GRID, PAPER, SAFE, BLUE = LIGHT
+# Okabe & Ito (2008): eight colours that hold for every common kind of colour blindness.
+SKY, GREEN, ORANGE, VERMILLION = "#56b4e9", "#009e73", "#e69f00", "#d55e00"
+# A verdict has a shape, too: colour alone would not do.
+VERDICTS = {
+    "baseline": ("baseline", MUTED, "s"),
+    "non_inferior": ("non-inferior", GREEN, "o"),
+    "inconclusive": ("inconclusive", ORANGE, "D"),
+    "inferior": ("inferior", VERMILLION, "X"),
+    "invalid": ("invalid", MUTED, "x"),
+}
+# Half a column's width more than the 3.4 inches of a journal: small print stays legible when it is scaled down.
+WIDTH = 4.4
+_SETTINGS: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8.5,
+    "axes.titlesize": 8.5,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8.5,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GRID,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "text.color": INK,
+    # A dollar in a model's name is no formula.
+    "text.parse_math": False,
+    "xtick.color": GRID,
+    "ytick.color": GRID,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "figure.facecolor": PAPER,
+    "savefig.facecolor": PAPER,
+    "lines.solid_capstyle": "round",
+    "svg.fonttype": "path",
+    # The same figures give the same bytes.
+    "svg.hashsalt": "freezebench",
+}
+
+
+def picture(
+    name: str, title: str, *, caption: str, alt: str, height: float, paint: Callable[[Figure], None]
+) -> Picture:
+    """Return a picture of one column's width.
+
+    Args:
+        name: Stem of its files.
+        title: What it shows.
+        caption: How to read it.
+        alt: What it says, for those who cannot see it.
+        height: Height in inches.
+        paint: Draws on the figure.
+    """
+    svg, png = io.StringIO(), io.BytesIO()
+    with mpl.rc_context(_SETTINGS):
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        FigureCanvasAgg(figure)
+        paint(figure)
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(png, format="png", dpi=300, metadata={"Software": None})
+    return Picture(name=name, title=title, caption=caption, alt=alt, svg=svg.getvalue(), png=png.getvalue())
+
+
+def ramp(names: Sequence[str]) -> dict[str, str]:
+    """Return a colour for every configuration, from blue (nothing frozen) to vermillion (the most)."""
+    stops = [mpl.colors.to_rgb(color) for color in (BLUE, SKY, GREEN, ORANGE, VERMILLION)]
+    colors = {}
+    for index, name in enumerate(names):
+        place = index / max(len(names) - 1, 1) * (len(stops) - 1)
+        low = min(int(place), len(stops) - 2)
+        red, green, blue = (a + (b - a) * (place - low) for a, b in zip(stops[low], stops[low + 1], strict=True))
+        colors[name] = mpl.colors.to_hex((red, green, blue))
+    return colors
+
+
+def rungs(names: Sequence[str]) -> list[str]:
+    """Return those configurations that are rungs of the ladder, in their order."""
+    return [name for name in names if FreezeSpec.parse(name).is_prefix]
+
+
+def last_frozen(name: str) -> str:
+    """Return the last frozen layer of a rung, as an axis has room for it: ``–`` for none, ``e`` for the embeddings."""
+    spec = FreezeSpec.parse(name)
+    return str(spec.layers[-1]) if spec.layers else "–" if spec.is_none else "e"
+
+
+def note(axes: Axes, text: str) -> None:
+    """Write a remark where there is nothing to draw."""
+    axes.set_axis_off()
+    lines = textwrap.fill(text, 58)
+    axes.text(0.5, 0.5, lines, transform=axes.transAxes, ha="center", va="center", color=MUTED)
+
+
+def label_points(
+    axes: Axes, points: Sequence[tuple[float, float, str]], obstacles: Sequence[tuple[float, float]]
+) -> None:
+    """Write labels beside points so that they cover neither each other, a point nor an obstacle, as far as possible."""
+    axes.figure.canvas.draw()
+    spots = axes.transData.transform([*((x, y) for x, y, _ in points), *obstacles])
+    frame = axes.get_window_extent()
+    taken: list[Any] = []
+
+    def cost(label: Text, offset: tuple[int, int]) -> float:
+        box = label.get_window_extent()
+        outside = box.x0 < frame.x0 or box.x1 > frame.x1 + 2 or box.y1 > frame.y1 + 2 or box.y0 < frame.y0
+        covered = sum(bool(box.overlaps(other)) for other in taken)
+        covered += sum(bool(box.contains(x, y)) for x, y in spots)
+        return 1000.0 * bool(outside) + 10 * covered + abs(offset[0]) / 10 + abs(offset[1]) / 5
+
+    for x, y, text in points:
+        labels = [(cost(label, offset), label) for label, offset in _candidates(axes, text, (x, y))]
+        best = min(labels, key=lambda one: one[0])[1]
+        taken.append(best.get_window_extent())
+        for _, label in labels:
+            if label is not best:
+                label.remove()
+
+
+def _candidates(axes: Axes, text: str, point: tuple[float, float]) -> Iterator[tuple[Text, tuple[int, int]]]:
+    """Write a label at every place around its point where it could stand, with its offset."""
+    for dx, ha in ((7, "left"), (-7, "right"), (0, "center")):
+        for dy, va in ((0, "center"), (6, "bottom"), (-6, "top"), (14, "bottom"), (-14, "top")):
+            if dx or dy:
+                label = axes.annotate(
+                    text, point, (dx, dy), textcoords="offset points", ha=ha, va=va, fontsize=7.5, color=INK
+                )
+                yield label, (dx, dy)
+
+
+def between(points: Sequence[tuple[float, float]], num: int = 25) -> list[tuple[float, float]]:
+    """Return places along a line through points, for labels to keep away from."""
+    found = []
+    for (x, y), (next_x, next_y) in itertools.pairwise(points):
+        shares = [step / num for step in range(1, num)]
+        found += [(x + (next_x - x) * share, y + (next_y - y) * share) for share in shares]
+    return found

@@ -1,0 +1,125 @@
+"""Training: every metric of the notebook against the last frozen layer, and the losses."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING
+
+from freezebench.report.picture import Missing, Picture
+from freezebench.report.plots.style import BLUE, MUTED, last_frozen, note, picture, ramp, rungs
+from freezebench.report.training_metrics import METRICS, values
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from freezebench.records.run_record import RunRecord
+    from freezebench.report.study import Study
+
+_WINDOWS = 10  # a smoothed loss curve averages over a tenth of its steps
+_WIDE = 20.0  # values that differ by more than this factor need a logarithmic axis
+
+
+def metrics(study: Study) -> Picture | Missing:
+    """Return small multiples of every metric against the last frozen layer, with every seed."""
+    title = "Every metric against the last frozen layer"
+    names = rungs([row.freeze for row in study.rows])
+    runs = {result.freeze: [record for record in result.records if record.is_valid] for result in study.results}
+    names = [name for name in names if runs[name]]
+    if not names:
+        return Missing(name="metrics", title=title, reason="no rung of the ladder came to its end")
+
+    def paint(figure: Figure) -> None:
+        grid = figure.subplots(len(METRICS) // 2, 2, sharex=True)
+        for axes, (metric, read) in zip(grid.flat, METRICS.items(), strict=True):
+            axes.set_title(metric)
+            _metric(axes, [values(runs[name], read) for name in names])
+            axes.set_xticks(range(len(names)), [last_frozen(name) for name in names])
+            axes.set_xlim(-0.4, len(names) - 0.6)
+        figure.supxlabel("last frozen layer (–: nothing, e: the embeddings alone)", fontsize=8.5)
+
+    return picture(
+        "metrics",
+        title,
+        caption=(
+            "The metrics of the notebook. Line: mean over the seeds; dots: one seed each. "
+            "Validation figures are those of the epoch whose weights were kept."
+        ),
+        alt=f"Ten metrics for {', '.join(names)}; the table holds the main ones.",
+        height=7.4,
+        paint=paint,
+    )
+
+
+def _metric(axes: Axes, measured: Sequence[Sequence[float]]) -> None:
+    """Draw one metric: mean and seeds."""
+    if not any(measured):
+        note(axes, "not measured")
+        return
+    places = [place for place, some in enumerate(measured) if some]
+    axes.plot(places, [statistics.fmean(measured[place]) for place in places], color=BLUE, lw=1.5, marker="o", ms=3.5)
+    dots = [(place, value) for place, some in enumerate(measured) for value in some]
+    axes.plot([x for x, _ in dots], [y for _, y in dots], ls="", marker=".", ms=3.5, color=MUTED, alpha=0.8, zorder=3)
+    lowest, highest = min(y for _, y in dots), max(y for _, y in dots)
+    if lowest > 0 and highest / lowest > _WIDE:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+
+
+def losses(study: Study) -> Picture | Missing:
+    """Return training loss by step and validation loss by epoch."""
+    title = "Loss curves"
+    runs = {result.freeze: [record for record in result.records if record.step_losses] for result in study.results}
+    shown = {freeze: records for freeze, records in runs.items() if records}
+    if not shown:
+        return Missing(name="loss", title=title, reason="no run took a step")
+    colors = ramp(list(shown))
+
+    def paint(figure: Figure) -> None:
+        train, validation = figure.subplots(2, 1)
+        for freeze, records in shown.items():
+            curves = [_smoothed(record.step_losses) for record in records]
+            for curve in curves:
+                train.plot(*_steps(curve, records[0]), color=colors[freeze], lw=0.5, alpha=0.25)
+            train.plot(*_steps(_mean(curves), records[0]), color=colors[freeze], lw=1.5, label=freeze)
+            epochs = _mean([[epoch.validation.loss for epoch in record.epochs] for record in records])
+            validation.plot(range(1, len(epochs) + 1), epochs, color=colors[freeze], lw=1.5, marker="o", ms=4)
+        train.set_ylabel("training loss (nats)")
+        train.set_xlabel("step")
+        validation.set_ylabel("validation loss (nats)")
+        validation.set_xlabel("epoch")
+        validation.xaxis.get_major_locator().set_params(integer=True)
+        figure.legend(
+            *train.get_legend_handles_labels(), loc="outside lower center", ncols=4, handlelength=1.2, columnspacing=1.1
+        )
+
+    return picture(
+        "loss",
+        title,
+        caption=(
+            "Training loss: moving average over a tenth of the steps; thin lines: one seed each, thick: their mean. "
+            "Validation loss: mean over the seeds."
+        ),
+        alt=f"Training loss by step and validation loss by epoch for {', '.join(shown)}.",
+        height=5.2,
+        paint=paint,
+    )
+
+
+def _smoothed(losses: Sequence[float]) -> list[float]:
+    """Return the moving average of the losses, one value per full window."""
+    width = max(1, len(losses) // _WINDOWS)
+    return [statistics.fmean(losses[start : start + width]) for start in range(len(losses) - width + 1)]
+
+
+def _mean(curves: Sequence[Sequence[float]]) -> list[float]:
+    """Return the mean curve, as long as the shortest one."""
+    return [statistics.fmean(values) for values in zip(*curves, strict=False)]
+
+
+def _steps(curve: Sequence[float], record: RunRecord) -> tuple[range, Sequence[float]]:
+    """Return the number of the last step behind every value, and the values."""
+    first = len(record.step_losses) - len(curve) + 1
+    return range(first, first + len(curve)), curve

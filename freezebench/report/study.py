@@ -1,0 +1,174 @@
+"""Study: one experiment's settings and results as page and pictures show them, of this session or read from a file."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, get_args
+
+from freezebench.errors import FreezebenchError, RecordError
+from freezebench.records.files import plain
+from freezebench.records.run_record import RunRecord
+from freezebench.records.saved_files import REPORT_FILE, REPORT_SCHEMA, read_content
+from freezebench.report.rows import row
+from freezebench.report.sentences import judged_ladder
+from freezebench.report.tables import Summary
+from freezebench.specs.freeze import FreezeSpec
+from freezebench.verdicts.gate import Part
+from freezebench.verdicts.judge import ConfigurationResult
+from freezebench.verdicts.noninferiority import Outcome, Verdict, deepest_safe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from freezebench.report.rows import Row
+    from freezebench.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """One experiment.
+
+    Attributes:
+        source: Where it was read from; empty for the session at hand.
+        settings: What was asked for, in JSON's types.
+        summary: What came out.
+    """
+
+    source: str
+    settings: Mapping[str, Any]
+    summary: Summary
+
+    @classmethod
+    def of(cls, settings: Settings, summary: Summary) -> Study:
+        """Return this session's results as a study."""
+        return cls(source="", settings=plain(settings), summary=summary)
+
+    @property
+    def margin_pp(self) -> float:
+        """Decision margin in percentage points."""
+        return float(self.settings["margin_pp"])
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The figures of every configuration, least frozen first."""
+        return self.summary.rows
+
+    @property
+    def results(self) -> tuple[ConfigurationResult, ...]:
+        """The results of every configuration, in the same order."""
+        return self.summary.results
+
+    @property
+    def records(self) -> list[RunRecord]:
+        """Every run that came to its end."""
+        return [record for result in self.results for record in result.records if record.is_valid]
+
+    @property
+    def deepest(self) -> Row | None:
+        """The figures of the deepest safe prefix; ``None`` if none is shown to be safe."""
+        ladder = judged_ladder(self.results)
+        name = deepest_safe(ladder) if ladder else None
+        return next((one for one in self.rows if one.freeze == name), None)
+
+
+def read_studies(path: Path) -> list[Study]:
+    """Return the experiments of a report folder or of its ``report.json``.
+
+    Raises:
+        RecordError: If the file is missing, damaged, foreign, or of a schema that this version does not know.
+    """
+    file = path / REPORT_FILE if path.is_dir() else path
+    try:
+        return [_study(str(path), experiment) for experiment in _experiments(read_content(file))]
+    except RecordError as error:
+        raise RecordError(f"{file}: {str(error).rstrip('.')}.") from error
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, IndexError, FreezebenchError) as error:
+        # Whatever is wrong inside the file, it is the file that has to be looked at.
+        raise RecordError(f"{file}: is no report of freezebench: {error!r}.") from error
+
+
+def _experiments(content: Any) -> list[Any]:
+    """Return the experiments of a file's content.
+
+    Raises:
+        RecordError: If it is no report that this version reads.
+    """
+    if not isinstance(content, dict) or not isinstance(content.get("experiments"), list):
+        raise RecordError(_foreign(content))
+    if content.get("schema") != REPORT_SCHEMA:
+        raise RecordError(
+            f"report of schema {content.get('schema')!r}, this version of freezebench reads {REPORT_SCHEMA}"
+        )
+    if not content["experiments"]:
+        raise RecordError("holds no experiment: no configuration had come to its end")
+    return list(content["experiments"])
+
+
+def _foreign(content: Any) -> str:
+    """Return what is wrong with a file that is no report."""
+    needed = "Give a folder that --freeze-report wrote, or its report.json"
+    if isinstance(content, dict) and isinstance(content.get("benchmarks"), list):
+        return (
+            "is a pytest-benchmark file, which keeps no losses, epochs or power of the runs, so no page can be made "
+            f"of it (python -m freezebench compare reads it). {needed}"
+        )
+    return f"is no report of freezebench. {needed}"
+
+
+def _study(source: str, experiment: Mapping[str, Any]) -> Study:
+    """Return one experiment of a report."""
+    configurations = experiment["configurations"]
+    runs = {one["freeze"]: [RunRecord.from_json(run) for run in one["runs"]] for one in configurations}
+    unfrozen = {record.spec.seed: record for record in runs.get("none", [])}
+    results = [_result(one, runs[one["freeze"]], unfrozen) for one in configurations]
+    results.sort(key=lambda result: FreezeSpec.parse(result.freeze).frozen_order)
+    settings = experiment["settings"]
+    if not isinstance(settings, dict) or not _is_figure(settings["margin_pp"]) or not results:
+        raise RecordError("holds an experiment without settings or results")
+    return Study(
+        source=source,
+        settings=settings,
+        summary=Summary(
+            title=str(experiment["title"]),
+            results=tuple(results),
+            rows=tuple(row(result) for result in results),
+            lines=tuple(str(line) for line in experiment["lines"]),
+        ),
+    )
+
+
+def _result(
+    saved: Mapping[str, Any], records: Sequence[RunRecord], unfrozen: Mapping[int, RunRecord]
+) -> ConfigurationResult:
+    """Return one configuration's result; its verdicts are those that were given then."""
+    freeze = str(FreezeSpec.parse(saved["freeze"]))
+    return ConfigurationResult(
+        freeze=freeze,
+        records=tuple(records),
+        baseline=tuple(unfrozen[record.spec.seed] for record in records if record.spec.seed in unfrozen),
+        verdict=_verdict(saved["verdict_at_margin"]),
+        gate=_verdict(saved["verdict_at_limit"]),
+        broken=None if saved["broken"] is None else str(saved["broken"]),
+        warnings=tuple(str(warning) for warning in saved["warnings"]),
+        # Reports of the first versions did not keep them.
+        parts=tuple(Part(**part) for part in saved.get("parts", ())),
+    )
+
+
+def _verdict(saved: Mapping[str, Any] | None) -> Verdict | None:
+    """Return a verdict from its JSON form."""
+    if saved is None:
+        return None
+    if saved["outcome"] not in get_args(Outcome):
+        raise RecordError(f"unknown outcome of a verdict: {str(saved['outcome'])[:40]}")
+    for field in fields(Verdict):
+        value = saved[field.name]
+        if field.name not in ("outcome", "reason") and value is not None and not _is_figure(value):
+            raise RecordError(f"{field.name} of a verdict is no number: {str(value)[:40]}")
+    return Verdict(**saved)
+
+
+def _is_figure(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,237 @@
+"""The page: the answer first, everything else under it, and nothing from outside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+import made_up
+from freezebench.report.page.answer import in_words
+from freezebench.report.page.bars import histogram
+from freezebench.report.page.elements import Html, element, text
+from freezebench.report.page.page import NO_PICTURES, page
+from freezebench.report.picture import Missing, Picture
+from freezebench.report.plots import draw
+from freezebench.report.study import Study
+from studies import broken_study, study
+
+HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
+PICTURE = Picture(name="drop", title="Drop", caption="how to read", alt="in words", svg="<svg/>", png=b"")
+
+
+class _Outline(HTMLParser):
+    """What a page is made of: tags with attributes, and the text that people read."""
+
+    def __init__(self, content: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.read: list[str] = []
+        self._open: list[str] = []
+        self.feed(content)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag."""
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("img", "meta", "br"):
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Note that every element is closed in its turn."""
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Note what is read."""
+        if self._open and self._open[-1] not in ("style", "script"):
+            self.read.append(data)
+
+    @property
+    def text(self) -> str:
+        """All text, white space folded."""
+        return " ".join(" ".join(self.read).split())
+
+
+def _made(one: Study) -> _Outline:
+    return _Outline(page([one], [[PICTURE]]))
+
+
+def test_the_first_lines_are_the_answer() -> None:
+    """Deepest safe prefix, what it saves in time, memory and energy, and with which certainty."""
+    content = _made(study()).text
+    start = content.index("Freeze the embeddings and layer 0: accuracy stays within 2 points.")
+    answer = content[start : content.index("Figures")]
+    for part in (
+        "Deepest safe prefix: emb+L0 is within 2 points",
+        "3.00× as fast: 10.0 s → 3.33 s",
+        "50 % less",
+        "peak memory: 4.00 GiB → 2.00 GiB",
+        "energy (±",
+        "95 % sure of a drop below",
+        "3 seeds × 400 sentences",
+    ):
+        assert part in answer
+    assert content.index("Deepest safe prefix") < content.index("Figures") < content.index("Pictures")
+
+
+def test_what_was_not_measured_is_shown_with_its_reason() -> None:
+    """Never a zero, never silence."""
+    one = study(everything=False)
+    content = _Outline(page([one], [[Missing(name="e", title="Accuracy against energy", reason="no meter")]])).text
+    assert f"Energy not measured {made_up.NO_RAPL}" in content
+    assert "Not measured: no meter." in content
+    assert "not recorded by the version of freezebench that trained these runs" in content
+
+
+def test_an_answer_without_a_safe_prefix_says_so() -> None:
+    """Nothing is promised of runs that broke."""
+    content = _made(broken_study()).text
+    assert "No freezing is shown to cost less than 2 points of accuracy." in content
+    assert "nothing is known about it, since no run came to its end" in content
+
+
+def test_the_table_sorts_by_figures_and_without_a_mouse() -> None:
+    """Buttons in the headings, the figure behind every cell, nothing where nothing was measured."""
+    outline = _made(study(everything=False))
+    heads = [attributes for tag, attributes in outline.tags if tag == "th" and "aria-sort" in attributes]
+    assert len(heads) == 19
+    assert {head["aria-sort"] for head in heads} == {"none"}
+    assert sum(tag == "button" and "class" not in attributes for tag, attributes in outline.tags) == len(heads)
+    values = [attributes.get("data-value") for tag, attributes in outline.tags if tag == "td"]
+    assert repr(5.0) in values
+    assert None in values
+
+
+def test_data_card_environment_protocol_footnotes_and_command_are_there() -> None:
+    """With the figures of this experiment."""
+    one = study()
+    content = _made(one).text
+    for part in (
+        "7 of 400 test sentences also occur in train",
+        "2 of 50 validation sentences",
+        "60 (60.0 %)",
+        "words per training sentence: median 3",
+        "torch 2.13.0",
+        "batch size 32",
+        "seeds 42, 43, 44",
+        "pytest benchmarks --freeze-preset=embedded",
+    ):
+        assert part in content.replace("Words per", "words per")
+    for line in one.summary.lines:
+        assert line in content
+
+
+def test_hostile_names_labels_and_notes_are_text() -> None:
+    """Every text of the experiment is shown as it is and never becomes a tag."""
+    harmless = _made(study())
+    facts = made_up.record().data
+    assert facts is not None
+    facts = replace(facts, label_names=(HOSTILE, "b"), notes=(HOSTILE,))
+    one = study(flags={"model": HOSTILE, "data": HOSTILE}, data=facts, environment={HOSTILE: HOSTILE})
+    missing = Missing(name="x", title=HOSTILE, reason=HOSTILE)
+    content = page([replace(one, source=HOSTILE)], [[missing, replace(PICTURE, title=HOSTILE, alt=HOSTILE)]])
+    assert HOSTILE not in content
+    assert html.escape(HOSTILE) in content
+    outline = _Outline(content)
+    assert HOSTILE in outline.text
+    allowed = {tag for tag, _ in harmless.tags}
+    assert {tag for tag, _ in outline.tags} <= allowed
+    assert sum(tag == "script" for tag, _ in outline.tags) == 1
+    assert not [name for _, attributes in outline.tags for name in attributes if name.startswith("on")]
+
+
+def test_the_policy_allows_this_style_and_script_and_nothing_else() -> None:
+    """Hashes match what stands in the page; nothing is loaded from anywhere."""
+    content = page([study()], [draw(study())])
+    outline = _Outline(content)
+    policy = next(
+        str(attributes["content"]) for tag, attributes in outline.tags if attributes.get("http-equiv") and tag == "meta"
+    )
+    assert "default-src 'none'" in policy
+    for kind in ("style", "script"):
+        inner = re.findall(rf"<{kind}>(.*?)</{kind}>", content, re.DOTALL)
+        assert len(inner) == 1
+        digest = base64.b64encode(hashlib.sha256(inner[0].encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    addresses = [
+        str(value) for _, attributes in outline.tags for name, value in attributes.items() if name in ("src", "href")
+    ]
+    assert addresses
+    assert all(address.startswith(("data:image/svg+xml;base64,", "#")) for address in addresses)
+    # The policy would refuse them.
+    assert not [attributes for _, attributes in outline.tags if "style" in attributes]
+
+
+def test_without_matplotlib_the_page_says_how_to_get_the_pictures() -> None:
+    """The rest is there."""
+    content = _Outline(page([study()], None)).text
+    assert NO_PICTURES in content
+    assert "Deepest safe prefix" in content
+
+
+def test_several_experiments_stand_side_by_side() -> None:
+    """Their answers in one table; the later one against the first where they compare."""
+    first, second = replace(study(), source="before"), replace(study(num=2), source="after")
+    content = _Outline(page([first, second], [[PICTURE], [PICTURE]], [PICTURE])).text
+    assert "2 experiments side by side" in content
+    assert content.index("before") < content.index("after")
+    assert "1 → 2: what changed" in content
+    assert "(1.000×)" in content
+    stranger = study(flags={"model": "other"}, spec=replace(made_up.record().spec, model="other"))
+    assert "Not compared line by line" in _Outline(page([first, stranger], None)).text
+
+
+def test_the_notebook_stands_beside_its_reproduction() -> None:
+    """Every figure with its difference, for the notebook's preset alone."""
+    content = _made(study(flags={"preset": "notebook"})).text
+    assert "Beside the notebook's published figures" in content
+    assert re.search(r"88\.9 → 8\d\.\d \([+-]\d\.\d\)", content)
+    assert "Beside the notebook" not in _made(study()).text
+
+
+@pytest.mark.parametrize(
+    ("freeze", "words"),
+    [
+        ("emb", "the embeddings"),
+        ("emb+L0", "the embeddings and layer 0"),
+        ("emb+L0-3", "the embeddings and layers 0 to 3"),
+    ],
+)
+def test_a_prefix_in_words(freeze: str, words: str) -> None:
+    """As people say it."""
+    assert in_words(freeze) == words
+
+
+def test_elements_escape_everything_but_themselves() -> None:
+    """Text and attributes; what is left out leaves nothing."""
+    assert (
+        element("p", "<b>", element("b", "x"), None, class_='"', id=None) == '<p class="&quot;">&lt;b&gt;<b>x</b></p>'
+    )
+    assert element("img", alt="a & b") == '<img alt="a &amp; b">'
+    assert text(Html("<i>")) == "<i>"
+    assert text(None) == ""
+
+
+def test_a_histogram_holds_every_sentence() -> None:
+    """Long tails are put together; nothing gives no drawing."""
+    drawing = histogram([0, 3, *([1] * 120)], "words")
+    assert drawing.count("<rect") <= 40
+    counts = [int(count) for count in re.findall(r"<title>[^:]*: (\d+)</title>", drawing)]
+    assert sum(counts) == 123
+    assert "median" in drawing
+    assert histogram([], "words") == "<p>words: there are none.</p>"
+
+
+def test_the_page_is_made_without_matplotlib_and_torch() -> None:
+    """Neither is imported for it."""
+    script = (
+        "import sys, studies; from freezebench.report.page.page import page; page([studies.study()], None)\n"
+        "assert not {'matplotlib', 'torch'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd="tests")

@@ -1,0 +1,52 @@
+"""The report's folder: page and pictures, written whole."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freezebench.report.publish import publish
+from studies import study
+
+
+def test_page_and_pictures_are_written(tmp_path: Path) -> None:
+    """Every picture twice, as SVG and PNG, and nothing else stays behind."""
+    written = publish(tmp_path, [study()])
+    assert written[0] == tmp_path / "index.html"
+    assert {path.suffix for path in written[1:]} == {".svg", ".png"}
+    assert len(written) == 1 + 2 * 9
+    assert sorted(written) == sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    assert (tmp_path / "pictures" / "drop.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_that_cannot_be_drawn_any_more_does_not_stay(tmp_path: Path) -> None:
+    """An old one would say what is no longer so; what is not ours stays."""
+    publish(tmp_path, [study()])
+    own = tmp_path / "pictures" / "mine.png"
+    own.write_bytes(b"mine")
+    publish(tmp_path, [study(everything=False)])
+    assert not (tmp_path / "pictures" / "tradeoff_energy.png").exists()
+    assert own.exists()
+
+
+def test_several_experiments_have_numbered_pictures(tmp_path: Path) -> None:
+    """Beside those that show them together."""
+    names = {path.name for path in publish(tmp_path, [study(), study(num=2)])}
+    assert {"1_drop.svg", "2_drop.svg", "together_drop.svg"} <= names
+
+
+def test_without_matplotlib_there_is_a_page_without_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And it says what to install."""
+    find = importlib.util.find_spec
+
+    def absent(name: str, *rest: Any) -> Any:
+        return None if name == "matplotlib" else find(name, *rest)
+
+    monkeypatch.setattr(importlib.util, "find_spec", absent)
+    assert publish(tmp_path, [study()]) == [tmp_path / "index.html"]
+    content = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "python -m pip install" in content
+    assert "<img" not in content

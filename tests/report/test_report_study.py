@@ -1,0 +1,99 @@
+"""Experiments as values: of this session, and read back from a report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freezebench.errors import RecordError
+from freezebench.report.files import write_report
+from freezebench.report.study import Study, read_studies
+from freezebench.report.tables import summarize
+from saved import benchmark_json, configuration
+from studies import results, settings
+
+
+def _report(folder: Path) -> dict[str, Any]:
+    """Write a report and return its content."""
+    asked = settings()
+    write_report(folder, [(asked, summarize(results(), asked))])
+    content: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    return content
+
+
+def test_a_report_gives_back_what_was_written(tmp_path: Path) -> None:
+    """Rows, verdicts, sentences and settings are those of the session."""
+    _report(tmp_path)
+    asked = settings()
+    there = Study.of(asked, summarize(results(), asked))
+    for path in (tmp_path, tmp_path / "report.json"):
+        back = read_studies(path)[0]
+        assert back.rows == there.rows
+        assert back.results == there.results
+        assert back.summary.lines == there.summary.lines
+        assert back.settings == json.loads(json.dumps(there.settings))
+        assert back.deepest == there.deepest
+        assert back.source == str(path)
+
+
+def test_reports_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    """They kept neither the parts of the gate nor what the splits look like."""
+    content = _report(tmp_path)
+    for one in content["experiments"][0]["configurations"]:
+        del one["parts"]
+        for run in one["runs"]:
+            del run["data"]["splits"]
+    (tmp_path / "report.json").write_text(json.dumps(content), encoding="utf-8")
+    study = read_studies(tmp_path)[0]
+    assert study.results[1].parts == ()
+    assert study.records[0].data is not None
+    assert study.records[0].data.splits is None
+
+
+def _set(content: dict[str, Any], *keys: Any, value: Any) -> str:
+    """Return the content as text with one value changed."""
+    place = content
+    for key in keys[:-1]:
+        place = place[key]
+    place[keys[-1]] = value
+    return json.dumps(content)
+
+
+def _damaged(content: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Return broken files and what is said about them."""
+    text = json.dumps(content)
+    first = ("experiments", 0, "configurations", 1)
+    verdict = (*first, "verdict_at_margin", "drop_pp")
+    return {
+        "cut off": (text[:-20], "damaged or no JSON"),
+        "a list": ("[1]", "is no report of freezebench. Give a folder"),
+        "a benchmark file": (json.dumps(benchmark_json(configuration())), "is a pytest-benchmark file, which keeps no"),
+        "another schema": (_set(json.loads(text), "schema", value=99), "report of schema 99"),
+        "nothing in it": (_set(json.loads(text), "experiments", value=[]), "holds no experiment"),
+        "no runs": (_set(json.loads(text), *first, value={}), "is no report of freezebench"),
+        "a text as drop": (_set(json.loads(text), *verdict, value="<b>"), "drop_pp of a verdict is no number"),
+        "no margin": (_set(json.loads(text), "experiments", 0, "settings", "margin_pp", value="x"), "without settings"),
+        "a bad spec": (_set(json.loads(text), *first, "freeze", value="emb+X"), "emb"),
+    }
+
+
+@pytest.mark.parametrize(
+    "name", list(_damaged({"experiments": [{"configurations": [{}, {"verdict_at_margin": {}}], "settings": {}}]}))
+)
+def test_damaged_and_foreign_files_are_refused_with_the_reason(tmp_path: Path, name: str) -> None:
+    """The message names the file."""
+    text, reason = _damaged(_report(tmp_path))[name]
+    file = tmp_path / "report.json"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(RecordError, match=reason) as caught:
+        read_studies(tmp_path)
+    assert str(file) in str(caught.value)
+
+
+def test_a_folder_without_report_is_refused(tmp_path: Path) -> None:
+    """It is said where one was looked for."""
+    with pytest.raises(RecordError, match=r"report\.json: cannot be read in this folder"):
+        read_studies(tmp_path)

@@ -1,0 +1,70 @@
+"""Experiments made up of plain figures, for tests of page and pictures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import made_up
+from freezebench.records.reading import Reading
+from freezebench.records.run_record import RunRecord, SplitFacts
+from freezebench.report.study import Study
+from freezebench.report.tables import summarize
+from freezebench.settings import Settings, Source, resolve
+from freezebench.verdicts.judge import ConfigurationResult, judge
+
+ACCURACIES = {"none": 0.9, "emb": 0.9, "emb+L0": 0.88, "emb+L0-1": 0.7}
+_STRETCH = {
+    "rule": "at most 200 points",
+    "series": [
+        {"metric": "power_w", "device": "GPU-1", "times_s": [0.0, 1.0, 2.0], "values": [80.0, None, 90.0]},
+        {"metric": "rss_bytes", "device": "cpu", "times_s": [0.0, 1.0], "values": [2.0**30, 2.0**31]},
+    ],
+}
+# One stretch per epoch, as runs record them.
+TRACE = {"stretches": [_STRETCH, _STRETCH]}
+SPLITS = {
+    "train": SplitFacts(class_counts=(60, 40), word_counts=(0, 0, 30, 50, 20), num_in_train=0, num_repeated=3),
+    "validation": SplitFacts(class_counts=(25, 25), word_counts=(0, 0, 50), num_in_train=2, num_repeated=0),
+    "test": SplitFacts(class_counts=(200, 200), word_counts=(0, 0, 400), num_in_train=7, num_repeated=1),
+}
+
+
+def settings(**flags: Any) -> Settings:
+    """Return settings of the tiny experiment."""
+    values = {"model": "tiny", "data": "made-up", "max_drop": "5", **flags}
+    return resolve([Source(place="{flag}", values=values)], lambda: ("embedded", "the default here"))
+
+
+def on_gpu(record: RunRecord, **changes: Any) -> RunRecord:
+    """Return a run with everything measured, as on a GPU, and with facts of its data."""
+    order = {"none": 4, "emb": 3, "emb+L0": 2}.get(record.spec.freeze, 1)
+    readings = {
+        **record.readings,
+        "peak_allocated_bytes": Reading(value=order * 2.0**30, unit="B", source="torch"),
+        "energy_j": Reading(value=order * 100.0 + record.spec.seed, unit="J", source="NVML", uncertainty=10.0),
+    }
+    changes.setdefault("data", record.data and replace(record.data, splits=SPLITS))
+    return replace(record, device="cuda:0", device_name="a GPU", readings=readings, trace=TRACE, **changes)
+
+
+def results(*, num: int = 3, everything: bool = True, **changes: Any) -> list[ConfigurationResult]:
+    """Return the results of a small grid."""
+    arms = {freeze: made_up.seeds(freeze, accuracy=accuracy, num=num) for freeze, accuracy in ACCURACIES.items()}
+    if everything:
+        arms = {freeze: [on_gpu(record, **changes) for record in records] for freeze, records in arms.items()}
+    return [judge(freeze, arms[freeze], arms["none"], margin_pp=2.0, limit_pp=5.0) for freeze in arms]
+
+
+def study(*, num: int = 3, everything: bool = True, flags: dict[str, Any] | None = None, **changes: Any) -> Study:
+    """Return a small grid as page and pictures take it."""
+    asked = settings(**(flags or {}))
+    return Study.of(asked, summarize(results(num=num, everything=everything, **changes), asked))
+
+
+def broken_study() -> Study:
+    """Return an experiment of which no run came to its end."""
+    asked = settings()
+    broken = [made_up.broken(freeze) for freeze in ("none", "emb")]
+    judged = [judge(record.spec.freeze, [record], broken[:1], margin_pp=2.0, limit_pp=None) for record in broken]
+    return Study.of(asked, summarize(judged, asked))
