@@ -418,6 +418,21 @@ OPTIONS: tuple[Option, ...] = (
         in_marker=False,
         help="write the summary as report.md and report.csv and everything per run as report.json to DIR",
     ),
+    Option(
+        name="store",
+        metavar="DIR",
+        read=_text,
+        in_marker=False,
+        help="keep every finished run as a file in DIR, and reuse it in later sessions with the same model, data, "
+        "options, versions and kind of device (default: nothing is kept)",
+    ),
+    Option(
+        name="resume",
+        metavar="YES",
+        read=_yes_or_no,
+        in_marker=False,
+        help="with --freeze-store: yes reuses finished runs, no trains all anew (default: yes)",
+    ),
 )
 
 BY_NAME = {option.name: option for option in OPTIONS}

@@ -367,6 +367,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     comparison = session.comparison_lines()
     for line in comparison:
         terminalreporter.write_line(line)
+    for line in session.store_lines():
+        terminalreporter.write_line(f"freezebench: {line}")
     for path in session.written:
         terminalreporter.write_line(f"freezebench: wrote {path}")
     if session.report_problem:

@@ -61,6 +61,8 @@ class Settings:
         inconclusive: What becomes of undecided tests, as it was asked for; ``policy`` tells it per configuration.
         cache_bytes: How much memory cached prefixes may take; ``None``: the usual limit.
         report: Folder of the report, if one is asked for.
+        store: Folder of finished runs, if they are kept.
+        resume: Whether finished runs are reused.
         num_layers: Depth of the model, where a marker says it.
         named_specs: (Option, configuration) pairs that stand beside the grid: these have to exist, too.
     """
@@ -83,6 +85,8 @@ class Settings:
     inconclusive: str = "skip"
     cache_bytes: int | None = None
     report: str | None = None
+    store: str | None = None
+    resume: bool = True
     num_layers: int | None = None
     named_specs: tuple[tuple[str, str], ...] = ()
 
@@ -208,6 +212,8 @@ def _overlay(
         inconclusive=given.get("inconclusive", "skip"),
         cache_bytes=given.get("cache_memory"),
         report=given.get("report"),
+        store=given.get("store"),
+        resume=given.get("resume", True),
         num_layers=num_layers,
         named_specs=tuple(
             (places[name], spec) for name in per_spec if name in given for spec, _ in given[name].by_spec

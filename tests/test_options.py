@@ -56,6 +56,8 @@ CASES: dict[str, tuple[str, str, Any]] = {
     "max_memory": ("1.01", "costs.max_memory", PerSpec(default=1.01)),
     "inconclusive": ("fail", "inconclusive", "fail"),
     "report": ("out", "report", "out"),
+    "store": ("runs", "store", "runs"),
+    "resume": ("no", "resume", False),
 }
 
 
@@ -97,6 +99,8 @@ def test_the_list_of_options_is_golden() -> None:
         "--freeze-max-memory",
         "--freeze-inconclusive",
         "--freeze-report",
+        "--freeze-store",
+        "--freeze-resume",
     ]
     assert set(CASES) == {option.name for option in OPTIONS}
 
@@ -122,6 +126,7 @@ def test_flag_beats_marker_beats_ini(name: str) -> None:
         "precision": "float32",
         "inconclusive": "pass",
         "pool_seeds": "no",
+        "resume": "yes",
         "cache_memory": "1GiB",
     }
     another = other.get(name, "9")
@@ -170,6 +175,8 @@ BAD = [
     ("max_drop", "emb=2", "cannot read"),
     ("inconclusive", "warn", "choose from skip, pass, fail"),
     ("report", "", "empty"),
+    ("store", "", "empty"),
+    ("resume", "perhaps", "choose yes or no"),
 ]
 
 
