@@ -450,6 +450,21 @@ OPTIONS: tuple[Option, ...] = (
         help="write the report to DIR: index.html with its pictures, report.md, report.csv, and report.json with "
         "everything per run",
     ),
+    Option(
+        name="store",
+        metavar="DIR",
+        read=_text,
+        in_marker=False,
+        help="keep every finished run as a file in DIR, and reuse it in later sessions with the same model, data, "
+        "options, versions and kind of device (default: nothing is kept)",
+    ),
+    Option(
+        name="resume",
+        metavar="YES",
+        read=_yes_or_no,
+        in_marker=False,
+        help="with --freeze-store: yes reuses finished runs, no trains all anew (default: yes)",
+    ),
 )
 
 BY_NAME = {option.name: option for option in OPTIONS}

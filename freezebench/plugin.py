@@ -338,6 +338,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     comparison = session.comparison_lines(terminal_width())
     for line in fitted(comparison):
         terminalreporter.write_line(line)
+    for line in session.store_lines():
+        terminalreporter.write_line(f"freezebench: {line}")
     with contextlib.chdir(config.invocation_params.dir):
         session.publish()
     # Of the pictures their folder is enough.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from freezebench.report.tables import Summary
     from freezebench.runs.executor import Executor
     from freezebench.runs.reference import Reference
+    from freezebench.runs.reuse import Reuse
     from freezebench.runs.shelf import DataShelf
     from freezebench.specs.freeze import FreezeSpec
     from freezebench.specs.run import RunSpec
@@ -77,6 +78,7 @@ class FreezeSession:
         self.written: list[Path] = []
         self.report_problem: str | None = None
         self._progress: Progress | None = None
+        self._reuse: Reuse | None = None
         for source in (self._flags, self._ini):
             for name, value in source.values.items():
                 BY_NAME[name].parse(value, source.name_of(name))
@@ -316,8 +318,23 @@ class FreezeSession:
         if self._executor is None:
             from freezebench.runs.executor import Executor
 
-            self._executor = Executor(self._run)
+            self._executor = Executor(self._run, self._open_store())
         return self._executor
+
+    def _open_store(self) -> Reuse | None:
+        """Return the runs of earlier sessions, if a store is named."""
+        folder = self._flags.values.get("store", self._ini.values.get("store"))
+        if folder is None:
+            return None
+        from freezebench.runs.reuse import Reuse
+
+        resume = self._flags.values.get("resume", self._ini.values.get("resume", "yes"))
+        self._reuse = Reuse(Path(folder), self.shelf, resume=BY_NAME["resume"].parse(resume, "--freeze-resume"))
+        return self._reuse
+
+    def store_lines(self) -> list[str]:
+        """Return what was reused, what was saved, and what went wrong with it."""
+        return [] if self._reuse is None else self._reuse.lines()
 
     @property
     def shelf(self) -> DataShelf:

@@ -64,6 +64,8 @@ class Settings:
         prefix_cache_bytes: How large it may become; ``None``: the usual limit.
         plan: Whether the plan is shown and nothing runs.
         report: Folder of the report, if one is asked for.
+        store: Folder of finished runs, if they are kept.
+        resume: Whether finished runs are reused.
         num_layers: Depth of the model, where a marker says it.
         named_specs: (Option, configuration) pairs that stand beside the grid: these have to exist, too.
     """
@@ -89,6 +91,8 @@ class Settings:
     prefix_cache_bytes: int | None = None
     plan: bool = False
     report: str | None = None
+    store: str | None = None
+    resume: bool = True
     num_layers: int | None = None
     named_specs: tuple[tuple[str, str], ...] = ()
 
@@ -218,6 +222,8 @@ def _overlay(
         prefix_cache_bytes=given.get("prefix_cache_size"),
         plan=given.get("plan", False),
         report=given.get("report"),
+        store=given.get("store"),
+        resume=given.get("resume", True),
         num_layers=num_layers,
         named_specs=tuple(
             (places[name], spec) for name in per_spec if name in given for spec, _ in given[name].by_spec

@@ -60,6 +60,8 @@ CASES: dict[str, tuple[str, str, Any]] = {
     "inconclusive": ("fail", "inconclusive", "fail"),
     "plan": ("yes", "plan", True),
     "report": ("out", "report", "out"),
+    "store": ("runs", "store", "runs"),
+    "resume": ("no", "resume", False),
 }
 
 
@@ -105,6 +107,8 @@ def test_the_list_of_options_is_golden() -> None:
         "--freeze-inconclusive",
         "--freeze-plan",
         "--freeze-report",
+        "--freeze-store",
+        "--freeze-resume",
     ]
     assert set(CASES) == {option.name for option in OPTIONS}
 
@@ -131,6 +135,7 @@ def test_flag_beats_marker_beats_ini(name: str) -> None:
         "inconclusive": "pass",
         "pool_seeds": "no",
         "plan": "no",
+        "resume": "yes",
         "cache_memory": "1GiB",
         "prefix_cache_size": "1GiB",
         "prefix_mode": "eval",
@@ -185,6 +190,8 @@ BAD = [
     ("max_drop", "emb=2", "cannot read"),
     ("inconclusive", "warn", "choose from skip, pass, fail"),
     ("report", "", "empty"),
+    ("store", "", "empty"),
+    ("resume", "perhaps", "choose yes or no"),
 ]
 
 

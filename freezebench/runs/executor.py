@@ -16,6 +16,7 @@ from freezebench.verdicts.savings import savings_parts
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from freezebench.runs.reuse import Reuse
     from freezebench.settings import Settings
     from freezebench.specs.run import RunSpec
     from freezebench.verdicts.judge import ConfigurationResult
@@ -29,17 +30,31 @@ class Executor:
         records: Every finished run by run id, in the order in which they ran.
     """
 
-    def __init__(self, run: Callable[[RunSpec], RunRecord]) -> None:
-        """Take the function that trains: it may raise FreezebenchError."""
+    def __init__(self, run: Callable[[RunSpec], RunRecord], reuse: Reuse | None = None) -> None:
+        """Take the function that trains, which may raise FreezebenchError, and runs of earlier sessions."""
         self._run = run
+        self._reuse = reuse
+        self._reused: set[str] = set()
         self._pairs: dict[str, list[tuple[RunRecord, RunRecord]]] = {}
         self.records: dict[str, RunRecord] = {}
 
-    def record(self, spec: RunSpec) -> RunRecord:
-        """Return the record of a run, training now if it has not run yet; what cannot run is an invalid record."""
-        if spec.run_id not in self.records:
-            self.records[spec.run_id] = self._fresh(spec)
-        return self.records[spec.run_id]
+    def record(self, spec: RunSpec, *, of_today: bool = False) -> RunRecord:
+        """Return the record of a run, training now if it has not run yet; what cannot run is an invalid record.
+
+        Args:
+            spec: What to run.
+            of_today: Whether runs of earlier sessions do not count, because times are going to be judged.
+        """
+        run_id = spec.run_id
+        if of_today and run_id in self._reused:
+            self._reused.remove(run_id)
+            del self.records[run_id]
+        if run_id not in self.records:
+            found = self._reuse.find(spec) if self._reuse and not of_today else None
+            if found is not None:
+                self._reused.add(run_id)
+            self.records[run_id] = found or self._fresh(spec)
+        return self.records[run_id]
 
     def _fresh(self, spec: RunSpec) -> RunRecord:
         """Train now, whatever ran before."""
@@ -48,6 +63,8 @@ class Executor:
         except FreezebenchError as error:
             started_at = datetime.now(UTC).isoformat(timespec="seconds")
             record = RunRecord(spec=spec, status="invalid", cause="crash", reason=str(error), started_at=started_at)
+        if self._reuse:
+            self._reuse.keep(record)
         self.records.setdefault(spec.run_id, record)
         return record
 
@@ -55,7 +72,8 @@ class Executor:
         """Return one configuration's runs, stopping at the first invalid one: more seeds would not mend it."""
         records = []
         for seed in settings.seeds[:num_seeds]:
-            records.append(self.record(settings.run_spec(freeze, seed)))
+            of_today = settings.costs.need_reference
+            records.append(self.record(settings.run_spec(freeze, seed), of_today=of_today))
             if not records[-1].is_valid:
                 break
         return records

@@ -1,0 +1,123 @@
+"""The store in projects of their own: sessions that are killed, repeated, and refused a disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from freezebench.records.store import decode
+
+Project = Callable[..., pytest.Pytester]
+
+MARKER = "max_drop=90, grid='none,emb', num_seeds=2"
+
+
+def _accuracies(report: Path) -> list[object]:
+    """Return what a report says of every run but for times and memory."""
+    found = json.loads((report / "report.json").read_text(encoding="utf-8"))
+    runs: list[object] = []
+
+    def walk(value: object) -> None:
+        if isinstance(value, dict):
+            if "best_epoch" in value:
+                runs.append((value["spec"], value["step_losses"], value["test"]))
+            for item in value.values():
+                walk(item)
+        elif isinstance(value, list):
+            for item in value:
+                walk(item)
+
+    walk(found)
+    assert runs
+    return runs
+
+
+def test_a_second_session_trains_nothing_and_finds_the_same(project: Project, tmp_path: Path) -> None:
+    """Saved once, reused once, told both times; --freeze-resume=no trains again and finds the same outcomes."""
+    store = tmp_path / "runs"
+    session = project(MARKER)
+    first = session.runpytest_inprocess(f"--freeze-store={store}", f"--freeze-report={tmp_path / 'a'}")
+    first.assert_outcomes(passed=2)
+    first.stdout.fnmatch_lines(["*trained in*", f"freezebench: saved 4 runs to {store}"])
+    files = {path.name: path.read_bytes() for path in store.iterdir()}
+    assert len(files) == 4
+    second = session.runpytest_inprocess(f"--freeze-store={store}", f"--freeze-report={tmp_path / 'b'}")
+    second.assert_outcomes(passed=2)
+    second.stdout.fnmatch_lines([f"freezebench: reused 4 runs of earlier sessions from {store}*"])
+    second.stdout.no_fnmatch_line("*trained in*")
+    third = session.runpytest_inprocess(
+        f"--freeze-store={store}", "--freeze-resume=no", f"--freeze-report={tmp_path / 'c'}"
+    )
+    third.stdout.fnmatch_lines(["*trained in*"])
+    third.stdout.no_fnmatch_line("*reused*")
+    assert {path.name: path.read_bytes() for path in store.iterdir()} == files
+    assert _accuracies(tmp_path / "a") == _accuracies(tmp_path / "b") == _accuracies(tmp_path / "c")
+
+
+def test_a_changed_model_configuration_is_another_run(project: Project, tmp_path: Path, tiny_model: Path) -> None:
+    """The weights are the same, but dropout is not: nothing may be reused."""
+    store = tmp_path / "runs"
+    session = project(MARKER)
+    session.runpytest_inprocess(f"--freeze-store={store}").assert_outcomes(passed=2)
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in tiny_model.iterdir():
+        (other / path.name).write_bytes(path.read_bytes())
+    config = json.loads((other / "config.json").read_text(encoding="utf-8"))
+    first = session.runpytest_inprocess(f"--freeze-store={store}", f"--freeze-model={other}")
+    first.stdout.no_fnmatch_line("*reused*")
+    (other / "config.json").write_text(json.dumps({**config, "dropout": 0.0}), encoding="utf-8")
+    second = session.runpytest_inprocess(f"--freeze-store={store}", f"--freeze-model={other}")
+    second.stdout.no_fnmatch_line("*reused*")
+    assert len(list(store.glob("*.json"))) == 12
+
+
+def test_a_damaged_file_is_set_aside_and_trained_again(project: Project, tmp_path: Path) -> None:
+    """One of four runs is done anew; the session stays green and says so."""
+    store = tmp_path / "runs"
+    session = project(MARKER)
+    session.runpytest_inprocess(f"--freeze-store={store}")
+    damaged = min(store.glob("*.json"))
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:1000])
+    result = session.runpytest_inprocess(f"--freeze-store={store}")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        ["freezebench: *is not trusted: it is no whole JSON file*", "freezebench: reused 3 runs*", "*saved 1 run to*"]
+    )
+    assert decode(damaged.read_bytes())[0].test == decode(whole)[0].test
+
+
+def test_a_store_that_cannot_be_written_costs_nothing_but_the_store(project: Project, tmp_path: Path) -> None:
+    """A file where the folder should be: the tests pass, and the summary says what was not kept."""
+    (tmp_path / "runs").write_text("x")
+    result = project(MARKER).runpytest_inprocess(f"--freeze-store={tmp_path / 'runs'}")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["freezebench: runs could not be saved to*"])
+
+
+def test_kill_9_loses_no_finished_run(project: Project, tmp_path: Path) -> None:
+    """Every record is whole or absent, and the next session trains what is missing and nothing else."""
+    store = tmp_path / "runs"
+    session = project("max_drop=90")
+    command = [sys.executable, "-m", "pytest", "-q", f"--freeze-store={store}"]
+    process = subprocess.Popen(command, cwd=session.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(store.glob("*.json")) and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    num_whole = len([decode(path.read_bytes()) for path in store.glob("*.json")])
+    assert 1 <= num_whole < 12
+    result = session.runpytest_inprocess(f"--freeze-store={store}")
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["freezebench: reused * of earlier sessions*", f"*saved {12 - num_whole} run*"])
