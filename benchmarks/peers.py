@@ -161,8 +161,9 @@ class Peers:
             _quieten(trainer)
             train_s = float(trainer.train().metrics["train_runtime"])
             model.load_state_dict(keeper.best)
-            scores: Any = trainer.predict(_dataset(splits["test"])).predictions
-        return list(splits["test"].labels), np.argmax(scores, axis=-1).tolist(), train_s
+            predicted: Any = trainer.predict(_dataset(splits["test"]))
+        # Grouped by length, the Trainer predicts in an order of its own; its labels come in the same.
+        return predicted.label_ids.tolist(), np.argmax(predicted.predictions, axis=-1).tolist(), train_s
 
     def summary(self) -> str:
         """Return the tables."""

@@ -9,6 +9,8 @@ import tempfile
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
+from tabulate import tabulate
+
 from freezebench.errors import SettingsError
 from freezebench.records.files import plain, write_whole
 from freezebench.report.rows import Row
@@ -64,7 +66,10 @@ def _markdown(experiments: Sequence[tuple[Settings, Summary]]) -> str:
     parts = ["# freezebench report"]
     for _, summary in experiments:
         lines = "\n".join(f"- {_escaped(line)}" for line in summary.lines)
-        parts += [f"## {_escaped(summary.title)}", summary.table("github"), lines]
+        parts += [f"## {_escaped(summary.title)}", summary.table("github")]
+        headers, cells = summary.breakdown
+        parts += [tabulate(cells, headers=headers, tablefmt="github", disable_numparse=True)] if headers else []
+        parts.append(lines)
     return "\n\n".join(parts) + "\n"
 
 

@@ -35,6 +35,9 @@ def screen(summary: Summary, width: int) -> list[Line]:
         lines += _sentence(sentence, width)
     for table in tables(summary, width):
         lines += [(), *table]
+    headers, cells = summary.breakdown
+    if headers:
+        lines += [(), *(((line, ""),) for line in text_tables(headers, cells, width))]
     lines.append(())
     for sentence in (f"Setting: {summary.title}.", *summary.lines[NUM_ANSWERS:]):
         lines += _sentence(sentence, width)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.units import bytes_text, seconds_text
+from freezebench.units import bytes_text, percent_text, seconds_text
 from freezebench.verdicts.noninferiority import deepest_safe
 
 if TYPE_CHECKING:
@@ -102,25 +102,19 @@ def safe_prefix_sentence(results: Sequence[ConfigurationResult], rows: Sequence[
     return f"Deepest safe prefix: {deepest} is within {limit} ({_observation(ladder[deepest])}) at {rates}{saves}."
 
 
-def prefix_sentence(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> str | None:
-    """Return what the cached prefixes cost and what they leave of the speed-ups; ``None`` where nothing was cached."""
+def prefix_sentence(results: Sequence[ConfigurationResult]) -> str | None:
+    """Return what the cached prefixes cost; ``None`` where nothing was cached."""
     records = [record for result in results for record in result.records if "prefix_bytes" in record.readings]
     if not records:
         return None
     seconds = sum(record.value("prefix_s") or 0.0 for record in records)
     largest = max(record.value("prefix_bytes") or 0.0 for record in records)
-    baseline = next((row.train_s for row in rows if row.freeze == "none"), None)
-    cached = {record.spec.freeze for record in records}
-    cold = [
-        f"{row.freeze} {baseline / (row.train_s + seconds):.2f}×"
-        for row in rows
-        if baseline and row.train_s and row.freeze in cached
-    ]
     passes = sum(record.value("prefix_s") is not None for record in records)
-    runs = f"{passes} pass{'' if passes == 1 else 'es'} for {len(records)} runs"
+    runs = f"{passes} pass{'' if passes == 1 else 'es'} for {len(records)} runs, "
+    runs += f"{percent_text(1 - passes / len(records), 0)} of which found theirs"
     return (
         f"Frozen prefixes: computed in {seconds_text(seconds)} ({runs}; {bytes_text(largest)} per depth), which train "
-        f"times do not contain. Speed-up with the whole pass charged to one run: {', '.join(cold) or 'unknown'}."
+        f"times and warm speed-ups do not contain; cold ones have the whole pass charged to one run."
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from freezebench.records.headline import headline_metrics
+from freezebench.report.breakdown import breakdown_table, breakdowns, grid_sentence
 from freezebench.report.rows import Row, row
 from freezebench.report.sentences import (
     decided_sentence,
@@ -64,6 +65,11 @@ class Summary:
     results: tuple[ConfigurationResult, ...]
     rows: tuple[Row, ...]
     lines: tuple[str, ...]
+
+    @property
+    def breakdown(self) -> tuple[tuple[str, ...], list[list[str]]]:
+        """Headers and cells of the table of where the time went; empty where that was not measured."""
+        return breakdown_table(breakdowns(self.results))
 
     def table(self, style: str = "simple") -> str:
         """Return the table in one of tabulate's styles; the header has one line in Markdown."""
@@ -183,8 +189,8 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
         for result in results
         for part in result.parts
     ]
-    prefix = prefix_sentence(results, rows)
-    lines += [prefix] if prefix else []
+    lines += [line for line in (prefix_sentence(results), grid_sentence(results)) if line]
+    lines += [line for line in (part.sentence() for part in breakdowns(results)) if line]
     lines += [f"Broken: {row.freeze}: {row.broken.rstrip('.')}." for row in rows if row.broken]
     records = [record for result in results for record in result.records if record.is_valid]
     if any(record.data and record.data.generated for record in records):

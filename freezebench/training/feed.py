@@ -10,18 +10,20 @@ import torch
 from freezebench.errors import ModelError
 from freezebench.tasks.layers import find_layers
 from freezebench.training.batching import batches_by_tokens, logits_of
+from freezebench.training.first import FirstTokens
 from freezebench.training.inputs import BucketedBatches
 from freezebench.training.prefix import FrozenPart
 from freezebench.training.quick import QuickOps
 from freezebench.training.rows import used_rows
 from freezebench.training.splice import SpliceError
-from freezebench.training.verify import rows_agree, verified
+from freezebench.training.verify import first_agrees, rows_agree, verified
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from freezebench.specs.freeze import FreezeSpec
     from freezebench.specs.run import Precision, PrefixMode
+    from freezebench.tasks.layers import LayerMap
     from freezebench.training.batching import Batch
     from freezebench.training.inputs import FlatSplit
     from freezebench.training.prefix import Prefix, PrefixCache
@@ -49,6 +51,7 @@ class Feed:
         splice: Splice | None = None,
         ops: QuickOps | None = None,
         rows: UsedRows | None = None,
+        first: FirstTokens | None = None,
         warnings: tuple[str, ...] = (),
     ) -> None:
         """Take what was made ready.
@@ -60,16 +63,17 @@ class Feed:
             splice: Leaves the frozen layers out.
             ops: Quick operations; ``None``: PyTorch's own.
             rows: Rows of the word embedding that are in use; ``None``: the whole table is.
+            first: The last layer goes on with first tokens only; ``None``: with all.
             warnings: What the person should know.
         """
         self.model, self.splits = model, splits
         self.prefix, self._splice = prefix, splice
-        self._ops, self._rows = ops, rows
+        self._ops, self._rows, self._first = ops, rows, first
         self.warnings = warnings
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        for context in (self._splice, self._rows):
+        for context in (self._splice, self._rows, self._first):
             if context is not None:
                 self._open.enter_context(context)
         if self._ops is not None:
@@ -88,11 +92,16 @@ class Feed:
 
     def with_prefix(self, prefix: Prefix, splice: Splice) -> Feed:
         """Return a feed that leaves a prefix out; its word embedding is frozen, so that all rows stay."""
-        return Feed(self.model, self.splits, prefix=prefix, splice=splice, ops=self._ops)
+        first = None if splice.is_whole else self._first
+        return Feed(self.model, self.splits, prefix=prefix, splice=splice, ops=self._ops, first=first)
 
     def with_rows(self, rows: UsedRows | None) -> Feed:
         """Return a feed of the whole model that keeps some rows of the word embedding only."""
-        return Feed(self.model, self.splits, ops=self._ops, rows=rows)
+        return Feed(self.model, self.splits, ops=self._ops, rows=rows, first=self._first)
+
+    def with_first(self, first: FirstTokens | None) -> Feed:
+        """Return a feed of the whole model whose last layer goes on with first tokens only."""
+        return Feed(self.model, self.splits, ops=self._ops, rows=self._rows, first=first)
 
     def batch(self, split: str, indices: torch.Tensor) -> Batch:
         """Return one padded batch of a split, with the prefix's outputs where they are cached."""
@@ -182,20 +191,31 @@ def make_feed(
     if ops is not None and weight_decay == 0.0:
         rows = used_rows(model, [ids for split in splits.values() for ids in split.all_ids()])
         whole = Feed(model, splits, ops=ops, rows=rows if rows and rows_agree(whole, rows) else None)
+    layers, why = _splittable(model)
+    if layers is not None:
+        last = FirstTokens(list(model.get_submodule(layers.stack).children())[-1])
+        whole = whole.with_first(last if first_agrees(whole, last, layers.head) else None)
     if freeze.is_none or prefix_mode == "train":
         return whole
     if not freeze.is_prefix:
         return whole.warned(f"nothing is cached for {freeze}: what is frozen is no prefix")
+    if layers is None:
+        return whole.warned(f"nothing is cached: {why}")
+    frozen = frozenset({*layers.emb, *(name for layer in layers.layers for name in layer)})
+    part = FrozenPart(model=model, stack=layers.stack, names=frozen, precision=precision, ops=ops)
     try:
-        layers = find_layers(model)
-    except ModelError as error:
-        return whole.warned(f"nothing is cached: {error}")
-    if "{" in layers.stack:
-        return whole.warned("nothing is cached: its layers are spread over parallel lists")
-    try:
-        frozen = frozenset({*layers.emb, *(name for layer in layers.layers for name in layer)})
-        part = FrozenPart(model=model, stack=layers.stack, names=frozen, precision=precision, ops=ops)
         feed = verified(whole, part, layers.head, freeze.num_frozen_layers, cache)
     except SpliceError as error:
         return whole.warned(f"nothing is cached: {error}")
     return feed.warned(*cache.take_notes())
+
+
+def _splittable(model: torch.nn.Module) -> tuple[LayerMap | None, str]:
+    """Return the model's layers if they are one stack, else ``None`` and why not."""
+    try:
+        layers = find_layers(model)
+    except ModelError as error:
+        return None, str(error)
+    if "{" in layers.stack:
+        return None, "its layers are spread over parallel lists"
+    return layers, ""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from freezebench.specs.run import Precision
     from freezebench.training.batching import Batch
     from freezebench.training.feed import Feed
+    from freezebench.training.first import FirstTokens
     from freezebench.training.inputs import FlatSplit
     from freezebench.training.prefix import FrozenPart, PrefixCache
     from freezebench.training.rows import UsedRows
@@ -27,6 +28,8 @@ _NUM_CHECKED = 8
 # Rounding: another batch, another order of sums. What is wrong is wrong by as much as the figures are large.
 _SCORES = {"float32": 1e-3, "bf16": 0.05}
 _HIDDEN_STATES = {"float32": 1e-3, "bf16": 0.02}
+# The same sums in the same order but for how matrices are cut: a few units in the last place.
+_SAME_SUMS = 1e-5
 
 
 class PrefixMismatchError(Exception):
@@ -99,6 +102,20 @@ def rows_agree(whole: Feed, rows: UsedRows) -> bool:
         except (IndexError, RuntimeError, ValueError):
             return False  # the table is used in another way than by token ids
     return torch.equal(expected, got)
+
+
+def first_agrees(whole: Feed, first: FirstTokens, head: tuple[str, ...]) -> bool:
+    """Return whether a model whose last layer goes on with first tokens only computes the whole one's scores."""
+    model = whole.model
+    inputs = _inputs(whole.batch("train", _chosen(whole.splits["train"])), model)
+    with _at_rest(model), _noisy(model, head), torch.no_grad():
+        expected = whole.logits(dict(inputs))
+        try:
+            with whole.with_first(first) as shortened:
+                got = shortened.logits(dict(inputs))
+        except (IndexError, RuntimeError, ValueError):
+            return False  # the layer is of another build
+    return got.shape == expected.shape and _error(got, expected) <= _SAME_SUMS
 
 
 def _computed(whole: Feed, part: FrozenPart, split: str, depth: int) -> _Sample:

@@ -26,18 +26,18 @@ from tiny import sentences, write_tokenizer
 PROTOCOL = Protocol(engine="cached", num_epochs=2, batch_size=8, learning_rate=1e-2, precision="float32", dropout=False)
 # Recorded on an AMD EPYC, torch 2.13.0, one thread.
 TRACE = [
-    0.6927498,
-    0.68339503,
-    0.70716381,
-    0.69865447,
-    0.69126576,
-    0.69373614,
-    0.68962151,
-    0.70126307,
-    0.70408386,
-    0.7032398,
-    0.69370049,
-    0.67427832,
+    0.69274944,
+    0.68337023,
+    0.70719808,
+    0.69856507,
+    0.69130558,
+    0.6937604,
+    0.68959916,
+    0.70113957,
+    0.70409441,
+    0.70326883,
+    0.6936937,
+    0.67427588,
 ]
 SPECS = ["none", "emb", "emb+L0", "emb+L0-1"]
 

@@ -104,7 +104,7 @@ def test_training_is_the_same(tiny_model: Path, tiny_data: Path, monkeypatch: py
 
     monkeypatch.setattr(UsedRows, "__enter__", noted)
     shrunk = run(spec)
-    assert len(opened) == 2  # the check and the run
+    assert len(opened) == 3  # two checks and the run
     assert shrunk.is_valid
     assert shrunk.step_losses == pytest.approx(whole.step_losses, rel=1e-5)
     assert shrunk.test

@@ -1,0 +1,136 @@
+"""Where the time went: each configuration's steps by phase, and the speed-up that counted operations promise."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freezebench.units import percent_text, ratio_text, seconds_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.records.run_record import RunRecord
+    from freezebench.verdicts.judge import ConfigurationResult
+
+PHASES = ("data", "forward", "backward", "optimizer")
+# Measured and counted speed-up may differ by this share before a sentence says why.
+_TOLERANCE = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Breakdown:
+    """One configuration's time, median over seeds; ``None`` where it was not measured.
+
+    Attributes:
+        freeze: Canonical id of the freeze spec.
+        engine: Engine of its runs.
+        phases: Share of the training time of each phase, in the order of ``PHASES``; empty where no engine told.
+        evaluation_s: Seconds of the evaluations between the epochs.
+        predicted: Speed-up against no freezing that the counted operations of the matrix products promise.
+        warm: Measured speed-up of training alone.
+        cold: The same with the whole pass over the frozen prefix charged to this one run.
+        pays_back: Epoch, from 1, in which the pass has paid for itself against training without freezing; ``None``
+            where there is no pass, or none of the epochs is faster.
+    """
+
+    freeze: str
+    engine: str
+    phases: tuple[float, ...]
+    evaluation_s: float | None
+    predicted: float | None
+    warm: float | None
+    cold: float | None
+    pays_back: int | None
+
+    def sentence(self) -> str | None:
+        """Return why training is not as much faster as the counted operations promise; ``None`` where it is."""
+        if self.predicted is None or self.warm is None or not self.phases:
+            return None
+        if abs(self.warm / self.predicted - 1) <= _TOLERANCE:
+            return None
+        shares = [f"{name} {percent_text(share, 0)}" for name, share in zip(PHASES, self.phases, strict=True)]
+        said = (
+            f"Speed-up of {self.freeze}: measured {ratio_text(self.warm)}, counted operations promise "
+            f"{ratio_text(self.predicted)}; its steps take {', '.join(shares)}"
+        )
+        if self.warm > self.predicted:
+            return f"{said}: beside the products, freezing spares work that is not counted, such as the optimizer's."
+        if self.engine != "cached":
+            return f"{said}: frozen layers still run forward in every step; --freeze-engine=cached leaves them out."
+        return f"{said}: what is no matrix product (dropout, casts, normalisation, overhead per call) shrinks less."
+
+
+def breakdowns(results: Sequence[ConfigurationResult]) -> list[Breakdown]:
+    """Return where the time of every configuration with valid runs went, in the order of the results."""
+    baseline = next((result.records for result in results if result.freeze == "none"), None)
+    if baseline is None:
+        baseline = next((result.baseline for result in results if result.baseline), ())
+    everything = [record for result in results for record in result.records if record.is_valid]
+    passes = sum(record.value("prefix_s") or 0.0 for record in everything)
+    arms = [(result.freeze, [record for record in result.records if record.is_valid]) for result in results]
+    unfrozen = [record for record in baseline if record.is_valid]
+    return [_breakdown(freeze, records, unfrozen, passes) for freeze, records in arms if records]
+
+
+def _breakdown(freeze: str, records: list[RunRecord], baseline: list[RunRecord], pass_s: float) -> Breakdown:
+    """Return one configuration's; ``pass_s`` is what the session's passes over frozen prefixes took, in seconds."""
+    train_s, unfrozen_s = _median(records, "train_s"), _median(baseline, "train_s")
+    totals = [_median(records, f"{phase}_s") for phase in PHASES]
+    known = [total for total in totals if total is not None]
+    all_s = math.fsum(known) if len(known) == len(PHASES) else 0.0
+    flop, unfrozen_flop = _median(records, "step_flop"), _median(baseline, "step_flop")
+    is_cached = freeze != "none" and any("prefix_bytes" in record.readings for record in records)
+    pays_back = None
+    if is_cached and pass_s and train_s and unfrozen_s and unfrozen_s > train_s:
+        saved_s = (unfrozen_s - train_s) / records[0].spec.protocol.num_epochs
+        pays_back = math.ceil(pass_s / saved_s)
+    return Breakdown(
+        freeze=freeze,
+        engine=records[0].spec.protocol.engine,
+        phases=tuple(total / all_s for total in known) if all_s else (),
+        evaluation_s=_median(records, "evaluation_s"),
+        predicted=unfrozen_flop / flop if flop and unfrozen_flop else None,
+        warm=unfrozen_s / train_s if train_s and unfrozen_s else None,
+        cold=unfrozen_s / (train_s + pass_s) if is_cached and train_s and unfrozen_s else None,
+        pays_back=pays_back,
+    )
+
+
+def breakdown_table(parts: Sequence[Breakdown]) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Return headers and cells of the table, nothing where no engine told its phases."""
+    if not any(part.phases for part in parts):
+        return (), []
+    headers = ("frozen", *PHASES, "evaluation", "counted", "warm", "cold", "paid back in")
+    cells = [
+        [
+            part.freeze,
+            *(percent_text(share, 0) for share in part.phases or (None,) * len(PHASES)),
+            seconds_text(part.evaluation_s),
+            ratio_text(part.predicted),
+            ratio_text(part.warm),
+            ratio_text(part.cold),
+            f"epoch {part.pays_back}" if part.pays_back else "–",
+        ]
+        for part in parts
+    ]
+    return headers, cells
+
+
+def grid_sentence(results: Sequence[ConfigurationResult]) -> str | None:
+    """Return how long the whole grid took: training, the evaluations between epochs and passes over prefixes."""
+    records = [record for result in results for record in result.records if record.is_valid]
+    seconds = [record.value("train_and_eval_s") for record in records]
+    known = [value for value in seconds if value is not None]
+    if not known:
+        return None
+    passes = sum(record.value("prefix_s") or 0.0 for record in records)
+    return f"Whole grid: {len(known)} runs trained and evaluated in {seconds_text(sum(known) + passes)}."
+
+
+def _median(records: Sequence[RunRecord], name: str) -> float | None:
+    values = [record.value(name) for record in records]
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
