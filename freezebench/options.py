@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from freezebench.errors import SettingsError, SpecError
-from freezebench.specs.names import ENGINES, PRECISIONS, PREFIX_MODES, PRESET_NAMES
+from freezebench.specs.names import ENGINES, ISOLATIONS, PRECISIONS, PREFIX_MODES, PRESET_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,6 +179,14 @@ def _size(text: str) -> int:
     if match is None:
         raise SettingsError("give a size with its unit, such as 512MiB or 4GiB.")
     return int(float(match[1]) * 1024 ** ("B", "KiB", "MiB", "GiB", "TiB").index(match[2]))
+
+
+def _duration(text: str) -> float:
+    """Return a number of seconds."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|h)", text)
+    if match is None or float(match[1]) == 0:
+        raise SettingsError("give a duration above 0 with its unit, such as 90s, 30min or 2h.")
+    return float(match[1]) * {"s": 1, "min": 60, "h": 3600}[match[2]]
 
 
 _RATIO = _per_spec(
@@ -456,14 +464,30 @@ OPTIONS: tuple[Option, ...] = (
         read=_text,
         in_marker=False,
         help="keep every finished run as a file in DIR, and reuse it in later sessions with the same model, data, "
-        "options, versions and kind of device (default: nothing is kept)",
+        "options, versions and kind of device (default: the folder freezebench in pytest's cache folder)",
     ),
     Option(
         name="resume",
         metavar="YES",
         read=_yes_or_no,
         in_marker=False,
-        help="with --freeze-store: yes reuses finished runs, no trains all anew (default: yes)",
+        help="yes reuses the finished runs of earlier sessions, no trains all anew (default: yes, but no with "
+        "--benchmark-compare)",
+    ),
+    Option(
+        name="isolate",
+        metavar="HOW",
+        read=_choice(*ISOLATIONS),
+        in_marker=False,
+        help="where runs train: worker (a process of their own, replaced after a fault), run (a fresh process for "
+        "every run) or none (in pytest's process, for debugging) (default: worker)",
+    ),
+    Option(
+        name="timeout",
+        metavar="DURATION",
+        read=_duration,
+        in_marker=False,
+        help="end a run that takes longer, such as 90s, 30min or 2h, and call it invalid (default: 24h)",
     ),
 )
 

@@ -23,6 +23,7 @@ from freezebench.terminal import Terminal, fitted, terminal_width
 # What only freeze tests need is imported when the first one is found: most sessions have none.
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+    from pathlib import Path
 
     from freezebench.session import FreezeSession
     from freezebench.settings import Settings
@@ -86,8 +87,19 @@ def _session(config: pytest.Config) -> FreezeSession:
             # Without the flag pytest-benchmark says [].
             has_reference=bool(config.getoption("benchmark_compare", None)),
             with_times=not config.getoption("benchmark_disable", None),
+            default_store=_default_store(config),
         )
     return config.stash[_SESSION]
+
+
+def _default_store(config: pytest.Config) -> Path | None:
+    """Return where finished runs are kept if no folder is named; ``None`` without pytest's cache."""
+    cache = getattr(config, "cache", None)
+    if cache is None:
+        return None
+    # Beside what --cache-clear deletes, not within. Asking for a folder makes pytest mark its cache as one.
+    marked: Path = cache.mkdir("freezebench")
+    return marked.parent.parent / "freezebench"
 
 
 @contextlib.contextmanager
@@ -325,6 +337,13 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         )
         config.hook.pytest_runtest_logreport(report=report)
     return outcome
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the process that trains."""
+    session = config.stash.get(_SESSION, None)
+    if session is not None:
+        session.close()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -15,19 +15,17 @@ from freezebench.specs.presets import PRESETS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from freezebench.records.run_record import RunRecord
     from freezebench.records.saved import SavedRun
-    from freezebench.report.progress import Progress
     from freezebench.report.tables import Summary
-    from freezebench.runs.executor import Executor
     from freezebench.runs.reference import Reference
-    from freezebench.runs.reuse import Reuse
     from freezebench.runs.shelf import DataShelf
+    from freezebench.runs.workshop import Workshop
     from freezebench.specs.freeze import FreezeSpec
-    from freezebench.specs.run import RunSpec
+    from freezebench.specs.names import Isolation
     from freezebench.verdicts.gate import Part
     from freezebench.verdicts.judge import ConfigurationResult
 
+DEFAULT_ISOLATION: Isolation = "worker"
 _FEWEST_TEST_SENTENCES = 2
 
 
@@ -49,6 +47,7 @@ class FreezeSession:
         *,
         has_reference: bool = False,
         with_times: bool = True,
+        default_store: Path | None = None,
     ) -> None:
         """Take raw option values by name.
 
@@ -57,6 +56,7 @@ class FreezeSession:
             ini: Those of the ini file.
             has_reference: Whether results are going to be compared with a saved run.
             with_times: Whether limits on time and energy count.
+            default_store: Where finished runs are kept if nothing else is said; ``None``: nowhere.
 
         Raises:
             SettingsError: If a value is bad.
@@ -65,10 +65,10 @@ class FreezeSession:
         self._ini = Source(place="ini key {ini}", values=ini)
         self._has_reference = has_reference
         self._with_times = with_times
+        self._default_store = default_store
         self._grids: dict[Settings, list[str]] = {}
         self._default_preset: tuple[str, str] | None = None
-        self._executor: Executor | None = None
-        self._shelf: DataShelf | None = None
+        self._workshop: Workshop | None = None
         self._results: dict[Settings, dict[str, ConfigurationResult]] = {}
         self._shown: dict[Settings, Settings] = {}
         self.errors: dict[str, str] = {}
@@ -77,11 +77,14 @@ class FreezeSession:
         self._reference_parts: dict[tuple[Settings, str], tuple[Part, ...]] = {}
         self.written: list[Path] = []
         self.report_problem: str | None = None
-        self._progress: Progress | None = None
-        self._reuse: Reuse | None = None
         for source in (self._flags, self._ini):
             for name, value in source.values.items():
                 BY_NAME[name].parse(value, source.name_of(name))
+        if self._once("isolate") == "none" and self._once("timeout") is not None:
+            raise SettingsError(
+                "--freeze-timeout ends the process that trains, and with --freeze-isolate=none that is pytest's own. "
+                "Leave one of them out."
+            )
 
     @property
     def is_asked_for(self) -> bool:
@@ -171,11 +174,11 @@ class FreezeSession:
         key = _comparison(settings)
         self._shown.setdefault(key, settings)
         for spec in dict.fromkeys(("none", freeze)):
-            result = self.executor.result(settings, spec, grid=grid, with_times=self._with_times)
+            result = self.workshop.executor.result(settings, spec, grid=grid, with_times=self._with_times)
             # Only now: an interrupted run leaves no empty table behind.
             self._results.setdefault(key, {})[spec] = result
         # Candidates that needed more seeds have extended the baseline since its own test reported.
-        self._results[key]["none"] = self.executor.unfrozen(settings)
+        self._results[key]["none"] = self.workshop.executor.unfrozen(settings)
         return result
 
     def take_reference(self, saved: SavedRun | None, planned: Sequence[tuple[Settings, str, str]]) -> None:
@@ -231,13 +234,7 @@ class FreezeSession:
         Raises:
             FreezebenchError: If something cannot work.
         """
-        from freezebench.runs.rehearsal import rehearse
-
-        grids: dict[RunSpec, list[str]] = {}
-        for settings, spec in planned:
-            grids.setdefault(settings.experiment, []).append(spec)
-        for experiment, grid in grids.items():
-            rehearse(experiment, self.shelf.data(experiment.data, experiment.model), grid)
+        self.workshop.rehearse((settings.experiment, spec) for settings, spec in planned)
 
     def start_progress(
         self, write: Callable[[Sequence[str], bool], None], *, live: bool, planned: Iterable[tuple[Settings, str]]
@@ -248,8 +245,9 @@ class FreezeSession:
 
         for settings, spec in planned:
             self._grids.setdefault(settings, []).append(spec)
-        self.shelf.expect(spec for grid in self._grids.values() for spec in grid)
-        self._progress = Progress(write, live=live, planned=first_runs(self._grids, with_times=self._with_times))
+        self.workshop.trains.expect(spec for grid in self._grids.values() for spec in grid)
+        planned_runs = first_runs(self._grids, with_times=self._with_times)
+        self.workshop.listener = Progress(write, live=live, planned=planned_runs)
 
     def plan_lines(self, settings: Settings, grid: Sequence[str]) -> list[str]:
         """Return how long one test's runs will take; with ``--freeze-plan`` also what they are."""
@@ -313,57 +311,42 @@ class FreezeSession:
             )
 
     @property
-    def executor(self) -> Executor:
-        """The executor; the first use imports what trains."""
-        if self._executor is None:
-            from freezebench.runs.executor import Executor
+    def workshop(self) -> Workshop:
+        """What trains, with its data; the first use imports it."""
+        if self._workshop is None:
+            from freezebench.runs.workshop import Workshop
 
-            self._executor = Executor(self._run, self._open_store())
-        return self._executor
-
-    def _open_store(self) -> Reuse | None:
-        """Return the runs of earlier sessions, if a store is named."""
-        folder = self._flags.values.get("store", self._ini.values.get("store"))
-        if folder is None:
-            return None
-        from freezebench.runs.reuse import Reuse
-
-        resume = self._flags.values.get("resume", self._ini.values.get("resume", "yes"))
-        self._reuse = Reuse(Path(folder), self.shelf, resume=BY_NAME["resume"].parse(resume, "--freeze-resume"))
-        return self._reuse
-
-    def store_lines(self) -> list[str]:
-        """Return what was reused, what was saved, and what went wrong with it."""
-        return [] if self._reuse is None else self._reuse.lines()
-
-    @property
-    def shelf(self) -> DataShelf:
-        """The session's data sets."""
-        if self._shelf is None:
-            from freezebench.runs.shelf import DataShelf
-
-            self._shelf = DataShelf(
+            store, resume = self._once("store") or self._default_store, self._once("resume")
+            self._workshop = Workshop(
+                isolation=self._once("isolate") or DEFAULT_ISOLATION,
+                timeout_s=self._once("timeout"),
+                store=None if store is None else Path(store),
+                # Beside a saved run times of an earlier session would be compared with those of an even earlier one.
+                resume=not self._has_reference if resume is None else resume,
                 cache_bytes=self._once("cache_memory"),
                 prefix_folder=self._once("prefix_cache"),
                 prefix_folder_bytes=self._once("prefix_cache_size"),
             )
-        return self._shelf
+        return self._workshop
+
+    @property
+    def shelf(self) -> DataShelf:
+        """The session's data sets."""
+        return self.workshop.shelf
+
+    def store_lines(self) -> list[str]:
+        """Return what was reused, what was saved, and what went wrong with it."""
+        return [] if self._workshop is None else self._workshop.store_lines()
+
+    def close(self) -> None:
+        """End what was started, after the last test."""
+        if self._workshop is not None:
+            self._workshop.close()
 
     def _once(self, name: str) -> Any:
         """Return an option that holds for the whole session, from flag or ini; ``None`` if it is not set."""
         text = self._flags.values.get(name, self._ini.values.get(name))
         return None if text is None else BY_NAME[name].parse(text, BY_NAME[name].flag)
-
-    def _run(self, spec: RunSpec) -> RunRecord:
-        """Train, telling the progress."""
-        from freezebench.runs.experiment import run
-
-        if self._progress is None:
-            return run(spec, shelf=self.shelf)
-        self._progress.begin(spec)
-        record = run(spec, emit=self._progress.emit, shelf=self.shelf)
-        self._progress.end(record)
-        return record
 
     def _choose_preset(self) -> tuple[str, str]:
         """Return the default preset of this machine and the reason; looked up once.

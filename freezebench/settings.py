@@ -64,8 +64,10 @@ class Settings:
         prefix_cache_bytes: How large it may become; ``None``: the usual limit.
         plan: Whether the plan is shown and nothing runs.
         report: Folder of the report, if one is asked for.
-        store: Folder of finished runs, if they are kept.
+        store: Folder of finished runs, if one is named.
         resume: Whether finished runs are reused.
+        isolate: Where runs train; ``None``: the usual way.
+        timeout_s: How long one run may take, in seconds; ``None``: as long as usual.
         num_layers: Depth of the model, where a marker says it.
         named_specs: (Option, configuration) pairs that stand beside the grid: these have to exist, too.
     """
@@ -93,6 +95,8 @@ class Settings:
     report: str | None = None
     store: str | None = None
     resume: bool = True
+    isolate: str | None = None
+    timeout_s: float | None = None
     num_layers: int | None = None
     named_specs: tuple[tuple[str, str], ...] = ()
 
@@ -224,6 +228,8 @@ def _overlay(
         report=given.get("report"),
         store=given.get("store"),
         resume=given.get("resume", True),
+        isolate=given.get("isolate"),
+        timeout_s=given.get("timeout"),
         num_layers=num_layers,
         named_specs=tuple(
             (places[name], spec) for name in per_spec if name in given for spec, _ in given[name].by_spec

@@ -62,6 +62,8 @@ CASES: dict[str, tuple[str, str, Any]] = {
     "report": ("out", "report", "out"),
     "store": ("runs", "store", "runs"),
     "resume": ("no", "resume", False),
+    "isolate": ("run", "isolate", "run"),
+    "timeout": ("30min", "timeout_s", 1800.0),
 }
 
 
@@ -109,6 +111,8 @@ def test_the_list_of_options_is_golden() -> None:
         "--freeze-report",
         "--freeze-store",
         "--freeze-resume",
+        "--freeze-isolate",
+        "--freeze-timeout",
     ]
     assert set(CASES) == {option.name for option in OPTIONS}
 
@@ -136,6 +140,8 @@ def test_flag_beats_marker_beats_ini(name: str) -> None:
         "pool_seeds": "no",
         "plan": "no",
         "resume": "yes",
+        "isolate": "none",
+        "timeout": "1h",
         "cache_memory": "1GiB",
         "prefix_cache_size": "1GiB",
         "prefix_mode": "eval",
@@ -192,6 +198,9 @@ BAD = [
     ("report", "", "empty"),
     ("store", "", "empty"),
     ("resume", "perhaps", "choose yes or no"),
+    ("isolate", "fork", "choose from worker, run, none"),
+    ("timeout", "90", "with its unit"),
+    ("timeout", "0s", "above 0"),
 ]
 
 

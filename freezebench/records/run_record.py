@@ -15,7 +15,14 @@ RUN_RECORD_SCHEMA = 1
 
 RunStatus = Literal["completed", "invalid"]
 InvalidCause = Literal[
-    "out_of_memory", "non_finite_loss", "frozen_weights_changed", "nothing_trained", "prefix_mismatch", "crash"
+    "out_of_memory",
+    "non_finite_loss",
+    "frozen_weights_changed",
+    "nothing_trained",
+    "prefix_mismatch",
+    "crash",
+    "killed",
+    "timeout",
 ]
 
 

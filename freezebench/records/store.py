@@ -6,10 +6,12 @@ import hashlib
 import json
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freezebench.errors import RecordError
+from freezebench.records.locks import Lock
 from freezebench.records.run_record import RunRecord
 
 if TYPE_CHECKING:
@@ -107,6 +109,12 @@ class Store:
             )
             return False
         return True
+
+    def claim(self, key: str) -> Lock:
+        """Return the lock by which a session claims a run while it does it; the kernel drops it with its owner."""
+        with suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        return Lock(self.folder / f".{key}.claim")
 
     def _set_aside(self, path: Path, reason: str) -> None:
         """Move a file that cannot be trusted out of the way, beside others of its name."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from freezebench.records.events import StepRecord, TrainingPaused, TrainingStarted
 from freezebench.report.durations import Durations, kinds, left_text
-from freezebench.training.progress import StepRecord, TrainingPaused, TrainingStarted
 from freezebench.units import seconds_text
 
 if TYPE_CHECKING:
@@ -53,6 +53,18 @@ class Progress:
         self._pending -= kinds([spec])
         self._began, self._trained_s = self._clock(), 0.0
         self._show("preparing")
+
+    def waiting(self, reason: str) -> None:
+        """The next run waits for another session."""
+        self._write([f"waiting: {reason}"], False)
+
+    def reused(self, record: RunRecord) -> None:
+        """A run of an earlier session stands in for one that was planned."""
+        self._num_begun += 1
+        self._spec = record.spec
+        self._pending -= kinds([record.spec])
+        accuracy = "" if record.test is None else f", test accuracy {100 * record.test.accuracy:.1f} %"
+        self._write([f"{self._label()}: reused from an earlier session{accuracy}"], False)
 
     def emit(self, event: Event) -> None:
         """Something happened in training."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from freezebench.meters.cuda import allocation_breakdown
 from freezebench.meters.window import MeterSession
+from freezebench.records.events import TrainingPaused, TrainingStarted
 from freezebench.records.reading import Reading
-from freezebench.training.progress import BackwardDone, TrainingPaused, TrainingStarted
+from freezebench.training.progress import BackwardDone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

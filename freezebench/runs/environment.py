@@ -5,8 +5,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import platform
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from freezebench.specs.run import Precision
 
 _DISTRIBUTIONS = ("freezebench", "torch", "transformers", "accelerate", "datasets", "tokenizers", "numpy", "scipy")
 
@@ -38,3 +43,37 @@ def environment() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What a run's outcome depends on beside what was asked.
+
+    Attributes:
+        device: The device that was meant: ``cpu`` or ``cuda:N``.
+        device_name: Model of the GPU or CPU.
+        precision: Number format, resolved.
+        environment: Versions by name.
+    """
+
+    device: str
+    device_name: str
+    precision: str
+    environment: dict[str, str]
+
+
+def machine(device: str, precision: Precision) -> Machine:
+    """Return what runs on a device depend on here.
+
+    Raises:
+        SettingsError: If there is no such device.
+    """
+    from freezebench.training.precision import device_name, resolve_device, resolve_precision
+
+    resolved = resolve_device(device)
+    return Machine(
+        device=str(resolved),
+        device_name=device_name(resolved),
+        precision=resolve_precision(precision, resolved),
+        environment=environment(),
+    )

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import TYPE_CHECKING
 
 from freezebench.errors import FreezebenchError
 from freezebench.records.store import Store, run_key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from freezebench.records.locks import Lock
     from freezebench.records.run_record import RunRecord
+    from freezebench.runs.environment import Machine
     from freezebench.runs.shelf import DataShelf
     from freezebench.specs.run import RunSpec
 
+_LOOK_EVERY_S = 0.5
 # What a checkpoint folder holds beside its weights: configuration, vocabularies, merges.
 _SMALL_FILES = {".json", ".txt", ".model", ".codes"}
 
@@ -27,27 +32,77 @@ class Reuse:
         num_saved: How many runs were kept.
     """
 
-    def __init__(self, folder: Path, shelf: DataShelf, *, resume: bool) -> None:
-        """Take the store's folder and the session's data; without ``resume`` runs are kept, but none is looked for."""
+    def __init__(
+        self,
+        folder: Path,
+        shelf: DataShelf,
+        machine: Callable[[RunSpec], Machine],
+        *,
+        resume: bool,
+        told: Callable[[RunRecord], None] = lambda _: None,
+        waits: Callable[[RunSpec], None] = lambda _: None,
+    ) -> None:
+        """Take what names a run.
+
+        Args:
+            folder: The store's folder.
+            shelf: The session's data.
+            machine: Returns what a run's outcome depends on here; raises FreezebenchError where there is no device.
+            resume: Whether runs are looked for; they are kept either way.
+            told: Called with every run that is found.
+            waits: Called once with a run that another session is doing.
+        """
         self._store = Store(folder)
-        self._shelf = shelf
-        self._resume = resume
+        self._shelf, self._machine = shelf, machine
+        self._resume, self._told, self._waits = resume, told, waits
+        self._claim: Lock | None = None
         self.num_reused = 0
         self.num_saved = 0
 
     def find(self, spec: RunSpec) -> RunRecord | None:
-        """Return the same run of an earlier session: same content, same versions, same kind of device; else None."""
+        """Return the same run of another session: same content, same versions, same kind of device.
+
+        If there is none, the run is claimed until ``keep``, so that two sessions with one store share the work: while
+        another session has claimed it, this waits for its outcome.
+        """
         key = self._key(spec) if self._resume else None
-        record = None if key is None else self._store.load(key)
-        self.num_reused += record is not None
+        if key is None:
+            return None
+        record = self._store.load(key)
+        if record is None:
+            self._claim = self._claimed(key, spec)
+            # While this waited, the run may have been finished.
+            record = self._store.load(key)
+        if record is not None:
+            self._give_up_claim()
+            self.num_reused += 1
+            self._told(record)
         return record
 
+    def _claimed(self, key: str, spec: RunSpec) -> Lock | None:
+        """Return the claim to a run, once no other session has it; ``None`` where the folder has no such thing."""
+        claim = self._store.claim(key)
+        try:
+            if not claim.try_take():
+                self._waits(spec)
+                while not claim.try_take():
+                    time.sleep(_LOOK_EVERY_S)
+        except OSError:
+            return None
+        return claim
+
+    def _give_up_claim(self) -> None:
+        if self._claim is not None:
+            self._claim.drop(remove=True)
+            self._claim = None
+
     def keep(self, record: RunRecord) -> None:
-        """Save a run that was trained now, if it is valid."""
-        if not record.is_valid:
-            return
-        files_sha256 = _files_sha256(record.spec)
-        self.num_saved += files_sha256 is not None and self._store.save(record, files_sha256)
+        """Save a run that was trained now, if it is valid, and give up its claim."""
+        try:
+            files_sha256 = _files_sha256(record.spec) if record.is_valid else None
+            self.num_saved += files_sha256 is not None and self._store.save(record, files_sha256)
+        finally:
+            self._give_up_claim()
 
     def lines(self) -> list[str]:
         """Return what the summary says of the store."""
@@ -64,12 +119,10 @@ class Reuse:
 
     def _key(self, spec: RunSpec) -> str | None:
         """Return the name under which a run would be kept; ``None`` where it has none, or cannot run at all."""
-        from freezebench.runs.environment import environment
         from freezebench.tasks.model_source import model_fingerprint
-        from freezebench.training.precision import device_name, resolve_device, resolve_precision
 
         try:
-            device = resolve_device(spec.device)
+            machine = self._machine(spec)
             data = self._shelf.data(spec.data, spec.model)
             model_sha256 = model_fingerprint(spec.model, spec.model_revision)
         except FreezebenchError:
@@ -82,9 +135,9 @@ class Reuse:
             model_sha256=model_sha256,
             files_sha256=files_sha256,
             data_sha256=(data.train.sha256, data.validation.sha256, data.test.sha256),
-            device_name=device_name(device),
-            precision=resolve_precision(spec.protocol.precision, device),
-            environment=environment(),
+            device_name=machine.device_name,
+            precision=machine.precision,
+            environment=machine.environment,
         )
 
 

@@ -11,6 +11,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
+from freezebench.records.events import StepRecord, TrainingPaused, TrainingStarted
 from freezebench.records.run_record import EpochRecord, Evaluation
 from freezebench.training.batching import Encoded, EpochLoader, ShuffledBatches, logits_of, to_device
 from freezebench.training.precision import StepClock, autocast, synchronize
@@ -24,41 +25,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingStarted:
-    """A stretch of training begins; the device is idle."""
-
-    epoch: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepRecord:
-    """One optimizer step.
-
-    Attributes:
-        step: Number of the step in the run, from 1.
-        epoch: Number of the epoch, from 1.
-        num_steps: Number of steps that the run will take.
-        loss: Training loss in nats; ``None`` on a GPU, where reading it would make the device wait.
-    """
-
-    step: int
-    epoch: int
-    num_steps: int
-    loss: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class BackwardDone:
     """The last backward pass of the run is done and its gradients are there: what memory is used for can be told."""
 
     optimizer: torch.optim.Optimizer
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingPaused:
-    """A stretch of training ended; the device is idle again."""
-
-    epoch: int
 
 
 Event = TrainingStarted | StepRecord | BackwardDone | TrainingPaused | EpochRecord

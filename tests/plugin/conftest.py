@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from freezebench import session
+
 TEST = """
 import pytest
 
@@ -29,8 +31,11 @@ def project(
     # Wide, so that every column is shown and every sentence stands in one line.
     monkeypatch.setenv("COLUMNS", "400")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    # Installed, so that one test can have it; all others want the order that was written.
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly")
+    # Installed, so that one test can have it; all others want the order that was written. Without pytest's cache there
+    # is no store unless a test names one.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly -p no:cacheprovider")
+    # Sessions in this process train in it: importing torch again takes seconds. Others have a worker as people do.
+    monkeypatch.setattr(session, "DEFAULT_ISOLATION", "none")
 
     def make(marker: str = "") -> pytest.Pytester:
         own = f"model={str(tiny_model)!r}, data={str(tiny_data)!r}, {LEARNS}"

@@ -145,10 +145,11 @@ def test_a_selection_brings_its_baseline(project: Project, reach: Reach) -> None
     assert {run.split()[0] for run in ran} == {"none", "emb+L0"}
 
 
-def test_the_last_failure_can_be_run_alone(project: Project, reach: Reach) -> None:
+def test_the_last_failure_can_be_run_alone(project: Project, reach: Reach, monkeypatch: pytest.MonkeyPatch) -> None:
     """--lf picks the configuration that failed."""
     reach(emb=0.4)
     pytester = project("max_drop=30")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly --freeze-resume=no")
     pytester.runpytest_inprocess("--freeze-grid=none,emb,emb+L0").assert_outcomes(passed=2, failed=1)
     reach()
     pytester.runpytest_inprocess("--freeze-grid=none,emb,emb+L0", "--lf").assert_outcomes(passed=1)

@@ -166,7 +166,7 @@ def test_an_interruption_shows_what_is_done_and_no_traceback(project: Project) -
             experiment.run = run
             """
         )
-        result = pytester.runpytest_subprocess("--freeze-grid=none,emb")
+        result = pytester.runpytest_subprocess("--freeze-grid=none,emb", "--freeze-isolate=none")
         assert result.ret == pytest.ExitCode.INTERRUPTED
         assert ("none " in result.stdout.str() and "baseline" in result.stdout.str()) is shown
         result.stdout.no_fnmatch_line("*Traceback*")

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import made_up
+from freezebench.records.events import StepRecord, TrainingPaused, TrainingStarted
 from freezebench.records.run_record import RunRecord
 from freezebench.report.progress import Progress
-from freezebench.training.progress import StepRecord, TrainingPaused, TrainingStarted
 
 
 class _Watch:

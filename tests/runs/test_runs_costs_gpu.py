@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from freezebench.records.events import StepRecord
 from freezebench.records.run_record import RunRecord
 from freezebench.runs import costs, experiment
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
-from freezebench.training.progress import Event, StepRecord
+from freezebench.training.progress import Event
 
 METERS = str(Path(__file__).parents[1] / "meters")
 if METERS not in sys.path:

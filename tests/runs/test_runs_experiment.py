@@ -16,13 +16,14 @@ import torch
 
 import freezebench
 from freezebench.errors import DataError, ModelError, SettingsError, SpecError
+from freezebench.records.events import StepRecord
 from freezebench.records.run_record import RunRecord
 from freezebench.runs import experiment
 from freezebench.runs.shelf import DataShelf
 from freezebench.runs.worker import main
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.training import loop
-from freezebench.training.progress import Event, StepRecord
+from freezebench.training.progress import Event
 
 PROTOCOL = Protocol(num_epochs=3, batch_size=8, learning_rate=1e-2, precision="float32")
 

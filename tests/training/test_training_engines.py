@@ -12,6 +12,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from freezebench.records.events import StepRecord, TrainingPaused, TrainingStarted
 from freezebench.records.run_record import EpochRecord
 from freezebench.specs.run import Protocol
 from freezebench.tasks.data import Split
@@ -23,10 +24,7 @@ from freezebench.training.progress import (
     Event,
     Job,
     NonFiniteLossError,
-    StepRecord,
-    TrainingPaused,
     TrainingResult,
-    TrainingStarted,
 )
 from tiny import sentences
 

@@ -1,0 +1,42 @@
+"""What isolation costs: the same runs in pytest's process, in a kept worker, and in a fresh process for each.
+
+Printed: seconds per run beyond training and evaluation, the first run (which imports) and the others, per mode.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+
+from tabulate import tabulate
+
+from freezebench.runs.workshop import Workshop
+from freezebench.specs.names import ISOLATIONS
+from freezebench.specs.run import DataSpec, Protocol, RunSpec
+
+
+def main() -> None:
+    """Run every mode in turn and print what each run took beside training."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--max-train", type=int, default=64)
+    options = parser.parse_args()
+    protocol = Protocol(engine="cached", num_epochs=1, batch_size=32)
+    data = DataSpec(source="generated", max_train=options.max_train)
+    rows = []
+    for isolation in ISOLATIONS:
+        workshop = Workshop(isolation=isolation)  # type: ignore[arg-type]
+        extra = []
+        for seed in range(options.runs):
+            spec = RunSpec(model="embedded", data=data, freeze="emb+L0-5", seed=seed, protocol=protocol)
+            began = time.perf_counter()
+            record = workshop.executor.record(spec)
+            extra.append(time.perf_counter() - began - (record.value("train_and_eval_s") or 0.0))
+        workshop.close()
+        rows.append([isolation, extra[0], statistics.median(extra[1:])])
+    print(tabulate(rows, headers=["isolation", "first run, s", "others (median), s"], floatfmt=".2f"))
+
+
+if __name__ == "__main__":
+    main()

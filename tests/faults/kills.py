@@ -1,0 +1,139 @@
+"""Kill a session at random moments: `python tests/faults/kills.py 50`.
+
+Every record has to be whole or absent, no process may stay behind, and a session that is resumed after each kill has to
+end with the same outcomes as one that was never killed, having trained what was missing and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from freezebench.records.store import decode
+from tiny import write_data, write_model
+
+TEST = """
+import pytest
+
+@pytest.mark.freeze(model="model", data="data", epochs=8, lr=1e-2, batch_size=8, precision="float32", device="cpu",
+                    max_drop=90, num_seeds=2)
+def test_it(freeze_run):
+    freeze_run()
+"""
+NUM_RUNS = 8
+# Kills fall anywhere between the start of pytest and its end.
+LONGEST_S = 12.0
+
+
+def main(num_kills: int, seed: int = 0) -> None:
+    """Kill and resume until so many kills hit; raise AssertionError if anything is not as promised."""
+    draw = random.Random(seed)  # noqa: S311 - moments, not secrets
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_model(folder / "model")
+        write_data(folder / "data")
+        (folder / "test_it.py").write_text(TEST, encoding="utf-8")
+        assert finish(folder, "whole") == NUM_RUNS
+        expected = outcomes(folder / "report-whole")
+        kills, rounds, trained_at = 0, 0, []
+        while kills < num_kills:
+            rounds += 1
+            store, kills_now = folder / f"store-{rounds}", 0
+            while kills < num_kills and kill(folder, store.name, draw.uniform(0.0, LONGEST_S)):
+                kills, kills_now = kills + 1, kills_now + 1
+                trained_at.append(len([decode(path.read_bytes()) for path in store.glob("*.json")]))
+            missing = NUM_RUNS - len(list(store.glob("*.json")))
+            trained = finish(folder, store.name)
+            assert trained == missing, (trained, missing)
+            assert outcomes(folder / f"report-{store.name}") == expected
+            assert not list(store.glob("set-aside/*"))
+            sys.stdout.write(f"round {rounds}: {kills_now} kills, {missing} of {NUM_RUNS} runs were missing\n")
+            sys.stdout.flush()
+    found = {count: trained_at.count(count) for count in sorted(set(trained_at))}
+    sys.stdout.write(f"{kills} kills in {rounds} rounds; whole records found after them, by number: {found}\n")
+
+
+def start(folder: Path, store: str) -> subprocess.Popen[str]:
+    """Return a session with a store."""
+    arguments = [f"--freeze-store={store}", f"--freeze-report=report-{store}", "-p", "no:cacheprovider"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-q", *arguments],
+        cwd=folder,
+        env={**os.environ, "FREEZEBENCH_KILLS": str(folder), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def kill(folder: Path, store: str, after_s: float) -> bool:
+    """Start a session and kill it; return whether it was still running."""
+    process = start(folder, store)
+    try:
+        output, _ = process.communicate(timeout=after_s)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        deadline = time.monotonic() + 5
+        while left := processes(str(folder)):
+            assert time.monotonic() < deadline, f"these stayed: {left}"
+            time.sleep(0.02)
+        return True
+    assert process.returncode == 0, output
+    return False
+
+
+def finish(folder: Path, store: str) -> int:
+    """Run a session to its end; return how many runs it trained."""
+    process = start(folder, store)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    saved = re.search(r"saved (\d+) runs? to", output)
+    return int(saved[1]) if saved else 0
+
+
+def outcomes(report: Path) -> Any:
+    """Return what a report says of every run but for times, memory and energy."""
+    found = json.loads((report / "report.json").read_text(encoding="utf-8"))
+    runs: dict[str, Any] = {}
+
+    def walk(value: Any) -> None:
+        if isinstance(value, dict):
+            if "best_epoch" in value:
+                runs[json.dumps(value["spec"], sort_keys=True)] = (value["step_losses"], value["test"])
+            for item in value.values():
+                walk(item)
+        elif isinstance(value, list):
+            for item in value:
+                walk(item)
+
+    walk(found)
+    return runs
+
+
+def processes(mark: str) -> list[int]:
+    """Return the processes of sessions in a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            content = path.read_bytes()
+        except OSError:
+            continue
+        if f"FREEZEBENCH_KILLS={mark}\0".encode() in content:
+            found.append(int(path.parent.name))
+    return found
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 50)

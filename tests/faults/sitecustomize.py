@@ -1,0 +1,71 @@
+"""Faults in the process that trains: FREEZEBENCH_FAULTS=emb:segfault,emb+L0:hang makes those configurations break.
+
+Python imports this module at its start wherever this folder is on PYTHONPATH. Only processes that serve runs break, at
+their third step.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+_AT_STEP = 3
+
+
+def _out_of_memory() -> None:
+    import torch
+
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+def _sticky() -> None:
+    raise RuntimeError("CUDA error: device-side assert triggered")
+
+
+def _hang_with_child() -> None:
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+    time.sleep(1000)
+
+
+FAULTS = {
+    "segfault": lambda: ctypes.string_at(0),
+    "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "exit": lambda: os._exit(3),
+    "exit0": lambda: os._exit(0),
+    "hang": _hang_with_child,
+    "stopped": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+    "out_of_memory": _out_of_memory,
+    "sticky": _sticky,
+    "memory_error": lambda: [0] * 10**18,
+    "prints": lambda: sys.stdout.write("a line of a model that talks\n" * 100_000),
+}
+
+
+def _install(faults: dict[str, str]) -> None:
+    from freezebench.runs import serve
+
+    worker: Any = serve._Worker
+    run, emit = worker._run, worker._emit
+    state: dict[str, Any] = {}
+
+    def breaking_run(self: Any, request: dict[str, Any]) -> Any:
+        state.update(fault=faults.get(request["spec"]["freeze"]), steps=0)
+        return run(self, request)
+
+    def breaking_emit(self: Any, event: Any) -> None:
+        emit(self, event)
+        state["steps"] += type(event).__name__ == "StepRecord"
+        if state["fault"] and state["steps"] == _AT_STEP:
+            state["steps"] += 1
+            FAULTS[state["fault"]]()
+
+    worker._run, worker._emit = breaking_run, breaking_emit
+
+
+if os.environ.get("FREEZEBENCH_FAULTS") and "serve" in " ".join(sys.orig_argv):
+    _install(dict(fault.split(":") for fault in os.environ["FREEZEBENCH_FAULTS"].split(",")))

@@ -1,0 +1,179 @@
+"""Faults in the process that trains: each has a defined ending, and the rest of the grid goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Project = Callable[..., pytest.Pytester]
+
+FAULTS = Path(__file__).resolve().parent.parent / "faults"
+MARKER = "max_drop=90, grid='all', num_seeds=2"
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return what makes configurations break in sessions of their own, as in ``faults(emb="segfault")``."""
+
+    def inject(**by_freeze: str) -> None:
+        monkeypatch.setenv("PYTHONPATH", str(FAULTS))
+        specs = [f"{freeze.replace('_', '+')}:{fault}" for freeze, fault in by_freeze.items()]
+        monkeypatch.setenv("FREEZEBENCH_FAULTS", ",".join(specs))
+
+    return inject
+
+
+def _children(marker: str) -> list[int]:
+    """Return the processes whose environment holds a text."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if marker.encode() in path.read_bytes() and int(path.parent.name) != os.getpid():
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_a_grid_survives_what_its_runs_do(
+    project: Project, faults: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A segmentation fault and a hang end their own tests; the others pass, their runs are saved, nothing stays."""
+    faults(emb="segfault", emb_L0="hang")
+    mark = f"FREEZEBENCH_TEST={tmp_path}"
+    monkeypatch.setenv(*mark.split("=", 1))
+    session = project(MARKER)
+    store = tmp_path / "runs"
+    arguments = ["-v", f"--freeze-store={store}", f"--freeze-report={tmp_path / 'report'}"]
+    result = session.runpytest_subprocess(*arguments, "--freeze-timeout=8s")
+    assert result.ret == 1
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*[[]emb[]] FAILED*",
+            "*[[]emb+L0[]] FAILED*",
+            "*invalid: *its process was ended by SIGSEGV*",
+            "*invalid: *not done after 8*--freeze-timeout*",
+        ],
+    )
+    assert len(list(store.glob("*.json"))) == 4
+    assert not list(store.glob(".*"))
+    report = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))
+    assert "Segmentation fault" in json.dumps(report)  # the end of the log
+    assert not _children(mark)
+    monkeypatch.delenv("FREEZEBENCH_FAULTS")
+    mended = session.runpytest_subprocess(*arguments)
+    mended.assert_outcomes(passed=4)
+    mended.stdout.fnmatch_lines(["freezebench: reused 4 runs*", "freezebench: saved 4 runs*"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("killed", "its process was ended by SIGKILL*before"),
+        ("exit", "its process ended by itself with exit code 3"),
+        ("exit0", "its process ended by itself with exit code 0"),
+        ("stopped", "not done after 10*"),
+        ("out_of_memory", "out of memory on cpu: CUDA out of memory. Tried to allocate 2.00 GiB."),
+        ("sticky", "RuntimeError: CUDA error: device-side assert triggered"),
+        ("memory_error", "out of memory*"),
+        ("prints", None),
+    ],
+)
+def test_every_fault_has_its_ending(
+    project: Project, faults: Callable[..., None], fault: str, said: str | None
+) -> None:
+    """The broken configuration fails with what happened; those before and after it pass."""
+    faults(emb=fault)
+    result = project("max_drop=90, grid='all', num_seeds=1, inconclusive='pass'").runpytest_subprocess(
+        "--freeze-timeout=10s"
+    )
+    if said is None:
+        result.assert_outcomes(passed=4)
+        return
+    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines([f"*invalid: *{said}*"])
+
+
+@pytest.mark.slow
+def test_a_fresh_process_for_every_run(project: Project, faults: Callable[..., None], tmp_path: Path) -> None:
+    """--freeze-isolate=run gives the figures of the kept worker, the frozen prefix computed once for all."""
+    faults(emb_L0="exit")
+    session = project("max_drop=90, grid='all', num_seeds=1, inconclusive='pass', engine='cached'")
+    kept = session.runpytest_subprocess(f"--freeze-report={tmp_path / 'kept'}")
+    fresh = session.runpytest_subprocess("--freeze-isolate=run", f"--freeze-report={tmp_path / 'fresh'}")
+    for result in (kept, fresh):
+        result.assert_outcomes(passed=3, failed=1)
+        result.stdout.fnmatch_lines(["*Frozen prefixes: computed in*"])
+    fresh.stdout.fnmatch_lines(["*(1 pass for*"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_child_outlives_its_parent(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """However pytest ends, the process that trains ends with it; after Ctrl-C the summary shows what was done."""
+    mark = f"FREEZEBENCH_TEST={tmp_path}"
+    monkeypatch.setenv(*mark.split("=", 1))
+    session = project("max_drop=90, grid='all', num_seeds=2")
+    store = tmp_path / "runs"
+    command = [sys.executable, "-m", "pytest", "-v", f"--freeze-store={store}", "--freeze-epochs=60"]
+    process = subprocess.Popen(command, cwd=session.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    deadline = time.monotonic() + 120
+    while len(list(store.glob("*.json"))) < 3:
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+    assert len(_children(mark)) >= 2
+    process.send_signal(number)
+    output = process.communicate()[0].decode()
+    deadline = time.monotonic() + 5
+    while left := _children(mark):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+    if number == signal.SIGINT:
+        assert process.returncode == 2
+        assert "baseline" in output  # the table of what is done
+        assert "saved" in output
+
+
+def test_two_sessions_share_the_work(project: Project, tmp_path: Path) -> None:
+    """Started together on one store, they do every run once, and both end with the whole grid."""
+    session = project("max_drop=90, grid='all', num_seeds=2")
+    store = tmp_path / "runs"
+    command = [sys.executable, "-m", "pytest", "-v", f"--freeze-store={store}"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    both = [subprocess.Popen(command, cwd=session.path, **pipes) for _ in range(2)]  # type: ignore[call-overload]
+    outputs = [process.communicate(timeout=300)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    trained = [output.count("trained in") for output in outputs]
+    reused = [output.count("reused from an earlier session") for output in outputs]
+    assert sum(trained) == len(list(store.glob("*.json"))) == 8
+    assert sum(reused) == 8
+    assert all(one + other == 8 for one, other in zip(trained, reused, strict=True))
+    assert not list(store.glob(".*"))
+
+
+def test_ini_and_flag_exclude_a_timeout_without_a_process(project: Project) -> None:
+    """Nothing could end the run but the end of pytest: said before anything is loaded."""
+    result = project().runpytest_inprocess("--freeze-isolate=none", "--freeze-timeout=5s")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*--freeze-timeout ends the process that trains*Leave one of them out*"])
+
+
+@pytest.mark.slow
+def test_kills_at_random_moments() -> None:
+    """The script that kills 50 times, a few times."""
+    script = FAULTS / "kills.py"
+    done = subprocess.run([sys.executable, str(script), "3"], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 kills" in done.stdout
