@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Self, get_args
 
 from freezebench.errors import RecordError
@@ -23,6 +23,7 @@ InvalidCause = Literal[
     "crash",
     "killed",
     "timeout",
+    "inputs_changed",
 ]
 
 
@@ -198,6 +199,13 @@ class RunRecord:
         """Return the value of one reading; ``None`` if it was not measured."""
         reading = self.readings.get(metric)
         return None if reading is None else reading.value
+
+    def without_costs(self, reason: str) -> Self:
+        """Return this record with none of its time, memory and energy: they were measured where they do not count."""
+        readings = {
+            name: Reading.not_measured(reading.unit, reading.source, reason) for name, reading in self.readings.items()
+        }
+        return replace(self, readings=readings, devices=(), trace={})
 
     def to_json(self) -> dict[str, Any]:
         """Return this record as a dictionary of JSON types, with its schema version.

@@ -35,7 +35,9 @@ def run_key(
     precision: str,
     environment: Mapping[str, str],
 ) -> str:
-    """Return the hash of everything that determines a run: 32 hexadecimal digits of SHA-256.
+    """Return a run's name: a hash of everything that determines its outcome, a dash, and a hash of its device.
+
+    Outcomes do not depend on the device but for rounding; time and energy do.
 
     Args:
         spec: What is asked.
@@ -46,8 +48,13 @@ def run_key(
         precision: Number format, resolved.
         environment: Versions, and the hash of freezebench's own source.
     """
-    parts = [spec.to_json(), model_sha256, files_sha256, list(data_sha256), device_name, precision, dict(environment)]
-    return hashlib.sha256(_canonical(parts)).hexdigest()[:32]
+    asked = {**spec.to_json(), "device": None}
+    parts = [asked, model_sha256, files_sha256, list(data_sha256), precision, dict(environment)]
+    return f"{hashlib.sha256(_canonical(parts)).hexdigest()[:32]}-{_device_hash(device_name)}"
+
+
+def _device_hash(device_name: str) -> str:
+    return hashlib.sha256(device_name.encode()).hexdigest()[:8]
 
 
 def record_key(record: RunRecord, files_sha256: str) -> str | None:
@@ -92,6 +99,15 @@ class Store:
             self._set_aside(path, str(error))
             return None
         return record
+
+    def load_of_other_device(self, key: str) -> RunRecord | None:
+        """Return a run that is the same but for its device, without its time, memory and energy."""
+        outcome = key.partition("-")[0]
+        for path in sorted(self.folder.glob(f"{outcome}-*.json")):
+            record = None if path.stem == key else self.load(path.stem)
+            if record is not None:
+                return record.without_costs(f"trained on another device ({record.device_name}) in an earlier session")
+        return None
 
     def save(self, record: RunRecord, files_sha256: str) -> bool:
         """Save a finished run unless it is there already; return whether it is now there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import traceback
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from freezebench.errors import FreezebenchError
+from freezebench.meters.process import ProcessMemory
 from freezebench.records.run_record import RunRecord
 from freezebench.runs.costs import CostWindows, prefix_readings, timing_readings
 from freezebench.runs.environment import environment
@@ -31,6 +32,7 @@ from freezebench.training.precision import (
 )
 from freezebench.training.progress import Job, NonFiniteLossError
 from freezebench.training.verify import PrefixMismatchError
+from freezebench.units import bytes_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,9 +84,9 @@ def run(spec: RunSpec, *, emit: Emit = lambda _: None, shelf: DataShelf | None =
         try:
             return _Run(spec, draft, data, device, precision, emit, shelf).complete()
         except torch.OutOfMemoryError as error:
-            return _invalid(draft, "out_of_memory", f"out of memory on {device}: {_first_line(error)}")
+            return _invalid(draft, "out_of_memory", f"out of memory on {device}{_peak(device)}: {_first_line(error)}")
         except MemoryError as error:
-            return _invalid(draft, "out_of_memory", f"out of memory: {_first_line(error)}")
+            return _invalid(draft, "out_of_memory", f"out of memory{_peak(device)}: {_first_line(error)}")
         except NonFiniteLossError as error:
             return _invalid(draft, "non_finite_loss", f"non-finite loss: {error}")
         except _UnsoundRunError as error:
@@ -253,6 +255,15 @@ def _invalid(draft: RunRecord, cause: InvalidCause, reason: str) -> RunRecord:
     """Return the record of a run that broke, with the end of its traceback."""
     log = traceback.format_exc().splitlines()[-_LOG_LINES:]
     return replace(draft, status="invalid", cause=cause, reason=reason, log="\n".join(log))
+
+
+def _peak(device: torch.device) -> str:
+    """Return a clause on how much memory there was in use at most, for who has to make a batch smaller."""
+    with suppress(OSError, RuntimeError, ValueError):
+        on_gpu = device.type == "cuda"
+        peak = torch.cuda.max_memory_allocated(device) if on_gpu else ProcessMemory().high_water_bytes()
+        return f" after a peak of {bytes_text(peak)}"
+    return ""
 
 
 def _first_line(error: BaseException) -> str:

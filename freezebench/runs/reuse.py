@@ -29,6 +29,7 @@ class Reuse:
 
     Attributes:
         num_reused: How many runs were found.
+        num_elsewhere: How many of them had trained on another device.
         num_saved: How many runs were kept.
     """
 
@@ -57,6 +58,7 @@ class Reuse:
         self._resume, self._told, self._waits = resume, told, waits
         self._claim: Lock | None = None
         self.num_reused = 0
+        self.num_elsewhere = 0
         self.num_saved = 0
 
     def find(self, spec: RunSpec) -> RunRecord | None:
@@ -73,6 +75,9 @@ class Reuse:
             self._claim = self._claimed(key, spec)
             # While this waited, the run may have been finished.
             record = self._store.load(key)
+        if record is None:
+            record = self._store.load_of_other_device(key)
+            self.num_elsewhere += record is not None
         if record is not None:
             self._give_up_claim()
             self.num_reused += 1
@@ -108,9 +113,11 @@ class Reuse:
         """Return what the summary says of the store."""
         lines = list(self._store.problems)
         if self.num_reused:
+            other = f" but for {self.num_elsewhere} of another device"
+            elsewhere = other if self.num_elsewhere else ""
             runs = "1 run" if self.num_reused == 1 else f"{self.num_reused} runs"
             lines.append(
-                f"reused {runs} of earlier sessions from {self._store.folder}, their times included; "
+                f"reused {runs} of earlier sessions from {self._store.folder}, their times included{elsewhere}; "
                 "--freeze-resume=no trains all anew"
             )
         if self.num_saved:

@@ -6,6 +6,7 @@ import re
 import tempfile
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from freezebench.specs.run import Precision, RunSpec
 
 _LOOK_EVERY_S = 0.5
+_HASHES = ("train_sha256", "validation_sha256", "test_sha256")
 DEFAULT_TIMEOUT_S = 24 * 3600.0
 
 
@@ -77,6 +79,7 @@ class Workshop:
         self._shelf_options = shelf
         self._store, self._resume = store, resume
         self._machines: dict[tuple[str, str], Machine] = {}
+        self._models: dict[tuple[str, str | None], str | None] = {}
         self._trains: _Here | Isolated | None = None
         self.shelf = DataShelf(**shelf)
         self.listener: Listener | None = None
@@ -136,16 +139,32 @@ class Workshop:
 
     def _run(self, spec: RunSpec) -> RunRecord:
         """Train, one run per device of this machine at a time, telling the listener."""
-        device = self._machine(spec).device
-        listener = self.listener
+        device, listener = self._machine(spec).device, self.listener
         if listener is None:
             with _alone_on(device, lambda: None):
-                return self.trains.run(spec, lambda _: None)
+                return self._of_same_inputs(self.trains.run(spec, lambda _: None))
         listener.begin(spec)
         with _alone_on(device, lambda: listener.waiting(f"another session trains on {device}")):
-            record = self.trains.run(spec, listener.emit)
+            record = self._of_same_inputs(self.trains.run(spec, listener.emit))
         listener.end(record)
         return record
+
+    def _of_same_inputs(self, record: RunRecord) -> RunRecord:
+        """Return the record, invalid if data or model are no longer those of the runs before: files may change."""
+        if not record.is_valid or record.data is None:
+            return record
+        spec = record.spec
+        facts = self.shelf.facts(spec.data, spec.model)
+        seen = self._models.setdefault((spec.model, spec.model_revision), record.model_sha256)
+        changed = [name for name in _HASHES if getattr(facts, name) != getattr(record.data, name)]
+        what = spec.data.source if changed else spec.model if seen != record.model_sha256 else None
+        if what is None:
+            return record
+        reason = (
+            f"{what} changed while this session ran: runs before and after cannot be compared. Leave its files alone "
+            "and run again; finished runs are reused."
+        )
+        return replace(record, status="invalid", cause="inputs_changed", reason=reason)
 
     def _tell_waiting(self, spec: RunSpec) -> None:
         if self.listener is not None:

@@ -83,7 +83,7 @@ def test_a_grid_survives_what_its_runs_do(
         ("exit", "its process ended by itself with exit code 3"),
         ("exit0", "its process ended by itself with exit code 0"),
         ("stopped", "not done after 10*"),
-        ("out_of_memory", "out of memory on cpu: CUDA out of memory. Tried to allocate 2.00 GiB."),
+        ("out_of_memory", "out of memory on cpu after a peak of *: CUDA out of memory. Tried to allocate 2.00 GiB."),
         ("sticky", "RuntimeError: CUDA error: device-side assert triggered"),
         ("memory_error", "out of memory*"),
         ("prints", None),

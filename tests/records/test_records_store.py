@@ -64,6 +64,27 @@ def test_whatever_determines_a_run_changes_its_name(changes: dict[str, Any]) -> 
     assert record_key(made_up.record(**changes), FILES) != record_key(made_up.record(), FILES)
 
 
+def test_another_devices_run_gives_its_outcomes_alone(tmp_path: Path) -> None:
+    """Every test sentence is as it was; no time, memory or energy of another device stands for one of this."""
+    store = Store(tmp_path)
+    there = made_up.record(device_name="a fast GPU")
+    here = record_key(made_up.record(), FILES)
+    assert here
+    assert store.save(there, FILES)
+    assert store.load(here) is None
+    found = store.load_of_other_device(here)
+    assert found is not None
+    assert found.test == there.test
+    assert found.readings.keys() == there.readings.keys()
+    assert all(found.value(name) is None for name in found.readings)
+    assert "a fast GPU" in str(found.readings["train_s"].reason)
+    in_another_format = record_key(made_up.record(precision="bf16"), FILES)
+    assert in_another_format
+    assert store.load_of_other_device(in_another_format) is None
+    assert store.save(made_up.record(), FILES)
+    assert store.load_of_other_device(here) == found  # a run of this device is not another's
+
+
 def test_broken_runs_and_unknown_weights_are_not_kept(tmp_path: Path) -> None:
     """An invalid run may succeed next time; a factory's weights have no hash to recognise them by."""
     store = Store(tmp_path)
