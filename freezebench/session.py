@@ -154,6 +154,14 @@ class FreezeSession:
 
         if self.report_folder is not None:
             prepare_folder(self.report_folder)
+        store = self._once("store")
+        if store is not None and not Path(store).is_dir():  # one that can only be read still has runs to reuse
+            try:
+                Path(store).mkdir(parents=True)
+            except OSError as error:
+                raise SettingsError(
+                    f"--freeze-store={store}: cannot keep runs there ({error.strerror or error}). Name another folder."
+                ) from error
         check_model_source(settings.model)
         if settings.device.startswith("cuda"):
             from freezebench.training.precision import resolve_device

@@ -222,6 +222,8 @@ class RunRecord:
         Raises:
             RecordError: If the schema is unknown, or fields are missing, unknown or contradictory.
         """
+        if not isinstance(data, dict):
+            raise RecordError(f"not a run record: {type(data).__name__} instead of an object")
         if data.get("schema") != RUN_RECORD_SCHEMA:
             raise RecordError(
                 f"run record of schema {data.get('schema')!r}: this version of freezebench reads {RUN_RECORD_SCHEMA}."
@@ -238,7 +240,7 @@ class RunRecord:
             values["readings"] = {name: Reading.from_json(item) for name, item in values["readings"].items()}
             values["step_losses"] = tuple(math.nan if loss is None else loss for loss in values["step_losses"])
             return cls(**_tuples(values))
-        except (TypeError, KeyError, AttributeError) as error:
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise RecordError(f"not a run record: {error!r}") from error
 
 

@@ -131,6 +131,8 @@ class RunSpec:
         Raises:
             RecordError: If the schema is unknown, or fields are missing, unknown or unreadable.
         """
+        if not isinstance(data, dict):
+            raise RecordError(f"not a run spec: {type(data).__name__} instead of an object")
         fields = dict(data)
         schema = fields.pop("schema", None)
         if schema != RUN_SPEC_SCHEMA:
@@ -140,5 +142,5 @@ class RunSpec:
             data_fields["text_columns"] = tuple(data_fields["text_columns"])
             protocol = Protocol(**fields.pop("protocol"))
             return cls(**fields, data=DataSpec(**data_fields), protocol=protocol)
-        except (TypeError, KeyError, ValueError) as error:
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise RecordError(f"not a run spec: {error}") from error

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from freezebench.records import store as store_module
 from freezebench.records.store import decode
 
 Project = Callable[..., pytest.Pytester]
@@ -96,12 +97,20 @@ def test_a_damaged_file_is_set_aside_and_trained_again(project: Project, tmp_pat
     assert decode(damaged.read_bytes())[0].test == decode(whole)[0].test
 
 
-def test_a_store_that_cannot_be_written_costs_nothing_but_the_store(project: Project, tmp_path: Path) -> None:
-    """A file where the folder should be: the tests pass, and the summary says what was not kept."""
-    (tmp_path / "runs").write_text("x")
+def test_a_disk_that_fills_up_costs_nothing_but_the_store(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tests pass, and the summary says what was not kept and what to do."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store_module, "_link_whole", full)
     result = project(MARKER).runpytest_inprocess(f"--freeze-store={tmp_path / 'runs'}")
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["freezebench: runs could not be saved to*"])
+    result.stdout.fnmatch_lines(
+        ["freezebench: runs could not be saved to * (No space left on device): *Free space, or name another folder*"]
+    )
 
 
 def test_kill_9_loses_no_finished_run(project: Project, tmp_path: Path) -> None:

@@ -1,0 +1,188 @@
+"""Parsers under any input: a value or one of our own errors, never anything else.
+
+``FREEZEBENCH_FUZZ_EXAMPLES=10000`` tries so many inputs per test; a hundred each are enough from day to day.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import os
+import random
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+import made_up
+from freezebench.errors import FreezebenchError
+from freezebench.options import OPTIONS, Option
+from freezebench.records.reading import Reading
+from freezebench.records.run_record import RunRecord
+from freezebench.records.saved import from_info, from_records, to_info
+from freezebench.report.study import read_studies
+from freezebench.session import FreezeSession
+from freezebench.specs.freeze import FreezeSpec
+from freezebench.specs.grid import parse_grid
+from freezebench.specs.run import DataSpec, RunSpec
+from freezebench.tasks.data import load_data
+
+EXAMPLES = int(os.environ.get("FREEZEBENCH_FUZZ_EXAMPLES", "100"))
+MANY = hypothesis_settings(
+    max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+# Bits of what people type, in any order, between anything at all.
+_BITS = [
+    "emb",
+    "L0",
+    "L3",
+    "-",
+    "+",
+    ",",
+    ":",
+    "head",
+    "none",
+    "all",
+    "5e-5",
+    "0",
+    "-1",
+    "nan",
+    "inf",
+    "1e999",
+    "%",
+    " ",
+]
+_BITS += ["10", "3,5,8", "yes", "no", "90s", "2h", "GiB", "MiB", "cuda", "cpu", "skip", "\x00", "é", "٣", "²", "_"]
+WORDS = st.lists(st.sampled_from(_BITS) | st.text(max_size=3), max_size=8).map("".join)
+VALUES: st.SearchStrategy[Any] = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just([]) | st.just({})
+)
+JSON = st.recursive(VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner))
+
+
+@given(WORDS)
+@MANY
+def test_freeze_specs(text: str) -> None:
+    """What parses is printed in a form that parses to the same."""
+    with suppress(FreezebenchError):
+        spec = FreezeSpec.parse(text)
+        assert FreezeSpec.parse(str(spec)) == spec
+
+
+@given(WORDS, st.integers(-1, 40))
+@MANY
+def test_grids(text: str, num_layers: int) -> None:
+    """Every configuration of a grid stands there once."""
+    with suppress(FreezebenchError):
+        grid = parse_grid(text, num_layers, "model")
+        assert len(set(map(str, grid))) == len(grid)
+
+
+@given(st.sampled_from(OPTIONS), WORDS | VALUES | st.lists(VALUES, max_size=3) | st.dictionaries(WORDS, VALUES))
+@MANY
+def test_options(option: Option, value: Any) -> None:
+    """Flags bring texts, markers anything."""
+    with suppress(FreezebenchError):
+        option.parse(value, "somewhere")
+
+
+@given(st.dictionaries(st.sampled_from([option.name for option in OPTIONS]), WORDS, max_size=4))
+@MANY
+def test_settings_of_many_options(flags: dict[str, str]) -> None:
+    """Options that are fine alone may not fit together."""
+    with suppress(FreezebenchError):
+        FreezeSession({**flags, "preset": "embedded"}, {}).settings()
+
+
+def _damaged(value: Any, draw: random.Random, replacement: Any) -> Any:
+    """Return JSON with one place somewhere replaced, removed or doubled."""
+    value = copy.deepcopy(value)
+    parents: list[tuple[Any, Any]] = []
+    place = value
+    while isinstance(place, (dict, list)) and place and (not parents or draw.random() < 0.8):
+        key = draw.choice(list(place) if isinstance(place, dict) else range(len(place)))
+        parents.append((place, key))
+        place = place[key]
+    if not parents:
+        return replacement
+    parent, key = parents[-1]
+    if draw.random() < 0.3:
+        del parent[key]
+    else:
+        parent[key] = replacement
+    return value
+
+
+_RECORD = made_up.record("emb", num_test=4)
+_INFO = to_info(from_records("emb", [_RECORD, made_up.record("emb", 43, num_test=4)], broken=None, node_id="test_it"))
+
+
+@given(st.randoms(use_true_random=False), JSON)
+@MANY
+def test_run_specs(draw: random.Random, replacement: Any) -> None:
+    """A request of another version, or a damaged one."""
+    with suppress(FreezebenchError):
+        RunSpec.from_json(_damaged(_RECORD.spec.to_json(), draw, replacement))
+
+
+@given(st.randoms(use_true_random=False), JSON)
+@MANY
+def test_run_records(draw: random.Random, replacement: Any) -> None:
+    """One place in a record is something else."""
+    with suppress(FreezebenchError):
+        RunRecord.from_json(_damaged(_RECORD.to_json(), draw, replacement))
+
+
+@given(JSON)
+@MANY
+def test_readings(value: Any) -> None:
+    """A measured value is a finite number."""
+    with suppress(FreezebenchError):
+        reading = Reading.from_json(value if isinstance(value, dict) else {"value": value})
+        assert reading.value is None or math.isfinite(reading.value)
+
+
+@given(st.randoms(use_true_random=False), JSON)
+@MANY
+def test_saved_benchmarks(draw: random.Random, replacement: Any) -> None:
+    """A file of pytest-benchmark, edited."""
+    with suppress(FreezebenchError):
+        from_info(_damaged(_INFO, draw, replacement), "test_it")
+
+
+@given(st.randoms(use_true_random=False), JSON)
+@MANY
+def test_saved_reports(tmp_path: Path, draw: random.Random, replacement: Any) -> None:
+    """A report.json, edited."""
+    report = {"schema": 1, "experiments": [{"settings": {}, "rows": [], "lines": [], "runs": [_RECORD.to_json()]}]}
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(_damaged(report, draw, replacement)), encoding="utf-8")
+    with suppress(FreezebenchError):
+        read_studies(path)
+
+
+_LINES = [
+    b'{"text": "a good film", "label": 1}',
+    b'{"text": "a bad film", "label": 0}',
+    b"text,label",
+    b"fine,1",
+    b"dull,0",
+]
+_FILES = st.lists(st.sampled_from(_LINES) | st.binary(max_size=12), max_size=8).map(b"\n".join)
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "json", "csv", "tsv", "parquet"])
+@given(train=_FILES, test=_FILES)
+@hypothesis_settings(MANY, max_examples=max(20, EXAMPLES // 5))
+def test_data_files(tmp_path: Path, suffix: str, train: bytes, test: bytes) -> None:
+    """Files of every format, whole, mixed up or binary."""
+    for split, content in (("train", train), ("validation", train), ("test", test)):
+        (tmp_path / f"{split}.{suffix}").write_bytes(content)
+    with suppress(FreezebenchError):
+        load_data(DataSpec(source=str(tmp_path)))
