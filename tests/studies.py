@@ -42,6 +42,10 @@ def on_gpu(record: RunRecord, **changes: Any) -> RunRecord:
     readings = {
         **record.readings,
         "peak_allocated_bytes": Reading(value=order * 2.0**30, unit="B", source="torch"),
+        **{
+            f"{phase}_s": Reading(value=share * order, unit="s", source="clock")
+            for phase, share in {"data": 0.1, "forward": 0.3, "backward": 0.5, "optimizer": 0.1}.items()
+        },
         "energy_j": Reading(value=order * 100.0 + record.spec.seed, unit="J", source="NVML", uncertainty=10.0),
     }
     changes.setdefault("data", record.data and replace(record.data, splits=SPLITS))

@@ -32,8 +32,6 @@ def test_it(freeze_run):
     freeze_run()
 """
 NUM_RUNS = 8
-# Kills fall anywhere between the start of pytest and its end.
-LONGEST_S = 12.0
 
 
 def main(num_kills: int, seed: int = 0) -> None:
@@ -44,24 +42,27 @@ def main(num_kills: int, seed: int = 0) -> None:
         write_model(folder / "model")
         write_data(folder / "data")
         (folder / "test_it.py").write_text(TEST, encoding="utf-8")
+        began = time.monotonic()
         assert finish(folder, "whole") == NUM_RUNS
+        longest_s = time.monotonic() - began
         expected = outcomes(folder / "report-whole")
-        kills, rounds, trained_at = 0, 0, []
+        kills, rounds, found = 0, 0, []
         while kills < num_kills:
             rounds += 1
-            store, kills_now = folder / f"store-{rounds}", 0
-            while kills < num_kills and kill(folder, store.name, draw.uniform(0.0, LONGEST_S)):
-                kills, kills_now = kills + 1, kills_now + 1
-                trained_at.append(len([decode(path.read_bytes()) for path in store.glob("*.json")]))
-            missing = NUM_RUNS - len(list(store.glob("*.json")))
+            store = folder / f"store-{rounds}"
+            # One to three kills, then a session that goes to its end.
+            for _ in range(draw.randint(1, 3)):
+                kills += kill(folder, store.name, draw.uniform(0.0, longest_s))
+                found.append(len([decode(path.read_bytes()) for path in store.glob("*.json")]))
+            missing = NUM_RUNS - found[-1]
             trained = finish(folder, store.name)
             assert trained == missing, (trained, missing)
             assert outcomes(folder / f"report-{store.name}") == expected
             assert not list(store.glob("set-aside/*"))
-            sys.stdout.write(f"round {rounds}: {kills_now} kills, {missing} of {NUM_RUNS} runs were missing\n")
+            sys.stdout.write(f"round {rounds}: {kills} kills so far, {missing} of {NUM_RUNS} runs were missing\n")
             sys.stdout.flush()
-    found = {count: trained_at.count(count) for count in sorted(set(trained_at))}
-    sys.stdout.write(f"{kills} kills in {rounds} rounds; whole records found after them, by number: {found}\n")
+    counts = {count: found.count(count) for count in sorted(set(found))}
+    sys.stdout.write(f"{kills} kills in {rounds} rounds; whole records found after them, by number: {counts}\n")
 
 
 def start(folder: Path, store: str) -> subprocess.Popen[str]:

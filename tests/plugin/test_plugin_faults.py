@@ -176,4 +176,4 @@ def test_kills_at_random_moments() -> None:
     script = FAULTS / "kills.py"
     done = subprocess.run([sys.executable, str(script), "3"], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 kills" in done.stdout
+    assert "kills in" in done.stdout

@@ -108,6 +108,14 @@ def test_the_table_sorts_by_figures_and_without_a_mouse() -> None:
     assert None in values
 
 
+def test_where_the_time_went_is_told_where_it_is_known() -> None:
+    """Shares of a step per configuration; no empty table for engines that do not tell."""
+    told = _made(study()).text
+    assert "Where the time went" in told
+    assert "50 %" in told
+    assert "Where the time went" not in _made(study(everything=False)).text
+
+
 def test_data_card_environment_protocol_footnotes_and_command_are_there() -> None:
     """With the figures of this experiment."""
     one = study()

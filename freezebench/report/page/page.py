@@ -17,6 +17,7 @@ from freezebench.report.page.sections import (
     pictures,
     protocol,
     reproduce,
+    time_spent,
 )
 from freezebench.report.page.table import table
 from freezebench.report.page.together import together
@@ -75,6 +76,7 @@ def _study(study: Study, drawn: Sequence[Picture | Missing] | None, *, number: i
         answer(study),
         section("Figures", table(study)),
         beside_the_notebook(study),
+        time_spent(study),
         section("Pictures", element("p", NO_PICTURES) if drawn is None else pictures(drawn)),
         data_card(study),
         protocol(study),

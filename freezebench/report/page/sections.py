@@ -37,6 +37,19 @@ def pictures(shown: Sequence[Picture | Missing]) -> Html:
     return element("div", *figures, class_="pictures")
 
 
+def time_spent(study: Study) -> Html | None:
+    """Return where the time of every configuration went; ``None`` where no engine told."""
+    headers, cells = study.summary.breakdown
+    if not headers:
+        return None
+    caption = (
+        "Shares of a step; seconds of evaluation between the epochs; the speed-up that counted operations of the "
+        "matrix products promise, the measured one without (warm) and with (cold) the pass over the frozen prefix, "
+        "and when that pass has paid for itself."
+    )
+    return section("Where the time went", data_table(caption, headers, cells))
+
+
 def data_card(study: Study) -> Html:
     """Return what was trained and tested on."""
     facts = next((record.data for record in study.records if record.data), None)
