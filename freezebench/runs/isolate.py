@@ -36,6 +36,7 @@ _BOOT += "serve(int(sys.argv[2]))"
 # Waiting threads that spin take the processor from those that work, above all where several sessions share it.
 _THREADS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "3000"}
 _LOOK_EVERY_S = 1.0
+_GRACE_S = 5.0
 _LOG_LINES = 60  # the stacks of all threads
 _LOG_TAIL_BYTES = 2**16
 _FOLDER = "freezebench-session-"
@@ -235,7 +236,7 @@ class _Worker:
     def _ended(self) -> _WorkerDiedError:
         """Return the error of a process that closed its pipe: it is gone, or as good as gone."""
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=5)
+            self._process.wait(timeout=_GRACE_S)
         code = self._process.returncode
         if code is None:
             return self._died("crash", "its process stopped answering")
