@@ -26,8 +26,7 @@ class Lock:
         """
         if self._handle is not None:
             return True
-        # Anyone on this machine may have made it; a link is somebody's trick.
-        handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        handle = self._opened()
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Its last owner may have removed the file in between: then this is a lock on nothing.
@@ -42,6 +41,14 @@ class Lock:
             return False
         self._handle = handle
         return True
+
+    def _opened(self) -> int:
+        # Anyone on this machine may have made it; a link is somebody's trick.
+        safely = os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | safely, 0o666)
+        except PermissionError:
+            return os.open(self._path, os.O_RDONLY | safely)  # somebody else's file can be locked all the same
 
     def drop(self, *, remove: bool = False) -> None:
         """Give the lock up, and remove its file first if that is asked for."""

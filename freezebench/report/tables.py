@@ -168,7 +168,8 @@ def _title(results: Sequence[ConfigurationResult], settings: Settings) -> str:
         parts.append(f"{record.device_name} ({record.device}, {record.precision})")
     protocol = settings.protocol
     epochs = f"{protocol.num_epochs} epoch" + ("s" if protocol.num_epochs > 1 else "")
-    parts.append(f"{epochs}, batch {protocol.batch_size}, engine {protocol.engine}")
+    parts.append(f"{epochs}, batch {protocol.batch_size}")
+    parts.append(f"engine {protocol.engine}, frozen part in {protocol.frozen_part_runs_in} mode")
     counts = sorted({len(result.records) for result in results if not result.broken}) or [0]
     seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     parts.append(f"{seeds} seed" + ("" if seeds == "1" else "s"))

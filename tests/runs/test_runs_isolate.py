@@ -15,6 +15,7 @@ import pytest
 import made_up
 from freezebench.errors import FreezebenchError
 from freezebench.records.locks import Lock
+from freezebench.records.run_record import InvalidCause
 from freezebench.runs import isolate
 from freezebench.runs.isolate import Isolated
 
@@ -73,7 +74,8 @@ def test_a_fresh_worker_for_every_run(make: Make) -> None:
 
 def test_a_worker_is_replaced_after_a_fault_of_its_own(make: Make) -> None:
     """After a crash in training the process may be damaged, as after a sticky CUDA error."""
-    for cause, num_workers in (("crash", 2), ("out_of_memory", 2), ("non_finite_loss", 1)):
+    expected: dict[InvalidCause, int] = {"crash": 2, "out_of_memory": 2, "non_finite_loss": 1}
+    for cause, num_workers in expected.items():
         record = replace(made_up.broken("emb", 42), cause=cause)
         trains = make(_answers(record))
         trains.run(record.spec, lambda _: None)
