@@ -163,10 +163,6 @@ class FreezeSession:
                     f"--freeze-store={store}: cannot keep runs there ({error.strerror or error}). Name another folder."
                 ) from error
         check_model_source(settings.model)
-        if settings.device.startswith("cuda"):
-            from freezebench.training.precision import resolve_device
-
-            resolve_device(settings.device)
         num_test = len(self.shelf.data(settings.data, settings.model).test)
         if num_test < _FEWEST_TEST_SENTENCES:
             raise DataError(

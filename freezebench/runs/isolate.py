@@ -249,7 +249,8 @@ class _Worker:
         return self._died("killed", f"its process was ended by {name}{peak}")
 
     def _died(self, cause: InvalidCause, reason: str) -> _WorkerDiedError:
-        with self._log.open("rb") as file:
+        tail: list[str] = []
+        with suppress(OSError), self._log.open("rb") as file:
             file.seek(max(0, self._log.stat().st_size - _LOG_TAIL_BYTES))
             tail = file.read().decode(errors="replace").splitlines()[-_LOG_LINES:]
         return _WorkerDiedError(cause, reason, "\n".join(tail))

@@ -125,6 +125,7 @@ class Workshop:
         for experiment, freeze in planned:
             grids.setdefault(experiment, []).append(freeze)
         for experiment, grid in grids.items():
+            self._machine(experiment)  # a device that is not there is said before a model is loaded
             self.trains.rehearse(experiment, grid)
 
     def store_lines(self) -> list[str]:

@@ -117,7 +117,10 @@ def test_a_fresh_process_for_every_run(project: Project, faults: Callable[..., N
     fresh.stdout.fnmatch_lines(["*(1 pass for*"])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+_LATER = [pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGTERM, signal.SIGKILL)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, *_LATER])
 def test_no_child_outlives_its_parent(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
@@ -146,6 +149,7 @@ def test_no_child_outlives_its_parent(
         assert "saved" in output
 
 
+@pytest.mark.slow
 def test_two_sessions_share_the_work(project: Project, tmp_path: Path) -> None:
     """Started together on one store, they do every run once, and both end with the whole grid."""
     session = project("max_drop=90, grid='all', num_seeds=2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -12,6 +13,7 @@ import pytest
 import made_up
 from freezebench.records.run_record import RunRecord
 from freezebench.runs import experiment
+from freezebench.runs.shelf import DataShelf
 from freezebench.specs.run import RunSpec
 
 Project = Callable[..., pytest.Pytester]
@@ -27,12 +29,17 @@ def reach(monkeypatch: pytest.MonkeyPatch) -> Reach:
     ran: list[str] = []
 
     def install(**accuracies: float | None) -> list[str]:
-        def run(spec: RunSpec, **_: Any) -> RunRecord:
+        def run(spec: RunSpec, *, shelf: DataShelf, **_: Any) -> RunRecord:
             ran.append(f"{spec.freeze} {spec.seed}")
             accuracy = accuracies.get(spec.freeze, 0.9)
             if accuracy is None:
                 return made_up.broken(spec.freeze, spec.seed)
-            return made_up.record(spec.freeze, spec.seed, accuracy=accuracy, spec=spec)
+            record = made_up.record(spec.freeze, spec.seed, accuracy=accuracy, spec=spec)
+            assert record.data
+            # The session makes sure that every run has seen the same data.
+            facts = shelf.facts(spec.data, spec.model)
+            hashes = {name: getattr(facts, name) for name in ("train_sha256", "validation_sha256", "test_sha256")}
+            return replace(record, data=replace(record.data, **hashes))
 
         monkeypatch.setattr(experiment, "run", run)
         return ran

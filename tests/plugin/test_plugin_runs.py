@@ -151,6 +151,7 @@ def test_baselines_come_first_whatever_the_order(project: Project) -> None:
     assert lines[0].startswith("test_project.py::test_it[none]")
 
 
+@pytest.mark.slow
 def test_an_interruption_shows_what_is_done_and_no_traceback(project: Project) -> None:
     """Ctrl-C in the first run leaves nothing to show; in a later one, the finished configurations."""
     pytester = project(WIDE)

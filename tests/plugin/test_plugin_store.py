@@ -113,6 +113,7 @@ def test_a_disk_that_fills_up_costs_nothing_but_the_store(
     )
 
 
+@pytest.mark.slow
 def test_kill_9_loses_no_finished_run(project: Project, tmp_path: Path) -> None:
     """Every record is whole or absent, and the next session trains what is missing and nothing else."""
     store = tmp_path / "runs"
