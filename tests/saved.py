@@ -55,3 +55,23 @@ def write(path: Path, content: Any) -> Path:
     """Write a file: JSON, or a text as it is."""
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
     return path
+
+
+def outcomes(report: Path) -> Any:
+    """Return what a report says of every run but for times, memory and energy."""
+    found = json.loads((report / "report.json").read_text(encoding="utf-8"))
+    runs: dict[str, Any] = {}
+
+    def walk(value: Any) -> None:
+        if isinstance(value, dict):
+            if "best_epoch" in value:
+                runs[json.dumps(value["spec"], sort_keys=True)] = (value["step_losses"], value["test"])
+            for item in value.values():
+                walk(item)
+        elif isinstance(value, list):
+            for item in value:
+                walk(item)
+
+    walk(found)
+    assert runs
+    return runs

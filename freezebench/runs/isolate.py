@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from freezebench.records.run_record import InvalidCause
     from freezebench.specs.run import RunSpec
 
-    Watch = Callable[[], None]
-
 _BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from freezebench.runs.serve import serve; "
 _BOOT += "serve(int(sys.argv[2]))"
 # Waiting threads that spin take the processor from those that work, above all where several sessions share it.
@@ -60,16 +58,15 @@ class Isolated:
         num_workers: How many workers were started.
     """
 
-    def __init__(self, *, keep: bool, timeout_s: float, shelf: Mapping[str, Any], watch: Watch = lambda: None) -> None:
+    def __init__(self, *, keep: bool, timeout_s: float, shelf: Mapping[str, Any]) -> None:
         """Start the first worker, whose imports take a while.
 
         Args:
             keep: Whether a healthy worker is kept for the next run.
             timeout_s: How long one run may take, in seconds.
             shelf: How workers keep frozen prefixes: the arguments of their ``DataShelf``.
-            watch: Called about every second while a worker works.
         """
-        self._keep, self._timeout_s, self._watch = keep, timeout_s, watch
+        self._keep, self._timeout_s = keep, timeout_s
         self._folder, self._lock = _own_folder()
         self._shelf = dict(shelf)
         if not keep and self._shelf.get("prefix_folder") is None:
@@ -136,7 +133,7 @@ class Isolated:
             self._worker = self._start()
         request = {**request, "shelf": self._shelf, "path": sys.path}
         try:
-            found: dict[str, Any] = self._worker.ask(request, emit, self._timeout_s, self._watch)
+            found: dict[str, Any] = self._worker.ask(request, emit, self._timeout_s)
         except BaseException:
             # Also an interruption: nothing goes on behind the person's back.
             self._end()
@@ -162,7 +159,7 @@ class _Worker:
         self._result = folder / f"result-{number}.json"
         self._log = folder / f"worker-{number}.log"
         self._kills = _out_of_memory_kills()
-        self._peak_bytes = 0
+        self._peak_bytes, self._looked = 0, 0.0
         command = [sys.executable, "-c", _BOOT, json.dumps(sys.path), str(os.getpid())]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and code
@@ -185,7 +182,7 @@ class _Worker:
         """Whether the process runs."""
         return self._process.poll() is None
 
-    def ask(self, request: dict[str, Any], emit: Callable[[Any], None], timeout_s: float, watch: Watch) -> Any:
+    def ask(self, request: dict[str, Any], emit: Callable[[Any], None], timeout_s: float) -> Any:
         """Send a request, hand events on, return the answer.
 
         Raises:
@@ -201,8 +198,9 @@ class _Worker:
             if left_s <= 0:
                 took = seconds_text(timeout_s)
                 raise self._died("timeout", f"not done after {took}, the limit that --freeze-timeout sets")
-            if not self._selector.select(min(left_s, _LOOK_EVERY_S)):
-                self._look(watch)
+            is_told = self._selector.select(min(left_s, _LOOK_EVERY_S))
+            self._look()
+            if not is_told:
                 continue
             received = os.read(self._events.fileno(), 2**16)
             if not received:
@@ -214,7 +212,6 @@ class _Worker:
                 if kind == "done":
                     return json.loads(self._result.read_bytes())
                 emit(EVENTS[kind](**message))
-            watch()
 
     def end(self) -> None:
         """Kill the process and everything that it started."""
@@ -226,12 +223,14 @@ class _Worker:
             with suppress(OSError):
                 pipe.close()
 
-    def _look(self, watch: Watch) -> None:
-        """Do what is due about every second."""
+    def _look(self) -> None:
+        """Note how much memory the process has taken: once it is killed, nobody can tell."""
+        if time.monotonic() - self._looked < _LOOK_EVERY_S:
+            return
+        self._looked = time.monotonic()
         with suppress(OSError, ValueError, IndexError):
             status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="utf-8")
-            self._peak_bytes = 1024 * int(status.split("VmHWM:")[1].split()[0])
-        watch()
+            self._peak_bytes = max(self._peak_bytes, 1024 * int(status.split("VmHWM:")[1].split()[0]))
 
     def _ended(self) -> _WorkerDiedError:
         """Return the error of a process that closed its pipe: it is gone, or as good as gone."""

@@ -79,7 +79,7 @@ class Reuse:
             record = self._store.load_of_other_device(key)
             self.num_elsewhere += record is not None
         if record is not None:
-            self._give_up_claim()
+            self.give_up_claim()
             self.num_reused += 1
             self._told(record)
         return record
@@ -96,7 +96,8 @@ class Reuse:
             return None
         return claim
 
-    def _give_up_claim(self) -> None:
+    def give_up_claim(self) -> None:
+        """Let other sessions do the run that was claimed and not kept, as after an interruption."""
         if self._claim is not None:
             self._claim.drop(remove=True)
             self._claim = None
@@ -107,7 +108,7 @@ class Reuse:
             files_sha256 = _files_sha256(record.spec) if record.is_valid else None
             self.num_saved += files_sha256 is not None and self._store.save(record, files_sha256)
         finally:
-            self._give_up_claim()
+            self.give_up_claim()
 
     def lines(self) -> list[str]:
         """Return what the summary says of the store."""

@@ -137,6 +137,8 @@ class Workshop:
         if self._trains is not None:
             self._trains.close()
             self._trains = None
+        if self._reuse is not None:
+            self._reuse.give_up_claim()
 
     def _run(self, spec: RunSpec) -> RunRecord:
         """Train, one run per device of this machine at a time, telling the listener."""

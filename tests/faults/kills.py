@@ -6,7 +6,6 @@ end with the same outcomes as one that was never killed, having trained what was
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import re
@@ -16,11 +15,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from freezebench.records.store import decode
+from saved import outcomes
 from tiny import write_data, write_model
 
 TEST = """
@@ -102,25 +101,6 @@ def finish(folder: Path, store: str) -> int:
     assert process.returncode == 0, output
     saved = re.search(r"saved (\d+) runs? to", output)
     return int(saved[1]) if saved else 0
-
-
-def outcomes(report: Path) -> Any:
-    """Return what a report says of every run but for times, memory and energy."""
-    found = json.loads((report / "report.json").read_text(encoding="utf-8"))
-    runs: dict[str, Any] = {}
-
-    def walk(value: Any) -> None:
-        if isinstance(value, dict):
-            if "best_epoch" in value:
-                runs[json.dumps(value["spec"], sort_keys=True)] = (value["step_losses"], value["test"])
-            for item in value.values():
-                walk(item)
-        elif isinstance(value, list):
-            for item in value:
-                walk(item)
-
-    walk(found)
-    return runs
 
 
 def processes(mark: str) -> list[int]:

@@ -15,30 +15,11 @@ import pytest
 
 from freezebench.records import store as store_module
 from freezebench.records.store import decode
+from saved import outcomes
 
 Project = Callable[..., pytest.Pytester]
 
 MARKER = "max_drop=90, grid='none,emb', num_seeds=2"
-
-
-def _accuracies(report: Path) -> list[object]:
-    """Return what a report says of every run but for times and memory."""
-    found = json.loads((report / "report.json").read_text(encoding="utf-8"))
-    runs: list[object] = []
-
-    def walk(value: object) -> None:
-        if isinstance(value, dict):
-            if "best_epoch" in value:
-                runs.append((value["spec"], value["step_losses"], value["test"]))
-            for item in value.values():
-                walk(item)
-        elif isinstance(value, list):
-            for item in value:
-                walk(item)
-
-    walk(found)
-    assert runs
-    return runs
 
 
 def test_a_second_session_trains_nothing_and_finds_the_same(project: Project, tmp_path: Path) -> None:
@@ -60,7 +41,7 @@ def test_a_second_session_trains_nothing_and_finds_the_same(project: Project, tm
     third.stdout.fnmatch_lines(["*trained in*"])
     third.stdout.no_fnmatch_line("*reused*")
     assert {path.name: path.read_bytes() for path in store.iterdir()} == files
-    assert _accuracies(tmp_path / "a") == _accuracies(tmp_path / "b") == _accuracies(tmp_path / "c")
+    assert outcomes(tmp_path / "a") == outcomes(tmp_path / "b") == outcomes(tmp_path / "c")
 
 
 def test_a_changed_model_configuration_is_another_run(project: Project, tmp_path: Path, tiny_model: Path) -> None:
