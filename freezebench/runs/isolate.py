@@ -35,6 +35,7 @@ _BOOT += "serve(int(sys.argv[2]))"
 _THREADS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "3000"}
 _LOOK_EVERY_S = 1.0
 _GRACE_S = 5.0
+_START_S = 600.0
 _LOG_LINES = 60  # the stacks of all threads
 _LOG_TAIL_BYTES = 2**16
 _FOLDER = "freezebench-session-"
@@ -160,6 +161,7 @@ class _Worker:
         self._log = folder / f"worker-{number}.log"
         self._kills = _out_of_memory_kills()
         self._peak_bytes, self._looked = 0, 0.0
+        self._is_ready = False
         command = [sys.executable, "-c", _BOOT, json.dumps(sys.path), str(os.getpid())]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and code
@@ -192,9 +194,11 @@ class _Worker:
         with suppress(BrokenPipeError):  # found dead below
             self._requests.write(json.dumps({**request, "result": str(self._result)}).encode() + b"\n")
             self._requests.flush()
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + (timeout_s if self._is_ready else max(timeout_s, _START_S))
         while True:
             left_s = deadline - time.monotonic()
+            if left_s <= 0 and not self._is_ready:
+                raise self._died("timeout", "its process did not start: importing torch and transformers did not end")
             if left_s <= 0:
                 took = seconds_text(timeout_s)
                 raise self._died("timeout", f"not done after {took}, the limit that --freeze-timeout sets")
@@ -211,6 +215,9 @@ class _Worker:
                 kind = message.pop("event")
                 if kind == "done":
                     return json.loads(self._result.read_bytes())
+                if kind == "ready":  # only now its imports are done, and the run begins
+                    self._is_ready, deadline = True, time.monotonic() + timeout_s
+                    continue
                 emit(EVENTS[kind](**message))
 
     def end(self) -> None:

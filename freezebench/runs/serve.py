@@ -53,6 +53,7 @@ def serve(parent: int) -> None:
         import freezebench.runs.rehearsal  # noqa: F401
 
         worker = _Worker(events)
+        worker.tell({"event": "ready"})
         while True:
             worker.answer(json.loads(requests.get()))
 
@@ -91,7 +92,7 @@ class _Worker:
             traceback.print_exc()
             result = {"error": f"{type(error).__name__}: {error}"}
         write_whole(Path(request["result"]), json.dumps(result, allow_nan=False))
-        self._tell({"event": "done"})
+        self.tell({"event": "done"})
 
     def _run(self, request: dict[str, Any]) -> Any:
         from freezebench.runs.experiment import run
@@ -126,9 +127,10 @@ class _Worker:
         if type(event).__name__ not in EVENTS or (is_step and now - self._told < _STEP_EVERY_S):
             return
         self._told = now
-        self._tell({"event": type(event).__name__, **asdict(event)})
+        self.tell({"event": type(event).__name__, **asdict(event)})
 
-    def _tell(self, message: dict[str, Any]) -> None:
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send the parent a line."""
         # NaN travels: a loss may be one, and both ends are Python.
         self._events.write(json.dumps(message) + "\n")
         self._events.flush()

@@ -29,6 +29,8 @@ def project(
     """Make a project with one freeze test on the tiny model and data; ``marker`` adds to its marker."""
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    # The tests may run under pytest-xdist; their sessions do not.
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     # Wide, so that every column is shown and every sentence stands in one line.
     monkeypatch.setenv("COLUMNS", "400")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -22,6 +22,7 @@ from freezebench.runs.isolate import Isolated
 # Stands in for the worker: answers as the test says, without importing what trains.
 _BOOT = """
 import json, os, sys, time
+print(json.dumps({{"event": "ready"}}), flush=True)
 for line in sys.stdin:
     request = json.loads(line)
     {behaviour}
