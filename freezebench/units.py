@@ -45,6 +45,11 @@ def percent_text(fraction: float | None, digits: int = 1) -> str:
     return NOT_MEASURED if fraction is None else f"{round(100 * fraction, digits) + 0.0:.{digits}f} %"
 
 
+def saving_text(saving: float) -> str:
+    """Return a saving (a fraction) in words that hold for a loss, too: ``12 % less``, ``12 % more``."""
+    return f"{abs(100 * saving):.0f} % {'less' if saving >= 0 else 'more'}"
+
+
 def ratio_text(value: float | None) -> str:
     """Return a ratio as a multiple: ``1.52×``."""
     return NOT_MEASURED if value is None else f"{value:.2f}×"

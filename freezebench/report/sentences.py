@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.units import bytes_text, percent_text, seconds_text
+from freezebench.units import bytes_text, percent_text, saving_text, seconds_text
 from freezebench.verdicts.noninferiority import deepest_safe
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ def prefix_sentence(results: Sequence[ConfigurationResult]) -> str | None:
     runs += f"{percent_text(1 - passes / len(records), 0)} of which found theirs"
     return (
         f"Frozen prefixes: computed in {seconds_text(seconds)} ({runs}; {bytes_text(largest)} per depth), which train "
-        f"times and warm speed-ups do not contain; cold ones have the whole pass charged to one run."
+        "times and warm speed-ups do not contain; cold ones have the whole pass charged to one run. The peak memory of "
+        "a process contains what it caches."
     )
 
 
@@ -132,8 +133,8 @@ def recommendation_sentence(results: Sequence[ConfigurationResult], rows: Sequen
     best = min(candidates, key=lambda row: (row.train_s if timed else row.num_trainable_params) or 0)
     saves = [
         f"{best.speedup:.2f}× as fast" if best.speedup else "",
-        f"{100 * best.memory_saving:.0f} % less peak memory" if best.memory_saving else "",
-        f"{100 * best.energy_saving:.0f} % less energy" if best.energy_saving else "",
+        f"{saving_text(best.memory_saving)} peak memory" if best.memory_saving else "",
+        f"{saving_text(best.energy_saving)} energy" if best.energy_saving else "",
     ]
     cheapest = "cheapest" if timed else "smallest (time was not measured)"
     shown = ", ".join(text for text in saves if text) or "no saving was measured"

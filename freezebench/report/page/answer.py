@@ -8,7 +8,7 @@ from freezebench.report.page.elements import Html, element, joined
 from freezebench.report.reasons import why_not_measured
 from freezebench.report.sentences import recommendation_sentence, safe_prefix_sentence
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.units import bytes_text, energy_text, seconds_text
+from freezebench.units import bytes_text, energy_text, saving_text, seconds_text
 
 if TYPE_CHECKING:
     from freezebench.report.rows import Row
@@ -72,12 +72,12 @@ def _tiles(study: Study, row: Row) -> Html:
         time = f"{row.speedup:.2f}×", f"as fast: {seconds_text(baseline.train_s)} → {seconds_text(row.train_s)}"
     if row.memory_saving is not None:
         figures = f"{bytes_text(baseline.peak_memory_bytes)} → {bytes_text(row.peak_memory_bytes)}"
-        memory = _less(row.memory_saving), f"peak memory: {figures}"
+        memory = saving_text(row.memory_saving), f"peak memory: {figures}"
     if row.energy_saving is not None:
         doubt = row.energy_saving_uncertainty
         within = "" if doubt is None else f" (± {100 * doubt:.0f} points)"
         energy = (
-            _less(row.energy_saving),
+            saving_text(row.energy_saving),
             f"energy{within}: {energy_text(baseline.energy_j)} → {energy_text(row.energy_j)}",
         )
     return element(
@@ -88,12 +88,6 @@ def _tiles(study: Study, row: Row) -> Html:
         _tile("Certainty", _certainty(study, row), ""),
         class_="tiles",
     )
-
-
-def _less(saving: float) -> str:
-    """Return a saving in words that hold for a loss, too."""
-    percent = f"{abs(100 * saving):.0f} %"
-    return f"{percent} {'less' if saving >= 0 else 'more'}"
 
 
 def _certainty(study: Study, row: Row) -> tuple[str, str]:
