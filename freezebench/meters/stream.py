@@ -81,13 +81,15 @@ class SampleStream:
         end_s = time.monotonic() + deadline_s
         num_seen = 0
         while True:
+            # Looked at first: what came between this look and its end would be missed the other way round.
+            has_ended = self._ended
             news = self.messages()[num_seen:]
             num_seen += len(news)
             if wanted in news:
                 return None
             if fatal := next((message for message in news if message[0] == "fatal"), None):
                 return Failure(call=_CALL, message=str(fatal[1]))
-            if self._ended:
+            if has_ended:
                 code = self._process.poll()
                 return Failure(call=_CALL, message=f"the sampler process ended early (exit status {code})")
             remaining_s = end_s - time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,11 +25,19 @@ LEARNS = "epochs=8, lr=1e-2, batch_size=8, precision='float32', device='cpu'"
 
 @pytest.fixture
 def project(
-    pytester: pytest.Pytester, tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+    pytester: pytest.Pytester,
+    tiny_model: Path,
+    tiny_data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., pytest.Pytester]:
     """Make a project with one freeze test on the tiny model and data; ``marker`` adds to its marker."""
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    # Locks of its own: what other tests train at the same time is not waited for.
+    temporary = str(tmp_path_factory.mktemp("temporary"))
+    monkeypatch.setenv("TMPDIR", temporary)
+    monkeypatch.setattr(tempfile, "tempdir", temporary)
     # The tests may run under pytest-xdist; their sessions do not.
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     # Wide, so that every column is shown and every sentence stands in one line.

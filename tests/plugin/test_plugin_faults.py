@@ -131,7 +131,7 @@ def test_no_child_outlives_its_parent(
     monkeypatch.setenv(*mark.split("=", 1))
     session = project("max_drop=90, grid='all', num_seeds=2")
     store = tmp_path / "runs"
-    command = [sys.executable, "-m", "pytest", "-v", f"--freeze-store={store}", "--freeze-epochs=60"]
+    command = [sys.executable, "-m", "pytest", "-v", f"--freeze-store={store}", "--freeze-epochs=200"]
     process = subprocess.Popen(command, cwd=session.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     deadline = time.monotonic() + 120
     while len(list(store.glob("*.json"))) < 3:
