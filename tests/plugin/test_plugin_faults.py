@@ -131,7 +131,12 @@ def test_no_child_outlives_its_parent(
     monkeypatch.setenv(*mark.split("=", 1))
     session = project("max_drop=90, grid='all', num_seeds=2")
     store = tmp_path / "runs"
-    command = [sys.executable, "-m", "pytest", "-v", f"--freeze-store={store}", "--freeze-epochs=200"]
+    # A shell's background jobs ignore Ctrl-C, and so would what they start.
+    heed = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
+    )
+    pytest_command = [sys.executable, "-m", "pytest", "-v", f"--freeze-store={store}", "--freeze-epochs=200"]
+    command = [sys.executable, "-c", heed, *pytest_command]
     process = subprocess.Popen(command, cwd=session.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     deadline = time.monotonic() + 120
     while len(list(store.glob("*.json"))) < 3:
