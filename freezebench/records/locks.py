@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+_LOOK_EVERY_S = 0.5
 
 
 class Lock:
@@ -41,6 +45,20 @@ class Lock:
             return False
         self._handle = handle
         return True
+
+    def take(self, waits: Callable[[], None]) -> None:
+        """Take the lock once nobody else has it.
+
+        Args:
+            waits: Called once if somebody has it.
+
+        Raises:
+            OSError: If the file cannot be made or opened.
+        """
+        if not self.try_take():
+            waits()
+            while not self.try_take():
+                time.sleep(_LOOK_EVERY_S)
 
     def _opened(self) -> int:
         # Anyone on this machine may have made it; a link is somebody's trick.

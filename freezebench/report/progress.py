@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.records.events import StepRecord, TrainingPaused, TrainingStarted
 from freezebench.report.durations import Durations, kinds, left_text
+from freezebench.runs.workshop import Listener
 from freezebench.units import seconds_text
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _REFRESH_S = 0.2
 
 
-class Progress:
+class Progress(Listener):
     """Writes what the running configuration does.
 
     Args:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from freezebench.errors import FreezebenchError
-from freezebench.meters.process import ProcessMemory
+from freezebench.meters.process import THIS_PROCESS
 from freezebench.records.run_record import RunRecord
 from freezebench.runs.costs import CostWindows, prefix_readings, timing_readings
 from freezebench.runs.environment import environment
@@ -261,7 +261,7 @@ def _peak(device: torch.device) -> str:
     """Return a clause on how much memory there was in use at most, for who has to make a batch smaller."""
     with suppress(OSError, RuntimeError, ValueError):
         on_gpu = device.type == "cuda"
-        peak = torch.cuda.max_memory_allocated(device) if on_gpu else ProcessMemory().high_water_bytes()
+        peak = torch.cuda.max_memory_allocated(device) if on_gpu else THIS_PROCESS.high_water_bytes()
         return f" after a peak of {bytes_text(peak)}"
     return ""
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freezebench.errors import FreezebenchError
+from freezebench.meters.process import ProcessMemory
 from freezebench.records.locks import Lock
 from freezebench.records.run_record import RunRecord
 from freezebench.runs.environment import Machine
@@ -174,6 +175,7 @@ class _Worker:
             )
         assert self._process.stdin is not None  # noqa: S101 - both are pipes
         assert self._process.stdout is not None  # noqa: S101
+        self._memory = ProcessMemory(Path(f"/proc/{self._process.pid}"))
         self._requests, self._events = self._process.stdin, self._process.stdout
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._events, selectors.EVENT_READ)
@@ -235,9 +237,8 @@ class _Worker:
         if time.monotonic() - self._looked < _LOOK_EVERY_S:
             return
         self._looked = time.monotonic()
-        with suppress(OSError, ValueError, IndexError):
-            status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="utf-8")
-            self._peak_bytes = max(self._peak_bytes, 1024 * int(status.split("VmHWM:")[1].split()[0]))
+        with suppress(OSError):
+            self._peak_bytes = max(self._peak_bytes, self._memory.high_water_bytes())
 
     def _ended(self) -> _WorkerDiedError:
         """Return the error of a process that closed its pipe: it is gone, or as good as gone."""

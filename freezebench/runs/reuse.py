@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from typing import TYPE_CHECKING
 
 from freezebench.errors import FreezebenchError
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from freezebench.runs.shelf import DataShelf
     from freezebench.specs.run import RunSpec
 
-_LOOK_EVERY_S = 0.5
 # What a checkpoint folder holds beside its weights: configuration, vocabularies, merges.
 _SMALL_FILES = {".json", ".txt", ".model", ".codes"}
 
@@ -88,10 +86,7 @@ class Reuse:
         """Return the claim to a run, once no other session has it; ``None`` where the folder has no such thing."""
         claim = self._store.claim(key)
         try:
-            if not claim.try_take():
-                self._waits(spec)
-                while not claim.try_take():
-                    time.sleep(_LOOK_EVERY_S)
+            claim.take(lambda: self._waits(spec))
         except OSError:
             return None
         return claim

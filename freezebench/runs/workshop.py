@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import tempfile
-import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from freezebench.records.locks import Lock
 from freezebench.runs.executor import Executor
@@ -25,13 +24,12 @@ if TYPE_CHECKING:
     from freezebench.specs.names import Isolation
     from freezebench.specs.run import Precision, RunSpec
 
-_LOOK_EVERY_S = 0.5
 _HASHES = ("train_sha256", "validation_sha256", "test_sha256")
 DEFAULT_TIMEOUT_S = 24 * 3600.0
 
 
-class Listener(Protocol):
-    """Whoever shows how runs go on."""
+class Listener:
+    """Whoever shows how runs go on; this one shows nothing."""
 
     def begin(self, spec: RunSpec) -> None:
         """A run begins."""
@@ -53,7 +51,7 @@ class Workshop:
     """Makes ready what is needed at its first use, and puts it away at the end.
 
     Attributes:
-        listener: Whoever shows how runs go on, if anybody does.
+        listener: Whoever shows how runs go on.
         shelf: The data sets, as this process knows them.
     """
 
@@ -82,7 +80,7 @@ class Workshop:
         self._models: dict[tuple[str, str | None], str | None] = {}
         self._trains: _Here | Isolated | None = None
         self.shelf = DataShelf(**shelf)
-        self.listener: Listener | None = None
+        self.listener = Listener()
 
     @cached_property
     def executor(self) -> Executor:
@@ -143,9 +141,6 @@ class Workshop:
     def _run(self, spec: RunSpec) -> RunRecord:
         """Train, one run per device of this machine at a time, telling the listener."""
         device, listener = self._machine(spec).device, self.listener
-        if listener is None:
-            with _alone_on(device, lambda: None):
-                return self._of_same_inputs(self.trains.run(spec, lambda _: None))
         listener.begin(spec)
         with _alone_on(device, lambda: listener.waiting(f"another session trains on {device}")):
             record = self._of_same_inputs(self.trains.run(spec, listener.emit))
@@ -169,13 +164,12 @@ class Workshop:
         )
         return replace(record, status="invalid", cause="inputs_changed", reason=reason)
 
-    def _tell_waiting(self, spec: RunSpec) -> None:
-        if self.listener is not None:
-            self.listener.waiting(f"another session trains {spec.freeze} seed {spec.seed}")
-
+    # The listener comes later than the runs of earlier sessions.
     def _tell_reused(self, record: RunRecord) -> None:
-        if self.listener is not None:
-            self.listener.reused(record)
+        self.listener.reused(record)
+
+    def _tell_waiting(self, spec: RunSpec) -> None:
+        self.listener.waiting(f"another session trains {spec.freeze} seed {spec.seed}")
 
     def _machine(self, spec: RunSpec) -> Machine:
         """Return what a run's outcome depends on beside what was asked.
@@ -231,15 +225,8 @@ def _alone_on(device: str, waiting: Callable[[], None]) -> Iterator[None]:
     """
     name = re.sub(r"[^A-Za-z0-9]+", "-", device)
     lock = Lock(Path(tempfile.gettempdir()) / f"freezebench-device-{name}.lock")
-    try:
-        told = False
-        while not lock.try_take():
-            if not told:
-                waiting()
-                told = True
-            time.sleep(_LOOK_EVERY_S)
-    except OSError:
-        pass  # somewhere without such files a run is better than none
+    with suppress(OSError):  # somewhere without such files a run is better than none
+        lock.take(waiting)
     try:
         yield
     finally:

@@ -92,8 +92,7 @@ class Feed:
 
     def with_prefix(self, prefix: Prefix, splice: Splice) -> Feed:
         """Return a feed that leaves a prefix out; its word embedding is frozen, so that all rows stay."""
-        first = None if splice.is_whole else self._first
-        return Feed(self.model, self.splits, prefix=prefix, splice=splice, ops=self._ops, first=first)
+        return Feed(self.model, self.splits, prefix=prefix, splice=splice, ops=self._ops, first=self._first)
 
     def with_rows(self, rows: UsedRows | None) -> Feed:
         """Return a feed of the whole model that keeps some rows of the word embedding only."""
@@ -192,7 +191,9 @@ def make_feed(
         rows = used_rows(model, [ids for split in splits.values() for ids in split.all_ids()])
         whole = Feed(model, splits, ops=ops, rows=rows if rows and rows_agree(whole, rows) else None)
     layers, why = _splittable(model)
-    if layers is not None:
+    is_cached = freeze.is_prefix and not freeze.is_none and prefix_mode == "eval"
+    # A cached prefix of every layer leaves the last one out.
+    if layers is not None and not (is_cached and freeze.num_frozen_layers == len(layers.layers)):
         last = FirstTokens(list(model.get_submodule(layers.stack).children())[-1])
         whole = whole.with_first(last if first_agrees(whole, last, layers.head) else None)
     if freeze.is_none or prefix_mode == "train":

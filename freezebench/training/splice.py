@@ -72,11 +72,6 @@ class Splice:
         self._hidden: torch.Tensor | None = None
         self._open = ExitStack()
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether every layer is left out."""
-        return self._depth == len(self._layers)
-
     def __enter__(self) -> Self:
         if self._form.embedder is not None:
             self._form.embedder.forward = self._embed

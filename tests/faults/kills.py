@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from freezebench.records.store import decode
+from leftovers import processes
 from saved import outcomes
 from tiny import write_data, write_model
 
@@ -86,7 +87,7 @@ def kill(folder: Path, store: str, after_s: float) -> bool:
         process.send_signal(signal.SIGKILL)
         process.communicate()
         deadline = time.monotonic() + 5
-        while left := processes(str(folder)):
+        while left := processes(f"FREEZEBENCH_KILLS={folder}"):
             assert time.monotonic() < deadline, f"these stayed: {left}"
             time.sleep(0.02)
         return True
@@ -101,19 +102,6 @@ def finish(folder: Path, store: str) -> int:
     assert process.returncode == 0, output
     saved = re.search(r"saved (\d+) runs? to", output)
     return int(saved[1]) if saved else 0
-
-
-def processes(mark: str) -> list[int]:
-    """Return the processes of sessions in a folder."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            content = path.read_bytes()
-        except OSError:
-            continue
-        if f"FREEZEBENCH_KILLS={mark}\0".encode() in content:
-            found.append(int(path.parent.name))
-    return found
 
 
 if __name__ == "__main__":

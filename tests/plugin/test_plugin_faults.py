@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from leftovers import processes
 
 Project = Callable[..., pytest.Pytester]
 
@@ -29,18 +30,6 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setenv("FREEZEBENCH_FAULTS", ",".join(specs))
 
     return inject
-
-
-def _children(marker: str) -> list[int]:
-    """Return the processes whose environment holds a text."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if marker.encode() in path.read_bytes() and int(path.parent.name) != os.getpid():
-                found.append(int(path.parent.name))
-        except OSError:
-            continue
-    return found
 
 
 def test_a_grid_survives_what_its_runs_do(
@@ -68,7 +57,7 @@ def test_a_grid_survives_what_its_runs_do(
     assert not list(store.glob(".*"))
     report = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))
     assert "Segmentation fault" in json.dumps(report)  # the end of the log
-    assert not _children(mark)
+    assert not processes(mark)
     monkeypatch.delenv("FREEZEBENCH_FAULTS")
     mended = session.runpytest_subprocess(*arguments)
     mended.assert_outcomes(passed=4)
@@ -143,11 +132,11 @@ def test_no_child_outlives_its_parent(
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.02)
-    assert len(_children(mark)) >= 2
+    assert len(processes(mark)) >= 2
     process.send_signal(number)
     output = process.communicate()[0].decode()
     deadline = time.monotonic() + 5
-    while left := _children(mark):
+    while left := processes(mark):
         assert time.monotonic() < deadline, left
         time.sleep(0.05)
     if number == signal.SIGINT:

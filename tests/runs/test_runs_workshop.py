@@ -48,7 +48,7 @@ def spec(tiny_model: Path, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.
 def test_a_run_waits_for_its_device(spec: RunSpec, tmp_path: Path) -> None:
     """Another session has the device: told once, then trained as soon as it is free."""
     shop = Workshop(isolation="none")
-    listener = _Told()
+    listener: Any = _Told()
     shop.listener = listener
     other = Lock(tmp_path / "freezebench-device-cpu.lock")
     assert other.try_take()
