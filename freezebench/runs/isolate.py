@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from freezebench.runs.serve import EVENTS
 from freezebench.units import bytes_text, seconds_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from freezebench.records.run_record import InvalidCause
     from freezebench.specs.run import RunSpec
@@ -63,13 +63,17 @@ class Isolated:
     def __init__(self, *, keep: bool, timeout_s: float, shelf: Mapping[str, Any]) -> None:
         """Start the first worker, whose imports take a while.
 
+        Raises:
+            FreezebenchError: If nothing can be started or written here.
+
         Args:
             keep: Whether a healthy worker is kept for the next run.
             timeout_s: How long one run may take, in seconds.
             shelf: How workers keep frozen prefixes: the arguments of their ``DataShelf``.
         """
         self._keep, self._timeout_s = keep, timeout_s
-        self._folder, self._lock = _own_folder()
+        with _said_plainly():
+            self._folder, self._lock = _own_folder()
         self._shelf = dict(shelf)
         if not keep and self._shelf.get("prefix_folder") is None:
             # Fresh processes share what an earlier one computed through files, for this session only.
@@ -146,7 +150,8 @@ class Isolated:
 
     def _start(self) -> _Worker:
         self.num_workers += 1
-        return _Worker(self._folder, self.num_workers)
+        with _said_plainly():
+            return _Worker(self._folder, self.num_workers)
 
     def _end(self) -> None:
         if self._worker is not None:
@@ -272,6 +277,22 @@ def _out_of_memory_kills() -> int:
     return 0
 
 
+@contextmanager
+def _said_plainly() -> Iterator[None]:
+    """Turn what a full disk or too many processes raise into our own error, with what to do.
+
+    Raises:
+        FreezebenchError: If something of that happened.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise FreezebenchError(
+            f"no process to train in can be started ({error}). Free space in {tempfile.gettempdir()}, or set TMPDIR to "
+            "another folder."
+        ) from error
+
+
 def _own_folder() -> tuple[Path, Lock]:
     """Return a new folder and the lock that says that its session lives; those of killed sessions are removed."""
     for path in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
@@ -283,5 +304,9 @@ def _own_folder() -> tuple[Path, Lock]:
     # Locked before it has its name, or a session that starts now would take it for a dead one's.
     made = Path(tempfile.mkdtemp(prefix=f".{_FOLDER}"))
     lock = Lock(made / "lock")
-    lock.try_take()
+    try:
+        lock.try_take()
+    except OSError:
+        made.rmdir()
+        raise
     return made.rename(made.with_name(made.name.removeprefix("."))), lock

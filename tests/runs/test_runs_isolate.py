@@ -160,6 +160,19 @@ def test_folders_of_killed_sessions_are_removed(make: Make, tmp_path: Path) -> N
     assert not alive.exists()
 
 
+def test_a_full_disk_is_said_plainly(make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Before anything trains, with what to do, and without leaving a folder."""
+
+    def full(_: Lock) -> bool:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Lock, "try_take", full)
+        with pytest.raises(FreezebenchError, match=r"No space left.*set TMPDIR"):
+            make("pass")
+    assert not list(tmp_path.iterdir())
+
+
 def test_threads_wait_without_spinning(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Unless the person says otherwise."""
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
