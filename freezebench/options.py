@@ -184,7 +184,7 @@ OPTIONS: tuple[Option, ...] = (
         read=readers.size,
         in_marker=False,
         help="keep outputs of frozen prefixes in memory up to this size, such as 512MiB or 4GiB, and beyond it in "
-        "memory-mapped temporary files (default: 1GiB)",
+        "memory-mapped temporary files (default: 256MiB)",
     ),
     Option(
         name="device",

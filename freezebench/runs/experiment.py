@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import traceback
 from contextlib import nullcontext, suppress
@@ -79,7 +80,7 @@ def run(spec: RunSpec, *, emit: Emit = lambda _: None, shelf: DataShelf | None =
         data=shelf.facts(spec.data, spec.model),
         environment=environment(),
     )
-    gc.collect()
+    _free_memory()
     with isolated_random_state(device):
         try:
             return _Run(spec, draft, data, device, precision, emit, shelf).complete()
@@ -249,6 +250,14 @@ def _check_weights(model: torch.nn.Module, before: dict[str, int]) -> None:
         raise _UnsoundRunError("frozen_weights_changed", f"frozen weights changed: {min(changed - trainable)}")
     if not changed & trainable:
         raise _UnsoundRunError("nothing_trained", "no trainable weight changed in training")
+
+
+def _free_memory() -> None:
+    """Give back what earlier runs have left behind, so that it does not count as this run's."""
+    gc.collect()
+    # The C library keeps freed memory for itself: with batches of many lengths, more than it ever uses again.
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _invalid(draft: RunRecord, cause: InvalidCause, reason: str) -> RunRecord:

@@ -83,6 +83,8 @@ class Feed:
     def __exit__(self, *_: object) -> None:
         if self._ops is not None:
             self._ops.rows = None
+        if self.prefix is not None:
+            self.prefix.release()
         self._open.close()
 
     def warned(self, *warnings: str) -> Self:

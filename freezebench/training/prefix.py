@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import mmap
 import tempfile
 import time
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 import transformers
 
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from freezebench.training.prefix_files import PrefixFolder
     from freezebench.training.quick import QuickOps
 
-DEFAULT_LIMIT_BYTES = 2**30
+DEFAULT_LIMIT_BYTES = 2**28
 
 _PASS_TOKENS = 2048
+_BATCHES_IN_MEMORY = 32  # batches of the pass after which mapped files leave this process's memory
 # Kept files of other forms are never read as this one.
 _FORM = 1
 
@@ -44,6 +45,7 @@ class Prefix:
         seconds: Duration of the pass that computed them now; ``None`` if they were there already.
         num_bytes: Their size.
         where: ``memory``, ``memory-mapped file``, or the file that an earlier session kept.
+        maps: The memory-mapped temporary files, if any.
     """
 
     hidden: Mapping[str, torch.Tensor]
@@ -51,6 +53,12 @@ class Prefix:
     seconds: float | None = None
     num_bytes: int
     where: str = "memory"
+    maps: tuple[mmap.mmap, ...] = ()
+
+    def release(self) -> None:
+        """Let mapped files leave this process's resident memory; what was written stays in the file."""
+        for one in self.maps:
+            one.madvise(mmap.MADV_DONTNEED)
 
     def rows(self, split: str, indices: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         """Return the hidden states of one padded batch, shape (batch, tokens, width)."""
@@ -163,6 +171,7 @@ class PrefixCache:
             self._kept[f"{key}-{one}"] = prefix
             if self._folder is not None:
                 self._folder.write(key, one, prefix)
+            prefix.release()
         return Prefix(**{**vars(made[depth]), "seconds": seconds})
 
     def take_notes(self) -> tuple[str, ...]:
@@ -177,48 +186,58 @@ class PrefixCache:
         """Compute the hidden states at several depths in one pass."""
         self.num_passes += 1
         dtype = torch.bfloat16 if part.precision == "bf16" else torch.float32
-        first_only = {depth: depth == part.num_layers and part.first_suffices() for depth in depths}
-        made: dict[int, dict[str, torch.Tensor]] = {depth: {} for depth in depths}
-        where = dict.fromkeys(depths, "memory")
+        made = {depth: _Draft(first_only=depth == part.num_layers and part.first_suffices()) for depth in depths}
         was_training = part.model.training
         part.model.eval()
         try:
             with observed(part.model, part.stack, depths, only=True) as seen:
                 for name, split in splits.items():
-                    for indices in batches_by_tokens(split.lengths, _PASS_TOKENS):
+                    for number, indices in enumerate(batches_by_tokens(split.lengths, _PASS_TOKENS)):
                         places, real = split.places(indices)
                         batch = split.batch(indices, places, real)
                         batch.pop("labels")
                         with suppress(EnoughError), autocast(part.precision, part.device), part.ops or nullcontext():
                             part.model(**{column: tensor.to(part.device) for column, tensor in batch.items()})
-                        for depth in depths:
-                            taken = split.first(real) if first_only[depth] else real
+                        for depth, draft in made.items():
+                            taken = split.first(real) if draft.first_only else real
                             rows = seen[depth][taken.to(part.device)].to("cpu", dtype)
-                            if name not in made[depth]:
-                                num = len(split) if first_only[depth] else len(split.fields["input_ids"])
-                                made[depth][name], where[depth] = self._room((num, rows.shape[-1]), dtype, where[depth])
-                            made[depth][name][indices if first_only[depth] else places[real]] = rows
+                            if name not in draft.hidden:
+                                num = len(split) if draft.first_only else len(split.fields["input_ids"])
+                                draft.hidden[name] = self._room((num, rows.shape[-1]), dtype, draft.maps)
+                            draft.hidden[name][indices if draft.first_only else places[real]] = rows
+                            if number % _BATCHES_IN_MEMORY == 0:
+                                draft.done().release()
         finally:
             part.model.train(was_training)
-        return {
-            depth: Prefix(
-                hidden=made[depth],
-                first_only=first_only[depth],
-                num_bytes=sum(tensor.numel() * tensor.element_size() for tensor in made[depth].values()),
-                where=where[depth],
-            )
-            for depth in depths
-        }
+        return {depth: draft.done() for depth, draft in made.items()}
 
-    def _room(self, shape: tuple[int, int], dtype: torch.dtype, where: str) -> tuple[torch.Tensor, str]:
-        """Return room for hidden states, and what it is: memory up to the limit, then a file."""
+    def _room(self, shape: tuple[int, int], dtype: torch.dtype, maps: list[mmap.mmap]) -> torch.Tensor:
+        """Return room for hidden states: memory up to the limit, then a file, whose map is added to ``maps``."""
         num_bytes = shape[0] * shape[1] * dtype.itemsize
         if self._used + num_bytes <= self._limit:
             self._used += num_bytes
-            return torch.empty(shape, dtype=dtype), where
-        # NumPy has no bf16: the bits travel as whole numbers of the same size.
-        bits = np.int16 if dtype is torch.bfloat16 else np.int32
+            return torch.empty(shape, dtype=dtype)
         # The file has no name, so that nothing is left behind whatever ends this process; the map keeps it alive.
         with tempfile.TemporaryFile(prefix="freezebench-prefix-") as file:
-            mapped = np.memmap(file, dtype=bits, mode="w+", shape=shape)
-        return torch.from_numpy(mapped).view(dtype), "memory-mapped file"
+            file.truncate(num_bytes)
+            maps.append(mmap.mmap(file.fileno(), num_bytes))
+        return torch.frombuffer(maps[-1], dtype=dtype).view(shape)
+
+
+@dataclass
+class _Draft:
+    """Hidden states at one depth, as far as they are computed."""
+
+    first_only: bool
+    hidden: dict[str, torch.Tensor] = field(default_factory=dict)
+    maps: list[mmap.mmap] = field(default_factory=list)
+
+    def done(self) -> Prefix:
+        """Return them."""
+        return Prefix(
+            hidden=self.hidden,
+            first_only=self.first_only,
+            num_bytes=sum(tensor.numel() * tensor.element_size() for tensor in self.hidden.values()),
+            where="memory-mapped file" if self.maps else "memory",
+            maps=tuple(self.maps),
+        )

@@ -14,6 +14,8 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from freezebench.training.attention import Attention, PaddingBias
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -21,9 +23,11 @@ if TYPE_CHECKING:
 
 _LEVELS = 2**16  # dropout rates are met to 1/65536
 _POOL = 2**22
+_BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # whole numbers by their size in bytes
 _USES_OF_A_POOL = 8
 # Up to here the scores of all pairs of tokens fit the processor's caches, and one pass over them beats many blocks.
 _SHORT = 128 * 128
+_NUM_DIMS = 4  # queries, keys and values: (batch, heads, tokens, width of a head)
 
 
 class MaskPool:
@@ -49,11 +53,13 @@ class MaskPool:
         return pool[start : start + num].view(tuple(shape))
 
     def _drawn(self, num: int, p: float, dtype: torch.dtype) -> torch.Tensor:
-        # PyTorch compares signed numbers only: the levels run from -32768.
-        levels = self._random.integers(0, _LEVELS, size=num, dtype=np.uint16).view(np.int16)
+        words = self._random.integers(0, 2**64 - 1, size=-(-num // 4), dtype=np.uint64, endpoint=True)
         dropped = round(p * _LEVELS)
-        kept = torch.from_numpy(levels) >= dropped - _LEVELS // 2
-        return kept.to(dtype).mul_(_LEVELS / (_LEVELS - dropped))
+        # A kept element is its factor's bits times 1: NumPy does that in one pass, and has no bf16 to do it in.
+        factor = torch.tensor(_LEVELS / (_LEVELS - dropped), dtype=dtype)
+        bits = factor.view(_BITS[dtype.itemsize]).numpy()
+        drawn = np.multiply(words.view(np.uint16)[:num] >= dropped, bits, dtype=bits.dtype)
+        return torch.from_numpy(drawn).view(dtype)
 
 
 class QuickOps(TorchFunctionMode):
@@ -67,6 +73,7 @@ class QuickOps(TorchFunctionMode):
         """Seed the dropout masks."""
         super().__init__()
         self._pool = MaskPool(seed)
+        self._padding = PaddingBias()
         self.rows: UsedRows | None = None
         self._answers: dict[Any, Callable[..., Any]] = {
             functional.dropout: self._dropout,
@@ -103,19 +110,22 @@ class QuickOps(TorchFunctionMode):
     ) -> torch.Tensor:
         """Return softmax(query key^T scale + mask) value, each of shape (batch, heads, tokens, width of a head)."""
         short = query.shape[-2] * key.shape[-2] <= _SHORT
-        if is_causal or enable_gqa or not (_is_small(dropout_p) or (dropout_p == 0.0 and short)):
+        is_odd = is_causal or enable_gqa or query.ndim != _NUM_DIMS or query.shape[:2] != key.shape[:2]
+        learns = attn_mask is not None and attn_mask.requires_grad
+        if is_odd or learns or not (_is_small(dropout_p) or (dropout_p == 0.0 and short)):
             return functional.scaled_dot_product_attention(
                 query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
             )
-        scores = torch.matmul(query * (query.shape[-1] ** -0.5 if scale is None else scale), key.transpose(-2, -1))
+        if torch.is_autocast_enabled("cpu"):
+            query, key, value = (tensor.to(torch.get_autocast_dtype("cpu")) for tensor in (query, key, value))
+        shape = torch.Size((*query.shape[:-1], key.shape[-2]))
+        bias = None
         if attn_mask is not None and attn_mask.dtype == torch.bool:
-            scores = scores.masked_fill_(~attn_mask, torch.finfo(scores.dtype).min)
-        elif attn_mask is not None:
-            scores = scores + attn_mask
-        weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(value.dtype)
-        if dropout_p:
-            weights = weights * self._pool.mask(weights.shape, dropout_p, weights.dtype)
-        return torch.matmul(weights, value)
+            bias = self._padding.rows(attn_mask, shape, query.dtype)
+        keep = self._pool.mask((shape[0] * shape[1], *shape[2:]), dropout_p, query.dtype) if dropout_p else None
+        scale = query.shape[-1] ** -0.5 if scale is None else scale
+        attended: torch.Tensor = Attention.apply(query, key, value, attn_mask, bias, keep, scale)  # type: ignore[no-untyped-call]
+        return attended
 
     def _embedding(self, ids: torch.Tensor, weight: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         if self.rows is not None and weight is self.rows.weight:

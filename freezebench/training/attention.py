@@ -1,0 +1,131 @@
+"""Attention with dropout on a CPU, in as few passes over the scores as it needs, forward and backward.
+
+PyTorch composes it of a dozen operations, each with an intermediate tensor that backward keeps. Here backward keeps the
+weights alone, in the number format of the values (as fused attention on GPUs does), and computes the rest again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.autograd.function import once_differentiable
+
+# PyTorch's softmax gradient in bf16 is quick for rows of whole vectors only.
+_VECTOR = 8
+
+
+class PaddingBias:
+    """Turns boolean masks that hide the same keys from every query into rows to add, each mask once for all layers."""
+
+    def __init__(self) -> None:
+        self._mask: torch.Tensor | None = None
+        self._version = 0
+        self._rows: dict[tuple[int, torch.dtype], torch.Tensor | None] = {}
+
+    def rows(self, mask: torch.Tensor, shape: torch.Size, dtype: torch.dtype) -> torch.Tensor | None:
+        """Return what to add to scores of ``shape`` (batch, heads, queries, keys), shape (batch x heads, 1, keys).
+
+        ``None``: the mask differs from query to query.
+        """
+        if mask.is_inference():  # whether it was changed since cannot be told
+            return _padding_rows(mask, shape, dtype)
+        if self._mask is not mask or self._version != mask._version:  # noqa: SLF001 - has no public name
+            self._mask, self._version, self._rows = mask, mask._version, {}  # noqa: SLF001
+        key = (shape[1], dtype)
+        if key not in self._rows:
+            self._rows[key] = _padding_rows(mask, shape, dtype)
+        return self._rows[key]
+
+
+def _padding_rows(mask: torch.Tensor, shape: torch.Size, dtype: torch.dtype) -> torch.Tensor | None:
+    mask = mask.expand(shape[0], -1, -1, -1) if mask.ndim == len(shape) else mask.expand(shape)
+    first = mask[:, :, :1]
+    if not bool((mask == first).all()):
+        return None
+    bias = torch.zeros(first.shape, dtype=dtype).masked_fill_(~first, torch.finfo(dtype).min)
+    return bias.expand(-1, shape[1], -1, -1).reshape(-1, 1, shape[-1])
+
+
+class Attention(torch.autograd.Function):
+    """softmax(query key^T scale, masked) with dropout, times value."""
+
+    @staticmethod
+    def forward(  # noqa: PLR0917 - autograd takes no names
+        ctx: Any,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        mask: torch.Tensor | None,
+        bias: torch.Tensor | None,
+        keep: torch.Tensor | None,
+        scale: float,
+    ) -> torch.Tensor:
+        """Return the attended values, shape (batch, heads, queries, width of a head).
+
+        Args:
+            ctx: Autograd's.
+            query: Shape (batch, heads, queries, width of a head).
+            key: Shape (batch, heads, keys, width of a head).
+            value: Like ``key``.
+            mask: What to add to the scores, or where to look if boolean; broadcast to (batch, heads, queries, keys).
+            bias: The same as rows, see :class:`PaddingBias`; takes the place of ``mask``.
+            keep: Dropout's factors, shape (batch x heads, queries, keys).
+            scale: Factor of the scores.
+        """
+        shape = (*query.shape[:-1], key.shape[-2])
+        query, key, value = (_flat(tensor) for tensor in (query, key, value))
+        if bias is None:
+            scores = _product(query, key.mT, scale)
+            if mask is not None and mask.dtype == torch.bool:
+                scores.view(shape).masked_fill_(~mask, torch.finfo(scores.dtype).min)
+            elif mask is not None:
+                scores.view(shape).add_(mask)
+        else:
+            scores = torch.baddbmm(bias, query, key.mT, alpha=scale)
+        weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(value.dtype)
+        ctx.save_for_backward(query, key, value, weights, keep)
+        ctx.shape, ctx.scale = shape, scale
+        attended = torch.bmm(weights if keep is None else weights * keep, value)
+        return attended.view(*shape[:-1], value.shape[-1])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """Return the gradients of query, key and value."""
+        query, key, value, weights, keep = ctx.saved_tensors
+        gradient = _flat(gradient)
+        kept = weights if keep is None else weights * keep
+        of_value = torch.bmm(kept.mT, gradient) if ctx.needs_input_grad[2] else None
+        of_scores = torch.bmm(gradient, value.mT)
+        if keep is not None:
+            of_scores.mul_(keep)
+        of_scores = _softmax_gradient(of_scores, weights)
+        of_query = _product(of_scores, key, ctx.scale) if ctx.needs_input_grad[0] else None
+        of_key = _product(of_scores.mT, query, ctx.scale) if ctx.needs_input_grad[1] else None
+        parts = (of_query, of_key, of_value)
+        return (*(part if part is None else _unflat(part, ctx.shape) for part in parts), None, None, None, None)
+
+
+def _softmax_gradient(gradient: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Return the gradient of a softmax's inputs from that of its outputs, shape (rows, queries, keys)."""
+    dtype = gradient.dtype
+    if dtype is torch.float32 or gradient.shape[-1] % _VECTOR == 0:
+        return torch._softmax_backward_data(gradient, weights, -1, dtype)  # noqa: SLF001 - has no public name
+    of_scores = torch._softmax_backward_data(gradient.float(), weights.float(), -1, torch.float32)  # noqa: SLF001
+    return of_scores.to(dtype)
+
+
+def _product(left: torch.Tensor, right: torch.Tensor, scale: float) -> torch.Tensor:
+    """Return the scaled products of a batch of matrices."""
+    return torch.baddbmm(left.new_empty(1, 1, 1), left, right, beta=0, alpha=scale)
+
+
+def _flat(tensor: torch.Tensor) -> torch.Tensor:
+    """Return (batch, heads, tokens, width) as (batch x heads, tokens, width)."""
+    return tensor.reshape(-1, *tensor.shape[-2:])
+
+
+def _unflat(tensor: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """Return (batch x heads, tokens, width) as (batch, heads, tokens, width)."""
+    return tensor.view(*shape[:2], *tensor.shape[-2:])
