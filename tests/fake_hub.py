@@ -21,13 +21,27 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass
 class FakeHub:
-    """What the server serves, and what it was asked."""
+    """What the server serves, and what it was asked.
+
+    Attributes:
+        models: Folders by name.
+        gated: Names of models whose terms nobody accepted.
+        delay_s: Time that every answer takes.
+        status: Answer to everything.
+        lost: Files that are listed and not there.
+        cut: Files of which half is sent.
+        stall_s: Time between that half and the end of the connection.
+        requests: What was asked.
+        url: The endpoint.
+    """
 
     models: dict[str, Path] = field(default_factory=dict)
     gated: set[str] = field(default_factory=set)
     delay_s: float = 0.0
     status: int | None = None
     lost: set[str] = field(default_factory=set)
+    cut: set[str] = field(default_factory=set)
+    stall_s: float = 0.0
     requests: list[str] = field(default_factory=list)
     url: str = ""
 
@@ -87,7 +101,12 @@ def serving(hub: FakeHub) -> Iterator[FakeHub]:
             for key, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(key, value)
             self.end_headers()
-            if with_body:
+            if with_body and self.path.rpartition("/")[2] in hub.cut:
+                self.wfile.write(body[: len(body) // 2])
+                self.wfile.flush()
+                time.sleep(hub.stall_s)
+                self.close_connection = True
+            elif with_body:
                 self.wfile.write(body)
 
         def log_message(self, *_arguments: object) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 _AT_STEP = 3
+_DAY_S = 86_400
 
 
 def _out_of_memory() -> None:
@@ -33,6 +34,13 @@ def _hang_with_child() -> None:
     time.sleep(1000)
 
 
+def clock_jumps() -> None:
+    """Set the wall clock of this process back by a day; only clocks that run on are left alone."""
+    real, real_ns = time.time, time.time_ns
+    time.time = lambda: real() - _DAY_S
+    time.time_ns = lambda: real_ns() - _DAY_S * 10**9
+
+
 FAULTS: dict[str, Callable[[], Any]] = {
     "segfault": lambda: ctypes.string_at(0),
     "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
@@ -43,6 +51,7 @@ FAULTS: dict[str, Callable[[], Any]] = {
     "out_of_memory": _out_of_memory,
     "sticky": _sticky,
     "memory_error": lambda: [0] * 10**18,
+    "clock": clock_jumps,
     "prints": lambda: sys.stdout.write("a line of a model that talks\n" * 100_000),
 }
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fake_hub import FakeHub, serving
 from leftovers import processes
 
 Project = Callable[..., pytest.Pytester]
@@ -108,6 +109,27 @@ def test_a_fresh_process_for_every_run(project: Project, faults: Callable[..., N
     fresh.stdout.fnmatch_lines(["*(1 pass for*"])
 
 
+@pytest.mark.slow
+def test_clocks_that_jump_change_no_figure(project: Project, faults: Callable[..., None], tmp_path: Path) -> None:
+    """A day back in the middle of a run, in the session and where it trains: deadlines and times run on."""
+    faults(emb="clock")
+    session = project("max_drop=90, grid='all', num_seeds=1, inconclusive='pass'")
+    session.makeconftest(
+        f"import sys; sys.path.insert(0, {str(FAULTS)!r})\n"
+        "from sitecustomize import clock_jumps\n"
+        "def pytest_runtest_logfinish(): clock_jumps()\n"
+    )
+    began = time.monotonic()
+    result = session.runpytest_subprocess("--freeze-timeout=100s", f"--freeze-report={tmp_path}")
+    wall_s = time.monotonic() - began
+    result.assert_outcomes(passed=4)
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    runs = [run for one in report["experiments"][0]["configurations"] for run in one["runs"]]
+    times = [run["readings"]["train_s"]["value"] for run in runs]
+    assert len(times) == 4
+    assert all(0 < train_s < wall_s for train_s in times)
+
+
 _LATER = [pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGTERM, signal.SIGKILL)]
 
 
@@ -147,8 +169,9 @@ def test_no_child_outlives_its_parent(
 
 @pytest.mark.slow
 def test_two_sessions_share_the_work(project: Project, tmp_path: Path) -> None:
-    """Started together on one store, they do every run once, and both end with the whole grid."""
-    session = project("max_drop=90, grid='all', num_seeds=2")
+    """Started together on one store, they do every run of eight once, and both end with the whole grid."""
+    grid = "none,emb,L0,L1,L0-1,emb+L0,emb+L1,emb+L0-1"
+    session = project(f"max_drop=90, grid={grid!r}, num_seeds=1, inconclusive='pass'")
     store = tmp_path / "runs"
     command = [sys.executable, "-m", "pytest", "-v", f"--freeze-store={store}"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
@@ -161,6 +184,30 @@ def test_two_sessions_share_the_work(project: Project, tmp_path: Path) -> None:
     assert sum(reused) == 8
     assert all(one + other == 8 for one, other in zip(trained, reused, strict=True))
     assert not list(store.glob(".*"))
+
+
+@pytest.mark.slow
+def test_a_hub_that_stops_half_way_ends_with_code_4(
+    project: Project, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is trained; what earlier sessions finished stays, and once the Hub is back the session goes on."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "1")
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    session = project("max_drop=90, num_seeds=1, grid='none,emb', inconclusive='pass'")
+    store = tmp_path / "runs"
+    with serving(FakeHub(models={"me/tiny": tiny_model}, cut={"model.safetensors"})) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        arguments = ["--freeze-model=me/tiny", f"--freeze-store={store}"]
+        result = session.runpytest_subprocess(*arguments)
+        assert result.ret == 4
+        result.stderr.fnmatch_lines(
+            ["*cannot fetch the model 'me/tiny' from the Hub: *Try again, or run `hf download*"]
+        )
+        assert not list(store.glob("*.json"))
+        hub.cut.clear()
+        session.runpytest_subprocess(*arguments).assert_outcomes(passed=2)
+    assert len(list(store.glob("*.json"))) == 2
 
 
 def test_ini_and_flag_exclude_a_timeout_without_a_process(project: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,6 +94,69 @@ def test_a_disk_that_fills_up_costs_nothing_but_the_store(
     result.stdout.fnmatch_lines(
         ["freezebench: runs could not be saved to * (No space left on device): *Free space, or name another folder*"]
     )
+
+
+@pytest.fixture
+def read_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Return what makes a folder one that can only be read, for the superuser, too."""
+
+    def refuse(folder: Path) -> None:
+        def refusing(name: str) -> None:
+            real = getattr(os, name)
+
+            def call(path: str | Path, *arguments: Any, **options: Any) -> Any:
+                flags = arguments[0] if name == "open" and arguments else 0
+                reads = name == "open" and not flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+                if not reads and folder in (Path(path), *Path(path).parents):
+                    raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+                return real(path, *arguments, **options)
+
+            monkeypatch.setattr(os, name, call)
+
+        for name in ("open", "mkdir", "link", "rename", "replace", "unlink", "rmdir", "utime"):
+            refusing(name)
+
+    return refuse
+
+
+def test_a_store_that_can_only_be_read(project: Project, tmp_path: Path, read_only: Callable[[Path], None]) -> None:
+    """What is there is reused without a word; what is trained anew passes, and is said not to be kept."""
+    store = tmp_path / "runs"
+    session = project(MARKER)
+    session.runpytest_inprocess(f"--freeze-store={store}").assert_outcomes(passed=2)
+    files = {path.name: path.read_bytes() for path in store.iterdir()}
+    read_only(store)
+    again = session.runpytest_inprocess(f"--freeze-store={store}")
+    again.assert_outcomes(passed=2)
+    again.stdout.fnmatch_lines(["freezebench: reused 4 runs*"])
+    again.stdout.no_fnmatch_line("*could not be saved*")
+    more = session.runpytest_inprocess(f"--freeze-store={store}", "--freeze-grid=none,emb,L0")
+    more.assert_outcomes(passed=3)
+    more.stdout.fnmatch_lines(
+        [
+            "freezebench: runs could not be saved to * (Read-only file system): *name another folder with --freeze-s*",
+            "freezebench: reused 4 runs*",
+        ]
+    )
+    assert {path.name: path.read_bytes() for path in store.iterdir()} == files
+
+
+def test_a_damaged_file_in_a_store_that_can_only_be_read(
+    project: Project, tmp_path: Path, read_only: Callable[[Path], None]
+) -> None:
+    """It is not trusted, its run is done anew, and it stays where it is."""
+    store = tmp_path / "runs"
+    session = project(MARKER)
+    session.runpytest_inprocess(f"--freeze-store={store}")
+    damaged = min(store.glob("*.json"))
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    read_only(store)
+    result = session.runpytest_inprocess(f"--freeze-store={store}")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(
+        ["*could not be set aside (Read-only file system): the run is done anew and not saved*"]
+    )
+    assert len(damaged.read_bytes()) == 1000
 
 
 @pytest.mark.slow

@@ -28,8 +28,11 @@ def server(tiny_model: Path, tmp_path: Path) -> Iterator[FakeHub]:
         yield running
 
 
-def ask(server: FakeHub, cache: Path, *calls: str, **environment: str) -> list[str]:
-    """Return the values of expressions, or their errors, in a process of its own that never saw the Hub."""
+def ask(server: FakeHub, cache: Path, *calls: str, tries_again: bool = False, **environment: str) -> list[str]:
+    """Return the values of expressions, or their errors, in a process of its own that never saw the Hub.
+
+    Nothing else is said, but for the Hub's library where it tries again.
+    """
     code = (
         "import json, sys\n"
         "from freezebench.tasks.models import *\n"
@@ -53,7 +56,8 @@ def ask(server: FakeHub, cache: Path, *calls: str, **environment: str) -> list[s
         text=True,
         timeout=120,
     )
-    assert done.stderr == ""
+    assert ("resume download" in done.stderr) == tries_again
+    assert tries_again or not done.stderr
     found: list[str] = json.loads(done.stdout)
     return found
 
@@ -112,6 +116,23 @@ def test_a_fetch_that_fails_half_way_is_one_sentence(server: FakeHub, tmp_path: 
     (message,) = ask(server, tmp_path, "read_depth('me/tiny')")
     assert message.startswith("cannot fetch the model 'me/tiny' from the Hub: ")
     assert "hf download me/tiny" in message
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stall_s", [0.0, 4.0], ids=["hangs up", "falls silent"])
+def test_a_fetch_that_stops_half_way_is_one_sentence_and_goes_on_later(
+    server: FakeHub, tmp_path: Path, stall_s: float
+) -> None:
+    """Half of the weights is no model; what was fetched is kept, and the next session has the whole."""
+    server.cut, server.stall_s = {"model.safetensors"}, stall_s
+    call = "check_model_source('me/tiny')"
+    (message,) = ask(server, tmp_path, call, tries_again=True, HF_HUB_DOWNLOAD_TIMEOUT="1")
+    assert message.startswith("cannot fetch the model 'me/tiny' from the Hub: ")
+    assert "hf download me/tiny" in message
+    server.cut.clear()
+    whole, fingerprint = ask(server, tmp_path, call, "model_fingerprint('me/tiny')")
+    assert "cannot" not in whole
+    assert len(fingerprint.strip("'")) == 64
 
 
 def test_a_hub_that_does_not_answer_is_given_up_in_time(server: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
