@@ -18,7 +18,7 @@ from tabulate import tabulate
 
 from freezebench.errors import FreezebenchError
 from freezebench.options import BY_NAME
-from freezebench.settings import DEFAULT_MARGIN_PP
+from freezebench.specs.limits import DEFAULT_MARGIN_PP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

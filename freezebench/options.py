@@ -184,7 +184,7 @@ OPTIONS: tuple[Option, ...] = (
         read=readers.size,
         in_marker=False,
         help="keep outputs of frozen prefixes in memory up to this size, such as 512MiB or 4GiB, and beyond it in "
-        "memory-mapped temporary files (default: 256MiB)",
+        "memory-mapped temporary files (default: 128MiB)",
     ),
     Option(
         name="device",
@@ -272,8 +272,8 @@ OPTIONS: tuple[Option, ...] = (
         read=readers.yes_or_no,
         in_marker=False,
         is_switch=True,
-        help="show which runs, seeds and steps are planned and how long they take by saved runs, then stop before any "
-        "test runs",
+        help="show which runs, seeds and steps are planned, which of them are finished already, and how long the "
+        "others take by saved runs, then stop before any test runs",
     ),
     Option(
         name="report",

@@ -6,11 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freezebench.errors import DataError, SettingsError, SpecError
-from freezebench.options import BY_NAME, in_ci
-from freezebench.settings import Settings, Source, check_names, resolve
-from freezebench.specs.grid import parse_grid
-from freezebench.specs.presets import PRESETS
+from freezebench.asked import Asked
+from freezebench.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
     from freezebench.runs.reference import Reference
     from freezebench.runs.shelf import DataShelf
     from freezebench.runs.workshop import Workshop
-    from freezebench.specs.freeze import FreezeSpec
+    from freezebench.settings import Settings
     from freezebench.specs.names import Isolation
     from freezebench.verdicts.gate import Part
     from freezebench.verdicts.judge import ConfigurationResult
@@ -33,6 +30,7 @@ class FreezeSession:
     """Settings, runs and results of one session; heavy imports wait until something is run.
 
     Attributes:
+        asked: What was asked for.
         errors: What is wrong with a test's settings, in a sentence, by node id: it matters once the test is selected.
         num_test: Number of test sentences, once settings were checked.
         reference: The saved run beside this session's tests, if one is asked for.
@@ -61,13 +59,10 @@ class FreezeSession:
         Raises:
             SettingsError: If a value is bad.
         """
-        self._flags = Source(place="{flag}", values=flags)
-        self._ini = Source(place="ini key {ini}", values=ini)
-        self._has_reference = has_reference
+        self.asked = Asked(flags, ini, has_reference=has_reference)
         self._with_times = with_times
         self._default_store = default_store
         self._grids: dict[Settings, list[str]] = {}
-        self._default_preset: tuple[str, str] | None = None
         self._workshop: Workshop | None = None
         self._results: dict[Settings, dict[str, ConfigurationResult]] = {}
         self._shown: dict[Settings, Settings] = {}
@@ -77,70 +72,6 @@ class FreezeSession:
         self._reference_parts: dict[tuple[Settings, str], tuple[Part, ...]] = {}
         self.written: list[Path] = []
         self.report_problem: str | None = None
-        for source in (self._flags, self._ini):
-            for name, value in source.values.items():
-                BY_NAME[name].parse(value, source.name_of(name))
-        if self._once("isolate") == "none" and self._once("timeout") is not None:
-            raise SettingsError(
-                "--freeze-timeout ends the process that trains, and with --freeze-isolate=none that is pytest's own. "
-                "Leave one of them out."
-            )
-
-    @property
-    def is_asked_for(self) -> bool:
-        """Whether any flag or ini key of ours was given."""
-        return bool(self._flags.values or self._ini.values)
-
-    @property
-    def is_plan_only(self) -> bool:
-        """Whether the plan is shown and nothing runs."""
-        text = self._flags.values.get("plan", self._ini.values.get("plan", "no"))
-        return bool(BY_NAME["plan"].parse(text, "--freeze-plan"))
-
-    @property
-    def report_folder(self) -> Path | None:
-        """The folder that ``--freeze-report`` or its ini key names."""
-        folder = self._flags.values.get("report", self._ini.values.get("report"))
-        return None if folder is None else Path(folder)
-
-    def settings(self, marker: Mapping[str, Any] | None = None, test: str = "") -> Settings:
-        """Return the settings of a test.
-
-        Args:
-            marker: Arguments of its ``freeze`` marker.
-            test: What error messages call the test.
-
-        Raises:
-            SettingsError: If a value is bad or no preset fits this machine.
-        """
-        marker = marker or {}
-        check_names(marker, f"freeze marker of {test}")
-        place = "freeze marker of " + test.replace("{", "{{").replace("}", "}}") + ", {name}"
-        sources = [self._flags, Source(place=place, values=marker), self._ini]
-        return resolve(sources, self._choose_preset)
-
-    def grid(self, settings: Settings) -> list[FreezeSpec]:
-        """Return the configurations of a test, least frozen first; the depth comes from the configuration file alone.
-
-        Raises:
-            FreezebenchError: If the model's depth cannot be read or something that was named does not fit it.
-        """
-        from freezebench.tasks.model_source import read_depth
-
-        stated = settings.num_layers
-        # Only a factory (module:function) has no configuration file to read the depth from.
-        num_layers = stated if stated and ":" in settings.model else read_depth(settings.model)
-        if stated and stated != num_layers:
-            raise SettingsError(
-                f"num_layers={stated} was given, but {settings.model} has {num_layers} layers. "
-                "Leave it out: it is meant for factories."
-            )
-        for option, spec in settings.named_specs:
-            try:
-                parse_grid(spec, num_layers, settings.model)
-            except SpecError as error:
-                raise SpecError(f"{option}: {error}") from error
-        return parse_grid(settings.grid, num_layers, settings.model)
 
     def check(self, settings: Settings) -> None:
         """Make sure that report folder, model and data can be used, before a model is loaded.
@@ -152,16 +83,11 @@ class FreezeSession:
         from freezebench.report.plan import refuse_undecidable
         from freezebench.tasks.model_source import check_model_source
 
-        if self.report_folder is not None:
-            prepare_folder(self.report_folder)
-        store = self._once("store")
+        if self.asked.report_folder is not None:
+            prepare_folder(self.asked.report_folder)
+        store = self.asked.once("store")
         if store is not None and not Path(store).is_dir():  # one that can only be read still has runs to reuse
-            try:
-                Path(store).mkdir(parents=True)
-            except OSError as error:
-                raise SettingsError(
-                    f"--freeze-store={store}: cannot keep runs there ({error.strerror or error}). Name another folder."
-                ) from error
+            prepare_folder(Path(store), "--freeze-store")
         check_model_source(settings.model)
         num_test = len(self.shelf.data(settings.data, settings.model).test)
         if num_test < _FEWEST_TEST_SENTENCES:
@@ -170,7 +96,7 @@ class FreezeSession:
                 f"{_FEWEST_TEST_SENTENCES}. Give a larger test split."
             )
         self.num_test[settings] = num_test
-        refuse_undecidable(settings, [str(spec) for spec in self.grid(settings)], num_test)
+        refuse_undecidable(settings, [str(spec) for spec in self.asked.grid(settings)], num_test)
 
     def result(self, settings: Settings, freeze: str) -> ConfigurationResult:
         """Return one configuration's result, training what is missing, the baseline included."""
@@ -191,7 +117,11 @@ class FreezeSession:
         Raises:
             SettingsError: If a limit of some test cannot be judged against it.
         """
-        if saved is None and not self._has_reference and not any(one.costs.need_reference for one, _, _ in planned):
+        if (
+            saved is None
+            and not self.asked.has_reference
+            and not any(one.costs.need_reference for one, _, _ in planned)
+        ):
             return
         from freezebench.runs.reference import Reference
 
@@ -261,9 +191,10 @@ class FreezeSession:
             settings,
             grid,
             self.shelf.data(settings.data, settings.model),
-            saved=saved_runs(self.reference.saved if self.reference else None, self.report_folder),
+            saved=saved_runs(self.reference.saved if self.reference else None, self.asked.report_folder),
+            finished=self.workshop.finished,
             with_times=self._with_times,
-            in_full=self.is_plan_only,
+            in_full=self.asked.is_plan_only,
         )
 
     def nothing_decided(self) -> str | None:
@@ -282,16 +213,16 @@ class FreezeSession:
 
         A full disk must not turn a good run red: the problem is kept for the summary.
         """
-        if self.report_folder is None:
+        if self.asked.report_folder is None:
             return
         from freezebench.report.files import write_report
 
         try:
-            self.written = write_report(self.report_folder, self.summaries())
+            self.written = write_report(self.asked.report_folder, self.summaries())
             self.report_problem = None
         except OSError as error:
             self.report_problem = (
-                f"the report could not be written to {self.report_folder} ({error.strerror or error}); "
+                f"the report could not be written to {self.asked.report_folder} ({error.strerror or error}); "
                 "what stands there is older than this summary"
             )
 
@@ -300,18 +231,18 @@ class FreezeSession:
 
         Once, at the end: drawing takes seconds, and until then ``python -m freezebench report`` can make the page.
         """
-        if self.report_folder is None or not self._results or self.report_problem:
+        if self.asked.report_folder is None or not self._results or self.report_problem:
             return
         from freezebench.report.publish import publish
         from freezebench.report.study import Study
 
         try:
             studies = [Study.of(settings, summary) for settings, summary in self.summaries()]
-            self.written = [*self.written, *publish(self.report_folder, studies)]
+            self.written = [*self.written, *publish(self.asked.report_folder, studies)]
         except Exception as error:  # noqa: BLE001 - hours of training must not end in an error of a drawing
             self.report_problem = (
                 f"the page could not be made ({error!r}); "
-                f"python -m freezebench report {self.report_folder} tries again from report.json"
+                f"python -m freezebench report {self.asked.report_folder} tries again from report.json"
             )
 
     @property
@@ -320,16 +251,16 @@ class FreezeSession:
         if self._workshop is None:
             from freezebench.runs.workshop import Workshop
 
-            store, resume = self._once("store") or self._default_store, self._once("resume")
+            store, resume = self.asked.once("store") or self._default_store, self.asked.once("resume")
             self._workshop = Workshop(
-                isolation=self._once("isolate") or DEFAULT_ISOLATION,
-                timeout_s=self._once("timeout"),
+                isolation=self.asked.once("isolate") or DEFAULT_ISOLATION,
+                timeout_s=self.asked.once("timeout"),
                 store=None if store is None else Path(store),
                 # Beside a saved run times of an earlier session would be compared with those of an even earlier one.
-                resume=not self._has_reference if resume is None else resume,
-                cache_bytes=self._once("cache_memory"),
-                prefix_folder=self._once("prefix_cache"),
-                prefix_folder_bytes=self._once("prefix_cache_size"),
+                resume=not self.asked.has_reference if resume is None else resume,
+                cache_bytes=self.asked.once("cache_memory"),
+                prefix_folder=self.asked.once("prefix_cache"),
+                prefix_folder_bytes=self.asked.once("prefix_cache_size"),
             )
         return self._workshop
 
@@ -346,40 +277,6 @@ class FreezeSession:
         """End what was started, after the last test."""
         if self._workshop is not None:
             self._workshop.close()
-
-    def _once(self, name: str) -> Any:
-        """Return an option that holds for the whole session, from flag or ini; ``None`` if it is not set."""
-        text = self._flags.values.get(name, self._ini.values.get(name))
-        return None if text is None else BY_NAME[name].parse(text, BY_NAME[name].flag)
-
-    def _choose_preset(self) -> tuple[str, str]:
-        """Return the default preset of this machine and the reason; looked up once.
-
-        Raises:
-            SettingsError: If there is a GPU but no data, where falling back would quietly compare something else.
-        """
-        if self._default_preset is None:
-            self._default_preset = _default_preset(must_not_fall_back=in_ci() or self._has_reference)
-        return self._default_preset
-
-
-def _default_preset(*, must_not_fall_back: bool) -> tuple[str, str]:
-    """Return ``distilbert-sst2`` where a GPU and its assets are, else ``embedded``, with the reason."""
-    from freezebench.tasks.assets import cuda_visible, hub_state
-
-    if not cuda_visible():
-        return "embedded", "the default without a CUDA GPU"
-    wanted = PRESETS["distilbert-sst2"]
-    state = hub_state(wanted.model, wanted.data.source)
-    if state.available:
-        return wanted.name, f"the default with a CUDA GPU, {state.reason}"
-    if must_not_fall_back:
-        raise SettingsError(
-            f"the default preset {wanted.name} needs {wanted.model} and {wanted.data.source}, but {state.reason}. "
-            "Under CI and with a reference there is no falling back: download them once, or name "
-            "--freeze-preset=embedded."
-        )
-    return "embedded", f"the fallback, since {state.reason}"
 
 
 def _comparison(settings: Settings) -> Settings:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from freezebench.errors import SettingsError
 from freezebench.options import BY_NAME, OPTIONS
 from freezebench.specs.grid import PerSpec
-from freezebench.specs.limits import CostLimits
+from freezebench.specs.limits import DEFAULT_MARGIN_PP, CostLimits
 from freezebench.specs.looks import Looks
 from freezebench.specs.presets import Preset, preset
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from freezebench.specs.freeze import FreezeSpec
-
-DEFAULT_MARGIN_PP = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)

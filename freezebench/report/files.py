@@ -26,7 +26,11 @@ REPORT_SCHEMA = 1
 
 
 def prepare_folder(folder: Path, option: str = "--freeze-report") -> None:
-    """Make the report's folder and make sure that files can be written there.
+    """Make a folder and make sure that files can be written there.
+
+    Args:
+        folder: The folder.
+        option: What named it.
 
     Raises:
         SettingsError: If they cannot.

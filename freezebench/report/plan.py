@@ -15,9 +15,10 @@ from freezebench.verdicts.planning import resolvable_margin
 from freezebench.verdicts.resources import MIN_RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
+    from freezebench.records.run_record import RunRecord
     from freezebench.records.saved import SavedRun
     from freezebench.report.durations import Expected
     from freezebench.settings import Settings
@@ -126,6 +127,7 @@ def describe(
     data: TextData,
     *,
     saved: Sequence[SavedRun],
+    finished: Callable[[Sequence[RunSpec]], Mapping[str, RunRecord]],
     with_times: bool,
     in_full: bool,
 ) -> list[str]:
@@ -136,13 +138,31 @@ def describe(
         grid: Canonical ids of the configurations.
         data: The data set.
         saved: Saved runs, which tell how long such runs take.
+        finished: Returns by run id which of some runs the store has.
         with_times: Whether required savings of time and energy are checked.
         in_full: Whether data and runs are shown as well, configuration by configuration.
     """
     runs = first_runs({settings: grid}, with_times=with_times)
-    known = expected(runs, saved, _device_name(settings)) if saved else None
-    lines = _table(settings, runs, data, known) if in_full else []
-    return [*lines, _duration(runs, known)]
+    # Times that are compared are always taken anew.
+    timed = with_times and any(settings.costs.times_savings_of(freeze) for freeze in grid if freeze != "none")
+    done = {} if timed else finished(runs)
+    rest = [run for run in runs if run.run_id not in done]
+    saved = [*saved, _as_saved(done)] if done else saved
+    known = expected(rest, saved, _device_name(settings)) if saved and rest else None
+    lines = _table(settings, runs, done, data, known) if in_full else []
+    return [*lines, _duration(len(runs), rest, known)]
+
+
+def _as_saved(done: Mapping[str, RunRecord]) -> SavedRun:
+    """Return finished runs as a source of durations."""
+    from freezebench.records.saved import SavedRun, from_records
+
+    by_freeze: dict[str, list[RunRecord]] = {}
+    for record in done.values():
+        by_freeze.setdefault(record.spec.freeze, []).append(record)
+    configurations = tuple(from_records(freeze, records) for freeze, records in by_freeze.items())
+    date = max(record.started_at for record in done.values())
+    return SavedRun(source="the finished runs", date=date, configurations=configurations)
 
 
 def _device_name(settings: Settings) -> str:
@@ -151,38 +171,53 @@ def _device_name(settings: Settings) -> str:
     return device_name(resolve_device(settings.device))
 
 
-def _duration(runs: Sequence[RunSpec], known: Expected | None) -> str:
+def _duration(num_runs: int, rest: Sequence[RunSpec], known: Expected | None) -> str:
     """Return how long the runs will take, and how that is known."""
+    runs = f"freezebench: {_counted(num_runs, 'run')}"
+    if not rest:
+        return f"{runs}, all of which earlier sessions finished: nothing is left to train (--freeze-resume)"
+    if len(rest) < num_runs:
+        runs += f", {num_runs - len(rest)} of which earlier sessions finished; the {_counted(len(rest), 'other')}"
     if known is None:
         return (
-            f"freezebench: {_counted(len(runs), 'run')}, duration unknown until the first has ended: no saved run of "
-            "this experiment on this device (--freeze-report=DIR or --benchmark-compare would name saved runs)"
+            f"{runs}{',' if len(rest) == num_runs else ':'} duration unknown until the first has ended: no saved run "
+            "of this experiment on this device (--freeze-store, --freeze-report=DIR or --benchmark-compare would name "
+            "saved runs)"
         )
-    rest = len(runs) - known.num_known
-    unknown = f", {rest} more of unknown duration" if rest else ""
+    num_unknown = len(rest) - known.num_known
+    unknown = f", {num_unknown} more of unknown duration" if num_unknown else ""
     return (
-        f"freezebench: {_counted(len(runs), 'run')}: about {left_text(known.total_s)} of training and evaluation by "
+        f"{runs}: about {left_text(known.total_s)} of training and evaluation by "
         f"the medians of {known.source}{unknown}; loading comes on top"
     )
 
 
-def _table(settings: Settings, runs: Sequence[RunSpec], data: TextData, known: Expected | None) -> list[str]:
+def _table(
+    settings: Settings,
+    runs: Sequence[RunSpec],
+    done: Mapping[str, RunRecord],
+    data: TextData,
+    known: Expected | None,
+) -> list[str]:
     """Return the sizes of the data, and the runs of every configuration."""
     protocol = settings.protocol
     num_steps = protocol.num_epochs * math.ceil(len(data.train) / protocol.batch_size)
     cells = []
     for freeze in sorted({run.freeze for run in runs}, key=lambda freeze: FreezeSpec.parse(freeze).frozen_order):
         own = [run for run in runs if run.freeze == freeze]
+        num_done = sum(run.run_id in done for run in own)
         seconds = None if known is None else known.seconds.get(freeze)
         each = "unknown" if seconds is None else left_text(seconds)
+        each = "–" if num_done == len(own) else each
         seeds = sorted({run.seed for run in own})
         span = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-        cells.append([freeze, len(own), span, f"{own[0].protocol.learning_rate:g}", f"{num_steps:,}", each])
-    headers = ["frozen", "runs", "seeds", "learning rate", "steps each", "expected each"]
+        rate = f"{own[0].protocol.learning_rate:g}"
+        cells.append([freeze, len(own), num_done, span, rate, f"{num_steps:,}", each])
+    headers = ["frozen", "runs", "finished", "seeds", "learning rate", "steps each", "expected each"]
     sizes = f"{len(data.train):,} training, {len(data.validation):,} validation and {len(data.test):,} test sentences"
     return [
         f"freezebench: {sizes} of {data.num_labels} classes",
-        *tabulate(cells, headers, disable_numparse=True, colalign=["left", *["right"] * 5]).splitlines(),
+        *tabulate(cells, headers, disable_numparse=True, colalign=["left", *["right"] * 6]).splitlines(),
     ]
 
 

@@ -6,8 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from freezebench.records.files import plain
-from freezebench.settings import DEFAULT_MARGIN_PP
-from freezebench.specs.limits import CostLimits
+from freezebench.specs.limits import DEFAULT_MARGIN_PP, CostLimits
 from freezebench.specs.presets import PRESETS
 
 if TYPE_CHECKING:

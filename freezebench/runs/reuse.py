@@ -82,6 +82,11 @@ class Reuse:
             self._told(record)
         return record
 
+    def peek(self, spec: RunSpec) -> RunRecord | None:
+        """Return the same run of another session if it has ended, without a claim to it or a word about it."""
+        key = self._key(spec) if self._resume else None
+        return None if key is None else self._store.load(key) or self._store.load_of_other_device(key)
+
     def _claimed(self, key: str, spec: RunSpec) -> Lock | None:
         """Return the claim to a run, once no other session has it; ``None`` where the folder has no such thing."""
         claim = self._store.claim(key)

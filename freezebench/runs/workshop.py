@@ -126,6 +126,13 @@ class Workshop:
             self._machine(experiment)  # a device that is not there is said before a model is loaded
             self.trains.rehearse(experiment, grid)
 
+    def finished(self, specs: Iterable[RunSpec]) -> dict[str, RunRecord]:
+        """Return by run id those of some runs that earlier sessions have finished."""
+        if self._reuse is None:
+            return {}
+        found = {spec.run_id: self._reuse.peek(spec) for spec in specs}
+        return {run_id: record for run_id, record in found.items() if record is not None}
+
     def store_lines(self) -> list[str]:
         """Return what was reused, what was saved, and what went wrong with it."""
         return [] if self._reuse is None else self._reuse.lines()

@@ -1,10 +1,12 @@
-"""Limits on cost: what a run may need beside a saved one, and what freezing has to save beside no freezing."""
+"""Limits: the margin of accuracy; what a run may cost beside a saved one, and what freezing has to save."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
 from freezebench.specs.grid import PerSpec
+
+DEFAULT_MARGIN_PP = 2.0  # largest acceptable drop of accuracy, in points
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -117,15 +117,6 @@ def load_data(spec: DataSpec, *, label_names: Sequence[str] | None = None) -> Te
     )
 
 
-def check_data(spec: DataSpec) -> None:
-    """Make sure that a data set can be used.
-
-    Raises:
-        DataError: If it cannot.
-    """
-    load_data(spec)
-
-
 def _check_columns(spec: DataSpec) -> None:
     columns = (*spec.text_columns, spec.label_column)
     if len(spec.text_columns) not in _TEXT_COLUMNS:

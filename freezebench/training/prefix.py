@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from freezebench.training.prefix_files import PrefixFolder
     from freezebench.training.quick import QuickOps
 
-DEFAULT_LIMIT_BYTES = 2**28
+DEFAULT_LIMIT_BYTES = 2**27
 
 _PASS_TOKENS = 2048
 _BATCHES_IN_MEMORY = 32  # batches of the pass after which mapped files leave this process's memory

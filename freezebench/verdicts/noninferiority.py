@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Self
 
 from freezebench.errors import SettingsError
+from freezebench.specs.limits import DEFAULT_MARGIN_PP
 from freezebench.verdicts.crossed import Interval, crossed_interval
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 Outcome = Literal["non_inferior", "inferior", "inconclusive", "invalid"]
-
-DEFAULT_MARGIN_PP = 2.0
 
 ONE_SEED = (
     "one seed cannot tell training noise from freezing: the interval covers sentences only; train with at least 2 seeds"

@@ -78,7 +78,7 @@ OPTIONS = [
     ("model", ".", "cannot load the model '.': * has no config.json. Give the folder that save_pretrained wrote *"),
     ("model", "nomodule:make", "cannot load the model 'nomodule:make': there is no module 'nomodule' to import. *"),
     ("report", "file", "--freeze-report=file: cannot write there (File exists). Name another folder."),
-    ("store", "file", "--freeze-store=file: cannot keep runs there (File exists). Name another folder."),
+    ("store", "file", "--freeze-store=file: cannot write there (File exists). Name another folder."),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,9 +29,9 @@ def test_the_plan_is_shown_and_nothing_runs(project: Project, monkeypatch: pytes
         [
             "freezebench: 1 configuration × 2, then 4 seeds; the unfrozen baseline runs as well*",
             "freezebench: 48 training, 24 validation and 40 test sentences of 2 classes",
-            "frozen * runs * seeds * learning rate * steps each * expected each",
-            "none * 2 * 42 to 43 * 0.01 * 48 * unknown",
-            "emb * 2 * 42 to 43 * 0.005 * 48 * unknown",
+            "frozen * runs * finished * seeds * learning rate * steps each * expected each",
+            "none * 2 * 0 * 42 to 43 * 0.01 * 48 * unknown",
+            "emb * 2 * 0 * 42 to 43 * 0.005 * 48 * unknown",
             "freezebench: 4 runs, duration unknown until the first has ended: no saved run *",
             "freezebench: --freeze-plan: nothing runs",
         ]
@@ -67,6 +68,34 @@ def test_a_report_of_the_same_runs_tells_how_long_they_take(project: Project) ->
             "emb * unknown",
             "freezebench: 2 runs: about * s of training and evaluation by the medians of out (2*), 1 more of unknown*",
         ]
+    )
+
+
+def test_finished_runs_are_no_part_of_what_is_left(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store's runs count as finished, tell how long their configurations take, and are all there is in the end."""
+    session = project("num_seeds=2")
+    store = [f"--freeze-store={tmp_path / 'runs'}", "--freeze-grid=none,emb"]
+    session.runpytest_inprocess(*store, "-k", "emb").assert_outcomes(passed=1, deselected=1)
+    min((tmp_path / "runs").glob("*.json")).unlink()
+    files = sorted((tmp_path / "runs").iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr(experiment, "run", None)
+        part = session.runpytest_inprocess(*store, "--freeze-plan")
+        part.stdout.fnmatch_lines(
+            [
+                "frozen * runs * finished * seeds * expected each",
+                "freezebench: 4 runs, 3 of which earlier sessions finished; the 1 other: about * by the medians of*",
+            ]
+        )
+        anew = session.runpytest_inprocess(*store, "--freeze-plan", "--freeze-resume=no")
+        anew.stdout.fnmatch_lines(["freezebench: 4 runs, duration unknown*"])
+        assert sorted((tmp_path / "runs").iterdir()) == files  # nothing was claimed
+    session.runpytest_inprocess(*store).assert_outcomes(passed=2)
+    whole = session.runpytest_inprocess(*store, "--freeze-plan")
+    whole.stdout.fnmatch_lines(
+        ["none * 2 * 2 * –", "freezebench: 4 runs, all of which earlier sessions finished: nothing is left to train*"]
     )
 
 

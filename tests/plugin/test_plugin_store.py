@@ -58,10 +58,11 @@ def test_a_changed_model_configuration_is_another_run(project: Project, tmp_path
     config = json.loads((other / "config.json").read_text(encoding="utf-8"))
     first = session.runpytest_inprocess(f"--freeze-store={store}", f"--freeze-model={other}")
     first.stdout.no_fnmatch_line("*reused*")
+    num_before = len(list(store.glob("*.json")))
     (other / "config.json").write_text(json.dumps({**config, "dropout": 0.0}), encoding="utf-8")
     second = session.runpytest_inprocess(f"--freeze-store={store}", f"--freeze-model={other}")
     second.stdout.no_fnmatch_line("*reused*")
-    assert len(list(store.glob("*.json"))) == 12
+    assert len(list(store.glob("*.json"))) > num_before
 
 
 def test_a_damaged_file_is_set_aside_and_trained_again(project: Project, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from freezebench.errors import DataError
 from freezebench.specs.run import DataSpec
-from freezebench.tasks.data import GENERATED_SIZES, check_data, load_data
+from freezebench.tasks.data import GENERATED_SIZES, load_data
 
 REPOSITORY = Path(__file__).parents[2]
 SST2 = Path(os.environ.get("FREEZEBENCH_SST2") or REPOSITORY.parent / "shared/data/sst2")
@@ -253,12 +253,7 @@ def test_generated_sentences() -> None:
 def test_missing_path(source: str) -> None:
     """What is neither here nor a Hub name is refused without asking the Hub."""
     with pytest.raises(DataError, match=r"there is no file or folder|cannot look up"):
-        check_data(DataSpec(source=source))
-
-
-def test_check_data_accepts_good_data(folder: Path) -> None:
-    """What can be loaded passes the check."""
-    check_data(DataSpec(source=str(folder)))
+        load_data(DataSpec(source=source))
 
 
 def test_local_data_needs_neither_torch_nor_network(folder: Path) -> None:
