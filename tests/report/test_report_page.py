@@ -10,10 +10,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
 import made_up
+import studies
+from freezebench.records.reading import Reading
+from freezebench.records.run_record import RunRecord
 from freezebench.report.page.answer import in_words
 from freezebench.report.page.bars import histogram
 from freezebench.report.page.elements import Html, element, text
@@ -133,6 +137,22 @@ def test_data_card_environment_protocol_footnotes_and_command_are_there() -> Non
         assert part in content.replace("Words per", "words per")
     for line in one.summary.lines:
         assert line in content
+
+
+def test_a_saving_that_is_a_loss_is_not_marked_as_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where freezing takes more memory, its tile says so in words and by its class; time and energy keep theirs."""
+    assert 'class="tile loss"' not in page([study()], [[PICTURE]])
+    real = studies.on_gpu
+
+    def hungry(record: RunRecord, **changes: Any) -> RunRecord:
+        peak = Reading(value=(1 if record.spec.freeze == "none" else 2) * 2.0**30, unit="B", source="torch")
+        found = real(record, **changes)
+        return replace(found, readings={**found.readings, "peak_allocated_bytes": peak})
+
+    monkeypatch.setattr(studies, "on_gpu", hungry)
+    shown = page([study()], [[PICTURE]])
+    assert shown.count('class="tile loss"') == 1
+    assert '<div class="tile loss"><h3>Memory</h3><strong>100 % more</strong>' in shown
 
 
 def test_hostile_names_labels_and_notes_are_text() -> None:

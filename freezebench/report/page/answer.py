@@ -82,9 +82,9 @@ def _tiles(study: Study, row: Row) -> Html:
         )
     return element(
         "div",
-        _tile("Time", time, why_not_measured(study.records, "train_s")),
-        _tile("Memory", memory, why_not_measured(study.records, row.memory_metric)),
-        _tile("Energy", energy, why_not_measured(study.records, row.energy_metric)),
+        _tile("Time", time, why_not_measured(study.records, "train_s"), (row.speedup or 1) - 1),
+        _tile("Memory", memory, why_not_measured(study.records, row.memory_metric), row.memory_saving),
+        _tile("Energy", energy, why_not_measured(study.records, row.energy_metric), row.energy_saving),
         _tile("Certainty", _certainty(study, row), ""),
         class_="tiles",
     )
@@ -102,10 +102,11 @@ def _certainty(study: Study, row: Row) -> tuple[str, str]:
     )
 
 
-def _tile(title: str, figures: tuple[str, str] | None, reason: str) -> Html:
-    """Return one figure, or why there is none."""
+def _tile(title: str, figures: tuple[str, str] | None, reason: str, gain: float | None = None) -> Html:
+    """Return one figure, or why there is none; what freezing costs instead of saving is not marked as good."""
     figure, rest = figures or ("not measured", reason)
     kind = "tile" if figures else "tile missing"
+    kind += " loss" if gain is not None and gain < 0 else ""
     return element("div", element("h3", title), element("strong", figure), element("span", rest), class_=kind)
 
 
