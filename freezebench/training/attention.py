@@ -21,7 +21,7 @@ class PaddingBias:
     def __init__(self) -> None:
         self._mask: torch.Tensor | None = None
         self._version = 0
-        self._rows: dict[tuple[int, torch.dtype], torch.Tensor | None] = {}
+        self._rows: dict[tuple[torch.Size, torch.dtype], torch.Tensor | None] = {}
 
     def rows(self, mask: torch.Tensor, shape: torch.Size, dtype: torch.dtype) -> torch.Tensor | None:
         """Return what to add to scores of ``shape`` (batch, heads, queries, keys), shape (batch x heads, 1, keys).
@@ -32,7 +32,7 @@ class PaddingBias:
             return _padding_rows(mask, shape, dtype)
         if self._mask is not mask or self._version != mask._version:  # noqa: SLF001 - has no public name
             self._mask, self._version, self._rows = mask, mask._version, {}  # noqa: SLF001
-        key = (shape[1], dtype)
+        key = (shape, dtype)
         if key not in self._rows:
             self._rows[key] = _padding_rows(mask, shape, dtype)
         return self._rows[key]
@@ -44,7 +44,7 @@ def _padding_rows(mask: torch.Tensor, shape: torch.Size, dtype: torch.dtype) -> 
     if not bool((mask == first).all()):
         return None
     bias = torch.zeros(first.shape, dtype=dtype).masked_fill_(~first, torch.finfo(dtype).min)
-    return bias.expand(-1, shape[1], -1, -1).reshape(-1, 1, shape[-1])
+    return bias.expand(-1, shape[1], -1, shape[-1]).reshape(-1, 1, shape[-1])
 
 
 class Attention(torch.autograd.Function):
@@ -80,7 +80,8 @@ class Attention(torch.autograd.Function):
             if mask is not None and mask.dtype == torch.bool:
                 scores.view(shape).masked_fill_(~mask, torch.finfo(scores.dtype).min)
             elif mask is not None:
-                scores.view(shape).add_(mask)
+                # The lowest number of a wider format is -inf in this one, and rows of nothing else would become NaN.
+                scores.view(shape).add_(mask.to(scores.dtype).clamp(min=torch.finfo(scores.dtype).min))
         else:
             scores = torch.baddbmm(bias, query, key.mT, alpha=scale)
         weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(value.dtype)

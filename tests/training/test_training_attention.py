@@ -57,6 +57,31 @@ def test_results_and_gradients(kind: str, queries: int, keys: int, drops: bool, 
         assert torch.allclose(one.grad.float(), other.grad, atol=3 * tolerance, rtol=3 * tolerance)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("is_added", [False, True])
+def test_a_sentence_without_any_token_stays_finite(is_added: bool, dtype: torch.dtype) -> None:
+    """Where every key is hidden, all count alike, however the mask is written."""
+    real = torch.ones(3, 1, 1, 9, dtype=torch.bool)
+    real[1] = False
+    mask = torch.zeros(real.shape).masked_fill(~real, torch.finfo(torch.float32).min) if is_added else real
+    inputs = _inputs(9, 9, dtype)
+    bias = None if is_added else PaddingBias().rows(mask, torch.Size((3, 2, 9, 9)), dtype)
+    got = Attention.apply(*inputs, mask, bias, None, 0.3)  # type: ignore[no-untyped-call]
+    mean = inputs[2][1].detach().float().mean(dim=-2, keepdim=True).expand(2, 9, 8)
+    assert torch.allclose(got[1].float(), mean, atol=1e-5 if dtype is torch.float32 else 2e-2)
+    got.float().sum().backward()
+    assert all(bool(torch.isfinite(tensor.grad).all()) for tensor in inputs if tensor.grad is not None)
+
+
+def test_a_mask_that_hides_whole_queries_is_broadcast() -> None:
+    """One value for all keys of a sentence is as good as one per key."""
+    mask = torch.tensor([True, False, True])[:, None, None, None]
+    rows = PaddingBias().rows(mask, torch.Size((3, 2, 5, 5)), torch.float32)
+    assert rows is not None
+    assert rows.shape == (6, 1, 5)
+    assert (rows != 0).any(dim=-1).flatten().tolist() == [False, False, True, True, False, False]
+
+
 def test_rows_are_made_once_per_mask() -> None:
     """All layers of a step share one bias; another mask and a mask that was changed get their own."""
     rows = PaddingBias()
