@@ -12,7 +12,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from freezebench.training.batching import to_device
-from freezebench.training.precision import autocast
+from freezebench.training.precision import autocast, threads_for
 from freezebench.training.progress import Progress
 
 if TYPE_CHECKING:
@@ -33,27 +33,28 @@ def train(job: Job, emit: Emit) -> TrainingResult:
     progress = Progress(job, emit)
     decay = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: max(0.0, 1 - step / progress.num_steps))
     batches = job.batches()
-    for epoch in range(protocol.num_epochs):
-        batches.set_epoch(epoch)
-        job.train_mode()
-        progress.start()
-        for batch in batches:
-            tensors = to_device(batch, job.device)
-            labels = tensors.pop("labels")
-            progress.lap("data")
-            with autocast(job.precision, job.device):
-                logits = job.logits(tensors)
-            loss = cross_entropy(logits, labels)
-            progress.lap("forward")
-            loss.backward()  # type: ignore[no-untyped-call]
-            progress.lap("backward")
-            _clip_within_step(optimizer, parameters, protocol.max_grad_norm)
-            progress.backward_done(optimizer)
-            optimizer.step()
-            decay.step()
-            job.clear_gradients(parameters)
-            progress.step(loss)
-        progress.pause()
+    with threads_for(progress.step_flop, job.device):
+        for epoch in range(protocol.num_epochs):
+            batches.set_epoch(epoch)
+            job.train_mode()
+            progress.start()
+            for batch in batches:
+                tensors = to_device(batch, job.device)
+                labels = tensors.pop("labels")
+                progress.lap("data")
+                with autocast(job.precision, job.device):
+                    logits = job.logits(tensors)
+                loss = cross_entropy(logits, labels)
+                progress.lap("forward")
+                loss.backward()  # type: ignore[no-untyped-call]
+                progress.lap("backward")
+                _clip_within_step(optimizer, parameters, protocol.max_grad_norm)
+                progress.backward_done(optimizer)
+                optimizer.step()
+                decay.step()
+                job.clear_gradients(parameters)
+                progress.step(loss)
+            progress.pause()
     return progress.finish()
 
 

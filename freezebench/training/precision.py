@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from freezebench.specs.run import Precision
 
+# A tenth of a millisecond of matrix products on one core, about what waking another one a few times takes.
+_FLOP_WORTH_A_THREAD = 10**8
 # Linux spells the CPU's native bf16 instructions this way (x86: Zen 4, Cooper Lake, Sapphire Rapids; Arm: v8.6).
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 
@@ -83,6 +85,23 @@ def synchronize(device: torch.device) -> None:
     """Wait until the device has done everything it was told to."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+@contextlib.contextmanager
+def threads_for(step_flop: int, device: torch.device) -> Iterator[None]:
+    """Run a block of training on one thread of the CPU if its steps are so small that waking others takes longer.
+
+    Args:
+        step_flop: Floating-point operations of the matrix products of one step.
+        device: What the block trains on.
+    """
+    before = torch.get_num_threads()
+    if device.type == "cpu" and step_flop < _FLOP_WORTH_A_THREAD:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextlib.contextmanager

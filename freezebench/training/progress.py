@@ -150,6 +150,9 @@ class Progress:
     """Keeps what both engines have to keep: clocks, losses, epochs and the best weights.
 
     An engine calls ``start`` and ``pause`` around an epoch's steps, ``backward_done`` within and ``step`` after each.
+
+    Attributes:
+        step_flop: Floating-point operations of the matrix products of one step.
     """
 
     def __init__(self, job: Job, emit: Emit) -> None:
@@ -161,7 +164,7 @@ class Progress:
         self._best: dict[str, torch.Tensor] = {}
         self._epoch_began = 0.0
         self._began: float | None = None
-        self._warmup_s, self._step_flop = warm_up(job)
+        self._warmup_s, self.step_flop = warm_up(job)
         self.num_steps = job.protocol.num_epochs * len(job.batches())
 
     @property
@@ -237,7 +240,7 @@ class Progress:
             train_and_eval_s=total_s,
             warmup_s=self._warmup_s,
             phase_s=phase_s,
-            step_flop=self._step_flop,
+            step_flop=self.step_flop,
         )
 
     def _changing_tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
