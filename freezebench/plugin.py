@@ -238,7 +238,8 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
         lines += [] if session.asked.is_anything and settings == session.asked.settings() else plan_lines(settings)
         lines.append(size_line(settings, specs))
         if settings in session.num_test:
-            lines += [resolution_line(settings, session.num_test[settings]), *session.plan_lines(settings, specs)]
+            with _usage_errors():
+                lines += [resolution_line(settings, session.num_test[settings]), *session.plan_lines(settings, specs)]
     lines += [f"freezebench: {note}" for note in (session.reference.notes if session.reference else ())]
     if session.asked.is_plan_only:
         lines.append("freezebench: --freeze-plan: " + ("nothing runs" if planned else "no freeze test is selected"))

@@ -184,7 +184,11 @@ class FreezeSession:
         self.workshop.listener = Progress(write, live=live, planned=planned_runs)
 
     def plan_lines(self, settings: Settings, grid: Sequence[str]) -> list[str]:
-        """Return how long one test's runs will take; with ``--freeze-plan`` also what they are."""
+        """Return how long one test's runs will take; with ``--freeze-plan`` also what they are.
+
+        Raises:
+            FreezebenchError: If there is no such device.
+        """
         from freezebench.report.plan import describe, saved_runs
 
         return describe(
@@ -193,6 +197,7 @@ class FreezeSession:
             self.shelf.data(settings.data, settings.model),
             saved=saved_runs(self.reference.saved if self.reference else None, self.asked.report_folder),
             finished=self.workshop.finished,
+            device_name=self.workshop.machine(settings.experiment).device_name,
             with_times=self._with_times,
             in_full=self.asked.is_plan_only,
         )

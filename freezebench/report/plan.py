@@ -128,6 +128,7 @@ def describe(
     *,
     saved: Sequence[SavedRun],
     finished: Callable[[Sequence[RunSpec]], Mapping[str, RunRecord]],
+    device_name: str,
     with_times: bool,
     in_full: bool,
 ) -> list[str]:
@@ -139,6 +140,7 @@ def describe(
         data: The data set.
         saved: Saved runs, which tell how long such runs take.
         finished: Returns by run id which of some runs the store has.
+        device_name: Model of the GPU or CPU that is going to train.
         with_times: Whether required savings of time and energy are checked.
         in_full: Whether data and runs are shown as well, configuration by configuration.
     """
@@ -148,7 +150,7 @@ def describe(
     done = {} if timed else finished(runs)
     rest = [run for run in runs if run.run_id not in done]
     saved = [*saved, _as_saved(done)] if done else saved
-    known = expected(rest, saved, _device_name(settings)) if saved and rest else None
+    known = expected(rest, saved, device_name) if saved and rest else None
     lines = _table(settings, runs, done, data, known) if in_full else []
     return [*lines, _duration(len(runs), rest, known)]
 
@@ -163,12 +165,6 @@ def _as_saved(done: Mapping[str, RunRecord]) -> SavedRun:
     configurations = tuple(from_records(freeze, records) for freeze, records in by_freeze.items())
     date = max(record.started_at for record in done.values())
     return SavedRun(source="the finished runs", date=date, configurations=configurations)
-
-
-def _device_name(settings: Settings) -> str:
-    from freezebench.training.precision import device_name, resolve_device
-
-    return device_name(resolve_device(settings.device))
 
 
 def _duration(num_runs: int, rest: Sequence[RunSpec], known: Expected | None) -> str:

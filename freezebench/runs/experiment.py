@@ -26,6 +26,7 @@ from freezebench.training.batching import longest_input
 from freezebench.training.evaluate import evaluate
 from freezebench.training.feed import make_feed
 from freezebench.training.precision import (
+    INTEGERS_BY_SIZE,
     device_name,
     isolated_random_state,
     resolve_device,
@@ -224,15 +225,12 @@ class _UnsoundRunError(Exception):
         self.cause: InvalidCause = cause
 
 
-_INTEGERS_BY_SIZE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-
-
 @torch.no_grad()
 def _checksums(model: torch.nn.Module) -> dict[str, int]:
     """Return per parameter the sum of its bits read as whole numbers: equal weights have equal sums."""
     sums = {}
     for name, parameter in model.named_parameters():
-        bits = parameter.detach().contiguous().view(_INTEGERS_BY_SIZE[parameter.element_size()])
+        bits = parameter.detach().contiguous().view(INTEGERS_BY_SIZE[parameter.element_size()])
         sums[name] = int(bits.sum(dtype=torch.int64))
     return sums
 

@@ -94,7 +94,7 @@ class Workshop:
         return Reuse(
             self._store,
             self.shelf,
-            self._machine,
+            self.machine,
             resume=self._resume,
             told=self._tell_reused,
             waits=self._tell_waiting,
@@ -123,7 +123,7 @@ class Workshop:
         for experiment, freeze in planned:
             grids.setdefault(experiment, []).append(freeze)
         for experiment, grid in grids.items():
-            self._machine(experiment)  # a device that is not there is said before a model is loaded
+            self.machine(experiment)  # a device that is not there is said before a model is loaded
             self.trains.rehearse(experiment, grid)
 
     def finished(self, specs: Iterable[RunSpec]) -> dict[str, RunRecord]:
@@ -147,7 +147,7 @@ class Workshop:
 
     def _run(self, spec: RunSpec) -> RunRecord:
         """Train, one run per device of this machine at a time, telling the listener."""
-        device, listener = self._machine(spec).device, self.listener
+        device, listener = self.machine(spec).device, self.listener
         listener.begin(spec)
         with _alone_on(device, lambda: listener.waiting(f"another session trains on {device}")):
             record = self._of_same_inputs(self.trains.run(spec, listener.emit))
@@ -178,7 +178,7 @@ class Workshop:
     def _tell_waiting(self, spec: RunSpec) -> None:
         self.listener.waiting(f"another session trains {spec.freeze} seed {spec.seed}")
 
-    def _machine(self, spec: RunSpec) -> Machine:
+    def machine(self, spec: RunSpec) -> Machine:
         """Return what a run's outcome depends on beside what was asked.
 
         Raises:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _FLOP_WORTH_A_THREAD = 10**8
 # Linux spells the CPU's native bf16 instructions this way (x86: Zen 4, Cooper Lake, Sapphire Rapids; Arm: v8.6).
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
+# What the bits of a number are read as, by its size in bytes.
+INTEGERS_BY_SIZE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 def resolve_device(name: str) -> torch.device:

@@ -57,8 +57,7 @@ class Prefix:
 
     def release(self) -> None:
         """Let mapped files leave this process's resident memory; what was written stays in the file."""
-        for one in self.maps:
-            one.madvise(mmap.MADV_DONTNEED)
+        _release(self.maps)
 
     def rows(self, split: str, indices: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         """Return the hidden states of one padded batch, shape (batch, tokens, width)."""
@@ -206,7 +205,7 @@ class PrefixCache:
                                 draft.hidden[name] = self._room((num, rows.shape[-1]), dtype, draft.maps)
                             draft.hidden[name][indices if draft.first_only else places[real]] = rows
                             if number % _BATCHES_IN_MEMORY == 0:
-                                draft.done().release()
+                                _release(draft.maps)
         finally:
             part.model.train(was_training)
         return {depth: draft.done() for depth, draft in made.items()}
@@ -222,6 +221,11 @@ class PrefixCache:
             file.truncate(num_bytes)
             maps.append(mmap.mmap(file.fileno(), num_bytes))
         return torch.frombuffer(maps[-1], dtype=dtype).view(shape)
+
+
+def _release(maps: Iterable[mmap.mmap]) -> None:
+    for one in maps:
+        one.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass

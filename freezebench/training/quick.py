@@ -15,6 +15,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from freezebench.training.attention import Attention, PaddingBias
+from freezebench.training.precision import INTEGERS_BY_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 _LEVELS = 2**16  # dropout rates are met to 1/65536
 _POOL = 2**22
-_BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}  # whole numbers by their size in bytes
 _USES_OF_A_POOL = 8
 # Up to here the scores of all pairs of tokens fit the processor's caches, and one pass over them beats many blocks.
 _SHORT = 128 * 128
@@ -57,7 +57,7 @@ class MaskPool:
         dropped = round(p * _LEVELS)
         # A kept element is its factor's bits times 1: NumPy does that in one pass, and has no bf16 to do it in.
         factor = torch.tensor(_LEVELS / (_LEVELS - dropped), dtype=dtype)
-        bits = factor.view(_BITS[dtype.itemsize]).numpy()
+        bits = factor.view(INTEGERS_BY_SIZE[dtype.itemsize]).numpy()
         drawn = np.multiply(words.view(np.uint16)[:num] >= dropped, bits, dtype=bits.dtype)
         return torch.from_numpy(drawn).view(dtype)
 

@@ -71,6 +71,18 @@ def test_a_report_of_the_same_runs_tells_how_long_they_take(project: Project) ->
     )
 
 
+@pytest.mark.parametrize("plan", [[], ["--freeze-plan"]])
+def test_a_device_that_is_not_there_is_no_traceback(project: Project, plan: list[str]) -> None:
+    """Where saved runs could tell durations, too: one sentence and exit code 4, planned or not."""
+    session = project("num_seeds=1")
+    arguments = ["--freeze-grid=none", "--freeze-report=out"]
+    assert session.runpytest_inprocess(*arguments).ret == 0
+    result = session.runpytest_inprocess(*arguments, "--freeze-device=cuda:99", *plan)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: device cuda:99 was asked for, but torch *"])
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
+
+
 def test_finished_runs_are_no_part_of_what_is_left(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
