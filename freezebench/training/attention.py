@@ -84,28 +84,69 @@ class Attention(torch.autograd.Function):
                 scores.view(shape).add_(mask.to(scores.dtype).clamp(min=torch.finfo(scores.dtype).min))
         else:
             scores = torch.baddbmm(bias, query, key.mT, alpha=scale)
-        weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(value.dtype)
+        attended, weights = _weighed(scores, value, keep)
         ctx.save_for_backward(query, key, value, weights, keep)
         ctx.shape, ctx.scale = shape, scale
-        attended = torch.bmm(weights if keep is None else weights * keep, value)
         return attended.view(*shape[:-1], value.shape[-1])
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Return the gradients of query, key and value."""
-        query, key, value, weights, keep = ctx.saved_tensors
-        gradient = _flat(gradient)
-        kept = weights if keep is None else weights * keep
-        of_value = torch.bmm(kept.mT, gradient) if ctx.needs_input_grad[2] else None
-        of_scores = torch.bmm(gradient, value.mT)
-        if keep is not None:
-            of_scores.mul_(keep)
-        of_scores = _softmax_gradient(of_scores, weights)
-        of_query = _product(of_scores, key, ctx.scale) if ctx.needs_input_grad[0] else None
-        of_key = _product(of_scores.mT, query, ctx.scale) if ctx.needs_input_grad[1] else None
-        parts = (of_query, of_key, of_value)
+        parts = attend_backward(_flat(gradient), *ctx.saved_tensors, ctx.scale, needed=ctx.needs_input_grad[:3])
         return (*(part if part is None else _unflat(part, ctx.shape) for part in parts), None, None, None, None)
+
+
+def attend(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    bias: torch.Tensor | None,
+    keep: torch.Tensor | None,
+    scale: float,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the attended values, shape (batch x heads, queries, width of a head), and the attention's weights.
+
+    Args:
+        query: Shape (batch x heads, queries, width of a head).
+        key: Shape (batch x heads, keys, width of a head).
+        value: Like ``key``.
+        bias: What to add to the scores, shape (batch x heads, 1, keys).
+        keep: Dropout's factors, shape (batch x heads, queries, keys).
+        scale: Factor of the scores.
+    """
+    scores = _product(query, key.mT, scale) if bias is None else torch.baddbmm(bias, query, key.mT, alpha=scale)
+    return _weighed(scores, value, keep)
+
+
+def attend_backward(  # noqa: PLR0917 - what forward kept, in its order
+    gradient: torch.Tensor,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    weights: torch.Tensor,
+    keep: torch.Tensor | None,
+    scale: float,
+    *,
+    needed: tuple[bool, ...] = (True, True, True),
+) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
+    """Return the gradients of query, key and value, each in the shape that :func:`attend` takes."""
+    kept = weights if keep is None else weights * keep
+    of_value = torch.bmm(kept.mT, gradient) if needed[2] else None
+    of_scores = torch.bmm(gradient, value.mT)
+    if keep is not None:
+        of_scores.mul_(keep)
+    of_scores = _softmax_gradient(of_scores, weights)
+    of_query = _product(of_scores, key, scale) if needed[0] else None
+    of_key = _product(of_scores.mT, query, scale) if needed[1] else None
+    return of_query, of_key, of_value
+
+
+def _weighed(
+    scores: torch.Tensor, value: torch.Tensor, keep: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(value.dtype)
+    return torch.bmm(weights if keep is None else weights * keep, value), weights
 
 
 def _softmax_gradient(gradient: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

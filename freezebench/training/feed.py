@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, nullcontext
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
 from freezebench.errors import ModelError
 from freezebench.tasks.layers import find_layers
 from freezebench.training.batching import batches_by_tokens, logits_of
+from freezebench.training.blocks import Blocks
 from freezebench.training.first import FirstTokens
 from freezebench.training.inputs import BucketedBatches
 from freezebench.training.prefix import FrozenPart
 from freezebench.training.quick import QuickOps
 from freezebench.training.rows import used_rows
 from freezebench.training.splice import SpliceError
-from freezebench.training.verify import first_agrees, rows_agree, verified
+from freezebench.training.verify import blocks_agree, first_agrees, forms_of, rows_agree, verified
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -52,6 +53,7 @@ class Feed:
         ops: QuickOps | None = None,
         rows: UsedRows | None = None,
         first: FirstTokens | None = None,
+        blocks: Blocks | None = None,
         warnings: tuple[str, ...] = (),
     ) -> None:
         """Take what was made ready.
@@ -63,17 +65,18 @@ class Feed:
             splice: Leaves the frozen layers out.
             ops: Quick operations; ``None``: PyTorch's own.
             rows: Rows of the word embedding that are in use; ``None``: the whole table is.
-            first: The last layer goes on with first tokens only; ``None``: with all.
+            first: The last layer goes on with first tokens only; ``None``: with all, or ``blocks`` sees to it.
+            blocks: Layers that run as one operation each; ``None``: by their own code.
             warnings: What the person should know.
         """
         self.model, self.splits = model, splits
         self.prefix, self._splice = prefix, splice
-        self._ops, self._rows, self._first = ops, rows, first
+        self._ops, self._rows, self._first, self._blocks = ops, rows, first, blocks
         self.warnings = warnings
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        for context in (self._splice, self._rows, self._first):
+        for context in (self._splice, self._rows, self._first, self._blocks):
             if context is not None:
                 self._open.enter_context(context)
         if self._ops is not None:
@@ -94,15 +97,25 @@ class Feed:
 
     def with_prefix(self, prefix: Prefix, splice: Splice) -> Feed:
         """Return a feed that leaves a prefix out; its word embedding is frozen, so that all rows stay."""
-        return Feed(self.model, self.splits, prefix=prefix, splice=splice, ops=self._ops, first=self._first)
+        blocks = None if self._blocks is None else self._blocks.behind(splice.depth)
+        return self._with(prefix=prefix, splice=splice, rows=None, blocks=blocks)
 
     def with_rows(self, rows: UsedRows | None) -> Feed:
         """Return a feed of the whole model that keeps some rows of the word embedding only."""
-        return Feed(self.model, self.splits, ops=self._ops, rows=rows, first=self._first)
+        return self._with(rows=rows)
 
     def with_first(self, first: FirstTokens | None) -> Feed:
         """Return a feed of the whole model whose last layer goes on with first tokens only."""
-        return Feed(self.model, self.splits, ops=self._ops, rows=self._rows, first=first)
+        return self._with(first=first)
+
+    def with_blocks(self, blocks: Blocks | None) -> Feed:
+        """Return a feed of the whole model some of whose layers run as one operation each."""
+        return self._with(blocks=blocks)
+
+    def _with(self, **changes: Any) -> Feed:
+        """Return a feed of the same model with other parts; warnings are of what is left out here."""
+        parts = {"ops": self._ops, "rows": self._rows, "first": self._first, "blocks": self._blocks}
+        return Feed(self.model, self.splits, **{**parts, **changes})
 
     def batch(self, split: str, indices: torch.Tensor) -> Batch:
         """Return one padded batch of a split, with the prefix's outputs where they are cached."""
@@ -119,7 +132,9 @@ class Feed:
         with self._ops or nullcontext():
             if self._splice is None:
                 return logits_of(self.model(**batch))
-            return logits_of(self._splice(batch.pop(_HIDDEN).float(), **batch))
+            hidden = batch.pop(_HIDDEN)
+            takes_any = self._blocks is not None and self._splice.depth in self._blocks.forms
+            return logits_of(self._splice(hidden if takes_any else hidden.float(), **batch))
 
     def clear_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
         """Forget the gradients of a step."""
@@ -191,13 +206,14 @@ def make_feed(
     whole = Feed(model, splits, ops=ops)
     if ops is not None and weight_decay == 0.0:
         rows = used_rows(model, [ids for split in splits.values() for ids in split.all_ids()])
-        whole = Feed(model, splits, ops=ops, rows=rows if rows and rows_agree(whole, rows) else None)
+        whole = whole.with_rows(rows if rows and rows_agree(whole, rows) else None)
     layers, why = _splittable(model)
-    is_cached = freeze.is_prefix and not freeze.is_none and prefix_mode == "eval"
-    # A cached prefix of every layer leaves the last one out.
-    if layers is not None and not (is_cached and freeze.num_frozen_layers == len(layers.layers)):
-        last = FirstTokens(list(model.get_submodule(layers.stack).children())[-1])
-        whole = whole.with_first(last if first_agrees(whole, last, layers.head) else None)
+    blocks = None
+    if layers is not None:
+        # A cached prefix of every layer leaves the last one out.
+        is_cached = freeze.is_prefix and not freeze.is_none and prefix_mode == "eval"
+        runs_last = not (is_cached and freeze.num_frozen_layers == len(layers.layers))
+        whole, blocks = _quickened(whole, layers, ops, runs_last=runs_last)
     if freeze.is_none or prefix_mode == "train":
         return whole
     if not freeze.is_prefix:
@@ -205,12 +221,37 @@ def make_feed(
     if layers is None:
         return whole.warned(f"nothing is cached: {why}")
     frozen = frozenset({*layers.emb, *(name for layer in layers.layers for name in layer)})
-    part = FrozenPart(model=model, stack=layers.stack, names=frozen, precision=precision, ops=ops)
+    part = FrozenPart(model=model, stack=layers.stack, names=frozen, precision=precision, ops=ops, blocks=blocks)
     try:
         feed = verified(whole, part, layers.head, freeze.num_frozen_layers, cache)
     except SpliceError as error:
         return whole.warned(f"nothing is cached: {error}")
     return feed.warned(*cache.take_notes())
+
+
+def _quickened(
+    whole: Feed, layers: LayerMap, ops: QuickOps | None, *, runs_last: bool
+) -> tuple[Feed, Blocks | None]:
+    """Return a feed that computes the same in fewer operations, and the layers that run as one with all their tokens.
+
+    Args:
+        whole: The feed of the whole model.
+        layers: The model's layers.
+        ops: Quick operations; ``None``: those of PyTorch, and layers by their own code.
+        runs_last: Whether the last layer runs in training.
+    """
+    modules = list(whole.model.get_submodule(layers.stack).children())
+    last = len(modules) - 1
+    first = FirstTokens(modules[last])
+    first = first if runs_last and first_agrees(whole, first, layers.head) else None
+    if ops is not None:
+        blocks = Blocks(forms_of(whole, modules), ops.pool)
+        in_blocks = first is not None and last in blocks.forms
+        chosen = blocks.with_first_only(last) if in_blocks else blocks
+        quick = whole.with_first(None if in_blocks else first).with_blocks(chosen)
+        if blocks.forms and blocks_agree(whole, quick.with_rows(None), modules, layers.head):
+            return quick, blocks
+    return whole.with_first(first), None
 
 
 def _splittable(model: torch.nn.Module) -> tuple[LayerMap | None, str]:

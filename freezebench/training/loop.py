@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from torch.autograd.graph import increment_version
 from torch.nn.functional import cross_entropy
 
 from freezebench.training.batching import to_device
@@ -51,6 +52,7 @@ def train(job: Job, emit: Emit) -> TrainingResult:
                 _clip_within_step(optimizer, parameters, protocol.max_grad_norm)
                 progress.backward_done(optimizer)
                 optimizer.step()
+                increment_version(parameters)  # a fused step does not say that it changed them
                 decay.step()
                 job.clear_gradients(parameters)
                 progress.step(loss)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from freezebench.specs.run import Precision
+    from freezebench.training.blocks import Blocks
     from freezebench.training.inputs import FlatSplit
     from freezebench.training.prefix_files import PrefixFolder
     from freezebench.training.quick import QuickOps
@@ -31,7 +32,7 @@ DEFAULT_LIMIT_BYTES = 2**27
 _PASS_TOKENS = 2048
 _BATCHES_IN_MEMORY = 32  # batches of the pass after which mapped files leave this process's memory
 # Kept files of other forms are never read as this one.
-_FORM = 1
+_FORM = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +75,7 @@ class FrozenPart:
         names: Names of the parameters before or inside the stack, which the outputs depend on.
         precision: Number format of the forward pass.
         ops: Quick operations for the pass; ``None``: PyTorch's own.
+        blocks: Layers that run as one operation each; ``None``: by their own code.
         first_suffices: Tells whether behind the whole stack only the first token of a sentence is needed.
     """
 
@@ -82,6 +84,7 @@ class FrozenPart:
     names: frozenset[str]
     precision: Precision
     ops: QuickOps | None = None
+    blocks: Blocks | None = None
     first_suffices: Callable[[], bool] = field(default=lambda: False)
 
     @property
@@ -189,7 +192,7 @@ class PrefixCache:
         was_training = part.model.training
         part.model.eval()
         try:
-            with observed(part.model, part.stack, depths, only=True) as seen:
+            with observed(part.model, part.stack, depths, only=True) as seen, part.blocks or nullcontext():
                 for name, split in splits.items():
                     for number, indices in enumerate(batches_by_tokens(split.lengths, _PASS_TOKENS)):
                         places, real = split.places(indices)

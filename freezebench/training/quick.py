@@ -66,13 +66,14 @@ class QuickOps(TorchFunctionMode):
     """Answers a model's calls of dropout, attention and word embedding while it is entered; others pass.
 
     Attributes:
+        pool: Where dropout masks come from.
         rows: Rows of the word embedding that are in use; ``None``: the whole table is.
     """
 
     def __init__(self, seed: int) -> None:
         """Seed the dropout masks."""
         super().__init__()
-        self._pool = MaskPool(seed)
+        self.pool = MaskPool(seed)
         self._padding = PaddingBias()
         self.rows: UsedRows | None = None
         self._answers: dict[Any, Callable[..., Any]] = {
@@ -94,7 +95,7 @@ class QuickOps(TorchFunctionMode):
     ) -> torch.Tensor:
         if not training or inplace or not _is_small(p):
             return functional.dropout(input, p, training, inplace)
-        return input * self._pool.mask(input.shape, p, input.dtype)
+        return input * self.pool.mask(input.shape, p, input.dtype)
 
     def _attention(  # noqa: PLR0917 - torch's own signature
         self,
@@ -122,7 +123,7 @@ class QuickOps(TorchFunctionMode):
         bias = None
         if attn_mask is not None and attn_mask.dtype == torch.bool:
             bias = self._padding.rows(attn_mask, shape, query.dtype)
-        keep = self._pool.mask((shape[0] * shape[1], *shape[2:]), dropout_p, query.dtype) if dropout_p else None
+        keep = self.pool.mask((shape[0] * shape[1], *shape[2:]), dropout_p, query.dtype) if dropout_p else None
         scale = query.shape[-1] ** -0.5 if scale is None else scale
         attended: torch.Tensor = Attention.apply(query, key, value, attn_mask, bias, keep, scale)  # type: ignore[no-untyped-call]
         return attended

@@ -41,7 +41,7 @@ def observed(
             if depth < len(layers):
 
                 def enter(_: Any, args: Any, kwargs: Any, depth: int = depth) -> None:
-                    seen[depth] = _hidden_input(args, kwargs)[0]
+                    seen[depth] = hidden_input(args, kwargs)[0]
                     if only and depth == max(depths):
                         raise EnoughError
 
@@ -62,13 +62,16 @@ class Splice:
     """Leaves out the first layers of a model while it is open, and puts given hidden states behind them.
 
     The model's own code goes on computing masks and positions for the layers that remain. Parameters keep their names.
+
+    Attributes:
+        depth: Number of layers left out.
     """
 
     def __init__(self, model: torch.nn.Module, stack: str, depth: int, form: Form) -> None:
         """Prepare to leave out ``depth`` layers of a model of the given form, and what embeds if that is known."""
         self._model = model
         self._layers = list(model.get_submodule(stack).children())
-        self._depth, self._form = depth, form
+        self.depth, self._form = depth, form
         self._hidden: torch.Tensor | None = None
         self._open = ExitStack()
 
@@ -76,12 +79,12 @@ class Splice:
         if self._form.embedder is not None:
             self._form.embedder.forward = self._embed
             self._open.callback(delattr, self._form.embedder, "forward")
-        for layer in self._layers[: self._depth]:
+        for layer in self._layers[: self.depth]:
             # The instance's own attribute hides the class's method until it is deleted.
             layer.forward = self._skip
             self._open.callback(delattr, layer, "forward")
-        if self._depth < len(self._layers):
-            hook = self._layers[self._depth].register_forward_pre_hook(self._enter, with_kwargs=True)
+        if self.depth < len(self._layers):
+            hook = self._layers[self.depth].register_forward_pre_hook(self._enter, with_kwargs=True)
             self._open.callback(hook.remove)
         return self
 
@@ -118,7 +121,7 @@ class Splice:
 
     def _enter(self, _: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """Put the hidden states into the call of the first layer that remains."""
-        _, name = _hidden_input(args, kwargs)
+        _, name = hidden_input(args, kwargs)
         if isinstance(name, int):
             return (*args[:name], self._given(), *args[name + 1 :]), kwargs
         return args, {**kwargs, name: self._given()}
@@ -154,7 +157,7 @@ def observed_form(model: torch.nn.Module, stack: str, inputs: dict[str, torch.Te
         made[id(module)] = output
 
     def enter(_: Any, args: Any, kwargs: Any) -> None:
-        entered.append(_hidden_input(args, kwargs)[0])
+        entered.append(hidden_input(args, kwargs)[0])
 
     with ExitStack() as handles:
         for layer in layers:
@@ -183,7 +186,7 @@ def _hidden_output(output: Any) -> torch.Tensor:
     return first
 
 
-def _hidden_input(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[torch.Tensor, int | str]:
+def hidden_input(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[torch.Tensor, int | str]:
     """Return the hidden states among a layer's arguments, and where they are."""
     places: list[tuple[int | str, Any]] = [*enumerate(args), *kwargs.items()]
     for place, value in places:

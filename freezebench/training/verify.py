@@ -10,14 +10,16 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from freezebench.training.batching import logits_of
+from freezebench.training.block_form import observed_blocks
 from freezebench.training.precision import autocast
 from freezebench.training.splice import Splice, SpliceError, observed, observed_form
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from freezebench.specs.run import Precision
     from freezebench.training.batching import Batch
+    from freezebench.training.block_form import BlockForm
     from freezebench.training.feed import Feed
     from freezebench.training.first import FirstTokens
     from freezebench.training.inputs import FlatSplit
@@ -25,9 +27,13 @@ if TYPE_CHECKING:
     from freezebench.training.rows import UsedRows
 
 _NUM_CHECKED = 8
+# For what depends on the form of a batch alone: the shortest sentence, the longest, and one between.
+_NUM_SHAPED = 3
 # Rounding: another batch, another order of sums. What is wrong is wrong by as much as the figures are large.
 _SCORES = {"float32": 1e-3, "bf16": 0.05}
 _HIDDEN_STATES = {"float32": 1e-3, "bf16": 0.02}
+# The same sums in another order, gradients too.
+_SAME_PRODUCTS = 1e-4
 # The same sums in the same order but for how matrices are cut: a few units in the last place.
 _SAME_SUMS = 1e-5
 
@@ -68,7 +74,7 @@ def verified(whole: Feed, part: FrozenPart, head: tuple[str, ...], depth: int, c
         PrefixMismatchError: If cached outputs are not what the model computes.
     """
     model = part.model
-    form = observed_form(model, part.stack, _inputs(whole.batch("train", _chosen(whole.splits["train"])), model))
+    form = observed_form(model, part.stack, _shaped(whole))
     with _at_rest(model), _noisy(model, head), torch.no_grad():
         samples = [_computed(whole, part, split, depth) for split in whole.splits]
         # Some models use the embeddings' output elsewhere, too: then they have to run.
@@ -93,7 +99,7 @@ def verified(whole: Feed, part: FrozenPart, head: tuple[str, ...], depth: int, c
 def rows_agree(whole: Feed, rows: UsedRows) -> bool:
     """Return whether a model whose word embedding holds the rows in use alone computes what the whole one does."""
     model = whole.model
-    inputs = _inputs(whole.batch("train", _chosen(whole.splits["train"])), model)
+    inputs = _shaped(whole)
     with _at_rest(model), torch.no_grad():
         expected = whole.logits(dict(inputs))
         try:
@@ -107,7 +113,7 @@ def rows_agree(whole: Feed, rows: UsedRows) -> bool:
 def first_agrees(whole: Feed, first: FirstTokens, head: tuple[str, ...]) -> bool:
     """Return whether a model whose last layer goes on with first tokens only computes the whole one's scores."""
     model = whole.model
-    inputs = _inputs(whole.batch("train", _chosen(whole.splits["train"])), model)
+    inputs = _shaped(whole)
     with _at_rest(model), _noisy(model, head), torch.no_grad():
         expected = whole.logits(dict(inputs))
         try:
@@ -116,6 +122,37 @@ def first_agrees(whole: Feed, first: FirstTokens, head: tuple[str, ...]) -> bool
         except (IndexError, RuntimeError, ValueError):
             return False  # the layer is of another build
     return got.shape == expected.shape and _error(got, expected) <= _SAME_SUMS
+
+
+def forms_of(whole: Feed, modules: Sequence[torch.nn.Module]) -> dict[int, BlockForm]:
+    """Return which of a model's layers are post-norm transformer layers, by number."""
+    inputs = _shaped(whole)
+    with _at_rest(whole.model):
+        return observed_blocks(whole.model, modules, inputs)
+
+
+def blocks_agree(whole: Feed, quick: Feed, modules: Sequence[torch.nn.Module], head: tuple[str, ...]) -> bool:
+    """Return whether a feed whose layers run as one operation each computes the whole model's scores and gradients."""
+    model = whole.model
+    learning = [one for module in modules for one in module.parameters() if one.requires_grad]
+    inputs = _shaped(whole)
+    with _at_rest(model), _noisy(model, head):
+        expected = _scores_and_gradient(whole, inputs, learning)
+        try:
+            with quick:
+                got = _scores_and_gradient(quick, inputs, learning)
+        except (IndexError, RuntimeError, ValueError):
+            return False  # the layers are of another build
+    return all(_error(one, other) <= _SAME_PRODUCTS for one, other in zip(got, expected, strict=True))
+
+
+def _scores_and_gradient(
+    feed: Feed, inputs: Batch, learning: Sequence[torch.nn.Parameter]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the scores and, in one row, the gradient of some parameters, of a feed in its present state."""
+    logits = feed.logits(dict(inputs))
+    gradients = torch.autograd.grad(logits.square().sum(), learning) if learning else ()
+    return logits.detach(), torch.cat([torch.zeros(1), *(one.flatten() for one in gradients)])
 
 
 def _computed(whole: Feed, part: FrozenPart, split: str, depth: int) -> _Sample:
@@ -180,10 +217,15 @@ def _error(got: torch.Tensor, expected: torch.Tensor) -> float:
     return float((expected - got).abs().max() / expected.abs().max().clamp(min=1e-6))
 
 
-def _chosen(split: FlatSplit) -> torch.Tensor:
+def _chosen(split: FlatSplit, num: int = _NUM_CHECKED) -> torch.Tensor:
     """Return some sentences of all lengths: the shortest, the longest, and between."""
     order = split.lengths.argsort(stable=True)
-    return order[torch.linspace(0, len(order) - 1, min(_NUM_CHECKED, len(order))).long()]
+    return order[torch.linspace(0, len(order) - 1, min(num, len(order))).long()]
+
+
+def _shaped(whole: Feed) -> Batch:
+    """Return a small batch without labels that shows what depends on a batch's form alone."""
+    return _inputs(whole.batch("train", _chosen(whole.splits["train"], _NUM_SHAPED)), whole.model)
 
 
 def _inputs(batch: Batch, model: torch.nn.Module) -> Batch:

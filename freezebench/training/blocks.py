@@ -1,0 +1,108 @@
+"""Running post-norm transformer layers as one operation each, while a model's own code does the rest."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+
+from freezebench.training.attention import PaddingBias
+from freezebench.training.block import Block, Casts
+from freezebench.training.block_form import mask_input
+from freezebench.training.splice import hidden_input
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from freezebench.training.block import Shape
+    from freezebench.training.block_form import BlockForm
+    from freezebench.training.quick import MaskPool
+
+_NUM_MATRICES = 12  # weights and biases, normalisations left out
+
+
+class Blocks:
+    """While open, layers of known form run as one operation each."""
+
+    def __init__(self, forms: Mapping[int, BlockForm], pool: MaskPool) -> None:
+        """Take layers by their number, and where dropout masks come from."""
+        self.forms, self._pool = dict(forms), pool
+        self._padding = PaddingBias()
+        self._casts: dict[BlockForm, tuple[Any, Casts]] = {}
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        for form in self.forms.values():
+            # The instance's own attribute hides the class's method until it is deleted.
+            form.layer.forward = self._forward(form, form.layer.forward)
+            self._open.callback(delattr, form.layer, "forward")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+        self._casts.clear()
+
+    def behind(self, depth: int) -> Blocks:
+        """Return those of the layers behind the first ``depth``."""
+        return Blocks({number: form for number, form in self.forms.items() if number >= depth}, self._pool)
+
+    def with_first_only(self, number: int) -> Blocks:
+        """Return the same layers, but that one goes on with the first token of every sentence."""
+        form = self.forms[number]
+        first = replace(form, shape=replace(form.shape, first_only=True))
+        return Blocks({**self.forms, number: first}, self._pool)
+
+    def _forward(self, form: BlockForm, own: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what stands in for a layer's forward pass."""
+        shape = form.shape
+
+        def forward(*args: Any, **kwargs: Any) -> Any:
+            hidden, _ = hidden_input(args, kwargs)
+            dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else hidden.dtype
+            batch, length, _ = hidden.shape
+            mask, bias = mask_input(args, kwargs), None
+            if mask is not None:
+                scores = torch.Size((batch, shape.num_heads, length, length))
+                bias = self._padding.rows(mask, scores, dtype) if mask.dtype is torch.bool else None
+                if bias is None:  # it hides other keys from every query: the layer's own code can do that
+                    return own(*args, **kwargs)
+            keeps = self._keeps(shape, hidden.shape, dtype) if form.layer.training else (None, None, None)
+            casts = self._cast(form, dtype)
+            with torch._C.DisableTorchFunction():  # noqa: SLF001 - as PyTorch's own documentation has it
+                output = Block.apply(hidden, bias, keeps, shape, casts, *form.parameters)  # type: ignore[no-untyped-call]
+            return output if form.beside is None else (output, *form.beside)
+
+        return forward
+
+    def _keeps(self, shape: Shape, sizes: torch.Size, dtype: torch.dtype) -> tuple[torch.Tensor | None, ...]:
+        """Return dropout's factors for the attention's weights, its output, and the feed-forward network's."""
+        batch, length, width = sizes
+        queries = 1 if shape.first_only else length
+        masks = (
+            ((batch * shape.num_heads, queries, length), shape.attention_dropout),
+            ((batch * queries, width), shape.output_dropout),
+            ((batch * queries, width), shape.down_dropout),
+        )
+        return tuple(self._pool.mask(of, rate, dtype) if rate else None for of, rate in masks)
+
+    def _cast(self, form: BlockForm, dtype: torch.dtype) -> Casts:
+        """Return a layer's matrices in a number format, cast again after they were changed."""
+        matrices = form.parameters[:_NUM_MATRICES]
+        state = (dtype, *((one._version, one.data_ptr()) for one in matrices))  # noqa: SLF001 - has no public name
+        seen, casts = self._casts.get(form, (None, None))
+        if casts is None or seen != state:
+            query, b_query, key, b_key, value, b_value, output, b_output, up, b_up, down, b_down = (
+                one.detach().to(dtype) for one in matrices
+            )
+            casts = Casts(
+                query=query,
+                key_value=torch.cat([key, value]),
+                output=output,
+                up=up,
+                down=down,
+                biases=(b_query, torch.cat([b_key, b_value]), b_output, b_up, b_down),
+            )
+            self._casts[form] = (state, casts)
+        return casts
