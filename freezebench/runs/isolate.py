@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from freezebench.runs.serve import serve; "
 _BOOT += "serve(int(sys.argv[2]))"
 # Waiting threads that spin take the processor from those that work, above all where several sessions share it.
-_THREADS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "3000"}
+_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "3000", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "4096"}
 _LOOK_EVERY_S = 1.0
 _GRACE_S = 5.0
 _START_S = 600.0
@@ -175,7 +175,7 @@ class _Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**_THREADS, **os.environ},
+                env={**_ENVIRONMENT, **os.environ},
                 start_new_session=True,
             )
         assert self._process.stdin is not None  # noqa: S101 - both are pipes

@@ -76,9 +76,10 @@ class Splice:
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        if self._form.embedder is not None:
-            self._form.embedder.forward = self._embed
-            self._open.callback(delattr, self._form.embedder, "forward")
+        for module, stand_in in ((self._form.embedder, self._embed), (self._form.ender, self._end)):
+            if module is not None and (stand_in == self._embed or self.depth == len(self._layers)):
+                module.forward = stand_in
+                self._open.callback(delattr, module, "forward")
         for layer in self._layers[: self.depth]:
             # The instance's own attribute hides the class's method until it is deleted.
             layer.forward = self._skip
@@ -119,6 +120,10 @@ class Splice:
         """Stand in for the embeddings, whose work nobody needs."""
         return self._given()
 
+    def _end(self, *_: Any, **__: Any) -> Any:
+        """Stand in for everything up to the last layer, masks included."""
+        return _with_hidden(self._form.ending, self._given())
+
     def _enter(self, _: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """Put the hidden states into the call of the first layer that remains."""
         _, name = hidden_input(args, kwargs)
@@ -134,10 +139,14 @@ class Form:
     Attributes:
         beside: What layers return beside the hidden states; ``None`` where they return the hidden states alone.
         embedder: The module whose very output enters the first layer; ``None`` where there is none.
+        ender: The outermost module that returns the last layer's output and no other tensor; ``None`` where there is none.
+        ending: What that module returned.
     """
 
     beside: tuple[Any, ...] | None
     embedder: torch.nn.Module | None
+    ender: torch.nn.Module | None = None
+    ending: Any = None
 
 
 def observed_form(model: torch.nn.Module, stack: str, inputs: dict[str, torch.Tensor]) -> Form:
@@ -176,7 +185,33 @@ def observed_form(model: torch.nn.Module, stack: str, inputs: dict[str, torch.Te
         raise SpliceError("its layers do not run once each")
     # Parents come before their parts: the first one is the outermost.
     embedder = next((module for module in outside if made.get(id(module)) is entered[0]), None)
-    return Form(beside=outputs[0][1:] if isinstance(outputs[0], tuple) else None, embedder=embedder)
+    last = _hidden_output(outputs[-1])
+    ender = next((one for one in outside[1:] if _tensors(made.get(id(one))) == [id(last)]), None)
+    return Form(
+        beside=outputs[0][1:] if isinstance(outputs[0], tuple) else None,
+        embedder=embedder,
+        ender=ender,
+        ending=made.get(id(ender)),
+    )
+
+
+def _tensors(output: Any) -> list[int] | None:
+    """Return which tensors a module returned; ``None`` where that cannot be told."""
+    if isinstance(output, torch.Tensor):
+        return [id(output)]
+    values = output.values() if isinstance(output, dict) else output
+    if not isinstance(output, dict | tuple) or not all(one is None or isinstance(one, torch.Tensor) for one in values):
+        return None
+    return [id(one) for one in values if one is not None]
+
+
+def _with_hidden(output: Any, hidden: torch.Tensor) -> Any:
+    """Return what a module returned, other hidden states in the place of its one tensor."""
+    if isinstance(output, torch.Tensor):
+        return hidden
+    if isinstance(output, dict):
+        return type(output)(**{name: value if value is None else hidden for name, value in output.items()})
+    return tuple(value if value is None else hidden for value in output)
 
 
 def _hidden_output(output: Any) -> torch.Tensor:

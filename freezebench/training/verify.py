@@ -77,8 +77,8 @@ def verified(whole: Feed, part: FrozenPart, head: tuple[str, ...], depth: int, c
     form = observed_form(model, part.stack, _shaped(whole))
     with _at_rest(model), _noisy(model, head), torch.no_grad():
         samples = [_computed(whole, part, split, depth) for split in whole.splits]
-        # Some models use the embeddings' output elsewhere, too: then they have to run.
-        forms = [form, replace(form, embedder=None)]
+        # Some models use the embeddings' output elsewhere, too, or read what is no output: then they have to run.
+        forms = [form, replace(form, ender=None), replace(form, embedder=None, ender=None)]
         splices = (Splice(model, part.stack, depth, one) for one in forms)
         splice = next((one for one in splices if _spliced_agrees(whole, part, one, samples, first_only=False)), None)
         if splice is None:

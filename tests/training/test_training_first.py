@@ -11,31 +11,7 @@ from freezebench.tasks.layers import find_layers
 from freezebench.training.feed import Feed
 from freezebench.training.first import FirstTokens
 from freezebench.training.verify import first_agrees
-
-COMMON = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
-SIZES: dict[str, dict[str, Any]] = {
-    "distilbert": {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 24},
-    "modernbert": {**COMMON, "cls_token_id": 2, "sep_token_id": 3, "bos_token_id": 2, "eos_token_id": 3},
-    "deberta-v2": {**COMMON, "relative_attention": True, "pos_att_type": ["c2p", "p2c"], "max_relative_positions": 8},
-}
-
-
-def _model(architecture: str, attention: str, **changes: Any) -> Any:
-    from transformers import AutoConfig, AutoModelForSequenceClassification
-
-    torch.manual_seed(1)
-    size = {**SIZES.get(architecture, COMMON), **changes}
-    config = AutoConfig.for_model(architecture, vocab_size=64, num_labels=2, pad_token_id=0, **size)
-    make: Any = AutoModelForSequenceClassification.from_config
-    return make(config, attn_implementation=attention).eval()
-
-
-def _inputs() -> dict[str, torch.Tensor]:
-    ids = torch.randint(5, 64, (4, 9), generator=torch.Generator().manual_seed(0))
-    mask = torch.ones_like(ids)
-    for sentence, length in enumerate((9, 3, 5, 2)):
-        ids[sentence, length:], mask[sentence, length:] = 0, 0
-    return {"input_ids": ids, "attention_mask": mask}
+from encoders import batch, encoder
 
 
 class _Flat:
@@ -51,7 +27,7 @@ class _Flat:
         return indices, indices
 
     def batch(self, indices: torch.Tensor, *_: Any) -> dict[str, torch.Tensor]:
-        return {name: values[indices] for name, values in _inputs().items()}
+        return {name: values[indices] for name, values in batch().items()}
 
 
 def _agrees(model: Any) -> tuple[bool, FirstTokens]:
@@ -80,7 +56,7 @@ def linear_tokens(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.mark.parametrize("architecture", ["distilbert", "bert", "roberta", "electra", "modernbert"])
 def test_scores_and_gradients_stay(architecture: str, attention: str, linear_tokens: list[int]) -> None:
     """Every gradient is the whole model's; the last layer's feed-forward network saw one token a sentence."""
-    model = _model(architecture, attention)
+    model = encoder(architecture, attention)
     agrees, first = _agrees(model)
     assert agrees
     found = []
@@ -89,9 +65,9 @@ def test_scores_and_gradients_stay(architecture: str, attention: str, linear_tok
         linear_tokens.clear()
         if opened:
             with first:
-                scores = model(**_inputs()).logits
+                scores = model(**batch()).logits
         else:
-            scores = model(**_inputs()).logits
+            scores = model(**batch()).logits
         torch.nn.functional.cross_entropy(scores, torch.tensor([0, 1, 0, 1])).backward()  # type: ignore[no-untyped-call]
         gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
         found.append((scores.detach(), gradients, linear_tokens.count(1)))
@@ -106,13 +82,13 @@ def test_scores_and_gradients_stay(architecture: str, attention: str, linear_tok
 
 def test_a_layer_is_left_as_it_was() -> None:
     """Closed, the layer computes every token again."""
-    model = _model("distilbert", "sdpa")
+    model = encoder("distilbert", "sdpa")
     _, first = _agrees(model)
     layer = model.distilbert.transformer.layer[-1]
     with first:
-        assert model.distilbert(**_inputs()).last_hidden_state.shape[1] == 1
+        assert model.distilbert(**batch()).last_hidden_state.shape[1] == 1
     assert "forward" not in vars(layer)
-    assert model.distilbert(**_inputs()).last_hidden_state.shape[1] == 9
+    assert model.distilbert(**batch()).last_hidden_state.shape[1] == 9
 
 
 @pytest.mark.parametrize(
@@ -124,5 +100,5 @@ def test_a_layer_is_left_as_it_was() -> None:
 )
 def test_heads_that_read_other_tokens_are_told(architecture: str, changes: dict[str, Any]) -> None:
     """A head that takes the mean of all tokens, or the last one, keeps them all."""
-    agrees, _ = _agrees(_model(architecture, "eager", **changes))
+    agrees, _ = _agrees(encoder(architecture, "eager", **changes))
     assert not agrees
