@@ -69,6 +69,7 @@ class Peers:
 
     def run_all(self) -> None:
         """Run every configuration and seed on every side, the order of the sides turning."""
+        self.prepare()
         turn = 0
         for seed in range(42, 42 + self.options.seeds):
             for freeze in self.grid:
@@ -80,6 +81,15 @@ class Peers:
                     if self.options.output:
                         self.options.output.write_text(json.dumps(self.results))
                 turn += 1
+
+    def prepare(self) -> None:
+        """Read and tokenize what all sides share, and import what they need, so that no run is charged for it."""
+        import transformers.trainer  # noqa: F401 - imported for its time
+
+        spec = self.spec("none", 42)
+        data = self.shelf.data(spec.data, spec.model)
+        model, tokenizer = freezebench.load_model(spec.model, num_labels=data.num_labels)
+        self.shelf.encoded(spec, tokenizer, model, longest_input(model, tokenizer, None))
 
     def one(self, side: str, freeze: str, seed: int) -> dict[str, Any]:
         """Return what one run of one side took and how it did."""

@@ -97,7 +97,7 @@ class Attention(torch.autograd.Function):
         return (*(part if part is None else _unflat(part, ctx.shape) for part in parts), None, None, None, None)
 
 
-def attend(
+def attend(  # noqa: PLR0917 - as the operations take them
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
@@ -142,9 +142,7 @@ def attend_backward(  # noqa: PLR0917 - what forward kept, in its order
     return of_query, of_key, of_value
 
 
-def _weighed(
-    scores: torch.Tensor, value: torch.Tensor, keep: torch.Tensor | None
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _weighed(scores: torch.Tensor, value: torch.Tensor, keep: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
     weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(value.dtype)
     return torch.bmm(weights if keep is None else weights * keep, value), weights
 

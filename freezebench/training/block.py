@@ -9,10 +9,11 @@ residuals added within the products, in the number format of the products throug
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import gelu
 
 from freezebench.training.attention import attend, attend_backward
 
@@ -60,91 +61,137 @@ class Casts:
     biases: tuple[Tensor, ...]
 
 
+class _Kept(NamedTuple):
+    """What forward keeps for backward; rows are tokens, or sentences where first tokens alone go on."""
+
+    inputs: Tensor
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    weights: Tensor
+    attended: Tensor
+    summed: Tensor
+    mean_1: Tensor
+    rstd_1: Tensor
+    middle: Tensor
+    wide: Tensor
+    bent: Tensor
+    ending: Tensor
+    mean_2: Tensor
+    rstd_2: Tensor
+    keep: Tensor | None
+    keep_output: Tensor | None
+    keep_down: Tensor | None
+    norm_1: Tensor
+    bias_1: Tensor
+    norm_2: Tensor
+    bias_2: Tensor
+
+
 class Block(torch.autograd.Function):
     """A layer of post-norm transformers."""
 
     @staticmethod
-    def forward(
-        ctx: Any, hidden: Tensor, bias: Tensor | None, keeps: tuple[Tensor | None, ...], shape: Shape, casts: Casts, *parameters: Tensor
+    def forward(  # noqa: PLR0917 - autograd takes no names
+        ctx: Any,
+        hidden: Tensor,
+        bias: Tensor | None,
+        keeps: tuple[Tensor | None, Tensor | None, Tensor | None],
+        shape: Shape,
+        casts: Casts,
+        *parameters: Tensor,
     ) -> Tensor:
+        """Return the layer's output, shape (batch, tokens, width), or (batch, 1, width) of first tokens.
+
+        Args:
+            ctx: Autograd's.
+            hidden: Hidden states, shape (batch, tokens, width).
+            bias: What to add to the attention's scores, shape (batch x heads, 1, tokens).
+            keeps: Dropout's factors of the attention's weights, its output, and the feed-forward network's.
+            shape: What the layer is beside its parameters.
+            casts: Its matrices in the number format of the products.
+            parameters: All parameters, to which the gradients belong; the last four, of the norms, are used themselves.
+        """
         batch, length, width = hidden.shape
-        heads, per_head = shape.num_heads, width // shape.num_heads
         inputs = hidden.reshape(-1, width).to(casts.query.dtype)
-        going = inputs.view(batch, length, width)[:, 0] if shape.first_only else inputs
+        going = _going(inputs, shape, batch)
         b_query, b_key_value, b_output, b_up, b_down = casts.biases
-        query = _by_head(torch.addmm(b_query, going, casts.query.t()), batch, heads)
-        both = torch.addmm(b_key_value, inputs, casts.key_value.t())
-        key, value = both.view(batch, length, 2, heads, per_head).permute(2, 0, 3, 1, 4).reshape(2, -1, length, per_head)
         keep, keep_output, keep_down = keeps
-        attended, weights = attend(query, key, value, bias, keep, shape.scale)
-        attended = _by_token(attended, batch, heads)
         norm_1, bias_1, norm_2, bias_2 = parameters[-4:]
 
-        summed = torch.addmm(b_output, attended, casts.output.t())
-        if keep_output is not None:
-            summed *= keep_output
-        summed += going
+        query = _by_head(torch.addmm(b_query, going, casts.query.t()), batch, shape.num_heads)
+        both = torch.addmm(b_key_value, inputs, casts.key_value.t()).view(batch, length, 2, shape.num_heads, -1)
+        key, value = both.permute(2, 0, 3, 1, 4).reshape(2, *query.shape[:1], length, query.shape[-1])
+        attended, weights = attend(query, key, value, bias, keep, shape.scale)
+        attended = _by_token(attended, batch, shape.num_heads)
+        summed = _dropped(torch.addmm(b_output, attended, casts.output.t()), keep_output).add_(going)
         middle, mean_1, rstd_1 = torch.native_layer_norm(summed, [width], norm_1, bias_1, shape.eps[0])
+
         wide = torch.addmm(b_up, middle, casts.up.t())
-        bent = torch.nn.functional.gelu(wide, approximate=shape.gelu)
-        ending = torch.addmm(b_down, bent, casts.down.t())
-        if keep_down is not None:
-            ending *= keep_down
-        ending += middle
+        bent = gelu(wide, approximate=shape.gelu)
+        ending = _dropped(torch.addmm(b_down, bent, casts.down.t()), keep_down).add_(middle)
         output, mean_2, rstd_2 = torch.native_layer_norm(ending, [width], norm_2, bias_2, shape.eps[1])
-        ctx.save_for_backward(
-            inputs, query, key, value, weights, keep, attended, summed, mean_1, rstd_1, middle, wide, bent, ending, mean_2, rstd_2,
-            keep_output, keep_down, norm_1, bias_1, norm_2, bias_2,
-        )  # fmt: skip
-        ctx.shape, ctx.casts, ctx.sizes, ctx.dtype = shape, casts, (batch, length, width), hidden.dtype
+        kept = (inputs, query, key, value, weights, attended, summed, mean_1, rstd_1, middle, wide, bent, ending)
+        ctx.save_for_backward(*_Kept(*kept, mean_2, rstd_2, *keeps, norm_1, bias_1, norm_2, bias_2))
+        ctx.shape, ctx.casts, ctx.sizes, ctx.dtype = shape, casts, hidden.shape, hidden.dtype
         return output.view(batch, -1, width)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        (
-            inputs, query, key, value, weights, keep, attended, summed, mean_1, rstd_1, middle, wide, bent, ending, mean_2, rstd_2,
-            keep_output, keep_down, norm_1, bias_1, norm_2, bias_2,
-        ) = ctx.saved_tensors  # fmt: skip
-        shape, casts, (batch, length, width) = ctx.shape, ctx.casts, ctx.sizes
-        heads = shape.num_heads
+        """Return the gradients of hidden states and parameters."""
+        kept, shape, casts, (batch, _, width) = _Kept(*ctx.saved_tensors), ctx.shape, ctx.casts, ctx.sizes
         learns = ctx.needs_input_grad[5:]
-        gradient = gradient.reshape(-1, width).to(inputs.dtype)
-        of_ending, of_norm_2, of_bias_2 = _norm_backward(
-            gradient, ending, [width], mean_2, rstd_2, norm_2, bias_2, [True, learns[-2], learns[-1]]
+        gradient = gradient.reshape(-1, width).to(kept.inputs.dtype)
+        of_ending, *of_norm_2 = _norm_backward(
+            gradient, kept.ending, [width], kept.mean_2, kept.rstd_2, kept.norm_2, kept.bias_2, [True, *learns[-2:]]
         )
-        of_down = of_ending if keep_down is None else of_ending * keep_down
-        of_wide = _gelu_backward(of_down @ casts.down, wide, approximate=shape.gelu)
+        of_down = _kept_of(of_ending, kept.keep_down)
+        of_wide = _gelu_backward(of_down @ casts.down, kept.wide, approximate=shape.gelu)
         of_middle = torch.addmm(of_ending, of_wide, casts.up)
-        of_summed, of_norm_1, of_bias_1 = _norm_backward(
-            of_middle, summed, [width], mean_1, rstd_1, norm_1, bias_1, [True, learns[-4], learns[-3]]
+        of_summed, *of_norm_1 = _norm_backward(
+            of_middle, kept.summed, [width], kept.mean_1, kept.rstd_1, kept.norm_1, kept.bias_1, [True, *learns[-4:-2]]
         )
-        of_output = of_summed if keep_output is None else of_summed * keep_output
-        of_attended = _by_head(of_output @ casts.output, batch, heads)
-        parts = attend_backward(of_attended, query, key, value, weights, keep, shape.scale)
-        of_query, of_key, of_value = (_by_token(part, batch, heads) for part in parts)
+        of_output = _kept_of(of_summed, kept.keep_output)
+        of_attended = _by_head(of_output @ casts.output, batch, shape.num_heads)
+        parts = attend_backward(of_attended, kept.query, kept.key, kept.value, kept.weights, kept.keep, shape.scale)
+        of_query, of_key, of_value = (_by_token(part, batch, shape.num_heads) for part in parts)
         of_key_value = torch.cat([of_key, of_value], dim=1)
-        going = inputs.view(batch, length, width)[:, 0] if shape.first_only else inputs
         of_hidden = None
         if ctx.needs_input_grad[0]:
             of_going = torch.addmm(of_summed, of_query, casts.query)
             if shape.first_only:
-                of_hidden = (of_key_value @ casts.key_value).view(batch, length, width)
+                of_hidden = (of_key_value @ casts.key_value).view(ctx.sizes)
                 of_hidden[:, 0] += of_going
             else:
-                of_hidden = torch.addmm(of_going, of_key_value, casts.key_value).view(batch, length, width)
+                of_hidden = torch.addmm(of_going, of_key_value, casts.key_value).view(ctx.sizes)
             of_hidden = of_hidden.to(ctx.dtype)
-        of_weights = (
-            *_parameters(of_query, going, learns[0:2]),
-            *_halves(_parameters(of_key_value, inputs, learns[2:4])),
-            *_parameters(of_output, attended, learns[6:8]),
-            *_parameters(of_wide, middle, learns[8:10]),
-            *_parameters(of_down, bent, learns[10:12]),
+        of_parameters = (
+            *_gradients(of_query, _going(kept.inputs, shape, batch), learns[0:2]),
+            *_halves(_gradients(of_key_value, kept.inputs, (learns[2] or learns[4], learns[3] or learns[5]))),
+            *_gradients(of_output, kept.attended, learns[6:8]),
+            *_gradients(of_wide, kept.middle, learns[8:10]),
+            *_gradients(of_down, kept.bent, learns[10:12]),
         )
-        return of_hidden, None, None, None, None, *of_weights, of_norm_1, of_bias_1, of_norm_2, of_bias_2
+        return of_hidden, None, None, None, None, *of_parameters, *of_norm_1, *of_norm_2
 
 
-def _parameters(outputs: Tensor, inputs: Tensor, learns: tuple[bool, ...]) -> tuple[Tensor | None, Tensor | None]:
+def _going(inputs: Tensor, shape: Shape, batch: int) -> Tensor:
+    """Return the rows that go on behind attention: all, or every sentence's first."""
+    return inputs.view(batch, -1, inputs.shape[-1])[:, 0] if shape.first_only else inputs
+
+
+def _dropped(tensor: Tensor, keep: Tensor | None) -> Tensor:
+    """Return a tensor of this operation's own, changed in place, times dropout's factors."""
+    return tensor if keep is None else tensor.mul_(keep)
+
+
+def _kept_of(gradient: Tensor, keep: Tensor | None) -> Tensor:
+    """Return the gradient in front of dropout; the one behind it is still needed."""
+    return gradient if keep is None else gradient * keep
+
+
+def _gradients(outputs: Tensor, inputs: Tensor, learns: tuple[bool, ...]) -> tuple[Tensor | None, Tensor | None]:
     """Return the gradients of a linear layer's weight and bias, shapes (outputs, inputs) and (outputs,)."""
     return outputs.t() @ inputs if learns[0] else None, outputs.sum(0) if learns[1] else None
 

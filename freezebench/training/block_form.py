@@ -32,7 +32,7 @@ _ARITHMETIC: dict[Any, tuple[str, tuple[str, ...]]] = {
 _RESHAPING = frozenset({
     torch.Tensor.view, torch.Tensor.transpose, torch.Tensor.reshape, torch.Tensor.contiguous, torch.Tensor.permute
 })  # fmt: skip
-_POST_NORM = "linear linear linear attention linear add norm linear gelu linear add norm".split()
+_POST_NORM = ["linear"] * 3 + ["attention", "linear", "add", "norm", "linear", "gelu", "linear", "add", "norm"]
 _MASK_DIMS = 4
 
 
@@ -133,7 +133,9 @@ def _observed(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -
         raise _UnknownError("another order of operations")
     if any(isinstance(one, torch.Tensor) for one in beside or ()):
         raise _UnknownError("it returns more than hidden states")
-    return BlockForm(layer=layer, parameters=_parameters(steps), shape=_shape(steps, hidden, args, kwargs), beside=beside)
+    return BlockForm(
+        layer=layer, parameters=_parameters(steps), shape=_shape(steps, hidden, args, kwargs), beside=beside
+    )
 
 
 def _parameters(steps: list[tuple[str, dict[str, Any], torch.Tensor]]) -> tuple[nn.Parameter, ...]:
@@ -181,15 +183,18 @@ def _shape(
     for place, (kind, named, _) in enumerate(steps):
         num_norms += kind == "norm"
         if kind == "dropout":
-            if steps[place - 1][0] != "linear" or num_norms == len(rates) or rates[num_norms]:
+            if steps[place - 1][0] != "linear" or num_norms == len(rates):
                 raise _UnknownError("dropout elsewhere")
-            rates[num_norms] = float(named["p"])
+            rates[num_norms] = float(named.get("p", 0.5)) if named.get("training", True) else 0.0
+    rates.append(float(attention.get("dropout_p", 0.0)))
+    if max(rates) >= 1.0:
+        raise _UnknownError("dropout that leaves nothing")
     eps = [float(named["eps"]) for kind, named, _ in steps if kind == "norm"]
     scale = attention.get("scale")
     return Shape(
         num_heads=query.shape[1],
         scale=query.shape[-1] ** -0.5 if scale is None else float(scale),
-        attention_dropout=float(attention.get("dropout_p", 0.0)),
+        attention_dropout=rates[2],
         output_dropout=rates[0],
         down_dropout=rates[1],
         gelu=next(named.get("approximate", "none") for kind, named, _ in steps if kind == "gelu"),

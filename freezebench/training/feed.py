@@ -229,9 +229,7 @@ def make_feed(
     return feed.warned(*cache.take_notes())
 
 
-def _quickened(
-    whole: Feed, layers: LayerMap, ops: QuickOps | None, *, runs_last: bool
-) -> tuple[Feed, Blocks | None]:
+def _quickened(whole: Feed, layers: LayerMap, ops: QuickOps | None, *, runs_last: bool) -> tuple[Feed, Blocks | None]:
     """Return a feed that computes the same in fewer operations, and the layers that run as one with all their tokens.
 
     Args:

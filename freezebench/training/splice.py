@@ -139,7 +139,7 @@ class Form:
     Attributes:
         beside: What layers return beside the hidden states; ``None`` where they return the hidden states alone.
         embedder: The module whose very output enters the first layer; ``None`` where there is none.
-        ender: The outermost module that returns the last layer's output and no other tensor; ``None`` where there is none.
+        ender: The outermost module that returns the last layer's output and no other tensor, if there is one.
         ending: What that module returned.
     """
 

@@ -44,7 +44,7 @@ def _same(one: tuple[torch.Tensor, Any], other: tuple[torch.Tensor, Any], atol: 
 @pytest.mark.parametrize("architecture", POST_NORM)
 @pytest.mark.parametrize("gelu", ["gelu", "gelu_pytorch_tanh"])
 def test_scores_and_gradients_stay(architecture: str, gelu: str) -> None:
-    """Every layer is recognised; scores and all gradients are those of the model's own code, with and without padding."""
+    """Every layer is recognised; scores and gradients are those of the model's own code, with and without padding."""
     changes = {"activation": gelu} if architecture == "distilbert" else {"hidden_act": gelu}
     model = encoder(architecture, "sdpa", **changes)
     blocks = _blocks(model)

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 
+from encoders import batch, encoder
 from freezebench.tasks.layers import find_layers
 from freezebench.training.feed import Feed
 from freezebench.training.first import FirstTokens
 from freezebench.training.verify import first_agrees
-from encoders import batch, encoder
 
 
 class _Flat:
