@@ -188,11 +188,15 @@ class PrefixCache:
         """Compute the hidden states at several depths in one pass."""
         self.num_passes += 1
         dtype = torch.bfloat16 if part.precision == "bf16" else torch.float32
-        made = {depth: _Draft(first_only=depth == part.num_layers and part.first_suffices()) for depth in depths}
+        last = part.num_layers
+        made = {depth: _Draft(dtype=dtype, first_only=depth == last and part.first_suffices()) for depth in depths}
+        blocks = part.blocks
+        if blocks is not None and last - 1 in blocks.forms and last in made and made[last].first_only:
+            blocks = blocks.with_first_only(last - 1)
         was_training = part.model.training
         part.model.eval()
         try:
-            with observed(part.model, part.stack, depths, only=True) as seen, part.blocks or nullcontext():
+            with observed(part.model, part.stack, depths, only=True) as seen, blocks or nullcontext():
                 for name, split in splits.items():
                     for number, indices in enumerate(batches_by_tokens(split.lengths, _PASS_TOKENS)):
                         places, real = split.places(indices)
@@ -200,13 +204,9 @@ class PrefixCache:
                         batch.pop("labels")
                         with suppress(EnoughError), autocast(part.precision, part.device), part.ops or nullcontext():
                             part.model(**{column: tensor.to(part.device) for column, tensor in batch.items()})
+                        rows = _Rows.of(indices, places, real, split.first(real))
                         for depth, draft in made.items():
-                            taken = split.first(real) if draft.first_only else real
-                            rows = seen[depth][taken.to(part.device)].to("cpu", dtype)
-                            if name not in draft.hidden:
-                                num = len(split) if draft.first_only else len(split.fields["input_ids"])
-                                draft.hidden[name] = self._room((num, rows.shape[-1]), dtype, draft.maps)
-                            draft.hidden[name][indices if draft.first_only else places[real]] = rows
+                            draft.add(name, split, seen[depth], rows, self._room)
                             if number % _BATCHES_IN_MEMORY == 0:
                                 _release(draft.maps)
         finally:
@@ -231,13 +231,46 @@ def _release(maps: Iterable[mmap.mmap]) -> None:
         one.madvise(mmap.MADV_DONTNEED)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Rows:
+    """What of a padded batch is kept, and where: numbers of its rows, and of those they become.
+
+    Attributes:
+        every: Numbers of all real tokens in the batch laid out flat, and where they stand in the split.
+        first: The same of every sentence's first token; they stand where their sentence does.
+    """
+
+    every: tuple[torch.Tensor, torch.Tensor]
+    first: tuple[torch.Tensor, torch.Tensor]
+
+    @classmethod
+    def of(cls, indices: torch.Tensor, places: torch.Tensor, real: torch.Tensor, first: torch.Tensor) -> _Rows:
+        """Return them for sentences, the places of their tokens, and masks of all tokens and of first ones."""
+        every = real.flatten().nonzero().squeeze(1)
+        return cls(every=(every, places.flatten()[every]), first=(first.flatten().nonzero().squeeze(1), indices))
+
+
 @dataclass
 class _Draft:
     """Hidden states at one depth, as far as they are computed."""
 
+    dtype: torch.dtype
     first_only: bool
     hidden: dict[str, torch.Tensor] = field(default_factory=dict)
     maps: list[mmap.mmap] = field(default_factory=list)
+
+    def add(
+        self, name: str, split: FlatSplit, seen: torch.Tensor, rows: _Rows, room: Callable[..., torch.Tensor]
+    ) -> None:
+        """Keep the hidden states of one batch, shape (batch, tokens or 1, width)."""
+        taken, targets = rows.first if self.first_only else rows.every
+        if seen.shape[1] == 1:  # the layer went on with first tokens only
+            taken = torch.arange(len(seen))
+        states = seen.flatten(0, 1).index_select(0, taken.to(seen.device)).to("cpu", self.dtype)
+        if name not in self.hidden:
+            num = len(split) if self.first_only else len(split.fields["input_ids"])
+            self.hidden[name] = room((num, states.shape[-1]), self.dtype, self.maps)
+        self.hidden[name][targets] = states
 
     def done(self) -> Prefix:
         """Return them."""
