@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from freezebench.runs.serve import serve; "
 _BOOT += "serve(int(sys.argv[2]))"
 # Waiting threads that spin take the processor from those that work, above all where several sessions share it.
+# oneDNN makes a kernel for every shape, and batches of many lengths have more shapes than it keeps by itself.
 _ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "3000", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "4096"}
 _LOOK_EVERY_S = 1.0
 _GRACE_S = 5.0

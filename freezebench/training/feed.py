@@ -113,7 +113,7 @@ class Feed:
         return self._with(blocks=blocks)
 
     def _with(self, **changes: Any) -> Feed:
-        """Return a feed of the same model with other parts; warnings are of what is left out here."""
+        """Return a feed of the same model, some of its parts replaced, without warnings."""
         parts = {"ops": self._ops, "rows": self._rows, "first": self._first, "blocks": self._blocks}
         return Feed(self.model, self.splits, **{**parts, **changes})
 
