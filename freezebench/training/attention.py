@@ -93,8 +93,9 @@ class Attention(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Return the gradients of query, key and value."""
-        parts = attend_backward(_flat(gradient), *ctx.saved_tensors, ctx.scale, needed=ctx.needs_input_grad[:3])
-        return (*(part if part is None else _unflat(part, ctx.shape) for part in parts), None, None, None, None)
+        query, key, value, weights, keep = ctx.saved_tensors
+        parts = attend_backward(_flat(gradient), query, key, value, weights, keep, ctx.scale)
+        return (*(_unflat(part, ctx.shape) for part in parts), None, None, None, None)
 
 
 def attend(  # noqa: PLR0917 - as the operations take them
@@ -127,19 +128,15 @@ def attend_backward(  # noqa: PLR0917 - what forward kept, in its order
     weights: torch.Tensor,
     keep: torch.Tensor | None,
     scale: float,
-    *,
-    needed: tuple[bool, ...] = (True, True, True),
-) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return the gradients of query, key and value, each in the shape that :func:`attend` takes."""
     kept = weights if keep is None else weights * keep
-    of_value = torch.bmm(kept.mT, gradient) if needed[2] else None
+    of_value = torch.bmm(kept.mT, gradient)
     of_scores = torch.bmm(gradient, value.mT)
     if keep is not None:
         of_scores.mul_(keep)
     of_scores = _softmax_gradient(of_scores, weights)
-    of_query = _product(of_scores, key, scale) if needed[0] else None
-    of_key = _product(of_scores.mT, query, scale) if needed[1] else None
-    return of_query, of_key, of_value
+    return _product(of_scores, key, scale), _product(of_scores.mT, query, scale), of_value
 
 
 def _weighed(scores: torch.Tensor, value: torch.Tensor, keep: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:

@@ -240,8 +240,8 @@ def _quickened(whole: Feed, layers: LayerMap, ops: QuickOps | None, *, runs_last
     """
     modules = list(whole.model.get_submodule(layers.stack).children())
     last = len(modules) - 1
-    first = FirstTokens(modules[last])
-    first = first if runs_last and first_agrees(whole, first, layers.head) else None
+    shortened = FirstTokens(modules[last])
+    first = shortened if runs_last and first_agrees(whole, shortened, layers.head) else None
     if ops is not None:
         blocks = Blocks(forms_of(whole, modules), ops.pool)
         in_blocks = first is not None and last in blocks.forms
