@@ -12,7 +12,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from freezebench.training.block import Shape
-from freezebench.training.splice import hidden_input
+from freezebench.training.splice import hidden_input, in_train_mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -118,14 +118,8 @@ def _observed(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     parts = [part for part in layer.modules() if part is not layer]
     if any(part._forward_hooks or part._forward_pre_hooks or part._backward_hooks for part in parts):  # noqa: SLF001
         raise _UnknownError("somebody listens to its parts")
-    modes = {part: part.training for part in (layer, *parts)}
-    layer.train()
-    try:
-        with _Recorder() as recorder:
-            output = layer(*args, **kwargs)
-    finally:
-        for part, mode in modes.items():
-            part.training = mode
+    with in_train_mode(layer), _Recorder() as recorder:
+        output = layer(*args, **kwargs)
     shown = output[0] if isinstance(output, tuple) else output
     beside = output[1:] if isinstance(output, tuple) else None
     steps = recorder.steps

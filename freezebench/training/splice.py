@@ -76,14 +76,14 @@ class Splice:
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        for module, stand_in in ((self._form.embedder, self._embed), (self._form.ender, self._end)):
-            if module is not None and (stand_in == self._embed or self.depth == len(self._layers)):
+        stand_ins: list[tuple[torch.nn.Module | None, Any]] = [(self._form.embedder, self._embed)]
+        if self.depth == len(self._layers):
+            stand_ins.append((self._form.ender, self._end))
+        for module, stand_in in (*stand_ins, *((layer, self._skip) for layer in self._layers[: self.depth])):
+            if module is not None:
+                # The instance's own attribute hides the class's method until it is deleted.
                 module.forward = stand_in
                 self._open.callback(delattr, module, "forward")
-        for layer in self._layers[: self.depth]:
-            # The instance's own attribute hides the class's method until it is deleted.
-            layer.forward = self._skip
-            self._open.callback(delattr, layer, "forward")
         if self.depth < len(self._layers):
             hook = self._layers[self.depth].register_forward_pre_hook(self._enter, with_kwargs=True)
             self._open.callback(hook.remove)
@@ -187,6 +187,8 @@ def observed_form(model: torch.nn.Module, stack: str, inputs: dict[str, torch.Te
     embedder = next((module for module in outside if made.get(id(module)) is entered[0]), None)
     last = _hidden_output(outputs[-1])
     ender = next((one for one in outside[1:] if _tensors(made.get(id(one))) == [id(last)]), None)
+    if ender is not None and not _ends_in_training(model, layers[-1], ender, inputs):
+        ender = None
     return Form(
         beside=outputs[0][1:] if isinstance(outputs[0], tuple) else None,
         embedder=embedder,
@@ -195,12 +197,42 @@ def observed_form(model: torch.nn.Module, stack: str, inputs: dict[str, torch.Te
     )
 
 
+@contextmanager
+def in_train_mode(module: torch.nn.Module) -> Iterator[None]:
+    """Switch a module to train mode for a while; its parts' modes and running statistics come back."""
+    modes = {part: part.training for part in module.modules()}
+    buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    module.train()
+    try:
+        yield
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
+        with torch.no_grad():
+            for name, buffer in module.named_buffers():
+                buffer.copy_(buffers[name])
+
+
+@torch.no_grad()
+def _ends_in_training(
+    model: torch.nn.Module, last: torch.nn.Module, ender: torch.nn.Module, inputs: dict[str, torch.Tensor]
+) -> bool:
+    """Return whether a module returns the last layer's very output in train mode, too: no dropout stands between."""
+    made: list[Any] = []
+    with in_train_mode(model), ExitStack() as handles:
+        for module in (last, ender):
+            handles.callback(module.register_forward_hook(lambda _, __, output: made.append(output)).remove)
+        model(**inputs)
+    return _tensors(made[1]) == [id(_hidden_output(made[0]))]
+
+
 def _tensors(output: Any) -> list[int] | None:
     """Return which tensors a module returned; ``None`` where that cannot be told."""
     if isinstance(output, torch.Tensor):
         return [id(output)]
     values = output.values() if isinstance(output, dict) else output
-    if not isinstance(output, dict | tuple) or not all(one is None or isinstance(one, torch.Tensor) for one in values):
+    is_known = isinstance(output, dict) or type(output) is tuple  # others cannot be made anew
+    if not is_known or not all(one is None or isinstance(one, torch.Tensor) for one in values):
         return None
     return [id(one) for one in values if one is not None]
 
