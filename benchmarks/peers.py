@@ -179,12 +179,12 @@ class Peers:
     def summary(self) -> str:
         """Return the tables."""
         rows, totals = [], dict.fromkeys(self.options.sides, 0.0)
+        others = [side for side in totals if side != "cached" and "cached" in totals]
         for freeze in self.grid:
             walls = {side: self.mean(side, freeze, "wall_s") for side in self.options.sides}
             for side, wall in walls.items():
                 totals[side] += wall
             accuracies = [self.accuracy(side, freeze) for side in self.options.sides]
-            others = [side for side in self.options.sides if side != "cached" and "cached" in self.options.sides]
             rows.append([freeze, *_walls(walls), *accuracies, *(self.difference(side, freeze) for side in others)])
         rows.append(["whole ladder", *_walls(totals), *[""] * (len(totals) + len(others))])
         headers = ["frozen", *(f"{side} s" for side in totals), *(f"{side} / cached" for side in others)]

@@ -75,16 +75,17 @@ class Attention(torch.autograd.Function):
         """
         shape = (*query.shape[:-1], key.shape[-2])
         query, key, value = (_flat(tensor) for tensor in (query, key, value))
-        if bias is None:
-            scores = _product(query, key.mT, scale)
-            if mask is not None and mask.dtype == torch.bool:
-                scores.view(shape).masked_fill_(~mask, torch.finfo(scores.dtype).min)
-            elif mask is not None:
-                # The lowest number of a wider format is -inf in this one, and rows of nothing else would become NaN.
-                scores.view(shape).add_(mask.to(scores.dtype).clamp(min=torch.finfo(scores.dtype).min))
+        if mask is None or bias is not None:
+            attended, weights = attend(query, key, value, bias, keep, scale)
         else:
-            scores = torch.baddbmm(bias, query, key.mT, alpha=scale)
-        attended, weights = _weighed(scores, value, keep)
+            scores = _product(query, key.mT, scale)
+            lowest = torch.finfo(scores.dtype).min
+            if mask.dtype == torch.bool:
+                scores.view(shape).masked_fill_(~mask, lowest)
+            else:
+                # The lowest number of a wider format is -inf in this one, and rows of nothing else would become NaN.
+                scores.view(shape).add_(mask.to(scores.dtype).clamp(min=lowest))
+            attended, weights = _weighed(scores, value, keep)
         ctx.save_for_backward(query, key, value, weights, keep)
         ctx.shape, ctx.scale = shape, scale
         return attended.view(*shape[:-1], value.shape[-1])
