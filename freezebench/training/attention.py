@@ -6,10 +6,13 @@ weights alone, in the number format of the values (as fused attention on GPUs do
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.autograd.function import once_differentiable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # PyTorch's softmax gradient in bf16 is quick for rows of whole vectors only.
 _VECTOR = 8
@@ -95,7 +98,8 @@ class Attention(torch.autograd.Function):
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Return the gradients of query, key and value."""
         query, key, value, weights, keep = ctx.saved_tensors
-        parts = attend_backward(_flat(gradient), query, key, value, weights, keep, ctx.scale)
+        parts = [torch.empty_like(one) for one in (query, key, value)]
+        attend_backward(_flat(gradient), query, key, value, weights, keep, ctx.scale, out=parts)
         return (*(_unflat(part, ctx.shape) for part in parts), None, None, None, None)
 
 
@@ -129,24 +133,28 @@ def attend_backward(  # noqa: PLR0917 - what forward kept, in its order
     weights: torch.Tensor,
     keep: torch.Tensor | None,
     scale: float,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return the gradients of query, key and value, each in the shape that :func:`attend` takes."""
+    *,
+    out: Sequence[torch.Tensor],
+) -> None:
+    """Write the gradients of query, key and value, each in the shape that :func:`attend` takes, into ``out``."""
+    of_query, of_key, of_value = out
     kept = weights if keep is None else weights * keep
-    of_value = torch.bmm(kept.mT, gradient)
-    of_scores = torch.bmm(gradient, value.mT)
+    torch.bmm(kept.mT, gradient, out=of_value)
+    of_weights = torch.bmm(gradient, value.mT)
     if keep is not None:
-        of_scores.mul_(keep)
-    of_scores = _softmax_gradient(of_scores, weights)
-    return _product(of_scores, key, scale), _product(of_scores.mT, query, scale), of_value
+        of_weights.mul_(keep)
+    of_scores = softmax_gradient(of_weights, weights)
+    _product(of_scores, key, scale, out=of_query)
+    _product(of_scores.mT, query, scale, out=of_key)
 
 
-def _weighed(scores: torch.Tensor, value: torch.Tensor, keep: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-    weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(value.dtype)
-    return torch.bmm(weights if keep is None else weights * keep, value), weights
+def weights_of(scores: torch.Tensor) -> torch.Tensor:
+    """Return the softmax of scores, shape (..., queries, keys), summed in float32."""
+    return torch.softmax(scores, dim=-1, dtype=torch.float32).to(scores.dtype)
 
 
-def _softmax_gradient(gradient: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Return the gradient of a softmax's inputs from that of its outputs, shape (rows, queries, keys)."""
+def softmax_gradient(gradient: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Return the gradient of a softmax's inputs from that of its outputs, shape (..., queries, keys)."""
     dtype = gradient.dtype
     if dtype is torch.float32 or gradient.shape[-1] % _VECTOR == 0:
         return torch._softmax_backward_data(gradient, weights, -1, dtype)  # noqa: SLF001 - has no public name
@@ -154,9 +162,16 @@ def _softmax_gradient(gradient: torch.Tensor, weights: torch.Tensor) -> torch.Te
     return of_scores.to(dtype)
 
 
-def _product(left: torch.Tensor, right: torch.Tensor, scale: float) -> torch.Tensor:
+def _weighed(scores: torch.Tensor, value: torch.Tensor, keep: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    weights = weights_of(scores)
+    return torch.bmm(weights if keep is None else weights * keep, value), weights
+
+
+def _product(
+    left: torch.Tensor, right: torch.Tensor, scale: float, *, out: torch.Tensor | None = None
+) -> torch.Tensor:
     """Return the scaled products of a batch of matrices."""
-    return torch.baddbmm(left.new_empty(1, 1, 1), left, right, beta=0, alpha=scale)
+    return torch.baddbmm(left.new_empty(1, 1, 1), left, right, beta=0, alpha=scale, out=out)
 
 
 def _flat(tensor: torch.Tensor) -> torch.Tensor:

@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import gelu
+from torch.nn.functional import gelu, layer_norm
 
-from freezebench.training.attention import attend, attend_backward
+from freezebench.training.block_attention import KINDS
+from freezebench.training.linear import linear, linear_gelu, linear_plus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
+
+    Keeps = tuple[Tensor | None, Tensor | None, Tensor | None]
 
 _gelu_backward = torch.ops.aten.gelu_backward
 _norm_backward = torch.ops.aten.native_layer_norm_backward
@@ -49,26 +54,57 @@ class Shape:
     first_only: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Casts:
-    """A layer's matrices in the number format of the products: query, key and value one under the other."""
+    """A layer's matrices in the number format of the products, to be filled again after they changed.
 
-    query: Tensor
-    key_value: Tensor
+    Attributes:
+        attention: Query, key and value one under the other, shape (3 x width, width).
+        b_attention: Their biases, shape (3 x width,).
+        output: Behind attention, shape (width, width).
+        b_output: Its bias.
+        up: Into the feed-forward network, shape (inner width, width).
+        b_up: Its bias.
+        down: Out of the feed-forward network, shape (width, inner width).
+        b_down: Its bias.
+        number: How often they were filled.
+    """
+
+    attention: Tensor
+    b_attention: Tensor
     output: Tensor
+    b_output: Tensor
     up: Tensor
+    b_up: Tensor
     down: Tensor
-    biases: tuple[Tensor, ...]
+    b_down: Tensor
+    number: int = 0
+
+    @classmethod
+    def of(cls, matrices: Sequence[Tensor], dtype: torch.dtype) -> Casts:
+        """Return room for a layer's matrices, given as weight and bias in turn, in a number format."""
+        query, b_query, *_ = matrices
+        own = [torch.empty_like(one, dtype=dtype, requires_grad=False) for one in matrices[6:]]
+        attention = own[0].new_empty(3 * len(query), query.shape[1])
+        return cls(**dict(zip(_OF_CASTS, (attention, own[0].new_empty(3 * len(b_query)), *own), strict=True)))
+
+    @torch.no_grad()
+    def fill(self, matrices: Sequence[Tensor]) -> None:
+        """Cast a layer's matrices, given as weight and bias in turn."""
+        weights, biases = self.attention.chunk(3), self.b_attention.chunk(3)
+        asking = [one for pair in zip(weights, biases, strict=True) for one in pair]
+        rest = (self.output, self.b_output, self.up, self.b_up, self.down, self.b_down)
+        for mine, one in zip((*asking, *rest), matrices, strict=True):
+            mine.copy_(one)
+        self.number += 1
+
+
+_OF_CASTS = ("attention", "b_attention", "output", "b_output", "up", "b_up", "down", "b_down")
 
 
 class _Kept(NamedTuple):
-    """What forward keeps for backward; rows are tokens, or sentences where first tokens alone go on."""
+    """What forward keeps for backward beside attention; rows are tokens, or sentences where first tokens alone go on."""
 
-    inputs: Tensor
-    query: Tensor
-    key: Tensor
-    value: Tensor
-    weights: Tensor
     attended: Tensor
     summed: Tensor
     mean_1: Tensor
@@ -79,7 +115,6 @@ class _Kept(NamedTuple):
     ending: Tensor
     mean_2: Tensor
     rstd_2: Tensor
-    keep: Tensor | None
     keep_output: Tensor | None
     keep_down: Tensor | None
     norm_1: Tensor
@@ -88,61 +123,79 @@ class _Kept(NamedTuple):
     bias_2: Tensor
 
 
+def run_block(
+    hidden: Tensor, bias: Tensor | None, keeps: Keeps, shape: Shape, casts: Casts, parameters: Sequence[Tensor]
+) -> Tensor:
+    """Return a layer's output, shape (batch, tokens, width), or (batch, 1, width) of first tokens.
+
+    Args:
+        hidden: Hidden states, shape (batch, tokens, width).
+        bias: What to add to the attention's scores, shape (batch x heads, 1, tokens).
+        keeps: Dropout's factors of the attention's weights, its output, and the feed-forward network's.
+        shape: What the layer is beside its parameters.
+        casts: Its matrices in the number format of the products.
+        parameters: All parameters, to which the gradients belong; the last four, of the norms, are used themselves.
+    """
+    if torch.is_grad_enabled() and (hidden.requires_grad or any(one.requires_grad for one in parameters)):
+        output: Tensor = Block.apply(hidden, bias, keeps, shape, casts, *parameters)  # type: ignore[no-untyped-call]
+        return output
+    inputs = hidden.reshape(-1, hidden.shape[-1]).to(casts.output.dtype)
+    batch, width = hidden.shape[0], hidden.shape[-1]
+    keep, keep_output, keep_down = keeps
+    norm_1, bias_1, norm_2, bias_2 = parameters[-4:]
+    attended, _ = KINDS[shape.first_only].attend(inputs, bias, keep, shape, casts, batch)
+    summed = _sum(attended, casts.output, casts.b_output, keep_output, _going(inputs, shape, batch))
+    middle = layer_norm(summed, [width], norm_1, bias_1, shape.eps[0])
+    bent = linear_gelu(middle, casts.up, casts.b_up, shape.gelu)
+    ending = _sum(bent, casts.down, casts.b_down, keep_down, middle)
+    return layer_norm(ending, [width], norm_2, bias_2, shape.eps[1]).view(batch, -1, width)
+
+
 class Block(torch.autograd.Function):
-    """A layer of post-norm transformers."""
+    """A layer of post-norm transformers that learns, or is in front of one that does."""
 
     @staticmethod
     def forward(  # noqa: PLR0917 - autograd takes no names
         ctx: Any,
         hidden: Tensor,
         bias: Tensor | None,
-        keeps: tuple[Tensor | None, Tensor | None, Tensor | None],
+        keeps: Keeps,
         shape: Shape,
         casts: Casts,
         *parameters: Tensor,
     ) -> Tensor:
-        """Return the layer's output, shape (batch, tokens, width), or (batch, 1, width) of first tokens.
-
-        Args:
-            ctx: Autograd's.
-            hidden: Hidden states, shape (batch, tokens, width).
-            bias: What to add to the attention's scores, shape (batch x heads, 1, tokens).
-            keeps: Dropout's factors of the attention's weights, its output, and the feed-forward network's.
-            shape: What the layer is beside its parameters.
-            casts: Its matrices in the number format of the products.
-            parameters: All parameters, to which the gradients belong; the last four, of the norms, are used themselves.
-        """
-        batch, length, width = hidden.shape
-        inputs = hidden.reshape(-1, width).to(casts.query.dtype)
-        going = _going(inputs, shape, batch)
-        b_query, b_key_value, b_output, b_up, b_down = casts.biases
+        """Return the layer's output; arguments as of :func:`run_block`."""
+        batch, _, width = hidden.shape
+        inputs = hidden.reshape(-1, width).to(casts.output.dtype)
         keep, keep_output, keep_down = keeps
         norm_1, bias_1, norm_2, bias_2 = parameters[-4:]
-
-        query = _by_head(torch.addmm(b_query, going, casts.query.t()), batch, shape.num_heads)
-        both = torch.addmm(b_key_value, inputs, casts.key_value.t()).view(batch, length, 2, shape.num_heads, -1)
-        key, value = both.permute(2, 0, 3, 1, 4).reshape(2, *query.shape[:1], length, query.shape[-1])
-        attended, weights = attend(query, key, value, bias, keep, shape.scale)
-        attended = _by_token(attended, batch, shape.num_heads)
-        summed = _dropped(torch.addmm(b_output, attended, casts.output.t()), keep_output).add_(going)
+        attended, attention = KINDS[shape.first_only].attend(inputs, bias, keep, shape, casts, batch)
+        summed = _sum(attended, casts.output, casts.b_output, keep_output, _going(inputs, shape, batch))
         middle, mean_1, rstd_1 = torch.native_layer_norm(summed, [width], norm_1, bias_1, shape.eps[0])
-
-        wide = torch.addmm(b_up, middle, casts.up.t())
+        wide = linear(middle, casts.up, casts.b_up)
         bent = gelu(wide, approximate=shape.gelu)
-        ending = _dropped(torch.addmm(b_down, bent, casts.down.t()), keep_down).add_(middle)
+        ending = _sum(bent, casts.down, casts.b_down, keep_down, middle)
         output, mean_2, rstd_2 = torch.native_layer_norm(ending, [width], norm_2, bias_2, shape.eps[1])
-        kept = (inputs, query, key, value, weights, attended, summed, mean_1, rstd_1, middle, wide, bent, ending)
-        ctx.save_for_backward(*_Kept(*kept, mean_2, rstd_2, *keeps, norm_1, bias_1, norm_2, bias_2))
-        ctx.shape, ctx.casts, ctx.sizes, ctx.dtype = shape, casts, hidden.shape, hidden.dtype
+        kept = (attended, summed, mean_1, rstd_1, middle, wide, bent, ending, mean_2, rstd_2, keep_output, keep_down)
+        ctx.save_for_backward(*attention, *_Kept(*kept, norm_1, bias_1, norm_2, bias_2))
+        ctx.shape, ctx.casts, ctx.number, ctx.sizes, ctx.dtype = shape, casts, casts.number, hidden.shape, hidden.dtype
         return output.view(batch, -1, width)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the gradients of hidden states and parameters."""
-        kept, shape, casts, (batch, _, width) = _Kept(*ctx.saved_tensors), ctx.shape, ctx.casts, ctx.sizes
+        """Return the gradients of hidden states and parameters.
+
+        Raises:
+            RuntimeError: If weights were changed since forward.
+        """
+        shape, casts, width = ctx.shape, ctx.casts, ctx.sizes[-1]
+        if casts.number != ctx.number:
+            raise RuntimeError("weights of a layer were changed between its forward and its backward pass")
+        kind, saved = KINDS[shape.first_only], ctx.saved_tensors
+        attention, kept = kind(*saved[: len(kind._fields)]), _Kept(*saved[len(kind._fields) :])
         learns = ctx.needs_input_grad[5:]
-        gradient = gradient.reshape(-1, width).to(kept.inputs.dtype)
+        gradient = gradient.reshape(-1, width).to(kept.ending.dtype)
         of_ending, *of_norm_2 = _norm_backward(
             gradient, kept.ending, [width], kept.mean_2, kept.rstd_2, kept.norm_2, kept.bias_2, [True, *learns[-2:]]
         )
@@ -153,27 +206,17 @@ class Block(torch.autograd.Function):
             of_middle, kept.summed, [width], kept.mean_1, kept.rstd_1, kept.norm_1, kept.bias_1, [True, *learns[-4:-2]]
         )
         of_output = _kept_of(of_summed, kept.keep_output)
-        of_attended = _by_head(of_output @ casts.output, batch, shape.num_heads)
-        parts = attend_backward(of_attended, kept.query, kept.key, kept.value, kept.weights, kept.keep, shape.scale)
-        of_query, of_key, of_value = (_by_token(part, batch, shape.num_heads) for part in parts)
-        of_key_value = torch.cat([of_key, of_value], dim=1)
-        of_hidden = None
-        if ctx.needs_input_grad[0]:
-            of_going = torch.addmm(of_summed, of_query, casts.query)
-            if shape.first_only:
-                of_hidden = (of_key_value @ casts.key_value).view(ctx.sizes)
-                of_hidden[:, 0] += of_going
-            else:
-                of_hidden = torch.addmm(of_going, of_key_value, casts.key_value).view(ctx.sizes)
-            of_hidden = of_hidden.to(ctx.dtype)
         of_parameters = (
-            *_gradients(of_query, _going(kept.inputs, shape, batch), learns[0:2]),
-            *_halves(_gradients(of_key_value, kept.inputs, (learns[2] or learns[4], learns[3] or learns[5]))),
             *_gradients(of_output, kept.attended, learns[6:8]),
             *_gradients(of_wide, kept.middle, learns[8:10]),
             *_gradients(of_down, kept.bent, learns[10:12]),
         )
-        return of_hidden, None, None, None, None, *of_parameters, *of_norm_1, *of_norm_2
+        of_hidden, of_attention = attention.gradients(
+            of_output @ casts.output, of_summed, shape, casts, (ctx.needs_input_grad[0], *learns[:6])
+        )
+        if of_hidden is not None:
+            of_hidden = of_hidden.view(ctx.sizes).to(ctx.dtype)
+        return of_hidden, None, None, None, None, *of_attention, *of_parameters, *of_norm_1, *of_norm_2
 
 
 def _going(inputs: Tensor, shape: Shape, batch: int) -> Tensor:
@@ -181,9 +224,11 @@ def _going(inputs: Tensor, shape: Shape, batch: int) -> Tensor:
     return inputs.view(batch, -1, inputs.shape[-1])[:, 0] if shape.first_only else inputs
 
 
-def _dropped(tensor: Tensor, keep: Tensor | None) -> Tensor:
-    """Return a tensor of this operation's own, changed in place, times dropout's factors."""
-    return tensor if keep is None else tensor.mul_(keep)
+def _sum(inputs: Tensor, weight: Tensor, bias: Tensor, keep: Tensor | None, other: Tensor) -> Tensor:
+    """Return ``other`` plus a linear layer's output with dropout."""
+    if keep is None:
+        return linear_plus(inputs, weight, bias, other)
+    return torch.addcmul(other, linear(inputs, weight, bias), keep)
 
 
 def _kept_of(gradient: Tensor, keep: Tensor | None) -> Tensor:
@@ -194,21 +239,3 @@ def _kept_of(gradient: Tensor, keep: Tensor | None) -> Tensor:
 def _gradients(outputs: Tensor, inputs: Tensor, learns: tuple[bool, ...]) -> tuple[Tensor | None, Tensor | None]:
     """Return the gradients of a linear layer's weight and bias, shapes (outputs, inputs) and (outputs,)."""
     return outputs.t() @ inputs if learns[0] else None, outputs.sum(0) if learns[1] else None
-
-
-def _halves(both: tuple[Tensor | None, Tensor | None]) -> tuple[Tensor | None, ...]:
-    """Return weight and bias of the first layer of two that stand one under the other, then those of the second."""
-    weight, bias = ((None, None) if one is None else one.chunk(2) for one in both)
-    return weight[0], bias[0], weight[1], bias[1]
-
-
-def _by_head(tensor: Tensor, batch: int, heads: int) -> Tensor:
-    """Return (batch x tokens, width) as (batch x heads, tokens, width of a head)."""
-    split = tensor.view(batch, -1, heads, tensor.shape[-1] // heads).transpose(1, 2)
-    return split.reshape(batch * heads, -1, split.shape[-1])
-
-
-def _by_token(tensor: Tensor, batch: int, heads: int) -> Tensor:
-    """Return (batch x heads, tokens, width of a head) as (batch x tokens, width)."""
-    split = tensor.view(batch, heads, -1, tensor.shape[-1]).transpose(1, 2)
-    return split.reshape(-1, heads * split.shape[-1])

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 
 from freezebench.training.attention import PaddingBias
-from freezebench.training.block import Block, Casts
+from freezebench.training.block import Casts, run_block
 from freezebench.training.block_form import mask_input
 from freezebench.training.splice import hidden_input
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from freezebench.training.block import Shape
+    from freezebench.training.block import Keeps, Shape
     from freezebench.training.block_form import BlockForm
     from freezebench.training.quick import MaskPool
 
@@ -71,12 +71,12 @@ class Blocks:
             keeps = self._keeps(shape, hidden.shape, dtype) if form.layer.training else (None, None, None)
             casts = self._cast(form, dtype)
             with torch._C.DisableTorchFunction():  # noqa: SLF001 - as PyTorch's own documentation has it
-                output = Block.apply(hidden, bias, keeps, shape, casts, *form.parameters)  # type: ignore[no-untyped-call]
+                output = run_block(hidden, bias, keeps, shape, casts, form.parameters)
             return output if form.beside is None else (output, *form.beside)
 
         return forward
 
-    def _keeps(self, shape: Shape, sizes: torch.Size, dtype: torch.dtype) -> tuple[torch.Tensor | None, ...]:
+    def _keeps(self, shape: Shape, sizes: torch.Size, dtype: torch.dtype) -> Keeps:
         """Return dropout's factors for the attention's weights, its output, and the feed-forward network's."""
         batch, length, width = sizes
         queries = 1 if shape.first_only else length
@@ -85,24 +85,17 @@ class Blocks:
             ((batch * queries, width), shape.output_dropout),
             ((batch * queries, width), shape.down_dropout),
         )
-        return tuple(self._pool.mask(of, rate, dtype) if rate else None for of, rate in masks)
+        keep, keep_output, keep_down = (self._pool.mask(of, rate, dtype) if rate else None for of, rate in masks)
+        return keep, keep_output, keep_down
 
     def _cast(self, form: BlockForm, dtype: torch.dtype) -> Casts:
         """Return a layer's matrices in a number format, cast again after they were changed."""
         matrices = form.parameters[:_NUM_MATRICES]
         state = (dtype, *((one._version, one.data_ptr()) for one in matrices))  # noqa: SLF001 - has no public name
         seen, casts = self._casts.get(form, (None, None))
-        if casts is None or seen != state:
-            query, b_query, key, b_key, value, b_value, output, b_output, up, b_up, down, b_down = (
-                one.detach().to(dtype) for one in matrices
-            )
-            casts = Casts(
-                query=query,
-                key_value=torch.cat([key, value]),
-                output=output,
-                up=up,
-                down=down,
-                biases=(b_query, torch.cat([b_key, b_value]), b_output, b_up, b_down),
-            )
+        if casts is None or seen[0] is not dtype:
+            casts, seen = Casts.of(matrices, dtype), None
+        if seen != state:
+            casts.fill(matrices)
             self._casts[form] = (state, casts)
         return casts
