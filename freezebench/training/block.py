@@ -83,10 +83,18 @@ class Casts:
     @classmethod
     def of(cls, matrices: Sequence[Tensor], dtype: torch.dtype) -> Casts:
         """Return room for a layer's matrices, given as weight and bias in turn, in a number format."""
-        query, b_query, *_ = matrices
-        own = [torch.empty_like(one, dtype=dtype, requires_grad=False) for one in matrices[6:]]
-        attention = own[0].new_empty(3 * len(query), query.shape[1])
-        return cls(**dict(zip(_OF_CASTS, (attention, own[0].new_empty(3 * len(b_query)), *own), strict=True)))
+        query, b_query = matrices[:2]
+        output, b_output, up, b_up, down, b_down = (one.new_empty(one.shape, dtype=dtype) for one in matrices[6:])
+        return cls(
+            attention=query.new_empty(3 * len(query), query.shape[1], dtype=dtype),
+            b_attention=b_query.new_empty(3 * len(b_query), dtype=dtype),
+            output=output,
+            b_output=b_output,
+            up=up,
+            b_up=b_up,
+            down=down,
+            b_down=b_down,
+        )
 
     @torch.no_grad()
     def fill(self, matrices: Sequence[Tensor]) -> None:
@@ -99,11 +107,8 @@ class Casts:
         self.number += 1
 
 
-_OF_CASTS = ("attention", "b_attention", "output", "b_output", "up", "b_up", "down", "b_down")
-
-
 class _Kept(NamedTuple):
-    """What forward keeps for backward beside attention; rows are tokens, or sentences where first tokens alone go on."""
+    """What forward keeps beside attention; rows are tokens, or sentences where first tokens alone go on."""
 
     attended: Tensor
     summed: Tensor
@@ -123,7 +128,7 @@ class _Kept(NamedTuple):
     bias_2: Tensor
 
 
-def run_block(
+def run_block(  # noqa: PLR0917 - as autograd takes them
     hidden: Tensor, bias: Tensor | None, keeps: Keeps, shape: Shape, casts: Casts, parameters: Sequence[Tensor]
 ) -> Tensor:
     """Return a layer's output, shape (batch, tokens, width), or (batch, 1, width) of first tokens.

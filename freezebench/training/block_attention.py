@@ -43,7 +43,7 @@ class AllTokens(NamedTuple):
     keep: Tensor | None
 
     @classmethod
-    def attend(
+    def attend(  # noqa: PLR0917 - as the layer has them
         cls, inputs: Tensor, bias: Tensor | None, keep: Tensor | None, shape: Shape, casts: Casts, batch: int
     ) -> tuple[Tensor, AllTokens]:
         """Return what is attended, shape (rows, width), and what is kept.
@@ -112,7 +112,7 @@ class FirstTokens(NamedTuple):
     keep: Tensor | None
 
     @classmethod
-    def attend(
+    def attend(  # noqa: PLR0917 - as the layer has them
         cls, inputs: Tensor, bias: Tensor | None, keep: Tensor | None, shape: Shape, casts: Casts, batch: int
     ) -> tuple[Tensor, FirstTokens]:
         """Return what is attended, shape (batch, width), and what is kept; arguments as of :class:`AllTokens`."""
@@ -136,8 +136,7 @@ class FirstTokens(NamedTuple):
     def gradients(
         self, of_attended: Tensor, of_going: Tensor, shape: Shape, casts: Casts, learns: Sequence[bool]
     ) -> tuple[Tensor | None, Gradients]:
-        """Return the gradients as :meth:`AllTokens.gradients` does, ``of_going`` of first tokens, shape (batch, width).
-        """
+        """Return gradients as :meth:`AllTokens.gradients` does; ``of_going`` is of first tokens, (batch, width)."""
         batch, _, width = self.hidden.shape
         heads = shape.num_heads
         of_query, of_key, of_value = casts.attention.view(3, heads, -1, width)

@@ -93,7 +93,7 @@ class Blocks:
         matrices = form.parameters[:_NUM_MATRICES]
         state = (dtype, *((one._version, one.data_ptr()) for one in matrices))  # noqa: SLF001 - has no public name
         seen, casts = self._casts.get(form, (None, None))
-        if casts is None or seen[0] is not dtype:
+        if casts is None or casts.output.dtype is not dtype:
             casts, seen = Casts.of(matrices, dtype), None
         if seen != state:
             casts.fill(matrices)
