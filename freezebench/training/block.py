@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import gelu, layer_norm
+from torch.nn.functional import gelu
 
 from freezebench.training.block_attention import KINDS
 from freezebench.training.linear import linear, linear_gelu, linear_plus
@@ -144,20 +144,11 @@ def run_block(  # noqa: PLR0917 - as autograd takes them
     if torch.is_grad_enabled() and (hidden.requires_grad or any(one.requires_grad for one in parameters)):
         output: Tensor = Block.apply(hidden, bias, keeps, shape, casts, *parameters)  # type: ignore[no-untyped-call]
         return output
-    inputs = hidden.reshape(-1, hidden.shape[-1]).to(casts.output.dtype)
-    batch, width = hidden.shape[0], hidden.shape[-1]
-    keep, keep_output, keep_down = keeps
-    norm_1, bias_1, norm_2, bias_2 = parameters[-4:]
-    attended, _ = KINDS[shape.first_only].attend(inputs, bias, keep, shape, casts, batch)
-    summed = _sum(attended, casts.output, casts.b_output, keep_output, _going(inputs, shape, batch))
-    middle = layer_norm(summed, [width], norm_1, bias_1, shape.eps[0])
-    bent = linear_gelu(middle, casts.up, casts.b_up, shape.gelu)
-    ending = _sum(bent, casts.down, casts.b_down, keep_down, middle)
-    return layer_norm(ending, [width], norm_2, bias_2, shape.eps[1]).view(batch, -1, width)
+    return _forward(hidden, bias, keeps, shape, casts, parameters, learns=False)[0]
 
 
 class Block(torch.autograd.Function):
-    """A layer of post-norm transformers that learns, or is in front of one that does."""
+    """A layer of post-norm transformers that learns, or is behind one that does."""
 
     @staticmethod
     def forward(  # noqa: PLR0917 - autograd takes no names
@@ -170,21 +161,10 @@ class Block(torch.autograd.Function):
         *parameters: Tensor,
     ) -> Tensor:
         """Return the layer's output; arguments as of :func:`run_block`."""
-        batch, _, width = hidden.shape
-        inputs = hidden.reshape(-1, width).to(casts.output.dtype)
-        keep, keep_output, keep_down = keeps
-        norm_1, bias_1, norm_2, bias_2 = parameters[-4:]
-        attended, attention = KINDS[shape.first_only].attend(inputs, bias, keep, shape, casts, batch)
-        summed = _sum(attended, casts.output, casts.b_output, keep_output, _going(inputs, shape, batch))
-        middle, mean_1, rstd_1 = torch.native_layer_norm(summed, [width], norm_1, bias_1, shape.eps[0])
-        wide = linear(middle, casts.up, casts.b_up)
-        bent = gelu(wide, approximate=shape.gelu)
-        ending = _sum(bent, casts.down, casts.b_down, keep_down, middle)
-        output, mean_2, rstd_2 = torch.native_layer_norm(ending, [width], norm_2, bias_2, shape.eps[1])
-        kept = (attended, summed, mean_1, rstd_1, middle, wide, bent, ending, mean_2, rstd_2, keep_output, keep_down)
-        ctx.save_for_backward(*attention, *_Kept(*kept, norm_1, bias_1, norm_2, bias_2))
+        output, kept = _forward(hidden, bias, keeps, shape, casts, parameters, learns=True)
+        ctx.save_for_backward(*kept)
         ctx.shape, ctx.casts, ctx.number, ctx.sizes, ctx.dtype = shape, casts, casts.number, hidden.shape, hidden.dtype
-        return output.view(batch, -1, width)
+        return output
 
     @staticmethod
     @once_differentiable
@@ -222,6 +202,38 @@ class Block(torch.autograd.Function):
         if of_hidden is not None:
             of_hidden = of_hidden.view(ctx.sizes).to(ctx.dtype)
         return of_hidden, None, None, None, None, *of_attention, *of_parameters, *of_norm_1, *of_norm_2
+
+
+def _forward(  # noqa: PLR0917 - as autograd takes them
+    hidden: Tensor,
+    bias: Tensor | None,
+    keeps: Keeps,
+    shape: Shape,
+    casts: Casts,
+    parameters: Sequence[Tensor],
+    *,
+    learns: bool,
+) -> tuple[Tensor, tuple[Tensor | None, ...]]:
+    """Return a layer's output and, if it learns, what backward needs."""
+    batch, _, width = hidden.shape
+    inputs = hidden.reshape(-1, width).to(casts.output.dtype)
+    keep, keep_output, keep_down = keeps
+    norm_1, bias_1, norm_2, bias_2 = parameters[-4:]
+    attended, attention = KINDS[shape.first_only].attend(inputs, bias, keep, shape, casts, batch)
+    summed = _sum(attended, casts.output, casts.b_output, keep_output, _going(inputs, shape, batch))
+    middle, mean_1, rstd_1 = torch.native_layer_norm(summed, [width], norm_1, bias_1, shape.eps[0])
+    if learns:  # what GELU was given is needed again
+        wide = linear(middle, casts.up, casts.b_up)
+        bent = gelu(wide, approximate=shape.gelu)
+    else:
+        bent = linear_gelu(middle, casts.up, casts.b_up, shape.gelu)
+    ending = _sum(bent, casts.down, casts.b_down, keep_down, middle)
+    output, mean_2, rstd_2 = torch.native_layer_norm(ending, [width], norm_2, bias_2, shape.eps[1])
+    output = output.view(batch, -1, width)
+    if not learns:
+        return output, ()
+    kept = (attended, summed, mean_1, rstd_1, middle, wide, bent, ending, mean_2, rstd_2, keep_output, keep_down)
+    return output, (*attention, *_Kept(*kept, norm_1, bias_1, norm_2, bias_2))
 
 
 def _going(inputs: Tensor, shape: Shape, batch: int) -> Tensor:

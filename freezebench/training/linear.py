@@ -6,6 +6,7 @@ applies GELU or adds a residual, while it writes; PyTorch has those operations f
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ import torch
 from torch.nn.functional import gelu
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from torch import Tensor
 
 _NEAR = 0.02  # bf16's rounding, of a few products
@@ -46,6 +49,18 @@ def linear_plus(inputs: Tensor, weight: Tensor, bias: Tensor, other: Tensor) -> 
         fused: Tensor = _pointwise().binary(inputs, other.contiguous(), weight, bias, "add")
         return fused
     return torch.addmm(bias, inputs, weight.t()).add_(other)
+
+
+def counted_operations() -> dict[Any, Callable[..., int]]:
+    """Return how the floating-point operations of what PyTorch's own counter does not know are counted, by operation.
+
+    The functions take the shapes of an operation's arguments and, as ``out_shape``, that of its result.
+    """
+    return {_pointwise(): _operations} if _has_fused() else {}
+
+
+def _operations(inputs: Sequence[int], *_: Any, out_shape: Sequence[int], **__: Any) -> int:
+    return 2 * math.prod(out_shape) * inputs[-1]
 
 
 def _pointwise() -> Any:

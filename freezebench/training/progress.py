@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from freezebench.records.events import StepRecord, TrainingPaused, TrainingStarted
 from freezebench.records.run_record import EpochRecord, Evaluation
 from freezebench.training.batching import Encoded, EpochLoader, ShuffledBatches, logits_of, to_device
+from freezebench.training.linear import counted_operations
 from freezebench.training.precision import StepClock, autocast, synchronize
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def warm_up(job: Job) -> tuple[float, int]:
     job.model.eval()
     tensors = to_device(next(iter(job.batches())), job.device)
     labels = tensors.pop("labels")
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False, custom_mapping=counted_operations()) as counter:
         with autocast(job.precision, job.device):
             logits = job.logits(tensors)
         cross_entropy(logits, labels).backward()  # type: ignore[no-untyped-call]

@@ -11,8 +11,10 @@ from torch.nn.functional import cross_entropy
 
 from encoders import batch, encoder
 from freezebench.tasks.layers import find_layers
+from freezebench.training import linear as linear_module
 from freezebench.training.block_form import observed_blocks
 from freezebench.training.blocks import Blocks
+from freezebench.training.first import FirstTokens
 from freezebench.training.quick import MaskPool, QuickOps
 
 POST_NORM = ["distilbert", "bert", "roberta", "electra"]
@@ -85,11 +87,52 @@ def test_dropout_falls_where_it_did(architecture: str) -> None:
     _same(own, _result(model, ops, blocks))
 
 
-def test_bf16_is_near() -> None:
-    """Under autocast to bf16 scores and gradients differ by rounding alone."""
+@pytest.mark.parametrize("architecture", POST_NORM)
+def test_dropout_of_first_tokens_falls_where_it_did(architecture: str) -> None:
+    """The same holds in a last layer that goes on with first tokens: what is dropped of the sums is dropped there."""
+    model = encoder(architecture, "sdpa")
+    forms = _blocks(model).forms
+    model.train()
+    ops = QuickOps(3)
+    last = FirstTokens(model.get_submodule(find_layers(model).stack)[1])
+    own = _result(model, QuickOps(3), last)
+    _same(own, _result(model, ops, Blocks(forms, ops.pool).with_first_only(1)))
+
+
+@pytest.mark.parametrize("first_only", [False, True])
+@pytest.mark.parametrize("is_fused", [False, True])
+def test_bf16_is_near(first_only: bool, is_fused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under autocast to bf16 scores and gradients differ by rounding alone, with oneDNN's operations or without."""
+    if is_fused and not linear_module._has_fused():
+        pytest.skip("this processor or build has no such operations in bf16")
+    monkeypatch.setattr(linear_module, "_has_fused", lambda: is_fused)
     model = encoder("bert", "sdpa")
-    quick = _result(model, _blocks(model), torch.autocast("cpu", torch.bfloat16))
+    blocks = _blocks(model)
+    blocks = blocks.with_first_only(1) if first_only else blocks
+    quick = _result(model, blocks, torch.autocast("cpu", torch.bfloat16))
     _same(_result(model), (quick[0].float(), quick[1]), atol=0.02)
+    with torch.no_grad(), blocks, torch.autocast("cpu", torch.bfloat16):
+        assert torch.allclose(model(**batch()).logits.float(), quick[0].float(), atol=0.02)
+
+
+def test_nobody_learns_the_bias_of_the_last_keys() -> None:
+    """Added to all scores of a sentence alike it changes none of the weights: its gradient is exactly zero."""
+    model = encoder("bert", "sdpa")
+    _, gradients = _result(model, _blocks(model).with_first_only(1))
+    assert not gradients["bert.encoder.layer.1.attention.self.key.bias"].any()
+    assert gradients["bert.encoder.layer.1.attention.self.key.weight"].any()
+
+
+def test_weights_changed_before_backward_are_an_error() -> None:
+    """As in PyTorch's own operations: gradients of weights that are gone would be wrong."""
+    model = encoder("distilbert", "sdpa")
+    with _blocks(model):
+        loss = model(**batch()).logits.sum()
+        with torch.no_grad():
+            model.distilbert.transformer.layer[1].ffn.lin1.weight.mul_(2.0)
+        model(**batch())
+        with pytest.raises(RuntimeError, match="were changed between"):
+            loss.backward()
 
 
 def test_changed_weights_are_seen() -> None:
