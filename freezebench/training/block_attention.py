@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Gradients = tuple[Tensor | None, ...]
 
 
-class AllTokens(NamedTuple):
+class AllQueries(NamedTuple):
     """What is kept where every token asks; rows are tokens.
 
     Attributes:
@@ -45,7 +45,7 @@ class AllTokens(NamedTuple):
     @classmethod
     def attend(  # noqa: PLR0917 - as the layer has them
         cls, inputs: Tensor, bias: Tensor | None, keep: Tensor | None, shape: Shape, casts: Casts, batch: int
-    ) -> tuple[Tensor, AllTokens]:
+    ) -> tuple[Tensor, AllQueries]:
         """Return what is attended, shape (rows, width), and what is kept.
 
         Args:
@@ -83,10 +83,10 @@ class AllTokens(NamedTuple):
         of_hidden = torch.addmm(of_going, of_made, casts.attention) if learns[0] else None
         of_weight = of_made.t() @ self.inputs if any(learns[1::2]) else None
         of_bias = of_made.sum(0) if any(learns[2::2]) else None
-        return of_hidden, _by_turns(of_weight, of_bias)
+        return of_hidden, _by_turns(_thirds(of_weight), _thirds(of_bias))
 
 
-class FirstTokens(NamedTuple):
+class FirstQueries(NamedTuple):
     """What is kept where every sentence's first token alone asks; no token's key and value is computed for that.
 
     One query a sentence makes it cheaper to take it to where the hidden states are, and their weighted sum to where the
@@ -114,8 +114,8 @@ class FirstTokens(NamedTuple):
     @classmethod
     def attend(  # noqa: PLR0917 - as the layer has them
         cls, inputs: Tensor, bias: Tensor | None, keep: Tensor | None, shape: Shape, casts: Casts, batch: int
-    ) -> tuple[Tensor, FirstTokens]:
-        """Return what is attended, shape (batch, width), and what is kept; arguments as of :class:`AllTokens`."""
+    ) -> tuple[Tensor, FirstQueries]:
+        """Return what is attended, shape (batch, width), and what is kept; arguments as of :class:`AllQueries`."""
         width, heads = inputs.shape[1], shape.num_heads
         hidden = inputs.view(batch, -1, width)
         of_query, of_key, of_value = casts.attention.view(3, heads, -1, width)
@@ -136,7 +136,7 @@ class FirstTokens(NamedTuple):
     def gradients(
         self, of_attended: Tensor, of_going: Tensor, shape: Shape, casts: Casts, learns: Sequence[bool]
     ) -> tuple[Tensor | None, Gradients]:
-        """Return gradients as :meth:`AllTokens.gradients` does; ``of_going`` is of first tokens, (batch, width)."""
+        """Return gradients as :meth:`AllQueries.gradients` does; ``of_going`` is of first tokens, (batch, width)."""
         batch, _, width = self.hidden.shape
         heads = shape.num_heads
         of_query, of_key, of_value = casts.attention.view(3, heads, -1, width)
@@ -170,13 +170,17 @@ class FirstTokens(NamedTuple):
             rows.new_zeros(width) if learns[4] else None,
             (back * self.total).sum(1).flatten() if learns[6] else None,
         )
-        return of_hidden, tuple(one for pair in zip(of_weights, of_biases, strict=True) for one in pair)
+        return of_hidden, _by_turns(of_weights, of_biases)
 
 
-def _by_turns(weight: Tensor | None, bias: Tensor | None) -> Gradients:
-    """Return weight and bias of three layers that stand one under the other, layer by layer."""
-    weights, biases = ((None,) * 3 if one is None else one.chunk(3) for one in (weight, bias))
+def _thirds(tensor: Tensor | None) -> Gradients:
+    """Return the parts of what belongs to query, key and value, one under the other."""
+    return (None,) * 3 if tensor is None else tensor.chunk(3)
+
+
+def _by_turns(weights: Gradients, biases: Gradients) -> Gradients:
+    """Return weights and biases layer by layer."""
     return tuple(one for pair in zip(weights, biases, strict=True) for one in pair)
 
 
-KINDS: dict[bool, Any] = {False: AllTokens, True: FirstTokens}
+KINDS: dict[bool, Any] = {False: AllQueries, True: FirstQueries}
