@@ -81,6 +81,7 @@ class Casts:
     number: int = 0
 
     @classmethod
+    @torch.inference_mode(mode=False)  # an evaluation may come first, and what it makes could not be filled in training
     def of(cls, matrices: Sequence[Tensor], dtype: torch.dtype) -> Casts:
         """Return room for a layer's matrices, given as weight and bias in turn, in a number format."""
         query, b_query = matrices[:2]

@@ -149,6 +149,18 @@ def test_changed_weights_are_seen() -> None:
     assert torch.allclose(model(**batch()).logits, after, atol=1e-6)
 
 
+def test_an_evaluation_may_come_first() -> None:
+    """What inference mode made could not be filled again when training changed the weights."""
+    model = encoder("distilbert", "sdpa")
+    with _blocks(model):
+        with torch.inference_mode():
+            model(**batch())
+        with torch.no_grad():
+            model.distilbert.transformer.layer[0].ffn.lin1.weight.mul_(2.0)
+        model(**batch()).logits.sum().backward()
+    assert model.distilbert.transformer.layer[0].ffn.lin1.weight.grad is not None
+
+
 def test_layers_are_left_as_they_were() -> None:
     """Closed, nothing of it remains; those in front of a depth are never touched."""
     model = encoder("distilbert", "sdpa")
