@@ -138,12 +138,8 @@ def attend_backward(  # noqa: PLR0917 - what forward kept, in its order
 ) -> None:
     """Write the gradients of query, key and value, each in the shape that :func:`attend` takes, into ``out``."""
     of_query, of_key, of_value = out
-    kept = weights if keep is None else weights * keep
-    torch.bmm(kept.mT, gradient, out=of_value)
-    of_weights = torch.bmm(gradient, value.mT)
-    if keep is not None:
-        of_weights.mul_(keep)
-    of_scores = softmax_gradient(of_weights, weights)
+    torch.bmm(dropped(weights, keep).mT, gradient, out=of_value)
+    of_scores = softmax_gradient(torch.bmm(gradient, value.mT), weights, keep)
     _product(of_scores, key, scale, out=of_query)
     _product(of_scores.mT, query, scale, out=of_key)
 
@@ -154,9 +150,22 @@ def weights_of(scores: torch.Tensor) -> torch.Tensor:
     return torch.softmax(scores.float(), dim=-1).to(scores.dtype)
 
 
-def softmax_gradient(gradient: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Return the gradient of a softmax's inputs from that of its outputs, shape (..., queries, keys)."""
+def dropped(tensor: torch.Tensor, keep: torch.Tensor | None) -> torch.Tensor:
+    """Return a tensor times dropout's factors, if there are any; forward and backward are the same."""
+    return tensor if keep is None else tensor * keep
+
+
+def softmax_gradient(gradient: torch.Tensor, weights: torch.Tensor, keep: torch.Tensor | None) -> torch.Tensor:
+    """Return the gradient of a softmax's inputs, shape (..., queries, keys).
+
+    Args:
+        gradient: That of its outputs behind dropout, changed in place.
+        weights: Its outputs.
+        keep: Dropout's factors.
+    """
     dtype = gradient.dtype
+    if keep is not None:
+        gradient.mul_(keep)
     if dtype is torch.float32 or gradient.shape[-1] >= _VECTOR:
         return torch._softmax_backward_data(gradient, weights, -1, dtype)  # noqa: SLF001 - has no public name
     of_scores = torch._softmax_backward_data(gradient.float(), weights.float(), -1, torch.float32)  # noqa: SLF001
@@ -165,7 +174,7 @@ def softmax_gradient(gradient: torch.Tensor, weights: torch.Tensor) -> torch.Ten
 
 def _weighed(scores: torch.Tensor, value: torch.Tensor, keep: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
     weights = weights_of(scores)
-    return torch.bmm(weights if keep is None else weights * keep, value), weights
+    return torch.bmm(dropped(weights, keep), value), weights
 
 
 def _product(left: torch.Tensor, right: torch.Tensor, scale: float, *, out: torch.Tensor | None = None) -> torch.Tensor:

@@ -15,7 +15,8 @@ import torch
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import gelu
 
-from freezebench.training.block_attention import KINDS
+from freezebench.training.attention import dropped
+from freezebench.training.block_attention import KINDS, by_turns
 from freezebench.training.linear import linear, linear_gelu, linear_plus
 
 if TYPE_CHECKING:
@@ -100,8 +101,7 @@ class Casts:
     @torch.no_grad()
     def fill(self, matrices: Sequence[Tensor]) -> None:
         """Cast a layer's matrices, given as weight and bias in turn."""
-        weights, biases = self.attention.chunk(3), self.b_attention.chunk(3)
-        asking = [one for pair in zip(weights, biases, strict=True) for one in pair]
+        asking = by_turns(self.attention.chunk(3), self.b_attention.chunk(3))
         rest = (self.output, self.b_output, self.up, self.b_up, self.down, self.b_down)
         for mine, one in zip((*asking, *rest), matrices, strict=True):
             mine.copy_(one)
@@ -185,13 +185,13 @@ class Block(torch.autograd.Function):
         of_ending, *of_norm_2 = _norm_backward(
             gradient, kept.ending, [width], kept.mean_2, kept.rstd_2, kept.norm_2, kept.bias_2, [True, *learns[-2:]]
         )
-        of_down = _kept_of(of_ending, kept.keep_down)
+        of_down = dropped(of_ending, kept.keep_down)
         of_wide = _gelu_backward(of_down @ casts.down, kept.wide, approximate=shape.gelu)
         of_middle = torch.addmm(of_ending, of_wide, casts.up)
         of_summed, *of_norm_1 = _norm_backward(
             of_middle, kept.summed, [width], kept.mean_1, kept.rstd_1, kept.norm_1, kept.bias_1, [True, *learns[-4:-2]]
         )
-        of_output = _kept_of(of_summed, kept.keep_output)
+        of_output = dropped(of_summed, kept.keep_output)
         of_parameters = (
             *_gradients(of_output, kept.attended, learns[6:8]),
             *_gradients(of_wide, kept.middle, learns[8:10]),
@@ -247,11 +247,6 @@ def _sum(inputs: Tensor, weight: Tensor, bias: Tensor, keep: Tensor | None, othe
     if keep is None:
         return linear_plus(inputs, weight, bias, other)
     return torch.addcmul(other, linear(inputs, weight, bias), keep)
-
-
-def _kept_of(gradient: Tensor, keep: Tensor | None) -> Tensor:
-    """Return the gradient in front of dropout; the one behind it is still needed."""
-    return gradient if keep is None else gradient * keep
 
 
 def _gradients(outputs: Tensor, inputs: Tensor, learns: tuple[bool, ...]) -> tuple[Tensor | None, Tensor | None]:

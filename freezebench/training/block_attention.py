@@ -6,11 +6,11 @@ backward in a tuple of tensors.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import torch
 
-from freezebench.training.attention import attend, attend_backward, softmax_gradient, weights_of
+from freezebench.training.attention import attend, attend_backward, dropped, softmax_gradient, weights_of
 from freezebench.training.linear import linear
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from freezebench.training.block import Casts, Shape
 
     Gradients = tuple[Tensor | None, ...]
+
+T = TypeVar("T")
 
 
 class AllQueries(NamedTuple):
@@ -83,7 +85,7 @@ class AllQueries(NamedTuple):
         of_hidden = torch.addmm(of_going, of_made, casts.attention) if learns[0] else None
         of_weight = of_made.t() @ self.inputs if any(learns[1::2]) else None
         of_bias = of_made.sum(0) if any(learns[2::2]) else None
-        return of_hidden, _by_turns(_thirds(of_weight), _thirds(of_bias))
+        return of_hidden, by_turns(_thirds(of_weight), _thirds(of_bias))
 
 
 class FirstQueries(NamedTuple):
@@ -100,7 +102,7 @@ class FirstQueries(NamedTuple):
         weights: The attention's weights, shape (batch, heads, tokens).
         summed: Hidden states times weights, shape (batch, heads, width).
         total: Sum of a sentence's weights: not 1 where some are dropped, shape (heads, batch, 1).
-        keep: Dropout's factors of the weights.
+        keep: Dropout's factors of the weights, in their shape.
     """
 
     hidden: Tensor
@@ -127,7 +129,8 @@ class FirstQueries(NamedTuple):
         if bias is not None:
             scores.add_(bias.view(batch, heads, -1))
         weights = weights_of(scores)
-        kept = weights if keep is None else weights * keep.view(weights.shape)
+        keep = None if keep is None else keep.view(weights.shape)
+        kept = dropped(weights, keep)
         summed = torch.bmm(kept, hidden)
         total = kept.sum(-1).t().unsqueeze(-1)
         attended = torch.baddbmm(total * b_value, summed.transpose(0, 1), of_value.mT)
@@ -145,16 +148,12 @@ class FirstQueries(NamedTuple):
         into_sum = torch.bmm(back, of_value).transpose(0, 1).contiguous()
         into_total = torch.bmm(back, b_value).transpose(0, 1)
         into_weights = torch.baddbmm(into_total, into_sum, self.hidden.mT)
-        kept = self.weights
-        if self.keep is not None:
-            keep = self.keep.view(self.weights.shape)
-            into_weights, kept = into_weights.mul_(keep), self.weights * keep
-        into_scores = softmax_gradient(into_weights, self.weights).mul_(shape.scale)
+        into_scores = softmax_gradient(into_weights, self.weights, self.keep).mul_(shape.scale)
         into_asked = torch.bmm(into_scores, self.hidden).transpose(0, 1)
         into_query = torch.bmm(into_asked, of_key.mT)
         of_hidden = None
         if learns[0]:
-            both = torch.cat([kept, into_scores], dim=1)
+            both = torch.cat([dropped(self.weights, self.keep), into_scores], dim=1)
             of_hidden = torch.bmm(both.mT, torch.cat([into_sum, self.asked], dim=1))
             of_hidden[:, 0] += of_going
             of_hidden[:, 0] += torch.bmm(into_query, of_query).sum(0)
@@ -170,7 +169,7 @@ class FirstQueries(NamedTuple):
             rows.new_zeros(width) if learns[4] else None,
             (back * self.total).sum(1).flatten() if learns[6] else None,
         )
-        return of_hidden, _by_turns(of_weights, of_biases)
+        return of_hidden, by_turns(of_weights, of_biases)
 
 
 def _thirds(tensor: Tensor | None) -> Gradients:
@@ -178,7 +177,7 @@ def _thirds(tensor: Tensor | None) -> Gradients:
     return (None,) * 3 if tensor is None else tensor.chunk(3)
 
 
-def _by_turns(weights: Gradients, biases: Gradients) -> Gradients:
+def by_turns(weights: Sequence[T], biases: Sequence[T]) -> tuple[T, ...]:
     """Return weights and biases layer by layer."""
     return tuple(one for pair in zip(weights, biases, strict=True) for one in pair)
 

@@ -30,7 +30,7 @@ class Blocks:
         """Take layers by their number, and where dropout masks come from."""
         self.forms, self._pool = dict(forms), pool
         self._padding = PaddingBias()
-        self._casts: dict[BlockForm, tuple[Any, Casts]] = {}
+        self._casts: dict[tuple[BlockForm, torch.dtype], tuple[Any, Casts]] = {}
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -91,11 +91,9 @@ class Blocks:
     def _cast(self, form: BlockForm, dtype: torch.dtype) -> Casts:
         """Return a layer's matrices in a number format, cast again after they were changed."""
         matrices = form.parameters[:_NUM_MATRICES]
-        state = (dtype, *((one._version, one.data_ptr()) for one in matrices))  # noqa: SLF001 - has no public name
-        seen, casts = self._casts.get(form, (None, None))
-        if casts is None or casts.output.dtype is not dtype:
-            casts, seen = Casts.of(matrices, dtype), None
+        state = [(one._version, one.data_ptr()) for one in matrices]  # noqa: SLF001 - has no public name
+        seen, casts = self._casts.get((form, dtype)) or (None, Casts.of(matrices, dtype))
         if seen != state:
             casts.fill(matrices)
-            self._casts[form] = (state, casts)
+            self._casts[form, dtype] = (state, casts)
         return casts

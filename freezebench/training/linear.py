@@ -40,7 +40,7 @@ def linear_gelu(inputs: Tensor, weight: Tensor, bias: Tensor, approximate: str) 
     if _is_fused(inputs):
         fused: Tensor = _pointwise()(inputs, weight, bias, "gelu", [], approximate)
         return fused
-    return gelu(torch.addmm(bias, inputs, weight.t()), approximate=approximate)
+    return gelu(linear(inputs, weight, bias), approximate=approximate)
 
 
 def linear_plus(inputs: Tensor, weight: Tensor, bias: Tensor, other: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ def linear_plus(inputs: Tensor, weight: Tensor, bias: Tensor, other: Tensor) -> 
     if _is_fused(inputs):
         fused: Tensor = _pointwise().binary(inputs, other.contiguous(), weight, bias, "add")
         return fused
-    return torch.addmm(bias, inputs, weight.t()).add_(other)
+    return linear(inputs, weight, bias).add_(other)
 
 
 def counted_operations() -> dict[Any, Callable[..., int]]:
@@ -91,6 +91,6 @@ def _has_fused() -> bool:
     except (AttributeError, RuntimeError, TypeError):
         return False  # private names come and go
     return all(
-        one.shape == other.shape and bool((one.float() - other).abs().max() <= _NEAR * other.abs().max())
-        for one, other in zip(got, expected, strict=True)
+        one.shape == right.shape and bool((one.float() - right).abs().max() <= _NEAR * right.abs().max())
+        for one, right in zip(got, expected, strict=True)
     )
