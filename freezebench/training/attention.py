@@ -146,8 +146,7 @@ def attend_backward(  # noqa: PLR0917 - what forward kept, in its order
 
 def weights_of(scores: torch.Tensor) -> torch.Tensor:
     """Return the softmax of scores, shape (..., queries, keys), summed in float32."""
-    # Cast first: told to return another format, softmax itself is slower by half.
-    return torch.softmax(scores.float(), dim=-1).to(scores.dtype)
+    return torch.softmax(scores, dim=-1, dtype=torch.float32).to(scores.dtype)
 
 
 def dropped(tensor: torch.Tensor, keep: torch.Tensor | None) -> torch.Tensor:
