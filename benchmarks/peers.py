@@ -70,6 +70,8 @@ class Peers:
     def run_all(self) -> None:
         """Run every configuration and seed on every side, the order of the sides turning."""
         self.prepare()
+        gc.collect()
+        gc.freeze()  # as in freezebench's own process for runs
         turn = 0
         for seed in range(42, 42 + self.options.seeds):
             for freeze in self.grid:

@@ -8,7 +8,7 @@ residuals added within the products, in the number format of the products throug
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -17,7 +17,7 @@ from torch.nn.functional import gelu
 
 from freezebench.training.attention import dropped
 from freezebench.training.block_attention import KINDS, by_turns
-from freezebench.training.linear import linear, linear_gelu, linear_plus
+from freezebench.training.linear import linear, linear_gelu, linear_plus, packed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,6 +80,7 @@ class Casts:
     down: Tensor
     b_down: Tensor
     number: int = 0
+    _packed: Casts | None = None
 
     @classmethod
     @torch.inference_mode(mode=False)  # an evaluation may come first, and what it makes could not be filled in training
@@ -106,6 +107,14 @@ class Casts:
         for mine, one in zip((*asking, *rest), matrices, strict=True):
             mine.copy_(one)
         self.number += 1
+        self._packed = None
+
+    def packed(self) -> Casts:
+        """Return the same, the matrices laid out for many products with them as they are."""
+        if self._packed is None:
+            attention, output, up, down = map(packed, (self.attention, self.output, self.up, self.down))
+            self._packed = replace(self, attention=attention, output=output, up=up, down=down)
+        return self._packed
 
 
 class _Kept(NamedTuple):
@@ -217,7 +226,9 @@ def _forward(  # noqa: PLR0917 - as autograd takes them
 ) -> tuple[Tensor, tuple[Tensor | None, ...]]:
     """Return a layer's output and, if it learns, what backward needs."""
     batch, _, width = hidden.shape
-    inputs = hidden.reshape(-1, width).to(casts.output.dtype)
+    inputs = hidden.reshape(-1, width).to(casts.b_output.dtype)
+    if not learns and not shape.first_only:
+        casts = casts.packed()
     keep, keep_output, keep_down = keeps
     norm_1, bias_1, norm_2, bias_2 = parameters[-4:]
     attended, attention = KINDS[shape.first_only].attend(inputs, bias, keep, shape, casts, batch)

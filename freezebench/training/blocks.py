@@ -56,25 +56,37 @@ class Blocks:
 
     def _forward(self, form: BlockForm, own: Callable[..., Any]) -> Callable[..., Any]:
         """Return what stands in for a layer's forward pass."""
-        shape = form.shape
 
         def forward(*args: Any, **kwargs: Any) -> Any:
-            hidden, _ = hidden_input(args, kwargs)
-            dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else hidden.dtype
-            batch, length, _ = hidden.shape
-            mask, bias = mask_input(args, kwargs), None
-            if mask is not None:
-                scores = torch.Size((batch, shape.num_heads, length, length))
-                bias = self._padding.rows(mask, scores, dtype) if mask.dtype is torch.bool else None
-                if bias is None:  # it hides other keys from every query: the layer's own code can do that
-                    return own(*args, **kwargs)
-            keeps = self._keeps(shape, hidden.shape, dtype) if form.layer.training else (None, None, None)
-            casts = self._cast(form, dtype)
+            # A mode of torch functions would look at every property of every tensor in here.
             with torch._C.DisableTorchFunction():  # noqa: SLF001 - as PyTorch's own documentation has it
-                output = run_block(hidden, bias, keeps, shape, casts, form.parameters)
+                output = self._run(form, args, kwargs)
+            if output is None:
+                return own(*args, **kwargs)
             return output if form.beside is None else (output, *form.beside)
 
         return forward
+
+    def _run(self, form: BlockForm, args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tensor | None:
+        """Return a layer's output; ``None`` where its mask hides other keys from every query: its own code can do that.
+
+        Args:
+            form: The layer.
+            args: What it was called with.
+            kwargs: The same, by name.
+        """
+        shape = form.shape
+        hidden, _ = hidden_input(args, kwargs)
+        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else hidden.dtype
+        batch, length, _ = hidden.shape
+        mask, bias = mask_input(args, kwargs), None
+        if mask is not None:
+            scores = torch.Size((batch, shape.num_heads, length, length))
+            bias = self._padding.rows(mask, scores, dtype) if mask.dtype is torch.bool else None
+            if bias is None:
+                return None
+        keeps = self._keeps(shape, hidden.shape, dtype) if form.layer.training else (None, None, None)
+        return run_block(hidden, bias, keeps, shape, self._cast(form, dtype), form.parameters)
 
     def _keeps(self, shape: Shape, sizes: torch.Size, dtype: torch.dtype) -> Keeps:
         """Return dropout's factors for the attention's weights, its output, and the feed-forward network's."""

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from freezebench.training.batching import Batch, Encoded
 
 
-_LONGEST_STRETCH = 50
-_FEWEST_STRETCHES = 4
+_LONGEST_STRETCH = 100
+_FEWEST_STRETCHES = 2
 
 
 class FlatSplit:

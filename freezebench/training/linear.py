@@ -51,6 +51,17 @@ def linear_plus(inputs: Tensor, weight: Tensor, bias: Tensor, other: Tensor) -> 
     return linear(inputs, weight, bias).add_(other)
 
 
+def packed(weight: Tensor) -> Tensor:
+    """Return a weight laid out for many products with it as it is, to be given to what stands above and nothing else.
+
+    A weight in its usual layout is laid out anew within every product.
+    """
+    if not _is_fused(weight):
+        return weight
+    laid_out: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight)  # noqa: SLF001 - has no public name
+    return laid_out
+
+
 def counted_operations() -> dict[Any, Callable[..., int]]:
     """Return how the floating-point operations of what PyTorch's own counter does not know are counted, by operation.
 
@@ -67,9 +78,9 @@ def _pointwise() -> Any:
     return torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - has no public name
 
 
-def _is_fused(inputs: Tensor) -> bool:
+def _is_fused(tensor: Tensor) -> bool:
     # float32 keeps to the products that the rest of PyTorch uses: the same sums in the same order.
-    return inputs.dtype is torch.bfloat16 and _has_fused()
+    return tensor.dtype is torch.bfloat16 and _has_fused()
 
 
 @cache
@@ -79,11 +90,13 @@ def _has_fused() -> bool:
     inputs, weight, other = (torch.randn(8, 8, generator=generator).bfloat16() for _ in range(3))
     bias = other[0].contiguous()
     product = inputs.float() @ weight.float().t() + bias.float()
-    expected = (product, gelu(product), gelu(product, approximate="tanh"), product + other.float())
+    expected = (product, product, gelu(product), gelu(product, approximate="tanh"), product + other.float())
     try:
         run = _pointwise()
+        laid_out = torch.ops.mkldnn._reorder_linear_weight(weight)  # noqa: SLF001 - has no public name
         got = (
             run(inputs, weight, bias, "none", [], ""),
+            run(inputs, laid_out, bias, "none", [], ""),
             run(inputs, weight, bias, "gelu", [], "none"),
             run(inputs, weight, bias, "gelu", [], "tanh"),
             run.binary(inputs, other, weight, bias, "add"),

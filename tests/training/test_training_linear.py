@@ -10,7 +10,7 @@ from torch.nn.functional import gelu
 from torch.utils.flop_counter import FlopCounterMode
 
 from freezebench.training import linear as module
-from freezebench.training.linear import counted_operations, linear, linear_gelu, linear_plus
+from freezebench.training.linear import counted_operations, linear, linear_gelu, linear_plus, packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +44,21 @@ def test_the_sums_are_right(dtype: torch.dtype, approximate: str) -> None:
     assert torch.allclose(linear_plus(inputs, weight, bias, other).float(), product + other.float(), **near)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("rows", [1, 7, 300])
+def test_a_packed_weight_changes_no_bit(dtype: torch.dtype, rows: int) -> None:
+    """However many rows there are: only the layout in memory is another."""
+    inputs, weight, bias, _ = _parts(dtype)
+    inputs = inputs[:1].expand(rows, -1).contiguous()
+    other = bias.expand(rows, -1)
+    laid_out = packed(weight)
+    assert torch.equal(linear(inputs, laid_out, bias), linear(inputs, weight, bias))
+    assert torch.equal(linear_gelu(inputs, laid_out, bias, "none"), linear_gelu(inputs, weight, bias, "none"))
+    assert torch.equal(linear_plus(inputs, laid_out, bias, other), linear_plus(inputs, weight, bias, other))
+    if dtype is torch.float32:
+        assert laid_out is weight
+
+
 class _Wrong:
     """Operations of the same names that mean something else."""
 
@@ -66,14 +81,17 @@ def test_private_operations_that_changed_are_not_used(found: Any, monkeypatch: p
     monkeypatch.setattr(module, "_pointwise", lambda: found)
     assert not module._has_fused()
     inputs, weight, bias, _ = _parts(torch.bfloat16)
+    assert packed(weight) is weight
     assert torch.equal(linear(inputs, weight, bias), torch.addmm(bias, inputs, weight.t()))
 
 
 def test_their_operations_are_counted() -> None:
     """PyTorch's counter of floating-point operations does not know them; two per product of two numbers."""
     inputs, weight, bias, other = _parts(torch.bfloat16)
+    laid_out = packed(weight)
     with FlopCounterMode(display=False, custom_mapping=counted_operations()) as counter:
         linear(inputs, weight, bias)
         linear_gelu(inputs, weight, bias, "none")
         linear_plus(inputs, weight, bias, other)
-    assert counter.get_total_flops() == 3 * 2 * 7 * 12 * 20
+        linear(inputs, laid_out, bias)
+    assert counter.get_total_flops() == 4 * 2 * 7 * 12 * 20
