@@ -121,6 +121,11 @@ def prefix_sentence(results: Sequence[ConfigurationResult]) -> str | None:
 
 def recommendation_sentence(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> str:
     """Return the cheapest configuration that is safe and passes its limits; time decides, else what trains."""
+    baseline = next((result for result in results if result.is_baseline), None)
+    if baseline is not None and baseline.broken:
+        return (
+            f"Recommended: nothing, since there is nothing to compare with: no freezing is invalid ({baseline.broken})."
+        )
     safe = {
         result.freeze
         for result in results

@@ -45,8 +45,9 @@ class MaskPool:
         """Return a mask of 0 and 1 / (1 - p), so that a product with it keeps its mean; ``0 < p < 1``."""
         num = int(np.prod(shape))
         pool, left = self._pools.get((p, dtype), (torch.empty(0), 0))
-        if left <= 0 or len(pool) < 2 * num:
-            pool = self._drawn(max(_POOL, 4 * num), p, dtype)
+        # A mask of long sentences has hundreds of millions of elements: some millions of places to start at are enough.
+        if left <= 0 or len(pool) < num + min(num, _POOL // 2):
+            pool = self._drawn(max(_POOL, num + min(3 * num, _POOL)), p, dtype)
             left = _USES_OF_A_POOL * len(pool)
         self._pools[p, dtype] = pool, left - num
         start = int(self._random.integers(0, len(pool) - num))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,19 @@ def test_the_deepest_safe_prefix_is_one_sentence_with_its_rates() -> None:
         "Recommended: emb, the cheapest configuration within 2 points and its limits: 2.00× as fast"
     )
     assert lines[2].startswith("decided 2 of 2 at their limits")
+
+
+def test_nothing_is_recommended_beside_an_invalid_baseline() -> None:
+    """No freezing that did not learn is nothing to go back to."""
+    baseline = made_up.seeds("none", accuracy=0.9, num=1)
+    broken = [replace(record, status="invalid", reason="non-finite loss: nan") for record in baseline]
+    results = [
+        judge(freeze, made_up.seeds("emb", num=1) if freeze == "emb" else broken, broken, margin_pp=2.0, limit_pp=None)
+        for freeze in ("none", "emb")
+    ]
+    line = next(line for line in summarize(results, _settings()).lines if line.startswith("Recommended: "))
+    assert line.startswith("Recommended: nothing, ")
+    assert "non-finite loss: nan" in line
 
 
 def test_what_was_not_measured_has_a_footnote() -> None:
