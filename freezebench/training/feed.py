@@ -121,7 +121,7 @@ class Feed:
         """Return one padded batch of a split, with the prefix's outputs where they are cached."""
         flat = self.splits[split]
         first_only = self.prefix is not None and self.prefix.first_only
-        places, real = flat.places(indices, max_tokens=1 if first_only else None)
+        places, real = flat.places(indices, first_only=first_only)
         batch = flat.batch(indices, places, real)
         if self.prefix is not None:
             batch[_HIDDEN] = self.prefix.rows(split, indices, places)

@@ -60,25 +60,25 @@ class FlatSplit:
         """Return every token id that batches may hold: those of the sentences, flat, and the padding's."""
         return self.fields["input_ids"], torch.tensor([self.padding["input_ids"]])
 
-    def places(self, indices: torch.Tensor, *, max_tokens: int | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    def places(self, indices: torch.Tensor, *, first_only: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
         """Return where in the flat arrays each position of a padded batch stands, and which positions are real.
 
         Args:
             indices: The batch's sentences, shape (batch,).
-            max_tokens: Keep the first so many tokens of each sentence only.
+            first_only: Keep the first token of each sentence only.
 
         Returns:
             Places and mask, both of shape (batch, longest sentence); padding points at the sentence's first token.
         """
-        lengths = self.lengths[indices]
-        if max_tokens is not None:
-            lengths = lengths.clamp(max=max_tokens)
+        lengths, first = self.lengths[indices][:, None], self.offsets[indices][:, None]
+        if first_only:
+            return first, lengths > 0
         longest = int(lengths.max())
         position = torch.arange(longest).expand(len(indices), longest)
         if self._pads_left:
-            position = position - (longest - lengths)[:, None]
-        real = (position >= 0) & (position < lengths[:, None])
-        return self.offsets[indices][:, None] + position.where(real, torch.zeros((), dtype=torch.int64)), real
+            position = position - (longest - lengths)
+        real = (position >= 0) & (position < lengths)
+        return first + position.where(real, torch.zeros((), dtype=torch.int64)), real
 
     def first(self, real: torch.Tensor) -> torch.Tensor:
         """Return the mask of each sentence's first token, given the mask of all real ones, shape (batch, tokens)."""

@@ -168,7 +168,7 @@ def _spliced_agrees(whole: Feed, part: FrozenPart, splice: Splice, samples: list
     """Return whether the scores stay when the hidden states just computed are put in the frozen layers' place."""
     for sample in samples:
         flat = whole.splits[sample.split]
-        places, real = flat.places(sample.indices, max_tokens=1 if first_only else None)
+        places, real = flat.places(sample.indices, first_only=first_only)
         inputs = _inputs(flat.batch(sample.indices, places, real), part.model)
         hidden = sample.hidden
         if first_only:
