@@ -1,9 +1,12 @@
 """freezebench's cached engine against the Transformers Trainer: same data, checkpoint, batch size, epochs, machine.
 
-The Trainer runs as the notebook runs it (float32, its defaults) and tuned (bf16, sentences grouped by length); the side
-``train-mode`` is the cached engine with dropout left on in what is frozen, so that nothing is cached. All sides run in
-one process, interleaved configuration by configuration. Printed: wall time of every run (model loading,
-training, evaluation after every epoch, test), the ratios, the accuracies with intervals, and the machine's own limit.
+The Trainer runs as the notebook runs it (float32, its defaults) and tuned (bf16, sentences grouped by length), in this
+process and its environment, as a person would run it. freezebench runs in its own process, as it does under pytest,
+which sets how threads wait and how many kernels oneDNN keeps; set ``OMP_WAIT_POLICY``, ``GOMP_SPINCOUNT`` and
+``ONEDNN_PRIMITIVE_CACHE_CAPACITY``, and all sides have the same. The side ``train-mode`` is the cached engine with
+dropout left on in what is frozen, so that nothing is cached. Sides run in turn, configuration by configuration.
+Printed: wall time of every run (model loading, training, evaluation after every epoch, test), the ratios, the
+accuracies with intervals, and the machine's own limit.
 """
 
 from __future__ import annotations
@@ -11,7 +14,6 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import resource
 import tempfile
 import time
 from dataclasses import replace
@@ -24,7 +26,7 @@ from scipy.stats import binomtest
 from tabulate import tabulate
 
 import freezebench
-from freezebench.runs.experiment import run
+from freezebench.runs.isolate import Isolated
 from freezebench.runs.shelf import DataShelf
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.tasks.model_source import read_depth
@@ -33,6 +35,7 @@ from freezebench.training.inputs import BucketedBatches
 from freezebench.training.precision import resolve_device, resolve_precision
 
 SIDES = ("cached", "tuned", "notebook")
+_TIMEOUT_S = 86_400.0
 
 
 def main() -> None:
@@ -51,7 +54,10 @@ def main() -> None:
     options = parser.parse_args()
     options.sides = options.sides.split(",")
     peers = Peers(options)
-    peers.run_all()
+    try:
+        peers.run_all()
+    finally:
+        peers.worker.close()
     print(peers.summary())
 
 
@@ -64,14 +70,13 @@ class Peers:
         num_layers = read_depth(options.model)
         self.grid = [str(spec) for spec in freezebench.parse_grid(options.grid, num_layers=num_layers)]
         self.shelf = DataShelf()
-        self.shelf.expect(self.grid)
+        self.worker = Isolated(keep=True, timeout_s=_TIMEOUT_S, shelf={})
+        self.worker.expect(self.grid)
         self.results: list[dict[str, Any]] = []
 
     def run_all(self) -> None:
         """Run every configuration and seed on every side, the order of the sides turning."""
         self.prepare()
-        gc.collect()
-        gc.freeze()  # as in freezebench's own process for runs
         turn = 0
         for seed in range(42, 42 + self.options.seeds):
             for freeze in self.grid:
@@ -85,13 +90,17 @@ class Peers:
                 turn += 1
 
     def prepare(self) -> None:
-        """Read and tokenize what all sides share, and import what they need, so that no run is charged for it."""
+        """Read and tokenize the data, and import what is needed, so that no run of the Trainer is charged for it.
+
+        freezebench's process reads the data and imports, too; its first run is charged for tokenizing them.
+        """
         import transformers.trainer  # noqa: F401 - imported for its time
 
         spec = self.spec("none", 42)
+        self.worker.rehearse(spec, self.grid)
         data = self.shelf.data(spec.data, spec.model)
         model, tokenizer = freezebench.load_model(spec.model, num_labels=data.num_labels)
-        self.shelf.encoded(spec, tokenizer, model, longest_input(model, tokenizer, None))
+        self.shelf.flat(self.shelf.encoded(spec, tokenizer, model, longest_input(model, tokenizer, None)), tokenizer)
 
     def one(self, side: str, freeze: str, seed: int) -> dict[str, Any]:
         """Return what one run of one side took and how it did."""
@@ -99,11 +108,12 @@ class Peers:
         began = time.perf_counter()
         if side in ("cached", "train-mode"):
             mode: Any = "train" if side == "train-mode" else "eval"
-            record = run(replace(spec, protocol=replace(spec.protocol, prefix_mode=mode)), shelf=self.shelf)
+            record = self.worker.run(replace(spec, protocol=replace(spec.protocol, prefix_mode=mode)), lambda _: None)
             if record.test is None or record.data is None:
                 raise SystemExit(f"{freeze}, seed {seed}: {record.reason}")
             labels, predictions = list(record.data.test_labels), list(record.test.predictions)
-            extra = {"train_s": record.value("train_s"), "prefix_s": record.value("prefix_s"), **self.load(record)}
+            names = ("train_s", "prefix_s", "peak_rss_bytes")
+            extra = {**{name: record.value(name) for name in names}, **self.load(record)}
         else:
             labels, predictions, train_s = self.trainer(spec, tuned=side == "tuned")
             extra = {"train_s": train_s}
@@ -113,7 +123,6 @@ class Peers:
             "seed": seed,
             "wall_s": time.perf_counter() - began,
             "correct": [bool(one == other) for one, other in zip(labels, predictions, strict=True)],
-            "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             **extra,
         }
 
@@ -227,7 +236,8 @@ class Peers:
                 )
         passes = [result["prefix_s"] for result in cached if result["prefix_s"] is not None]
         lines.append(f"prefix passes: {len(passes)} for {len(cached)} runs, {sum(passes):.1f} s")
-        lines.append(f"peak resident memory of this process: {max(r['peak_rss_mib'] for r in self.results):.0f} MiB")
+        if peaks := [result["peak_rss_bytes"] for result in cached if result["peak_rss_bytes"] is not None]:
+            lines.append(f"largest peak of resident memory: {max(peaks) / 2**20:.0f} MiB")
         return "\n".join(lines)
 
 
