@@ -237,7 +237,7 @@ class Peers:
         passes = [result["prefix_s"] for result in cached if result["prefix_s"] is not None]
         lines.append(f"prefix passes: {len(passes)} for {len(cached)} runs, {sum(passes):.1f} s")
         if peaks := [result["peak_rss_bytes"] for result in cached if result["peak_rss_bytes"] is not None]:
-            lines.append(f"largest peak of resident memory: {max(peaks) / 2**20:.0f} MiB")
+            lines.append(f"largest peak of resident memory in training: {max(peaks) / 2**20:.0f} MiB")
         return "\n".join(lines)
 
 
