@@ -213,7 +213,7 @@ class _Run:
             },
             devices=costs.devices,
             trace=costs.trace,
-            warnings=(*note, *costs.warnings),
+            warnings=(*note, *result.warnings, *costs.warnings),
         )
 
 

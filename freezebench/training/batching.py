@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.utils.data import DataLoader, Sampler
 
+from freezebench.training.precision import staged
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -147,7 +149,7 @@ def batches_by_tokens(lengths: torch.Tensor, num_tokens: int) -> list[torch.Tens
 
 def to_device(batch: Any, device: torch.device) -> Batch:
     """Return the batch's tensors on the device."""
-    return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+    return {name: staged(tensor, device).to(device, non_blocking=True) for name, tensor in batch.items()}
 
 
 def logits_of(output: Any) -> torch.Tensor:

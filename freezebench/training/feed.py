@@ -13,6 +13,7 @@ from freezebench.training.batching import batches_by_tokens, logits_of
 from freezebench.training.blocks import Blocks
 from freezebench.training.first import FirstTokens
 from freezebench.training.inputs import BucketedBatches
+from freezebench.training.precision import lengths_in, rows_at_once
 from freezebench.training.prefix import FrozenPart
 from freezebench.training.quick import QuickOps
 from freezebench.training.rows import used_rows
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from freezebench.training.rows import UsedRows
     from freezebench.training.splice import Splice
 
-_EVALUATION_TOKENS = 2048
 _HIDDEN = "hidden"
 
 
@@ -73,6 +73,7 @@ class Feed:
         self.prefix, self._splice = prefix, splice
         self._ops, self._rows, self._first, self._blocks = ops, rows, first, blocks
         self.warnings = warnings
+        self._multiple = lengths_in(next(model.parameters()).device)
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -120,12 +121,20 @@ class Feed:
     def batch(self, split: str, indices: torch.Tensor) -> Batch:
         """Return one padded batch of a split, with the prefix's outputs where they are cached."""
         flat = self.splits[split]
-        first_only = self.prefix is not None and self.prefix.first_only
-        places, real = flat.places(indices, first_only=first_only)
+        places, real = flat.places(indices, first_only=self._first_only, multiple=self._multiple)
         batch = flat.batch(indices, places, real)
         if self.prefix is not None:
             batch[_HIDDEN] = self.prefix.rows(split, indices, places)
         return batch
+
+    def width(self, split: str, indices: torch.Tensor) -> int:
+        """Return how many positions a batch of a split has."""
+        return 1 if self._first_only else self.splits[split].width(indices, self._multiple)
+
+    @property
+    def _first_only(self) -> bool:
+        """Whether first tokens are all that is left to work on."""
+        return self.prefix is not None and self.prefix.first_only
 
     def logits(self, batch: Batch) -> torch.Tensor:
         """Return the class scores of a batch on the model's device, labels left out, shape (batch, classes)."""
@@ -152,9 +161,9 @@ class Feed:
     def evaluation(self, split: str) -> Iterator[tuple[list[int], Batch]]:
         """Yield sentence numbers and batch, sentences of like length together."""
         lengths = self.splits[split].lengths
-        if self.prefix is not None and self.prefix.first_only:
+        if self._first_only:
             lengths = torch.ones_like(lengths)
-        for indices in batches_by_tokens(lengths, _EVALUATION_TOKENS):
+        for indices in batches_by_tokens(lengths, rows_at_once(next(self.model.parameters()).device)):
             yield indices.tolist(), self.batch(split, indices)
 
 
@@ -170,6 +179,18 @@ class FeedLoader:
 
     def __len__(self) -> int:
         return len(self._order)
+
+    def shapes(self, num_epochs: int) -> list[tuple[int, Batch]]:
+        """Return how often each shape of batch comes in so many epochs, and one such batch; the most frequent first."""
+        counts: dict[tuple[int, int], int] = {}
+        examples: dict[tuple[int, int], torch.Tensor] = {}
+        for epoch in range(num_epochs):
+            for indices in self._order.epoch(epoch):
+                shape = len(indices), self._feed.width("train", indices)
+                counts[shape] = counts.get(shape, 0) + 1
+                examples.setdefault(shape, indices)
+        often = sorted(counts, key=lambda shape: counts[shape], reverse=True)
+        return [(counts[shape], self._feed.batch("train", examples[shape])) for shape in often]
 
     def __iter__(self) -> Iterator[Batch]:
         for indices in self._order.epoch(self._epoch):

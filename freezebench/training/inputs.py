@@ -44,6 +44,7 @@ class FlatSplit:
         ):
             raise ValueError("a field does not have one number per token")
         self.lengths = torch.tensor(lengths)
+        self._longest = max(lengths)
         self.offsets = torch.cat([torch.zeros(1, dtype=torch.int64), self.lengths.cumsum(0)])
         self.labels = torch.tensor(data.labels)
         self.fields = {
@@ -60,20 +61,28 @@ class FlatSplit:
         """Return every token id that batches may hold: those of the sentences, flat, and the padding's."""
         return self.fields["input_ids"], torch.tensor([self.padding["input_ids"]])
 
-    def places(self, indices: torch.Tensor, *, first_only: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    def width(self, indices: torch.Tensor, multiple: int = 1) -> int:
+        """Return the tokens of the longest sentence, made a multiple as far as the split's longest one allows."""
+        longest = int(self.lengths[indices].max())
+        return min(-(-longest // multiple) * multiple, self._longest)
+
+    def places(
+        self, indices: torch.Tensor, *, first_only: bool = False, multiple: int = 1
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return where in the flat arrays each position of a padded batch stands, and which positions are real.
 
         Args:
             indices: The batch's sentences, shape (batch,).
             first_only: Keep the first token of each sentence only.
+            multiple: What the number of positions is to be a multiple of.
 
         Returns:
-            Places and mask, both of shape (batch, longest sentence); padding points at the sentence's first token.
+            Places and mask, both of shape (batch, width); padding points at the sentence's first token.
         """
         lengths, first = self.lengths[indices][:, None], self.offsets[indices][:, None]
         if first_only:
             return first, lengths > 0
-        longest = int(lengths.max())
+        longest = self.width(indices, multiple)
         position = torch.arange(longest).expand(len(indices), longest)
         if self._pads_left:
             position = position - (longest - lengths)

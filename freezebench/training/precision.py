@@ -89,16 +89,44 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+def number_on(device: torch.device, number: float) -> float | torch.Tensor:
+    """Return a number that changes from step to step as a step on the device takes it: on a GPU it lies there.
+
+    A recorded step reads the same place again each time; a number of the host would be recorded with it.
+    """
+    return torch.tensor(number, device=device) if device.type == "cuda" else number
+
+
+def staged(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return a tensor from where the device takes it while the processor goes on: on a GPU from page-locked memory."""
+    return tensor.pin_memory() if device.type == "cuda" and tensor.device.type == "cpu" else tensor
+
+
+def rows_at_once(device: torch.device) -> int:
+    """Return how many tokens a forward pass without gradients takes at once: where more do not make it faster."""
+    return 2**14 if device.type == "cuda" else 2**11
+
+
+def lengths_in(device: torch.device) -> int:
+    """Return what number of tokens the length of a training batch is a multiple of.
+
+    On a GPU a step is recorded once per length, and products of matrices like multiples of 8.
+    """
+    return 8 if device.type == "cuda" else 1
+
+
 @contextlib.contextmanager
 def threads_for(step_flop: int, device: torch.device) -> Iterator[None]:
-    """Run a block of training on one thread of the CPU if its steps are so small that waking others takes longer.
+    """Run a block of training on one thread of the CPU if its work there is so little that waking others takes longer.
+
+    Where a GPU trains, a CPU puts batches together.
 
     Args:
         step_flop: Floating-point operations of the matrix products of one step.
         device: What the block trains on.
     """
     before = torch.get_num_threads()
-    if device.type == "cpu" and step_flop < _FLOP_WORTH_A_THREAD:
+    if device.type != "cpu" or step_flop < _FLOP_WORTH_A_THREAD:
         torch.set_num_threads(1)
     try:
         yield

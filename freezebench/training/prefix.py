@@ -15,7 +15,7 @@ import torch
 import transformers
 
 from freezebench.training.batching import batches_by_tokens
-from freezebench.training.precision import autocast
+from freezebench.training.precision import autocast, rows_at_once
 from freezebench.training.splice import EnoughError, observed
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT_BYTES = 2**27
 
-_PASS_TOKENS = 2048
 _BATCHES_IN_MEMORY = 32  # batches of the pass after which mapped files leave this process's memory
 # Kept files of other forms are never read as this one.
 _FORM = 2
@@ -62,7 +61,9 @@ class Prefix:
 
     def rows(self, split: str, indices: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         """Return the hidden states of one padded batch, shape (batch, tokens, width)."""
-        return self.hidden[split][indices[:, None]] if self.first_only else self.hidden[split][places]
+        chosen = indices[:, None] if self.first_only else places
+        # Several times as fast as indexing by a matrix.
+        return self.hidden[split].index_select(0, chosen.flatten()).view(*chosen.shape, -1)
 
 
 @dataclass(kw_only=True)
@@ -187,6 +188,7 @@ class PrefixCache:
     def _run(self, part: FrozenPart, depths: list[int], splits: Mapping[str, FlatSplit]) -> dict[int, Prefix]:
         """Compute the hidden states at several depths in one pass."""
         self.num_passes += 1
+        num_tokens = rows_at_once(part.device)
         dtype = torch.bfloat16 if part.precision == "bf16" else torch.float32
         last = part.num_layers
         made = {depth: _Draft(dtype=dtype, first_only=depth == last and part.first_suffices()) for depth in depths}
@@ -198,7 +200,7 @@ class PrefixCache:
         try:
             with observed(part.model, part.stack, depths, only=True) as seen, blocks or nullcontext():
                 for name, split in splits.items():
-                    for number, indices in enumerate(batches_by_tokens(split.lengths, _PASS_TOKENS)):
+                    for number, indices in enumerate(batches_by_tokens(split.lengths, num_tokens)):
                         places, real = split.places(indices)
                         batch = split.batch(indices, places, real)
                         batch.pop("labels")

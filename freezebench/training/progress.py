@@ -112,6 +112,7 @@ class TrainingResult:
         phase_s: Seconds of all steps by phase: ``data``, ``forward``, ``backward``, ``optimizer``; empty where the
             engine does not tell.
         step_flop: Floating-point operations of the matrix products of one step, counted on the first batch.
+        warnings: What the person should know of how it was trained.
     """
 
     step_losses: tuple[float, ...]
@@ -123,6 +124,7 @@ class TrainingResult:
     warmup_s: float
     phase_s: dict[str, float]
     step_flop: int
+    warnings: tuple[str, ...] = ()
 
 
 def warm_up(job: Job) -> tuple[float, int]:
@@ -154,6 +156,7 @@ class Progress:
 
     Attributes:
         step_flop: Floating-point operations of the matrix products of one step.
+        num_steps: Optimizer steps of all epochs.
     """
 
     def __init__(self, job: Job, emit: Emit) -> None:
@@ -165,6 +168,7 @@ class Progress:
         self._best: dict[str, torch.Tensor] = {}
         self._epoch_began = 0.0
         self._began: float | None = None
+        self._warnings: tuple[str, ...] = ()
         self._warmup_s, self.step_flop = warm_up(job)
         self.num_steps = job.protocol.num_epochs * len(job.batches())
 
@@ -172,6 +176,16 @@ class Progress:
     def epoch(self) -> int:
         """Number of the epoch that is running, from 1."""
         return len(self._epochs) + 1
+
+    @property
+    def at_last_step(self) -> bool:
+        """Whether the next optimizer step is the last one of the run."""
+        return len(self._step_losses) + len(self._losses) + 1 == self.num_steps
+
+    def warmed_up(self, seconds: float, *warnings: str) -> None:
+        """Note a further warm-up before the first epoch, and what the person should know of it."""
+        self._warmup_s += seconds
+        self._warnings += warnings
 
     def start(self) -> None:
         """Begin an epoch."""
@@ -187,7 +201,7 @@ class Progress:
 
     def backward_done(self, optimizer: torch.optim.Optimizer) -> None:
         """Note that a step's gradients are there; told once, at the last step."""
-        if len(self._step_losses) + len(self._losses) + 1 == self.num_steps:
+        if self.at_last_step:
             self._emit(BackwardDone(optimizer=optimizer))
 
     def step(self, loss: torch.Tensor) -> None:
@@ -242,6 +256,7 @@ class Progress:
             warmup_s=self._warmup_s,
             phase_s=phase_s,
             step_flop=self.step_flop,
+            warnings=self._warnings,
         )
 
     def _changing_tensors(self) -> Iterator[tuple[str, torch.Tensor]]:

@@ -30,7 +30,7 @@ _NUM_CHECKED = 8
 # For what depends on the form of a batch alone: the shortest sentence, the longest, and one between.
 _NUM_SHAPED = 3
 # Rounding: another batch, another order of sums. What is wrong is wrong by as much as the figures are large.
-_SCORES = {"float32": 1e-3, "bf16": 0.05}
+SCORES = {"float32": 1e-3, "bf16": 0.05}
 _HIDDEN_STATES = {"float32": 1e-3, "bf16": 0.02}
 # The same sums in another order, gradients too.
 _SAME_PRODUCTS = 1e-4
@@ -176,7 +176,7 @@ def _spliced_agrees(whole: Feed, part: FrozenPart, splice: Splice, samples: list
             hidden = hidden[flat.first(everything).to(hidden.device)][:, None]
         with splice, autocast(part.precision, part.device), part.ops or nullcontext():
             got = logits_of(splice(hidden, **inputs))
-        if _error(got, sample.logits) > _SCORES[_key(part.precision)]:
+        if _error(got, sample.logits) > SCORES[_key(part.precision)]:
             return False
     return True
 
@@ -199,7 +199,7 @@ def _compare(feed: Feed, part: FrozenPart, sample: _Sample) -> None:
     with feed, autocast(part.precision, part.device):
         logits = feed.logits(_inputs(feed.batch(sample.split, sample.indices), part.model))
     losses = [float(cross_entropy(scores, labels)) for scores in (logits, sample.logits)]
-    limit = _SCORES[_key(part.precision)]
+    limit = SCORES[_key(part.precision)]
     if not (error <= _HIDDEN_STATES[_key(part.precision)] and abs(losses[0] - losses[1]) <= limit * (1 + losses[1])):
         raise PrefixMismatchError(
             f"the cached prefix (in {prefix.where}) is not what the model computes: on {len(labels)} sentences of "

@@ -1,0 +1,322 @@
+"""CUDA graphs: the phases of a step are recorded once per shape of batch, then each is launched as a whole.
+
+A GPU runs the kernels of a small encoder faster than a processor can launch them one by one. What is recorded is
+checked first: it must compute what the model computes. Where it cannot be recorded, steps run as they come, and it is
+said why.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+
+from freezebench.training.feed import FeedLoader
+from freezebench.training.precision import isolated_random_state, number_on, staged
+from freezebench.training.splice import in_train_mode
+from freezebench.training.verify import SCORES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from freezebench.training.batching import Batch
+    from freezebench.training.progress import Progress
+    from freezebench.training.step import Step
+
+
+class Tape(Protocol):
+    """Records what runs on a device."""
+
+    def rehearsal(self) -> AbstractContextManager[None]:
+        """Return a context in which a model goes the way of a recorded one, and raises what is wrong with it."""
+        ...
+
+    def record(self, phase: Callable[[], object]) -> Callable[[], None]:
+        """Call a function without its work being done; return how to have the work done, again and again."""
+        ...
+
+
+# Recording takes about as long as launching a shape's kernels twice more.
+_WORTH_RECORDING = 3
+_MOST_SHAPES = 64
+
+
+class NotRecordableError(Exception):
+    """A step that cannot be recorded, or is another one when it is played."""
+
+
+@contextmanager
+def quickest(step: Step, progress: Progress) -> Iterator[Step | RecordedStep]:
+    """Yield the quickest way to run a step's phases: recorded on a GPU, as they come elsewhere.
+
+    What recording takes counts as warm-up.
+    """
+    batches = step.job.batches()
+    if step.job.device.type != "cuda" or not isinstance(batches, FeedLoader):
+        yield step
+        return
+    with own_stream(step.job.device) as stream:
+        began = time.perf_counter()
+        recorded = RecordedStep(step, CudaTape(stream))
+        notes = []
+        try:
+            recorded.prepare(batches)
+        except NotRecordableError as error:
+            notes.append(f"steps are not recorded as CUDA graphs, which would be faster: {error}")
+            recorded.forget()
+        torch.cuda.synchronize(step.job.device)
+        progress.warmed_up(time.perf_counter() - began, *notes)
+        try:
+            yield recorded
+        finally:
+            recorded.forget()
+
+
+class RecordedStep:
+    """Plays the phases of a step for batches of the recorded shapes; others run as they come."""
+
+    def __init__(self, step: Step, tape: Tape) -> None:
+        """Record the phases of a step with a tape."""
+        self._step, self._tape = step, tape
+        self._recordings: dict[_Shape, _Recording] = {}
+        self._now: Step | _Recording = step
+        self._largest: _Shape | None = None
+        self._first: _Recording | None = None  # holds the memory that all recordings share
+
+    def prepare(self, batches: FeedLoader) -> None:
+        """Record every shape that comes more than once or twice in the training of a job.
+
+        Raises:
+            NotRecordableError: If a step cannot be recorded, or does something else when it is played.
+        """
+        shapes = batches.shapes(self._step.job.protocol.num_epochs)
+        often = [batch for count, batch in shapes if count >= _WORTH_RECORDING][:_MOST_SHAPES]
+        if not often:
+            return
+        _depends_on_inputs_alone(self._step, often[0])
+        with _as_errors():
+            self._check(often[0])
+            self._step.job.train_mode()
+            for batch in often:
+                self._recordings[_shape(batch)] = _Recording.of(self._step, self._tape, batch)
+        self._largest = max((_shape(batch) for _, batch in shapes), key=_size)
+
+    def forget(self) -> None:
+        """Give back what recordings hold; steps run as they come."""
+        self._recordings.clear()
+        self._now, self._first = self._step, None
+        self._step.job.clear_gradients(self._step.parameters)
+
+    def load(self, batch: Batch) -> None:
+        """Take a batch to the device."""
+        shape = _shape(batch)
+        self._now = self._recordings.get(shape, self._step)
+        if shape == self._largest:
+            # A step that is played asks for no memory: the peak of it shows where the largest one runs as it comes.
+            self._now, self._largest = self._step, None
+        self._now.load(batch)
+
+    def forward(self) -> torch.Tensor:
+        """Return the mean cross-entropy of the batch, in nats."""
+        return self._now.forward()
+
+    def backward(self) -> None:
+        """Compute the gradients of the last forward pass."""
+        self._now.backward()
+
+    def update(self) -> None:
+        """Clip the gradients, move the parameters, and forget the gradients."""
+        self._now.update()
+
+    def _check(self, batch: Batch) -> None:
+        """Record a step at rest, play it with other sentences, and compare scores and gradients with the model's."""
+        step = self._step
+        others = {name: tensor if name == "labels" else tensor.roll(1, 0) for name, tensor in batch.items()}
+        step.job.model.eval()
+        step.load(others)
+        with self._tape.rehearsal():
+            step.forward()
+            step.backward()
+        step.job.clear_gradients(step.parameters)
+        step.forward()
+        step.backward()
+        expected = step.logits.detach().clone(), _gradient(step)
+        _prime(step)
+        recording = self._first = _Recording.of(step, self._tape, batch, updates=False)
+        recording.load(others)
+        recording.forward()
+        recording.backward()
+        got = recording.logits, _gradient(step)
+        step.job.clear_gradients(step.parameters)
+        for one, other in zip(got, expected, strict=True):
+            error = float((one - other).norm() / other.norm().clamp(min=1e-6))
+            if not error <= SCORES[step.job.precision]:
+                raise NotRecordableError(f"played for other sentences it differs by {error:.1%} from what runs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Recording:
+    """A recorded step: where its inputs and outputs lie, and how to play its phases."""
+
+    inputs: Batch
+    loss: torch.Tensor
+    logits: torch.Tensor
+    play: tuple[Callable[[], None], ...]
+
+    @classmethod
+    def of(cls, step: Step, tape: Tape, batch: Batch, *, updates: bool = True) -> _Recording:
+        """Record a step for batches of one shape; without ``updates`` up to its gradients, which stay."""
+        inputs = {name: tensor.to(step.job.device, copy=True) for name, tensor in batch.items()}
+        losses: list[torch.Tensor] = []
+        step.load(inputs)
+        phases = [lambda: losses.append(step.forward()), step.backward, *([step.update] if updates else [])]
+        play = tuple(tape.record(phase) for phase in phases)
+        return cls(inputs=inputs, loss=losses[0].detach(), logits=step.logits.detach(), play=play)
+
+    def load(self, batch: Batch) -> None:
+        """Put a batch where the recorded one was."""
+        for name, tensor in batch.items():
+            place = self.inputs[name]
+            place.copy_(staged(tensor, place.device), non_blocking=True)
+
+    def forward(self) -> torch.Tensor:
+        """Play the forward pass; return its loss."""
+        self.play[0]()
+        return self.loss.clone()
+
+    def backward(self) -> None:
+        """Play the backward pass."""
+        self.play[1]()
+
+    def update(self) -> None:
+        """Play the update."""
+        self.play[2]()
+
+
+_Shape = tuple[tuple[str, torch.Size], ...]
+
+
+def _shape(batch: Batch) -> _Shape:
+    return tuple((name, tensor.shape) for name, tensor in batch.items())
+
+
+def _size(shape: _Shape) -> int:
+    return sum(size.numel() for _, size in shape)
+
+
+@contextmanager
+def own_stream(device: torch.device) -> Iterator[torch.cuda.Stream]:
+    """Run a block's work on a stream of its own, as recording asks for, in order with what comes before and after."""
+    outer = torch.cuda.current_stream(device)
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    stream.wait_stream(outer)
+    try:
+        with torch.cuda.stream(stream):
+            yield stream
+    finally:
+        outer.wait_stream(stream)
+
+
+class CudaTape:
+    """Records CUDA graphs, which share their memory."""
+
+    def __init__(self, stream: torch.cuda.Stream) -> None:
+        """Record on a stream, which must be the current one."""
+        self._stream = stream
+        self._pool = torch.cuda.graph_pool_handle()
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """Have a model think that it is recorded, and raise where it waits for the device.
+
+        A recording that fails leaves PyTorch's memory pools in disorder, so that it is found out before.
+        """
+        asked = torch.cuda.is_current_stream_capturing
+        mode = torch.cuda.get_sync_debug_mode()
+        torch.cuda.is_current_stream_capturing = lambda: True
+        with warnings.catch_warnings(action="ignore"):  # of a prototype
+            torch.cuda.set_sync_debug_mode("error")
+        try:
+            yield
+        finally:
+            torch.cuda.set_sync_debug_mode(mode)
+            torch.cuda.is_current_stream_capturing = asked
+
+    def record(self, phase: Callable[[], object]) -> Callable[[], None]:
+        """Record what a function launches; return how to launch it again."""
+        graph, generator = torch.cuda.CUDAGraph(), torch.cuda.default_generators[self._stream.device.index]
+        state = generator.get_state()
+        try:
+            # What other threads of the process do meanwhile is none of the recording's business.
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
+                phase()
+        except BaseException:
+            # PyTorch leaves the generator in the state of one that is being recorded: it gets another state.
+            fresh = torch.Generator(generator.device)
+            fresh.set_state(state)
+            generator.graphsafe_set_state(fresh.graphsafe_get_state())
+            raise
+        return graph.replay
+
+
+@contextmanager
+def _as_errors() -> Iterator[None]:
+    """Turn what recording raises into one error."""
+    try:
+        yield
+    except RuntimeError as error:
+        first = error.__context__ or error  # the model's own error comes before the one of the recording that it broke
+        raise NotRecordableError(str(first).partition("\n")[0]) from error
+
+
+def _depends_on_inputs_alone(step: Step, batch: Batch) -> None:
+    """Make sure that a forward pass draws no random numbers on the host and leaves buffers alone: neither is recorded.
+
+    Raises:
+        NotRecordableError: If it does.
+    """
+    model = step.job.model
+    with isolated_random_state(step.job.device), in_train_mode(model), torch.no_grad():
+        step.job.train_mode()
+        random_before, buffers = _host_random_state(), [buffer._version for buffer in model.buffers()]  # noqa: SLF001
+        step.load(batch)
+        step.forward()
+        if _host_random_state() != random_before:
+            raise NotRecordableError("the model draws random numbers on the processor")
+        if [buffer._version for buffer in model.buffers()] != buffers:  # noqa: SLF001
+            raise NotRecordableError("the model changes its buffers in training")
+
+
+def _host_random_state() -> tuple[bytes, object, bytes]:
+    """Return the states of the host's random generators."""
+    numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002 - the one that models may draw from
+    return torch.get_rng_state().numpy().tobytes(), random.getstate(), repr(numpy_state).encode()
+
+
+def _prime(step: Step) -> None:
+    """Have the optimizer make its state, which must not happen in a recording: a step of rate 0, then forgotten."""
+    groups = step.optimizer.param_groups
+    rates = [group["lr"] for group in groups]
+    for group in groups:
+        group["lr"] = number_on(step.job.device, 0.0)
+    for parameter in step.parameters:
+        if parameter.grad is not None:
+            parameter.grad.zero_()
+    step.optimizer.step()
+    for group, rate in zip(groups, rates, strict=True):
+        group["lr"] = rate
+    for state in step.optimizer.state.values():
+        state["step"].zero_()
+    step.job.clear_gradients(step.parameters)
+
+
+def _gradient(step: Step) -> torch.Tensor:
+    """Return a copy of all gradients in one row."""
+    return torch.cat([parameter.grad.flatten() for parameter in step.parameters if parameter.grad is not None])

@@ -1,0 +1,103 @@
+"""Recorded steps on a real GPU; skipped where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from freezebench.records.run_record import Evaluation
+from freezebench.runs.experiment import run
+from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.tasks.data import Split
+from freezebench.training import graphs, loop
+from freezebench.training.batching import encode
+from freezebench.training.feed import Feed
+from freezebench.training.inputs import FlatSplit
+from freezebench.training.progress import Job, TrainingResult
+from tiny import sentences
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
+PROTOCOL = Protocol(engine="cached", num_epochs=4, batch_size=8, learning_rate=1e-2, dropout=False)
+
+
+def _job(folder: Path, protocol: Protocol = PROTOCOL) -> Job:
+    torch.manual_seed(5)
+    model = AutoModelForSequenceClassification.from_pretrained(folder).cuda()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    texts, labels = zip(*sentences(64, 2, 0), strict=True)
+    train = encode(Split(texts=tuple((text,) for text in texts), labels=labels, sha256="x"), tokenizer, model, 32)
+    return Job(
+        model=model,
+        tokenizer=tokenizer,
+        train=train,
+        protocol=protocol,
+        precision="float32",
+        seed=3,
+        evaluate=lambda: Evaluation(loss=1.0, accuracy=0.5, f1=0.5, predictions=(0,)),
+        feed=Feed(model, {"train": FlatSplit(train, tokenizer)}),
+    )
+
+
+def _trained(job: Job, monkeypatch: pytest.MonkeyPatch, *, recorded: bool) -> TrainingResult:
+    with monkeypatch.context() as patch:
+        if not recorded:
+            patch.setattr(graphs, "_WORTH_RECORDING", 10**9)
+        return loop.train(job, lambda _: None)
+
+
+def test_recorded_steps_train_alike(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Losses are those of steps that run as they come, but for the order of sums."""
+    plain = _trained(_job(tiny_model), monkeypatch, recorded=False)
+    recorded = _trained(_job(tiny_model), monkeypatch, recorded=True)
+    assert recorded.warnings == ()
+    assert recorded.step_losses == pytest.approx(plain.step_losses, rel=1e-3)
+    assert recorded.phase_s.keys() == {"data", "forward", "backward", "optimizer"}
+
+
+def test_dropout_is_drawn_anew_in_every_step(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is learnt, and yet the loss of the same batch differs from epoch to epoch."""
+    protocol = replace(PROTOCOL, dropout=True, learning_rate=1e-12, batch_size=64)
+    result = _trained(_job(tiny_model, protocol), monkeypatch, recorded=True)
+    assert result.warnings == ()
+    assert len(set(result.step_losses)) == len(result.step_losses) == 4
+
+
+@pytest.mark.parametrize("wait", [lambda output: output.logits.sum().item(), lambda _: torch.cuda.synchronize()])
+def test_models_that_wait_for_the_device_run_as_they_come(
+    wait: Callable[[Any], object], tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be recorded is said, found out in rehearsal or not, and trains as before, dropout and all."""
+
+    def job() -> Job:
+        return _job(tiny_model, replace(PROTOCOL, dropout=True))
+
+    plain = _trained(job(), monkeypatch, recorded=False)
+    waiting = job()
+    waiting.model.register_forward_hook(lambda _, __, output: wait(output) and None)
+    result = _trained(waiting, monkeypatch, recorded=True)
+    assert "not recorded as CUDA graphs" in result.warnings[0]
+    assert result.step_losses == pytest.approx(plain.step_losses, rel=1e-3)
+    recorded = _trained(job(), monkeypatch, recorded=True)
+    assert recorded.warnings == (), "the next run is recorded again"
+
+
+@pytest.mark.parametrize("freeze", ["none", "emb+L0", "emb+L0-1"])
+def test_a_run_is_measured(freeze: str, tiny_model: Path, tiny_data: Path) -> None:
+    """A whole run on the GPU: peaks, parts of them, phases, and everything at its place."""
+    data: Any = DataSpec(source=str(tiny_data))
+    record = run(RunSpec(model=str(tiny_model), data=data, freeze=freeze, device="cuda", protocol=PROTOCOL))
+    assert record.status == "completed", record.reason
+    assert record.device == "cuda:0"
+    assert not [warning for warning in record.warnings if "CUDA graphs" in warning]
+    parts = [
+        record.value(f"allocated_{part}_bytes") or 0.0 for part in ("parameters", "gradients", "optimizer", "rest")
+    ]
+    peak = record.value("peak_allocated_bytes") or 0.0
+    assert 0.99 * peak <= sum(parts) <= peak, "the last update may ask for a little more"
+    assert all(part > 0 for part in parts)

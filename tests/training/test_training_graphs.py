@@ -1,0 +1,248 @@
+"""Recorded steps: the same training as steps that run as they come. A tape of the CPU stands in for CUDA's."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from freezebench.specs.run import Protocol
+from freezebench.tasks.data import Split
+from freezebench.training import graphs
+from freezebench.training.batching import encode
+from freezebench.training.feed import Feed, FeedLoader
+from freezebench.training.graphs import NotRecordableError, RecordedStep
+from freezebench.training.inputs import FlatSplit
+from freezebench.training.progress import Job
+from freezebench.training.step import Step
+from tiny import sentences
+
+EPOCHS = 4
+
+
+class CpuTape:
+    """Does what CUDA's does: a recorded phase leaves no trace, and what is played writes where the recorded one did."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self.num_recorded = self.num_played = 0
+
+    def rehearsal(self) -> AbstractContextManager[None]:
+        """Nothing can go wrong here."""
+        return nullcontext()
+
+    def record(self, phase: Callable[[], object]) -> Callable[[], None]:
+        """Record a phase."""
+        step, before = self._step, self._state()
+        without = [parameter for parameter in step.parameters if parameter.grad is None]
+        phase()
+        made = [parameter for parameter in without if parameter.grad is not None]
+        self._restore(before)
+        batch, logits, loss = step._batch, step.logits, step._loss
+        self.num_recorded += 1
+
+        def play() -> None:
+            for parameter in made:
+                parameter.grad = None  # written, not added to
+            step._batch = batch
+            phase()
+            self.num_played += 1
+            with torch.no_grad():
+                logits.copy_(step.logits)
+                loss.copy_(step._loss)
+
+        return play
+
+    def _state(self) -> Any:
+        return [p.detach().clone() for p in self._step.parameters], copy.deepcopy(self._step.optimizer.state_dict())
+
+    @torch.no_grad()
+    def _restore(self, state: Any) -> None:
+        for parameter, before in zip(self._step.parameters, state[0], strict=True):
+            parameter.data.copy_(before)  # unseen by autograd, which is between two phases
+        self._step.optimizer.load_state_dict(state[1])
+
+
+def _job(folder: Path, num: int = 60, **protocol: Any) -> Job:
+    model = AutoModelForSequenceClassification.from_pretrained(folder)
+    for parameter in model.distilbert.embeddings.parameters():
+        parameter.requires_grad = False
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    texts, labels = zip(*sentences(num, 2, 0), strict=True)
+    train = encode(Split(texts=tuple((text,) for text in texts), labels=labels, sha256="x"), tokenizer, model, 32)
+    return Job(
+        model=model,
+        tokenizer=tokenizer,
+        train=train,
+        protocol=Protocol(num_epochs=EPOCHS, batch_size=8, learning_rate=1e-2, **{"dropout": False, **protocol}),
+        precision="float32",
+        seed=3,
+        evaluate=lambda: pytest.fail("nothing is evaluated here"),
+        feed=Feed(model, {"train": FlatSplit(train, tokenizer)}),
+    )
+
+
+def _batches(job: Job) -> FeedLoader:
+    batches = job.batches()
+    assert isinstance(batches, FeedLoader)
+    return batches
+
+
+def _train(step: Any, job: Job) -> list[float]:
+    losses, batches = [], _batches(job)
+    for epoch in range(EPOCHS):
+        batches.set_epoch(epoch)
+        job.train_mode()
+        for batch in batches:
+            step.load(batch)
+            losses.append(step.forward().item())
+            step.backward()
+            step.update()
+    return losses
+
+
+def _recorded(job: Job) -> tuple[RecordedStep, CpuTape, Step]:
+    step = Step(job)
+    tape = CpuTape(step)
+    return RecordedStep(step, tape), tape, step
+
+
+def _in_training(job: Job, act: Callable[[], object]) -> None:
+    """Have the model do something in every forward pass in train mode, and nothing else that is random."""
+    for module in job.model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+
+    def hook(*_: object) -> None:
+        if job.model.training:
+            act()
+
+    job.model.register_forward_hook(hook)
+
+
+def test_a_played_step_trains_like_one_that_runs(tiny_model: Path) -> None:
+    """Losses and weights are equal bit for bit, and most steps were played."""
+    plain_job, job = _job(tiny_model), _job(tiny_model)
+    expected = _train(Step(plain_job), plain_job)
+    quick, tape, _ = _recorded(job)
+    quick.prepare(_batches(job))
+    assert _train(quick, job) == expected
+    for one, other in zip(job.model.parameters(), plain_job.model.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert tape.num_recorded >= 2 + 3 * 2, "the check, and at least two shapes"
+    assert tape.num_played > 3 * len(expected) // 2
+
+
+def test_preparing_changes_nothing(tiny_model: Path) -> None:
+    """Weights, gradients, the optimizer's state and random generators are those of a run that begins."""
+    job = _job(tiny_model)
+    before = [parameter.detach().clone() for parameter in job.model.parameters()]
+    quick, _, step = _recorded(job)
+    drawn = torch.get_rng_state()
+    quick.prepare(_batches(job))
+    assert all(torch.equal(one, other) for one, other in zip(before, job.model.parameters(), strict=True))
+    assert all(parameter.grad is None for parameter in job.model.parameters())
+    assert step.optimizer.param_groups[0]["lr"] == job.protocol.learning_rate
+    for state in step.optimizer.state.values():
+        assert not any(tensor.any() for tensor in state.values()), "no step was made"
+    assert torch.equal(drawn, torch.get_rng_state())
+
+
+def test_shapes_that_come_often_are_recorded_and_the_largest_runs_once_as_it_comes(tiny_model: Path) -> None:
+    """What memory the largest step asks for is seen in training."""
+    job = _job(tiny_model)
+    shapes = _batches(job).shapes(EPOCHS)
+    often = [batch for count, batch in shapes if count >= 3]
+    assert len(often) > 0
+    assert sum(count for count, _ in shapes) == EPOCHS * len(_batches(job))
+    quick, tape, step = _recorded(job)
+    quick.prepare(_batches(job))
+    assert tape.num_recorded == 2 + 3 * len(often)
+    largest = max((batch for _, batch in shapes), key=lambda batch: batch["input_ids"].numel())
+    played = tape.num_played
+    quick.load(largest)
+    quick.forward()
+    assert tape.num_played == played
+    step.job.clear_gradients(step.parameters)
+
+
+def test_a_recording_that_plays_something_else_is_refused(tiny_model: Path) -> None:
+    """A recording is compared with what the model computes for other sentences."""
+    job = _job(tiny_model)
+    step = Step(job)
+
+    class Deaf(CpuTape):
+        def record(self, phase: Callable[[], object]) -> Callable[[], None]:
+            super().record(phase)
+            return lambda: None  # what was recorded stays as it was, whatever the inputs
+
+    with pytest.raises(NotRecordableError, match="differs by"):
+        RecordedStep(step, Deaf(step)).prepare(_batches(job))
+
+
+def test_what_recording_raises_is_told(tiny_model: Path) -> None:
+    """The model's own error is told, not the one that follows from it."""
+    job = _job(tiny_model)
+    step = Step(job)
+
+    class Broken(CpuTape):
+        def record(self, _: Callable[[], object]) -> Callable[[], None]:
+            try:
+                raise RuntimeError("the model waits for the device\nin its mask")
+            finally:
+                raise RuntimeError("capture was invalidated")  # as CUDA's does
+
+    quick = RecordedStep(step, Broken(step))
+    with pytest.raises(NotRecordableError, match=r"^the model waits for the device$"):
+        quick.prepare(_batches(job))
+    quick.forget()
+    plain_job = _job(tiny_model)
+    assert _train(quick, job) == _train(Step(plain_job), plain_job), "and it trains as it comes"
+
+
+@pytest.mark.parametrize("draw", [lambda: torch.rand(1), random.random, np.random.random])
+def test_models_that_draw_on_the_processor_are_refused(tiny_model: Path, draw: Callable[[], Any]) -> None:
+    """A recording would play the same draw again and again."""
+    job = _job(tiny_model, dropout=True)
+    _in_training(job, draw)
+    quick, tape, _ = _recorded(job)
+    with pytest.raises(NotRecordableError, match="random numbers"):
+        quick.prepare(_batches(job))
+    assert tape.num_recorded == 0
+
+
+def test_models_whose_buffers_change_are_refused(tiny_model: Path) -> None:
+    """Running statistics are refused, and stay as they were."""
+    job = _job(tiny_model, dropout=True)
+    job.model.register_buffer("steps", torch.zeros(()))
+    _in_training(job, lambda: job.model.steps.add_(1))  # type: ignore[operator]
+    quick, _, _ = _recorded(job)
+    with pytest.raises(NotRecordableError, match="buffers"):
+        quick.prepare(_batches(job))
+    assert float(job.model.steps) == 0  # type: ignore[arg-type]
+
+
+def test_few_steps_are_not_worth_a_recording(tiny_model: Path) -> None:
+    """A shape that comes a few times only runs as it comes, or is played with the same outcome."""
+    job = _job(tiny_model, num=6)
+    quick, tape, _ = _recorded(job)
+    quick.prepare(_batches(job))
+    plain_job = _job(tiny_model, num=6)
+    assert _train(quick, job) == _train(Step(plain_job), plain_job)
+    assert EPOCHS * len(_batches(job)) == EPOCHS
+    assert tape.num_recorded in (0, 2 + 3)
+
+
+def test_on_a_processor_steps_run_as_they_come(tiny_model: Path) -> None:
+    """Nothing is recorded on a CPU."""
+    step = Step(_job(tiny_model))
+    with graphs.quickest(step, None) as quick:  # type: ignore[arg-type]
+        assert quick is step
