@@ -137,11 +137,17 @@ class Peers:
         return RunSpec(model=self.options.model, data=self.data, freeze=freeze, seed=seed, protocol=protocol)
 
     def load(self, record: Any) -> dict[str, Any]:
-        """Return the counted operations of a run's steps: those of its first batch, scaled by the tokens of all."""
+        """Return the counted operations of a run's steps: those of its first batch, scaled by the tokens of all.
+
+        Where the Trainer's process is on the same GPU, a run's own clocks count for nothing, and there are none.
+        """
+        step_flop = record.value("step_flop")
+        if step_flop is None:
+            return {"flop": None, "why": record.readings["train_s"].reason, "precision": record.precision}
         flat = next(iter(self.shelf.flat_splits()))["train"]
         order = BucketedBatches(flat.lengths, self.options.batch_size, record.spec.seed)
         tokens = [[int(flat.lengths[b].max()) * len(b) for b in order.epoch(e)] for e in range(self.options.epochs)]
-        flop = record.value("step_flop") * sum(map(sum, tokens)) / tokens[0][0]
+        flop = step_flop * sum(map(sum, tokens)) / tokens[0][0]
         return {"flop": flop, "precision": record.precision}
 
     def trainer(self, spec: RunSpec, *, tuned: bool) -> tuple[list[int], list[int], float]:
@@ -229,11 +235,11 @@ class Peers:
         for precision in sorted({result["precision"] for result in cached}):
             rate = matrix_rate(torch.bfloat16 if precision == "bf16" else torch.float32)
             lines.append(f"matrix products in {precision}: {rate / 1e9:.0f} GFLOP/s (2048 x 2048 x 2048, best of 10)")
-            for result in (one for one in cached if one["precision"] == precision):
-                share = result["flop"] / result["train_s"] / rate
-                lines.append(
-                    f"  {result['freeze']}, seed {result['seed']}: {share:.1%} of it in {result['train_s']:.1f} s"
-                )
+            lines += [
+                f"  {one['freeze']}, seed {one['seed']}: {_share(one, rate)}"
+                for one in cached
+                if one["precision"] == precision
+            ]
         passes = [result["prefix_s"] for result in cached if result["prefix_s"] is not None]
         lines.append(f"prefix passes: {len(passes)} for {len(cached)} runs, {sum(passes):.1f} s")
         if peaks := [result["peak_rss_bytes"] for result in cached if result["peak_rss_bytes"] is not None]:
@@ -257,6 +263,13 @@ def _walls(walls: dict[str, float]) -> list[str]:
     """Return seconds and ratios against the cached engine."""
     ratios = [f"{wall / walls['cached']:.2f}" for side, wall in walls.items() if side != "cached" and "cached" in walls]
     return [*(f"{wall:.1f}" for wall in walls.values()), *ratios]
+
+
+def _share(result: dict[str, Any], rate: float) -> str:
+    """Return what share of the machine's rate a run of the cached engine reached."""
+    if result["flop"] is None:
+        return f"not measured ({result['why']})"
+    return f"{result['flop'] / result['train_s'] / rate:.1%} of it in {result['train_s']:.1f} s"
 
 
 def _line(result: dict[str, Any]) -> str:
