@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, nullcontext
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import torch
 
@@ -167,6 +167,20 @@ class Feed:
             yield indices.tolist(), self.batch(split, indices)
 
 
+class BatchShape(NamedTuple):
+    """A shape that batches have.
+
+    Attributes:
+        num_batches: How many batches have it.
+        num_positions: Positions of such a batch, padding included.
+        indices: The sentences of one of them.
+    """
+
+    num_batches: int
+    num_positions: int
+    indices: torch.Tensor
+
+
 class FeedLoader:
     """The training batches of an epoch, to be iterated once per epoch."""
 
@@ -180,21 +194,22 @@ class FeedLoader:
     def __len__(self) -> int:
         return len(self._order)
 
-    def shapes(self, num_epochs: int) -> list[tuple[int, Batch]]:
-        """Return how often each shape of batch comes in so many epochs, and one such batch; the most frequent first."""
-        counts: dict[tuple[int, int], int] = {}
-        examples: dict[tuple[int, int], torch.Tensor] = {}
+    def shapes(self, num_epochs: int) -> list[BatchShape]:
+        """Return the shapes of so many epochs' batches, the most frequent first."""
+        found: dict[tuple[int, int], list[torch.Tensor]] = {}
         for epoch in range(num_epochs):
             for indices in self._order.epoch(epoch):
-                shape = len(indices), self._feed.width("train", indices)
-                counts[shape] = counts.get(shape, 0) + 1
-                examples.setdefault(shape, indices)
-        often = sorted(counts, key=lambda shape: counts[shape], reverse=True)
-        return [(counts[shape], self._feed.batch("train", examples[shape])) for shape in often]
+                found.setdefault((len(indices), self._feed.width("train", indices)), []).append(indices)
+        shapes = [BatchShape(len(those), num * width, those[0]) for (num, width), those in found.items()]
+        return sorted(shapes, key=lambda shape: shape.num_batches, reverse=True)
+
+    def batch(self, indices: torch.Tensor) -> Batch:
+        """Return the batch of some training sentences."""
+        return self._feed.batch("train", indices)
 
     def __iter__(self) -> Iterator[Batch]:
         for indices in self._order.epoch(self._epoch):
-            yield self._feed.batch("train", indices)
+            yield self.batch(indices)
 
 
 def make_feed(

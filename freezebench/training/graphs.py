@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import random
 import time
-import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,28 +19,16 @@ import torch
 from freezebench.training.feed import FeedLoader
 from freezebench.training.precision import isolated_random_state, number_on, staged
 from freezebench.training.splice import in_train_mode
+from freezebench.training.tape import CudaTape, own_stream
 from freezebench.training.verify import SCORES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
     from freezebench.training.batching import Batch
     from freezebench.training.progress import Progress
     from freezebench.training.step import Step
-
-
-class Tape(Protocol):
-    """Records what runs on a device."""
-
-    def rehearsal(self) -> AbstractContextManager[None]:
-        """Return a context in which a model goes the way of a recorded one, and raises what is wrong with it."""
-        ...
-
-    def record(self, phase: Callable[[], object]) -> Callable[[], None]:
-        """Call a function without its work being done; return how to have the work done, again and again."""
-        ...
-
+    from freezebench.training.tape import Tape
 
 # Recording takes about as long as launching a shape's kernels twice more.
 _WORTH_RECORDING = 3
@@ -89,6 +76,7 @@ class RecordedStep:
         self._now: Step | _Recording = step
         self._largest: _Shape | None = None
         self._first: _Recording | None = None  # holds the memory that all recordings share
+        self._rooms: dict[str, torch.Tensor] = {}
 
     def prepare(self, batches: FeedLoader) -> None:
         """Record every shape that comes more than once or twice in the training of a job.
@@ -97,20 +85,26 @@ class RecordedStep:
             NotRecordableError: If a step cannot be recorded, or does something else when it is played.
         """
         shapes = batches.shapes(self._step.job.protocol.num_epochs)
-        often = [batch for count, batch in shapes if count >= _WORTH_RECORDING][:_MOST_SHAPES]
+        often = [shape for shape in shapes if shape.num_batches >= _WORTH_RECORDING][:_MOST_SHAPES]
         if not often:
             return
-        _depends_on_inputs_alone(self._step, often[0])
+        # The largest first: the others fit into its memory.
+        often.sort(key=lambda shape: shape.num_positions, reverse=True)
+        first = batches.batch(often[0].indices)
+        _depends_on_inputs_alone(self._step, first)
         with _as_errors():
-            self._check(often[0])
+            self._check(first)
             self._step.job.train_mode()
-            for batch in often:
-                self._recordings[_shape(batch)] = _Recording.of(self._step, self._tape, batch)
-        self._largest = max((_shape(batch) for _, batch in shapes), key=_size)
+            for shape in often:
+                batch = batches.batch(shape.indices)
+                self._recordings[_shape(batch)] = self._recorded(batch)
+        largest = max(shapes, key=lambda shape: shape.num_positions)
+        self._largest = _shape(batches.batch(largest.indices))
 
     def forget(self) -> None:
         """Give back what recordings hold; steps run as they come."""
         self._recordings.clear()
+        self._rooms.clear()
         self._now, self._first = self._step, None
         self._step.job.clear_gradients(self._step.parameters)
 
@@ -149,7 +143,7 @@ class RecordedStep:
         step.backward()
         expected = step.logits.detach().clone(), _gradient(step)
         _prime(step)
-        recording = self._first = _Recording.of(step, self._tape, batch, updates=False)
+        recording = self._first = self._recorded(batch, updates=False)
         recording.load(others)
         recording.forward()
         recording.backward()
@@ -160,6 +154,22 @@ class RecordedStep:
             if not error <= SCORES[step.job.precision]:
                 raise NotRecordableError(f"played for other sentences it differs by {error:.1%} from what runs")
 
+    def _recorded(self, batch: Batch, *, updates: bool = True) -> _Recording:
+        """Record a step for batches of one shape; without ``updates`` up to its gradients, which stay."""
+        step, losses = self._step, list[torch.Tensor]()
+        inputs = {name: self._place(name, tensor) for name, tensor in batch.items()}
+        step.load(inputs)
+        phases = [lambda: losses.append(step.forward()), step.backward, *([step.update] if updates else [])]
+        play = tuple(self._tape.record(phase) for phase in phases)
+        return _Recording(inputs=inputs, loss=losses[0].detach(), logits=step.logits.detach(), play=play)
+
+    def _place(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
+        """Return a copy of an input in the place on the device that all recordings have for it, one at a time."""
+        room = self._rooms.get(name)
+        if room is None or len(room) < tensor.numel():
+            room = self._rooms[name] = torch.empty(tensor.numel(), dtype=tensor.dtype, device=self._step.job.device)
+        return room[: tensor.numel()].view(tensor.shape).copy_(tensor)
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Recording:
@@ -169,16 +179,6 @@ class _Recording:
     loss: torch.Tensor
     logits: torch.Tensor
     play: tuple[Callable[[], None], ...]
-
-    @classmethod
-    def of(cls, step: Step, tape: Tape, batch: Batch, *, updates: bool = True) -> _Recording:
-        """Record a step for batches of one shape; without ``updates`` up to its gradients, which stay."""
-        inputs = {name: tensor.to(step.job.device, copy=True) for name, tensor in batch.items()}
-        losses: list[torch.Tensor] = []
-        step.load(inputs)
-        phases = [lambda: losses.append(step.forward()), step.backward, *([step.update] if updates else [])]
-        play = tuple(tape.record(phase) for phase in phases)
-        return cls(inputs=inputs, loss=losses[0].detach(), logits=step.logits.detach(), play=play)
 
     def load(self, batch: Batch) -> None:
         """Put a batch where the recorded one was."""
@@ -205,65 +205,6 @@ _Shape = tuple[tuple[str, torch.Size], ...]
 
 def _shape(batch: Batch) -> _Shape:
     return tuple((name, tensor.shape) for name, tensor in batch.items())
-
-
-def _size(shape: _Shape) -> int:
-    return sum(size.numel() for _, size in shape)
-
-
-@contextmanager
-def own_stream(device: torch.device) -> Iterator[torch.cuda.Stream]:
-    """Run a block's work on a stream of its own, as recording asks for, in order with what comes before and after."""
-    outer = torch.cuda.current_stream(device)
-    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    stream.wait_stream(outer)
-    try:
-        with torch.cuda.stream(stream):
-            yield stream
-    finally:
-        outer.wait_stream(stream)
-
-
-class CudaTape:
-    """Records CUDA graphs, which share their memory."""
-
-    def __init__(self, stream: torch.cuda.Stream) -> None:
-        """Record on a stream, which must be the current one."""
-        self._stream = stream
-        self._pool = torch.cuda.graph_pool_handle()
-
-    @contextmanager
-    def rehearsal(self) -> Iterator[None]:
-        """Have a model think that it is recorded, and raise where it waits for the device.
-
-        A recording that fails leaves PyTorch's memory pools in disorder, so that it is found out before.
-        """
-        asked = torch.cuda.is_current_stream_capturing
-        mode = torch.cuda.get_sync_debug_mode()
-        torch.cuda.is_current_stream_capturing = lambda: True
-        with warnings.catch_warnings(action="ignore"):  # of a prototype
-            torch.cuda.set_sync_debug_mode("error")
-        try:
-            yield
-        finally:
-            torch.cuda.set_sync_debug_mode(mode)
-            torch.cuda.is_current_stream_capturing = asked
-
-    def record(self, phase: Callable[[], object]) -> Callable[[], None]:
-        """Record what a function launches; return how to launch it again."""
-        graph, generator = torch.cuda.CUDAGraph(), torch.cuda.default_generators[self._stream.device.index]
-        state = generator.get_state()
-        try:
-            # What other threads of the process do meanwhile is none of the recording's business.
-            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
-                phase()
-        except BaseException:
-            # PyTorch leaves the generator in the state of one that is being recorded: it gets another state.
-            fresh = torch.Generator(generator.device)
-            fresh.set_state(state)
-            generator.graphsafe_set_state(fresh.graphsafe_get_state())
-            raise
-        return graph.replay
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Device and precision: what a run trains on, in which number format, and how its steps are timed.
 
-This is the one place of the training stage that tells devices apart.
+This is the one place of the training stage that tells devices apart, beside ``tape``, which records on a GPU.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -58,6 +59,16 @@ def test_recorded_steps_train_alike(tiny_model: Path, monkeypatch: pytest.Monkey
     assert recorded.warnings == ()
     assert recorded.step_losses == pytest.approx(plain.step_losses, rel=1e-3)
     assert recorded.phase_s.keys() == {"data", "forward", "backward", "optimizer"}
+
+
+def test_runs_leave_no_memory_behind(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each begins with as much as the one before it: peaks of later runs are their own."""
+    left = []
+    for _ in range(3):
+        _trained(_job(tiny_model), monkeypatch, recorded=True)
+        gc.collect()
+        left.append(torch.cuda.memory_allocated())
+    assert left[2] == pytest.approx(left[0], abs=2**20)
 
 
 def test_dropout_is_drawn_anew_in_every_step(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
