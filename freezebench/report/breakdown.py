@@ -120,14 +120,14 @@ def breakdown_table(parts: Sequence[Breakdown]) -> tuple[tuple[str, ...], list[l
 
 
 def grid_sentence(results: Sequence[ConfigurationResult]) -> str | None:
-    """Return how long the whole grid took: training, the evaluations between epochs and passes over prefixes."""
+    """Return how long the whole grid took: warm-ups, training, the evaluations between epochs, passes over prefixes."""
     records = [record for result in results for record in result.records if record.is_valid]
     seconds = [record.value("train_and_eval_s") for record in records]
     known = [value for value in seconds if value is not None]
     if not known:
         return None
-    passes = sum(record.value("prefix_s") or 0.0 for record in records)
-    return f"Whole grid: {len(known)} runs trained and evaluated in {seconds_text(sum(known) + passes)}."
+    before = sum(record.value(name) or 0.0 for record in records for name in ("warmup_s", "prefix_s"))
+    return f"Whole grid: {len(known)} runs trained and evaluated in {seconds_text(sum(known) + before)}."
 
 
 def _median(records: Sequence[RunRecord], name: str) -> float | None:

@@ -91,11 +91,11 @@ def _without(record: RunRecord) -> RunRecord:
 
 
 def test_the_table_and_the_sentences_under_it() -> None:
-    """One row per configuration; the whole grid's time contains the pass, whose hit rate is told."""
-    results = _results(train_s=5.0, step_flop=300.0, prefix_s=4.0, prefix_bytes=100.0)
+    """One row per configuration; the whole grid's time contains the pass, whose hit rate is told, and warm-ups."""
+    results = _results(train_s=5.0, step_flop=300.0, prefix_s=4.0, prefix_bytes=100.0, warmup_s=0.5)
     headers, cells = breakdown_table(breakdowns(results))
     assert headers[0] == "frozen"
     assert [row[0] for row in cells] == ["none", "emb"]
     assert cells[1] == ["emb", "10 %", "30 %", "50 %", "10 %", "2 s", "2.00×", "2.00×", "1.11×", "epoch 2"]
-    assert grid_sentence(results) == "Whole grid: 2 runs trained and evaluated in 23.0 s."
+    assert grid_sentence(results) == "Whole grid: 2 runs trained and evaluated in 23.5 s."
     assert "1 pass for 1 runs, 0 % of which found theirs" in str(prefix_sentence(results))
