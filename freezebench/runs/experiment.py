@@ -18,7 +18,7 @@ from freezebench.records.run_record import RunRecord
 from freezebench.runs.costs import CostWindows, prefix_readings, timing_readings
 from freezebench.runs.environment import environment
 from freezebench.runs.shelf import DataShelf
-from freezebench.tasks.layers import freeze, frozen_modules
+from freezebench.tasks.layers import find_layers, freeze, frozen_modules
 from freezebench.tasks.model_source import model_fingerprint
 from freezebench.tasks.models import load_model
 from freezebench.training import loop, trainer
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from freezebench.records.run_record import Evaluation, InvalidCause
     from freezebench.specs.run import Precision, RunSpec
     from freezebench.tasks.data import TextData
-    from freezebench.tasks.layers import FreezeSummary
+    from freezebench.tasks.layers import FreezeSummary, LayerMap
     from freezebench.training.batching import Encoded
     from freezebench.training.feed import Feed
     from freezebench.training.progress import Emit
@@ -119,12 +119,13 @@ class _Run:
         model, tokenizer = load_model(
             spec.model, self.data.num_labels, revision=spec.model_revision, label_names=self.data.label_names
         )
-        summary = freeze(model, spec.freeze_spec)
-        resting = frozen_modules(model, spec.freeze_spec) if protocol.frozen_part_runs_in == "eval" else ()
+        layers = find_layers(model)
+        summary = freeze(model, spec.freeze_spec, layers)
+        resting = frozen_modules(model, layers, spec.freeze_spec) if protocol.frozen_part_runs_in == "eval" else ()
         model.to(self.device)
         splits = self.shelf.encoded(spec, tokenizer, model, longest_input(model, tokenizer, protocol.max_length))
 
-        feed, note = self._feed(model, tokenizer, splits)
+        feed, note = self._feed(model, layers, tokenizer, splits)
 
         def evaluation(split: str) -> Evaluation:
             return evaluate(
@@ -154,7 +155,9 @@ class _Run:
                 evaluation=evaluation,
             )
 
-    def _feed(self, model: Any, tokenizer: Any, splits: dict[str, Encoded]) -> tuple[Feed | None, tuple[str, ...]]:
+    def _feed(
+        self, model: Any, layers: LayerMap, tokenizer: Any, splits: dict[str, Encoded]
+    ) -> tuple[Feed | None, tuple[str, ...]]:
         """Return the cached engine's feed and what to warn of; no feed for the other engines."""
         if self.spec.protocol.engine != "cached":
             return None, ()
@@ -173,6 +176,7 @@ class _Run:
                 prefix_mode=protocol.frozen_part_runs_in,
                 weight_decay=protocol.weight_decay,
                 seed=self.spec.seed,
+                layers=layers,
             )
         except PrefixMismatchError as error:
             raise _UnsoundRunError("prefix_mismatch", str(error)) from error

@@ -40,9 +40,9 @@ def rehearse(spec: RunSpec, data: TextData, grid: Iterable[str]) -> None:
         model, tokenizer = load_model(
             spec.model, data.num_labels, revision=spec.model_revision, label_names=data.label_names
         )
-        find_layers(model)
+        layers = find_layers(model)
         for freeze_text in grid:
-            freeze(model, freeze_text)
+            freeze(model, freeze_text, layers)
         batch = _batch(spec, data, model, tokenizer)
         batch.pop("labels")
         model.eval()

@@ -71,10 +71,15 @@ class FreezeSummary:
         return self.num_trainable_params / self.num_params
 
 
-def freeze(model: torch.nn.Module, spec: FreezeSpec | str) -> FreezeSummary:
+def freeze(model: torch.nn.Module, spec: FreezeSpec | str, layers: LayerMap | None = None) -> FreezeSummary:
     """Set ``requires_grad`` of every parameter as a spec says, whatever was frozen before; return what is left.
 
     Parameters that are not floating-point numbers cannot train and stay frozen.
+
+    Args:
+        model: A classifier.
+        spec: What to freeze.
+        layers: The model's layers, where they are known; ``None`` finds them, by a forward pass.
 
     Raises:
         SpecError: If the spec cannot be read, names layers that do not exist, or leaves nothing to train.
@@ -83,7 +88,7 @@ def freeze(model: torch.nn.Module, spec: FreezeSpec | str) -> FreezeSummary:
     if isinstance(spec, str):
         spec = FreezeSpec.parse(spec)
     name = model_name(model)
-    layer_map = find_layers(model)
+    layer_map = layers or find_layers(model)
     spec.check(layer_map.num_layers, name)
     frozen = layer_map.names(spec)
     parameters = dict(model.named_parameters())
@@ -101,14 +106,9 @@ def freeze(model: torch.nn.Module, spec: FreezeSpec | str) -> FreezeSummary:
     )
 
 
-def frozen_modules(model: torch.nn.Module, spec: FreezeSpec) -> tuple[torch.nn.Module, ...]:
-    """Return the modules of embeddings and layers whose parameters are all frozen by a spec, the head left out.
-
-    Raises:
-        ModelError: If the layers of the model cannot be told apart.
-    """
-    layer_map = find_layers(model)
-    frozen = layer_map.names(spec) - set(layer_map.head)
+def frozen_modules(model: torch.nn.Module, layers: LayerMap, spec: FreezeSpec) -> tuple[torch.nn.Module, ...]:
+    """Return the modules of embeddings and layers whose parameters are all frozen by a spec, the head left out."""
+    frozen = layers.names(spec) - set(layers.head)
     owned = {name: [f"{name}.{p}" if name else p for p, _ in m.named_parameters()] for name, m in model.named_modules()}
     return tuple(module for name, module in model.named_modules() if owned[name] and frozen.issuperset(owned[name]))
 

@@ -222,6 +222,7 @@ def make_feed(
     prefix_mode: PrefixMode = "eval",
     weight_decay: float = 0.0,
     seed: int = 0,
+    layers: LayerMap | None = None,
 ) -> Feed:
     """Return the feed of one run: with a cached prefix where one is frozen and leaving it out changes nothing.
 
@@ -234,6 +235,7 @@ def make_feed(
         prefix_mode: ``eval`` turns dropout off in what is frozen; with ``train`` nothing can be cached.
         weight_decay: AdamW's; where it is 0, embedding rows that never occur stay out of the way.
         seed: Seeds dropout on a CPU.
+        layers: The model's layers, where they are known; ``None`` finds them, by a forward pass.
 
     Raises:
         PrefixMismatchError: If cached outputs are not what the model computes.
@@ -243,7 +245,7 @@ def make_feed(
     if ops is not None and weight_decay == 0.0:
         rows = used_rows(model, [ids for split in splits.values() for ids in split.all_ids()])
         whole = whole.with_rows(rows if rows and rows_agree(whole, rows) else None)
-    layers, why = _splittable(model)
+    layers, why = _splittable(model, layers)
     blocks = None
     if layers is not None:
         # A cached prefix of every layer leaves the last one out.
@@ -288,10 +290,10 @@ def _quickened(whole: Feed, layers: LayerMap, ops: QuickOps | None, *, runs_last
     return whole.with_first(first), None
 
 
-def _splittable(model: torch.nn.Module) -> tuple[LayerMap | None, str]:
+def _splittable(model: torch.nn.Module, layers: LayerMap | None) -> tuple[LayerMap | None, str]:
     """Return the model's layers if they are one stack, else ``None`` and why not."""
     try:
-        layers = find_layers(model)
+        layers = layers or find_layers(model)
     except ModelError as error:
         return None, str(error)
     if "{" in layers.stack:

@@ -131,6 +131,7 @@ class PrefixCache:
     Attributes:
         num_passes: How often the frozen layers were run over the data.
         num_uses: How often outputs were asked for.
+        checked: By key and depth which outputs were found to be the model's in this session, and what went with them.
     """
 
     def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES, folder: PrefixFolder | None = None) -> None:
@@ -147,21 +148,22 @@ class PrefixCache:
         self._folder = folder
         self.num_passes = 0
         self.num_uses = 0
+        self.checked: dict[tuple[str, int], int] = {}
 
     def expect(self, depths: Iterable[int]) -> None:
         """Say which depths will be asked for, so that one pass serves them all."""
         self._depths.update(depths)
 
-    def prefix(self, part: FrozenPart, depth: int, splits: Mapping[str, FlatSplit]) -> Prefix:
+    def prefix(self, part: FrozenPart, depth: int, splits: Mapping[str, FlatSplit], key: str) -> Prefix:
         """Return the hidden states behind the first ``depth`` layers, from the cache or by one pass over the data.
 
         Args:
             part: The model and how it runs.
             depth: Number of frozen layers; 0 for the embeddings alone.
             splits: The data, by name.
+            key: What :meth:`FrozenPart.key` says of them.
         """
         self.num_uses += 1
-        key = part.key(splits)
         if f"{key}-{depth}" not in self._kept and self._folder is not None:
             self._kept.update(self._folder.read(key, sorted(self._depths | {depth})))
         if f"{key}-{depth}" in self._kept:

@@ -62,6 +62,8 @@ class _Sample:
 def verified(whole: Feed, part: FrozenPart, head: tuple[str, ...], depth: int, cache: PrefixCache) -> Feed:
     """Return a feed with a cached prefix, after some sentences of every split were computed both ways.
 
+    That is done once in a session for a model, its data and a depth: other seeds have the same frozen layers.
+
     Args:
         whole: The feed of the whole model.
         part: The model and how its prefix runs.
@@ -73,15 +75,20 @@ def verified(whole: Feed, part: FrozenPart, head: tuple[str, ...], depth: int, c
         SpliceError: If the model's layers cannot be left out, or leaving them out changes its scores.
         PrefixMismatchError: If cached outputs are not what the model computes.
     """
-    model = part.model
+    model, key = part.model, part.key(whole.splits)
     form = observed_form(model, part.stack, _shaped(whole))
+    # Some models use the embeddings' output elsewhere, too, or read what is no output: then they have to run.
+    forms = [form, replace(form, ender=None), replace(form, embedder=None, ender=None)]
+    splices = [Splice(model, part.stack, depth, one) for one in forms]
+    if (key, depth) in cache.checked:
+        return whole.with_prefix(cache.prefix(part, depth, whole.splits, key), splices[cache.checked[key, depth]])
     with _at_rest(model), _noisy(model, head), torch.no_grad():
         samples = [_computed(whole, part, split, depth) for split in whole.splits]
-        # Some models use the embeddings' output elsewhere, too, or read what is no output: then they have to run.
-        forms = [form, replace(form, ender=None), replace(form, embedder=None, ender=None)]
-        splices = (Splice(model, part.stack, depth, one) for one in forms)
-        splice = next((one for one in splices if _spliced_agrees(whole, part, one, samples, first_only=False)), None)
-        if splice is None:
+        fitting = (
+            number for number, one in enumerate(splices) if _spliced_agrees(whole, part, one, samples, first_only=False)
+        )
+        chosen = next(fitting, None)
+        if chosen is None:
             raise SpliceError("the scores change when the frozen layers are left out")
         last = part.num_layers
 
@@ -90,9 +97,10 @@ def verified(whole: Feed, part: FrozenPart, head: tuple[str, ...], depth: int, c
             return _spliced_agrees(whole, part, Splice(model, part.stack, last, form), ends, first_only=True)
 
         part = replace(part, first_suffices=first_suffices)
-        feed = whole.with_prefix(cache.prefix(part, depth, whole.splits), splice)
+        feed = whole.with_prefix(cache.prefix(part, depth, whole.splits, key), splices[chosen])
         for sample in samples:
             _compare(feed, part, sample)
+    cache.checked[key, depth] = chosen
     return feed
 
 

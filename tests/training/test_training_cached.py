@@ -15,7 +15,7 @@ from freezebench.runs.shelf import DataShelf
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.tasks.layers import find_layers, freeze
-from freezebench.training import loop
+from freezebench.training import loop, verify
 from freezebench.training.batching import encode
 from freezebench.training.block import Block
 from freezebench.training.feed import Feed, make_feed
@@ -276,6 +276,28 @@ def test_a_wrong_cached_prefix_stops_the_run(
     record = run(_spec(tiny_model, tiny_data, freeze="emb+L0"))
     assert (record.status, record.cause) == ("invalid", "prefix_mismatch")
     assert "is not what the model computes" in str(record.reason)
+
+
+def test_a_prefix_is_checked_once_a_session(tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other seeds have the same frozen layers; another depth is checked anew, and so is another session."""
+    checked: list[int] = []
+    real = verify._computed
+
+    def counted(whole: Any, part: Any, split: str, depth: int) -> Any:
+        checked.append(depth)
+        return real(whole, part, split, depth)
+
+    monkeypatch.setattr(verify, "_computed", counted)
+    shelf = DataShelf()
+    first = run(_spec(tiny_model, tiny_data, freeze="emb+L0"), shelf=shelf)
+    assert checked == [1] * 3
+    again = run(_spec(tiny_model, tiny_data, freeze="emb+L0"), shelf=shelf)
+    run(_spec(tiny_model, tiny_data, freeze="emb+L0", seed=7), shelf=shelf)
+    assert checked == [1] * 3
+    assert again.step_losses == first.step_losses
+    run(_spec(tiny_model, tiny_data, freeze="emb"), shelf=shelf)
+    run(_spec(tiny_model, tiny_data, freeze="emb+L0"))
+    assert checked == [1] * 3 + [0] * 3 + [1] * 3
 
 
 def test_layers_come_back_whatever_happens(tiny_model: Path) -> None:
