@@ -120,12 +120,17 @@ class Feed:
 
     def batch(self, split: str, indices: torch.Tensor) -> Batch:
         """Return one padded batch of a split, with the prefix's outputs where they are cached."""
-        flat = self.splits[split]
-        places, real = flat.places(indices, first_only=self._first_only, multiple=self._multiple)
-        batch = flat.batch(indices, places, real)
+        places, real = self.places(split, indices, first_only=self._first_only)
+        batch = self.splits[split].batch(indices, places, real)
         if self.prefix is not None:
             batch[_HIDDEN] = self.prefix.rows(split, indices, places)
         return batch
+
+    def places(
+        self, split: str, indices: torch.Tensor, *, first_only: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what :meth:`FlatSplit.places` does, as wide as the device likes its batches."""
+        return self.splits[split].places(indices, first_only=first_only, multiple=self._multiple)
 
     def width(self, split: str, indices: torch.Tensor) -> int:
         """Return how many positions a batch of a split has."""

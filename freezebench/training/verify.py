@@ -176,11 +176,11 @@ def _spliced_agrees(whole: Feed, part: FrozenPart, splice: Splice, samples: list
     """Return whether the scores stay when the hidden states just computed are put in the frozen layers' place."""
     for sample in samples:
         flat = whole.splits[sample.split]
-        places, real = flat.places(sample.indices, first_only=first_only)
+        places, real = whole.places(sample.split, sample.indices, first_only=first_only)
         inputs = _inputs(flat.batch(sample.indices, places, real), part.model)
         hidden = sample.hidden
         if first_only:
-            _, everything = flat.places(sample.indices)
+            _, everything = whole.places(sample.split, sample.indices)
             hidden = hidden[flat.first(everything).to(hidden.device)][:, None]
         with splice, autocast(part.precision, part.device), part.ops or nullcontext():
             got = logits_of(splice(hidden, **inputs))
@@ -197,7 +197,7 @@ def _compare(feed: Feed, part: FrozenPart, sample: _Sample) -> None:
     """
     flat, prefix = feed.splits[sample.split], feed.prefix
     assert prefix is not None  # noqa: S101 - a feed with a prefix is what is compared
-    places, real = flat.places(sample.indices)
+    places, real = feed.places(sample.split, sample.indices)
     kept = prefix.rows(sample.split, sample.indices, places).to(sample.hidden)
     taken = flat.first(real) if prefix.first_only else real
     computed = sample.hidden[taken.to(sample.hidden.device)]

@@ -15,7 +15,7 @@ from freezebench.runs.shelf import DataShelf
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.tasks.layers import find_layers, freeze
-from freezebench.training import loop, verify
+from freezebench.training import feed, loop, verify
 from freezebench.training.batching import encode
 from freezebench.training.block import Block
 from freezebench.training.feed import Feed, make_feed
@@ -276,6 +276,23 @@ def test_a_wrong_cached_prefix_stops_the_run(
     record = run(_spec(tiny_model, tiny_data, freeze="emb+L0"))
     assert (record.status, record.cause) == ("invalid", "prefix_mismatch")
     assert "is not what the model computes" in str(record.reason)
+
+
+@pytest.mark.parametrize("freeze", SPECS)
+def test_batches_as_wide_as_a_gpu_likes_them_train_alike(
+    freeze: str, tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More padding changes no outcome; no batch is longer than the longest sentence."""
+    expected = run(_spec(tiny_model, tiny_data, freeze=freeze))
+    monkeypatch.setattr(feed, "lengths_in", lambda _: 7)
+    wide = run(_spec(tiny_model, tiny_data, freeze=freeze))
+    assert wide.reason is None
+    assert wide.step_losses == pytest.approx(expected.step_losses, rel=1e-4)
+    model, tokenizer = _loaded(tiny_model, "none")
+    splits = _flat(model, tokenizer)
+    widths = {Feed(model, splits).width("train", torch.tensor([number])) for number in range(len(splits["train"]))}
+    longest = int(splits["train"].lengths.max())
+    assert widths == {7, longest}
 
 
 def test_a_prefix_is_checked_once_a_session(tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
