@@ -204,11 +204,15 @@ def _counted(window: DeviceWindow, power: dict[str, Reading]) -> Reading:
 
 
 def _cross_check(integrated: Reading, counted: Reading) -> tuple[Reading, list[str]]:
-    """Return the integrated energy, flagged if it is more than 10 % off the counted one, and the warning."""
+    """Return the integrated energy, flagged if it is more than 10 % off the counted one, and the warning.
+
+    What the counter itself may be off by, a large part of a window of a second, is no disagreement.
+    """
     if integrated.status != "measured" or counted.status != "measured" or not integrated.value or not counted.value:
         return integrated, []
     share = integrate.divergence(integrated.value, counted.value)
-    if abs(share) <= integrate.DIVERGENCE:
+    off_j = abs(integrated.value - counted.value)
+    if abs(share) <= integrate.DIVERGENCE or off_j <= (counted.uncertainty or 0.0):
         return integrated, []
     text = f"integrated energy diverges from the counter by {share:+.0%} ({integrated.source})"
     return replace(integrated, low_confidence=True, reason=text), [text]

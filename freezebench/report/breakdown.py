@@ -60,6 +60,8 @@ class Breakdown:
             return f"{said}: beside the products, freezing spares work that is not counted, such as the optimizer's."
         if self.engine != "cached":
             return f"{said}: frozen layers still run forward in every step; --freeze-engine=cached leaves them out."
+        if self.phases[0] == max(self.phases):
+            return f"{said}: putting batches together takes as long however much is frozen."
         return f"{said}: what is no matrix product (dropout, casts, normalisation, overhead per call) shrinks less."
 
 

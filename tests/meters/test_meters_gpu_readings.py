@@ -12,8 +12,10 @@ import pytest
 from fake_nvml_control import GPU_A, FakeNvml, Load
 from fake_nvml_virtual import VirtualSampler, run_virtual
 
+from freezebench.meters import gpu_readings
 from freezebench.meters.gpu import GpuSession
 from freezebench.meters.gpu_readings import device_readings
+from freezebench.records.reading import Reading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from fake_nvml_virtual import VirtualWindow
 
     from freezebench.meters.integrate import Sample
-    from freezebench.records.reading import Reading
 
 PERIOD_S = 0.1
 PHASES = [number / 8 for number in range(8)]
@@ -117,6 +118,15 @@ def test_point_04_average_source_is_labelled_and_flagged(tmp_path: Path, monkeyp
     assert "diverges from the counter by -18%" in (integrated.reason or "")
     assert any("diverges" in warning for warning in ended.warnings)
     assert abs(ratio(ended, load, "energy_j")) < 0.04
+
+
+@pytest.mark.parametrize(("uncertainty_j", "flagged"), [(10.0, True), (25.0, False), (None, True)])
+def test_point_04_what_the_counter_may_be_off_by_is_not_flagged(uncertainty_j: float | None, *, flagged: bool) -> None:
+    """In a window of a second or less the counter's own uncertainty is more than a tenth."""
+    counted = Reading(value=100.0, unit="J", source="counter", uncertainty=uncertainty_j)
+    integrated = Reading(value=80.0, unit="J", source="samples")
+    checked, warnings = gpu_readings._cross_check(integrated, counted)
+    assert (checked.low_confidence, bool(warnings)) == (flagged, flagged)
 
 
 def test_point_04_instant_source_is_not_flagged(fake: FakeNvml) -> None:

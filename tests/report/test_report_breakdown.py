@@ -70,6 +70,13 @@ def test_a_speedup_other_than_promised_is_explained(engine: str, step_flop: floa
     assert why in sentence
 
 
+def test_where_batches_take_longest_it_is_said() -> None:
+    """On a GPU the processor may be what a deep freeze waits for."""
+    _, emb = breakdowns(_results(train_s=5.0, step_flop=100.0))
+    waiting = replace(emb, phases=(0.6, 0.2, 0.1, 0.1))
+    assert "putting batches together" in str(waiting.sentence())
+
+
 def test_what_never_pays_back_and_what_is_not_cached() -> None:
     """A configuration that trains no faster pays nothing back; without a prefix there is nothing to charge."""
     none, slow = breakdowns(_results(train_s=11.0, step_flop=300.0, prefix_s=4.0, prefix_bytes=100.0))
