@@ -23,7 +23,7 @@ from freezebench.training.tape import CudaTape, own_stream
 from freezebench.training.verify import SCORES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from freezebench.training.batching import Batch
     from freezebench.training.progress import Progress
@@ -141,16 +141,16 @@ class RecordedStep:
         step.job.clear_gradients(step.parameters)
         step.forward()
         step.backward()
-        expected = step.logits.detach().clone(), _gradient(step)
+        expected = [step.logits.detach().clone()], [gradient.clone() for gradient in _gradients(step)]
         _prime(step)
         recording = self._first = self._recorded(batch, updates=False)
         recording.load(others)
         recording.forward()
         recording.backward()
-        got = recording.logits, _gradient(step)
+        got = [recording.logits], _gradients(step)
         step.job.clear_gradients(step.parameters)
-        for one, other in zip(got, expected, strict=True):
-            error = float((one - other).norm() / other.norm().clamp(min=1e-6))
+        for those, right in zip(got, expected, strict=True):
+            error = _norm(one - other for one, other in zip(those, right, strict=True)) / max(_norm(right), 1e-6)
             if not error <= SCORES[step.job.precision]:
                 raise NotRecordableError(f"played for other sentences it differs by {error:.1%} from what runs")
 
@@ -258,6 +258,11 @@ def _prime(step: Step) -> None:
     step.job.clear_gradients(step.parameters)
 
 
-def _gradient(step: Step) -> torch.Tensor:
-    """Return a copy of all gradients in one row."""
-    return torch.cat([parameter.grad.flatten() for parameter in step.parameters if parameter.grad is not None])
+def _gradients(step: Step) -> list[torch.Tensor]:
+    """Return the gradients that are there."""
+    return [parameter.grad for parameter in step.parameters if parameter.grad is not None]
+
+
+def _norm(tensors: Iterable[torch.Tensor]) -> float:
+    """Return the norm of tensors as if they were one; each is needed no longer than until the next one is made."""
+    return float(torch.stack([tensor.norm() for tensor in tensors]).norm())
