@@ -278,7 +278,7 @@ def test_a_wrong_cached_prefix_stops_the_run(
     assert "is not what the model computes" in str(record.reason)
 
 
-@pytest.mark.parametrize("freeze", SPECS)
+@pytest.mark.parametrize("freeze", ["none", "emb+L0"])
 def test_batches_as_wide_as_a_gpu_likes_them_train_alike(
     freeze: str, tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
