@@ -32,7 +32,7 @@ from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.tasks.model_source import read_depth
 from freezebench.training.batching import Encoded, longest_input
 from freezebench.training.inputs import BucketedBatches
-from freezebench.training.precision import resolve_device, resolve_precision
+from freezebench.training.precision import lengths_in, resolve_device, resolve_precision
 
 SIDES = ("cached", "tuned", "notebook")
 _TIMEOUT_S = 86_400.0
@@ -146,7 +146,8 @@ class Peers:
             return {"flop": None, "why": record.readings["train_s"].reason, "precision": record.precision}
         flat = next(iter(self.shelf.flat_splits()))["train"]
         order = BucketedBatches(flat.lengths, self.options.batch_size, record.spec.seed)
-        tokens = [[int(flat.lengths[b].max()) * len(b) for b in order.epoch(e)] for e in range(self.options.epochs)]
+        multiple = lengths_in(resolve_device(record.device))
+        tokens = [[flat.width(b, multiple) * len(b) for b in order.epoch(e)] for e in range(self.options.epochs)]
         flop = step_flop * sum(map(sum, tokens)) / tokens[0][0]
         return {"flop": flop, "precision": record.precision}
 

@@ -73,7 +73,8 @@ class Feed:
         self.prefix, self._splice = prefix, splice
         self._ops, self._rows, self._first, self._blocks = ops, rows, first, blocks
         self.warnings = warnings
-        self._multiple = lengths_in(next(model.parameters()).device)
+        device = next(model.parameters()).device
+        self._multiple, self._rows_at_once = lengths_in(device), rows_at_once(device)
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -168,7 +169,7 @@ class Feed:
         lengths = self.splits[split].lengths
         if self._first_only:
             lengths = torch.ones_like(lengths)
-        for indices in batches_by_tokens(lengths, rows_at_once(next(self.model.parameters()).device)):
+        for indices in batches_by_tokens(lengths, self._rows_at_once):
             yield indices.tolist(), self.batch(split, indices)
 
 

@@ -25,7 +25,7 @@ from freezebench.training.verify import SCORES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from freezebench.training.batching import Batch
+    from freezebench.training.batching import Batch, EpochLoader
     from freezebench.training.progress import Progress
     from freezebench.training.step import Step
     from freezebench.training.tape import Tape
@@ -40,12 +40,11 @@ class NotRecordableError(Exception):
 
 
 @contextmanager
-def quickest(step: Step, progress: Progress) -> Iterator[Step | RecordedStep]:
+def quickest(step: Step, batches: EpochLoader | FeedLoader, progress: Progress) -> Iterator[Step | RecordedStep]:
     """Yield the quickest way to run a step's phases: recorded on a GPU, as they come elsewhere.
 
     What recording takes counts as warm-up.
     """
-    batches = step.job.batches()
     if step.job.device.type != "cuda" or not isinstance(batches, FeedLoader):
         yield step
         return
@@ -98,8 +97,7 @@ class RecordedStep:
             for shape in often:
                 batch = batches.batch(shape.indices)
                 self._recordings[_shape(batch)] = self._recorded(batch)
-        largest = max(shapes, key=lambda shape: shape.num_positions)
-        self._largest = _shape(batches.batch(largest.indices))
+        self._largest = _shape(first)  # what is larger still comes too seldom to be recorded
 
     def forget(self) -> None:
         """Give back what recordings hold; steps run as they come."""

@@ -30,7 +30,7 @@ def train(job: Job, emit: Emit) -> TrainingResult:
     plain = Step(job)
     decay = torch.optim.lr_scheduler.LambdaLR(plain.optimizer, lambda step: max(0.0, 1 - step / progress.num_steps))
     batches = job.batches()
-    with threads_for(progress.step_flop, job.device), quickest(plain, progress) as quick:
+    with threads_for(progress.step_flop, job.device), quickest(plain, batches, progress) as quick:
         for epoch in range(job.protocol.num_epochs):
             batches.set_epoch(epoch)
             job.train_mode()

@@ -131,7 +131,8 @@ class PrefixCache:
     Attributes:
         num_passes: How often the frozen layers were run over the data.
         num_uses: How often outputs were asked for.
-        checked: By key and depth which outputs were found to be the model's in this session, and what went with them.
+        checked: By key and depth, for outputs that were found to be the model's in this session, which of the ways to
+            leave its frozen layers out does not change its scores.
     """
 
     def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES, folder: PrefixFolder | None = None) -> None:

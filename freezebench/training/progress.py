@@ -82,6 +82,14 @@ class Job:
         """Return the class scores of a batch without its labels, shape (batch, classes)."""
         return logits_of(self.model(**batch)) if self.feed is None else self.feed.logits(batch)
 
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the mean cross-entropy of a batch on the device, in nats, and its class scores, (batch, classes)."""
+        inputs = dict(batch)
+        labels = inputs.pop("labels")
+        with autocast(self.precision, self.device):
+            logits = self.logits(inputs)
+        return cross_entropy(logits, labels), logits
+
     def train_mode(self) -> None:
         """Switch dropout on as the protocol says, but in what rests."""
         self.model.train(self.protocol.dropout)
@@ -137,12 +145,9 @@ def warm_up(job: Job) -> tuple[float, int]:
     began = time.perf_counter()
     was_training = job.model.training
     job.model.eval()
-    tensors = to_device(next(iter(job.batches())), job.device)
-    labels = tensors.pop("labels")
+    batch = to_device(next(iter(job.batches())), job.device)
     with FlopCounterMode(display=False, custom_mapping=counted_operations()) as counter:
-        with autocast(job.precision, job.device):
-            logits = job.logits(tensors)
-        cross_entropy(logits, labels).backward()  # type: ignore[no-untyped-call]
+        job.loss(batch)[0].backward()  # type: ignore[no-untyped-call]
     job.clear_gradients([parameter for parameter in job.model.parameters() if parameter.requires_grad])
     job.model.train(was_training)
     synchronize(job.device)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn.functional import cross_entropy
 
 from freezebench.training.batching import to_device
-from freezebench.training.precision import autocast, number_on
+from freezebench.training.precision import number_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,11 +47,7 @@ class Step:
 
     def forward(self) -> torch.Tensor:
         """Return the mean cross-entropy of the batch, in nats, its graph kept for ``backward``."""
-        inputs = dict(self._batch)
-        labels = inputs.pop("labels")
-        with autocast(self.job.precision, self.job.device):
-            self.logits = self.job.logits(inputs)
-        self._loss = cross_entropy(self.logits, labels)
+        self._loss, self.logits = self.job.loss(self._batch)
         return self._loss
 
     def backward(self) -> None:

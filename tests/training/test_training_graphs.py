@@ -245,6 +245,7 @@ def test_few_steps_are_not_worth_a_recording(tiny_model: Path) -> None:
 
 def test_on_a_processor_steps_run_as_they_come(tiny_model: Path) -> None:
     """Nothing is recorded on a CPU."""
-    step = Step(_job(tiny_model))
-    with graphs.quickest(step, None) as quick:  # type: ignore[arg-type]
+    job = _job(tiny_model)
+    step = Step(job)
+    with graphs.quickest(step, job.batches(), None) as quick:  # type: ignore[arg-type]
         assert quick is step
