@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -81,12 +82,19 @@ def test_a_deadline_is_kept_once() -> None:
     """A call that hangs costs its deadline once; later calls return at once until it comes back."""
     worker = DeadlineWorker("test")
     done: list[str] = []
-    assert worker.run(lambda: done.append("first"), 1.0)
-    assert not worker.run(lambda: time.sleep(0.4), 0.05)
+    comes_back = threading.Event()
+
+    def hang() -> None:
+        comes_back.wait()
+
+    assert worker.run(lambda: done.append("first"), 30.0)
+    assert not worker.run(hang, 0.05)
     begin_s = time.monotonic()
-    assert not worker.run(lambda: done.append("never"), 1.0)
-    assert time.monotonic() - begin_s < 0.2
-    time.sleep(0.6)
-    assert worker.run(lambda: done.append("second"), 1.0)
+    assert not worker.run(lambda: done.append("never"), 60.0)
+    assert time.monotonic() - begin_s < 30
+    comes_back.set()
+    while worker.is_stuck:
+        time.sleep(0.01)
+    assert worker.run(lambda: done.append("second"), 30.0)
     assert done == ["first", "second"]
     worker.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -130,43 +129,6 @@ def test_clocks_that_jump_change_no_figure(project: Project, faults: Callable[..
     assert all(0 < train_s < wall_s for train_s in times)
 
 
-_LATER = [pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGTERM, signal.SIGKILL)]
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, *_LATER])
-def test_no_child_outlives_its_parent(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
-) -> None:
-    """However pytest ends, the process that trains ends with it; after Ctrl-C the summary shows what was done."""
-    mark = f"FREEZEBENCH_TEST={tmp_path}"
-    monkeypatch.setenv(*mark.split("=", 1))
-    session = project("max_drop=90, grid='all', num_seeds=2")
-    store = tmp_path / "runs"
-    # A shell's background jobs ignore Ctrl-C, and so would what they start.
-    heed = (
-        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
-    )
-    pytest_command = [sys.executable, "-m", "pytest", "-v", f"--freeze-store={store}", "--freeze-epochs=200"]
-    command = [sys.executable, "-c", heed, *pytest_command]
-    process = subprocess.Popen(command, cwd=session.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    deadline = time.monotonic() + 120
-    while len(list(store.glob("*.json"))) < 3:
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.02)
-    assert len(processes(mark)) >= 2
-    process.send_signal(number)
-    output = process.communicate()[0].decode()
-    deadline = time.monotonic() + 5
-    while left := processes(mark):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
-    if number == signal.SIGINT:
-        assert process.returncode == 2
-        assert "baseline" in output  # the table of what is done
-        assert "saved" in output
-
-
 @pytest.mark.slow
 def test_two_sessions_share_the_work(project: Project, tmp_path: Path) -> None:
     """Started together on one store, they do every run of eight once, and both end with the whole grid."""
@@ -215,12 +177,3 @@ def test_ini_and_flag_exclude_a_timeout_without_a_process(project: Project) -> N
     result = project().runpytest_inprocess("--freeze-isolate=none", "--freeze-timeout=5s")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*--freeze-timeout ends the process that trains*Leave one of them out*"])
-
-
-@pytest.mark.slow
-def test_kills_at_random_moments() -> None:
-    """The script that kills 50 times, a few times."""
-    script = FAULTS / "kills.py"
-    done = subprocess.run([sys.executable, str(script), "3"], capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "kills in" in done.stdout

@@ -5,10 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -159,23 +155,3 @@ def test_a_damaged_file_in_a_store_that_can_only_be_read(
         ["*could not be set aside (Read-only file system): the run is done anew and not saved*"]
     )
     assert len(damaged.read_bytes()) == 1000
-
-
-@pytest.mark.slow
-def test_kill_9_loses_no_finished_run(project: Project, tmp_path: Path) -> None:
-    """Every record is whole or absent, and the next session trains what is missing and nothing else."""
-    store = tmp_path / "runs"
-    session = project("max_drop=90")
-    command = [sys.executable, "-m", "pytest", "-q", f"--freeze-store={store}"]
-    process = subprocess.Popen(command, cwd=session.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not list(store.glob("*.json")) and process.poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    num_whole = len([decode(path.read_bytes()) for path in store.glob("*.json")])
-    assert 1 <= num_whole < 12
-    result = session.runpytest_inprocess(f"--freeze-store={store}")
-    result.assert_outcomes(passed=4)
-    result.stdout.fnmatch_lines(["freezebench: reused * of earlier sessions*", f"*saved {12 - num_whole} run*"])
