@@ -21,7 +21,7 @@ from freezebench.runs.shelf import DataShelf
 from freezebench.tasks.layers import find_layers, freeze, frozen_modules
 from freezebench.tasks.model_source import model_fingerprint
 from freezebench.tasks.models import load_model
-from freezebench.training import loop, trainer
+from freezebench.training import loop
 from freezebench.training.batching import longest_input
 from freezebench.training.evaluate import evaluate
 from freezebench.training.feed import make_feed
@@ -45,9 +45,16 @@ if TYPE_CHECKING:
     from freezebench.tasks.layers import FreezeSummary, LayerMap
     from freezebench.training.batching import Encoded
     from freezebench.training.feed import Feed
-    from freezebench.training.progress import Emit
+    from freezebench.training.progress import Emit, TrainingResult
 
-_ENGINES = {"standard": loop.train, "cached": loop.train, "trainer": trainer.train}
+
+def _with_trainer(job: Job, emit: Emit) -> TrainingResult:
+    from freezebench.training import trainer  # brings datasets, pandas and accelerate, which no other engine needs
+
+    return trainer.train(job, emit)
+
+
+_ENGINES = {"standard": loop.train, "cached": loop.train, "trainer": _with_trainer}
 _LOG_LINES = 20
 
 
