@@ -356,10 +356,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for _, summary in session.summaries():
         Terminal(config).summary(summary)
     comparison = session.comparison_lines(terminal_width())
-    for line in fitted(comparison):
+    for line in fitted([*comparison, *(f"freezebench: {line}" for line in session.store_lines())]):
         terminalreporter.write_line(line)
-    for line in session.store_lines():
-        terminalreporter.write_line(f"freezebench: {line}")
     with contextlib.chdir(config.invocation_params.dir):
         session.publish()
     # Of the pictures their folder is enough.
@@ -368,7 +366,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     ):
         terminalreporter.write_line(f"freezebench: wrote {path}")
     if session.report_problem:
-        terminalreporter.write_line(f"freezebench: {session.report_problem}", red=True)
+        for line in fitted([f"freezebench: {session.report_problem}"]):
+            terminalreporter.write_line(line, red=True)
     from freezebench.report import github
 
     outcomes = ("failed", "error", "skipped", "passed")

@@ -35,7 +35,7 @@ def test_no_child_outlives_its_parent(
     heed = (
         "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
     )
-    pytest_command = [sys.executable, "-m", "pytest", "-v", f"--freeze-store={store}", "--freeze-epochs=200"]
+    pytest_command = [sys.executable, "-m", "pytest", "-v", f"--freeze-store={store}", "--freeze-epochs=50"]
     command = [sys.executable, "-c", heed, *pytest_command]
     process = subprocess.Popen(command, cwd=session.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     deadline = time.monotonic() + 120

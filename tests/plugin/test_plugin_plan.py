@@ -111,25 +111,21 @@ def test_finished_runs_are_no_part_of_what_is_left(
     )
 
 
-@pytest.mark.parametrize("columns", [None, 80])
-def test_the_summary_fits(project: Project, monkeypatch: pytest.MonkeyPatch, columns: int | None) -> None:
-    """A hundred columns where nobody says otherwise; no colour where there is no terminal."""
+def test_the_summary_fits(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred columns where nobody says otherwise; no colour where there is no terminal, unless pytest is told so."""
     pytester = project("num_seeds=2, max_drop=90")
-    if columns is None:
-        monkeypatch.delenv("COLUMNS")
-    else:
-        monkeypatch.setenv("COLUMNS", str(columns))
-    result = pytester.runpytest_subprocess("--freeze-grid=none,emb,emb+L0-1")
-    lines = result.outlines
-    start = next(place for place, line in enumerate(lines) if "= freezebench: " in line)
-    end = next(place for place, line in enumerate(lines) if line.startswith("---") and " benchmark: " in line)
-    assert max(map(len, lines[start:end])) <= (columns or 100)
-    assert all(len(line) <= (columns or 100) for line in lines if line.startswith("freezebench: "))
-    assert not any("\x1b" in line for line in lines)
-    assert any(line.split()[:2] == ["none", "baseline"] for line in lines[start:end])
-
-
-def test_the_summary_is_coloured_on_request(project: Project) -> None:
-    """--color=yes is pytest's word, and ours."""
-    result = project("num_seeds=2").runpytest_subprocess("--freeze-grid=none,emb", "--color=yes")
-    assert any("\x1b[1mDeepest safe prefix:\x1b[0m" in line for line in result.outlines)
+    arguments = ["--freeze-grid=none,emb,emb+L0-1", "--freeze-store=runs"]
+    for columns in (None, 80):
+        if columns is None:
+            monkeypatch.delenv("COLUMNS")
+        else:
+            monkeypatch.setenv("COLUMNS", str(columns))
+        lines = pytester.runpytest_subprocess(*arguments).outlines
+        start = next(place for place, line in enumerate(lines) if "= freezebench: " in line)
+        end = next(place for place, line in enumerate(lines) if line.startswith("---") and " benchmark: " in line)
+        assert max(map(len, lines[start:end])) <= (columns or 100)
+        assert all(len(line) <= (columns or 100) for line in lines if line.startswith("freezebench: "))
+        assert not any("\x1b" in line for line in lines)
+        assert any(line.split()[:2] == ["none", "baseline"] for line in lines[start:end])
+    coloured = pytester.runpytest_subprocess(*arguments, "--color=yes")
+    assert any("\x1b[1mDeepest safe prefix:\x1b[0m" in line for line in coloured.outlines)
