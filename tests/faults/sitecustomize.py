@@ -47,6 +47,7 @@ FAULTS: dict[str, Callable[[], Any]] = {
     "exit": lambda: os._exit(3),
     "exit0": lambda: os._exit(0),
     "hang": _hang_with_child,
+    "sleep": lambda: time.sleep(1000),
     "stopped": lambda: os.kill(os.getpid(), signal.SIGSTOP),
     "out_of_memory": _out_of_memory,
     "sticky": _sticky,

@@ -11,6 +11,8 @@ import pytest
 
 from freezebench import session
 
+FAULTS = Path(__file__).resolve().parent.parent / "faults"
+
 TEST = """
 import pytest
 
@@ -55,3 +57,15 @@ def project(
         return pytester
 
     return make
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return what makes configurations break in sessions of their own, as in ``faults(emb="segfault")``."""
+
+    def inject(**by_freeze: str) -> None:
+        monkeypatch.setenv("PYTHONPATH", str(FAULTS))
+        specs = [f"{freeze.replace('_', '+')}:{fault}" for freeze, fault in by_freeze.items()]
+        monkeypatch.setenv("FREEZEBENCH_FAULTS", ",".join(specs))
+
+    return inject

@@ -20,18 +20,6 @@ FAULTS = Path(__file__).resolve().parent.parent / "faults"
 MARKER = "max_drop=90, grid='all', num_seeds=2"
 
 
-@pytest.fixture
-def faults(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return what makes configurations break in sessions of their own, as in ``faults(emb="segfault")``."""
-
-    def inject(**by_freeze: str) -> None:
-        monkeypatch.setenv("PYTHONPATH", str(FAULTS))
-        specs = [f"{freeze.replace('_', '+')}:{fault}" for freeze, fault in by_freeze.items()]
-        monkeypatch.setenv("FREEZEBENCH_FAULTS", ",".join(specs))
-
-    return inject
-
-
 def test_a_grid_survives_what_its_runs_do(
     project: Project, faults: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

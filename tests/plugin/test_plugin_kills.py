@@ -24,9 +24,14 @@ _LATER = [pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIG
 
 @pytest.mark.parametrize("number", [signal.SIGINT, *_LATER])
 def test_no_child_outlives_its_parent(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    project: Project,
+    faults: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
 ) -> None:
     """However pytest ends, the process that trains ends with it; after Ctrl-C the summary shows what was done."""
+    faults(emb_L0="sleep")  # in the middle of a run, which it would not end by itself
     mark = f"FREEZEBENCH_TEST={tmp_path}"
     monkeypatch.setenv(*mark.split("=", 1))
     session = project("max_drop=90, grid='all', num_seeds=2")
@@ -35,11 +40,11 @@ def test_no_child_outlives_its_parent(
     heed = (
         "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
     )
-    pytest_command = [sys.executable, "-m", "pytest", "-v", f"--freeze-store={store}", "--freeze-epochs=50"]
+    pytest_command = [sys.executable, "-m", "pytest", "-v", f"--freeze-store={store}"]
     command = [sys.executable, "-c", heed, *pytest_command]
     process = subprocess.Popen(command, cwd=session.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     deadline = time.monotonic() + 120
-    while len(list(store.glob("*.json"))) < 3:
+    while len(list(store.glob("*.json"))) < 4:
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.02)
