@@ -36,6 +36,8 @@ def main() -> None:
     nvml_help = "the machine's NVML, or the one that the tests make (default: machine)"
     parser.add_argument("--nvml", choices=["machine", "test"], default="machine", help=nvml_help)
     options = parser.parse_args()
+    if options.pairs < 2:  # noqa: PLR2004 - one pair has no spread
+        parser.error(f"--pairs={options.pairs}: give at least 2, so that there is a spread to tell.")
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         if options.nvml == "test":
             _install_test_nvml(Path(folder), patch)
