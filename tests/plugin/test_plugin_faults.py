@@ -16,7 +16,6 @@ from leftovers import processes
 
 Project = Callable[..., pytest.Pytester]
 
-FAULTS = Path(__file__).resolve().parent.parent / "faults"
 MARKER = "max_drop=90, grid='all', num_seeds=2"
 
 
@@ -101,11 +100,7 @@ def test_clocks_that_jump_change_no_figure(project: Project, faults: Callable[..
     """A day back in the middle of a run, in the session and where it trains: deadlines and times run on."""
     faults(emb="clock")
     session = project("max_drop=90, grid='all', num_seeds=1, inconclusive='pass'")
-    session.makeconftest(
-        f"import sys; sys.path.insert(0, {str(FAULTS)!r})\n"
-        "from sitecustomize import clock_jumps\n"
-        "def pytest_runtest_logfinish(): clock_jumps()\n"
-    )
+    session.makeconftest("from sitecustomize import clock_jumps\ndef pytest_runtest_logfinish(): clock_jumps()\n")
     began = time.monotonic()
     result = session.runpytest_subprocess("--freeze-timeout=100s", f"--freeze-report={tmp_path}")
     wall_s = time.monotonic() - began
