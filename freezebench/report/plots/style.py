@@ -86,6 +86,9 @@ def picture(
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         FigureCanvasAgg(figure)
         paint(figure)
+        # Both files have one layout, which takes longer than drawing: savefig would make it twice for each.
+        figure.draw_without_rendering()
+        figure.set_layout_engine(None)
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(png, format="png", dpi=300, metadata={"Software": None})
     return Picture(name=name, title=title, caption=caption, alt=alt, svg=svg.getvalue(), png=png.getvalue())
