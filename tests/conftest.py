@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,9 +14,20 @@ from tiny import write_data, write_model
 if TYPE_CHECKING:
     from pathlib import Path
 
+# Coverage counts what runs in the test processes: in those that tests start, importing torch takes a third longer by it.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
 # Machines are shared: a slow example is no failure.
 settings.register_profile("shared-machine", deadline=None)
 settings.load_profile("shared-machine")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _imports_are_no_garbage() -> None:
+    """Leave what a file's tests find out of garbage collections: a session within a session ends with five."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
