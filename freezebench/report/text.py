@@ -41,8 +41,10 @@ def cut(text: str, width: int) -> str:
 
 def _first(text: str, width: int) -> str:
     """Return as much of a text's beginning as fits."""
-    for end in range(len(text)):
-        if columns_of(text[: end + 1]) > width:
+    columns = 0
+    for end, char in enumerate(text):
+        columns += _char_columns(char)
+        if columns > width:
             return text[:end]
     return text
 
