@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
@@ -28,6 +29,17 @@ def _imports_are_no_garbage() -> None:
     """Leave what a file's tests find out of garbage collections: a session within a session ends with five."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where it is not installed: reports have no pictures, which take seconds to draw."""
+    find = importlib.util.find_spec
+
+    def absent(name: str, *rest: Any) -> Any:
+        return None if name == "matplotlib" else find(name, *rest)
+
+    monkeypatch.setattr(importlib.util, "find_spec", absent)
 
 
 @pytest.fixture(scope="session")

@@ -162,6 +162,7 @@ def test_a_report_is_made_from_saved_runs(tmp_path: Path, capsys: pytest.Capture
     assert "Deepest safe prefix" in (folder / "index.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("without_matplotlib")
 def test_several_reports_make_one_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each under the name of its folder."""
     before, after = _saved_report(tmp_path / "before"), _saved_report(tmp_path / "after")
@@ -173,6 +174,7 @@ def test_several_reports_make_one_page(tmp_path: Path, capsys: pytest.CaptureFix
     assert "say where with --output=DIR" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("without_matplotlib")
 def test_bad_input_of_a_report_exits_with_code_4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Missing, foreign, or nowhere to write to."""
     assert main(["report", str(tmp_path)]) == 4

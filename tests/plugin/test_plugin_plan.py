@@ -56,6 +56,7 @@ def test_a_plan_of_what_cannot_be_is_an_error(project: Project) -> None:
     assert pytester.runpytest_inprocess("--freeze-plan").ret == pytest.ExitCode.INTERRUPTED
 
 
+@pytest.mark.usefixtures("without_matplotlib")
 def test_a_report_of_the_same_runs_tells_how_long_they_take(project: Project) -> None:
     """With where the figure comes from; configurations that were not saved stay unknown."""
     pytester = project("num_seeds=1")
@@ -71,6 +72,7 @@ def test_a_report_of_the_same_runs_tells_how_long_they_take(project: Project) ->
     )
 
 
+@pytest.mark.usefixtures("without_matplotlib")
 @pytest.mark.parametrize("plan", [[], ["--freeze-plan"]])
 def test_a_device_that_is_not_there_is_no_traceback(project: Project, plan: list[str]) -> None:
     """Where saved runs could tell durations, too: one sentence and exit code 4, planned or not."""
@@ -120,12 +122,12 @@ def test_the_summary_fits(project: Project, monkeypatch: pytest.MonkeyPatch) -> 
             monkeypatch.delenv("COLUMNS")
         else:
             monkeypatch.setenv("COLUMNS", str(columns))
-        lines = pytester.runpytest_subprocess(*arguments).outlines
+        lines = pytester.runpytest_inprocess(*arguments).outlines
         start = next(place for place, line in enumerate(lines) if "= freezebench: " in line)
         end = next(place for place, line in enumerate(lines) if line.startswith("---") and " benchmark: " in line)
         assert max(map(len, lines[start:end])) <= (columns or 100)
         assert all(len(line) <= (columns or 100) for line in lines if line.startswith("freezebench: "))
         assert not any("\x1b" in line for line in lines)
         assert any(line.split()[:2] == ["none", "baseline"] for line in lines[start:end])
-    coloured = pytester.runpytest_subprocess(*arguments, "--color=yes")
+    coloured = pytester.runpytest_inprocess(*arguments, "--color=yes")
     assert any("\x1b[1mDeepest safe prefix:\x1b[0m" in line for line in coloured.outlines)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -38,14 +36,9 @@ def test_several_experiments_have_numbered_pictures(tmp_path: Path) -> None:
     assert {"1_drop.svg", "2_drop.svg", "together_drop.svg"} <= names
 
 
-def test_without_matplotlib_there_is_a_page_without_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("without_matplotlib")
+def test_without_matplotlib_there_is_a_page_without_pictures(tmp_path: Path) -> None:
     """And it says what to install."""
-    find = importlib.util.find_spec
-
-    def absent(name: str, *rest: Any) -> Any:
-        return None if name == "matplotlib" else find(name, *rest)
-
-    monkeypatch.setattr(importlib.util, "find_spec", absent)
     assert publish(tmp_path, [study()]) == [tmp_path / "index.html"]
     content = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "python -m pip install" in content
