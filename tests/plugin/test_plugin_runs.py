@@ -219,7 +219,7 @@ def test_comparison_with_a_saved_run(project: Project) -> None:
 @pytest.mark.parametrize("option", [["-p", "no:benchmark"], ["--benchmark-disable"]])
 def test_pytest_benchmark_may_be_off(project: Project, option: list[str]) -> None:
     """All seeds train and the gate holds; only the recording is off."""
-    result = project(WIDE).runpytest_subprocess("--freeze-grid=none,emb", *option)
+    result = project(WIDE).runpytest_inprocess("--freeze-grid=none,emb", *option)
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["*[[]6/6[]] emb seed 44: test accuracy*", "none *baseline*"])
 
