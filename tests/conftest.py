@@ -15,7 +15,7 @@ from tiny import write_data, write_model
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Coverage counts what runs in the test processes: in those that tests start, importing torch takes a third longer by it.
+# Coverage counts what runs in the test processes: in those that they start, importing torch takes a third longer by it.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
 
