@@ -66,7 +66,8 @@ def longest_input(model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, ma
     if positions and _positions_follow_padding(model):
         # RoBERTa's family numbers positions from behind the padding id: that many of the last rows are out of reach.
         positions -= (getattr(config, "pad_token_id", None) or 0) + 1
-    limits = [limit for limit in (max_length, positions, tokenizer.model_max_length) if limit and limit < _NO_LIMIT]
+    # XLNet has positions without end, which its configuration calls -1.
+    limits = [one for one in (max_length, positions, tokenizer.model_max_length) if one and 0 < one < _NO_LIMIT]
     return min(limits, default=_DEFAULT_LENGTH)
 
 

@@ -116,7 +116,7 @@ class FrozenPart:
         for name, tensor in state.items():
             if name in self.names or not isinstance(tensor, torch.nn.Parameter):
                 digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-                digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+                digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         for name, split in splits.items():
             for column, values in sorted(split.fields.items()):
                 digest.update(f"{name} {column}".encode())

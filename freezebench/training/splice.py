@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
+_OTHER_OUTPUT = "its layers do not return hidden states of shape (batch, tokens, width)"
+
+
 class SpliceError(Exception):
     """A model whose layers cannot be left out: their outputs or inputs are not what is expected."""
 
@@ -154,7 +157,7 @@ def observed_form(model: torch.nn.Module, stack: str, inputs: dict[str, torch.Te
 
     Raises:
         SpliceError: If a layer returns something other than hidden states, or a tuple that begins with them, or tensors
-            beside them that later layers may need.
+            beside them that later layers may need; or if it works on other tokens than the batch has.
     """
     layers = list(model.get_submodule(stack).children())
     inside = {id(part) for layer in layers for part in layer.modules()}
@@ -177,8 +180,10 @@ def observed_form(model: torch.nn.Module, stack: str, inputs: dict[str, torch.Te
             handles.callback(module.register_forward_hook(keep).remove)
         with torch.no_grad():
             model(**inputs)
+    tokens = next(iter(inputs.values())).shape[:2]
     for output in outputs:
-        _hidden_output(output)
+        if _hidden_output(output).shape[:2] != tokens:
+            raise SpliceError(_OTHER_OUTPUT)
         if isinstance(output, tuple) and any(isinstance(rest, torch.Tensor) for rest in output[1:]):
             raise SpliceError("its layers return more than hidden states")
     if len(outputs) != len(layers):
@@ -249,7 +254,7 @@ def _with_hidden(output: Any, hidden: torch.Tensor) -> Any:
 def _hidden_output(output: Any) -> torch.Tensor:
     first = output[0] if type(output) is tuple and output else output
     if not (isinstance(first, torch.Tensor) and first.is_floating_point() and first.ndim == 3):  # noqa: PLR2004 - (B, T, H)
-        raise SpliceError("its layers do not return hidden states of shape (batch, tokens, width)")
+        raise SpliceError(_OTHER_OUTPUT)
     return first
 
 

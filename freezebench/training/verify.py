@@ -72,7 +72,7 @@ def verified(whole: Feed, part: FrozenPart, head: tuple[str, ...], depth: int, c
         cache: Where prefixes are kept.
 
     Raises:
-        SpliceError: If the model's layers cannot be left out, or leaving them out changes its scores.
+        SpliceError: If the model's layers cannot be left out, or leaving them out or padding changes its scores.
         PrefixMismatchError: If cached outputs are not what the model computes.
     """
     model, key = part.model, part.key(whole.splits)
@@ -83,6 +83,8 @@ def verified(whole: Feed, part: FrozenPart, head: tuple[str, ...], depth: int, c
     if (key, depth) in cache.checked:
         return whole.with_prefix(cache.prefix(part, depth, whole.splits, key), splices[cache.checked[key, depth]])
     with _at_rest(model), _noisy(model, head), torch.no_grad():
+        if not _padding_is_nothing(whole):
+            raise SpliceError("the scores of a sentence change with how far it is padded")
         samples = [_computed(whole, part, split, depth) for split in whole.splits]
         fitting = (
             number for number, one in enumerate(splices) if _spliced_agrees(whole, part, one, samples, first_only=False)
@@ -170,6 +172,13 @@ def _computed(whole: Feed, part: FrozenPart, split: str, depth: int) -> _Sample:
     with observed(part.model, part.stack, [depth]) as seen, autocast(part.precision, part.device):
         logits = whole.logits(inputs)
     return _Sample(split=split, indices=indices, hidden=seen[depth], logits=logits)
+
+
+def _padding_is_nothing(whole: Feed) -> bool:
+    """Return whether a sentence by itself has the scores that it has beside longer ones."""
+    indices = _chosen(whole.splits["train"], _NUM_SHAPED)
+    beside, alone = (whole.logits(_inputs(whole.batch("train", one), whole.model))[:1] for one in (indices, indices[:1]))
+    return _error(alone, beside) <= SCORES["float32"]
 
 
 def _spliced_agrees(whole: Feed, part: FrozenPart, splice: Splice, samples: list[_Sample], *, first_only: bool) -> bool:

@@ -65,13 +65,16 @@ def test_pairs_are_encoded_together(tiny_model: Path) -> None:
 
 
 def test_the_longest_input_respects_model_tokenizer_and_wish(tiny_model: Path) -> None:
-    """The smallest limit holds; RoBERTa's positions start behind its padding id."""
+    """The smallest limit holds; RoBERTa's positions start behind its padding id, XLNet's have no end."""
     model, tokenizer = _loaded(tiny_model)
     assert longest_input(model, tokenizer, None) == 64
     assert longest_input(model, tokenizer, 16) == 16
     roberta: Any = torch.nn.ModuleDict({"position_embeddings": torch.nn.Embedding(34, 4, padding_idx=1)})
     roberta.config = SimpleNamespace(max_position_embeddings=34, pad_token_id=1)
     assert longest_input(roberta, tokenizer, None) == 32
+    xlnet: Any = torch.nn.ModuleDict()
+    xlnet.config = SimpleNamespace(max_position_embeddings=-1)
+    assert longest_input(xlnet, tokenizer, None) == 64
     unlimited: Any = SimpleNamespace(model_max_length=int(1e30))
     assert longest_input(torch.nn.Linear(1, 1), unlimited, None) == 512
 

@@ -63,6 +63,8 @@ def _tiny(architecture: str, folder: Path) -> Path:
         },
         "modernbert": {**common, "cls_token_id": 2, "sep_token_id": 3, "bos_token_id": 2, "eos_token_id": 3},
         "roberta": {**common, "max_position_embeddings": 80},
+        "longformer": {**common, "attention_window": 4},
+        "xlnet": {"d_model": 16, "n_layer": 2, "n_head": 2, "d_inner": 24},
     }
     torch.manual_seed(1)
     config = AutoConfig.for_model(architecture, **size, **extra.get(architecture, common))
@@ -93,6 +95,30 @@ def test_cached_training_is_standard_training(
         assert standard.test
         assert cached.test.loss == pytest.approx(standard.test.loss, rel=1e-4)
     assert shuffled
+
+
+_OTHER_OUTPUT = "its layers do not return hidden states of shape (batch, tokens, width)"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "why"),
+    [
+        ("fnet", "the scores of a sentence change with how far it is padded"),  # Fourier's transform, over padding, too
+        ("longformer", _OTHER_OUTPUT),  # as many tokens as its windows need
+        ("xlnet", _OTHER_OUTPUT),  # (tokens, batch, width)
+    ],
+)
+def test_what_cannot_be_cached_trains_whole_and_says_why(
+    architecture: str, why: str, tmp_path: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The losses are those of the standard engine."""
+    model = _tiny(architecture, tmp_path / "model")
+    _in_standards_order(monkeypatch)
+    cached = run(_spec(model, tiny_data, freeze="emb+L0"))
+    standard = run(replace(cached.spec, protocol=replace(PROTOCOL, engine="standard")))
+    assert cached.warnings == (f"nothing is cached: {why}",)
+    assert cached.step_losses
+    assert cached.step_losses == pytest.approx(standard.step_losses, rel=1e-4)
 
 
 def _in_standards_order(monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -202,9 +228,11 @@ class _Layer(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.inner = torch.nn.Linear(16, 16)
+        self.scale = torch.nn.Parameter(torch.tensor(0.9))  # a parameter and a buffer without dimensions
+        self.register_buffer("num_batches_tracked", torch.tensor(3))
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = hidden + torch.tanh(self.inner(hidden))
+        out: torch.Tensor = hidden + self.scale * torch.tanh(self.inner(hidden))
         return out
 
 
