@@ -177,8 +177,10 @@ def _computed(whole: Feed, part: FrozenPart, split: str, depth: int) -> _Sample:
 def _padding_is_nothing(whole: Feed) -> bool:
     """Return whether a sentence by itself has the scores that it has beside longer ones."""
     indices = _chosen(whole.splits["train"], _NUM_SHAPED)
-    beside, alone = (whole.logits(_inputs(whole.batch("train", one), whole.model))[:1] for one in (indices, indices[:1]))
-    return _error(alone, beside) <= SCORES["float32"]
+    batches = (_inputs(whole.batch("train", some), whole.model) for some in (indices, indices[:1]))
+    beside, alone = (whole.logits(batch)[:1] for batch in batches)
+    is_exact = next(whole.model.parameters()).dtype is torch.float32
+    return _error(alone, beside) <= SCORES["float32" if is_exact else "bf16"]
 
 
 def _spliced_agrees(whole: Feed, part: FrozenPart, splice: Splice, samples: list[_Sample], *, first_only: bool) -> bool:
