@@ -86,11 +86,11 @@ def test_every_fault_has_its_ending(project: Project, faults: Callable[..., None
 def test_a_fresh_process_for_every_run(project: Project, faults: Callable[..., None], tmp_path: Path) -> None:
     """--freeze-isolate=run gives the figures of the kept worker, the frozen prefix computed once for all."""
     faults(emb_L0="exit")
-    session = project("max_drop=90, grid='none,emb,emb+L0', num_seeds=1, inconclusive='pass', engine='cached'")
+    session = project("max_drop=90, grid='all', num_seeds=1, inconclusive='pass', engine='cached'")
     kept = session.runpytest_subprocess(f"--freeze-report={tmp_path / 'kept'}")
     fresh = session.runpytest_subprocess("--freeze-isolate=run", f"--freeze-report={tmp_path / 'fresh'}")
     for result in (kept, fresh):
-        result.assert_outcomes(passed=2, failed=1)
+        result.assert_outcomes(passed=3, failed=1)
         result.stdout.fnmatch_lines(["*Frozen prefixes: computed in*"])
     fresh.stdout.fnmatch_lines(["*(1 pass for*"])
 
