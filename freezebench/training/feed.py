@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
@@ -13,6 +13,7 @@ from freezebench.training.batching import batches_by_tokens, logits_of
 from freezebench.training.blocks import Blocks
 from freezebench.training.first import FirstTokens
 from freezebench.training.inputs import BucketedBatches
+from freezebench.training.loader import FeedLoader
 from freezebench.training.precision import lengths_in, rows_at_once
 from freezebench.training.prefix import FrozenPart
 from freezebench.training.quick import QuickOps
@@ -121,7 +122,7 @@ class Feed:
 
     def batch(self, split: str, indices: torch.Tensor) -> Batch:
         """Return one padded batch of a split, with the prefix's outputs where they are cached."""
-        places, real = self.places(split, indices, first_only=self._first_only)
+        places, real = self.places(split, indices, first_only=self.first_only)
         batch = self.splits[split].batch(indices, places, real)
         if self.prefix is not None:
             batch[_HIDDEN] = self.prefix.rows(split, indices, places)
@@ -135,10 +136,10 @@ class Feed:
 
     def width(self, split: str, indices: torch.Tensor) -> int:
         """Return how many positions a batch of a split has."""
-        return 1 if self._first_only else self.splits[split].width(indices, self._multiple)
+        return 1 if self.first_only else self.splits[split].width(indices, self._multiple)
 
     @property
-    def _first_only(self) -> bool:
+    def first_only(self) -> bool:
         """Whether first tokens are all that is left to work on."""
         return self.prefix is not None and self.prefix.first_only
 
@@ -167,55 +168,10 @@ class Feed:
     def evaluation(self, split: str) -> Iterator[tuple[list[int], Batch]]:
         """Yield sentence numbers and batch, sentences of like length together."""
         lengths = self.splits[split].lengths
-        if self._first_only:
+        if self.first_only:
             lengths = torch.ones_like(lengths)
         for indices in batches_by_tokens(lengths, self._rows_at_once):
             yield indices.tolist(), self.batch(split, indices)
-
-
-class BatchShape(NamedTuple):
-    """A shape that batches have.
-
-    Attributes:
-        num_batches: How many batches have it.
-        num_positions: Positions of such a batch, padding included.
-        indices: The sentences of one of them.
-    """
-
-    num_batches: int
-    num_positions: int
-    indices: torch.Tensor
-
-
-class FeedLoader:
-    """The training batches of an epoch, to be iterated once per epoch."""
-
-    def __init__(self, feed: Feed, order: BucketedBatches) -> None:
-        self._feed, self._order, self._epoch = feed, order, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, counted from 0, that the next iteration yields."""
-        self._epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def shapes(self, num_epochs: int) -> list[BatchShape]:
-        """Return the shapes of so many epochs' batches, the most frequent first."""
-        found: dict[tuple[int, int], list[torch.Tensor]] = {}
-        for epoch in range(num_epochs):
-            for indices in self._order.epoch(epoch):
-                found.setdefault((len(indices), self._feed.width("train", indices)), []).append(indices)
-        shapes = [BatchShape(len(those), num * width, those[0]) for (num, width), those in found.items()]
-        return sorted(shapes, key=lambda shape: shape.num_batches, reverse=True)
-
-    def batch(self, indices: torch.Tensor) -> Batch:
-        """Return the batch of some training sentences."""
-        return self._feed.batch("train", indices)
-
-    def __iter__(self) -> Iterator[Batch]:
-        for indices in self._order.epoch(self._epoch):
-            yield self.batch(indices)
 
 
 def make_feed(

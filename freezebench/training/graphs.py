@@ -1,8 +1,8 @@
-"""CUDA graphs: the phases of a step are recorded once per shape of batch, then each is launched as a whole.
+"""Recorded steps: the phases of a step are recorded once per shape of batch, then each is launched as a whole.
 
-A GPU runs the kernels of a small encoder faster than a processor can launch them one by one. What is recorded is
-checked first: it must compute what the model computes. Where it cannot be recorded, steps run as they come, and it is
-said why.
+A GPU runs the kernels of a small encoder faster than a processor can launch them one by one, and a processor those of
+a head faster than Python can. What is recorded is checked first: it must compute what the model computes. Where it
+cannot be recorded, steps run as they come, and it is said why.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from freezebench.training.feed import FeedLoader
-from freezebench.training.precision import isolated_random_state, number_on, staged
+from freezebench.training.loader import FeedLoader
+from freezebench.training.precision import isolated_random_state, number_on, staged, synchronize
+from freezebench.training.replay import CpuTape, undrawn
 from freezebench.training.splice import in_train_mode
 from freezebench.training.tape import CudaTape, own_stream
 from freezebench.training.verify import SCORES
@@ -41,23 +42,25 @@ class NotRecordableError(Exception):
 
 @contextmanager
 def quickest(step: Step, batches: EpochLoader | FeedLoader, progress: Progress) -> Iterator[Step | RecordedStep]:
-    """Yield the quickest way to run a step's phases: recorded on a GPU, as they come elsewhere.
+    """Yield the quickest way to run a step's phases: recorded where launching them takes long, else as they come.
 
     What recording takes counts as warm-up.
     """
-    if step.job.device.type != "cuda" or not isinstance(batches, FeedLoader):
+    device = step.job.device
+    # Layers that learn on a CPU take longer than launching them, and cast their weights where Python sees a change.
+    if not isinstance(batches, FeedLoader) or (device.type == "cpu" and not batches.first_only):
         yield step
         return
-    with own_stream(step.job.device) as stream:
+    with own_stream(device) as stream:
         began = time.perf_counter()
-        recorded = RecordedStep(step, CudaTape(stream))
+        recorded = RecordedStep(step, CpuTape() if stream is None else CudaTape(stream))
         notes = []
         try:
             recorded.prepare(batches)
         except NotRecordableError as error:
-            notes.append(f"steps are not recorded as CUDA graphs, which would be faster: {error}")
+            notes.append(f"steps are not recorded, which would be faster: {error}")
             recorded.forget()
-        torch.cuda.synchronize(step.job.device)
+        synchronize(device)
         progress.warmed_up(time.perf_counter() - began, *notes)
         try:
             yield recorded
@@ -207,10 +210,12 @@ def _shape(batch: Batch) -> _Shape:
 
 @contextmanager
 def _as_errors() -> Iterator[None]:
-    """Turn what recording raises into one error."""
+    """Turn what recording raises into one error: what is wrong with the model will be told by steps as they come."""
     try:
         yield
-    except RuntimeError as error:
+    except NotRecordableError:
+        raise
+    except Exception as error:
         first = error.__context__ or error  # the model's own error comes before the one of the recording that it broke
         raise NotRecordableError(str(first).partition("\n")[0]) from error
 
@@ -222,7 +227,7 @@ def _depends_on_inputs_alone(step: Step, batch: Batch) -> None:
         NotRecordableError: If it does.
     """
     model = step.job.model
-    with isolated_random_state(step.job.device), in_train_mode(model), torch.no_grad():
+    with isolated_random_state(step.job.device), in_train_mode(model), torch.no_grad(), undrawn():
         step.job.train_mode()
         random_before, buffers = _host_random_state(), [buffer._version for buffer in model.buffers()]  # noqa: SLF001
         step.load(batch)

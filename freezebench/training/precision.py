@@ -89,12 +89,12 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def number_on(device: torch.device, number: float) -> float | torch.Tensor:
-    """Return a number that changes from step to step as a step on the device takes it: on a GPU it lies there.
+def number_on(device: torch.device, number: float) -> torch.Tensor:
+    """Return a number that changes from step to step as a step on the device takes it: it lies there.
 
-    A recorded step reads the same place again each time; a number of the host would be recorded with it.
+    A recorded step reads the same place again each time; a plain number would be recorded with it.
     """
-    return torch.tensor(number, device=device) if device.type == "cuda" else number
+    return torch.tensor(number, device=device, dtype=torch.float32 if device.type == "cuda" else torch.float64)
 
 
 def staged(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:

@@ -7,6 +7,7 @@ are not touched: their calls of ``torch.nn.functional`` are answered while a :cl
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from freezebench.training.attention import Attention, PaddingBias
 from freezebench.training.precision import INTEGERS_BY_SIZE
+from freezebench.training.replay import drawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,7 +45,10 @@ class MaskPool:
 
     def mask(self, shape: Sequence[int], p: float, dtype: torch.dtype) -> torch.Tensor:
         """Return a mask of 0 and 1 / (1 - p), so that a product with it keeps its mean; ``0 < p < 1``."""
-        num = int(np.prod(shape))
+        return drawn(shape, dtype, lambda: self._cut(shape, p, dtype))
+
+    def _cut(self, shape: Sequence[int], p: float, dtype: torch.dtype) -> torch.Tensor:
+        num = math.prod(shape)
         pool, left = self._pools.get((p, dtype), (torch.empty(0), 0))
         # A mask of long sentences has hundreds of millions of elements: some millions of places to start at are enough.
         if left <= 0 or len(pool) < num + min(num, _POOL // 2):

@@ -36,8 +36,14 @@ def _side_stream(device: torch.device) -> torch.cuda.Stream:
 
 
 @contextmanager
-def own_stream(device: torch.device) -> Iterator[torch.cuda.Stream]:
-    """Run a block's work on a stream of its own, as recording asks for, in order with what comes before and after."""
+def own_stream(device: torch.device) -> Iterator[torch.cuda.Stream | None]:
+    """Run a block's work on a stream of its own, as recording asks for, in order with what comes before and after.
+
+    Yields ``None`` where the device has no streams.
+    """
+    if device.type != "cuda":
+        yield None
+        return
     outer, stream = torch.cuda.current_stream(device), _side_stream(device)
     stream.wait_stream(outer)
     try:
@@ -45,6 +51,17 @@ def own_stream(device: torch.device) -> Iterator[torch.cuda.Stream]:
             yield stream
     finally:
         outer.wait_stream(stream)
+
+
+@contextmanager
+def as_if_recorded() -> Iterator[None]:
+    """Have a model think that it is recorded: transformers' leave out what looks at numbers to save work."""
+    asked = torch.cuda.is_current_stream_capturing
+    torch.cuda.is_current_stream_capturing = lambda: True
+    try:
+        yield
+    finally:
+        torch.cuda.is_current_stream_capturing = asked
 
 
 class CudaTape:
@@ -61,16 +78,14 @@ class CudaTape:
 
         A recording that fails leaves PyTorch's memory pools in disorder, so that it is found out before.
         """
-        asked = torch.cuda.is_current_stream_capturing
         mode = torch.cuda.get_sync_debug_mode()
-        torch.cuda.is_current_stream_capturing = lambda: True
         with warnings.catch_warnings(action="ignore"):  # of a prototype
             torch.cuda.set_sync_debug_mode("error")
         try:
-            yield
+            with as_if_recorded():
+                yield
         finally:
             torch.cuda.set_sync_debug_mode(mode)
-            torch.cuda.is_current_stream_capturing = asked
 
     def record(self, phase: Callable[[], object]) -> Callable[[], None]:
         """Record what a function launches; return how to launch it again."""

@@ -89,6 +89,7 @@ def test_cached_training_is_standard_training(
         spec = replace(cached.spec, protocol=replace(PROTOCOL, engine="standard"))
         standard = run(spec)
         assert not cached.warnings
+        assert cached.is_valid, cached.reason
         assert ("prefix_s" in cached.readings) is (freeze_text != "none")
         assert cached.step_losses == pytest.approx(standard.step_losses, rel=1e-4)
         assert cached.test

@@ -1,11 +1,9 @@
-"""Recorded steps: the same training as steps that run as they come. A tape of the CPU stands in for CUDA's."""
+"""Recorded steps: the same training as steps that run as they come, on the CPU's tape, which stands in for CUDA's."""
 
 from __future__ import annotations
 
-import copy
 import random
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,57 +16,34 @@ from freezebench.specs.run import Protocol
 from freezebench.tasks.data import Split
 from freezebench.training import graphs
 from freezebench.training.batching import encode
-from freezebench.training.feed import Feed, FeedLoader
+from freezebench.training.feed import Feed
 from freezebench.training.graphs import NotRecordableError, RecordedStep
 from freezebench.training.inputs import FlatSplit
+from freezebench.training.loader import FeedLoader
 from freezebench.training.progress import Job
+from freezebench.training.replay import CpuTape
 from freezebench.training.step import Step
 from tiny import sentences
 
 EPOCHS = 4
 
 
-class CpuTape:
-    """Does what CUDA's does: a recorded phase leaves no trace, and what is played writes where the recorded one did."""
+class Tape(CpuTape):
+    """Counts what is recorded and played."""
 
-    def __init__(self, step: Step) -> None:
-        self._step = step
+    def __init__(self) -> None:
         self.num_recorded = self.num_played = 0
-
-    def rehearsal(self) -> AbstractContextManager[None]:
-        """Nothing can go wrong here."""
-        return nullcontext()
 
     def record(self, phase: Callable[[], object]) -> Callable[[], None]:
         """Record a phase."""
-        step, before = self._step, self._state()
-        without = [parameter for parameter in step.parameters if parameter.grad is None]
-        phase()
-        made = [parameter for parameter in without if parameter.grad is not None]
-        self._restore(before)
-        batch, logits, loss = step._batch, step.logits, step._loss
         self.num_recorded += 1
+        play = super().record(phase)
 
-        def play() -> None:
-            for parameter in made:
-                parameter.grad = None  # written, not added to
-            step._batch = batch
-            phase()
+        def counted() -> None:
             self.num_played += 1
-            with torch.no_grad():
-                logits.copy_(step.logits)
-                loss.copy_(step._loss)
+            play()
 
-        return play
-
-    def _state(self) -> Any:
-        return [p.detach().clone() for p in self._step.parameters], copy.deepcopy(self._step.optimizer.state_dict())
-
-    @torch.no_grad()
-    def _restore(self, state: Any) -> None:
-        for parameter, before in zip(self._step.parameters, state[0], strict=True):
-            parameter.data.copy_(before)  # unseen by autograd, which is between two phases
-        self._step.optimizer.load_state_dict(state[1])
+        return counted
 
 
 def _job(folder: Path, num: int = 60, **protocol: Any) -> Job:
@@ -109,9 +84,9 @@ def _train(step: Any, job: Job) -> list[float]:
     return losses
 
 
-def _recorded(job: Job) -> tuple[RecordedStep, CpuTape, Step]:
+def _recorded(job: Job) -> tuple[RecordedStep, Tape, Step]:
     step = Step(job)
-    tape = CpuTape(step)
+    tape = Tape()
     return RecordedStep(step, tape), tape, step
 
 
@@ -181,13 +156,13 @@ def test_a_recording_that_plays_something_else_is_refused(tiny_model: Path) -> N
     job = _job(tiny_model)
     step = Step(job)
 
-    class Deaf(CpuTape):
+    class Deaf(Tape):
         def record(self, phase: Callable[[], object]) -> Callable[[], None]:
             super().record(phase)
             return lambda: None  # what was recorded stays as it was, whatever the inputs
 
     with pytest.raises(NotRecordableError, match="differs by"):
-        RecordedStep(step, Deaf(step)).prepare(_batches(job))
+        RecordedStep(step, Deaf()).prepare(_batches(job))
 
 
 def test_what_recording_raises_is_told(tiny_model: Path) -> None:
@@ -195,14 +170,14 @@ def test_what_recording_raises_is_told(tiny_model: Path) -> None:
     job = _job(tiny_model)
     step = Step(job)
 
-    class Broken(CpuTape):
+    class Broken(Tape):
         def record(self, _: Callable[[], object]) -> Callable[[], None]:
             try:
                 raise RuntimeError("the model waits for the device\nin its mask")
             finally:
                 raise RuntimeError("capture was invalidated")  # as CUDA's does
 
-    quick = RecordedStep(step, Broken(step))
+    quick = RecordedStep(step, Broken())
     with pytest.raises(NotRecordableError, match=r"^the model waits for the device$"):
         quick.prepare(_batches(job))
     quick.forget()
@@ -243,8 +218,8 @@ def test_few_steps_are_not_worth_a_recording(tiny_model: Path) -> None:
     assert tape.num_recorded in (0, 2 + 3)
 
 
-def test_on_a_processor_steps_run_as_they_come(tiny_model: Path) -> None:
-    """Nothing is recorded on a CPU."""
+def test_on_a_processor_layers_that_learn_run_as_they_come(tiny_model: Path) -> None:
+    """Only what is left of a step behind all layers is recorded on a CPU."""
     job = _job(tiny_model)
     step = Step(job)
     with graphs.quickest(step, job.batches(), None) as quick:  # type: ignore[arg-type]
