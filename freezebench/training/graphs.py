@@ -221,7 +221,9 @@ def _as_errors() -> Iterator[None]:
 
 
 def _depends_on_inputs_alone(step: Step, batch: Batch) -> None:
-    """Make sure that a forward pass draws no random numbers on the host and leaves buffers alone: neither is recorded.
+    """Make sure that a forward pass draws no random numbers on the host and leaves the model as it is.
+
+    Neither would be recorded.
 
     Raises:
         NotRecordableError: If it does.
@@ -229,13 +231,23 @@ def _depends_on_inputs_alone(step: Step, batch: Batch) -> None:
     model = step.job.model
     with isolated_random_state(step.job.device), in_train_mode(model), torch.no_grad(), undrawn():
         step.job.train_mode()
-        random_before, buffers = _host_random_state(), [buffer._version for buffer in model.buffers()]  # noqa: SLF001
+        random_before, before = _host_random_state(), _kept(model)
         step.load(batch)
         step.forward()
         if _host_random_state() != random_before:
             raise NotRecordableError("the model draws random numbers on the processor")
-        if [buffer._version for buffer in model.buffers()] != buffers:  # noqa: SLF001
-            raise NotRecordableError("the model changes its buffers in training")
+        if _kept(model) != before:
+            raise NotRecordableError("the model changes its buffers or attributes in training")
+
+
+def _kept(model: torch.nn.Module) -> tuple[object, ...]:
+    """Return what a model may keep from one forward pass to the next: versions of buffers, numbers and the like."""
+    versions = [buffer._version for buffer in model.buffers()]  # noqa: SLF001 - has no public name
+    plain = (bool, int, float, str)
+    return versions, [
+        [(name, value) for name, value in vars(module).items() if isinstance(value, plain)]
+        for module in model.modules()
+    ]
 
 
 def _host_random_state() -> tuple[bytes, object, bytes]:

@@ -207,6 +207,16 @@ def test_models_whose_buffers_change_are_refused(tiny_model: Path) -> None:
     assert float(job.model.steps) == 0  # type: ignore[arg-type]
 
 
+def test_models_that_count_their_passes_are_refused(tiny_model: Path) -> None:
+    """A recording would play the first pass again and again."""
+    job = _job(tiny_model, dropout=True)
+    job.model.passes = 0  # type: ignore[assignment]
+    _in_training(job, lambda: setattr(job.model, "passes", job.model.passes + 1))  # type: ignore[operator]
+    quick, _, _ = _recorded(job)
+    with pytest.raises(NotRecordableError, match="attributes"):
+        quick.prepare(_batches(job))
+
+
 def test_few_steps_are_not_worth_a_recording(tiny_model: Path) -> None:
     """A shape that comes a few times only runs as it comes, or is played with the same outcome."""
     job = _job(tiny_model, num=6)
