@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 _LONGEST_STRETCH = 100
 _FEWEST_STRETCHES = 4
+_NOT_NUMBERS = "a field does not have one number per token"
 
 
 class FlatSplit:
@@ -42,14 +45,12 @@ class FlatSplit:
             for example, length in zip(data.examples, lengths, strict=True)
             for name in names
         ):
-            raise ValueError("a field does not have one number per token")
+            raise ValueError(_NOT_NUMBERS)
         self.lengths = torch.tensor(lengths)
         self._longest = max(lengths)
         self.offsets = torch.cat([torch.zeros(1, dtype=torch.int64), self.lengths.cumsum(0)])
         self.labels = torch.tensor(data.labels)
-        self.fields = {
-            name: torch.tensor([number for example in data.examples for number in example[name]]) for name in names
-        }
+        self.fields = {name: _flat([example[name] for example in data.examples], sum(lengths)) for name in names}
         padding = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
         self.padding = {name: padding.get(name) or 0 for name in names}
         self._pads_left = tokenizer.padding_side == "left"
@@ -97,6 +98,18 @@ class FlatSplit:
         """Return a batch's fields, padded, each of shape (batch, longest sentence), and its labels."""
         batch = {name: torch.where(real, values[places], self.padding[name]) for name, values in self.fields.items()}
         return {**batch, "labels": self.labels[indices]}
+
+
+def _flat(rows: Sequence[Sequence[float]], num_numbers: int) -> torch.Tensor:
+    """Return numbers one row after the other: in a tenth of the time that a list of all of them takes.
+
+    Raises:
+        ValueError: If they are no numbers.
+    """
+    dtype = {bool: np.bool_, int: np.int64, float: np.float32}.get(type(next(chain.from_iterable(rows), 0)))
+    if dtype is None:
+        raise ValueError(_NOT_NUMBERS)
+    return torch.from_numpy(np.fromiter(chain.from_iterable(rows), dtype=dtype, count=num_numbers))
 
 
 class BucketedBatches:

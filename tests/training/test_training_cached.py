@@ -16,7 +16,7 @@ from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.tasks.layers import find_layers, freeze
 from freezebench.training import feed, loop, verify
-from freezebench.training.batching import encode
+from freezebench.training.batching import Encoded, encode
 from freezebench.training.block import Block
 from freezebench.training.feed import Feed, make_feed
 from freezebench.training.inputs import BucketedBatches, FlatSplit
@@ -418,6 +418,17 @@ def test_flat_batches_are_the_collators(tiny_model: Path) -> None:
         batch = flat.batch(indices, *flat.places(indices))
         assert set(batch) == set(expected)
         assert all(torch.equal(batch[name], expected[name]) for name in batch)
+
+
+def test_fields_without_one_number_per_token_are_refused(tiny_model: Path) -> None:
+    """Boxes, say, which document models have for every token, cannot be laid out flat."""
+    _, tokenizer = _loaded(tiny_model, "none")
+    ids = {"input_ids": [5, 6], "labels": 0}
+    weights = FlatSplit(Encoded(examples=({**ids, "weight": [0.5, 1.0]},), labels=(0,)), tokenizer).fields["weight"]
+    assert weights.tolist() == [0.5, 1.0]
+    for odd in ([[0, 0, 1, 1], [0, 0, 1, 1]], [1, 2, 3]):
+        with pytest.raises(ValueError, match="one number per token"):
+            FlatSplit(Encoded(examples=({**ids, "bbox": odd},), labels=(0,)), tokenizer)
 
 
 def test_the_loss_trace_is_pinned(tiny_model: Path, tiny_data: Path) -> None:
