@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -76,8 +75,6 @@ class Splice:
         self._model = model
         self._layers = list(model.get_submodule(stack).children())
         self.depth, self._form = depth, form
-        # Filled again in every pass: to make such an output anew takes longer than a small head's products.
-        self._ending = copy.copy(form.ending) if isinstance(form.ending, dict) else form.ending
         self._hidden: torch.Tensor | None = None
         self._open = ExitStack()
 
@@ -128,7 +125,7 @@ class Splice:
 
     def _end(self, *_: Any, **__: Any) -> Any:
         """Stand in for everything up to the last layer, masks included."""
-        return _with_hidden(self._ending, self._given())
+        return _with_hidden(self._form.ending, self._given())
 
     def _enter(self, _: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """Put the hidden states into the call of the first layer that remains."""
@@ -246,14 +243,11 @@ def _tensors(output: Any) -> list[int] | None:
 
 
 def _with_hidden(output: Any, hidden: torch.Tensor) -> Any:
-    """Return what a module returned, a mapping itself, other hidden states in the place of its one tensor."""
+    """Return what a module returned, other hidden states in the place of its one tensor."""
     if isinstance(output, torch.Tensor):
         return hidden
     if isinstance(output, dict):
-        for name, value in output.items():
-            if value is not None:
-                output[name] = hidden
-        return output
+        return type(output)(**{name: value if value is None else hidden for name, value in output.items()})
     return tuple(value if value is None else hidden for value in output)
 
 
