@@ -83,7 +83,8 @@ def verified(whole: Feed, part: FrozenPart, head: tuple[str, ...], depth: int, c
     if (key, depth) in cache.checked:
         return whole.with_prefix(cache.prefix(part, depth, whole.splits, key), splices[cache.checked[key, depth]])
     with _at_rest(model), _noisy(model, head), torch.no_grad():
-        if not _padding_is_nothing(whole):
+        is_known = any(one == key for one, _ in cache.checked)  # padding is no matter of depth
+        if not is_known and not _padding_is_nothing(whole):
             raise SpliceError("the scores of a sentence change with how far it is padded")
         samples = [_computed(whole, part, split, depth) for split in whole.splits]
         fitting = (
