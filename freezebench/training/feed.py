@@ -17,6 +17,7 @@ from freezebench.training.loader import FeedLoader
 from freezebench.training.precision import lengths_in, rows_at_once
 from freezebench.training.prefix import FrozenPart
 from freezebench.training.quick import QuickOps
+from freezebench.training.room import NoRoomError
 from freezebench.training.rows import used_rows
 from freezebench.training.splice import SpliceError
 from freezebench.training.verify import blocks_agree, first_agrees, forms_of, rows_agree, verified
@@ -226,6 +227,8 @@ def make_feed(
         feed = verified(whole, part, layers.head, freeze.num_frozen_layers, cache)
     except SpliceError as error:
         return whole.warned(f"nothing is cached: {error}")
+    except NoRoomError as error:
+        return whole.warned(f"nothing is cached for {freeze}: {error}")
     return feed.warned(*cache.take_notes())
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import mmap
-import tempfile
 import time
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
@@ -16,9 +14,11 @@ import transformers
 
 from freezebench.training.batching import batches_by_tokens
 from freezebench.training.precision import autocast, rows_at_once
+from freezebench.training.room import NoRoomError, Room, release
 from freezebench.training.splice import EnoughError, observed
 
 if TYPE_CHECKING:
+    import mmap
     from collections.abc import Callable, Iterable, Mapping
 
     from freezebench.specs.run import Precision
@@ -57,7 +57,7 @@ class Prefix:
 
     def release(self) -> None:
         """Let mapped files leave this process's resident memory; what was written stays in the file."""
-        _release(self.maps)
+        release(self.maps)
 
     def rows(self, split: str, indices: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
         """Return the hidden states of one padded batch, shape (batch, tokens, width)."""
@@ -142,8 +142,7 @@ class PrefixCache:
             limit_bytes: The limit.
             folder: Where outputs are kept from session to session; ``None``: nowhere.
         """
-        self._limit = limit_bytes
-        self._used = 0
+        self._room = Room(limit_bytes)
         self._kept: dict[str, Prefix] = {}
         self._depths: set[int] = set()
         self._folder = folder
@@ -163,6 +162,9 @@ class PrefixCache:
             depth: Number of frozen layers; 0 for the embeddings alone.
             splits: The data, by name.
             key: What :meth:`FrozenPart.key` says of them.
+
+        Raises:
+            NoRoomError: If there is no room for them.
         """
         self.num_uses += 1
         if f"{key}-{depth}" not in self._kept and self._folder is not None:
@@ -171,7 +173,7 @@ class PrefixCache:
             return self._kept[f"{key}-{depth}"]
         began = time.perf_counter()
         wanted = {one for one in self._depths | {depth} if one <= part.num_layers and f"{key}-{one}" not in self._kept}
-        made = self._run(part, sorted(wanted), splits)
+        made = self._made(part, depth, wanted, splits)
         seconds = time.perf_counter() - began
         for one, prefix in made.items():
             self._kept[f"{key}-{one}"] = prefix
@@ -187,10 +189,18 @@ class PrefixCache:
             self._folder.notes.clear()
         return notes
 
+    def _made(
+        self, part: FrozenPart, depth: int, wanted: set[int], splits: Mapping[str, FlatSplit]
+    ) -> dict[int, Prefix]:
+        """Return the hidden states at all wanted depths, or where there is no room for them at one depth alone."""
+        if wanted != {depth}:
+            with suppress(NoRoomError):
+                return self._run(part, sorted(wanted), splits)
+        return self._run(part, [depth], splits)
+
     @torch.no_grad()
     def _run(self, part: FrozenPart, depths: list[int], splits: Mapping[str, FlatSplit]) -> dict[int, Prefix]:
         """Compute the hidden states at several depths in one pass."""
-        self.num_passes += 1
         num_tokens = rows_at_once(part.device)
         dtype = torch.bfloat16 if part.precision == "bf16" else torch.float32
         last = part.num_layers
@@ -201,7 +211,11 @@ class PrefixCache:
         was_training = part.model.training
         part.model.eval()
         try:
-            with observed(part.model, part.stack, depths, only=True) as seen, blocks or nullcontext():
+            with (
+                observed(part.model, part.stack, depths, only=True) as seen,
+                blocks or nullcontext(),
+                self._room.given_back_on_failure(),
+            ):
                 for name, split in splits.items():
                     for number, indices in enumerate(batches_by_tokens(split.lengths, num_tokens)):
                         places, real = split.places(indices)
@@ -211,29 +225,13 @@ class PrefixCache:
                             part.model(**{column: tensor.to(part.device) for column, tensor in batch.items()})
                         rows = _Rows.of(indices, places, real, split.first(real))
                         for depth, draft in made.items():
-                            draft.add(name, split, seen[depth], rows, self._room)
+                            draft.add(name, seen[depth], rows, splits, self._room)
                             if number % _BATCHES_IN_MEMORY == 0:
-                                _release(draft.maps)
+                                release(draft.maps)
         finally:
             part.model.train(was_training)
+        self.num_passes += 1
         return {depth: draft.done() for depth, draft in made.items()}
-
-    def _room(self, shape: tuple[int, int], dtype: torch.dtype, maps: list[mmap.mmap]) -> torch.Tensor:
-        """Return room for hidden states: memory up to the limit, then a file, whose map is added to ``maps``."""
-        num_bytes = shape[0] * shape[1] * dtype.itemsize
-        if self._used + num_bytes <= self._limit:
-            self._used += num_bytes
-            return torch.empty(shape, dtype=dtype)
-        # The file has no name, so that nothing is left behind whatever ends this process; the map keeps it alive.
-        with tempfile.TemporaryFile(prefix="freezebench-prefix-") as file:
-            file.truncate(num_bytes)
-            maps.append(mmap.mmap(file.fileno(), num_bytes))
-        return torch.frombuffer(maps[-1], dtype=dtype).view(shape)
-
-
-def _release(maps: Iterable[mmap.mmap]) -> None:
-    for one in maps:
-        one.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,17 +262,20 @@ class _Draft:
     hidden: dict[str, torch.Tensor] = field(default_factory=dict)
     maps: list[mmap.mmap] = field(default_factory=list)
 
-    def add(
-        self, name: str, split: FlatSplit, seen: torch.Tensor, rows: _Rows, room: Callable[..., torch.Tensor]
-    ) -> None:
-        """Keep the hidden states of one batch, shape (batch, tokens or 1, width)."""
+    def add(self, name: str, seen: torch.Tensor, rows: _Rows, splits: Mapping[str, FlatSplit], room: Room) -> None:
+        """Keep the hidden states of one batch of a split, shape (batch, tokens or 1, width).
+
+        Raises:
+            NoRoomError: At the first batch, if there is no room for all splits.
+        """
         taken, targets = rows.first if self.first_only else rows.every
         if seen.shape[1] == 1:  # the layer went on with first tokens only
             taken = torch.arange(len(seen))
         states = seen.flatten(0, 1).index_select(0, taken.to(seen.device)).to("cpu", self.dtype)
-        if name not in self.hidden:
-            num = len(split) if self.first_only else len(split.fields["input_ids"])
-            self.hidden[name] = room((num, states.shape[-1]), self.dtype, self.maps)
+        if not self.hidden:
+            for one, split in splits.items():
+                num = len(split) if self.first_only else len(split.fields["input_ids"])
+                self.hidden[one] = room.take((num, states.shape[-1]), self.dtype, self.maps)
         self.hidden[name][targets] = states
 
     def done(self) -> Prefix:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -173,6 +176,57 @@ def test_spilling_to_disk_changes_nothing(tiny_model: Path, tiny_data: Path) -> 
         assert kept.test == spilled.test
         assert kept.readings["prefix_bytes"].source == "memory"
         assert spilled.readings["prefix_bytes"].source == "memory-mapped file"
+
+
+def _disk_of(num_bytes: int, code: int) -> Callable[[int, int, int], None]:
+    """Return what takes room on a disk that has no more than this left, and says so by an error code."""
+    left = [num_bytes]
+
+    def take(_: int, __: int, size: int) -> None:
+        if size > left[0]:
+            raise OSError(code, os.strerror(code))
+        left[0] -= size
+
+    return take
+
+
+def test_a_full_disk_ends_no_run(tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The frozen layers run in every step, by the same rules, and a warning says why; a write would end the process."""
+    spec = _spec(tiny_model, tiny_data, freeze="emb+L0")
+    expected = run(spec)
+    monkeypatch.setattr(os, "posix_fallocate", _disk_of(0, errno.ENOSPC))
+    shelf = DataShelf(cache_bytes=0)
+    record = run(spec, shelf=shelf)
+    assert shelf.prefixes.num_passes == 0
+    (warning,) = (one for one in record.warnings if "nothing is cached" in one)
+    assert "for emb+L0: " in warning
+    assert "No space left on device" in warning
+    assert "set TMPDIR to another folder, or raise --freeze-cache-memory" in warning
+    assert record.step_losses == pytest.approx(expected.step_losses, abs=1e-4)
+
+
+def test_what_has_room_is_cached(tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All depths together may find none where the head's vectors do; what a failed pass took is free again."""
+    shelf = DataShelf()
+    run(_spec(tiny_model, tiny_data, freeze="emb"), shelf=shelf)
+    (flat,) = shelf.flat_splits()
+    monkeypatch.setattr(os, "posix_fallocate", _disk_of(0, errno.ENOSPC))
+    shelf = DataShelf(cache_bytes=len(flat["train"].fields["input_ids"]) * 16 * 4)
+    shelf.expect(["emb", "emb+L0-1"])
+    head, emb = (run(_spec(tiny_model, tiny_data, freeze=freeze), shelf=shelf) for freeze in ("emb+L0-1", "emb"))
+    assert head.readings["prefix_bytes"].source == "memory"
+    assert not head.warnings
+    assert any("nothing is cached for emb: " in one for one in emb.warnings)
+    assert (shelf.prefixes.num_passes, shelf.prefixes.num_uses) == (1, 2)
+
+
+def test_file_systems_without_reservations_are_used(
+    tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They cannot be asked whether there is room."""
+    monkeypatch.setattr(os, "posix_fallocate", _disk_of(0, errno.EOPNOTSUPP))
+    record = run(_spec(tiny_model, tiny_data, freeze="emb+L0"), shelf=DataShelf(cache_bytes=0))
+    assert record.readings["prefix_bytes"].source == "memory-mapped file"
 
 
 def _flat(model: torch.nn.Module, tokenizer: Any, num: int = 24) -> dict[str, FlatSplit]:
