@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEFAULT_FOLDER_BYTES = 10 * 2**30
-_SUFFIX = ".safetensors"
+# Nothing else in the folder is ours to remove.
+_NAME = "freezebench-prefix-{key}-{depth}.safetensors"
+_OURS = _NAME.format(key="*", depth="*")
 
 
 class PrefixFolder:
@@ -38,14 +40,17 @@ class PrefixFolder:
         """Return the kept prefixes of one key by key and depth; a damaged file is removed and left out."""
         found = {}
         for depth in depths:
-            path = self._folder / f"{key}-{depth}{_SUFFIX}"
-            if not path.is_file():
-                continue
+            path = self._folder / _NAME.format(key=key, depth=depth)
             try:
+                if not path.is_file():
+                    continue
                 found[f"{key}-{depth}"] = _read(path)
-            except (OSError, SafetensorError, KeyError, ValueError) as error:
+            except OSError as error:
+                self.notes.append(f"the cached prefix {path} cannot be read ({error}): it is computed anew")
+            except (SafetensorError, KeyError, ValueError) as error:
                 self.notes.append(f"the cached prefix {path} is damaged ({error}): it is removed and computed anew")
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
             else:
                 with contextlib.suppress(OSError):
                     os.utime(path)  # used now: the last one to be removed
@@ -55,7 +60,7 @@ class PrefixFolder:
         """Keep a prefix, complete or not at all; where the folder cannot be written, say so and go on."""
         if prefix.num_bytes > self._limit:
             return
-        path = self._folder / f"{key}-{depth}{_SUFFIX}"
+        path = self._folder / _NAME.format(key=key, depth=depth)
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -74,8 +79,9 @@ class PrefixFolder:
                 draft.unlink(missing_ok=True)
 
     def _make_room(self, num_bytes: int) -> None:
-        """Remove the files whose last use is longest ago until there is room."""
-        files = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self._folder.glob(f"*{_SUFFIX}"))
+        """Remove the files whose last use is longest ago until there is room, those of killed sessions like others."""
+        paths = [*self._folder.glob(_OURS), *self._folder.glob(f".{_OURS}.*")]
+        files = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in paths)
         total = sum(size for _, size, _ in files)
         for _, size, path in files:
             if total + num_bytes <= self._limit:

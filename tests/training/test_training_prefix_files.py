@@ -11,6 +11,7 @@ import torch
 from freezebench.runs.experiment import run
 from freezebench.runs.shelf import DataShelf
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.training import prefix_files
 from freezebench.training.prefix import Prefix
 from freezebench.training.prefix_files import PrefixFolder
 
@@ -31,7 +32,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert list(found) == ["key-3"]
     assert torch.equal(found["key-3"].hidden["train"], _prefix().hidden["train"])
     assert found["key-3"].first_only
-    assert found["key-3"].where == str(tmp_path / "new" / "key-3.safetensors")
+    assert found["key-3"].where == str(tmp_path / "new" / "freezebench-prefix-key-3.safetensors")
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "noise"])
@@ -39,7 +40,7 @@ def test_damaged_files_are_removed(tmp_path: Path, damage: str) -> None:
     """One wrong bit is enough: the file goes, a note says so, nothing else happens."""
     folder = PrefixFolder(tmp_path)
     folder.write("key", 3, _prefix())
-    path = tmp_path / "key-3.safetensors"
+    path = tmp_path / "freezebench-prefix-key-3.safetensors"
     whole = path.read_bytes()
     changed = {"flip": whole[:-1] + bytes([whole[-1] ^ 1]), "cut": whole[:-9], "empty": b"", "noise": os.urandom(200)}
     path.write_bytes(changed[damage])
@@ -53,13 +54,47 @@ def test_the_least_recently_used_makes_room(tmp_path: Path) -> None:
     folder = PrefixFolder(tmp_path)
     for depth in range(3):
         folder.write("key", depth, _prefix(depth))
-        os.utime(tmp_path / f"key-{depth}.safetensors", (depth, depth))
+        os.utime(tmp_path / f"freezebench-prefix-key-{depth}.safetensors", (depth, depth))
     folder.read("key", [0])
-    size = (tmp_path / "key-0.safetensors").stat().st_size
+    size = (tmp_path / "freezebench-prefix-key-0.safetensors").stat().st_size
     PrefixFolder(tmp_path, 2 * size + 80).write("key", 3, _prefix())
-    assert sorted(path.name[:5] for path in tmp_path.iterdir()) == ["key-0", "key-2", "key-3"]
+    assert sorted(path.stem[-5:] for path in tmp_path.iterdir()) == ["key-0", "key-2", "key-3"]
     PrefixFolder(tmp_path, 10).write("key", 4, _prefix())
-    assert not (tmp_path / "key-4.safetensors").exists()
+    assert not (tmp_path / "freezebench-prefix-key-4.safetensors").exists()
+
+
+def test_files_of_others_are_theirs(tmp_path: Path) -> None:
+    """Whatever the limit: the folder may hold a model, too."""
+    (tmp_path / "model.safetensors").write_bytes(bytes(1000))
+    PrefixFolder(tmp_path, 100).write("key", 3, _prefix())
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "freezebench-prefix-key-3.safetensors",
+        "model.safetensors",
+    ]
+
+
+def test_what_a_killed_session_left_makes_room(tmp_path: Path) -> None:
+    """A file that was never finished counts and goes like any other."""
+    left = tmp_path / ".freezebench-prefix-key-2.safetensors.123"
+    left.write_bytes(bytes(1000))
+    PrefixFolder(tmp_path, 2000).write("key", 3, _prefix())
+    assert left.exists()
+    PrefixFolder(tmp_path, 1000).write("key", 4, _prefix())
+    assert not left.exists()
+
+
+def test_a_file_that_cannot_be_read_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be somebody else's; the session goes on."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    folder = PrefixFolder(tmp_path)
+    folder.write("key", 3, _prefix())
+    monkeypatch.setattr(prefix_files, "safe_open", refuse)
+    assert folder.read("key", [3]) == {}
+    assert "cannot be read" in folder.notes[0]
+    assert (tmp_path / "freezebench-prefix-key-3.safetensors").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
