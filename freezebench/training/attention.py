@@ -1,11 +1,13 @@
 """Attention with dropout on a CPU, in as few passes over the scores as it needs, forward and backward.
 
 PyTorch composes it of a dozen operations, each with an intermediate tensor that backward keeps. Here backward keeps the
-weights alone, in the number format of the values (as fused attention on GPUs does), and computes the rest again.
+weights alone, in the number format of the values (as fused attention on GPUs does), and computes the rest again; those
+of long sentences are computed again, too. Scores are worked on in pieces that stay in the processor's caches.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,6 +16,10 @@ from torch.autograd.function import once_differentiable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# Scores that a thread works on at once: with what is made of them, they fit its caches.
+_AT_ONCE = 2**18
+# More weights than these take longer to write and to read again than to compute again (and memory in every layer).
+_KEPT = 2**23
 # PyTorch's softmax gradient in bf16 is quick for rows that fill a vector.
 _VECTOR = 32
 
@@ -78,18 +84,11 @@ class Attention(torch.autograd.Function):
         """
         shape = (*query.shape[:-1], key.shape[-2])
         query, key, value = (_flat(tensor) for tensor in (query, key, value))
-        if mask is None or bias is not None:
-            attended, weights = attend(query, key, value, bias, keep, scale)
-        else:
-            scores = _product(query, key.mT, scale)
-            lowest = torch.finfo(scores.dtype).min
-            if mask.dtype == torch.bool:
-                scores.view(shape).masked_fill_(~mask, lowest)
-            else:
-                # The lowest number of a wider format is -inf in this one, and rows of nothing else would become NaN.
-                scores.view(shape).add_(mask.to(scores.dtype).clamp(min=lowest))
-            attended, weights = _weighed(scores, value, keep)
-        ctx.save_for_backward(query, key, value, weights, keep)
+        mask = None if mask is None or bias is not None else mask.expand(shape)
+        attended, weights = attend(query, key, value, bias, keep, scale, mask)
+        if weights is not None:
+            bias = mask = None
+        ctx.save_for_backward(query, key, value, weights, keep, bias, mask)
         ctx.shape, ctx.scale = shape, scale
         return attended.view(*shape[:-1], value.shape[-1])
 
@@ -97,9 +96,9 @@ class Attention(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Return the gradients of query, key and value."""
-        query, key, value, weights, keep = ctx.saved_tensors
+        query, key, value, weights, keep, bias, mask = ctx.saved_tensors
         parts = [torch.empty_like(one) for one in (query, key, value)]
-        attend_backward(_flat(gradient), query, key, value, weights, keep, ctx.scale, out=parts)
+        attend_backward(_flat(gradient), query, key, value, weights, keep, bias, ctx.scale, mask, out=parts)
         return (*(_unflat(part, ctx.shape) for part in parts), None, None, None, None)
 
 
@@ -110,8 +109,11 @@ def attend(  # noqa: PLR0917 - as the operations take them
     bias: torch.Tensor | None,
     keep: torch.Tensor | None,
     scale: float,
-) -> tuple[torch.Tensor, torch.Tensor]:
+    mask: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Return the attended values, shape (batch x heads, queries, width of a head), and the attention's weights.
+
+    The weights are ``None`` where there are so many that backward does better to compute them again.
 
     Args:
         query: Shape (batch x heads, queries, width of a head).
@@ -120,9 +122,20 @@ def attend(  # noqa: PLR0917 - as the operations take them
         bias: What to add to the scores, shape (batch x heads, 1, keys).
         keep: Dropout's factors, shape (batch x heads, queries, keys).
         scale: Factor of the scores.
+        mask: What to add to the scores, or where to look if boolean, shape (batch, heads, queries, keys).
     """
-    scores = _product(query, key.mT, scale) if bias is None else torch.baddbmm(bias, query, key.mT, alpha=scale)
-    return _weighed(scores, value, keep)
+    shape = (*query.shape[:-1], key.shape[-2])
+    attended = value.new_empty(*query.shape[:-1], value.shape[-1])
+    pieces = _pieces(shape)
+    weights = value.new_empty(shape) if len(pieces) > 1 and math.prod(shape) <= _KEPT else None
+    for rows in pieces:
+        into, asks, answers, values = _cut(rows, attended, query, key, value)
+        kept, hides = _cut(rows, keep, bias)
+        made = _weights(asks, answers, hides, scale, mask, rows)
+        torch.bmm(dropped(made, kept), values, out=into)
+        if weights is not None:
+            weights[rows] = made
+    return attended, made if len(pieces) == 1 else weights
 
 
 def attend_backward(  # noqa: PLR0917 - what forward kept, in its order
@@ -130,18 +143,25 @@ def attend_backward(  # noqa: PLR0917 - what forward kept, in its order
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    weights: torch.Tensor,
+    weights: torch.Tensor | None,
     keep: torch.Tensor | None,
+    bias: torch.Tensor | None,
     scale: float,
+    mask: torch.Tensor | None = None,
     *,
     out: Sequence[torch.Tensor],
 ) -> None:
     """Write the gradients of query, key and value, each in the shape that :func:`attend` takes, into ``out``."""
-    of_query, of_key, of_value = out
-    torch.bmm(dropped(weights, keep).mT, gradient, out=of_value)
-    of_scores = softmax_gradient(torch.bmm(gradient, value.mT), weights, keep)
-    _product(of_scores, key, scale, out=of_query)
-    _product(of_scores.mT, query, scale, out=of_key)
+    for rows in _pieces((*query.shape[:-1], key.shape[-2])):
+        back, asks, answers, values = _cut(rows, gradient, query, key, value)
+        made, kept, hides = _cut(rows, weights, keep, bias)
+        if made is None:
+            made = _weights(asks, answers, hides, scale, mask, rows)
+        of_query, of_key, of_value = _cut(rows, *out)
+        torch.bmm(dropped(made, kept).mT, back, out=of_value)
+        of_scores = softmax_gradient(torch.bmm(back, values.mT), made, kept)
+        _product(of_scores, answers, scale, out=of_query)
+        _product(of_scores.mT, asks, scale, out=of_key)
 
 
 def weights_of(scores: torch.Tensor) -> torch.Tensor:
@@ -171,9 +191,39 @@ def softmax_gradient(gradient: torch.Tensor, weights: torch.Tensor, keep: torch.
     return of_scores.to(dtype)
 
 
-def _weighed(scores: torch.Tensor, value: torch.Tensor, keep: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-    weights = weights_of(scores)
-    return torch.bmm(dropped(weights, keep), value), weights
+def _pieces(shape: Sequence[int]) -> list[slice]:
+    """Return which of the rows (batch x heads) of scores to work on together."""
+    num_rows = shape[0]
+    num_pieces = max(1, math.prod(shape) // (_AT_ONCE * torch.get_num_threads()))
+    size = max(1, -(-num_rows // num_pieces))
+    return [slice(start, min(start + size, num_rows)) for start in range(0, num_rows, size)]
+
+
+def _cut(rows: slice, *tensors: Any) -> tuple[Any, ...]:
+    """Return some rows of tensors, ``None`` for ``None``; all rows are the tensors themselves, which takes no time."""
+    return tuple(one if one is None or rows == slice(0, len(one)) else one[rows] for one in tensors)
+
+
+def _weights(  # noqa: PLR0917 - as of attend
+    query: torch.Tensor,
+    key: torch.Tensor,
+    bias: torch.Tensor | None,
+    scale: float,
+    mask: torch.Tensor | None,
+    rows: slice,
+) -> torch.Tensor:
+    """Return the attention's weights of some rows; arguments as of :func:`attend`, the mask of all rows."""
+    scores = _product(query, key.mT, scale) if bias is None else torch.baddbmm(bias, query, key.mT, alpha=scale)
+    if mask is not None:
+        numbers = torch.arange(rows.start, rows.stop)
+        part = mask[numbers // mask.shape[1], numbers % mask.shape[1]]
+        lowest = torch.finfo(scores.dtype).min
+        if part.dtype == torch.bool:
+            scores.masked_fill_(~part, lowest)
+        else:
+            # The lowest number of a wider format is -inf in this one, and rows of nothing else would become NaN.
+            scores.add_(part.to(scores.dtype).clamp(min=lowest))
+    return weights_of(scores)
 
 
 def _product(left: torch.Tensor, right: torch.Tensor, scale: float, *, out: torch.Tensor | None = None) -> torch.Tensor:

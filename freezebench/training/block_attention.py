@@ -33,16 +33,18 @@ class AllQueries(NamedTuple):
         query: Shape (batch x heads, tokens, width of a head).
         key: Like ``query``.
         value: Like ``query``.
-        weights: The attention's weights, shape (batch x heads, tokens, tokens).
+        weights: The attention's weights, shape (batch x heads, tokens, tokens); ``None``: they are computed again.
         keep: Dropout's factors of the weights.
+        bias: What is added to the scores, shape (batch x heads, 1, tokens).
     """
 
     inputs: Tensor
     query: Tensor
     key: Tensor
     value: Tensor
-    weights: Tensor
+    weights: Tensor | None
     keep: Tensor | None
+    bias: Tensor | None
 
     @classmethod
     def attend(  # noqa: PLR0917 - as the layer has them
@@ -63,7 +65,7 @@ class AllQueries(NamedTuple):
         query, key, value = made.permute(2, 0, 3, 1, 4).reshape(3, batch * heads, -1, width // heads)
         attended, weights = attend(query, key, value, bias, keep, shape.scale)
         rows = attended.view(batch, heads, -1, width // heads).transpose(1, 2).reshape(-1, width)
-        return rows, cls(inputs, query, key, value, weights, keep)
+        return rows, cls(inputs, query, key, value, weights, keep, bias)
 
     def gradients(
         self, of_attended: Tensor, of_going: Tensor, shape: Shape, casts: Casts, learns: Sequence[bool]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from freezebench.training import attention
 from freezebench.training.attention import Attention, PaddingBias
 
 
@@ -30,8 +31,15 @@ def _inputs(queries: int, keys: int, dtype: torch.dtype) -> list[torch.Tensor]:
 @pytest.mark.parametrize(("queries", "keys"), [(9, 9), (16, 16), (1, 11)])
 @pytest.mark.parametrize("kind", ["none", "padding", "by query", "added"])
 @pytest.mark.parametrize("drops", [False, True])
-def test_results_and_gradients(kind: str, queries: int, keys: int, drops: bool, dtype: torch.dtype) -> None:
-    """They agree for every kind of mask, number format and shape, with and without dropout."""
+@pytest.mark.parametrize("length", ["short", "kept in pieces", "computed again"])
+def test_results_and_gradients(  # noqa: PLR0917 - as pytest gives them
+    kind: str, queries: int, keys: int, drops: bool, dtype: torch.dtype, length: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They agree for every kind of mask, number format and shape, with and without dropout, in pieces and at once."""
+    if length != "short":
+        # Four of six rows at once, so that the last piece is a smaller one.
+        monkeypatch.setattr(attention, "_AT_ONCE", -(-4 * queries * keys // torch.get_num_threads()))
+        monkeypatch.setattr(attention, "_KEPT", 10**6 if length == "kept in pieces" else 0)
     real = (torch.arange(keys) < torch.tensor([keys, 4, 1])[:, None])[:, None, None, :]
     by_query = real.expand(3, 1, queries, keys).clone()
     by_query[0, 0, 0, -1] = False
