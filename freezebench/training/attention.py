@@ -129,8 +129,7 @@ def attend(  # noqa: PLR0917 - as the operations take them
     pieces = _pieces(shape)
     weights = value.new_empty(shape) if len(pieces) > 1 and math.prod(shape) <= _KEPT else None
     for rows in pieces:
-        into, asks, answers, values = _cut(rows, attended, query, key, value)
-        kept, hides = _cut(rows, keep, bias)
+        into, asks, answers, values, kept, hides = _cut(rows, attended, query, key, value, keep, bias)
         made = _weights(asks, answers, hides, scale, mask, rows)
         torch.bmm(dropped(made, kept), values, out=into)
         if weights is not None:
@@ -153,8 +152,7 @@ def attend_backward(  # noqa: PLR0917 - what forward kept, in its order
 ) -> None:
     """Write the gradients of query, key and value, each in the shape that :func:`attend` takes, into ``out``."""
     for rows in _pieces((*query.shape[:-1], key.shape[-2])):
-        back, asks, answers, values = _cut(rows, gradient, query, key, value)
-        made, kept, hides = _cut(rows, weights, keep, bias)
+        back, asks, answers, values, made, kept, hides = _cut(rows, gradient, query, key, value, weights, keep, bias)
         if made is None:
             made = _weights(asks, answers, hides, scale, mask, rows)
         of_query, of_key, of_value = _cut(rows, *out)

@@ -37,7 +37,7 @@ class PrefixFolder:
         self._limit = DEFAULT_FOLDER_BYTES if limit_bytes is None else limit_bytes
 
     def read(self, key: str, depths: Iterable[int]) -> dict[str, Prefix]:
-        """Return the kept prefixes of one key by key and depth; a damaged file is removed and left out."""
+        """Return the kept prefixes of one key by key and depth; damaged files are removed, unreadable ones left out."""
         found = {}
         for depth in depths:
             path = self._folder / _NAME.format(key=key, depth=depth)

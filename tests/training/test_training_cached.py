@@ -178,23 +178,20 @@ def test_spilling_to_disk_changes_nothing(tiny_model: Path, tiny_data: Path) -> 
         assert spilled.readings["prefix_bytes"].source == "memory-mapped file"
 
 
-def _disk_of(num_bytes: int, code: int) -> Callable[[int, int, int], None]:
-    """Return what takes room on a disk that has no more than this left, and says so by an error code."""
-    left = [num_bytes]
+def _refusing(code: int) -> Callable[..., None]:
+    """Return what fails with an error code of the operating system whenever room on a disk is asked for."""
 
-    def take(_: int, __: int, size: int) -> None:
-        if size > left[0]:
-            raise OSError(code, os.strerror(code))
-        left[0] -= size
+    def refuse(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
 
-    return take
+    return refuse
 
 
 def test_a_full_disk_ends_no_run(tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The frozen layers run in every step, by the same rules, and a warning says why; a write would end the process."""
     spec = _spec(tiny_model, tiny_data, freeze="emb+L0")
     expected = run(spec)
-    monkeypatch.setattr(os, "posix_fallocate", _disk_of(0, errno.ENOSPC))
+    monkeypatch.setattr(os, "posix_fallocate", _refusing(errno.ENOSPC))
     shelf = DataShelf(cache_bytes=0)
     record = run(spec, shelf=shelf)
     assert shelf.prefixes.num_passes == 0
@@ -210,7 +207,7 @@ def test_what_has_room_is_cached(tiny_model: Path, tiny_data: Path, monkeypatch:
     shelf = DataShelf()
     run(_spec(tiny_model, tiny_data, freeze="emb"), shelf=shelf)
     (flat,) = shelf.flat_splits()
-    monkeypatch.setattr(os, "posix_fallocate", _disk_of(0, errno.ENOSPC))
+    monkeypatch.setattr(os, "posix_fallocate", _refusing(errno.ENOSPC))
     shelf = DataShelf(cache_bytes=len(flat["train"].fields["input_ids"]) * 16 * 4)
     shelf.expect(["emb", "emb+L0-1"])
     head, emb = (run(_spec(tiny_model, tiny_data, freeze=freeze), shelf=shelf) for freeze in ("emb+L0-1", "emb"))
@@ -224,7 +221,7 @@ def test_file_systems_without_reservations_are_used(
     tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They cannot be asked whether there is room."""
-    monkeypatch.setattr(os, "posix_fallocate", _disk_of(0, errno.EOPNOTSUPP))
+    monkeypatch.setattr(os, "posix_fallocate", _refusing(errno.EOPNOTSUPP))
     record = run(_spec(tiny_model, tiny_data, freeze="emb+L0"), shelf=DataShelf(cache_bytes=0))
     assert record.readings["prefix_bytes"].source == "memory-mapped file"
 
