@@ -11,10 +11,11 @@ import torch
 from freezebench.training.attention import PaddingBias
 from freezebench.training.block import Casts, run_block
 from freezebench.training.block_form import mask_input
+from freezebench.training.narrow import can_be_narrow
 from freezebench.training.splice import hidden_input
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from freezebench.training.block import Keeps, Shape
     from freezebench.training.block_form import BlockForm
@@ -107,5 +108,23 @@ class Blocks:
         seen, casts = self._casts.get((form, dtype)) or (None, Casts.of(matrices, dtype))
         if seen != state:
             casts.fill(matrices)
+            if torch.is_grad_enabled():
+                self._narrow(matrices[::2], dtype)
             self._casts[form, dtype] = (state, casts)
         return casts
+
+    def _narrow(self, weights: Sequence[torch.nn.Parameter], dtype: torch.dtype) -> None:
+        """Have the gradients of weights stay in the number format of the products while the layers are open.
+
+        Nothing is added to them: layers that freezebench knows run once each, on weights of their own.
+        """
+        for weight in weights:
+            if can_be_narrow() and weight.requires_grad and weight.grad is None and weight.grad_dtype is not dtype:
+                weight.grad_dtype = dtype
+                self._open.callback(_widen, weight)
+
+
+def _widen(weight: torch.nn.Parameter) -> None:
+    gradient, weight.grad = weight.grad, None  # the format cannot be changed while there is one
+    weight.grad_dtype = weight.dtype
+    weight.grad = None if gradient is None else gradient.to(weight.dtype)

@@ -18,12 +18,13 @@ import torch
 from freezebench.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from freezebench.specs.run import Precision
 
 # A tenth of a millisecond of matrix products on one core, about what waking another one a few times takes.
 _FLOP_WORTH_A_THREAD = 10**8
+_WORTH_THREADS = 2**18  # numbers to be read once
 # Linux spells the CPU's native bf16 instructions this way (x86: Zen 4, Cooper Lake, Sapphire Rapids; Arm: v8.6).
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 # What the bits of a number are read as, by its size in bytes.
@@ -113,6 +114,27 @@ def lengths_in(device: torch.device) -> int:
     On a GPU a step is recorded once per length, and products of matrices like multiples of 8.
     """
     return 8 if device.type == "cuda" else 1
+
+
+def total_norm(gradients: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return the Euclidean norm of all gradients together, a number on their device.
+
+    A CPU takes the norm of a whole tensor on one thread, and rounds it to the tensor's number format: of large matrices
+    and of those in bf16 every row's norm comes first.
+    """
+    by_rows = [_norms(one) if _is_by_rows(one) else one for one in gradients]
+    norm: torch.Tensor = torch.nn.utils.get_total_norm(by_rows)
+    return norm
+
+
+def _is_by_rows(gradient: torch.Tensor) -> bool:
+    is_wanted = gradient.numel() >= _WORTH_THREADS or gradient.dtype is torch.bfloat16
+    return is_wanted and gradient.is_cpu and gradient.ndim > 1
+
+
+def _norms(matrix: torch.Tensor) -> torch.Tensor:
+    norms: torch.Tensor = torch.linalg.vector_norm(matrix, dim=-1)
+    return norms.float()
 
 
 @contextlib.contextmanager

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from freezebench.training.batching import to_device
-from freezebench.training.precision import number_on
+from freezebench.training.narrow import NarrowAdamW
+from freezebench.training.precision import number_on, total_norm
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from freezebench.training.batching import Batch
     from freezebench.training.progress import Job
@@ -38,6 +39,7 @@ class Step:
             fused=True,
             capturable=job.device.type == "cuda",
         )
+        self._narrow = NarrowAdamW(self.optimizer)
         self._batch: Batch = {}
         self.logits = self._loss = torch.empty(0)
 
@@ -56,17 +58,22 @@ class Step:
 
     def update(self) -> None:
         """Clip the gradients, move the parameters, and forget the gradients."""
-        _clip_within_step(self.optimizer, self.parameters, self.job.protocol.max_grad_norm)
+        gradients = {one: one.grad for one in self.parameters if one.grad is not None}
+        _clip_within_step(self.optimizer, list(gradients.values()), self.job.protocol.max_grad_norm)
+        narrow = {one: gradient for one, gradient in gradients.items() if gradient.dtype is not one.dtype}
+        for parameter in narrow:
+            parameter.grad = None
         self.optimizer.step()
+        self._narrow.step(narrow)
         self.job.clear_gradients(self.parameters)
 
 
-def _clip_within_step(optimizer: torch.optim.AdamW, parameters: Iterable[torch.nn.Parameter], max_norm: float) -> None:
+def _clip_within_step(optimizer: torch.optim.AdamW, gradients: Sequence[torch.Tensor], max_norm: float) -> None:
     """Have the next step clip gradients to a norm, which saves a pass over all of them.
 
     A fused optimizer divides gradients by its ``grad_scale`` while it reads them; that is how ``torch.amp.GradScaler``
     has them unscaled.
     """
-    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
     # As torch.nn.utils.clip_grad_norm_ does: the small number keeps a norm of 0 from dividing, 1 from enlarging.
-    optimizer.grad_scale = torch.clamp((norm + 1e-6) / max_norm, min=1.0)  # type: ignore[attr-defined]
+    scale = torch.clamp((total_norm(gradients) + 1e-6) / max_norm, min=1.0)
+    optimizer.grad_scale = scale  # type: ignore[attr-defined]
