@@ -32,6 +32,7 @@ from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.tasks.model_source import read_depth
 from freezebench.training.batching import Encoded, longest_input
 from freezebench.training.inputs import BucketedBatches
+from freezebench.training.loader import nearest_to_mean
 from freezebench.training.precision import lengths_in, resolve_device, resolve_precision
 
 SIDES = ("cached", "tuned", "notebook")
@@ -67,8 +68,8 @@ class Peers:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.data = DataSpec(source=options.data, max_train=options.max_train)
-        num_layers = read_depth(options.model)
-        self.grid = [str(spec) for spec in freezebench.parse_grid(options.grid, num_layers=num_layers)]
+        self.num_layers = read_depth(options.model)
+        self.grid = [str(spec) for spec in freezebench.parse_grid(options.grid, num_layers=self.num_layers)]
         self.shelf = DataShelf()
         self.worker = Isolated(keep=True, timeout_s=_TIMEOUT_S, shelf={})
         self.worker.expect(self.grid)
@@ -137,7 +138,7 @@ class Peers:
         return RunSpec(model=self.options.model, data=self.data, freeze=freeze, seed=seed, protocol=protocol)
 
     def load(self, record: Any) -> dict[str, Any]:
-        """Return the counted operations of a run's steps: those of its first batch, scaled by the tokens of all.
+        """Return the counted operations of a run's steps: those of one batch, scaled by the tokens of all.
 
         Where the Trainer's process is on the same GPU, a run's own clocks count for nothing, and there are none.
         """
@@ -145,11 +146,19 @@ class Peers:
         if step_flop is None:
             return {"flop": None, "why": record.readings["train_s"].reason, "precision": record.precision}
         flat = next(iter(self.shelf.flat_splits()))["train"]
-        order = BucketedBatches(flat.lengths, self.options.batch_size, record.spec.seed)
+        # Behind a cached prefix of all layers one vector per sentence is left.
+        is_cached = record.value("prefix_bytes") is not None
+        is_head = is_cached and record.spec.freeze_spec.num_frozen_layers == self.num_layers
+        lengths = torch.ones_like(flat.lengths) if is_head else flat.lengths
+        order = BucketedBatches(lengths, self.options.batch_size, record.spec.seed)
         multiple = lengths_in(resolve_device(record.device))
-        tokens = [[flat.width(b, multiple) * len(b) for b in order.epoch(e)] for e in range(self.options.epochs)]
-        flop = step_flop * sum(map(sum, tokens)) / tokens[0][0]
-        return {"flop": flop, "precision": record.precision}
+
+        def positions(epoch: int) -> list[int]:
+            return [len(batch) * (1 if is_head else flat.width(batch, multiple)) for batch in order.epoch(epoch)]
+
+        first = positions(0)
+        flop = step_flop * sum(sum(positions(epoch)) for epoch in range(self.options.epochs))
+        return {"flop": flop / first[nearest_to_mean(first)], "precision": record.precision}
 
     def trainer(self, spec: RunSpec, *, tuned: bool) -> tuple[list[int], list[int], float]:
         """Return labels, predictions and training seconds of a plain Transformers Trainer, as a person would run it."""

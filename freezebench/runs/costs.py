@@ -189,6 +189,6 @@ def timing_readings(
     if shared_devices:
         reason = f"device shared: other processes computed on {', '.join(shared_devices)}; run alone on the device"
         return {name: Reading.not_measured(unit, _CLOCK, reason) for name, (_, unit) in figures.items()}
-    counted = Reading(value=float(result.step_flop), unit="FLOP", source="torch.utils.flop_counter, first batch")
+    counted = Reading(value=float(result.step_flop), unit="FLOP", source="torch.utils.flop_counter, one batch")
     timed = {name: Reading(value=value, unit=unit, source=_CLOCK) for name, (value, unit) in figures.items()}
     return {**timed, "step_flop": counted}

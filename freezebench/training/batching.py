@@ -113,6 +113,11 @@ class EpochLoader(DataLoader[Example]):
         """Choose the epoch, counted from 0, that the next iteration yields."""
         self._batches.set_epoch(epoch)
 
+    def typical(self) -> Batch:
+        """Return the first batch of the epoch: of sentences of all lengths, one is like another."""
+        batch: Batch = next(iter(self))
+        return batch
+
 
 def collator(tokenizer: PreTrainedTokenizerBase) -> Any:
     """Return the function that pads examples to the longest of their batch."""

@@ -164,15 +164,17 @@ class Feed:
 
     def epochs(self, batch_size: int, seed: int) -> FeedLoader:
         """Return the training batches of every epoch."""
-        return FeedLoader(self, BucketedBatches(self.splits["train"].lengths, batch_size, seed))
+        return FeedLoader(self, BucketedBatches(self._lengths("train"), batch_size, seed))
 
     def evaluation(self, split: str) -> Iterator[tuple[list[int], Batch]]:
         """Yield sentence numbers and batch, sentences of like length together."""
-        lengths = self.splits[split].lengths
-        if self.first_only:
-            lengths = torch.ones_like(lengths)
-        for indices in batches_by_tokens(lengths, self._rows_at_once):
+        for indices in batches_by_tokens(self._lengths(split), self._rows_at_once):
             yield indices.tolist(), self.batch(split, indices)
+
+    def _lengths(self, split: str) -> torch.Tensor:
+        """Return how many positions of each sentence of a split are worked on, shape (sentences,)."""
+        lengths = self.splits[split].lengths
+        return torch.ones_like(lengths) if self.first_only else lengths
 
 
 def make_feed(

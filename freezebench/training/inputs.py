@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from freezebench.training.batching import Batch, Encoded
 
 
-_LONGEST_STRETCH = 100
-_FEWEST_STRETCHES = 4
+# Batches' worth of sentences of its own length or nearly so that a sentence is to meet by chance, epoch after epoch.
+_COMPANY = 3
+_MOST_STRETCHES = 4  # more would be padding
 _NOT_NUMBERS = "a field does not have one number per token"
 
 
@@ -115,16 +117,19 @@ def _flat(rows: Sequence[Sequence[float]], num_numbers: int) -> torch.Tensor:
 class BucketedBatches:
     """Index batches of every epoch, sentences of like length together, each sentence once.
 
-    The sentences are shuffled, cut into stretches of several batches, sorted by length within each stretch, and the
-    batches are shuffled: little is padding, and a sentence still meets others by chance. Everything depends on seed and
-    epoch alone.
+    The sentences are shuffled, sorted by length, those of one length as they come, and the batches are shuffled: hardly
+    anything is padding, and where many sentences have the same length, chance puts them together. Where few have, they
+    are cut into some stretches before they are sorted, so that a batch takes a part of those of like length. Everything
+    depends on seed and epoch alone.
     """
 
     def __init__(self, lengths: torch.Tensor, batch_size: int, seed: int) -> None:
         self._lengths, self._batch_size = lengths, batch_size
         self._seed = seed
-        # Sorted as a whole, a small data set would give the same batches in every epoch.
-        self._stretch = batch_size * min(_LONGEST_STRETCH, max(1, len(self) // _FEWEST_STRETCHES))
+        # Sorted as a whole, sentences of rare lengths would be in the same batches in every epoch.
+        of_one_length = len(lengths) / len(set(lengths.tolist()))
+        num_stretches = min(_MOST_STRETCHES, math.ceil(_COMPANY * batch_size / of_one_length))
+        self._stretch = batch_size * math.ceil(len(self) / num_stretches)
 
     def __len__(self) -> int:
         return len(range(0, len(self._lengths), self._batch_size))
@@ -134,5 +139,16 @@ class BucketedBatches:
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
         order = torch.randperm(len(self._lengths), generator=generator)
         stretches = [part[self._lengths[part].argsort(stable=True)] for part in torch.split(order, self._stretch)]
-        batches = torch.split(torch.cat(stretches), self._batch_size)
+        batches = torch.split(torch.cat(stretches), self._sizes(generator))
         return [batches[number] for number in torch.randperm(len(batches), generator=generator).tolist()]
+
+    def _sizes(self, generator: torch.Generator) -> list[int]:
+        """Return the sizes of all batches; the one that is not full stands where chance puts it.
+
+        A sentence of a small batch weighs more in the mean loss: the longest ones are not to do so in every epoch.
+        """
+        num_full, rest = divmod(len(self._lengths), self._batch_size)
+        sizes = [self._batch_size] * num_full
+        if rest:
+            sizes.insert(int(torch.randint(num_full + 1, (), generator=generator)), rest)
+        return sizes

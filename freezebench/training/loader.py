@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -58,6 +59,11 @@ class FeedLoader:
         shapes = [BatchShape(len(those), num * width, those[0]) for (num, width), those in found.items()]
         return sorted(shapes, key=lambda shape: shape.num_batches, reverse=True)
 
+    def typical(self) -> Batch:
+        """Return the batch of the first epoch that has about as many positions as they have on average."""
+        order = self._order.epoch(0)
+        return self.batch(order[nearest_to_mean([len(one) * self._feed.width("train", one) for one in order])])
+
     def batch(self, indices: torch.Tensor) -> Batch:
         """Return the batch of some training sentences."""
         return self._feed.batch("train", indices)
@@ -76,3 +82,9 @@ class FeedLoader:
         parts = [torch.split(tensor, sizes) for tensor in together.values()]
         for tensors in zip(*parts, strict=True):
             yield dict(zip(together, tensors, strict=True))
+
+
+def nearest_to_mean(sizes: Sequence[int]) -> int:
+    """Return the place of the first of those numbers that are nearest to the mean of all."""
+    mean = statistics.fmean(sizes)
+    return min(range(len(sizes)), key=lambda place: abs(sizes[place] - mean))

@@ -121,7 +121,7 @@ class TrainingResult:
         warmup_s: Seconds of the warm-up before, which is in no other figure.
         phase_s: Seconds of all steps by phase: ``data``, ``forward``, ``backward``, ``optimizer``; empty where the
             engine does not tell.
-        step_flop: Floating-point operations of the matrix products of one step, counted on the first batch.
+        step_flop: Floating-point operations of the matrix products of one step, counted on a batch of average length.
         warnings: What the person should know of how it was trained.
     """
 
@@ -147,7 +147,7 @@ def warm_up(job: Job) -> tuple[float, int]:
     began = time.perf_counter()
     was_training = job.model.training
     job.model.eval()
-    batch = to_device(next(iter(job.batches())), job.device)
+    batch = to_device(job.batches().typical(), job.device)
     with FlopCounterMode(display=False, custom_mapping=counted_operations()) as counter:
         job.loss(batch)[0].backward()  # type: ignore[no-untyped-call]
     job.clear_gradients([parameter for parameter in job.model.parameters() if parameter.requires_grad])
