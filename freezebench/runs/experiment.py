@@ -22,9 +22,9 @@ from freezebench.tasks.layers import find_layers, freeze, frozen_modules
 from freezebench.tasks.model_source import model_fingerprint
 from freezebench.tasks.models import load_model
 from freezebench.training import loop
+from freezebench.training.assembly import make_feed
 from freezebench.training.batching import longest_input
 from freezebench.training.evaluate import evaluate
-from freezebench.training.feed import make_feed
 from freezebench.training.precision import (
     INTEGERS_BY_SIZE,
     device_name,

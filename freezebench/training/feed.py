@@ -7,30 +7,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
-from freezebench.errors import ModelError
-from freezebench.tasks.layers import find_layers
 from freezebench.training.batching import batches_by_tokens, logits_of
-from freezebench.training.blocks import Blocks
-from freezebench.training.first import FirstTokens
 from freezebench.training.inputs import BucketedBatches
 from freezebench.training.loader import FeedLoader
 from freezebench.training.precision import lengths_in, rows_at_once
-from freezebench.training.prefix import FrozenPart
-from freezebench.training.quick import QuickOps
-from freezebench.training.room import NoRoomError
-from freezebench.training.rows import used_rows
-from freezebench.training.splice import SpliceError
-from freezebench.training.verify import blocks_agree, first_agrees, forms_of, rows_agree, verified
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from freezebench.specs.freeze import FreezeSpec
-    from freezebench.specs.run import Precision, PrefixMode
-    from freezebench.tasks.layers import LayerMap
     from freezebench.training.batching import Batch
+    from freezebench.training.blocks import Blocks
+    from freezebench.training.first import FirstTokens
     from freezebench.training.inputs import FlatSplit
-    from freezebench.training.prefix import Prefix, PrefixCache
+    from freezebench.training.prefix import Prefix
+    from freezebench.training.quick import QuickOps
     from freezebench.training.rows import UsedRows
     from freezebench.training.splice import Splice
 
@@ -175,94 +165,3 @@ class Feed:
         """Return how many positions of each sentence of a split are worked on, shape (sentences,)."""
         lengths = self.splits[split].lengths
         return torch.ones_like(lengths) if self.first_only else lengths
-
-
-def make_feed(
-    model: torch.nn.Module,
-    freeze: FreezeSpec,
-    splits: Mapping[str, FlatSplit],
-    cache: PrefixCache,
-    *,
-    precision: Precision,
-    prefix_mode: PrefixMode = "eval",
-    weight_decay: float = 0.0,
-    seed: int = 0,
-    layers: LayerMap | None = None,
-) -> Feed:
-    """Return the feed of one run: with a cached prefix where one is frozen and leaving it out changes nothing.
-
-    Args:
-        model: The frozen model on its device.
-        freeze: What is frozen.
-        splits: The data.
-        cache: Where prefixes are kept.
-        precision: Number format of the forward passes.
-        prefix_mode: ``eval`` turns dropout off in what is frozen; with ``train`` nothing can be cached.
-        weight_decay: AdamW's; where it is 0, embedding rows that never occur stay out of the way.
-        seed: Seeds dropout on a CPU.
-        layers: The model's layers, where they are known; ``None`` finds them, by a forward pass.
-
-    Raises:
-        PrefixMismatchError: If cached outputs are not what the model computes.
-    """
-    ops = QuickOps(seed) if next(model.parameters()).device.type == "cpu" else None
-    whole = Feed(model, splits, ops=ops)
-    if ops is not None and weight_decay == 0.0:
-        rows = used_rows(model, [ids for split in splits.values() for ids in split.all_ids()])
-        whole = whole.with_rows(rows if rows and rows_agree(whole, rows) else None)
-    layers, why = _splittable(model, layers)
-    blocks = None
-    if layers is not None:
-        # A cached prefix of every layer leaves the last one out.
-        is_cached = freeze.is_prefix and not freeze.is_none and prefix_mode == "eval"
-        runs_last = not (is_cached and freeze.num_frozen_layers == len(layers.layers))
-        whole, blocks = _quickened(whole, layers, ops, runs_last=runs_last)
-    if freeze.is_none or prefix_mode == "train":
-        return whole
-    if not freeze.is_prefix:
-        return whole.warned(f"nothing is cached for {freeze}: what is frozen is no prefix")
-    if layers is None:
-        return whole.warned(f"nothing is cached: {why}")
-    frozen = frozenset({*layers.emb, *(name for layer in layers.layers for name in layer)})
-    part = FrozenPart(model=model, stack=layers.stack, names=frozen, precision=precision, ops=ops, blocks=blocks)
-    try:
-        feed = verified(whole, part, layers.head, freeze.num_frozen_layers, cache)
-    except SpliceError as error:
-        return whole.warned(f"nothing is cached: {error}")
-    except NoRoomError as error:
-        return whole.warned(f"nothing is cached for {freeze}: {error}")
-    return feed.warned(*cache.take_notes())
-
-
-def _quickened(whole: Feed, layers: LayerMap, ops: QuickOps | None, *, runs_last: bool) -> tuple[Feed, Blocks | None]:
-    """Return a feed that computes the same in fewer operations, and the layers that run as one with all their tokens.
-
-    Args:
-        whole: The feed of the whole model.
-        layers: The model's layers.
-        ops: Quick operations; ``None``: those of PyTorch, and layers by their own code.
-        runs_last: Whether the last layer runs in training.
-    """
-    modules = list(whole.model.get_submodule(layers.stack).children())
-    last = len(modules) - 1
-    shortened = FirstTokens(modules[last])
-    first = shortened if runs_last and first_agrees(whole, shortened, layers.head) else None
-    if ops is not None:
-        blocks = Blocks(forms_of(whole, modules), ops.pool)
-        in_blocks = first is not None and last in blocks.forms
-        chosen = blocks.with_first_only(last) if in_blocks else blocks
-        quick = whole.with_first(None if in_blocks else first).with_blocks(chosen)
-        if blocks.forms and blocks_agree(whole, quick.with_rows(None), modules, layers.head):
-            return quick, blocks
-    return whole.with_first(first), None
-
-
-def _splittable(model: torch.nn.Module, layers: LayerMap | None) -> tuple[LayerMap | None, str]:
-    """Return the model's layers if they are one stack, else ``None`` and why not."""
-    try:
-        layers = layers or find_layers(model)
-    except ModelError as error:
-        return None, str(error)
-    if "{" in layers.stack:
-        return None, "its layers are spread over parallel lists"
-    return layers, ""

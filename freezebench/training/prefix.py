@@ -133,6 +133,7 @@ class PrefixCache:
         num_uses: How often outputs were asked for.
         checked: By key and depth, for outputs that were found to be the model's in this session, which of the ways to
             leave its frozen layers out does not change its scores.
+        answers: By question, key and what it is about, whether quick ways compute what models do.
     """
 
     def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES, folder: PrefixFolder | None = None) -> None:
@@ -149,6 +150,7 @@ class PrefixCache:
         self.num_passes = 0
         self.num_uses = 0
         self.checked: dict[tuple[str, int], int] = {}
+        self.answers: dict[tuple[str, ...], bool] = {}
 
     def expect(self, depths: Iterable[int]) -> None:
         """Say which depths will be asked for, so that one pass serves them all."""

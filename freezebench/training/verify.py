@@ -59,7 +59,7 @@ class _Sample:
     logits: torch.Tensor
 
 
-def verified(whole: Feed, part: FrozenPart, head: tuple[str, ...], depth: int, cache: PrefixCache) -> Feed:
+def verified(whole: Feed, part: FrozenPart, head: tuple[str, ...], depth: int, cache: PrefixCache, *, key: str) -> Feed:
     """Return a feed with a cached prefix, after some sentences of every split were computed both ways.
 
     That is done once in a session for a model, its data and a depth: other seeds have the same frozen layers.
@@ -70,12 +70,13 @@ def verified(whole: Feed, part: FrozenPart, head: tuple[str, ...], depth: int, c
         head: Names of the parameters behind the stack.
         depth: Number of frozen layers.
         cache: Where prefixes are kept.
+        key: What :meth:`FrozenPart.key` says of them.
 
     Raises:
         SpliceError: If the model's layers cannot be left out, or leaving them out or padding changes its scores.
         PrefixMismatchError: If cached outputs are not what the model computes.
     """
-    model, key = part.model, part.key(whole.splits)
+    model = part.model
     form = observed_form(model, part.stack, _shaped(whole))
     # Some models use the embeddings' output elsewhere, too, or read what is no output: then they have to run.
     forms = [form, replace(form, ender=None), replace(form, embedder=None, ender=None)]

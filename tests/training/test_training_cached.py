@@ -18,10 +18,12 @@ from freezebench.runs.shelf import DataShelf
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.tasks.layers import find_layers, freeze
-from freezebench.training import feed, loop, verify
+from freezebench.training import assembly, feed, loop, verify
+from freezebench.training import rows as rows_module
+from freezebench.training.assembly import make_feed
 from freezebench.training.batching import Encoded, encode
 from freezebench.training.block import Block
-from freezebench.training.feed import Feed, make_feed
+from freezebench.training.feed import Feed
 from freezebench.training.inputs import BucketedBatches, FlatSplit
 from freezebench.training.prefix import PrefixCache
 from freezebench.training.progress import Job, TrainingResult
@@ -523,3 +525,43 @@ def test_the_loss_trace_is_pinned(tiny_model: Path, tiny_data: Path) -> None:
     first, second = run(spec), run(spec)
     assert first.step_losses == second.step_losses
     assert first.step_losses == pytest.approx(TRACE, rel=1e-5)
+
+
+def test_quick_ways_are_compared_once_a_session(
+    tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Other seeds have the same layers; another freeze spec, another model or another session is compared anew."""
+    asked: list[str] = []
+    for name in ("rows_agree", "first_agrees", "blocks_agree"):
+        own: Callable[..., bool] = getattr(assembly, name)
+
+        def ask(*args: Any, name: str = name, own: Callable[..., bool] = own) -> bool:
+            asked.append(name)
+            return own(*args)
+
+        monkeypatch.setattr(assembly, name, ask)
+    monkeypatch.setattr(rows_module, "_MIN_ROWS", 1)
+    other = _tiny("distilbert", tmp_path / "other")
+    shelf = DataShelf()
+
+    def compared(model: Path, freeze: str, shelf: DataShelf) -> list[str]:
+        asked.clear()
+        for seed in (1, 2):
+            assert run(_spec(model, tiny_data, freeze=freeze, seed=seed), shelf=shelf).is_valid
+        return list(asked)
+
+    assert compared(tiny_model, "none", shelf) == ["rows_agree", "first_agrees", "blocks_agree"]
+    assert compared(tiny_model, "none", shelf) == []
+    assert compared(tiny_model, "emb", shelf) == ["first_agrees", "blocks_agree"]
+    assert compared(other, "none", shelf) == ["rows_agree", "first_agrees", "blocks_agree"]
+    assert compared(tiny_model, "none", DataShelf()) == ["rows_agree", "first_agrees", "blocks_agree"]
+
+
+def test_a_quick_way_that_disagrees_is_not_taken_by_other_seeds(
+    tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer that is remembered may be no: the layers run by their own code in every run."""
+    monkeypatch.setattr(assembly, "blocks_agree", lambda *_: False)
+    monkeypatch.setattr(Block, "apply", None)
+    shelf = DataShelf()
+    assert all(run(_spec(tiny_model, tiny_data, freeze="emb", seed=seed), shelf=shelf).is_valid for seed in (1, 2))
