@@ -118,8 +118,11 @@ class Blocks:
 
         Nothing is added to them: layers that freezebench knows run once each, on weights of their own.
         """
+        if not can_be_narrow():
+            return
         for weight in weights:
-            if can_be_narrow() and weight.requires_grad and weight.grad is None and weight.grad_dtype is not dtype:
+            is_free = weight.requires_grad and weight.grad is None and weight.is_contiguous()  # to be cut into pieces
+            if is_free and weight.grad_dtype is not dtype:
                 weight.grad_dtype = dtype
                 self._open.callback(_widen, weight)
 
