@@ -11,13 +11,13 @@ from freezebench.errors import ModelError
 from freezebench.tasks.layers import find_layers, freeze
 from freezebench.tasks.models import load_model
 from freezebench.training.batching import collator, encode, logits_of, longest_input
-from freezebench.training.precision import isolated_random_state
+from freezebench.training.precision import autocast, isolated_random_state, resolve_device, resolve_precision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from freezebench.specs.run import RunSpec
+    from freezebench.specs.run import Precision, RunSpec
     from freezebench.tasks.data import TextData
     from freezebench.training.batching import Batch
 
@@ -45,20 +45,44 @@ def rehearse(spec: RunSpec, data: TextData, grid: Iterable[str]) -> None:
             freeze(model, freeze_text, layers)
         batch = _batch(spec, data, model, tokenizer)
         batch.pop("labels")
-        model.eval()
-        with torch.inference_mode():
-            try:
-                shape = tuple(logits_of(model(**batch)).shape)
-            except Exception as error:
-                raise ModelError(
-                    f"{spec.model} fails on the first {_NUM_EXAMPLES} sentences of {spec.data.source} "
-                    f"({type(error).__name__}: {_first_line(error)}). Try --freeze-max-length, or mend the model."
-                ) from error
+        shape = _run(model, batch, spec)
     if shape != (_NUM_EXAMPLES, data.num_labels):
         raise ModelError(
             f"{spec.model} returns scores of shape {shape} for {_NUM_EXAMPLES} sentences of {data.num_labels} classes. "
             "freezebench trains sequence classifiers: one score per sentence and class."
         )
+
+
+def _run(model: Any, batch: Batch, spec: RunSpec) -> tuple[int, ...]:
+    """Return the shape of a batch's scores, computed in float32 and, where runs are in bf16 on a CPU, so again.
+
+    Raises:
+        ModelError: If the model fails in one of them.
+    """
+    model.eval()
+    device = resolve_device(spec.device)
+    try:
+        shape = _shape(model, batch, "float32")
+    except Exception as error:
+        raise ModelError(
+            f"{spec.model} fails on the first {_NUM_EXAMPLES} sentences of {spec.data.source} "
+            f"({type(error).__name__}: {_first_line(error)}). Try --freeze-max-length, or mend the model."
+        ) from error
+    if device.type == "cpu" and resolve_precision(spec.protocol.precision, device) == "bf16":
+        try:
+            _shape(model, batch, "bf16")
+        except Exception as error:
+            raise ModelError(
+                f"{spec.model} runs in float32, but not in bf16, which precision {spec.protocol.precision} means here "
+                f"({type(error).__name__}: {_first_line(error)}). Use --freeze-precision=float32."
+            ) from error
+    return shape
+
+
+@torch.inference_mode()
+def _shape(model: Any, batch: Batch, precision: Precision) -> tuple[int, ...]:
+    with autocast(precision, torch.device("cpu")):
+        return tuple(logits_of(model(**batch)).shape)
 
 
 def _batch(spec: RunSpec, data: TextData, model: Any, tokenizer: Any) -> Batch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from freezebench.errors import ModelError, SpecError
 from freezebench.runs import rehearsal
 from freezebench.runs.rehearsal import rehearse
-from freezebench.specs.run import DataSpec, RunSpec
+from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.tasks.data import TextData, load_data
 from freezebench.tasks.models import load_model
 
@@ -88,3 +89,27 @@ def test_a_model_that_fails_on_the_data_is_refused(
     monkeypatch.setattr(rehearsal, "load_model", failing)
     with pytest.raises(ModelError, match="one at a time, please"):
         rehearse(spec, data, ["none"])
+
+
+def test_a_model_that_fails_in_bf16_alone_is_refused(
+    spec: RunSpec, data: TextData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DeBERTa hides padding by a number that bf16 does not have; every run would be invalid, so it is said before."""
+    real = load_model
+
+    def failing(*args: Any, **options: Any) -> Any:
+        model, tokenizer = real(*args, **options)
+        score = model.classifier.forward
+
+        def hide(hidden: torch.Tensor) -> torch.Tensor:
+            scores: torch.Tensor = score(hidden)
+            return scores.masked_fill(scores > torch.inf, torch.finfo(torch.float32).min)
+
+        model.classifier.forward = hide
+        return model, tokenizer
+
+    monkeypatch.setattr(rehearsal, "load_model", failing)
+    on_cpu = replace(spec, device="cpu")
+    rehearse(replace(on_cpu, protocol=Protocol(precision="float32")), data, ["none"])
+    with pytest.raises(ModelError, match=r"not in bf16.*without overflow.*--freeze-precision=float32"):
+        rehearse(replace(on_cpu, protocol=Protocol(precision="bf16")), data, ["none"])
