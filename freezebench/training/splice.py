@@ -140,7 +140,8 @@ class Form:
     """What a model's layers return and where their input comes from, as one forward pass shows it.
 
     Attributes:
-        beside: What layers return beside the hidden states; ``None`` where they return the hidden states alone.
+        beside: What layers return beside the hidden states, tensors left out; ``None`` where they return the hidden
+            states alone.
         embedder: The module whose very output enters the first layer; ``None`` where there is none.
         ender: The outermost module that returns the last layer's output and no other tensor, if there is one.
         ending: What that module returned.
@@ -157,7 +158,7 @@ def observed_form(model: torch.nn.Module, stack: str, inputs: dict[str, torch.Te
 
     Raises:
         SpliceError: If a layer returns something other than hidden states, or a tuple that begins with them, or tensors
-            beside them that later layers may need; or if it works on other tokens than the batch has.
+            beside them that later layers need; or if it works on other tokens than the batch has.
     """
     layers = list(model.get_submodule(stack).children())
     inside = {id(part) for layer in layers for part in layer.modules()}
@@ -184,10 +185,10 @@ def observed_form(model: torch.nn.Module, stack: str, inputs: dict[str, torch.Te
     for output in outputs:
         if _hidden_output(output).shape[:2] != tokens:
             raise SpliceError(_OTHER_OUTPUT)
-        if isinstance(output, tuple) and any(isinstance(rest, torch.Tensor) for rest in output[1:]):
-            raise SpliceError("its layers return more than hidden states")
     if len(outputs) != len(layers):
         raise SpliceError("its layers do not run once each")
+    if not _hidden_suffices(model, layers, inputs, outputs):
+        raise SpliceError("its layers need more of each other than hidden states")
     # Parents come before their parts: the first one is the outermost.
     embedder = next((module for module in outside if made.get(id(module)) is entered[0]), None)
     last = _hidden_output(outputs[-1])
@@ -195,11 +196,44 @@ def observed_form(model: torch.nn.Module, stack: str, inputs: dict[str, torch.Te
     if ender is not None and not _ends_in_training(model, layers[-1], ender, inputs):
         ender = None
     return Form(
-        beside=outputs[0][1:] if isinstance(outputs[0], tuple) else None,
+        beside=_hidden_alone(outputs[0])[1:] if isinstance(outputs[0], tuple) else None,
         embedder=embedder,
         ender=ender,
         ending=made.get(id(ender)),
     )
+
+
+def _hidden_suffices(
+    model: torch.nn.Module, layers: Sequence[torch.nn.Module], inputs: dict[str, torch.Tensor], outputs: Sequence[Any]
+) -> bool:
+    """Return whether tensors that layers return beside the hidden states change nothing: attention's weights, often."""
+    if not any(isinstance(output, tuple) and _has_tensors(output[1:]) for output in outputs):
+        return True
+    again: list[torch.Tensor] = []
+
+    def leave_out(_: Any, __: Any, output: Any) -> Any:
+        again.append(_hidden_output(output))
+        return _hidden_alone(output)
+
+    with ExitStack() as handles, torch.no_grad():
+        for layer in layers:
+            handles.callback(layer.register_forward_hook(leave_out).remove)
+        try:
+            model(**inputs)
+        except (AttributeError, IndexError, RuntimeError, TypeError, ValueError):
+            return False  # somebody wanted them
+    return all(torch.equal(one, _hidden_output(output)) for one, output in zip(again, outputs, strict=True))
+
+
+def _hidden_alone(output: Any) -> Any:
+    """Return what a layer returned, ``None`` in the place of all that has tensors but the hidden states."""
+    if not isinstance(output, tuple):
+        return output
+    return (output[0], *(None if _has_tensors(one) else one for one in output[1:]))
+
+
+def _has_tensors(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) or (isinstance(value, tuple | list) and any(map(_has_tensors, value)))
 
 
 @contextmanager

@@ -81,7 +81,7 @@ def _tiny(architecture: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "architecture", ["distilbert", "bert", "roberta", "electra", "deberta-v2", "mpnet", "modernbert"]
+    "architecture", ["distilbert", "bert", "roberta", "electra", "deberta-v2", "mpnet", "modernbert", "roformer"]
 )
 def test_cached_training_is_standard_training(
     architecture: str, tmp_path: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch

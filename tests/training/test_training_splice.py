@@ -1,4 +1,4 @@
-"""What a model's form is told by: what it returns, in train mode, too."""
+"""What a model's form is told by: what it returns, in train mode, too, and what its layers read of each other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from freezebench.training.splice import observed_form
+from freezebench.training.splice import SpliceError, observed_form
 
 
 class _Base(nn.Module):
@@ -65,3 +65,50 @@ def test_running_statistics_stay() -> None:
     observed_form(model, "base.layers", {"input_ids": torch.arange(6).view(2, 3)})
     assert all(torch.equal(buffer, before[name]) for name, buffer in model.named_buffers())
     assert not any(module.training for module in model.modules())
+
+
+class _Layer(nn.Module):
+    """Returns hidden states and something beside them that it was or was not given."""
+
+    def __init__(self, *, adds: bool) -> None:
+        super().__init__()
+        self.linear, self.adds = nn.Linear(4, 4), adds
+
+    def forward(self, hidden: torch.Tensor, bias: torch.Tensor | None) -> tuple[torch.Tensor, int, tuple[torch.Tensor]]:
+        hidden = self.linear(hidden)
+        if self.adds and bias is not None:
+            hidden = hidden + bias
+        return hidden, 7, (hidden.mean(-1, keepdim=True),)
+
+
+class _Chain(nn.Module):
+    """Hands on what layers return: ``takes`` it apart, whether or not a layer uses it."""
+
+    def __init__(self, *, adds: bool = False, takes: bool = False) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(10, 4)
+        self.layers = nn.ModuleList(_Layer(adds=adds) for _ in range(2))
+        self.takes = takes
+
+    def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
+        hidden, bias = self.embed(input_ids), None
+        for layer in self.layers:
+            hidden, _, beside = layer(hidden, bias)
+            bias = beside[0] if beside or self.takes else None
+        scores: torch.Tensor = hidden[:, 0]
+        return scores
+
+
+INPUTS = {"input_ids": torch.tensor([[1, 2, 3], [4, 5, 6]])}
+
+
+def test_what_nobody_reads_is_left_out() -> None:
+    """Attention's weights, which many models return whether asked or not; what is no tensor stays."""
+    assert observed_form(_Chain().eval(), "layers", INPUTS).beside == (7, None)
+
+
+@pytest.mark.parametrize("model", [_Chain(adds=True), _Chain(takes=True)])
+def test_what_later_layers_read_is_not(model: nn.Module) -> None:
+    """A bias that the first layer makes for all: other hidden states, or an error, show it."""
+    with pytest.raises(SpliceError, match="need more of each other than hidden states"):
+        observed_form(model.eval(), "layers", INPUTS)
