@@ -122,18 +122,16 @@ def total_norm(gradients: Sequence[torch.Tensor]) -> torch.Tensor:
     A CPU takes the norm of a whole tensor on one thread, and rounds it to the tensor's number format: of large matrices
     and of those in bf16 every row's norm comes first.
     """
-    by_rows = [_norms(one) if _is_by_rows(one) else one for one in gradients]
-    norm: torch.Tensor = torch.nn.utils.get_total_norm(by_rows)
+    norm: torch.Tensor = torch.nn.utils.get_total_norm([_by_rows(one) for one in gradients])
     return norm
 
 
-def _is_by_rows(gradient: torch.Tensor) -> bool:
+def _by_rows(gradient: torch.Tensor) -> torch.Tensor:
+    """Return the norms of a matrix's rows where they are quicker or closer to the truth, else the gradient itself."""
     is_wanted = gradient.numel() >= _WORTH_THREADS or gradient.dtype is torch.bfloat16
-    return is_wanted and gradient.is_cpu and gradient.ndim > 1
-
-
-def _norms(matrix: torch.Tensor) -> torch.Tensor:
-    norms: torch.Tensor = torch.linalg.vector_norm(matrix, dim=-1)
+    if not (is_wanted and gradient.is_cpu and gradient.ndim > 1):
+        return gradient
+    norms: torch.Tensor = torch.linalg.vector_norm(gradient, dim=-1)
     return norms.float()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.tasks.data import TextData, load_data
 from freezebench.tasks.models import load_model
 
+Alter = Callable[[Callable[[Any, Any], Any]], None]
+
 
 @pytest.fixture
 def spec(tiny_model: Path, tiny_data: Path) -> RunSpec:
@@ -27,6 +30,21 @@ def spec(tiny_model: Path, tiny_data: Path) -> RunSpec:
 def data(spec: RunSpec) -> TextData:
     """The tiny data."""
     return load_data(spec.data)
+
+
+@pytest.fixture
+def alter(monkeypatch: pytest.MonkeyPatch) -> Alter:
+    """Have the rehearsal load the model and its tokenizer with something changed about them."""
+
+    def alter(change: Callable[[Any, Any], Any]) -> None:
+        def altered(*args: Any, **options: Any) -> Any:
+            model, tokenizer = load_model(*args, **options)
+            change(model, tokenizer)
+            return model, tokenizer
+
+        monkeypatch.setattr(rehearsal, "load_model", altered)
+
+    return alter
 
 
 def test_a_sound_model_passes_and_leaves_the_random_state(spec: RunSpec, data: TextData) -> None:
@@ -44,16 +62,9 @@ def test_configurations_that_leave_nothing_are_refused(spec: RunSpec, data: Text
         rehearse(spec, data, ["none", "emb+L0-1+head"])
 
 
-def test_a_tokenizer_that_cannot_pad_is_refused(spec: RunSpec, data: TextData, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tokenizer_that_cannot_pad_is_refused(spec: RunSpec, data: TextData, alter: Alter) -> None:
     """The sentence says what the checkpoint lacks."""
-    real = load_model
-
-    def without_padding(*args: Any, **options: Any) -> Any:
-        model, tokenizer = real(*args, **options)
-        tokenizer.pad_token = None
-        return model, tokenizer
-
-    monkeypatch.setattr(rehearsal, "load_model", without_padding)
+    alter(lambda _, tokenizer: setattr(tokenizer, "pad_token", None))
     with pytest.raises(ModelError, match="padding token"):
         rehearse(spec, data, ["none"])
 
@@ -70,45 +81,25 @@ def test_scores_of_another_shape_are_refused(spec: RunSpec, data: TextData, monk
         rehearse(spec, data, ["none"])
 
 
-def test_a_model_that_fails_on_the_data_is_refused(
-    spec: RunSpec, data: TextData, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_fails_on_the_data_is_refused(spec: RunSpec, data: TextData, alter: Alter) -> None:
     """Its own error is quoted."""
-    real = load_model
 
-    def failing(*args: Any, **options: Any) -> Any:
-        model, tokenizer = real(*args, **options)
+    def refuse(_module: Any, _args: Any, inputs: dict[str, torch.Tensor]) -> None:
+        if len(inputs["input_ids"]) > 1:
+            raise RuntimeError("one at a time, please")
 
-        def refuse(_module: Any, _args: Any, inputs: dict[str, torch.Tensor]) -> None:
-            if len(inputs["input_ids"]) > 1:
-                raise RuntimeError("one at a time, please")
-
-        model.register_forward_pre_hook(refuse, with_kwargs=True)
-        return model, tokenizer
-
-    monkeypatch.setattr(rehearsal, "load_model", failing)
+    alter(lambda model, _: model.register_forward_pre_hook(refuse, with_kwargs=True))
     with pytest.raises(ModelError, match="one at a time, please"):
         rehearse(spec, data, ["none"])
 
 
-def test_a_model_that_fails_in_bf16_alone_is_refused(
-    spec: RunSpec, data: TextData, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_fails_in_bf16_alone_is_refused(spec: RunSpec, data: TextData, alter: Alter) -> None:
     """DeBERTa hides padding by a number that bf16 does not have; every run would be invalid, so it is said before."""
-    real = load_model
 
-    def failing(*args: Any, **options: Any) -> Any:
-        model, tokenizer = real(*args, **options)
-        score = model.classifier.forward
+    def hide(_module: Any, _args: Any, scores: torch.Tensor) -> torch.Tensor:
+        return scores.masked_fill(scores > torch.inf, torch.finfo(torch.float32).min)
 
-        def hide(hidden: torch.Tensor) -> torch.Tensor:
-            scores: torch.Tensor = score(hidden)
-            return scores.masked_fill(scores > torch.inf, torch.finfo(torch.float32).min)
-
-        model.classifier.forward = hide
-        return model, tokenizer
-
-    monkeypatch.setattr(rehearsal, "load_model", failing)
+    alter(lambda model, _: model.classifier.register_forward_hook(hide))
     on_cpu = replace(spec, device="cpu")
     rehearse(replace(on_cpu, protocol=Protocol(precision="float32")), data, ["none"])
     with pytest.raises(ModelError, match=r"not in bf16.*without overflow.*--freeze-precision=float32"):

@@ -9,20 +9,14 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from encoders import batch, encoder
+from encoders import batch, blocks_of, encoder
 from freezebench.tasks.layers import find_layers
 from freezebench.training import linear as linear_module
-from freezebench.training.block_form import observed_blocks
 from freezebench.training.blocks import Blocks
 from freezebench.training.first import FirstTokens
-from freezebench.training.quick import MaskPool, QuickOps
+from freezebench.training.quick import QuickOps
 
 POST_NORM = ["distilbert", "bert", "roberta", "electra"]
-
-
-def _blocks(model: Any) -> Blocks:
-    layers = list(model.get_submodule(find_layers(model).stack).children())
-    return Blocks(observed_blocks(model, layers, batch()), MaskPool(0))
 
 
 def _result(model: Any, *contexts: Any, inputs: Any = None) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
@@ -49,7 +43,7 @@ def test_scores_and_gradients_stay(architecture: str, gelu: str) -> None:
     """Every layer is recognised; scores and gradients are those of the model's own code, with and without padding."""
     changes = {"activation": gelu} if architecture == "distilbert" else {"hidden_act": gelu}
     model = encoder(architecture, "sdpa", **changes)
-    blocks = _blocks(model)
+    blocks = blocks_of(model)
     assert sorted(blocks.forms) == [0, 1]
     _same(_result(model), _result(model, blocks))
     whole = {"input_ids": batch()["input_ids"].clamp(min=5), "attention_mask": torch.ones(4, 9, dtype=torch.int64)}
@@ -60,7 +54,7 @@ def test_scores_and_gradients_stay(architecture: str, gelu: str) -> None:
 def test_first_tokens_only(architecture: str) -> None:
     """The last layer goes on with the first token of every sentence; scores and gradients stay."""
     model = encoder(architecture, "sdpa")
-    _same(_result(model), _result(model, _blocks(model).with_first_only(1)))
+    _same(_result(model), _result(model, blocks_of(model).with_first_only(1)))
 
 
 @pytest.mark.parametrize("frozen", [("0",), ("1",), ("attention",), ("norm", "LayerNorm")])
@@ -69,7 +63,7 @@ def test_frozen_parts_have_no_gradient(frozen: tuple[str, ...]) -> None:
     model = encoder("bert", "sdpa")
     for name, parameter in model.named_parameters():
         parameter.requires_grad = not any(part in name.split(".") for part in frozen) or "classifier" in name
-    own, quick = _result(model), _result(model, _blocks(model))
+    own, quick = _result(model), _result(model, blocks_of(model))
     _same(own, quick)
     assert len(own[1]) < len(list(model.parameters()))
 
@@ -78,7 +72,7 @@ def test_frozen_parts_have_no_gradient(frozen: tuple[str, ...]) -> None:
 def test_dropout_falls_where_it_did(architecture: str) -> None:
     """In train mode the same random numbers drop the same elements as the model's own operations do."""
     model = encoder(architecture, "sdpa")
-    blocks = _blocks(model)
+    blocks = blocks_of(model)
     model.train()
     own = _result(model, QuickOps(3))
     ops = QuickOps(3)
@@ -91,7 +85,7 @@ def test_dropout_falls_where_it_did(architecture: str) -> None:
 def test_dropout_of_first_tokens_falls_where_it_did(architecture: str) -> None:
     """The same holds in a last layer that goes on with first tokens: what is dropped of the sums is dropped there."""
     model = encoder(architecture, "sdpa")
-    forms = _blocks(model).forms
+    forms = blocks_of(model).forms
     model.train()
     ops = QuickOps(3)
     last = FirstTokens(model.get_submodule(find_layers(model).stack)[1])
@@ -107,7 +101,7 @@ def test_bf16_is_near(first_only: bool, is_fused: bool, monkeypatch: pytest.Monk
         pytest.skip("this processor or build has no such operations in bf16")
     monkeypatch.setattr(linear_module, "_has_fused", lambda: is_fused)
     model = encoder("bert", "sdpa")
-    blocks = _blocks(model)
+    blocks = blocks_of(model)
     blocks = blocks.with_first_only(1) if first_only else blocks
     quick = _result(model, blocks, torch.autocast("cpu", torch.bfloat16))
     _same(_result(model), (quick[0].float(), quick[1]), atol=0.02)
@@ -118,7 +112,7 @@ def test_bf16_is_near(first_only: bool, is_fused: bool, monkeypatch: pytest.Monk
 def test_nobody_learns_the_bias_of_the_last_keys() -> None:
     """Added to all scores of a sentence alike it changes none of the weights: its gradient is exactly zero."""
     model = encoder("bert", "sdpa")
-    _, gradients = _result(model, _blocks(model).with_first_only(1))
+    _, gradients = _result(model, blocks_of(model).with_first_only(1))
     assert not gradients["bert.encoder.layer.1.attention.self.key.bias"].any()
     assert gradients["bert.encoder.layer.1.attention.self.key.weight"].any()
 
@@ -126,7 +120,7 @@ def test_nobody_learns_the_bias_of_the_last_keys() -> None:
 def test_weights_changed_before_backward_are_an_error() -> None:
     """As in PyTorch's own operations: gradients of weights that are gone would be wrong."""
     model = encoder("distilbert", "sdpa")
-    with _blocks(model):
+    with blocks_of(model):
         loss = model(**batch()).logits.sum()
         with torch.no_grad():
             model.distilbert.transformer.layer[1].ffn.lin1.weight.mul_(2.0)
@@ -146,7 +140,7 @@ def test_changed_weights_are_seen(learns: bool, is_bf16: bool) -> None:
             states: torch.Tensor = model.distilbert(**batch()).last_hidden_state.float()
         return states
 
-    with _blocks(model):
+    with blocks_of(model):
         before = hidden()
         with torch.no_grad():
             for parameter in model.distilbert.transformer.parameters():
@@ -159,7 +153,7 @@ def test_changed_weights_are_seen(learns: bool, is_bf16: bool) -> None:
 def test_an_evaluation_may_come_first() -> None:
     """What inference mode made could not be filled again when training changed the weights."""
     model = encoder("distilbert", "sdpa")
-    with _blocks(model):
+    with blocks_of(model):
         with torch.inference_mode():
             model(**batch())
         with torch.no_grad():
@@ -171,7 +165,7 @@ def test_an_evaluation_may_come_first() -> None:
 def test_layers_are_left_as_they_were() -> None:
     """Closed, nothing of it remains; those in front of a depth are never touched."""
     model = encoder("distilbert", "sdpa")
-    blocks = _blocks(model).behind(1)
+    blocks = blocks_of(model).behind(1)
     first, second = model.distilbert.transformer.layer
     with blocks:
         assert "forward" not in vars(first)
@@ -182,7 +176,7 @@ def test_layers_are_left_as_they_were() -> None:
 def test_a_mask_of_its_own_for_every_query_is_left_to_the_layer() -> None:
     """What the operation cannot do, the layer's own code does."""
     model = encoder("bert", "sdpa")
-    blocks = _blocks(model)
+    blocks = blocks_of(model)
     causal = torch.ones(9, 9).tril().bool()[None, None].expand(4, 1, 9, 9)
     layer, hidden = model.bert.encoder.layer[0], torch.randn(4, 9, 16)
     own = layer(hidden, causal)
@@ -203,11 +197,11 @@ def test_a_mask_of_its_own_for_every_query_is_left_to_the_layer() -> None:
 )
 def test_other_layers_are_not_taken_for_it(architecture: str, attention: str, changes: dict[str, Any]) -> None:
     """Other attention, activation or order of norms: nothing is recognised, nothing raised."""
-    assert _blocks(encoder(architecture, attention, **changes)).forms == {}
+    assert blocks_of(encoder(architecture, attention, **changes)).forms == {}
 
 
 def test_parts_that_somebody_listens_to_are_left_alone() -> None:
     """A hook within a layer would no longer be called: that layer runs by its own code."""
     model = encoder("bert", "sdpa")
     model.bert.encoder.layer[1].attention.register_forward_hook(lambda *_: None)
-    assert list(_blocks(model).forms) == [0]
+    assert list(blocks_of(model).forms) == [0]

@@ -1,4 +1,4 @@
-"""Gradients that stay in bf16: the steps are AdamW's, and only what is sure to get one gradient a step is narrow."""
+"""Gradients that stay in bf16: the steps are AdamW's, and the gradients of layers' matrices alone are narrow."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ import pytest
 import torch
 from torch.nn import Parameter
 
-from encoders import batch, encoder
+from encoders import batch, blocks_of, encoder
 from freezebench.runs.experiment import run
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
-from freezebench.tasks.layers import find_layers
 from freezebench.training import blocks as blocks_module
 from freezebench.training import narrow
-from freezebench.training.block_form import observed_blocks
-from freezebench.training.blocks import Blocks
 from freezebench.training.narrow import NarrowAdamW, can_be_narrow
 from freezebench.training.precision import total_norm
-from freezebench.training.quick import MaskPool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,14 +64,9 @@ def test_the_norm_is_of_all_gradients() -> None:
     assert torch.isinf(total_norm(gradients))
 
 
-def _opened(model: Any) -> Blocks:
-    layers = list(model.get_submodule(find_layers(model).stack).children())
-    return Blocks(observed_blocks(model, layers, batch()), MaskPool(0))
-
-
 def _narrow(model: Any) -> set[str]:
     """Return the names of gradients in bf16 after a backward pass within blocks."""
-    with _opened(model):
+    with blocks_of(model):
         with torch.autocast("cpu", torch.bfloat16):
             scores = model(**batch()).logits
         scores.float().square().sum().backward()
