@@ -25,6 +25,7 @@ from freezebench.training.batching import Encoded, encode
 from freezebench.training.block import Block
 from freezebench.training.feed import Feed
 from freezebench.training.inputs import BucketedBatches, FlatSplit
+from freezebench.training.loader import nearest_to_mean
 from freezebench.training.prefix import PrefixCache
 from freezebench.training.progress import Job, TrainingResult
 from tiny import sentences, write_tokenizer
@@ -460,8 +461,7 @@ def test_company_changes_and_padding_is_rare() -> None:
     """With many sentences of every length hardly anything is padding; a sentence of a rare one meets others, too."""
     generator = torch.Generator().manual_seed(0)
     many, few = (torch.randint(3, 60, (number,), generator=generator) for number in (8000, 500))
-    order = BucketedBatches(many, 32, 7)
-    assert _padded(many, order.epoch(0)) < 1.02
+    assert _padded(many, BucketedBatches(many, 32, 7).epoch(0)) < 1.02
     for lengths in (many, few):
         order = BucketedBatches(lengths, 32, 7)
         mates = [{frozenset(batch.tolist()) for batch in order.epoch(epoch)} for epoch in range(2)]
@@ -481,10 +481,28 @@ def test_the_small_batch_is_of_any_length() -> None:
     assert {len(batch) for batch in BucketedBatches(lengths[:3200], 32, 0).epoch(0)} == {32}
 
 
-def test_a_single_vector_per_sentence_meets_any_other() -> None:
-    """Where all sentences are one position long there is nothing to sort by."""
+def test_a_single_vector_per_sentence_meets_any_other(tiny_model: Path) -> None:
+    """Where all sentences are one position long there is nothing to sort by: so it is behind a cached prefix of all."""
     order = BucketedBatches(torch.ones(1000, dtype=torch.int64), 32, 0)
     assert all(0 < int((batch < 500).sum()) < len(batch) for batch in order.epoch(0))
+    model, tokenizer = _loaded(tiny_model, "emb+L0-1")
+    splits = _flat(model, tokenizer)
+    feed = make_feed(model, FreezeSpec.parse("emb+L0-1"), splits, PrefixCache(), precision="float32")
+    lengths = torch.ones_like(splits["train"].lengths)
+    assert feed.first_only
+    with feed:
+        for batch, indices in zip(feed.epochs(8, 0), BucketedBatches(lengths, 8, 0).epoch(0), strict=True):
+            assert torch.equal(batch["labels"], splits["train"].labels[indices])
+
+
+def test_operations_are_counted_on_a_batch_of_average_length(tiny_model: Path) -> None:
+    """The first one may be of the shortest sentences or of the longest."""
+    assert nearest_to_mean([1, 9, 6, 4, 5]) == 4
+    model, tokenizer = _loaded(tiny_model, "none")
+    splits = _flat(model, tokenizer)
+    batches = make_feed(model, FreezeSpec.parse("none"), splits, PrefixCache(), precision="float32").epochs(4, 0)
+    sizes = [batch["input_ids"].numel() for batch in batches]
+    assert batches.typical()["input_ids"].numel() == sizes[nearest_to_mean(sizes)] != sizes[0]
 
 
 def test_flat_batches_are_the_collators(tiny_model: Path) -> None:
