@@ -157,6 +157,7 @@ class _Run:
                     feed=feed,
                     resting=resting,
                 ),
+                layers=layers,
                 summary=summary,
                 note=note,
                 evaluation=evaluation,
@@ -193,6 +194,7 @@ class _Run:
         self,
         job: Job,
         *,
+        layers: LayerMap,
         summary: FreezeSummary,
         note: tuple[str, ...],
         evaluation: Callable[[str], Evaluation],
@@ -204,7 +206,7 @@ class _Run:
         torch.manual_seed(spec.seed)  # dropout
         with CostWindows(self.emit, model=model, device=self.device) as costs:
             result = _ENGINES[protocol.engine](job, costs.emit)
-        _check_weights(model, weights)
+        unmoved = _check_weights(model, layers, weights)
         return replace(
             self.draft,
             status="completed",
@@ -224,7 +226,7 @@ class _Run:
             },
             devices=costs.devices,
             trace=costs.trace,
-            warnings=(*note, *result.warnings, *costs.warnings),
+            warnings=(*note, *unmoved, *result.warnings, *costs.warnings),
         )
 
 
@@ -246,8 +248,8 @@ def _checksums(model: torch.nn.Module) -> dict[str, int]:
     return sums
 
 
-def _check_weights(model: torch.nn.Module, before: dict[str, int]) -> None:
-    """Make sure that frozen weights stayed and that some trainable weights moved.
+def _check_weights(model: torch.nn.Module, layers: LayerMap, before: dict[str, int]) -> tuple[str, ...]:
+    """Make sure that frozen weights stayed and some trainable ones moved; return a warning of parts that did not.
 
     Raises:
         _UnsoundRunError: If it is otherwise.
@@ -259,6 +261,11 @@ def _check_weights(model: torch.nn.Module, before: dict[str, int]) -> None:
         raise _UnsoundRunError("frozen_weights_changed", f"frozen weights changed: {min(changed - trainable)}")
     if not changed & trainable:
         raise _UnsoundRunError("nothing_trained", "no trainable weight changed in training")
+    parts = {"emb": layers.emb, **{f"L{number}": names for number, names in enumerate(layers.layers)}}
+    unmoved = [part for part, names in parts.items() if trainable & set(names) and not changed & set(names)]
+    if not unmoved:
+        return ()
+    return (f"{', '.join(unmoved)}: trainable, but unchanged by training, since no gradient got there",)
 
 
 def _free_memory() -> None:

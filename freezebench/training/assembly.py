@@ -11,6 +11,7 @@ from freezebench.training.feed import Feed
 from freezebench.training.first import FirstTokens
 from freezebench.training.prefix import FrozenPart
 from freezebench.training.quick import QuickOps
+from freezebench.training.recomputed import NOTE, is_recomputed
 from freezebench.training.room import NoRoomError
 from freezebench.training.rows import used_rows
 from freezebench.training.splice import SpliceError
@@ -93,11 +94,21 @@ def make_feed(
         runs_last = not (is_cached and freeze.num_frozen_layers == len(layers.layers))
         whole, part.blocks = _quickened(whole, layers, ops, once, runs_last=runs_last)
     if freeze.is_none or prefix_mode == "train":
-        return whole
-    if not freeze.is_prefix:
-        return whole.warned(f"nothing is cached for {freeze}: what is frozen is no prefix")
-    if layers is None or part is None:
-        return whole.warned(f"nothing is cached: {why}")
+        feed = whole
+    elif not freeze.is_prefix:
+        feed = whole.warned(f"nothing is cached for {freeze}: what is frozen is no prefix")
+    elif layers is None or part is None:
+        feed = whole.warned(f"nothing is cached: {why}")
+    else:
+        feed = _cached(whole, part, freeze, layers, cache=cache, key=key)
+    own = feed.by_own_code()
+    return own.warned(NOTE) if once("recomputed", lambda: is_recomputed(own)) else feed
+
+
+def _cached(
+    whole: Feed, part: FrozenPart, freeze: FreezeSpec, layers: LayerMap, *, cache: PrefixCache, key: str
+) -> Feed:
+    """Return a feed with what is frozen cached, or the feed of the whole model and why nothing is."""
     try:
         feed = verified(whole, part, layers.head, freeze.num_frozen_layers, cache, key=key)
     except SpliceError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -161,7 +162,12 @@ def to_device(batch: Any, device: torch.device) -> Batch:
 def logits_of(output: Any) -> torch.Tensor:
     """Return the class scores, float32 of shape (batch, classes), of what a model returned.
 
-    Transformers models return an object with ``logits``; plain modules may return the tensor itself.
+    Transformers models return an object with ``logits``, or a tuple that begins with them (``return_dict=False``);
+    plain modules may return a dictionary, too, or the tensor itself.
     """
+    if isinstance(output, Mapping):
+        output = output["logits"]
+    elif isinstance(output, tuple):
+        output = output[0]
     logits: torch.Tensor = output if isinstance(output, torch.Tensor) else output.logits
     return logits.float()

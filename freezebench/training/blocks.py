@@ -13,6 +13,7 @@ from freezebench.training.block import Casts, run_block
 from freezebench.training.block_form import mask_input
 from freezebench.training.narrow import can_be_narrow
 from freezebench.training.splice import hidden_input
+from freezebench.training.stand_in import standing_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,9 +37,7 @@ class Blocks:
 
     def __enter__(self) -> Self:
         for form in self.forms.values():
-            # The instance's own attribute hides the class's method until it is deleted.
-            form.layer.forward = self._forward(form, form.layer.forward)
-            self._open.callback(delattr, form.layer, "forward")
+            self._open.enter_context(standing_in(form.layer, self._forward(form, form.layer.forward)))
         return self
 
     def __exit__(self, *_: object) -> None:

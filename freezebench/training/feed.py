@@ -46,6 +46,7 @@ class Feed:
         rows: UsedRows | None = None,
         first: FirstTokens | None = None,
         blocks: Blocks | None = None,
+        asks_gradient: bool = False,
         warnings: tuple[str, ...] = (),
     ) -> None:
         """Take what was made ready.
@@ -59,12 +60,14 @@ class Feed:
             rows: Rows of the word embedding that are in use; ``None``: the whole table is.
             first: The last layer goes on with first tokens only; ``None``: with all, or ``blocks`` sees to it.
             blocks: Layers that run as one operation each; ``None``: by their own code.
+            asks_gradient: Whether a gradient of the cached outputs is asked for, which nobody reads: without it, layers
+                under gradient checkpointing of the reentrant kind would learn nothing.
             warnings: What the person should know.
         """
         self.model, self.splits = model, splits
         self.prefix, self._splice = prefix, splice
         self._ops, self._rows, self._first, self._blocks = ops, rows, first, blocks
-        self.warnings = warnings
+        self._asks_gradient, self.warnings = asks_gradient, warnings
         device = next(model.parameters()).device
         self._multiple, self._rows_at_once = lengths_in(device), rows_at_once(device)
         self._open = ExitStack()
@@ -106,6 +109,17 @@ class Feed:
         """Return a feed of the whole model some of whose layers run as one operation each."""
         return self._with(blocks=blocks)
 
+    def by_own_code(self) -> Feed:
+        """Return a feed of the same batches whose model runs by its own code, whatever is left of it."""
+        return Feed(
+            self.model,
+            self.splits,
+            prefix=self.prefix,
+            splice=self._splice,
+            asks_gradient=True,
+            warnings=self.warnings,
+        )
+
     def _with(self, **changes: Any) -> Feed:
         """Return a feed of the same model, some of its parts replaced, without warnings."""
         parts = {"ops": self._ops, "rows": self._rows, "first": self._first, "blocks": self._blocks}
@@ -141,7 +155,10 @@ class Feed:
                 return logits_of(self.model(**batch))
             hidden = batch.pop(_HIDDEN)
             takes_any = self._blocks is not None and self._splice.depth in self._blocks.forms
-            return logits_of(self._splice(hidden if takes_any else hidden.float(), **batch))
+            hidden = hidden if takes_any else hidden.float()
+            if self._asks_gradient:
+                hidden = hidden.detach().requires_grad_()
+            return logits_of(self._splice(hidden, **batch))
 
     def clear_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
         """Forget the gradients of a step."""

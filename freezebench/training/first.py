@@ -6,11 +6,14 @@ projection, normalisation and feed-forward network behind that attention. Scores
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+
+from freezebench.training.stand_in import standing_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,21 +29,24 @@ class FirstTokens:
     def __init__(self, layer: torch.nn.Module) -> None:
         """Take the last layer of a model whose head reads first tokens only."""
         self._layer = layer
-        self._forward: Callable[..., Any] | None = None
+        self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        self._forward = self._layer.forward
-        # The instance's own attribute hides the class's method until it is deleted.
-        self._layer.forward = self._run
+        self._open.enter_context(standing_in(self._layer, _shortened(self._layer.forward)))
         return self
 
     def __exit__(self, *_: object) -> None:
-        del self._layer.forward
+        self._open.close()
 
-    def _run(self, *args: Any, **kwargs: Any) -> Any:
-        assert self._forward is not None  # noqa: S101 - open, or this would not be called
+
+def _shortened(own: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a layer's forward pass that goes on with first tokens behind attention."""
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
         with _FirstAfterAttention():
-            return self._forward(*args, **kwargs)
+            return own(*args, **kwargs)
+
+    return forward
 
 
 class _FirstAfterAttention(TorchFunctionMode):

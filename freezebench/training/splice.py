@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
+from freezebench.training.stand_in import standing_in
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -84,9 +86,7 @@ class Splice:
             stand_ins.append((self._form.ender, self._end))
         for module, stand_in in (*stand_ins, *((layer, self._skip) for layer in self._layers[: self.depth])):
             if module is not None:
-                # The instance's own attribute hides the class's method until it is deleted.
-                module.forward = stand_in
-                self._open.callback(delattr, module, "forward")
+                self._open.enter_context(standing_in(module, stand_in))
         if self.depth < len(self._layers):
             hook = self._layers[self.depth].register_forward_pre_hook(self._enter, with_kwargs=True)
             self._open.callback(hook.remove)
@@ -94,6 +94,7 @@ class Splice:
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
+        self._hidden = None
 
     def __call__(self, hidden: torch.Tensor, **inputs: torch.Tensor) -> Any:
         """Return the model's output for a batch whose hidden states behind the frozen prefix are given.
@@ -102,11 +103,8 @@ class Splice:
             hidden: Shape (batch, tokens, width).
             inputs: The batch's token fields, each of shape (batch, tokens).
         """
-        self._hidden = hidden
-        try:
-            return self._model(**inputs)
-        finally:
-            self._hidden = None
+        self._hidden = hidden  # kept behind this call: a layer under gradient checkpointing asks again in backward
+        return self._model(**inputs)
 
     def _given(self) -> torch.Tensor:
         if self._hidden is None:

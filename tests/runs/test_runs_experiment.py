@@ -143,6 +143,21 @@ def test_weights_that_moved_against_the_spec_are_found(spec: RunSpec, monkeypatc
     assert experiment.run(spec).cause == "nothing_trained"
 
 
+def test_layers_that_no_gradient_reaches_are_told(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer that was to learn and did not, as behind a model that does not use it, is no silent one."""
+
+    def without_last(job: Any, emit: Any) -> Any:
+        for parameter in job.model.distilbert.transformer.layer[1].parameters():
+            parameter.register_hook(torch.zeros_like)
+        return loop.train(job, emit)
+
+    assert not experiment.run(spec).warnings
+    monkeypatch.setitem(experiment._ENGINES, "standard", without_last)
+    record = experiment.run(spec)
+    assert record.is_valid
+    assert record.warnings == ("L1: trainable, but unchanged by training, since no gradient got there",)
+
+
 @pytest.mark.parametrize(
     ("changes", "error"),
     [

@@ -12,11 +12,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers.modeling_outputs import SequenceClassifierOutput
 
 from freezebench.errors import SettingsError
 from freezebench.tasks.data import Split
 from freezebench.training import precision
-from freezebench.training.batching import ShuffledBatches, batches_by_length, encode, longest_input
+from freezebench.training.batching import ShuffledBatches, batches_by_length, encode, logits_of, longest_input
 from freezebench.training.evaluate import evaluate, f1_score
 from tiny import sentences
 
@@ -106,6 +107,24 @@ def test_f1_is_scikit_learns(pairs: list[tuple[int, int]]) -> None:
     assert f1_score(labels, predictions, 4) == pytest.approx(expected)
     two = metrics.f1_score(labels % 2, predictions % 2, zero_division=0)
     assert f1_score(labels % 2, predictions % 2, 2) == pytest.approx(two)
+
+
+SCORES = torch.tensor([[0.5, -0.5]], dtype=torch.bfloat16)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        SCORES,
+        {"logits": SCORES},
+        (SCORES, None),
+        SimpleNamespace(logits=SCORES),
+        SequenceClassifierOutput(logits=SCORES),
+    ],
+)
+def test_scores_are_found_in_what_classifiers_return(output: Any) -> None:
+    """As the tensor itself, by name, or in front of a tuple; in float32."""
+    assert torch.equal(logits_of(output), SCORES.float())
 
 
 def test_devices_that_do_not_exist_are_refused() -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from freezebench.training.splice import SpliceError, observed_form
+from freezebench.training.stand_in import standing_in
 
 
 class _Base(nn.Module):
@@ -112,3 +113,22 @@ def test_what_later_layers_read_is_not(model: nn.Module) -> None:
     """A bias that the first layer makes for all: other hidden states, or an error, show it."""
     with pytest.raises(SpliceError, match="need more of each other than hidden states"):
         observed_form(model.eval(), "layers", INPUTS)
+
+
+def test_who_was_stood_in_for_comes_back() -> None:
+    """A class's method, or the instance's own, as compiled modules and those that accelerate has hooked have one."""
+    layer: Any = nn.Linear(4, 4)
+    given = torch.ones(1, 4)
+
+    def own(hidden: torch.Tensor) -> torch.Tensor:
+        return 2 * nn.Linear.forward(layer, hidden)
+
+    expected = layer(given)
+    with standing_in(layer, lambda hidden: hidden):
+        assert torch.equal(layer(given), given)
+    assert torch.equal(layer(given), expected)
+    assert "forward" not in vars(layer)
+    layer.forward = own
+    with pytest.raises(RuntimeError, match="out of luck"), standing_in(layer, lambda hidden: hidden):
+        raise RuntimeError("out of luck")
+    assert torch.equal(layer(given), 2 * expected)
