@@ -29,6 +29,7 @@ import freezebench
 from freezebench.runs.isolate import Isolated
 from freezebench.runs.shelf import DataShelf
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.tasks.layers import fixed_parameters
 from freezebench.tasks.model_source import read_depth
 from freezebench.training.batching import Encoded, longest_input
 from freezebench.training.inputs import BucketedBatches
@@ -168,7 +169,7 @@ class Peers:
         torch.manual_seed(spec.seed)
         data = self.shelf.data(spec.data, spec.model)
         model, tokenizer = freezebench.load_model(spec.model, num_labels=data.num_labels)
-        freezebench.freeze(model, spec.freeze)
+        freezebench.freeze(model, spec.freeze, fixed=fixed_parameters(model))
         splits = self.shelf.encoded(spec, tokenizer, model, longest_input(model, tokenizer, None))
         with tempfile.TemporaryDirectory() as folder:
             arguments = TrainingArguments(

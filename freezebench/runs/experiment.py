@@ -18,7 +18,7 @@ from freezebench.records.run_record import RunRecord
 from freezebench.runs.costs import CostWindows, prefix_readings, timing_readings
 from freezebench.runs.environment import environment
 from freezebench.runs.shelf import DataShelf
-from freezebench.tasks.layers import find_layers, freeze, frozen_modules
+from freezebench.tasks.layers import find_layers, fixed_parameters, freeze, frozen_modules
 from freezebench.tasks.model_source import model_fingerprint
 from freezebench.tasks.models import load_model
 from freezebench.training import loop
@@ -127,12 +127,13 @@ class _Run:
             spec.model, self.data.num_labels, revision=spec.model_revision, label_names=self.data.label_names
         )
         layers = find_layers(model)
-        summary = freeze(model, spec.freeze_spec, layers)
+        fixed = fixed_parameters(model)
+        summary = freeze(model, spec.freeze_spec, layers, fixed=fixed)
         resting = frozen_modules(model, layers, spec.freeze_spec) if protocol.frozen_part_runs_in == "eval" else ()
         model.to(self.device)
         splits = self.shelf.encoded(spec, tokenizer, model, longest_input(model, tokenizer, protocol.max_length))
 
-        feed, note = self._feed(model, layers, tokenizer, splits)
+        feed, notes = self._feed(model, layers, tokenizer, splits)
 
         def evaluation(split: str) -> Evaluation:
             return evaluate(
@@ -159,7 +160,7 @@ class _Run:
                 ),
                 layers=layers,
                 summary=summary,
-                note=note,
+                notes=(*_fixed_note(model, fixed), *notes),
                 evaluation=evaluation,
             )
 
@@ -196,7 +197,7 @@ class _Run:
         *,
         layers: LayerMap,
         summary: FreezeSummary,
-        note: tuple[str, ...],
+        notes: tuple[str, ...],
         evaluation: Callable[[str], Evaluation],
     ) -> RunRecord:
         """Train under meters and evaluate; return the record."""
@@ -226,7 +227,7 @@ class _Run:
             },
             devices=costs.devices,
             trace=costs.trace,
-            warnings=(*note, *unmoved, *result.warnings, *costs.warnings),
+            warnings=(*notes, *unmoved, *result.warnings, *costs.warnings),
         )
 
 
@@ -266,6 +267,16 @@ def _check_weights(model: torch.nn.Module, layers: LayerMap, before: dict[str, i
     if not unmoved:
         return ()
     return (f"{', '.join(unmoved)}: trainable, but unchanged by training, since no gradient got there",)
+
+
+def _fixed_note(model: torch.nn.Module, fixed: frozenset[str]) -> tuple[str, ...]:
+    """Return a warning of what the model itself keeps from training."""
+    if not fixed:
+        return ()
+    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    num, total = sum(sizes[name] for name in fixed), sum(sizes.values())
+    why = f"since the model itself has them fixed (requires_grad=False), such as {min(fixed)}"
+    return (f"{num:,} of {total:,} parameters never train, {why}",)
 
 
 def _free_memory() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from freezebench.errors import ModelError
-from freezebench.tasks.layers import find_layers, freeze
+from freezebench.tasks.layers import find_layers, fixed_parameters, freeze
 from freezebench.tasks.models import load_model
 from freezebench.training.batching import collator, encode, logits_of, longest_input
 from freezebench.training.precision import autocast, isolated_random_state, resolve_device, resolve_precision
@@ -40,9 +40,9 @@ def rehearse(spec: RunSpec, data: TextData, grid: Iterable[str]) -> None:
         model, tokenizer = load_model(
             spec.model, data.num_labels, revision=spec.model_revision, label_names=data.label_names
         )
-        layers = find_layers(model)
+        layers, fixed = find_layers(model), fixed_parameters(model)
         for freeze_text in grid:
-            freeze(model, freeze_text, layers)
+            freeze(model, freeze_text, layers, fixed=fixed)
         batch = _batch(spec, data, model, tokenizer)
         batch.pop("labels")
         shape = _run(model, batch, spec)

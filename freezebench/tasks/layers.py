@@ -10,6 +10,8 @@ from freezebench.specs.freeze import FreezeSpec
 from freezebench.tasks.layer_search import Stack, candidates, observable, run_once, woven
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import torch
 
     from freezebench.tasks.layer_search import Trace
@@ -71,7 +73,18 @@ class FreezeSummary:
         return self.num_trainable_params / self.num_params
 
 
-def freeze(model: torch.nn.Module, spec: FreezeSpec | str, layers: LayerMap | None = None) -> FreezeSummary:
+def fixed_parameters(model: torch.nn.Module) -> frozenset[str]:
+    """Return the names of what a model that was just made does not train: sinusoidal positions, what adapters adapt."""
+    return frozenset(name for name, parameter in model.named_parameters() if not parameter.requires_grad)
+
+
+def freeze(
+    model: torch.nn.Module,
+    spec: FreezeSpec | str,
+    layers: LayerMap | None = None,
+    *,
+    fixed: Collection[str] = (),
+) -> FreezeSummary:
     """Set ``requires_grad`` of every parameter as a spec says, whatever was frozen before; return what is left.
 
     Parameters that are not floating-point numbers cannot train and stay frozen.
@@ -80,6 +93,7 @@ def freeze(model: torch.nn.Module, spec: FreezeSpec | str, layers: LayerMap | No
         model: A classifier.
         spec: What to freeze.
         layers: The model's layers, where they are known; ``None`` finds them, by a forward pass.
+        fixed: Names of parameters that stay frozen whatever the spec, such as :func:`fixed_parameters` returns.
 
     Raises:
         SpecError: If the spec cannot be read, names layers that do not exist, or leaves nothing to train.
@@ -90,7 +104,7 @@ def freeze(model: torch.nn.Module, spec: FreezeSpec | str, layers: LayerMap | No
     name = model_name(model)
     layer_map = layers or find_layers(model)
     spec.check(layer_map.num_layers, name)
-    frozen = layer_map.names(spec)
+    frozen = layer_map.names(spec) | set(fixed)
     parameters = dict(model.named_parameters())
     trainable = {key for key, parameter in parameters.items() if key not in frozen and parameter.is_floating_point()}
     if not trainable:

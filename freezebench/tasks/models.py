@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    import torch
+
 __all__ = ["check_model_source", "load_model", "model_fingerprint", "read_depth", "read_label_names"]
 
 _FROM_HERE = {"local_files_only": True, "trust_remote_code": False}
@@ -37,7 +39,7 @@ def load_model(
 
     Args:
         source: ``embedded``, a checkpoint folder, a Hub name, or ``module:factory``, called as ``factory(num_labels)``
-            for (model, tokenizer), which are returned as they are made.
+            for (model, tokenizer), which are returned as they are made, weights in half precision as float32.
         num_labels: Number of classes.
         revision: Hub commit, tag or branch.
         label_names: Name of every class, for the model's configuration.
@@ -109,11 +111,21 @@ def _from_factory(source: ModelSource, num_labels: int) -> tuple[Any, Any]:
         ) from error
     match made:
         case (torch.nn.Module() as model, tokenizer) if callable(tokenizer):
+            _to_full(model)
             return model, tokenizer
     raise ModelError(
         f"cannot load the model {source.text!r}: the factory returns {_in_words(made)}. "
         "Return (model, tokenizer): a torch.nn.Module and a transformers tokenizer."
     )
+
+
+def _to_full(model: torch.nn.Module) -> None:
+    """Make weights in half precision float32, in place, as those of checkpoints are: small updates would be lost."""
+    import torch
+
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.dtype in {torch.bfloat16, torch.float16}:
+            tensor.data = tensor.data.float()
 
 
 def _from_folder(folder: Path, name: str, num_labels: int) -> tuple[Any, Any]:

@@ -23,6 +23,7 @@ from freezebench.runs import experiment
 from freezebench.runs.shelf import DataShelf
 from freezebench.runs.worker import main
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.tasks.models import load_model
 from freezebench.training import loop
 from freezebench.training.progress import Event
 
@@ -156,6 +157,26 @@ def test_layers_that_no_gradient_reaches_are_told(spec: RunSpec, monkeypatch: py
     record = experiment.run(spec)
     assert record.is_valid
     assert record.warnings == ("L1: trainable, but unchanged by training, since no gradient got there",)
+
+
+def test_what_the_model_has_fixed_does_not_train(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A factory's frozen weights, as those under adapters, are no part of what a spec leaves to train; it is told."""
+
+    def load(*args: Any, **kwargs: Any) -> Any:
+        model, tokenizer = load_model(*args, **kwargs)
+        model.distilbert.transformer.layer[0].requires_grad_(False)
+        return model, tokenizer
+
+    plain = experiment.run(spec)
+    monkeypatch.setattr(experiment, "load_model", load)
+    record = experiment.run(spec)
+    assert record.is_valid
+    assert record.num_params == plain.num_params
+    num = (plain.num_trainable_params or 0) - (record.num_trainable_params or 0)
+    assert num > 0
+    (told,) = record.warnings
+    assert told.startswith(f"{num:,} of {record.num_params:,} parameters never train, since the model itself has them")
+    assert told.endswith("(requires_grad=False), such as distilbert.transformer.layer.0.attention.k_lin.bias")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from freezebench.errors import ModelError, SpecError
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.tasks.layers import LayerMap, find_layers, freeze
+from freezebench.tasks.layers import LayerMap, find_layers, fixed_parameters, freeze
 
 PUBLISHED = {
     "none": 66955010,
@@ -275,6 +275,22 @@ def test_freezing_again_does_not_depend_on_what_was_frozen() -> None:
     freeze(model, "head+L1")
     assert freeze(model, FreezeSpec.parse("emb")) == first
     assert freeze(model, "none").trainable_fraction == 1.0
+
+
+def test_what_a_model_has_fixed_stays_so_where_that_is_asked() -> None:
+    """Sinusoidal positions, or what adapters adapt, do not learn because nothing else is frozen."""
+    model = build(*ARCHITECTURES["bert"][:2])
+    layers = find_layers(model)
+    model.get_parameter(layers.layers[0][0]).requires_grad_(False)
+    fixed = fixed_parameters(model)
+    assert fixed == {layers.layers[0][0]}
+    for spec in ("none", "emb", "L1"):
+        summary = freeze(model, spec, fixed=fixed)
+        still = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+        assert still == layers.names(FreezeSpec.parse(spec)) | fixed
+        assert summary.num_trainable_params == sum(one.numel() for one in model.parameters() if one.requires_grad)
+    with pytest.raises(SpecError, match=r"nothing of .* would be left to train"):
+        freeze(model, "none", fixed=dict(model.named_parameters()))
 
 
 def test_a_summary_counts_what_is_left() -> None:

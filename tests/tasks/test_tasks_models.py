@@ -227,6 +227,11 @@ from freezebench.errors import DataError
 def good(num_labels):
     return torch.nn.Linear(2, num_labels), str.split
 
+def half(num_labels):
+    model = torch.nn.BatchNorm1d(num_labels).half()
+    model.weight.requires_grad_(False)
+    return model.register_buffer("ids", torch.arange(3)) or model, str.split
+
 def swapped(num_labels):
     return str.split, torch.nn.Linear(2, num_labels)
 
@@ -257,6 +262,16 @@ def test_a_factory_makes_model_and_tokenizer(factories: str) -> None:
     assert isinstance(model, torch.nn.Linear)
     assert model.out_features == 5
     assert tokenizer is str.split
+
+
+def test_half_precision_of_a_factory_trains_in_full(factories: str) -> None:
+    """As that of a checkpoint does; whole numbers, and what is frozen, stay as they are."""
+    model, _ = load_model(f"{factories}:half", 4)
+    kinds = {name: tensor.dtype for name, tensor in model.state_dict().items()}
+    whole = {"ids", "num_batches_tracked"}
+    assert {name for name, kind in kinds.items() if kind is torch.int64} == whole
+    assert {name for name, kind in kinds.items() if kind is torch.float32} == set(kinds) - whole
+    assert [parameter.requires_grad for parameter in model.parameters()] == [False, True]
 
 
 @pytest.mark.parametrize(
