@@ -112,7 +112,7 @@ def _from_factory(source: ModelSource, num_labels: int) -> tuple[Any, Any]:
     match made:
         case (torch.nn.Module() as model, tokenizer) if callable(tokenizer):
             _to_full(model)
-            return model, tokenizer
+            return model.eval(), tokenizer
     raise ModelError(
         f"cannot load the model {source.text!r}: the factory returns {_in_words(made)}. "
         "Return (model, tokenizer): a torch.nn.Module and a transformers tokenizer."

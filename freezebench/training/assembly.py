@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.errors import ModelError
 from freezebench.tasks.layers import find_layers
+from freezebench.training.agree import blocks_agree, first_agrees, forms_of, rows_agree
 from freezebench.training.blocks import Blocks
 from freezebench.training.feed import Feed
 from freezebench.training.first import FirstTokens
@@ -15,7 +16,7 @@ from freezebench.training.recomputed import NOTE, is_recomputed
 from freezebench.training.room import NoRoomError
 from freezebench.training.rows import used_rows
 from freezebench.training.splice import SpliceError
-from freezebench.training.verify import blocks_agree, first_agrees, forms_of, rows_agree, verified
+from freezebench.training.verify import verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -265,8 +265,9 @@ def test_a_factory_makes_model_and_tokenizer(factories: str) -> None:
 
 
 def test_half_precision_of_a_factory_trains_in_full(factories: str) -> None:
-    """As that of a checkpoint does; whole numbers, and what is frozen, stay as they are."""
+    """As that of a checkpoint does; whole numbers, and what is frozen, stay as they are. Looking is in eval mode."""
     model, _ = load_model(f"{factories}:half", 4)
+    assert not model.training
     kinds = {name: tensor.dtype for name, tensor in model.state_dict().items()}
     whole = {"ids", "num_batches_tracked"}
     assert {name for name, kind in kinds.items() if kind is torch.int64} == whole

@@ -28,6 +28,7 @@ from freezebench.training.inputs import BucketedBatches, FlatSplit
 from freezebench.training.loader import nearest_to_mean
 from freezebench.training.prefix import PrefixCache
 from freezebench.training.progress import Job, TrainingResult
+from standard_order import in_standards_order
 from tiny import sentences, write_tokenizer
 
 PROTOCOL = Protocol(engine="cached", num_epochs=2, batch_size=8, learning_rate=1e-2, precision="float32", dropout=False)
@@ -89,7 +90,7 @@ def test_cached_training_is_standard_training(
 ) -> None:
     """Dropout off, same batches: the losses of both engines agree, whatever the model's layers look like."""
     model = _tiny(architecture, tmp_path / "model")
-    shuffled = _in_standards_order(monkeypatch)
+    shuffled = in_standards_order(monkeypatch)
     for freeze_text in SPECS:
         cached = run(_spec(model, tiny_data, freeze=freeze_text))
         spec = replace(cached.spec, protocol=replace(PROTOCOL, engine="standard"))
@@ -120,28 +121,12 @@ def test_what_cannot_be_cached_trains_whole_and_says_why(
 ) -> None:
     """The losses are those of the standard engine."""
     model = _tiny(architecture, tmp_path / "model")
-    _in_standards_order(monkeypatch)
+    in_standards_order(monkeypatch)
     cached = run(_spec(model, tiny_data, freeze="emb+L0"))
     standard = run(replace(cached.spec, protocol=replace(PROTOCOL, engine="standard")))
     assert cached.warnings == (f"nothing is cached: {why}",)
     assert cached.step_losses
     assert cached.step_losses == pytest.approx(standard.step_losses, rel=1e-4)
-
-
-def _in_standards_order(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Make the cached engine draw the standard engine's batches; returns a list that grows with every epoch drawn."""
-    from freezebench.training.batching import ShuffledBatches
-
-    drawn: list[int] = []
-
-    def epoch(self: BucketedBatches, number: int) -> list[torch.Tensor]:
-        order = ShuffledBatches(len(self._lengths), self._batch_size, self._seed)
-        order.set_epoch(number)
-        drawn.append(number)
-        return [torch.tensor(batch) for batch in order]
-
-    monkeypatch.setattr(BucketedBatches, "epoch", epoch)
-    return drawn
 
 
 def test_one_pass_serves_every_configuration_and_seed(tiny_model: Path, tiny_data: Path) -> None:

@@ -9,9 +9,9 @@ import torch
 
 from encoders import batch, encoder
 from freezebench.tasks.layers import find_layers
+from freezebench.training.agree import first_agrees
 from freezebench.training.feed import Feed
 from freezebench.training.first import FirstTokens
-from freezebench.training.verify import first_agrees
 
 
 class _Flat:

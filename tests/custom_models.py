@@ -1,0 +1,82 @@
+"""Factories of plain classifiers, made as people make them: in train mode, with state, with layers of other builds."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from tiny import write_tokenizer
+
+
+class _Layer(nn.Module):
+    """A layer without dropout, with or without batch normalisation over tokens, padding among them."""
+
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(16, 2, batch_first=True)
+        self.norm, self.over_tokens = nn.LayerNorm(16), norm
+
+    def forward(self, hidden: torch.Tensor, padding: torch.Tensor) -> torch.Tensor:
+        attended, _ = self.attention(hidden, hidden, hidden, key_padding_mask=padding, need_weights=False)
+        output: torch.Tensor = self.over_tokens(self.norm(hidden + attended).mT).mT
+        return output
+
+
+class _MovingMean(nn.Module):
+    """Takes the mean of what it has seen in training away."""
+
+    mean: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(16))
+
+    def forward(self, given: torch.Tensor) -> torch.Tensor:
+        if self.training:
+            self.mean.mul_(0.9).add_(given.detach().mean(0), alpha=0.1)
+        return given - self.mean
+
+
+class _Classifier(nn.Module):
+    """Three layers and a head on first tokens."""
+
+    def __init__(self, head: nn.Module, *, over_tokens: bool = False) -> None:
+        super().__init__()
+        self.table = nn.Embedding(64, 16)
+        norms = (nn.BatchNorm1d(16) if over_tokens else nn.Identity() for _ in range(3))
+        self.layers = nn.ModuleList(_Layer(norm) for norm in norms)
+        self.head = nn.Sequential(head, nn.Linear(16, 2))
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> dict[str, torch.Tensor]:
+        hidden = self.table(input_ids)
+        for layer in self.layers:
+            hidden = layer(hidden, attention_mask == 0)
+        return {"logits": self.head(hidden[:, 0])}
+
+
+def _made(*arguments: Any, **named: Any) -> tuple[nn.Module, Any]:
+    from transformers import BertTokenizer
+
+    torch.manual_seed(1)
+    with tempfile.TemporaryDirectory() as folder:
+        write_tokenizer(Path(folder))
+        return _Classifier(*arguments, **named).train(), BertTokenizer.from_pretrained(folder)
+
+
+def batch_norm_head(_: int) -> tuple[nn.Module, Any]:
+    """Batch normalisation of what the head reads."""
+    return _made(nn.BatchNorm1d(16))
+
+
+def moving_mean_head(_: int) -> tuple[nn.Module, Any]:
+    """A state of its own that training changes."""
+    return _made(_MovingMean())
+
+
+def batch_norm_layers(_: int) -> tuple[nn.Module, Any]:
+    """Batch normalisation that sees what stands in the padding."""
+    return _made(nn.Tanh(), over_tokens=True)

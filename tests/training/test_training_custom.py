@@ -1,0 +1,41 @@
+"""Plain modules of other builds train under the cached engine as under the standard one, or whole, and say why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from freezebench.runs.experiment import run
+from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from standard_order import in_standards_order
+
+PROTOCOL = Protocol(
+    engine="cached", num_epochs=2, batch_size=8, learning_rate=1e-2, precision="float32", prefix_mode="eval"
+)
+
+
+@pytest.mark.parametrize("freeze", ["emb", "emb+L0", "emb+L0-2"])
+@pytest.mark.parametrize("factory", ["batch_norm_head", "moving_mean_head", "batch_norm_layers"])
+def test_cached_training_is_standard_training(
+    factory: str, freeze: str, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In train mode, state included: looking at a model leaves no trace in it; a state that sees padding is told."""
+    in_standards_order(monkeypatch)
+    spec = RunSpec(
+        model=f"custom_models:{factory}",
+        data=DataSpec(source=str(tiny_data)),
+        freeze=freeze,
+        device="cpu",
+        protocol=PROTOCOL,
+    )
+    cached = run(spec)
+    standard = run(replace(spec, protocol=replace(PROTOCOL, engine="standard")))
+    assert cached.step_losses
+    assert cached.step_losses == pytest.approx(standard.step_losses, rel=1e-4)
+    assert cached.epochs[-1].validation.loss == pytest.approx(standard.epochs[-1].validation.loss, rel=2e-2)
+    sees_padding = factory == "batch_norm_layers" and freeze != "emb+L0-2"
+    assert ("prefix_s" in cached.readings) is not sees_padding
+    why = "nothing is cached: in training, the scores change with what stands in the padding"
+    assert (why in cached.warnings) is sees_padding
