@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 DEFAULT_LIMIT_BYTES = 2**27
 
 _BATCHES_IN_MEMORY = 32  # batches of the pass after which mapped files leave this process's memory
+_OF_THIS_SESSION = ("memory", "memory-mapped file")
 # Kept files of other forms are never read as this one.
 _FORM = 2
 
@@ -52,8 +53,13 @@ class Prefix:
     first_only: bool = False
     seconds: float | None = None
     num_bytes: int
-    where: str = "memory"
+    where: str = _OF_THIS_SESSION[0]
     maps: tuple[mmap.mmap, ...] = ()
+
+    @property
+    def is_from_earlier(self) -> bool:
+        """Whether an earlier session kept them."""
+        return self.where not in _OF_THIS_SESSION
 
     def release(self) -> None:
         """Let mapped files leave this process's resident memory; what was written stays in the file."""
@@ -286,6 +292,6 @@ class _Draft:
             hidden=self.hidden,
             first_only=self.first_only,
             num_bytes=sum(tensor.numel() * tensor.element_size() for tensor in self.hidden.values()),
-            where="memory-mapped file" if self.maps else "memory",
+            where=_OF_THIS_SESSION[bool(self.maps)],
             maps=tuple(self.maps),
         )

@@ -178,10 +178,16 @@ def _compare(feed: Feed, part: FrozenPart, sample: _Sample) -> None:
     losses = [float(cross_entropy(scores, labels)) for scores in (logits, sample.logits)]
     limit = SCORES[_key(part.precision)]
     if not (error <= _HIDDEN_STATES[_key(part.precision)] and abs(losses[0] - losses[1]) <= limit * (1 + losses[1])):
+        advice = "Run again; if it persists, use --freeze-engine=standard"
+        if prefix.is_from_earlier:
+            advice = (
+                "The model was another one when that file was written, by more than its weights, configuration and "
+                "source tell. Remove the file and run again"
+            )
         raise PrefixMismatchError(
             f"the cached prefix (in {prefix.where}) is not what the model computes: on {len(labels)} sentences of "
             f"the {sample.split} split it differs by {error:.1%}, the loss is {losses[0]:.4f} instead of "
-            f"{losses[1]:.4f}. Run again; if it persists, use --freeze-engine=standard"
+            f"{losses[1]:.4f}. {advice}"
         )
 
 

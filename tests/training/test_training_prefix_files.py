@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -105,15 +106,38 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     assert "--freeze-prefix-cache" in folder.notes[0]
 
 
-def test_a_second_session_runs_no_pass(tiny_model: Path, tiny_data: Path, tmp_path: Path) -> None:
-    """Same contents, same figures, no pass; a damaged file is computed anew with a warning."""
-    spec = RunSpec(
-        model=str(tiny_model),
-        data=DataSpec(source=str(tiny_data)),
+def _spec(model: Path, data: Path) -> RunSpec:
+    return RunSpec(
+        model=str(model),
+        data=DataSpec(source=str(data)),
         freeze="emb+L0",
         device="cpu",
         protocol=Protocol(engine="cached", precision="float32", num_epochs=1, batch_size=8),
     )
+
+
+def test_a_file_of_a_model_that_computes_something_else_is_named(
+    tiny_model: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    """Whole by its checksum, but of a model that differed by what no key covers: the error says what to do."""
+    spec = _spec(tiny_model, tiny_data)
+    assert run(spec, shelf=DataShelf(prefix_folder=str(tmp_path))).is_valid
+    (kept,) = tmp_path.glob("*.safetensors")
+    key = kept.stem.removeprefix("freezebench-prefix-").removesuffix("-1")
+    folder = PrefixFolder(tmp_path)
+    prefix = folder.read(key, [1])[f"{key}-1"]
+    folder.write(key, 1, replace(prefix, hidden={name: 1.1 * tensor for name, tensor in prefix.hidden.items()}))
+    record = run(spec, shelf=DataShelf(prefix_folder=str(tmp_path)))
+    assert record.cause == "prefix_mismatch"
+    assert f"(in {kept})" in str(record.reason)
+    assert "Remove the file and run again" in str(record.reason)
+    kept.unlink()
+    assert run(spec, shelf=DataShelf(prefix_folder=str(tmp_path))).is_valid
+
+
+def test_a_second_session_runs_no_pass(tiny_model: Path, tiny_data: Path, tmp_path: Path) -> None:
+    """Same contents, same figures, no pass; a damaged file is computed anew with a warning."""
+    spec = _spec(tiny_model, tiny_data)
     shelves = [DataShelf(prefix_folder=str(tmp_path / "kept")) for _ in range(3)]
     first = run(spec, shelf=shelves[0])
     second = run(spec, shelf=shelves[1])
