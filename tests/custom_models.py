@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from tiny import write_tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class _Layer(nn.Module):
@@ -58,25 +61,45 @@ class _Classifier(nn.Module):
         return {"logits": self.head(hidden[:, 0])}
 
 
-def _made(*arguments: Any, **named: Any) -> tuple[nn.Module, Any]:
+class _TorchsOwn(nn.Module):
+    """Torch's own encoder, which in eval mode packs sentences into nested tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(64, 16)
+        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(16, 2, 32, 0.0, batch_first=True), 3)
+        self.head = nn.Linear(16, 2)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        hidden = self.encoder(self.table(input_ids), src_key_padding_mask=attention_mask == 0)
+        scores: torch.Tensor = self.head(hidden[:, 0])
+        return scores
+
+
+def _made(make: Callable[[], nn.Module]) -> tuple[nn.Module, Any]:
     from transformers import BertTokenizer
 
     torch.manual_seed(1)
     with tempfile.TemporaryDirectory() as folder:
         write_tokenizer(Path(folder))
-        return _Classifier(*arguments, **named).train(), BertTokenizer.from_pretrained(folder)
+        return make().train(), BertTokenizer.from_pretrained(folder)
 
 
 def batch_norm_head(_: int) -> tuple[nn.Module, Any]:
     """Batch normalisation of what the head reads."""
-    return _made(nn.BatchNorm1d(16))
+    return _made(lambda: _Classifier(nn.BatchNorm1d(16)))
 
 
 def moving_mean_head(_: int) -> tuple[nn.Module, Any]:
     """A state of its own that training changes."""
-    return _made(_MovingMean())
+    return _made(lambda: _Classifier(_MovingMean()))
 
 
 def batch_norm_layers(_: int) -> tuple[nn.Module, Any]:
     """Batch normalisation that sees what stands in the padding."""
-    return _made(nn.Tanh(), over_tokens=True)
+    return _made(lambda: _Classifier(nn.Tanh(), over_tokens=True))
+
+
+def torchs_own_encoder(_: int) -> tuple[nn.Module, Any]:
+    """Layers that torch runs in another way in eval mode."""
+    return _made(_TorchsOwn)

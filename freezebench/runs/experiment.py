@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import traceback
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from freezebench.records.run_record import RunRecord
 from freezebench.runs.costs import CostWindows, prefix_readings, timing_readings
 from freezebench.runs.environment import environment
 from freezebench.runs.shelf import DataShelf
+from freezebench.runs.weights import UnsoundRunError, check_weights, checksums, fixed_note
 from freezebench.tasks.layers import find_layers, fixed_parameters, freeze, frozen_modules
 from freezebench.tasks.model_source import model_fingerprint
 from freezebench.tasks.models import load_model
@@ -25,19 +26,13 @@ from freezebench.training import loop
 from freezebench.training.assembly import make_feed
 from freezebench.training.batching import longest_input
 from freezebench.training.evaluate import evaluate
-from freezebench.training.precision import (
-    INTEGERS_BY_SIZE,
-    device_name,
-    isolated_random_state,
-    resolve_device,
-    resolve_precision,
-)
+from freezebench.training.precision import device_name, isolated_random_state, resolve_device, resolve_precision
 from freezebench.training.progress import Job, NonFiniteLossError
 from freezebench.training.verify import PrefixMismatchError
 from freezebench.units import bytes_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from freezebench.records.run_record import Evaluation, InvalidCause
     from freezebench.specs.run import Precision, RunSpec
@@ -89,7 +84,7 @@ def run(spec: RunSpec, *, emit: Emit = lambda _: None, shelf: DataShelf | None =
         environment=environment(),
     )
     _free_memory()
-    with isolated_random_state(device):
+    with isolated_random_state(device), _one_path_of_attention():
         try:
             return _Run(spec, draft, data, device, precision, emit, shelf).complete()
         except torch.OutOfMemoryError as error:
@@ -98,7 +93,7 @@ def run(spec: RunSpec, *, emit: Emit = lambda _: None, shelf: DataShelf | None =
             return _invalid(draft, "out_of_memory", f"out of memory{_peak(device)}: {_first_line(error)}")
         except NonFiniteLossError as error:
             return _invalid(draft, "non_finite_loss", f"non-finite loss: {error}")
-        except _UnsoundRunError as error:
+        except UnsoundRunError as error:
             return _invalid(draft, error.cause, str(error))
         except FreezebenchError:
             raise
@@ -160,7 +155,7 @@ class _Run:
                 ),
                 layers=layers,
                 summary=summary,
-                notes=(*_fixed_note(model, fixed), *notes),
+                notes=(*fixed_note(model, fixed), *notes),
                 evaluation=evaluation,
             )
 
@@ -188,7 +183,7 @@ class _Run:
                 layers=layers,
             )
         except PrefixMismatchError as error:
-            raise _UnsoundRunError("prefix_mismatch", str(error)) from error
+            raise UnsoundRunError("prefix_mismatch", str(error)) from error
         return feed, feed.warnings
 
     def _train(
@@ -203,11 +198,11 @@ class _Run:
         """Train under meters and evaluate; return the record."""
         spec, protocol, model, feed = self.spec, self.spec.protocol, job.model, job.feed
         test_before = evaluation("test") if protocol.evaluate_before else None
-        weights = _checksums(model)
+        weights = checksums(model)
         torch.manual_seed(spec.seed)  # dropout
         with CostWindows(self.emit, model=model, device=self.device) as costs:
             result = _ENGINES[protocol.engine](job, costs.emit)
-        unmoved = _check_weights(model, layers, weights)
+        unmoved = check_weights(model, layers, weights)
         return replace(
             self.draft,
             status="completed",
@@ -231,52 +226,18 @@ class _Run:
         )
 
 
-class _UnsoundRunError(Exception):
-    """What was trained cannot be trusted: frozen weights changed, none did, or a cached prefix is not the model's."""
+@contextmanager
+def _one_path_of_attention() -> Iterator[None]:
+    """Keep torch's own transformer layers from their path for inference, which hands layers nested tensors.
 
-    def __init__(self, cause: InvalidCause, message: str) -> None:
-        super().__init__(message)
-        self.cause: InvalidCause = cause
-
-
-@torch.no_grad()
-def _checksums(model: torch.nn.Module) -> dict[str, int]:
-    """Return per parameter the sum of its bits read as whole numbers: equal weights have equal sums."""
-    sums = {}
-    for name, parameter in model.named_parameters():
-        bits = parameter.detach().contiguous().view(INTEGERS_BY_SIZE[parameter.element_size()])
-        sums[name] = int(bits.sum(dtype=torch.int64))
-    return sums
-
-
-def _check_weights(model: torch.nn.Module, layers: LayerMap, before: dict[str, int]) -> tuple[str, ...]:
-    """Make sure that frozen weights stayed and some trainable ones moved; return a warning of parts that did not.
-
-    Raises:
-        _UnsoundRunError: If it is otherwise.
+    Taken in eval mode, it shows other hidden states than training has, and fails where some layers learn.
     """
-    after = _checksums(model)
-    trainable = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    changed = {name for name in before if before[name] != after[name]}
-    if changed - trainable:
-        raise _UnsoundRunError("frozen_weights_changed", f"frozen weights changed: {min(changed - trainable)}")
-    if not changed & trainable:
-        raise _UnsoundRunError("nothing_trained", "no trainable weight changed in training")
-    parts = {"emb": layers.emb, **{f"L{number}": names for number, names in enumerate(layers.layers)}}
-    unmoved = [part for part, names in parts.items() if trainable & set(names) and not changed & set(names)]
-    if not unmoved:
-        return ()
-    return (f"{', '.join(unmoved)}: trainable, but unchanged by training, since no gradient got there",)
-
-
-def _fixed_note(model: torch.nn.Module, fixed: frozenset[str]) -> tuple[str, ...]:
-    """Return a warning of what the model itself keeps from training."""
-    if not fixed:
-        return ()
-    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
-    num, total = sum(sizes[name] for name in fixed), sum(sizes.values())
-    why = f"since the model itself has them fixed (requires_grad=False), such as {min(fixed)}"
-    return (f"{num:,} of {total:,} parameters never train, {why}",)
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def _free_memory() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from freezebench.runs.experiment import run
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
@@ -17,12 +18,13 @@ PROTOCOL = Protocol(
 
 
 @pytest.mark.parametrize("freeze", ["emb", "emb+L0", "emb+L0-2"])
-@pytest.mark.parametrize("factory", ["batch_norm_head", "moving_mean_head", "batch_norm_layers"])
+@pytest.mark.parametrize("factory", ["batch_norm_head", "moving_mean_head", "batch_norm_layers", "torchs_own_encoder"])
 def test_cached_training_is_standard_training(
     factory: str, freeze: str, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In train mode, state included: looking at a model leaves no trace in it; a state that sees padding is told."""
     in_standards_order(monkeypatch)
+    assert torch.backends.mha.get_fastpath_enabled()
     spec = RunSpec(
         model=f"custom_models:{factory}",
         data=DataSpec(source=str(tiny_data)),
@@ -32,6 +34,7 @@ def test_cached_training_is_standard_training(
     )
     cached = run(spec)
     standard = run(replace(spec, protocol=replace(PROTOCOL, engine="standard")))
+    assert torch.backends.mha.get_fastpath_enabled()
     assert cached.step_losses
     assert cached.step_losses == pytest.approx(standard.step_losses, rel=1e-4)
     assert cached.epochs[-1].validation.loss == pytest.approx(standard.epochs[-1].validation.loss, rel=2e-2)

@@ -1,0 +1,61 @@
+"""Whether a run trained what it was to train: frozen weights stayed, others moved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from freezebench.training.precision import INTEGERS_BY_SIZE
+
+if TYPE_CHECKING:
+    from freezebench.records.run_record import InvalidCause
+    from freezebench.tasks.layers import LayerMap
+
+
+class UnsoundRunError(Exception):
+    """What was trained cannot be trusted: frozen weights changed, none did, or a cached prefix is not the model's."""
+
+    def __init__(self, cause: InvalidCause, message: str) -> None:
+        super().__init__(message)
+        self.cause: InvalidCause = cause
+
+
+@torch.no_grad()
+def checksums(model: torch.nn.Module) -> dict[str, int]:
+    """Return per parameter the sum of its bits read as whole numbers: equal weights have equal sums."""
+    sums = {}
+    for name, parameter in model.named_parameters():
+        bits = parameter.detach().contiguous().view(INTEGERS_BY_SIZE[parameter.element_size()])
+        sums[name] = int(bits.sum(dtype=torch.int64))
+    return sums
+
+
+def check_weights(model: torch.nn.Module, layers: LayerMap, before: dict[str, int]) -> tuple[str, ...]:
+    """Make sure that frozen weights stayed and some trainable ones moved; return a warning of parts that did not.
+
+    Raises:
+        UnsoundRunError: If it is otherwise.
+    """
+    after = checksums(model)
+    trainable = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    changed = {name for name in before if before[name] != after[name]}
+    if changed - trainable:
+        raise UnsoundRunError("frozen_weights_changed", f"frozen weights changed: {min(changed - trainable)}")
+    if not changed & trainable:
+        raise UnsoundRunError("nothing_trained", "no trainable weight changed in training")
+    parts = {"emb": layers.emb, **{f"L{number}": names for number, names in enumerate(layers.layers)}}
+    unmoved = [part for part, names in parts.items() if trainable & set(names) and not changed & set(names)]
+    if not unmoved:
+        return ()
+    return (f"{', '.join(unmoved)}: trainable, but unchanged by training, since no gradient got there",)
+
+
+def fixed_note(model: torch.nn.Module, fixed: frozenset[str]) -> tuple[str, ...]:
+    """Return a warning of what the model itself keeps from training."""
+    if not fixed:
+        return ()
+    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    num, total = sum(sizes[name] for name in fixed), sum(sizes.values())
+    why = f"since the model itself has them fixed (requires_grad=False), such as {min(fixed)}"
+    return (f"{num:,} of {total:,} parameters never train, {why}",)
