@@ -10,7 +10,7 @@ from freezebench.training.agree import blocks_agree, first_agrees, forms_of, row
 from freezebench.training.blocks import Blocks
 from freezebench.training.feed import Feed
 from freezebench.training.first import FirstTokens
-from freezebench.training.prefix import FrozenPart
+from freezebench.training.frozen_part import FrozenPart
 from freezebench.training.quick import QuickOps
 from freezebench.training.recomputed import NOTE, is_recomputed
 from freezebench.training.room import NoRoomError

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import time
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
-import transformers
 
 from freezebench.training.batching import batches_by_tokens
 from freezebench.training.precision import autocast, rows_at_once
@@ -19,20 +16,16 @@ from freezebench.training.splice import EnoughError, observed
 
 if TYPE_CHECKING:
     import mmap
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from freezebench.specs.run import Precision
-    from freezebench.training.blocks import Blocks
+    from freezebench.training.frozen_part import FrozenPart
     from freezebench.training.inputs import FlatSplit
     from freezebench.training.prefix_files import PrefixFolder
-    from freezebench.training.quick import QuickOps
 
 DEFAULT_LIMIT_BYTES = 2**27
 
 _BATCHES_IN_MEMORY = 32  # batches of the pass after which mapped files leave this process's memory
 _OF_THIS_SESSION = ("memory", "memory-mapped file")
-# Kept files of other forms are never read as this one.
-_FORM = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,65 +63,6 @@ class Prefix:
         chosen = indices[:, None] if self.first_only else places
         # Several times as fast as indexing by a matrix.
         return self.hidden[split].index_select(0, chosen.flatten()).view(*chosen.shape, -1)
-
-
-@dataclass(kw_only=True)
-class FrozenPart:
-    """What a prefix is computed with.
-
-    Attributes:
-        model: The model, on its device.
-        stack: Module path of its layers.
-        names: Names of the parameters before or inside the stack, which the outputs depend on.
-        precision: Number format of the forward pass.
-        ops: Quick operations for the pass; ``None``: PyTorch's own.
-        blocks: Layers that run as one operation each; ``None``: by their own code.
-        first_suffices: Tells whether behind the whole stack only the first token of a sentence is needed.
-    """
-
-    model: torch.nn.Module
-    stack: str
-    names: frozenset[str]
-    precision: Precision
-    ops: QuickOps | None = None
-    blocks: Blocks | None = None
-    first_suffices: Callable[[], bool] = field(default=lambda: False)
-
-    @property
-    def num_layers(self) -> int:
-        """Depth of the stack."""
-        return len(list(self.model.get_submodule(self.stack).children()))
-
-    @property
-    def device(self) -> torch.device:
-        """The device that the model is on."""
-        return next(self.model.parameters()).device
-
-    def key(self, splits: Mapping[str, FlatSplit]) -> str:
-        """Return a hash of everything that the outputs depend on.
-
-        That is the model's class, source and configuration, its weights, the token ids (which stand for tokenizer,
-        truncation and sentences), the number format, the kind of device and the libraries' versions.
-        """
-        with_source = ""
-        with suppress(OSError, TypeError):
-            with_source = inspect.getsource(inspect.getmodule(type(self.model)) or type(self.model))
-        head = f"{_FORM} {torch.__version__} {transformers.__version__} {self.precision} {self.device}"
-        config = getattr(self.model, "config", None)
-        as_json = getattr(config, "to_json_string", None)
-        described = as_json(use_diff=False) if callable(as_json) else str(config)
-        digest = hashlib.sha256(f"{head} {type(self.model).__qualname__} {described} {with_source}".encode())
-        state = {**dict(self.model.named_parameters()), **dict(self.model.named_buffers())}
-        for name, tensor in state.items():
-            if name in self.names or not isinstance(tensor, torch.nn.Parameter):
-                digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-                digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-        for name, split in splits.items():
-            for column, values in sorted(split.fields.items()):
-                digest.update(f"{name} {column}".encode())
-                digest.update(values.numpy().tobytes())
-            digest.update(split.offsets.numpy().tobytes())
-        return digest.hexdigest()
 
 
 class PrefixCache:

@@ -18,7 +18,8 @@ from freezebench.training.splice import Splice, SpliceError, in_train_mode, obse
 if TYPE_CHECKING:
     from freezebench.specs.run import Precision
     from freezebench.training.feed import Feed
-    from freezebench.training.prefix import FrozenPart, PrefixCache
+    from freezebench.training.frozen_part import FrozenPart
+    from freezebench.training.prefix import PrefixCache
 
 _NUM_CHECKED = 8
 _NUM_PADDED = 3

@@ -232,7 +232,7 @@ def _loaded(folder: Path, freeze_text: str) -> tuple[Any, Any]:
 
 
 def test_other_contents_never_share_a_prefix(tiny_model: Path) -> None:
-    """Weights, sentences and number format are part of the key; the head is not."""
+    """Weights, sentences, number format and plain attributes are part of the key; the head's weights are not."""
     model, tokenizer = _loaded(tiny_model, "emb+L0")
     cache = PrefixCache()
     spec = FreezeSpec.parse("emb+L0")
@@ -251,6 +251,10 @@ def test_other_contents_never_share_a_prefix(tiny_model: Path) -> None:
     with torch.no_grad():
         model.get_parameter(find_layers(model).layers[0][0]).add_(0.5)
     assert passes(splits) == 4
+    model.distilbert.transformer.layer[0].attention.scale = 3
+    assert passes(splits) == 5
+    model.name_or_path = model.config._name_or_path = "another/folder"
+    assert passes(splits) == 5
 
 
 def test_the_head_alone_needs_the_first_token_only(tiny_model: Path) -> None:

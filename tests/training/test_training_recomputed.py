@@ -35,12 +35,12 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return BertTokenizer.from_pretrained(folder)
 
 
-def _feed(model: Any, tokenizer: Any, freeze_text: str) -> Feed:
+def _feed(model: Any, tokenizer: Any, freeze_text: str, cache: PrefixCache | None = None) -> Feed:
     freeze(model, freeze_text)
     texts, labels = zip(*sentences(24, 2, 0), strict=True)
     split = Split(texts=tuple((text,) for text in texts), labels=labels, sha256="made up")
     splits = {"train": FlatSplit(encode(split, tokenizer, model, 32), tokenizer)}
-    return make_feed(model, FreezeSpec.parse(freeze_text), splits, PrefixCache(), precision="float32")
+    return make_feed(model, FreezeSpec.parse(freeze_text), splits, cache or PrefixCache(), precision="float32")
 
 
 def _checkpoint(model: Any, *, use_reentrant: bool = False) -> None:
@@ -78,6 +78,15 @@ def test_gradients_are_those_without_it(freeze_text: str, attention: str, use_re
     learning = {name for name, one in model.named_parameters() if one.requires_grad}
     assert set(got) == set(expected) == learning
     assert all(torch.equal(got[name], expected[name]) for name in expected)
+
+
+def test_answers_are_not_those_of_the_same_model_without_it(tokenizer: Any) -> None:
+    """Equal weights, equal configuration, one session: that the layers run again is found all the same."""
+    cache = PrefixCache()
+    model = encoder("bert", "sdpa")
+    assert not _feed(model, tokenizer, "emb", cache).warnings
+    _checkpoint(model)
+    assert _feed(model, tokenizer, "emb", cache).warnings == (NOTE,)
 
 
 def test_where_nothing_runs_again_nothing_is_left_out(tokenizer: Any) -> None:
