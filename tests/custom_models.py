@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from tiny import write_tokenizer
+from tiny import words_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,12 +75,8 @@ class _TorchsOwn(nn.Module):
 
 
 def _made(make: Callable[[], nn.Module]) -> tuple[nn.Module, Any]:
-    from transformers import BertTokenizer
-
     torch.manual_seed(1)
-    with tempfile.TemporaryDirectory() as folder:
-        write_tokenizer(Path(folder))
-        return make().train(), BertTokenizer.from_pretrained(folder)
+    return make().train(), words_tokenizer()
 
 
 def batch_norm_head(_: int) -> tuple[nn.Module, Any]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import torch
+
+    from freezebench.training.inputs import FlatSplit
 
 WORDS = {
     0: ("awful", "boring", "clumsy", "dull"),
@@ -38,23 +42,34 @@ def write_data(folder: Path, *, num_labels: int = 2, sizes: tuple[int, int, int]
     return folder
 
 
-def write_tokenizer(folder: Path) -> None:
-    """Write a word-level tokenizer of the made-up sentences' words."""
+def flat_splits(model: torch.nn.Module, tokenizer: Any, num: int = 24) -> dict[str, FlatSplit]:
+    """Return made-up training sentences of two classes, tokenized and without padding."""
+    from freezebench.tasks.data import Split
+    from freezebench.training.batching import encode
+    from freezebench.training.inputs import FlatSplit
+
+    texts, labels = zip(*sentences(num, 2, 0), strict=True)
+    split = Split(texts=tuple((text,) for text in texts), labels=labels, sha256="made up")
+    return {"train": FlatSplit(encode(split, tokenizer, model, 32), tokenizer)}
+
+
+def words_tokenizer() -> Any:
+    """Return a word-level tokenizer of the made-up sentences' words."""
     from transformers import BertTokenizer
 
-    words = [
-        "[PAD]",
-        "[UNK]",
-        "[CLS]",
-        "[SEP]",
-        "[MASK]",
-        *_FILLER,
-        *(word for some in WORDS.values() for word in some),
-    ]
-    vocabulary = folder / "vocab.txt"
-    vocabulary.write_text("\n".join(words) + "\n", encoding="utf-8")
-    tokenizer = BertTokenizer(vocab={word: index for index, word in enumerate(words)}, model_max_length=64)
-    tokenizer.save_pretrained(folder)
+    vocabulary = {word: index for index, word in enumerate(_vocabulary())}
+    return BertTokenizer(vocab=vocabulary, model_max_length=64)
+
+
+def write_tokenizer(folder: Path) -> None:
+    """Write that tokenizer and its vocabulary."""
+    (folder / "vocab.txt").write_text("\n".join(_vocabulary()) + "\n", encoding="utf-8")
+    words_tokenizer().save_pretrained(folder)
+
+
+def _vocabulary() -> list[str]:
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    return [*special, *_FILLER, *(word for some in WORDS.values() for word in some)]
 
 
 def write_model(folder: Path, *, n_layers: int = 2, seed: int = 0) -> Path:

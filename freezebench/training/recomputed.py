@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from freezebench.training.batching import to_device
+from freezebench.training.agree import as_inputs
 from freezebench.training.precision import isolated_random_state
 from freezebench.training.splice import in_train_mode
 
@@ -35,15 +35,14 @@ def is_recomputed(feed: Feed) -> bool:
     model = feed.model
     device = next(model.parameters()).device
     shortest = feed.splits["train"].lengths.argsort(stable=True)[:_NUM_SENTENCES]
-    batch = to_device(feed.batch("train", shortest), device)
-    batch.pop("labels")
+    inputs = as_inputs(feed.batch("train", shortest), model)
     again: list[bool] = []
 
     def enter(*_: Any) -> None:
         again.append(True)
 
     with isolated_random_state(device), in_train_mode(model), feed, ExitStack() as handles:
-        scores = feed.logits(batch)
+        scores = feed.logits(inputs)
         for module in model.modules():
             handles.callback(module.register_forward_pre_hook(enter).remove)
         scores.sum().backward()  # type: ignore[no-untyped-call]

@@ -29,7 +29,7 @@ from freezebench.training.loader import nearest_to_mean
 from freezebench.training.prefix import PrefixCache
 from freezebench.training.progress import Job, TrainingResult
 from standard_order import in_standards_order
-from tiny import sentences, write_tokenizer
+from tiny import flat_splits, sentences, write_tokenizer
 
 PROTOCOL = Protocol(engine="cached", num_epochs=2, batch_size=8, learning_rate=1e-2, precision="float32", dropout=False)
 # Recorded on an AMD EPYC, torch 2.13.0, one thread.
@@ -214,14 +214,6 @@ def test_file_systems_without_reservations_are_used(
     assert record.readings["prefix_bytes"].source == "memory-mapped file"
 
 
-def _flat(model: torch.nn.Module, tokenizer: Any, num: int = 24) -> dict[str, FlatSplit]:
-    from freezebench.tasks.data import Split
-
-    texts, labels = zip(*sentences(num, 2, 0), strict=True)
-    split = Split(texts=tuple((text,) for text in texts), labels=labels, sha256="made up")
-    return {"train": FlatSplit(encode(split, tokenizer, model, 32), tokenizer)}
-
-
 def _loaded(folder: Path, freeze_text: str) -> tuple[Any, Any]:
     from freezebench.tasks.models import load_model
 
@@ -236,7 +228,7 @@ def test_other_contents_never_share_a_prefix(tiny_model: Path) -> None:
     model, tokenizer = _loaded(tiny_model, "emb+L0")
     cache = PrefixCache()
     spec = FreezeSpec.parse("emb+L0")
-    splits = _flat(model, tokenizer)
+    splits = flat_splits(model, tokenizer)
 
     def passes(splits: dict[str, FlatSplit], precision: Any = "float32") -> int:
         make_feed(model, spec, splits, cache, precision=precision)
@@ -246,7 +238,7 @@ def test_other_contents_never_share_a_prefix(tiny_model: Path) -> None:
     with torch.no_grad():
         model.get_parameter("classifier.weight").add_(1)
     assert passes(splits) == 1
-    assert passes(_flat(model, tokenizer, 26)) == 2
+    assert passes(flat_splits(model, tokenizer, 26)) == 2
     assert passes(splits, "bf16") == 3
     with torch.no_grad():
         model.get_parameter(find_layers(model).layers[0][0]).add_(0.5)
@@ -262,7 +254,7 @@ def test_the_head_alone_needs_the_first_token_only(tiny_model: Path) -> None:
     for freeze_text, longest in (("emb+L0-1", 1), ("emb+L0", None)):
         model, tokenizer = _loaded(tiny_model, freeze_text)
         feed = make_feed(
-            model, FreezeSpec.parse(freeze_text), _flat(model, tokenizer), PrefixCache(), precision="float32"
+            model, FreezeSpec.parse(freeze_text), flat_splits(model, tokenizer), PrefixCache(), precision="float32"
         )
         length = feed.batch("train", torch.arange(8))["input_ids"].shape[1]
         assert length == longest if longest else length > 1
@@ -309,7 +301,9 @@ def test_pooling_over_all_tokens_keeps_them_all(tiny_model: Path) -> None:
     _, tokenizer = _loaded(tiny_model, "none")
     model = _Mean()
     freeze(model, "emb+L0-1")
-    feed = make_feed(model, FreezeSpec.parse("emb+L0-1"), _flat(model, tokenizer), PrefixCache(), precision="float32")
+    feed = make_feed(
+        model, FreezeSpec.parse("emb+L0-1"), flat_splits(model, tokenizer), PrefixCache(), precision="float32"
+    )
     assert feed.prefix is not None
     assert feed.batch("train", torch.arange(8))["input_ids"].shape[1] > 1
     assert not model.out.weight.any()
@@ -329,7 +323,9 @@ def test_layers_that_cannot_be_left_out_run(tiny_model: Path) -> None:
     model = _Mean()
     freeze(model, "emb+L0")
     model.peeks = True
-    feed = make_feed(model, FreezeSpec.parse("emb+L0"), _flat(model, tokenizer), PrefixCache(), precision="float32")
+    feed = make_feed(
+        model, FreezeSpec.parse("emb+L0"), flat_splits(model, tokenizer), PrefixCache(), precision="float32"
+    )
     assert feed.prefix is None
     assert "nothing is cached" in feed.warnings[0]
 
@@ -361,7 +357,7 @@ def test_batches_as_wide_as_a_gpu_likes_them_train_alike(
     assert wide.reason is None
     assert wide.step_losses == pytest.approx(expected.step_losses, rel=1e-4)
     model, tokenizer = _loaded(tiny_model, "none")
-    splits = _flat(model, tokenizer)
+    splits = flat_splits(model, tokenizer)
     widths = {Feed(model, splits).width("train", torch.tensor([number])) for number in range(len(splits["train"]))}
     longest = int(splits["train"].lengths.max())
     assert widths == {7, longest}
@@ -392,7 +388,7 @@ def test_a_prefix_is_checked_once_a_session(tiny_model: Path, tiny_data: Path, m
 def test_layers_come_back_whatever_happens(tiny_model: Path) -> None:
     """A spliced model is whole again after an error."""
     model, tokenizer = _loaded(tiny_model, "emb+L0")
-    splits = _flat(model, tokenizer)
+    splits = flat_splits(model, tokenizer)
     feed = make_feed(model, FreezeSpec.parse("emb+L0"), splits, PrefixCache(), precision="float32")
     batch = Feed(model, splits).batch("train", torch.arange(4))
     batch.pop("labels")
@@ -475,7 +471,7 @@ def test_a_single_vector_per_sentence_meets_any_other(tiny_model: Path) -> None:
     order = BucketedBatches(torch.ones(1000, dtype=torch.int64), 32, 0)
     assert all(0 < int((batch < 500).sum()) < len(batch) for batch in order.epoch(0))
     model, tokenizer = _loaded(tiny_model, "emb+L0-1")
-    splits = _flat(model, tokenizer)
+    splits = flat_splits(model, tokenizer)
     feed = make_feed(model, FreezeSpec.parse("emb+L0-1"), splits, PrefixCache(), precision="float32")
     lengths = torch.ones_like(splits["train"].lengths)
     assert feed.first_only
@@ -488,7 +484,7 @@ def test_operations_are_counted_on_a_batch_of_average_length(tiny_model: Path) -
     """The first one may be of the shortest sentences or of the longest."""
     assert nearest_to_mean([1, 9, 6, 4, 5]) == 4
     model, tokenizer = _loaded(tiny_model, "none")
-    splits = _flat(model, tokenizer)
+    splits = flat_splits(model, tokenizer)
     batches = make_feed(model, FreezeSpec.parse("none"), splits, PrefixCache(), precision="float32").epochs(4, 0)
     sizes = [batch["input_ids"].numel() for batch in batches]
     assert batches.typical()["input_ids"].numel() == sizes[nearest_to_mean(sizes)] != sizes[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,14 +9,11 @@ import torch
 
 from encoders import encoder
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.tasks.data import Split
 from freezebench.tasks.layers import freeze
 from freezebench.training.assembly import make_feed
-from freezebench.training.batching import encode
-from freezebench.training.inputs import FlatSplit
 from freezebench.training.prefix import PrefixCache
 from freezebench.training.recomputed import NOTE, is_recomputed
-from tiny import sentences, write_tokenizer
+from tiny import flat_splits, words_tokenizer
 
 if TYPE_CHECKING:
     from freezebench.training.feed import Feed
@@ -26,20 +22,14 @@ Gradients = dict[str, torch.Tensor]
 
 
 @pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def tokenizer() -> Any:
     """The made-up words' tokenizer."""
-    from transformers import BertTokenizer
-
-    folder: Path = tmp_path_factory.mktemp("tokenizer")
-    write_tokenizer(folder)
-    return BertTokenizer.from_pretrained(folder)
+    return words_tokenizer()
 
 
 def _feed(model: Any, tokenizer: Any, freeze_text: str, cache: PrefixCache | None = None) -> Feed:
     freeze(model, freeze_text)
-    texts, labels = zip(*sentences(24, 2, 0), strict=True)
-    split = Split(texts=tuple((text,) for text in texts), labels=labels, sha256="made up")
-    splits = {"train": FlatSplit(encode(split, tokenizer, model, 32), tokenizer)}
+    splits = flat_splits(model, tokenizer)
     return make_feed(model, FreezeSpec.parse(freeze_text), splits, cache or PrefixCache(), precision="float32")
 
 
