@@ -108,7 +108,10 @@ def freeze(
     parameters = dict(model.named_parameters())
     trainable = {key for key, parameter in parameters.items() if key not in frozen and parameter.is_floating_point()}
     if not trainable:
-        raise SpecError(f"cannot freeze {spec}: nothing of {name} would be left to train. Leave out one part.")
+        advice = "Leave out one part"
+        if fixed:
+            advice += ", or free some of what the model itself has fixed (requires_grad=False)"
+        raise SpecError(f"cannot freeze {spec}: nothing of {name} would be left to train. {advice}.")
     for key, parameter in parameters.items():
         parameter.requires_grad_(key in trainable)
     return FreezeSummary(
