@@ -16,8 +16,8 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
 import freezebench
-from freezebench.runs.shelf import DataShelf
-from freezebench.settings import Settings, resolve
+from freezebench.config.settings import Settings, resolve
+from freezebench.runs.data_cache import DataShelf
 
 if TYPE_CHECKING:
     from freezebench.records.run_record import RunRecord

@@ -11,7 +11,7 @@ import time
 
 from tabulate import tabulate
 
-from freezebench.runs.workshop import Workshop
+from freezebench.executors.workshop import Workshop
 from freezebench.specs.names import ISOLATIONS
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 

@@ -11,17 +11,17 @@ from dataclasses import replace
 
 import torch
 
+from freezebench.models.load import load_model
 from freezebench.runs.costs import CostWindows
-from freezebench.runs.shelf import DataShelf
+from freezebench.runs.data_cache import DataShelf
 from freezebench.specs.presets import preset
 from freezebench.specs.run import RunSpec
-from freezebench.tasks.layers import freeze
-from freezebench.tasks.models import load_model
-from freezebench.training import loop
-from freezebench.training.batching import longest_input
-from freezebench.training.evaluate import evaluate
-from freezebench.training.precision import resolve_device, resolve_precision
-from freezebench.training.progress import Job
+from freezebench.strategies.freeze import freeze
+from freezebench.training.batches.batching import longest_input
+from freezebench.training.device import resolve_device, resolve_precision
+from freezebench.training.engines import loop
+from freezebench.training.engines.evaluate import evaluate
+from freezebench.training.engines.job import Job
 from freezebench.verdicts.resources import interleaved
 
 

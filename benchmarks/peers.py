@@ -26,15 +26,15 @@ from scipy.stats import binomtest
 from tabulate import tabulate
 
 import freezebench
-from freezebench.runs.isolate import Isolated
-from freezebench.runs.shelf import DataShelf
+from freezebench.executors.worker import Isolated
+from freezebench.models.source import read_depth
+from freezebench.runs.data_cache import DataShelf
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
-from freezebench.tasks.layers import fixed_parameters
-from freezebench.tasks.model_source import read_depth
-from freezebench.training.batching import Encoded, longest_input
-from freezebench.training.inputs import BucketedBatches
-from freezebench.training.loader import nearest_to_mean
-from freezebench.training.precision import lengths_in, resolve_device, resolve_precision
+from freezebench.strategies.freeze import fixed_parameters
+from freezebench.training.batches.batching import Encoded, longest_input
+from freezebench.training.batches.loader import nearest_to_mean
+from freezebench.training.batches.packed import BucketedBatches
+from freezebench.training.device import lengths_in, resolve_device, resolve_precision
 
 SIDES = ("cached", "tuned", "notebook")
 _TIMEOUT_S = 86_400.0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from freezebench.plugin import FreezeRun
+from freezebench.pytest_plugin.plugin import FreezeRun
 
 
 @pytest.mark.freeze

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from freezebench.meters.window import measure
+    from freezebench.models.load import load_model
     from freezebench.runs.experiment import run
     from freezebench.specs.freeze import FreezeSpec
     from freezebench.specs.grid import parse_grid
     from freezebench.specs.run import DataSpec, Protocol, RunSpec
-    from freezebench.tasks.layers import freeze
-    from freezebench.tasks.models import load_model
+    from freezebench.strategies.freeze import freeze
     from freezebench.verdicts.noninferiority import noninferiority
 
 __version__ = "0.1.0"
@@ -38,8 +38,8 @@ _HOMES = {
     "FreezeSpec": "specs.freeze",
     "Protocol": "specs.run",
     "RunSpec": "specs.run",
-    "freeze": "tasks.layers",
-    "load_model": "tasks.models",
+    "freeze": "strategies.freeze",
+    "load_model": "models.load",
     "measure": "meters.window",
     "noninferiority": "verdicts.noninferiority",
     "parse_grid": "specs.grid",

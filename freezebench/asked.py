@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from freezebench.config.options import BY_NAME, in_ci
+from freezebench.config.settings import Settings, Source, check_names, resolve
 from freezebench.errors import SettingsError, SpecError
-from freezebench.options import BY_NAME, in_ci
-from freezebench.settings import Settings, Source, check_names, resolve
 from freezebench.specs.grid import parse_grid
 from freezebench.specs.presets import PRESETS
 
@@ -82,7 +82,7 @@ class Asked:
         Raises:
             FreezebenchError: If the model's depth cannot be read or something that was named does not fit it.
         """
-        from freezebench.tasks.model_source import read_depth
+        from freezebench.models.source import read_depth
 
         stated = settings.num_layers
         # Only a factory (module:function) has no configuration file to read the depth from.
@@ -117,7 +117,7 @@ class Asked:
 
 def _default_preset(*, must_not_fall_back: bool) -> tuple[str, str]:
     """Return ``distilbert-sst2`` where a GPU and its assets are, else ``embedded``, with the reason."""
-    from freezebench.tasks.assets import cuda_visible, hub_state
+    from freezebench.models.availability import cuda_visible, hub_state
 
     if not cuda_visible():
         return "embedded", "the default without a CUDA GPU"

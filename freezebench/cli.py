@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
+from freezebench.config.options import BY_NAME
 from freezebench.errors import FreezebenchError
-from freezebench.options import BY_NAME
 from freezebench.specs.limits import DEFAULT_MARGIN_PP
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def _training() -> list[dict[str, Any]]:
     """Return devices and number formats to train in."""
     import torch
 
-    from freezebench.training.precision import device_name, resolve_precision
+    from freezebench.training.device import device_name, resolve_precision
 
     devices = [torch.device("cpu"), *(torch.device("cuda", index) for index in range(torch.cuda.device_count()))]
     found = [_finding("torch", torch.__version__, available=True)]
@@ -226,9 +226,9 @@ def _measuring() -> list[dict[str, Any]]:
 def _reaching() -> list[dict[str, Any]]:
     """Return which presets' assets are here or can be had."""
     from freezebench.errors import ModelError
+    from freezebench.models.availability import hub_state
+    from freezebench.models.embedded import checkpoint_folder
     from freezebench.specs.presets import PRESETS
-    from freezebench.tasks.assets import hub_state
-    from freezebench.tasks.embedded import checkpoint_folder
 
     wanted = PRESETS["distilbert-sst2"]
     state = hub_state(wanted.model, wanted.data.source)

@@ -12,12 +12,12 @@ from freezebench.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from freezebench.config.settings import Settings
+    from freezebench.executors.workshop import Workshop
     from freezebench.records.saved import SavedRun
     from freezebench.report.tables import Summary
+    from freezebench.runs.data_cache import DataShelf
     from freezebench.runs.reference import Reference
-    from freezebench.runs.shelf import DataShelf
-    from freezebench.runs.workshop import Workshop
-    from freezebench.settings import Settings
     from freezebench.specs.names import Isolation
     from freezebench.verdicts.gate import Part
     from freezebench.verdicts.judge import ConfigurationResult
@@ -79,9 +79,9 @@ class FreezeSession:
         Raises:
             FreezebenchError: If they cannot.
         """
+        from freezebench.models.source import check_model_source
         from freezebench.report.files import prepare_folder
         from freezebench.report.plan import refuse_undecidable
-        from freezebench.tasks.model_source import check_model_source
 
         if self.asked.report_folder is not None:
             prepare_folder(self.asked.report_folder)
@@ -254,7 +254,7 @@ class FreezeSession:
     def workshop(self) -> Workshop:
         """What trains, with its data; the first use imports it."""
         if self._workshop is None:
-            from freezebench.runs.workshop import Workshop
+            from freezebench.executors.workshop import Workshop
 
             store, resume = self.asked.once("store") or self._default_store, self.asked.once("resume")
             self._workshop = Workshop(

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
-from freezebench.tasks.layers import find_layers
-from freezebench.training.block_form import observed_blocks
-from freezebench.training.blocks import Blocks
-from freezebench.training.quick import MaskPool
+from freezebench.models.layers import find_layers
+from freezebench.training.cpu.block_form import observed_blocks
+from freezebench.training.cpu.blocks import Blocks
+from freezebench.training.cpu.operations import MaskPool
 
 _COMMON = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
 _SIZES: dict[str, dict[str, Any]] = {

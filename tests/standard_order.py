@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from freezebench.training.batching import ShuffledBatches
-from freezebench.training.inputs import BucketedBatches
+from freezebench.training.batches.batching import ShuffledBatches
+from freezebench.training.batches.packed import BucketedBatches
 
 
 def in_standards_order(monkeypatch: pytest.MonkeyPatch) -> list[int]:

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import made_up
+from freezebench.config.settings import Settings, Source, resolve
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord, SplitFacts
 from freezebench.report.study import Study
 from freezebench.report.tables import summarize
-from freezebench.settings import Settings, Source, resolve
 from freezebench.verdicts.judge import ConfigurationResult, judge
 
 ACCURACIES = {"none": 0.9, "emb": 0.9, "emb+L0": 0.88, "emb+L0-1": 0.7}

@@ -20,8 +20,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import made_up
+from freezebench.config.options import OPTIONS, Option
+from freezebench.data.load import load_data
 from freezebench.errors import FreezebenchError
-from freezebench.options import OPTIONS, Option
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
 from freezebench.records.saved import from_info, from_records, to_info
@@ -30,7 +31,6 @@ from freezebench.session import FreezeSession
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.grid import parse_grid
 from freezebench.specs.run import DataSpec, RunSpec
-from freezebench.tasks.data import load_data
 
 EXAMPLES = int(os.environ.get("FREEZEBENCH_FUZZ_EXAMPLES", "100"))
 MANY = hypothesis_settings(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from freezebench.options import OPTIONS
+from freezebench.config.options import OPTIONS
 from freezebench.specs.presets import PRESETS
 
 README = Path(__file__).parents[1] / "README.md"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from freezebench.options import OPTIONS
+from freezebench.config.options import OPTIONS
 
 README = Path(__file__).parents[1] / "README.md"
 WORKFLOWS = re.findall(r"^```yaml\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)

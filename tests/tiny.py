@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from freezebench.training.inputs import FlatSplit
+    from freezebench.training.batches.packed import FlatSplit
 
 WORDS = {
     0: ("awful", "boring", "clumsy", "dull"),
@@ -44,9 +44,9 @@ def write_data(folder: Path, *, num_labels: int = 2, sizes: tuple[int, int, int]
 
 def flat_splits(model: torch.nn.Module, tokenizer: Any, num: int = 24) -> dict[str, FlatSplit]:
     """Return made-up training sentences of two classes, tokenized and without padding."""
-    from freezebench.tasks.data import Split
-    from freezebench.training.batching import encode
-    from freezebench.training.inputs import FlatSplit
+    from freezebench.data.load import Split
+    from freezebench.training.batches.batching import encode
+    from freezebench.training.batches.packed import FlatSplit
 
     texts, labels = zip(*sentences(num, 2, 0), strict=True)
     split = Split(texts=tuple((text,) for text in texts), labels=labels, sha256="made up")

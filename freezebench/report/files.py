@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from freezebench.config.settings import Settings
     from freezebench.report.tables import Summary
-    from freezebench.settings import Settings
 
 REPORT_SCHEMA = 1
 

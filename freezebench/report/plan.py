@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
+    from freezebench.config.settings import Settings
+    from freezebench.data.load import TextData
     from freezebench.records.run_record import RunRecord
     from freezebench.records.saved import SavedRun
     from freezebench.report.durations import Expected
-    from freezebench.settings import Settings
     from freezebench.specs.run import RunSpec
-    from freezebench.tasks.data import TextData
 
 
 def plan_lines(settings: Settings) -> list[str]:

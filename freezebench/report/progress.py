@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from freezebench.executors.workshop import Listener
 from freezebench.records.events import StepRecord, TrainingPaused, TrainingStarted
 from freezebench.report.durations import Durations, kinds, left_text
-from freezebench.runs.workshop import Listener
 from freezebench.units import seconds_text
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from freezebench.records.run_record import RunRecord
     from freezebench.specs.run import RunSpec
-    from freezebench.training.progress import Event
+    from freezebench.training.engines.job import Event
 
 _REFRESH_S = 0.2
 

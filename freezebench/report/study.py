@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from freezebench.config.settings import Settings
     from freezebench.report.rows import Row
-    from freezebench.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)

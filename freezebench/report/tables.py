@@ -33,7 +33,7 @@ from freezebench.verdicts.conclusions import conclusions
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from freezebench.settings import Settings
+    from freezebench.config.settings import Settings
     from freezebench.verdicts.judge import ConfigurationResult
 
 # So many of a summary's lines are the answer; those after them qualify it.

@@ -9,7 +9,7 @@ from freezebench.meters.cuda import allocation_breakdown
 from freezebench.meters.window import MeterSession
 from freezebench.records.events import TrainingPaused, TrainingStarted
 from freezebench.records.reading import Reading
-from freezebench.training.progress import BackwardDone
+from freezebench.training.engines.job import BackwardDone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import torch
 
     from freezebench.meters.window import Window
-    from freezebench.training.prefix import Prefix
-    from freezebench.training.progress import Emit, Event, TrainingResult
+    from freezebench.training.engines.job import Emit, Event, TrainingResult
+    from freezebench.training.prefix.cache import Prefix
 
 _CLOCK = "time.perf_counter, device synchronized"
 

@@ -68,7 +68,7 @@ def machine(device: str, precision: Precision) -> Machine:
     Raises:
         SettingsError: If there is no such device.
     """
-    from freezebench.training.precision import device_name, resolve_device, resolve_precision
+    from freezebench.training.device import device_name, resolve_device, resolve_precision
 
     resolved = resolve_device(device)
     return Machine(

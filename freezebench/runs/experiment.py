@@ -14,37 +14,41 @@ import torch
 
 from freezebench.errors import FreezebenchError
 from freezebench.meters.process import THIS_PROCESS
+from freezebench.models.layers import find_layers
+from freezebench.models.load import load_model
+from freezebench.models.source import model_fingerprint
 from freezebench.records.run_record import RunRecord
 from freezebench.runs.costs import CostWindows, prefix_readings, timing_readings
+from freezebench.runs.data_cache import DataShelf
 from freezebench.runs.environment import environment
-from freezebench.runs.shelf import DataShelf
 from freezebench.runs.weights import UnsoundRunError, check_weights, checksums, fixed_note
-from freezebench.tasks.layers import find_layers, fixed_parameters, freeze, frozen_modules
-from freezebench.tasks.model_source import model_fingerprint
-from freezebench.tasks.models import load_model
-from freezebench.training import loop
-from freezebench.training.assembly import make_feed
-from freezebench.training.batching import longest_input
-from freezebench.training.evaluate import evaluate
-from freezebench.training.precision import device_name, isolated_random_state, resolve_device, resolve_precision
-from freezebench.training.progress import Job, NonFiniteLossError
-from freezebench.training.verify import PrefixMismatchError
+from freezebench.strategies.freeze import fixed_parameters, freeze, frozen_modules
+from freezebench.training.batches.batching import longest_input
+from freezebench.training.device import device_name, isolated_random_state, resolve_device, resolve_precision
+from freezebench.training.engines import loop
+from freezebench.training.engines.cached import make_feed
+from freezebench.training.engines.evaluate import evaluate
+from freezebench.training.engines.job import Job, NonFiniteLossError
+from freezebench.training.prefix.verify import PrefixMismatchError
 from freezebench.units import bytes_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from freezebench.data.load import TextData
+    from freezebench.models.layers import LayerMap
     from freezebench.records.run_record import Evaluation, InvalidCause
     from freezebench.specs.run import Precision, RunSpec
-    from freezebench.tasks.data import TextData
-    from freezebench.tasks.layers import FreezeSummary, LayerMap
-    from freezebench.training.batching import Encoded
-    from freezebench.training.feed import Feed
-    from freezebench.training.progress import Emit, TrainingResult
+    from freezebench.strategies.freeze import FreezeSummary
+    from freezebench.training.batches.batching import Encoded
+    from freezebench.training.engines.job import Emit, TrainingResult
+    from freezebench.training.prefix.feed import Feed
 
 
 def _with_trainer(job: Job, emit: Emit) -> TrainingResult:
-    from freezebench.training import trainer  # brings datasets, pandas and accelerate, which no other engine needs
+    from freezebench.training.engines import (
+        trainer,  # brings datasets, pandas and accelerate, which no other engine needs
+    )
 
     return trainer.train(job, emit)
 

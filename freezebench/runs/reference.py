@@ -13,9 +13,9 @@ from freezebench.verdicts.resources import MIN_RUNS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from freezebench.config.settings import Settings
     from freezebench.records.saved import SavedRun
-    from freezebench.runs.shelf import DataShelf
-    from freezebench.settings import Settings
+    from freezebench.runs.data_cache import DataShelf
     from freezebench.specs.limits import CostLimits
     from freezebench.verdicts.compare import Pair
     from freezebench.verdicts.gate import Part
@@ -154,7 +154,7 @@ def _planned(settings: Settings, freeze: str, node_id: str, shelf: DataShelf, *,
     device = None
     if is_timed:
         # Loads torch, which a session that only collects need not do.
-        from freezebench.training.precision import device_name, resolve_device
+        from freezebench.training.device import device_name, resolve_device
 
         device = device_name(resolve_device(settings.device))
     return SavedConfiguration(

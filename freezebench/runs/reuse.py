@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from freezebench.records.locks import Lock
     from freezebench.records.run_record import RunRecord
+    from freezebench.runs.data_cache import DataShelf
     from freezebench.runs.environment import Machine
-    from freezebench.runs.shelf import DataShelf
     from freezebench.specs.run import RunSpec
 
 # What a checkpoint folder holds beside its weights: configuration, vocabularies, merges.
@@ -127,7 +127,7 @@ class Reuse:
 
     def _key(self, spec: RunSpec) -> str | None:
         """Return the name under which a run would be kept; ``None`` where it has none, or cannot run at all."""
-        from freezebench.tasks.model_source import model_fingerprint
+        from freezebench.models.source import model_fingerprint
 
         try:
             machine = self._machine(spec)
@@ -151,7 +151,7 @@ class Reuse:
 
 def _files_sha256(spec: RunSpec) -> str | None:
     """Return the content hash of a model's configuration and tokenizer; ``None`` for a factory, which is code."""
-    from freezebench.tasks.model_source import ModelSource
+    from freezebench.models.source import ModelSource
 
     try:
         source = ModelSource.parse(spec.model, spec.model_revision)

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from freezebench.training.precision import INTEGERS_BY_SIZE
+from freezebench.training.device import INTEGERS_BY_SIZE
 
 if TYPE_CHECKING:
+    from freezebench.models.layers import LayerMap
     from freezebench.records.run_record import InvalidCause
-    from freezebench.tasks.layers import LayerMap
 
 
 class UnsoundRunError(Exception):

@@ -1,1 +1,1 @@
-"""What is trained on what: models, their layer stack, and text data."""
+"""What is learned and scored."""

@@ -58,7 +58,7 @@ FAULTS: dict[str, Callable[[], Any]] = {
 
 
 def _install(faults: dict[str, str]) -> None:
-    from freezebench.runs import serve
+    from freezebench.executors import worker_main as serve
 
     worker: Any = serve._Worker
     run, emit = worker._run, worker._emit

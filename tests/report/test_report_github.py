@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import made_up
+from freezebench.config.settings import Source, resolve
 from freezebench.report.github import (
     Annotation,
     annotation,
@@ -23,7 +24,6 @@ from freezebench.report.github import (
     workspace_path,
 )
 from freezebench.report.tables import Summary, summarize
-from freezebench.settings import Source, resolve
 from freezebench.verdicts.judge import judge
 
 HOSTILE = "<img src=x onerror=alert(1)>\n# big | `tick` [link](http://x) ::error::no & *bold*"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from freezebench.config.settings import Settings, Source, resolve
 from freezebench.errors import SettingsError
 from freezebench.report.plan import first_runs, plan_lines, refuse_undecidable, resolution_line
-from freezebench.settings import Settings, Source, resolve
 
 
 def _settings(**flags: str) -> Settings:

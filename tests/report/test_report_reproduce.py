@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from freezebench.options import OPTIONS
+from freezebench.config.options import OPTIONS
+from freezebench.config.settings import Settings, Source, resolve
 from freezebench.records.files import plain
 from freezebench.report.reproduce import command, unlike
-from freezebench.settings import Settings, Source, resolve
 from studies import settings
 
 

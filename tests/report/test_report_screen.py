@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 import made_up
+from freezebench.config.settings import Settings, Source, resolve
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
 from freezebench.report.columns import aligned
 from freezebench.report.screen import heading, plain, screen, tables
 from freezebench.report.tables import Summary, summarize
 from freezebench.report.text import columns_of
-from freezebench.settings import Settings, Source, resolve
 from freezebench.verdicts.judge import ConfigurationResult, judge
 
 # Accuracy, seconds, GiB and joules of every configuration: figures of many sizes.

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import made_up
+from freezebench.config.settings import Settings, Source, resolve
 from freezebench.errors import SettingsError
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
@@ -17,7 +18,6 @@ from freezebench.report.files import prepare_folder, write_report
 from freezebench.report.rows import row
 from freezebench.report.sentences import gate_sentence
 from freezebench.report.tables import Summary, summarize
-from freezebench.settings import Settings, Source, resolve
 from freezebench.verdicts.judge import ConfigurationResult, judge
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,15 +15,14 @@ import torch
 
 import freezebench
 from freezebench.errors import DataError, ModelError, SettingsError, SpecError
+from freezebench.models.load import load_model
 from freezebench.records.events import StepRecord
 from freezebench.records.run_record import RunRecord
 from freezebench.runs import experiment
-from freezebench.runs.shelf import DataShelf
-from freezebench.runs.worker import main
+from freezebench.runs.data_cache import DataShelf
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
-from freezebench.tasks.models import load_model
-from freezebench.training import loop
-from freezebench.training.progress import Event
+from freezebench.training.engines import loop
+from freezebench.training.engines.job import Event
 
 PROTOCOL = Protocol(num_epochs=3, batch_size=8, learning_rate=1e-2, precision="float32")
 
@@ -192,30 +189,6 @@ def test_what_cannot_be_is_an_error(spec: RunSpec, changes: dict[str, Any], erro
     """A bad request raises; it is no invalid run."""
     with pytest.raises(error):
         experiment.run(replace(spec, **changes))
-
-
-def test_the_worker_runs_a_spec_file(spec: RunSpec, tmp_path: Path) -> None:
-    """A spec goes in as JSON, a record comes out as JSON, in another process."""
-    source, target = tmp_path / "spec.json", tmp_path / "record.json"
-    source.write_text(json.dumps(spec.to_json()), encoding="utf-8")
-    command = [sys.executable, "-m", "freezebench.runs.worker", str(source), str(target)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    record = RunRecord.from_json(json.loads(target.read_text(encoding="utf-8")))
-    assert record.spec == spec
-    # The other process may use another number of threads, which changes the order of sums.
-    assert record.step_losses == pytest.approx(experiment.run(spec).step_losses, rel=1e-4)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["record.json", "spec.json"]
-
-
-def test_the_worker_refuses_what_it_cannot_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 4 and a sentence; no record appears."""
-    source = tmp_path / "spec.json"
-    source.write_text('{"schema": 99}', encoding="utf-8")
-    assert main([str(source), str(tmp_path / "record.json")]) == 4
-    assert "run spec of schema 99" in capsys.readouterr().err
-    assert main([]) == 4
-    assert not (tmp_path / "record.json").exists()
 
 
 def test_string_labels_take_the_models_order(tmp_path: Path, tiny_model: Path) -> None:

@@ -12,22 +12,25 @@ from typing import Any
 import pytest
 import torch
 
+from freezebench.models.layers import find_layers
 from freezebench.runs import experiment
+from freezebench.runs.data_cache import DataShelf
 from freezebench.runs.experiment import run
-from freezebench.runs.shelf import DataShelf
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
-from freezebench.tasks.layers import find_layers, freeze
-from freezebench.training import assembly, feed, loop, verify
-from freezebench.training import rows as rows_module
-from freezebench.training.assembly import make_feed
-from freezebench.training.batching import Encoded, encode
-from freezebench.training.block import Block
-from freezebench.training.feed import Feed
-from freezebench.training.inputs import BucketedBatches, FlatSplit
-from freezebench.training.loader import nearest_to_mean
-from freezebench.training.prefix import PrefixCache
-from freezebench.training.progress import Job, TrainingResult
+from freezebench.strategies.freeze import freeze
+from freezebench.training.batches.batching import Encoded, encode
+from freezebench.training.batches.loader import nearest_to_mean
+from freezebench.training.batches.packed import BucketedBatches, FlatSplit
+from freezebench.training.cpu import embedding_rows as rows_module
+from freezebench.training.cpu.block import Block
+from freezebench.training.engines import cached as assembly
+from freezebench.training.engines import loop
+from freezebench.training.engines.cached import make_feed
+from freezebench.training.engines.job import Job, TrainingResult
+from freezebench.training.prefix import feed, verify
+from freezebench.training.prefix.cache import PrefixCache
+from freezebench.training.prefix.feed import Feed
 from standard_order import in_standards_order
 from tiny import flat_splits, sentences, write_tokenizer
 
@@ -215,7 +218,7 @@ def test_file_systems_without_reservations_are_used(
 
 
 def _loaded(folder: Path, freeze_text: str) -> tuple[Any, Any]:
-    from freezebench.tasks.models import load_model
+    from freezebench.models.load import load_model
 
     torch.manual_seed(0)
     model, tokenizer = load_model(str(folder))
@@ -494,8 +497,8 @@ def test_flat_batches_are_the_collators(tiny_model: Path) -> None:
     """Index arithmetic pads as transformers does, on either side."""
     from transformers import AutoTokenizer
 
-    from freezebench.tasks.data import Split
-    from freezebench.training.batching import collator
+    from freezebench.data.load import Split
+    from freezebench.training.batches.batching import collator
 
     model, _ = _loaded(tiny_model, "none")
     for side in ("right", "left"):

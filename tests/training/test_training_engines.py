@@ -12,14 +12,14 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from freezebench.data.load import Split
 from freezebench.records.events import StepRecord, TrainingPaused, TrainingStarted
 from freezebench.records.run_record import EpochRecord
 from freezebench.specs.run import Protocol
-from freezebench.tasks.data import Split
-from freezebench.training import loop, trainer
-from freezebench.training.batching import encode
-from freezebench.training.evaluate import evaluate
-from freezebench.training.progress import (
+from freezebench.training.batches.batching import encode
+from freezebench.training.engines import loop, trainer
+from freezebench.training.engines.evaluate import evaluate
+from freezebench.training.engines.job import (
     BackwardDone,
     Event,
     Job,

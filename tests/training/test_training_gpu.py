@@ -12,15 +12,16 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from freezebench.data.load import Split
 from freezebench.records.run_record import Evaluation
 from freezebench.runs.experiment import run
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
-from freezebench.tasks.data import Split
-from freezebench.training import graphs, loop
-from freezebench.training.batching import encode
-from freezebench.training.feed import Feed
-from freezebench.training.inputs import FlatSplit
-from freezebench.training.progress import Job, TrainingResult
+from freezebench.training.batches.batching import encode
+from freezebench.training.batches.packed import FlatSplit
+from freezebench.training.capture import steps as graphs
+from freezebench.training.engines import loop
+from freezebench.training.engines.job import Job, TrainingResult
+from freezebench.training.prefix.feed import Feed
 from tiny import sentences
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")

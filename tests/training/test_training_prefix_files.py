@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from freezebench.runs.data_cache import DataShelf
 from freezebench.runs.experiment import run
-from freezebench.runs.shelf import DataShelf
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
-from freezebench.training import prefix_files
-from freezebench.training.prefix import Prefix
-from freezebench.training.prefix_files import PrefixFolder
+from freezebench.training.prefix import files as prefix_files
+from freezebench.training.prefix.cache import Prefix
+from freezebench.training.prefix.files import PrefixFolder
 
 if TYPE_CHECKING:
     from pathlib import Path

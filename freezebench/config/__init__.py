@@ -1,0 +1,1 @@
+"""Options, their parsers, and settings: what was requested, resolved once."""

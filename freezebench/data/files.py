@@ -1,0 +1,80 @@
+"""Finds the split files of a local data set and reads them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freezebench.data.formats import SUFFIXES, read_table
+from freezebench.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from freezebench.data.table import Table
+
+SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "val", "dev", "valid"), "test": ("test",)}
+
+SPLIT_OF = {name: split for split, names in SPLIT_NAMES.items() for name in names}
+_MANY_FILES = 10
+
+
+def read_local(path: Path, wanted: Collection[str]) -> dict[str, Table]:
+    """Return the tables of a folder by split, or one file as ``train``.
+
+    Args:
+        path: An existing folder or file.
+        wanted: Names of the columns to read; those that do not exist are left out.
+
+    Raises:
+        DataError: If there is no train file, two files claim one split, or a file cannot be read.
+    """
+    try:
+        files = split_files(path) if path.is_dir() else {"train": _checked_suffix(path)}
+    except OSError as error:
+        raise DataError(
+            f"cannot read {path}: {error.strerror or error}. Check the path and its permissions."
+        ) from error
+    return {split: read_table(file, wanted) for split, file in files.items()}
+
+
+def split_files(folder: Path) -> dict[str, Path]:
+    """Return the files of a folder by split.
+
+    Raises:
+        DataError: If there is no train file, or two files claim one split.
+        OSError: If the folder cannot be listed.
+    """
+    found: dict[str, Path] = {}
+    entries = sorted(folder.iterdir())
+    for entry in entries:
+        split = SPLIT_OF.get(entry.stem.lower())
+        if split is None or entry.suffix.lower() not in SUFFIXES:
+            continue
+        if split in found:
+            raise DataError(
+                f"{folder} has two files for the {split} split, {found[split].name} and {entry.name}. Keep one of them."
+            )
+        found[split] = entry
+    if "train" not in found:
+        names = ", ".join(entry.name for entry in entries[:_MANY_FILES])
+        more = f" and {len(entries) - _MANY_FILES} more" if len(entries) > _MANY_FILES else ""
+        raise DataError(
+            f"{folder} has no train file: it has {names or 'nothing'}{more}. "
+            f"Put train, validation and test files in it ({', '.join(SUFFIXES)})."
+        )
+    return {split: found[split] for split in SPLIT_NAMES if split in found}
+
+
+def _checked_suffix(path: Path) -> Path:
+    """Return a path whose ending is readable.
+
+    Raises:
+        DataError: If it is not.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise DataError(
+            f"cannot read {path}: {path.suffix or 'a name without ending'} is not a known format. "
+            f"Give one of {', '.join(SUFFIXES)}."
+        )
+    return path

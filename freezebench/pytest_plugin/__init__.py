@@ -1,0 +1,1 @@
+"""The pytest plugin: hooks, fixtures, the adapter to pytest-benchmark, and the terminal."""

@@ -1,0 +1,101 @@
+"""The terminal: what is shown while pytest runs and at its end, written through pytest's own terminal reporter."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from freezebench.config.options import in_ci
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from freezebench.report.screen import Line
+    from freezebench.report.tables import Summary
+
+# Where nobody watches (a log, a pipe) no width is given; COLUMNS sets one.
+_USUAL_WIDTH = 100
+_SMALLEST_WIDTH = 40
+_MARKUP: dict[str, dict[str, bool]] = {
+    "": {},
+    "strong": {"bold": True},
+    "good": {"green": True},
+    "unsure": {"yellow": True},
+    "bad": {"red": True, "bold": True},
+    "faint": {"light": True},
+}
+
+
+def terminal_width() -> int:
+    """Return how many columns lines may take: those of the terminal or of ``COLUMNS``, else 100."""
+    return max(_SMALLEST_WIDTH, shutil.get_terminal_size((_USUAL_WIDTH, 24)).columns)
+
+
+def fitted(lines: Iterable[str]) -> list[str]:
+    """Return lines with those wrapped that the terminal would wrap; names in them cannot move the cursor."""
+    from freezebench.report.text import columns_of, one_line, wrap
+
+    width = terminal_width()
+    return [
+        piece for line in map(one_line, lines) for piece in ([line] if columns_of(line) <= width else wrap(line, width))
+    ]
+
+
+class Terminal:
+    """pytest's terminal; without one (``-p no:terminal``) nothing is shown."""
+
+    def __init__(self, config: Any) -> None:
+        """Take pytest's configuration."""
+        self._reporter = config.pluginmanager.get_plugin("terminalreporter")
+        self._capture = config.pluginmanager.get_plugin("capturemanager")
+        self._is_quiet = config.option.verbose < 0
+
+    @property
+    def is_live(self) -> bool:
+        """Whether lines can be written over: a terminal that somebody watches."""
+        return bool(self._reporter and self._reporter.isatty and not in_ci())
+
+    def progress(self, forms: Sequence[str], is_transient: bool) -> None:
+        """Write a line of progress past pytest's capturing; the next one may replace it if it is transient.
+
+        Args:
+            forms: The line, from its full to its shortest form; the first that fits is shown.
+            is_transient: Whether the next line may replace it.
+        """
+        if self._reporter is None or self._is_quiet:
+            return
+        from freezebench.report.text import columns_of, cut, one_line
+
+        lines = [one_line(form) for form in forms]
+
+        with self._capture.global_and_fixture_disabled() if self._capture else contextlib.nullcontext():
+            if is_transient:
+                # A line that wraps could not be written over.
+                width = terminal_width() - 1
+                shown = next((line for line in lines if columns_of(line) <= width), lines[-1])
+                self._reporter.rewrite(cut(shown, width), erase=True)
+                return
+            # What was written over has to go, and pytest's own line must not be appended to.
+            if self.is_live:
+                self._reporter.rewrite("", erase=True)
+            else:
+                self._reporter.ensure_newline()
+            self._reporter.write_line(f"freezebench {lines[0]}")
+
+    def summary(self, summary: Summary) -> None:
+        """Write one experiment's summary: the answer, then the evidence."""
+        from freezebench.report.screen import heading, screen
+
+        if self._reporter is not None:
+            width = terminal_width()
+            # pytest's bar needs a blank and a sign at either end.
+            self._reporter.section(heading(summary, width - 4), sep="=")
+            self.write(screen(summary, width))
+
+    def write(self, lines: Iterable[Line]) -> None:
+        """Write lines, coloured where pytest's terminal is: it minds ``NO_COLOR`` and ``--color``."""
+        for line in lines:
+            for text, style in line:
+                self._reporter.write(text, **_MARKUP[style])
+            self._reporter.write_line("")

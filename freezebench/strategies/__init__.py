@@ -1,0 +1,1 @@
+"""What trains: frozen prefixes and single layers."""

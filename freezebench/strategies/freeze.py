@@ -1,0 +1,98 @@
+"""Freezing by spec: which parameters of a model train."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freezebench.errors import SpecError
+from freezebench.models.layers import find_layers, model_name
+from freezebench.specs.freeze import FreezeSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import torch
+
+    from freezebench.models.layers import LayerMap
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreezeSummary:
+    """What freezing left to train.
+
+    Attributes:
+        spec: Canonical id of the freeze spec.
+        num_params: Number of the model's parameters; tied ones count once.
+        num_trainable_params: Number of those that train.
+        num_layers: Depth of the layer stack.
+        num_frozen_layers: Number of frozen layers.
+    """
+
+    spec: str
+    num_params: int
+    num_trainable_params: int
+    num_layers: int
+    num_frozen_layers: int
+
+    @property
+    def trainable_fraction(self) -> float:
+        """Share of the parameters that train, from 0 to 1."""
+        return self.num_trainable_params / self.num_params
+
+
+def fixed_parameters(model: torch.nn.Module) -> frozenset[str]:
+    """Return the names of what a model that was just made does not train: sinusoidal positions, what adapters adapt."""
+    return frozenset(name for name, parameter in model.named_parameters() if not parameter.requires_grad)
+
+
+def freeze(
+    model: torch.nn.Module,
+    spec: FreezeSpec | str,
+    layers: LayerMap | None = None,
+    *,
+    fixed: Collection[str] = (),
+) -> FreezeSummary:
+    """Set ``requires_grad`` of every parameter as a spec says, whatever was frozen before; return what is left.
+
+    Parameters that are not floating-point numbers cannot train and stay frozen.
+
+    Args:
+        model: A classifier.
+        spec: What to freeze.
+        layers: The model's layers, where they are known; ``None`` finds them, by a forward pass.
+        fixed: Names of parameters that stay frozen whatever the spec, such as :func:`fixed_parameters` returns.
+
+    Raises:
+        SpecError: If the spec cannot be read, names layers that do not exist, or leaves nothing to train.
+        ModelError: If the layers of the model cannot be told apart.
+    """
+    if isinstance(spec, str):
+        spec = FreezeSpec.parse(spec)
+    name = model_name(model)
+    layer_map = layers or find_layers(model)
+    spec.check(layer_map.num_layers, name)
+    frozen = layer_map.names(spec) | set(fixed)
+    parameters = dict(model.named_parameters())
+    trainable = {key for key, parameter in parameters.items() if key not in frozen and parameter.is_floating_point()}
+    if not trainable:
+        advice = "Leave out one part"
+        if fixed:
+            advice += ", or free some of what the model itself has fixed (requires_grad=False)"
+        raise SpecError(f"cannot freeze {spec}: nothing of {name} would be left to train. {advice}.")
+    for key, parameter in parameters.items():
+        parameter.requires_grad_(key in trainable)
+    return FreezeSummary(
+        spec=str(spec),
+        num_params=sum(parameter.numel() for parameter in parameters.values()),
+        num_trainable_params=sum(parameters[key].numel() for key in trainable),
+        num_layers=layer_map.num_layers,
+        num_frozen_layers=spec.num_frozen_layers,
+    )
+
+
+def frozen_modules(model: torch.nn.Module, layers: LayerMap, spec: FreezeSpec) -> tuple[torch.nn.Module, ...]:
+    """Return the modules of embeddings and layers whose parameters are all frozen by a spec, the head left out."""
+    frozen = layers.names(spec) - set(layers.head)
+    owned = {name: [f"{name}.{p}" if name else p for p, _ in m.named_parameters()] for name, m in model.named_modules()}
+    return tuple(module for name, module in model.named_modules() if owned[name] and frozen.issuperset(owned[name]))

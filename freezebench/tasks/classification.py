@@ -1,0 +1,45 @@
+"""Sequence classification: class scores of whatever a model returns, and F1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+def logits_of(output: Any) -> torch.Tensor:
+    """Return the class scores, float32 of shape (batch, classes), of what a model returned.
+
+    Transformers models return an object with ``logits``, or a tuple that begins with them (``return_dict=False``);
+    plain modules may return a dictionary, too, or the tensor itself.
+    """
+    if isinstance(output, Mapping):
+        output = output["logits"]
+    elif isinstance(output, tuple):
+        output = output[0]
+    logits: torch.Tensor = output if isinstance(output, torch.Tensor) else output.logits
+    return logits.float()
+
+
+def f1_score(labels: npt.NDArray[np.int64], predictions: npt.NDArray[np.int64], num_labels: int) -> float:
+    """Return F1 of class 1 for two classes, else the unweighted mean of every class's F1 (macro).
+
+    F1 = 2 TP / (2 TP + FP + FN); a class that neither occurs nor is predicted counts 0.
+
+    Args:
+        labels: True class numbers, shape (sentences,).
+        predictions: Predicted class numbers, shape (sentences,).
+        num_labels: Number of classes.
+    """
+    classes = range(num_labels) if num_labels > 2 else (1,)  # noqa: PLR2004 - binary or not
+    scores = []
+    for label in classes:
+        hits = int(((labels == label) & (predictions == label)).sum())
+        claimed_or_true = int((labels == label).sum() + (predictions == label).sum())
+        scores.append(2 * hits / claimed_or_true if claimed_or_true else 0.0)
+    return float(np.mean(scores))

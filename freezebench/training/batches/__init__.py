@@ -1,0 +1,1 @@
+"""Batches: tokenized splits, their order, padding and loading."""

@@ -1,0 +1,1 @@
+"""CUDA graphs: the phases of a training step captured once and replayed."""

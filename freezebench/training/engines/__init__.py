@@ -1,0 +1,1 @@
+"""Training engines: the job, the loop, the step, evaluation, and the Transformers Trainer."""

@@ -1,0 +1,280 @@
+"""Local files: strict reading of every format, and one sentence for everything that is wrong with a file."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from freezebench.data.files import read_local, split_files
+from freezebench.data.formats import SUFFIXES, read_table
+from freezebench.data.load import load_data
+from freezebench.data.table import Table
+from freezebench.errors import DataError
+from freezebench.specs.run import DataSpec
+
+WANTED = ("text", "label")
+
+
+def read(path: Path, content: str | bytes) -> Table:
+    """Write a file and read it back."""
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_table(path, WANTED)
+
+
+def rows(table: Table) -> list[tuple[object, ...]]:
+    """Return the wanted columns row by row."""
+    return list(zip(*(table.columns[name] for name in WANTED), strict=True))
+
+
+def fault(path: Path, content: str | bytes) -> str:
+    """Return the error that a file gives."""
+    with pytest.raises(DataError) as caught:
+        read(path, content)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+TRICKY = ["NA", "null", "", "123", "1e5", "2020-01-01", "True", "nan", " a ", 'say "x", y', "tab\there", "é\u2028ü🙂"]
+
+
+def test_csv_never_guesses(tmp_path: Path) -> None:
+    """Every value of a csv file comes out as the string that it is."""
+    lines = ["text,label", *('"' + text.replace('"', '""') + '",x' for text in TRICKY)]
+    table = read(tmp_path / "a.csv", "\n".join(lines))
+    assert [row[0] for row in rows(table)] == TRICKY
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".json", ".parquet"])
+def test_other_formats_never_guess(tmp_path: Path, suffix: str) -> None:
+    """Strings that look like numbers, dates or nothing stay strings in the other formats too."""
+    path = tmp_path / f"a{suffix}"
+    objects = [{"text": text, "label": "x"} for text in TRICKY]
+    if suffix == ".parquet":
+        from datasets import Dataset
+
+        Dataset.from_list(objects).to_parquet(path)
+        content = path.read_bytes()
+    elif suffix == ".json":
+        content = json.dumps(objects, ensure_ascii=False, indent=1).encode()
+    else:
+        content = "\n".join(json.dumps(value, ensure_ascii=False) for value in objects).encode()
+    assert [row[0] for row in rows(read(path, content))] == TRICKY
+
+
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("a.csv", ["text,label", "né,1", '"a,b",0']),
+        ("a.TSV", ["text\tlabel", "né\t1", "a,b\t0"]),
+        ("a.jsonl", ['{"text": "né", "label": "1"}', '{"text": "a,b", "label": "0"}']),
+        ("a.json", ['[{"text": "né", "label": "1"},', '{"text": "a,b", "label": "0"}]']),
+    ],
+)
+def test_byte_order_marks_line_ends_and_blank_lines(
+    tmp_path: Path, bom: bytes, end: str, name: str, lines: list[str]
+) -> None:
+    """A mark at the start, either line end, and blank lines at the end change nothing."""
+    for tail in ("", end, end * 3):
+        table = read(tmp_path / name, bom + (end.join(lines) + tail).encode())
+        assert rows(table) == [("né", "1"), ("a,b", "0")]
+        assert table.available == WANTED
+
+
+def test_lines_are_named(tmp_path: Path) -> None:
+    """Rows know the line where they start, blank lines and line breaks inside quotes counted."""
+    table = read(tmp_path / "a.csv", 'text,label\n\n"two\nlines",1\nnext,0\n')
+    assert [table.place(row) for row in range(2)] == [f"{tmp_path}/a.csv, line 3", f"{tmp_path}/a.csv, line 5"]
+    table = read(tmp_path / "a.jsonl", '\n{"text": "x", "label": 1}\n')
+    assert table.place(0) == f"{tmp_path}/a.jsonl, line 2"
+
+
+def test_json_layouts(tmp_path: Path) -> None:
+    """A .json file may hold a list of objects, an object of columns, or one object per line."""
+    expected: list[tuple[object, ...]] = [("a", 1), ("b", 0)]
+    objects = [{"text": text, "label": label} for text, label in expected]
+    for content in (
+        json.dumps(objects),
+        json.dumps({"text": ["a", "b"], "label": [1, 0]}),
+        "\n".join(map(json.dumps, objects)),
+    ):
+        assert rows(read(tmp_path / "a.json", content)) == expected
+
+
+def test_keys_may_differ_between_lines(tmp_path: Path) -> None:
+    """A key that a line lacks is null there; only wanted columns are kept."""
+    table = read(tmp_path / "a.jsonl", '{"text": "a", "id": 1}\n{"text": "b", "label": 0}\n')
+    assert rows(table) == [("a", None), ("b", 0)]
+    assert table.available == ("text", "id", "label")
+    assert set(table.columns) == {"text", "label"}
+
+
+def test_parquet_brings_class_names(tmp_path: Path) -> None:
+    """A parquet file that `datasets` wrote names its classes."""
+    from datasets import ClassLabel, Dataset, Features, Value
+
+    features = Features({"text": Value("string"), "label": ClassLabel(names=["ham", "spam"])})
+    path = tmp_path / "train.parquet"
+    Dataset.from_dict({"text": [f"t{i}" for i in range(20)], "label": [0, 1] * 10}, features=features).to_parquet(path)
+    assert read_table(path, WANTED).class_names == ("ham", "spam")
+    assert load_data(DataSpec(source=str(tmp_path))).label_names == ("ham", "spam")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_empty_file(tmp_path: Path, suffix: str) -> None:
+    """An empty file of any format is an error that says so."""
+    (tmp_path / f"train{suffix}").write_bytes(b"")
+    with pytest.raises(DataError, match=r"has no rows|as parquet"):
+        load_data(DataSpec(source=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.csv", b"text,label\ncaf\xe9,1\n", "a.csv, line 2: byte 14 (0xe9) is not UTF-8"),
+        ("a.jsonl", b'\xef\xbb\xbf{"a": 1}\n\xff', "a.jsonl, line 2: byte 12 (0xff) is not UTF-8"),
+        ("a.csv", "text,label\n".encode("utf-16"), "byte 0 starts a UTF-16 file. Save the file as UTF-8"),
+        ("a.csv", "text,label\n".encode("utf-16-le"), "line 1: byte 1 is NUL, so this is not a text file"),
+        ("a.jsonl", b'{"text": "a\0b", "label": 1}', "line 1: byte 11 is NUL"),
+        ("a.jsonl", b"\n<!DOCTYPE html><html>", "a.jsonl is a web page, not data"),
+        ("a.csv", b"<html><body>Not found</body></html>", "a.csv is a web page, not data"),
+        ("a.jsonl", b'{"text": "a", "label": 1}\n{"text": oops}\n', "line 2 is not JSON: Expecting value at"),
+        ("a.jsonl", b'{"text": "a", "label": 1}\n\n["a", 1]\n', "a.jsonl, line 3 is not a JSON object"),
+        ("a.jsonl", b'{"text": "a", "text": "b"}', "line 1 is not usable JSON: the key 'text' stands twice"),
+        ("a.jsonl", b'{"text": ' + b"[" * 200_000, "line 1 is not usable JSON: "),
+        ("a.jsonl", b'{"label": ' + b"9" * 5000 + b"}", "line 1 is not usable JSON: Exceeds the limit"),
+        ("a.json", b'{"text": ["a", "b"], "label": [1]}', "differ in length"),
+        ("a.json", b"[1, 2]", "a.json, row 1 is not a JSON object"),
+        ("a.json", b'{"text": "a"', "a.json is not JSON"),
+        ("a.csv", b"text,label,text\na,1,b\n", "two columns named 'text'"),
+        ("a.csv", b"text,label\na,1\nb,c,0\n", "line 3: 3 values under 2 column names"),
+        ("a.csv", b'text,label\na,1\n"never closed,0\nx,1\n', "the row that starts at line 3: unexpected end of data"),
+        ("a.csv", b'text,label\n"a"b,1\n', "the row that starts at line 2"),
+        ("a.csv", b"text,label\n" + b"x" * 200_000 + b",1\n", "line 2: field larger than field limit"),
+        ("a.tsv", b'text\tlabel\n"a\t1\nb"\t0\n', "line 2: the quote that opens a value here closes on a later line"),
+        ("a.parquet", b"PAR1 nothing at all", "a.parquet as parquet"),
+        ("a.parquet", b"text,label\na,1\n", "a.parquet as parquet"),
+    ],
+)
+def test_broken_content(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
+    """Each fault gets one sentence with the place where it stands."""
+    assert expected in fault(tmp_path / name, content)
+
+
+def test_a_line_without_end(tmp_path: Path) -> None:
+    """A line beyond 16 MiB is refused before it fills the memory."""
+    assert "line 2 is longer than 16 MiB" in fault(tmp_path / "a.jsonl", b"{}\n" + b"x" * (16 * 2**20 + 1))
+
+
+def test_folder_instead_of_file(tmp_path: Path) -> None:
+    """A folder that is named like a split file is an error."""
+    (tmp_path / "train.csv").mkdir()
+    with pytest.raises(DataError, match=r"train.csv is a folder or a device, not a file"):
+        read_local(tmp_path, WANTED)
+
+
+def test_pipe_instead_of_file(tmp_path: Path) -> None:
+    """A pipe is refused rather than waited for."""
+    os.mkfifo(tmp_path / "train.csv")
+    with pytest.raises(DataError, match="not a file"):
+        read_local(tmp_path, WANTED)
+
+
+def test_symlink_loops(tmp_path: Path) -> None:
+    """Links that lead nowhere, as folder or as file, are errors."""
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(DataError, match="there is no file or folder"):
+        load_data(DataSpec(source=str(tmp_path / "loop")))
+    (tmp_path / "train.csv").symlink_to("train.csv")
+    with pytest.raises(DataError, match=r"cannot read .*train.csv: .*symbolic links"):
+        load_data(DataSpec(source=str(tmp_path)))
+
+
+def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file or folder without permission is an error that names it."""
+
+    def refuse(path: Path, *_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (tmp_path / "train.csv").write_text("text,label\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refuse)
+        with pytest.raises(DataError, match=r"cannot read .*train.csv: Permission denied\. Check"):
+            read_local(tmp_path, WANTED)
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DataError, match=r"cannot read .*: Permission denied"):
+        read_local(tmp_path, WANTED)
+
+
+@pytest.mark.parametrize(("first", "second"), [("train.csv", "train.jsonl"), ("dev.csv", "validation.csv")])
+def test_two_files_for_one_split(tmp_path: Path, first: str, second: str) -> None:
+    """Two files that claim one split are an error that names both."""
+    for name in {"train.csv", first, second}:
+        (tmp_path / name).write_text("text,label\na,1\n")
+    with pytest.raises(DataError, match=f"two files for the .* split, {first} and {second}"):
+        split_files(tmp_path)
+
+
+def test_other_files_do_not_matter(tmp_path: Path) -> None:
+    """Files that are no split, or in no known format, are left alone."""
+    for name in ("train.csv", "README.md", "train.txt", "training.csv", "test.csv.bak", ".validation.csv"):
+        (tmp_path / name).write_text("text,label\na,1\n")
+    assert split_files(tmp_path) == {"train": tmp_path / "train.csv"}
+
+
+def test_folder_without_train(tmp_path: Path) -> None:
+    """A folder without a train file is an error that lists what it has."""
+    with pytest.raises(DataError, match="has no train file: it has nothing"):
+        split_files(tmp_path)
+    for index in range(12):
+        (tmp_path / f"f{index:02}").touch()
+    with pytest.raises(DataError, match=r"f00, f01.* and 2 more\. Put train, validation and test files in it"):
+        split_files(tmp_path)
+
+
+def test_unknown_format(tmp_path: Path) -> None:
+    """A file whose ending is unknown is an error that lists the known ones."""
+    (tmp_path / "data.xlsx").touch()
+    with pytest.raises(DataError, match=r"\.xlsx is not a known format\. Give one of \.jsonl, \.json, \.csv"):
+        load_data(DataSpec(source=str(tmp_path / "data.xlsx")))
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    suffix=st.sampled_from(SUFFIXES),
+    content=st.binary(max_size=200)
+    | st.text(st.sampled_from('{}[]",:\n\r\t 01-.eEtextlabel\\u'), max_size=80).map(str.encode),
+)
+def test_any_content_gives_a_table_or_our_error(tmp_path: Path, suffix: str, content: bytes) -> None:
+    """Whatever bytes a file holds: a table whose columns are equally long, or a DataError on one line."""
+    path = tmp_path / f"fuzz{suffix}"
+    path.write_bytes(content)
+    try:
+        table = read_table(path, WANTED)
+    except DataError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - either ending is right
+    else:
+        assert {len(values) for values in table.columns.values()} <= {table.num_rows}
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\n"), max_size=12)
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(texts, texts), min_size=1, max_size=6))
+def test_csv_and_jsonl_round_trip(tmp_path: Path, pairs: list[tuple[str, str]]) -> None:
+    """What Python writes as csv and as JSON Lines comes back unchanged."""
+    import csv
+
+    with (tmp_path / "a.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerows([WANTED, *pairs])
+    assert rows(read_table(tmp_path / "a.csv", WANTED)) == pairs
+    lines = [json.dumps(dict(zip(WANTED, pair, strict=True)), ensure_ascii=False) for pair in pairs]
+    assert rows(read(tmp_path / "a.jsonl", "\n".join(lines))) == pairs

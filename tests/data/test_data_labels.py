@@ -1,0 +1,203 @@
+"""Labels: what is kept, what is mapped, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from freezebench.data.labels import Labels, read_labels, without_withheld
+from freezebench.data.table import Table
+from freezebench.errors import DataError
+
+
+def table(
+    name: str, labels: list[object], texts: list[object] | None = None, class_names: tuple[str, ...] | None = None
+) -> Table:
+    """Return a table with a label column, and perhaps one of label texts."""
+    columns = {"label": labels} if texts is None else {"label": labels, "label_text": texts}
+    return Table(name=name, columns=columns, available=tuple(columns), num_rows=len(labels), class_names=class_names)
+
+
+def read(train: list[object], test: list[object] | None = None, names: tuple[str, ...] | None = None) -> Labels:
+    """Return the labels of a train and perhaps a test split."""
+    tables = {"train": table("train.csv", train)}
+    if test is not None:
+        tables["test"] = table("test.csv", test)
+    return read_labels(tables, "label", names)
+
+
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=40))
+def test_consecutive_whole_numbers_stay(labels: list[object]) -> None:
+    """Class numbers from 0 without gaps come out as they went in."""
+    train = [*labels, 0, 1, 2, 3, 4]
+    got = read(train)
+    assert got.numbers["train"] == tuple(train)
+    assert (got.names, got.notes) == (("0", "1", "2", "3", "4"), ())
+
+
+@given(st.lists(st.integers() | st.floats(-1e6, 1e6).map(round), min_size=2, unique=True, max_size=30))
+def test_other_whole_numbers_take_sorted_order(labels: list[int]) -> None:
+    """Any whole numbers become 0 … C-1 in their own order, and the names keep the originals."""
+    got = read(list(labels))
+    assert [got.names[number] for number in got.numbers["train"]] == [str(label) for label in labels]
+    assert list(got.names) == [str(label) for label in sorted(labels)]
+
+
+@pytest.mark.parametrize("labels", [["1", "0", "10", "2"], [1.0, 0.0, 10.0, 2.0], ["1.0", "0", "10.", "+2"]])
+def test_digits_and_whole_floats_are_whole_numbers(labels: list[object]) -> None:
+    """What a csv file or pandas makes of whole numbers is read as whole numbers: 2 comes before 10."""
+    got = read(labels)
+    assert got.numbers["train"] == (1, 0, 3, 2)
+    assert got.notes == ("Labels 0, 1, 2, 10 became classes 0 to 3.",)
+
+
+def test_strings_take_sorted_order() -> None:
+    """Strings become classes in sorted order, without the space around them, and the notes say which."""
+    got = read(["sad", " glad ", "mad"], ["glad"])
+    assert got.numbers == {"train": (2, 0, 1), "test": (0,)}
+    assert got.names == ("glad", "mad", "sad")
+    assert got.notes == ("Labels became class numbers in sorted order: glad, mad, sad.",)
+
+
+def test_a_string_that_is_no_number_makes_all_strings() -> None:
+    """Digits beside words are words."""
+    assert read(["1", "two"]).names == ("1", "two")
+
+
+def test_strings_match_the_models_names() -> None:
+    """Strings that the model names, in whatever case, take the model's numbers, and all of its classes."""
+    got = read(["negative", "POSITIVE"], ["Positive"], names=("Negative", "neutral", "Positive"))
+    assert got.numbers == {"train": (0, 2), "test": (2,)}
+    assert got.names == ("Negative", "neutral", "Positive")
+    assert got.notes == ("Labels were matched to the model's own class names.",)
+
+
+@pytest.mark.parametrize("names", [("LABEL_0", "LABEL_1"), ("yes", "no"), ("a", "A"), ()])
+def test_names_that_do_not_fit_are_left_alone(names: tuple[str, ...]) -> None:
+    """Placeholder names, other names and ambiguous names leave the sorted order."""
+    assert read(["b", "a"], names=names).names == ("a", "b")
+
+
+def test_whole_numbers_take_the_models_names() -> None:
+    """Class numbers keep their value and take the model's names where there are as many."""
+    assert read([0, 1], names=("bad", "good")).names == ("bad", "good")
+    assert read([0, 1, 2], names=("bad", "good")).names == ("0", "1", "2")
+    assert read([1, 2], names=("bad", "good")).names == ("1", "2")
+
+
+def test_booleans() -> None:
+    """False is class 0 and True class 1."""
+    got = read([True, False])
+    assert (got.numbers["train"], got.names) == ((1, 0), ("False", "True"))
+
+
+def test_label_text_names_the_classes() -> None:
+    """A column label_text that maps one to one gives the names."""
+    tables = {"train": table("a", [1, 0, 1], ["good", "bad", "good"])}
+    assert read_labels(tables, "label", None).names == ("bad", "good")
+
+
+@pytest.mark.parametrize(
+    ("texts", "note"),
+    [
+        (["good", "bad", "fine"], "does not name every label in one way"),
+        (["good", None, "good"], "does not name every label in one way"),
+        (["good", "good", "good"], "does not tell the labels apart"),
+    ],
+)
+def test_label_text_that_does_not_fit(texts: list[object], note: str) -> None:
+    """A column label_text that is no one-to-one map is left alone, and the notes say why."""
+    got = read_labels({"train": table("a", [1, 0, 1], texts)}, "label", ("bad", "good"))
+    assert got.names == ("bad", "good")
+    assert note in got.notes[0]
+
+
+def test_class_names_of_the_format() -> None:
+    """The names that a parquet file carries win; two files that number differently are refused."""
+    first = table("a.parquet", [2, 0], class_names=("x", "y", "z"))
+    assert read_labels({"train": first}, "label", None).names == ("x", "z")
+    other = table("b.parquet", [0], class_names=("z", "y", "x"))
+    with pytest.raises(DataError, match=r"a.parquet and b.parquet number their classes differently: x, y, z and z, y"):
+        read_labels({"train": first, "test": other}, "label", None)
+
+
+@pytest.mark.parametrize("withheld", [[-1, -1], ["-1", "-1"], [None, None], ["", ""], [-1.0, None]])
+def test_withheld_labels(withheld: list[object]) -> None:
+    """A split whose labels are withheld is called unlabelled."""
+    with pytest.raises(DataError, match=r"test.csv is unlabelled: .*leave this split out"):
+        read([0, 1], withheld)
+
+
+def test_withheld_labels_of_a_benchmark_are_left_out() -> None:
+    """GLUE's test splits come without labels: they are dropped with a note, and training labels never are."""
+    tables = {
+        "train": table("train", [0, 1]),
+        "validation": table("validation", [1, 0]),
+        "test": table("test", [-1, -1]),
+    }
+    kept, notes = without_withheld(tables, "label")
+    assert list(kept) == ["train", "validation"]
+    assert notes == ("The test split is unlabelled and is not used.",)
+    assert list(without_withheld({"train": table("train", [-1, -1])}, "label")[0]) == ["train"]
+
+
+def test_minus_one_may_be_a_class() -> None:
+    """-1 beside 1 is a class."""
+    assert read([-1, 1, -1], [1, -1]).numbers["test"] == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("labels", "fault"),
+    [
+        ([0, None, 1], r"train.csv, row 2: the label is missing"),
+        ([0, " ", 1], r"train.csv, row 2: the label is missing"),
+        ([0, 0.5, 1], r"train.csv, row 2: the label 0.5 is not a whole number.*regression"),
+        ([0, float("nan"), 1], r"the label nan is not a whole number"),
+        ([0, float("inf"), 1], r"the label inf is not a whole number"),
+        (["0.5", "1.5"], r"row 1: the label '0.5' is not a whole number.*regression"),
+        ([0, "one"], r"two kinds: a whole number 0 \(train.csv, row 1\) and a string 'one' \(train.csv, row 2\)"),
+        ([0, True], r"two kinds: a whole number 0 .* and true or false True"),
+        ([0, [1]], r"row 2: the label is a list"),
+        ([0, {"a": 1}], r"row 2: the label is an object"),
+        ([0, b"x"], r"row 2: the label is of type bytes"),
+        ([1, 1, 1], r"every label in column 'label' is 1\. Training needs at least two classes"),
+        (["a", "\ud800"], r"row 2: the label holds half of a surrogate pair"),
+        (["x" * 201, "y"], r"the label has 201 characters, more than 200\. Set --freeze-label-column"),
+    ],
+)
+def test_unusable_labels(labels: list[object], fault: str) -> None:
+    """Each fault is named with its row."""
+    with pytest.raises(DataError, match=fault):
+        read(labels)
+
+
+def test_a_label_that_train_does_not_have() -> None:
+    """A class that occurs in test alone is an error with its row and count."""
+    with pytest.raises(
+        DataError, match=r"test.csv, row 2: label 5 never occurs in train.csv, which has 0, 1; 2 of 4 labels"
+    ):
+        read([0, 1], [0, 5, 1, 6])
+
+
+def test_many_labels_are_cut_in_messages() -> None:
+    """A message lists the first labels and counts the rest."""
+    with pytest.raises(DataError, match=r"0, 1, 2, 3, 4, 5, 6, 7 and 92 more; 1 of 1 labels"):
+        read(list(range(100)), [100])
+
+
+anything: st.SearchStrategy[object] = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.just([])
+)
+
+
+@given(st.lists(anything, min_size=1, max_size=8), st.lists(anything, min_size=1, max_size=8))
+def test_any_labels_give_numbers_or_our_error(train: list[object], test: list[object]) -> None:
+    """Whatever stands in the column: class numbers within range, or a DataError on one line."""
+    try:
+        got = read(train, test)
+    except DataError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - either ending is right
+    else:
+        assert set(got.numbers["train"]) == set(range(len(got.names)))
+        assert set(got.numbers["test"]) <= set(got.numbers["train"])

@@ -1,0 +1,182 @@
+"""Isolation without training: folders of sessions, ends of workers, what is said of them."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import made_up
+from freezebench.errors import FreezebenchError
+from freezebench.executors import worker as isolate
+from freezebench.executors.worker import Isolated
+from freezebench.records.locks import Lock
+from freezebench.records.run_record import InvalidCause
+
+# Stands in for the worker: answers as the test says, without importing what trains.
+_BOOT = """
+import json, os, sys, time
+print(json.dumps({{"event": "ready"}}), flush=True)
+for line in sys.stdin:
+    request = json.loads(line)
+    {behaviour}
+    with open(request["result"], "w") as file:
+        json.dump(result, file)
+    print(json.dumps({{"event": "done"}}), flush=True)
+"""
+
+Make = Callable[..., Isolated]
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    """Yield what makes workers that behave in some way."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    made: list[Isolated] = []
+
+    def isolated(behaviour: str, *, keep: bool = True, timeout_s: float = 60.0) -> Isolated:
+        monkeypatch.setattr(isolate, "_BOOT", _BOOT.format(behaviour=behaviour))
+        made.append(Isolated(keep=keep, timeout_s=timeout_s, shelf={}))
+        return made[-1]
+
+    yield isolated
+    for one in made:
+        one.close()
+    assert not list(tmp_path.glob("freezebench-session-*"))
+
+
+def _answers(record: Any) -> str:
+    return f"result = json.loads({json.dumps(record.to_json())!r})"
+
+
+def test_a_healthy_worker_is_kept(make: Make) -> None:
+    """The record comes back as it was written; one process for all runs."""
+    record = made_up.record("emb")
+    trains = make(_answers(record))
+    assert trains.run(record.spec, lambda _: None) == record
+    assert trains.run(record.spec, lambda _: None) == record
+    assert trains.num_workers == 1
+
+
+def test_a_fresh_worker_for_every_run(make: Make) -> None:
+    """Nothing of one run can reach the next."""
+    record = made_up.record("emb")
+    trains = make(_answers(record), keep=False)
+    for _ in range(3):
+        assert trains.run(record.spec, lambda _: None) == record
+    assert trains.num_workers == 3
+
+
+def test_a_worker_is_replaced_after_a_fault_of_its_own(make: Make) -> None:
+    """After a crash in training the process may be damaged, as after a sticky CUDA error."""
+    expected: dict[InvalidCause, int] = {"crash": 2, "out_of_memory": 2, "non_finite_loss": 1}
+    for cause, num_workers in expected.items():
+        record = replace(made_up.broken("emb", 42), cause=cause)
+        trains = make(_answers(record))
+        trains.run(record.spec, lambda _: None)
+        trains.run(record.spec, lambda _: None)
+        assert trains.num_workers == num_workers
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "cause", "said"),
+    [
+        ("os.kill(os.getpid(), 11)", "killed", "its process was ended by SIGSEGV"),
+        ("os.kill(os.getpid(), 9)", "killed", "its process was ended by SIGKILL"),
+        ("os._exit(0)", "crash", "its process ended by itself with exit code 0"),
+        ("sys.stderr.write('the last words'); sys.exit(7)", "crash", "its process ended by itself with exit code 7"),
+        ("time.sleep(100)", "timeout", "not done after 0.3 s, the limit that --freeze-timeout sets"),
+        ("os.close(1); time.sleep(100)", "crash", "its process stopped answering"),
+    ],
+)
+def test_every_end_is_told(make: Make, monkeypatch: pytest.MonkeyPatch, behaviour: str, cause: str, said: str) -> None:
+    """The run is invalid with its cause and the end of the log, and its process is gone."""
+    monkeypatch.setattr(isolate, "_GRACE_S", 0.2)
+    trains = make(behaviour, timeout_s=0.3 if cause == "timeout" else 60.0)
+    worker = trains._worker
+    assert worker
+    record = trains.run(made_up.record("emb").spec, lambda _: None)
+    assert (record.is_valid, record.cause) == (False, cause)
+    assert str(record.reason).startswith(said)
+    assert ("the last words" in record.log) is ("last words" in behaviour)
+    assert worker._process.returncode is not None
+
+
+def test_a_kill_for_want_of_memory_is_told_apart(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control group's count rose: it was the kernel."""
+    counts = iter([3, 4])
+    monkeypatch.setattr(isolate, "_out_of_memory_kills", lambda: next(counts))
+    record = make("os.kill(os.getpid(), 9)").run(made_up.record("emb").spec, lambda _: None)
+    assert record.cause == "out_of_memory"
+    assert str(record.reason).startswith("the kernel killed its process for want of memory (SIGKILL)")
+
+
+def test_our_own_errors_cross_over(make: Make) -> None:
+    """What cannot be is an error here as it is there."""
+    trains = make("result = {'error': 'no such layer'}")
+    with pytest.raises(FreezebenchError, match="no such layer"):
+        trains.rehearse(made_up.record("emb").spec, ["emb"])
+    assert trains.num_workers == 1
+
+
+def test_a_rehearsal_that_ends_its_process_is_an_error(make: Make) -> None:
+    """A model whose code crashes ends the session before anything is trained."""
+    with pytest.raises(FreezebenchError, match=r"could not be tried: its process was ended by SIGSEGV"):
+        make("os.kill(os.getpid(), 11)").rehearse(made_up.record("emb").spec, ["emb"])
+
+
+def test_what_a_worker_started_ends_with_it(make: Make, tmp_path: Path) -> None:
+    """A data loader's process that hangs does not stay."""
+    note = tmp_path / "child"
+    child = "import subprocess; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)']); "
+    trains = make(f"{child}open({str(note)!r}, 'w').write(str(child.pid)); time.sleep(100)", timeout_s=3.0)
+    trains.run(made_up.record("emb").spec, lambda _: None)
+    number = int(note.read_text())
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{number}").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_folders_of_killed_sessions_are_removed(make: Make, tmp_path: Path) -> None:
+    """Their locks died with them; a living session's folder stays."""
+    dead, alive = tmp_path / "freezebench-session-dead", tmp_path / "freezebench-session-alive"
+    dead.mkdir()
+    alive.mkdir()
+    (dead / "prefixes").mkdir()
+    lock = Lock(alive / "lock")
+    assert lock.try_take()
+    make("pass")
+    assert not dead.exists()
+    assert alive.exists()
+    lock.drop()
+    make("pass")
+    assert not alive.exists()
+
+
+def test_a_full_disk_is_said_plainly(make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Before anything trains, with what to do, and without leaving a folder."""
+
+    def full(_: Lock) -> bool:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Lock, "try_take", full)
+        with pytest.raises(FreezebenchError, match=r"No space left.*set TMPDIR"):
+            make("pass")
+    assert not list(tmp_path.iterdir())
+
+
+def test_threads_wait_without_spinning(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless the person says otherwise."""
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    echo = "result = {'error': os.environ['OMP_WAIT_POLICY'] + os.environ['GOMP_SPINCOUNT']}"
+    with pytest.raises(FreezebenchError, match="passive7"):
+        make(echo).rehearse(made_up.record("emb").spec, [])

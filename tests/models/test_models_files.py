@@ -1,0 +1,107 @@
+"""The files of a checkpoint folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freezebench.errors import ModelError
+from freezebench.models.files import check_folder, depth_of, file_sha256, label_names_of, weights_sha256
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"num_hidden_layers": 6},
+        {"n_layers": 6},
+        {"n_layer": 6, "vocab_size": 9},
+        {"num_layers": 6},
+        {"text_config": {"num_hidden_layers": 6}, "vision_config": {"num_hidden_layers": 3}},
+    ],
+)
+def test_the_depth_has_several_names(config: dict[str, Any]) -> None:
+    """Architectures call their depth differently."""
+    assert depth_of(config, "m") == 6
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"layers": 6}, "has none of num_hidden_layers, .* num_layers in the freeze marker"),
+        ({"n_layers": 0}, "n_layers in its config.json is 0"),
+        ({"n_layers": "six"}, "is 'six'"),
+        ({"n_layers": True}, "is True"),
+        ({"text_config": 3}, "has none of"),
+    ],
+)
+def test_a_depth_that_is_none_is_refused(config: dict[str, Any], message: str) -> None:
+    """Anything but a positive whole number is an error that shows it."""
+    with pytest.raises(ModelError, match=message):
+        depth_of(config, "m")
+
+
+@pytest.mark.parametrize(
+    ("config", "names"),
+    [
+        ({}, None),
+        ({"id2label": {"1": "yes", "0": "no"}}, ("no", "yes")),
+        ({"id2label": {"0": "LABEL_0", "1": "LABEL_1"}}, None),
+        ({"id2label": {"0": "no", "2": "yes"}}, None),
+        ({"id2label": {"a": "no"}}, None),
+        ({"id2label": ["no", "yes"]}, None),
+    ],
+)
+def test_class_names_are_those_of_a_fine_tuned_checkpoint(
+    config: dict[str, Any], names: tuple[str, ...] | None
+) -> None:
+    """Made-up names and incomplete ones count as none."""
+    assert label_names_of(config) == names
+
+
+def test_the_hash_of_one_file_is_the_files(tiny_model: Path) -> None:
+    """A published SHA-256 can be compared with it."""
+    published = hashlib.sha256((tiny_model / "model.safetensors").read_bytes()).hexdigest()
+    assert weights_sha256(tiny_model, "m") == published == file_sha256(tiny_model / "model.safetensors")
+
+
+def write_parts(folder: Path, contents: dict[str, bytes]) -> Path:
+    """Write weights in parts, with their index."""
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    index = {"weight_map": {f"w{number}": name for number, name in enumerate(contents)}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    return folder
+
+
+def test_the_hash_of_several_files_depends_on_each_and_on_their_names(tmp_path: Path) -> None:
+    """Any change in any part changes it."""
+    first = weights_sha256(write_parts(tmp_path, {"a": b"1", "b": b"2"}), "m")
+    assert weights_sha256(write_parts(tmp_path, {"b": b"2", "a": b"1"}), "m") == first
+    assert weights_sha256(write_parts(tmp_path, {"a": b"2", "b": b"1"}), "m") != first
+
+
+@pytest.mark.parametrize("index", ["{", "[]", '{"weight_map": {}}', '{"weight_map": [1]}'])
+def test_a_broken_index_is_refused(tmp_path: Path, index: str) -> None:
+    """The index of a checkpoint in parts has to name them."""
+    (tmp_path / "model.safetensors.index.json").write_text(index)
+    with pytest.raises(ModelError, match=r"Fetch (it|them) again"):
+        weights_sha256(tmp_path, "m")
+
+
+@pytest.mark.parametrize("file", ["tf_model.h5", "model.onnx"])
+def test_weights_of_other_frameworks_are_named(tmp_path: Path, file: str) -> None:
+    """The message says what is there instead."""
+    (tmp_path / file).touch()
+    with pytest.raises(ModelError, match=f"has no model.safetensors but {file}"):
+        weights_sha256(tmp_path, "m")
+
+
+def test_character_models_need_no_vocabulary(tmp_path: Path, tiny_model: Path) -> None:
+    """Canine's tokenizer has no file of words."""
+    (tmp_path / "config.json").write_text('{"model_type": "canine"}')
+    (tmp_path / "model.safetensors").write_bytes((tiny_model / "model.safetensors").read_bytes())
+    check_folder(tmp_path, "m")

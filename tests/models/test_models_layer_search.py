@@ -1,0 +1,62 @@
+"""Candidates for the layer stack, and what one forward pass tells of them."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from freezebench.models.layer_search import candidates, observable, run_once, woven
+
+
+class Net(nn.Module):
+    """Two layers whose members are lists of experts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(20, 4)
+        self.layers = nn.ModuleList(nn.ModuleList([nn.Linear(4, 4), nn.LayerNorm(4)]) for _ in range(2))
+        self.mixed = nn.Sequential(nn.Linear(4, 4), nn.Tanh())
+        self.scale = nn.Parameter(torch.ones(4))
+
+    def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
+        """Return hidden states; takes no mask."""
+        hidden: torch.Tensor = self.embed(input_ids).to(self.scale.dtype)
+        for layer in self.layers:
+            for part in layer.children():
+                hidden = part(hidden)
+        return torch.mul(self.mixed(hidden), self.scale)
+
+
+def test_candidates_are_numbered_lists_with_parameters_throughout() -> None:
+    """Lists inside layers count as candidates, a sequence of unlike modules does not."""
+    assert [stack.path for stack in candidates(Net())] == ["layers", "layers.0", "layers.1"]
+
+
+def test_a_stack_inside_a_layer_knows_it() -> None:
+    """A list of experts is inside its layer, not beside it."""
+    layers, first, second = candidates(Net())
+    assert first.is_inside(layers)
+    assert not first.is_inside(second)
+
+
+def test_a_trace_tells_order_calls_and_first_uses() -> None:
+    """Containers count by their members; a parameter's use is when it is computed with, not asked about."""
+    net = Net()
+    with observable(net) as shadow:
+        trace = run_once(shadow, "net")
+        layers = woven(candidates(shadow), trace)[0]
+        assert layers.order(trace) == [0, 1]
+        assert [trace.times_run(module) for layer in layers.layers for module in layer] == [1, 1]
+        end = layers.leave(trace)
+    assert trace.first_use[id(net.embed.weight)] < end < trace.first_use[id(net.scale)]
+    assert len(trace.first_use) == len(list(net.parameters()))
+
+
+def test_what_is_lent_shares_parameters_and_nothing_else() -> None:
+    """A copy costs no memory for weights and may be hooked and switched at will."""
+    net = Net().train()
+    with observable(net) as shadow:
+        assert shadow is not net
+        assert not shadow.training
+        assert [id(parameter) for parameter in shadow.parameters()] == [id(parameter) for parameter in net.parameters()]
+    assert net.training

@@ -1,0 +1,138 @@
+"""What a model source stands for, and what is read of it without torch."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from freezebench.errors import ModelError
+from freezebench.models.source import (
+    ModelSource,
+    check_model_source,
+    model_fingerprint,
+    read_depth,
+    read_label_names,
+)
+
+
+@pytest.fixture
+def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a module of factories, one of which says its depth and class names."""
+    (tmp_path / "freezebench_deep.py").write_text(
+        "def factory(num_labels): ...\n"
+        "def silent(num_labels): ...\n"
+        "factory.num_layers = 4\n"
+        "factory.label_names = ('no', 'yes')\n"
+    )
+    (tmp_path / "freezebench_broken.py").write_text("raise OSError('disk')\n")
+    (tmp_path / "freezebench_lacking.py").write_text("import no_such_module\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    return "freezebench_deep"
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("embedded", "embedded"),
+        ("distilbert-base-uncased", "hub"),
+        ("owner/name", "hub"),
+        ("package.module:factory", "factory"),
+        ("module:Class.method", "factory"),
+    ],
+)
+def test_sources_are_told_apart(source: str, kind: str) -> None:
+    """Names of the Hub, factories and the embedded checkpoint look different."""
+    assert ModelSource.parse(source).kind == kind
+
+
+def test_a_folder_of_that_name_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies here is meant before what might lie on the Hub; only ``embedded`` always is the checkpoint."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("name", "embedded"):
+        (tmp_path / name).mkdir()
+    assert [ModelSource.parse(name).kind for name in ("name", "embedded", "./embedded")] == [
+        "folder",
+        "embedded",
+        "folder",
+    ]
+
+
+@pytest.mark.parametrize("source", ["", " ", "/no/such/folder", "./none", "~/no-such-folder", "a/b/c"])
+def test_a_path_without_a_folder_is_refused(source: str) -> None:
+    """What looks like a path is not looked up on the Hub."""
+    with pytest.raises(ModelError, match="there is no such folder"):
+        ModelSource.parse(source)
+
+
+def test_a_file_is_refused(tiny_model: Path) -> None:
+    """The folder is wanted, not one of its files."""
+    with pytest.raises(ModelError, match="it is a file"):
+        read_depth(str(tiny_model / "config.json"))
+
+
+@pytest.mark.parametrize("source", ["embedded", "json:loads"])
+def test_only_the_hub_has_revisions(source: str) -> None:
+    """A revision that would be ignored is an error."""
+    with pytest.raises(ModelError, match="only models from the Hub have revisions"):
+        ModelSource.parse(source, "main")
+
+
+def test_the_depth_of_a_folder_is_that_of_its_configuration(tiny_model: Path) -> None:
+    """A checkpoint folder says its depth and has no class names of its own."""
+    assert read_depth(str(tiny_model)) == 2
+    assert read_label_names(str(tiny_model)) is None
+
+
+def test_a_factory_says_its_depth_and_class_names(factories: str) -> None:
+    """Attributes of the function answer without making a model."""
+    assert read_depth(f"{factories}:factory") == 4
+    assert read_label_names(f"{factories}:factory") == ("no", "yes")
+    assert read_label_names(f"{factories}:silent") is None
+    assert model_fingerprint(f"{factories}:factory") is None
+    check_model_source(f"{factories}:factory")
+    with pytest.raises(ModelError, match=r"Write silent\.num_layers = N .* num_layers=N in the freeze marker"):
+        read_depth(f"{factories}:silent")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("freezebench_none:factory", "there is no module 'freezebench_none'.*pythonpath"),
+        ("freezebench_lacking:factory", "there is no module 'no_such_module'"),
+        ("freezebench_broken:factory", "importing freezebench_broken fails with OSError: disk"),
+        ("freezebench_deep:none", "no attribute 'none'"),
+        ("freezebench_deep:factory.num_layers", "is a int, not a function"),
+    ],
+)
+def test_a_factory_that_cannot_be_had_is_refused(factories: str, source: str, message: str) -> None:
+    """The message says which part is at fault."""
+    assert factories
+    with pytest.raises(ModelError, match=message):
+        check_model_source(source)
+
+
+def test_the_fingerprint_is_that_of_the_weights(tiny_model: Path, tmp_path: Path) -> None:
+    """A copy elsewhere has the same fingerprint; other weights have another one."""
+    copy = Path(shutil.copytree(tiny_model, tmp_path / "copy"))
+    assert model_fingerprint(str(copy)) == model_fingerprint(str(tiny_model))
+    content = bytearray((copy / "model.safetensors").read_bytes())
+    content[-1] ^= 1
+    (copy / "model.safetensors").write_bytes(content)
+    assert model_fingerprint(str(copy)) != model_fingerprint(str(tiny_model))
+
+
+def test_what_is_asked_at_collection_needs_no_torch(tiny_model: Path) -> None:
+    """Depth, class names, checks and fingerprint of a folder load neither torch nor the Hub's client."""
+    code = (
+        "import sys\n"
+        "from freezebench.models.load import check_model_source, model_fingerprint, read_depth, read_label_names\n"
+        f"source = {str(tiny_model)!r}\n"
+        "read_depth(source), read_label_names(source), check_model_source(source), model_fingerprint(source)\n"
+        "heavy = {'torch', 'transformers', 'datasets', 'numpy', 'huggingface_hub', 'safetensors'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

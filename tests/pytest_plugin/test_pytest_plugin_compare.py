@@ -1,0 +1,204 @@
+"""Comparison with a saved run inside pytest: what gates, what is refused before training, what is only said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import made_up
+from freezebench.records.run_record import RunRecord
+from freezebench.runs import experiment
+from freezebench.runs.data_cache import DataShelf
+from freezebench.specs.run import RunSpec
+from freezebench.training.device import device_name
+
+Project = Callable[..., pytest.Pytester]
+
+GRID = "--freeze-grid=none,emb"
+SAVE = (GRID, "--benchmark-save=ref")
+
+
+@pytest.fixture
+def reached(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Replace training by made-up runs; returns what they reach: ``accuracy`` and ``slower``, to be changed at will."""
+    reaches: dict[str, Any] = {"accuracy": 0.9, "slower": 1.0, "ran": 0}
+
+    def run(spec: RunSpec, *, shelf: DataShelf, **_: Any) -> RunRecord:
+        reaches["ran"] += 1
+        data = shelf.data(spec.data, spec.model)
+        record = made_up.record(spec.freeze, spec.seed, accuracy=reaches["accuracy"], spec=spec)
+        assert record.data is not None
+        facts = replace(
+            record.data,
+            train_sha256=data.train.sha256,
+            validation_sha256=data.validation.sha256,
+            test_sha256=data.test.sha256,
+        )
+        train_s = record.readings["train_s"]
+        slower = replace(train_s, value=(train_s.value or 0) * reaches["slower"])
+        name = device_name(torch.device("cpu"))
+        return replace(record, data=facts, device_name=name, readings={**record.readings, "train_s": slower})
+
+    monkeypatch.setattr(experiment, "run", run)
+    return reaches
+
+
+def _saved_file(pytester: pytest.Pytester) -> Path:
+    return next((pytester.path / ".benchmarks").rglob("*.json"))
+
+
+def _change(pytester: pytest.Pytester, **values: Any) -> None:
+    """Change figures of every saved configuration."""
+    file = _saved_file(pytester)
+    content = json.loads(file.read_text(encoding="utf-8"))
+    for bench in content["benchmarks"]:
+        bench["extra_info"]["freezebench"].update(values)
+    file.write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_an_unchanged_run_passes_and_a_worse_one_fails(project: Project, reached: dict[str, Any]) -> None:
+    """Accuracy gates by itself; limits gate what they name; a run that fails is not saved as the next reference."""
+    pytester = project("num_seeds=5")
+    assert pytester.runpytest_inprocess(*SAVE).ret == 0
+    limits = ("--freeze-max-time=1.05", "--freeze-max-memory=1.01")
+    result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", *limits)
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "Limit ok: emb: accuracy: drop 0.00 points, upper bound * at most 2 points below the saved run allowed*",
+            "Limit ok: emb: train time: 1.000× the saved run's, at most 1.05× allowed, 5 against 5 saved runs.",
+            "Limit ok: emb: peak memory: 1.000× the saved run's, at most 1.01× allowed.",
+            "freezebench: compared with the run of *0001_ref.json), saved → now",
+            "none *89.5 → 89.5 ok *1.000×) ok*",
+        ]
+    )
+    reached["slower"] = 1.5
+    result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", *limits, "--benchmark-json=new.json")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*WORSE emb*", "*worse: train time: 1.500× the saved run's, at most 1.05× allowed*"])
+    assert json.loads((pytester.path / "new.json").read_text(encoding="utf-8"))["benchmarks"] == []
+    # Recording and time gates are off, accuracy is not.
+    result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", *limits, "--benchmark-disable")
+    result.assert_outcomes(passed=2)
+    reached["accuracy"] = 0.6
+    result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", "--benchmark-disable")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*worse: accuracy: drop *, lower bound *, at most 2 points below the saved run*"])
+
+
+def test_a_limit_needs_a_saved_run(project: Project, reached: dict[str, Any]) -> None:
+    """Without one, or without the flag that names it, nothing is trained and the way to save one is named."""
+    pytester = project()
+    # pytest-benchmark warns about the missing file in its own way.
+    compare = ("--benchmark-compare", "-W", "ignore")
+    for flags in ((), compare):
+        result = pytester.runpytest_inprocess(GRID, "--freeze-max-memory=1.01", *flags)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["*there is no saved run to compare with. *--benchmark-save=NAME*"])
+    assert reached["ran"] == 0
+    # Time limits are off, and no limit is left.
+    assert pytester.runpytest_inprocess(GRID, "--freeze-max-time=1.1", "--benchmark-disable").ret == 0
+    result = pytester.runpytest_inprocess(GRID, *compare)
+    assert result.ret == 0
+    said = "freezebench: --benchmark-compare found no saved run: nothing is compared.*"
+    result.stdout.fnmatch_lines([said, "*test_project.py*", said])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"benchmarks": [', "*damaged or no JSON*"),
+        (
+            '{"machine_info": {}, "datetime": "", "benchmarks": [{"fullname": "x", "stats": {}, "extra_info": {}}]}',
+            "*holds no freezebench figures*",
+        ),
+    ],
+)
+def test_a_damaged_or_foreign_reference_is_refused(
+    project: Project, reached: dict[str, Any], content: str, message: str
+) -> None:
+    """Whoever asks for a comparison is not given a green run without one: exit code 4 names the file."""
+    pytester = project()
+    assert pytester.runpytest_inprocess(*SAVE).ret == 0
+    _saved_file(pytester).write_text(content, encoding="utf-8")
+    reached["ran"] = 0
+    # pytest-benchmark warns about the file in its own way.
+    result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", "-W", "ignore")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([message])
+    result.stderr.fnmatch_lines(["*0001_ref.json*"])
+    assert reached["ran"] == 0
+
+
+def test_a_renamed_test_finds_its_partner(project: Project, reached: dict[str, Any]) -> None:
+    """Same experiment, same configuration: it is compared, and the renaming is said."""
+    pytester = project()
+    assert reached["ran"] == 0
+    assert pytester.runpytest_inprocess(*SAVE).ret == 0
+    source = (pytester.path / "test_project.py").read_text(encoding="utf-8")
+    (pytester.path / "test_project.py").unlink()
+    pytester.makepyfile(test_renamed=source)
+    result = pytester.runpytest_inprocess("--freeze-grid=none,emb+L0", "--benchmark-compare")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        [
+            "Renamed: test_project.py::test_it[[]none[]] is now test_renamed.py::test_it[[]none[]].",
+            "Not in the saved run: test_renamed.py::test_it[[]emb+L0[]].",
+            "Only in the saved run: test_project.py::test_it[[]emb[]].",
+        ]
+    )
+    result = pytester.runpytest_inprocess("--freeze-grid=none,emb+L0", "--benchmark-compare", "--freeze-max-memory=2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*[[]emb+L0[]] is limited to 2× *holds no such configuration*"])
+
+
+def test_another_protocol_is_refused(project: Project, reached: dict[str, Any]) -> None:
+    """Without a limit the test is undecided, by name; with one, nothing is trained."""
+    pytester = project()
+    assert pytester.runpytest_inprocess(*SAVE).ret == 0
+    result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", "--freeze-epochs=9", "-rs")
+    result.assert_outcomes(skipped=2)
+    result.stdout.fnmatch_lines(["Not compared: *[[]emb[]]: num_epochs 8 → 9."])
+    result.stdout.fnmatch_lines(["SKIPPED*UNDECIDED none", "*undecided: *num_epochs 8 → 9"])
+    reached["ran"] = 0
+    _change(pytester, data_sha256={"test": "f" * 64})
+    result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", "--freeze-max-memory=2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*is not comparable: test sentences sha256 ffffffffffff → sha256 *"])
+    assert reached["ran"] == 0
+
+
+def test_another_device_refuses_time_alone(project: Project, reached: dict[str, Any]) -> None:
+    """Accuracy and memory are compared across devices; a limit on time is refused before training."""
+    pytester = project()
+    assert pytester.runpytest_inprocess(*SAVE).ret == 0
+    _change(pytester, device_name="another CPU")
+    result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", "--freeze-max-memory=1.01")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["emb: train time: not comparable: device another CPU → *"])
+    reached["ran"] = 0
+    result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", "--freeze-max-time=1.1")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*is not comparable: device another CPU → *"])
+    assert reached["ran"] == 0
+
+
+def test_too_few_seeds_for_time_are_said_before_training(project: Project, reached: dict[str, Any]) -> None:
+    """Undecided by design: said where that is no failure, refused where it is."""
+    pytester = project()
+    assert pytester.runpytest_inprocess(*SAVE).ret == 0
+    flags = (GRID, "--benchmark-compare", "--freeze-max-time=1.1")
+    result = pytester.runpytest_inprocess(*flags)
+    result.assert_outcomes(skipped=2)
+    result.stdout.fnmatch_lines(["*limits on time and energy need 5 runs on both sides; 3 are planned and 3 saved*"])
+    reached["ran"] = 0
+    result = pytester.runpytest_inprocess(*flags, "--freeze-inconclusive=fail")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--freeze-num-seeds=5*the run could only fail.*"])
+    assert reached["ran"] == 0

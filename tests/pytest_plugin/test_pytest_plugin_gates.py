@@ -1,0 +1,227 @@
+"""The joint gate inside pytest: every verdict under every policy, in exit code and JUnit, beside other plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+import made_up
+from freezebench.records.run_record import RunRecord
+from freezebench.runs import experiment
+from freezebench.runs.data_cache import DataShelf
+from freezebench.specs.run import RunSpec
+
+Project = Callable[..., pytest.Pytester]
+Reach = Callable[..., list[str]]
+
+# At a limit of 30 points, against a baseline that reaches 90 %.
+REACHED = {"non_inferior": 0.9, "inferior": 0.4, "inconclusive": 0.6}
+
+
+@pytest.fixture
+def reach(monkeypatch: pytest.MonkeyPatch) -> Reach:
+    """Replace training: configurations reach the given accuracies at once; returns the list of what ran."""
+    ran: list[str] = []
+
+    def install(**accuracies: float | None) -> list[str]:
+        def run(spec: RunSpec, *, shelf: DataShelf, **_: Any) -> RunRecord:
+            ran.append(f"{spec.freeze} {spec.seed}")
+            accuracy = accuracies.get(spec.freeze, 0.9)
+            if accuracy is None:
+                return made_up.broken(spec.freeze, spec.seed)
+            record = made_up.record(spec.freeze, spec.seed, accuracy=accuracy, spec=spec)
+            assert record.data
+            # The session makes sure that every run has seen the same data.
+            facts = shelf.facts(spec.data, spec.model)
+            hashes = {name: getattr(facts, name) for name in ("train_sha256", "validation_sha256", "test_sha256")}
+            return replace(record, data=replace(record.data, **hashes))
+
+        monkeypatch.setattr(experiment, "run", run)
+        return ran
+
+    return install
+
+
+def _junit(path: Path) -> tuple[int, int, dict[str, str]]:
+    """Return failures, skips and the properties of the last test case."""
+    suite = ET.parse(path).getroot()[0]  # noqa: S314 - ours
+    properties = suite.findall("testcase")[-1].iter("property")
+    found = {str(one.get("name")): str(one.get("value")) for one in properties}
+    return int(suite.get("failures", -1)), int(suite.get("skipped", -1)), found
+
+
+@pytest.mark.parametrize("policy", ["skip", "pass", "fail"])
+@pytest.mark.parametrize(
+    ("verdict", "word"),
+    [("non_inferior", "passed"), ("inferior", "WORSE"), ("inconclusive", "UNDECIDED"), ("invalid", "BROKEN invalid:")],
+)
+def test_every_verdict_under_every_policy(  # noqa: PLR0917 - fixtures and parameters
+    project: Project, reach: Reach, tmp_path: Path, policy: str, verdict: str, word: str
+) -> None:
+    """Outcome, exit code and JUnit agree; the policy moves what is undecided and nothing else."""
+    reach(emb=REACHED.get(verdict))
+    junit = tmp_path / "j.xml"
+    result = project("max_drop=30").runpytest_inprocess(
+        "--freeze-grid=none,emb", f"--freeze-inconclusive={policy}", f"--junitxml={junit}", "-rs"
+    )
+    fails = verdict in ("inferior", "invalid") or (verdict == "inconclusive" and policy == "fail")
+    skips = verdict == "inconclusive" and policy == "skip"
+    result.assert_outcomes(passed=2 - fails - skips, failed=int(fails), skipped=int(skips))
+    assert result.ret == int(fails)
+    failures, skipped, properties = _junit(junit)
+    assert (failures, skipped) == (int(fails), int(skips))
+    assert properties["freezebench_verdict"] in (verdict, "inferior")
+    assert (
+        properties["freezebench_standing"]
+        == {
+            "passed": "ok",
+            "WORSE": "worse",
+            "UNDECIDED": "undecided",
+            "BROKEN invalid:": "broken",
+        }[word]
+    )
+    if fails or skips:
+        result.stdout.fnmatch_lines([f"*{word} emb*"])
+
+
+def test_the_joint_gate_names_every_limit_beside_its_observation(project: Project, reach: Reach) -> None:
+    """Accuracy passes, memory does not: the test fails and lists both."""
+    reach()
+    result = project("max_drop=30, min_memory_saving=40, min_speedup=1.5").runpytest_inprocess("--freeze-grid=none,emb")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*WORSE emb is within 30 points of no freezing: drop *, upper bound *, 3 seeds.",
+            "*  ok: train time: 2.00× of at least 1.5× the speed of no freezing, 5 interleaved pairs*",
+            "*  worse: peak memory: 25.0 % saved of at least 40 % required*",
+        ]
+    )
+
+
+def test_time_limits_are_off_with_benchmarking(project: Project, reach: Reach) -> None:
+    """With --benchmark-disable nothing is interleaved, and memory still counts."""
+    ran = reach()
+    marker = "max_drop=30, min_memory_saving=20, min_speedup=9"
+    project(marker).runpytest_inprocess("--freeze-grid=none,emb", "--benchmark-disable").assert_outcomes(passed=2)
+    assert len(ran) == 6
+
+
+def test_looks_go_on_until_decided_and_the_summary_says_so(project: Project, reach: Reach) -> None:
+    """Three seeds for what is clear, five for what is not; the interval's level is that of the looks."""
+    ran = reach(**{"emb": 0.9, "emb+L0": 0.6})
+    result = project("max_drop=30").runpytest_inprocess("--freeze-grid=none,emb,emb+L0", "--freeze-num-seeds=3,5")
+    result.assert_outcomes(passed=2, skipped=1)
+    assert [sum(run.startswith(f"{spec} ") for run in ran) for spec in ("none", "emb", "emb+L0")] == [5, 3, 5]
+    result.stdout.fnmatch_lines(
+        ["*3 configurations × 3, then 5 seeds", "*[[]96 % interval[]]*", "Setting: *; 3 to 5 seeds."]
+    )
+
+
+def test_the_recommendation_is_the_cheapest_that_passes_everything(project: Project, reach: Reach) -> None:
+    """A deeper configuration that misses a limit is not recommended, however cheap."""
+    reach()
+    result = project("max_drop=30, min_memory_saving={'emb+L0': 90}").runpytest_inprocess(
+        "--freeze-grid=none,emb,emb+L0"
+    )
+    result.stdout.fnmatch_lines(
+        ["Recommended: emb, the cheapest configuration within 2 points and its limits: 2.00× as fast, *"]
+    )
+
+
+def test_the_first_failure_can_end_the_session(project: Project, reach: Reach) -> None:
+    """-x and --maxfail leave the rest untrained."""
+    for flag in ("-x", "--maxfail=1"):
+        ran = reach(emb=0.4)
+        ran.clear()
+        result = project("max_drop=30").runpytest_inprocess("--freeze-grid=none,emb,emb+L0", flag)
+        result.assert_outcomes(passed=1, failed=1)
+        assert not any(run.startswith("emb+L0") for run in ran)
+
+
+def test_a_selection_brings_its_baseline(project: Project, reach: Reach) -> None:
+    """-k selects by substring, as pytest does; the baseline is trained for it."""
+    ran = reach()
+    project("max_drop=30").runpytest_inprocess("--freeze-grid=none,emb,emb+L0", "-k", "emb+L0").assert_outcomes(
+        passed=1, deselected=2
+    )
+    assert {run.split()[0] for run in ran} == {"none", "emb+L0"}
+
+
+def test_the_last_failure_can_be_run_alone(project: Project, reach: Reach, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--lf picks the configuration that failed."""
+    reach(emb=0.4)
+    pytester = project("max_drop=30")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly --freeze-resume=no")
+    pytester.runpytest_inprocess("--freeze-grid=none,emb,emb+L0").assert_outcomes(passed=2, failed=1)
+    reach()
+    pytester.runpytest_inprocess("--freeze-grid=none,emb,emb+L0", "--lf").assert_outcomes(passed=1)
+
+
+def test_without_the_plugin_its_options_are_unknown(project: Project) -> None:
+    """-p no:freezebench.pytest_plugin.plugin is a plain pytest."""
+    result = project().runpytest_subprocess("-p", "no:freezebench.pytest_plugin.plugin", "--freeze-grid=none")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*unrecognized arguments: --freeze-grid=none"])
+
+
+def test_without_pytest_benchmark_the_gates_hold(project: Project, reach: Reach) -> None:
+    """-p no:benchmark takes the recording, not the verdicts."""
+    reach(emb=0.4)
+    result = project("max_drop=30").runpytest_inprocess("--freeze-grid=none,emb", "-p", "no:benchmark")
+    result.assert_outcomes(passed=1, failed=1)
+
+
+def test_a_shuffled_order_still_starts_with_the_baseline(
+    project: Project, reach: Reach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With pytest-randomly installed and active."""
+    pytest.importorskip("pytest_randomly")
+    pytester = project("max_drop=30")
+    monkeypatch.delenv("PYTEST_ADDOPTS")
+    for seed in range(3):
+        ran = reach()
+        ran.clear()
+        result = pytester.runpytest_inprocess("--freeze-grid=none,emb,emb+L0", f"--randomly-seed={seed}")
+        result.assert_outcomes(passed=3)
+        assert ran[0].startswith("none")
+
+
+def test_xdist_may_be_installed_but_not_distribute(project: Project, reach: Reach) -> None:
+    """-n0 runs as always; active workers are a usage error that names the way out."""
+    pytest.importorskip("xdist")
+    reach()
+    project("max_drop=30").runpytest_inprocess("--freeze-grid=none,emb", "-n0").assert_outcomes(passed=2)
+    result = project("max_drop=30").runpytest_subprocess("--freeze-grid=none,emb", "-n2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*workers share no baseline*"])
+
+
+def test_tests_of_one_class_share_one_table(pytester: pytest.Pytester, project: Project, reach: Reach) -> None:
+    """Limits that stand in the marker of a class make one experiment of its tests."""
+    reach()
+    project()
+    source = (pytester.path / "test_project.py").read_text(encoding="utf-8")
+    marker = source.partition("@pytest.mark.freeze")[2].partition("\n")[0][1:-1]
+    pytester.makepyfile(
+        test_project=f"""
+        import pytest
+
+        @pytest.mark.freeze({marker}, max_drop=30)
+        class TestBoth:
+            @pytest.mark.freeze(grid="none,emb")
+            def test_one(self, freeze_run):
+                freeze_run()
+
+            @pytest.mark.freeze(grid="none,emb+L0")
+            def test_two(self, freeze_run):
+                freeze_run()
+        """
+    )
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(passed=4)
+    assert sum(line.startswith("Deepest safe prefix") for line in result.outlines) == 1

@@ -1,0 +1,210 @@
+"""What the plugin is asked for: options, bad requests, and what it costs those who ask for nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from freezebench.config.options import OPTIONS
+from freezebench.pytest_plugin import plugin
+
+Project = Callable[..., pytest.Pytester]
+
+HEAVY = ("torch", "numpy", "transformers", "datasets", "pynvml", "matplotlib")
+
+
+def test_importing_the_plugin_imports_nothing_heavy() -> None:
+    """Whoever merely has the plugin installed does not pay for torch."""
+    code = f"import sys, freezebench.pytest_plugin.plugin, freezebench; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_sessions_without_freeze_tests_stay_light(pytester: pytest.Pytester) -> None:
+    """A plain test run imports neither torch nor our own session."""
+    modules = (*HEAVY, "freezebench.session", "freezebench.config.settings")
+    pytester.makepyfile(f"import sys\ndef test_it(): assert not [m for m in {modules} if m in sys.modules]")
+    # pytest-randomly, where it is installed, imports numpy.
+    pytester.runpytest_subprocess("-p", "no:randomly").assert_outcomes(passed=1)
+
+
+def test_help_shows_every_option_in_a_group_of_its_own(pytester: pytest.Pytester) -> None:
+    """Flags, and ini keys further below."""
+    text = pytester.runpytest_subprocess("--help").stdout.str()
+    group = text.partition("freezebench: which layers can be frozen")[2]
+    for option in OPTIONS:
+        value = "" if option.is_switch else f"={option.metavar}"
+        assert f"  {option.flag}{value}" in group
+        assert f"{option.ini} (string)" in text
+
+
+def test_the_marker_is_documented(pytester: pytest.Pytester) -> None:
+    """``pytest --markers`` says what the freeze marker takes."""
+    pytester.runpytest_subprocess("--markers").stdout.fnmatch_lines(["@pytest.mark.freeze(**options):*"])
+
+
+BAD = [
+    (["--freeze-epochs=0"], "--freeze-epochs=0: the number of epochs is a whole number from 1 on."),
+    (["--freeze-max-drop=0.02"], "Did you mean 2 points?"),
+    (["--freeze-grid=emb+L7"], "cannot freeze layer 7: * has layers 0 to 1. Choose from emb, L0 … L1, head."),
+    (["--freeze-grid=emb+L0-1+head"], "nothing of * would be left to train"),
+    (["--freeze-max-drop=emb+L9:3"], "--freeze-max-drop: cannot freeze layer 9"),
+    (["--freeze-data=./nowhere"], "there is no file or folder './nowhere'"),
+    (["--freeze-model=./nowhere"], "cannot load the model './nowhere': there is no such folder"),
+    (["--freeze-text-column=review"], "--freeze-text-column"),
+    (["--freeze-report=test_project.py"], "cannot write there"),
+    (["--benchmark-cprofile=cumtime"], "--benchmark-cprofile was asked for"),
+    (["--freeze-device=cuda:17"], "device cuda:17 was asked for, but torch"),
+    (["--freeze-seed=99999999999"], "a seed is at most"),
+    (["--freeze-preset=sst3"], "choose from distilbert-sst2, embedded, notebook."),
+]
+
+
+@pytest.mark.parametrize(("flags", "sentence"), BAD)
+def test_bad_requests_end_with_code_4_and_a_sentence(project: Project, flags: list[str], sentence: str) -> None:
+    """Nothing is trained, and the sentence is the last thing said."""
+    result = project().runpytest_inprocess(*flags)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: *{sentence}*"])
+    result.stdout.no_fnmatch_line("*test accuracy*")
+
+
+def test_bad_ini_keys_and_markers_are_named(project: Project) -> None:
+    """The sentence says which place holds the bad value."""
+    pytester = project()
+    pytester.makeini("[pytest]\nfreeze_num_seeds = many")
+    result = pytester.runpytest_inprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: ini key freeze_num_seeds=many: *"])
+    pytester.makeini("[pytest]")
+    result = project("epoch=3").runpytest_inprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *freeze marker of test_project.py::test_it: there is no argument 'epoch'*"])
+
+
+def test_ini_keys_are_defaults(project: Project) -> None:
+    """A project sets what its people need not repeat."""
+    pytester = project()
+    pytester.makeini("[pytest]\nfreeze_grid = none,emb\nfreeze_num_seeds = 2\nfreeze_margin = 7")
+    result = pytester.runpytest_inprocess("--collect-only", "-q")
+    result.stdout.fnmatch_lines(["test_project.py::test_it[[]none[]]", "test_project.py::test_it[[]emb[]]"])
+    assert result.stdout.str().count("test_it[") == 2
+    result.stdout.fnmatch_lines(["freezebench: 2 configurations × 2 seeds*"])
+
+
+def test_collecting_loads_no_model(project: Project) -> None:
+    """The depth comes from config.json: torch stays out even of a collection with freeze tests."""
+    pytester = project()
+    pytester.makeconftest(
+        "import sys\ndef pytest_unconfigure(): print('TORCH', 'torch' in sys.modules, 'transformers' in sys.modules)"
+    )
+    result = pytester.runpytest_subprocess("--collect-only", "-q")
+    result.stdout.fnmatch_lines(["test_project.py::test_it[[]emb+L0-1[]]", "TORCH False False"])
+
+
+def test_freeze_tests_can_be_left_out_by_their_marker(project: Project) -> None:
+    """Every freeze test is marked, whether its author did so or not; ``--benchmark-only`` knows them, too."""
+    pytester = project()
+    pytester.makepyfile(test_other="def test_unmarked(freeze_run): freeze_run()\ndef test_plain(): pass")
+    result = pytester.runpytest_inprocess("-m", "not freeze", "--freeze-grid=none")
+    result.assert_outcomes(passed=1, deselected=2)
+    result = pytester.runpytest_inprocess(
+        "--benchmark-only", "--freeze-grid=none", "test_project.py", "test_other.py::test_plain"
+    )
+    result.assert_outcomes(passed=1, skipped=1)
+
+
+def test_a_deselected_freeze_test_hurts_nobody(project: Project) -> None:
+    """A model that cannot be had is an error of those who select its test, and of nobody else."""
+    pytester = project()
+    pytester.makepyfile(
+        test_mixed="""
+            import pytest
+            def test_plain(): pass
+            @pytest.mark.freeze(model="no/such-model", data="no/such-data")
+            def test_missing(freeze_run): freeze_run()
+        """
+    )
+    for selection in (["-m", "not freeze", "test_mixed.py"], ["-k", "plain"], ["test_mixed.py::test_plain"]):
+        assert pytester.runpytest_inprocess(*selection).parseoutcomes()["passed"] == 1
+    assert pytester.runpytest_inprocess("test_mixed.py").ret == pytest.ExitCode.USAGE_ERROR
+
+
+@pytest.mark.parametrize(
+    ("marker", "sentence"), [("num_layers='two'", "whole number"), ("num_layers=5", "has 2 layers")]
+)
+def test_a_stated_depth_is_checked(project: Project, marker: str, sentence: str) -> None:
+    """It is meant for factories, and it is a positive whole number."""
+    result = project(marker).runpytest_inprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: *{sentence}*"])
+
+
+def test_the_header_says_what_is_asked_for(project: Project) -> None:
+    """Preset and why, model, data, grid, seeds, and what the design can resolve."""
+    result = project().runpytest_inprocess("--freeze-grid=none,emb", "--freeze-num-seeds=2", "--collect-only")
+    result.stdout.fnmatch_lines(["freezebench: preset embedded (*)", "freezebench: model *grid none,emb, seeds 42, 43"])
+
+
+def test_the_notebook_preset_without_the_hub_says_what_is_missing(project: Project) -> None:
+    """One sentence with the remedy; a named preset never falls back to another one."""
+    pytester = project()
+    pytester.makepyfile(test_project="def test_it(freeze_run): freeze_run()")
+    result = pytester.runpytest_subprocess("--freeze-preset=notebook")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    errors = [line for line in result.errlines if line.startswith("ERROR: ")]
+    assert len(errors) == 1
+    assert "cannot load the model 'distilbert-base-uncased': " in errors[0]
+    assert "HF_HUB_OFFLINE is set" in errors[0]
+    assert "hf download distilbert-base-uncased" in errors[0]
+
+
+def test_workers_are_refused() -> None:
+    """Under pytest-xdist baselines do not cross workers: the sentence names the supported way."""
+    config: Any = SimpleNamespace(getoption=lambda name, _=None: 2 if name == "numprocesses" else None)
+    with pytest.raises(pytest.UsageError, match="--freeze-device=cuda:N"):
+        plugin._refuse_combinations(config)
+
+
+def test_the_plugin_may_be_named_in_a_conftest(project: Project, tmp_path: Path) -> None:
+    """``pytest_plugins`` and the entry point do not collide."""
+    pytester = project()
+    pytester.makeconftest("pytest_plugins = ['freezebench.pytest_plugin.plugin']")
+    assert pytester.runpytest_subprocess("--collect-only", "-q", f"--basetemp={tmp_path}").ret == 0
+
+
+BROKEN_FACTORY = """
+import sys
+import pytest
+
+def exits(num_labels):
+    sys.exit(3)
+
+def fails(num_labels):
+    raise RuntimeError("no weights today")
+
+exits.num_layers = fails.num_layers = 1
+
+@pytest.mark.freeze(model="test_factory:{name}", data={data!r}, grid="none,emb", device="cpu")
+def test_it(freeze_run):
+    freeze_run()
+"""
+
+
+@pytest.mark.parametrize(("name", "reason"), [("fails", "no weights today"), ("exits", "SystemExit")])
+def test_a_model_that_cannot_be_made_ends_before_anything_trains(
+    project: Project, tiny_data: Path, name: str, reason: str
+) -> None:
+    """A factory that fails, or leaves, is a usage error."""
+    pytester = project()
+    pytester.makepyfile(test_factory=BROKEN_FACTORY.format(name=name, data=str(tiny_data)))
+    pytester.syspathinsert()
+    result = pytester.runpytest_inprocess("test_factory.py")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: cannot load the model 'test_factory:{name}'*{reason}*"])

@@ -1,0 +1,113 @@
+"""The terminal: its width, its colours, and lines that replace each other."""
+
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from _pytest._io import TerminalWriter
+
+from freezebench.pytest_plugin.terminal import Terminal, terminal_width
+from freezebench.report.screen import Line
+
+
+class _Reporter:
+    """pytest's reporter as far as it is used, on a terminal or not."""
+
+    def __init__(self, *, isatty: bool = True) -> None:
+        self.isatty = isatty
+        self.file = io.StringIO()
+        self.tw = TerminalWriter(self.file)
+
+    def write(self, text: str, **markup: bool) -> None:
+        self.tw.write(text, **markup)
+
+    def write_line(self, text: str) -> None:
+        self.tw.line(text)
+
+    def rewrite(self, text: str, *, erase: bool) -> None:
+        self.tw.write(f"\r{text}{'<' if erase else ''}")
+
+    def ensure_newline(self) -> None:
+        self.tw.write("|")
+
+    def section(self, title: str, sep: str) -> None:
+        self.tw.sep(sep, title, fullwidth=80)
+
+    @property
+    def written(self) -> str:
+        """All that was written."""
+        return self.file.getvalue()
+
+
+def _terminal(reporter: _Reporter | None, *, verbose: int = 0) -> Terminal:
+    plugins: dict[str, Any] = {"terminalreporter": reporter}
+    manager = SimpleNamespace(get_plugin=plugins.get)
+    return Terminal(SimpleNamespace(pluginmanager=manager, option=SimpleNamespace(verbose=verbose)))
+
+
+LINE: Line = (("emb  ", ""), ("non-inferior", "good"), ("  WORSE", "bad"))
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_coloured"), [({}, False), ({"PY_COLORS": "1"}, True), ({"NO_COLOR": "1"}, False)]
+)
+def test_colour_is_pytests_matter(
+    environment: dict[str, str], is_coloured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Escapes where pytest's terminal has colour, the bare words where not; NO_COLOR is respected."""
+    for name in ("PY_COLORS", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    reporter = _Reporter()
+    _terminal(reporter).write([LINE])
+    coloured = "emb  \x1b[32mnon-inferior\x1b[0m\x1b[1m\x1b[31m  WORSE\x1b[0m\n"
+    assert reporter.written in (
+        (coloured, coloured.replace("\x1b[1m\x1b[31m", "\x1b[31m\x1b[1m"))
+        if is_coloured
+        else ("emb  non-inferior  WORSE\n",)
+    )
+
+
+def test_the_width_is_the_terminals_or_a_hundred(monkeypatch: pytest.MonkeyPatch) -> None:
+    """COLUMNS sets it; a log has none."""
+    monkeypatch.setenv("COLUMNS", "132")
+    assert terminal_width() == 132
+    monkeypatch.setenv("COLUMNS", "7")
+    assert terminal_width() == 40
+    monkeypatch.delenv("COLUMNS")
+    monkeypatch.setattr("sys.__stdout__", None)
+    assert terminal_width() == 100
+
+
+def test_a_line_of_progress_replaces_the_one_before_and_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal; what stays is written on a line of its own."""
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("COLUMNS", "40")
+    reporter = _Reporter()
+    terminal = _terminal(reporter)
+    assert terminal.is_live
+    terminal.progress(["x" * 60 + "\n"], True)
+    assert reporter.written == "\r" + "x" * 19 + "…" + "x" * 17 + r"\n<"
+    terminal.progress(["y" * 40, "z" * 39, "z"], True)
+    assert reporter.written.endswith("\r" + "z" * 39 + "<")
+    terminal.progress(["done"], False)
+    assert reporter.written.endswith("<\r<freezebench done\n")
+
+
+def test_in_a_log_nothing_is_written_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor under CI, whatever it looks like; -q and -p no:terminal are quiet."""
+    reporter = _Reporter(isatty=False)
+    terminal = _terminal(reporter)
+    assert not terminal.is_live
+    terminal.progress(["done"], False)
+    assert reporter.written == "|freezebench done\n"
+    monkeypatch.setenv("CI", "true")
+    assert not _terminal(_Reporter()).is_live
+    quiet = _Reporter()
+    _terminal(quiet, verbose=-1).progress(["done"], False)
+    assert quiet.written == ""
+    _terminal(None).progress(["done"], False)

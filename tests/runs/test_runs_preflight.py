@@ -1,0 +1,106 @@
+"""The rehearsal: what cannot work is said before anything trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from freezebench.data.load import TextData, load_data
+from freezebench.errors import ModelError, SpecError
+from freezebench.models.load import load_model
+from freezebench.runs import preflight as rehearsal
+from freezebench.runs.preflight import rehearse
+from freezebench.specs.run import DataSpec, Protocol, RunSpec
+
+Alter = Callable[[Callable[[Any, Any], Any]], None]
+
+
+@pytest.fixture
+def spec(tiny_model: Path, tiny_data: Path) -> RunSpec:
+    """A run of the tiny model on the tiny data."""
+    return RunSpec(model=str(tiny_model), data=DataSpec(source=str(tiny_data)))
+
+
+@pytest.fixture
+def data(spec: RunSpec) -> TextData:
+    """The tiny data."""
+    return load_data(spec.data)
+
+
+@pytest.fixture
+def alter(monkeypatch: pytest.MonkeyPatch) -> Alter:
+    """Have the rehearsal load the model and its tokenizer with something changed about them."""
+
+    def alter(change: Callable[[Any, Any], Any]) -> None:
+        def altered(*args: Any, **options: Any) -> Any:
+            model, tokenizer = load_model(*args, **options)
+            change(model, tokenizer)
+            return model, tokenizer
+
+        monkeypatch.setattr(rehearsal, "load_model", altered)
+
+    return alter
+
+
+def test_a_sound_model_passes_and_leaves_the_random_state(spec: RunSpec, data: TextData) -> None:
+    """Nothing is raised, and a run afterwards draws the same numbers."""
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    rehearse(spec, data, ["none", "emb+L0-1"])
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_configurations_that_leave_nothing_are_refused(spec: RunSpec, data: TextData) -> None:
+    """Every configuration is tried."""
+    with pytest.raises(SpecError, match="nothing of"):
+        rehearse(spec, data, ["none", "emb+L0-1+head"])
+
+
+def test_a_tokenizer_that_cannot_pad_is_refused(spec: RunSpec, data: TextData, alter: Alter) -> None:
+    """The sentence says what the checkpoint lacks."""
+    alter(lambda _, tokenizer: setattr(tokenizer, "pad_token", None))
+    with pytest.raises(ModelError, match="padding token"):
+        rehearse(spec, data, ["none"])
+
+
+def test_scores_of_another_shape_are_refused(spec: RunSpec, data: TextData, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that scores tokens, or other classes, is no classifier of these sentences."""
+    real = load_model
+
+    def with_three_classes(source: str, _num_labels: int, **_: Any) -> Any:
+        return real(source, 3)
+
+    monkeypatch.setattr(rehearsal, "load_model", with_three_classes)
+    with pytest.raises(ModelError, match=r"shape \(2, 3\) for 2 sentences of 2 classes"):
+        rehearse(spec, data, ["none"])
+
+
+def test_a_model_that_fails_on_the_data_is_refused(spec: RunSpec, data: TextData, alter: Alter) -> None:
+    """Its own error is quoted."""
+
+    def refuse(_module: Any, _args: Any, inputs: dict[str, torch.Tensor]) -> None:
+        if len(inputs["input_ids"]) > 1:
+            raise RuntimeError("one at a time, please")
+
+    alter(lambda model, _: model.register_forward_pre_hook(refuse, with_kwargs=True))
+    with pytest.raises(ModelError, match="one at a time, please"):
+        rehearse(spec, data, ["none"])
+
+
+def test_a_model_that_fails_in_bf16_alone_is_refused(spec: RunSpec, data: TextData, alter: Alter) -> None:
+    """DeBERTa hides padding by a number that bf16 does not have; every run would be invalid, so it is said before."""
+
+    def hide(_module: Any, _args: Any, scores: torch.Tensor) -> torch.Tensor:
+        return scores.masked_fill(scores > torch.inf, torch.finfo(torch.float32).min)
+
+    alter(lambda model, _: model.classifier.register_forward_hook(hide))
+    on_cpu = replace(spec, device="cpu")
+    rehearse(replace(on_cpu, protocol=Protocol(precision="float32")), data, ["none"])
+    with pytest.raises(ModelError, match=r"not in bf16.*without overflow.*--freeze-precision=float32"):
+        rehearse(replace(on_cpu, protocol=Protocol(precision="bf16")), data, ["none"])

@@ -1,0 +1,133 @@
+"""Gradient checkpointing: what runs again in the backward pass is what ran, whatever the cached engine leaves out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from encoders import encoder
+from freezebench.specs.freeze import FreezeSpec
+from freezebench.strategies.freeze import freeze
+from freezebench.training.engines.cached import make_feed
+from freezebench.training.prefix.cache import PrefixCache
+from freezebench.training.prefix.checkpointing import NOTE, is_recomputed
+from tiny import flat_splits, words_tokenizer
+
+if TYPE_CHECKING:
+    from freezebench.training.prefix.feed import Feed
+
+Gradients = dict[str, torch.Tensor]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    """The made-up words' tokenizer."""
+    return words_tokenizer()
+
+
+def _feed(model: Any, tokenizer: Any, freeze_text: str, cache: PrefixCache | None = None) -> Feed:
+    freeze(model, freeze_text)
+    splits = flat_splits(model, tokenizer)
+    return make_feed(model, FreezeSpec.parse(freeze_text), splits, cache or PrefixCache(), precision="float32")
+
+
+def _checkpoint(model: Any, *, use_reentrant: bool = False) -> None:
+    """Turn gradient checkpointing on, by the name that this version of Transformers has for it."""
+    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+    enable({"use_reentrant": use_reentrant})
+
+
+def _gradients(feed: Feed) -> Gradients:
+    """Return the gradients of two steps together, dropout on where it is in what learns."""
+    model = feed.model.train()
+    torch.manual_seed(5)
+    with feed:
+        for start in (0, 8):
+            batch = feed.batch("train", torch.arange(start, start + 8))
+            batch.pop("labels")
+            feed.logits(batch).square().sum().backward()  # type: ignore[no-untyped-call]
+    return {name: one.grad for name, one in model.named_parameters() if one.grad is not None}
+
+
+@pytest.mark.parametrize("use_reentrant", [True, False])
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("freeze_text", ["none", "emb", "emb+L0"])
+def test_gradients_are_those_without_it(freeze_text: str, attention: str, use_reentrant: bool, tokenizer: Any) -> None:
+    """Bit for bit: dropout behind the cached prefix is the same when layers run again."""
+    plain = _feed(encoder("bert", attention), tokenizer, freeze_text)
+    assert not plain.warnings
+    expected = _gradients(plain.by_own_code())
+    model = encoder("bert", attention)
+    _checkpoint(model, use_reentrant=use_reentrant)
+    feed = _feed(model, tokenizer, freeze_text)
+    assert feed.warnings == (NOTE,)
+    assert (feed.prefix is None) is (freeze_text == "none")
+    got = _gradients(feed)
+    learning = {name for name, one in model.named_parameters() if one.requires_grad}
+    assert set(got) == set(expected) == learning
+    assert all(torch.equal(got[name], expected[name]) for name in expected)
+
+
+def test_answers_are_not_those_of_the_same_model_without_it(tokenizer: Any) -> None:
+    """Equal weights, equal configuration, one session: that the layers run again is found all the same."""
+    cache = PrefixCache()
+    model = encoder("bert", "sdpa")
+    assert not _feed(model, tokenizer, "emb", cache).warnings
+    _checkpoint(model)
+    assert _feed(model, tokenizer, "emb", cache).warnings == (NOTE,)
+
+
+def test_where_nothing_runs_again_nothing_is_left_out(tokenizer: Any) -> None:
+    """A head behind cached vectors has no layers in its backward pass."""
+    model = encoder("bert", "sdpa")
+    _checkpoint(model)
+    feed = _feed(model, tokenizer, "emb+L0-1")
+    assert feed.first_only
+    assert not feed.warnings
+
+
+class _Custom(torch.nn.Module):
+    """Checkpoints in its own way, with hidden states that nobody made require a gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = torch.nn.Embedding(64, 16)
+        self.layers = torch.nn.ModuleList(
+            torch.nn.Sequential(torch.nn.Linear(16, 16), torch.nn.Tanh(), torch.nn.Dropout(0.3)) for _ in range(2)
+        )
+        self.out = torch.nn.Linear(16, 2)
+        self.drop = torch.nn.Dropout(0.0)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        from torch.utils.checkpoint import checkpoint
+
+        hidden = self.drop(self.table(input_ids))
+        for layer in self.layers:
+            hidden = checkpoint(layer, hidden, use_reentrant=True)
+        weights = attention_mask.unsqueeze(-1).float()
+        logits: torch.Tensor = self.out((hidden * weights).sum(1) / weights.sum(1))
+        return logits
+
+
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")  # where its layers are looked for
+def test_a_models_own_way_is_told_by_its_doing(tokenizer: Any) -> None:
+    """No attribute says that it checkpoints; with a cached prefix its layers learn, which they would not without."""
+    torch.manual_seed(1)
+    feed = _feed(_Custom(), tokenizer, "emb")
+    assert feed.warnings == (NOTE,)
+    assert feed.prefix is not None
+    assert {"layers.0.0.weight", "layers.1.0.weight", "out.weight"} <= set(_gradients(feed))
+
+
+def test_looking_leaves_no_trace(tokenizer: Any) -> None:
+    """Random numbers go on where they were; no gradient stays."""
+    feed = _feed(encoder("bert", "sdpa"), tokenizer, "none").by_own_code()
+    torch.manual_seed(3)
+    expected = torch.rand(3)
+    torch.manual_seed(3)
+    assert not is_recomputed(feed)
+    assert torch.equal(torch.rand(3), expected)
+    assert all(one.grad is None for one in feed.model.parameters())
+    assert not feed.model.training

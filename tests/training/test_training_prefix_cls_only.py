@@ -1,0 +1,104 @@
+"""The last layer for first tokens only: the same scores and gradients with less work, or not at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from encoders import batch, encoder
+from freezebench.models.layers import find_layers
+from freezebench.training.prefix.cls_only import FirstTokens
+from freezebench.training.prefix.equivalence import first_agrees
+from freezebench.training.prefix.feed import Feed
+
+
+class _Flat:
+    """A split of the one batch."""
+
+    lengths = torch.tensor([9, 3, 5, 2])
+    labels = torch.zeros(4, dtype=torch.int64)
+
+    def __len__(self) -> int:
+        return 4
+
+    def places(self, indices: torch.Tensor, **_: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        return indices, indices
+
+    def batch(self, indices: torch.Tensor, *_: Any) -> dict[str, torch.Tensor]:
+        return {name: values[indices] for name, values in batch().items()}
+
+
+def _agrees(model: Any) -> tuple[bool, FirstTokens]:
+    layers = find_layers(model)
+    first = FirstTokens(list(model.get_submodule(layers.stack).children())[-1])
+    splits: Any = {"train": _Flat()}
+    return first_agrees(Feed(model, splits), first, layers.head), first
+
+
+@pytest.fixture
+def linear_tokens(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list of how many tokens of a sentence each linear layer was given."""
+    seen: list[int] = []
+    forward = torch.nn.Linear.forward
+
+    def counted(self: torch.nn.Linear, given: torch.Tensor) -> torch.Tensor:
+        result = forward(self, given)
+        seen.append(result.shape[1] if result.ndim == 3 else 0)
+        return result
+
+    monkeypatch.setattr(torch.nn.Linear, "forward", counted)
+    return seen
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("architecture", ["distilbert", "bert", "roberta", "electra", "modernbert"])
+def test_scores_and_gradients_stay(architecture: str, attention: str, linear_tokens: list[int]) -> None:
+    """Every gradient is the whole model's; the last layer's feed-forward network saw one token a sentence."""
+    model = encoder(architecture, attention)
+    agrees, first = _agrees(model)
+    assert agrees
+    found = []
+    for opened in (False, True):
+        model.zero_grad()
+        linear_tokens.clear()
+        if opened:
+            with first:
+                scores = model(**batch()).logits
+        else:
+            scores = model(**batch()).logits
+        torch.nn.functional.cross_entropy(scores, torch.tensor([0, 1, 0, 1])).backward()  # type: ignore[no-untyped-call]
+        gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+        found.append((scores.detach(), gradients, linear_tokens.count(1)))
+    (scores, gradients, none), (got, got_gradients, shortened) = found
+    assert none == 0
+    assert shortened >= 3  # attention's output, and the feed-forward network's two
+    assert torch.allclose(scores, got, atol=1e-6)
+    assert gradients.keys() == got_gradients.keys()
+    for name, gradient in gradients.items():
+        assert torch.allclose(gradient, got_gradients[name], atol=1e-6), name
+
+
+def test_a_layer_is_left_as_it_was() -> None:
+    """Closed, the layer computes every token again."""
+    model = encoder("distilbert", "sdpa")
+    _, first = _agrees(model)
+    layer = model.distilbert.transformer.layer[-1]
+    with first:
+        assert model.distilbert(**batch()).last_hidden_state.shape[1] == 1
+    assert "forward" not in vars(layer)
+    assert model.distilbert(**batch()).last_hidden_state.shape[1] == 9
+
+
+@pytest.mark.parametrize(
+    ("architecture", "changes"),
+    [
+        ("modernbert", {"classifier_pooling": "mean"}),
+        ("xlnet", {"d_model": 16, "n_layer": 2, "n_head": 2, "d_inner": 24}),
+    ],
+)
+def test_heads_that_read_other_tokens_are_told(architecture: str, changes: dict[str, Any]) -> None:
+    """A head that takes the mean of all tokens, or the last one, keeps them all."""
+    agrees, _ = _agrees(encoder(architecture, "eager", **changes))
+    assert not agrees
