@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 
 import freezebench
 from freezebench.config.settings import Settings, resolve
-from freezebench.runs.data_cache import DataShelf
+from freezebench.runs.data_cache import DataCache
 
 if TYPE_CHECKING:
     from freezebench.records.run_record import RunRecord
@@ -29,17 +29,17 @@ def main() -> int:
     parser.add_argument("--num-seeds", type=int, default=3, help="seeds per configuration (default: 3)")
     num_seeds = parser.parse_args().num_seeds
     settings = resolve([], lambda: ("embedded", "this script"))
-    shelf = DataShelf()
+    data_cache = DataCache()
     accuracies = {
         freeze: statistics.fmean(
-            _accuracy(freezebench.run(settings.run_spec(freeze, seed), shelf=shelf))
+            _accuracy(freezebench.run(settings.run_spec(freeze, seed), data_cache=data_cache))
             for seed in range(settings.seed, settings.seed + num_seeds)
         )
         for freeze in ("none", "emb", "emb+L0-2", "emb+L0-5")
     }
     full = accuracies["none"]
     figures: list[tuple[str, float, float, float]] = [
-        (f"bag of {name}, accuracy %", value, 0, 75) for name, value in bag_of_words(shelf, settings).items()
+        (f"bag of {name}, accuracy %", value, 0, 75) for name, value in bag_of_words(data_cache, settings).items()
     ]
     figures += [
         ("full fine-tuning, accuracy %", full, 88, 97),
@@ -61,9 +61,9 @@ def _accuracy(record: RunRecord) -> float:
     return 100 * record.test.accuracy
 
 
-def bag_of_words(shelf: DataShelf, settings: Settings) -> dict[str, float]:
+def bag_of_words(data_cache: DataCache, settings: Settings) -> dict[str, float]:
     """Return the test accuracy in per cent of logistic regression on counted words, and on words and pairs."""
-    data = shelf.data(settings.data, settings.model)
+    data = data_cache.data(settings.data, settings.model)
     found = {}
     for name, ngrams in (("words", (1, 1)), ("words and pairs", (1, 2))):
         counter = CountVectorizer(ngram_range=ngrams)

@@ -13,7 +13,7 @@ import torch
 
 from freezebench.models.load import load_model
 from freezebench.runs.costs import CostWindows
-from freezebench.runs.data_cache import DataShelf
+from freezebench.runs.data_cache import DataCache
 from freezebench.specs.presets import preset
 from freezebench.specs.run import RunSpec
 from freezebench.strategies.freeze import freeze
@@ -52,12 +52,12 @@ def run_once(side: str, options: argparse.Namespace) -> float:
     data = replace(base.data, max_train=options.max_train)
     device = resolve_device("auto")
     torch.manual_seed(42)
-    shelf = DataShelf()
-    model, tokenizer = load_model(base.model, shelf.data(data, base.model).num_labels)
+    data_cache = DataCache()
+    model, tokenizer = load_model(base.model, data_cache.data(data, base.model).num_labels)
     freeze(model, options.freeze)
     model.to(device)
     spec = RunSpec(model=base.model, data=data)
-    splits = shelf.encoded(spec, tokenizer, model, longest_input(model, tokenizer, None))
+    splits = data_cache.encoded(spec, tokenizer, model, longest_input(model, tokenizer, None))
     precision = resolve_precision("auto", device)
     validation = evaluate(model, splits["validation"], tokenizer, num_labels=2, precision=precision)
     job = Job(

@@ -28,7 +28,7 @@ from tabulate import tabulate
 import freezebench
 from freezebench.executors.worker import Isolated
 from freezebench.models.source import read_depth
-from freezebench.runs.data_cache import DataShelf
+from freezebench.runs.data_cache import DataCache
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.strategies.freeze import fixed_parameters
 from freezebench.training.batches.batching import Encoded, longest_input
@@ -71,8 +71,8 @@ class Peers:
         self.data = DataSpec(source=options.data, max_train=options.max_train)
         self.num_layers = read_depth(options.model)
         self.grid = [str(spec) for spec in freezebench.parse_grid(options.grid, num_layers=self.num_layers)]
-        self.shelf = DataShelf()
-        self.worker = Isolated(keep=True, timeout_s=_TIMEOUT_S, shelf={})
+        self.data_cache = DataCache()
+        self.worker = Isolated(keep=True, timeout_s=_TIMEOUT_S, data_cache={})
         self.worker.expect(self.grid)
         self.results: list[dict[str, Any]] = []
 
@@ -99,10 +99,12 @@ class Peers:
         import transformers.trainer  # noqa: F401 - imported for its time
 
         spec = self.spec("none", 42)
-        self.worker.rehearse(spec, self.grid)
-        data = self.shelf.data(spec.data, spec.model)
+        self.worker.preflight(spec, self.grid)
+        data = self.data_cache.data(spec.data, spec.model)
         model, tokenizer = freezebench.load_model(spec.model, num_labels=data.num_labels)
-        self.shelf.flat(self.shelf.encoded(spec, tokenizer, model, longest_input(model, tokenizer, None)), tokenizer)
+        self.data_cache.flat(
+            self.data_cache.encoded(spec, tokenizer, model, longest_input(model, tokenizer, None)), tokenizer
+        )
 
     def one(self, side: str, freeze: str, seed: int) -> dict[str, Any]:
         """Return what one run of one side took and how it did."""
@@ -146,7 +148,7 @@ class Peers:
         step_flop = record.value("step_flop")
         if step_flop is None:
             return {"flop": None, "why": record.readings["train_s"].reason, "precision": record.precision}
-        flat = next(iter(self.shelf.flat_splits()))["train"]
+        flat = next(iter(self.data_cache.flat_splits()))["train"]
         # Behind a cached prefix of all layers one vector per sentence is left.
         is_cached = record.value("prefix_bytes") is not None
         is_head = is_cached and record.spec.freeze_spec.num_frozen_layers == self.num_layers
@@ -167,10 +169,10 @@ class Peers:
 
         device = resolve_device("auto")
         torch.manual_seed(spec.seed)
-        data = self.shelf.data(spec.data, spec.model)
+        data = self.data_cache.data(spec.data, spec.model)
         model, tokenizer = freezebench.load_model(spec.model, num_labels=data.num_labels)
         freezebench.freeze(model, spec.freeze, fixed=fixed_parameters(model))
-        splits = self.shelf.encoded(spec, tokenizer, model, longest_input(model, tokenizer, None))
+        splits = self.data_cache.encoded(spec, tokenizer, model, longest_input(model, tokenizer, None))
         with tempfile.TemporaryDirectory() as folder:
             arguments = TrainingArguments(
                 output_dir=folder,

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freezebench.asked import Asked
 from freezebench.errors import DataError
+from freezebench.session_options import SessionOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from freezebench.executors.workshop import Workshop
     from freezebench.records.saved import SavedRun
     from freezebench.report.tables import Summary
-    from freezebench.runs.data_cache import DataShelf
+    from freezebench.runs.data_cache import DataCache
     from freezebench.runs.reference import Reference
     from freezebench.specs.names import Isolation
     from freezebench.verdicts.gate import Part
@@ -59,7 +59,7 @@ class FreezeSession:
         Raises:
             SettingsError: If a value is bad.
         """
-        self.asked = Asked(flags, ini, has_reference=has_reference)
+        self.options = SessionOptions(flags, ini, has_reference=has_reference)
         self._with_times = with_times
         self._default_store = default_store
         self._grids: dict[Settings, list[str]] = {}
@@ -83,20 +83,20 @@ class FreezeSession:
         from freezebench.report.files import prepare_folder
         from freezebench.report.plan import refuse_undecidable
 
-        if self.asked.report_folder is not None:
-            prepare_folder(self.asked.report_folder)
-        store = self.asked.once("store")
+        if self.options.report_folder is not None:
+            prepare_folder(self.options.report_folder)
+        store = self.options.once("store")
         if store is not None and not Path(store).is_dir():  # one that can only be read still has runs to reuse
             prepare_folder(Path(store), "--freeze-store")
         check_model_source(settings.model)
-        num_test = len(self.shelf.data(settings.data, settings.model).test)
+        num_test = len(self.data_cache.data(settings.data, settings.model).test)
         if num_test < _FEWEST_TEST_SENTENCES:
             raise DataError(
                 f"{settings.data.source} has {num_test} test sentence: an interval needs at least "
                 f"{_FEWEST_TEST_SENTENCES}. Give a larger test split."
             )
         self.num_test[settings] = num_test
-        refuse_undecidable(settings, [str(spec) for spec in self.asked.grid(settings)], num_test)
+        refuse_undecidable(settings, [str(spec) for spec in self.options.grid(settings)], num_test)
 
     def result(self, settings: Settings, freeze: str) -> ConfigurationResult:
         """Return one configuration's result, training what is missing, the baseline included."""
@@ -119,13 +119,13 @@ class FreezeSession:
         """
         if (
             saved is None
-            and not self.asked.has_reference
+            and not self.options.has_reference
             and not any(one.costs.need_reference for one, _, _ in planned)
         ):
             return
         from freezebench.runs.reference import Reference
 
-        self.reference = Reference(saved, planned, shelf=self.shelf, with_times=self._with_times)
+        self.reference = Reference(saved, planned, data_cache=self.data_cache, with_times=self._with_times)
 
     def judged_against_reference(
         self, node_id: str, settings: Settings, result: ConfigurationResult
@@ -162,13 +162,13 @@ class FreezeSession:
         }
         return [(self._shown[key], summarize(results, self._shown[key])) for key, results in judged.items()]
 
-    def rehearse(self, planned: Iterable[tuple[Settings, str]]) -> None:
+    def preflight(self, planned: Iterable[tuple[Settings, str]]) -> None:
         """Load every model once and try every configuration on it, before anything is trained.
 
         Raises:
             FreezebenchError: If something cannot work.
         """
-        self.workshop.rehearse((settings.experiment, spec) for settings, spec in planned)
+        self.workshop.preflight((settings.experiment, spec) for settings, spec in planned)
 
     def start_progress(
         self, write: Callable[[Sequence[str], bool], None], *, live: bool, planned: Iterable[tuple[Settings, str]]
@@ -194,12 +194,12 @@ class FreezeSession:
         return describe(
             settings,
             grid,
-            self.shelf.data(settings.data, settings.model),
-            saved=saved_runs(self.reference.saved if self.reference else None, self.asked.report_folder),
+            self.data_cache.data(settings.data, settings.model),
+            saved=saved_runs(self.reference.saved if self.reference else None, self.options.report_folder),
             finished=self.workshop.finished,
             device_name=self.workshop.machine(settings.experiment).device_name,
             with_times=self._with_times,
-            in_full=self.asked.is_plan_only,
+            in_full=self.options.is_plan_only,
         )
 
     def nothing_decided(self) -> str | None:
@@ -218,16 +218,16 @@ class FreezeSession:
 
         A full disk must not turn a good run red: the problem is kept for the summary.
         """
-        if self.asked.report_folder is None:
+        if self.options.report_folder is None:
             return
         from freezebench.report.files import write_report
 
         try:
-            self.written = write_report(self.asked.report_folder, self.summaries())
+            self.written = write_report(self.options.report_folder, self.summaries())
             self.report_problem = None
         except OSError as error:
             self.report_problem = (
-                f"the report could not be written to {self.asked.report_folder} ({error.strerror or error}); "
+                f"the report could not be written to {self.options.report_folder} ({error.strerror or error}); "
                 "what stands there is older than this summary"
             )
 
@@ -236,18 +236,18 @@ class FreezeSession:
 
         Once, at the end: drawing takes seconds, and until then ``python -m freezebench report`` can make the page.
         """
-        if self.asked.report_folder is None or not self._results or self.report_problem:
+        if self.options.report_folder is None or not self._results or self.report_problem:
             return
         from freezebench.report.publish import publish
         from freezebench.report.study import Study
 
         try:
             studies = [Study.of(settings, summary) for settings, summary in self.summaries()]
-            self.written = [*self.written, *publish(self.asked.report_folder, studies)]
+            self.written = [*self.written, *publish(self.options.report_folder, studies)]
         except Exception as error:  # noqa: BLE001 - hours of training must not end in an error of a drawing
             self.report_problem = (
                 f"the page could not be made ({error!r}); "
-                f"python -m freezebench report {self.asked.report_folder} tries again from report.json"
+                f"python -m freezebench report {self.options.report_folder} tries again from report.json"
             )
 
     @property
@@ -256,23 +256,23 @@ class FreezeSession:
         if self._workshop is None:
             from freezebench.executors.workshop import Workshop
 
-            store, resume = self.asked.once("store") or self._default_store, self.asked.once("resume")
+            store, resume = self.options.once("store") or self._default_store, self.options.once("resume")
             self._workshop = Workshop(
-                isolation=self.asked.once("isolate") or DEFAULT_ISOLATION,
-                timeout_s=self.asked.once("timeout"),
+                isolation=self.options.once("isolate") or DEFAULT_ISOLATION,
+                timeout_s=self.options.once("timeout"),
                 store=None if store is None else Path(store),
                 # Beside a saved run times of an earlier session would be compared with those of an even earlier one.
-                resume=not self.asked.has_reference if resume is None else resume,
-                cache_bytes=self.asked.once("cache_memory"),
-                prefix_folder=self.asked.once("prefix_cache"),
-                prefix_folder_bytes=self.asked.once("prefix_cache_size"),
+                resume=not self.options.has_reference if resume is None else resume,
+                cache_bytes=self.options.once("cache_memory"),
+                prefix_folder=self.options.once("prefix_cache"),
+                prefix_folder_bytes=self.options.once("prefix_cache_size"),
             )
         return self._workshop
 
     @property
-    def shelf(self) -> DataShelf:
+    def data_cache(self) -> DataCache:
         """The session's data sets."""
-        return self.workshop.shelf
+        return self.workshop.data_cache
 
     def store_lines(self) -> list[str]:
         """Return what was reused, what was saved, and what went wrong with it."""

@@ -97,7 +97,7 @@ def test_options(option: Option, value: Any) -> None:
 def test_settings_of_many_options(flags: dict[str, str]) -> None:
     """Options that are fine alone may not fit together."""
     with suppress(FreezebenchError):
-        FreezeSession({**flags, "preset": "embedded"}, {}).asked.settings()
+        FreezeSession({**flags, "preset": "embedded"}, {}).options.settings()
 
 
 def _damaged(value: Any, draw: random.Random, replacement: Any) -> Any:

@@ -61,7 +61,7 @@ class Isolated:
         num_workers: How many workers were started.
     """
 
-    def __init__(self, *, keep: bool, timeout_s: float, shelf: Mapping[str, Any]) -> None:
+    def __init__(self, *, keep: bool, timeout_s: float, data_cache: Mapping[str, Any]) -> None:
         """Start the first worker, whose imports take a while.
 
         Raises:
@@ -70,15 +70,15 @@ class Isolated:
         Args:
             keep: Whether a healthy worker is kept for the next run.
             timeout_s: How long one run may take, in seconds.
-            shelf: How workers keep frozen prefixes: the arguments of their ``DataShelf``.
+            data_cache: How workers keep frozen prefixes: the arguments of their ``DataCache``.
         """
         self._keep, self._timeout_s = keep, timeout_s
         with _said_plainly():
             self._folder, self._lock = _own_folder()
-        self._shelf = dict(shelf)
-        if not keep and self._shelf.get("prefix_folder") is None:
+        self._data_cache = dict(data_cache)
+        if not keep and self._data_cache.get("prefix_folder") is None:
             # Fresh processes share what an earlier one computed through files, for this session only.
-            self._shelf["prefix_folder"] = str(self._folder / "prefixes")
+            self._data_cache["prefix_folder"] = str(self._folder / "prefixes")
         self._grid: list[str] = []
         self.num_workers = 0
         self._worker: _Worker | None = self._start()
@@ -105,14 +105,14 @@ class Isolated:
             self._end()
         return record
 
-    def rehearse(self, spec: RunSpec, grid: Iterable[str]) -> None:
+    def preflight(self, spec: RunSpec, grid: Iterable[str]) -> None:
         """Load, freeze and feed a model once before anything trains; the data are read on the way.
 
         Raises:
             FreezebenchError: If something of that cannot be, or ends the process.
         """
         try:
-            self._ask({"do": "rehearse", "spec": spec.to_json(), "grid": list(grid)})
+            self._ask({"do": "preflight", "spec": spec.to_json(), "grid": list(grid)})
         except _WorkerDiedError as error:
             raise FreezebenchError(f"{spec.model} could not be tried: {error}\n{error.log}") from error
 
@@ -138,7 +138,7 @@ class Isolated:
         if self._worker is None or not self._worker.is_alive:
             self._end()
             self._worker = self._start()
-        request = {**request, "shelf": self._shelf, "path": sys.path}
+        request = {**request, "data_cache": self._data_cache, "path": sys.path}
         try:
             found: dict[str, Any] = self._worker.ask(request, emit, self._timeout_s)
         except BaseException:

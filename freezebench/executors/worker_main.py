@@ -28,7 +28,7 @@ from freezebench.records.files import write_whole
 from freezebench.specs.run import RunSpec
 
 if TYPE_CHECKING:
-    from freezebench.runs.data_cache import DataShelf
+    from freezebench.runs.data_cache import DataCache
 
 # More often than this nobody reads a line of progress.
 _STEP_EVERY_S = 0.2
@@ -82,7 +82,7 @@ class _Worker:
 
     def __init__(self, events: TextIO) -> None:
         self._events = events
-        self._shelf: DataShelf | None = None
+        self._data_cache: DataCache | None = None
         self._told = 0.0
 
     def answer(self, request: dict[str, Any]) -> None:
@@ -101,15 +101,15 @@ class _Worker:
     def _run(self, request: dict[str, Any]) -> Any:
         from freezebench.runs.experiment import run
 
-        shelf = self._shelf_of(request)
-        shelf.expect(request["grid"])
-        return run(RunSpec.from_json(request["spec"]), emit=self._emit, shelf=shelf).to_json()
+        data_cache = self._data_cache_for(request)
+        data_cache.expect(request["grid"])
+        return run(RunSpec.from_json(request["spec"]), emit=self._emit, data_cache=data_cache).to_json()
 
-    def _rehearse(self, request: dict[str, Any]) -> Any:
-        from freezebench.runs.preflight import rehearse
+    def _preflight(self, request: dict[str, Any]) -> Any:
+        from freezebench.runs.preflight import preflight
 
         spec = RunSpec.from_json(request["spec"])
-        rehearse(spec, self._shelf_of(request).data(spec.data, spec.model), request["grid"])
+        preflight(spec, self._data_cache_for(request).data(spec.data, spec.model), request["grid"])
         return {}
 
     def _machine(self, request: dict[str, Any]) -> Any:
@@ -117,12 +117,12 @@ class _Worker:
 
         return asdict(machine(request["device"], request["precision"]))
 
-    def _shelf_of(self, request: dict[str, Any]) -> DataShelf:
-        from freezebench.runs.data_cache import DataShelf
+    def _data_cache_for(self, request: dict[str, Any]) -> DataCache:
+        from freezebench.runs.data_cache import DataCache
 
-        if self._shelf is None:
-            self._shelf = DataShelf(**request["shelf"])
-        return self._shelf
+        if self._data_cache is None:
+            self._data_cache = DataCache(**request["data_cache"])
+        return self._data_cache
 
     def _emit(self, event: Any) -> None:
         """Hand on what progress shows of an event."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from freezebench.planning.schedule import Executor
 from freezebench.records.locks import Lock
-from freezebench.runs.data_cache import DataShelf
+from freezebench.runs.data_cache import DataCache
 from freezebench.runs.reuse import Reuse
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Workshop:
 
     Attributes:
         listener: Whoever shows how runs go on.
-        shelf: The data sets, as this process knows them.
+        data_cache: The data sets, as this process knows them.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Workshop:
         timeout_s: float | None = None,
         store: Path | None = None,
         resume: bool = True,
-        **shelf: Any,
+        **data_cache: Any,
     ) -> None:
         """Take what was asked for.
 
@@ -71,15 +71,15 @@ class Workshop:
             timeout_s: How long one run may take, in seconds; ``None``: a day.
             store: Folder of finished runs; ``None``: they end with the session.
             resume: Whether runs of earlier sessions are reused.
-            shelf: How frozen prefixes are kept, as ``DataShelf`` takes it.
+            data_cache: How frozen prefixes are kept, as ``DataCache`` takes it.
         """
         self._isolation, self._timeout_s = isolation, timeout_s or DEFAULT_TIMEOUT_S
-        self._shelf_options = shelf
+        self._cache_options = data_cache
         self._store, self._resume = store, resume
         self._machines: dict[tuple[str, str], Machine] = {}
         self._models: dict[tuple[str, str | None], str | None] = {}
         self._trains: _Here | Isolated | None = None
-        self.shelf = DataShelf(**shelf)
+        self.data_cache = DataCache(**data_cache)
         self.listener = Listener()
 
     @cached_property
@@ -93,7 +93,7 @@ class Workshop:
             return None
         return Reuse(
             self._store,
-            self.shelf,
+            self.data_cache,
             self.machine,
             resume=self._resume,
             told=self._tell_reused,
@@ -105,15 +105,15 @@ class Workshop:
         """What trains, made at the first use."""
         if self._trains is None:
             if self._isolation == "none":
-                self._trains = _Here(self.shelf)
+                self._trains = _Here(self.data_cache)
             else:
                 from freezebench.executors.worker import Isolated
 
                 keep = self._isolation == "worker"
-                self._trains = Isolated(keep=keep, timeout_s=self._timeout_s, shelf=self._shelf_options)
+                self._trains = Isolated(keep=keep, timeout_s=self._timeout_s, data_cache=self._cache_options)
         return self._trains
 
-    def rehearse(self, planned: Iterable[tuple[RunSpec, str]]) -> None:
+    def preflight(self, planned: Iterable[tuple[RunSpec, str]]) -> None:
         """Load every model once and try every configuration on it, before anything is trained.
 
         Raises:
@@ -124,7 +124,7 @@ class Workshop:
             grids.setdefault(experiment, []).append(freeze)
         for experiment, grid in grids.items():
             self.machine(experiment)  # a device that is not there is said before a model is loaded
-            self.trains.rehearse(experiment, grid)
+            self.trains.preflight(experiment, grid)
 
     def finished(self, specs: Iterable[RunSpec]) -> dict[str, RunRecord]:
         """Return by run id those of some runs that earlier sessions have finished."""
@@ -159,7 +159,7 @@ class Workshop:
         if not record.is_valid or record.data is None:
             return record
         spec = record.spec
-        facts = self.shelf.facts(spec.data, spec.model)
+        facts = self.data_cache.facts(spec.data, spec.model)
         seen = self._models.setdefault((spec.model, spec.model_revision), record.model_sha256)
         changed = [name for name in _HASHES if getattr(facts, name) != getattr(record.data, name)]
         what = spec.data.source if changed else spec.model if seen != record.model_sha256 else None
@@ -193,24 +193,24 @@ class Workshop:
 class _Here:
     """Trains in this process, for debugging: what ends a run badly may end everything."""
 
-    def __init__(self, shelf: DataShelf) -> None:
-        self._shelf = shelf
+    def __init__(self, data_cache: DataCache) -> None:
+        self._data_cache = data_cache
 
     def expect(self, freezes: Iterable[str]) -> None:
         """Say which configurations will run."""
-        self._shelf.expect(freezes)
+        self._data_cache.expect(freezes)
 
     def run(self, spec: RunSpec, emit: Callable[[Any], None]) -> RunRecord:
         """Return the record of a run."""
         from freezebench.runs.experiment import run
 
-        return run(spec, emit=emit, shelf=self._shelf)
+        return run(spec, emit=emit, data_cache=self._data_cache)
 
-    def rehearse(self, spec: RunSpec, grid: Iterable[str]) -> None:
+    def preflight(self, spec: RunSpec, grid: Iterable[str]) -> None:
         """Load, freeze and feed a model once."""
-        from freezebench.runs.preflight import rehearse
+        from freezebench.runs.preflight import preflight
 
-        rehearse(spec, self._shelf.data(spec.data, spec.model), grid)
+        preflight(spec, self._data_cache.data(spec.data, spec.model), grid)
 
     def machine(self, device: str, precision: Precision) -> Machine:
         """Return what runs depend on here."""

@@ -59,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
     has_benchmark = config.pluginmanager.hasplugin("benchmark")
     adapter = BenchmarkBridge(lambda: config.stash.get(_SESSION, None)) if has_benchmark else BenchmarkStandIn()
     config.pluginmanager.register(adapter, "freezebench-benchmark")
-    if _SESSION in config.stash and _session(config).asked.is_plan_only:
+    if _SESSION in config.stash and _session(config).options.is_plan_only:
         config.pluginmanager.register(PlanOnly(), "freezebench-plan")
 
 
@@ -135,8 +135,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     session = _session(metafunc.config)
     specs: list[str] = []
     try:
-        settings = session.asked.settings(_marker_values(metafunc.definition), metafunc.definition.nodeid)
-        specs = [str(spec) for spec in session.asked.grid(settings)]
+        settings = session.options.settings(_marker_values(metafunc.definition), metafunc.definition.nodeid)
+        specs = [str(spec) for spec in session.options.grid(settings)]
     except FreezebenchError as error:
         # A usage error raised here would end pytest as interrupted (2), not as a usage error (4).
         session.errors[metafunc.definition.nodeid] = str(error)
@@ -156,7 +156,7 @@ def _marker_values(node: pytest.Item | Any) -> dict[str, Any]:
 
 
 def _settings_of(item: pytest.Item) -> Settings:
-    return _session(item.config).asked.settings(_marker_values(item), _definition(item))
+    return _session(item.config).options.settings(_marker_values(item), _definition(item))
 
 
 def _freeze_items(config: pytest.Config, items: list[pytest.Item]) -> list[pytest.Item]:
@@ -219,7 +219,7 @@ def pytest_report_header(config: pytest.Config) -> list[str] | None:
     with _usage_errors():
         from freezebench.report.plan import plan_lines
 
-        return fitted(plan_lines(session.asked.settings()))
+        return fitted(plan_lines(session.options.settings()))
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
@@ -235,13 +235,13 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     for settings in dict.fromkeys(settings for settings, _ in planned):
         specs = list(dict.fromkeys(spec for planned_settings, spec in planned if planned_settings == settings))
         # The header told what flags and ini file say; a marker may say more.
-        lines += [] if session.asked.is_anything and settings == session.asked.settings() else plan_lines(settings)
+        lines += [] if session.options.is_anything and settings == session.options.settings() else plan_lines(settings)
         lines.append(size_line(settings, specs))
         if settings in session.num_test:
             with _usage_errors():
                 lines += [resolution_line(settings, session.num_test[settings]), *session.plan_lines(settings, specs)]
     lines += [f"freezebench: {note}" for note in (session.reference.notes if session.reference else ())]
-    if session.asked.is_plan_only:
+    if session.options.is_plan_only:
         lines.append("freezebench: --freeze-plan: " + ("nothing runs" if planned else "no freeze test is selected"))
     return fitted(lines)
 
@@ -320,9 +320,9 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     """Show progress while tests run; afterwards, in CI, fail a session in which nothing was decided."""
     config = session.config
     planned = [(_settings_of(item), _spec_of(item)) for item in _freeze_items(config, session.items)]
-    if planned and not config.option.collectonly and not _session(config).asked.is_plan_only:
+    if planned and not config.option.collectonly and not _session(config).options.is_plan_only:
         with _usage_errors(), contextlib.chdir(config.invocation_params.dir):
-            _session(config).rehearse(planned)
+            _session(config).preflight(planned)
         terminal = Terminal(config)
         _session(config).start_progress(terminal.progress, live=terminal.is_live, planned=planned)
     outcome = yield
@@ -362,7 +362,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         session.publish()
     # Of the pictures their folder is enough.
     for path in dict.fromkeys(
-        path if path.parent == session.asked.report_folder else path.parent for path in session.written
+        path if path.parent == session.options.report_folder else path.parent for path in session.written
     ):
         terminalreporter.write_line(f"freezebench: wrote {path}")
     if session.report_problem:

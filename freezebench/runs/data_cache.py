@@ -1,4 +1,4 @@
-"""The shelf: data sets that were read and tokenized once, kept for the runs of one session."""
+"""Data sets that were read and tokenized once, kept for the runs of one session."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from freezebench.training.prefix.cache import PrefixCache
 
 
-class DataShelf:
+class DataCache:
     """Data sets by what asks for them; reading one imports no torch."""
 
     def __init__(

@@ -19,7 +19,7 @@ from freezebench.models.load import load_model
 from freezebench.models.source import model_fingerprint
 from freezebench.records.run_record import RunRecord
 from freezebench.runs.costs import CostWindows, prefix_readings, timing_readings
-from freezebench.runs.data_cache import DataShelf
+from freezebench.runs.data_cache import DataCache
 from freezebench.runs.environment import environment
 from freezebench.runs.weights import UnsoundRunError, check_weights, checksums, fixed_note
 from freezebench.strategies.freeze import fixed_parameters, freeze, frozen_modules
@@ -57,7 +57,7 @@ _ENGINES = {"standard": loop.train, "cached": loop.train, "trainer": _with_train
 _LOG_LINES = 20
 
 
-def run(spec: RunSpec, *, emit: Emit = lambda _: None, shelf: DataShelf | None = None) -> RunRecord:
+def run(spec: RunSpec, *, emit: Emit = lambda _: None, data_cache: DataCache | None = None) -> RunRecord:
     """Train and evaluate one configuration with one seed, and return everything that came out.
 
     A fault in training (out of memory, a loss that is not finite, an error in the model's own code) gives a record with
@@ -66,15 +66,15 @@ def run(spec: RunSpec, *, emit: Emit = lambda _: None, shelf: DataShelf | None =
     Args:
         spec: What to run.
         emit: Receives the events of training as they happen.
-        shelf: Keeps the data of one session; ``None`` reads it anew.
+        data_cache: Keeps the data of one session; ``None`` reads it anew.
 
     Raises:
         FreezebenchError: If what was asked cannot be: no such device, model, layer or data set.
     """
-    shelf = shelf or DataShelf()
+    data_cache = data_cache or DataCache()
     device = resolve_device(spec.device)
     precision = resolve_precision(spec.protocol.precision, device)
-    data = shelf.data(spec.data, spec.model)
+    data = data_cache.data(spec.data, spec.model)
     draft = RunRecord(
         spec=spec,
         status="invalid",
@@ -84,13 +84,13 @@ def run(spec: RunSpec, *, emit: Emit = lambda _: None, shelf: DataShelf | None =
         device_name=device_name(device),
         precision=precision,
         model_sha256=model_fingerprint(spec.model, spec.model_revision),
-        data=shelf.facts(spec.data, spec.model),
+        data=data_cache.facts(spec.data, spec.model),
         environment=environment(),
     )
     _free_memory()
     with isolated_random_state(device), _one_path_of_attention():
         try:
-            return _Run(spec, draft, data, device, precision, emit, shelf).complete()
+            return _Run(spec, draft, data, device, precision, emit, data_cache).complete()
         except torch.OutOfMemoryError as error:
             return _invalid(draft, "out_of_memory", f"out of memory on {device}{_peak(device)}: {_first_line(error)}")
         except MemoryError as error:
@@ -116,7 +116,7 @@ class _Run:
     device: torch.device
     precision: Precision
     emit: Emit
-    shelf: DataShelf
+    data_cache: DataCache
 
     def complete(self) -> RunRecord:
         """Load, freeze, train under meters, evaluate; return the record."""
@@ -130,7 +130,7 @@ class _Run:
         summary = freeze(model, spec.freeze_spec, layers, fixed=fixed)
         resting = frozen_modules(model, layers, spec.freeze_spec) if protocol.frozen_part_runs_in == "eval" else ()
         model.to(self.device)
-        splits = self.shelf.encoded(spec, tokenizer, model, longest_input(model, tokenizer, protocol.max_length))
+        splits = self.data_cache.encoded(spec, tokenizer, model, longest_input(model, tokenizer, protocol.max_length))
 
         feed, notes = self._feed(model, layers, tokenizer, splits)
 
@@ -170,7 +170,7 @@ class _Run:
         if self.spec.protocol.engine != "cached":
             return None, ()
         try:
-            flat = self.shelf.flat(splits, tokenizer)
+            flat = self.data_cache.flat(splits, tokenizer)
         except ValueError as error:
             return None, (f"nothing is cached: {error}",)
         protocol = self.spec.protocol
@@ -179,7 +179,7 @@ class _Run:
                 model,
                 self.spec.freeze_spec,
                 flat,
-                self.shelf.prefixes,
+                self.data_cache.prefixes,
                 precision=self.precision,
                 prefix_mode=protocol.frozen_part_runs_in,
                 weight_decay=protocol.weight_decay,

@@ -1,4 +1,4 @@
-"""The rehearsal: load, freeze and feed a model once before anything trains, so that what cannot work ends early."""
+"""The preflight check: load, freeze and run a model once before training, so that errors come early."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _NUM_EXAMPLES = 2
 
 
-def rehearse(spec: RunSpec, data: TextData, grid: Iterable[str]) -> None:
+def preflight(spec: RunSpec, data: TextData, grid: Iterable[str]) -> None:
     """Make sure that a model loads, that every configuration can be frozen, and that a batch runs through; on the CPU.
 
     Args:

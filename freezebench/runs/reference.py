@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from freezebench.config.settings import Settings
     from freezebench.records.saved import SavedRun
-    from freezebench.runs.data_cache import DataShelf
+    from freezebench.runs.data_cache import DataCache
     from freezebench.specs.limits import CostLimits
     from freezebench.verdicts.compare import Pair
     from freezebench.verdicts.gate import Part
@@ -38,7 +38,7 @@ class Reference:
         saved: SavedRun | None,
         planned: Sequence[tuple[Settings, str, str]],
         *,
-        shelf: DataShelf,
+        data_cache: DataCache,
         with_times: bool = True,
     ) -> None:
         """Find the partner of every test, and refuse limits that could not be judged.
@@ -46,7 +46,7 @@ class Reference:
         Args:
             saved: The saved run; ``None``: there is none.
             planned: Settings, freeze spec and node id of every test that is going to run.
-            shelf: Gives the data sets, whose content has to be the saved one.
+            data_cache: Gives the data sets, whose content has to be the saved one.
             with_times: Whether limits on time and energy count.
 
         Raises:
@@ -57,7 +57,7 @@ class Reference:
         self._with_times = with_times
         self._pairs: dict[str, Pair] = {}
         self._planned = [
-            (settings, _planned(settings, freeze, node_id, shelf, is_timed=self._is_timed(settings, freeze)))
+            (settings, _planned(settings, freeze, node_id, data_cache, is_timed=self._is_timed(settings, freeze)))
             for settings, freeze, node_id in planned
         ]
         pairs = match(saved.configurations, [new for _, new in self._planned]) if saved else []
@@ -147,10 +147,12 @@ class Reference:
         return [f"{note}; they stay undecided."]
 
 
-def _planned(settings: Settings, freeze: str, node_id: str, shelf: DataShelf, *, is_timed: bool) -> SavedConfiguration:
+def _planned(
+    settings: Settings, freeze: str, node_id: str, data_cache: DataCache, *, is_timed: bool
+) -> SavedConfiguration:
     """Return what is known of a test's runs before they are trained."""
     spec = settings.run_spec(freeze, settings.seed)
-    data = shelf.data(settings.data, settings.model)
+    data = data_cache.data(settings.data, settings.model)
     device = None
     if is_timed:
         # Loads torch, which a session that only collects need not do.

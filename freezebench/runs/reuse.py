@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from freezebench.records.locks import Lock
     from freezebench.records.run_record import RunRecord
-    from freezebench.runs.data_cache import DataShelf
+    from freezebench.runs.data_cache import DataCache
     from freezebench.runs.environment import Machine
     from freezebench.specs.run import RunSpec
 
@@ -34,7 +34,7 @@ class Reuse:
     def __init__(
         self,
         folder: Path,
-        shelf: DataShelf,
+        data_cache: DataCache,
         machine: Callable[[RunSpec], Machine],
         *,
         resume: bool,
@@ -45,14 +45,14 @@ class Reuse:
 
         Args:
             folder: The store's folder.
-            shelf: The session's data.
+            data_cache: The session's data.
             machine: Returns what a run's outcome depends on here; raises FreezebenchError where there is no device.
             resume: Whether runs are looked for; they are kept either way.
             told: Called with every run that is found.
             waits: Called once with a run that another session is doing.
         """
         self._store = Store(folder)
-        self._shelf, self._machine = shelf, machine
+        self._data_cache, self._machine = data_cache, machine
         self._resume, self._told, self._waits = resume, told, waits
         self._claim: Lock | None = None
         self.num_reused = 0
@@ -131,7 +131,7 @@ class Reuse:
 
         try:
             machine = self._machine(spec)
-            data = self._shelf.data(spec.data, spec.model)
+            data = self._data_cache.data(spec.data, spec.model)
             model_sha256 = model_fingerprint(spec.model, spec.model_revision)
         except FreezebenchError:
             return None  # training says it better

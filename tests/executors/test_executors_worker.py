@@ -42,7 +42,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
 
     def isolated(behaviour: str, *, keep: bool = True, timeout_s: float = 60.0) -> Isolated:
         monkeypatch.setattr(isolate, "_BOOT", _BOOT.format(behaviour=behaviour))
-        made.append(Isolated(keep=keep, timeout_s=timeout_s, shelf={}))
+        made.append(Isolated(keep=keep, timeout_s=timeout_s, data_cache={}))
         return made[-1]
 
     yield isolated
@@ -121,14 +121,14 @@ def test_our_own_errors_cross_over(make: Make) -> None:
     """What cannot be is an error here as it is there."""
     trains = make("result = {'error': 'no such layer'}")
     with pytest.raises(FreezebenchError, match="no such layer"):
-        trains.rehearse(made_up.record("emb").spec, ["emb"])
+        trains.preflight(made_up.record("emb").spec, ["emb"])
     assert trains.num_workers == 1
 
 
 def test_a_rehearsal_that_ends_its_process_is_an_error(make: Make) -> None:
     """A model whose code crashes ends the session before anything is trained."""
     with pytest.raises(FreezebenchError, match=r"could not be tried: its process was ended by SIGSEGV"):
-        make("os.kill(os.getpid(), 11)").rehearse(made_up.record("emb").spec, ["emb"])
+        make("os.kill(os.getpid(), 11)").preflight(made_up.record("emb").spec, ["emb"])
 
 
 def test_what_a_worker_started_ends_with_it(make: Make, tmp_path: Path) -> None:
@@ -179,4 +179,4 @@ def test_threads_wait_without_spinning(make: Make, monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     echo = "result = {'error': os.environ['OMP_WAIT_POLICY'] + os.environ['GOMP_SPINCOUNT']}"
     with pytest.raises(FreezebenchError, match="passive7"):
-        make(echo).rehearse(made_up.record("emb").spec, [])
+        make(echo).preflight(made_up.record("emb").spec, [])

@@ -14,7 +14,7 @@ import pytest
 from freezebench.executors import workshop
 from freezebench.executors.workshop import Workshop
 from freezebench.records.locks import Lock
-from freezebench.runs.data_cache import DataShelf
+from freezebench.runs.data_cache import DataCache
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 
 PROTOCOL = Protocol(num_epochs=1, batch_size=8, learning_rate=1e-2, precision="float32")
@@ -71,7 +71,7 @@ def test_data_that_change_on_the_way_make_runs_invalid(spec: RunSpec, isolation:
     lines = train.read_text(encoding="utf-8").splitlines()
     train.write_text("\n".join([json.dumps({"text": "another film", "label": 0}), *lines[1:]]), encoding="utf-8")
     if isolation == "none":
-        shop._trains = workshop._Here(DataShelf())  # as a new process would read
+        shop._trains = workshop._Here(DataCache())  # as a new process would read
     else:
         shop.close()
     record = shop.executor.record(replace(spec, seed=4))

@@ -220,13 +220,13 @@ def test_the_default_preset_follows_the_machine(monkeypatch: pytest.MonkeyPatch)
     """SST-2 with a GPU and its assets, else the embedded one, said with its reason."""
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setattr(assets, "cuda_visible", lambda: False)
-    settings = _session().asked.settings()
+    settings = _session().options.settings()
     assert (settings.preset, settings.preset_reason) == ("embedded", "the default without a CUDA GPU")
     monkeypatch.setattr(assets, "cuda_visible", lambda: True)
     monkeypatch.setattr(assets, "hub_state", lambda *_: SimpleNamespace(available=True, reason="the Hub answers"))
-    assert _session().asked.settings().preset == "distilbert-sst2"
+    assert _session().options.settings().preset == "distilbert-sst2"
     monkeypatch.setattr(assets, "hub_state", lambda *_: SimpleNamespace(available=False, reason="the Hub is silent"))
-    settings = _session().asked.settings()
+    settings = _session().options.settings()
     assert (settings.preset, settings.preset_reason) == ("embedded", "the fallback, since the Hub is silent")
 
 
@@ -239,7 +239,7 @@ def test_nothing_falls_back_where_nobody_watches(monkeypatch: pytest.MonkeyPatch
     if reason == "ci":
         monkeypatch.setenv("CI", "true")
     with pytest.raises(SettingsError, match=r"the Hub is silent.*no falling back"):
-        _session(has_reference=reason == "reference").asked.settings()
+        _session(has_reference=reason == "reference").options.settings()
 
 
 def test_a_report_that_cannot_be_written_is_told_and_fails_nothing(
@@ -263,4 +263,4 @@ def test_a_report_that_cannot_be_written_is_told_and_fails_nothing(
 def test_a_named_preset_is_never_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine is not even looked at."""
     monkeypatch.setattr(assets, "cuda_visible", lambda: pytest.fail("asked"))
-    assert FreezeSession({"preset": "notebook"}, {}).asked.settings().preset == "notebook"
+    assert FreezeSession({"preset": "notebook"}, {}).options.settings().preset == "notebook"

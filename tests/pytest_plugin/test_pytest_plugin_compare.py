@@ -14,7 +14,7 @@ import torch
 import made_up
 from freezebench.records.run_record import RunRecord
 from freezebench.runs import experiment
-from freezebench.runs.data_cache import DataShelf
+from freezebench.runs.data_cache import DataCache
 from freezebench.specs.run import RunSpec
 from freezebench.training.device import device_name
 
@@ -29,9 +29,9 @@ def reached(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Replace training by made-up runs; returns what they reach: ``accuracy`` and ``slower``, to be changed at will."""
     reaches: dict[str, Any] = {"accuracy": 0.9, "slower": 1.0, "ran": 0}
 
-    def run(spec: RunSpec, *, shelf: DataShelf, **_: Any) -> RunRecord:
+    def run(spec: RunSpec, *, data_cache: DataCache, **_: Any) -> RunRecord:
         reaches["ran"] += 1
-        data = shelf.data(spec.data, spec.model)
+        data = data_cache.data(spec.data, spec.model)
         record = made_up.record(spec.freeze, spec.seed, accuracy=reaches["accuracy"], spec=spec)
         assert record.data is not None
         facts = replace(

@@ -13,7 +13,7 @@ import pytest
 import made_up
 from freezebench.records.run_record import RunRecord
 from freezebench.runs import experiment
-from freezebench.runs.data_cache import DataShelf
+from freezebench.runs.data_cache import DataCache
 from freezebench.specs.run import RunSpec
 
 Project = Callable[..., pytest.Pytester]
@@ -29,7 +29,7 @@ def reach(monkeypatch: pytest.MonkeyPatch) -> Reach:
     ran: list[str] = []
 
     def install(**accuracies: float | None) -> list[str]:
-        def run(spec: RunSpec, *, shelf: DataShelf, **_: Any) -> RunRecord:
+        def run(spec: RunSpec, *, data_cache: DataCache, **_: Any) -> RunRecord:
             ran.append(f"{spec.freeze} {spec.seed}")
             accuracy = accuracies.get(spec.freeze, 0.9)
             if accuracy is None:
@@ -37,7 +37,7 @@ def reach(monkeypatch: pytest.MonkeyPatch) -> Reach:
             record = made_up.record(spec.freeze, spec.seed, accuracy=accuracy, spec=spec)
             assert record.data
             # The session makes sure that every run has seen the same data.
-            facts = shelf.facts(spec.data, spec.model)
+            facts = data_cache.facts(spec.data, spec.model)
             hashes = {name: getattr(facts, name) for name in ("train_sha256", "validation_sha256", "test_sha256")}
             return replace(record, data=replace(record.data, **hashes))
 

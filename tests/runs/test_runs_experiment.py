@@ -19,7 +19,7 @@ from freezebench.models.load import load_model
 from freezebench.records.events import StepRecord
 from freezebench.records.run_record import RunRecord
 from freezebench.runs import experiment
-from freezebench.runs.data_cache import DataShelf
+from freezebench.runs.data_cache import DataCache
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.training.engines import loop
 from freezebench.training.engines.job import Event
@@ -66,9 +66,9 @@ def test_seeds_repeat_and_differ(spec: RunSpec) -> None:
     torch.manual_seed(1)
     expected = torch.rand(1)
     torch.manual_seed(1)
-    shelf = DataShelf()
-    first, again = (experiment.run(spec, shelf=shelf) for _ in range(2))
-    other = experiment.run(replace(spec, seed=4), shelf=shelf)
+    data_cache = DataCache()
+    first, again = (experiment.run(spec, data_cache=data_cache) for _ in range(2))
+    other = experiment.run(replace(spec, seed=4), data_cache=data_cache)
     assert torch.equal(torch.rand(1), expected)
     assert first.step_losses == again.step_losses
     assert first.test == again.test
@@ -203,5 +203,5 @@ def test_string_labels_take_the_models_order(tmp_path: Path, tiny_model: Path) -
     rows = [json.dumps({"text": f"the film {n}", "label": ("better", "worse")[n % 2]}) for n in range(20)]
     for split in ("train", "validation", "test"):
         (data / f"{split}.jsonl").write_text("\n".join(rows), encoding="utf-8")
-    assert DataShelf().data(DataSpec(source=str(data)), str(folder)).label_names == ("worse", "better")
-    assert DataShelf().data(DataSpec(source=str(data)), str(tiny_model)).label_names == ("better", "worse")
+    assert DataCache().data(DataSpec(source=str(data)), str(folder)).label_names == ("worse", "better")
+    assert DataCache().data(DataSpec(source=str(data)), str(tiny_model)).label_names == ("better", "worse")

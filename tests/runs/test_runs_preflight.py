@@ -1,4 +1,4 @@
-"""The rehearsal: what cannot work is said before anything trains."""
+"""The preflight check: what cannot work is said before anything trains."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import torch
 from freezebench.data.load import TextData, load_data
 from freezebench.errors import ModelError, SpecError
 from freezebench.models.load import load_model
-from freezebench.runs import preflight as rehearsal
-from freezebench.runs.preflight import rehearse
+from freezebench.runs import preflight as preflight_module
+from freezebench.runs.preflight import preflight
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 
 Alter = Callable[[Callable[[Any, Any], Any]], None]
@@ -42,7 +42,7 @@ def alter(monkeypatch: pytest.MonkeyPatch) -> Alter:
             change(model, tokenizer)
             return model, tokenizer
 
-        monkeypatch.setattr(rehearsal, "load_model", altered)
+        monkeypatch.setattr(preflight_module, "load_model", altered)
 
     return alter
 
@@ -52,21 +52,21 @@ def test_a_sound_model_passes_and_leaves_the_random_state(spec: RunSpec, data: T
     torch.manual_seed(0)
     expected = torch.rand(1)
     torch.manual_seed(0)
-    rehearse(spec, data, ["none", "emb+L0-1"])
+    preflight(spec, data, ["none", "emb+L0-1"])
     assert torch.equal(torch.rand(1), expected)
 
 
 def test_configurations_that_leave_nothing_are_refused(spec: RunSpec, data: TextData) -> None:
     """Every configuration is tried."""
     with pytest.raises(SpecError, match="nothing of"):
-        rehearse(spec, data, ["none", "emb+L0-1+head"])
+        preflight(spec, data, ["none", "emb+L0-1+head"])
 
 
 def test_a_tokenizer_that_cannot_pad_is_refused(spec: RunSpec, data: TextData, alter: Alter) -> None:
     """The sentence says what the checkpoint lacks."""
     alter(lambda _, tokenizer: setattr(tokenizer, "pad_token", None))
     with pytest.raises(ModelError, match="padding token"):
-        rehearse(spec, data, ["none"])
+        preflight(spec, data, ["none"])
 
 
 def test_scores_of_another_shape_are_refused(spec: RunSpec, data: TextData, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,9 +76,9 @@ def test_scores_of_another_shape_are_refused(spec: RunSpec, data: TextData, monk
     def with_three_classes(source: str, _num_labels: int, **_: Any) -> Any:
         return real(source, 3)
 
-    monkeypatch.setattr(rehearsal, "load_model", with_three_classes)
+    monkeypatch.setattr(preflight_module, "load_model", with_three_classes)
     with pytest.raises(ModelError, match=r"shape \(2, 3\) for 2 sentences of 2 classes"):
-        rehearse(spec, data, ["none"])
+        preflight(spec, data, ["none"])
 
 
 def test_a_model_that_fails_on_the_data_is_refused(spec: RunSpec, data: TextData, alter: Alter) -> None:
@@ -90,7 +90,7 @@ def test_a_model_that_fails_on_the_data_is_refused(spec: RunSpec, data: TextData
 
     alter(lambda model, _: model.register_forward_pre_hook(refuse, with_kwargs=True))
     with pytest.raises(ModelError, match="one at a time, please"):
-        rehearse(spec, data, ["none"])
+        preflight(spec, data, ["none"])
 
 
 def test_a_model_that_fails_in_bf16_alone_is_refused(spec: RunSpec, data: TextData, alter: Alter) -> None:
@@ -101,6 +101,6 @@ def test_a_model_that_fails_in_bf16_alone_is_refused(spec: RunSpec, data: TextDa
 
     alter(lambda model, _: model.classifier.register_forward_hook(hide))
     on_cpu = replace(spec, device="cpu")
-    rehearse(replace(on_cpu, protocol=Protocol(precision="float32")), data, ["none"])
+    preflight(replace(on_cpu, protocol=Protocol(precision="float32")), data, ["none"])
     with pytest.raises(ModelError, match=r"not in bf16.*without overflow.*--freeze-precision=float32"):
-        rehearse(replace(on_cpu, protocol=Protocol(precision="bf16")), data, ["none"])
+        preflight(replace(on_cpu, protocol=Protocol(precision="bf16")), data, ["none"])

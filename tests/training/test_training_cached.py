@@ -14,7 +14,7 @@ import torch
 
 from freezebench.models.layers import find_layers
 from freezebench.runs import experiment
-from freezebench.runs.data_cache import DataShelf
+from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
@@ -134,14 +134,14 @@ def test_what_cannot_be_cached_trains_whole_and_says_why(
 
 def test_one_pass_serves_every_configuration_and_seed(tiny_model: Path, tiny_data: Path) -> None:
     """The frozen layers see the data once; the run that computed the prefix is charged, the others say shared."""
-    shelf = DataShelf()
-    shelf.expect(SPECS)
+    data_cache = DataCache()
+    data_cache.expect(SPECS)
     records = [
-        run(_spec(tiny_model, tiny_data, freeze=freeze_text, seed=seed), shelf=shelf)
+        run(_spec(tiny_model, tiny_data, freeze=freeze_text, seed=seed), data_cache=data_cache)
         for freeze_text in SPECS
         for seed in (42, 43)
     ]
-    assert (shelf.prefixes.num_passes, shelf.prefixes.num_uses) == (1, 6)
+    assert (data_cache.prefixes.num_passes, data_cache.prefixes.num_uses) == (1, 6)
     charged = [record.value("prefix_s") for record in records if "prefix_s" in record.readings]
     assert charged[0]
     assert charged[1:] == [None] * 5
@@ -151,10 +151,10 @@ def test_one_pass_serves_every_configuration_and_seed(tiny_model: Path, tiny_dat
 
 def test_depths_that_were_not_expected_cost_a_pass_each(tiny_model: Path, tiny_data: Path) -> None:
     """Without a plan only what is asked for is kept."""
-    shelf = DataShelf()
+    data_cache = DataCache()
     for freeze_text in ("emb", "emb+L0", "emb"):
-        run(_spec(tiny_model, tiny_data, freeze=freeze_text), shelf=shelf)
-    assert (shelf.prefixes.num_passes, shelf.prefixes.num_uses) == (2, 3)
+        run(_spec(tiny_model, tiny_data, freeze=freeze_text), data_cache=data_cache)
+    assert (data_cache.prefixes.num_passes, data_cache.prefixes.num_uses) == (2, 3)
 
 
 def test_spilling_to_disk_changes_nothing(tiny_model: Path, tiny_data: Path) -> None:
@@ -162,7 +162,7 @@ def test_spilling_to_disk_changes_nothing(tiny_model: Path, tiny_data: Path) -> 
     for precision in ("float32", "bf16"):
         protocol = replace(PROTOCOL, precision=precision)
         spec = replace(_spec(tiny_model, tiny_data, freeze="emb+L0"), protocol=protocol)
-        kept, spilled = run(spec), run(spec, shelf=DataShelf(cache_bytes=0))
+        kept, spilled = run(spec), run(spec, data_cache=DataCache(cache_bytes=0))
         assert kept.step_losses == spilled.step_losses
         assert kept.test == spilled.test
         assert kept.readings["prefix_bytes"].source == "memory"
@@ -183,9 +183,9 @@ def test_a_full_disk_ends_no_run(tiny_model: Path, tiny_data: Path, monkeypatch:
     spec = _spec(tiny_model, tiny_data, freeze="emb+L0")
     expected = run(spec)
     monkeypatch.setattr(os, "posix_fallocate", _refusing(errno.ENOSPC))
-    shelf = DataShelf(cache_bytes=0)
-    record = run(spec, shelf=shelf)
-    assert shelf.prefixes.num_passes == 0
+    data_cache = DataCache(cache_bytes=0)
+    record = run(spec, data_cache=data_cache)
+    assert data_cache.prefixes.num_passes == 0
     (warning,) = (one for one in record.warnings if "nothing is cached" in one)
     assert "for emb+L0: " in warning
     assert "No space left on device" in warning
@@ -195,17 +195,19 @@ def test_a_full_disk_ends_no_run(tiny_model: Path, tiny_data: Path, monkeypatch:
 
 def test_what_has_room_is_cached(tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All depths together may find none where the head's vectors do; what a failed pass took is free again."""
-    shelf = DataShelf()
-    run(_spec(tiny_model, tiny_data, freeze="emb"), shelf=shelf)
-    (flat,) = shelf.flat_splits()
+    data_cache = DataCache()
+    run(_spec(tiny_model, tiny_data, freeze="emb"), data_cache=data_cache)
+    (flat,) = data_cache.flat_splits()
     monkeypatch.setattr(os, "posix_fallocate", _refusing(errno.ENOSPC))
-    shelf = DataShelf(cache_bytes=len(flat["train"].fields["input_ids"]) * 16 * 4)
-    shelf.expect(["emb", "emb+L0-1"])
-    head, emb = (run(_spec(tiny_model, tiny_data, freeze=freeze), shelf=shelf) for freeze in ("emb+L0-1", "emb"))
+    data_cache = DataCache(cache_bytes=len(flat["train"].fields["input_ids"]) * 16 * 4)
+    data_cache.expect(["emb", "emb+L0-1"])
+    head, emb = (
+        run(_spec(tiny_model, tiny_data, freeze=freeze), data_cache=data_cache) for freeze in ("emb+L0-1", "emb")
+    )
     assert head.readings["prefix_bytes"].source == "memory"
     assert not head.warnings
     assert any("nothing is cached for emb: " in one for one in emb.warnings)
-    assert (shelf.prefixes.num_passes, shelf.prefixes.num_uses) == (1, 2)
+    assert (data_cache.prefixes.num_passes, data_cache.prefixes.num_uses) == (1, 2)
 
 
 def test_file_systems_without_reservations_are_used(
@@ -213,7 +215,7 @@ def test_file_systems_without_reservations_are_used(
 ) -> None:
     """They cannot be asked whether there is room."""
     monkeypatch.setattr(os, "posix_fallocate", _refusing(errno.EOPNOTSUPP))
-    record = run(_spec(tiny_model, tiny_data, freeze="emb+L0"), shelf=DataShelf(cache_bytes=0))
+    record = run(_spec(tiny_model, tiny_data, freeze="emb+L0"), data_cache=DataCache(cache_bytes=0))
     assert record.readings["prefix_bytes"].source == "memory-mapped file"
 
 
@@ -376,14 +378,14 @@ def test_a_prefix_is_checked_once_a_session(tiny_model: Path, tiny_data: Path, m
         return real(whole, part, split, depth)
 
     monkeypatch.setattr(verify, "_computed", counted)
-    shelf = DataShelf()
-    first = run(_spec(tiny_model, tiny_data, freeze="emb+L0"), shelf=shelf)
+    data_cache = DataCache()
+    first = run(_spec(tiny_model, tiny_data, freeze="emb+L0"), data_cache=data_cache)
     assert checked == [1] * 3
-    again = run(_spec(tiny_model, tiny_data, freeze="emb+L0"), shelf=shelf)
-    run(_spec(tiny_model, tiny_data, freeze="emb+L0", seed=7), shelf=shelf)
+    again = run(_spec(tiny_model, tiny_data, freeze="emb+L0"), data_cache=data_cache)
+    run(_spec(tiny_model, tiny_data, freeze="emb+L0", seed=7), data_cache=data_cache)
     assert checked == [1] * 3
     assert again.step_losses == first.step_losses
-    run(_spec(tiny_model, tiny_data, freeze="emb"), shelf=shelf)
+    run(_spec(tiny_model, tiny_data, freeze="emb"), data_cache=data_cache)
     run(_spec(tiny_model, tiny_data, freeze="emb+L0"))
     assert checked == [1] * 3 + [0] * 3 + [1] * 3
 
@@ -548,19 +550,19 @@ def test_quick_ways_are_compared_once_a_session(
         monkeypatch.setattr(assembly, name, ask)
     monkeypatch.setattr(rows_module, "_MIN_ROWS", 1)
     other = _tiny("distilbert", tmp_path / "other")
-    shelf = DataShelf()
+    data_cache = DataCache()
 
-    def compared(model: Path, freeze: str, shelf: DataShelf) -> list[str]:
+    def compared(model: Path, freeze: str, data_cache: DataCache) -> list[str]:
         asked.clear()
         for seed in (1, 2):
-            assert run(_spec(model, tiny_data, freeze=freeze, seed=seed), shelf=shelf).is_valid
+            assert run(_spec(model, tiny_data, freeze=freeze, seed=seed), data_cache=data_cache).is_valid
         return list(asked)
 
-    assert compared(tiny_model, "none", shelf) == ["rows_agree", "first_agrees", "blocks_agree"]
-    assert compared(tiny_model, "none", shelf) == []
-    assert compared(tiny_model, "emb", shelf) == ["first_agrees", "blocks_agree"]
-    assert compared(other, "none", shelf) == ["rows_agree", "first_agrees", "blocks_agree"]
-    assert compared(tiny_model, "none", DataShelf()) == ["rows_agree", "first_agrees", "blocks_agree"]
+    assert compared(tiny_model, "none", data_cache) == ["rows_agree", "first_agrees", "blocks_agree"]
+    assert compared(tiny_model, "none", data_cache) == []
+    assert compared(tiny_model, "emb", data_cache) == ["first_agrees", "blocks_agree"]
+    assert compared(other, "none", data_cache) == ["rows_agree", "first_agrees", "blocks_agree"]
+    assert compared(tiny_model, "none", DataCache()) == ["rows_agree", "first_agrees", "blocks_agree"]
 
 
 def test_a_quick_way_that_disagrees_is_not_taken_by_other_seeds(
@@ -569,5 +571,7 @@ def test_a_quick_way_that_disagrees_is_not_taken_by_other_seeds(
     """The answer that is remembered may be no: the layers run by their own code in every run."""
     monkeypatch.setattr(assembly, "blocks_agree", lambda *_: False)
     monkeypatch.setattr(Block, "apply", None)
-    shelf = DataShelf()
-    assert all(run(_spec(tiny_model, tiny_data, freeze="emb", seed=seed), shelf=shelf).is_valid for seed in (1, 2))
+    data_cache = DataCache()
+    assert all(
+        run(_spec(tiny_model, tiny_data, freeze="emb", seed=seed), data_cache=data_cache).is_valid for seed in (1, 2)
+    )

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from freezebench.models import load as models
-from freezebench.runs.data_cache import DataShelf
+from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.training.capture.replay import CpuTape, drawn, undrawn
@@ -145,10 +145,10 @@ def test_a_head_that_is_played_trains_like_one_that_runs(
             used.append(step)
             yield step
 
-    shelf = DataShelf()
+    data_cache = DataCache()
     spec = replace(_spec(tiny_model, tiny_data, precision=precision), freeze="emb+L0-1")
     monkeypatch.setattr(loop, "quickest", watched)
-    played = run(spec, shelf=shelf)
+    played = run(spec, data_cache=data_cache)
     assert isinstance(used[0], RecordedStep)
 
     @contextmanager
@@ -156,7 +156,7 @@ def test_a_head_that_is_played_trains_like_one_that_runs(
         yield step
 
     monkeypatch.setattr(loop, "quickest", plain)
-    ran = run(spec, shelf=shelf)
+    ran = run(spec, data_cache=data_cache)
     assert played.step_losses == ran.step_losses
     assert [one.validation for one in played.epochs] == [one.validation for one in ran.epochs]
     assert played.test == ran.test

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from freezebench.runs.data_cache import DataShelf
+from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.training.prefix import files as prefix_files
@@ -121,33 +121,33 @@ def test_a_file_of_a_model_that_computes_something_else_is_named(
 ) -> None:
     """Whole by its checksum, but of a model that differed by what no key covers: the error says what to do."""
     spec = _spec(tiny_model, tiny_data)
-    assert run(spec, shelf=DataShelf(prefix_folder=str(tmp_path))).is_valid
+    assert run(spec, data_cache=DataCache(prefix_folder=str(tmp_path))).is_valid
     (kept,) = tmp_path.glob("*.safetensors")
     key = kept.stem.removeprefix("freezebench-prefix-").removesuffix("-1")
     folder = PrefixFolder(tmp_path)
     prefix = folder.read(key, [1])[f"{key}-1"]
     folder.write(key, 1, replace(prefix, hidden={name: 1.1 * tensor for name, tensor in prefix.hidden.items()}))
-    record = run(spec, shelf=DataShelf(prefix_folder=str(tmp_path)))
+    record = run(spec, data_cache=DataCache(prefix_folder=str(tmp_path)))
     assert record.cause == "prefix_mismatch"
     assert f"(in {kept})" in str(record.reason)
     assert "Remove the file and run again" in str(record.reason)
     kept.unlink()
-    assert run(spec, shelf=DataShelf(prefix_folder=str(tmp_path))).is_valid
+    assert run(spec, data_cache=DataCache(prefix_folder=str(tmp_path))).is_valid
 
 
 def test_a_second_session_runs_no_pass(tiny_model: Path, tiny_data: Path, tmp_path: Path) -> None:
     """Same contents, same figures, no pass; a damaged file is computed anew with a warning."""
     spec = _spec(tiny_model, tiny_data)
-    shelves = [DataShelf(prefix_folder=str(tmp_path / "kept")) for _ in range(3)]
-    first = run(spec, shelf=shelves[0])
-    second = run(spec, shelf=shelves[1])
-    assert [shelf.prefixes.num_passes for shelf in shelves] == [1, 0, 0]
+    data_caches = [DataCache(prefix_folder=str(tmp_path / "kept")) for _ in range(3)]
+    first = run(spec, data_cache=data_caches[0])
+    second = run(spec, data_cache=data_caches[1])
+    assert [data_cache.prefixes.num_passes for data_cache in data_caches] == [1, 0, 0]
     assert first.step_losses == second.step_losses
     assert second.value("prefix_s") is None
     kept = next((tmp_path / "kept").glob("*.safetensors"))
     assert second.readings["prefix_bytes"].source == str(kept)
     kept.write_bytes(kept.read_bytes()[:-1])
-    third = run(spec, shelf=shelves[2])
-    assert shelves[2].prefixes.num_passes == 1
+    third = run(spec, data_cache=data_caches[2])
+    assert data_caches[2].prefixes.num_passes == 1
     assert "is damaged" in third.warnings[0]
     assert third.step_losses == first.step_losses

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from freezebench.specs.freeze import FreezeSpec
 
 
-class Asked:
+class SessionOptions:
     """The options of one session, and the settings of its tests."""
 
     def __init__(self, flags: Mapping[str, Any], ini: Mapping[str, Any], *, has_reference: bool = False) -> None:
