@@ -1,0 +1,121 @@
+"""Files that version 0.1 wrote are read, and files written today have the same columns and keys.
+
+``fixtures/v0.1`` was written at commit 47caaeb by ``pytest benchmarks --freeze-grid=none,emb+L0-4,emb+L0-5
+--freeze-epochs=1 --freeze-max-train=200`` with a report, a store and ``--benchmark-save``. ``report.json`` was
+minified, and the two folders in it were made relative; nothing else was changed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freezebench.cli import main
+from freezebench.records.files import plain
+from freezebench.records.run_record import RunRecord
+from freezebench.records.saved_files import read_saved_run
+from freezebench.records.store import Store
+from freezebench.report.files import write_report
+from freezebench.report.study import read_studies
+from freezebench.report.tables import summarize
+from studies import results, settings
+
+OLD = Path(__file__).with_name("fixtures") / "v0.1"
+REPORT, BENCHMARK, STORE = OLD / "report.json", OLD / "benchmark.json", OLD / "store"
+GRID = ["none", "emb+L0-4", "emb+L0-5"]
+
+
+def _saved_configurations() -> list[dict[str, Any]]:
+    """Return the configurations of the old report as they are in the file."""
+    content = json.loads(REPORT.read_text(encoding="utf-8"))
+    configurations: list[dict[str, Any]] = content["experiments"][0]["configurations"]
+    return configurations
+
+
+def test_an_old_report_gives_the_same_figures() -> None:
+    """Every figure that is computed again from the runs equals the one in the file."""
+    (study,) = read_studies(REPORT)
+    saved = _saved_configurations()
+    assert [row.freeze for row in study.rows] == GRID
+    for row, result, configuration in zip(study.rows, study.results, saved, strict=True):
+        figures = plain(row)
+        assert figures == {name: configuration[name] for name in figures}
+        assert plain(result.verdict) == configuration["verdict_at_margin"]
+        assert [record.to_json() for record in result.records] == configuration["runs"]
+
+
+@pytest.mark.usefixtures("without_matplotlib")
+def test_the_page_of_an_old_report_is_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command writes the page; answer, figures, footnotes and the command to repeat the runs are on it."""
+    assert main(["report", str(REPORT), f"--output={tmp_path}"]) == 0
+    assert "index.html" in capsys.readouterr().out
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    for text in ("78.88×", "11.21×", "-8.7 [-13.1, -4.3]", "56.4 ± 7.1", "1,923,074", "984 MiB", "AMD EPYC"):
+        assert text in page
+    assert "pytest benchmarks --freeze-preset=embedded --freeze-grid=none,emb+L0-4,emb+L0-5" in page
+    for configuration in _saved_configurations():
+        for warning in configuration["warnings"]:
+            assert warning in page
+
+
+@pytest.mark.parametrize(("old", "new"), [(REPORT, BENCHMARK), (BENCHMARK, REPORT), (BENCHMARK, BENCHMARK)])
+def test_old_files_are_compared(old: Path, new: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Report and benchmark file hold the same session, so nothing differs."""
+    assert main(["compare", str(old), str(new), "--max-time=1.05", "--max-memory=1.01", "--json"]) == 0
+    comparison = json.loads(capsys.readouterr().out)
+    assert [configuration["freeze"] for configuration in comparison["configurations"]] == GRID
+    for configuration in comparison["configurations"]:
+        assert configuration["refused"] is None
+        quantities = {quantity["quantity"]: quantity for quantity in configuration["quantities"]}
+        for name in ("accuracy", "train time", "peak memory"):
+            assert quantities[name]["old"] == pytest.approx(quantities[name]["new"])
+
+
+@pytest.mark.parametrize("path", [REPORT, BENCHMARK], ids=["report", "benchmark"])
+def test_an_old_file_is_read_as_a_saved_run(path: Path) -> None:
+    """Runs, metrics, device and protocol are those that were recorded."""
+    saved = read_saved_run(path)
+    assert [configuration.freeze for configuration in saved.configurations] == GRID
+    for saved_configuration, configuration in zip(saved.configurations, _saved_configurations(), strict=True):
+        runs = configuration["runs"]
+        assert saved_configuration.values("train_s") == [run["readings"]["train_s"]["value"] for run in runs]
+        assert [run.seed for run in saved_configuration.runs] == [run["spec"]["seed"] for run in runs]
+        assert [float(run.correct.mean()) for run in saved_configuration.runs] == pytest.approx(
+            [run["test"]["accuracy"] for run in runs]
+        )
+        assert saved_configuration.device_name == "AMD EPYC"
+        assert saved_configuration.protocol["learning_rate"] == runs[0]["spec"]["protocol"]["learning_rate"]
+
+
+@pytest.mark.parametrize("path", sorted(STORE.glob("*.json")), ids=lambda path: str(path.stem)[:8])
+def test_an_old_run_is_loaded_from_the_store(path: Path, tmp_path: Path) -> None:
+    """A finished run is found by its old file name, its checksum and name still fit, and nothing of it is lost."""
+    shutil.copy(path, tmp_path)
+    store = Store(tmp_path)
+    record = store.load(path.stem)
+    assert store.problems == []
+    saved = json.loads(path.read_text(encoding="utf-8"))["record"]
+    assert record == RunRecord.from_json(saved)
+    assert record.to_json() == saved
+
+
+def test_files_have_the_same_columns_and_keys_as_before(tmp_path: Path) -> None:
+    """The CSV's header, and the keys of configurations and runs in the JSON, are those of version 0.1."""
+    requested = settings()
+    write_report(tmp_path, [(requested, summarize(results(), requested))])
+    old_header, new_header = (
+        (folder / "report.csv").read_text(encoding="utf-8").splitlines()[0] for folder in (OLD, tmp_path)
+    )
+    assert new_header == old_header
+    old, new = (json.loads((folder / "report.json").read_text(encoding="utf-8")) for folder in (OLD, tmp_path))
+    assert list(new) == list(old)
+    old, new = (content["experiments"][0] for content in (old, new))
+    assert list(new) == list(old)
+    old, new = (experiment["configurations"][1] for experiment in (old, new))
+    assert list(new) == list(old)
+    assert list(new["verdict_at_margin"]) == list(old["verdict_at_margin"])
+    assert list(new["runs"][0]) == list(old["runs"][0])
