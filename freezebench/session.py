@@ -18,11 +18,9 @@ if TYPE_CHECKING:
     from freezebench.report.tables import Summary
     from freezebench.runs.data_cache import DataCache
     from freezebench.runs.reference import Reference
-    from freezebench.specs.names import Isolation
     from freezebench.verdicts.gate import Part
     from freezebench.verdicts.judge import ConfigurationResult
 
-DEFAULT_ISOLATION: Isolation = "worker"
 _FEWEST_TEST_SENTENCES = 2
 
 
@@ -85,7 +83,7 @@ class FreezeSession:
 
         if self.options.report_folder is not None:
             prepare_folder(self.options.report_folder)
-        store = self.options.once("store")
+        store = self.options.session_settings.store
         if store is not None and not Path(store).is_dir():  # one that can only be read still has runs to reuse
             prepare_folder(Path(store), "--freeze-store")
         check_model_source(settings.model)
@@ -223,7 +221,7 @@ class FreezeSession:
         from freezebench.report.files import write_report
 
         try:
-            self.written = write_report(self.options.report_folder, self.summaries())
+            self.written = write_report(self.options.report_folder, self.summaries(), self.options.session_settings)
             self.report_problem = None
         except OSError as error:
             self.report_problem = (
@@ -256,16 +254,16 @@ class FreezeSession:
         if self._workshop is None:
             from freezebench.executors.workshop import Workshop
 
-            store, resume = self.options.once("store") or self._default_store, self.options.once("resume")
+            settings = self.options.session_settings
+            store = self._default_store if settings.store is None else Path(settings.store)
             self._workshop = Workshop(
-                isolation=self.options.once("isolate") or DEFAULT_ISOLATION,
-                timeout_s=self.options.once("timeout"),
-                store=None if store is None else Path(store),
-                # Beside a saved run times of an earlier session would be compared with those of an even earlier one.
-                resume=not self.options.has_reference if resume is None else resume,
-                cache_bytes=self.options.once("cache_memory"),
-                prefix_folder=self.options.once("prefix_cache"),
-                prefix_folder_bytes=self.options.once("prefix_cache_size"),
+                isolation=settings.isolate,
+                timeout_s=settings.timeout_s,
+                store=store,
+                resume=settings.resume,
+                cache_bytes=settings.cache_bytes,
+                prefix_folder=settings.prefix_cache,
+                prefix_folder_bytes=settings.prefix_cache_bytes,
             )
         return self._workshop
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from freezebench.config.options import BY_NAME, in_ci
-from freezebench.config.settings import Settings, Source, check_names, resolve
+from freezebench.config.options import in_ci
+from freezebench.config.session_settings import resolve_session
+from freezebench.config.settings import Settings, check_names, resolve
+from freezebench.config.sources import Source
 from freezebench.errors import SettingsError, SpecError
 from freezebench.specs.grid import parse_grid
 from freezebench.specs.presets import PRESETS
@@ -18,9 +20,14 @@ if TYPE_CHECKING:
 
 
 class SessionOptions:
-    """The options of one session, and the settings of its tests."""
+    """The options of one session, and the settings of its tests.
 
-    def __init__(self, flags: Mapping[str, Any], ini: Mapping[str, Any], *, has_reference: bool = False) -> None:
+    Attributes:
+        session_settings: The options that hold for the whole session.
+        has_reference: Whether results are going to be compared with a saved run.
+    """
+
+    def __init__(self, flags: Mapping[str, object], ini: Mapping[str, object], *, has_reference: bool = False) -> None:
         """Take raw option values by name.
 
         Args:
@@ -31,18 +38,13 @@ class SessionOptions:
         Raises:
             SettingsError: If a value is bad.
         """
-        self._flags = Source(place="{flag}", values=flags)
-        self._ini = Source(place="ini key {ini}", values=ini)
+        self._flags = Source(label="{flag}", values=flags)
+        self._ini = Source(label="ini key {ini}", values=ini)
         self.has_reference = has_reference
         self._default_preset: tuple[str, str] | None = None
         for source in (self._flags, self._ini):
-            for name, value in source.values.items():
-                BY_NAME[name].parse(value, source.name_of(name))
-        if self.once("isolate") == "none" and self.once("timeout") is not None:
-            raise SettingsError(
-                "--freeze-timeout ends the process that trains, and with --freeze-isolate=none that is pytest's own. "
-                "Leave one of them out."
-            )
+            source.check()
+        self.session_settings = resolve_session((self._flags, self._ini), has_reference=has_reference)
 
     @property
     def is_anything(self) -> bool:
@@ -52,15 +54,15 @@ class SessionOptions:
     @property
     def is_plan_only(self) -> bool:
         """Whether the plan is shown and nothing runs."""
-        return bool(self.once("plan"))
+        return self.session_settings.plan
 
     @property
     def report_folder(self) -> Path | None:
         """The folder that ``--freeze-report`` or its ini key names."""
-        folder = self._flags.values.get("report", self._ini.values.get("report"))
+        folder = self.session_settings.report
         return None if folder is None else Path(folder)
 
-    def settings(self, marker: Mapping[str, Any] | None = None, test: str = "") -> Settings:
+    def settings(self, marker: Mapping[str, object] | None = None, test: str = "") -> Settings:
         """Return the settings of a test.
 
         Args:
@@ -73,7 +75,7 @@ class SessionOptions:
         marker = marker or {}
         check_names(marker, f"freeze marker of {test}")
         place = "freeze marker of " + test.replace("{", "{{").replace("}", "}}") + ", {name}"
-        sources = [self._flags, Source(place=place, values=marker), self._ini]
+        sources = [self._flags, Source(label=place, values=marker), self._ini]
         return resolve(sources, self._choose_preset)
 
     def grid(self, settings: Settings) -> list[FreezeSpec]:
@@ -98,11 +100,6 @@ class SessionOptions:
             except SpecError as error:
                 raise SpecError(f"{option}: {error}") from error
         return parse_grid(settings.grid, num_layers, settings.model)
-
-    def once(self, name: str) -> Any:
-        """Return an option that holds for the whole session, from flag or ini; ``None`` if it is not set."""
-        text = self._flags.values.get(name, self._ini.values.get(name))
-        return None if text is None else BY_NAME[name].parse(text, BY_NAME[name].flag)
 
     def _choose_preset(self) -> tuple[str, str]:
         """Return the default preset of this machine and the reason; looked up once.

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import made_up
-from freezebench.config.settings import Settings, Source, resolve
+from freezebench.config.settings import Settings, resolve
+from freezebench.config.sources import Source
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord, SplitFacts
 from freezebench.report.study import Study
@@ -33,7 +34,7 @@ SPLITS = {
 def settings(**flags: Any) -> Settings:
     """Return settings of the tiny experiment."""
     values = {"model": "tiny", "data": "made-up", "max_drop": "5", **flags}
-    return resolve([Source(place="{flag}", values=values)], lambda: ("embedded", "the default here"))
+    return resolve([Source(label="{flag}", values=values)], lambda: ("embedded", "the default here"))
 
 
 def on_gpu(record: RunRecord, **changes: Any) -> RunRecord:

@@ -11,6 +11,7 @@ import pytest
 
 import studies
 from freezebench.cli import main
+from freezebench.config.session_settings import SessionSettings
 from freezebench.records.saved import SavedConfiguration
 from freezebench.report.files import write_report
 from freezebench.report.tables import summarize
@@ -149,7 +150,7 @@ def _saved_report(folder: Path) -> Path:
     """Write a report without its page."""
     asked = studies.settings()
     folder.mkdir()
-    write_report(folder, [(asked, summarize(studies.results(), asked))])
+    write_report(folder, [(asked, summarize(studies.results(), asked))], SessionSettings())
     return folder
 
 

@@ -23,7 +23,7 @@ class Option:
         metavar: What ``pytest --help`` shows for the value.
         help: What the option does, with its unit and default.
         read: Returns the value of a text; raises ``SettingsError`` or ``SpecError`` with the reason.
-        in_marker: Whether a ``freeze`` marker may set it for its test.
+        session_wide: Whether it holds for the whole session, so that no ``freeze`` marker can set it for its test.
         is_switch: Whether the flag stands alone and means yes.
     """
 
@@ -31,7 +31,7 @@ class Option:
     metavar: str
     help: str
     read: Callable[[str], Any]
-    in_marker: bool = True
+    session_wide: bool = False
     is_switch: bool = False
 
     @property
@@ -167,7 +167,7 @@ OPTIONS: tuple[Option, ...] = (
         name="prefix_cache",
         metavar="DIR",
         read=readers.text,
-        in_marker=False,
+        session_wide=True,
         help="keep outputs of frozen prefixes in this folder and use what earlier sessions left there, verified "
         "(default: they end with the session)",
     ),
@@ -175,14 +175,14 @@ OPTIONS: tuple[Option, ...] = (
         name="prefix_cache_size",
         metavar="SIZE",
         read=readers.size,
-        in_marker=False,
+        session_wide=True,
         help="let that folder grow to this size; what was used longest ago makes room (default: 10GiB)",
     ),
     Option(
         name="cache_memory",
         metavar="SIZE",
         read=readers.size,
-        in_marker=False,
+        session_wide=True,
         help="keep outputs of frozen prefixes in memory up to this size, such as 512MiB or 4GiB, and beyond it in "
         "memory-mapped temporary files (default: 128MiB)",
     ),
@@ -270,7 +270,7 @@ OPTIONS: tuple[Option, ...] = (
         name="plan",
         metavar="YES",
         read=readers.yes_or_no,
-        in_marker=False,
+        session_wide=True,
         is_switch=True,
         help="show which runs, seeds and steps are planned, which of them are finished already, and how long the "
         "others take by saved runs, then stop before any test runs",
@@ -279,7 +279,7 @@ OPTIONS: tuple[Option, ...] = (
         name="report",
         metavar="DIR",
         read=readers.text,
-        in_marker=False,
+        session_wide=True,
         help="write the report to DIR: index.html with its pictures, report.md, report.csv, and report.json with "
         "everything per run",
     ),
@@ -287,7 +287,7 @@ OPTIONS: tuple[Option, ...] = (
         name="store",
         metavar="DIR",
         read=readers.text,
-        in_marker=False,
+        session_wide=True,
         help="keep every finished run as a file in DIR, and reuse it in later sessions with the same model, data, "
         "options, versions and kind of device (default: the folder freezebench in pytest's cache folder)",
     ),
@@ -295,7 +295,7 @@ OPTIONS: tuple[Option, ...] = (
         name="resume",
         metavar="YES",
         read=readers.yes_or_no,
-        in_marker=False,
+        session_wide=True,
         help="yes reuses the finished runs of earlier sessions, no trains all anew (default: yes, but no with "
         "--benchmark-compare)",
     ),
@@ -303,7 +303,7 @@ OPTIONS: tuple[Option, ...] = (
         name="isolate",
         metavar="HOW",
         read=readers.choice(*ISOLATIONS),
-        in_marker=False,
+        session_wide=True,
         help="where runs train: worker (a process of their own, replaced after a fault), run (a fresh process for "
         "every run) or none (in pytest's process, for debugging) (default: worker)",
     ),
@@ -311,7 +311,7 @@ OPTIONS: tuple[Option, ...] = (
         name="timeout",
         metavar="DURATION",
         read=readers.duration,
-        in_marker=False,
+        session_wide=True,
         help="end a run that takes longer, such as 90s, 30min or 2h, and call it invalid (default: 24h)",
     ),
 )

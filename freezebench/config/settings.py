@@ -1,11 +1,12 @@
-"""Settings: options resolved once, from flag, marker, ini and preset, into one value."""
+"""Settings of a freeze test: options resolved from flags, marker, ini keys and preset."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from freezebench.config.options import BY_NAME, OPTIONS
+from freezebench.config.options import OPTIONS
+from freezebench.config.sources import ParsedOptions, Source, parse_sources
 from freezebench.errors import SettingsError
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.limits import DEFAULT_MARGIN_PP, CostLimits
@@ -14,26 +15,9 @@ from freezebench.specs.presets import Preset, preset
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from freezebench.specs.freeze import FreezeSpec
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """One place that options come from.
-
-    Attributes:
-        place: What error messages put before the value; ``{flag}``, ``{ini}`` and ``{name}`` stand for the option.
-        values: Raw values by option name.
-    """
-
-    place: str
-    values: Mapping[str, Any]
-
-    def name_of(self, option: str) -> str:
-        """Return what error messages call an option of this source."""
-        return self.place.format(flag=BY_NAME[option].flag, ini=BY_NAME[option].ini, name=option)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,15 +41,6 @@ class Settings:
         costs: Limits on time, energy and memory.
         pool_seeds: Whether all configurations share one variance between seeds.
         inconclusive: What becomes of undecided tests, as it was asked for; ``policy`` tells it per configuration.
-        cache_bytes: How much memory cached prefixes may take; ``None``: the usual limit.
-        prefix_cache: Folder in which cached prefixes outlive the session, if one is asked for.
-        prefix_cache_bytes: How large it may become; ``None``: the usual limit.
-        plan: Whether the plan is shown and nothing runs.
-        report: Folder of the report, if one is asked for.
-        store: Folder of finished runs, if one is named.
-        resume: Whether finished runs are reused.
-        isolate: Where runs train; ``None``: the usual way.
-        timeout_s: How long one run may take, in seconds; ``None``: as long as usual.
         num_layers: Depth of the model, where a marker says it.
         named_specs: (Option, configuration) pairs that stand beside the grid: these have to exist, too.
     """
@@ -86,15 +61,6 @@ class Settings:
     costs: CostLimits = CostLimits()  # noqa: RUF009 - frozen
     pool_seeds: bool = False
     inconclusive: str = "skip"
-    cache_bytes: int | None = None
-    prefix_cache: str | None = None
-    prefix_cache_bytes: int | None = None
-    plan: bool = False
-    report: str | None = None
-    store: str | None = None
-    resume: bool = True
-    isolate: str | None = None
-    timeout_s: float | None = None
     num_layers: int | None = None
     named_specs: tuple[tuple[str, str], ...] = ()
 
@@ -124,84 +90,67 @@ class Settings:
 
 
 def resolve(sources: Sequence[Source], default_preset: Callable[[], tuple[str, str]]) -> Settings:
-    """Return the settings; of several sources that set an option, the first one wins.
+    """Return the settings of a test; the first source that sets an option wins.
 
     Args:
-        sources: Flag, marker, ini, in this order.
-        default_preset: Returns preset and reason where no source names one.
+        sources: Flags, marker and ini keys, in this order.
+        default_preset: Returns preset and reason if no source names one.
 
     Raises:
-        SettingsError: If a value is bad, or an option does not exist.
+        SettingsError: If a value cannot be parsed.
     """
-    given: dict[str, Any] = {}
-    places: dict[str, str] = {}
-    num_layers = None
-    for source in sources:
-        num_layers = source.values.get("num_layers", num_layers)
-        for name, value in source.values.items():
-            if name == "num_layers" or name in given or value is None:
-                continue
-            place = source.name_of(name)
-            given[name] = BY_NAME[name].parse(value, place)
-            places[name] = place
-    if num_layers is not None and (isinstance(num_layers, bool) or not isinstance(num_layers, int) or num_layers < 1):
-        raise SettingsError(f"freeze marker, num_layers={num_layers!r}: give a whole number from 1 on.")
-    if "preset" in given:
-        base, reason = preset(given["preset"]), f"named by {places['preset']}"
+    options = parse_sources(sources, session_wide=False)
+    if "preset" in options:
+        name, reason = options.get("preset", ""), f"named by {options.origins['preset']}"
     else:
         name, reason = default_preset()
-        base = preset(name)
-    return _overlay(base, reason, given, places, num_layers)
+    return _overlay(preset(name), reason, options, _stated_depth(sources))
 
 
-def check_names(values: Mapping[str, Any], where: str) -> None:
-    """Make sure that a marker sets only options that exist.
+def check_names(names: Iterable[str], where: str) -> None:
+    """Make sure that a marker sets only options that exist and that may differ between tests.
 
     Raises:
         SettingsError: If it sets another one.
     """
-    allowed = [option.name for option in OPTIONS if option.in_marker] + ["num_layers"]
-    unknown = [name for name in values if name not in allowed]
+    allowed = [option.name for option in OPTIONS if not option.session_wide] + ["num_layers"]
+    unknown = [name for name in names if name not in allowed]
     if unknown:
         raise SettingsError(f"{where}: there is no argument {unknown[0]!r}. Choose from {', '.join(allowed)}.")
 
 
-def _overlay(
-    base: Preset, reason: str, given: dict[str, Any], places: dict[str, str], num_layers: int | None
-) -> Settings:
-    """Return the preset with the given options laid over it."""
-    data = replace(base.data, **_renamed(given, source="data", label_column="label_column", max_train="max_train"))
-    if "text_column" in given:
-        data = replace(data, text_columns=given["text_column"])
-    protocol = replace(
-        base.protocol,
-        **_renamed(
-            given,
-            num_epochs="epochs",
-            batch_size="batch_size",
-            engine="engine",
-            precision="precision",
-            max_length="max_length",
-            prefix_mode="prefix_mode",
-        ),
-    )
-    model = given.get("model", base.model)
-    # Rates were chosen for the preset's own model and data; anything else gets the usual one.
-    is_own = model == base.model and data.source == base.data.source
-    own_rates = base.learning_rates if is_own else PerSpec(default=base.protocol.learning_rate)
-    rates: PerSpec = given.get("lr", own_rates)
-    if rates.default is None:
-        rates = replace(rates, default=own_rates.default)
-    # A limit documents what freezing costs in one experiment; it says nothing about another one.
-    own_experiment = (
+def _stated_depth(sources: Sequence[Source]) -> int | None:
+    """Return the ``num_layers`` that a marker gives.
+
+    Raises:
+        SettingsError: If it is not a whole number from 1 on.
+    """
+    num_layers: object = None
+    for source in sources:
+        num_layers = source.values.get("num_layers", num_layers)
+    if num_layers is None:
+        return None
+    if isinstance(num_layers, bool) or not isinstance(num_layers, int) or num_layers < 1:
+        raise SettingsError(f"freeze marker, num_layers={num_layers!r}: give a whole number from 1 on.")
+    return num_layers
+
+
+def _overlay(base: Preset, reason: str, options: ParsedOptions, num_layers: int | None) -> Settings:
+    """Return the preset's experiment with the given options in place of its own."""
+    data = _data(base, options)
+    protocol = _protocol(base, options)
+    model = options.get("model", base.model)
+    rates = _learning_rates(base, options, is_own=model == base.model and data.source == base.data.source)
+    # A preset's limits document what freezing costs in one experiment; they do not hold for another one. Precision may
+    # differ, since the preset leaves it to the device.
+    is_own_experiment = (
         model == base.model
         and data == base.data
         and replace(protocol, precision=base.protocol.precision) == base.protocol
         and rates == base.learning_rates
     )
-    limits: PerSpec = given.get("max_drop", base.max_drop if own_experiment else PerSpec())
-    costs = CostLimits(**{name: given[name] for name in CostLimits.names() if name in given})
-    per_spec = ("max_drop", "lr", *CostLimits.names())
+    limits = options.get("max_drop", base.max_drop if is_own_experiment else PerSpec())
+    costs = {name: options.get(name, PerSpec()) for name in CostLimits.names() if name in options}
     return Settings(
         preset=base.name,
         preset_reason=reason,
@@ -209,32 +158,60 @@ def _overlay(
         data=data,
         protocol=protocol,
         learning_rates=rates,
-        grid=given.get("grid", "all"),
-        looks=given.get("num_seeds", base.looks),
-        seed=given.get("seed", base.seed),
-        device=given.get("device", "auto"),
-        margin_pp=given.get("margin", DEFAULT_MARGIN_PP),
+        grid=options.get("grid", Settings.grid),
+        looks=options.get("num_seeds", base.looks),
+        seed=options.get("seed", base.seed),
+        device=options.get("device", Settings.device),
+        margin_pp=options.get("margin", Settings.margin_pp),
         max_drop=limits,
-        limits_from=places.get("max_drop", f"preset {base.name}") if limits.numbers else None,
-        costs=costs,
-        pool_seeds=given.get("pool_seeds", False),
-        inconclusive=given.get("inconclusive", "skip"),
-        cache_bytes=given.get("cache_memory"),
-        prefix_cache=given.get("prefix_cache"),
-        prefix_cache_bytes=given.get("prefix_cache_size"),
-        plan=given.get("plan", False),
-        report=given.get("report"),
-        store=given.get("store"),
-        resume=given.get("resume", True),
-        isolate=given.get("isolate"),
-        timeout_s=given.get("timeout"),
+        limits_from=options.origins.get("max_drop", f"preset {base.name}") if limits.numbers else None,
+        costs=CostLimits(**costs),
+        pool_seeds=options.get("pool_seeds", Settings.pool_seeds),
+        inconclusive=options.get("inconclusive", Settings.inconclusive),
         num_layers=num_layers,
-        named_specs=tuple(
-            (places[name], spec) for name in per_spec if name in given for spec, _ in given[name].by_spec
-        ),
+        named_specs=_named_specs(options),
     )
 
 
-def _renamed(given: dict[str, Any], **names: str) -> dict[str, Any]:
-    """Return the given options under the names of the fields that they set."""
-    return {field: given[option] for field, option in names.items() if option in given}
+def _data(base: Preset, options: ParsedOptions) -> DataSpec:
+    """Return the data set: the preset's, with the given options in place of its own."""
+    return replace(
+        base.data,
+        source=options.get("data", base.data.source),
+        text_columns=options.get("text_column", base.data.text_columns),
+        label_column=options.get("label_column", base.data.label_column),
+        max_train=options.get("max_train", base.data.max_train),
+    )
+
+
+def _protocol(base: Preset, options: ParsedOptions) -> Protocol:
+    """Return how runs train, but for the learning rate."""
+    protocol = base.protocol
+    return replace(
+        protocol,
+        num_epochs=options.get("epochs", protocol.num_epochs),
+        batch_size=options.get("batch_size", protocol.batch_size),
+        engine=options.get("engine", protocol.engine),
+        precision=options.get("precision", protocol.precision),
+        max_length=options.get("max_length", protocol.max_length),
+        prefix_mode=options.get("prefix_mode", protocol.prefix_mode),
+    )
+
+
+def _learning_rates(base: Preset, options: ParsedOptions, *, is_own: bool) -> PerSpec:
+    """Return AdamW's rate per configuration.
+
+    Args:
+        base: The preset.
+        options: The options that were set.
+        is_own: Whether model and data are the preset's, for which its rates were chosen; others get the protocol's.
+    """
+    usual = base.learning_rates if is_own else PerSpec(default=base.protocol.learning_rate)
+    rates = options.get("lr", usual)
+    return rates if rates.default is not None else replace(rates, default=usual.default)
+
+
+def _named_specs(options: ParsedOptions) -> tuple[tuple[str, str], ...]:
+    """Return (option, configuration) pairs of all options with a value per configuration."""
+    names = [name for name in ("max_drop", "lr", *CostLimits.names()) if name in options]
+    return tuple((options.origins[name], spec) for name in names for spec, _ in options.get(name, PerSpec()).by_spec)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from freezebench.config.session_settings import SessionSettings
     from freezebench.config.settings import Settings
     from freezebench.report.tables import Summary
 
@@ -45,20 +46,24 @@ def prepare_folder(folder: Path, option: str = "--freeze-report") -> None:
         ) from error
 
 
-def write_report(folder: Path, experiments: Sequence[tuple[Settings, Summary]]) -> list[Path]:
+def write_report(
+    folder: Path, experiments: Sequence[tuple[Settings, Summary]], session_settings: SessionSettings
+) -> list[Path]:
     """Write ``report.md``, ``report.csv`` and ``report.json`` and return their paths; old ones are replaced whole.
 
     Args:
         folder: An existing folder.
         experiments: What was asked for and what came out, per experiment.
+        session_settings: The options that all experiments share; ``report.json`` repeats them in each.
 
     Raises:
         OSError: If a file cannot be written; the old one is then still whole.
     """
+    content = _json(experiments, session_settings)
     contents = {
         "report.md": _markdown(experiments),
         "report.csv": _csv(experiments),
-        "report.json": json.dumps(_json(experiments), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        "report.json": json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
     }
     for name, text in contents.items():
         write_whole(folder / name, text)
@@ -93,13 +98,13 @@ def _csv(experiments: Sequence[tuple[Settings, Summary]]) -> str:
     return buffer.getvalue()
 
 
-def _json(experiments: Sequence[tuple[Settings, Summary]]) -> dict[str, Any]:
+def _json(experiments: Sequence[tuple[Settings, Summary]], session_settings: SessionSettings) -> dict[str, Any]:
     """Return everything: settings, rows, verdicts, and every run's record."""
     return {
         "schema": REPORT_SCHEMA,
         "experiments": [
             {
-                "settings": plain(settings),
+                "settings": plain(settings) | plain(session_settings),
                 "title": summary.title,
                 "lines": list(summary.lines),
                 "configurations": [

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from freezebench.config.options import OPTIONS
-from freezebench.config.settings import Settings, Source, check_names, resolve
+from freezebench.config.session_settings import SessionSettings, resolve_session
+from freezebench.config.settings import Settings, check_names, resolve
+from freezebench.config.sources import Source
 from freezebench.data.load import load_data
 from freezebench.errors import SettingsError
 from freezebench.specs.grid import PerSpec
@@ -19,14 +21,20 @@ from freezebench.specs.run import DataSpec, Protocol
 
 def _resolve(flags: dict[str, Any] | None = None, marker: Any = None, ini: Any = None) -> Settings:
     sources = [
-        Source(place="{flag}", values=flags or {}),
-        Source(place="freeze marker of test_x, {name}", values=marker or {}),
-        Source(place="ini key {ini}", values=ini or {}),
+        Source(label="{flag}", values=flags or {}),
+        Source(label="freeze marker of test_x, {name}", values=marker or {}),
+        Source(label="ini key {ini}", values=ini or {}),
     ]
     return resolve(sources, lambda: ("embedded", "the default in this test"))
 
 
-# name: (text, where the value lands in the settings, what it is)
+def _resolve_session(flags: dict[str, Any] | None = None, ini: Any = None) -> SessionSettings:
+    return resolve_session(
+        [Source(label="{flag}", values=flags or {}), Source(label="ini key {ini}", values=ini or {})]
+    )
+
+
+# Option: (text, attribute of the settings, value), for options that a marker may set.
 CASES: dict[str, tuple[str, str, Any]] = {
     "grid": ("emb+L0,none", "grid", "emb+L0,none"),
     "preset": ("notebook", "preset", "notebook"),
@@ -43,9 +51,6 @@ CASES: dict[str, tuple[str, str, Any]] = {
     "max_length": ("32", "protocol.max_length", 32),
     "engine": ("trainer", "protocol.engine", "trainer"),
     "prefix_mode": ("train", "protocol.prefix_mode", "train"),
-    "prefix_cache": ("kept", "prefix_cache", "kept"),
-    "prefix_cache_size": ("3GiB", "prefix_cache_bytes", 3 * 2**30),
-    "cache_memory": ("64MiB", "cache_bytes", 64 * 2**20),
     "device": ("cuda:1", "device", "cuda:1"),
     "precision": ("bf16", "protocol.precision", "bf16"),
     "margin": ("1.5", "margin_pp", 1.5),
@@ -58,6 +63,13 @@ CASES: dict[str, tuple[str, str, Any]] = {
     "max_energy": ("1.05", "costs.max_energy", PerSpec(default=1.05)),
     "max_memory": ("1.01", "costs.max_memory", PerSpec(default=1.01)),
     "inconclusive": ("fail", "inconclusive", "fail"),
+}
+
+# The same for options of the whole session.
+SESSION_CASES: dict[str, tuple[str, str, Any]] = {
+    "prefix_cache": ("kept", "prefix_cache", "kept"),
+    "prefix_cache_size": ("3GiB", "prefix_cache_bytes", 3 * 2**30),
+    "cache_memory": ("64MiB", "cache_bytes", 64 * 2**20),
     "plan": ("yes", "plan", True),
     "report": ("out", "report", "out"),
     "store": ("runs", "store", "runs"),
@@ -67,7 +79,7 @@ CASES: dict[str, tuple[str, str, Any]] = {
 }
 
 
-def _get(settings: Settings, path: str) -> Any:
+def _get(settings: Settings | SessionSettings, path: str) -> Any:
     value: Any = settings
     for name in path.split("."):
         value = getattr(value, name)
@@ -114,7 +126,8 @@ def test_the_list_of_options_is_golden() -> None:
         "--freeze-isolate",
         "--freeze-timeout",
     ]
-    assert set(CASES) == {option.name for option in OPTIONS}
+    assert set(CASES) == {option.name for option in OPTIONS if not option.session_wide}
+    assert set(SESSION_CASES) == {option.name for option in OPTIONS if option.session_wide}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -125,6 +138,26 @@ def test_every_option_by_flag_ini_and_marker(name: str) -> None:
     assert _get(_resolve(ini={name: text}), path) == value
     assert _get(_resolve(marker={name: text}), path) == value
     assert _get(_resolve(), path) != value
+
+
+@pytest.mark.parametrize("name", SESSION_CASES)
+def test_every_session_wide_option_by_flag_and_ini(name: str) -> None:
+    """A flag beats the ini key, the value differs from the default, and no marker can set it."""
+    text, path, value = SESSION_CASES[name]
+    other = {"prefix_cache_size": "1GiB", "cache_memory": "1GiB", "plan": "no", "resume": "yes", "isolate": "worker"}
+    another = {**other, "timeout": "1h"}.get(name, "9")
+    assert _get(_resolve_session(flags={name: text}, ini={name: another}), path) == value
+    assert _get(_resolve_session(ini={name: text}), path) == value
+    assert _get(_resolve_session(), path) != value
+    with pytest.raises(SettingsError, match=f"there is no argument '{name}'"):
+        check_names({name: text}, "freeze marker of test_x")
+
+
+def test_finished_runs_are_not_reused_where_a_saved_run_is_compared_unless_requested() -> None:
+    """Reused times would be those of an earlier session."""
+    assert resolve_session([]).resume
+    assert not resolve_session([], has_reference=True).resume
+    assert resolve_session([Source(label="{flag}", values={"resume": "yes"})], has_reference=True).resume
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name != "preset"])
@@ -138,12 +171,6 @@ def test_flag_beats_marker_beats_ini(name: str) -> None:
         "precision": "float32",
         "inconclusive": "pass",
         "pool_seeds": "no",
-        "plan": "no",
-        "resume": "yes",
-        "isolate": "none",
-        "timeout": "1h",
-        "cache_memory": "1GiB",
-        "prefix_cache_size": "1GiB",
         "prefix_mode": "eval",
     }
     another = other.get(name, "9")
@@ -207,15 +234,16 @@ BAD = [
 @pytest.mark.parametrize(("name", "text", "part"), BAD)
 def test_bad_values_name_option_value_and_remedy(name: str, text: str, part: str) -> None:
     """The message begins with the flag and value that were given."""
+    parse = _resolve_session if name in SESSION_CASES else _resolve
     with pytest.raises(SettingsError, match=part) as caught:
-        _resolve(flags={name: text})
+        parse(flags={name: text})
     flag = "--freeze-" + name.replace("_", "-")
     assert str(caught.value).startswith(f"{flag}={text}: ")
 
 
 def test_every_option_has_a_bad_value_tested() -> None:
     """No option is without a check."""
-    assert {name for name, _, _ in BAD} == set(CASES)
+    assert {name for name, _, _ in BAD} == set(CASES) | set(SESSION_CASES)
 
 
 def test_marker_values_may_be_python_values() -> None:
@@ -270,7 +298,8 @@ def test_the_notebook_preset_resolves_to_the_notebooks_protocol() -> None:
         engine="standard", precision="float32", num_epochs=10, batch_size=32, learning_rate=5e-5, evaluate_before=True
     )
     assert (spec.protocol.weight_decay, spec.protocol.max_grad_norm, spec.protocol.dropout) == (0.0, 1.0, True)
-    folder = Path(os.environ.get("FREEZEBENCH_SST2", Path(__file__).parents[2] / "shared" / "data" / "sst2"))
+    # The data stand in a folder next to the checkout.
+    folder = Path(os.environ.get("FREEZEBENCH_SST2", Path(__file__).parents[3] / "shared" / "data" / "sst2"))
     if not folder.is_dir():
         pytest.skip(f"the real SST-2 is not at {folder}")
     # Another place for the same data keeps the preset's split.

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import made_up
-from freezebench.config.settings import Settings, Source, resolve
+from freezebench.config.settings import Settings, resolve
+from freezebench.config.sources import Source
 from freezebench.errors import ModelError, SettingsError
 from freezebench.models import availability as assets
 from freezebench.planning.schedule import Executor
@@ -23,7 +24,7 @@ from freezebench.specs.run import RunSpec
 
 def _settings(**flags: str) -> Settings:
     values = {"model": "tiny", "data": "made-up", **flags}
-    return resolve([Source(place="{flag}", values=values)], lambda: ("embedded", "x"))
+    return resolve([Source(label="{flag}", values=values)], lambda: ("embedded", "x"))
 
 
 def _executor(*, broken: str = "") -> tuple[Executor, list[str]]:

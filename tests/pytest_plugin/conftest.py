@@ -9,7 +9,7 @@ from pathlib import Path
 import datasets  # noqa: F401 - pytester forgets what its sessions import, and this one cannot be imported twice
 import pytest
 
-from freezebench import session
+from freezebench.config import session_settings
 
 FAULTS = Path(__file__).resolve().parent.parent / "faults"
 
@@ -49,7 +49,7 @@ def project(
     # is no store unless a test names one.
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly -p no:cacheprovider")
     # Sessions in this process train in it: importing torch again takes seconds. Others have a worker as people do.
-    monkeypatch.setattr(session, "DEFAULT_ISOLATION", "none")
+    monkeypatch.setattr(session_settings, "DEFAULT_ISOLATION", "none")
 
     def make(marker: str = "") -> pytest.Pytester:
         own = f"model={str(tiny_model)!r}, data={str(tiny_data)!r}, {LEARNS}"

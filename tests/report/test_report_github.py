@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import made_up
-from freezebench.config.settings import Source, resolve
+from freezebench.config.settings import resolve
+from freezebench.config.sources import Source
 from freezebench.report.github import (
     Annotation,
     annotation,
@@ -32,7 +33,7 @@ HOSTILE = "<img src=x onerror=alert(1)>\n# big | `tick` [link](http://x) ::error
 def summary(*, model: str = "tiny") -> Summary:
     """Return the summary of a baseline and one candidate."""
     settings = resolve(
-        [Source(place="{flag}", values={"model": model, "data": "made-up"})], lambda: ("embedded", "a reason")
+        [Source(label="{flag}", values={"model": model, "data": "made-up"})], lambda: ("embedded", "a reason")
     )
     baseline = made_up.seeds("none")
     pairs = (("none", baseline), ("emb", made_up.seeds("emb")))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from freezebench.config.settings import Settings, Source, resolve
+from freezebench.config.settings import Settings, resolve
+from freezebench.config.sources import Source
 from freezebench.errors import SettingsError
 from freezebench.report.plan import first_runs, plan_lines, refuse_undecidable, resolution_line
 
 
 def _settings(**flags: str) -> Settings:
     values = {"model": "tiny", "data": "made-up", **flags}
-    return resolve([Source(place="{flag}", values=values)], lambda: ("embedded", "x"))
+    return resolve([Source(label="{flag}", values=values)], lambda: ("embedded", "x"))
 
 
 def test_the_plan_names_the_looks() -> None:

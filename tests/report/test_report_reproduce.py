@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from freezebench.config.options import OPTIONS
-from freezebench.config.settings import Settings, Source, resolve
+from freezebench.config.settings import Settings, resolve
+from freezebench.config.sources import Source
 from freezebench.records.files import plain
 from freezebench.report.reproduce import command, unlike
 from studies import settings
@@ -25,7 +26,7 @@ def _again(text: str) -> Settings:
     for flag in flags:
         name, equals, value = flag.partition("=")
         values[names[name].name] = value if equals else True
-    return resolve([Source(place="{flag}", values=values)], lambda: ("embedded", ""))
+    return resolve([Source(label="{flag}", values=values)], lambda: ("embedded", ""))
 
 
 def _aside(asked: Settings) -> Settings:
@@ -54,7 +55,7 @@ def test_the_command_asks_for_the_same_experiment(flags: dict[str, Any]) -> None
 
 def test_the_preset_alone_is_a_short_command() -> None:
     """Defaults are left out, but for the configurations and seeds that ran."""
-    asked = plain(resolve([Source(place="{flag}", values={"preset": "embedded"})], lambda: ("", "")))
+    asked = plain(resolve([Source(label="{flag}", values={"preset": "embedded"})], lambda: ("", "")))
     assert command(asked) == "pytest benchmarks --freeze-preset=embedded --freeze-grid=all --freeze-num-seeds=3"
     assert unlike(asked) == "Everything that was asked for is the preset's."
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import made_up
-from freezebench.config.settings import Settings, Source, resolve
+from freezebench.config.settings import Settings, resolve
+from freezebench.config.sources import Source
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
 from freezebench.report.columns import aligned
@@ -30,7 +31,7 @@ FIGURES = {
 
 def _settings(**flags: str) -> Settings:
     values = {"model": "tiny", "data": "made-up", **flags}
-    return resolve([Source(place="{flag}", values=values)], lambda: ("embedded", "x"))
+    return resolve([Source(label="{flag}", values=values)], lambda: ("embedded", "x"))
 
 
 def _result(freeze: str, *, on_gpu: bool, limit: float | None) -> ConfigurationResult:

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from freezebench.config.session_settings import SessionSettings
 from freezebench.errors import RecordError
+from freezebench.records.files import plain
 from freezebench.report.files import write_report
 from freezebench.report.study import Study, read_studies
 from freezebench.report.tables import summarize
@@ -19,7 +21,7 @@ from studies import results, settings
 def _report(folder: Path) -> dict[str, Any]:
     """Write a report and return its content."""
     asked = settings()
-    write_report(folder, [(asked, summarize(results(), asked))])
+    write_report(folder, [(asked, summarize(results(), asked))], SessionSettings())
     content: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     return content
 
@@ -34,7 +36,7 @@ def test_a_report_gives_back_what_was_written(tmp_path: Path) -> None:
         assert back.rows == there.rows
         assert back.results == there.results
         assert back.summary.lines == there.summary.lines
-        assert back.settings == json.loads(json.dumps(there.settings))
+        assert back.settings == json.loads(json.dumps(there.settings)) | plain(SessionSettings())
         assert back.deepest == there.deepest
         assert back.source == str(path)
 

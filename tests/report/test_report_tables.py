@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 import made_up
-from freezebench.config.settings import Settings, Source, resolve
+from freezebench.config.session_settings import SessionSettings
+from freezebench.config.settings import Settings, resolve
+from freezebench.config.sources import Source
 from freezebench.errors import SettingsError
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
@@ -23,7 +25,7 @@ from freezebench.verdicts.judge import ConfigurationResult, judge
 
 def _settings(**flags: str) -> Settings:
     return resolve(
-        [Source(place="{flag}", values={"model": "tiny", "data": "made-up", **flags})], lambda: ("embedded", "x")
+        [Source(label="{flag}", values={"model": "tiny", "data": "made-up", **flags})], lambda: ("embedded", "x")
     )
 
 
@@ -135,7 +137,7 @@ def test_broken_runs_say_so_first() -> None:
 
 def test_the_report_is_markdown_csv_and_json(tmp_path: Path) -> None:
     """Everything per run is in the JSON; CSV has full precision and empty cells for what was not measured."""
-    paths = write_report(tmp_path, [(_settings(), _summary())])
+    paths = write_report(tmp_path, [(_settings(), _summary())], SessionSettings())
     assert [path.name for path in paths] == ["report.md", "report.csv", "report.json"]
     rows = list(csv.DictReader((tmp_path / "report.csv").read_text(encoding="utf-8").splitlines()))
     assert [line["freeze"] for line in rows] == ["none", "emb", "emb+L0"]
@@ -151,7 +153,7 @@ def test_the_report_is_markdown_csv_and_json(tmp_path: Path) -> None:
 def test_hostile_names_stay_text_in_markdown(tmp_path: Path) -> None:
     """A model name with markup is shown, not rendered."""
     settings = _settings(model="<script>alert(1)</script>")
-    write_report(tmp_path, [(settings, summarize([_result("none", 0.9)], settings))])
+    write_report(tmp_path, [(settings, summarize([_result("none", 0.9)], settings))], SessionSettings())
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "<script>" not in text
     assert "&lt;script&gt;" in text

@@ -1,0 +1,73 @@
+"""Session settings: the options that hold for a whole session, resolved once from flags and ini keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freezebench.config.sources import Source, parse_sources
+from freezebench.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.specs.names import Isolation
+
+DEFAULT_ISOLATION: Isolation = "worker"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionSettings:
+    """Settings that all tests of a session share; no marker can change them.
+
+    Attributes:
+        cache_bytes: How much memory cached prefixes may take; ``None``: the cache's default.
+        prefix_cache: Folder that keeps cached prefixes after the session; ``None``: they end with it.
+        prefix_cache_bytes: How large that folder may become; ``None``: its default.
+        plan: Whether the plan is shown and nothing runs.
+        report: Folder of the report; ``None``: no report.
+        store: Folder of finished runs; ``None``: the default folder.
+        resume: Whether finished runs of earlier sessions are reused.
+        isolate: Where runs train.
+        timeout_s: How long one run may take, in seconds; ``None``: the default limit.
+    """
+
+    cache_bytes: int | None = None
+    prefix_cache: str | None = None
+    prefix_cache_bytes: int | None = None
+    plan: bool = False
+    report: str | None = None
+    store: str | None = None
+    resume: bool = True
+    isolate: Isolation = DEFAULT_ISOLATION
+    timeout_s: float | None = None
+
+
+def resolve_session(sources: Sequence[Source], *, has_reference: bool = False) -> SessionSettings:
+    """Return the settings of a session; the first source that sets an option wins.
+
+    Args:
+        sources: Flags and ini keys, in this order.
+        has_reference: Whether results are going to be compared with a saved run.
+
+    Raises:
+        SettingsError: If a value cannot be parsed, or two options contradict each other.
+    """
+    options = parse_sources(sources, session_wide=True)
+    if options.get("isolate", "") == "none" and "timeout" in options:
+        raise SettingsError(
+            "--freeze-timeout ends the process that trains, and with --freeze-isolate=none that is pytest's own. "
+            "Leave one of them out."
+        )
+    return SessionSettings(
+        cache_bytes=options.get("cache_memory", None),
+        prefix_cache=options.get("prefix_cache", None),
+        prefix_cache_bytes=options.get("prefix_cache_size", None),
+        plan=options.get("plan", default=False),
+        report=options.get("report", None),
+        store=options.get("store", None),
+        # With a reference, reused times would be those of an earlier session, not of the code under test.
+        resume=options.get("resume", not has_reference),
+        isolate=options.get("isolate", DEFAULT_ISOLATION),
+        timeout_s=options.get("timeout", None),
+    )

@@ -1,0 +1,82 @@
+"""Sources of options: the command line, a test's marker and the ini file, in the order in which they count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from freezebench.config.options import BY_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One source of options.
+
+    Attributes:
+        label: Name of an option in error messages; ``{flag}``, ``{ini}`` and ``{name}`` are filled in.
+        values: Raw values by option name.
+    """
+
+    label: str
+    values: Mapping[str, object]
+
+    def name_of(self, option: str) -> str:
+        """Return the name that error messages use for an option of this source."""
+        return self.label.format(flag=BY_NAME[option].flag, ini=BY_NAME[option].ini, name=option)
+
+    def check(self) -> None:
+        """Make sure that every value can be parsed, including those that another source overrides.
+
+        Raises:
+            SettingsError: If one cannot be parsed.
+        """
+        for name, value in self.values.items():
+            BY_NAME[name].parse(value, self.name_of(name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParsedOptions:
+    """Values of the options that were set.
+
+    Attributes:
+        values: Parsed values by option name.
+        origins: Where each value comes from, as error messages say it.
+    """
+
+    values: Mapping[str, object]
+    origins: Mapping[str, str]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.values
+
+    def get(self, name: str, default: T) -> T:
+        """Return an option's value, or the default if the option was not set."""
+        # The options table pairs each option with its parser, so the value has the type of the setting.
+        return cast("T", self.values.get(name, default))
+
+
+def parse_sources(sources: Sequence[Source], *, session_wide: bool) -> ParsedOptions:
+    """Return the parsed options of several sources; the first source that sets an option wins.
+
+    Args:
+        sources: The sources, the strongest first.
+        session_wide: Whether to parse the options of the whole session or those of a single test.
+
+    Raises:
+        SettingsError: If a value cannot be parsed.
+    """
+    values: dict[str, object] = {}
+    origins: dict[str, str] = {}
+    for source in sources:
+        for name, raw in source.values.items():
+            option = BY_NAME.get(name)  # None for num_layers, a marker's argument that is no option
+            if option is None or option.session_wide is not session_wide or name in values or raw is None:
+                continue
+            origins[name] = source.name_of(name)
+            values[name] = option.parse(raw, origins[name])
+    return ParsedOptions(values=values, origins=origins)
