@@ -6,11 +6,6 @@ from typing import Any
 
 import torch
 
-from freezebench.models.layers import find_layers
-from freezebench.training.cpu.block_form import observed_blocks
-from freezebench.training.cpu.blocks import Blocks
-from freezebench.training.cpu.operations import MaskPool
-
 _COMMON = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
 _SIZES: dict[str, dict[str, Any]] = {
     "distilbert": {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 24},
@@ -37,9 +32,3 @@ def batch() -> dict[str, torch.Tensor]:
     for sentence, length in enumerate((9, 3, 5, 2)):
         ids[sentence, length:], mask[sentence, length:] = 0, 0
     return {"input_ids": ids, "attention_mask": mask}
-
-
-def blocks_of(model: Any) -> Blocks:
-    """Return the layers of a classifier that are known to run as one operation each."""
-    layers = list(model.get_submodule(find_layers(model).stack).children())
-    return Blocks(observed_blocks(model, layers, batch()), MaskPool(0))

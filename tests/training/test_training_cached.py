@@ -23,7 +23,6 @@ from freezebench.training.batches.batching import Encoded, encode
 from freezebench.training.batches.loader import nearest_to_mean
 from freezebench.training.batches.packed import BucketedBatches, FlatSplit
 from freezebench.training.cpu import embedding_rows as rows_module
-from freezebench.training.cpu.block import Block
 from freezebench.training.engines import cached as assembly
 from freezebench.training.engines import loop
 from freezebench.training.engines.cached import make_feed
@@ -410,17 +409,11 @@ def test_frozen_layers_do_not_run_in_training(
 ) -> None:
     """The point of it: what trains is computed in every step, a frozen layer never."""
     computed: list[int] = []
-    apply: Any = Block.apply
 
     def counted(job: Job, emit: Any) -> TrainingResult:
-        model: Any = job.model
-        weights = [layer.attention.q_lin.weight for layer in model.distilbert.transformer.layer]
-
-        def count(*args: Any) -> Any:
-            computed.extend(number for number, weight in enumerate(weights) if any(one is weight for one in args))
-            return apply(*args)
-
-        monkeypatch.setattr(Block, "apply", count)
+        layers: Any = job.model.get_submodule("distilbert.transformer.layer")
+        for number, layer in enumerate(layers):
+            layer.attention.q_lin.register_forward_hook(lambda *_, number=number: computed.append(number))
         return loop.train(job, emit)
 
     monkeypatch.setitem(experiment._ENGINES, "cached", counted)
@@ -540,7 +533,7 @@ def test_quick_ways_are_compared_once_a_session(
 ) -> None:
     """Other seeds have the same layers; another freeze spec, another model or another session is compared anew."""
     asked: list[str] = []
-    for name in ("rows_agree", "first_agrees", "blocks_agree"):
+    for name in ("rows_agree", "first_agrees"):
         own: Callable[..., bool] = getattr(assembly, name)
 
         def ask(*args: Any, name: str = name, own: Callable[..., bool] = own) -> bool:
@@ -558,19 +551,19 @@ def test_quick_ways_are_compared_once_a_session(
             assert run(_spec(model, tiny_data, freeze=freeze, seed=seed), data_cache=data_cache).is_valid
         return list(asked)
 
-    assert compared(tiny_model, "none", data_cache) == ["rows_agree", "first_agrees", "blocks_agree"]
+    assert compared(tiny_model, "none", data_cache) == ["rows_agree", "first_agrees"]
     assert compared(tiny_model, "none", data_cache) == []
-    assert compared(tiny_model, "emb", data_cache) == ["first_agrees", "blocks_agree"]
-    assert compared(other, "none", data_cache) == ["rows_agree", "first_agrees", "blocks_agree"]
-    assert compared(tiny_model, "none", DataCache()) == ["rows_agree", "first_agrees", "blocks_agree"]
+    assert compared(tiny_model, "emb", data_cache) == ["first_agrees"]
+    assert compared(other, "none", data_cache) == ["rows_agree", "first_agrees"]
+    assert compared(tiny_model, "none", DataCache()) == ["rows_agree", "first_agrees"]
 
 
 def test_a_quick_way_that_disagrees_is_not_taken_by_other_seeds(
     tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The answer that is remembered may be no: the layers run by their own code in every run."""
-    monkeypatch.setattr(assembly, "blocks_agree", lambda *_: False)
-    monkeypatch.setattr(Block, "apply", None)
+    """A check that failed is remembered: the last layer runs by its own code in every run."""
+    monkeypatch.setattr(assembly, "first_agrees", lambda *_: False)
+    monkeypatch.setattr(assembly.FirstTokens, "__enter__", None)
     data_cache = DataCache()
     assert all(
         run(_spec(tiny_model, tiny_data, freeze="emb", seed=seed), data_cache=data_cache).is_valid for seed in (1, 2)

@@ -1,4 +1,4 @@
-"""Recorded steps: the same training as steps that run as they come, on the CPU's tape, which stands in for CUDA's."""
+"""Captured steps train like eager ones; a fake capture on the CPU replaces CUDA graphs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from fake_graph import FakeCapture
 from freezebench.data.load import Split
 from freezebench.specs.run import Protocol
 from freezebench.training.batches.batching import encode
 from freezebench.training.batches.loader import FeedLoader
 from freezebench.training.batches.packed import FlatSplit
 from freezebench.training.capture import steps as graphs
-from freezebench.training.capture.replay import CpuTape
 from freezebench.training.capture.steps import NotRecordableError, RecordedStep
 from freezebench.training.engines.job import Job
 from freezebench.training.engines.step import Step
@@ -26,24 +26,6 @@ from freezebench.training.prefix.feed import Feed
 from tiny import sentences
 
 EPOCHS = 4
-
-
-class Tape(CpuTape):
-    """Counts what is recorded and played."""
-
-    def __init__(self) -> None:
-        self.num_recorded = self.num_played = 0
-
-    def record(self, phase: Callable[[], object]) -> Callable[[], None]:
-        """Record a phase."""
-        self.num_recorded += 1
-        play = super().record(phase)
-
-        def counted() -> None:
-            self.num_played += 1
-            play()
-
-        return counted
 
 
 def _job(folder: Path, num: int = 60, **protocol: Any) -> Job:
@@ -84,9 +66,9 @@ def _train(step: Any, job: Job) -> list[float]:
     return losses
 
 
-def _recorded(job: Job) -> tuple[RecordedStep, Tape, Step]:
+def _recorded(job: Job) -> tuple[RecordedStep, FakeCapture, Step]:
     step = Step(job)
-    tape = Tape()
+    tape = FakeCapture()
     return RecordedStep(step, tape), tape, step
 
 
@@ -156,7 +138,7 @@ def test_a_recording_that_plays_something_else_is_refused(tiny_model: Path) -> N
     job = _job(tiny_model)
     step = Step(job)
 
-    class Deaf(Tape):
+    class Deaf(FakeCapture):
         def record(self, phase: Callable[[], object]) -> Callable[[], None]:
             super().record(phase)
             return lambda: None  # what was recorded stays as it was, whatever the inputs
@@ -170,7 +152,7 @@ def test_what_recording_raises_is_told(tiny_model: Path) -> None:
     job = _job(tiny_model)
     step = Step(job)
 
-    class Broken(Tape):
+    class Broken(FakeCapture):
         def record(self, _: Callable[[], object]) -> Callable[[], None]:
             try:
                 raise RuntimeError("the model waits for the device\nin its mask")
@@ -228,8 +210,8 @@ def test_few_steps_are_not_worth_a_recording(tiny_model: Path) -> None:
     assert tape.num_recorded in (0, 2 + 3)
 
 
-def test_on_a_processor_layers_that_learn_run_as_they_come(tiny_model: Path) -> None:
-    """Only what is left of a step behind all layers is recorded on a CPU."""
+def test_steps_on_a_cpu_are_not_captured(tiny_model: Path) -> None:
+    """Steps are captured on a GPU only."""
     job = _job(tiny_model)
     step = Step(job)
     with graphs.quickest(step, job.batches(), None) as quick:  # type: ignore[arg-type]

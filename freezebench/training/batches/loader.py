@@ -5,17 +5,14 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    import torch
 
     from freezebench.training.batches.batching import Batch
     from freezebench.training.batches.packed import BucketedBatches
     from freezebench.training.prefix.feed import Feed
-
-# Putting a batch of single vectors together is a fifth of a step by itself; many at once take hardly longer than one.
-_AT_ONCE = 64
 
 
 class BatchShape(NamedTuple):
@@ -69,19 +66,7 @@ class FeedLoader:
         return self._feed.batch("train", indices)
 
     def __iter__(self) -> Iterator[Batch]:
-        order = self._order.epoch(self._epoch)
-        # Batches of many widths put together at once would all be padded to the widest.
-        at_once = _AT_ONCE if self.first_only else 1
-        for start in range(0, len(order), at_once):
-            yield from self._batches(order[start : start + at_once])
-
-    def _batches(self, order: Sequence[torch.Tensor]) -> Iterator[Batch]:
-        """Yield batches of one width, put together at once and parted."""
-        together = self.batch(torch.cat([*order]))
-        sizes = [len(indices) for indices in order]
-        parts = [torch.split(tensor, sizes) for tensor in together.values()]
-        for tensors in zip(*parts, strict=True):
-            yield dict(zip(together, tensors, strict=True))
+        return map(self.batch, self._order.epoch(self._epoch))
 
 
 def nearest_to_mean(sizes: Sequence[int]) -> int:

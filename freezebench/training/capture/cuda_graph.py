@@ -36,14 +36,8 @@ def _side_stream(device: torch.device) -> torch.cuda.Stream:
 
 
 @contextmanager
-def own_stream(device: torch.device) -> Iterator[torch.cuda.Stream | None]:
-    """Run a block's work on a stream of its own, as recording asks for, in order with what comes before and after.
-
-    Yields ``None`` where the device has no streams.
-    """
-    if device.type != "cuda":
-        yield None
-        return
+def own_stream(device: torch.device) -> Iterator[torch.cuda.Stream]:
+    """Run a block's work on a CUDA stream of its own, as capture requires, in order with the work before and after."""
     outer, stream = torch.cuda.current_stream(device), _side_stream(device)
     stream.wait_stream(outer)
     try:

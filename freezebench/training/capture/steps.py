@@ -1,8 +1,8 @@
-"""Recorded steps: the phases of a step are recorded once per shape of batch, then each is launched as a whole.
+"""Captured steps: the phases of a step are captured once per shape of batch, then each is launched as a whole.
 
-A GPU runs the kernels of a small encoder faster than a processor can launch them one by one, and a processor those of
-a head faster than Python can. What is recorded is checked first: it must compute what the model computes. Where it
-cannot be recorded, steps run as they come, and it is said why.
+A GPU runs the kernels of a small encoder faster than a processor can launch them one by one. A captured step is checked
+first: it must compute what the model computes. Where a step cannot be captured, steps run eagerly and a warning gives
+the reason.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import torch
 
 from freezebench.training.batches.loader import FeedLoader
 from freezebench.training.capture.cuda_graph import CudaTape, own_stream
-from freezebench.training.capture.replay import CpuTape, undrawn
 from freezebench.training.device import isolated_random_state, number_on, staged, synchronize
 from freezebench.training.prefix.splice import in_train_mode
 from freezebench.training.prefix.verify import SCORES
@@ -47,13 +46,12 @@ def quickest(step: Step, batches: EpochLoader | FeedLoader, progress: Progress) 
     What recording takes counts as warm-up.
     """
     device = step.job.device
-    # Layers that learn on a CPU take longer than launching them, and cast their weights where Python sees a change.
-    if not isinstance(batches, FeedLoader) or (device.type == "cpu" and not batches.first_only):
+    if not isinstance(batches, FeedLoader) or device.type != "cuda":
         yield step
         return
     with own_stream(device) as stream:
         began = time.perf_counter()
-        recorded = RecordedStep(step, CpuTape() if stream is None else CudaTape(stream))
+        recorded = RecordedStep(step, CudaTape(stream))
         notes = []
         try:
             recorded.prepare(batches)
@@ -229,7 +227,7 @@ def _depends_on_inputs_alone(step: Step, batch: Batch) -> None:
         NotRecordableError: If it does.
     """
     model = step.job.model
-    with isolated_random_state(step.job.device), in_train_mode(model), torch.no_grad(), undrawn():
+    with isolated_random_state(step.job.device), in_train_mode(model), torch.no_grad():
         step.job.train_mode()
         random_before, before = _host_random_state(), _kept(model)
         step.load(batch)

@@ -15,7 +15,6 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from freezebench.training.capture.replay import drawn
 from freezebench.training.cpu.attention import Attention, PaddingBias
 from freezebench.training.device import INTEGERS_BY_SIZE
 
@@ -45,9 +44,6 @@ class MaskPool:
 
     def mask(self, shape: Sequence[int], p: float, dtype: torch.dtype) -> torch.Tensor:
         """Return a mask of 0 and 1 / (1 - p), so that a product with it keeps its mean; ``0 < p < 1``."""
-        return drawn(shape, dtype, lambda: self._cut(shape, p, dtype))
-
-    def _cut(self, shape: Sequence[int], p: float, dtype: torch.dtype) -> torch.Tensor:
         num = math.prod(shape)
         pool, left = self._pools.get((p, dtype), (torch.empty(0), 0))
         # A mask of long sentences has hundreds of millions of elements: some millions of places to start at are enough.

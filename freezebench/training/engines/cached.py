@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from freezebench.errors import ModelError
 from freezebench.models.layers import find_layers
-from freezebench.training.cpu.blocks import Blocks
 from freezebench.training.cpu.embedding_rows import used_rows
 from freezebench.training.cpu.operations import QuickOps
 from freezebench.training.prefix.checkpointing import NOTE, is_recomputed
 from freezebench.training.prefix.cls_only import FirstTokens
-from freezebench.training.prefix.equivalence import blocks_agree, first_agrees, forms_of, rows_agree
+from freezebench.training.prefix.equivalence import first_agrees, rows_agree
 from freezebench.training.prefix.feed import Feed
 from freezebench.training.prefix.frozen_part import FrozenPart
 from freezebench.training.prefix.spill import NoRoomError
@@ -90,10 +89,9 @@ def make_feed(
     if ops is not None and weight_decay == 0.0:
         rows = used_rows(model, [ids for split in splits.values() for ids in split.all_ids()])
         whole = whole.with_rows(rows if rows and once("rows", lambda: rows_agree(whole, rows)) else None)
-    if layers is not None and part is not None:
-        # A cached prefix of every layer leaves the last one out.
-        runs_last = not (is_cached and freeze.num_frozen_layers == len(layers.layers))
-        whole, part.blocks = _quickened(whole, layers, ops, once, runs_last=runs_last)
+    # A cached prefix of every layer leaves the last one out.
+    if layers is not None and not (is_cached and freeze.num_frozen_layers == len(layers.layers)):
+        whole = _with_cls_only(whole, layers, once)
     if freeze.is_none or prefix_mode == "train":
         feed = whole
     elif not freeze.is_prefix:
@@ -125,32 +123,12 @@ def _frozen_part(model: torch.nn.Module, layers: LayerMap, precision: Precision,
     return FrozenPart(model=model, stack=layers.stack, names=names, precision=precision, ops=ops)
 
 
-def _quickened(
-    whole: Feed, layers: LayerMap, ops: QuickOps | None, once: Once, *, runs_last: bool
-) -> tuple[Feed, Blocks | None]:
-    """Return a feed that computes the same in fewer operations, and the layers that run as one with all their tokens.
-
-    Args:
-        whole: The feed of the whole model.
-        layers: The model's layers.
-        ops: Quick operations; ``None``: those of PyTorch, and layers by their own code.
-        once: Asks whether they do compute the same.
-        runs_last: Whether the last layer runs in training.
-    """
-    modules = list(whole.model.get_submodule(layers.stack).children())
-    last = len(modules) - 1
-    shortened = FirstTokens(modules[last])
-    is_enough = runs_last and once("first tokens", lambda: first_agrees(whole, shortened, layers.head))
-    first = shortened if is_enough else None
-    if ops is not None:
-        blocks = Blocks(forms_of(whole, modules), ops.pool)
-        in_blocks = first is not None and last in blocks.forms
-        chosen = blocks.with_first_only(last) if in_blocks else blocks
-        quick = whole.with_first(None if in_blocks else first).with_blocks(chosen)
-        in_full = quick.with_rows(None)
-        if blocks.forms and once("blocks", lambda: blocks_agree(whole, in_full, modules, layers.head)):
-            return quick, blocks
-    return whole.with_first(first), None
+def _with_cls_only(whole: Feed, layers: LayerMap, once: Once) -> Feed:
+    """Return a feed whose last layer goes on with first tokens only, where that changes no score."""
+    last = list(whole.model.get_submodule(layers.stack).children())[-1]
+    first = FirstTokens(last)
+    suffices = once("first tokens", lambda: first_agrees(whole, first, layers.head))
+    return whole.with_first(first) if suffices else whole
 
 
 def _splittable(model: torch.nn.Module, layers: LayerMap | None) -> tuple[LayerMap | None, str]:

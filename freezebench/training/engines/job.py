@@ -16,7 +16,6 @@ from freezebench.records.events import StepRecord, TrainingPaused, TrainingStart
 from freezebench.records.run_record import EpochRecord, Evaluation
 from freezebench.tasks.classification import logits_of
 from freezebench.training.batches.batching import Encoded, EpochLoader, ShuffledBatches, to_device
-from freezebench.training.cpu.linear import counted_operations
 from freezebench.training.device import StepClock, autocast, synchronize
 
 if TYPE_CHECKING:
@@ -149,7 +148,7 @@ def warm_up(job: Job) -> tuple[float, int]:
     was_training = job.model.training
     job.model.eval()
     batch = to_device(job.batches().typical(), job.device)
-    with FlopCounterMode(display=False, custom_mapping=counted_operations()) as counter:
+    with FlopCounterMode(display=False) as counter:
         job.loss(batch)[0].backward()  # type: ignore[no-untyped-call]
     job.clear_gradients([parameter for parameter in job.model.parameters() if parameter.requires_grad])
     job.model.train(was_training)

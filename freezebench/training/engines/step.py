@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from freezebench.training.batches.batching import to_device
-from freezebench.training.cpu.narrow import NarrowAdamW
 from freezebench.training.device import number_on, total_norm
 
 if TYPE_CHECKING:
@@ -39,7 +38,6 @@ class Step:
             fused=True,
             capturable=job.device.type == "cuda",
         )
-        self._narrow = NarrowAdamW(self.optimizer)
         self._batch: Batch = {}
         self.logits = self._loss = torch.empty(0)
 
@@ -58,13 +56,9 @@ class Step:
 
     def update(self) -> None:
         """Clip the gradients, move the parameters, and forget the gradients."""
-        gradients = {one: one.grad for one in self.parameters if one.grad is not None}
-        _clip_within_step(self.optimizer, list(gradients.values()), self.job.protocol.max_grad_norm)
-        narrow = {one: gradient for one, gradient in gradients.items() if gradient.dtype is not one.dtype}
-        for parameter in narrow:
-            parameter.grad = None
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        _clip_within_step(self.optimizer, gradients, self.job.protocol.max_grad_norm)
         self.optimizer.step()
-        self._narrow.step(narrow)
         self.job.clear_gradients(self.parameters)
 
 

@@ -147,15 +147,11 @@ class PrefixCache:
         dtype = torch.bfloat16 if part.precision == "bf16" else torch.float32
         last = part.num_layers
         made = {depth: _Draft(dtype=dtype, first_only=depth == last and part.first_suffices()) for depth in depths}
-        blocks = part.blocks
-        if blocks is not None and last - 1 in blocks.forms and last in made and made[last].first_only:
-            blocks = blocks.with_first_only(last - 1)
         was_training = part.model.training
         part.model.eval()
         try:
             with (
                 observed(part.model, part.stack, depths, only=True) as seen,
-                blocks or nullcontext(),
                 self._room.given_back_on_failure(),
             ):
                 for name, split in splits.items():
@@ -211,8 +207,6 @@ class _Draft:
             NoRoomError: At the first batch, if there is no room for all splits.
         """
         taken, targets = rows.first if self.first_only else rows.every
-        if seen.shape[1] == 1:  # the layer went on with first tokens only
-            taken = torch.arange(len(seen))
         states = seen.flatten(0, 1).index_select(0, taken.to(seen.device)).to("cpu", self.dtype)
         if not self.hidden:
             for one, split in splits.items():

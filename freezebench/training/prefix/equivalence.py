@@ -7,22 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from freezebench.training.cpu.block_form import observed_blocks
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from freezebench.training.batches.batching import Batch
     from freezebench.training.batches.packed import FlatSplit
-    from freezebench.training.cpu.block_form import BlockForm
     from freezebench.training.cpu.embedding_rows import UsedRows
     from freezebench.training.prefix.cls_only import FirstTokens
     from freezebench.training.prefix.feed import Feed
 
 # For what depends on the form of a batch alone: the shortest sentence, the longest, and one between.
 _NUM_SHAPED = 3
-# The same sums in another order, gradients too.
-_SAME_PRODUCTS = 1e-4
 # The same sums in the same order but for how matrices are cut: a few units in the last place.
 _SAME_SUMS = 1e-5
 
@@ -53,37 +48,6 @@ def first_agrees(whole: Feed, first: FirstTokens, head: tuple[str, ...]) -> bool
         except (IndexError, RuntimeError, ValueError):
             return False  # the layer is of another build
     return got.shape == expected.shape and relative_error(got, expected) <= _SAME_SUMS
-
-
-def forms_of(whole: Feed, modules: Sequence[torch.nn.Module]) -> dict[int, BlockForm]:
-    """Return which of a model's layers are post-norm transformer layers, by number."""
-    inputs = shaped(whole)
-    with at_rest(whole.model):
-        return observed_blocks(whole.model, modules, inputs)
-
-
-def blocks_agree(whole: Feed, quick: Feed, modules: Sequence[torch.nn.Module], head: tuple[str, ...]) -> bool:
-    """Return whether a feed whose layers run as one operation each computes the whole model's scores and gradients."""
-    model = whole.model
-    learning = [one for module in modules for one in module.parameters() if one.requires_grad]
-    inputs = shaped(whole)
-    with at_rest(model), noisy(model, head):
-        expected = _scores_and_gradient(whole, inputs, learning)
-        try:
-            with quick:
-                got = _scores_and_gradient(quick, inputs, learning)
-        except (IndexError, RuntimeError, ValueError):
-            return False  # the layers are of another build
-    return all(relative_error(one, other) <= _SAME_PRODUCTS for one, other in zip(got, expected, strict=True))
-
-
-def _scores_and_gradient(
-    feed: Feed, inputs: Batch, learning: Sequence[torch.nn.Parameter]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the scores and, in one row, the gradient of some parameters, of a feed in its present state."""
-    logits = feed.logits(dict(inputs))
-    gradients = torch.autograd.grad(logits.square().sum(), learning) if learning else ()
-    return logits.detach(), torch.cat([torch.zeros(1), *(one.flatten() for one in gradients)])
 
 
 def relative_error(got: torch.Tensor, expected: torch.Tensor) -> float:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from freezebench.training.batches.batching import Batch
     from freezebench.training.batches.packed import FlatSplit
-    from freezebench.training.cpu.blocks import Blocks
     from freezebench.training.cpu.embedding_rows import UsedRows
     from freezebench.training.cpu.operations import QuickOps
     from freezebench.training.prefix.cache import Prefix
@@ -46,7 +45,6 @@ class Feed:
         ops: QuickOps | None = None,
         rows: UsedRows | None = None,
         first: FirstTokens | None = None,
-        blocks: Blocks | None = None,
         asks_gradient: bool = False,
         warnings: tuple[str, ...] = (),
     ) -> None:
@@ -59,22 +57,21 @@ class Feed:
             splice: Leaves the frozen layers out.
             ops: Quick operations; ``None``: PyTorch's own.
             rows: Rows of the word embedding that are in use; ``None``: the whole table is.
-            first: The last layer goes on with first tokens only; ``None``: with all, or ``blocks`` sees to it.
-            blocks: Layers that run as one operation each; ``None``: by their own code.
+            first: The last layer goes on with first tokens only; ``None``: with all.
             asks_gradient: Whether a gradient of the cached outputs is asked for, which nobody reads: without it, layers
                 under gradient checkpointing of the reentrant kind would learn nothing.
             warnings: What the person should know.
         """
         self.model, self.splits = model, splits
         self.prefix, self._splice = prefix, splice
-        self._ops, self._rows, self._first, self._blocks = ops, rows, first, blocks
+        self._ops, self._rows, self._first = ops, rows, first
         self._asks_gradient, self.warnings = asks_gradient, warnings
         device = next(model.parameters()).device
         self._multiple, self._rows_at_once = lengths_in(device), rows_at_once(device)
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        for context in (self._splice, self._rows, self._first, self._blocks):
+        for context in (self._splice, self._rows, self._first):
             if context is not None:
                 self._open.enter_context(context)
         if self._ops is not None:
@@ -95,8 +92,7 @@ class Feed:
 
     def with_prefix(self, prefix: Prefix, splice: Splice) -> Feed:
         """Return a feed that leaves a prefix out; its word embedding is frozen, so that all rows stay."""
-        blocks = None if self._blocks is None else self._blocks.behind(splice.depth)
-        return self._with(prefix=prefix, splice=splice, rows=None, blocks=blocks)
+        return self._with(prefix=prefix, splice=splice, rows=None)
 
     def with_rows(self, rows: UsedRows | None) -> Feed:
         """Return a feed of the whole model that keeps some rows of the word embedding only."""
@@ -105,10 +101,6 @@ class Feed:
     def with_first(self, first: FirstTokens | None) -> Feed:
         """Return a feed of the whole model whose last layer goes on with first tokens only."""
         return self._with(first=first)
-
-    def with_blocks(self, blocks: Blocks | None) -> Feed:
-        """Return a feed of the whole model some of whose layers run as one operation each."""
-        return self._with(blocks=blocks)
 
     def by_own_code(self) -> Feed:
         """Return a feed of the same batches whose model runs by its own code, whatever is left of it."""
@@ -123,7 +115,7 @@ class Feed:
 
     def _with(self, **changes: Any) -> Feed:
         """Return a feed of the same model, some of its parts replaced, without warnings."""
-        parts = {"ops": self._ops, "rows": self._rows, "first": self._first, "blocks": self._blocks}
+        parts = {"ops": self._ops, "rows": self._rows, "first": self._first}
         return Feed(self.model, self.splits, **{**parts, **changes})
 
     def batch(self, split: str, indices: torch.Tensor) -> Batch:
@@ -154,9 +146,7 @@ class Feed:
         with self._ops or nullcontext():
             if self._splice is None:
                 return logits_of(self.model(**batch))
-            hidden = batch.pop(_HIDDEN)
-            takes_any = self._blocks is not None and self._splice.depth in self._blocks.forms
-            hidden = hidden if takes_any else hidden.float()
+            hidden = batch.pop(_HIDDEN).float()
             if self._asks_gradient:
                 hidden = hidden.detach().requires_grad_()
             return logits_of(self._splice(hidden, **batch))

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from freezebench.specs.run import Precision
     from freezebench.training.batches.packed import FlatSplit
-    from freezebench.training.cpu.blocks import Blocks
     from freezebench.training.cpu.operations import QuickOps
 
 # Kept files of other forms are never read as this one.
@@ -35,7 +34,6 @@ class FrozenPart:
         names: Names of the parameters before or inside the stack, which the outputs depend on.
         precision: Number format of the forward pass.
         ops: Quick operations for the pass; ``None``: PyTorch's own.
-        blocks: Layers that run as one operation each; ``None``: by their own code.
         first_suffices: Tells whether behind the whole stack only the first token of a sentence is needed.
     """
 
@@ -44,7 +42,6 @@ class FrozenPart:
     names: frozenset[str]
     precision: Precision
     ops: QuickOps | None = None
-    blocks: Blocks | None = None
     first_suffices: Callable[[], bool] = field(default=lambda: False)
 
     @property
