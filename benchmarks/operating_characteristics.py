@@ -27,7 +27,7 @@ from scipy.stats import multivariate_normal, norm
 
 from freezebench.specs.looks import Looks
 from freezebench.verdicts.crossed import MeanSquares, mean_squares, standard_error, t_quantile
-from freezebench.verdicts.planning import resolvable_margin
+from freezebench.verdicts.power import resolvable_margin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

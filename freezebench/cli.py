@@ -101,11 +101,11 @@ def make_report(options: argparse.Namespace) -> int:
         FreezebenchError: If a file is bad or nothing can be written.
     """
     from freezebench.errors import RecordError, SettingsError
+    from freezebench.report.experiment import read_experiments
     from freezebench.report.files import prepare_folder
     from freezebench.report.publish import publish
-    from freezebench.report.study import read_studies
 
-    studies = [study for path in options.paths for study in read_studies(path)]
+    experiments = [experiment for path in options.paths for experiment in read_experiments(path)]
     folder = options.output
     if folder is None:
         if len(options.paths) > 1:
@@ -114,9 +114,9 @@ def make_report(options: argparse.Namespace) -> int:
     prepare_folder(folder, "--output")
     if len(options.paths) == 1:
         # Alone on its page, a report needs no name.
-        studies = [replace(study, source="") for study in studies]
+        experiments = [replace(experiment, source="") for experiment in experiments]
     try:
-        written = publish(folder, studies)
+        written = publish(folder, experiments)
     except OSError as error:
         raise SettingsError(f"the page could not be written to {folder} ({error.strerror or error}).") from error
     except (TypeError, ValueError, AttributeError, LookupError) as error:

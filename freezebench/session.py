@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from freezebench.config.settings import Settings
     from freezebench.executors.workshop import Workshop
     from freezebench.records.saved import SavedRun
-    from freezebench.report.tables import Summary
+    from freezebench.report.summary import Summary
     from freezebench.runs.data_cache import DataCache
     from freezebench.runs.reference import Reference
     from freezebench.verdicts.gate import Part
@@ -149,7 +149,7 @@ class FreezeSession:
 
     def summaries(self) -> list[tuple[Settings, Summary]]:
         """Return the summary of every comparison that has results."""
-        from freezebench.report.tables import summarize
+        from freezebench.report.summary import summarize
 
         judged = {
             key: [
@@ -205,7 +205,7 @@ class FreezeSession:
         found = [result for results in self._results.values() for result in results.values()]
         if not any(not result.is_baseline for result in found):
             return None
-        from freezebench.report.sentences import decided_sentence, is_decided
+        from freezebench.report.verdict_text import decided_sentence, is_decided
 
         if any(is_decided(result) for result in found):
             return None
@@ -236,12 +236,12 @@ class FreezeSession:
         """
         if self.options.report_folder is None or not self._results or self.report_problem:
             return
+        from freezebench.report.experiment import Experiment
         from freezebench.report.publish import publish
-        from freezebench.report.study import Study
 
         try:
-            studies = [Study.of(settings, summary) for settings, summary in self.summaries()]
-            self.written = [*self.written, *publish(self.options.report_folder, studies)]
+            experiments = [Experiment.of(settings, summary) for settings, summary in self.summaries()]
+            self.written = [*self.written, *publish(self.options.report_folder, experiments)]
         except Exception as error:  # noqa: BLE001 - hours of training must not end in an error of a drawing
             self.report_problem = (
                 f"the page could not be made ({error!r}); "

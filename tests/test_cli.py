@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-import studies
+import experiments
 from freezebench.cli import main
 from freezebench.config.session_settings import SessionSettings
 from freezebench.records.saved import SavedConfiguration
 from freezebench.report.files import write_report
-from freezebench.report.tables import summarize
-from saved import benchmark_json, configuration, write
+from freezebench.report.summary import summarize
+from saved_runs import benchmark_json, configuration, write
 
 
 def test_doctor_says_what_can_be_measured_and_why_not(
@@ -148,9 +148,9 @@ def test_a_folder_without_a_report_exits_with_code_4(tmp_path: Path, capsys: pyt
 
 def _saved_report(folder: Path) -> Path:
     """Write a report without its page."""
-    asked = studies.settings()
+    asked = experiments.settings()
     folder.mkdir()
-    write_report(folder, [(asked, summarize(studies.results(), asked))], SessionSettings())
+    write_report(folder, [(asked, summarize(experiments.results(), asked))], SessionSettings())
     return folder
 
 

@@ -26,7 +26,7 @@ from freezebench.errors import FreezebenchError
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
 from freezebench.records.saved import from_info, from_records, to_info
-from freezebench.report.study import read_studies
+from freezebench.report.experiment import read_experiments
 from freezebench.session import FreezeSession
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.grid import parse_grid
@@ -164,7 +164,7 @@ def test_saved_reports(tmp_path: Path, draw: random.Random, replacement: Any) ->
     path = tmp_path / "report.json"
     path.write_text(json.dumps(_damaged(report, draw, replacement)), encoding="utf-8")
     with suppress(FreezebenchError):
-        read_studies(path)
+        read_experiments(path)
 
 
 _LINES = [

@@ -14,15 +14,16 @@ from typing import Any
 
 import pytest
 
+from experiments import results, settings
 from freezebench.cli import main
+from freezebench.config.session_settings import SessionSettings
 from freezebench.records.files import plain
 from freezebench.records.run_record import RunRecord
 from freezebench.records.saved_files import read_saved_run
 from freezebench.records.store import Store
+from freezebench.report.experiment import read_experiments
 from freezebench.report.files import write_report
-from freezebench.report.study import read_studies
-from freezebench.report.tables import summarize
-from studies import results, settings
+from freezebench.report.summary import summarize
 
 OLD = Path(__file__).with_name("fixtures") / "v0.1"
 REPORT, BENCHMARK, STORE = OLD / "report.json", OLD / "benchmark.json", OLD / "store"
@@ -38,10 +39,10 @@ def _saved_configurations() -> list[dict[str, Any]]:
 
 def test_an_old_report_gives_the_same_figures() -> None:
     """Every figure that is computed again from the runs equals the one in the file."""
-    (study,) = read_studies(REPORT)
+    (experiment,) = read_experiments(REPORT)
     saved = _saved_configurations()
-    assert [row.freeze for row in study.rows] == GRID
-    for row, result, configuration in zip(study.rows, study.results, saved, strict=True):
+    assert [row.freeze for row in experiment.rows] == GRID
+    for row, result, configuration in zip(experiment.rows, experiment.results, saved, strict=True):
         figures = plain(row)
         assert figures == {name: configuration[name] for name in figures}
         assert plain(result.verdict) == configuration["verdict_at_margin"]
@@ -106,7 +107,7 @@ def test_an_old_run_is_loaded_from_the_store(path: Path, tmp_path: Path) -> None
 def test_files_have_the_same_columns_and_keys_as_before(tmp_path: Path) -> None:
     """The CSV's header, and the keys of configurations and runs in the JSON, are those of version 0.1."""
     requested = settings()
-    write_report(tmp_path, [(requested, summarize(results(), requested))])
+    write_report(tmp_path, [(requested, summarize(results(), requested))], SessionSettings())
     old_header, new_header = (
         (folder / "report.csv").read_text(encoding="utf-8").splitlines()[0] for folder in (OLD, tmp_path)
     )
@@ -115,6 +116,7 @@ def test_files_have_the_same_columns_and_keys_as_before(tmp_path: Path) -> None:
     assert list(new) == list(old)
     old, new = (content["experiments"][0] for content in (old, new))
     assert list(new) == list(old)
+    assert set(new["settings"]) == set(old["settings"])
     old, new = (experiment["configurations"][1] for experiment in (old, new))
     assert list(new) == list(old)
     assert list(new["verdict_at_margin"]) == list(old["verdict_at_margin"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from freezebench.errors import FreezebenchError
 from freezebench.records.run_record import RunRecord
 from freezebench.verdicts.judge import judge, pooled_over
-from freezebench.verdicts.planning import needs_more
+from freezebench.verdicts.power import needs_more
 from freezebench.verdicts.resources import MIN_RUNS, interleaved
 from freezebench.verdicts.savings import savings_parts
 

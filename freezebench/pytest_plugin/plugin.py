@@ -279,7 +279,7 @@ class FreezeRun:
         """
         if self._result is not None:
             return self._result
-        from freezebench.report.sentences import gate_sentence
+        from freezebench.report.verdict_text import gate_sentence
 
         session = _session(self._item.config)
         # Paths were given from where pytest was started, wherever the test has gone since.
@@ -373,6 +373,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     outcomes = ("failed", "error", "skipped", "passed")
     reports = [report for outcome in outcomes for report in terminalreporter.stats.get(outcome, [])]
     summaries = [summary for _, summary in session.summaries()]
-    for line in github.tell(reports, summaries, comparison, root=config.rootpath, environment=os.environ):
+    for line in github.report_to_github(reports, summaries, comparison, root=config.rootpath, environment=os.environ):
         terminalreporter.ensure_newline()
         terminalreporter.write_line(line)

@@ -11,8 +11,8 @@ from freezebench.config.options import in_ci
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from freezebench.report.screen import Line
-    from freezebench.report.tables import Summary
+    from freezebench.report.summary import Summary
+    from freezebench.report.terminal_summary import Line
 
 # Where nobody watches (a log, a pipe) no width is given; COLUMNS sets one.
 _USUAL_WIDTH = 100
@@ -34,7 +34,7 @@ def terminal_width() -> int:
 
 def fitted(lines: Iterable[str]) -> list[str]:
     """Return lines with those wrapped that the terminal would wrap; names in them cannot move the cursor."""
-    from freezebench.report.text import columns_of, one_line, wrap
+    from freezebench.report.terminal_text import columns_of, one_line, wrap
 
     width = terminal_width()
     return [
@@ -65,7 +65,7 @@ class Terminal:
         """
         if self._reporter is None or self._is_quiet:
             return
-        from freezebench.report.text import columns_of, cut, one_line
+        from freezebench.report.terminal_text import columns_of, cut, one_line
 
         lines = [one_line(form) for form in forms]
 
@@ -85,13 +85,13 @@ class Terminal:
 
     def summary(self, summary: Summary) -> None:
         """Write one experiment's summary: the answer, then the evidence."""
-        from freezebench.report.screen import heading, screen
+        from freezebench.report.terminal_summary import summary_lines, title_line
 
         if self._reporter is not None:
             width = terminal_width()
             # pytest's bar needs a blank and a sign at either end.
-            self._reporter.section(heading(summary, width - 4), sep="=")
-            self.write(screen(summary, width))
+            self._reporter.section(title_line(summary, width - 4), sep="=")
+            self.write(summary_lines(summary, width))
 
     def write(self, lines: Iterable[Line]) -> None:
         """Write lines, coloured where pytest's terminal is: it minds ``NO_COLOR`` and ``--color``."""

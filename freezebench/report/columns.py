@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from freezebench.report.text import columns_of, pad
+from freezebench.report.terminal_text import columns_of, pad
 from freezebench.specs.looks import ALPHA_ONE_LOOK
 from freezebench.units import NOT_MEASURED
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezebench.report.screen import text_tables
+from freezebench.report.terminal_summary import text_tables
 from freezebench.units import NOT_MEASURED, bytes_text, energy_text, seconds_text
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from freezebench.config.session_settings import SessionSettings
     from freezebench.config.settings import Settings
-    from freezebench.report.tables import Summary
+    from freezebench.report.summary import Summary
 
 REPORT_SCHEMA = 1
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from freezebench.report.tables import Summary
+    from freezebench.report.summary import Summary
 
 Level = Literal["error", "warning"]
 
@@ -131,7 +131,7 @@ def step_summary(summaries: Sequence[Summary], comparison: Sequence[str] = ()) -
     return "\n\n".join(parts) + "\n"
 
 
-def tell(
+def report_to_github(
     reports: Iterable[Any],
     summaries: Sequence[Summary],
     comparison: Sequence[str],

@@ -11,7 +11,7 @@ from tabulate import tabulate
 from freezebench.errors import RecordError, SettingsError
 from freezebench.report.durations import expected, left_text
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.verdicts.planning import resolvable_margin
+from freezebench.verdicts.power import resolvable_margin
 from freezebench.verdicts.resources import MIN_RUNS
 
 if TYPE_CHECKING:

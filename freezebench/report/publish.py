@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from freezebench.report.experiment import Experiment
     from freezebench.report.picture import Picture
-    from freezebench.report.study import Study
 
 PAGE_FILE = "index.html"
 PICTURE_FOLDER = "pictures"
 
 
-def publish(folder: Path, studies: Sequence[Study]) -> list[Path]:
+def publish(folder: Path, experiments: Sequence[Experiment]) -> list[Path]:
     """Write ``index.html`` and, where matplotlib is installed, ``pictures/*.svg`` and ``*.png``; return their paths.
 
     Args:
         folder: An existing folder.
-        studies: At least one experiment.
+        experiments: At least one experiment.
 
     Raises:
         OSError: If a file cannot be written.
@@ -34,15 +34,15 @@ def publish(folder: Path, studies: Sequence[Study]) -> list[Path]:
     written: list[Path] = []
     # Drawing is an extra: without it the page says how to get the pictures.
     if importlib.util.find_spec("matplotlib") is not None:
-        from freezebench.report.plots import draw, draw_together
+        from freezebench.report.plots import draw, draw_side_by_side
 
-        drawn = [draw(study) for study in studies]
-        together = draw_together(studies) if len(studies) > 1 else []
+        drawn = [draw(experiment) for experiment in experiments]
+        together = draw_side_by_side(experiments) if len(experiments) > 1 else []
         for place, some in enumerate([*drawn, together]):
-            prefix = f"{place + 1}_" if len(studies) > 1 and place < len(studies) else ""
+            prefix = f"{place + 1}_" if len(experiments) > 1 and place < len(experiments) else ""
             written += _write_pictures(folder / PICTURE_FOLDER, prefix, some)
     path = folder / PAGE_FILE
-    write_whole(path, page(studies, drawn, together))
+    write_whole(path, page(experiments, drawn, together))
     return [path, *written]
 
 

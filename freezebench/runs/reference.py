@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from freezebench.errors import SettingsError
 from freezebench.records.saved import PROTOCOL_FIELDS, SPLITS, SavedConfiguration, from_records
 from freezebench.verdicts.compare import Comparison, compare_pair
-from freezebench.verdicts.partners import differences, match
+from freezebench.verdicts.matching import differences, match
 from freezebench.verdicts.resources import MIN_RUNS
 
 if TYPE_CHECKING:

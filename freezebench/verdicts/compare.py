@@ -10,8 +10,8 @@ import numpy as np
 
 from freezebench.specs.limits import CostLimits
 from freezebench.verdicts.gate import Part, accuracy_standing, resource_standing, worst
+from freezebench.verdicts.matching import differences, match
 from freezebench.verdicts.noninferiority import noninferiority
-from freezebench.verdicts.partners import differences, match
 from freezebench.verdicts.resources import MIN_RUNS, compare_peak, compare_runs
 
 if TYPE_CHECKING:

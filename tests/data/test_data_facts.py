@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from experiments import experiment
 from freezebench.data.facts import data_facts
 from freezebench.data.load import load_data
 from freezebench.errors import RecordError
 from freezebench.records.run_record import RunRecord
 from freezebench.specs.run import DataSpec
-from studies import study
 
 
 def _write(folder: Path, **splits: list[tuple[str, int]]) -> None:
@@ -44,7 +44,7 @@ def test_balance_length_and_overlap_are_counted(tmp_path: Path) -> None:
 
 def test_records_give_the_facts_back_and_old_records_have_none() -> None:
     """A file of an earlier version is read; a damaged one is refused."""
-    record = study().records[0]
+    record = experiment().records[0]
     saved = json.loads(json.dumps(record.to_json()))
     assert RunRecord.from_json(saved) == record
     saved["data"]["splits"]["train"]["surprise"] = 1

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from freezebench.records.store import decode
 from leftovers import processes
-from saved import outcomes
+from saved_runs import outcomes
 from tiny import write_data, write_model
 
 TEST = """

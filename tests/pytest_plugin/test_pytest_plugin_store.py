@@ -13,7 +13,7 @@ import pytest
 
 from freezebench.records import store as store_module
 from freezebench.records.store import decode
-from saved import outcomes
+from saved_runs import outcomes
 
 Project = Callable[..., pytest.Pytester]
 

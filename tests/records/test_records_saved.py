@@ -17,7 +17,7 @@ from freezebench.records.saved import EXTRA_INFO_SCHEMA, from_info, to_info
 from freezebench.records.saved_files import read_saved_run
 from freezebench.report import files
 from made_up import broken, seeds
-from saved import benchmark_json, configuration, write
+from saved_runs import benchmark_json, configuration, write
 
 
 @pytest.mark.parametrize("num_test", [2, 7, 8, 9, 401])

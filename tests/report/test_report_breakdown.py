@@ -10,7 +10,7 @@ import pytest
 import made_up
 from freezebench.records.reading import Reading
 from freezebench.report.breakdown import breakdown_table, breakdowns, grid_sentence
-from freezebench.report.sentences import prefix_sentence
+from freezebench.report.verdict_text import prefix_sentence
 from freezebench.verdicts.judge import judge
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from freezebench.report.comparison import comparison_lines
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.limits import CostLimits
 from freezebench.verdicts.compare import compare
-from saved import configuration, saved
+from saved_runs import configuration, saved
 
 
 def test_comparison_shows_both_and_lists_what_has_no_partner() -> None:

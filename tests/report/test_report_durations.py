@@ -9,7 +9,7 @@ from freezebench.records.run_record import RunRecord
 from freezebench.records.saved import from_records
 from freezebench.report.durations import Durations, expected, kinds, left_text
 from made_up import record, seeds
-from saved import saved
+from saved_runs import saved
 
 
 @pytest.mark.parametrize(

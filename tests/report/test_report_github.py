@@ -20,11 +20,11 @@ from freezebench.report.github import (
     annotation_commands,
     append_step_summary,
     cut,
+    report_to_github,
     step_summary,
-    tell,
     workspace_path,
 )
-from freezebench.report.tables import Summary, summarize
+from freezebench.report.summary import Summary, summarize
 from freezebench.verdicts.judge import judge
 
 HOSTILE = "<img src=x onerror=alert(1)>\n# big | `tick` [link](http://x) ::error::no & *bold*"
@@ -182,7 +182,7 @@ def test_a_summary_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing" / "summary.md"):
         assert "could not be written" in str(append_step_summary(path, "# one\n"))
     environment = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path)}
-    (line,) = tell([], [summary()], [], root=tmp_path, environment=environment)
+    (line,) = report_to_github([], [summary()], [], root=tmp_path, environment=environment)
     assert line.startswith("freezebench: warning: the step summary could not be written")
 
 
@@ -190,5 +190,5 @@ def test_nothing_is_told_outside_actions(tmp_path: Path) -> None:
     """Another CI's logs hold no workflow commands, and no file is written."""
     path = tmp_path / "summary.md"
     environment = {"CI": "true", "GITHUB_STEP_SUMMARY": str(path)}
-    assert tell([report()], [summary()], [], root=tmp_path, environment=environment) == []
+    assert report_to_github([report()], [summary()], [], root=tmp_path, environment=environment) == []
     assert not path.exists()

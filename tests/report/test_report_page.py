@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 
+import experiments
 import made_up
-import studies
+from experiments import broken_experiment, experiment
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
+from freezebench.report.experiment import Experiment
 from freezebench.report.page.answer import in_words
-from freezebench.report.page.bars import histogram
-from freezebench.report.page.elements import Html, element, text
+from freezebench.report.page.histogram import histogram
+from freezebench.report.page.markup import Html, element, text
 from freezebench.report.page.page import NO_PICTURES, page
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots import draw
-from freezebench.report.study import Study
-from studies import broken_study, study
 
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
 PICTURE = Picture(name="drop", title="Drop", caption="how to read", alt="in words", svg="<svg/>", png=b"")
@@ -62,13 +62,13 @@ class _Outline(HTMLParser):
         return " ".join(" ".join(self.read).split())
 
 
-def _made(one: Study) -> _Outline:
+def _made(one: Experiment) -> _Outline:
     return _Outline(page([one], [[PICTURE]]))
 
 
 def test_the_first_lines_are_the_answer() -> None:
     """Deepest safe prefix, what it saves in time, memory and energy, and with which certainty."""
-    content = _made(study()).text
+    content = _made(experiment()).text
     start = content.index("Freeze the embeddings and layer 0: accuracy stays within 2 points.")
     answer = content[start : content.index("Figures")]
     for part in (
@@ -86,7 +86,7 @@ def test_the_first_lines_are_the_answer() -> None:
 
 def test_what_was_not_measured_is_shown_with_its_reason() -> None:
     """Never a zero, never silence."""
-    one = study(everything=False)
+    one = experiment(everything=False)
     content = _Outline(page([one], [[Missing(name="e", title="Accuracy against energy", reason="no meter")]])).text
     assert f"Energy not measured {made_up.NO_RAPL}" in content
     assert "Not measured: no meter." in content
@@ -95,14 +95,14 @@ def test_what_was_not_measured_is_shown_with_its_reason() -> None:
 
 def test_an_answer_without_a_safe_prefix_says_so() -> None:
     """Nothing is promised of runs that broke."""
-    content = _made(broken_study()).text
+    content = _made(broken_experiment()).text
     assert "No freezing is shown to cost less than 2 points of accuracy." in content
     assert "nothing is known about it, since no run came to its end" in content
 
 
 def test_the_table_sorts_by_figures_and_without_a_mouse() -> None:
     """Buttons in the headings, the figure behind every cell, nothing where nothing was measured."""
-    outline = _made(study(everything=False))
+    outline = _made(experiment(everything=False))
     heads = [attributes for tag, attributes in outline.tags if tag == "th" and "aria-sort" in attributes]
     assert len(heads) == 19
     assert {head["aria-sort"] for head in heads} == {"none"}
@@ -114,15 +114,15 @@ def test_the_table_sorts_by_figures_and_without_a_mouse() -> None:
 
 def test_where_the_time_went_is_told_where_it_is_known() -> None:
     """Shares of a step per configuration; no empty table for engines that do not tell."""
-    told = _made(study()).text
+    told = _made(experiment()).text
     assert "Where the time went" in told
     assert "50 %" in told
-    assert "Where the time went" not in _made(study(everything=False)).text
+    assert "Where the time went" not in _made(experiment(everything=False)).text
 
 
 def test_data_card_environment_protocol_footnotes_and_command_are_there() -> None:
     """With the figures of this experiment."""
-    one = study()
+    one = experiment()
     content = _made(one).text
     for part in (
         "7 of 400 test sentences also occur in train",
@@ -141,27 +141,27 @@ def test_data_card_environment_protocol_footnotes_and_command_are_there() -> Non
 
 def test_a_saving_that_is_a_loss_is_not_marked_as_good(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where freezing takes more memory, its tile says so in words and by its class; time and energy keep theirs."""
-    assert 'class="tile loss"' not in page([study()], [[PICTURE]])
-    real = studies.on_gpu
+    assert 'class="tile loss"' not in page([experiment()], [[PICTURE]])
+    real = experiments.on_gpu
 
     def hungry(record: RunRecord, **changes: Any) -> RunRecord:
         peak = Reading(value=(1 if record.spec.freeze == "none" else 2) * 2.0**30, unit="B", source="torch")
         found = real(record, **changes)
         return replace(found, readings={**found.readings, "peak_allocated_bytes": peak})
 
-    monkeypatch.setattr(studies, "on_gpu", hungry)
-    shown = page([study()], [[PICTURE]])
+    monkeypatch.setattr(experiments, "on_gpu", hungry)
+    shown = page([experiment()], [[PICTURE]])
     assert shown.count('class="tile loss"') == 1
     assert '<div class="tile loss"><h3>Memory</h3><strong>100 % more</strong>' in shown
 
 
 def test_hostile_names_labels_and_notes_are_text() -> None:
     """Every text of the experiment is shown as it is and never becomes a tag."""
-    harmless = _made(study())
+    harmless = _made(experiment())
     facts = made_up.record().data
     assert facts is not None
     facts = replace(facts, label_names=(HOSTILE, "b"), notes=(HOSTILE,))
-    one = study(flags={"model": HOSTILE, "data": HOSTILE}, data=facts, environment={HOSTILE: HOSTILE})
+    one = experiment(flags={"model": HOSTILE, "data": HOSTILE}, data=facts, environment={HOSTILE: HOSTILE})
     missing = Missing(name="x", title=HOSTILE, reason=HOSTILE)
     content = page([replace(one, source=HOSTILE)], [[missing, replace(PICTURE, title=HOSTILE, alt=HOSTILE)]])
     assert HOSTILE not in content
@@ -176,7 +176,7 @@ def test_hostile_names_labels_and_notes_are_text() -> None:
 
 def test_the_policy_allows_this_style_and_script_and_nothing_else() -> None:
     """Hashes match what stands in the page; nothing is loaded from anywhere."""
-    content = page([study()], [draw(study())])
+    content = page([experiment()], [draw(experiment())])
     outline = _Outline(content)
     policy = next(
         str(attributes["content"]) for tag, attributes in outline.tags if attributes.get("http-equiv") and tag == "meta"
@@ -198,29 +198,29 @@ def test_the_policy_allows_this_style_and_script_and_nothing_else() -> None:
 
 def test_without_matplotlib_the_page_says_how_to_get_the_pictures() -> None:
     """The rest is there."""
-    content = _Outline(page([study()], None)).text
+    content = _Outline(page([experiment()], None)).text
     assert NO_PICTURES in content
     assert "Deepest safe prefix" in content
 
 
 def test_several_experiments_stand_side_by_side() -> None:
     """Their answers in one table; the later one against the first where they compare."""
-    first, second = replace(study(), source="before"), replace(study(num=2), source="after")
+    first, second = replace(experiment(), source="before"), replace(experiment(num=2), source="after")
     content = _Outline(page([first, second], [[PICTURE], [PICTURE]], [PICTURE])).text
     assert "2 experiments side by side" in content
     assert content.index("before") < content.index("after")
     assert "1 → 2: what changed" in content
     assert "(1.000×)" in content
-    stranger = study(flags={"model": "other"}, spec=replace(made_up.record().spec, model="other"))
+    stranger = experiment(flags={"model": "other"}, spec=replace(made_up.record().spec, model="other"))
     assert "Not compared line by line" in _Outline(page([first, stranger], None)).text
 
 
 def test_the_notebook_stands_beside_its_reproduction() -> None:
     """Every figure with its difference, for the notebook's preset alone."""
-    content = _made(study(flags={"preset": "notebook"})).text
+    content = _made(experiment(flags={"preset": "notebook"})).text
     assert "Beside the notebook's published figures" in content
     assert re.search(r"88\.9 → 8\d\.\d \([+-]\d\.\d\)", content)
-    assert "Beside the notebook" not in _made(study()).text
+    assert "Beside the notebook" not in _made(experiment()).text
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,8 @@ def test_a_histogram_holds_every_sentence() -> None:
 def test_the_page_is_made_without_matplotlib_and_torch() -> None:
     """Neither is imported for it."""
     script = (
-        "import sys, studies; from freezebench.report.page.page import page; page([studies.study()], None)\n"
+        "import sys, experiments; from freezebench.report.page.page import page\n"
+        "page([experiments.experiment()], None)\n"
         "assert not {'matplotlib', 'torch'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd="tests")

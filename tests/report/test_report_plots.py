@@ -11,10 +11,10 @@ from dataclasses import replace
 import pytest
 
 import made_up
+from experiments import broken_experiment, experiment, on_gpu
 from freezebench.report.picture import DARK, LIGHT, Missing, Picture
-from freezebench.report.plots import draw, draw_together
+from freezebench.report.plots import draw, draw_side_by_side
 from freezebench.report.plots.costs import pareto
-from studies import broken_study, on_gpu, study
 
 NAMES = [
     "drop",
@@ -32,7 +32,7 @@ NAMES = [
 @pytest.fixture(scope="module")
 def drawn() -> dict[str, Picture]:
     """The pictures of an experiment where everything was measured."""
-    found = draw(study())
+    found = draw(experiment())
     assert not [one for one in found if isinstance(one, Missing)]
     return {one.name: one for one in found if isinstance(one, Picture)}
 
@@ -61,7 +61,7 @@ def test_pictures_say_in_words_what_they_show(drawn: dict[str, Picture]) -> None
 
 def test_the_same_figures_give_the_same_bytes(drawn: dict[str, Picture]) -> None:
     """No dates, no random ids."""
-    assert {one.name: one for one in draw(study()) if isinstance(one, Picture)} == drawn
+    assert {one.name: one for one in draw(experiment()) if isinstance(one, Picture)} == drawn
 
 
 def test_pictures_have_a_dark_version_with_the_same_data(drawn: dict[str, Picture]) -> None:
@@ -91,7 +91,7 @@ def test_the_pareto_front_holds_what_nothing_beats(points: list[tuple[float, flo
 
 def test_what_was_not_measured_has_its_reason() -> None:
     """In the words of whoever tried to measure it."""
-    missing = {one.name: one.reason for one in draw(study(everything=False)) if isinstance(one, Missing)}
+    missing = {one.name: one.reason for one in draw(experiment(everything=False)) if isinstance(one, Missing)}
     assert missing["tradeoff_energy"] == made_up.NO_RAPL
     assert made_up.NO_RAPL in missing["power_over_time"]
     assert "memory_over_time" in missing
@@ -99,28 +99,28 @@ def test_what_was_not_measured_has_its_reason() -> None:
 
 def test_an_experiment_without_a_sound_run_has_reasons_only() -> None:
     """Nothing is drawn of nothing."""
-    found = draw(broken_study())
+    found = draw(broken_experiment())
     assert [one.name for one in found] == NAMES
     assert all(isinstance(one, Missing) and one.reason for one in found)
 
 
 def test_one_seed_and_losses_that_are_not_finite_are_drawn() -> None:
     """Whatever a run gave."""
-    found = draw(study(num=1, step_losses=(0.7, float("nan"), 0.5)))
+    found = draw(experiment(num=1, step_losses=(0.7, float("nan"), 0.5)))
     assert all(isinstance(one, Picture) for one in found)
 
 
 def test_formulas_and_markup_in_names_are_text() -> None:
     """A dollar is no formula, a bracket no tag."""
-    hostile = study(flags={"model": "$\\frac{<script>alert(1)</script>"})
-    for one in (*draw(hostile), *draw_together([hostile, hostile])):
+    hostile = experiment(flags={"model": "$\\frac{<script>alert(1)</script>"})
+    for one in (*draw(hostile), *draw_side_by_side([hostile, hostile])):
         assert isinstance(one, Picture)
         assert "<script>" not in one.svg
 
 
 def test_the_notebook_gets_its_published_figures_beside() -> None:
     """For the notebook's preset alone."""
-    reproduction = draw(study(flags={"preset": "notebook"}))[-1]
+    reproduction = draw(experiment(flags={"preset": "notebook"}))[-1]
     assert isinstance(reproduction, Picture)
     assert reproduction.name == "published"
     assert "emb " in reproduction.alt
@@ -128,19 +128,19 @@ def test_the_notebook_gets_its_published_figures_beside() -> None:
 
 def test_several_experiments_share_a_frame() -> None:
     """Drop and speed-up of all, or why not."""
-    assert [one.name for one in draw_together([study(), study(everything=False)])] == [
+    assert [one.name for one in draw_side_by_side([experiment(), experiment(everything=False)])] == [
         "together_drop",
         "together_speedup",
     ]
-    assert all(isinstance(one, Missing) for one in draw_together([broken_study(), broken_study()]))
+    assert all(isinstance(one, Missing) for one in draw_side_by_side([broken_experiment(), broken_experiment()]))
 
 
 def test_drawing_leaves_pyplot_and_settings_alone() -> None:
     """Whoever uses matplotlib beside us keeps figures and settings of their own."""
     script = (
         "import sys, matplotlib; before = matplotlib.rcParams.copy()\n"
-        "import studies; from freezebench.report.plots import draw\n"
-        "draw(studies.study()); assert matplotlib.rcParams.copy() == before\n"
+        "import experiments; from freezebench.report.plots import draw\n"
+        "draw(experiments.experiment()); assert matplotlib.rcParams.copy() == before\n"
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd="tests")
@@ -148,14 +148,14 @@ def test_drawing_leaves_pyplot_and_settings_alone() -> None:
 
 def test_a_broken_configuration_does_not_hide_the_others() -> None:
     """It is missing in the pictures of figures, and the others are drawn."""
-    from freezebench.report.study import Study
-    from freezebench.report.tables import summarize
+    from experiments import results, settings
+    from freezebench.report.experiment import Experiment
+    from freezebench.report.summary import summarize
     from freezebench.verdicts.judge import judge
-    from studies import results, settings
 
     baseline = [on_gpu(record) for record in made_up.seeds("none")]
     broken = [replace(made_up.broken("emb+L0-1", seed), step_losses=(0.7, float("nan"))) for seed in (42, 43, 44)]
     judged = [*results()[:2], judge("emb+L0-1", broken, baseline, margin_pp=2.0, limit_pp=None)]
-    found = draw(Study.of(settings(), summarize(judged, settings())))
+    found = draw(Experiment.of(settings(), summarize(judged, settings())))
     assert all(isinstance(one, Picture) for one in found)
     assert "emb+L0-1" not in found[0].alt if isinstance(found[0], Picture) else False

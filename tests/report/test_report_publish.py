@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from experiments import experiment
 from freezebench.report.publish import publish
-from studies import study
 
 
 def test_page_and_pictures_are_written(tmp_path: Path) -> None:
     """Every picture twice, as SVG and PNG, and nothing else stays behind."""
-    written = publish(tmp_path, [study()])
+    written = publish(tmp_path, [experiment()])
     assert written[0] == tmp_path / "index.html"
     assert {path.suffix for path in written[1:]} == {".svg", ".png"}
     assert len(written) == 1 + 2 * 9
@@ -22,24 +22,24 @@ def test_page_and_pictures_are_written(tmp_path: Path) -> None:
 
 def test_a_picture_that_cannot_be_drawn_any_more_does_not_stay(tmp_path: Path) -> None:
     """An old one would say what is no longer so; what is not ours stays."""
-    publish(tmp_path, [study()])
+    publish(tmp_path, [experiment()])
     own = tmp_path / "pictures" / "mine.png"
     own.write_bytes(b"mine")
-    publish(tmp_path, [study(everything=False)])
+    publish(tmp_path, [experiment(everything=False)])
     assert not (tmp_path / "pictures" / "tradeoff_energy.png").exists()
     assert own.exists()
 
 
 def test_several_experiments_have_numbered_pictures(tmp_path: Path) -> None:
     """Beside those that show them together."""
-    names = {path.name for path in publish(tmp_path, [study(), study(num=2)])}
+    names = {path.name for path in publish(tmp_path, [experiment(), experiment(num=2)])}
     assert {"1_drop.svg", "2_drop.svg", "together_drop.svg"} <= names
 
 
 @pytest.mark.usefixtures("without_matplotlib")
 def test_without_matplotlib_there_is_a_page_without_pictures(tmp_path: Path) -> None:
     """And it says what to install."""
-    assert publish(tmp_path, [study()]) == [tmp_path / "index.html"]
+    assert publish(tmp_path, [experiment()]) == [tmp_path / "index.html"]
     content = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "python -m pip install" in content
     assert "<img" not in content

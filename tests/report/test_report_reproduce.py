@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from experiments import settings
 from freezebench.config.options import OPTIONS
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.records.files import plain
 from freezebench.report.reproduce import command, unlike
-from studies import settings
 
 
 def _again(text: str) -> Settings:

@@ -11,9 +11,9 @@ from freezebench.records.saved import SavedConfiguration, from_records
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.limits import CostLimits
 from freezebench.verdicts.compare import Observation, Pair, compare, compare_pair
-from freezebench.verdicts.partners import differences, match
+from freezebench.verdicts.matching import differences, match
 from made_up import broken, seeds
-from saved import configuration, saved, timed, with_protocol
+from saved_runs import configuration, saved, timed, with_protocol
 
 
 def limits(**numbers: float) -> CostLimits:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezebench.report.page.elements import Html, element, joined
+from freezebench.report.page.markup import Html, element, joined
 from freezebench.report.reasons import why_not_measured
-from freezebench.report.sentences import recommendation_sentence, safe_prefix_sentence
+from freezebench.report.verdict_text import recommendation_sentence, safe_prefix_sentence
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import bytes_text, energy_text, saving_text, seconds_text
 
 if TYPE_CHECKING:
+    from freezebench.report.experiment import Experiment
     from freezebench.report.rows import Row
-    from freezebench.report.study import Study
 
 # A sign and a word for each verdict: colour is never alone.
 VERDICTS = {
@@ -24,18 +24,18 @@ VERDICTS = {
 }
 
 
-def sentences(study: Study) -> list[str]:
+def sentences(experiment: Experiment) -> list[str]:
     """Return the answer in words, the deepest safe prefix first."""
     return [
-        safe_prefix_sentence(study.results, study.rows, study.margin_pp),
-        recommendation_sentence(study.results, study.rows, study.margin_pp),
+        safe_prefix_sentence(experiment.results, experiment.rows, experiment.margin_pp),
+        recommendation_sentence(experiment.results, experiment.rows, experiment.margin_pp),
     ]
 
 
-def answer(study: Study) -> Html:
+def answer(experiment: Experiment) -> Html:
     """Return the answer of one experiment."""
-    deepest = study.deepest
-    margin = f"{study.margin_pp:g} points"
+    deepest = experiment.deepest
+    margin = f"{experiment.margin_pp:g} points"
     if deepest is None:
         headline = f"No freezing is shown to cost less than {margin} of accuracy."
     else:
@@ -45,10 +45,10 @@ def answer(study: Study) -> Html:
         element("h2", headline, class_="headline"),
         *(
             element("p", sentence, class_="answer" if not place else "more")
-            for place, sentence in enumerate(sentences(study))
+            for place, sentence in enumerate(sentences(experiment))
         ),
-        None if deepest is None else _tiles(study, deepest),
-        _ladder(study),
+        None if deepest is None else _tiles(experiment, deepest),
+        _ladder(experiment),
         class_="answers",
         aria_label="answer",
     )
@@ -64,9 +64,9 @@ def in_words(freeze: str) -> str:
     return f"the embeddings and layers {layers[0]} to {layers[-1]}"
 
 
-def _tiles(study: Study, row: Row) -> Html:
+def _tiles(experiment: Experiment, row: Row) -> Html:
     """Return what the deepest safe prefix saves and how sure that is, one tile each."""
-    baseline = next(one for one in study.rows if one.freeze == "none")
+    baseline = next(one for one in experiment.rows if one.freeze == "none")
     time = memory = energy = None
     if row.speedup is not None:
         time = f"{row.speedup:.2f}×", f"as fast: {seconds_text(baseline.train_s)} → {seconds_text(row.train_s)}"
@@ -82,16 +82,16 @@ def _tiles(study: Study, row: Row) -> Html:
         )
     return element(
         "div",
-        _tile("Time", time, why_not_measured(study.records, "train_s"), (row.speedup or 1) - 1),
-        _tile("Memory", memory, why_not_measured(study.records, row.memory_metric), row.memory_saving),
-        _tile("Energy", energy, why_not_measured(study.records, row.energy_metric), row.energy_saving),
-        _tile("Certainty", _certainty(study, row), ""),
+        _tile("Time", time, why_not_measured(experiment.records, "train_s"), (row.speedup or 1) - 1),
+        _tile("Memory", memory, why_not_measured(experiment.records, row.memory_metric), row.memory_saving),
+        _tile("Energy", energy, why_not_measured(experiment.records, row.energy_metric), row.energy_saving),
+        _tile("Certainty", _certainty(experiment, row), ""),
         class_="tiles",
     )
 
 
-def _certainty(study: Study, row: Row) -> tuple[str, str]:
-    verdict = next(result.verdict for result in study.results if result.freeze == row.freeze)
+def _certainty(experiment: Experiment, row: Row) -> tuple[str, str]:
+    verdict = next(result.verdict for result in experiment.results if result.freeze == row.freeze)
     if verdict is None or verdict.upper_pp is None:
         return "unknown", "there is no interval"
     seeds = f"{verdict.num_seeds} seed{'' if verdict.num_seeds == 1 else 's'}"
@@ -110,14 +110,14 @@ def _tile(title: str, figures: tuple[str, str] | None, reason: str, gain: float 
     return element("div", element("h3", title), element("strong", figure), element("span", rest), class_=kind)
 
 
-def _ladder(study: Study) -> Html:
+def _ladder(experiment: Experiment) -> Html:
     """Return every configuration with its verdict."""
     chips = []
-    for row in study.rows:
+    for row in experiment.rows:
         sign, word = VERDICTS[row.verdict]
         mark = element("span", sign, class_="sign", aria_hidden="true")
         chips.append(element("li", mark, element("code", row.freeze), " ", element("span", word), class_=row.verdict))
-    words = [VERDICTS[row.verdict][1] for row in study.rows if row.verdict != "baseline"]
+    words = [VERDICTS[row.verdict][1] for row in experiment.rows if row.verdict != "baseline"]
     counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
-    judged = f"Judged at the margin of {study.margin_pp:g} points: {counts or 'nothing but the baseline'}."
+    judged = f"Judged at the margin of {experiment.margin_pp:g} points: {counts or 'nothing but the baseline'}."
     return joined([element("ol", *chips, class_="ladder"), element("p", judged, class_="more")])

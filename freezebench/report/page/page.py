@@ -8,8 +8,9 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from freezebench.report.page.answer import answer
-from freezebench.report.page.elements import Html, element, joined, section
-from freezebench.report.page.published import beside_the_notebook
+from freezebench.report.page.markup import Html, element, joined, section
+from freezebench.report.page.published import published_figures
+from freezebench.report.page.results_table import results_table
 from freezebench.report.page.sections import (
     data_card,
     environment,
@@ -19,14 +20,13 @@ from freezebench.report.page.sections import (
     reproduce,
     time_spent,
 )
-from freezebench.report.page.table import table
-from freezebench.report.page.together import together
+from freezebench.report.page.side_by_side import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from freezebench.report.experiment import Experiment
     from freezebench.report.picture import Missing, Picture
-    from freezebench.report.study import Study
 
 NO_PICTURES = (
     "The pictures need matplotlib, which is not installed here. Install it with: "
@@ -35,24 +35,25 @@ NO_PICTURES = (
 
 
 def page(
-    studies: Sequence[Study],
+    experiments: Sequence[Experiment],
     drawn: Sequence[Sequence[Picture | Missing]] | None,
     common: Sequence[Picture | Missing] | None = None,
 ) -> str:
     """Return the report as one HTML page.
 
     Args:
-        studies: At least one experiment.
+        experiments: At least one experiment.
         drawn: Pictures of every experiment, in the same order; ``None``: nothing could be drawn here.
         common: Pictures that show several experiments together.
     """
     style, script = _resource("page.css"), _resource("page.js")
     bodies = [
-        _study(study, None if drawn is None else drawn[place], number=place + 1) for place, study in enumerate(studies)
+        _experiment(experiment, None if drawn is None else drawn[place], number=place + 1)
+        for place, experiment in enumerate(experiments)
     ]
-    if len(studies) > 1:
-        bodies.insert(0, together(studies, common))
-    title = f"freezebench report: {', '.join(dict.fromkeys(str(study.settings.get('model')) for study in studies))}"
+    if len(experiments) > 1:
+        bodies.insert(0, side_by_side(experiments, common))
+    title = f"freezebench report: {', '.join(dict.fromkeys(experiment.model for experiment in experiments))}"
     head = joined(
         [
             element("meta", charset="utf-8"),
@@ -67,22 +68,22 @@ def page(
     return f"<!doctype html>\n{element('html', element('head', head), body, lang='en')}\n"
 
 
-def _study(study: Study, drawn: Sequence[Picture | Missing] | None, *, number: int) -> Html:
+def _experiment(experiment: Experiment, drawn: Sequence[Picture | Missing] | None, *, number: int) -> Html:
     """Return everything about one experiment."""
-    source = f" · {study.source}" if study.source else ""
+    source = f" · {experiment.source}" if experiment.source else ""
     return element(
         "article",
-        element("header", element("h1", f"freezebench report · {study.summary.title}{source}")),
-        answer(study),
-        section("Figures", table(study)),
-        beside_the_notebook(study),
-        time_spent(study),
+        element("header", element("h1", f"freezebench report · {experiment.summary.title}{source}")),
+        answer(experiment),
+        section("Figures", results_table(experiment)),
+        published_figures(experiment),
+        time_spent(experiment),
         section("Pictures", element("p", NO_PICTURES) if drawn is None else pictures(drawn)),
-        data_card(study),
-        protocol(study),
-        environment(study),
-        footnotes(study),
-        reproduce(study),
+        data_card(experiment),
+        protocol(experiment),
+        environment(experiment),
+        footnotes(experiment),
+        reproduce(experiment),
         id=f"experiment-{number}",
     )
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freezebench.report.page.elements import Html, data_table, section
+from freezebench.report.page.markup import Html, data_table, section
 from freezebench.report.reproduce import unlike
 from freezebench.report.training_metrics import METRICS, mean_of
 from freezebench.specs.published import PUBLISHED
 from freezebench.units import NOT_MEASURED
 
 if TYPE_CHECKING:
-    from freezebench.report.study import Study
+    from freezebench.report.experiment import Experiment
     from freezebench.report.training_metrics import Metric
     from freezebench.specs.published import PublishedRun
 
@@ -64,19 +64,19 @@ _NOTE = (
 )
 
 
-def beside_the_notebook(study: Study) -> Html | None:
+def published_figures(experiment: Experiment) -> Html | None:
     """Return the comparison with the published figures; ``None`` for anything but the notebook's preset."""
-    if study.settings.get("preset") != "notebook":
+    if experiment.settings.get("preset") != "notebook":
         return None
     rows = [
         [
             result.freeze,
             *(_cell(figure, PUBLISHED[result.freeze], mean_of(result.records, figure.metric)) for figure in _FIGURES),
         ]
-        for result in study.results
+        for result in experiment.results
         if result.freeze in PUBLISHED
     ]
-    note = f"{_NOTE} {unlike(study.settings)}"
+    note = f"{_NOTE} {unlike(experiment.settings)}"
     headers = ["frozen", *(figure.name for figure in _FIGURES)]
     return section("Beside the notebook's published figures", data_table(note, headers, rows))
 

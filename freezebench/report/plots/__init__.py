@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezebench.report.plots import accuracy, costs, several, training
+from freezebench.report.plots import accuracy, costs, side_by_side, training
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from freezebench.report.experiment import Experiment
     from freezebench.report.picture import Missing, Picture
-    from freezebench.report.study import Study
 
 
-def draw_together(studies: Sequence[Study]) -> list[Picture | Missing]:
+def draw_side_by_side(experiments: Sequence[Experiment]) -> list[Picture | Missing]:
     """Return the pictures of several experiments in one frame."""
-    return [several.drops(studies), several.speedups(studies)]
+    return [side_by_side.drops(experiments), side_by_side.speedups(experiments)]
 
 
-def draw(study: Study) -> list[Picture | Missing]:
+def draw(experiment: Experiment) -> list[Picture | Missing]:
     """Return the pictures of one experiment, and why others could not be drawn."""
     found: list[Picture | Missing] = [
-        accuracy.drops(study),
-        *(costs.trade_off(study, cost) for cost in costs.COSTS),
-        costs.parameters(study),
-        training.metrics(study),
-        training.losses(study),
-        *(costs.over_time(study, quantity) for quantity in costs.QUANTITIES),
+        accuracy.drops(experiment),
+        *(costs.trade_off(experiment, cost) for cost in costs.COSTS),
+        costs.parameters(experiment),
+        training.metrics(experiment),
+        training.losses(experiment),
+        *(costs.over_time(experiment, quantity) for quantity in costs.QUANTITIES),
     ]
-    if study.settings.get("preset") == "notebook":
-        found.append(accuracy.beside_the_notebook(study))
+    if experiment.settings.get("preset") == "notebook":
+        found.append(accuracy.published_figures(experiment))
     return found

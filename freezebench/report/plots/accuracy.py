@@ -24,15 +24,19 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from freezebench.report.experiment import Experiment
     from freezebench.report.rows import Row
-    from freezebench.report.study import Study
     from freezebench.verdicts.judge import ConfigurationResult
 
 
-def drops(study: Study) -> Picture | Missing:
+def drops(experiment: Experiment) -> Picture | Missing:
     """Return the accuracy drop of every configuration with its interval, its seeds and the margin."""
     title = "Accuracy drop against no freezing"
-    shown = [(result, row) for result, row in zip(study.results, study.rows, strict=True) if row.drop_pp is not None]
+    shown = [
+        (result, row)
+        for result, row in zip(experiment.results, experiment.rows, strict=True)
+        if row.drop_pp is not None
+    ]
     if not shown:
         return Missing(name="drop", title=title, reason="no configuration but the baseline gave an accuracy")
     alpha = next(result.verdict.alpha for result, _ in shown if result.verdict)
@@ -43,20 +47,20 @@ def drops(study: Study) -> Picture | Missing:
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         lowest = min(min(0.0, row.lower_pp or 0.0) for _, row in shown)
-        axes.axvspan(lowest - 100, study.margin_pp, color=SAFE, lw=0, zorder=0)
+        axes.axvspan(lowest - 100, experiment.margin_pp, color=SAFE, lw=0, zorder=0)
         axes.axvline(0, color=MUTED, lw=0.9)
-        axes.axvline(study.margin_pp, color=GREEN, lw=1.2, ls=(0, (4, 2)))
+        axes.axvline(experiment.margin_pp, color=GREEN, lw=1.2, ls=(0, (4, 2)))
         for place, (result, row) in enumerate(shown):
             _drop(axes, place, result, row)
         axes.set_yticks(range(len(shown)), [row.freeze for _, row in shown])
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.set_ylim(len(shown) - 0.5, -0.6)
-        axes.set_xlim(_limits(study.margin_pp, [row for _, row in shown], shown))
+        axes.set_xlim(_limits(experiment.margin_pp, [row for _, row in shown], shown))
         axes.grid(visible=False, axis="y")
         axes.set_xlabel("drop of test accuracy (percentage points, right is worse)")
         axes.text(
-            study.margin_pp, 1.01, f" margin {study.margin_pp:g}", transform=axes.get_xaxis_transform(), color=GREEN,
-            ha="center", va="bottom", fontsize=8,
+            experiment.margin_pp, 1.01, f" margin {experiment.margin_pp:g}", transform=axes.get_xaxis_transform(),
+            color=GREEN, ha="center", va="bottom", fontsize=8,
         )  # fmt: skip
         has_limits = any(row.limit_pp is not None for _, row in shown)
         _verdict_legend(figure, [row.verdict for _, row in shown], has_limits=has_limits)
@@ -71,7 +75,7 @@ def drops(study: Study) -> Picture | Missing:
             f"Mark: mean over the seeds; bar: {level} interval over new {covers}; dots: one seed each. "
             "A configuration is safe when its whole bar lies in the green band, below the margin."
         ),
-        alt=f"Drop in percentage points with its {level} interval: {figures}. Margin {study.margin_pp:g}.",
+        alt=f"Drop in percentage points with its {level} interval: {figures}. Margin {experiment.margin_pp:g}.",
         height=1.45 + 0.33 * len(shown),
         paint=paint,
     )
@@ -118,10 +122,10 @@ def _verdict_legend(figure: Figure, verdicts: list[str], *, has_limits: bool) ->
     figure.legend(handles=handles, loc="outside lower center", ncols=3, handletextpad=0.5, columnspacing=1.1)
 
 
-def beside_the_notebook(study: Study) -> Picture | Missing:
+def published_figures(experiment: Experiment) -> Picture | Missing:
     """Return test accuracy and speed-up of every rung beside the notebook's published figures."""
     title = "Beside the notebook's published figures"
-    rows = [row for row in study.rows if row.freeze in PUBLISHED and row.accuracy is not None]
+    rows = [row for row in experiment.rows if row.freeze in PUBLISHED and row.accuracy is not None]
     if not rows:
         return Missing(name="published", title=title, reason="none of the notebook's configurations was run")
     baseline = PUBLISHED["none"].train_s
@@ -159,7 +163,7 @@ def beside_the_notebook(study: Study) -> Picture | Missing:
         title,
         caption=(
             "Test accuracy and its difference, and the speed-up over no freezing, each on its own hardware. "
-            f"{unlike(study.settings)}"
+            f"{unlike(experiment.settings)}"
         ),
         alt=f"Test accuracy minus the notebook's, in percentage points: {gaps}.",
         height=5.2,

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from freezebench.records.run_record import RunRecord
+    from freezebench.report.experiment import Experiment
     from freezebench.report.rows import Row
-    from freezebench.report.study import Study
 
 _GIB = 2.0**30
 
@@ -90,20 +90,22 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
     return front
 
 
-def trade_off(study: Study, cost: Cost) -> Picture | Missing:
+def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
     """Return accuracy against one cost, with the Pareto front."""
     name, title = f"tradeoff_{cost.name}", f"Accuracy against {cost.name}"
-    metric = dict(zip(("memory", "energy"), headline_metrics(study.records), strict=True)).get(cost.name, "train_s")
+    metric = dict(zip(("memory", "energy"), headline_metrics(experiment.records), strict=True)).get(
+        cost.name, "train_s"
+    )
     shown: list[tuple[Row, float, float]] = []
-    for row in study.rows:
+    for row in experiment.rows:
         value = getattr(row, cost.field)
         if value is not None and row.accuracy is not None:
             shown.append((row, value / cost.scale, 100 * row.accuracy))
     if not shown:
-        return Missing(name=name, title=title, reason=why_not_measured(study.records, metric))
+        return Missing(name=name, title=title, reason=why_not_measured(experiment.records, metric))
     seeds = [
         (value / cost.scale, 100 * record.test.accuracy)
-        for record in study.records
+        for record in experiment.records
         if record.test and (value := record.value(metric)) is not None
     ]
     front = pareto([(x, y) for _, x, y in shown])
@@ -154,9 +156,9 @@ def _trade_off_legend(figure: Figure, verdicts: list[str]) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.2)
 
 
-def parameters(study: Study) -> Picture | Missing:
+def parameters(experiment: Experiment) -> Picture | Missing:
     """Return the number of trainable parameters of every configuration."""
-    rows = [row for row in study.rows if row.num_trainable_params is not None]
+    rows = [row for row in experiment.rows if row.num_trainable_params is not None]
     if not rows:
         return Missing(name="parameters", title="Trainable parameters", reason="no run came to its end")
     counts = [(row.num_trainable_params or 0) / 1e6 for row in rows]
@@ -186,13 +188,13 @@ def parameters(study: Study) -> Picture | Missing:
     )
 
 
-def over_time(study: Study, quantity: Quantity) -> Picture | Missing:
+def over_time(experiment: Experiment, quantity: Quantity) -> Picture | Missing:
     """Return power or memory over the time of training, one run per configuration."""
     name, title = f"{quantity.name}_over_time", f"{quantity.name.capitalize()} over time"
-    lines = {result.freeze: _line(result.records, quantity) for result in study.results}
+    lines = {result.freeze: _line(result.records, quantity) for result in experiment.results}
     shown = {freeze: line for freeze, line in lines.items() if line is not None}
     if not shown:
-        reason = why_not_measured(study.records, headline_metrics(study.records)[quantity.name == "power"])
+        reason = why_not_measured(experiment.records, headline_metrics(experiment.records)[quantity.name == "power"])
         return Missing(name=name, title=title, reason=f"nothing was sampled ({reason})")
     colors = ramp(list(shown))
 

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from freezebench.records.run_record import RunRecord
-    from freezebench.report.study import Study
+    from freezebench.report.experiment import Experiment
 
 _WINDOWS = 10  # a smoothed loss curve averages over a tenth of its steps
 _WIDE = 20.0  # values that differ by more than this factor need a logarithmic axis
 
 
-def metrics(study: Study) -> Picture | Missing:
+def metrics(experiment: Experiment) -> Picture | Missing:
     """Return small multiples of every metric against the last frozen layer, with every seed."""
     title = "Every metric against the last frozen layer"
-    names = rungs([row.freeze for row in study.rows])
-    runs = {result.freeze: [record for record in result.records if record.is_valid] for result in study.results}
+    names = rungs([row.freeze for row in experiment.rows])
+    runs = {result.freeze: [record for record in result.records if record.is_valid] for result in experiment.results}
     names = [name for name in names if runs[name]]
     if not names:
         return Missing(name="metrics", title=title, reason="no rung of the ladder came to its end")
@@ -68,10 +68,10 @@ def _metric(axes: Axes, measured: Sequence[Sequence[float]]) -> None:
         axes.yaxis.set_major_formatter("{x:g}")
 
 
-def losses(study: Study) -> Picture | Missing:
+def losses(experiment: Experiment) -> Picture | Missing:
     """Return training loss by step and validation loss by epoch."""
     title = "Loss curves"
-    runs = {result.freeze: [record for record in result.records if record.step_losses] for result in study.results}
+    runs = {result.freeze: [record for record in result.records if record.step_losses] for result in experiment.results}
     shown = {freeze: records for freeze, records in runs.items() if records}
     if not shown:
         return Missing(name="loss", title=title, reason="no run took a step")

@@ -10,8 +10,8 @@ from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord, SplitFacts
-from freezebench.report.study import Study
-from freezebench.report.tables import summarize
+from freezebench.report.experiment import Experiment
+from freezebench.report.summary import summarize
 from freezebench.verdicts.judge import ConfigurationResult, judge
 
 ACCURACIES = {"none": 0.9, "emb": 0.9, "emb+L0": 0.88, "emb+L0-1": 0.7}
@@ -61,15 +61,17 @@ def results(*, num: int = 3, everything: bool = True, **changes: Any) -> list[Co
     return [judge(freeze, arms[freeze], arms["none"], margin_pp=2.0, limit_pp=5.0) for freeze in arms]
 
 
-def study(*, num: int = 3, everything: bool = True, flags: dict[str, Any] | None = None, **changes: Any) -> Study:
+def experiment(
+    *, num: int = 3, everything: bool = True, flags: dict[str, Any] | None = None, **changes: Any
+) -> Experiment:
     """Return a small grid as page and pictures take it."""
     asked = settings(**(flags or {}))
-    return Study.of(asked, summarize(results(num=num, everything=everything, **changes), asked))
+    return Experiment.of(asked, summarize(results(num=num, everything=everything, **changes), asked))
 
 
-def broken_study() -> Study:
+def broken_experiment() -> Experiment:
     """Return an experiment of which no run came to its end."""
     asked = settings()
     broken = [made_up.broken(freeze) for freeze in ("none", "emb")]
     judged = [judge(record.spec.freeze, [record], broken[:1], margin_pp=2.0, limit_pp=None) for record in broken]
-    return Study.of(asked, summarize(judged, asked))
+    return Experiment.of(asked, summarize(judged, asked))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezebench.report.page.answer import VERDICTS
-from freezebench.report.page.elements import Html, element, joined, scroller
+from freezebench.report.page.markup import Html, element, joined, scroller
 from freezebench.units import (
     NOT_MEASURED,
     bytes_text,
@@ -21,8 +21,8 @@ from freezebench.units import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from freezebench.report.experiment import Experiment
     from freezebench.report.rows import Row
-    from freezebench.report.study import Study
 
 _MEMORY = {"peak_allocated_bytes": "GPU memory peak", "peak_rss_bytes": "process memory peak"}
 _ENERGY = {"energy_j": "GPU energy", "cpu_energy_j": "CPU package energy"}
@@ -85,14 +85,14 @@ def columns(rows: Sequence[Row]) -> list[Column]:
     ]
 
 
-def table(study: Study) -> Html:
+def results_table(experiment: Experiment) -> Html:
     """Return the table of one experiment."""
-    shown = columns(study.rows)
+    shown = columns(experiment.rows)
     head = [
         element("th", element("button", column.header, type="button"), scope="col", aria_sort="none")
         for column in shown
     ]
-    body = [element("tr", *_cells(row, shown), class_=row.verdict) for row in study.rows]
+    body = [element("tr", *_cells(row, shown), class_=row.verdict) for row in experiment.rows]
     content = element("table", element("thead", element("tr", *head)), element("tbody", *body), class_="sortable")
     remark = "Press a heading to sort. A dash was not measured; the footnotes say why."
     return joined([scroller(content, "figures of every configuration"), element("p", remark, class_="more")])

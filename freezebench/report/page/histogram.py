@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezebench.report.page.elements import Html, element, joined
+from freezebench.report.page.markup import Html, element, joined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from freezebench.errors import SettingsError
 from freezebench.specs.looks import Looks
 from freezebench.verdicts.crossed import Interval
 from freezebench.verdicts.noninferiority import Verdict, decide, invalid_verdict
-from freezebench.verdicts.planning import Population, needs_more, resolvable_margin
+from freezebench.verdicts.power import Population, needs_more, resolvable_margin
 
 
 def verdict(lower_pp: float, upper_pp: float, *, num_seeds: int = 3, alpha: float = 0.02) -> Verdict:

@@ -10,7 +10,7 @@ from tabulate import tabulate
 from freezebench.records.headline import headline_metrics
 from freezebench.report.breakdown import breakdown_table, breakdowns, grid_sentence
 from freezebench.report.rows import Row, row
-from freezebench.report.sentences import (
+from freezebench.report.verdict_text import (
     decided_sentence,
     prefix_sentence,
     recommendation_sentence,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freezebench.report.text import columns_of, cut, one_line, pad, wrap
+from freezebench.report.terminal_text import columns_of, cut, one_line, pad, wrap
 
 
 def test_what_could_move_the_cursor_is_spelled_out() -> None:

@@ -1,4 +1,4 @@
-"""Study: one experiment's settings and results as page and pictures show them, of this session or read from a file."""
+"""One experiment: its settings and its results, from this session or read from a report."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from freezebench.records.files import plain
 from freezebench.records.run_record import RunRecord
 from freezebench.records.saved_files import REPORT_FILE, REPORT_SCHEMA, read_content
 from freezebench.report.rows import row
-from freezebench.report.sentences import judged_ladder
-from freezebench.report.tables import Summary
+from freezebench.report.summary import Summary
+from freezebench.report.verdict_text import judged_ladder
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.verdicts.gate import Part
 from freezebench.verdicts.judge import ConfigurationResult
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
+class Experiment:
     """One experiment.
 
     Attributes:
@@ -41,9 +41,19 @@ class Study:
     summary: Summary
 
     @classmethod
-    def of(cls, settings: Settings, summary: Summary) -> Study:
-        """Return this session's results as a study."""
+    def of(cls, settings: Settings, summary: Summary) -> Experiment:
+        """Return this session's results as an experiment."""
         return cls(source="", settings=plain(settings), summary=summary)
+
+    @property
+    def model(self) -> str:
+        """Name of the model, a Hub name or a folder."""
+        return str(self.settings.get("model"))
+
+    @property
+    def data_source(self) -> str:
+        """Name of the data set, a Hub name or a folder."""
+        return str(dict(self.settings.get("data") or {}).get("source", "unknown"))
 
     @property
     def margin_pp(self) -> float:
@@ -73,7 +83,7 @@ class Study:
         return next((one for one in self.rows if one.freeze == name), None)
 
 
-def read_studies(path: Path) -> list[Study]:
+def read_experiments(path: Path) -> list[Experiment]:
     """Return the experiments of a report folder or of its ``report.json``.
 
     Raises:
@@ -81,7 +91,7 @@ def read_studies(path: Path) -> list[Study]:
     """
     file = path / REPORT_FILE if path.is_dir() else path
     try:
-        return [_study(str(path), experiment) for experiment in _experiments(read_content(file))]
+        return [_experiment(str(path), saved) for saved in _experiments(read_content(file))]
     except RecordError as error:
         raise RecordError(f"{file}: {str(error).rstrip('.')}.") from error
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError, IndexError, FreezebenchError) as error:
@@ -117,24 +127,24 @@ def _foreign(content: Any) -> str:
     return f"is no report of freezebench. {needed}"
 
 
-def _study(source: str, experiment: Mapping[str, Any]) -> Study:
+def _experiment(source: str, saved: Mapping[str, Any]) -> Experiment:
     """Return one experiment of a report."""
-    configurations = experiment["configurations"]
+    configurations = saved["configurations"]
     runs = {one["freeze"]: [RunRecord.from_json(run) for run in one["runs"]] for one in configurations}
     unfrozen = {record.spec.seed: record for record in runs.get("none", [])}
     results = [_result(one, runs[one["freeze"]], unfrozen) for one in configurations]
     results.sort(key=lambda result: FreezeSpec.parse(result.freeze).frozen_order)
-    settings = experiment["settings"]
+    settings = saved["settings"]
     if not isinstance(settings, dict) or not _is_figure(settings["margin_pp"]) or not results:
         raise RecordError("holds an experiment without settings or results")
-    return Study(
+    return Experiment(
         source=source,
         settings=settings,
         summary=Summary(
-            title=str(experiment["title"]),
+            title=str(saved["title"]),
             results=tuple(results),
             rows=tuple(row(result) for result in results),
-            lines=tuple(str(line) for line in experiment["lines"]),
+            lines=tuple(str(line) for line in saved["lines"]),
         ),
     )
 

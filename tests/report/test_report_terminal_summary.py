@@ -14,9 +14,9 @@ from freezebench.config.sources import Source
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
 from freezebench.report.columns import aligned
-from freezebench.report.screen import heading, plain, screen, tables
-from freezebench.report.tables import Summary, summarize
-from freezebench.report.text import columns_of
+from freezebench.report.summary import Summary, summarize
+from freezebench.report.terminal_summary import figure_tables, plain_text, summary_lines, title_line
+from freezebench.report.terminal_text import columns_of
 from freezebench.verdicts.judge import ConfigurationResult, judge
 
 # Accuracy, seconds, GiB and joules of every configuration: figures of many sizes.
@@ -66,7 +66,7 @@ def _summary(*, on_gpu: bool, **flags: str) -> Summary:
 def test_the_tables_are_golden(on_gpu: bool, width: int) -> None:
     """Set FREEZEBENCH_WRITE_GOLDEN=1 to write them anew, and read them."""
     golden = Path(__file__).with_name("golden") / f"{'gpu' if on_gpu else 'cpu'}_{width}.txt"
-    shown = "\n\n".join(plain(table) for table in tables(_summary(on_gpu=on_gpu), width)) + "\n"
+    shown = "\n\n".join(plain_text(table) for table in figure_tables(_summary(on_gpu=on_gpu), width)) + "\n"
     if os.environ.get("FREEZEBENCH_WRITE_GOLDEN"):
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(shown, encoding="utf-8")
@@ -77,7 +77,7 @@ def test_the_tables_are_golden(on_gpu: bool, width: int) -> None:
 @pytest.mark.parametrize("on_gpu", [False, True], ids=["cpu", "gpu"])
 def test_no_line_wraps_and_the_answer_is_never_lost(on_gpu: bool, width: int) -> None:
     """At every width: verdict, drop, accuracy, time, speed-up, memory, and energy where it was measured."""
-    text = plain(screen(_summary(on_gpu=on_gpu), width))
+    text = plain_text(summary_lines(_summary(on_gpu=on_gpu), width))
     assert max(map(columns_of, text.splitlines())) <= width
     needed = ["verdict at", "drop, points", "test acc.", "train", "speed-", "peak", "1425.49×"]
     for part in [*needed, *(["test at", "energy"] if on_gpu else [])]:
@@ -86,7 +86,7 @@ def test_no_line_wraps_and_the_answer_is_never_lost(on_gpu: bool, width: int) ->
 
 def test_the_answer_comes_first() -> None:
     """What may be frozen and what it saves, before any figure."""
-    lines = plain(screen(_summary(on_gpu=True), 100)).splitlines()
+    lines = plain_text(summary_lines(_summary(on_gpu=True), 100)).splitlines()
     assert lines[0].startswith("Deepest safe prefix: emb")
     assert next(line for line in lines if line.startswith("Recommended: "))
     assert lines.index("") < next(place for place, line in enumerate(lines) if "verdict at" in line)
@@ -94,7 +94,7 @@ def test_the_answer_comes_first() -> None:
 
 def test_what_nobody_measured_takes_no_column_and_one_footnote() -> None:
     """Not a column of dashes."""
-    text = plain(screen(_summary(on_gpu=False), 140))
+    text = plain_text(summary_lines(_summary(on_gpu=False), 140))
     assert "\n" + "CPU package energy not measured: no /sys/class/powercap." in text
     assert "J per" not in text
     assert text.count("energy") == 1
@@ -102,7 +102,7 @@ def test_what_nobody_measured_takes_no_column_and_one_footnote() -> None:
 
 def test_every_verdict_has_a_word_and_a_colour() -> None:
     """Colour repeats what a word says."""
-    spans = [span for line in screen(_summary(on_gpu=True), 100) for span in line]
+    spans = [span for line in summary_lines(_summary(on_gpu=True), 100) for span in line]
     looks = {text.strip(): style for text, style in spans}
     assert looks["non-inferior"] == looks["ok"] == "good"
     assert looks["inferior"] == looks["WORSE"] == "bad"
@@ -122,7 +122,7 @@ def test_numbers_stand_on_their_decimal_point() -> None:
 def test_a_hostile_name_breaks_nothing(name: str) -> None:
     """Control characters are spelled out, wide and long names are cut or wrapped."""
     summary = _summary(on_gpu=True, model=name)
-    lines = [heading(summary, 76), *plain(screen(summary, 80)).splitlines()]
+    lines = [title_line(summary, 76), *plain_text(summary_lines(summary, 80)).splitlines()]
     assert all(columns_of(line) <= 80 for line in lines)
     assert all(line.isprintable() for line in lines)
     assert columns_of(lines[0]) <= 76

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
+from experiments import results, settings
 from freezebench.config.session_settings import SessionSettings
 from freezebench.errors import RecordError
 from freezebench.records.files import plain
+from freezebench.report.experiment import Experiment, read_experiments
 from freezebench.report.files import write_report
-from freezebench.report.study import Study, read_studies
-from freezebench.report.tables import summarize
-from saved import benchmark_json, configuration
-from studies import results, settings
+from freezebench.report.summary import summarize
+from saved_runs import benchmark_json, configuration
 
 
 def _report(folder: Path) -> dict[str, Any]:
@@ -30,9 +30,9 @@ def test_a_report_gives_back_what_was_written(tmp_path: Path) -> None:
     """Rows, verdicts, sentences and settings are those of the session."""
     _report(tmp_path)
     asked = settings()
-    there = Study.of(asked, summarize(results(), asked))
+    there = Experiment.of(asked, summarize(results(), asked))
     for path in (tmp_path, tmp_path / "report.json"):
-        back = read_studies(path)[0]
+        back = read_experiments(path)[0]
         assert back.rows == there.rows
         assert back.results == there.results
         assert back.summary.lines == there.summary.lines
@@ -49,10 +49,10 @@ def test_reports_of_earlier_versions_are_read(tmp_path: Path) -> None:
         for run in one["runs"]:
             del run["data"]["splits"]
     (tmp_path / "report.json").write_text(json.dumps(content), encoding="utf-8")
-    study = read_studies(tmp_path)[0]
-    assert study.results[1].parts == ()
-    assert study.records[0].data is not None
-    assert study.records[0].data.splits is None
+    experiment = read_experiments(tmp_path)[0]
+    assert experiment.results[1].parts == ()
+    assert experiment.records[0].data is not None
+    assert experiment.records[0].data.splits is None
 
 
 def _set(content: dict[str, Any], *keys: Any, value: Any) -> str:
@@ -91,11 +91,11 @@ def test_damaged_and_foreign_files_are_refused_with_the_reason(tmp_path: Path, n
     file = tmp_path / "report.json"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(RecordError, match=reason) as caught:
-        read_studies(tmp_path)
+        read_experiments(tmp_path)
     assert str(file) in str(caught.value)
 
 
 def test_a_folder_without_report_is_refused(tmp_path: Path) -> None:
     """It is said where one was looked for."""
     with pytest.raises(RecordError, match=r"report\.json: cannot be read in this folder"):
-        read_studies(tmp_path)
+        read_experiments(tmp_path)

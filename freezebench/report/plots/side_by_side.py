@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from freezebench.report.study import Study
+    from freezebench.report.experiment import Experiment
 
 _LOOKS = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "D"), (VERMILLION, "^"), (SKY, "v"), (MUTED, "P"))
 _SHARE = "share of the parameters that trains (%)"
 
 
-def drops(studies: Sequence[Study]) -> Picture | Missing:
+def drops(experiments: Sequence[Experiment]) -> Picture | Missing:
     """Return the accuracy drop of every experiment against the share of parameters that trains."""
     title = "Accuracy drop, side by side"
-    lines = [_intervals(study) for study in studies]
+    lines = [_intervals(experiment) for experiment in experiments]
     if not any(lines):
         return Missing(name="together_drop", title=title, reason="no configuration but baselines gave an accuracy")
-    margins = {study.margin_pp for study in studies}
+    margins = {experiment.margin_pp for experiment in experiments}
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
@@ -39,7 +39,7 @@ def drops(studies: Sequence[Study]) -> Picture | Missing:
             high = [upper - drop for _, drop, _, upper in line]
             axes.errorbar(
                 x, [drop for _, drop, _, _ in line], yerr=[low, high], color=color, marker=marker, ms=5.5, lw=1.3,
-                elinewidth=1.6, label=label(studies, place),
+                elinewidth=1.6, label=label(experiments, place),
             )  # fmt: skip
         bounds = [value for line in lines for _, _, lower, upper in line for value in (lower, upper)]
         room = 0.06 * (max(bounds) - min(bounds) + 1)
@@ -53,32 +53,32 @@ def drops(studies: Sequence[Study]) -> Picture | Missing:
         "together_drop",
         title,
         caption="Bars: intervals over new seeds and sentences. Further right, more is frozen. The band is the margin.",
-        alt=f"Accuracy drop against the share of trainable parameters for {len(studies)} experiments.",
-        height=3.4 + 0.17 * len(studies),
+        alt=f"Accuracy drop against the share of trainable parameters for {len(experiments)} experiments.",
+        height=3.4 + 0.17 * len(experiments),
         paint=paint,
     )
 
 
-def _intervals(study: Study) -> list[tuple[float, float, float, float]]:
+def _intervals(experiment: Experiment) -> list[tuple[float, float, float, float]]:
     """Return share, drop, lower and upper bound of every configuration that has them."""
     found = []
-    for row in study.rows:
+    for row in experiment.rows:
         share, drop, lower, upper = row.trainable_fraction, row.drop_pp, row.lower_pp, row.upper_pp
         if share is not None and drop is not None and lower is not None and upper is not None:
             found.append((100 * share, drop, lower, upper))
     return found
 
 
-def speedups(studies: Sequence[Study]) -> Picture | Missing:
+def speedups(experiments: Sequence[Experiment]) -> Picture | Missing:
     """Return the speed-up of every experiment against the share of parameters that trains."""
     title = "Speed-up, side by side"
     lines = [
         [
             (100 * row.trainable_fraction, row.speedup)
-            for row in study.rows
+            for row in experiment.rows
             if row.trainable_fraction is not None and row.speedup is not None
         ]
-        for study in studies
+        for experiment in experiments
     ]
     if not any(lines):
         return Missing(name="together_speedup", title=title, reason="no train time was measured")
@@ -89,7 +89,7 @@ def speedups(studies: Sequence[Study]) -> Picture | Missing:
             color, marker = _LOOKS[place % len(_LOOKS)]
             axes.plot(
                 [x for x, _ in line], [y for _, y in line], color=color, marker=marker, ms=5.5, lw=1.3,
-                label=label(studies, place),
+                label=label(experiments, place),
             )  # fmt: skip
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}×")
@@ -102,14 +102,13 @@ def speedups(studies: Sequence[Study]) -> Picture | Missing:
         "together_speedup",
         title,
         caption="Train time without freezing over train time, each on its own machine. Further right, more is frozen.",
-        alt=f"Speed-up against the share of trainable parameters for {len(studies)} experiments.",
-        height=3.4 + 0.17 * len(studies),
+        alt=f"Speed-up against the share of trainable parameters for {len(experiments)} experiments.",
+        height=3.4 + 0.17 * len(experiments),
         paint=paint,
     )
 
 
-def label(studies: Sequence[Study], place: int) -> str:
+def label(experiments: Sequence[Experiment], place: int) -> str:
     """Return what a legend calls an experiment: short, and different for each."""
-    study = studies[place]
-    text = f"{place + 1}: {study.settings.get('model')} on {dict(study.settings.get('data') or {}).get('source')}"
+    text = f"{place + 1}: {experiments[place].model} on {experiments[place].data_source}"
     return text if len(text) <= 52 else text[:51] + "…"  # noqa: PLR2004 - what the figure has room for

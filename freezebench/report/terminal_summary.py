@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from freezebench.report.columns import Column, Style, columns
-from freezebench.report.tables import NUM_ANSWERS
-from freezebench.report.text import cut, one_line, pad, wrap
+from freezebench.report.summary import NUM_ANSWERS
+from freezebench.report.terminal_text import cut, one_line, pad, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freezebench.report.tables import Summary
+    from freezebench.report.summary import Summary
 
 Span = tuple[str, Style]
 Line = tuple[Span, ...]
@@ -23,17 +23,17 @@ _GAP = "  "
 _WIDEST_NAME = 24
 
 
-def heading(summary: Summary, width: int) -> str:
+def title_line(summary: Summary, width: int) -> str:
     """Return what was trained on what, in one short line."""
     return cut(one_line(f"freezebench: {summary.title.split('; ')[0]}"), width)
 
 
-def screen(summary: Summary, width: int) -> list[Line]:
+def summary_lines(summary: Summary, width: int) -> list[Line]:
     """Return the whole summary in lines of at most so many columns, each made of texts and how they look."""
     lines: list[Line] = []
     for sentence in summary.lines[:NUM_ANSWERS]:
         lines += _sentence(sentence, width)
-    for table in tables(summary, width):
+    for table in figure_tables(summary, width):
         lines += [(), *table]
     headers, cells = summary.breakdown
     if headers:
@@ -44,7 +44,7 @@ def screen(summary: Summary, width: int) -> list[Line]:
     return lines
 
 
-def tables(summary: Summary, width: int) -> list[list[Line]]:
+def figure_tables(summary: Summary, width: int) -> list[list[Line]]:
     """Return one table or, where that is too wide, several: accuracy and verdicts first, what training takes after it.
 
     Figures that can be missed appear as far as there is room. All of them stand in the files of the report.
@@ -78,7 +78,7 @@ def text_tables(headers: Sequence[str], cells: Sequence[Sequence[str]], width: i
         for index, header in enumerate(headers)
     )
     groups = _packed(first, rest, width)
-    return "\n\n".join(plain(_table([first, *group])) for group in groups).splitlines()
+    return "\n\n".join(plain_text(_table([first, *group])) for group in groups).splitlines()
 
 
 def _packed(first: Column, needed: Sequence[Column], width: int) -> list[list[Column]]:
@@ -141,6 +141,6 @@ def _sentence(text: str, width: int) -> list[Line]:
     return [begin, *(((line, ""),) for line in rest)]
 
 
-def plain(lines: Sequence[Line]) -> str:
+def plain_text(lines: Sequence[Line]) -> str:
     """Return lines without their looks."""
     return "\n".join("".join(text for text, _ in line) for line in lines)

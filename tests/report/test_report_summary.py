@@ -18,8 +18,8 @@ from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
 from freezebench.report.files import prepare_folder, write_report
 from freezebench.report.rows import row
-from freezebench.report.sentences import gate_sentence
-from freezebench.report.tables import Summary, summarize
+from freezebench.report.summary import Summary, summarize
+from freezebench.report.verdict_text import gate_sentence
 from freezebench.verdicts.judge import ConfigurationResult, judge
 
 
