@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from freezebench.meters import integrate
+from freezebench.meters.metrics import METRICS
 from freezebench.meters.nvml import POWER_SOURCES, Failure, MemoryUse, PowerSource
 from freezebench.records.reading import Reading
 
@@ -20,14 +21,15 @@ MEMORY_SOURCES = {
     1: "nvmlDeviceGetMemoryInfo (version 1: counts the driver's reserve as used)",
     2: "nvmlDeviceGetMemoryInfo_v2",
 }
-UNITS = {
-    "energy_j": "J",
-    "energy_integrated_j": "J",
-    "mean_power_w": "W",
-    "peak_power_w": "W",
-    "peak_device_used_bytes": "B",
-    "start_temperature_c": "degC",
-}
+_NAMES = (
+    "energy_j",
+    "energy_integrated_j",
+    "mean_power_w",
+    "peak_power_w",
+    "peak_device_used_bytes",
+    "start_temperature_c",
+)
+UNITS = {name: METRICS[name].unit for name in _NAMES}
 MIG_REASON = "MIG: NVML counts the power and energy of the whole GPU, not of an instance"
 
 _AT_EDGE_S = 0.02  # a sample this close to an edge reports the sensor's state at the edge

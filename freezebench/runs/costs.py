@@ -6,20 +6,28 @@ import statistics
 from typing import TYPE_CHECKING, Any, Self
 
 from freezebench.meters.cuda import allocation_breakdown
+from freezebench.meters.metrics import metric_of
 from freezebench.meters.window import MeterSession
 from freezebench.records.events import TrainingPaused, TrainingStarted
 from freezebench.records.reading import Reading
 from freezebench.training.engines.job import BackwardDone
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import torch
 
+    from freezebench.meters.metrics import OverWindows
     from freezebench.meters.window import Window
     from freezebench.training.engines.job import Emit, Event, TrainingResult
     from freezebench.training.prefix.cache import Prefix
 
+_OVER_WINDOWS: dict[OverWindows, Callable[[Sequence[float]], float]] = {
+    "sum": sum,
+    "largest": max,
+    "first": lambda values: values[0],
+    "mean": statistics.fmean,
+}
 _CLOCK = "time.perf_counter, device synchronized"
 
 
@@ -112,8 +120,8 @@ def _gpus(device: torch.device) -> list[str]:
 def combine(windows: Sequence[dict[str, Reading]]) -> dict[str, Reading]:
     """Return one reading per metric for several windows of one run.
 
-    Energies and times add up, uncertainties with them; peaks are the largest; a reading at the start is the first one;
-    anything else (mean power) is the mean over the windows. A metric that some window lacks is ``partial``.
+    Each metric's ``over_windows`` says how: energies and times add up, uncertainties with them; of peaks the largest
+    counts, of readings at the start the first, of mean powers the mean. A metric that some window lacks is ``partial``.
     """
     names = list(dict.fromkeys(name for window in windows for name in window))
     return {name: _combined(name, [window.get(name) for window in windows]) for name in names}
@@ -127,14 +135,9 @@ def _combined(name: str, readings: Sequence[Reading | None]) -> Reading:
         return known[0]
     values = [reading.value for reading in measured if reading.value is not None]
     uncertainties = [reading.uncertainty for reading in measured if reading.uncertainty is not None]
-    if measured[0].unit in {"J", "s"}:
-        value, uncertainty = sum(values), sum(uncertainties)
-    elif name.startswith("start_"):
-        value, uncertainty = values[0], max(uncertainties, default=0.0)
-    elif name.startswith("peak_"):
-        value, uncertainty = max(values), max(uncertainties, default=0.0)
-    else:
-        value, uncertainty = statistics.fmean(values), max(uncertainties, default=0.0)
+    over_windows = metric_of(name).over_windows
+    value = _OVER_WINDOWS[over_windows](values)
+    uncertainty = sum(uncertainties) if over_windows == "sum" else max(uncertainties, default=0.0)
     reasons = list(dict.fromkeys(reading.reason for reading in known if reading.reason))
     whole = len(measured) == len(readings) and all(reading.status == "measured" for reading in measured)
     coverages = [reading.coverage or 0.0 for reading in known if reading.coverage is not None or reading.value is None]

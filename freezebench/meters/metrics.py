@@ -1,0 +1,142 @@
+"""The registry of metrics: unit, direction, aggregation, label and footnote of every figure that a run records.
+
+A meter takes the unit of its readings from here, the runs combine their windows by it, and the report takes labels and
+aggregations from it. To add a metric, measure it in a meter and register it here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Direction = Literal["lower", "higher"]
+OverSeeds = Literal["median", "largest"]
+OverWindows = Literal["sum", "largest", "first", "mean"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One figure of a run.
+
+    Attributes:
+        name: Name of its readings, with the unit, such as ``energy_j``.
+        unit: SI unit or ``"1"``, as in ``Reading.unit``.
+        label: What tables and charts call it.
+        better: Whether ``lower`` or ``higher`` figures are better; ``None`` where neither is.
+        over_seeds: How the runs of several seeds give one figure.
+        over_windows: How the measurement windows of one run, one per epoch, give one figure.
+        footnote: What a reader has to keep in mind, in one sentence; empty if the label says it all.
+    """
+
+    name: str
+    unit: str
+    label: str
+    better: Direction | None = "lower"
+    over_seeds: OverSeeds = "median"
+    over_windows: OverWindows = "sum"
+    footnote: str = ""
+
+
+def _time(name: str, label: str, footnote: str, *, over_windows: OverWindows = "sum") -> Metric:
+    """Return a metric in seconds: the median over seeds, since a shared machine may disturb one of the runs."""
+    return Metric(name=name, unit="s", label=label, over_windows=over_windows, footnote=footnote)
+
+
+def _peak(name: str, label: str, footnote: str) -> Metric:
+    """Return a metric in bytes: the largest over seeds, since every run has to fit into memory."""
+    return Metric(name=name, unit="B", label=label, over_seeds="largest", over_windows="largest", footnote=footnote)
+
+
+_TIMES = (
+    _time("train_s", "train time", "Training steps alone, without evaluation and warm-up."),
+    _time("train_and_eval_s", "time of training and evaluation", "Without warm-up and the final test."),
+    _time("evaluation_s", "evaluation time", "Evaluations between the epochs."),
+    _time("warmup_s", "warm-up time", "Spent before the clock of training starts."),
+    _time("prefix_s", "time of the frozen prefix", "Charged to the run that computed it; later runs share it."),
+    *(
+        _time(f"{phase}_s", f"time of {label}", "Summed over all training steps.")
+        for phase, label in (
+            ("data", "putting batches together"),
+            ("forward", "forward passes"),
+            ("backward", "backward passes"),
+            ("optimizer", "optimizer steps"),
+        )
+    ),
+    _time("step_s", "step time", "Median over the steps of a run.", over_windows="mean"),
+    _time("step_p95_s", "slow step time", "95th percentile over the steps of a run.", over_windows="mean"),
+    Metric(name="samples_per_s", unit="1/s", label="samples per second", better="higher", over_windows="mean"),
+    Metric(name="steps_per_s", unit="1/s", label="steps per second", better="higher", over_windows="mean"),
+    Metric(
+        name="step_flop",
+        unit="FLOP",
+        label="operations per step",
+        over_windows="mean",
+        footnote="Matrix products of one batch of average length, counted.",
+    ),
+)
+_ENERGIES = (
+    Metric(name="energy_j", unit="J", label="GPU energy", footnote="Of the whole board, whichever process used it."),
+    Metric(
+        name="energy_integrated_j",
+        unit="J",
+        label="GPU energy by power samples",
+        footnote="Integral of the sampled power, a check of the energy counter.",
+    ),
+    Metric(
+        name="cpu_energy_j",
+        unit="J",
+        label="CPU package energy",
+        footnote="Of the whole package, whichever process used it.",
+    ),
+    Metric(
+        name="dram_energy_j",
+        unit="J",
+        label="main memory energy",
+        footnote="Of the whole machine, whichever process used it.",
+    ),
+    Metric(name="mean_power_w", unit="W", label="mean GPU power", over_windows="mean"),
+    Metric(name="peak_power_w", unit="W", label="GPU power peak", over_seeds="largest", over_windows="largest"),
+    Metric(
+        name="start_temperature_c",
+        unit="degC",
+        label="GPU temperature at the start",
+        better=None,
+        over_windows="first",
+        footnote="A hot GPU may lower its clock.",
+    ),
+)
+_MEMORY = (
+    _peak("peak_allocated_bytes", "GPU memory peak", "Of torch's allocator alone, without the CUDA context."),
+    _peak("peak_reserved_bytes", "reserved GPU memory peak", "Of torch's allocator, its unused blocks included."),
+    _peak("peak_device_used_bytes", "device-wide GPU memory peak", "Of all processes on the device, by samples."),
+    _peak("peak_rss_bytes", "process memory peak", "Resident memory of the process that trains, libraries included."),
+    Metric(
+        name="start_rss_bytes",
+        unit="B",
+        label="process memory at the start",
+        better=None,
+        over_seeds="largest",
+        over_windows="first",
+    ),
+    _peak("prefix_bytes", "size of the cached prefix", "In memory or on disk, once for all runs that share it."),
+    *(
+        _peak(f"allocated_{part}_bytes", f"GPU memory of {label}", "Part of the allocated peak, at the last step.")
+        for part, label in (
+            ("parameters", "parameters and buffers"),
+            ("gradients", "gradients"),
+            ("optimizer", "the optimizer's state"),
+            ("rest", "activations and the rest"),
+        )
+    ),
+)
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in (*_TIMES, *_ENERGIES, *_MEMORY)}
+
+
+def metric_of(reading_name: str) -> Metric:
+    """Return the metric of a reading; with several GPUs a reading's name may end with its device: ``energy_j[GPU-…]``.
+
+    Raises:
+        KeyError: If the metric is not registered.
+    """
+    return METRICS[reading_name.partition("[")[0]]
