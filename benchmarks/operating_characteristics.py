@@ -25,7 +25,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtri
 from scipy.stats import multivariate_normal, norm
 
-from freezebench.specs.looks import Looks
+from freezebench.specs.interim_looks import InterimLooks
 from freezebench.verdicts.crossed import MeanSquares, mean_squares, standard_error, t_quantile
 from freezebench.verdicts.power import resolvable_margin
 
@@ -124,7 +124,7 @@ def bounds(squares: MeanSquares, alpha: float) -> tuple[Floats, Floats]:
     return squares.drop - half_width, squares.drop + half_width
 
 
-def sequential(differences: NDArray[np.int8], looks: Looks) -> tuple[Booleans, Booleans]:
+def sequential(differences: NDArray[np.int8], looks: InterimLooks) -> tuple[Booleans, Booleans]:
     """Return which replications of a batch pass and fail when seeds are added until a look decides."""
     passed = np.zeros(len(differences), dtype=bool)
     failed = np.zeros(len(differences), dtype=bool)
@@ -139,7 +139,7 @@ def sequential(differences: NDArray[np.int8], looks: Looks) -> tuple[Booleans, B
 def operating_characteristics(replications: int, seed: int) -> None:
     """Print pass / inconclusive / fail with 3 -> 5 -> 8 seeds."""
     print("\nverdicts with 3 -> 5 -> 8 seeds, margin 2 points, % pass / inconclusive / fail")
-    looks = Looks()
+    looks = InterimLooks()
     for n in (872, 1821):
         for drop in (0, 1, 2, 4):
             rng = np.random.default_rng([seed, n, drop])
@@ -152,7 +152,7 @@ def operating_characteristics(replications: int, seed: int) -> None:
 def reruns(replications: int, seed: int, num_reruns: int = 10) -> None:
     """Print how often a pass turns into a fail when the same sentences are run with fresh seeds."""
     print(f"\nreruns, same sentences and fresh seeds, % pass then fail ({num_reruns} reruns of each test set)")
-    looks = Looks()
+    looks = InterimLooks()
     for n in (872, 1821):
         for drop in (0, 1, 2, 4):
             rng = np.random.default_rng([seed, n, drop, 1])

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from freezebench.specs.grid import PerSpec
-    from freezebench.specs.looks import Looks
+    from freezebench.specs.interim_looks import InterimLooks
 
 INCONCLUSIVE_POLICIES = ("skip", "pass", "fail")
 
@@ -83,11 +83,11 @@ def grid(text: str) -> str:
     return ",".join(split_grid(text))
 
 
-def looks(text: str) -> Looks:
+def looks(text: str) -> InterimLooks:
     """Return the numbers of seeds after which a configuration is looked at."""
-    from freezebench.specs.looks import Looks
+    from freezebench.specs.interim_looks import InterimLooks
 
-    return Looks.parse(text)
+    return InterimLooks.parse(text)
 
 
 def yes_or_no(text: str) -> bool:

@@ -9,8 +9,8 @@ from freezebench.config.options import OPTIONS
 from freezebench.config.sources import ParsedOptions, Source, parse_sources
 from freezebench.errors import SettingsError
 from freezebench.specs.grid import PerSpec
+from freezebench.specs.interim_looks import InterimLooks
 from freezebench.specs.limits import DEFAULT_MARGIN_PP, CostLimits
-from freezebench.specs.looks import Looks
 from freezebench.specs.presets import Preset, preset
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 
@@ -52,7 +52,7 @@ class Settings:
     protocol: Protocol
     learning_rates: PerSpec
     grid: str = "all"
-    looks: Looks = Looks(counts=(3,))  # noqa: RUF009 - frozen
+    looks: InterimLooks = InterimLooks(counts=(3,))  # noqa: RUF009 - frozen
     seed: int = 42
     device: str = "auto"
     margin_pp: float = DEFAULT_MARGIN_PP

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from freezebench.report.terminal_text import columns_of, pad
-from freezebench.specs.looks import ALPHA_ONE_LOOK
+from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.units import NOT_MEASURED
 
 if TYPE_CHECKING:

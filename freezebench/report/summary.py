@@ -17,7 +17,7 @@ from freezebench.report.verdict_text import (
     safe_prefix_sentence,
 )
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.specs.looks import ALPHA_ONE_LOOK
+from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.units import (
     NOT_MEASURED,
     bytes_text,

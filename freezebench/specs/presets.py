@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from freezebench.errors import SettingsError
 from freezebench.specs.grid import PerSpec
-from freezebench.specs.looks import Looks
+from freezebench.specs.interim_looks import InterimLooks
 from freezebench.specs.names import PRESET_NAMES
 from freezebench.specs.run import DataSpec, Protocol
 
@@ -33,7 +33,7 @@ class Preset:
     data: DataSpec
     protocol: Protocol
     learning_rates: PerSpec
-    looks: Looks
+    looks: InterimLooks
     seed: int = 42
     max_drop: PerSpec
 
@@ -51,7 +51,7 @@ PRESETS = {
             data=DataSpec(source="SetFit/sst2"),
             protocol=Protocol(num_epochs=3, engine="cached"),
             learning_rates=PerSpec(default=5e-5),
-            looks=Looks(counts=(3, 5, 8)),
+            looks=InterimLooks(counts=(3, 5, 8)),
             max_drop=_SST2_LIMITS,
         ),
         Preset(
@@ -64,7 +64,7 @@ PRESETS = {
             learning_rates=PerSpec.parse(
                 "1.5e-4,emb+L0:2e-4,emb+L0-1:2e-4,emb+L0-2:2.5e-4,emb+L0-3:4e-4,emb+L0-4:1e-3,emb+L0-5:5e-3"
             ),
-            looks=Looks(counts=(3,)),
+            looks=InterimLooks(counts=(3,)),
             # Measured on two CPU cores, 3 seeds: -0.1, 0.5, 2.5, 3.6, 7.8, 12.2 and 22.7 points (with the standard
             # engine up to 2.6 more); the limits leave room for the interval and for other kernels.
             max_drop=PerSpec.parse("emb:3,emb+L0:7,emb+L0-1:8,emb+L0-2:10,emb+L0-3:15,emb+L0-4:21,emb+L0-5:33"),
@@ -76,7 +76,7 @@ PRESETS = {
             data=DataSpec(source="SetFit/sst2", split_rule="notebook"),
             protocol=Protocol(num_epochs=10, precision="float32", evaluate_before=True),
             learning_rates=PerSpec(default=5e-5),
-            looks=Looks(counts=(1,)),
+            looks=InterimLooks(counts=(1,)),
             max_drop=PerSpec(),
         ),
     )

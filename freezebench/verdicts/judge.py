@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.specs.looks import ALPHA_ONE_LOOK
+from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.verdicts.crossed import interval_from_mean_squares, mean_squares, outcome_differences
 from freezebench.verdicts.gate import accuracy_standing, worst
 from freezebench.verdicts.noninferiority import decide, invalid_verdict

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freezebench.errors import SettingsError
-from freezebench.specs.looks import ALPHA_ONE_LOOK, Looks
+from freezebench.specs.interim_looks import ALPHA_ONE_LOOK, InterimLooks
 from freezebench.verdicts.crossed import MeanSquares, check_alpha, standard_error, t_quantile
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def resolvable_margin(
     return float(100 * (t_quantile(1 - alpha, df) + t_quantile(power, df)) * se)
 
 
-def needs_more(verdicts: Iterable[Verdict], looks: Looks) -> int | None:
+def needs_more(verdicts: Iterable[Verdict], looks: InterimLooks) -> int | None:
     """Return how many seeds in all the configuration needs next, or ``None`` when it is finished.
 
     A configuration is finished when its interval is decided at every margin asked about (the decision margin and the
@@ -113,7 +113,7 @@ def needs_more(verdicts: Iterable[Verdict], looks: Looks) -> int | None:
         if not math.isclose(verdict.alpha, looks.alpha):
             raise SettingsError(
                 f"a verdict at alpha {verdict.alpha} cannot be one of {len(looks.counts)} looks at {looks.alpha}: "
-                "judge every look at Looks.alpha."
+                "judge every look at InterimLooks.alpha."
             )
     if not undecided:
         return None

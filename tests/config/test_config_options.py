@@ -15,7 +15,7 @@ from freezebench.config.sources import Source
 from freezebench.data.load import load_data
 from freezebench.errors import SettingsError
 from freezebench.specs.grid import PerSpec
-from freezebench.specs.looks import Looks
+from freezebench.specs.interim_looks import InterimLooks
 from freezebench.specs.run import DataSpec, Protocol
 
 
@@ -42,7 +42,7 @@ CASES: dict[str, tuple[str, str, Any]] = {
     "data": ("some/data", "data.source", "some/data"),
     "text_column": ("premise, hypothesis", "data.text_columns", ("premise", "hypothesis")),
     "label_column": ("stars", "data.label_column", "stars"),
-    "num_seeds": ("3,6", "looks", Looks(counts=(3, 6))),
+    "num_seeds": ("3,6", "looks", InterimLooks(counts=(3, 6))),
     "seed": ("7", "seed", 7),
     "epochs": ("4", "protocol.num_epochs", 4),
     "batch_size": ("16", "protocol.batch_size", 16),

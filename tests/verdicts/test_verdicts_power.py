@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freezebench.errors import SettingsError
-from freezebench.specs.looks import Looks
+from freezebench.specs.interim_looks import InterimLooks
 from freezebench.verdicts.crossed import Interval
 from freezebench.verdicts.noninferiority import Verdict, decide, invalid_verdict
 from freezebench.verdicts.power import Population, needs_more, resolvable_margin
@@ -71,22 +71,22 @@ def test_unfit_plans_are_refused(counts: tuple[int, int], options: dict[str, flo
 
 def test_looks_share_the_error_rate() -> None:
     """Several looks spend 0.02 each, one look 0.05."""
-    assert (Looks().counts, Looks().alpha, Looks().max_seeds) == ((3, 5, 8), 0.02, 8)
-    assert Looks(counts=(3,)).alpha == 0.05
-    assert [Looks().after(done) for done in (0, 3, 4, 5, 8, 9)] == [3, 5, 5, 8, None, None]
+    assert (InterimLooks().counts, InterimLooks().alpha, InterimLooks().max_seeds) == ((3, 5, 8), 0.02, 8)
+    assert InterimLooks(counts=(3,)).alpha == 0.05
+    assert [InterimLooks().after(done) for done in (0, 3, 4, 5, 8, 9)] == [3, 5, 5, 8, None, None]
 
 
 @pytest.mark.parametrize("counts", [(), (0, 3), (3, 3), (5, 3)])
 def test_unfit_looks_are_refused(counts: tuple[int, ...]) -> None:
     """Counts of seeds must be positive and increasing."""
     with pytest.raises(SettingsError, match="increasing"):
-        Looks(counts=counts)
+        InterimLooks(counts=counts)
 
 
 def test_seeds_are_added_until_both_margins_are_decided() -> None:
     """A configuration goes on while either margin is open, and ends when both are decided or the looks are spent."""
     open_, safe, worse = verdict(1.0, 3.0), verdict(-1.0, 1.0), verdict(3.0, 5.0)
-    looks = Looks()
+    looks = InterimLooks()
     assert needs_more([open_, safe], looks) == 5
     assert needs_more([worse, verdict(1.0, 3.0, num_seeds=5)], looks) == 8
     assert needs_more([worse, safe], looks) is None
@@ -96,10 +96,10 @@ def test_seeds_are_added_until_both_margins_are_decided() -> None:
 
 def test_invalid_runs_need_no_more_seeds() -> None:
     """More seeds cannot mend what is invalid."""
-    assert needs_more([verdict(1.0, 3.0), invalid_verdict("out of memory")], Looks()) is None
+    assert needs_more([verdict(1.0, 3.0), invalid_verdict("out of memory")], InterimLooks()) is None
 
 
 def test_looks_at_the_wrong_error_rate_are_refused() -> None:
     """An open verdict at 0.05 cannot be one of three looks: its error rate would be void."""
     with pytest.raises(SettingsError, match="alpha"):
-        needs_more([verdict(1.0, 3.0, alpha=0.05)], Looks())
+        needs_more([verdict(1.0, 3.0, alpha=0.05)], InterimLooks())

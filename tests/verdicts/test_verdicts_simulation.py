@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from freezebench.specs.looks import Looks
+from freezebench.specs.interim_looks import InterimLooks
 from freezebench.verdicts.crossed import mean_squares
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "operating_characteristics.py"
@@ -32,7 +32,7 @@ def script() -> Any:
 def rates(script: Any, *, drop: float, n: int, replications: int) -> tuple[float, float]:
     """Return the shares of passes and failures with 3 -> 5 -> 8 seeds, in percent."""
     rng = np.random.default_rng(round(1000 * drop) + n)
-    looks = Looks()
+    looks = InterimLooks()
     chunks = script.draw(script.Truth(drop=drop), looks.max_seeds, n, replications, rng)
     parts = [script.sequential(chunk, looks) for chunk in chunks]
     passed, failed = (100 * float(np.concatenate(part).mean()) for part in zip(*parts, strict=True))

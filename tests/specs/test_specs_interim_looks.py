@@ -1,29 +1,29 @@
-"""Looks: after how many seeds a configuration is judged."""
+"""Interim looks: after how many seeds a configuration is judged."""
 
 from __future__ import annotations
 
 import pytest
 
 from freezebench.errors import SettingsError
-from freezebench.specs.looks import Looks
+from freezebench.specs.interim_looks import InterimLooks
 
 
 @pytest.mark.parametrize("text", ["3", "3,5,8", "1"])
 def test_looks_are_read_and_printed(text: str) -> None:
     """The text comes back."""
-    assert str(Looks.parse(text)) == text
+    assert str(InterimLooks.parse(text)) == text
 
 
 @pytest.mark.parametrize("text", ["", "0", "5,3", "3,3", "3,,5", "1.5", "-1,2"])
 def test_what_is_no_list_of_growing_counts_is_refused(text: str) -> None:
     """Seed counts are whole, positive and increasing."""
     with pytest.raises(SettingsError, match=r"whole number|increasing"):
-        Looks.parse(text)
+        InterimLooks.parse(text)
 
 
 def test_several_looks_are_judged_more_strictly() -> None:
     """2 % per look keeps about 5 % over three."""
-    assert Looks.parse("3").alpha == 0.05
-    assert Looks.parse("3,5,8").alpha == 0.02
-    assert Looks.parse("3,5,8").after(3) == 5
-    assert Looks.parse("3,5,8").after(8) is None
+    assert InterimLooks.parse("3").alpha == 0.05
+    assert InterimLooks.parse("3,5,8").alpha == 0.02
+    assert InterimLooks.parse("3,5,8").after(3) == 5
+    assert InterimLooks.parse("3,5,8").after(8) is None

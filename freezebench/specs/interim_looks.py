@@ -1,4 +1,4 @@
-"""Looks: after how many seeds a configuration is judged, and how strictly each time."""
+"""Interim looks: after how many seeds a configuration is judged, and with which error rate each time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ALPHA_PER_LOOK = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
-class Looks:
+class InterimLooks:
     """After how many seeds a configuration is judged.
 
     Attributes:
