@@ -27,7 +27,7 @@ from tabulate import tabulate
 
 import freezebench
 from freezebench.executors.worker import Isolated
-from freezebench.models.source import read_depth
+from freezebench.models.source import ModelSource
 from freezebench.runs.data_cache import DataCache
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.strategies.freeze import fixed_parameters
@@ -69,7 +69,7 @@ class Peers:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.data = DataSpec(source=options.data, max_train=options.max_train)
-        self.num_layers = read_depth(options.model)
+        self.num_layers = ModelSource.resolve(options.model).num_layers
         self.grid = [str(spec) for spec in freezebench.parse_grid(options.grid, num_layers=self.num_layers)]
         self.data_cache = DataCache()
         self.worker = Isolated(keep=True, timeout_s=_TIMEOUT_S, data_cache={})

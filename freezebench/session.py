@@ -77,7 +77,6 @@ class FreezeSession:
         Raises:
             FreezebenchError: If they cannot.
         """
-        from freezebench.models.source import check_model_source
         from freezebench.report.files import prepare_folder
         from freezebench.report.plan import refuse_undecidable
 
@@ -86,7 +85,7 @@ class FreezeSession:
         store = self.options.session_settings.store
         if store is not None and not Path(store).is_dir():  # one that can only be read still has runs to reuse
             prepare_folder(Path(store), "--freeze-store")
-        check_model_source(settings.model)
+        self.data_cache.model_source(settings.model).check()
         num_test = len(self.data_cache.data(settings.data, settings.model).test)
         if num_test < _FEWEST_TEST_SENTENCES:
             raise DataError(

@@ -84,11 +84,11 @@ class SessionOptions:
         Raises:
             FreezebenchError: If the model's depth cannot be read or something that was named does not fit it.
         """
-        from freezebench.models.source import read_depth
+        from freezebench.models.source import ModelSource
 
         stated = settings.num_layers
         # Only a factory (module:function) has no configuration file to read the depth from.
-        num_layers = stated if stated and ":" in settings.model else read_depth(settings.model)
+        num_layers = stated if stated and ":" in settings.model else ModelSource.resolve(settings.model).num_layers
         if stated and stated != num_layers:
             raise SettingsError(
                 f"num_layers={stated} was given, but {settings.model} has {num_layers} layers. "

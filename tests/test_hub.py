@@ -35,7 +35,7 @@ def ask(server: FakeHub, cache: Path, *calls: str, tries_again: bool = False, **
     """
     code = (
         "import json, sys\n"
-        "from freezebench.models.load import *\n"
+        "from freezebench.models.source import ModelSource\n"
         "from freezebench.errors import ModelError\n"
         "found = []\n"
         "for call in json.loads(sys.argv[1]):\n"
@@ -64,14 +64,22 @@ def ask(server: FakeHub, cache: Path, *calls: str, tries_again: bool = False, **
 
 def test_a_hub_model_is_fetched_once_and_then_used_without_the_hub(server: FakeHub, tmp_path: Path) -> None:
     """The depth takes config.json alone, the check fetches the rest, and nothing is asked again, nor any pickle."""
-    assert ask(server, tmp_path, "read_depth('me/tiny')") == ["2"]
+    assert ask(server, tmp_path, "ModelSource.resolve('me/tiny').num_layers") == ["2"]
     assert not any("safetensors" in request for request in server.requests)
-    first = ask(server, tmp_path, "check_model_source('me/tiny')", "model_fingerprint('me/tiny')")
+    first = ask(
+        server, tmp_path, "ModelSource.resolve('me/tiny').check()", "ModelSource.resolve('me/tiny').weights_sha256()"
+    )
     assert not any("GET" in request and "bin" in request for request in server.requests)
     server.requests.clear()
-    again = ask(server, tmp_path, "read_depth('me/tiny')", "model_fingerprint('me/tiny')", HF_HUB_OFFLINE="1")
+    again = ask(
+        server,
+        tmp_path,
+        "ModelSource.resolve('me/tiny').num_layers",
+        "ModelSource.resolve('me/tiny').weights_sha256()",
+        HF_HUB_OFFLINE="1",
+    )
     assert again == ["2", first[1]]
-    assert ask(server, tmp_path, f"read_depth('me/tiny', {COMMIT!r})") == ["2"]
+    assert ask(server, tmp_path, f"ModelSource.resolve('me/tiny', {COMMIT!r}).num_layers") == ["2"]
     assert server.requests == []
 
 
@@ -80,10 +88,10 @@ def test_what_the_hub_refuses_is_said_in_one_sentence(server: FakeHub, tmp_path:
     unknown, revision, gated, impossible = ask(
         server,
         tmp_path,
-        "read_depth('me/none')",
-        "read_depth('me/tiny', 'v1')",
-        "check_model_source('me/gated')",
-        "read_depth('a b')",
+        "ModelSource.resolve('me/none').num_layers",
+        "ModelSource.resolve('me/tiny', 'v1').num_layers",
+        "ModelSource.resolve('me/gated').check()",
+        "ModelSource.resolve('a b').num_layers",
     )
     assert "no model of that name on the Hub" in unknown
     assert "cannot load revision 'v1' of the model 'me/tiny': the Hub has no such commit" in revision
@@ -94,26 +102,26 @@ def test_what_the_hub_refuses_is_said_in_one_sentence(server: FakeHub, tmp_path:
 def test_without_the_hub_the_message_says_how_to_get_the_model(server: FakeHub, tmp_path: Path) -> None:
     """Offline by wish or for want of an answer: the command that downloads it, and two ways around."""
     server.status = 503
-    (down,) = ask(server, tmp_path, "read_depth('me/tiny')")
+    (down,) = ask(server, tmp_path, "ModelSource.resolve('me/tiny').num_layers")
     assert f"is not in the local cache, and the Hub ({server.url}) cannot be reached. Run `hf download me/tiny`" in down
     assert "--freeze-preset=embedded" in down
     server.requests.clear()
-    (offline,) = ask(server, tmp_path, "check_model_source('me/tiny', 'v1')", HF_HUB_OFFLINE="1")
+    (offline,) = ask(server, tmp_path, "ModelSource.resolve('me/tiny', 'v1').check()", HF_HUB_OFFLINE="1")
     assert "HF_HUB_OFFLINE is set. Run `hf download me/tiny --revision v1` once with network" in offline
     assert server.requests == []
 
 
 def test_a_partly_cached_model_is_named_with_what_is_there(server: FakeHub, tmp_path: Path) -> None:
     """A cache that has only the configuration is no whole model."""
-    ask(server, tmp_path, "read_depth('me/tiny')")
-    (message,) = ask(server, tmp_path, "check_model_source('me/tiny')", HF_HUB_OFFLINE="1")
+    ask(server, tmp_path, "ModelSource.resolve('me/tiny').num_layers")
+    (message,) = ask(server, tmp_path, "ModelSource.resolve('me/tiny').check()", HF_HUB_OFFLINE="1")
     assert "is in the local cache only in part (config.json)" in message
 
 
 def test_a_fetch_that_fails_half_way_is_one_sentence(server: FakeHub, tmp_path: Path) -> None:
     """A file that the Hub lists and then does not give is an error of the fetch."""
     server.lost.add("config.json")
-    (message,) = ask(server, tmp_path, "read_depth('me/tiny')")
+    (message,) = ask(server, tmp_path, "ModelSource.resolve('me/tiny').num_layers")
     assert message.startswith("cannot fetch the model 'me/tiny' from the Hub: ")
     assert "hf download me/tiny" in message
 
@@ -125,12 +133,12 @@ def test_a_fetch_that_stops_half_way_is_one_sentence_and_goes_on_later(
 ) -> None:
     """Half of the weights is no model; what was fetched is kept, and the next session has the whole."""
     server.cut, server.stall_s = {"model.safetensors"}, stall_s
-    call = "check_model_source('me/tiny')"
+    call = "ModelSource.resolve('me/tiny').check()"
     (message,) = ask(server, tmp_path, call, tries_again=True, HF_HUB_DOWNLOAD_TIMEOUT="1")
     assert message.startswith("cannot fetch the model 'me/tiny' from the Hub: ")
     assert "hf download me/tiny" in message
     server.cut.clear()
-    whole, fingerprint = ask(server, tmp_path, call, "model_fingerprint('me/tiny')")
+    whole, fingerprint = ask(server, tmp_path, call, "ModelSource.resolve('me/tiny').weights_sha256()")
     assert "cannot" not in whole
     assert len(fingerprint.strip("'")) == 64
 

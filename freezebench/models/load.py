@@ -1,81 +1,98 @@
-"""Loads a classifier and its tokenizer from what `--freeze-model` takes: safetensors only, no code from elsewhere."""
+"""Load a classifier and its tokenizer: from safetensors only, and without running a checkpoint's own code."""
 
 from __future__ import annotations
 
 import warnings
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from freezebench import hub
 from freezebench.errors import FreezebenchError, ModelError
-from freezebench.models import files as model_files
-from freezebench.models.source import (
-    ModelSource,
-    check_model_source,
-    model_fingerprint,
-    read_depth,
-    read_label_names,
-)
+from freezebench.models.source import ModelSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import torch
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["check_model_source", "load_model", "model_fingerprint", "read_depth", "read_label_names"]
+    Classifier = tuple[torch.nn.Module, PreTrainedTokenizerBase]
 
-_FROM_HERE = {"local_files_only": True, "trust_remote_code": False}
-_LEAST_CLASSES = 2
+_MIN_CLASSES = 2
 _REASON_CHARS = 200
 
 
+class _LocalOnly(TypedDict):
+    """Arguments of ``from_pretrained`` that keep it off the network and from running a checkpoint's code."""
+
+    local_files_only: bool
+    trust_remote_code: bool
+
+
+_LOCAL_ONLY = _LocalOnly(local_files_only=True, trust_remote_code=False)
+
+
+class _LoadingReport(TypedDict):
+    """Parts of the report of ``from_pretrained(output_loading_info=True)``."""
+
+    missing_keys: set[str]
+    mismatched_keys: set[tuple[str, torch.Size, torch.Size]]
+
+
 def load_model(
-    source: str, num_labels: int = 2, *, revision: str | None = None, label_names: Sequence[str] | None = None
-) -> tuple[Any, Any]:
+    source: str | ModelSource,
+    num_labels: int = 2,
+    *,
+    revision: str | None = None,
+    label_names: Sequence[str] | None = None,
+) -> Classifier:
     """Return a sequence classifier in float32 on the CPU, in evaluation mode, and its tokenizer.
 
-    A head that the checkpoint lacks, or has for another number of labels, is new and drawn from torch's random state:
-    ``torch.manual_seed`` before this call determines it, and every call draws the same amount.
+    A head that the checkpoint lacks, or has for another number of labels, is initialised from torch's random state.
+    ``torch.manual_seed`` before this call determines it, and every call draws the same amount of random numbers.
 
     Args:
-        source: ``embedded``, a checkpoint folder, a Hub name, or ``module:factory``, called as ``factory(num_labels)``
-            for (model, tokenizer), which are returned as they are made, weights in half precision as float32.
+        source: ``embedded``, a checkpoint folder, a Hub name, ``module:factory``, or a resolved source. A factory is
+            called as ``factory(num_labels)`` and returns (model, tokenizer); both are used as they are, except that
+            weights in half precision become float32.
         num_labels: Number of classes.
-        revision: Hub commit, tag or branch.
+        revision: Hub commit, tag or branch, for a Hub name.
         label_names: Name of every class, for the model's configuration.
 
     Raises:
         ModelError: If there is no such model, or it cannot be loaded safely and completely.
     """
-    if num_labels < _LEAST_CLASSES or (label_names is not None and len(label_names) != num_labels):
+    if isinstance(source, str):
+        source = ModelSource.resolve(source, revision)
+    if num_labels < _MIN_CLASSES or (label_names is not None and len(label_names) != num_labels):
         names = "" if label_names is None else f" and {len(label_names)} names for them"
         raise ModelError(
-            f"cannot load the model {source!r} for {num_labels} classes{names}: a classifier tells two or more apart, "
-            "each with one name. Look at the labels of the data."
+            f"cannot load the model {source.name!r} for {num_labels} classes{names}: a classifier has two or more "
+            "classes, each with one name. Check the labels of the data."
         )
-    parsed = ModelSource.parse(source, revision)
     with quiet():
-        if parsed.kind == "factory":
-            model, tokenizer = _from_factory(parsed, num_labels)
-        elif parsed.kind == "embedded":
+        if source.kind == "factory":
+            model, tokenizer = _from_factory(source, num_labels)
+        elif source.kind == "embedded":
             from freezebench.models.embedded import load_embedded
 
-            model, tokenizer = load_embedded(num_labels)
+            model, tokenizer = load_embedded(source.folder(), num_labels)
         else:
-            model, tokenizer = _from_folder(parsed.folder(), source, num_labels)
-    if label_names is not None and hasattr(model, "config"):
-        model.config.id2label = dict(enumerate(label_names))
-        model.config.label2id = {label: number for number, label in enumerate(label_names)}
+            model, tokenizer = _from_folder(source, num_labels)
+    config = getattr(model, "config", None)
+    if label_names is not None and config is not None:
+        config.id2label = dict(enumerate(label_names))
+        config.label2id = {label: number for number, label in enumerate(label_names)}
     return model, tokenizer
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Turn progress bars and loading reports of `transformers` off for a while; errors are still shown."""
+    """Turn off progress bars and loading reports of `transformers` in a block; errors are still shown."""
     import transformers.utils.logging
 
-    log: Any = transformers.utils.logging  # it comes without types
+    log: Any = transformers.utils.logging  # the module has no type annotations
 
     def switch(change: Callable[[], None]) -> None:
         with warnings.catch_warnings(action="ignore"):  # an environment variable may forbid it
@@ -84,7 +101,7 @@ def quiet() -> Iterator[None]:
     level = log.get_verbosity()
     with ExitStack() as stack:
         stack.enter_context(hub.quiet())
-        if level == log.WARNING:  # any other level is one that somebody asked for
+        if level == log.WARNING:  # any other level was set on purpose
             log.set_verbosity_error()
             stack.callback(log.set_verbosity, level)
         if log.is_progress_bar_enabled():
@@ -93,35 +110,36 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _from_factory(source: ModelSource, num_labels: int) -> tuple[Any, Any]:
-    """Return what a factory makes.
+def _from_factory(source: ModelSource, num_labels: int) -> Classifier:
+    """Return the model and tokenizer that a factory makes.
 
     Raises:
-        ModelError: If it fails, or makes something else.
+        ModelError: If the factory fails or returns something else.
     """
     import torch
 
-    factory = source.factory()
+    factory = source.factory
     try:
         made = factory(num_labels)
     except FreezebenchError:
         raise
     except (Exception, SystemExit) as error:
         raise ModelError(
-            f"cannot load the model {source.text!r}: the factory fails with {_reason(error)}. Mend the factory."
+            f"cannot load the model {source.name!r}: the factory fails with {_reason(error)}. Correct the factory."
         ) from error
     match made:
         case (torch.nn.Module() as model, tokenizer) if callable(tokenizer):
-            _to_full(model)
-            return model.eval(), tokenizer
+            _to_float32(model)
+            # Any callable may tokenize: a tokenizer that lacks something is refused by the preflight check.
+            return model.eval(), cast("PreTrainedTokenizerBase", tokenizer)
     raise ModelError(
-        f"cannot load the model {source.text!r}: the factory returns {_in_words(made)}. "
+        f"cannot load the model {source.name!r}: the factory returns {_type_name(made)}. "
         "Return (model, tokenizer): a torch.nn.Module and a transformers tokenizer."
     )
 
 
-def _to_full(model: torch.nn.Module) -> None:
-    """Make weights in half precision float32, in place, as those of checkpoints are: small updates would be lost."""
+def _to_float32(model: torch.nn.Module) -> None:
+    """Convert weights in half precision to float32, in place: half precision would lose small updates."""
     import torch
 
     for tensor in (*model.parameters(), *model.buffers()):
@@ -129,25 +147,26 @@ def _to_full(model: torch.nn.Module) -> None:
             tensor.data = tensor.data.float()
 
 
-def _from_folder(folder: Path, name: str, num_labels: int) -> tuple[Any, Any]:
-    """Return classifier and tokenizer of a checkpoint folder whose files were checked.
+def _from_folder(source: ModelSource, num_labels: int) -> Classifier:
+    """Return the classifier and tokenizer of a checkpoint folder.
 
     Raises:
-        ModelError: If transformers does not know the architecture, or weights are missing or do not fit.
+        ModelError: If transformers lacks the architecture, or weights are missing or do not fit.
     """
     import torch
     from transformers import AutoModelForSequenceClassification
 
-    config = _config(folder, name, num_labels)
+    name, folder = source.name, source.folder()
+    config = _config(folder, name, num_labels, source.config.get("model_type"))
     try:
         model, report = AutoModelForSequenceClassification.from_pretrained(
             folder,
             config=config,
-            dtype=torch.float32,  # checkpoints stored in half precision train in full
+            dtype=torch.float32,  # also for checkpoints stored in half precision
             use_safetensors=True,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
-            **_FROM_HERE,
+            **_LOCAL_ONLY,
         )
     except Exception as error:
         raise ModelError(
@@ -159,8 +178,8 @@ def _from_folder(folder: Path, name: str, num_labels: int) -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def _config(folder: Path, name: str, num_labels: int) -> Any:
-    """Return the configuration of a classifier.
+def _config(folder: Path, name: str, num_labels: int, kind: object) -> PretrainedConfig:
+    """Return the configuration of a classifier of a kind (``model_type``).
 
     Raises:
         ModelError: If transformers has no such architecture, or no classifier of it.
@@ -168,19 +187,19 @@ def _config(folder: Path, name: str, num_labels: int) -> Any:
     import transformers
     from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForSequenceClassification
 
-    kind = model_files.read_config(folder, name)["model_type"]
     if kind not in CONFIG_MAPPING:
         raise ModelError(
             f"cannot load the model {name!r}: transformers {transformers.__version__} has no architecture {kind!r}. "
             "Choose a model that it has, install a newer one, or load this one in a module:factory of yours."
         )
     try:
-        config = AutoConfig.from_pretrained(folder, num_labels=num_labels, **_FROM_HERE)
+        config: PretrainedConfig = AutoConfig.from_pretrained(folder, num_labels=num_labels, **_LOCAL_ONLY)
     except Exception as error:
         raise ModelError(
-            f"cannot load the model {name!r}: transformers cannot use its config.json: {_reason(error)}. Write it anew."
+            f"cannot load the model {name!r}: transformers cannot use its config.json: {_reason(error)}. "
+            "Write it again."
         ) from error
-    if type(config) not in AutoModelForSequenceClassification._model_mapping:  # noqa: SLF001 - it has no public face
+    if type(config) not in AutoModelForSequenceClassification._model_mapping:  # noqa: SLF001 - there is no public way to ask
         raise ModelError(
             f"cannot load the model {name!r}: transformers has no sequence classifier of architecture {kind!r}. "
             "Choose an encoder such as BERT, or build a classifier around this one in a module:factory of yours."
@@ -190,7 +209,7 @@ def _config(folder: Path, name: str, num_labels: int) -> Any:
     return config
 
 
-def _tokenizer(folder: Path, name: str) -> Any:
+def _tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
     """Return the tokenizer of a checkpoint folder.
 
     Raises:
@@ -199,54 +218,56 @@ def _tokenizer(folder: Path, name: str) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder, **_FROM_HERE)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **_LOCAL_ONLY)
     except Exception as error:
         raise ModelError(
-            f"cannot load the tokenizer of the model {name!r} from {folder}: {_reason(error)}. Install what it asks "
-            "for, or write it anew: AutoTokenizer.from_pretrained(ORIGINAL).save_pretrained(FOLDER)."
+            f"cannot load the tokenizer of the model {name!r} from {folder}: {_reason(error)}. Install what it "
+            "requires, or write it again: AutoTokenizer.from_pretrained(ORIGINAL).save_pretrained(FOLDER)."
         ) from error
+    return tokenizer
 
 
-def _check_complete(model: Any, report: dict[str, Any], name: str) -> None:
-    """Make sure that whatever the checkpoint did not bring belongs to the head.
+def _check_complete(model: PreTrainedModel, report: _LoadingReport, name: str) -> None:
+    """Check that only parameters of the head are missing from a checkpoint.
 
     Args:
         model: The model as it was loaded.
         report: Loading report of transformers.
-        name: What error messages call the model.
+        name: The model's name in error messages.
 
     Raises:
         ModelError: If an embedding or a layer would start from random numbers.
     """
-    mismatched = {key: (tuple(stored), tuple(wanted)) for key, stored, wanted in report["mismatched_keys"]}
+    mismatched = {key: (tuple(stored), tuple(expected)) for key, stored, expected in report["mismatched_keys"]}
     fresh = {*report["missing_keys"], *mismatched}
     if all(not key.startswith(f"{model.base_model_prefix}.") for key in fresh):
         return
     from freezebench.models.layers import find_layers
 
-    # Poolers stand in the base model, but pretraining leaves many of them out.
-    lost = sorted(fresh - set(find_layers(model).head))
-    if not lost:
+    # A pooler belongs to the base model, but many pretrained checkpoints lack it; find_layers counts it to the head.
+    missing = sorted(fresh - set(find_layers(model).head))
+    if not missing:
         return
-    if lost[0] in mismatched:
-        stored, wanted = mismatched[lost[0]]
+    if missing[0] in mismatched:
+        stored, expected = mismatched[missing[0]]
         raise ModelError(
-            f"cannot load the model {name!r}: {lost[0]} has shape {stored} in its weights, but {wanted} by its "
+            f"cannot load the model {name!r}: {missing[0]} has shape {stored} in its weights, but {expected} by its "
             "config.json. Give the configuration that belongs to the weights."
         )
     raise ModelError(
-        f"cannot load the model {name!r}: its weights lack {len(lost)} parameters of the encoder, such as {lost[0]}. "
+        f"cannot load the model {name!r}: its weights lack {len(missing)} parameters of the encoder, such as "
+        f"{missing[0]}. "
         "Give a checkpoint of this architecture."
     )
 
 
-def _check_tokenizer(model: Any, tokenizer: Any, name: str) -> None:
-    """Make sure that the tokenizer's ids are rows of the model's embeddings, and that there is one to pad with.
+def _check_tokenizer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+    """Check that the tokenizer can pad and that each of its ids is a row of the model's embeddings.
 
-    Decoders have no padding token of their own; their end token serves, hidden by the attention mask.
+    Decoders have no padding token. Their end token pads instead, masked by the attention mask.
 
     Raises:
-        ModelError: If the tokenizer belongs to another model, or nothing can pad.
+        ModelError: If the tokenizer belongs to another model, or has no token to pad with.
     """
     if tokenizer.pad_token is None:
         if tokenizer.eos_token is None:
@@ -257,7 +278,7 @@ def _check_tokenizer(model: Any, tokenizer: Any, name: str) -> None:
         tokenizer.pad_token = tokenizer.eos_token
     if getattr(model.config, "pad_token_id", None) is None:
         model.config.pad_token_id = tokenizer.pad_token_id
-    rows = getattr(getattr(model, "get_input_embeddings", lambda: None)(), "num_embeddings", None)
+    rows = getattr(model.get_input_embeddings(), "num_embeddings", None)
     special = (tokenizer.pad_token_id, tokenizer.cls_token_id, tokenizer.sep_token_id)
     largest = max(tokenizer.vocab_size - 1, *(token for token in special if token is not None))
     if rows is not None and largest >= rows:
@@ -267,8 +288,8 @@ def _check_tokenizer(model: Any, tokenizer: Any, name: str) -> None:
         )
 
 
-def _in_words(value: object) -> str:
-    """Return what a value is."""
+def _type_name(value: object) -> str:
+    """Return the type of a value, for a message."""
     if isinstance(value, tuple):
         return "a tuple of " + (", ".join(type(item).__name__ for item in value) or "nothing")
     return f"a {type(value).__name__}"

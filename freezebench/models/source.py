@@ -1,215 +1,227 @@
-"""What a model source stands for: the embedded checkpoint, a folder, a factory, or a Hub name. No torch."""
+"""Resolve a model's name to its source: the embedded checkpoint, a folder, a factory, or the Hub. Imports no torch."""
 
 from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from freezebench import hub
 from freezebench.errors import FreezebenchError, ModelError
-from freezebench.models import embedded
-from freezebench.models import files as model_files
+from freezebench.models import checkpoint, embedded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from freezebench.models.checkpoint import Config
 
 Kind = Literal["embedded", "folder", "factory", "hub"]
+# Called with the number of classes; load_model checks that it returns (model, tokenizer).
+Factory = Callable[[int], object]
 
 _FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSource:
-    """A model source that was told apart.
+    """Where a model comes from, resolved once per session and passed to everything that reads the model.
+
+    Location, configuration, depth and class names are read at the first use and kept. What depends on the weights is
+    read anew at each call, since files may change while a session runs: completeness and hashes.
 
     Attributes:
-        kind: What it is.
-        text: As it was given.
+        kind: What the name stands for.
+        name: The name as it was given; messages quote it.
         revision: Hub revision, if one was given.
     """
 
     kind: Kind
-    text: str
+    name: str
     revision: str | None = None
 
     @classmethod
-    def parse(cls, source: str, revision: str | None = None) -> ModelSource:
-        """Return what a source stands for; a folder of that name wins over a factory and the Hub.
+    def resolve(cls, name: str, revision: str | None = None) -> ModelSource:
+        """Return the source that a name stands for; a folder of that name takes precedence over a factory and the Hub.
 
         Raises:
-            ModelError: If it is a path where no folder is, or a revision is given for something not from the Hub.
+            ModelError: If the name is a path to no folder, or a revision is given for a model that is not on the Hub.
         """
-        kind = _kind(source)
+        kind = _kind(name)
         if revision is not None and kind != "hub":
             raise ModelError(
-                f"cannot load revision {revision!r} of the model {source!r}: only models from the Hub have revisions. "
+                f"cannot load revision {revision!r} of the model {name!r}: only models from the Hub have revisions. "
                 "Leave it out."
             )
-        return cls(kind=kind, text=source, revision=revision)
+        return cls(kind=kind, name=name, revision=revision)
 
-    def folder(self) -> Path:
-        """Return the checkpoint's folder, whole, fetching it from the Hub where needed.
-
-        What the local cache has is used as it is, without asking the Hub for something newer: all runs of a session
-        train the same weights, and no run waits for the network. ``hf download`` brings it up to date.
-
-        Raises:
-            ModelError: If it is not to be had, or something in it is missing or damaged.
-        """
-        if self.kind == "embedded":
-            return embedded.verified_folder()
-        if self.kind == "folder":
-            found = Path(self.text).expanduser()
-            model_files.check_folder(found, self.text)
-            return found
-        cached = hub.cached_folder(self.text, self.revision)
-        if cached is None or not _is_whole(cached, self.text):
-            cached = hub.fetched_folder(self.text, self.revision, hub.MODEL_FILES)
-            model_files.check_folder(cached, self.text)
-        return cached
-
-    def factory(self) -> Callable[[int], Any]:
-        """Return the function that ``module:factory`` names.
+    @cached_property
+    def factory(self) -> Factory:
+        """The function that ``module:factory`` names.
 
         Raises:
             ModelError: If there is no such module or function, or importing it fails.
         """
-        module_name, _, attribute = self.text.partition(":")
+        module_name, _, attribute = self.name.partition(":")
         try:
-            found: Any = importlib.import_module(module_name)
+            value: object = importlib.import_module(module_name)
         except FreezebenchError:
             raise
         except ModuleNotFoundError as error:
             raise ModelError(
-                f"cannot load the model {self.text!r}: there is no module {error.name!r} to import. Install it, or add "
+                f"cannot load the model {self.name!r}: there is no module {error.name!r} to import. Install it, or add "
                 "its folder to pytest's ini option pythonpath."
             ) from error
         except (Exception, SystemExit) as error:
             raise ModelError(
-                f"cannot load the model {self.text!r}: importing {module_name} fails with {type(error).__name__}: "
-                f"{error}. Mend the module."
+                f"cannot load the model {self.name!r}: importing {module_name} fails with {type(error).__name__}: "
+                f"{error}. Correct the module."
             ) from error
         try:
             for part in attribute.split("."):
-                found = getattr(found, part)
+                value = getattr(value, part)
         except AttributeError as error:
-            raise ModelError(f"cannot load the model {self.text!r}: {error}. Check the name of the factory.") from error
-        if not callable(found):
+            raise ModelError(f"cannot load the model {self.name!r}: {error}. Check the name of the factory.") from error
+        if not callable(value):
             raise ModelError(
-                f"cannot load the model {self.text!r}: {attribute} is a {type(found).__name__}, not a function. "
+                f"cannot load the model {self.name!r}: {attribute} is a {type(value).__name__}, not a function. "
                 "Write def factory(num_labels) that returns (model, tokenizer)."
             )
-        function: Callable[[int], Any] = found
-        return function
+        return value
 
+    @cached_property
+    def config(self) -> Config:
+        """The content of the model's config.json, fetched alone from the Hub if it is not cached.
 
-def read_depth(source: str, revision: str | None = None) -> int:
-    """Return a model's number of layers from its configuration file alone, without loading torch.
+        Raises:
+            ModelError: If the model or its configuration cannot be read.
+        """
+        if self.kind != "hub":
+            folder = self._location
+        else:
+            cached = hub.cached_folder(self.name, self.revision)
+            is_cached = cached is not None and (cached / "config.json").is_file()
+            folder = cached if is_cached and cached else self._fetched(hub.CONFIG_FILES)
+        return checkpoint.read_config(folder, self.name)
 
-    A factory says it by an attribute: ``factory.num_layers = 4``.
+    @cached_property
+    def num_layers(self) -> int:
+        """The model's number of layers, by its configuration file alone; a factory declares ``factory.num_layers = 4``.
 
-    Raises:
-        ModelError: If the model or its configuration is not to be had, or does not say its depth.
-    """
-    parsed = ModelSource.parse(source, revision)
-    if parsed.kind == "factory":
-        depth = getattr(parsed.factory(), "num_layers", None)
+        Raises:
+            ModelError: If the model or its configuration cannot be read, or does not give the depth.
+        """
+        if self.kind != "factory":
+            return checkpoint.depth_of(self.config, self.name)
+        depth = getattr(self.factory, "num_layers", None)
         if isinstance(depth, int) and not isinstance(depth, bool) and depth > 0:
             return depth
         raise ModelError(
-            f"cannot read the depth of {source!r}: the factory has no attribute num_layers that is a positive number. "
-            f"Write {source.partition(':')[2]}.num_layers = N below it, or num_layers=N in the freeze marker."
+            f"cannot read the depth of {self.name!r}: the factory has no attribute num_layers that is a positive "
+            f"number. Write {self.name.partition(':')[2]}.num_layers = N below it, or num_layers=N in the freeze "
+            "marker."
         )
-    return model_files.depth_of(model_files.read_config(_config_folder(parsed), source), source)
 
+    @cached_property
+    def label_names(self) -> tuple[str, ...] | None:
+        """The class names of a fine-tuned checkpoint; ``None`` if it has none, or only generated ones (``LABEL_0``).
 
-def read_label_names(source: str, revision: str | None = None) -> tuple[str, ...] | None:
-    """Return the class names that a fine-tuned checkpoint brings; ``None`` where it has none, or only made-up ones.
+        A factory may declare them by an attribute: ``factory.label_names = ("no", "yes")``.
 
-    A factory may say them by an attribute: ``factory.label_names = ("no", "yes")``.
+        Raises:
+            ModelError: If the model or its configuration cannot be read.
+        """
+        if self.kind != "factory":
+            return checkpoint.label_names_of(self.config)
+        names = getattr(self.factory, "label_names", None)
+        return None if names is None else tuple(str(name) for name in names)
 
-    Raises:
-        ModelError: If the model or its configuration is not to be had.
-    """
-    parsed = ModelSource.parse(source, revision)
-    if parsed.kind == "factory":
-        given = getattr(parsed.factory(), "label_names", None)
-        return None if given is None else tuple(str(label) for label in given)
-    return model_files.label_names_of(model_files.read_config(_config_folder(parsed), source))
+    def check(self) -> None:
+        """Check cheaply, without torch, that the model can be loaded; a Hub model that is not cached is fetched.
 
+        Raises:
+            ModelError: If something is missing, damaged, or of a kind that is never loaded.
+        """
+        if self.kind == "factory":
+            _ = self.factory
+        else:
+            self.folder()
 
-def check_model_source(source: str, revision: str | None = None) -> None:
-    """Make sure, cheaply and without torch, that a model can be loaded; a Hub model is fetched where it is not cached.
+    def folder(self) -> Path:
+        """Return the checkpoint's folder after checking that its files are complete.
 
-    Raises:
-        ModelError: If it cannot: something is missing, damaged, or of a kind that is never loaded.
-    """
-    parsed = ModelSource.parse(source, revision)
-    if parsed.kind == "factory":
-        parsed.factory()
-    else:
-        parsed.folder()
+        A cached Hub model is used as it is: all runs of a session train the same weights, and no run waits for the
+        network. ``hf download`` updates the cache.
 
+        Raises:
+            ModelError: If the model cannot be found or fetched, or a file of it is missing or damaged.
+        """
+        if self.kind == "embedded":
+            embedded.check_hashes(self._location)
+        else:
+            checkpoint.check_folder(self._location, self.name)
+        return self._location
 
-def model_fingerprint(source: str, revision: str | None = None) -> str | None:
-    """Return the SHA-256 of a model's weights, the same wherever they lie; ``None`` for a factory, which has no file.
+    def weights_sha256(self) -> str | None:
+        """Return the SHA-256 of the weights, the same in every folder; ``None`` for a factory, which has no file.
 
-    Raises:
-        ModelError: If the weights are not to be had.
-    """
-    parsed = ModelSource.parse(source, revision)
-    if parsed.kind == "factory":
-        return None
-    if parsed.kind == "embedded":
-        embedded.checkpoint_folder()
-        return embedded.WEIGHTS_SHA256  # loading refuses any other
-    return model_files.weights_sha256(parsed.folder(), source)
+        Raises:
+            ModelError: If the weights cannot be found or fetched, or are damaged.
+        """
+        if self.kind == "factory":
+            return None
+        if self.kind == "embedded":
+            _ = self._location  # the package has to be installed; loading refuses any other weights
+            return embedded.WEIGHTS_SHA256
+        return checkpoint.weights_sha256(self.folder(), self.name)
+
+    def files_sha256(self) -> str | None:
+        """Return the SHA-256 of configuration and tokenizer; ``None`` for a factory, which is code.
+
+        Raises:
+            ModelError: If the files cannot be found, fetched or read.
+        """
+        return None if self.kind == "factory" else checkpoint.small_files_sha256(self.folder(), self.name)
+
+    @cached_property
+    def _location(self) -> Path:
+        """The folder of a model that is no factory, fetched from the Hub if the cache lacks files of it."""
+        if self.kind == "embedded":
+            return embedded.checkpoint_folder()
+        if self.kind == "folder":
+            return Path(self.name).expanduser()
+        cached = hub.cached_folder(self.name, self.revision)
+        if cached is not None and checkpoint.is_complete(cached, self.name):
+            return cached
+        return self._fetched(hub.MODEL_FILES)
+
+    def _fetched(self, patterns: tuple[str, ...]) -> Path:
+        return hub.fetched_folder(self.name, self.revision, patterns)
 
 
 def model_is_cached(name: str, revision: str | None = None) -> bool:
-    """Return whether a Hub model lies in the local cache with all that loading needs."""
+    """Return whether the local cache holds all files of a Hub model that loading needs."""
     folder = hub.cached_folder(name, revision)
-    return folder is not None and _is_whole(folder, name)
+    return folder is not None and checkpoint.is_complete(folder, name)
 
 
-def _kind(source: str) -> Kind:
-    """Return what kind of source a text names.
+def _kind(name: str) -> Kind:
+    """Return what kind of source a name stands for.
 
     Raises:
-        ModelError: If it is a path where no folder is.
+        ModelError: If it is a path to no folder.
     """
-    if source == "embedded":
+    if name == "embedded":
         return "embedded"
-    path = Path(source).expanduser()
-    if source.strip() and path.is_dir():
+    path = Path(name).expanduser()
+    if name.strip() and path.is_dir():
         return "folder"
     if path.is_file():
-        raise ModelError(f"cannot load the model {source!r}: it is a file. Give the checkpoint folder that it is in.")
-    if path.is_absolute() or source.startswith((".", "~")) or source.count("/") > 1 or not source.strip():
+        raise ModelError(f"cannot load the model {name!r}: it is a file. Give the checkpoint folder that it is in.")
+    if path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1 or not name.strip():
         raise ModelError(
-            f"cannot load the model {source!r}: there is no such folder (seen from {Path.cwd()}). Give a checkpoint "
+            f"cannot load the model {name!r}: there is no such folder (seen from {Path.cwd()}). Give a checkpoint "
             "folder, a Hub name, module:factory, or embedded."
         )
-    return "factory" if _FACTORY.fullmatch(source) else "hub"
-
-
-def _config_folder(source: ModelSource) -> Path:
-    """Return a folder that holds at least the model's config.json."""
-    if source.kind != "hub":
-        return embedded.checkpoint_folder() if source.kind == "embedded" else Path(source.text).expanduser()
-    cached = hub.cached_folder(source.text, source.revision)
-    if cached is not None and (cached / "config.json").is_file():
-        return cached
-    return hub.fetched_folder(source.text, source.revision, hub.CONFIG_FILES)
-
-
-def _is_whole(folder: Path, name: str) -> bool:
-    """Return whether a checkpoint folder has all that loading needs."""
-    try:
-        model_files.check_folder(folder, name)
-    except ModelError:
-        return False
-    return True
+    return "factory" if _FACTORY.fullmatch(name) else "hub"

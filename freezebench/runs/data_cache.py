@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from freezebench.data.facts import data_facts
 from freezebench.data.load import load_data
-from freezebench.models.source import read_label_names
+from freezebench.models.source import ModelSource
 from freezebench.specs.freeze import FreezeSpec
 
 if TYPE_CHECKING:
@@ -45,10 +45,21 @@ class DataCache:
         self._folder = (prefix_folder, prefix_folder_bytes)
         self._prefixes: PrefixCache | None = None
         self._depths: set[int] = set()
+        self._sources: dict[tuple[str, str | None], ModelSource] = {}
         self._flat: dict[int, dict[str, FlatSplit]] = {}
         self._data: dict[tuple[DataSpec, tuple[str, ...] | None], TextData] = {}
         self._facts: dict[tuple[DataSpec, tuple[str, ...] | None], DataFacts] = {}
         self._encoded: dict[tuple[Any, ...], dict[str, Encoded]] = {}
+
+    def model_source(self, name: str, revision: str | None = None) -> ModelSource:
+        """Return the source that a model's name stands for, resolved at the first call.
+
+        Raises:
+            ModelError: If there can be no such model.
+        """
+        if (name, revision) not in self._sources:
+            self._sources[name, revision] = ModelSource.resolve(name, revision)
+        return self._sources[name, revision]
 
     def data(self, spec: DataSpec, model: str) -> TextData:
         """Return a data set, read at the first call; labels that are strings take the order that the model gives them.
@@ -56,7 +67,7 @@ class DataCache:
         Raises:
             FreezebenchError: If the data cannot be read or is unfit, or the model's configuration cannot be read.
         """
-        key = (spec, read_label_names(model))
+        key = (spec, self.model_source(model).label_names)
         if key not in self._data:
             self._data[key] = load_data(spec, label_names=key[1])
         return self._data[key]
@@ -67,7 +78,7 @@ class DataCache:
         Raises:
             FreezebenchError: As ``data`` does.
         """
-        key = (spec, read_label_names(model))
+        key = (spec, self.model_source(model).label_names)
         if key not in self._facts:
             self._facts[key] = data_facts(self.data(spec, model))
         return self._facts[key]

@@ -16,7 +16,6 @@ from freezebench.errors import FreezebenchError
 from freezebench.meters.process import THIS_PROCESS
 from freezebench.models.layers import find_layers
 from freezebench.models.load import load_model
-from freezebench.models.source import model_fingerprint
 from freezebench.records.run_record import RunRecord
 from freezebench.runs.costs import CostWindows, prefix_readings, timing_readings
 from freezebench.runs.data_cache import DataCache
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
     from freezebench.data.load import TextData
     from freezebench.models.layers import LayerMap
+    from freezebench.models.source import ModelSource
     from freezebench.records.run_record import Evaluation, InvalidCause
     from freezebench.specs.run import Precision, RunSpec
     from freezebench.strategies.freeze import FreezeSummary
@@ -74,6 +74,7 @@ def run(spec: RunSpec, *, emit: Emit = lambda _: None, data_cache: DataCache | N
     data_cache = data_cache or DataCache()
     device = resolve_device(spec.device)
     precision = resolve_precision(spec.protocol.precision, device)
+    source = data_cache.model_source(spec.model, spec.model_revision)
     data = data_cache.data(spec.data, spec.model)
     draft = RunRecord(
         spec=spec,
@@ -83,14 +84,14 @@ def run(spec: RunSpec, *, emit: Emit = lambda _: None, data_cache: DataCache | N
         device=str(device),
         device_name=device_name(device),
         precision=precision,
-        model_sha256=model_fingerprint(spec.model, spec.model_revision),
+        model_sha256=source.weights_sha256(),
         data=data_cache.facts(spec.data, spec.model),
         environment=environment(),
     )
     _free_memory()
     with isolated_random_state(device), _one_path_of_attention():
         try:
-            return _Run(spec, draft, data, device, precision, emit, data_cache).complete()
+            return _Run(spec, draft, source, data, device, precision, emit, data_cache).complete()
         except torch.OutOfMemoryError as error:
             return _invalid(draft, "out_of_memory", f"out of memory on {device}{_peak(device)}: {_first_line(error)}")
         except MemoryError as error:
@@ -112,6 +113,7 @@ class _Run:
 
     spec: RunSpec
     draft: RunRecord
+    source: ModelSource
     data: TextData
     device: torch.device
     precision: Precision
@@ -122,9 +124,7 @@ class _Run:
         """Load, freeze, train under meters, evaluate; return the record."""
         spec, protocol = self.spec, self.spec.protocol
         torch.manual_seed(spec.seed)  # the head's initial weights
-        model, tokenizer = load_model(
-            spec.model, self.data.num_labels, revision=spec.model_revision, label_names=self.data.label_names
-        )
+        model, tokenizer = load_model(self.source, self.data.num_labels, label_names=self.data.label_names)
         layers = find_layers(model)
         fixed = fixed_parameters(model)
         summary = freeze(model, spec.freeze_spec, layers, fixed=fixed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from freezebench.errors import FreezebenchError
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     from freezebench.runs.data_cache import DataCache
     from freezebench.runs.environment import Machine
     from freezebench.specs.run import RunSpec
-
-# What a checkpoint folder holds beside its weights: configuration, vocabularies, merges.
-_SMALL_FILES = {".json", ".txt", ".model", ".codes"}
 
 
 class Reuse:
@@ -105,7 +101,7 @@ class Reuse:
     def keep(self, record: RunRecord) -> None:
         """Save a run that was trained now, if it is valid, and give up its claim."""
         try:
-            files_sha256 = _files_sha256(record.spec) if record.is_valid else None
+            files_sha256 = self._files_sha256(record.spec) if record.is_valid else None
             self.num_saved += files_sha256 is not None and self._store.save(record, files_sha256)
         finally:
             self.give_up_claim()
@@ -127,15 +123,13 @@ class Reuse:
 
     def _key(self, spec: RunSpec) -> str | None:
         """Return the name under which a run would be kept; ``None`` where it has none, or cannot run at all."""
-        from freezebench.models.source import model_fingerprint
-
         try:
             machine = self._machine(spec)
             data = self._data_cache.data(spec.data, spec.model)
-            model_sha256 = model_fingerprint(spec.model, spec.model_revision)
+            model_sha256 = self._data_cache.model_source(spec.model, spec.model_revision).weights_sha256()
         except FreezebenchError:
             return None  # training says it better
-        files_sha256 = _files_sha256(spec)
+        files_sha256 = self._files_sha256(spec)
         if model_sha256 is None or files_sha256 is None:
             return None
         return run_key(
@@ -148,19 +142,9 @@ class Reuse:
             environment=machine.environment,
         )
 
-
-def _files_sha256(spec: RunSpec) -> str | None:
-    """Return the content hash of a model's configuration and tokenizer; ``None`` for a factory, which is code."""
-    from freezebench.models.source import ModelSource
-
-    try:
-        source = ModelSource.parse(spec.model, spec.model_revision)
-        if source.kind == "factory":
+    def _files_sha256(self, spec: RunSpec) -> str | None:
+        """Return the content hash of a model's configuration and tokenizer; ``None`` for a factory, which is code."""
+        try:
+            return self._data_cache.model_source(spec.model, spec.model_revision).files_sha256()
+        except FreezebenchError:
             return None
-        digest = hashlib.sha256()
-        for path in sorted(source.folder().iterdir()):
-            if path.suffix in _SMALL_FILES and path.is_file():
-                digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    except (FreezebenchError, OSError):
-        return None
-    return digest.hexdigest()

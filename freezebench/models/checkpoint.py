@@ -1,21 +1,25 @@
-"""The files of a checkpoint folder: what has to be there, whether it is whole, and its hash. No torch."""
+"""Read and check the files of a checkpoint folder: configuration, weights, tokenizer. Imports no torch."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from freezebench.errors import ModelError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+# The content of a config.json. Its values are checked where they are read.
+Config = Mapping[str, object]
+
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
 
-# Any one of these holds a vocabulary; a tokenizer made without one knows no words, and transformers does not complain.
+# Each of these files holds a vocabulary. Without any, transformers silently builds a tokenizer without words.
 _VOCABULARIES = (
     "tokenizer.json",
     "vocab.txt",
@@ -35,12 +39,15 @@ _PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.bin", "m
 _FOREIGN = ("tf_model.h5", "flax_model.msgpack", "model.onnx")
 _DEPTH_KEYS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers")
 _REMOTE_CODE = ("AutoConfig", "AutoModel", "AutoModelForSequenceClassification")
-_HEADER_BYTES = 8
+# Configuration, vocabularies and merges have these endings.
+_SMALL_FILES = {".json", ".txt", ".model", ".codes"}
+# A safetensors file begins with the length of its JSON header in this many bytes, little-endian.
+_LENGTH_BYTES = 8
 _LFS_POINTER = b"version https://git-lfs"
 
 
-def read_config(folder: Path, name: str) -> dict[str, Any]:
-    """Return the model configuration of a checkpoint folder.
+def read_config(folder: Path, name: str) -> Config:
+    """Return the content of a checkpoint folder's config.json.
 
     Args:
         folder: The folder.
@@ -51,29 +58,29 @@ def read_config(folder: Path, name: str) -> dict[str, Any]:
     """
     path = folder / "config.json"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config: object = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelError(
             f"cannot load the model {name!r}: {folder} has no config.json. "
             "Give the folder that save_pretrained wrote the model to."
         ) from error
     except (OSError, ValueError) as error:
-        raise ModelError(f"cannot load the model {name!r}: {path} cannot be read: {error}. Write it anew.") from error
+        raise ModelError(f"cannot load the model {name!r}: {path} cannot be read: {error}. Write it again.") from error
     if not isinstance(config, dict):
-        raise ModelError(f"cannot load the model {name!r}: {path} holds no JSON object. Write it anew.")
+        raise ModelError(f"cannot load the model {name!r}: {path} holds no JSON object. Write it again.")
     return config
 
 
-def depth_of(config: dict[str, Any], name: str) -> int:
+def depth_of(config: Config, name: str) -> int:
     """Return the number of layers that a model configuration gives.
 
     Raises:
-        ModelError: If it gives none, or what it gives is no positive whole number.
+        ModelError: If there is no such number, or it is not a positive whole number.
     """
-    text_config = config.get("text_config")  # where models of text and pictures keep it
-    for key, place in itertools.product(_DEPTH_KEYS, (config, text_config)):
-        if isinstance(place, dict) and key in place:
-            depth = place[key]
+    text_config = config.get("text_config")  # models of text and images keep the depth there
+    for key, section in itertools.product(_DEPTH_KEYS, (config, text_config)):
+        if isinstance(section, dict) and key in section:
+            depth = section[key]
             if isinstance(depth, int) and not isinstance(depth, bool) and depth > 0:
                 return depth
             raise ModelError(
@@ -81,37 +88,37 @@ def depth_of(config: dict[str, Any], name: str) -> int:
             )
     raise ModelError(
         f"cannot read the depth of {name!r}: its config.json has none of {', '.join(_DEPTH_KEYS)}. "
-        "Say it with num_layers in the freeze marker."
+        "Give it with num_layers in the freeze marker."
     )
 
 
-def label_names_of(config: dict[str, Any]) -> tuple[str, ...] | None:
-    """Return the class names of a model configuration by class number; ``None`` if it has only made-up ones."""
-    given = config.get("id2label")
-    if not isinstance(given, dict) or set(given) != {str(number) for number in range(len(given))}:
+def label_names_of(config: Config) -> tuple[str, ...] | None:
+    """Return the class names of a model configuration by class number; ``None`` if all are generated (``LABEL_0``)."""
+    id2label = config.get("id2label")
+    if not isinstance(id2label, dict) or set(id2label) != {str(number) for number in range(len(id2label))}:
         return None
-    names = tuple(str(given[str(number)]) for number in range(len(given)))
+    names = tuple(str(id2label[str(number)]) for number in range(len(id2label)))
     return None if all(name.upper().startswith("LABEL_") for name in names) else names
 
 
 def check_folder(folder: Path, name: str) -> None:
-    """Make sure that a checkpoint folder has all that loading needs, from its files alone.
+    """Check that a checkpoint folder has all files that loading needs.
 
     Raises:
-        ModelError: If configuration, weights or tokenizer are missing, damaged, or of a kind that is not loaded.
+        ModelError: If configuration, weights or tokenizer are missing, damaged, or of a kind that is never loaded.
     """
     config = read_config(folder, name)
     remote = config.get("auto_map")
     if isinstance(remote, dict) and any(key in remote for key in _REMOTE_CODE):
         raise ModelError(
-            f"cannot load the model {name!r}: its config.json asks for Python code of its own (auto_map), which is "
-            "never run here. Choose a model of an architecture that transformers has, or load this one in a "
+            f"cannot load the model {name!r}: its config.json requires Python code of its own (auto_map), which "
+            "freezebench never runs. Choose a model of an architecture that transformers has, or load this one in a "
             "module:factory of yours."
         )
     if "model_type" not in config:
         raise ModelError(
             f"cannot load the model {name!r}: its config.json names no model_type. "
-            "Write it anew with save_pretrained, or load the model in a module:factory of yours."
+            "Write it again with save_pretrained, or load the model in a module:factory of yours."
         )
     if "quantization_config" in config:
         raise ModelError(
@@ -127,11 +134,20 @@ def check_folder(folder: Path, name: str) -> None:
         )
 
 
+def is_complete(folder: Path, name: str) -> bool:
+    """Return whether a checkpoint folder has all files that loading needs."""
+    try:
+        check_folder(folder, name)
+    except ModelError:
+        return False
+    return True
+
+
 def weight_files(folder: Path, name: str) -> list[Path]:
-    """Return the safetensors files that hold a checkpoint's weights.
+    """Return the safetensors files of a checkpoint's weights.
 
     Raises:
-        ModelError: If there are none, or some of several are missing.
+        ModelError: If there are none, or a file that the index lists is missing.
     """
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]
@@ -141,33 +157,33 @@ def weight_files(folder: Path, name: str) -> list[Path]:
             shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelError(f"cannot load the model {name!r}: {index} cannot be read. Fetch it again.") from error
-        lost = [shard for shard in shards if not (folder / shard).is_file()]
-        if lost or not shards:
+        missing = [shard for shard in shards if not (folder / shard).is_file()]
+        if missing or not shards:
             raise ModelError(
-                f"cannot load the model {name!r}: {len(lost)} of the {len(shards)} weight files that its index names "
-                f"are missing ({', '.join(lost[:1])}). Fetch them again."
+                f"cannot load the model {name!r}: {len(missing)} of the {len(shards)} weight files that its index "
+                f"names are missing ({', '.join(missing[:1])}). Fetch them again."
             )
         return [folder / shard for shard in shards]
     pickled = [file for file in _PICKLED if (folder / file).is_file()]
     if pickled:
         raise ModelError(
             f"cannot load the model {name!r}: {folder} has its weights only as {pickled[0]}, a pickle, which can run "
-            "code and is never loaded here. If you trust it, convert it once: AutoModel.from_pretrained(FOLDER)"
+            "code and is never loaded. If you trust it, convert it once: AutoModel.from_pretrained(FOLDER)"
             ".save_pretrained(FOLDER) writes model.safetensors."
         )
     foreign = [file for file in _FOREIGN if (folder / file).is_file()]
-    found = f" but {foreign[0]}" if foreign else ""
+    instead = f" but {foreign[0]}" if foreign else ""
     raise ModelError(
-        f"cannot load the model {name!r}: {folder} has no {WEIGHTS}{found}. "
+        f"cannot load the model {name!r}: {folder} has no {WEIGHTS}{instead}. "
         "Choose a checkpoint with safetensors weights, or write them with save_pretrained."
     )
 
 
 def weights_sha256(folder: Path, name: str) -> str:
-    """Return the SHA-256 of a checkpoint's weights; of several files, that of their names and hashes in order.
+    """Return the SHA-256 of a checkpoint's weights; of several files, the SHA-256 of their hashes and names in order.
 
     Raises:
-        ModelError: If there are none.
+        ModelError: If there are no weights.
     """
     files = weight_files(folder, name)
     hashes = [file_sha256(path) for path in files]
@@ -177,6 +193,22 @@ def weights_sha256(folder: Path, name: str) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
+def small_files_sha256(folder: Path, name: str) -> str:
+    """Return the SHA-256 of a checkpoint's configuration and tokenizer: of their names and hashes in order.
+
+    Raises:
+        ModelError: If a file cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        for path in sorted(folder.iterdir()):
+            if path.suffix in _SMALL_FILES and path.is_file():
+                digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    except OSError as error:
+        raise ModelError(f"cannot read the files of the model {name!r}: {error}. Check their permissions.") from error
+    return digest.hexdigest()
+
+
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits."""
     with path.open("rb") as file:
@@ -184,10 +216,12 @@ def file_sha256(path: Path) -> str:
 
 
 def _check_weights(path: Path, name: str) -> None:
-    """Make sure that a safetensors file is as long as its header says.
+    """Check that a safetensors file is as long as its header declares.
+
+    A shorter file would fail after minutes of loading, with a message that does not name it.
 
     Raises:
-        ModelError: If it is not: loading it would fail after minutes, with a message that does not name the file.
+        ModelError: If the length differs, or the header cannot be read.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -196,19 +230,19 @@ def _check_weights(path: Path, name: str) -> None:
             raise ModelError(
                 f"cannot load the model {name!r}: {path} is only a Git LFS pointer to its weights. Run `git lfs pull`."
             )
-        length = int.from_bytes(start[:_HEADER_BYTES], "little")
-        file.seek(_HEADER_BYTES)
-        header = file.read(length) if length <= size - _HEADER_BYTES else b""
+        length = int.from_bytes(start[:_LENGTH_BYTES], "little")
+        file.seek(_LENGTH_BYTES)
+        header = file.read(length) if length <= size - _LENGTH_BYTES else b""
     try:
         tensors = [tensor for key, tensor in json.loads(header).items() if key != "__metadata__"]
-        wanted = _HEADER_BYTES + length + max((tensor["data_offsets"][1] for tensor in tensors), default=0)
+        expected = _LENGTH_BYTES + length + max((tensor["data_offsets"][1] for tensor in tensors), default=0)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise ModelError(
             f"cannot load the model {name!r}: {path} is not a safetensors file, or only its beginning ({size} bytes). "
             "Fetch or write it again."
         ) from error
-    if wanted != size:
+    if expected != size:
         raise ModelError(
             f"cannot load the model {name!r}: {path} is incomplete or damaged: it has {size} bytes, its header "
-            f"promises {wanted}. Fetch or write it again."
+            f"declares {expected}. Fetch or write it again."
         )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from freezebench.errors import ModelError
-from freezebench.models.files import check_folder, depth_of, file_sha256, label_names_of, weights_sha256
+from freezebench.models.checkpoint import check_folder, depth_of, file_sha256, label_names_of, weights_sha256
 
 
 @pytest.mark.parametrize(
