@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
-from freezebench.config.options import BY_NAME
+from freezebench.config.sources import Source, parse_sources
 from freezebench.errors import FreezebenchError
 from freezebench.specs.limits import DEFAULT_MARGIN_PP
 
@@ -137,13 +137,15 @@ def compare_runs(options: argparse.Namespace) -> int:
     """
     from freezebench.records.saved_files import read_saved_run
     from freezebench.report.comparison import comparison_lines
+    from freezebench.specs.grid import PerSpec
     from freezebench.specs.limits import CostLimits
     from freezebench.verdicts.compare import compare
 
-    given = {name: getattr(options, name) for name in _LIMITS if getattr(options, name) is not None}
-    # Read as pytest's options are, so that both ways in take and refuse the same.
-    limits = {name: BY_NAME[name].parse(text, f"--{name.replace('_', '-')}") for name, text in given.items()}
-    margin_pp = DEFAULT_MARGIN_PP if options.margin is None else BY_NAME["margin"].parse(options.margin, "--margin")
+    # The parsers of pytest's options, so that both commands accept and refuse the same values.
+    values = {name: getattr(options, name) for name in ("margin", *_LIMITS)}
+    parsed = parse_sources([Source(label="--{dashed_name}", values=values)], session_wide=False)
+    limits = {name: parsed.get(name, PerSpec()) for name in _LIMITS}
+    margin_pp = parsed.get("margin", DEFAULT_MARGIN_PP)
     old, new = read_saved_run(options.old), read_saved_run(options.new)
     comparison = compare(old, new, margin_pp=margin_pp, costs=CostLimits(**limits))
     code = _exit_code(comparison, strict=options.strict)

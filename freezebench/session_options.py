@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freezebench.config.options import in_ci
-from freezebench.config.session_settings import resolve_session
+from freezebench.config.session_settings import in_ci, resolve_session
 from freezebench.config.settings import Settings, check_names, resolve
 from freezebench.config.sources import Source
 from freezebench.errors import SettingsError, SpecError

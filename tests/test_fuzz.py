@@ -20,7 +20,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import made_up
-from freezebench.config.options import OPTIONS, Option
+from freezebench.config.option import Option
+from freezebench.config.options import OPTIONS
 from freezebench.data.load import load_data
 from freezebench.errors import FreezebenchError
 from freezebench.records.reading import Reading

@@ -1,4 +1,9 @@
-"""Readers: from what people type for an option to its value, or a sentence on what was expected."""
+"""Parsers: from the text of an option to its value.
+
+Each parser raises ``SettingsError`` or ``SpecError`` with a sentence that says what is expected; ``Option.parse`` puts
+the option and the text in front of it. Modules of ``specs`` are imported inside the functions, since pytest's start-up
+imports the options table even in sessions without a freeze test.
+"""
 
 from __future__ import annotations
 
@@ -16,52 +21,93 @@ if TYPE_CHECKING:
 
 INCONCLUSIVE_POLICIES = ("skip", "pass", "fail")
 
+_BOOLEANS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+_SIZE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_SECONDS = {"s": 1, "min": 60, "h": 3600}
 _SMALLEST_POINTS = 0.1
+# numpy's seeds end at 2**32 - 1; the other seeds of a configuration count up from the first one.
 _LARGEST_SEED = 2**32 - 10_000
 
 
-def whole(smallest: int, what: str) -> Callable[[str], int]:
-    """Return a reader of whole numbers."""
+def int_parser(smallest: int, quantity: str) -> Callable[[str], int]:
+    """Return a parser of whole numbers.
 
-    def read(text: str) -> int:
+    Args:
+        smallest: The smallest number that is allowed.
+        quantity: What error messages call the number.
+    """
+
+    def parse(text: str) -> int:
         try:
             number = int(text)
         except ValueError:
             number = smallest - 1
         if number < smallest:
-            raise SettingsError(f"{what} is a whole number from {smallest} on.")
+            raise SettingsError(f"{quantity} is a whole number from {smallest} on.")
         return number
 
-    return read
+    return parse
 
 
-def seed(text: str) -> int:
-    """Return a seed that torch, numpy and the Trainer all take, with room for those that follow it."""
-    number = whole(0, "a seed")(text)
+def choice_parser(*choices: str) -> Callable[[str], str]:
+    """Return a parser of one of several words."""
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise SettingsError(f"choose from {', '.join(choices)}.")
+        return text
+
+    return parse
+
+
+def per_spec_parser(
+    smallest: float, largest: float, expected: str, *, allow_baseline: bool = False
+) -> Callable[[str], PerSpec]:
+    """Return a parser of numbers per configuration.
+
+    Args:
+        smallest: The smallest number that is allowed.
+        largest: The largest number that is allowed.
+        expected: What the number is, for error messages.
+        allow_baseline: Whether the unfrozen baseline may have a number: not where the number compares with it.
+    """
+
+    def parse(text: str) -> PerSpec:
+        from freezebench.specs.grid import PerSpec
+
+        numbers = PerSpec.parse(text)
+        if not allow_baseline:
+            _check_not_baseline(numbers)
+        if any(not smallest <= number <= largest for number in numbers.numbers):
+            raise SettingsError(f"{expected}, from {smallest:g} to {largest:g}.")
+        return numbers
+
+    return parse
+
+
+parse_cost_ratio = per_spec_parser(
+    0.1, 10, "the limit is a multiple of the saved run's figure, 1.05 for at most 5 % more", allow_baseline=True
+)
+parse_saving = per_spec_parser(0.1, 99.9, "the saving is in per cent of what no freezing needs")
+parse_speedup = per_spec_parser(1.01, 1000, "the speed-up is how many times as fast as without freezing")
+
+
+def parse_seed(text: str) -> int:
+    """Return a seed that torch, numpy and the Trainer accept, as well as the seeds that follow it."""
+    number = int_parser(0, "a seed")(text)
     if number > _LARGEST_SEED:
         raise SettingsError(f"a seed is at most {_LARGEST_SEED}.")
     return number
 
 
-def choice(*choices: str) -> Callable[[str], str]:
-    """Return a reader of one of several words."""
-
-    def read(text: str) -> str:
-        if text not in choices:
-            raise SettingsError(f"choose from {', '.join(choices)}.")
-        return text
-
-    return read
-
-
-def text(text: str) -> str:
-    """Return any text but an empty one."""
+def parse_text(text: str) -> str:
+    """Return the text, which must not be empty."""
     if not text:
         raise SettingsError("the value is empty. Give one, or leave the option out.")
     return text
 
 
-def columns(text: str) -> tuple[str, ...]:
+def parse_columns(text: str) -> tuple[str, ...]:
     """Return the names of one or two columns."""
     names = tuple(name.strip() for name in text.split(","))
     if not all(names) or len(names) > 2 or len(set(names)) != len(names):  # noqa: PLR2004 - a sentence or a pair
@@ -69,80 +115,51 @@ def columns(text: str) -> tuple[str, ...]:
     return names
 
 
-def device(text: str) -> str:
+def parse_device(text: str) -> str:
     """Return the name of a device."""
     if text in ("auto", "cpu", "cuda") or (text.startswith("cuda:") and text[5:].isdecimal()):
         return text
     raise SettingsError("choose from auto, cpu, cuda, cuda:0, cuda:1, …")
 
 
-def grid(text: str) -> str:
-    """Return a grid whose entries are in the grammar, without spaces."""
+def parse_grid(text: str) -> str:
+    """Return a grid with canonical freeze specs, without spaces; the model's depth is checked later."""
     from freezebench.specs.grid import split_grid
 
     return ",".join(split_grid(text))
 
 
-def looks(text: str) -> InterimLooks:
-    """Return the numbers of seeds after which a configuration is looked at."""
+def parse_looks(text: str) -> InterimLooks:
+    """Return the numbers of seeds after which a configuration is judged."""
     from freezebench.specs.interim_looks import InterimLooks
 
     return InterimLooks.parse(text)
 
 
-def yes_or_no(text: str) -> bool:
-    """Return whether a text says yes."""
-    words = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
-    if text.lower() not in words:
+def parse_bool(text: str) -> bool:
+    """Return the truth value of yes or no, or of a usual synonym."""
+    if text.lower() not in _BOOLEANS:
         raise SettingsError("choose yes or no.")
-    return words[text.lower()]
+    return _BOOLEANS[text.lower()]
 
 
-def _check_not_baseline(limits: PerSpec) -> None:
-    """Refuse a limit on the configuration that everything is measured from: it would assert nothing."""
-    if any(spec == "none" for spec, _ in limits.by_spec):
-        raise SettingsError("none is the baseline that drops are measured from. Name what is frozen, such as emb.")
-
-
-def per_spec(smallest: float, largest: float, expected: str, *, of_freezing: bool = True) -> Callable[[str], PerSpec]:
-    """Return a reader of numbers per configuration within bounds; what freezing saves is not asked of the baseline."""
-
-    def read(text: str) -> PerSpec:
-        from freezebench.specs.grid import PerSpec
-
-        numbers = PerSpec.parse(text)
-        if of_freezing:
-            _check_not_baseline(numbers)
-        if any(not smallest <= number <= largest for number in numbers.numbers):
-            raise SettingsError(f"{expected}, from {smallest:g} to {largest:g}.")
-        return numbers
-
-    return read
-
-
-def size(text: str) -> int:
+def parse_size(text: str) -> int:
     """Return a number of bytes."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB)", text)
+    match = re.fullmatch(rf"(\d+(?:\.\d+)?)\s*({'|'.join(_SIZE_UNITS)})", text)
     if match is None:
         raise SettingsError("give a size with its unit, such as 512MiB or 4GiB.")
-    return int(float(match[1]) * 1024 ** ("B", "KiB", "MiB", "GiB", "TiB").index(match[2]))
+    return int(float(match[1]) * 1024 ** _SIZE_UNITS.index(match[2]))
 
 
-def duration(text: str) -> float:
+def parse_duration(text: str) -> float:
     """Return a number of seconds."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|h)", text)
+    match = re.fullmatch(rf"(\d+(?:\.\d+)?)\s*({'|'.join(_SECONDS)})", text)
     if match is None or float(match[1]) == 0:
         raise SettingsError("give a duration above 0 with its unit, such as 90s, 30min or 2h.")
-    return float(match[1]) * {"s": 1, "min": 60, "h": 3600}[match[2]]
+    return float(match[1]) * _SECONDS[match[2]]
 
 
-RATIO = per_spec(
-    0.1, 10, "the limit is a multiple of the saved run's figure, 1.05 for at most 5 % more", of_freezing=False
-)
-SAVING = per_spec(0.1, 99.9, "the saving is in per cent of what no freezing needs")
-
-
-def learning_rates(text: str) -> PerSpec:
+def parse_learning_rates(text: str) -> PerSpec:
     """Return learning rates per configuration."""
     from freezebench.specs.grid import PerSpec
 
@@ -152,29 +169,23 @@ def learning_rates(text: str) -> PerSpec:
     return rates
 
 
-def _check_points(number: float) -> None:
-    if not (math.isfinite(number) and _SMALLEST_POINTS <= number <= 100):  # noqa: PLR2004 - percentage points
-        meant = f" Did you mean {number * 100:g} points?" if 0 < number < _SMALLEST_POINTS else ""
-        raise SettingsError(f"the limit is in percentage points, from {_SMALLEST_POINTS} to 100.{meant}")
-
-
-def policies(text: str) -> str:
-    """Return one policy, or one per configuration, in canonical words: ``skip,emb+L0-5:pass``."""
+def parse_policies(text: str) -> str:
+    """Return one policy, or policies per configuration, with canonical freeze specs: ``skip,emb+L0-5:pass``."""
     from freezebench.specs.freeze import FreezeSpec
 
-    words: dict[str, str] = {}
+    policies: dict[str, str] = {}
     for entry in text.split(","):
-        spec, colon, word = entry.strip().rpartition(":")
-        if word not in INCONCLUSIVE_POLICIES:
+        spec, colon, policy = entry.strip().rpartition(":")
+        if policy not in INCONCLUSIVE_POLICIES:
             raise SettingsError(f"choose from {', '.join(INCONCLUSIVE_POLICIES)}, or per configuration: skip,emb:fail.")
         name = str(FreezeSpec.parse(spec)) if colon else ""
-        if name in words:
+        if name in policies:
             raise SettingsError(f"{name or 'what is not named'} has two policies. Give it one.")
-        words[name] = word
-    return ",".join(f"{name}:{word}" if name else word for name, word in words.items())
+        policies[name] = policy
+    return ",".join(f"{name}:{policy}" if name else policy for name, policy in policies.items())
 
 
-def points(text: str) -> float:
+def parse_points(text: str) -> float:
     """Return a number of percentage points."""
     try:
         number = float(text)
@@ -184,7 +195,7 @@ def points(text: str) -> float:
     return number
 
 
-def points_per_spec(text: str) -> PerSpec:
+def parse_points_per_spec(text: str) -> PerSpec:
     """Return percentage points per configuration."""
     from freezebench.specs.grid import PerSpec
 
@@ -193,3 +204,16 @@ def points_per_spec(text: str) -> PerSpec:
     for number in limits.numbers:
         _check_points(number)
     return limits
+
+
+def _check_points(number: float) -> None:
+    """Refuse what is no number of percentage points; a fraction such as 0.02 for 2 points gets a hint."""
+    if not (math.isfinite(number) and _SMALLEST_POINTS <= number <= 100):  # noqa: PLR2004 - percentage points
+        hint = f" Did you mean {number * 100:g} points?" if 0 < number < _SMALLEST_POINTS else ""
+        raise SettingsError(f"the limit is in percentage points, from {_SMALLEST_POINTS} to 100.{hint}")
+
+
+def _check_not_baseline(limits: PerSpec) -> None:
+    """Refuse a limit on the unfrozen baseline: it would compare the baseline with itself."""
+    if any(spec == "none" for spec, _ in limits.by_spec):
+        raise SettingsError("none is the baseline that drops are measured from. Name what is frozen, such as emb.")

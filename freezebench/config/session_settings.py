@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from freezebench.specs.names import Isolation
 
 DEFAULT_ISOLATION: Isolation = "worker"
+
+
+def in_ci() -> bool:
+    """Return whether this runs under continuous integration, where what needs a person's attention is an error."""
+    return os.environ.get("CI", "").lower() not in ("", "0", "false")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ class Source:
     """One source of options.
 
     Attributes:
-        label: Name of an option in error messages; ``{flag}``, ``{ini}`` and ``{name}`` are filled in.
+        label: Name of an option in error messages, with ``{flag}``, ``{ini}``, ``{name}`` and ``{dashed_name}`` filled in.
         values: Raw values by option name.
     """
 
@@ -27,7 +27,8 @@ class Source:
 
     def name_of(self, option: str) -> str:
         """Return the name that error messages use for an option of this source."""
-        return self.label.format(flag=BY_NAME[option].flag, ini=BY_NAME[option].ini, name=option)
+        names = {"name": option, "dashed_name": option.replace("_", "-")}
+        return self.label.format(flag=BY_NAME[option].flag, ini=BY_NAME[option].ini, **names)
 
     def check(self) -> None:
         """Make sure that every value can be parsed, including those that another source overrides.

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from freezebench.config.options import OPTIONS, in_ci
+from freezebench.config.options import OPTIONS
+from freezebench.config.session_settings import in_ci
 from freezebench.errors import FreezebenchError
 from freezebench.pytest_plugin.benchmark import (
     BenchmarkBridge,

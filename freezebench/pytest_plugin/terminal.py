@@ -6,7 +6,7 @@ import contextlib
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from freezebench.config.options import in_ci
+from freezebench.config.session_settings import in_ci
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
