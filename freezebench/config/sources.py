@@ -18,7 +18,7 @@ class Source:
     """One source of options.
 
     Attributes:
-        label: Name of an option in error messages, with ``{flag}``, ``{ini}``, ``{name}`` and ``{dashed_name}`` filled in.
+        label: Name of an option in error messages; its fields are ``flag``, ``ini``, ``name`` and ``dashed_name``.
         values: Raw values by option name.
     """
 
