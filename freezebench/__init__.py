@@ -6,7 +6,7 @@ The public names are loaded on first use (PEP 562), so that importing the pytest
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from freezebench.meters.window import measure
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from freezebench.strategies.freeze import freeze
     from freezebench.verdicts.noninferiority import noninferiority
 
+# The only place of the version: pyproject.toml reads it from here.
 __version__ = "0.1.0"
 
 __all__ = [
@@ -33,7 +34,7 @@ __all__ = [
     "run",
 ]
 
-_HOMES = {
+_MODULES = {
     "DataSpec": "specs.run",
     "FreezeSpec": "specs.freeze",
     "Protocol": "specs.run",
@@ -47,13 +48,17 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Return a public name from the module where it lives, importing that module now."""
-    if name not in _HOMES:
+def __getattr__(name: str) -> object:
+    """Return a public name from the module that defines it, which is imported now.
+
+    Raises:
+        AttributeError: If the name is not public.
+    """
+    if name not in _MODULES:
         raise AttributeError(f"module 'freezebench' has no attribute {name!r}. Public names: {', '.join(__all__)}.")
-    return getattr(import_module(f"freezebench.{_HOMES[name]}"), name)
+    return getattr(import_module(f"freezebench.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    """Return the names that this package offers."""
+    """Return the names of the package, the public ones included."""
     return sorted([*globals(), *__all__])

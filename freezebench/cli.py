@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
+from freezebench import __version__
 from freezebench.config.sources import Source, parse_sources
 from freezebench.errors import FreezebenchError
 from freezebench.specs.limits import DEFAULT_MARGIN_PP
@@ -59,6 +60,7 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     description = "what this machine can train on and measure; comparison and report of saved runs"
     parser = argparse.ArgumentParser(prog="python -m freezebench", description=description, exit_on_error=False)
+    parser.add_argument("--version", action="version", version=f"freezebench {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     doctor_parser = commands.add_parser("doctor", help="what can be measured on this machine, and what not and why")
     doctor_parser.add_argument("--json", action="store_true", help="print JSON")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import experiments
+from freezebench import __version__
 from freezebench.cli import main
 from freezebench.config.session_settings import SessionSettings
 from freezebench.records.saved import SavedConfiguration
@@ -38,6 +40,13 @@ def test_bad_commands_exit_with_code_4(arguments: list[str], capsys: pytest.Capt
     """As in pytest, a usage error is 4."""
     assert main(arguments) == 4
     assert "usage: python -m freezebench" in capsys.readouterr().err
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command, the installed distribution and the package have one source of the version."""
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"freezebench {__version__}\n"
+    assert metadata.version("freezebench") == __version__
 
 
 GOOD = configuration("emb", num=5)

@@ -10,10 +10,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from freezebench import __version__
+
 if TYPE_CHECKING:
     from freezebench.specs.run import Precision
 
-_DISTRIBUTIONS = ("freezebench", "torch", "transformers", "accelerate", "datasets", "tokenizers", "numpy", "scipy")
+_DISTRIBUTIONS = ("torch", "transformers", "accelerate", "datasets", "tokenizers", "numpy", "scipy")
 
 
 @functools.cache
@@ -36,6 +38,8 @@ def environment() -> dict[str, str]:
         "source_sha256": source_digest(),
         # Sums in another order round differently, and times mean little without it.
         "torch_num_threads": str(torch.get_num_threads()),
+        # Not from the installed distribution: the source may be used without being installed.
+        "freezebench": __version__,
     }
     for name in _DISTRIBUTIONS:
         try:
