@@ -1,0 +1,69 @@
+"""MkDocs hook: tables that are made from the code, so that no page repeats by hand what the code says.
+
+A page names a table by an HTML comment, such as ``<!-- table: options -->``, and the table takes its place.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+# The site is built without installing the package: these modules need nothing but Python.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from freezebench.config.options import OPTIONS
+from freezebench.specs.presets import PRESETS
+
+_PLACEHOLDER = re.compile(r"<!-- table: ([a-z]+) -->")
+
+
+def options_table() -> str:
+    """Return every option with its value, its ini key, and what it does."""
+    rows = [
+        (
+            f"`{option.flag}`" if option.is_switch else f"`{option.flag}={option.metavar}`",
+            f"`{option.ini}`",
+            f"`{option.name}`" if not option.session_wide else "–",
+            option.help.replace("|", "/"),
+        )
+        for option in OPTIONS
+    ]
+    return _table(("option", "ini key", "marker argument", "meaning"), rows)
+
+
+def presets_table() -> str:
+    """Return every preset with what it trains."""
+    rows = [
+        (
+            f"`{preset.name}`",
+            preset.summary,
+            f"`{preset.model}`",
+            f"`{preset.data.source}`",
+            str(preset.protocol.num_epochs),
+            str(preset.looks),
+            f"`{preset.protocol.engine}`",
+            f"`{preset.learning_rates}`",
+            f"`{preset.max_drop}`" if preset.max_drop.numbers else "none",
+        )
+        for preset in PRESETS.values()
+    ]
+    headings = ("preset", "experiment", "model", "data", "epochs", "seeds", "engine", "learning rate", "limits")
+    return _table(headings, rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {"options": options_table, "presets": presets_table}
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def on_page_markdown(markdown: str, **_context: object) -> str:
+    """Return a page's text with its tables filled in; MkDocs calls this for every page."""
+    return _PLACEHOLDER.sub(lambda match: TABLES[match[1]](), markdown)
