@@ -9,21 +9,33 @@ import made_up
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.records.reading import Reading
-from freezebench.records.run_record import RunRecord, SplitFacts
+from freezebench.records.run_record import RunRecord, RunTrace, SplitFacts, TraceJson
 from freezebench.report.experiment import Experiment
 from freezebench.report.summary import summarize
 from freezebench.verdicts.judge import ConfigurationResult, judge
 
 ACCURACIES = {"none": 0.9, "emb": 0.9, "emb+L0": 0.88, "emb+L0-1": 0.7}
-_STRETCH = {
+_STRETCH: TraceJson = {
     "rule": "at most 200 points",
     "series": [
-        {"metric": "power_w", "device": "GPU-1", "times_s": [0.0, 1.0, 2.0], "values": [80.0, None, 90.0]},
-        {"metric": "rss_bytes", "device": "cpu", "times_s": [0.0, 1.0], "values": [2.0**30, 2.0**31]},
+        {
+            "metric": "power_w",
+            "device": "GPU-1",
+            "times_s": [0.0, 1.0, 2.0],
+            "values": [80.0, None, 90.0],
+            "num_samples": 3,
+        },
+        {
+            "metric": "rss_bytes",
+            "device": "cpu",
+            "times_s": [0.0, 1.0],
+            "values": [2.0**30, 2.0**31],
+            "num_samples": 2,
+        },
     ],
 }
 # One stretch per epoch, as runs record them.
-TRACE = {"stretches": [_STRETCH, _STRETCH]}
+TRACE: RunTrace = {"stretches": [_STRETCH, _STRETCH]}
 SPLITS = {
     "train": SplitFacts(class_counts=(60, 40), word_counts=(0, 0, 30, 50, 20), num_in_train=0, num_repeated=3),
     "validation": SplitFacts(class_counts=(25, 25), word_counts=(0, 0, 50), num_in_train=2, num_repeated=0),

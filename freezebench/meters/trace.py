@@ -1,11 +1,14 @@
-"""The time series of power and memory over one window."""
+"""Time series of power and memory over one measurement window."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from freezebench.meters.integrate import DOWNSAMPLING_RULE, downsample
+
+if TYPE_CHECKING:
+    from freezebench.records.run_record import SeriesJson, TraceJson
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +27,23 @@ class Series:
     times_s: tuple[float, ...]
     values: tuple[float | None, ...]
 
+    def to_json(self, *, max_points: int) -> SeriesJson:
+        """Return the series in JSON types, downsampled to at most ``max_points``."""
+        # Of memory its peaks are of interest, of power its mean.
+        largest = self.metric.endswith("_bytes")
+        times, values = downsample(self.times_s, self.values, max_points=max_points, largest=largest)
+        return {
+            "metric": self.metric,
+            "device": self.device,
+            "times_s": [round(time, 3) for time in times],
+            "values": [None if value is None else round(value, 3) for value in values],
+            "num_samples": len(self.times_s),
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trace:
-    """Every series of one window; empty where nothing was sampled."""
+    """All series of one window; empty if nothing was sampled."""
 
     series: tuple[Series, ...] = ()
 
@@ -35,25 +51,13 @@ class Trace:
         return len(self.series)
 
     def get(self, metric: str, device: str | None = None) -> Series | None:
-        """Return the series of ``metric`` on ``device``, by default on the first one that has it."""
+        """Return the series of a metric on a device, by default on the first device that has it."""
         return next((s for s in self.series if s.metric == metric and device in {None, s.device}), None)
 
-    def to_json(self, *, max_points: int = 200) -> dict[str, Any]:
-        """Return the trace as JSON types, at most ``max_points`` per series, with the rule by which it was thinned.
+    def to_json(self, *, max_points: int = 200) -> TraceJson:
+        """Return the trace in JSON types, downsampled to at most ``max_points`` per series.
 
         Times are rounded to milliseconds, values to three decimals.
         """
-        series = []
-        for one in self.series:
-            largest = one.metric.endswith("_bytes")
-            times, values = downsample(one.times_s, one.values, max_points=max_points, largest=largest)
-            series.append(
-                {
-                    "metric": one.metric,
-                    "device": one.device,
-                    "times_s": [round(time, 3) for time in times],
-                    "values": [None if value is None else round(value, 3) for value in values],
-                    "num_samples": len(one.times_s),
-                }
-            )
+        series = [entry.to_json(max_points=max_points) for entry in self.series]
         return {"rule": f"at most {max_points} points: {DOWNSAMPLING_RULE}", "series": series}

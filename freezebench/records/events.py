@@ -1,13 +1,19 @@
-"""What training tells while it runs, as plain data: it travels from the process that trains to the one that shows."""
+"""Events of a training run, as plain data that can be sent from the training process to the session."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from freezebench.records.run_record import EpochRecord
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingStarted:
-    """A stretch of training begins; the device is idle."""
+    """The training steps of an epoch begin; the device is idle.
+
+    Attributes:
+        epoch: Number of the epoch, from 1.
+    """
 
     epoch: int
 
@@ -19,8 +25,8 @@ class StepRecord:
     Attributes:
         step: Number of the step in the run, from 1.
         epoch: Number of the epoch, from 1.
-        num_steps: Number of steps that the run will take.
-        loss: Training loss in nats; ``None`` on a GPU, where reading it would make the device wait.
+        num_steps: Number of steps of the whole run.
+        loss: Training loss in nats; ``None`` on a GPU, where reading it would stall the device.
     """
 
     step: int
@@ -31,6 +37,13 @@ class StepRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPaused:
-    """A stretch of training ended; the device is idle again."""
+    """The training steps of an epoch have ended; the device is idle again.
+
+    Attributes:
+        epoch: Number of the epoch, from 1.
+    """
 
     epoch: int
+
+
+TrainingEvent = TrainingStarted | StepRecord | TrainingPaused | EpochRecord

@@ -1,21 +1,35 @@
-"""Files that are whole or absent, and values in JSON's types."""
+"""Atomic writing of files, and the conversion of values to JSON types."""
 
 from __future__ import annotations
 
 import math
 import os
 import tempfile
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol, overload, runtime_checkable
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    from freezebench.specs.json_types import Json
+
+
+@runtime_checkable
+class _HasToJson(Protocol):
+    """A value with a JSON form of its own."""
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the value in JSON types."""
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file so that whoever looks finds all of it, the one before, or none.
+    """Write a file atomically: a process that reads it meanwhile gets the whole new file, or the old one.
 
     Raises:
-        OSError: If it cannot be written; nothing is left behind then.
+        OSError: If the file cannot be written; the old one is then unchanged.
     """
+    # A file that is written next to its destination can be renamed over it in one step, whatever happens in between.
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         try:
             file.write(content.encode() if isinstance(content, str) else content)
@@ -28,16 +42,27 @@ def write_whole(path: Path, content: str | bytes) -> None:
     Path(file.name).replace(path)
 
 
-def plain(value: Any) -> Any:
-    """Return a value in JSON's types; numbers that are not finite become ``None``: JSON has no word for them."""
-    if hasattr(value, "to_json"):
+@overload
+def plain(value: DataclassInstance) -> dict[str, Json]: ...
+
+
+@overload
+def plain(value: object) -> Json: ...
+
+
+def plain(value: object) -> Json:
+    """Return a value in JSON types; numbers that are not finite become ``None``, since JSON cannot represent them."""
+    # Numbers and texts first: predictions and losses make up most of a record.
+    if value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, _HasToJson):
         return value.to_json()
-    if hasattr(value, "__dataclass_fields__"):
-        return {name.name: plain(getattr(value, name.name)) for name in fields(value)}
+    if is_dataclass(value):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    raise TypeError(f"{type(value).__name__} has no JSON form")

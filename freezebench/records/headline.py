@@ -1,4 +1,4 @@
-"""The headline figures of memory and energy: which ones count depends on the device that trained."""
+"""Headline metrics: the figures of memory and energy that summaries show, which depend on the device that trained."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ if TYPE_CHECKING:
 
     from freezebench.records.run_record import RunRecord
 
-# On a GPU its allocator's peak and its energy, on a CPU the process's peak and the packages' energy.
+# The allocator's peak leaves out the CUDA context and other processes, so that it is comparable between machines. On a
+# CPU only the whole process and the whole package can be measured.
 GPU_METRICS = ("peak_allocated_bytes", "energy_j")
 CPU_METRICS = ("peak_rss_bytes", "cpu_energy_j")
 
 
 def headline_metrics(records: Sequence[RunRecord]) -> tuple[str, str]:
-    """Return the names of the memory and energy figures that count on the device of these runs."""
+    """Return the names of the memory and the energy metric for the device of these runs."""
     return GPU_METRICS if any(record.device.startswith("cuda") for record in records) else CPU_METRICS

@@ -1,12 +1,15 @@
-"""One measured figure with its provenance."""
+"""Readings: measured figures with their provenance."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from freezebench.errors import RecordError
+
+if TYPE_CHECKING:
+    from freezebench.specs.json_types import Json
 
 Status = Literal["measured", "partial", "not_measured"]
 
@@ -20,12 +23,12 @@ class Reading:
         unit: SI unit or ``"1"`` for a ratio: ``s``, ``J``, ``W``, ``B`` (bytes), ``1/s``, ``degC``.
         source: Where the figure comes from, for example ``nvmlDeviceGetTotalEnergyConsumption``.
         status: ``measured`` (whole window), ``partial`` (part of it, see ``coverage``) or ``not_measured``.
-        reason: Why the figure is not a full measurement and what the person can do; ``None`` when it is one.
+        reason: Why the figure is not a full measurement, and what to do about it; ``None`` for a full one.
         uncertainty: Half-width of the interval around ``value`` that holds the true figure, in ``unit``.
         num_samples: Number of samples behind a sampled figure.
         max_gap_s: Largest time between two neighbouring samples, in seconds.
         coverage: Share of the window that the samples cover, 0 to 1.
-        low_confidence: The window was too short for the source's update period to be negligible.
+        low_confidence: Whether the window was so short that the source's update period is not negligible.
     """
 
     value: float | None
@@ -47,24 +50,26 @@ class Reading:
         if self.value is not None and not math.isfinite(self.value):
             raise RecordError(f"a measured value is a finite number, not {self.value!r}")
         if self.status != "measured" and not self.reason:
-            raise RecordError(f"a reading that is {self.status} must say why: {self!r}")
+            raise RecordError(f"a reading that is {self.status} has a reason: {self!r}")
 
     @classmethod
     def not_measured(cls, unit: str, source: str, reason: str) -> Self:
         """Return the reading of a figure that was not measured, with the reason."""
         return cls(value=None, unit=unit, source=source, status="not_measured", reason=reason)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return this reading as a dictionary of JSON types."""
+    def to_json(self) -> dict[str, Json]:
+        """Return this reading in JSON types."""
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: object) -> Self:
         """Return the reading that ``to_json`` wrote.
 
         Raises:
             RecordError: If fields are missing, unknown or contradictory.
         """
+        if not isinstance(data, dict):
+            raise RecordError(f"not a reading: {type(data).__name__} instead of an object")
         try:
             return cls(**data)
         except TypeError as error:

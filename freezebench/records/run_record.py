@@ -1,15 +1,20 @@
-"""RunRecord: everything that came out of one run, as plain data."""
+"""Run records: everything that is known about a finished run, as plain data."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, get_args
 
 from freezebench.errors import RecordError
 from freezebench.records.files import plain
 from freezebench.records.reading import Reading
 from freezebench.specs.run import RunSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from freezebench.specs.json_types import Json
 
 RUN_RECORD_SCHEMA = 1
 
@@ -29,7 +34,7 @@ InvalidCause = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """How a model did on one split.
+    """Evaluation of a model on one split.
 
     Attributes:
         loss: Mean cross-entropy over the sentences, in nats.
@@ -63,12 +68,12 @@ class EpochRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitFacts:
-    """What one split looks like, without a word of it.
+    """Statistics of one split, without its texts.
 
     Attributes:
         class_counts: Number of sentences of every class.
-        word_counts: Number of sentences of 0, 1, 2, … words; the last entry holds the longer ones, too.
-        num_in_train: Number of sentences that also occur in train, white space and case aside; 0 for train itself.
+        word_counts: Number of sentences of 0, 1, 2, … words; the last entry includes all longer ones.
+        num_in_train: Number of sentences that also occur in train, ignoring white space and case; 0 for train itself.
         num_repeated: Number of sentences that repeat an earlier one of the split.
     """
 
@@ -80,16 +85,16 @@ class SplitFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class DataFacts:
-    """What was trained and tested on.
+    """The data set of a run.
 
     Attributes:
-        num_train: Number of training sentences; likewise ``num_validation`` and ``num_test``.
-        train_sha256: Content hash of the split's texts and labels; likewise the others.
+        num_train: Number of training sentences; ``num_validation`` and ``num_test`` are those of the other splits.
+        train_sha256: Content hash of the texts and labels of the training split; likewise for the other splits.
         test_labels: True class number of every test sentence.
         label_names: Name of every class.
-        notes: What was done to the data on the way, in sentences.
-        generated: Whether the sentences were made by freezebench's own grammar.
-        splits: What every split looks like, by name; ``None`` in records of versions that did not look.
+        notes: How the data were changed when they were read, in sentences.
+        generated: Whether freezebench's grammar generated the sentences.
+        splits: Statistics of every split, by name; ``None`` in records of versions that did not compute them.
     """
 
     num_train: int
@@ -105,35 +110,58 @@ class DataFacts:
     splits: dict[str, SplitFacts] | None = None
 
 
+class SeriesJson(TypedDict):
+    """One quantity of one device over time, as a record stores it; see ``meters.trace.Series``."""
+
+    metric: str
+    device: str
+    times_s: list[float]
+    values: list[float | None]
+    num_samples: int
+
+
+class TraceJson(TypedDict):
+    """The series of one measurement window, and the rule by which they were downsampled."""
+
+    rule: str
+    series: list[SeriesJson]
+
+
+class RunTrace(TypedDict, total=False):
+    """Power and memory over time: one entry per measurement window, which is an epoch's training."""
+
+    stretches: list[TraceJson]
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """What one run gave.
+    """Everything that is known about one run.
 
     Attributes:
-        spec: What was asked.
+        spec: The run's spec.
         status: ``completed``, or ``invalid`` with ``cause`` and ``reason``; an invalid run is never averaged.
-        cause: Which kind of fault made the run invalid.
-        reason: The fault in words.
+        cause: Kind of fault that made the run invalid.
+        reason: Description of the fault.
         started_at: Start, ISO 8601 in UTC.
         device: Device that was used: ``cpu`` or ``cuda:N``.
         device_name: Model of the GPU or CPU.
         precision: Number format that was used.
-        model_sha256: Content hash of the pretrained weights; ``None`` where the source has none (a factory).
-        data: The data set's facts; ``None`` when the run failed before it was read.
+        model_sha256: Content hash of the pretrained weights; ``None`` for a factory, whose weights have none.
+        data: The data set; ``None`` if the run failed before it was read.
         num_layers: Depth of the layer stack.
         num_params: Number of parameters.
         num_trainable_params: Number of parameters that trained.
         step_losses: Training loss of every step, in nats.
         epochs: The epochs.
-        best_epoch: Epoch whose weights were kept, from 1: the lowest validation loss.
-        test: Evaluation of the kept weights on the test split.
-        test_before: Evaluation on the test split before fine-tuning, where the protocol asks for it.
+        best_epoch: Epoch with the lowest validation loss, from 1; its weights are the result.
+        test: Evaluation of those weights on the test split.
+        test_before: Evaluation on the test split before fine-tuning, if the protocol requests it.
         readings: Time, memory and energy by metric name.
         devices: Devices that NVML reported on: name, UUID, driver.
-        trace: Power and memory over time, downsampled; empty where nothing was sampled.
-        warnings: What the person should know about this run.
+        trace: Power and memory over time, downsampled; empty if nothing was sampled.
+        warnings: Warnings about this run, in sentences.
         log: The end of the traceback of an invalid run.
-        environment: Versions of what took part, and the hash of freezebench's own source.
+        environment: Versions of Python, libraries and freezebench, and the hash of freezebench's source.
     """
 
     spec: RunSpec
@@ -155,8 +183,8 @@ class RunRecord:
     test: Evaluation | None = None
     test_before: Evaluation | None = None
     readings: dict[str, Reading] = field(default_factory=dict)
-    devices: tuple[dict[str, Any], ...] = ()
-    trace: dict[str, Any] = field(default_factory=dict)
+    devices: tuple[Mapping[str, Json], ...] = ()
+    trace: RunTrace = field(default_factory=RunTrace)
     warnings: tuple[str, ...] = ()
     log: str = ""
     environment: dict[str, str] = field(default_factory=dict)
@@ -167,11 +195,11 @@ class RunRecord:
         if self.status == "completed" and (self.test is None or self.data is None):
             raise RecordError("a completed run has a test evaluation and the facts of its data")
         if self.status == "invalid" and not self.reason:
-            raise RecordError("an invalid run says why")
+            raise RecordError("an invalid run has a reason")
 
     @property
     def is_valid(self) -> bool:
-        """Whether the run came to its end and its figures count."""
+        """Whether the run was completed, so that its figures count."""
         return self.status == "completed"
 
     @property
@@ -183,7 +211,7 @@ class RunRecord:
 
     @property
     def undertrained(self) -> bool:
-        """Whether the best epoch of several was the last one, so that more training might have helped."""
+        """Whether the best of several epochs was the last one, so that more training might have helped."""
         return len(self.epochs) > 1 and self.best_epoch == len(self.epochs)
 
     @property
@@ -201,22 +229,22 @@ class RunRecord:
         return None if reading is None else reading.value
 
     def without_costs(self, reason: str) -> Self:
-        """Return this record with none of its time, memory and energy: they were measured where they do not count."""
+        """Return this record without time, memory and energy, which do not count for the given reason."""
         readings = {
             name: Reading.not_measured(reading.unit, reading.source, reason) for name, reading in self.readings.items()
         }
         return replace(self, readings=readings, devices=(), trace={})
 
-    def to_json(self) -> dict[str, Any]:
-        """Return this record as a dictionary of JSON types, with its schema version.
+    def to_json(self) -> dict[str, Json]:
+        """Return this record in JSON types, with its schema version.
 
-        Losses that are not finite, which an invalid run may have, become ``null``: JSON has no word for them.
+        Losses that are not finite, which an invalid run may have, become ``null``, since JSON cannot represent them.
         """
-        values = {name.name: plain(getattr(self, name.name)) for name in fields(self)}
+        values = {field.name: plain(getattr(self, field.name)) for field in fields(self)}
         return {"schema": RUN_RECORD_SCHEMA, **values}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: object) -> Self:
         """Return the record that ``to_json`` wrote.
 
         Raises:
@@ -244,21 +272,28 @@ class RunRecord:
             raise RecordError(f"not a run record: {error!r}") from error
 
 
-def _evaluation(data: dict[str, Any] | None) -> Evaluation | None:
+def _evaluation(data: object) -> Evaluation | None:
     """Return an evaluation from its JSON form."""
     return None if data is None else Evaluation(**_tuples(data))
 
 
-def _facts(data: dict[str, Any] | None) -> DataFacts | None:
-    """Return a data set's facts from their JSON form."""
+def _facts(data: object) -> DataFacts | None:
+    """Return the facts of a data set from their JSON form."""
     if data is None:
         return None
-    splits = data.get("splits")
+    values = _tuples(data)
+    splits = values.get("splits")
     if splits is not None:
-        data = {**data, "splits": {name: SplitFacts(**_tuples(split)) for name, split in splits.items()}}
-    return DataFacts(**_tuples(data))
+        values["splits"] = {name: SplitFacts(**_tuples(split)) for name, split in splits.items()}
+    return DataFacts(**values)
 
 
-def _tuples(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the dictionary with its lists as tuples."""
+def _tuples(data: object) -> dict[str, Any]:
+    """Return a JSON object with its lists as tuples.
+
+    Raises:
+        TypeError: If it is no object.
+    """
+    if not isinstance(data, dict):
+        raise TypeError(f"{type(data).__name__} instead of an object")
     return {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from freezebench.meters.cuda import allocation_breakdown
 from freezebench.meters.metrics import metric_of
@@ -13,12 +13,14 @@ from freezebench.records.reading import Reading
 from freezebench.training.engines.job import BackwardDone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import torch
 
     from freezebench.meters.metrics import OverWindows
     from freezebench.meters.window import Window
+    from freezebench.records.run_record import RunTrace
+    from freezebench.specs.json_types import Json
     from freezebench.training.engines.job import Emit, Event, TrainingResult
     from freezebench.training.prefix.cache import Prefix
 
@@ -93,12 +95,12 @@ class CostWindows:
         return tuple(dict.fromkeys(uuid for window in self._windows for uuid in window.shared_devices))
 
     @property
-    def devices(self) -> tuple[dict[str, Any], ...]:
+    def devices(self) -> tuple[Mapping[str, Json], ...]:
         """Identity of the measured devices."""
         return tuple(device.to_json() for device in self._windows[0].devices) if self._windows else ()
 
     @property
-    def trace(self) -> dict[str, Any]:
+    def trace(self) -> RunTrace:
         """Power and memory over time, one entry per stretch of training."""
         return {"stretches": [window.trace.to_json() for window in self._windows if window.trace]}
 

@@ -1,14 +1,17 @@
-"""RunSpec: everything that determines one run, as plain data with a content hash."""
+"""Run specs: everything that determines a run, as plain data with a content hash."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from freezebench.errors import RecordError
 from freezebench.specs.freeze import FreezeSpec
+
+if TYPE_CHECKING:
+    from freezebench.specs.json_types import Json
 
 RUN_SPEC_SCHEMA = 1
 
@@ -20,7 +23,7 @@ PrefixMode = Literal["eval", "train"]
 
 @dataclass(frozen=True, kw_only=True)
 class DataSpec:
-    """Which sentences are trained and tested on.
+    """Which sentences a run trains and is tested on.
 
     Attributes:
         source: ``generated``, a folder or file, or the name of a Hub dataset (``name`` or ``name:config``).
@@ -28,8 +31,8 @@ class DataSpec:
         label_column: Column of the labels: whole numbers or strings.
         split_rule: ``own`` uses the data set's validation and test splits; ``notebook`` ignores its validation split
             and halves the test split (``train_test_split(test_size=0.5, seed=42, shuffle=True)``).
-        max_train: Upper limit of training sentences, drawn once, stratified, the same for every seed; ``None``: all.
-        split_seed: Seed of every split and draw that the data set does not bring itself.
+        max_train: Upper limit of training sentences, a stratified sample that all seeds share; ``None``: all.
+        split_seed: Seed of that sample and of splits that the data set does not define.
     """
 
     source: str
@@ -74,7 +77,7 @@ class Protocol:
 
     @property
     def frozen_part_runs_in(self) -> PrefixMode:
-        """The mode that the frozen part runs in: what was asked for, else the engine's own."""
+        """The mode that the frozen part runs in: the requested one, else the engine's default."""
         return self.prefix_mode or ("eval" if self.engine == "cached" else "train")
 
 
@@ -101,7 +104,7 @@ class RunSpec:
     model_revision: str | None = None
 
     def __post_init__(self) -> None:
-        # The id is canonical here, so that equal runs have equal hashes.
+        # Equal runs must have equal hashes, however their freeze spec was written.
         object.__setattr__(self, "freeze", str(FreezeSpec.parse(self.freeze)))
 
     @property
@@ -111,21 +114,21 @@ class RunSpec:
 
     @property
     def run_id(self) -> str:
-        """Hash of everything that was asked: 16 hexadecimal digits of SHA-256 over the canonical JSON."""
+        """Hash of the whole spec: 16 hexadecimal digits of SHA-256 over its canonical JSON."""
         text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def experiment_id(self) -> str:
-        """Hash of what all runs of one comparison share: everything but configuration, seed and learning rate."""
+        """Hash of what all runs of a comparison share: everything but freeze spec, seed and learning rate."""
         return replace(self, freeze="none", seed=0, protocol=replace(self.protocol, learning_rate=0.0)).run_id
 
-    def to_json(self) -> dict[str, Any]:
-        """Return this spec as a dictionary of JSON types, with its schema version."""
+    def to_json(self) -> dict[str, Json]:
+        """Return this spec in JSON types, with its schema version."""
         return {"schema": RUN_SPEC_SCHEMA, **json.loads(json.dumps(asdict(self)))}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
+    def from_json(cls, data: object) -> Self:
         """Return the spec that ``to_json`` wrote.
 
         Raises:

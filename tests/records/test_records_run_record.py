@@ -91,5 +91,5 @@ def test_a_completed_run_needs_an_evaluation_and_an_invalid_one_a_reason() -> No
     """Records that contradict themselves cannot be made."""
     with pytest.raises(RecordError, match="test evaluation"):
         made_up.record(test=None)
-    with pytest.raises(RecordError, match="says why"):
+    with pytest.raises(RecordError, match="has a reason"):
         made_up.record(status="invalid")
