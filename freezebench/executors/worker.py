@@ -131,7 +131,7 @@ class Isolated:
         """End the worker and remove what it left."""
         self._end()
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._lock.drop()
+        self._lock.release()
 
     def _ask(self, request: dict[str, Any], emit: Callable[[Any], None] = lambda _: None) -> dict[str, Any]:
         """Return the answer to one request, from a worker that is replaced if it is found dead."""
@@ -299,14 +299,14 @@ def _own_folder() -> tuple[Path, Lock]:
     for path in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
         with suppress(OSError):
             lock = Lock(path / "lock")
-            if path.stat().st_uid == os.getuid() and lock.try_take():
+            if path.stat().st_uid == os.getuid() and lock.try_acquire():
                 shutil.rmtree(path, ignore_errors=True)
-                lock.drop()
+                lock.release()
     # Locked before it has its name, or a session that starts now would take it for a dead one's.
     made = Path(tempfile.mkdtemp(prefix=f".{_FOLDER}"))
     lock = Lock(made / "lock")
     try:
-        lock.try_take()
+        lock.try_acquire()
     except OSError:
         made.rmdir()
         raise

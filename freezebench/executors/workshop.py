@@ -233,8 +233,8 @@ def _alone_on(device: str, waiting: Callable[[], None]) -> Iterator[None]:
     name = re.sub(r"[^A-Za-z0-9]+", "-", device)
     lock = Lock(Path(tempfile.gettempdir()) / f"freezebench-device-{name}.lock")
     with suppress(OSError):  # somewhere without such files a run is better than none
-        lock.take(waiting)
+        lock.acquire(waiting)
     try:
         yield
     finally:
-        lock.drop()
+        lock.release()

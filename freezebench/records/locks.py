@@ -1,4 +1,4 @@
-"""Locks that die with their owner: the kernel drops them, however a process ends."""
+"""File locks that the kernel releases when their process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -11,65 +11,66 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-_LOOK_EVERY_S = 0.5
+_POLL_S = 0.5
 
 
 class Lock:
-    """A lock on a file, held by one process at a time."""
+    """A lock on a file that one process at a time can hold."""
 
     def __init__(self, path: Path) -> None:
-        """Name the file, which is made when it is needed: its content says nothing."""
+        """Set the file, which the first ``try_acquire`` creates; its content is not used."""
         self._path = path
         self._handle: int | None = None
 
-    def try_take(self) -> bool:
-        """Take the lock if nobody has it; return whether it is held now.
+    def try_acquire(self) -> bool:
+        """Acquire the lock if it is free; return whether this object holds it now.
 
         Raises:
-            OSError: If the file cannot be made or opened.
+            OSError: If the file cannot be created or opened.
         """
         if self._handle is not None:
             return True
-        handle = self._opened()
+        handle = self._open()
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Its last owner may have removed the file in between: then this is a lock on nothing.
-            is_file = os.path.samestat(os.fstat(handle), self._path.stat())
+            # The previous owner may have removed the file between our open and our lock. Another process would then
+            # create a new file and lock that one, so a lock on the removed file protects nothing.
+            is_current = os.path.samestat(os.fstat(handle), self._path.stat())
         except (BlockingIOError, FileNotFoundError):
-            is_file = False
+            is_current = False
         except BaseException:
             os.close(handle)
             raise
-        if not is_file:
+        if not is_current:
             os.close(handle)
             return False
         self._handle = handle
         return True
 
-    def take(self, waits: Callable[[], None]) -> None:
-        """Take the lock once nobody else has it.
+    def acquire(self, on_wait: Callable[[], None]) -> None:
+        """Acquire the lock, waiting until it is free.
 
         Args:
-            waits: Called once if somebody has it.
+            on_wait: Called once if the lock is not free.
 
         Raises:
-            OSError: If the file cannot be made or opened.
+            OSError: If the file cannot be created or opened.
         """
-        if not self.try_take():
-            waits()
-            while not self.try_take():
-                time.sleep(_LOOK_EVERY_S)
+        if not self.try_acquire():
+            on_wait()
+            while not self.try_acquire():
+                time.sleep(_POLL_S)
 
-    def _opened(self) -> int:
-        # Anyone on this machine may have made it; a link is somebody's trick.
-        safely = os.O_CLOEXEC | os.O_NOFOLLOW
+    def _open(self) -> int:
+        # The folder may be writable by every user. A symbolic link there could make us create a file elsewhere.
+        flags = os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            return os.open(self._path, os.O_RDWR | os.O_CREAT | safely, 0o666)
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | flags, 0o666)
         except PermissionError:
-            return os.open(self._path, os.O_RDONLY | safely)  # somebody else's file can be locked all the same
+            return os.open(self._path, os.O_RDONLY | flags)  # a file of another user can be locked without writing
 
-    def drop(self, *, remove: bool = False) -> None:
-        """Give the lock up, and remove its file first if that is asked for."""
+    def release(self, *, remove: bool = False) -> None:
+        """Release the lock if it is held, and remove its file before that if ``remove`` is true."""
         if self._handle is None:
             return
         if remove:

@@ -87,7 +87,7 @@ class Reuse:
         """Return the claim to a run, once no other session has it; ``None`` where the folder has no such thing."""
         claim = self._store.claim(key)
         try:
-            claim.take(lambda: self._waits(spec))
+            claim.acquire(lambda: self._waits(spec))
         except OSError:
             return None
         return claim
@@ -95,7 +95,7 @@ class Reuse:
     def give_up_claim(self) -> None:
         """Let other sessions do the run that was claimed and not kept, as after an interruption."""
         if self._claim is not None:
-            self._claim.drop(remove=True)
+            self._claim.release(remove=True)
             self._claim = None
 
     def keep(self, record: RunRecord) -> None:

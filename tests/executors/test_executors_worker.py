@@ -151,11 +151,11 @@ def test_folders_of_killed_sessions_are_removed(make: Make, tmp_path: Path) -> N
     alive.mkdir()
     (dead / "prefixes").mkdir()
     lock = Lock(alive / "lock")
-    assert lock.try_take()
+    assert lock.try_acquire()
     make("pass")
     assert not dead.exists()
     assert alive.exists()
-    lock.drop()
+    lock.release()
     make("pass")
     assert not alive.exists()
 
@@ -167,7 +167,7 @@ def test_a_full_disk_is_said_plainly(make: Make, monkeypatch: pytest.MonkeyPatch
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Lock, "try_take", full)
+        patched.setattr(Lock, "try_acquire", full)
         with pytest.raises(FreezebenchError, match=r"No space left.*set TMPDIR"):
             make("pass")
     assert not list(tmp_path.iterdir())

@@ -51,15 +51,15 @@ def test_a_run_waits_for_its_device(spec: RunSpec, tmp_path: Path) -> None:
     listener: Any = _Told()
     shop.listener = listener
     other = Lock(tmp_path / "freezebench-device-cpu.lock")
-    assert other.try_take()
-    threading.Timer(1.2, other.drop).start()
+    assert other.try_acquire()
+    threading.Timer(1.2, other.release).start()
     record = shop.executor.record(spec)
     assert record.is_valid
     assert listener.of("waiting") == ["another session trains on cpu"]
     assert [kind for kind, _ in listener.told][:2] == ["begin", "waiting"]
     assert listener.of("end") == [record]
-    assert other.try_take()
-    other.drop()
+    assert other.try_acquire()
+    other.release()
 
 
 @pytest.mark.parametrize("isolation", ["none", "worker"])
