@@ -44,12 +44,12 @@ def write_data(folder: Path, *, num_labels: int = 2, sizes: tuple[int, int, int]
 
 def flat_splits(model: torch.nn.Module, tokenizer: Any, num: int = 24) -> dict[str, FlatSplit]:
     """Return made-up training sentences of two classes, tokenized and without padding."""
-    from freezebench.data.load import Split
+    from freezebench.data.splits import Split
     from freezebench.training.batches.batching import encode
     from freezebench.training.batches.packed import FlatSplit
 
     texts, labels = zip(*sentences(num, 2, 0), strict=True)
-    split = Split(texts=tuple((text,) for text in texts), labels=labels, sha256="made up")
+    split = Split(texts=tuple((text,) for text in texts), labels=labels)
     return {"train": FlatSplit(encode(split, tokenizer, model, 32), tokenizer)}
 
 

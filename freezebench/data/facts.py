@@ -5,45 +5,78 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from freezebench.data.parts import normalised
 from freezebench.records.run_record import DataFacts, SplitFacts
 
 if TYPE_CHECKING:
-    from freezebench.data.load import Split, TextData
+    from collections.abc import Sequence
 
-_LONGEST = 200  # words; the tail of a histogram says nothing but that there is one
+    from freezebench.data.splits import Split, Splits
+
+# The last bin of the histogram of words per example; longer examples count there.
+_MAX_WORDS = 200
+
+# The texts of an example as they are compared: white space and case aside.
+_Key = tuple[str, ...]
 
 
-def data_facts(data: TextData) -> DataFacts:
-    """Return what a record keeps of a data set."""
-    trained = {normalised(texts) for texts in data.train.texts}
+def data_facts(splits: Splits, label_names: Sequence[str], notes: Sequence[str], *, generated: bool) -> DataFacts:
+    """Return the facts of a data set, with notes on examples that occur in more than one split.
+
+    Args:
+        splits: The data set.
+        label_names: Name of every class.
+        notes: What was done to the data, in sentences.
+        generated: Whether freezebench's own grammar made the sentences.
+    """
+    by_name = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    keys = {name: [_key(texts) for texts in split.texts] for name, split in by_name.items()}
+    trained = set(keys["train"])
+    facts = {
+        name: _split_facts(split, keys[name], len(label_names), set() if name == "train" else trained)
+        for name, split in by_name.items()
+    }
     return DataFacts(
-        num_train=len(data.train),
-        num_validation=len(data.validation),
-        num_test=len(data.test),
-        train_sha256=data.train.sha256,
-        validation_sha256=data.validation.sha256,
-        test_sha256=data.test.sha256,
-        test_labels=data.test.labels,
-        label_names=data.label_names,
-        notes=data.notes,
-        generated=data.generated,
-        splits={
-            "train": _split_facts(data.train, data.num_labels, set()),
-            "validation": _split_facts(data.validation, data.num_labels, trained),
-            "test": _split_facts(data.test, data.num_labels, trained),
-        },
+        num_train=len(splits.train),
+        num_validation=len(splits.validation),
+        num_test=len(splits.test),
+        train_sha256=splits.train.sha256,
+        validation_sha256=splits.validation.sha256,
+        test_sha256=splits.test.sha256,
+        test_labels=splits.test.labels,
+        label_names=tuple(label_names),
+        notes=(*notes, *_overlap_notes(facts)),
+        generated=generated,
+        splits=facts,
     )
 
 
-def _split_facts(split: Split, num_labels: int, trained: set[tuple[str, ...]]) -> SplitFacts:
-    """Return what one split looks like beside the texts that are trained on."""
+def _split_facts(split: Split, keys: Sequence[_Key], num_labels: int, trained: set[_Key]) -> SplitFacts:
+    """Return the facts of one split, compared with the texts that are trained on."""
     labels = Counter(split.labels)
-    lengths = Counter(min(sum(len(text.split()) for text in texts), _LONGEST) for texts in split.texts)
-    keys = [normalised(texts) for texts in split.texts]
+    lengths = Counter(min(sum(len(text.split()) for text in texts), _MAX_WORDS) for texts in split.texts)
     return SplitFacts(
         class_counts=tuple(labels[label] for label in range(num_labels)),
         word_counts=tuple(lengths[length] for length in range(max(lengths, default=0) + 1)),
         num_in_train=sum(key in trained for key in keys),
         num_repeated=len(keys) - len(set(keys)),
     )
+
+
+def _overlap_notes(facts: dict[str, SplitFacts]) -> list[str]:
+    """Return notes on test and validation examples that are also trained on, and on repeated training examples."""
+    notes = []
+    for name in ("test", "validation"):
+        count, size = facts[name].num_in_train, sum(facts[name].class_counts)
+        if count:
+            notes.append(
+                f"Leakage: {count} of {size} {name} examples ({100 * count / size:.1f} %) "
+                "also occur in train, white space and case aside."
+            )
+    train = facts["train"]
+    if train.num_repeated:
+        notes.append(f"{train.num_repeated} of {sum(train.class_counts)} train examples repeat another one's text.")
+    return notes
+
+
+def _key(texts: tuple[str, ...]) -> _Key:
+    return tuple(" ".join(text.split()).casefold() for text in texts)

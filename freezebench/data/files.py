@@ -1,4 +1,4 @@
-"""Finds the split files of a local data set and reads them."""
+"""Find and read the files of a local data set."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 SPLIT_NAMES = {"train": ("train",), "validation": ("validation", "val", "dev", "valid"), "test": ("test",)}
 
 SPLIT_OF = {name: split for split, names in SPLIT_NAMES.items() for name in names}
-_MANY_FILES = 10
+_MAX_FILES = 10
 
 
-def read_local(path: Path, wanted: Collection[str]) -> dict[str, Table]:
+def read_local(path: Path, requested: Collection[str]) -> dict[str, Table]:
     """Return the tables of a folder by split, or one file as ``train``.
 
     Args:
         path: An existing folder or file.
-        wanted: Names of the columns to read; those that do not exist are left out.
+        requested: Names of the columns to read; those that do not exist are left out.
 
     Raises:
         DataError: If there is no train file, two files claim one split, or a file cannot be read.
@@ -35,7 +35,7 @@ def read_local(path: Path, wanted: Collection[str]) -> dict[str, Table]:
         raise DataError(
             f"cannot read {path}: {error.strerror or error}. Check the path and its permissions."
         ) from error
-    return {split: read_table(file, wanted) for split, file in files.items()}
+    return {split: read_table(file, requested) for split, file in files.items()}
 
 
 def split_files(folder: Path) -> dict[str, Path]:
@@ -45,29 +45,29 @@ def split_files(folder: Path) -> dict[str, Path]:
         DataError: If there is no train file, or two files claim one split.
         OSError: If the folder cannot be listed.
     """
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     entries = sorted(folder.iterdir())
     for entry in entries:
         split = SPLIT_OF.get(entry.stem.lower())
         if split is None or entry.suffix.lower() not in SUFFIXES:
             continue
-        if split in found:
+        if split in files:
             raise DataError(
-                f"{folder} has two files for the {split} split, {found[split].name} and {entry.name}. Keep one of them."
+                f"{folder} has two files for the {split} split, {files[split].name} and {entry.name}. Keep one of them."
             )
-        found[split] = entry
-    if "train" not in found:
-        names = ", ".join(entry.name for entry in entries[:_MANY_FILES])
-        more = f" and {len(entries) - _MANY_FILES} more" if len(entries) > _MANY_FILES else ""
+        files[split] = entry
+    if "train" not in files:
+        names = ", ".join(entry.name for entry in entries[:_MAX_FILES])
+        more = f" and {len(entries) - _MAX_FILES} more" if len(entries) > _MAX_FILES else ""
         raise DataError(
             f"{folder} has no train file: it has {names or 'nothing'}{more}. "
             f"Put train, validation and test files in it ({', '.join(SUFFIXES)})."
         )
-    return {split: found[split] for split in SPLIT_NAMES if split in found}
+    return {split: files[split] for split in SPLIT_NAMES if split in files}
 
 
 def _checked_suffix(path: Path) -> Path:
-    """Return a path whose ending is readable.
+    """Return a path after checking that its ending is a known format.
 
     Raises:
         DataError: If it is not.

@@ -1,29 +1,32 @@
-"""Reads a data set of the Hugging Face Hub through `datasets`, from its caches where the Hub is out of reach."""
+"""Read a data set of the Hugging Face Hub through `datasets`, or from local caches if the Hub cannot be reached."""
 
 from __future__ import annotations
 
 import tempfile
 import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from freezebench import hub
 from freezebench.data.files import SPLIT_NAMES, SPLIT_OF
 from freezebench.data.table import Table
 from freezebench.errors import DataError
-from freezebench.hub import hub_reachable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
+    from datasets import Dataset
+
 _REASON_CHARS = 300
 
 
-def read_hub(source: str, wanted: Collection[str]) -> tuple[dict[str, Table], tuple[str, ...]]:
+def read_hub(source: str, requested: Collection[str]) -> tuple[dict[str, Table], tuple[str, ...]]:
     """Return the tables of a Hub data set by split, and notes.
 
     Args:
         source: ``name``, ``name:config``, ``name@revision`` or ``name:config@revision``.
-        wanted: Names of the columns to read; those that do not exist are left out.
+        requested: Names of the columns to read; those that do not exist are left out.
 
     Raises:
         DataError: If it does not exist, cannot be reached and is not cached, or has no train split.
@@ -33,66 +36,73 @@ def read_hub(source: str, wanted: Collection[str]) -> tuple[dict[str, Table], tu
 
     rest, _, revision = source.partition("@")
     name, _, config_name = rest.partition(":")
-    query = _Query(source, name, config_name or None, revision or None)
+    data_set = _DataSet(source=source, name=name, config_name=config_name or None, revision=revision or None)
     notes: tuple[str, ...] = ()
     with _quiet():
         if config.HF_HUB_OFFLINE or constants.HF_HUB_OFFLINE:
-            splits, notes = query.from_caches("HF_HUB_OFFLINE is set")
-        elif not hub_reachable():
-            splits, notes = query.from_caches(f"the Hub ({constants.ENDPOINT}) cannot be reached")
+            splits, notes = data_set.from_caches("HF_HUB_OFFLINE is set")
+        elif not hub.hub_reachable():
+            splits, notes = data_set.from_caches(f"the Hub ({constants.ENDPOINT}) cannot be reached")
         else:
-            splits = query.from_hub()
-        tables, unused = _tables(source, splits, wanted)
+            splits = data_set.from_hub()
+        tables, unused = _tables(source, splits, requested)
     if unused:
         notes += (f"Splits that are not used: {', '.join(unused)}.",)
     return tables, notes
 
 
-class _Query:
-    """One data set that was asked for."""
+@dataclass(frozen=True, kw_only=True)
+class _DataSet:
+    """The name of a data set, taken apart.
 
-    def __init__(self, source: str, name: str, config_name: str | None, revision: str | None) -> None:
-        self._source = source
-        self._name = name
-        self._config_name = config_name
-        self._revision = revision
+    Attributes:
+        source: The name as it was given; messages quote it.
+        name: Name on the Hub.
+        config_name: Name of the configuration; ``None``: the default one.
+        revision: Commit, tag or branch; ``None``: the default branch.
+    """
 
-    def from_hub(self) -> Mapping[str, Any]:
-        """Return the splits as the Hub has them now.
+    source: str
+    name: str
+    config_name: str | None
+    revision: str | None
+
+    def from_hub(self) -> Mapping[str, Dataset]:
+        """Return the splits that the Hub has now.
 
         Raises:
-            DataError: If that fails.
+            DataError: If loading them fails.
         """
         try:
-            return self._load(self._name, revision=self._revision)
+            return self._load(self.name, revision=self.revision)
         except Exception as error:
             raise self._failure(error) from error
 
-    def from_caches(self, why: str) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-        """Return the splits from what `datasets` or ``hf download`` left on this machine, and a note.
+    def from_caches(self, why: str) -> tuple[Mapping[str, Dataset], tuple[str, ...]]:
+        """Return the splits from the cache of `datasets` or of ``hf download``, and a note.
 
         Args:
-            why: Why the Hub is not asked.
+            why: Why the Hub is not used, as a clause.
 
         Raises:
-            DataError: If it is not there, or cannot be read.
+            DataError: If the data set is in neither cache, or cannot be read.
         """
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
-        note = (f"{self._source} was read from the local cache, since {why}.",)
+        note = (f"{self.source} was read from the local cache, since {why}.",)
         failure: Exception | None = None
         with _offline():
-            # What `datasets` prepared before is not kept by revision, so it may not stand in for a certain one.
-            if self._revision is None:
+            # The cache of `datasets` does not record revisions, so it cannot serve a request for one.
+            if self.revision is None:
                 try:
-                    return self._load(self._name), note
+                    return self._load(self.name), note
                 except Exception as error:  # noqa: BLE001 - its classes differ from version to version
                     failure = None if isinstance(error, (ConnectionError, FileNotFoundError)) else error
-            # What `hf download` fetched is files that `datasets` never looks for by itself.
+            # `datasets` does not look for the files that `hf download` fetched.
             try:
                 folder = snapshot_download(
-                    self._name, repo_type="dataset", revision=self._revision, local_files_only=True
+                    self.name, repo_type="dataset", revision=self.revision, local_files_only=True
                 )
                 with tempfile.TemporaryDirectory(prefix="freezebench-") as cache:
                     return self._load(folder, cache_dir=cache, keep_in_memory=True), note
@@ -100,7 +110,7 @@ class _Query:
                 if failure is not None:
                     raise self._failure(failure) from failure
                 raise DataError(
-                    f"cannot load the data set {self._source!r}: it is not a folder here, not in the local cache, and "
+                    f"cannot load the data set {self.source!r}: it is not a folder here, not in the local cache, and "
                     f"{why}. Run `{self._download}` once with network, or give --freeze-data=FOLDER with train, "
                     "validation and test files, or use --freeze-preset=embedded."
                 ) from error
@@ -110,28 +120,37 @@ class _Query:
     @property
     def _download(self) -> str:
         """The command that fetches this data set."""
-        revision = f" --revision {self._revision}" if self._revision else ""
-        return f"hf download --repo-type dataset {self._name}{revision}"
+        revision = f" --revision {self.revision}" if self.revision else ""
+        return f"hf download --repo-type dataset {self.name}{revision}"
 
-    def _load(self, path: str, **options: Any) -> Mapping[str, Any]:
+    def _load(
+        self,
+        path: str,
+        *,
+        revision: str | None = None,
+        cache_dir: str | None = None,
+        keep_in_memory: bool | None = None,
+    ) -> Mapping[str, Dataset]:
         from datasets import load_dataset
 
-        splits: Mapping[str, Any] = load_dataset(path, name=self._config_name, **options)
+        splits: Mapping[str, Dataset] = load_dataset(
+            path, name=self.config_name, revision=revision, cache_dir=cache_dir, keep_in_memory=keep_in_memory
+        )
         return splits
 
     def _failure(self, error: Exception) -> DataError:
-        """Return the error for whatever `datasets` raises: its classes differ from version to version."""
+        """Return the error for an exception of `datasets`, whose classes differ from version to version."""
         cause = error.__cause__ if type(error).__name__ == "DatasetGenerationError" and error.__cause__ else error
         reason = " ".join(str(cause).split()) or type(cause).__name__
         reason = reason if len(reason) <= _REASON_CHARS else f"{reason[:_REASON_CHARS]}…"
         return DataError(
-            f"cannot load the data set {self._source!r} from the Hub: {reason.rstrip('.')}. Check its name "
+            f"cannot load the data set {self.source!r} from the Hub: {reason.rstrip('.')}. Check its name "
             "(name, name:config, name@revision), or give --freeze-data=FOLDER with train, validation and test files."
         )
 
 
 def _tables(
-    source: str, splits: Mapping[str, Any], wanted: Collection[str]
+    source: str, splits: Mapping[str, Dataset], requested: Collection[str]
 ) -> tuple[dict[str, Table], tuple[str, ...]]:
     """Return the known splits as tables, and the names of the others.
 
@@ -142,14 +161,14 @@ def _tables(
 
     tables: dict[str, Table] = {}
     unused = []
-    # Exact names first, so that a split called `dev` beside `validation` is the one that is not used.
+    # Exact names come first: of splits called `validation` and `dev`, the second is not used.
     for name in sorted(splits, key=lambda name: SPLIT_OF.get(name) != name):
         split = SPLIT_OF.get(name)
         if split is None or split in tables:
             unused.append(name)
             continue
         part = splits[name]
-        names = [column for column in wanted if column in part.column_names]
+        names = [column for column in requested if column in part.column_names]
         class_labels = (part.features[column] for column in names if isinstance(part.features[column], ClassLabel))
         class_names = next((tuple(label.names) for label in class_labels), None)
         tables[split] = Table(
@@ -169,7 +188,7 @@ def _tables(
 
 @contextmanager
 def _offline() -> Iterator[None]:
-    """Keep `datasets` off the network for a while: its retries would take half a minute to find that out."""
+    """Keep `datasets` off the network in a block: without the Hub, its retries would take half a minute."""
     from datasets import config
 
     before = config.HF_HUB_OFFLINE
@@ -182,26 +201,18 @@ def _offline() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Turn progress bars and the log lines of `datasets` off for a while."""
+    """Turn off progress bars and the log lines of `datasets` in a block."""
     import datasets.utils.logging as log
-    import huggingface_hub.utils
     from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
-    hub: Any = huggingface_hub.utils  # it fills its names in lazily, out of sight of type checkers
-    bars = (
-        (are_progress_bars_disabled(), disable_progress_bars, enable_progress_bars),
-        (hub.are_progress_bars_disabled(), hub.disable_progress_bars, hub.enable_progress_bars),
-    )
-    verbosity = log.get_verbosity()
-    # Both libraries warn where an environment variable forbids the change; then it stays as the user wants it.
-    with warnings.catch_warnings(action="ignore"):
-        for _, disable, _ in bars:
-            disable()
+    verbosity, had_bars = log.get_verbosity(), not are_progress_bars_disabled()
+    # Where an environment variable forbids the change, datasets warns and leaves the bars as the user wants them.
+    with hub.quiet(), warnings.catch_warnings(action="ignore"):
+        disable_progress_bars()
         log.set_verbosity_error()
         try:
             yield
         finally:
             log.set_verbosity(verbosity)
-            for were_off, _, enable in bars:
-                if not were_off:
-                    enable()
+            if had_bars:
+                enable_progress_bars()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freezebench.data.facts import data_facts
 from freezebench.data.load import load_data
 from freezebench.models.source import ModelSource
 from freezebench.specs.freeze import FreezeSpec
@@ -80,7 +79,7 @@ class DataCache:
         """
         key = (spec, self.model_source(model).label_names)
         if key not in self._facts:
-            self._facts[key] = data_facts(self.data(spec, model))
+            self._facts[key] = self.data(spec, model).facts
         return self._facts[key]
 
     def expect(self, freezes: Iterable[str]) -> None:
@@ -128,6 +127,7 @@ class DataCache:
         key = (spec.data, spec.model, spec.model_revision, max_length)
         if key not in self._encoded:
             data = self.data(spec.data, spec.model)
-            splits = {"train": data.train, "validation": data.validation, "test": data.test}
-            self._encoded[key] = {name: encode(split, tokenizer, model, max_length) for name, split in splits.items()}
+            self._encoded[key] = {
+                name: encode(split, tokenizer, model, max_length) for name, split in data.splits.items()
+            }
         return self._encoded[key]

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from experiments import experiment
-from freezebench.data.facts import data_facts
 from freezebench.data.load import load_data
 from freezebench.errors import RecordError
 from freezebench.records.run_record import RunRecord
@@ -29,7 +28,7 @@ def test_balance_length_and_overlap_are_counted(tmp_path: Path) -> None:
         validation=[("fine", 1), ("poor film", 0)],
         test=[("A  GOOD film", 1), ("dull", 0), ("grand", 1)],
     )
-    facts = data_facts(load_data(DataSpec(source=str(tmp_path))))
+    facts = load_data(DataSpec(source=str(tmp_path))).facts
     assert facts.splits is not None
     train, test = facts.splits["train"], facts.splits["test"]
     assert train.class_counts == (2, 2)

@@ -90,9 +90,9 @@ def test_byte_order_marks_line_ends_and_blank_lines(
 def test_lines_are_named(tmp_path: Path) -> None:
     """Rows know the line where they start, blank lines and line breaks inside quotes counted."""
     table = read(tmp_path / "a.csv", 'text,label\n\n"two\nlines",1\nnext,0\n')
-    assert [table.place(row) for row in range(2)] == [f"{tmp_path}/a.csv, line 3", f"{tmp_path}/a.csv, line 5"]
+    assert [table.location(row) for row in range(2)] == [f"{tmp_path}/a.csv, line 3", f"{tmp_path}/a.csv, line 5"]
     table = read(tmp_path / "a.jsonl", '\n{"text": "x", "label": 1}\n')
-    assert table.place(0) == f"{tmp_path}/a.jsonl, line 2"
+    assert table.location(0) == f"{tmp_path}/a.jsonl, line 2"
 
 
 def test_json_layouts(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_empty_file(tmp_path: Path, suffix: str) -> None:
         ("a.csv", b"<html><body>Not found</body></html>", "a.csv is a web page, not data"),
         ("a.jsonl", b'{"text": "a", "label": 1}\n{"text": oops}\n', "line 2 is not JSON: Expecting value at"),
         ("a.jsonl", b'{"text": "a", "label": 1}\n\n["a", 1]\n', "a.jsonl, line 3 is not a JSON object"),
-        ("a.jsonl", b'{"text": "a", "text": "b"}', "line 1 is not usable JSON: the key 'text' stands twice"),
+        ("a.jsonl", b'{"text": "a", "text": "b"}', "line 1 is not usable JSON: the key 'text' occurs twice"),
         ("a.jsonl", b'{"text": ' + b"[" * 200_000, "line 1 is not usable JSON: "),
         ("a.jsonl", b'{"label": ' + b"9" * 5000 + b"}", "line 1 is not usable JSON: Exceeds the limit"),
         ("a.json", b'{"text": ["a", "b"], "label": [1]}', "differ in length"),

@@ -204,7 +204,7 @@ def test_splits_are_recognised() -> None:
     assert list(tables) == ["train", "validation"]
     assert unused == ("extra",)
     assert (tables["train"].class_names, tables["train"].available) == (("no", "yes"), ("text", "label", "id"))
-    assert tables["validation"].place(1) == "x/y, split dev, row 2"
+    assert tables["validation"].location(1) == "x/y, split dev, row 2"
     assert dict(tables["train"].columns) == {"text": ["a", "b"], "label": [0, 1]}
 
     tables, unused = _tables("x/y", {"dev": part, "validation": part, "train": part}, ("none",))

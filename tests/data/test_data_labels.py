@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freezebench.data.labels import Labels, read_labels, without_withheld
+from freezebench.data.columns import Columns, select_columns
+from freezebench.data.labels import Labels, read_labels
 from freezebench.data.table import Table
 from freezebench.errors import DataError
+from freezebench.specs.run import DataSpec
 
 
 def table(
@@ -19,12 +21,27 @@ def table(
     return Table(name=name, columns=columns, available=tuple(columns), num_rows=len(labels), class_names=class_names)
 
 
+def labels_of(tables: dict[str, Table], names: tuple[str, ...] | None = None) -> Labels:
+    """Return the labels of tables by split."""
+    columns = {
+        split: Columns(
+            table=part,
+            texts={},
+            label_column="label",
+            labels=part.columns["label"],
+            label_texts=part.columns.get("label_text", ()),
+        )
+        for split, part in tables.items()
+    }
+    return read_labels(columns, names)
+
+
 def read(train: list[object], test: list[object] | None = None, names: tuple[str, ...] | None = None) -> Labels:
     """Return the labels of a train and perhaps a test split."""
     tables = {"train": table("train.csv", train)}
     if test is not None:
         tables["test"] = table("test.csv", test)
-    return read_labels(tables, "label", names)
+    return labels_of(tables, names)
 
 
 @given(st.lists(st.integers(0, 4), min_size=2, max_size=40))
@@ -95,7 +112,7 @@ def test_booleans() -> None:
 def test_label_text_names_the_classes() -> None:
     """A column label_text that maps one to one gives the names."""
     tables = {"train": table("a", [1, 0, 1], ["good", "bad", "good"])}
-    assert read_labels(tables, "label", None).names == ("bad", "good")
+    assert labels_of(tables).names == ("bad", "good")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +125,7 @@ def test_label_text_names_the_classes() -> None:
 )
 def test_label_text_that_does_not_fit(texts: list[object], note: str) -> None:
     """A column label_text that is no one-to-one map is left alone, and the notes say why."""
-    got = read_labels({"train": table("a", [1, 0, 1], texts)}, "label", ("bad", "good"))
+    got = labels_of({"train": table("a", [1, 0, 1], texts)}, ("bad", "good"))
     assert got.names == ("bad", "good")
     assert note in got.notes[0]
 
@@ -116,10 +133,10 @@ def test_label_text_that_does_not_fit(texts: list[object], note: str) -> None:
 def test_class_names_of_the_format() -> None:
     """The names that a parquet file carries win; two files that number differently are refused."""
     first = table("a.parquet", [2, 0], class_names=("x", "y", "z"))
-    assert read_labels({"train": first}, "label", None).names == ("x", "z")
+    assert labels_of({"train": first}).names == ("x", "z")
     other = table("b.parquet", [0], class_names=("z", "y", "x"))
     with pytest.raises(DataError, match=r"a.parquet and b.parquet number their classes differently: x, y, z and z, y"):
-        read_labels({"train": first, "test": other}, "label", None)
+        labels_of({"train": first, "test": other})
 
 
 @pytest.mark.parametrize("withheld", [[-1, -1], ["-1", "-1"], [None, None], ["", ""], [-1.0, None]])
@@ -129,17 +146,19 @@ def test_withheld_labels(withheld: list[object]) -> None:
         read([0, 1], withheld)
 
 
-def test_withheld_labels_of_a_benchmark_are_left_out() -> None:
+def test_splits_with_withheld_labels_of_a_benchmark_are_dropped() -> None:
     """GLUE's test splits come without labels: they are dropped with a note, and training labels never are."""
     tables = {
         "train": table("train", [0, 1]),
         "validation": table("validation", [1, 0]),
         "test": table("test", [-1, -1]),
     }
-    kept, notes = without_withheld(tables, "label")
-    assert list(kept) == ["train", "validation"]
+    spec = DataSpec(source="glue", text_columns=())
+    columns, notes = select_columns(spec, tables, drop_unlabelled=True)
+    assert list(columns) == ["train", "validation"]
     assert notes == ("The test split is unlabelled and is not used.",)
-    assert list(without_withheld({"train": table("train", [-1, -1])}, "label")[0]) == ["train"]
+    withheld = {"train": table("train", [-1, -1])}
+    assert list(select_columns(spec, withheld, drop_unlabelled=True)[0]) == ["train"]
 
 
 def test_minus_one_may_be_a_class() -> None:

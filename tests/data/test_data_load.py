@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from freezebench.data.load import GENERATED_SIZES, load_data
+from freezebench.data.load import load_data
+from freezebench.data.read import GENERATED_SIZES
 from freezebench.errors import DataError
 from freezebench.specs.run import DataSpec
 
@@ -194,7 +195,7 @@ def test_text_columns_are_checked(folder: Path) -> None:
         load_data(DataSpec(source=str(folder), text_columns=("sentence",)))
     with pytest.raises(DataError, match=r"has no column 'gold': .* Set --freeze-label-column"):
         load_data(DataSpec(source=str(folder), label_column="gold"))
-    with pytest.raises(DataError, match="a column stands twice"):
+    with pytest.raises(DataError, match="a column occurs twice"):
         load_data(DataSpec(source=str(folder), text_columns=("label",)))
     with pytest.raises(DataError, match="3 text columns were named: one or two"):
         load_data(DataSpec(source=str(folder), text_columns=("a", "b", "c")))

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from freezebench.data import lexicon
 from freezebench.data.lexicon import load_words, read_ratings, side_of
-from freezebench.data.load import GENERATED_SIZES, load_data
+from freezebench.data.load import load_data
+from freezebench.data.read import GENERATED_SIZES
 from freezebench.data.sentences import MAX_SENTENCES, SentenceSplit, generate_split
 from freezebench.errors import DataError
 from freezebench.specs.run import DataSpec

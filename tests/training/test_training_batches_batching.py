@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from freezebench.data.load import Split
+from freezebench.data.splits import Split
 from freezebench.errors import SettingsError
 from freezebench.tasks.classification import f1_score, logits_of
 from freezebench.training import device as precision
@@ -53,7 +53,7 @@ def _loaded(folder: Path) -> tuple[Any, Any]:
 def test_encoding_truncates_and_keeps_what_forward_takes(tiny_model: Path) -> None:
     """Token types, which DistilBERT does not have, are left out; long inputs are cut."""
     model, tokenizer = _loaded(tiny_model)
-    split = Split(texts=(("the film was awful " * 9,), ("the plot",)), labels=(0, 1), sha256="x")
+    split = Split(texts=(("the film was awful " * 9,), ("the plot",)), labels=(0, 1))
     encoded = encode(split, tokenizer, model, 10)
     assert [len(example["input_ids"]) for example in encoded.examples] == [10, 4]
     assert set(encoded.examples[0]) == {"input_ids", "attention_mask", "labels"}
@@ -62,7 +62,7 @@ def test_encoding_truncates_and_keeps_what_forward_takes(tiny_model: Path) -> No
 def test_pairs_are_encoded_together(tiny_model: Path) -> None:
     """Two texts make one input with a separator between them."""
     model, tokenizer = _loaded(tiny_model)
-    split = Split(texts=(("the film", "the plot"),), labels=(0,), sha256="x")
+    split = Split(texts=(("the film", "the plot"),), labels=(0,))
     assert len(encode(split, tokenizer, model, 32).examples[0]["input_ids"]) == 7
 
 
@@ -85,7 +85,7 @@ def test_evaluation_is_in_the_order_of_the_data(tiny_model: Path) -> None:
     """Batches by length do not mix up predictions; padding does not change them; train mode is restored."""
     model, tokenizer = _loaded(tiny_model)
     texts, labels = zip(*sentences(90, 2, 0), strict=True)
-    encoded = encode(Split(texts=tuple((t,) for t in texts), labels=labels, sha256="x"), tokenizer, model, 32)
+    encoded = encode(Split(texts=tuple((t,) for t in texts), labels=labels), tokenizer, model, 32)
     model.train()
     found = evaluate(model, encoded, tokenizer, num_labels=2, precision="float32")
     assert model.training

@@ -492,14 +492,14 @@ def test_flat_batches_are_the_collators(tiny_model: Path) -> None:
     """Index arithmetic pads as transformers does, on either side."""
     from transformers import AutoTokenizer
 
-    from freezebench.data.load import Split
+    from freezebench.data.splits import Split
     from freezebench.training.batches.batching import collator
 
     model, _ = _loaded(tiny_model, "none")
     for side in ("right", "left"):
         tokenizer = AutoTokenizer.from_pretrained(tiny_model, padding_side=side)
         texts, labels = zip(*sentences(20, 2, 0), strict=True)
-        split = Split(texts=tuple((text,) for text in texts), labels=labels, sha256="made up")
+        split = Split(texts=tuple((text,) for text in texts), labels=labels)
         encoded = encode(split, tokenizer, model, 32)
         flat = FlatSplit(encoded, tokenizer)
         indices = torch.tensor([3, 0, 11])

@@ -13,7 +13,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from fake_graph import FakeCapture
-from freezebench.data.load import Split
+from freezebench.data.splits import Split
 from freezebench.specs.run import Protocol
 from freezebench.training.batches.batching import encode
 from freezebench.training.batches.loader import FeedLoader
@@ -34,7 +34,7 @@ def _job(folder: Path, num: int = 60, **protocol: Any) -> Job:
         parameter.requires_grad = False
     tokenizer = AutoTokenizer.from_pretrained(folder)
     texts, labels = zip(*sentences(num, 2, 0), strict=True)
-    train = encode(Split(texts=tuple((text,) for text in texts), labels=labels, sha256="x"), tokenizer, model, 32)
+    train = encode(Split(texts=tuple((text,) for text in texts), labels=labels), tokenizer, model, 32)
     return Job(
         model=model,
         tokenizer=tokenizer,

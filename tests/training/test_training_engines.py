@@ -12,7 +12,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from freezebench.data.load import Split
+from freezebench.data.splits import Split
 from freezebench.records.events import StepRecord, TrainingPaused, TrainingStarted
 from freezebench.records.run_record import EpochRecord
 from freezebench.specs.run import Protocol
@@ -35,7 +35,7 @@ PROTOCOL = Protocol(num_epochs=3, batch_size=8, learning_rate=1e-2, dropout=Fals
 
 def _split(num: int, num_labels: int = 2, seed: int = 0) -> Split:
     texts, labels = zip(*sentences(num, num_labels, seed), strict=True)
-    return Split(texts=tuple((text,) for text in texts), labels=labels, sha256="made up")
+    return Split(texts=tuple((text,) for text in texts), labels=labels)
 
 
 def _job(folder: Path, protocol: Protocol = PROTOCOL, *, num_labels: int = 2, frozen: str = "embeddings") -> Job:

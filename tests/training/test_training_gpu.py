@@ -12,7 +12,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from freezebench.data.load import Split
+from freezebench.data.splits import Split
 from freezebench.records.run_record import Evaluation
 from freezebench.runs.experiment import run
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
@@ -33,7 +33,7 @@ def _job(folder: Path, protocol: Protocol = PROTOCOL) -> Job:
     model = AutoModelForSequenceClassification.from_pretrained(folder).cuda()
     tokenizer = AutoTokenizer.from_pretrained(folder)
     texts, labels = zip(*sentences(64, 2, 0), strict=True)
-    train = encode(Split(texts=tuple((text,) for text in texts), labels=labels, sha256="x"), tokenizer, model, 32)
+    train = encode(Split(texts=tuple((text,) for text in texts), labels=labels), tokenizer, model, 32)
     return Job(
         model=model,
         tokenizer=tokenizer,

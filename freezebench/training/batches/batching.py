@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedTokenizerBase
 
-    from freezebench.data.load import Split
+    from freezebench.data.splits import Split
 
 Batch = dict[str, torch.Tensor]
 Example = dict[str, Any]

@@ -1,0 +1,103 @@
+"""Read the tables of a data set from where it is: generated, a local path, or the Hub."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from freezebench.data.columns import LABEL_TEXT_COLUMN
+from freezebench.data.files import read_local
+from freezebench.data.formats import SUFFIXES
+from freezebench.data.table import Table
+from freezebench.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from freezebench.specs.run import DataSpec
+
+Origin = Literal["generated", "local", "hub"]
+
+GENERATED = "generated"
+GENERATED_SIZES: Mapping[Literal["train", "validation", "test"], int] = {"train": 800, "validation": 250, "test": 1000}
+
+_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(:[^@/]+)?(@[^@]+)?", re.ASCII)
+_TEXT_COLUMNS = (1, 2)
+
+
+def read_tables(spec: DataSpec) -> tuple[dict[str, Table], tuple[str, ...], Origin]:
+    """Return the tables of a data set by split, notes on them, and where they come from.
+
+    Only a data set of the Hub is looked up on the network.
+
+    Raises:
+        DataError: If the data set is missing or unreadable, or its columns are named in a way that cannot be.
+    """
+    _check_column_names(spec)
+    if spec.source == GENERATED:
+        return _generated(spec), (), "generated"
+    requested = tuple(dict.fromkeys([*spec.text_columns, spec.label_column, LABEL_TEXT_COLUMN]))
+    path = _local_path(spec.source)
+    if path is not None:
+        return read_local(path, requested), (), "local"
+    from freezebench.data.hub import read_hub  # brings datasets, which local data does not need
+
+    tables, notes = read_hub(spec.source, requested)
+    return tables, notes, "hub"
+
+
+def _check_column_names(spec: DataSpec) -> None:
+    columns = (*spec.text_columns, spec.label_column)
+    if len(spec.text_columns) not in _TEXT_COLUMNS:
+        raise DataError(
+            f"{len(spec.text_columns)} text columns were named: one or two can be encoded. Set --freeze-text-column."
+        )
+    if len(set(columns)) < len(columns):
+        raise DataError(
+            f"a column occurs twice among {', '.join(columns)} (texts, then label). "
+            "Name different ones with --freeze-text-column and --freeze-label-column."
+        )
+
+
+def _local_path(source: str) -> Path | None:
+    """Return the file or folder that a source names; ``None`` for the name of a Hub data set.
+
+    Raises:
+        DataError: If the source is neither an existing path nor a possible Hub name.
+    """
+    path = Path(source or "\0")  # an empty source would be the current folder
+    try:
+        path = path.expanduser()
+        if path.exists():
+            return path
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DataError(f"cannot look up {source!r}: {error}. Give a path that exists.") from error
+    is_path = source.startswith((".", "~", "/")) or path.suffix.lower() in SUFFIXES or path.is_symlink()
+    if is_path or not _HUB_NAME.fullmatch(source):
+        raise DataError(
+            f"there is no file or folder {source!r} (looked in {Path.cwd()}). Give a folder with train, "
+            f"validation and test files ({', '.join(SUFFIXES)}), one such file, a Hub data set, or {GENERATED!r}."
+        )
+    return None
+
+
+def _generated(spec: DataSpec) -> dict[str, Table]:
+    """Return freezebench's generated sentences as tables with the column names of the spec."""
+    from freezebench.data.sentences import generate_split
+
+    if len(spec.text_columns) > 1:
+        raise DataError("generated sentences come one by one, not in pairs. Name one text column.")
+    tables: dict[str, Table] = {}
+    for split, size in GENERATED_SIZES.items():
+        examples = generate_split(split, num_sentences=size, seed=spec.split_seed)
+        texts, labels = zip(*examples, strict=True)
+        columns = {spec.text_columns[0]: texts, spec.label_column: labels}
+        tables[split] = Table(
+            name=f"generated {split} sentences",
+            columns=columns,
+            available=tuple(columns),
+            num_rows=size,
+            class_names=("negative", "positive"),
+        )
+    return tables

@@ -1,0 +1,159 @@
+"""Splits: train, validation and test, missing ones drawn from the others."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from freezebench.data.draws import draw, held_out_size, notebook_halves
+from freezebench.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from freezebench.specs.run import DataSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """The examples of one split.
+
+    Attributes:
+        texts: Per example its text, or its two texts.
+        labels: Class number of every example, from 0.
+    """
+
+    texts: tuple[tuple[str, ...], ...] = field(repr=False)
+    labels: tuple[int, ...] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def num_examples(self) -> int:
+        """Number of examples."""
+        return len(self.labels)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Content hash of texts and labels in their order, 64 hexadecimal digits."""
+        digest = hashlib.sha256()
+        for texts, label in zip(self.texts, self.labels, strict=True):
+            digest.update(json.dumps([*texts, label]).encode() + b"\n")
+        return digest.hexdigest()
+
+    def at(self, positions: Sequence[int]) -> Split:
+        """Return the examples at these positions, in this order."""
+        return Split(
+            texts=tuple(self.texts[position] for position in positions),
+            labels=tuple(self.labels[position] for position in positions),
+        )
+
+    def without(self, positions: Sequence[int]) -> Split:
+        """Return the examples at all other positions."""
+        excluded = set(positions)
+        return self.at([position for position in range(len(self)) if position not in excluded])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Splits:
+    """The three splits of a data set.
+
+    Attributes:
+        train: Training examples.
+        validation: Examples that the best epoch is chosen on.
+        test: Examples that verdicts are based on.
+        notes: How missing splits were drawn, in sentences.
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+    notes: tuple[str, ...] = ()
+
+
+def make_splits(spec: DataSpec, given: Mapping[str, Split]) -> Splits:
+    """Return train, validation and test; missing splits are drawn, stratified and seeded, and train is limited.
+
+    Args:
+        spec: Gives ``split_rule``, ``split_seed`` and ``max_train``.
+        given: The splits that the data set has, ``train`` among them; under the rule ``notebook`` also ``test``.
+
+    Raises:
+        DataError: If there are too few examples.
+    """
+    if spec.split_rule == "notebook":
+        splits = _notebook(given)
+    elif "test" in given and "validation" in given:
+        splits = Splits(train=given["train"], validation=given["validation"], test=given["test"])
+    elif "validation" in given:
+        splits = _validation_halved(spec, given)
+    else:
+        splits = _drawn_from_train(spec, given)
+    for name, split in (("train", splits.train), ("validation", splits.validation), ("test", splits.test)):
+        if not len(split):
+            raise DataError(
+                f"{spec.source} has too few examples of its {len(set(given['train'].labels))} classes to draw "
+                f"a {name} split from. Give more of them, or a file for every split, or check --freeze-label-column."
+            )
+    return _limited(spec, splits)
+
+
+def _notebook(given: Mapping[str, Split]) -> Splits:
+    test = given["test"]
+    first, second = notebook_halves(len(test))
+    note = (
+        f"The {len(test)} test examples are halved as in the notebook: "
+        f"{len(first)} for validation, {len(second)} for test."
+    )
+    return Splits(train=given["train"], validation=test.at(first), test=test.at(second), notes=(note,))
+
+
+def _validation_halved(spec: DataSpec, given: Mapping[str, Split]) -> Splits:
+    validation = given["validation"]
+    kept = draw(validation.labels, len(validation) // 2, seed=spec.split_seed, purpose="halve")
+    note = f"There is no test split: half of the {len(validation)} validation examples became it ({_how(spec)})."
+    return Splits(train=given["train"], validation=validation.at(kept), test=validation.without(kept), notes=(note,))
+
+
+def _drawn_from_train(spec: DataSpec, given: Mapping[str, Split]) -> Splits:
+    splits = dict(given)
+    size = held_out_size(len(given["train"]))
+    missing = [name for name in ("test", "validation") if name not in given]
+    for name in missing:
+        # Training keeps an example of every class.
+        drawn = draw(splits["train"].labels, size, seed=spec.split_seed, purpose=name, leave=1)
+        splits[name] = splits["train"].at(drawn)
+        splits["train"] = splits["train"].without(drawn)
+    note = (
+        f"There is no {' and no '.join(missing)} split: {' and '.join(str(len(splits[name])) for name in missing)} "
+        f"of the {len(given['train'])} train examples became it ({_how(spec)})."
+    )
+    return Splits(train=splits["train"], validation=splits["validation"], test=splits["test"], notes=(note,))
+
+
+def _limited(spec: DataSpec, splits: Splits) -> Splits:
+    """Return the splits with at most ``max_train`` training examples, the same ones for every training seed.
+
+    Raises:
+        DataError: If not every class can have an example.
+    """
+    train = splits.train
+    num_classes = len(set(train.labels))
+    if spec.max_train is None or spec.max_train >= len(train):
+        return splits
+    if spec.max_train < num_classes:
+        raise DataError(
+            f"{spec.max_train} training examples cannot cover the {num_classes} classes of {spec.source}. "
+            f"Set --freeze-max-train to {num_classes} or more."
+        )
+    drawn = draw(train.labels, spec.max_train, seed=spec.split_seed, purpose="max_train", at_least=1)
+    note = f"{spec.max_train} of the {len(train)} train examples were drawn ({_how(spec)})."
+    return Splits(train=train.at(drawn), validation=splits.validation, test=splits.test, notes=(*splits.notes, note))
+
+
+def _how(spec: DataSpec) -> str:
+    return f"stratified, seed {spec.split_seed}"
