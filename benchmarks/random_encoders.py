@@ -40,11 +40,12 @@ def multilingual_minilm_l6(num_labels: int) -> Classifier:
 def _classifier(num_labels: int, *, dim: int, hidden_dim: int, vocab_size: int = 30_522) -> Classifier:
     from transformers import AutoTokenizer, DistilBertConfig, DistilBertForSequenceClassification
 
-    from freezebench.models.embedded import verified_folder
+    from freezebench.models.source import ModelSource
 
     config = DistilBertConfig(vocab_size=vocab_size, dim=dim, hidden_dim=hidden_dim, n_layers=6, n_heads=12)
     config.num_labels = num_labels
-    return DistilBertForSequenceClassification(config), AutoTokenizer.from_pretrained(verified_folder())
+    folder = ModelSource.resolve("embedded").folder()
+    return DistilBertForSequenceClassification(config), AutoTokenizer.from_pretrained(folder)
 
 
 for _factory in (minilm_l6, distilbert_base, multilingual_minilm_l6):
