@@ -205,10 +205,12 @@ class FreezeSession:
         if not any(not result.is_baseline for result in found):
             return None
         from freezebench.report.verdict_text import decided_sentence, is_decided
+        from freezebench.verdicts.vocabulary import STANDINGS
 
         if any(is_decided(result) for result in found):
             return None
-        return f"UNDECIDED {decided_sentence(found)}: this session says nothing. Use more seeds or more test sentences."
+        word = STANDINGS["undecided"].word
+        return f"{word} {decided_sentence(found)}: this session says nothing. Use more seeds or more test sentences."
 
     def write_report(self) -> None:
         """Write the report of everything so far, if one is asked for: what is finished survives what comes later.

@@ -43,7 +43,7 @@ def test_an_old_report_gives_the_same_figures() -> None:
     saved = _saved_configurations()
     assert [row.freeze for row in experiment.rows] == GRID
     for row, result, configuration in zip(experiment.rows, experiment.results, saved, strict=True):
-        figures = plain(row)
+        figures = row.figures()
         assert figures == {name: configuration[name] for name in figures}
         assert plain(result.verdict) == configuration["verdict_at_margin"]
         assert [record.to_json() for record in result.records] == configuration["runs"]

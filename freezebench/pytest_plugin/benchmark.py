@@ -77,16 +77,15 @@ def record_benchmark(benchmark: Any, item: pytest.Item, clock: Clock, result: Co
 
 def extra_info(result: ConfigurationResult, node_id: str | None = None) -> dict[str, Any]:
     """Return what travels with a saved benchmark, in plain types: every row figure, and every run's outcomes."""
-    from dataclasses import asdict
-
     from freezebench.records.saved import from_records, to_info
+    from freezebench.report.columns import figures
     from freezebench.report.rows import row
 
     saved = to_info(from_records(result.freeze, result.records, broken=result.broken, node_id=node_id))
     valid = [record for record in result.records if record.is_valid]
     for run, record in zip(saved["runs"], valid, strict=True):
         run |= {"run_id": record.spec.run_id, "f1": record.test.f1 if record.test else None}
-    return {**asdict(row(result)), **saved}
+    return {**figures(row(result)), **saved}
 
 
 def saved_run(config: pytest.Config) -> SavedRun | None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from freezebench.report.summary import Summary
-    from freezebench.report.terminal_summary import Line
+    from freezebench.report.terminal_table import Line
 
 # Where nobody watches (a log, a pipe) no width is given; COLUMNS sets one.
 _USUAL_WIDTH = 100

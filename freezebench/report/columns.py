@@ -1,207 +1,108 @@
-"""Columns: every figure of the summary as a terminal shows it, on its decimal point, its unit in the heading."""
+"""The result columns: one table that terminal, Markdown, CSV, JSON and page render.
+
+A new column for a recorded metric is one entry of ``COLUMNS``: ``metric_column(name, ...)``. The renderings are
+``terminal_table``, ``markdown``, ``files`` and ``page.results_table``; none of them names a column.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import fields
+from typing import TYPE_CHECKING
 
-from freezebench.report.terminal_text import columns_of, pad
+from freezebench.meters.metrics import METRICS
+from freezebench.report.column import Column, Scale, without_negative_zero
+from freezebench.report.rows import Row, aggregate
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
-from freezebench.units import NOT_MEASURED
+from freezebench.units import (
+    NOT_MEASURED,
+    bytes_text,
+    energy_text,
+    number_text,
+    percent_text,
+    ratio_text,
+    seconds_text,
+)
+from freezebench.verdicts.vocabulary import STANDINGS, VERDICTS, Term
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from freezebench.report.rows import Row
+    from freezebench.report.rows import Figure
     from freezebench.verdicts.judge import ConfigurationResult
 
-Style = Literal["", "strong", "good", "unsure", "bad", "faint"]
-
-_VERDICTS: dict[str, tuple[str, Style]] = {
-    "non_inferior": ("non-inferior", "good"),
-    "inferior": ("inferior", "bad"),
-    "inconclusive": ("inconclusive", "unsure"),
-    "invalid": ("INVALID", "bad"),
-    "baseline": ("baseline", "faint"),
-}
-_TESTS: dict[str, tuple[str, Style]] = {
-    "ok": ("ok", "good"),
-    "worse": ("WORSE", "bad"),
-    "undecided": ("UNDECIDED", "unsure"),
-    "broken": ("BROKEN", "bad"),
-}
-_THREE_DIGITS = 10
 _SECONDS_UNTIL = 600
 _JOULES_UNTIL = 10_000
+_THREE_DIGITS = 10
 
 
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """One column.
-
-    Attributes:
-        heading: Its lines.
-        cells: One per configuration.
-        styles: How each cell looks; empty: plain.
-        rank: How soon it gives way where room is short: the higher the sooner; 0 never does.
-        about_cost: Whether it tells what training takes, not how good the result is.
-        is_left: Whether its cells begin at one place instead of ending there.
-    """
-
-    heading: tuple[str, ...]
-    cells: tuple[str, ...]
-    styles: tuple[Style, ...] = ()
-    rank: int = 0
-    about_cost: bool = False
-    is_left: bool = False
-
-    @property
-    def width(self) -> int:
-        """The widest of its lines."""
-        return max(map(columns_of, (*self.heading, *self.cells)))
-
-    @property
-    def says_anything(self) -> bool:
-        """Whether some configuration has this figure."""
-        return any(cell.strip() != NOT_MEASURED for cell in self.cells)
-
-
-def columns(rows: Sequence[Row], results: Sequence[ConfigurationResult]) -> list[Column]:
-    """Return the columns in the order in which they stand; figures that no configuration has take no room.
-
-    Args:
-        rows: The configurations' figures, least frozen first.
-        results: What they come from, same order.
-    """
-    frozen, *verdicts = _frozen(rows), *_verdicts(rows, results)
-    figures = [
-        _drop(rows, results),
-        _accuracy(rows),
-        Column(heading=("limit", "points"), cells=aligned([row.limit_pp for row in rows], "{:g}".format), rank=7),
-        Column(heading=("test F1", "% ± SD"), cells=_with_sd([(row.f1, row.f1_sd) for row in rows]), rank=5),
-        *_costs(rows),
-    ]
-    return [frozen, *verdicts, *(column for column in figures if column.says_anything)]
-
-
-def _frozen(rows: Sequence[Row]) -> Column:
-    return Column(heading=("frozen",), cells=tuple(row.freeze for row in rows), is_left=True)
-
-
-def _verdicts(rows: Sequence[Row], results: Sequence[ConfigurationResult]) -> list[Column]:
-    """Return the verdict at the margin and, where a test asserts something, what became of it."""
-    margin = next((result.verdict.margin_pp for result in results if result.verdict), None)
-    words = [_VERDICTS[row.verdict] for row in rows]
-    found = [
-        Column(
-            heading=("verdict",) if margin is None else ("verdict at", f"{margin:g} points"),
-            cells=tuple(word for word, _ in words),
-            styles=tuple(style for _, style in words),
-            is_left=True,
-        )
-    ]
-    tests: list[tuple[str, Style]] = [
-        (NOT_MEASURED, "") if row.broken or (row.gate is None and not row.num_parts) else _TESTS[row.standing]
-        for row in rows
-    ]
-    if any(word != NOT_MEASURED for word, _ in tests):
-        cells, styles = tuple(word for word, _ in tests), tuple(style for _, style in tests)
-        found.append(Column(heading=("test at", "limit"), cells=cells, styles=styles, is_left=True))
-    return found
-
-
-def _drop(rows: Sequence[Row], results: Sequence[ConfigurationResult]) -> Column:
+def heading_words(rows: Sequence[Row], results: Sequence[ConfigurationResult], margin_pp: float) -> dict[str, str]:
+    """Return what headings depend on: device, decision margin, level of the intervals, number of seeds."""
     # Two one-sided bounds that each err with probability alpha make an interval of level 1 - 2 alpha.
-    level = 100 * (1 - 2 * next((result.verdict.alpha for result in results if result.verdict), ALPHA_ONE_LOOK))
-    parts = [aligned([getattr(row, name) for row in rows], "{:+.1f}".format) for name in _BOUNDS]
-    cells = tuple(
-        drop.strip() if row.lower_pp is None or row.upper_pp is None else f"{drop} [{low}, {up}]"
-        for row, drop, low, up in zip(rows, *parts, strict=True)
-    )
-    return Column(heading=("drop, points", f"[{level:.0f} % interval]"), cells=cells)
+    alpha = next((result.verdict.alpha for result in results if result.verdict), ALPHA_ONE_LOOK)
+    is_gpu = rows[0].memory_metric == "peak_allocated_bytes"
+    return {
+        "memory": METRICS[rows[0].memory_metric].label,
+        "energy": METRICS[rows[0].energy_metric].label,
+        "device": "GPU" if is_gpu else "process",
+        "meter": "GPU" if is_gpu else "CPU",
+        "level": f"{100 * (1 - 2 * alpha):.0f}",
+        "margin": f"{margin_pp:g}",
+        "sd": " ± SD" if any(row.num_seeds > 1 for row in rows) else "",
+    }
 
 
-_BOUNDS = ("drop_pp", "lower_pp", "upper_pp")
+def figures(row: Row) -> dict[str, Figure]:
+    """Return every figure of a configuration as CSV and JSON name them: the fields of a row, then further columns."""
+    further = {column.name: column.source(row) for column in COLUMNS}
+    return row.figures() | {name: value for name, value in further.items() if name not in _ROW_FIELDS}
 
 
-def _accuracy(rows: Sequence[Row]) -> Column:
-    cells = _with_sd([(row.accuracy, row.accuracy_sd) for row in rows])
-    return Column(heading=("test acc.", "% ± SD" if any("±" in cell for cell in cells) else "%"), cells=cells)
+def figure_names() -> list[str]:
+    """Return the names of ``figures``, in their order."""
+    return [*_ROW_FIELDS, *(column.name for column in COLUMNS if column.name not in _ROW_FIELDS)]
 
 
-def _with_sd(figures: Sequence[tuple[float | None, float | None]]) -> tuple[str, ...]:
-    """Return shares in per cent with their standard deviations over seeds, where there are several."""
-    means = aligned([mean and 100 * mean for mean, _ in figures], "{:.1f}".format)
-    spreads = aligned([sd if sd is None else 100 * sd for _, sd in figures], "{:.1f}".format)
-    return tuple(
-        mean if sd is None else f"{mean} ± {spread}"
-        for mean, spread, (_, sd) in zip(means, spreads, figures, strict=True)
-    )
-
-
-def _costs(rows: Sequence[Row]) -> list[Column]:
-    """Return what training takes, and what freezing saves of it."""
-    on_gpu = rows[0].memory_metric == "peak_allocated_bytes"
-    seconds = [row.train_s for row in rows]
-    in_seconds = _smallest(seconds) < _SECONDS_UNTIL
-    time_unit, time_scale = ("s", 1.0) if in_seconds else ("min", 60.0)
-    memory = [row.peak_memory_bytes for row in rows]
-    memory_unit, memory_scale = ("GiB", 2.0**30) if _smallest(memory) >= 2.0**29 else ("MiB", 2.0**20)
-    memory_text = "{:.2f}".format if memory_unit == "GiB" else "{:.0f}".format
-    energy = [row.energy_j for row in rows]
-    energy_unit, energy_scale = ("J", 1.0) if _smallest(energy) < _JOULES_UNTIL else ("kJ", 1000.0)
-    device = "GPU" if on_gpu else "process"
-    return [
-        _numbers(("train", "time", time_unit), _scaled(seconds, time_scale), _three_digits),
-        _numbers(("speed-", "up"), [row.speedup for row in rows], "{:.2f}×".format),
-        _numbers((device, "peak", memory_unit), _scaled(memory, memory_scale), memory_text),
-        _numbers(("memory", "saved"), _percent([row.memory_saving for row in rows]), "{:.0f} %".format, rank=2),
-        _numbers(("GPU" if on_gpu else "CPU", "energy", energy_unit), _scaled(energy, energy_scale), "{:.0f}".format),
-        _energy_saved(rows),
-        _numbers(("trains,", "share"), _percent([row.trainable_fraction for row in rows]), "{:.1f} %".format, rank=1),
-        _numbers(("trainable", "params"), [row.num_trainable_params for row in rows], "{:,}".format, rank=4),
-        _numbers(("samples", "/s"), [row.samples_per_s for row in rows], "{:,.0f}".format, rank=6),
-        _numbers(
-            ("J per", "1000", "samples"), [row.energy_per_1000_samples_j for row in rows], "{:.1f}".format, rank=8
-        ),
-    ]
-
-
-def _energy_saved(rows: Sequence[Row]) -> Column:
-    """Return the saving with the interval that the meters' uncertainties allow."""
-    savings = aligned(_percent([row.energy_saving for row in rows]), "{:.0f} %".format)
-    widths = aligned(_percent([row.energy_saving_uncertainty for row in rows]), "{:.0f}".format)
-    cells = tuple(
-        saving if row.energy_saving is None or row.energy_saving_uncertainty is None else f"{saving} ± {width}"
-        for row, saving, width in zip(rows, savings, widths, strict=True)
-    )
-    return Column(heading=("energy", "saved"), cells=cells, rank=3, about_cost=True)
-
-
-def _numbers(
-    heading: tuple[str, ...], values: Sequence[float | None], text: Callable[[float], str], *, rank: int = 0
+def metric_column(
+    name: str,
+    *,
+    short_heading: tuple[str, ...],
+    text: Callable[[float], str],
+    scale: Callable[[float], Scale] | None = None,
+    rank: int = 0,
 ) -> Column:
-    """Return a column of what training takes."""
-    return Column(heading=heading, cells=aligned(values, text), rank=rank, about_cost=True)
+    """Return the column of a metric that the runs record; the registry of metrics says all else about it."""
+    metric = METRICS[name]
+    return Column(
+        name=name,
+        heading=metric.label,
+        short_heading=short_heading,
+        unit=metric.unit,
+        source=lambda row: aggregate(row.records, name),
+        aggregation=metric.over_seeds,
+        better=metric.better,
+        text=text,
+        scale=scale,
+        is_cost=True,
+        rank=rank,
+    )
 
 
-def aligned(values: Sequence[float | None], text: Callable[[float], str]) -> tuple[str, ...]:
-    """Return numbers of one width whose decimal points stand below each other; what is missing is a dash.
-
-    Args:
-        values: The numbers.
-        text: Writes one of them.
-    """
-    texts = [NOT_MEASURED if value is None else _without_negative_zero(text(value)) for value in values]
-    fractions = [len(cell) - cell.index(".") if "." in cell else 0 for cell in texts]
-    longest = max(fractions)
-    texts = [cell + " " * (longest - fraction) for cell, fraction in zip(texts, fractions, strict=True)]
-    width = max(map(columns_of, texts))
-    return tuple(pad(cell, width, left=False) for cell in texts)
+def _time_scale(smallest: float) -> Scale:
+    if smallest < _SECONDS_UNTIL:
+        return Scale(unit="s", factor=1.0, text=_three_digits)
+    return Scale(unit="min", factor=60.0, text=_three_digits)
 
 
-def _without_negative_zero(text: str) -> str:
-    return text.replace("-", "+" if text == "-0.0" else "", 1) if text.strip("-0. %") == "" else text
+def _memory_scale(smallest: float) -> Scale:
+    if smallest >= 2.0**29:
+        return Scale(unit="GiB", factor=2.0**30, text="{:.2f}".format)
+    return Scale(unit="MiB", factor=2.0**20, text="{:.0f}".format)
+
+
+def _energy_scale(smallest: float) -> Scale:
+    if smallest < _JOULES_UNTIL:
+        return Scale(unit="J", factor=1.0, text="{:.0f}".format)
+    return Scale(unit="kJ", factor=1000.0, text="{:.0f}".format)
 
 
 def _three_digits(value: float) -> str:
@@ -211,13 +112,205 @@ def _three_digits(value: float) -> str:
     return f"{value:.2f}" if value >= 1 else f"{value:.3f}"
 
 
-def _smallest(values: Sequence[float | None]) -> float:
-    return min((value for value in values if value is not None), default=0.0)
+def _whole_percent(value: float) -> str:
+    return percent_text(value, 0)
 
 
-def _scaled(values: Sequence[float | None], scale: float) -> list[float | None]:
-    return [None if value is None else value / scale for value in values]
+def _percent_number(digits: int) -> Callable[[float], str]:
+    """Return a function that writes a share in per cent without the sign, which is in the heading."""
+    return lambda value: f"{100 * value:.{digits}f}"
 
 
-def _percent(values: Sequence[float | None]) -> list[float | None]:
-    return [None if value is None else 100 * value for value in values]
+def _points(value: float) -> str:
+    return without_negative_zero(f"{value:+.1f}")
+
+
+def _standing(row: Row) -> Term:
+    """Return the standing of the test; a broken configuration has no standing at a limit."""
+    return STANDINGS[row.standing] if row.is_asserted and not row.broken else Term(word=NOT_MEASURED)
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column(
+        name="freeze",
+        heading="frozen",
+        short_heading=("frozen",),
+        source=lambda _: None,
+        term=lambda row: Term(word=row.freeze),
+    ),
+    Column(
+        name="verdict",
+        heading="verdict at margin",
+        short_heading=("verdict at", "{margin} points"),
+        source=lambda row: list(VERDICTS).index(row.verdict),
+        term=lambda row: VERDICTS[row.verdict],
+    ),
+    Column(
+        name="standing",
+        heading="test at limit",
+        short_heading=("test at", "limit"),
+        source=lambda row: list(STANDINGS).index(row.standing),
+        term=_standing,
+        hide_empty=True,
+    ),
+    Column(
+        name="drop_pp",
+        heading="drop, points [{level} % interval]",
+        short_heading=("drop, points", "[{level} % interval]"),
+        unit="percentage points",
+        source=lambda row: row.drop_pp,
+        aggregation="mean",
+        better="lower",
+        text=_points,
+        bounds=(lambda row: row.lower_pp, lambda row: row.upper_pp),
+    ),
+    Column(
+        name="accuracy",
+        heading="test accuracy, %{sd}",
+        short_heading=("test acc.", "%{sd}"),
+        source=lambda row: row.accuracy,
+        aggregation="mean",
+        better="higher",
+        text=_percent_number(1),
+        spread=lambda row: row.accuracy_sd,
+        spread_text=_percent_number(1),
+    ),
+    Column(
+        name="limit_pp",
+        heading="limit, points",
+        short_heading=("limit", "points"),
+        unit="percentage points",
+        source=lambda row: row.limit_pp,
+        text="{:g}".format,
+        rank=7,
+    ),
+    Column(
+        name="f1",
+        heading="test F1, %{sd}",
+        short_heading=("test F1", "%{sd}"),
+        source=lambda row: row.f1,
+        aggregation="mean",
+        better="higher",
+        text=_percent_number(1),
+        spread=lambda row: row.f1_sd,
+        spread_text=_percent_number(1),
+        rank=5,
+    ),
+    metric_column("train_s", short_heading=("train", "time", "{unit}"), text=seconds_text, scale=_time_scale),
+    Column(
+        name="speedup",
+        heading="speed-up",
+        short_heading=("speed-", "up"),
+        source=lambda row: row.speedup,
+        aggregation="median",
+        better="higher",
+        text=ratio_text,
+        is_cost=True,
+    ),
+    Column(
+        name="peak_memory_bytes",
+        heading="{memory}",
+        short_heading=("{device}", "peak", "{unit}"),
+        unit="B",
+        source=lambda row: row.peak_memory_bytes,
+        aggregation="largest",
+        better="lower",
+        text=bytes_text,
+        scale=_memory_scale,
+        is_cost=True,
+    ),
+    Column(
+        name="memory_saving",
+        heading="memory saved",
+        short_heading=("memory", "saved"),
+        source=lambda row: row.memory_saving,
+        aggregation="largest",
+        better="higher",
+        text=_whole_percent,
+        is_cost=True,
+        rank=2,
+    ),
+    Column(
+        name="energy_j",
+        heading="{energy}",
+        short_heading=("{meter}", "energy", "{unit}"),
+        unit="J",
+        source=lambda row: row.energy_j,
+        aggregation="median",
+        better="lower",
+        text=energy_text,
+        scale=_energy_scale,
+        is_cost=True,
+    ),
+    Column(
+        name="energy_saving",
+        heading="energy saved",
+        short_heading=("energy", "saved"),
+        source=lambda row: row.energy_saving,
+        aggregation="median",
+        better="higher",
+        text=_whole_percent,
+        spread=lambda row: row.energy_saving_uncertainty,
+        spread_text=_percent_number(0),
+        is_cost=True,
+        rank=3,
+    ),
+    Column(
+        name="trainable_fraction",
+        heading="share",
+        short_heading=("trains,", "share"),
+        source=lambda row: row.trainable_fraction,
+        text=percent_text,
+        is_cost=True,
+        rank=1,
+    ),
+    Column(
+        name="num_trainable_params",
+        heading="trainable params",
+        short_heading=("trainable", "params"),
+        source=lambda row: row.num_trainable_params,
+        text="{:,.0f}".format,
+        is_cost=True,
+        rank=4,
+    ),
+    Column(
+        name="samples_per_s",
+        heading="samples/s",
+        short_heading=("samples", "/s"),
+        unit="1/s",
+        source=lambda row: row.samples_per_s,
+        aggregation="median",
+        better="higher",
+        text="{:,.0f}".format,
+        is_cost=True,
+        rank=6,
+    ),
+    Column(
+        name="energy_per_1000_samples_j",
+        heading="J per 1000 samples",
+        short_heading=("J per", "1000", "samples"),
+        unit="J",
+        source=lambda row: row.energy_per_1000_samples_j,
+        aggregation="median",
+        better="lower",
+        text=number_text,
+        is_cost=True,
+        rank=8,
+        hide_empty=True,
+    ),
+    Column(
+        name="learning_rate",
+        heading="learning rate",
+        source=lambda row: row.learning_rate,
+        text="{:g}".format,
+        page_only=True,
+    ),
+    Column(
+        name="num_seeds",
+        heading="seeds",
+        source=lambda row: row.num_seeds,
+        text="{:.0f}".format,
+        page_only=True,
+    ),
+)
+_ROW_FIELDS = tuple(item.name for item in fields(Row) if item.name != "records")

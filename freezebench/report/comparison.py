@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezebench.report.terminal_summary import text_tables
+from freezebench.report.terminal_table import text_tables
 from freezebench.units import NOT_MEASURED, bytes_text, energy_text, seconds_text
+from freezebench.verdicts.vocabulary import STANDINGS
 
 if TYPE_CHECKING:
     from freezebench.verdicts.compare import Comparison, Observation, Pair
 
 HEADERS = ("frozen", "accuracy %", "train time", "peak memory", "energy")
-_WORDS = {"ok": "ok", "worse": "WORSE", "undecided": "UNDECIDED", "broken": "BROKEN"}
 
 
 def comparison_lines(comparison: Comparison, *, with_parts: bool = True, width: int = 100) -> list[str]:
@@ -55,7 +55,7 @@ def _pair_lines(pair: Pair, *, with_parts: bool) -> list[str]:
         return lines
     for seen in pair.observations:
         if seen.standing is not None:
-            lines += [f"{_WORDS[seen.standing]}: {pair.new.freeze}: {seen.sentence}."] if with_parts else []
+            lines += [f"{STANDINGS[seen.standing].word}: {pair.new.freeze}: {seen.sentence}."] if with_parts else []
         elif seen.sentence:
             lines.append(f"{pair.new.freeze}: {seen.sentence}.")
     return lines
@@ -66,7 +66,7 @@ def _cell(seen: Observation) -> str:
     figures = " → ".join(_figure(seen.quantity, value) for value in (seen.old, seen.new))
     if seen.quantity != "accuracy" and seen.is_comparable and seen.old and seen.new is not None:
         figures += f" ({seen.new / seen.old:.3f}×)"
-    word = _WORDS[seen.standing] if seen.standing else "" if seen.is_comparable else "not comparable"
+    word = STANDINGS[seen.standing].word if seen.standing else "" if seen.is_comparable else "not comparable"
     return f"{figures} {word}".rstrip()
 
 

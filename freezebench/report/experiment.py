@@ -58,7 +58,7 @@ class Experiment:
     @property
     def margin_pp(self) -> float:
         """Decision margin in percentage points."""
-        return float(self.settings["margin_pp"])
+        return self.summary.margin_pp
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -144,6 +144,7 @@ def _experiment(source: str, saved: Mapping[str, Any]) -> Experiment:
             title=str(saved["title"]),
             results=tuple(results),
             rows=tuple(row(result) for result in results),
+            margin_pp=float(settings["margin_pp"]),
             lines=tuple(str(line) for line in saved["lines"]),
         ),
     )

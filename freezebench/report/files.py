@@ -6,14 +6,12 @@ import csv
 import io
 import json
 import tempfile
-from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
-
-from tabulate import tabulate
 
 from freezebench.errors import SettingsError
 from freezebench.records.files import plain, write_whole
-from freezebench.report.rows import Row
+from freezebench.report.columns import figure_names, figures
+from freezebench.report.markdown import markdown_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +59,7 @@ def write_report(
     """
     content = _json(experiments, session_settings)
     contents = {
-        "report.md": _markdown(experiments),
+        "report.md": markdown_report(summary for _, summary in experiments),
         "report.csv": _csv(experiments),
         "report.json": json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
     }
@@ -70,31 +68,15 @@ def write_report(
     return [folder / name for name in contents]
 
 
-def _markdown(experiments: Sequence[tuple[Settings, Summary]]) -> str:
-    """Return the summaries as Markdown; angle brackets from names and data stay text."""
-    parts = ["# freezebench report"]
-    for _, summary in experiments:
-        lines = "\n".join(f"- {_escaped(line)}" for line in summary.lines)
-        parts += [f"## {_escaped(summary.title)}", summary.table("github")]
-        headers, cells = summary.breakdown
-        parts += [tabulate(cells, headers=headers, tablefmt="github", disable_numparse=True)] if headers else []
-        parts.append(lines)
-    return "\n\n".join(parts) + "\n"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
 def _csv(experiments: Sequence[tuple[Settings, Summary]]) -> str:
     """Return one line per configuration, full precision, units in the names; empty where nothing was measured."""
     buffer = io.StringIO()
-    names = ["model", "data", *(field.name for field in fields(Row))]
+    names = ["model", "data", *figure_names()]
     writer = csv.DictWriter(buffer, names)
     writer.writeheader()
     for settings, summary in experiments:
         for row in summary.rows:
-            writer.writerow({"model": settings.model, "data": settings.data.source, **asdict(row)})
+            writer.writerow({"model": settings.model, "data": settings.data.source, **figures(row)})
     return buffer.getvalue()
 
 
@@ -109,7 +91,7 @@ def _json(experiments: Sequence[tuple[Settings, Summary]], session_settings: Ses
                 "lines": list(summary.lines),
                 "configurations": [
                     {
-                        **plain(row),
+                        **plain(figures(row)),
                         "verdict_at_margin": plain(result.verdict),
                         "verdict_at_limit": plain(result.gate),
                         "warnings": list(result.warnings),

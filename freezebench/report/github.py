@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from freezebench.report.markdown import results_table
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -123,7 +125,7 @@ def step_summary(summaries: Sequence[Summary], comparison: Sequence[str] = ()) -
     parts = ["# freezebench"]
     for summary in summaries:
         lines = "\n".join(f"- {_text(line)}" for line in summary.lines)
-        parts += [f"## {_text(summary.title)}", summary.table("github"), lines]
+        parts += [f"## {_text(summary.title)}", results_table(summary), lines]
     if comparison:
         # Its tables are aligned by spaces, so indentation makes a block that no text can close.
         block = "\n".join(f"    {line}" for text in comparison for line in text.splitlines())

@@ -1,23 +1,34 @@
-"""Rows: one configuration's figures over its seeds, as every table and file shows them."""
+"""The figures of one configuration over its seeds, which every table and file shows."""
 
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
+from freezebench.meters.metrics import METRICS
 from freezebench.records.headline import headline_metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from freezebench.meters.metrics import OverSeeds
     from freezebench.records.run_record import RunRecord
+    from freezebench.verdicts.gate import Standing
     from freezebench.verdicts.judge import ConfigurationResult
+    from freezebench.verdicts.noninferiority import Outcome
+    from freezebench.verdicts.vocabulary import VerdictKey
+
+Figure = float | str | None
+
+_OVER_SEEDS: dict[OverSeeds, Callable[[Iterable[float]], float]] = {"median": statistics.median, "largest": max}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """One configuration's figures; ``None`` where something was not measured or a run is invalid.
+
+    The fields but the last are the columns of ``report.csv`` and the keys of ``report.json``.
 
     Attributes:
         freeze: Canonical id of the freeze spec.
@@ -28,24 +39,25 @@ class Row:
         train_s: Median seconds of training alone.
         speedup: Baseline's median train time over this one's.
         samples_per_s: Training sentences per second, at that median.
-        memory_metric: Which figure ``peak_memory_bytes`` is.
+        memory_metric: Name of the metric in ``peak_memory_bytes``.
         peak_memory_bytes: Largest peak memory over the seeds.
         memory_saving: Share of the baseline's peak that is saved, at most 1.
-        energy_metric: Which figure ``energy_j`` is.
+        energy_metric: Name of the metric in ``energy_j``.
         energy_j: Median energy of training, in joules.
         energy_per_1000_samples_j: Median energy per thousand training sentences, in joules.
         energy_saving: Share of the baseline's energy that is saved, at most 1.
-        energy_saving_uncertainty: Half-width of the interval around it that the meters' uncertainties allow.
+        energy_saving_uncertainty: Half-width of its interval from the uncertainties of the meters.
         accuracy: Mean test accuracy, 0 to 1; ``accuracy_sd`` over seeds (``None`` for one seed).
         f1: Mean test F1, 0 to 1; ``f1_sd`` over seeds.
         drop_pp: Accuracy drop against no freezing in percentage points, positive is worse, with one-sided 95 % bounds
             ``lower_pp`` and ``upper_pp``.
-        verdict: Verdict at the decision margin.
+        verdict: Verdict at the decision margin; ``baseline`` for a valid baseline.
         limit_pp: Asserted limit in percentage points.
         gate: Verdict at that limit.
         num_parts: Number of further limits of the joint gate: savings, and the comparison with a saved run.
-        standing: Where the joint gate stands: ``ok``, ``undecided``, ``worse`` or ``broken``.
-        broken: Why the runs mean nothing.
+        standing: Standing of the joint gate: ``ok``, ``undecided``, ``worse`` or ``broken``.
+        broken: Why the runs are invalid.
+        records: The valid runs, from which further metrics can be aggregated.
     """
 
     freeze: str
@@ -71,23 +83,34 @@ class Row:
     drop_pp: float | None
     lower_pp: float | None
     upper_pp: float | None
-    verdict: str
+    verdict: VerdictKey
     limit_pp: float | None
-    gate: str | None
+    gate: Outcome | None
     num_parts: int
-    standing: str
+    standing: Standing
     broken: str | None
+    records: tuple[RunRecord, ...] = field(default=(), repr=False)
+
+    @property
+    def is_asserted(self) -> bool:
+        """Whether some limit is asserted of this configuration."""
+        return self.gate is not None or self.num_parts > 0
+
+    def figures(self) -> dict[str, Figure]:
+        """Return every figure by name, without the runs."""
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "records"}
 
 
 def row(result: ConfigurationResult) -> Row:
     """Return the figures of one configuration."""
-    # What is invalid is never averaged into anything.
+    # An invalid run is never part of an average.
     records = [] if result.broken else list(result.records)
     baseline = [record for record in result.baseline if record.is_valid]
     memory, energy = headline_metrics(result.baseline)
-    train_s, baseline_s = _median(records, "train_s"), _median(baseline, "train_s")
-    peak, baseline_peak = _largest(records, memory), _largest(baseline, memory)
-    energy_j, baseline_j = _median(records, energy), _median(baseline, energy)
+    train_s, baseline_s = (aggregate(arm, "train_s") for arm in (records, baseline))
+    peak, baseline_peak = (aggregate(arm, memory) for arm in (records, baseline))
+    energy_j, baseline_j = (aggregate(arm, energy) for arm in (records, baseline))
+    num_samples = _num_samples(records)
     accuracies = [record.test.accuracy for record in records if record.test]
     f1s = [record.test.f1 for record in records if record.test]
     verdict = result.verdict
@@ -99,13 +122,13 @@ def row(result: ConfigurationResult) -> Row:
         learning_rate=result.records[0].spec.protocol.learning_rate if result.records else None,
         train_s=train_s,
         speedup=baseline_s / train_s if train_s and baseline_s else None,
-        samples_per_s=_samples(records) / train_s if train_s else None,
+        samples_per_s=num_samples / train_s if train_s else None,
         memory_metric=memory,
         peak_memory_bytes=peak,
         memory_saving=_saving(peak, baseline_peak),
         energy_metric=energy,
         energy_j=energy_j,
-        energy_per_1000_samples_j=_per_1000_samples(records, energy_j),
+        energy_per_1000_samples_j=1000 * energy_j / num_samples if energy_j is not None and num_samples else None,
         energy_saving=_saving(energy_j, baseline_j),
         energy_saving_uncertainty=_saving_uncertainty(records, baseline, energy),
         accuracy=statistics.fmean(accuracies) if accuracies else None,
@@ -115,66 +138,46 @@ def row(result: ConfigurationResult) -> Row:
         drop_pp=verdict.drop_pp if verdict else None,
         lower_pp=verdict.lower_pp if verdict else None,
         upper_pp=verdict.upper_pp if verdict else None,
-        verdict=_verdict_word(result),
+        verdict=verdict.outcome if verdict else "baseline",
         limit_pp=result.gate.margin_pp if result.gate else None,
         gate=result.gate.outcome if result.gate else None,
         num_parts=len(result.parts),
         standing=result.standing,
         broken=result.broken,
+        records=tuple(records),
     )
 
 
-def _verdict_word(result: ConfigurationResult) -> str:
-    """Return the verdict at the decision margin; a sound baseline is just that."""
-    if result.verdict is not None:
-        return result.verdict.outcome
-    return "baseline"
-
-
-def _values(records: Sequence[RunRecord], metric: str) -> list[float] | None:
-    """Return a metric of every run; ``None`` unless all of them measured it."""
+def aggregate(records: Sequence[RunRecord], metric: str) -> float | None:
+    """Return one figure for a metric of several seeds, as its registry says; ``None`` unless all runs measured it."""
     values = [value for value in (record.value(metric) for record in records) if value is not None]
-    return values if values and len(values) == len(records) else None
-
-
-def _median(records: Sequence[RunRecord], metric: str) -> float | None:
-    # Machines are shared: one disturbed run must not move the figure.
-    values = _values(records, metric)
-    return statistics.median(values) if values else None
-
-
-def _largest(records: Sequence[RunRecord], metric: str) -> float | None:
-    values = _values(records, metric)
-    return max(values) if values else None
+    return _OVER_SEEDS[METRICS[metric].over_seeds](values) if values and len(values) == len(records) else None
 
 
 def _saving(value: float | None, baseline: float | None) -> float | None:
     return 1 - value / baseline if value is not None and baseline else None
 
 
-def _samples(records: Sequence[RunRecord]) -> int:
-    """Return how many training sentences a run sees, those of all epochs counted."""
+def _num_samples(records: Sequence[RunRecord]) -> int:
+    """Return how many training sentences a run processes, all epochs counted."""
     data = records[0].data if records else None
     return 0 if data is None else data.num_train * len(records[0].epochs)
 
 
-def _per_1000_samples(records: Sequence[RunRecord], energy_j: float | None) -> float | None:
-    """Return energy per thousand training sentences."""
-    return 1000 * energy_j / _samples(records) if energy_j is not None and _samples(records) else None
-
-
 def _saving_uncertainty(records: Sequence[RunRecord], baseline: Sequence[RunRecord], metric: str) -> float | None:
-    """Return by how much the saving may be off: both arms' largest relative uncertainties, added, as bounds add."""
-    value, reference = _median(records, metric), _median(baseline, metric)
-    relative = [_relative_uncertainty(records, metric), _relative_uncertainty(baseline, metric)]
-    known = [one for one in relative if one is not None]
-    if not value or not reference or len(known) < len(relative):
+    """Return the half-width of the saving's interval.
+
+    The largest relative uncertainties of both arms are added, since the uncertainties are bounds, not variances.
+    """
+    value, reference = aggregate(records, metric), aggregate(baseline, metric)
+    own, baselines = _relative_uncertainty(records, metric), _relative_uncertainty(baseline, metric)
+    if not value or not reference or own is None or baselines is None:
         return None
-    return value / reference * sum(known)
+    return value / reference * (own + baselines)
 
 
 def _relative_uncertainty(records: Sequence[RunRecord], metric: str) -> float | None:
-    """Return the largest uncertainty of a metric over the runs, as a share of its value; ``None`` if one has none."""
+    """Return the largest uncertainty of a metric over the runs, as a share of its value; ``None`` if a run has none."""
     shares = []
     for record in records:
         reading = record.readings.get(metric)
@@ -185,5 +188,5 @@ def _relative_uncertainty(records: Sequence[RunRecord], metric: str) -> float | 
 
 
 def _sd(values: Sequence[float]) -> float | None:
-    # One value has no spread: showing 0 would claim perfect certainty.
+    # One value has no spread: a 0 would claim perfect certainty.
     return statistics.stdev(values) if len(values) > 1 else None

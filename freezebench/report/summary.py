@@ -1,12 +1,11 @@
-"""Tables: the summary that pytest prints and the report repeats."""
+"""The summary of one experiment: title, figures of every configuration, and the sentences under them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
-
+from freezebench.meters.metrics import METRICS
 from freezebench.records.headline import headline_metrics
 from freezebench.report.breakdown import breakdown_table, breakdowns, grid_sentence
 from freezebench.report.rows import Row, row
@@ -17,37 +16,17 @@ from freezebench.report.verdict_text import (
     safe_prefix_sentence,
 )
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
-from freezebench.units import (
-    NOT_MEASURED,
-    bytes_text,
-    count_text,
-    energy_text,
-    number_text,
-    percent_text,
-    ratio_text,
-    seconds_text,
-)
 from freezebench.verdicts.conclusions import conclusions
+from freezebench.verdicts.vocabulary import STANDINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from freezebench.config.settings import Settings
     from freezebench.verdicts.judge import ConfigurationResult
 
 # So many of a summary's lines are the answer; those after them qualify it.
 NUM_ANSWERS = 3
-
-_MEMORY_NAMES = {"peak_allocated_bytes": "GPU memory", "peak_rss_bytes": "process memory"}
-_ENERGY_NAMES = {"energy_j": "GPU energy", "cpu_energy_j": "CPU package energy"}
-_VERDICT_WORDS = {
-    "non_inferior": "non-inferior",
-    "inferior": "inferior",
-    "inconclusive": "inconclusive",
-    "invalid": "INVALID",
-    "baseline": "baseline",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,28 +37,20 @@ class Summary:
         title: What was trained on what, where.
         results: The configurations, least frozen first.
         rows: Their figures, same order.
+        margin_pp: Decision margin in percentage points.
         lines: The sentences under the table.
     """
 
     title: str
     results: tuple[ConfigurationResult, ...]
     rows: tuple[Row, ...]
+    margin_pp: float
     lines: tuple[str, ...]
 
     @property
     def breakdown(self) -> tuple[tuple[str, ...], list[list[str]]]:
         """Headers and cells of the table of where the time went; empty where that was not measured."""
         return breakdown_table(breakdowns(self.results))
-
-    def table(self, style: str = "simple") -> str:
-        """Return the table in one of tabulate's styles; the header has one line in Markdown."""
-        separator = " " if style in ("github", "pipe") else "\n"
-        columns = _columns(self.rows, self.results)
-        headers = [header.replace("\n", separator) for header, _ in columns]
-        cells = [[cell(row) for _, cell in columns] for row in self.rows]
-        # Numbers are formatted already: tabulate must neither parse nor align them by their decimal point.
-        alignment = ["left"] + ["right"] * (len(headers) - 2) + ["left"]
-        return tabulate(cells, headers=headers, tablefmt=style, disable_numparse=True, colalign=alignment)
 
 
 def summarize(results: Sequence[ConfigurationResult], settings: Settings) -> Summary:
@@ -95,67 +66,9 @@ def summarize(results: Sequence[ConfigurationResult], settings: Settings) -> Sum
         title=_title(ordered, settings),
         results=tuple(ordered),
         rows=tuple(rows),
+        margin_pp=settings.margin_pp,
         lines=tuple(_lines(ordered, rows, settings)),
     )
-
-
-def _columns(rows: Sequence[Row], results: Sequence[ConfigurationResult]) -> list[tuple[str, Callable[[Row], str]]]:
-    """Return header and cell of every column; the headline metrics of memory and energy name themselves."""
-    memory = _MEMORY_NAMES[rows[0].memory_metric].replace(" ", "\n") + " peak"
-    energy = _ENERGY_NAMES[rows[0].energy_metric].replace(" ", "\n", 1)
-    # Two one-sided bounds that each err with probability alpha make an interval of level 1 - 2 alpha.
-    level = 100 * (1 - 2 * next((result.verdict.alpha for result in results if result.verdict), ALPHA_ONE_LOOK))
-    columns: list[tuple[str, Callable[[Row], str]]] = [
-        ("frozen", lambda row: row.freeze),
-        ("trainable\nparams", lambda row: count_text(row.num_trainable_params)),
-        ("share", lambda row: percent_text(row.trainable_fraction)),
-        ("train\ntime", lambda row: seconds_text(row.train_s)),
-        ("speed-\nup", lambda row: ratio_text(row.speedup)),
-        ("samples\n/s", lambda row: number_text(row.samples_per_s, 0)),
-        (memory, lambda row: bytes_text(row.peak_memory_bytes)),
-        ("memory\nsaved", lambda row: percent_text(row.memory_saving, 0)),
-        (energy, lambda row: energy_text(row.energy_j)),
-        ("J per 1000\nsamples", lambda row: number_text(row.energy_per_1000_samples_j)),
-        ("energy\nsaved", _energy_saved),
-        ("test accuracy\n% ± SD", lambda row: _mean_sd(row.accuracy, row.accuracy_sd)),
-        ("test F1\n% ± SD", lambda row: _mean_sd(row.f1, row.f1_sd)),
-        (f"drop, points\n[{level:.0f} % interval]", _drop),
-        ("limit", lambda row: number_text(row.limit_pp)),
-        ("verdict at margin,\ntest at limit", _verdict),
-    ]
-    if all(row.energy_j is None for row in rows):
-        # Its neighbours say already that no energy was measured.
-        columns = [column for column in columns if not column[0].startswith("J per")]
-    return columns
-
-
-def _mean_sd(mean: float | None, sd: float | None) -> str:
-    """Return a share in per cent with its standard deviation over seeds, where there are several."""
-    if mean is None:
-        return NOT_MEASURED
-    return f"{100 * mean:.1f}" + ("" if sd is None else f" ± {100 * sd:.1f}")
-
-
-def _energy_saved(row: Row) -> str:
-    """Return the saving with the interval that the meters' uncertainties allow."""
-    text = percent_text(row.energy_saving, 0)
-    if row.energy_saving is None or row.energy_saving_uncertainty is None:
-        return text
-    return f"{text} ± {100 * row.energy_saving_uncertainty:.0f}"
-
-
-def _drop(row: Row) -> str:
-    if row.drop_pp is None or row.lower_pp is None or row.upper_pp is None:
-        return NOT_MEASURED
-    return f"{row.drop_pp:+.1f} [{row.lower_pp:+.1f}, {row.upper_pp:+.1f}]"
-
-
-def _verdict(row: Row) -> str:
-    word = _VERDICT_WORDS[row.verdict]
-    if row.broken or (row.gate is None and not row.num_parts):
-        return word
-    gate = {"ok": "ok", "worse": "WORSE", "undecided": "UNDECIDED", "broken": "BROKEN"}[row.standing]
-    return f"{word}, {gate}"
 
 
 def _title(results: Sequence[ConfigurationResult], settings: Settings) -> str:
@@ -186,7 +99,7 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
     )
     lines.insert(1, recommendation_sentence(results, rows, settings.margin_pp))
     lines += [
-        f"Limit {part.standing if part.standing == 'ok' else part.standing.upper()}: {result.freeze}: {part.sentence}."
+        f"Limit {STANDINGS[part.standing].word}: {result.freeze}: {part.sentence}."
         for result in results
         for part in result.parts
     ]
@@ -220,7 +133,7 @@ def _footnotes(results: Sequence[ConfigurationResult]) -> list[str]:
                 reading = record.readings.get(name)
                 if reading is not None and reading.reason:
                     state = "not measured" if reading.value is None else "partly measured"
-                    titles.setdefault(f"{state}: {reading.reason}", []).append({**_ENERGY_NAMES, **_MEMORY_NAMES}[name])
+                    titles.setdefault(f"{state}: {reading.reason}", []).append(METRICS[name].label)
     return [f"{', '.join(_once(names))} {reason.rstrip('.')}." for reason, names in titles.items()]
 
 

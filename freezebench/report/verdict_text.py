@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import bytes_text, percent_text, saving_text, seconds_text
 from freezebench.verdicts.noninferiority import deepest_safe
+from freezebench.verdicts.vocabulary import STANDINGS, VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from freezebench.verdicts.noninferiority import Verdict
 
 _DECIDED = {"non_inferior", "inferior"}
+_BROKEN = f"{STANDINGS['broken'].word} {VERDICTS['invalid'].word}"
 
 
 def gate_sentence(result: ConfigurationResult) -> str:
@@ -25,12 +27,13 @@ def gate_sentence(result: ConfigurationResult) -> str:
     the machine they ran on, mean nothing. Of several limits the worst gives the word, and all are listed.
     """
     if result.broken:
-        return f"BROKEN invalid: {result.freeze}: {result.broken}"
+        return f"{_BROKEN}: {result.freeze}: {result.broken}"
     if result.gate is None and not result.parts:
         return f"{result.freeze}: no limit is asserted"
-    word = {"ok": "", "worse": "WORSE ", "undecided": "UNDECIDED ", "broken": "BROKEN invalid: "}[result.standing]
+    words = {"ok": "", "broken": f"{_BROKEN}: "}
+    word = words.get(result.standing, f"{STANDINGS[result.standing].word} ")
     accuracy = "" if result.gate is None else f" {_accuracy(result.gate)}"
-    parts = "".join(f"\n  {part.standing}: {part.sentence}" for part in result.parts)
+    parts = "".join(f"\n  {STANDINGS[part.standing].word}: {part.sentence}" for part in result.parts)
     return f"{word}{result.freeze}{accuracy}{'.' if accuracy else ''}{parts}"
 
 
@@ -88,8 +91,8 @@ def safe_prefix_sentence(results: Sequence[ConfigurationResult], rows: Sequence[
     if deepest is None:
         first, verdict = next(iter(ladder.items()))
         what = verdict.reason if verdict.outcome == "invalid" else _observation(verdict)
-        state = {"inferior": "is shown to cost more", "invalid": "is invalid"}.get(verdict.outcome, "is undecided")
-        return f"Deepest safe prefix: none is shown to be within {limit}; {first} {state} ({what})."
+        word = VERDICTS[verdict.outcome].word
+        return f"Deepest safe prefix: none is shown to be within {limit}; {first} is {word} ({what})."
     row = next(row for row in rows if row.freeze == deepest)
     baseline = next((row for row in rows if row.freeze == "none"), None)
     rate = f"{row.learning_rate:g}" if row.learning_rate else "unknown"

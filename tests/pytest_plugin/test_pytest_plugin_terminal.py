@@ -10,7 +10,7 @@ import pytest
 from _pytest._io import TerminalWriter
 
 from freezebench.pytest_plugin.terminal import Terminal, terminal_width
-from freezebench.report.terminal_summary import Line
+from freezebench.report.terminal_table import Line
 
 
 class _Reporter:

@@ -17,6 +17,7 @@ from freezebench.errors import SettingsError
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
 from freezebench.report.files import prepare_folder, write_report
+from freezebench.report.markdown import results_table
 from freezebench.report.rows import row
 from freezebench.report.summary import Summary, summarize
 from freezebench.report.verdict_text import gate_sentence
@@ -42,7 +43,7 @@ def _summary() -> Summary:
 
 def test_markdown_has_a_header_of_one_line() -> None:
     """GitHub renders the table."""
-    lines = _summary().table("github").splitlines()
+    lines = results_table(_summary()).splitlines()
     assert lines[0].startswith("| frozen")
     assert set(lines[1]) <= set("|-: ")
     assert len(lines) == 5
@@ -76,7 +77,9 @@ def test_energy_is_shown_per_thousand_samples_and_its_saving_with_its_uncertaint
     assert figures.energy_per_1000_samples_j == pytest.approx(1000 * 600 / (100 * 2))
     assert figures.energy_saving == pytest.approx(0.4)
     assert figures.energy_saving_uncertainty == pytest.approx(0.6 * 0.1)
-    table = summarize([judge("none", baseline, baseline, margin_pp=2.0, limit_pp=None), result], _settings()).table()
+    table = results_table(
+        summarize([judge("none", baseline, baseline, margin_pp=2.0, limit_pp=None), result], _settings())
+    )
     assert "40 % ± 6" in table
     assert "J per 1000" in table
     assert "GPU" in table
@@ -132,7 +135,7 @@ def test_broken_runs_say_so_first() -> None:
     """The cause stands in the sentence."""
     result = judge("emb", [made_up.broken("emb")], made_up.seeds("none"), margin_pp=2.0, limit_pp=5.0)
     assert gate_sentence(result) == "BROKEN invalid: emb: seed 42: non-finite loss: at step 3"
-    assert "BROKEN" not in summarize([_result("none", 0.9), result], _settings()).table()
+    assert "BROKEN" not in results_table(summarize([_result("none", 0.9), result], _settings()))
 
 
 def test_the_report_is_markdown_csv_and_json(tmp_path: Path) -> None:

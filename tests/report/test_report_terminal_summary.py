@@ -13,9 +13,9 @@ from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
-from freezebench.report.columns import aligned
 from freezebench.report.summary import Summary, summarize
-from freezebench.report.terminal_summary import figure_tables, plain_text, summary_lines, title_line
+from freezebench.report.terminal_summary import summary_lines, title_line
+from freezebench.report.terminal_table import aligned, figure_tables, plain_text
 from freezebench.report.terminal_text import columns_of
 from freezebench.verdicts.judge import ConfigurationResult, judge
 

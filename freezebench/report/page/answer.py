@@ -9,19 +9,11 @@ from freezebench.report.reasons import why_not_measured
 from freezebench.report.verdict_text import recommendation_sentence, safe_prefix_sentence
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import bytes_text, energy_text, saving_text, seconds_text
+from freezebench.verdicts.vocabulary import VERDICTS
 
 if TYPE_CHECKING:
     from freezebench.report.experiment import Experiment
     from freezebench.report.rows import Row
-
-# A sign and a word for each verdict: colour is never alone.
-VERDICTS = {
-    "baseline": ("■", "baseline"),
-    "non_inferior": ("✓", "safe"),
-    "inconclusive": ("?", "undecided"),
-    "inferior": ("✗", "costs more"),
-    "invalid": ("!", "invalid"),
-}
 
 
 def sentences(experiment: Experiment) -> list[str]:
@@ -114,10 +106,11 @@ def _ladder(experiment: Experiment) -> Html:
     """Return every configuration with its verdict."""
     chips = []
     for row in experiment.rows:
-        sign, word = VERDICTS[row.verdict]
-        mark = element("span", sign, class_="sign", aria_hidden="true")
-        chips.append(element("li", mark, element("code", row.freeze), " ", element("span", word), class_=row.verdict))
-    words = [VERDICTS[row.verdict][1] for row in experiment.rows if row.verdict != "baseline"]
+        term = VERDICTS[row.verdict]
+        mark = element("span", term.sign, class_="sign", aria_hidden="true")
+        label = element("span", term.word)
+        chips.append(element("li", mark, element("code", row.freeze), " ", label, class_=row.verdict))
+    words = [VERDICTS[row.verdict].word for row in experiment.rows if row.verdict != "baseline"]
     counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
     judged = f"Judged at the margin of {experiment.margin_pp:g} points: {counts or 'nothing but the baseline'}."
     return joined([element("ol", *chips, class_="ladder"), element("p", judged, class_="more")])

@@ -12,10 +12,11 @@ from freezebench.report.plots.style import (
     MUTED,
     ORANGE,
     SAFE,
-    VERDICTS,
+    VERDICT_MARKS,
     VERMILLION,
     last_frozen,
     picture,
+    verdict_handles,
 )
 from freezebench.report.reproduce import unlike
 from freezebench.specs.published import PUBLISHED
@@ -98,7 +99,7 @@ def seed_drops(result: ConfigurationResult) -> list[float]:
 
 def _drop(axes: Axes, place: int, result: ConfigurationResult, row: Row) -> None:
     """Draw one configuration."""
-    _, color, marker = VERDICTS[row.verdict]
+    color, marker = VERDICT_MARKS[row.verdict]
     axes.plot([row.lower_pp or 0.0, row.upper_pp or 0.0], [place, place], color=color, lw=2.6, alpha=0.85)
     seeds = seed_drops(result)
     axes.plot(seeds, [place + 0.27] * len(seeds), ls="", marker=".", ms=4.5, color=MUTED, alpha=0.9)
@@ -111,11 +112,7 @@ def _verdict_legend(figure: Figure, verdicts: list[str], *, has_limits: bool) ->
     """Write which mark means which verdict, and what the small marks are."""
     from matplotlib.lines import Line2D
 
-    handles = [
-        Line2D([], [], color=color, marker=marker, lw=2.2, ms=6, label=word)
-        for key, (word, color, marker) in VERDICTS.items()
-        if key in verdicts
-    ]
+    handles = verdict_handles(verdicts, line_width=2.2)
     handles.append(Line2D([], [], color=MUTED, marker=".", ls="", label="one seed"))
     if has_limits:
         handles.append(Line2D([], [], color=INK, marker="|", ms=9, mew=1.4, ls="", label="asserted limit"))

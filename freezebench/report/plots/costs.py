@@ -12,11 +12,12 @@ from freezebench.report.plots.style import (
     BLUE,
     INK,
     MUTED,
-    VERDICTS,
+    VERDICT_MARKS,
     between,
     label_points,
     picture,
     ramp,
+    verdict_handles,
 )
 from freezebench.report.reasons import why_not_measured
 
@@ -118,7 +119,7 @@ def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
             color=BLUE, lw=1.4, label="Pareto front", zorder=1.5,
         )  # fmt: skip
         for position, (row, x, y) in enumerate(shown):
-            _, color, marker = VERDICTS[row.verdict]
+            color, marker = VERDICT_MARKS[row.verdict]
             is_best = position in front
             axes.plot([x], [y], marker=marker, ms=7.5, color=color if is_best else "none", mec=color, mew=1.3, zorder=3)
         axes.margins(0.12, 0.14)
@@ -146,11 +147,7 @@ def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
 def _trade_off_legend(figure: Figure, verdicts: list[str]) -> None:
     from matplotlib.lines import Line2D
 
-    handles = [
-        Line2D([], [], color=color, marker=marker, ls="", ms=6, label=word)
-        for key, (word, color, marker) in VERDICTS.items()
-        if key in verdicts
-    ]
+    handles = verdict_handles(verdicts)
     handles.append(Line2D([], [], color=BLUE, lw=1.4, label="Pareto front"))
     handles.append(Line2D([], [], color=MUTED, marker=".", ls="", label="one seed"))
     figure.legend(handles=handles, loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.2)

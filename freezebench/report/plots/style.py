@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from freezebench.report.picture import LIGHT, Picture
 from freezebench.specs.freeze import FreezeSpec
+from freezebench.verdicts.vocabulary import VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,16 +22,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.text import Text
 
+    from freezebench.verdicts.vocabulary import VerdictKey
+
 INK, MUTED, GRID, PAPER, SAFE, BLUE = LIGHT
 # Okabe & Ito (2008): eight colours that hold for every common kind of colour blindness.
 SKY, GREEN, ORANGE, VERMILLION = "#56b4e9", "#009e73", "#e69f00", "#d55e00"
-# A verdict has a shape, too: colour alone would not do.
-VERDICTS = {
-    "baseline": ("baseline", MUTED, "s"),
-    "non_inferior": ("non-inferior", GREEN, "o"),
-    "inconclusive": ("inconclusive", ORANGE, "D"),
-    "inferior": ("inferior", VERMILLION, "X"),
-    "invalid": ("invalid", MUTED, "x"),
+# A verdict has a colour and a shape, since colour alone would not do.
+VERDICT_MARKS: dict[VerdictKey, tuple[str, str]] = {
+    "baseline": (MUTED, "s"),
+    "non_inferior": (GREEN, "o"),
+    "inconclusive": (ORANGE, "D"),
+    "inferior": (VERMILLION, "X"),
+    "invalid": (MUTED, "x"),
 }
 # Half a column's width more than the 3.4 inches of a journal: small print stays legible when it is scaled down.
 WIDTH = 4.4
@@ -92,6 +96,15 @@ def picture(
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
         figure.savefig(png, format="png", dpi=300, metadata={"Software": None})
     return Picture(name=name, title=title, caption=caption, alt=alt, svg=svg.getvalue(), png=png.getvalue())
+
+
+def verdict_handles(verdicts: Sequence[str], *, line_width: float = 0.0) -> list[Line2D]:
+    """Return the legend's entries for those verdicts that a figure shows, best first."""
+    return [
+        Line2D([], [], color=color, marker=marker, lw=line_width, ms=6, label=VERDICTS[key].word)
+        for key, (color, marker) in VERDICT_MARKS.items()
+        if key in verdicts
+    ]
 
 
 def ramp(names: Sequence[str]) -> dict[str, str]:

@@ -1,0 +1,107 @@
+"""What a result column is: where its figures come from, what they mean, and how they are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from freezebench.units import NOT_MEASURED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from freezebench.meters.metrics import OverSeeds
+    from freezebench.report.rows import Row
+    from freezebench.verdicts.vocabulary import Term
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """The unit of a whole column of the terminal, where cells are aligned and the unit is in the heading.
+
+    Attributes:
+        unit: What the heading shows.
+        factor: How many of the column's units make one of these.
+        text: Writes a figure in this unit.
+    """
+
+    unit: str
+    factor: float
+    text: Callable[[float], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of results.
+
+    Headings may hold ``{memory}``, ``{energy}``, ``{device}``, ``{meter}``, ``{level}``, ``{margin}``, ``{sd}`` and
+    ``{unit}``, which ``heading_words`` and the column's scale fill in.
+
+    Attributes:
+        name: Its name in CSV and JSON, a field of ``Row`` or a name of its own.
+        heading: Long heading, for Markdown and page.
+        short_heading: Lines of the heading on a terminal.
+        unit: Unit of its figures; empty for texts and ratios.
+        source: Where a figure comes from: a function of a row, which gives it in the column's unit.
+        aggregation: How the figures of several seeds become one; empty where all seeds have the same.
+        better: Which direction is better; ``None`` where neither is.
+        text: Writes a figure with its unit.
+        spread: Figure that follows after ``±``, and ``spread_text``, which writes it.
+        bounds: Figures in brackets, the lower and the upper bound.
+        scale: Unit on a terminal, by the smallest figure of the column; ``None``: ``text`` serves there, too.
+        term: Word and colour of a column of texts; the figure is then only what the page sorts by.
+        is_cost: Whether it is about what training takes, not about how good the result is.
+        rank: When it is left out on a narrow terminal: the higher the sooner; 0 is always shown.
+        hide_empty: Whether Markdown, too, leaves it out where no configuration has a figure.
+        page_only: Whether terminal and Markdown leave it out.
+    """
+
+    name: str
+    heading: str
+    short_heading: tuple[str, ...] = ()
+    unit: str = ""
+    source: Callable[[Row], float | None]
+    aggregation: OverSeeds | Literal["mean", ""] = ""
+    better: Literal["lower", "higher"] | None = None
+    text: Callable[[float], str] = str
+    spread: Callable[[Row], float | None] | None = None
+    spread_text: Callable[[float], str] = str
+    bounds: tuple[Callable[[Row], float | None], Callable[[Row], float | None]] | None = None
+    scale: Callable[[float], Scale] | None = None
+    term: Callable[[Row], Term] | None = None
+    is_cost: bool = False
+    rank: int = 0
+    hide_empty: bool = False
+    page_only: bool = False
+
+    def cell(self, row: Row) -> str:
+        """Return a configuration's cell, its unit included."""
+        if self.term is not None:
+            return self.term(row).word
+        value = self.source(row)
+        if value is None:
+            return NOT_MEASURED
+        cell = self.text(value)
+        if self.spread is not None and (spread := self.spread(row)) is not None:
+            cell += f" ± {self.spread_text(spread)}"
+        if self.bounds is not None:
+            cell += f" [{', '.join(self.text(bound(row) or 0.0) for bound in self.bounds)}]"
+        return cell
+
+    def is_empty(self, rows: Sequence[Row]) -> bool:
+        """Return whether no configuration has this figure."""
+        return all(self.cell(row) == NOT_MEASURED for row in rows)
+
+    @property
+    def description(self) -> str:
+        """How the figures of several seeds become one, and which direction is better."""
+        parts = [
+            f"{self.aggregation} over the seeds" if self.aggregation else "",
+            f"{self.better} is better" if self.better else "",
+        ]
+        return ", ".join(filter(None, parts))
+
+
+def without_negative_zero(text: str) -> str:
+    """Return the text of a number with the sign of a rounded zero removed: ``+0.0`` for ``-0.0``."""
+    return text.replace("-", "+" if text == "-0.0" else "", 1) if text.strip("-0. %") == "" else text

@@ -1,0 +1,47 @@
+"""The summary as Markdown: tables and sentences, in which names from models and data stay text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from freezebench.report.columns import COLUMNS, heading_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from freezebench.report.summary import Summary
+
+
+def markdown_report(summaries: Iterable[Summary]) -> str:
+    """Return the content of ``report.md``."""
+    parts = ["# freezebench report"]
+    for summary in summaries:
+        parts += [f"## {_escaped(summary.title)}", results_table(summary)]
+        headers, cells = summary.breakdown
+        parts += [_table(headers, cells)] if headers else []
+        parts.append("\n".join(f"- {_escaped(line)}" for line in summary.lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def results_table(summary: Summary) -> str:
+    """Return the result columns as a table whose heading is one line, as GitHub needs it."""
+    words = heading_words(summary.rows, summary.results, summary.margin_pp)
+    columns = [
+        column
+        for column in COLUMNS
+        if not column.page_only and not (column.hide_empty and column.is_empty(summary.rows))
+    ]
+    headers = [column.heading.format_map(words) for column in columns]
+    cells = [[column.cell(row) for column in columns] for row in summary.rows]
+    return _table(headers, cells, ["right" if column.term is None else "left" for column in columns])
+
+
+def _table(headers: Sequence[str], cells: Sequence[Sequence[str]], alignment: Sequence[str] | None = None) -> str:
+    # Numbers are formatted already: tabulate must neither parse them nor align them by their decimal point.
+    return tabulate(cells, headers=headers, tablefmt="github", disable_numparse=True, colalign=alignment)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

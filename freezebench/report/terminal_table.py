@@ -1,0 +1,201 @@
+"""Tables on a terminal: numbers aligned at the decimal point, units in the headings, split to a given width."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from freezebench.report.column import without_negative_zero
+from freezebench.report.columns import COLUMNS, heading_words
+from freezebench.report.terminal_text import columns_of, cut, pad
+from freezebench.units import NOT_MEASURED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from freezebench.report.column import Column
+    from freezebench.report.rows import Row
+    from freezebench.report.summary import Summary
+    from freezebench.verdicts.vocabulary import Tone
+
+Style = Literal["strong", "", "good", "unsure", "bad", "faint"]
+Span = tuple[str, Style]
+Line = tuple[Span, ...]
+
+_GAP = "  "
+# Specs of many parts are rare: the middle of their name is cut before figures are left out.
+_WIDEST_NAME = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class TerminalColumn:
+    """One column as a terminal shows it.
+
+    Attributes:
+        heading: Lines of the heading.
+        cells: One text per configuration.
+        tones: Colour of each cell; empty: the usual one.
+        rank: When it is left out where the terminal is narrow: the higher the sooner; 0 is always shown.
+        is_cost: Whether it is about what training takes, not about how good the result is.
+        is_left: Whether its cells are aligned on the left.
+    """
+
+    heading: tuple[str, ...]
+    cells: tuple[str, ...]
+    tones: tuple[Tone, ...] = ()
+    rank: int = 0
+    is_cost: bool = False
+    is_left: bool = False
+
+    @property
+    def width(self) -> int:
+        """Width of its widest line."""
+        return max(map(columns_of, (*self.heading, *self.cells)))
+
+
+def figure_tables(summary: Summary, width: int) -> list[list[Line]]:
+    """Return the result columns as one table or, if that is too wide, as several.
+
+    Accuracy and verdicts come first, then what training takes. Columns with a rank are added while they fit; the files
+    of the report hold all of them.
+    """
+    first, *rest = _terminal_columns(summary)
+    first = replace(first, cells=tuple(cut(cell, _WIDEST_NAME) for cell in first.cells))
+    needed = [column for column in rest if column.rank == 0]
+    groups = [needed]
+    if _width([first, *needed]) > width:
+        halves = ([column for column in needed if column.is_cost is is_cost] for is_cost in (False, True))
+        groups = list(itertools.chain.from_iterable(_packed(first, half, width) for half in halves))
+    for column in sorted((column for column in rest if column.rank), key=lambda column: column.rank):
+        for group in groups:
+            is_kin = len(groups) == 1 or group[0].is_cost is column.is_cost
+            if is_kin and _width([first, *group, column]) <= width:
+                group.append(column)
+                break
+    return [_table([first, *sorted(group, key=rest.index)]) for group in groups]
+
+
+def text_tables(headers: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Return the lines of a table of texts, split into several with the same first column if it is too wide.
+
+    Args:
+        headers: One per column.
+        cells: Rows.
+        width: Most columns of the terminal that a line may take.
+    """
+    first, *rest = (
+        TerminalColumn(heading=(header,), cells=tuple(row[index] for row in cells), is_left=True)
+        for index, header in enumerate(headers)
+    )
+    groups = _packed(first, rest, width)
+    return "\n\n".join(plain_text(_table([first, *group])) for group in groups).splitlines()
+
+
+def plain_text(lines: Sequence[Line]) -> str:
+    """Return lines without their styles."""
+    return "\n".join("".join(text for text, _ in line) for line in lines)
+
+
+def aligned(values: Sequence[float | None], text: Callable[[float], str]) -> tuple[str, ...]:
+    """Return texts of equal width, aligned at the decimal point; what was not measured is a dash.
+
+    Args:
+        values: The numbers.
+        text: Writes a number.
+    """
+    texts = [NOT_MEASURED if value is None else without_negative_zero(text(value)) for value in values]
+    fractions = [len(cell) - cell.index(".") if "." in cell else 0 for cell in texts]
+    longest = max(fractions)
+    texts = [cell + " " * (longest - fraction) for cell, fraction in zip(texts, fractions, strict=True)]
+    width = max(map(columns_of, texts))
+    return tuple(pad(cell, width, left=False) for cell in texts)
+
+
+def _terminal_columns(summary: Summary) -> list[TerminalColumn]:
+    """Return the columns in their order; without a figure of any configuration a column of numbers is left out."""
+    words = heading_words(summary.rows, summary.results, summary.margin_pp)
+    shown = (column for column in COLUMNS if not column.page_only and not column.is_empty(summary.rows))
+    return [_terminal_column(column, summary.rows, words) for column in shown]
+
+
+def _terminal_column(column: Column, rows: Sequence[Row], words: Mapping[str, str]) -> TerminalColumn:
+    """Return one column, in the unit that suits its smallest figure."""
+    if column.term is not None:
+        terms = [column.term(row) for row in rows]
+        cells, tones, unit = tuple(term.word for term in terms), tuple(term.tone for term in terms), ""
+    else:
+        cells, unit = _number_cells(column, rows)
+        tones = ()
+    return TerminalColumn(
+        heading=tuple(line.format_map({**words, "unit": unit}) for line in column.short_heading),
+        cells=cells,
+        tones=tones,
+        rank=column.rank,
+        is_cost=column.is_cost,
+        is_left=column.term is not None,
+    )
+
+
+def _number_cells(column: Column, rows: Sequence[Row]) -> tuple[tuple[str, ...], str]:
+    """Return the cells of a column of numbers and the unit of its heading."""
+    values, text, unit = [column.source(row) for row in rows], column.text, ""
+    if column.scale is not None:
+        scale = column.scale(min((value for value in values if value is not None), default=0.0))
+        values = [None if value is None else value / scale.factor for value in values]
+        text, unit = scale.text, scale.unit
+    cells = aligned(values, text)
+    if column.spread is not None:
+        spreads = [column.spread(row) for row in rows]
+        cells = tuple(
+            cell if value is None or spread is None else f"{cell} ± {shown}"
+            for cell, value, spread, shown in zip(
+                cells, values, spreads, aligned(spreads, column.spread_text), strict=True
+            )
+        )
+    if column.bounds is not None:
+        lower, upper = (aligned([bound(row) for row in rows], text) for bound in column.bounds)
+        cells = tuple(
+            cell.strip() if value is None else f"{cell} [{low}, {high}]"
+            for cell, value, low, high in zip(cells, values, lower, upper, strict=True)
+        )
+    return cells, unit
+
+
+def _packed(first: TerminalColumn, needed: Sequence[TerminalColumn], width: int) -> list[list[TerminalColumn]]:
+    """Return columns in as many groups as they need to fit next to the first one."""
+    groups: list[list[TerminalColumn]] = []
+    for column in needed:
+        if groups and _width([first, *groups[-1], column]) <= width:
+            groups[-1].append(column)
+        else:
+            groups.append([column])
+    return groups
+
+
+def _width(shown: Sequence[TerminalColumn]) -> int:
+    return sum(column.width for column in shown) + len(_GAP) * (len(shown) - 1)
+
+
+def _table(shown: Sequence[TerminalColumn]) -> list[Line]:
+    """Return heading, rule and rows."""
+    height = max(len(column.heading) for column in shown)
+    # Short headings are right above their figures.
+    heads = [("",) * (height - len(column.heading)) + column.heading for column in shown]
+    lines = [_line(shown, [(head[index], "strong") for head in heads]) for index in range(height)]
+    lines.append(_line(shown, [("-" * column.width, "faint") for column in shown]))
+    for index in range(len(shown[0].cells)):
+        cells: list[Span] = [(column.cells[index], column.tones[index] if column.tones else "") for column in shown]
+        lines.append(_line(shown, cells))
+    return lines
+
+
+def _line(shown: Sequence[TerminalColumn], cells: Sequence[Span]) -> Line:
+    """Return one line of a table, without blanks at its end."""
+    spans: list[Span] = []
+    for column, (text, style) in zip(shown, cells, strict=True):
+        spans += [(_GAP if spans else "", ""), (pad(text, column.width, left=column.is_left), style)]
+    while spans and not spans[-1][0].strip():
+        spans.pop()
+    last, style = spans[-1]
+    return (*(span for span in spans[:-1] if span[0]), (last.rstrip(), style))
