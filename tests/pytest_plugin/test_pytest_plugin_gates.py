@@ -98,7 +98,7 @@ def test_the_joint_gate_names_every_limit_beside_its_observation(project: Projec
         [
             "*WORSE emb is within 30 points of no freezing: drop *, upper bound *, 3 seeds.",
             "*  ok: train time: 2.00× of at least 1.5× the speed of no freezing, 5 interleaved pairs*",
-            "*  worse: peak memory: 25.0 % saved of at least 40 % required*",
+            "*  WORSE: peak memory: 25.0 % saved of at least 40 % required*",
         ]
     )
 
