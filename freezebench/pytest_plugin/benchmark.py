@@ -81,11 +81,10 @@ def extra_info(result: ConfigurationResult, node_id: str | None = None) -> dict[
     from freezebench.report.columns import figures
     from freezebench.report.rows import row
 
-    saved = to_info(from_records(result.freeze, result.records, broken=result.broken, node_id=node_id))
+    saved = from_records(result.freeze, result.records, broken=result.broken, node_id=node_id)
     valid = [record for record in result.records if record.is_valid]
-    for run, record in zip(saved["runs"], valid, strict=True):
-        run |= {"run_id": record.spec.run_id, "f1": record.test.f1 if record.test else None}
-    return {**figures(row(result)), **saved}
+    extras = [{"run_id": record.spec.run_id, "f1": record.test.f1 if record.test else None} for record in valid]
+    return {**figures(row(result)), **to_info(saved, run_extras=extras)}
 
 
 def saved_run(config: pytest.Config) -> SavedRun | None:

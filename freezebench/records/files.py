@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, overload, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from _typeshed import DataclassInstance
 
     from freezebench.specs.json_types import Json
@@ -43,7 +45,7 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 
 @overload
-def plain(value: DataclassInstance) -> dict[str, Json]: ...
+def plain(value: DataclassInstance | Mapping[str, object]) -> dict[str, Json]: ...
 
 
 @overload

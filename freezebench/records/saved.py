@@ -1,11 +1,11 @@
-"""Saved runs: as much of an earlier session as a comparison needs, whichever file it comes from."""
+"""Saved runs: the part of an earlier session that a comparison needs, independent of the file format."""
 
 from __future__ import annotations
 
 import base64
 import math
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -20,15 +20,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from freezebench.records.run_record import RunRecord
+    from freezebench.specs.json_types import Json
 
 _T = TypeVar("_T")
 
 EXTRA_INFO_SCHEMA = 2
 SPLITS = ("train", "validation", "test")
-# The precision that was asked for is left out: what counts is the one that was used.
-PROTOCOL_FIELDS = tuple(name.name for name in fields(Protocol) if name.name != "precision")
+# The requested precision is left out: the comparison uses the actual one, which a configuration has as a field.
+PROTOCOL_FIELDS = tuple(field.name for field in fields(Protocol) if field.name != "precision")
 _TEXTS = ("model", "model_sha256", "data", "experiment_id", "device", "device_name", "precision", "broken")
 _LARGEST_TEST_SET = 50_000_000
+# Largest difference between a saved accuracy and the one that the saved outcomes give.
 _ROUNDING = 1e-6
 
 
@@ -39,7 +41,7 @@ class SavedSeed:
     Attributes:
         seed: Its seed.
         correct: Whether each test sentence was classified correctly, shape (sentences,).
-        readings: Measured figures by metric name; ``None`` where something was not measured.
+        readings: Measured figures by metric name; ``None`` for what was not measured.
     """
 
     seed: int
@@ -49,20 +51,20 @@ class SavedSeed:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SavedConfiguration:
-    """One configuration's runs, and what they have to share with others to be compared; ``None``: unknown.
+    """The runs of one configuration, and the properties that have to be equal for a comparison; ``None``: unknown.
 
     Attributes:
         freeze: Canonical id of the freeze spec.
-        node_id: The test that ran it; ``None`` in a report.
-        model: Model source; ``model_sha256`` is the content hash of its weights, where it has one.
-        data: Data source; ``data_sha256`` are the content hashes of its splits by name.
-        protocol: How it trained, the learning rate included, field by field.
+        node_id: Node id of its test; ``None`` in a report.
+        model: Model source; ``model_sha256`` is the content hash of its weights, if it has one.
+        data: Data source; ``data_sha256`` holds the content hashes of its splits by name.
+        protocol: Fields of the training protocol, including the learning rate.
         experiment_id: Hash of what all configurations of its experiment share.
         device: ``cpu`` or ``cuda:N``.
         device_name: Model of the GPU or CPU.
         precision: Number format that was used.
-        broken: Why the runs mean nothing.
-        runs: The valid runs, in the order in which they were trained.
+        broken: Why the runs are not usable; ``None`` if they are.
+        runs: The valid runs, in the order of training.
     """
 
     freeze: str
@@ -71,7 +73,7 @@ class SavedConfiguration:
     model_sha256: str | None = None
     data: str | None = None
     data_sha256: Mapping[str, str] = field(default_factory=dict)
-    protocol: Mapping[str, Any] = field(default_factory=dict)
+    protocol: Mapping[str, Json] = field(default_factory=dict)
     experiment_id: str | None = None
     device: str | None = None
     device_name: str | None = None
@@ -81,33 +83,33 @@ class SavedConfiguration:
 
     @property
     def name(self) -> str:
-        """What people call it: its test, else its configuration and experiment."""
+        """Name in messages: the test's node id, else the freeze spec and its experiment."""
         return self.node_id or f"{self.freeze} ({self.model} on {self.data})"
 
     @property
     def is_gpu(self) -> bool:
-        """Whether it ran on a GPU."""
+        """Whether the runs used a GPU."""
         return (self.device or "").startswith("cuda")
 
     @property
     def headline_metrics(self) -> tuple[str, str]:
-        """The names of the memory and energy figures that count on its device."""
+        """The names of the memory and the energy metric for its device."""
         return GPU_METRICS if self.is_gpu else CPU_METRICS
 
     def values(self, metric: str) -> list[float]:
-        """Return a metric of every run that measured it; a zero is no measurement that a ratio could be formed of."""
-        found = (run.readings.get(metric) for run in self.runs)
-        return [value for value in found if value is not None and value > 0]
+        """Return a metric's positive values of all runs that measured it; no ratio can be formed with a zero."""
+        values = (run.readings.get(metric) for run in self.runs)
+        return [value for value in values if value is not None and value > 0]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SavedRun:
-    """Everything that one session saved.
+    """All configurations that one session saved.
 
     Attributes:
-        source: The file it comes from, or what people call it.
-        date: When it ran, ISO 8601, as far as known.
-        configurations: What it ran.
+        source: Its file, or another name for messages.
+        date: Date of the session, ISO 8601, or ``unknown date``.
+        configurations: The configurations.
     """
 
     source: str
@@ -118,7 +120,7 @@ class SavedRun:
 def from_records(
     freeze: str, records: Sequence[RunRecord], *, broken: str | None = None, node_id: str | None = None
 ) -> SavedConfiguration:
-    """Return a configuration's runs as a comparison takes them."""
+    """Return the configuration that the records of its runs make up."""
     if not records:
         return SavedConfiguration(freeze=freeze, node_id=node_id, broken=broken or "it has no runs")
     valid = [record for record in records if record.is_valid]
@@ -147,8 +149,17 @@ def from_records(
     )
 
 
-def to_info(saved: SavedConfiguration) -> dict[str, Any]:
-    """Return a configuration in plain types, outcomes as one bit per test sentence, in order, the first one highest."""
+def to_info(saved: SavedConfiguration, *, run_extras: Sequence[Mapping[str, Json]] | None = None) -> dict[str, Json]:
+    """Return a configuration in JSON types.
+
+    Outcomes are saved as one bit per test sentence, since a configuration may have millions of them: in order, from the
+    highest bit of the first byte on, as ``numpy.packbits`` does it, in Base64.
+
+    Args:
+        saved: The configuration.
+        run_extras: Further entries of each run, which ``from_info`` ignores.
+    """
+    extras = run_extras if run_extras is not None else [{}] * len(saved.runs)
     return {
         "schema": EXTRA_INFO_SCHEMA,
         "freeze": saved.freeze,
@@ -162,20 +173,21 @@ def to_info(saved: SavedConfiguration) -> dict[str, Any]:
                 "num_test": len(run.correct),
                 "test_correct_base64": base64.b64encode(np.packbits(run.correct).tobytes()).decode("ascii"),
                 "readings": dict(run.readings),
+                **extra,
             }
-            for run in saved.runs
+            for run, extra in zip(saved.runs, extras, strict=True)
         ],
     }
 
 
-def from_info(info: Any, node_id: str | None) -> SavedConfiguration:
-    """Return the configuration that ``to_info`` wrote.
+def from_info(info: object, node_id: str | None) -> SavedConfiguration:
+    """Return the configuration from what ``to_info`` returned.
 
     Raises:
-        RecordError: If the schema is unknown, or something is missing, contradictory or damaged.
+        RecordError: If the schema is unknown, or an entry is missing, contradictory or damaged.
     """
     schema = info.get("schema") if isinstance(info, dict) else None
-    if schema != EXTRA_INFO_SCHEMA:
+    if not isinstance(info, dict) or schema != EXTRA_INFO_SCHEMA:
         is_newer = isinstance(schema, int) and schema > EXTRA_INFO_SCHEMA
         advice = "a newer version wrote it, use that one" if is_newer else "save the reference anew"
         raise RecordError(
@@ -194,16 +206,16 @@ def from_info(info: Any, node_id: str | None) -> SavedConfiguration:
 
 
 def check(saved: SavedConfiguration) -> None:
-    """Make sure that a configuration's runs belong together.
+    """Make sure that the runs of a configuration are complete and belong together.
 
     Raises:
-        RecordError: If they do not, or nothing says what they are.
+        RecordError: If they do not, or if properties that a comparison needs are missing.
     """
     if saved.broken:
         return
     if not saved.runs:
-        raise RecordError(f"{saved.freeze} has no runs, and nothing says why")
-    hashes_known = "test" in saved.data_sha256 and all(isinstance(one, str) for one in saved.data_sha256.values())
+        raise RecordError(f"{saved.freeze} has no runs, and no reason for it")
+    hashes_known = "test" in saved.data_sha256 and all(isinstance(sha256, str) for sha256 in saved.data_sha256.values())
     if None in (saved.model, saved.data, saved.device_name, saved.precision) or not hashes_known:
         raise RecordError(f"{saved.freeze} does not say which model, data, device or precision it ran with")
     seeds = [run.seed for run in saved.runs]
@@ -214,34 +226,42 @@ def check(saved: SavedConfiguration) -> None:
         raise RecordError(f"the runs of {saved.freeze} have {sorted(sizes)} test sentences: expected one number from 2")
 
 
-def _typed(values: Any, name: str, kind: type[_T]) -> _T:
-    """Return an entry of a dictionary, which must be of one type."""
-    found = values.get(name) if isinstance(values, dict) else None
-    # A truth value is a whole number to Python, but not to whoever saved it.
-    if not isinstance(found, kind) or isinstance(found, bool):
-        raise RecordError(f"{name!r} is missing or no {kind.__name__}: {str(found)[:40]}")
-    return found
+def _typed(values: object, name: str, kind: type[_T]) -> _T:
+    """Return an entry of a dictionary.
+
+    Raises:
+        RecordError: If it is missing or has another type.
+    """
+    value = values.get(name) if isinstance(values, dict) else None
+    # In Python, True is an int; in JSON it is not a number.
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise RecordError(f"{name!r} is missing or no {kind.__name__}: {str(value)[:40]}")
+    return value
 
 
-def _freeze(info: dict[str, Any]) -> str:
+def _freeze(info: object) -> str:
     try:
         return str(FreezeSpec.parse(_typed(info, "freeze", str)))
     except SpecError as error:
         raise RecordError(f"no freeze spec: {error}") from error
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
+    """Return whether a value from JSON is a finite number that fits into a float."""
     try:
         return isinstance(value, float | int) and not isinstance(value, bool) and math.isfinite(value)
     except OverflowError:
-        # JSON's whole numbers have no end.
-        return False
+        return False  # whole numbers in JSON may have any number of digits
 
 
-def _seed(run: Any) -> SavedSeed:
-    """Return one run, its readings checked."""
+def _seed(run: object) -> SavedSeed:
+    """Return one run.
+
+    Raises:
+        RecordError: If an entry is missing or damaged.
+    """
     correct = _outcomes(_typed(run, "num_test", int), _typed(run, "test_correct_base64", str))
-    accuracy = run.get("accuracy")
+    accuracy = run.get("accuracy") if isinstance(run, dict) else None
     if not _is_number(accuracy) or not abs(correct.mean() - accuracy) < _ROUNDING:
         raise RecordError(f"the outcomes give an accuracy of {correct.mean():.4f}, but {accuracy!r} was saved")
     readings = _typed(run, "readings", dict)
@@ -252,15 +272,19 @@ def _seed(run: Any) -> SavedSeed:
 
 
 def _outcomes(num_test: int, packed: str) -> NDArray[np.bool_]:
-    """Return one truth value per test sentence from its bits."""
+    """Return whether each test sentence was classified correctly, from the packed bits.
+
+    Raises:
+        RecordError: If the bits do not fit the number of sentences.
+    """
     num_bytes = -(-num_test // 8)
-    # Lengths first: nothing is unpacked for a number that somebody made up.
+    # The lengths are checked first, so that a damaged number cannot make us allocate memory without limit.
     if not 1 <= num_test <= _LARGEST_TEST_SET or len(packed) != 4 * -(-num_bytes // 3):
         raise RecordError(f"{len(packed)} characters of outcomes do not fit {num_test} test sentences")
     try:
         raw = base64.b64decode(packed, validate=True)
     except ValueError as error:
-        raise RecordError(f"the outcomes are no base64: {error}") from error
+        raise RecordError(f"the outcomes are no Base64: {error}") from error
     bits = np.unpackbits(np.frombuffer(raw, dtype=np.uint8)).astype(np.bool_)
     if len(raw) != num_bytes or bits[num_test:].any():
         raise RecordError(f"the outcomes do not fit {num_test} test sentences")

@@ -1,4 +1,4 @@
-"""Files that hold saved runs: pytest-benchmark's JSON and freezebench's own report."""
+"""Files of saved runs: JSON files of pytest-benchmark and freezebench's own reports."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ REPORT_FILE = "report.json"
 REPORT_SCHEMA = 1
 # Ten configurations of eight seeds on 100,000 sentences need a tenth of this.
 _LARGEST_FILE = 500_000_000
-_NOTHING_OF_OURS = (
+_NO_FIGURES = (
     "holds no freezebench figures. Save a reference with: pytest benchmarks --benchmark-save=NAME, or give a folder "
     "that --freeze-report wrote"
 )
 
 
 def read_saved_run(path: Path) -> SavedRun:
-    """Return what a pytest-benchmark JSON file, a report folder or its ``report.json`` holds.
+    """Return the saved run of a pytest-benchmark JSON file, a report folder, or a ``report.json``.
 
     Raises:
         RecordError: If the file is missing, damaged, foreign, or of a schema that this version does not know.
@@ -39,16 +39,17 @@ def read_saved_run(path: Path) -> SavedRun:
             return _from_benchmarks(str(path), content)
     except RecordError as error:
         raise RecordError(f"{file}: {str(error).rstrip('.')}.") from error
-    raise RecordError(f"{file}: is neither a pytest-benchmark file nor a report; it {_NOTHING_OF_OURS}.")
+    raise RecordError(f"{file}: is neither a pytest-benchmark file nor a report; it {_NO_FIGURES}.")
 
 
-def read_content(file: Path) -> Any:
+def read_content(file: Path) -> object:
     """Return the JSON of a file.
 
     Raises:
-        RecordError: If it is missing, too large, or no JSON.
+        RecordError: If the file is missing, too large, or not JSON.
     """
 
+    # Python's parser accepts NaN and Infinity, which JSON does not have and no figure may be.
     def refuse(word: str) -> NoReturn:
         raise RecordError(f"holds {word}, which is no figure")
 
@@ -67,32 +68,34 @@ def read_content(file: Path) -> Any:
 
 def _from_benchmarks(source: str, content: dict[str, Any]) -> SavedRun:
     """Return the freeze tests among saved benchmarks."""
-    found: dict[str, SavedConfiguration] = {}
+    configurations: dict[str, SavedConfiguration] = {}
     for bench in content["benchmarks"]:
         info = bench.get("extra_info") if isinstance(bench, dict) else None
         if not isinstance(info, dict) or EXTRA_INFO not in info:
             continue
         node_id = bench.get("fullname")
-        if not isinstance(node_id, str) or node_id in found:
+        if not isinstance(node_id, str) or node_id in configurations:
             raise RecordError(f"names a benchmark {str(node_id)[:80]!r}, twice or not at all")
         try:
-            found[node_id] = from_info(info[EXTRA_INFO], node_id)
+            configurations[node_id] = from_info(info[EXTRA_INFO], node_id)
         except RecordError as error:
             raise RecordError(f"{node_id}: {error}") from error
-    if not found:
-        raise RecordError(_NOTHING_OF_OURS)
+    if not configurations:
+        raise RecordError(_NO_FIGURES)
     date = content.get("datetime")
     return SavedRun(
-        source=source, date=date if isinstance(date, str) else "unknown date", configurations=tuple(found.values())
+        source=source,
+        date=date if isinstance(date, str) else "unknown date",
+        configurations=tuple(configurations.values()),
     )
 
 
 def _from_report(source: str, content: dict[str, Any]) -> SavedRun:
-    """Return everything that a report holds."""
+    """Return the saved run of a report."""
     schema = content.get("schema")
     if schema != REPORT_SCHEMA:
         raise RecordError(f"report of schema {schema!r}, this version of freezebench reads {REPORT_SCHEMA}")
-    found: list[SavedConfiguration] = []
+    saved: list[SavedConfiguration] = []
     dates: list[str] = []
     try:
         for experiment in content["experiments"]:
@@ -100,12 +103,12 @@ def _from_report(source: str, content: dict[str, Any]) -> SavedRun:
                 records = [RunRecord.from_json(run) for run in configuration["runs"]]
                 dates += [str(record.started_at) for record in records if record.started_at]
                 freeze, broken = str(FreezeSpec.parse(configuration["freeze"])), configuration["broken"]
-                found.append(from_records(freeze, records, broken=broken and str(broken)))
-                check(found[-1])
+                saved.append(from_records(freeze, records, broken=broken and str(broken)))
+                check(saved[-1])
     except RecordError:
         raise
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError, FreezebenchError) as error:
         raise RecordError(f"is no report of freezebench: {error!r}") from error
-    if not found:
+    if not saved:
         raise RecordError("holds no configuration")
-    return SavedRun(source=source, date=max(dates, default="unknown date"), configurations=tuple(found))
+    return SavedRun(source=source, date=max(dates, default="unknown date"), configurations=tuple(saved))

@@ -1,4 +1,9 @@
-"""The store: one immutable file per finished run, whole or absent, trusted only if its name and checksum fit it."""
+"""The store of finished runs: one immutable file per run.
+
+Several sessions may use one folder at the same time, and a machine may lose power while it writes. So every file is
+written under a temporary name and linked to its own name when it is complete. A file that exists is never changed, and
+it is used only if its checksum and its name, which both follow from its content, are right.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from freezebench.errors import RecordError
 from freezebench.records.locks import Lock
@@ -17,6 +22,7 @@ from freezebench.records.run_record import RunRecord
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from freezebench.specs.json_types import Json
     from freezebench.specs.run import RunSpec
 
 STORE_SCHEMA = 1
@@ -35,12 +41,13 @@ def run_key(
     precision: str,
     environment: Mapping[str, str],
 ) -> str:
-    """Return a run's name: a hash of everything that determines its outcome, a dash, and a hash of its device.
+    """Return the key of a run: a hash of everything that determines its outcome, a dash, and a hash of its device.
 
-    Outcomes do not depend on the device but for rounding; time and energy do.
+    Apart from rounding, only time, memory and energy depend on the device. With a hash of its own, the outcome can be
+    reused on another device.
 
     Args:
-        spec: What is asked.
+        spec: The run's spec.
         model_sha256: Content hash of the pretrained weights.
         files_sha256: Content hash of the model's configuration and tokenizer, which a record does not hold.
         data_sha256: Content hashes of the training, validation and test split.
@@ -48,8 +55,8 @@ def run_key(
         precision: Number format, resolved.
         environment: Versions, and the hash of freezebench's own source.
     """
-    asked = {**spec.to_json(), "device": None}
-    parts = [asked, model_sha256, files_sha256, list(data_sha256), precision, dict(environment)]
+    spec_json = {**spec.to_json(), "device": None}
+    parts: list[Json] = [spec_json, model_sha256, files_sha256, list(data_sha256), precision, dict(environment)]
     return f"{hashlib.sha256(_canonical(parts)).hexdigest()[:32]}-{_device_hash(device_name)}"
 
 
@@ -58,7 +65,7 @@ def _device_hash(device_name: str) -> str:
 
 
 def record_key(record: RunRecord, files_sha256: str) -> str | None:
-    """Return the key of a finished run; ``None`` if it is invalid or its weights have no content hash (a factory's)."""
+    """Return the key of a finished run; ``None`` if it is invalid or its weights have no content hash (a factory)."""
     if not record.is_valid or record.data is None or record.model_sha256 is None:
         return None
     return run_key(
@@ -73,27 +80,29 @@ def record_key(record: RunRecord, files_sha256: str) -> str | None:
 
 
 class Store:
-    """Finished runs in one folder; no method raises for what the disk does, for no run may be lost over it.
+    """Finished runs in one folder.
+
+    No method raises ``OSError``: a session with a full disk goes on and reports the problem in its summary.
 
     Attributes:
-        folder: Where the files are.
-        problems: What went wrong, in sentences, each once.
+        folder: The folder of the files.
+        problems: Problems with files, as sentences, each once.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Take the folder, which is made when the first run is saved."""
+        """Set the folder, which is created when the first run is saved."""
         self.folder = folder
         self.problems: list[str] = []
 
     def load(self, key: str) -> RunRecord | None:
-        """Return a finished run; ``None`` if it is not there, or is not what it should be and was set aside."""
+        """Return a finished run; ``None`` if there is none, or if its file is damaged and was set aside."""
         path = self.folder / f"{key}.json"
         try:
             record = _read(path)
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._tell(f"{path} cannot be read ({error.strerror or error}): the run is done anew and not saved.")
+            self._report(f"{path} cannot be read ({error.strerror or error}): the run is trained again and not saved.")
             return None
         except RecordError as error:
             self._set_aside(path, str(error))
@@ -101,7 +110,7 @@ class Store:
         return record
 
     def load_of_other_device(self, key: str) -> RunRecord | None:
-        """Return a run that is the same but for its device, without its time, memory and energy."""
+        """Return the same run of another device, without its time, memory and energy; ``None`` if there is none."""
         outcome = key.partition("-")[0]
         for path in sorted(self.folder.glob(f"{outcome}-*.json")):
             record = None if path.stem == key else self.load(path.stem)
@@ -110,7 +119,7 @@ class Store:
         return None
 
     def save(self, record: RunRecord, files_sha256: str) -> bool:
-        """Save a finished run unless it is there already; return whether it is now there."""
+        """Save a finished run unless it is saved already; return whether the store has it now."""
         key = record_key(record, files_sha256)
         if key is None:
             return False
@@ -118,7 +127,7 @@ class Store:
             self.folder.mkdir(parents=True, exist_ok=True)
             _link_whole(self.folder / f"{key}.json", encode(record, files_sha256))
         except OSError as error:
-            self._tell(
+            self._report(
                 f"runs could not be saved to {self.folder} ({error.strerror or error}): this session's summary and "
                 "report are complete, but a later session trains these runs again. Free space, or name another "
                 "folder with --freeze-store."
@@ -127,62 +136,63 @@ class Store:
         return True
 
     def claim(self, key: str) -> Lock:
-        """Return the lock by which a session claims a run while it does it; the kernel drops it with its owner."""
+        """Return the lock that a session holds while it trains a run, so that another session waits for the result."""
         with suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
         return Lock(self.folder / f".{key}.claim")
 
     def _set_aside(self, path: Path, reason: str) -> None:
-        """Move a file that cannot be trusted out of the way, beside others of its name."""
+        """Move a damaged file to a subfolder, so that it is neither used nor lost."""
         try:
             (self.folder / _SET_ASIDE).mkdir(exist_ok=True)
-            place = Path(tempfile.mkdtemp(prefix=f"{path.stem}-", dir=self.folder / _SET_ASIDE)) / path.name
-            path.rename(place)
+            # A folder of its own for each file: two damaged files may have the same name.
+            target = Path(tempfile.mkdtemp(prefix=f"{path.stem}-", dir=self.folder / _SET_ASIDE)) / path.name
+            path.rename(target)
         except FileNotFoundError:
-            return  # another session was faster
+            return  # another session has moved it already
         except OSError as error:
-            self._tell(
-                f"{path} is not trusted: {reason}. It could not be set aside ({error.strerror or error}): the run is "
-                "done anew and not saved."
+            self._report(
+                f"{path} is not used: {reason}. It could not be moved ({error.strerror or error}): the run is trained "
+                "again and not saved."
             )
         else:
-            self._tell(f"{path} is not trusted: {reason}. It was moved to {place}, and the run is done anew.")
+            self._report(f"{path} is not used: {reason}. It was moved to {target}, and the run is trained again.")
 
-    def _tell(self, problem: str) -> None:
+    def _report(self, problem: str) -> None:
         if problem not in self.problems:
             self.problems.append(problem)
 
 
 def encode(record: RunRecord, files_sha256: str) -> bytes:
     """Return the content of a record's file."""
-    body = {"record": record.to_json(), "files_sha256": files_sha256}
+    body: dict[str, Json] = {"record": record.to_json(), "files_sha256": files_sha256}
     sha256 = hashlib.sha256(_canonical(body)).hexdigest()
     return json.dumps({"schema": STORE_SCHEMA, "sha256": sha256, **body}, allow_nan=False).encode()
 
 
 def decode(content: bytes) -> tuple[RunRecord, str]:
-    """Return the record and the hash of the model's files that ``encode`` wrote.
+    """Return the record and the hash of the model's files from the content that ``encode`` returned.
 
     Raises:
-        RecordError: If it is anything else.
+        RecordError: If it is any other content.
     """
     try:
-        found = json.loads(content.decode("utf-8"))
+        data = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        raise RecordError(f"it is no whole JSON file ({error})") from error
-    if not isinstance(found, dict) or not isinstance(found.get("record"), dict):
+        raise RecordError(f"it is damaged or not JSON ({error})") from error
+    if not isinstance(data, dict) or not isinstance(data.get("record"), dict):
         raise RecordError("it was not written by freezebench")
-    if found.get("schema") != STORE_SCHEMA:
-        raise RecordError(f"it has schema {found.get('schema')!r}, this version of freezebench reads {STORE_SCHEMA}")
+    if data.get("schema") != STORE_SCHEMA:
+        raise RecordError(f"it has schema {data.get('schema')!r}, this version of freezebench reads {STORE_SCHEMA}")
     try:
-        body = {name: found.get(name) for name in ("record", "files_sha256")}
+        body = {name: data.get(name) for name in ("record", "files_sha256")}
         sha256 = hashlib.sha256(_canonical(body)).hexdigest()
     except (ValueError, RecursionError) as error:
         raise RecordError(f"it was not written by freezebench ({error})") from error
-    if found.get("sha256") != sha256:
-        raise RecordError("its checksum does not fit its content")
+    if data.get("sha256") != sha256:
+        raise RecordError("its checksum does not match its content")
     try:
-        return RunRecord.from_json(found["record"]), str(found["files_sha256"])
+        return RunRecord.from_json(data["record"]), str(data["files_sha256"])
     except RecordError:
         raise
     except (ValueError, TypeError, AttributeError) as error:
@@ -190,26 +200,27 @@ def decode(content: bytes) -> tuple[RunRecord, str]:
 
 
 def _read(path: Path) -> RunRecord:
-    """Return the record of a file that is named for it.
+    """Return the record of a file.
 
     Raises:
-        OSError: If it cannot be read.
-        RecordError: If it is not what it should be.
+        OSError: If the file cannot be read.
+        RecordError: If its content is damaged or does not match its name.
     """
     if path.stat().st_size > _LARGEST_FILE:
         raise RecordError(f"it is larger than {_LARGEST_FILE} bytes")
     record, files_sha256 = decode(path.read_bytes())
     if record_key(record, files_sha256) != path.stem:
-        raise RecordError("it holds another run than its name says")
+        raise RecordError("it holds another run than its name indicates")
     return record
 
 
-def _canonical(value: Any) -> bytes:
+def _canonical(value: Json) -> bytes:
+    """Return the one JSON text of a value, whatever the order of its keys."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _link_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is whole or absent even after a power cut, and never replace one that is there."""
+    """Write a file completely or not at all, even if the machine loses power; an existing file is kept."""
     handle, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
     temporary = Path(name)
     try:
@@ -219,11 +230,13 @@ def _link_whole(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         try:
+            # A rename would replace a file that another session has written meanwhile.
             os.link(temporary, path)
         except FileExistsError:
             return  # another session finished the same run first
     finally:
         temporary.unlink(missing_ok=True)
+    # The file's name is an entry of its folder, which has to reach the disk as well.
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -74,7 +74,7 @@ def test_a_damaged_file_is_set_aside_and_trained_again(project: Project, tmp_pat
     result = session.runpytest_inprocess(f"--freeze-store={store}")
     assert result.ret == 0
     result.stdout.fnmatch_lines(
-        ["freezebench: *is not trusted: it is no whole JSON file*", "freezebench: reused 3 runs*", "*saved 1 run to*"]
+        ["freezebench: *is not used: it is damaged or not JSON*", "freezebench: reused 3 runs*", "*saved 1 run to*"]
     )
     assert decode(damaged.read_bytes())[0].test == decode(whole)[0].test
 
@@ -153,6 +153,6 @@ def test_a_damaged_file_in_a_store_that_can_only_be_read(
     result = session.runpytest_inprocess(f"--freeze-store={store}")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(
-        ["*could not be set aside (Read-only file system): the run is done anew and not saved*"]
+        ["*could not be moved (Read-only file system): the run is trained again and not saved*"]
     )
     assert len(damaged.read_bytes()) == 1000

@@ -29,7 +29,7 @@ READINGS = st.one_of(
 
 @given(READINGS)
 def test_a_reading_survives_json(reading: Reading) -> None:
-    """Value, unit, source, status and the rest come back."""
+    """Every field is restored."""
     assert Reading.from_json(json.loads(json.dumps(reading.to_json()))) == reading
 
 
@@ -47,14 +47,14 @@ def test_a_reading_survives_json(reading: Reading) -> None:
     ],
 )
 def test_contradictory_readings_are_refused(fields: dict[str, object]) -> None:
-    """A missing value needs a reason, a value is finite, and partial says what is missing."""
+    """A missing or partial value needs a reason, and a value is finite."""
     with pytest.raises(RecordError):
         Reading.from_json({"unit": "J", "source": "test", **fields})
 
 
 @given(st.dictionaries(st.text(min_size=1), READINGS, max_size=3), st.integers(0, 2**31))
 def test_a_run_record_survives_json(readings: dict[str, Reading], seed: int) -> None:
-    """Everything comes back, per-sentence predictions and nested specs included."""
+    """Every field is restored, including predictions per sentence and nested specs."""
     record = made_up.record("emb+L0", seed, readings=readings, warnings=("w",), trace={"a": [1, 2]})
     again = RunRecord.from_json(json.loads(json.dumps(record.to_json(), allow_nan=False)))
     assert again == record
@@ -62,7 +62,7 @@ def test_a_run_record_survives_json(readings: dict[str, Reading], seed: int) -> 
 
 
 def test_losses_that_are_not_finite_are_null_in_json() -> None:
-    """JSON has no NaN; an invalid run's losses come back as NaN."""
+    """JSON has no NaN; null is read as NaN again."""
     record = made_up.record(step_losses=(0.5, math.nan))
     text = json.dumps(record.to_json(), allow_nan=False)
     assert math.isnan(RunRecord.from_json(json.loads(text)).step_losses[1])
@@ -70,13 +70,13 @@ def test_losses_that_are_not_finite_are_null_in_json() -> None:
 
 @pytest.mark.parametrize("data", [{}, {"schema": 99}, {"schema": 1}, {"schema": 1, "spec": None}])
 def test_foreign_records_are_refused(data: dict[str, object]) -> None:
-    """Another schema or a torn file is a RecordError, not a KeyError."""
+    """Another schema or a truncated file is a RecordError, not a KeyError."""
     with pytest.raises(RecordError):
         RunRecord.from_json(data)
 
 
-def test_figures_that_follow_from_others() -> None:
-    """Share of parameters, correctness per sentence, and the best epoch being the last."""
+def test_derived_figures() -> None:
+    """Share of trainable parameters, correctness per sentence, and whether the best epoch was the last."""
     record = made_up.record("emb", accuracy=0.8)
     assert record.trainable_fraction == pytest.approx(0.7)
     assert record.test is not None
@@ -88,7 +88,7 @@ def test_figures_that_follow_from_others() -> None:
 
 
 def test_a_completed_run_needs_an_evaluation_and_an_invalid_one_a_reason() -> None:
-    """Records that contradict themselves cannot be made."""
+    """Contradictory records cannot be created."""
     with pytest.raises(RecordError, match="test evaluation"):
         made_up.record(test=None)
     with pytest.raises(RecordError, match="has a reason"):

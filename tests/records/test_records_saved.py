@@ -1,4 +1,4 @@
-"""Saved runs come back as they were, and nothing damaged or foreign gets through."""
+"""Saved runs of earlier sessions."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from saved_runs import benchmark_json, configuration, write
 
 
 @pytest.mark.parametrize("num_test", [2, 7, 8, 9, 401])
-def test_a_configuration_survives_its_plain_form(num_test: int) -> None:
-    """Outcomes are packed bits, whatever their number; everything else is as it was."""
+def test_a_configuration_survives_json(num_test: int) -> None:
+    """Outcomes are packed as bits, whatever their number; every field is restored."""
     before = configuration(num_test=num_test)
     after = from_info(json.loads(json.dumps(to_info(before))), before.node_id)
     assert to_info(after) == to_info(before)
@@ -30,15 +30,18 @@ def test_a_configuration_survives_its_plain_form(num_test: int) -> None:
         assert np.array_equal(old.correct, new.correct)
 
 
-def test_a_benchmark_file_gives_its_freeze_tests(tmp_path: Path) -> None:
-    """Benchmarks of others are left alone."""
-    found = read_saved_run(write(tmp_path / "b.json", benchmark_json(configuration("none"), configuration("emb"))))
-    assert [one.node_id for one in found.configurations] == ["t.py::test_it[none]", "t.py::test_it[emb]"]
-    assert found.date == "2026-11-23T00:00:00"
+def test_freeze_tests_are_read_from_a_benchmark_file(tmp_path: Path) -> None:
+    """Other benchmarks are ignored."""
+    saved = read_saved_run(write(tmp_path / "b.json", benchmark_json(configuration("none"), configuration("emb"))))
+    assert [saved_configuration.node_id for saved_configuration in saved.configurations] == [
+        "t.py::test_it[none]",
+        "t.py::test_it[emb]",
+    ]
+    assert saved.date == "2026-11-23T00:00:00"
 
 
 def test_a_report_is_read_from_its_folder_or_file(tmp_path: Path) -> None:
-    """What a report holds is the same as what a benchmark file holds, but for the tests' names."""
+    """A report gives the same as a benchmark file, except for the names of the tests."""
     runs = [record.to_json() for record in seeds("emb")]
     fault = [broken("head").to_json()]
     configurations = [
@@ -47,21 +50,21 @@ def test_a_report_is_read_from_its_folder_or_file(tmp_path: Path) -> None:
     ]
     content = {"schema": files.REPORT_SCHEMA, "experiments": [{"configurations": configurations}]}
     file = write(tmp_path / "report.json", content)
-    found = read_saved_run(tmp_path).configurations
-    assert to_info(found[0]) == to_info(configuration("emb"))
-    assert found[1].broken == "seed 42: non-finite loss"
+    saved = read_saved_run(tmp_path).configurations
+    assert to_info(saved[0]) == to_info(configuration("emb"))
+    assert saved[1].broken == "seed 42: non-finite loss"
     assert len(read_saved_run(file).configurations) == 2
     assert saved_files.REPORT_SCHEMA == files.REPORT_SCHEMA
 
 
-def _set(*path: Any, to: Any) -> Callable[[Any], Any]:
-    """Return a change of one place of a benchmark file's first configuration."""
+def _set(*path: str | int, to: object) -> Callable[[Any], object]:
+    """Return a function that changes one entry of the first configuration of a benchmark file."""
 
-    def change(content: Any) -> Any:
-        place = content["benchmarks"][1]["extra_info"]["freezebench"]
+    def change(content: Any) -> object:
+        parent = content["benchmarks"][1]["extra_info"]["freezebench"]
         for step in path[:-1]:
-            place = place[step]
-        place[path[-1]] = to
+            parent = parent[step]
+        parent[path[-1]] = to
         return content
 
     return change
@@ -81,7 +84,7 @@ def _set(*path: Any, to: Any) -> Callable[[Any], Any]:
         (_set("runs", 0, "num_test", to=2), "do not fit 2 test sentences"),
         (_set("runs", 0, "num_test", to=10**12), "do not fit"),
         (_set("runs", 0, "num_test", to=True), "'num_test' is missing or no int"),
-        (_set("runs", 0, "test_correct_base64", to="?" * 68), "no base64"),
+        (_set("runs", 0, "test_correct_base64", to="?" * 68), "no Base64"),
         (_set("runs", 0, "test_correct_base64", to="A" * 67 + "="), "give an accuracy of 0.0000"),
         (_set("runs", 0, "accuracy", to=None), "None was saved"),
         (_set("runs", 0, "seed", to=43), "a seed twice"),
@@ -103,8 +106,8 @@ def _set(*path: Any, to: Any) -> Callable[[Any], Any]:
         (lambda _: "[" * 100_000, "damaged or no JSON"),
     ],
 )
-def test_what_is_damaged_or_foreign_is_refused(change: Callable[[Any], Any], message: str, tmp_path: Path) -> None:
-    """The error names the file and what is wrong with it."""
+def test_damaged_and_foreign_files_are_refused(change: Callable[[Any], object], message: str, tmp_path: Path) -> None:
+    """The error names the file and the fault."""
     content = change(copy.deepcopy(benchmark_json(configuration())))
     file = write(tmp_path / "b.json", content)
     with pytest.raises(RecordError, match=message) as caught:
@@ -113,14 +116,14 @@ def test_what_is_damaged_or_foreign_is_refused(change: Callable[[Any], Any], mes
 
 
 @pytest.mark.parametrize("name", ["missing.json", "."])
-def test_what_is_not_there_is_refused(name: str, tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(name: str, tmp_path: Path) -> None:
     """Neither a missing file nor a folder without a report is an empty run."""
     with pytest.raises(RecordError, match="cannot be read"):
         read_saved_run(tmp_path / name)
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    """Bytes that are no UTF-8 are damage, not a crash."""
+def test_a_binary_file_is_refused(tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 are a RecordError."""
     file = tmp_path / "b.json"
     file.write_bytes(b"\xff\xfe\x00{")
     with pytest.raises(RecordError, match="damaged or no JSON"):

@@ -1,10 +1,11 @@
-"""The store: what is saved comes back whole, and nothing else does."""
+"""The store of finished runs."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,8 @@ def _saved(folder: Path) -> tuple[Store, str, Path]:
     return store, key, store.folder / f"{key}.json"
 
 
-def test_a_saved_run_comes_back(tmp_path: Path) -> None:
-    """Equal in everything, per-sentence outcomes included, and nothing else lies beside it."""
+def test_a_saved_run_is_loaded(tmp_path: Path) -> None:
+    """The loaded record equals the saved one, and the folder holds no other file."""
     store, key, path = _saved(tmp_path)
     assert store.load(key) == made_up.record()
     assert list(store.folder.iterdir()) == [path]
@@ -38,7 +39,7 @@ def test_a_saved_run_comes_back(tmp_path: Path) -> None:
 
 
 def test_a_file_is_never_replaced(tmp_path: Path) -> None:
-    """The run that was finished first stays; a second session's result of it is no error."""
+    """The first result is kept; a second session that saves the same run gets no error."""
     store, key, path = _saved(tmp_path)
     first = path.read_bytes()
     assert store.save(made_up.record(started_at="2030-01-01T00:00:00+00:00"), FILES)
@@ -58,61 +59,61 @@ def test_a_file_is_never_replaced(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_whatever_determines_a_run_changes_its_name(changes: dict[str, Any]) -> None:
-    """Seed, configuration, weights, number format, device and versions; and the model's other files."""
+def test_everything_that_determines_a_run_changes_its_key(changes: dict[str, Any]) -> None:
+    """Seed, freeze spec, weights, precision, device, versions, and the model's other files."""
     assert record_key(made_up.record(), "0" * 64) != record_key(made_up.record(), FILES)
     assert record_key(made_up.record(**changes), FILES) != record_key(made_up.record(), FILES)
 
 
-def test_another_devices_run_gives_its_outcomes_alone(tmp_path: Path) -> None:
-    """Every test sentence is as it was; no time, memory or energy of another device stands for one of this."""
+def test_a_run_of_another_device_has_outcomes_but_no_costs(tmp_path: Path) -> None:
+    """Predictions are reused; time, memory and energy of another device are not."""
     store = Store(tmp_path)
-    there = made_up.record(device_name="a fast GPU")
-    here = record_key(made_up.record(), FILES)
-    assert here
-    assert store.save(there, FILES)
-    assert store.load(here) is None
-    found = store.load_of_other_device(here)
-    assert found is not None
-    assert found.test == there.test
-    assert found.readings.keys() == there.readings.keys()
-    assert all(found.value(name) is None for name in found.readings)
-    assert "a fast GPU" in str(found.readings["train_s"].reason)
+    other = made_up.record(device_name="a fast GPU")
+    key = record_key(made_up.record(), FILES)
+    assert key
+    assert store.save(other, FILES)
+    assert store.load(key) is None
+    record = store.load_of_other_device(key)
+    assert record is not None
+    assert record.test == other.test
+    assert record.readings.keys() == other.readings.keys()
+    assert all(record.value(name) is None for name in record.readings)
+    assert "a fast GPU" in str(record.readings["train_s"].reason)
     in_another_format = record_key(made_up.record(precision="bf16"), FILES)
     assert in_another_format
     assert store.load_of_other_device(in_another_format) is None
     assert store.save(made_up.record(), FILES)
-    assert store.load_of_other_device(here) == found  # a run of this device is not another's
+    assert store.load_of_other_device(key) == record  # the run of this device is left out
 
 
-def test_broken_runs_and_unknown_weights_are_not_kept(tmp_path: Path) -> None:
-    """An invalid run may succeed next time; a factory's weights have no hash to recognise them by."""
+def test_broken_runs_and_unknown_weights_are_not_saved(tmp_path: Path) -> None:
+    """An invalid run may succeed next time; the weights of a factory have no hash that identifies them."""
     store = Store(tmp_path)
     assert not store.save(made_up.broken("emb"), FILES)
     assert not store.save(made_up.record(model_sha256=None), FILES)
     assert list(tmp_path.iterdir()) == []
 
 
-def _edited(content: bytes, **changes: Any) -> bytes:
+def _edited(content: bytes, **changes: object) -> bytes:
     return json.dumps({**json.loads(content), **changes}).encode()
 
 
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (lambda content: content[: len(content) // 2], "no whole JSON file"),
-        (lambda _: b"", "no whole JSON file"),
-        (lambda _: b"\xff\x00", "no whole JSON file"),
-        (lambda _: b"[" * 100_000, "no whole JSON file"),
+        (lambda content: content[: len(content) // 2], "damaged or not JSON"),
+        (lambda _: b"", "damaged or not JSON"),
+        (lambda _: b"\xff\x00", "damaged or not JSON"),
+        (lambda _: b"[" * 100_000, "damaged or not JSON"),
         (lambda _: b"[]", "not written by freezebench"),
         (lambda content: content.replace(b'"accuracy": 0.', b'"accuracy": 1.', 1), "checksum"),
         (lambda content: _edited(content, schema=2), "schema 2"),
-        (lambda _: encode(made_up.record(seed=7), FILES), "another run than its name says"),
+        (lambda _: encode(made_up.record(seed=7), FILES), "another run than its name indicates"),
     ],
     ids=["truncated", "empty", "binary", "nested", "foreign", "edited", "newer", "misnamed"],
 )
-def test_what_cannot_be_trusted_is_set_aside(tmp_path: Path, damage: Any, reason: str) -> None:
-    """Not used, not deleted, named in a sentence; the run can be saved again."""
+def test_damaged_files_are_set_aside(tmp_path: Path, damage: Callable[[bytes], bytes], reason: str) -> None:
+    """They are neither used nor deleted, a problem names them, and the run can be saved again."""
     store, key, path = _saved(tmp_path)
     damaged = damage(path.read_bytes())
     path.write_bytes(damaged)
@@ -123,8 +124,8 @@ def test_what_cannot_be_trusted_is_set_aside(tmp_path: Path, damage: Any, reason
     assert store.load(key) == made_up.record()
 
 
-def test_a_directory_in_a_files_place_is_told(tmp_path: Path) -> None:
-    """The run is done anew."""
+def test_a_directory_with_the_name_of_a_file_is_reported(tmp_path: Path) -> None:
+    """The run is trained again."""
     store, key, path = _saved(tmp_path)
     path.unlink()
     path.mkdir()
@@ -136,7 +137,7 @@ def test_a_directory_in_a_files_place_is_told(tmp_path: Path) -> None:
 def test_a_full_disk_loses_no_run_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    """The session goes on with a warning, told once; no half file stays."""
+    """The session goes on with one warning, and no incomplete file is left."""
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -150,8 +151,8 @@ def test_a_full_disk_loses_no_run_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_store_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    """A file where the folder should be."""
+def test_a_store_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
+    """Its path is a file."""
     (tmp_path / "runs").write_text("x")
     store = Store(tmp_path / "runs")
     assert store.load("0" * 32) is None
@@ -169,19 +170,19 @@ _JSON = st.recursive(
 
 @given(st.integers(0, len(_CONTENT) - 1), st.integers(0, 255))
 @hypothesis_settings(max_examples=int(os.environ.get("FREEZEBENCH_FUZZ_EXAMPLES", "200")))
-def test_one_changed_byte_is_never_believed(place: int, byte: int) -> None:
-    """The same record comes back, where the change means nothing, or our own error."""
-    changed = _CONTENT[:place] + bytes([byte]) + _CONTENT[place + 1 :]
+def test_a_changed_byte_is_detected(position: int, byte: int) -> None:
+    """A change is an error, unless it does not change the record, such as in white space."""
+    changed = _CONTENT[:position] + bytes([byte]) + _CONTENT[position + 1 :]
     try:
-        found = decode(changed)
+        decoded = decode(changed)
     except RecordError:
         return
-    assert found == decode(_CONTENT)
+    assert decoded == decode(_CONTENT)
 
 
 @given(st.binary() | _JSON.map(lambda value: json.dumps({"schema": 1, "record": value}).encode()))
 @hypothesis_settings(max_examples=int(os.environ.get("FREEZEBENCH_FUZZ_EXAMPLES", "200")))
 def test_made_up_files_are_refused(content: bytes) -> None:
-    """With our own error, whatever they hold."""
+    """The error is a RecordError, whatever the file holds."""
     with pytest.raises(RecordError):
         decode(content)
