@@ -72,7 +72,7 @@ def _write(folder: Path, name: str, *configurations: SavedConfiguration) -> str:
         (replace(GOOD, device_name="B"), ["--max-time=2", "--strict"], 2, "not comparable: device a CPU → B"),
         (replace(GOOD, model="other"), [], 4, "Not compared: t.py::test_it[emb]: model tiny → other"),
         (configuration("head"), [], 4, "Nothing was compared."),
-        (replace(GOOD, broken="seed 42: out of memory"), [], 1, "broke in the new run: seed 42: out of memory"),
+        (replace(GOOD, broken="seed 42: out of memory"), [], 1, "is invalid in the new run: seed 42: out of memory"),
     ],
 )
 def test_compare_exits_with_what_it_found(  # noqa: PLR0917 - four columns of the table, two fixtures

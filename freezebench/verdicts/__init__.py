@@ -1,1 +1,1 @@
-"""What the outcomes mean: pure functions on arrays and records."""
+"""Verdicts: pure functions on arrays and records that say what the evidence decides."""

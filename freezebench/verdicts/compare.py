@@ -1,4 +1,4 @@
-"""Old against new: saved runs, configuration by configuration, judged in accuracy, time, memory and energy."""
+"""Comparison of two saved runs in accuracy, time, memory and energy, configuration by configuration."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _ENOUGH_TO_PAIR = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """One quantity of a configuration, old beside new.
+    """One quantity of a configuration in the old and in the new run.
 
     Attributes:
         quantity: ``accuracy``, ``train time``, ``peak memory`` or ``energy``.
         old: The saved figure: mean accuracy (0 to 1), median seconds or joules, largest bytes; ``None``: not measured.
-        new: Likewise of the run that is judged.
-        standing: Where its limit leaves it; ``None`` where no limit is asserted.
-        sentence: Limit beside observation; where there is no limit, why it cannot be compared, or nothing.
-        is_comparable: Whether its figures may be set against each other.
+        new: The same figure of the run that is judged.
+        standing: Standing at its limit; ``None`` where no limit is asserted.
+        sentence: Limit and observation; where there is no limit, why the figures cannot be compared, or nothing.
+        is_comparable: Whether the two figures may be compared.
     """
 
     quantity: str
@@ -45,13 +45,13 @@ class Observation:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pair:
-    """One configuration that both sides have.
+    """One configuration that both runs have.
 
     Attributes:
-        old: The saved one.
-        new: The one that is judged.
-        differences: What differs in model, data or protocol, so that nothing of it is compared.
-        observations: Accuracy, train time, peak memory and energy; empty where all is refused.
+        old: The saved configuration.
+        new: The configuration that is judged.
+        differences: What differs in model, data or protocol; then nothing is compared.
+        observations: Accuracy, train time, peak memory and energy; empty where nothing is compared.
     """
 
     old: SavedConfiguration
@@ -61,33 +61,35 @@ class Pair:
 
     @property
     def refused(self) -> str | None:
-        """Why nothing of it is compared: which side broke, or what differs."""
-        for side, one in (("saved", self.old), ("new", self.new)):
-            if one.broken:
-                return f"it broke in the {side} run: {one.broken.rstrip('.')}"
+        """Why nothing is compared: which side is invalid, or what differs."""
+        for side, configuration in (("saved", self.old), ("new", self.new)):
+            if configuration.broken:
+                return f"it is invalid in the {side} run: {configuration.broken.rstrip('.')}"
         return ", ".join(self.differences) or None
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """The parts of the joint gate; what was refused is undecided, never quietly passed."""
+        """The parts of the joint gate; a refused comparison is undecided, since it must not pass unnoticed."""
         if self.refused:
             sentence = f"not compared with the saved run: {self.refused}"
             return (Part(quantity="saved run", standing="undecided", sentence=sentence),)
         return tuple(
-            Part(quantity=seen.quantity, standing=seen.standing, sentence=seen.sentence)
-            for seen in self.observations
-            if seen.standing is not None
+            Part(quantity=item.quantity, standing=item.standing, sentence=item.sentence)
+            for item in self.observations
+            if item.standing is not None
         )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Comparison:
-    """Two runs, old against new.
+    """Two runs, configuration by configuration.
 
     Attributes:
-        source: Where the saved run comes from; ``date`` is when it ran.
-        pairs: The configurations that both have, in the order of the new run.
-        only_old: Names of those that only the saved run has; ``only_new`` likewise.
+        source: File of the saved run.
+        date: When the saved run was made.
+        pairs: The configurations that both runs have, in the order of the new one.
+        only_old: Names of the configurations that only the saved run has.
+        only_new: Names of the configurations that only the new run has.
     """
 
     source: str
@@ -98,7 +100,7 @@ class Comparison:
 
     @property
     def standing(self) -> Standing:
-        """Where the worst part of any configuration leaves the comparison; a new run that broke is ``broken``."""
+        """The worst standing of all parts; ``broken`` if a configuration of the new run is invalid."""
         broken: list[Standing] = ["broken" for pair in self.pairs if pair.new.broken]
         return worst([*broken, *(part.standing for pair in self.pairs for part in pair.parts)])
 
@@ -110,24 +112,24 @@ def compare(old: SavedRun, new: SavedRun, *, margin_pp: float, costs: CostLimits
         old: The reference.
         new: The run that is judged.
         margin_pp: Largest acceptable drop of accuracy from old to new, percentage points.
-        costs: Limits on time, energy and memory as multiples of the old run's; ``None``: they are shown only.
+        costs: Limits on time, energy and memory as multiples of the old run's; ``None``: figures are only shown.
     """
     partners = match(old.configurations, new.configurations)
-    pairs = [compare_pair(partner, own, margin_pp=margin_pp, costs=costs) for partner, own in partners]
-    matched = {id(one) for pair in partners for one in pair}
+    pairs = [compare_pair(*pair, margin_pp=margin_pp, costs=costs) for pair in partners]
+    matched = {id(configuration) for pair in partners for configuration in pair}
     return Comparison(
         source=old.source,
         date=old.date,
         pairs=tuple(pairs),
-        only_old=tuple(one.name for one in old.configurations if id(one) not in matched),
-        only_new=tuple(one.name for one in new.configurations if id(one) not in matched),
+        only_old=tuple(item.name for item in old.configurations if id(item) not in matched),
+        only_new=tuple(item.name for item in new.configurations if id(item) not in matched),
     )
 
 
 def compare_pair(
     old: SavedConfiguration, new: SavedConfiguration, *, margin_pp: float, costs: CostLimits | None = None
 ) -> Pair:
-    """Return one configuration, old against new; see ``compare``."""
+    """Return the comparison of one configuration; see ``compare``."""
     if old.broken or new.broken:
         return Pair(old=old, new=new)
     differing = differences(old, new)
@@ -144,33 +146,38 @@ def compare_pair(
 
 
 def _accuracy(old: SavedConfiguration, new: SavedConfiguration, margin_pp: float) -> Observation:
-    """Return accuracy sentence by sentence, over the seeds that both sides have, else paired in their order."""
-    saved, now = ({run.seed: run.correct for run in side.runs} for side in (old, new))
-    num = min(len(saved), len(now))
-    common = [seed for seed in saved if seed in now]
-    # One common seed decides nothing; several unlike ones are samples of the same training noise.
+    """Return the observation of accuracy, compared sentence by sentence.
+
+    Runs of common seeds are paired. Without common seeds the runs are paired in their order: they are then two samples
+    of the same training noise.
+    """
+    before, after = ({run.seed: run.correct for run in side.runs} for side in (old, new))
+    num = min(len(before), len(after))
+    common = [seed for seed in before if seed in after]
+    # One common seed gives no interval, so several seeds paired in their order are preferred to it.
     is_shared = len(common) >= min(_ENOUGH_TO_PAIR, num)
     arms = [
-        np.stack([side[seed] for seed in common] if is_shared else list(side.values())[:num]) for side in (saved, now)
+        np.stack([side[seed] for seed in common] if is_shared else list(side.values())[:num])
+        for side in (before, after)
     ]
     verdict = noninferiority(arms[0], arms[1], margin_pp)
     return Observation(
         quantity="accuracy",
-        old=statistics.fmean(float(correct.mean()) for correct in saved.values()),
-        new=statistics.fmean(float(correct.mean()) for correct in now.values()),
+        old=statistics.fmean(float(correct.mean()) for correct in before.values()),
+        new=statistics.fmean(float(correct.mean()) for correct in after.values()),
         standing=accuracy_standing(verdict),
         sentence=_accuracy_sentence(verdict) + ("" if is_shared else ", other seeds, paired in order"),
     )
 
 
 def _accuracy_sentence(verdict: Verdict) -> str:
-    """Return the limit beside drop and the bound that decides."""
+    """Return drop, deciding bound and limit in words."""
     name, bound = ("lower", verdict.lower_pp) if verdict.outcome == "inferior" else ("upper", verdict.upper_pp)
     seeds = f"{verdict.num_seeds} seeds"
     if verdict.num_seeds == 1:
         seeds = "1 seed, which cannot tell training noise from a change"
-    seen = f"drop {_points(verdict.drop_pp)} points, {name} bound {_points(bound)}"
-    return f"accuracy: {seen}, at most {verdict.margin_pp:g} points below the saved run allowed, {seeds}"
+    observation = f"drop {_points(verdict.drop_pp)} points, {name} bound {_points(bound)}"
+    return f"accuracy: {observation}, at most {verdict.margin_pp:g} points below the saved run allowed, {seeds}"
 
 
 def _points(value: float | None) -> str:
@@ -180,31 +187,34 @@ def _points(value: float | None) -> str:
 def _repeated(
     quantity: str, metric: str, old: SavedConfiguration, new: SavedConfiguration, limit: float | None
 ) -> Observation:
-    """Return time or energy: medians, and ranks against the limit; on another device they are not comparable."""
-    saved, now = old.values(metric), new.values(metric)
-    before, after = (statistics.median(values) if values else None for values in (saved, now))
+    """Return the observation of time or energy: medians, and a rank test against the limit.
+
+    Figures of different devices are not comparable.
+    """
+    saved, measured = old.values(metric), new.values(metric)
+    before, after = (statistics.median(values) if values else None for values in (saved, measured))
     if old.device_name != new.device_name or old.is_gpu != new.is_gpu:
         device = f"device {old.device_name} → {new.device_name}"
         return _not_comparable(quantity, before, after, limit, device)
     if limit is None or before is None or after is None:
         return _without_verdict(quantity, before, after, limit)
-    verdict = compare_runs(saved, now, quantity=metric, limit=limit)
-    seen = f"{quantity}: {after / before:.3f}× the saved run's, at most {limit:g}× allowed"
-    counts = f"{len(now)} against {len(saved)} saved runs"
+    verdict = compare_runs(saved, measured, quantity=metric, limit=limit)
+    observation = f"{quantity}: {after / before:.3f}× the saved run's, at most {limit:g}× allowed"
+    counts = f"{len(measured)} against {len(saved)} saved runs"
     noise = "" if verdict.p_value is None else f", p = {verdict.p_value:.3f}"
-    if min(len(now), len(saved)) < MIN_RUNS:
+    if min(len(measured), len(saved)) < MIN_RUNS:
         noise = f", at least {MIN_RUNS} on both sides are needed: --freeze-num-seeds={MIN_RUNS}"
     return Observation(
         quantity=quantity,
         old=before,
         new=after,
         standing=resource_standing(verdict),
-        sentence=f"{seen}, {counts}{noise}",
+        sentence=f"{observation}, {counts}{noise}",
     )
 
 
 def _peak(metric: str, old: SavedConfiguration, new: SavedConfiguration, limit: float | None) -> Observation:
-    """Return peak memory by plain tolerance; a GPU's and a process's do not compare."""
+    """Return the observation of peak memory, by plain tolerance; a GPU's and a process's are not comparable."""
     quantity = "peak memory"
     if old.is_gpu != new.is_gpu:
         return _not_comparable(
@@ -229,19 +239,19 @@ def _largest(side: SavedConfiguration, metric: str) -> float | None:
 def _not_comparable(
     quantity: str, before: float | None, after: float | None, limit: float | None, why: str
 ) -> Observation:
-    asked = "" if limit is None else f"at most {limit:g}× the saved run's allowed, "
+    allowed = "" if limit is None else f"at most {limit:g}× the saved run's allowed, "
     return Observation(
         quantity=quantity,
         old=before,
         new=after,
         standing=None if limit is None else "undecided",
-        sentence=f"{quantity}: {asked}not comparable: {why}",
+        sentence=f"{quantity}: {allowed}not comparable: {why}",
         is_comparable=False,
     )
 
 
 def _without_verdict(quantity: str, before: float | None, after: float | None, limit: float | None) -> Observation:
-    """Return figures that are only shown; what a limit needs and was not measured can neither pass nor fail."""
+    """Return figures that are not judged; with a limit they are undecided, since one of them was not measured."""
     if limit is None:
         return Observation(quantity=quantity, old=before, new=after)
     side = "the saved run" if before is None else "this run"

@@ -1,4 +1,4 @@
-"""The three conclusions of the notebook that this project grew out of, each tested on the data at hand."""
+"""The three conclusions of the notebook from which this project started, each tested on one experiment."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 Support = Literal["supported", "refuted", "undecided"]
 
-# The notebook's gain by frozen embeddings, four sentences of 911: a smaller effect is a trifle, of whichever sign.
-TRIFLE_PP = 100 * (PUBLISHED["emb"].test_accuracy - PUBLISHED["none"].test_accuracy)
+# The notebook's gain by frozen embeddings, four sentences of 911, is the smallest effect that counts, gain or loss.
+SMALLEST_EFFECT_PP = 100 * (PUBLISHED["emb"].test_accuracy - PUBLISHED["none"].test_accuracy)
 
 _EMBEDDINGS = "freezing the embeddings improves accuracy"
 _LAYERS = "freezing more layers lowers accuracy, but less than one thinks"
@@ -30,7 +30,7 @@ _SWEET_SPOT = "freezing all but the last one or two layers is the sweet spot"
 
 @dataclass(frozen=True, kw_only=True)
 class Conclusion:
-    """One claim and what this session's data say about it.
+    """One claim and its verdict on one experiment.
 
     Attributes:
         claim: What the notebook concluded.
@@ -49,17 +49,17 @@ def conclusions(results: Sequence[ConfigurationResult], margin_pp: float) -> tup
     A claim is undecided where a configuration that it is about was not run, is invalid, or has one seed.
 
     1. *Embeddings*: supported if ``emb`` is better than no freezing (``superiority``, Holm-corrected over the grid);
-       refuted if a gain as large as the notebook's (``TRIFLE_PP``) is excluded: lower bound of the drop above its
-       negative.
-    2. *More layers*: the notebook gives no number, so both halves are made testable here. "Lowers": the deepest rung
-       that ran loses accuracy (lower bound above 0; refuted if a loss of ``TRIFLE_PP`` is excluded). "Less than one
-       thinks": one would think that freezing a share of the parameters loses that share of what was learned, accuracy
-       above that of always naming the most frequent class; every rung with frozen layers has to stay below (upper
-       bounds; an intersection-union test, which needs no correction), and the claim is refuted if the deepest rung is
-       shown to lose more. The expected loss counts as known, without error of its own.
+       refuted if a gain as large as the notebook's (``SMALLEST_EFFECT_PP``) is excluded: lower bound of the drop above
+       its negative.
+    2. *More layers*: the notebook gives no number, so both halves are defined here. "Lowers": the deepest rung that ran
+       loses accuracy (lower bound above 0; refuted if a loss of ``SMALLEST_EFFECT_PP`` is excluded). "Less than one
+       thinks": the loss is smaller than in proportion to the frozen parameters, where accuracy is counted from that of
+       always predicting the most frequent class. Every rung with frozen layers has to stay below its proportional loss
+       (upper bounds; an intersection-union test, which needs no correction); the claim is refuted if the deepest rung
+       is shown to lose more. The proportional loss is treated as known without error.
     3. *Sweet spot*: the rungs that leave two layers and one layer to train, tested in this order. Supported if the
-       first of them is non-inferior at the margin and trains faster (median) than everything shallower that is safe,
-       no freezing included; refuted if both are inferior, or if the head alone turns out to be safe as well.
+       first of them is non-inferior at the margin and trains faster (median) than every shallower non-inferior rung and
+       no freezing; refuted if both are inferior, or if the head alone is non-inferior as well.
 
     Args:
         results: The configurations of one experiment, in any order.
@@ -75,13 +75,13 @@ def _embeddings(results: Mapping[str, ConfigurationResult]) -> Conclusion:
     if isinstance(interval, str):
         return _conclusion(_EMBEDDINGS, "undecided", interval)
     grid = {name: result.verdict.interval for name, result in results.items() if result.verdict is not None}
-    # After several looks each has its share of the error rate.
+    # With several looks each one has its own share of the error rate.
     test = superiority(grid, alpha=interval.alpha)["emb"]
     figures = f"{_observation('emb', interval)}, Holm-adjusted p = {test.adjusted_p_value:.2g}"
     if test.better:
         return _conclusion(_EMBEDDINGS, "supported", figures)
-    if interval.lower_pp > -TRIFLE_PP:
-        excluded = f"a gain by the notebook's {TRIFLE_PP:.1f} points is excluded"
+    if interval.lower_pp > -SMALLEST_EFFECT_PP:
+        excluded = f"a gain by the notebook's {SMALLEST_EFFECT_PP:.1f} points is excluded"
         return _conclusion(_EMBEDDINGS, "refuted", f"{figures}; {excluded}")
     return _conclusion(_EMBEDDINGS, "undecided", figures)
 
@@ -94,23 +94,23 @@ def _more_layers(results: Mapping[str, ConfigurationResult]) -> Conclusion:
     evidence = {name: _evidence(results, name) for name in rungs}
     expected = {name: _expected_drop_pp(results[name]) for name in rungs}
     deepest = rungs[-1]
-    found, thought = evidence[deepest], expected[deepest]
-    if isinstance(found, str):
-        return _conclusion(_LAYERS, "undecided", found)
-    if thought is None:
+    interval, proportional = evidence[deepest], expected[deepest]
+    if isinstance(interval, str):
+        return _conclusion(_LAYERS, "undecided", interval)
+    if proportional is None:
         return _conclusion(_LAYERS, "undecided", f"the parameters of {deepest} were not counted")
-    share = f"{thought:.1f} points would be in proportion to the frozen parameters"
-    figures = f"{_observation(deepest, found)}; {share}"
-    if found.upper_pp < TRIFLE_PP:
-        return _conclusion(_LAYERS, "refuted", f"{figures}; a loss of {TRIFLE_PP:.1f} points is excluded")
-    if found.lower_pp > thought:
+    share = f"{proportional:.1f} points would be in proportion to the frozen parameters"
+    figures = f"{_observation(deepest, interval)}; {share}"
+    if interval.upper_pp < SMALLEST_EFFECT_PP:
+        return _conclusion(_LAYERS, "refuted", f"{figures}; a loss of {SMALLEST_EFFECT_PP:.1f} points is excluded")
+    if interval.lower_pp > proportional:
         return _conclusion(_LAYERS, "refuted", f"{figures}, less than the lower bound")
     doubtful = [name for name in rungs if not _is_below(evidence[name], expected[name])]
     if doubtful:
         figures += f"; less than in proportion is not shown for {', '.join(doubtful)}"
-    if not (found.lower_pp > 0):
+    if not (interval.lower_pp > 0):
         figures += "; a loss is not shown"
-    return _conclusion(_LAYERS, "supported" if found.lower_pp > 0 and not doubtful else "undecided", figures)
+    return _conclusion(_LAYERS, "supported" if interval.lower_pp > 0 and not doubtful else "undecided", figures)
 
 
 def _is_below(interval: Interval | str, expected: float | None) -> bool:
@@ -138,10 +138,10 @@ def _sweet_spot(results: Mapping[str, ConfigurationResult], margin_pp: float) ->
     spots = [str(FreezeSpec.prefix(frozen)) for frozen in range(max(num_layers - 2, 0), num_layers)]
     observations = []
     for name in spots:
-        found = _evidence(results, name)
-        if isinstance(found, str):
-            return _conclusion(_SWEET_SPOT, "undecided", found)
-        observations.append(_observation(name, found))
+        interval = _evidence(results, name)
+        if isinstance(interval, str):
+            return _conclusion(_SWEET_SPOT, "undecided", interval)
+        observations.append(_observation(name, interval))
     verdict, why = _of_spots(results, spots, str(FreezeSpec.prefix(num_layers)), margin_pp)
     return _conclusion(_SWEET_SPOT, verdict, f"{'; '.join(observations)}; margin {margin_pp:g}{why}")
 
@@ -155,9 +155,9 @@ def _of_spots(
         return "refuted", ""
     if outcomes[0] != "non_inferior":
         return "undecided", ""
-    # A fixed sequence: the head alone counts only if every rung before it is safe.
+    # A fixed sequence of tests: the head alone counts only if every rung before it is non-inferior.
     if {*outcomes, _outcome(results, head_alone, margin_pp)} == {"non_inferior"}:
-        return "refuted", f"; {head_alone} is safe as well"
+        return "refuted", f"; {head_alone} is non-inferior as well"
     rival = _rival(results, spots[0], margin_pp)
     return ("undecided", f"; {spots[0]} was not faster than {rival}") if rival else ("supported", "")
 
@@ -169,7 +169,7 @@ def _outcome(results: Mapping[str, ConfigurationResult], name: str, margin_pp: f
 
 
 def _rival(results: Mapping[str, ConfigurationResult], spot: str, margin_pp: float) -> str | None:
-    """Return a shallower safe rung, or ``none``, that trains as fast as a spot or was not timed; ``None`` without."""
+    """Return a shallower non-inferior rung, or ``none``, that is not shown to train slower; ``None`` without one."""
     depth = FreezeSpec.parse(spot).frozen_order
     own = _median_train_s(results[spot].records)
     times = {"none": _median_train_s(results[spot].baseline)}
@@ -191,7 +191,7 @@ def _ladder(results: Mapping[str, ConfigurationResult]) -> list[str]:
 
 
 def _evidence(results: Mapping[str, ConfigurationResult], name: str) -> Interval | str:
-    """Return the interval of a configuration's drop, or why there is none to judge by."""
+    """Return the interval of a configuration's drop, or why there is none."""
     result = results.get(name)
     if result is None:
         return f"{name} was not run"

@@ -155,8 +155,8 @@ def standard_error(squares: MeanSquares, *, seed_df: float | None = None) -> tup
     Two seeds take ``df = (k - 1) · max(MS_I - MS_E, 0) / MS_S`` in the same range instead. Hillis's formula squares a
     ratio that is inflated whenever ``MS_S`` is small by luck, which with one degree of freedom it often is. Simulated
     with normal effects over a grid of variance components, its one-sided 95 % bounds cover 91.4 to 95.1 %, these 94.9
-    to 96.4 % (its 98 % bounds 94.0 to 98.0 %, these 96.5 to 98.6 %). The form is ours, picked by that simulation from
-    several; no paper stands behind it.
+    to 96.4 % (its 98 % bounds 94.0 to 98.0 %, these 96.5 to 98.6 %). The form was chosen from several by that
+    simulation; it is not from a paper.
 
     A floor of ``√2 / (n √k)`` on the standard error keeps identical predictions from giving an interval of no width.
 
@@ -235,17 +235,21 @@ def crossed_interval(baseline_correct: ArrayLike, candidate_correct: ArrayLike, 
 
 
 def check_alpha(alpha: float) -> None:
-    """Refuse an error rate that is not between 0 and 0.5.
+    """Check that an error rate is between 0 and 0.5.
 
     Raises:
-        SettingsError: If it is not; NaN is not.
+        SettingsError: If it is not, or is NaN.
     """
     if not 0 < alpha < _HALF:
         raise SettingsError(f"alpha is {alpha!r}: give a one-sided error rate between 0 and 0.5, such as 0.05.")
 
 
 def _outcomes(correct: ArrayLike, *, arm: str) -> NDArray[np.bool_]:
-    """Return the outcomes of one arm as a boolean array of two dimensions, or say what is wrong with them."""
+    """Return the outcomes of one arm as a boolean array of two dimensions.
+
+    Raises:
+        OutcomesError: If they are not boolean, not of two dimensions, or empty.
+    """
     try:
         array = np.asarray(correct)
     except ValueError as error:

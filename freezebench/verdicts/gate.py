@@ -1,4 +1,4 @@
-"""The joint gate: a configuration passes when every part of it does, accuracy, time, memory and energy."""
+"""The joint gate: a configuration passes if all its limits do, on accuracy, time, memory and energy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from freezebench.verdicts.noninferiority import Verdict
     from freezebench.verdicts.resources import ResourceVerdict
 
-# From harmless to worst: a gate of several parts stands where its worst part does.
+# From harmless to worst: the standing of several parts is that of the worst one.
 Standing = Literal["ok", "undecided", "worse", "broken"]
 
 _OF_ACCURACY: dict[str, Standing] = {
@@ -30,12 +30,12 @@ _OF_RESOURCES: dict[str, Standing] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One asserted limit and what was observed beside it.
+    """One asserted limit and the observation.
 
     Attributes:
         quantity: What is limited: ``accuracy``, ``train time``, ``energy``, ``peak memory``.
         standing: ``ok``, ``undecided``, ``worse`` or ``broken``.
-        sentence: Limit beside observation, without a full stop.
+        sentence: Limit and observation, without a full stop.
     """
 
     quantity: str
@@ -44,12 +44,12 @@ class Part:
 
 
 def accuracy_standing(verdict: Verdict) -> Standing:
-    """Return where a verdict at an asserted limit leaves its test."""
+    """Return the standing of a test whose asserted limit on accuracy has this verdict."""
     return _OF_ACCURACY[verdict.outcome]
 
 
 def resource_standing(verdict: ResourceVerdict) -> Standing:
-    """Return where a verdict on time, energy or memory leaves its test."""
+    """Return the standing of a test whose limit on time, energy or memory has this verdict."""
     return _OF_RESOURCES[verdict.outcome]
 
 

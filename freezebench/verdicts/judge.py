@@ -1,4 +1,4 @@
-"""From records to results: one configuration's runs against the unfrozen ones, judged at margin and limit."""
+"""The result of one configuration: its runs against the unfrozen ones, judged at margin and limit."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigurationResult:
-    """What is known about one configuration of an experiment.
+    """The result of one configuration of an experiment.
 
     Attributes:
         freeze: Canonical id of the freeze spec.
         records: Its runs, one per seed.
         baseline: The unfrozen runs of the same seeds; the same as ``records`` for ``none``.
-        verdict: Verdict at the decision margin; ``None`` for a sound baseline, which is compared with nothing.
+        verdict: Verdict at the decision margin; ``None`` for a valid baseline, which is compared with nothing.
         gate: Verdict at the asserted limit; ``None`` where nothing is asserted.
-        broken: Why the runs mean nothing; ``None`` where they do.
-        warnings: What the person should know before trusting the figures.
-        parts: Further limits of the joint gate beside accuracy: savings, and the comparison with a saved run.
+        broken: Why the runs are invalid; ``None`` if they are valid.
+        warnings: Reasons to doubt the figures.
+        parts: Limits of the joint gate besides accuracy: savings, and the comparison with a saved run.
     """
 
     freeze: str
@@ -59,12 +59,12 @@ class ConfigurationResult:
 
     @property
     def deciding(self) -> Verdict | None:
-        """The verdict that the test's outcome rests on: at the limit if one is asserted, else at the margin."""
+        """The verdict that decides the test: at the limit if one is asserted, else at the margin."""
         return self.gate or self.verdict
 
     @property
     def standing(self) -> Standing:
-        """Where the joint gate stands: at its worst part; without an asserted limit only ``broken`` fails a test."""
+        """The standing of the joint gate, that of its worst part; without a limit only invalid runs fail the test."""
         if self.broken:
             return "broken"
         accuracy = [] if self.gate is None else [accuracy_standing(self.gate)]
@@ -120,20 +120,20 @@ def judge(
 
 
 def pooled_over(arms: Mapping[str, Sequence[RunRecord]], baseline: Sequence[RunRecord]) -> PooledSeedVariance | None:
-    """Return the variance between seeds pooled over the sound ones of several configurations.
+    """Return the variance between seeds pooled over the valid ones of several configurations.
 
     Args:
         arms: Runs of every configuration, in the order of their seeds; ``none`` among them is left out.
         baseline: The unfrozen runs, in the same order of seeds.
 
     Returns:
-        The pooled variance; ``None`` if no configuration has two sound runs.
+        The pooled variance; ``None`` if no configuration has two valid runs.
     """
     squares = {}
     for freeze, records in arms.items():
         paired = list(zip(baseline, records, strict=False))
-        sound = len(paired) > 1 and not _broken([record for pair in paired for record in pair])
-        if sound and not FreezeSpec.parse(freeze).is_none and not _different_arms(*_unzipped(paired)):
+        is_valid = len(paired) > 1 and not _broken([record for pair in paired for record in pair])
+        if is_valid and not FreezeSpec.parse(freeze).is_none and not _different_arms(*_unzipped(paired)):
             unfrozen, frozen = _unzipped(paired)
             squares[freeze] = mean_squares(outcome_differences(_outcomes(unfrozen), _outcomes(frozen)))
     return pooled_seed_variance(squares) if squares else None
@@ -149,7 +149,7 @@ def _outcomes(records: Sequence[RunRecord]) -> np.ndarray[tuple[int, int], np.dt
 
 
 def _broken(records: Sequence[RunRecord]) -> str | None:
-    """Return why some run means nothing."""
+    """Return why some run is invalid; ``None`` if all are valid."""
     for record in records:
         if not record.is_valid:
             return f"seed {record.spec.seed}: {record.reason}"
@@ -157,12 +157,12 @@ def _broken(records: Sequence[RunRecord]) -> str | None:
 
 
 def _degenerate(records: Sequence[RunRecord]) -> str | None:
-    """Return what is suspicious about the predictions: one class throughout, or the same ones for every seed."""
+    """Return what is suspicious about the predictions: a single class, or the same predictions for every seed."""
     predictions = [record.test.predictions for record in records if record.test is not None]
     for record, predicted in zip(records, predictions, strict=True):
         if len(set(predicted)) == 1:
             return f"seed {record.spec.seed} predicts one class for every test sentence"
-    # Seeds that all solve every sentence agree, too, and that is no fault.
+    # Seeds that classify every sentence correctly give identical predictions, too, and that is no fault.
     is_perfect = all(all(record.test_correct) for record in records)
     if len(predictions) > 1 and len(set(predictions)) == 1 and not is_perfect:
         return f"the {len(predictions)} seeds give identical predictions, as if the seed had no effect"
@@ -170,7 +170,7 @@ def _degenerate(records: Sequence[RunRecord]) -> str | None:
 
 
 def _different_arms(records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> str | None:
-    """Return a complaint if the arms differ in test sentences or seeds: they could not be paired."""
+    """Return how the arms differ in test sentences or seeds, which would make pairing impossible, or ``None``."""
     hashes = {record.data.test_sha256 for record in (*records, *baseline) if record.data is not None}
     if len(hashes) != 1:
         return "its test sentences are not those of the unfrozen baseline"

@@ -1,4 +1,4 @@
-"""Partners: which saved configuration belongs to which new one, and whether they may be compared at all."""
+"""Which saved configuration a new one is compared with, and whether the two may be compared at all."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
     from freezebench.records.saved import SavedConfiguration
 
-# A file of an earlier version lacks the fields that came later: it ran with what is their default now.
-_PROTOCOL_DEFAULTS = {name.name: name.default for name in fields(Protocol)}
+    Key = Callable[[SavedConfiguration], tuple[str, ...] | None]
+
+# A file of an earlier version lacks the fields that were added later: its runs used what is their default now.
+_PROTOCOL_DEFAULTS = {item.name: item.default for item in fields(Protocol)}
 
 
 def match(
@@ -23,53 +25,73 @@ def match(
 ) -> list[tuple[SavedConfiguration, SavedConfiguration]]:
     """Return (old, new) pairs of one freeze spec, in the order of the new ones.
 
-    The same test comes first; a renamed one is found by its experiment, and one whose experiment changed by its freeze
-    spec alone, so that what changed can be named. The latter two count only where both sides have exactly one.
+    The same test comes first. A renamed test is found by its experiment. If the experiment changed as well, the freeze
+    spec alone decides, so that a message can name what changed. The latter two count only where both sides have exactly
+    one such configuration.
     """
-    keys: tuple[Callable[[SavedConfiguration], tuple[str, ...] | None], ...] = (
-        lambda one: (one.node_id, one.freeze) if one.node_id else None,
-        lambda one: (one.experiment_id, one.freeze) if one.experiment_id else None,
-        lambda one: (one.freeze,),
-    )
-    partner: dict[int, SavedConfiguration] = {}
+    partners: dict[int, SavedConfiguration] = {}
     left_old, left_new = list(old), list(new)
-    for key in keys:
-        num_old, num_new = (Counter(key(one) for one in side) for side in (left_old, left_new))
-        by_key = {key(one): one for one in left_old if key(one) and num_old[key(one)] == 1}
-        found = {id(one): by_key[key(one)] for one in left_new if key(one) in by_key and num_new[key(one)] == 1}
-        partner |= found
-        taken = {id(one) for one in found.values()}
-        left_old = [one for one in left_old if id(one) not in taken]
-        left_new = [one for one in left_new if id(one) not in found]
-    return [(partner[id(one)], one) for one in new if id(one) in partner]
+    for key in (_by_test, _by_experiment, _by_freeze):
+        pairs = _unique_pairs(left_old, left_new, key)
+        partners |= {id(candidate): reference for reference, candidate in pairs}
+        matched = {id(configuration) for pair in pairs for configuration in pair}
+        left_old = [configuration for configuration in left_old if id(configuration) not in matched]
+        left_new = [configuration for configuration in left_new if id(configuration) not in matched]
+    return [(partners[id(candidate)], candidate) for candidate in new if id(candidate) in partners]
+
+
+def _by_test(configuration: SavedConfiguration) -> tuple[str, ...] | None:
+    return (configuration.node_id, configuration.freeze) if configuration.node_id else None
+
+
+def _by_experiment(configuration: SavedConfiguration) -> tuple[str, ...] | None:
+    return (configuration.experiment_id, configuration.freeze) if configuration.experiment_id else None
+
+
+def _by_freeze(configuration: SavedConfiguration) -> tuple[str, ...] | None:
+    return (configuration.freeze,)
+
+
+def _unique_pairs(
+    old: Sequence[SavedConfiguration], new: Sequence[SavedConfiguration], key: Key
+) -> list[tuple[SavedConfiguration, SavedConfiguration]]:
+    """Return the pairs with equal keys, where each side has the key once."""
+    num_old, num_new = (Counter(map(key, side)) for side in (old, new))
+    by_key = {key(reference): reference for reference in old if key(reference) and num_old[key(reference)] == 1}
+    return [
+        (by_key[key(candidate)], candidate)
+        for candidate in new
+        if key(candidate) in by_key and num_new[key(candidate)] == 1
+    ]
 
 
 def differences(old: SavedConfiguration, new: SavedConfiguration) -> list[str]:
-    """Return what has to be equal for anything to compare, and is not: each field with both values.
+    """Return each field that has to be equal for a comparison and is not, with both values.
 
-    What one side does not know (a factory has no hash of its weights, a run to come no precision) is not compared.
+    A value that is unknown on one side is not compared: a factory's weights have no hash, a run that has not started
+    has no precision.
     """
-    found = [_changed("model", old.model, new.model)]
-    if not found[0]:
-        found.append(_changed("model weights", _short(old.model_sha256), _short(new.model_sha256)))
+    changes = [_changed("model", old.model, new.model)]
+    if not changes[0]:
+        changes.append(_changed("model weights", _short(old.model_sha256), _short(new.model_sha256)))
     splits = [
         _changed(f"{split} sentences", _short(old.data_sha256.get(split)), _short(new.data_sha256.get(split)))
         for split in SPLITS
     ]
-    # Equal content may lie in another place; other content often does, and then the place says most.
+    # Equal content may come from two sources. Where the content differs, the source is the best explanation.
     if any(splits):
-        found += [_changed("data", old.data, new.data), *splits]
+        changes += [_changed("data", old.data, new.data), *splits]
     for name in PROTOCOL_FIELDS:
-        before, now = (side.protocol.get(name, _PROTOCOL_DEFAULTS[name]) for side in (old, new))
-        found.append(f"{name} {before} → {now}" if before != now else "")
-    found.append(_changed("precision", old.precision, new.precision))
+        before, after = (side.protocol.get(name, _PROTOCOL_DEFAULTS[name]) for side in (old, new))
+        changes.append(f"{name} {before} → {after}" if before != after else "")
+    changes.append(_changed("precision", old.precision, new.precision))
     sizes = [str(len(side.runs[0].correct)) if side.runs else None for side in (old, new)]
-    found.append(_changed("number of test sentences", *sizes))
-    return [difference for difference in found if difference]
+    changes.append(_changed("number of test sentences", *sizes))
+    return [change for change in changes if change]
 
 
-def _changed(name: str, before: str | None, now: str | None) -> str:
-    return f"{name} {before} → {now}" if before != now and None not in (before, now) else ""
+def _changed(name: str, before: str | None, after: str | None) -> str:
+    return f"{name} {before} → {after}" if before != after and None not in (before, after) else ""
 
 
 def _short(digest: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Whether a candidate's accuracy is within a margin of the baseline's: one interval, any number of margins."""
+"""Non-inferiority of a candidate's accuracy: one interval of its drop, judged at any number of margins."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Verdict:
 
     Attributes:
         outcome: ``non_inferior`` (upper bound below the margin), ``inferior`` (lower bound above it), ``inconclusive``
-            (neither), or ``invalid`` (the runs mean nothing; failed whatever the policy).
+            (neither), or ``invalid`` (there are no figures to judge; a test fails under every policy).
         drop_pp: Baseline - candidate in percentage points, positive is worse; ``None`` without figures (``invalid``).
         lower_pp: One-sided lower bound of the drop at level ``1 - alpha``, percentage points.
         upper_pp: One-sided upper bound of the drop at level ``1 - alpha``, percentage points.
@@ -38,7 +38,7 @@ class Verdict:
         num_sentences: Number of sentences; ``None`` when unknown.
         df: Degrees of freedom of the bounds.
         se_pp: Standard error of the drop, percentage points.
-        reason: Observation beside limit, or the cause of ``invalid``; never empty.
+        reason: Observation and margin, or the cause of ``invalid``; never empty.
     """
 
     outcome: Outcome
@@ -55,7 +55,7 @@ class Verdict:
 
     @property
     def is_decided(self) -> bool:
-        """Whether more seeds could not be wanted: everything but ``inconclusive``."""
+        """Whether more seeds would change nothing: every outcome but ``inconclusive``."""
         return self.outcome != "inconclusive"
 
     @property
@@ -79,7 +79,7 @@ class Verdict:
         )
 
     def at_margin(self, margin_pp: float) -> Self:
-        """Return the verdict of the same interval at another margin; what is invalid stays invalid.
+        """Return the verdict of the same interval at another margin; an invalid verdict stays invalid.
 
         Raises:
             SettingsError: If ``margin_pp`` is not a positive finite number.
@@ -117,7 +117,7 @@ def noninferiority(
 
 
 def decide(interval: Interval, margin_pp: float = DEFAULT_MARGIN_PP) -> Verdict:
-    """Return the verdict of an interval at a margin (percentage points), so that one interval serves several margins.
+    """Return the verdict of an interval at a margin in percentage points.
 
     Raises:
         SettingsError: If ``margin_pp`` is not a positive finite number.
@@ -147,9 +147,9 @@ def invalid_verdict(
     num_seeds: int | None = None,
     num_sentences: int | None = None,
 ) -> Verdict:
-    """Return the verdict on runs that mean nothing (out of memory, non-finite loss, deadline), with the cause.
+    """Return the verdict on invalid runs, with the cause: out of memory, non-finite loss, deadline.
 
-    It carries no figures: what is invalid is never averaged into anything.
+    It carries no figures, since invalid runs are never averaged.
 
     Raises:
         SettingsError: If the reason is empty or the margin not positive.
@@ -173,7 +173,7 @@ def invalid_verdict(
 
 
 def deepest_safe(verdicts: Mapping[str, Verdict]) -> str | None:
-    """Return the deepest configuration of the ladder that is safe, or ``None`` if not even the first one is.
+    """Return the deepest safe prefix: the last non-inferior configuration of the ladder before any other outcome.
 
     A fixed sequence of tests along nested prefixes, each at full alpha, that stops at the first configuration that is
     not ``non_inferior``: the error rate over the whole ladder stays alpha (Maurer, Hothorn & Lehmacher 1995). A deeper
@@ -182,8 +182,11 @@ def deepest_safe(verdicts: Mapping[str, Verdict]) -> str | None:
     Args:
         verdicts: Verdict per configuration in ladder order, least frozen first, without the baseline, at one margin.
 
+    Returns:
+        Name of the configuration; ``None`` if the first one is not ``non_inferior``.
+
     Raises:
-        SettingsError: If the verdicts are at different margins: that sequence would answer no question.
+        SettingsError: If the verdicts are at different margins.
     """
     margins = sorted({verdict.margin_pp for verdict in verdicts.values()})
     if len(margins) > 1:
@@ -204,9 +207,9 @@ def _judge(interval: Interval, margin_pp: float) -> tuple[Outcome, str]:
         return "invalid", "the interval of the accuracy drop is not finite"
     if interval.num_seeds <= 1:
         return "inconclusive", ONE_SEED
-    lower, upper = (_beside(bound, margin_pp) for bound in (interval.lower_pp, interval.upper_pp))
+    lower, upper = (_bound_text(bound, margin_pp) for bound in (interval.lower_pp, interval.upper_pp))
     limit, seeds = f"{margin_pp:g} points", f"{interval.num_seeds} seeds"
-    # A pass needs proof: a comparison that fails for whatever cause must never count as one.
+    # A pass needs proof: a comparison that is false for any cause, NaN included, must not count as one.
     if not (interval.upper_pp < margin_pp):
         if interval.lower_pp > margin_pp:
             return "inferior", f"lower bound {lower} is above {limit}, {seeds}"
@@ -214,13 +217,13 @@ def _judge(interval: Interval, margin_pp: float) -> tuple[Outcome, str]:
     return "non_inferior", f"upper bound {upper} is below {limit}, {seeds}"
 
 
-def _beside(bound_pp: float, margin_pp: float) -> str:
-    """Return a bound with as many decimals as it takes not to read like the margin itself: 1.96, not 2.0."""
+def _bound_text(bound_pp: float, margin_pp: float) -> str:
+    """Return a bound with enough decimals to differ from the margin: 1.96 rather than 2.0 at a margin of 2."""
     texts = (f"{bound_pp:.{decimals}f}" for decimals in (1, 2, 3, 4))
     return next((text for text in texts if float(text) != margin_pp), f"{bound_pp:.4f}")
 
 
 def _check_margin(margin_pp: float) -> None:
-    """Refuse a margin that is not a positive finite number."""
+    """Check that a margin is a positive finite number."""
     if not (math.isfinite(margin_pp) and margin_pp > 0):
         raise SettingsError(f"the margin is {margin_pp!r}: give a positive number of percentage points, such as 2.")

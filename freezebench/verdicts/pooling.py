@@ -1,8 +1,8 @@
-"""The variance between seeds pooled over a grid, for those who accept that all configurations share it.
+"""The variance between seeds pooled over a grid, on the assumption that all configurations share it.
 
 Three seeds leave two degrees of freedom for the variance between seeds, the weakest part of the interval. Where the
-configurations of a grid vary alike between seeds, pooling gives the interval more of them. It is an assumption: a head
-trained alone varies less than a whole encoder, so pooling is an option and never the default.
+configurations of a grid vary alike between seeds, pooling gives the interval more of them. The assumption may be wrong:
+a head trained alone varies less than a whole encoder, so pooling is an option and never the default.
 """
 
 from __future__ import annotations
@@ -55,15 +55,15 @@ def pooled_seed_variance(squares: Mapping[str, MeanSquares], *, diverged: Collec
     Raises:
         SettingsError: If no configuration with at least two seeds is left, or the numbers of sentences differ.
     """
-    kept = {name: each for name, each in squares.items() if name not in diverged and each.num_seeds > 1}
+    kept = {name: item for name, item in squares.items() if name not in diverged and item.num_seeds > 1}
     if not kept:
         raise SettingsError("no configuration with at least 2 seeds is left to pool the variance between seeds over.")
-    num_sentences = {each.num_sentences for each in kept.values()}
+    num_sentences = {item.num_sentences for item in kept.values()}
     if len(num_sentences) > 1:
         raise SettingsError(f"cannot pool over test sets of different size: {sorted(num_sentences)} sentences.")
     n = num_sentences.pop()
-    weights = [each.num_seeds - 1 for each in kept.values()]
-    components = [float(each.seeds - each.residual) / n for each in kept.values()]
+    weights = [item.num_seeds - 1 for item in kept.values()]
+    components = [float(item.seeds - item.residual) / n for item in kept.values()]
     return PooledSeedVariance(
         variance=max(statistics.fmean(components, weights), 0.0),
         df=sum(weights) / (1 + (len(kept) - 1) * _CORRELATION_OF_DROPS**2),
@@ -81,7 +81,7 @@ def pooled_interval(squares: MeanSquares, pooled: PooledSeedVariance, *, alpha: 
 
     Args:
         squares: Mean squares of the configuration's differences (a single layout).
-        pooled: What ``pooled_seed_variance`` returned.
+        pooled: The pooled variance.
         alpha: Error rate of each one-sided bound, between 0 and 0.5.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Whether time, energy or memory is past its limit: medians, ranks, and a check that the machine is quiet enough."""
+"""Limits on time, energy and memory: medians, rank tests, and an A/A check of the machine's noise."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ DEFAULT_MEMORY_LIMIT = 1.01
 
 
 class ResourceFiguresError(FreezebenchError, ValueError):
-    """Figures of time, energy or memory that no ratio can be formed of: missing, zero, negative or not finite."""
+    """Figures of time, energy or memory that give no ratio: missing, zero, negative or not finite."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceVerdict:
-    """What the runs of two arms say about one limit on a resource.
+    """The verdict of the runs of two arms on one limit of a resource.
 
     Attributes:
         outcome: ``within_limit``, ``past_limit`` (proven), ``inconclusive``, or ``invalid`` (the machine is too noisy).
@@ -36,7 +36,7 @@ class ResourceVerdict:
         alpha: Error rate of the test; ``None`` where the quantity has a plain tolerance.
         num_baseline: Number of baseline runs, each one figure.
         num_candidate: Number of candidate runs.
-        reason: Observation beside limit; never empty.
+        reason: Observation and limit; never empty.
     """
 
     outcome: ResourceOutcome
@@ -62,8 +62,8 @@ def compare_runs(
 ) -> ResourceVerdict:
     """Return whether the candidate's time or energy is past ``limit`` times the baseline's.
 
-    ``past_limit`` needs both: a ratio of medians past the limit and a one-sided test that agrees (p <= alpha). The test
-    is against ``limit`` times the baseline, not against the baseline: at a true ratio equal to the limit a rerun then
+    ``past_limit`` needs both a ratio of medians past the limit and a one-sided test with p <= alpha. The test is
+    against ``limit`` times the baseline, not against the baseline: at a true ratio equal to the limit a rerun then
     fails at most at the rate alpha, and a required speed-up (a limit below 1) can be missed at all. Against saved runs
     the test is Mann & Whitney's (1947); for runs interleaved in one session (``interleaved``), whose pairs share the
     machine's drift, Wilcoxon's signed ranks (1945) of the pairs' log ratios. Both are exact for small counts.
@@ -120,11 +120,12 @@ def compare_runs(
 def aa_check(first: Sequence[float], second: Sequence[float], *, limit: float, quantity: str) -> str | None:
     """Return why the machine is too noisy for the limit, or ``None`` when it is quiet enough.
 
-    Two sets of runs of one configuration should agree; medians that differ by more than half of what the limit allows
-    (2.5 % for a limit of 1.05; the same way round for a required speed-up) mean that the limit cannot be judged here.
+    Two sets of runs of one configuration differ by noise alone. If their medians differ by more than half of what the
+    limit allows (2.5 % for a limit of 1.05; likewise for a required speed-up), the limit cannot be judged on this
+    machine.
 
     Raises:
-        SettingsError: If the limit is not positive, or is 1: no difference at all could then be called noise.
+        SettingsError: If the limit is not positive, or is 1, which allows no difference at all.
         ResourceFiguresError: If a set is empty or a figure is not positive and finite.
     """
     _check_limit(limit)
@@ -134,7 +135,7 @@ def aa_check(first: Sequence[float], second: Sequence[float], *, limit: float, q
         raise ResourceFiguresError(f"an A/A check of {quantity} needs runs on both sides.")
     allowed = (max(limit, 1 / limit) - 1) / 2
     if allowed == 0:
-        raise SettingsError("a limit of 1 leaves no room for noise: give at least 1.01.")
+        raise SettingsError("a limit of 1 allows no noise: give at least 1.01.")
     difference = max(ratio, 1 / ratio) - 1
     if difference <= allowed:
         return None
@@ -147,7 +148,7 @@ def aa_check(first: Sequence[float], second: Sequence[float], *, limit: float, q
 def compare_peak(
     baseline: float, candidate: float, *, quantity: str, limit: float = DEFAULT_MEMORY_LIMIT
 ) -> ResourceVerdict:
-    """Return whether peak memory is past its limit by plain tolerance: it is nearly deterministic, one run is enough.
+    """Return whether peak memory is past its limit by plain tolerance, since it is nearly deterministic.
 
     Args:
         baseline: Peak of the baseline, positive, such as bytes.
@@ -210,13 +211,13 @@ def _paired_p(baseline: Sequence[float], candidate: Sequence[float], limit: floa
 
 
 def _check_limit(limit: float) -> None:
-    """Refuse a limit that is not a positive finite ratio."""
+    """Check that a limit is a positive finite ratio."""
     if not (math.isfinite(limit) and limit > 0):
         raise SettingsError(f"the limit is {limit!r}: give a positive ratio, such as 1.05 for at most 5 % more.")
 
 
 def _check_figures(quantity: str, *arms: Sequence[float]) -> None:
-    """Refuse figures that no ratio can be formed of; what was not measured must not be passed as zero."""
+    """Check that figures are positive and finite; a missing measurement must not be passed as zero."""
     for figures in arms:
         for figure in figures:
             if not (math.isfinite(figure) and figure > 0):

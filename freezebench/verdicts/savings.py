@@ -1,4 +1,4 @@
-"""What freezing is required to save beside no freezing of the same session: time, energy, peak memory."""
+"""Required savings of time, energy and peak memory against the unfrozen runs of the same session."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def savings_parts(
     baseline: Sequence[RunRecord],
     pairs: Sequence[tuple[RunRecord, RunRecord]],
 ) -> tuple[Part, ...]:
-    """Return the parts of the joint gate that require savings; none where nothing is required of a configuration.
+    """Return the parts of the joint gate that require savings; none where no saving is required.
 
     Args:
         freeze: Canonical id of the configuration.
-        limits: What is required.
+        limits: The required savings.
         records: Its runs.
         baseline: The unfrozen runs of the session, which also serve the A/A check of time and energy.
         pairs: Unfrozen and frozen runs that were interleaved, in this order within a pair.
@@ -51,7 +51,14 @@ def savings_parts(
 
 @dataclass(frozen=True, kw_only=True)
 class _Saving:
-    """One required saving: its name, its reading, the largest allowed ratio to no freezing, and that in words."""
+    """One required saving.
+
+    Attributes:
+        quantity: What is limited, in words.
+        metric: Name of the metric.
+        limit: Largest allowed ratio to no freezing.
+        required: The same in words.
+    """
 
     quantity: str
     metric: str
@@ -60,7 +67,10 @@ class _Saving:
 
 
 def _interleaved(saving: _Saving, pairs: Sequence[tuple[RunRecord, RunRecord]], baseline: Sequence[RunRecord]) -> Part:
-    """Return the part for time or energy: runs side by side, and the unfrozen ones against earlier unfrozen ones."""
+    """Return the part for time or energy.
+
+    Interleaved runs are compared in pairs. The A/A check compares the unfrozen ones with the earlier unfrozen runs.
+    """
     quantity, metric = saving.quantity, saving.metric
     runs = [record for pair in pairs for record in pair]
     broken = next((record for record in runs if not record.is_valid), None)
@@ -82,14 +92,16 @@ def _interleaved(saving: _Saving, pairs: Sequence[tuple[RunRecord, RunRecord]], 
     standing = resource_standing(verdict)
     if verdict.ratio is None or verdict.outcome == "invalid":
         return Part(quantity=quantity, standing=standing, sentence=f"{quantity}: {verdict.reason}")
-    seen = f"{1 / verdict.ratio:.2f}×" if metric == "train_s" else f"{100 * (1 - verdict.ratio):.1f} % saved"
+    saved = f"{1 / verdict.ratio:.2f}×" if metric == "train_s" else f"{100 * (1 - verdict.ratio):.1f} % saved"
     noise = f", p = {verdict.p_value:.3f}" if verdict.p_value is not None else ""
-    sentence = f"{quantity}: {seen} of at least {saving.required} of no freezing, {len(pairs)} interleaved pairs{noise}"
+    sentence = (
+        f"{quantity}: {saved} of at least {saving.required} of no freezing, {len(pairs)} interleaved pairs{noise}"
+    )
     return Part(quantity=quantity, standing=standing, sentence=sentence)
 
 
 def _peak(metric: str, saving: float, records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> Part:
-    """Return the part for peak memory: the largest peaks of both arms by plain tolerance."""
+    """Return the part for peak memory, which compares the largest peaks of both arms."""
     missing = next((record for record in (*records, *baseline) if record.value(metric) is None), None)
     if missing is not None:
         return _not_measured("peak memory", metric, f"{saving:g} % saved", missing)
@@ -100,7 +112,7 @@ def _peak(metric: str, saving: float, records: Sequence[RunRecord], baseline: Se
 
 
 def _not_measured(quantity: str, metric: str, required: str, record: RunRecord) -> Part:
-    """Return an undecided part: what was not measured can neither pass nor fail."""
+    """Return an undecided part, since a figure that was not measured can neither pass nor fail."""
     reading = record.readings.get(metric)
     reason = (reading.reason if reading else None) or "no such reading"
     return Part(

@@ -1,4 +1,4 @@
-"""Whether freezing is better than not freezing: a test of its own, corrected over the grid."""
+"""Superiority of freezing over no freezing: a one-sided test, corrected over the grid."""
 
 from __future__ import annotations
 

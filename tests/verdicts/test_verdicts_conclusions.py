@@ -9,7 +9,7 @@ import pytest
 
 import made_up
 from freezebench.records.reading import Reading
-from freezebench.verdicts.conclusions import TRIFLE_PP, conclusions
+from freezebench.verdicts.conclusions import SMALLEST_EFFECT_PP, conclusions
 from freezebench.verdicts.judge import ConfigurationResult, judge
 
 LADDER = ("none", "emb", "emb+L0", "emb+L0-1", "emb+L0-2", "emb+L0-3")
@@ -52,23 +52,23 @@ def test_all_three_can_be_supported() -> None:
 
 
 def test_all_three_can_be_refuted() -> None:
-    """Embeddings cost, depth costs more than in proportion, nothing deep is safe."""
+    """Embeddings lose, depth loses more than in proportion, no deep rung is non-inferior."""
     accuracies = {"emb": 0.88, "emb+L0": 0.5, "emb+L0-1": 0.5, "emb+L0-2": 0.45, "emb+L0-3": 0.3}
     results = experiment(accuracies)
     assert verdicts(results) == ["refuted", "refuted", "refuted"]
     assert "in proportion to the frozen parameters" in conclusions(results, 2.0)[1].sentence
 
 
-def test_a_trifle_is_no_gain_and_no_loss() -> None:
+def test_a_negligible_effect_is_no_gain_and_no_loss() -> None:
     """Arms that do not differ exclude the notebook's 0.44 points either way."""
-    assert pytest.approx(0.44) == TRIFLE_PP
+    assert pytest.approx(0.44) == SMALLEST_EFFECT_PP
     accuracies = dict.fromkeys(LADDER[1:], 0.9)
     results = experiment(accuracies, num_test=8000)
     assert verdicts(results) == ["refuted", "refuted", "refuted"]
     first, second, third = (each.sentence for each in conclusions(results, 2.0))
     assert "a gain by the notebook's 0.4 points is excluded" in first
     assert "a loss of 0.4 points is excluded" in second
-    assert "emb+L0-3 is safe as well" in third
+    assert "emb+L0-3 is non-inferior as well" in third
 
 
 def test_few_sentences_decide_nothing_about_the_embeddings() -> None:
@@ -77,7 +77,7 @@ def test_few_sentences_decide_nothing_about_the_embeddings() -> None:
 
 
 def test_the_gain_is_corrected_over_the_grid() -> None:
-    """The same gain has a larger p-value beside other configurations."""
+    """The same gain has a larger p-value in a larger grid."""
     alone = conclusions(experiment({"emb": 0.905}), 2.0)[0].sentence
     among = conclusions(experiment({"emb": 0.905, "emb+L0": 0.8, "emb+L0-1": 0.8}), 2.0)[0].sentence
     p_values = [float(sentence.rpartition("p = ")[2].split(";")[0].rstrip(").")) for sentence in (alone, among)]
@@ -108,7 +108,7 @@ def test_one_seed_decides_nothing() -> None:
 
 
 def test_invalid_runs_decide_nothing() -> None:
-    """A configuration whose runs broke has no say, and its claim says so."""
+    """A claim about an invalid configuration is undecided and says why."""
     results = experiment(dict.fromkeys(LADDER[1:], 0.5))
     broken = [
         result
@@ -121,13 +121,13 @@ def test_invalid_runs_decide_nothing() -> None:
 
 
 def test_a_baseline_alone_or_nothing_at_all_decides_nothing() -> None:
-    """No candidate, no claim; a broken baseline is no crash."""
+    """Without a candidate every claim is undecided; an invalid baseline raises nothing."""
     alone = judge("none", [made_up.broken("none")], [made_up.broken("none")], margin_pp=2.0, limit_pp=None)
     assert verdicts([alone]) == verdicts([]) == ["undecided"] * 3
 
 
 def test_a_sweet_spot_has_to_be_faster() -> None:
-    """A safe depth that trains no faster than a shallower safe one is no sweet spot."""
+    """A non-inferior depth that trains no faster than a shallower one is no sweet spot."""
     accuracies = {"emb": 0.9, "emb+L0-1": 0.9, "emb+L0-2": 0.7}
     assert verdicts(experiment(accuracies))[2] == "supported"
     slow = experiment(accuracies, times={**TIMES, "emb+L0-1": 9.5})

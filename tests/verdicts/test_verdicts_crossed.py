@@ -211,7 +211,7 @@ def test_two_seeds_have_fewer_degrees_of_freedom(k: int, sentences: float, df: f
 
 
 def test_a_batch_gives_what_its_layouts_give() -> None:
-    """Leading axes are independent layouts."""
+    """Leading axes are a batch of independent layouts."""
     batch = np.random.default_rng(1).integers(-1, 2, size=(4, 3, 10))
     se, df = standard_error(mean_squares(batch))
     singles = [standard_error(mean_squares(layout)) for layout in batch]

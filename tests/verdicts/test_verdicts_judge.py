@@ -1,4 +1,4 @@
-"""From records to results."""
+"""Results of configurations from their records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LIMITS: dict[str, Any] = {"margin_pp": 2.0, "limit_pp": 5.0}
 
 
 def test_one_interval_is_judged_at_margin_and_limit() -> None:
-    """A drop between margin and limit is worse at the one and fine at the other."""
+    """A drop between margin and limit is inferior at the margin and non-inferior at the limit."""
     result = judge("emb", made_up.seeds("emb", accuracy=0.87), made_up.seeds("none", accuracy=0.9), **LIMITS)
     assert result.verdict is not None
     assert result.gate is not None
@@ -24,7 +24,7 @@ def test_one_interval_is_judged_at_margin_and_limit() -> None:
 
 
 def test_a_large_drop_is_worse() -> None:
-    """Past the limit for sure: the test fails."""
+    """The whole interval is past the limit, so the test fails."""
     result = judge("emb", made_up.seeds("emb", accuracy=0.7), made_up.seeds("none", accuracy=0.9), **LIMITS)
     assert result.standing == "worse"
 
@@ -44,16 +44,16 @@ def test_one_seed_is_undecided() -> None:
     assert result.standing == "undecided"
 
 
-def test_a_broken_run_breaks_its_configuration() -> None:
-    """An invalid run is never averaged into anything."""
+def test_an_invalid_run_invalidates_its_configuration() -> None:
+    """An invalid run is never part of an average."""
     records = [*made_up.seeds("emb", num=2), made_up.broken("emb", 44)]
     result = judge("emb", records, made_up.seeds("none"), **LIMITS)
     assert result.standing == "broken"
     assert result.broken == "seed 44: non-finite loss: at step 3"
 
 
-def test_a_broken_baseline_breaks_every_candidate() -> None:
-    """Nothing can be compared with a baseline that broke, even if nothing was trained."""
+def test_an_invalid_baseline_invalidates_every_candidate() -> None:
+    """Nothing can be compared with an invalid baseline, even if no candidate was trained."""
     for records in (made_up.seeds("emb"), []):
         result = judge("emb", records, [made_up.broken("none")], **LIMITS)
         assert result.standing == "broken"
@@ -67,7 +67,7 @@ def _constant(freeze: str, seed: int) -> RunRecord:
 
 
 def test_constant_predictions_break_the_baseline_and_warn_elsewhere() -> None:
-    """A baseline that predicts one class is no baseline; a candidate that does so is just bad."""
+    """A baseline that predicts one class is invalid; a candidate that does so gets a warning."""
     constant = [_constant("none", 42 + index) for index in range(3)]
     assert judge("none", constant, constant, **LIMITS).standing == "broken"
     candidates = [_constant("emb", 42 + index) for index in range(3)]
@@ -84,14 +84,14 @@ def test_identical_predictions_across_seeds_break_the_baseline() -> None:
 
 
 def test_a_perfect_baseline_is_no_fault() -> None:
-    """Seeds that all solve an easy test set agree on every sentence, as they should."""
+    """Seeds that classify every sentence correctly give identical predictions and stay valid."""
     perfect = made_up.seeds("none", accuracy=2.0)
     assert len({record.test for record in perfect}) == 1
     assert judge("none", perfect, perfect, **LIMITS).standing == "ok"
 
 
 def test_arms_that_cannot_be_paired_are_invalid() -> None:
-    """Other test sentences or other seeds are no pairs."""
+    """Other test sentences or other seeds cannot be paired."""
     other_test = judge("emb", made_up.seeds("emb", num_test=300), made_up.seeds("none"), **LIMITS)
     assert "test sentences are not those" in str(other_test.broken)
     other_seeds = judge("emb", made_up.seeds("emb")[::-1], made_up.seeds("none"), **LIMITS)

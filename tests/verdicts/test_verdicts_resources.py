@@ -1,4 +1,4 @@
-"""Time, energy and memory: medians, ranks, and a machine that must be quiet enough."""
+"""Limits on time, energy and memory: medians, rank tests, and the A/A check."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def compared(candidate: list[float], **options: Any) -> ResourceVerdict:
 
 
 def test_within_the_limit() -> None:
-    """A ratio of medians up to the limit passes and shows both."""
+    """A ratio of medians up to the limit passes; the reason has ratio and limit."""
     verdict = compared([10.3, 10.4, 10.2, 10.5, 10.1])
     assert verdict.outcome == "within_limit"
     assert verdict.reason == "train_s ratio 1.030, limit 1.050"
 
 
-def test_past_the_limit_needs_ranks_that_agree() -> None:
+def test_past_the_limit_needs_a_rank_test() -> None:
     """Five runs all past the limit fail with the exact p-value of complete separation, 1 / 252."""
     verdict = compared([12.0, 12.1, 11.9, 12.2, 11.8])
     assert verdict.outcome == "past_limit"
@@ -49,7 +49,7 @@ def test_noise_past_the_limit_is_inconclusive() -> None:
 
 
 def test_pairs_within_a_session_cancel_drift() -> None:
-    """Drift that hides a difference between two heaps of runs does not hide it from pairs: p = 1 / 32."""
+    """Drift that hides a difference between unpaired runs cancels within pairs: p = 1 / 32."""
     drift = [10.0, 13.0, 17.0, 22.0, 29.0]
     slower = [figure * factor for figure, factor in zip(drift, (1.10, 1.11, 1.12, 1.13, 1.14), strict=True)]
     apart = compare_runs(drift, slower, quantity="energy_j", limit=1.05)
@@ -123,7 +123,7 @@ def test_unfit_settings_are_refused() -> None:
         compared([10.0] * 6, paired=True)
     with pytest.raises(ResourceFiguresError, match="both sides"):
         aa_check([], [1.0], limit=1.05, quantity="train_s")
-    with pytest.raises(SettingsError, match="no room"):
+    with pytest.raises(SettingsError, match="allows no noise"):
         aa_check([1.0], [1.0], limit=1.0, quantity="train_s")
     with pytest.raises(SettingsError, match="interleaved"):
         interleaved(0)

@@ -49,7 +49,7 @@ def misses(script: Any, truth: Any, *, k: int, n: int, replications: int) -> tup
 
 
 def test_simulated_populations_have_the_stated_figures(script: Any) -> None:
-    """Simulated arms have the drop, disagreement and spread between seeds that they were asked for."""
+    """Simulated arms have the drop, disagreement and spread between seeds that were requested."""
     rng = np.random.default_rng(0)
     latent = script.Truth(drop=0.02).latent()
     assert latent.sentence + latent.arm_sentence + latent.seed + latent.residual == pytest.approx(1)
@@ -68,7 +68,7 @@ def test_false_passes_at_the_margin_reduced(script: Any) -> None:
 
 
 def test_operating_characteristics_reduced(script: Any) -> None:
-    """Most safe candidates pass, hardly any at the margin do, and clearly worse ones fail."""
+    """Most candidates without a drop pass, few at the margin do, and clearly worse ones fail."""
     safe, margin, worse = (rates(script, drop=drop, n=872, replications=600) for drop in (0.0, 0.02, 0.04))
     assert safe[0] > 85
     assert safe[1] == 0

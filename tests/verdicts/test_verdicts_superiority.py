@@ -1,4 +1,4 @@
-"""Better than no freezing: a test of its own, Holm-corrected."""
+"""Superiority over no freezing, Holm-corrected."""
 
 from __future__ import annotations
 
