@@ -63,7 +63,7 @@ def _accuracy(record: RunRecord) -> float:
 
 def bag_of_words(data_cache: DataCache, settings: Settings) -> dict[str, float]:
     """Return the test accuracy in per cent of logistic regression on counted words, and on words and pairs."""
-    data = data_cache.data(settings.data, settings.model)
+    data = data_cache.data(settings.experiment)
     found = {}
     for name, ngrams in (("words", (1, 1)), ("words and pairs", (1, 2))):
         counter = CountVectorizer(ngram_range=ngrams)

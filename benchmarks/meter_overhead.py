@@ -17,7 +17,6 @@ from freezebench.runs.data_cache import DataCache
 from freezebench.specs.presets import preset
 from freezebench.specs.run import RunSpec
 from freezebench.strategies.freeze import freeze
-from freezebench.training.batches.batching import longest_input
 from freezebench.training.device import resolve_device, resolve_precision
 from freezebench.training.engines import loop
 from freezebench.training.engines.evaluate import evaluate
@@ -53,11 +52,11 @@ def run_once(side: str, options: argparse.Namespace) -> float:
     device = resolve_device("auto")
     torch.manual_seed(42)
     data_cache = DataCache()
-    model, tokenizer = load_model(base.model, data_cache.data(data, base.model).num_labels)
+    spec = RunSpec(model=base.model, data=data)
+    model, tokenizer = load_model(base.model, data_cache.data(spec).num_labels)
     freeze(model, options.freeze)
     model.to(device)
-    spec = RunSpec(model=base.model, data=data)
-    splits = data_cache.encoded(spec, tokenizer, model, longest_input(model, tokenizer, None))
+    splits = data_cache.tokenized(spec, tokenizer, model).splits
     precision = resolve_precision("auto", device)
     validation = evaluate(model, splits["validation"], tokenizer, num_labels=2, precision=precision)
     job = Job(

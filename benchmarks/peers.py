@@ -18,7 +18,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -31,10 +31,12 @@ from freezebench.models.source import ModelSource
 from freezebench.runs.data_cache import DataCache
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.strategies.freeze import fixed_parameters
-from freezebench.training.batches.batching import Encoded, longest_input
 from freezebench.training.batches.loader import nearest_to_mean
 from freezebench.training.batches.packed import BucketedBatches
 from freezebench.training.device import lengths_in, resolve_device, resolve_precision
+
+if TYPE_CHECKING:
+    from freezebench.training.batches.batching import Encoded
 
 SIDES = ("cached", "tuned", "notebook")
 _TIMEOUT_S = 86_400.0
@@ -100,11 +102,9 @@ class Peers:
 
         spec = self.spec("none", 42)
         self.worker.preflight(spec, self.grid)
-        data = self.data_cache.data(spec.data, spec.model)
+        data = self.data_cache.data(spec)
         model, tokenizer = freezebench.load_model(spec.model, num_labels=data.num_labels)
-        self.data_cache.flat(
-            self.data_cache.encoded(spec, tokenizer, model, longest_input(model, tokenizer, None)), tokenizer
-        )
+        self.packed = self.data_cache.tokenized(spec, tokenizer, model).packed
 
     def one(self, side: str, freeze: str, seed: int) -> dict[str, Any]:
         """Return what one run of one side took and how it did."""
@@ -148,7 +148,7 @@ class Peers:
         step_flop = record.value("step_flop")
         if step_flop is None:
             return {"flop": None, "why": record.readings["train_s"].reason, "precision": record.precision}
-        flat = next(iter(self.data_cache.flat_splits()))["train"]
+        flat = self.packed["train"]
         # Behind a cached prefix of all layers one vector per sentence is left.
         is_cached = record.value("prefix_bytes") is not None
         is_head = is_cached and record.spec.freeze_spec.num_frozen_layers == self.num_layers
@@ -169,10 +169,10 @@ class Peers:
 
         device = resolve_device("auto")
         torch.manual_seed(spec.seed)
-        data = self.data_cache.data(spec.data, spec.model)
+        data = self.data_cache.data(spec)
         model, tokenizer = freezebench.load_model(spec.model, num_labels=data.num_labels)
         freezebench.freeze(model, spec.freeze, fixed=fixed_parameters(model))
-        splits = self.data_cache.encoded(spec, tokenizer, model, longest_input(model, tokenizer, None))
+        splits = self.data_cache.tokenized(spec, tokenizer, model).splits
         with tempfile.TemporaryDirectory() as folder:
             arguments = TrainingArguments(
                 output_dir=folder,

@@ -44,7 +44,7 @@ def _classifier(num_labels: int, *, dim: int, hidden_dim: int, vocab_size: int =
 
     config = DistilBertConfig(vocab_size=vocab_size, dim=dim, hidden_dim=hidden_dim, n_layers=6, n_heads=12)
     config.num_labels = num_labels
-    folder = ModelSource.resolve("embedded").folder()
+    folder = ModelSource.resolve("embedded").folder
     return DistilBertForSequenceClassification(config), AutoTokenizer.from_pretrained(folder)
 
 

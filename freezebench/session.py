@@ -86,7 +86,7 @@ class FreezeSession:
         if store is not None and not Path(store).is_dir():  # one that can only be read still has runs to reuse
             prepare_folder(Path(store), "--freeze-store")
         self.data_cache.model_source(settings.model).check()
-        num_test = len(self.data_cache.data(settings.data, settings.model).test)
+        num_test = len(self.data_cache.data(settings.experiment).test)
         if num_test < _FEWEST_TEST_SENTENCES:
             raise DataError(
                 f"{settings.data.source} has {num_test} test sentence: an interval needs at least "
@@ -191,7 +191,7 @@ class FreezeSession:
         return describe(
             settings,
             grid,
-            self.data_cache.data(settings.data, settings.model),
+            self.data_cache.data(settings.experiment),
             saved=saved_runs(self.reference.saved if self.reference else None, self.options.report_folder),
             finished=self.workshop.finished,
             device_name=self.workshop.machine(settings.experiment).device_name,

@@ -139,19 +139,18 @@ def _common_kind(columns: Mapping[str, Columns], raw: Mapping[str, list[Label]])
     # A csv file has only strings: its labels are numbers if every string in every split is one.
     distinct = {label for labels in raw.values() for label in labels if isinstance(label, str)}
     strings_are_numbers = all(_DECIMAL.fullmatch(label) for label in distinct)
-    first: dict[type, tuple[str, Label]] = {}
+    first: dict[type, tuple[str, int, Label]] = {}
     for split, row, label in _entries(raw):
-        table = columns[split].table
         kind = type(label)
         if strings_are_numbers and isinstance(label, str):
             if not _WHOLE.fullmatch(label):
-                raise _regression_error(table, row, label)
+                raise _regression_error(columns[split].table, row, label)
             kind = int
-        if kind not in first:
-            first[kind] = (table.location(row), label)
+        first.setdefault(kind, (split, row, label))
     if len(first) > 1:
         kinds = " and ".join(
-            f"{kind_name(label)} {short(label)} ({location})" for location, label in list(first.values())[:2]
+            f"{kind_name(label)} {short(label)} ({columns[split].table.location(row)})"
+            for split, row, label in list(first.values())[:2]
         )
         raise DataError(f"labels are of two kinds: {kinds}. Use one kind throughout.")
     return next(iter(first))

@@ -91,7 +91,7 @@ def load_data(spec: DataSpec, *, label_names: Sequence[str] | None = None) -> Te
     tables, read_notes, origin = read_tables(spec)
     # Only the Hub's data sets are dropped splits of: a user can correct local files.
     columns, column_notes = select_columns(spec, tables, drop_unlabelled=origin == "hub")
-    texts = {name: read_texts(split) for name, split in columns.items()}
+    texts = read_texts(columns)
     labels = read_labels(columns, label_names)
     given = {name: Split(texts=texts[name], labels=labels.numbers[name]) for name in columns}
     splits = make_splits(spec, given)

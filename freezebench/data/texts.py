@@ -8,7 +8,7 @@ from freezebench.data.values import kind_name, unfit
 from freezebench.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from freezebench.data.columns import Columns
     from freezebench.data.table import Table
@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 Texts = tuple[tuple[str, ...], ...]
 
 
-def read_texts(columns: Columns) -> Texts:
-    """Return the texts of every row: one per text column.
+def read_texts(columns: Mapping[str, Columns]) -> dict[str, Texts]:
+    """Return the texts of every row by split: one text per text column.
 
     Raises:
         DataError: If a text is missing, no string, empty, too long or not encodable.
     """
-    checked = [_checked(columns.table, name, values) for name, values in columns.texts.items()]
-    return tuple(zip(*checked, strict=True))
+    texts = {}
+    for split, selected in columns.items():
+        checked = [_checked(selected.table, name, values) for name, values in selected.texts.items()]
+        texts[split] = tuple(zip(*checked, strict=True))
+    return texts
 
 
 def _checked(table: Table, column: str, values: Sequence[object]) -> list[str]:

@@ -109,7 +109,7 @@ class _Worker:
         from freezebench.runs.preflight import preflight
 
         spec = RunSpec.from_json(request["spec"])
-        preflight(spec, self._data_cache_for(request).data(spec.data, spec.model), request["grid"])
+        preflight(spec, self._data_cache_for(request).data(spec), request["grid"])
         return {}
 
     def _machine(self, request: dict[str, Any]) -> Any:

@@ -159,7 +159,7 @@ class Workshop:
         if not record.is_valid or record.data is None:
             return record
         spec = record.spec
-        facts = self.data_cache.facts(spec.data, spec.model)
+        facts = self.data_cache.data(spec).facts
         seen = self._models.setdefault((spec.model, spec.model_revision), record.model_sha256)
         changed = [name for name in _HASHES if getattr(facts, name) != getattr(record.data, name)]
         what = spec.data.source if changed else spec.model if seen != record.model_sha256 else None
@@ -210,7 +210,7 @@ class _Here:
         """Load, freeze and feed a model once."""
         from freezebench.runs.preflight import preflight
 
-        preflight(spec, self._data_cache.data(spec.data, spec.model), grid)
+        preflight(spec, self._data_cache.data(spec), grid)
 
     def machine(self, device: str, precision: Precision) -> Machine:
         """Return what runs depend on here."""

@@ -77,7 +77,7 @@ def load_model(
         elif source.kind == "embedded":
             from freezebench.models.embedded import load_embedded
 
-            model, tokenizer = load_embedded(source.folder(), num_labels)
+            model, tokenizer = load_embedded(source.folder, num_labels)
         else:
             model, tokenizer = _from_folder(source, num_labels)
     config = getattr(model, "config", None)
@@ -156,7 +156,7 @@ def _from_folder(source: ModelSource, num_labels: int) -> Classifier:
     import torch
     from transformers import AutoModelForSequenceClassification
 
-    name, folder = source.name, source.folder()
+    name, folder = source.name, source.folder
     config = _config(folder, name, num_labels, source.config.get("model_type"))
     try:
         model, report = AutoModelForSequenceClassification.from_pretrained(

@@ -28,8 +28,8 @@ _FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 class ModelSource:
     """Where a model comes from, resolved once per session and passed to everything that reads the model.
 
-    Location, configuration, depth and class names are read at the first use and kept. What depends on the weights is
-    read anew at each call, since files may change while a session runs: completeness and hashes.
+    Folder, configuration, depth and class names are read at the first use and kept. Hashes are computed at each call,
+    since a user may change the files while a session runs.
 
     Attributes:
         kind: What the name stands for.
@@ -97,12 +97,13 @@ class ModelSource:
         Raises:
             ModelError: If the model or its configuration cannot be read.
         """
-        if self.kind != "hub":
-            folder = self._location
+        if self.kind == "embedded":
+            folder = embedded.checkpoint_folder()
+        elif self.kind == "folder":
+            folder = Path(self.name).expanduser()
         else:
             cached = hub.cached_folder(self.name, self.revision)
-            is_cached = cached is not None and (cached / "config.json").is_file()
-            folder = cached if is_cached and cached else self._fetched(hub.CONFIG_FILES)
+            folder = cached or hub.fetched_folder(self.name, self.revision, hub.CONFIG_FILES)
         return checkpoint.read_config(folder, self.name)
 
     @cached_property
@@ -137,19 +138,9 @@ class ModelSource:
         names = getattr(self.factory, "label_names", None)
         return None if names is None else tuple(str(name) for name in names)
 
-    def check(self) -> None:
-        """Check cheaply, without torch, that the model can be loaded; a Hub model that is not cached is fetched.
-
-        Raises:
-            ModelError: If something is missing, damaged, or of a kind that is never loaded.
-        """
-        if self.kind == "factory":
-            _ = self.factory
-        else:
-            self.folder()
-
+    @cached_property
     def folder(self) -> Path:
-        """Return the checkpoint's folder after checking that its files are complete.
+        """The checkpoint's folder, its files checked to be complete; fetched from the Hub if it is not cached.
 
         A cached Hub model is used as it is: all runs of a session train the same weights, and no run waits for the
         network. ``hf download`` updates the cache.
@@ -158,10 +149,26 @@ class ModelSource:
             ModelError: If the model cannot be found or fetched, or a file of it is missing or damaged.
         """
         if self.kind == "embedded":
-            embedded.check_hashes(self._location)
+            folder = embedded.checkpoint_folder()
+            embedded.check_hashes(folder)
+            return folder
+        if self.kind == "folder":
+            folder = Path(self.name).expanduser()
         else:
-            checkpoint.check_folder(self._location, self.name)
-        return self._location
+            cached = hub.cached_folder(self.name, self.revision)
+            if cached is not None and checkpoint.is_complete(cached, self.name):
+                return cached
+            folder = hub.fetched_folder(self.name, self.revision, hub.MODEL_FILES)
+        checkpoint.check_folder(folder, self.name)
+        return folder
+
+    def check(self) -> None:
+        """Check cheaply, without torch, that the model can be loaded; a Hub model that is not cached is fetched.
+
+        Raises:
+            ModelError: If something is missing, damaged, or of a kind that is never loaded.
+        """
+        _ = self.factory if self.kind == "factory" else self.folder
 
     def weights_sha256(self) -> str | None:
         """Return the SHA-256 of the weights, the same in every folder; ``None`` for a factory, which has no file.
@@ -171,10 +178,9 @@ class ModelSource:
         """
         if self.kind == "factory":
             return None
-        if self.kind == "embedded":
-            _ = self._location  # the package has to be installed; loading refuses any other weights
-            return embedded.WEIGHTS_SHA256
-        return checkpoint.weights_sha256(self.folder(), self.name)
+        folder = self.folder
+        # The embedded weights have been compared with the published hash.
+        return embedded.WEIGHTS_SHA256 if self.kind == "embedded" else checkpoint.weights_sha256(folder, self.name)
 
     def files_sha256(self) -> str | None:
         """Return the SHA-256 of configuration and tokenizer; ``None`` for a factory, which is code.
@@ -182,22 +188,7 @@ class ModelSource:
         Raises:
             ModelError: If the files cannot be found, fetched or read.
         """
-        return None if self.kind == "factory" else checkpoint.small_files_sha256(self.folder(), self.name)
-
-    @cached_property
-    def _location(self) -> Path:
-        """The folder of a model that is no factory, fetched from the Hub if the cache lacks files of it."""
-        if self.kind == "embedded":
-            return embedded.checkpoint_folder()
-        if self.kind == "folder":
-            return Path(self.name).expanduser()
-        cached = hub.cached_folder(self.name, self.revision)
-        if cached is not None and checkpoint.is_complete(cached, self.name):
-            return cached
-        return self._fetched(hub.MODEL_FILES)
-
-    def _fetched(self, patterns: tuple[str, ...]) -> Path:
-        return hub.fetched_folder(self.name, self.revision, patterns)
+        return None if self.kind == "factory" else checkpoint.small_files_sha256(self.folder, self.name)
 
 
 def model_is_cached(name: str, revision: str | None = None) -> bool:

@@ -1,64 +1,60 @@
-"""One run, from RunSpec to RunRecord: the one place where training meets meters."""
+"""One run, from RunSpec to RunRecord: the one module where training meets meters."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
-import traceback
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from freezebench.errors import FreezebenchError
-from freezebench.meters.process import THIS_PROCESS
 from freezebench.models.layers import find_layers
 from freezebench.models.load import load_model
 from freezebench.records.run_record import RunRecord
 from freezebench.runs.costs import CostWindows, prefix_readings, timing_readings
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.environment import environment
-from freezebench.runs.weights import UnsoundRunError, check_weights, checksums, fixed_note
-from freezebench.strategies.freeze import fixed_parameters, freeze, frozen_modules
-from freezebench.training.batches.batching import longest_input
+from freezebench.runs.faults import invalid_record
+from freezebench.runs.weights import UnsoundRunError, check_weights, checksums
+from freezebench.strategies.freeze import fixed_note, fixed_parameters, freeze, frozen_modules
 from freezebench.training.device import device_name, isolated_random_state, resolve_device, resolve_precision
 from freezebench.training.engines import loop
 from freezebench.training.engines.cached import make_feed
 from freezebench.training.engines.evaluate import evaluate
-from freezebench.training.engines.job import Job, NonFiniteLossError
+from freezebench.training.engines.job import Job
 from freezebench.training.prefix.verify import PrefixMismatchError
-from freezebench.units import bytes_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from freezebench.data.load import TextData
+    from transformers import PreTrainedTokenizerBase
+
     from freezebench.models.layers import LayerMap
     from freezebench.models.source import ModelSource
-    from freezebench.records.run_record import Evaluation, InvalidCause
+    from freezebench.records.run_record import Evaluation
+    from freezebench.runs.data_cache import TokenizedData
     from freezebench.specs.run import Precision, RunSpec
     from freezebench.strategies.freeze import FreezeSummary
-    from freezebench.training.batches.batching import Encoded
     from freezebench.training.engines.job import Emit, TrainingResult
     from freezebench.training.prefix.feed import Feed
 
 
 def _with_trainer(job: Job, emit: Emit) -> TrainingResult:
-    from freezebench.training.engines import (
-        trainer,  # brings datasets, pandas and accelerate, which no other engine needs
-    )
+    # The Trainer imports datasets, pandas and accelerate, which the other engines do not need.
+    from freezebench.training.engines import trainer
 
     return trainer.train(job, emit)
 
 
 _ENGINES = {"standard": loop.train, "cached": loop.train, "trainer": _with_trainer}
-_LOG_LINES = 20
 
 
 def run(spec: RunSpec, *, emit: Emit = lambda _: None, data_cache: DataCache | None = None) -> RunRecord:
-    """Train and evaluate one configuration with one seed, and return everything that came out.
+    """Train and evaluate one configuration with one seed, and return the record of the run.
 
     A fault in training (out of memory, a loss that is not finite, an error in the model's own code) gives a record with
     the status ``invalid`` and its cause.
@@ -66,16 +62,16 @@ def run(spec: RunSpec, *, emit: Emit = lambda _: None, data_cache: DataCache | N
     Args:
         spec: What to run.
         emit: Receives the events of training as they happen.
-        data_cache: Keeps the data of one session; ``None`` reads it anew.
+        data_cache: Inputs that the runs of a session share; ``None`` reads all of them anew.
 
     Raises:
-        FreezebenchError: If what was asked cannot be: no such device, model, layer or data set.
+        FreezebenchError: If the spec asks for a device, model, layer or data set that does not exist.
     """
     data_cache = data_cache or DataCache()
     device = resolve_device(spec.device)
     precision = resolve_precision(spec.protocol.precision, device)
     source = data_cache.model_source(spec.model, spec.model_revision)
-    data = data_cache.data(spec.data, spec.model)
+    data = data_cache.data(spec)
     draft = RunRecord(
         spec=spec,
         status="invalid",
@@ -85,156 +81,178 @@ def run(spec: RunSpec, *, emit: Emit = lambda _: None, data_cache: DataCache | N
         device_name=device_name(device),
         precision=precision,
         model_sha256=source.weights_sha256(),
-        data=data_cache.facts(spec.data, spec.model),
+        data=data.facts,
         environment=environment(),
     )
     _free_memory()
-    with isolated_random_state(device), _one_path_of_attention():
+    with isolated_random_state(device), _standard_attention():
         try:
-            return _Run(spec, draft, source, data, device, precision, emit, data_cache).complete()
-        except torch.OutOfMemoryError as error:
-            return _invalid(draft, "out_of_memory", f"out of memory on {device}{_peak(device)}: {_first_line(error)}")
-        except MemoryError as error:
-            return _invalid(draft, "out_of_memory", f"out of memory{_peak(device)}: {_first_line(error)}")
-        except NonFiniteLossError as error:
-            return _invalid(draft, "non_finite_loss", f"non-finite loss: {error}")
-        except UnsoundRunError as error:
-            return _invalid(draft, error.cause, str(error))
+            setup = _set_up(spec, source, data.facts.label_names, device, data_cache)
+            feed, feed_warnings = _make_feed(spec, setup, precision, data_cache)
+            with feed or nullcontext():
+                return _train(draft, setup, feed, precision, emit, warnings=(*setup.warnings, *feed_warnings))
         except FreezebenchError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a model raises must not end the runs after it
-            cause: InvalidCause = "out_of_memory" if "allocate memory" in str(error) else "crash"
-            return _invalid(draft, cause, f"{type(error).__name__}: {_first_line(error)}")
+        except Exception as error:  # noqa: BLE001 - an error of a model must not end the runs after it
+            return invalid_record(draft, error, device)
 
 
-@dataclass
-class _Run:
-    """The stages of one run."""
+@dataclass(frozen=True, kw_only=True)
+class _Setup:
+    """What a run trains: a frozen model on its device, and its tokenized data.
 
-    spec: RunSpec
-    draft: RunRecord
-    source: ModelSource
-    data: TextData
-    device: torch.device
-    precision: Precision
-    emit: Emit
-    data_cache: DataCache
+    Attributes:
+        model: The model, its parameters' ``requires_grad`` set.
+        tokenizer: Its tokenizer.
+        layers: Its layers.
+        summary: What freezing left to train.
+        eval_modules: Frozen modules whose dropout stays off in training.
+        data: The tokenized data set.
+        num_labels: Number of classes.
+        warnings: What a user should know of the model.
+    """
 
-    def complete(self) -> RunRecord:
-        """Load, freeze, train under meters, evaluate; return the record."""
-        spec, protocol = self.spec, self.spec.protocol
-        torch.manual_seed(spec.seed)  # the head's initial weights
-        model, tokenizer = load_model(self.source, self.data.num_labels, label_names=self.data.label_names)
-        layers = find_layers(model)
-        fixed = fixed_parameters(model)
-        summary = freeze(model, spec.freeze_spec, layers, fixed=fixed)
-        resting = frozen_modules(model, layers, spec.freeze_spec) if protocol.frozen_part_runs_in == "eval" else ()
-        model.to(self.device)
-        splits = self.data_cache.encoded(spec, tokenizer, model, longest_input(model, tokenizer, protocol.max_length))
+    model: torch.nn.Module
+    tokenizer: PreTrainedTokenizerBase
+    layers: LayerMap
+    summary: FreezeSummary
+    eval_modules: tuple[torch.nn.Module, ...]
+    data: TokenizedData
+    num_labels: int
+    warnings: tuple[str, ...]
 
-        feed, notes = self._feed(model, layers, tokenizer, splits)
 
-        def evaluation(split: str) -> Evaluation:
-            return evaluate(
-                model,
-                splits[split],
-                tokenizer,
-                num_labels=self.data.num_labels,
-                precision=self.precision,
-                feed=None if feed is None else (feed, split),
-            )
+def _set_up(
+    spec: RunSpec, source: ModelSource, label_names: tuple[str, ...], device: torch.device, data_cache: DataCache
+) -> _Setup:
+    """Load and freeze the model, move it to its device, and tokenize the data."""
+    torch.manual_seed(spec.seed)  # the head's initial weights
+    model, tokenizer = load_model(source, len(label_names), label_names=label_names)
+    layers = find_layers(model)
+    fixed = fixed_parameters(model)
+    summary = freeze(model, spec.freeze_spec, layers, fixed=fixed)
+    runs_in_eval = spec.protocol.frozen_part_runs_in == "eval"
+    eval_modules = frozen_modules(model, layers, spec.freeze_spec) if runs_in_eval else ()
+    warnings = fixed_note(model, fixed)
+    model.to(device)
+    return _Setup(
+        model=model,
+        tokenizer=tokenizer,
+        layers=layers,
+        summary=summary,
+        eval_modules=eval_modules,
+        data=data_cache.tokenized(spec, tokenizer, model),
+        num_labels=len(label_names),
+        warnings=warnings,
+    )
 
-        with feed or nullcontext():
-            return self._train(
-                Job(
-                    model=model,
-                    tokenizer=tokenizer,
-                    train=splits["train"],
-                    protocol=protocol,
-                    precision=self.precision,
-                    seed=spec.seed,
-                    evaluate=lambda: evaluation("validation"),
-                    feed=feed,
-                    resting=resting,
-                ),
-                layers=layers,
-                summary=summary,
-                notes=(*fixed_note(model, fixed), *notes),
-                evaluation=evaluation,
-            )
 
-    def _feed(
-        self, model: Any, layers: LayerMap, tokenizer: Any, splits: dict[str, Encoded]
-    ) -> tuple[Feed | None, tuple[str, ...]]:
-        """Return the cached engine's feed and what to warn of; no feed for the other engines."""
-        if self.spec.protocol.engine != "cached":
-            return None, ()
-        try:
-            flat = self.data_cache.flat(splits, tokenizer)
-        except ValueError as error:
-            return None, (f"nothing is cached: {error}",)
-        protocol = self.spec.protocol
-        try:
-            feed = make_feed(
-                model,
-                self.spec.freeze_spec,
-                flat,
-                self.data_cache.prefixes,
-                precision=self.precision,
-                prefix_mode=protocol.frozen_part_runs_in,
-                weight_decay=protocol.weight_decay,
-                seed=self.spec.seed,
-                layers=layers,
-            )
-        except PrefixMismatchError as error:
-            raise UnsoundRunError("prefix_mismatch", str(error)) from error
-        return feed, feed.warnings
+def _make_feed(
+    spec: RunSpec, setup: _Setup, precision: Precision, data_cache: DataCache
+) -> tuple[Feed | None, tuple[str, ...]]:
+    """Return the feed of the cached engine and its warnings; no feed for the other engines.
 
-    def _train(
-        self,
-        job: Job,
-        *,
-        layers: LayerMap,
-        summary: FreezeSummary,
-        notes: tuple[str, ...],
-        evaluation: Callable[[str], Evaluation],
-    ) -> RunRecord:
-        """Train under meters and evaluate; return the record."""
-        spec, protocol, model, feed = self.spec, self.spec.protocol, job.model, job.feed
-        test_before = evaluation("test") if protocol.evaluate_before else None
-        weights = checksums(model)
-        torch.manual_seed(spec.seed)  # dropout
-        with CostWindows(self.emit, model=model, device=self.device) as costs:
-            result = _ENGINES[protocol.engine](job, costs.emit)
-        unmoved = check_weights(model, layers, weights)
-        return replace(
-            self.draft,
-            status="completed",
-            reason=None,
-            num_layers=summary.num_layers,
-            num_params=summary.num_params,
-            num_trainable_params=summary.num_trainable_params,
-            step_losses=result.step_losses,
-            epochs=result.epochs,
-            best_epoch=result.best_epoch,
-            test=evaluation("test"),
-            test_before=test_before,
-            readings={
-                **timing_readings(result, num_examples=len(job.train), shared_devices=costs.shared_devices),
-                **costs.readings,
-                **(prefix_readings(feed.prefix) if feed and feed.prefix else {}),
-            },
-            devices=costs.devices,
-            trace=costs.trace,
-            warnings=(*notes, *unmoved, *result.warnings, *costs.warnings),
+    Raises:
+        UnsoundRunError: If a cached prefix differs from what the model computes.
+    """
+    protocol = spec.protocol
+    if protocol.engine != "cached":
+        return None, ()
+    try:
+        packed = setup.data.packed
+    except ValueError as error:
+        return None, (f"nothing is cached: {error}",)
+    try:
+        feed = make_feed(
+            setup.model,
+            spec.freeze_spec,
+            packed,
+            data_cache.prefixes,
+            precision=precision,
+            prefix_mode=protocol.frozen_part_runs_in,
+            weight_decay=protocol.weight_decay,
+            seed=spec.seed,
+            layers=setup.layers,
         )
+    except PrefixMismatchError as error:
+        raise UnsoundRunError("prefix_mismatch", str(error)) from error
+    return feed, feed.warnings
+
+
+def _train(
+    draft: RunRecord,
+    setup: _Setup,
+    feed: Feed | None,
+    precision: Precision,
+    emit: Emit,
+    *,
+    warnings: tuple[str, ...],
+) -> RunRecord:
+    """Train under meters, check the weights and evaluate; return the completed record."""
+    spec, protocol, model, summary = draft.spec, draft.spec.protocol, setup.model, setup.summary
+    evaluation = _evaluation(setup, feed, precision)
+    job = Job(
+        model=model,
+        tokenizer=setup.tokenizer,
+        train=setup.data.splits["train"],
+        protocol=protocol,
+        precision=precision,
+        seed=spec.seed,
+        evaluate=lambda: evaluation("validation"),
+        feed=feed,
+        resting=setup.eval_modules,
+    )
+    test_before = evaluation("test") if protocol.evaluate_before else None
+    weights = checksums(model)
+    torch.manual_seed(spec.seed)  # dropout
+    with CostWindows(emit, model=model, device=job.device) as costs:
+        result = _ENGINES[protocol.engine](job, costs.emit)
+    weight_warnings = check_weights(model, setup.layers, weights)
+    return replace(
+        draft,
+        status="completed",
+        reason=None,
+        num_layers=summary.num_layers,
+        num_params=summary.num_params,
+        num_trainable_params=summary.num_trainable_params,
+        step_losses=result.step_losses,
+        epochs=result.epochs,
+        best_epoch=result.best_epoch,
+        test=evaluation("test"),
+        test_before=test_before,
+        readings={
+            **timing_readings(result, num_examples=len(job.train), shared_devices=costs.shared_devices),
+            **costs.readings,
+            **(prefix_readings(feed.prefix) if feed and feed.prefix else {}),
+        },
+        devices=costs.devices,
+        trace=costs.trace,
+        warnings=(*warnings, *weight_warnings, *result.warnings, *costs.warnings),
+    )
+
+
+def _evaluation(setup: _Setup, feed: Feed | None, precision: Precision) -> Callable[[str], Evaluation]:
+    """Return the function that evaluates the model on a split, given by name."""
+
+    def evaluation(split: str) -> Evaluation:
+        return evaluate(
+            setup.model,
+            setup.data.splits[split],
+            setup.tokenizer,
+            num_labels=setup.num_labels,
+            precision=precision,
+            feed=None if feed is None else (feed, split),
+        )
+
+    return evaluation
 
 
 @contextmanager
-def _one_path_of_attention() -> Iterator[None]:
-    """Keep torch's own transformer layers from their path for inference, which hands layers nested tensors.
+def _standard_attention() -> Iterator[None]:
+    """Turn off the fast path of torch's own transformer layers in a block.
 
-    Taken in eval mode, it shows other hidden states than training has, and fails where some layers learn.
+    In eval mode that path passes nested tensors from layer to layer. The hidden states differ from those in training,
+    and a model of which some layers learn fails.
     """
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
@@ -245,28 +263,8 @@ def _one_path_of_attention() -> Iterator[None]:
 
 
 def _free_memory() -> None:
-    """Give back what earlier runs have left behind, so that it does not count as this run's."""
+    """Free what earlier runs have left in memory, so that it does not count as this run's."""
     gc.collect()
     # The C library keeps freed memory for itself: with batches of many lengths, more than it ever uses again.
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def _invalid(draft: RunRecord, cause: InvalidCause, reason: str) -> RunRecord:
-    """Return the record of a run that broke, with the end of its traceback."""
-    log = traceback.format_exc().splitlines()[-_LOG_LINES:]
-    return replace(draft, status="invalid", cause=cause, reason=reason, log="\n".join(log))
-
-
-def _peak(device: torch.device) -> str:
-    """Return a clause on how much memory there was in use at most, for who has to make a batch smaller."""
-    with suppress(OSError, RuntimeError, ValueError):
-        on_gpu = device.type == "cuda"
-        peak = torch.cuda.max_memory_allocated(device) if on_gpu else THIS_PROCESS.high_water_bytes()
-        return f" after a peak of {bytes_text(peak)}"
-    return ""
-
-
-def _first_line(error: BaseException) -> str:
-    """Return the first line of an error's message."""
-    return (str(error).splitlines() or ["no message"])[0]

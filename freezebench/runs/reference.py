@@ -152,7 +152,7 @@ def _planned(
 ) -> SavedConfiguration:
     """Return what is known of a test's runs before they are trained."""
     spec = settings.run_spec(freeze, settings.seed)
-    data = data_cache.data(settings.data, settings.model)
+    data = data_cache.data(spec)
     device = None
     if is_timed:
         # Loads torch, which a session that only collects need not do.

@@ -125,7 +125,7 @@ class Reuse:
         """Return the name under which a run would be kept; ``None`` where it has none, or cannot run at all."""
         try:
             machine = self._machine(spec)
-            data = self._data_cache.data(spec.data, spec.model)
+            data = self._data_cache.data(spec)
             model_sha256 = self._data_cache.model_source(spec.model, spec.model_revision).weights_sha256()
         except FreezebenchError:
             return None  # training says it better

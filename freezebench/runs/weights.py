@@ -49,13 +49,3 @@ def check_weights(model: torch.nn.Module, layers: LayerMap, before: dict[str, in
     if not unmoved:
         return ()
     return (f"{', '.join(unmoved)}: trainable, but unchanged by training, since no gradient got there",)
-
-
-def fixed_note(model: torch.nn.Module, fixed: frozenset[str]) -> tuple[str, ...]:
-    """Return a warning of what the model itself keeps from training."""
-    if not fixed:
-        return ()
-    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
-    num, total = sum(sizes[name] for name in fixed), sum(sizes.values())
-    why = f"since the model itself has them fixed (requires_grad=False), such as {min(fixed)}"
-    return (f"{num:,} of {total:,} parameters never train, {why}",)

@@ -46,6 +46,16 @@ def fixed_parameters(model: torch.nn.Module) -> frozenset[str]:
     return frozenset(name for name, parameter in model.named_parameters() if not parameter.requires_grad)
 
 
+def fixed_note(model: torch.nn.Module, fixed: frozenset[str]) -> tuple[str, ...]:
+    """Return a warning of the parameters that the model itself keeps from training; none without such parameters."""
+    if not fixed:
+        return ()
+    sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    num_fixed, num_params = sum(sizes[name] for name in fixed), sum(sizes.values())
+    why = f"since the model itself has them fixed (requires_grad=False), such as {min(fixed)}"
+    return (f"{num_fixed:,} of {num_params:,} parameters never train, {why}",)
+
+
 def freeze(
     model: torch.nn.Module,
     spec: FreezeSpec | str,

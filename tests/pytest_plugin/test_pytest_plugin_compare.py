@@ -31,7 +31,7 @@ def reached(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     def run(spec: RunSpec, *, data_cache: DataCache, **_: Any) -> RunRecord:
         reaches["ran"] += 1
-        data = data_cache.data(spec.data, spec.model)
+        data = data_cache.data(spec)
         record = made_up.record(spec.freeze, spec.seed, accuracy=reaches["accuracy"], spec=spec)
         assert record.data is not None
         facts = replace(

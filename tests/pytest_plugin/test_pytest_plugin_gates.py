@@ -37,7 +37,7 @@ def reach(monkeypatch: pytest.MonkeyPatch) -> Reach:
             record = made_up.record(spec.freeze, spec.seed, accuracy=accuracy, spec=spec)
             assert record.data
             # The session makes sure that every run has seen the same data.
-            facts = data_cache.facts(spec.data, spec.model)
+            facts = data_cache.data(spec).facts
             hashes = {name: getattr(facts, name) for name in ("train_sha256", "validation_sha256", "test_sha256")}
             return replace(record, data=replace(record.data, **hashes))
 

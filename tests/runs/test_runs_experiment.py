@@ -204,5 +204,6 @@ def test_string_labels_take_the_models_order(tmp_path: Path, tiny_model: Path) -
     rows = [json.dumps({"text": f"the film {n}", "label": ("better", "worse")[n % 2]}) for n in range(20)]
     for split in ("train", "validation", "test"):
         (data / f"{split}.jsonl").write_text("\n".join(rows), encoding="utf-8")
-    assert DataCache().data(DataSpec(source=str(data)), str(folder)).label_names == ("worse", "better")
-    assert DataCache().data(DataSpec(source=str(data)), str(tiny_model)).label_names == ("better", "worse")
+    spec = RunSpec(model=str(tiny_model), data=DataSpec(source=str(data)))
+    assert DataCache().data(replace(spec, model=str(folder))).label_names == ("worse", "better")
+    assert DataCache().data(spec).label_names == ("better", "worse")

@@ -196,7 +196,8 @@ def test_what_has_room_is_cached(tiny_model: Path, tiny_data: Path, monkeypatch:
     """All depths together may find none where the head's vectors do; what a failed pass took is free again."""
     data_cache = DataCache()
     run(_spec(tiny_model, tiny_data, freeze="emb"), data_cache=data_cache)
-    (flat,) = data_cache.flat_splits()
+    (tokenized,) = data_cache._tokenized.values()
+    flat = tokenized.packed
     monkeypatch.setattr(os, "posix_fallocate", _refusing(errno.ENOSPC))
     data_cache = DataCache(cache_bytes=len(flat["train"].fields["input_ids"]) * 16 * 4)
     data_cache.expect(["emb", "emb+L0-1"])

@@ -1,0 +1,64 @@
+"""Record a run that broke: its cause, a reason in one sentence, and the end of its traceback."""
+
+from __future__ import annotations
+
+import traceback
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from freezebench.meters.process import THIS_PROCESS
+from freezebench.runs.weights import UnsoundRunError
+from freezebench.training.engines.job import NonFiniteLossError
+from freezebench.units import bytes_text
+
+if TYPE_CHECKING:
+    from freezebench.records.run_record import InvalidCause, RunRecord
+
+_LOG_LINES = 20
+
+
+def invalid_record(draft: RunRecord, error: Exception, device: torch.device) -> RunRecord:
+    """Return the record of a run that an error ended; call it while the error is handled.
+
+    Args:
+        draft: The record as far as it was known before training.
+        error: What ended the run.
+        device: The device that trained; its peak memory is quoted where memory ran out.
+    """
+    cause, reason = _cause(error, device)
+    log = traceback.format_exc().splitlines()[-_LOG_LINES:]
+    return replace(draft, status="invalid", cause=cause, reason=reason, log="\n".join(log))
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message."""
+    return (str(error).strip().splitlines() or ["no message"])[0]
+
+
+def _cause(error: Exception, device: torch.device) -> tuple[InvalidCause, str]:
+    """Return the cause and the reason of a run's end."""
+    match error:
+        case torch.OutOfMemoryError():
+            return "out_of_memory", f"out of memory on {device}{_peak(device)}: {first_line(error)}"
+        case MemoryError():
+            return "out_of_memory", f"out of memory{_peak(device)}: {first_line(error)}"
+        case NonFiniteLossError():
+            return "non_finite_loss", f"non-finite loss: {error}"
+        case UnsoundRunError():
+            return error.cause, str(error)
+        case _:
+            # torch's CPU allocator raises a plain RuntimeError.
+            cause: InvalidCause = "out_of_memory" if "allocate memory" in str(error) else "crash"
+            return cause, f"{type(error).__name__}: {first_line(error)}"
+
+
+def _peak(device: torch.device) -> str:
+    """Return a clause on the peak of memory in use, from which a smaller batch size can be chosen."""
+    with suppress(OSError, RuntimeError, ValueError):
+        on_gpu = device.type == "cuda"
+        peak = torch.cuda.max_memory_allocated(device) if on_gpu else THIS_PROCESS.high_water_bytes()
+        return f" after a peak of {bytes_text(peak)}"
+    return ""
