@@ -122,7 +122,7 @@ def test_the_summary_fits(project: Project, monkeypatch: pytest.MonkeyPatch) -> 
             monkeypatch.delenv("COLUMNS")
         else:
             monkeypatch.setenv("COLUMNS", str(columns))
-        lines = pytester.runpytest_subprocess(*arguments).outlines
+        lines = pytester.runpytest_inprocess(*arguments).outlines
         start = next(place for place, line in enumerate(lines) if "= freezebench: " in line)
         end = next(place for place, line in enumerate(lines) if line.startswith("---") and " benchmark: " in line)
         assert max(map(len, lines[start:end])) <= (columns or 100)
