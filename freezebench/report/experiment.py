@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 from freezebench.errors import FreezebenchError, RecordError
 from freezebench.records.files import plain
@@ -19,11 +20,15 @@ from freezebench.verdicts.judge import ConfigurationResult
 from freezebench.verdicts.noninferiority import Outcome, Verdict, deepest_safe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from freezebench.config.settings import Settings
     from freezebench.report.rows import Row
+    from freezebench.specs.json_types import Json
+
+# An object of a report's JSON, whose values are checked where they are used.
+_Saved: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,18 +36,18 @@ class Experiment:
     """One experiment.
 
     Attributes:
-        source: Where it was read from; empty for the session at hand.
-        settings: What was asked for, in JSON's types.
-        summary: What came out.
+        source: The file that it was read from; empty for this session's.
+        settings: The settings in JSON types.
+        summary: The results.
     """
 
     source: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Json]
     summary: Summary
 
     @classmethod
     def of(cls, settings: Settings, summary: Summary) -> Experiment:
-        """Return this session's results as an experiment."""
+        """Return an experiment of this session."""
         return cls(source="", settings=plain(settings), summary=summary)
 
     @property
@@ -53,7 +58,7 @@ class Experiment:
     @property
     def data_source(self) -> str:
         """Name of the data set, a Hub name or a folder."""
-        return str(dict(self.settings.get("data") or {}).get("source", "unknown"))
+        return str(subsettings(self.settings, "data").get("source", "unknown"))
 
     @property
     def margin_pp(self) -> float:
@@ -72,34 +77,45 @@ class Experiment:
 
     @property
     def records(self) -> list[RunRecord]:
-        """Every run that came to its end."""
+        """Every valid run."""
         return [record for result in self.results for record in result.records if record.is_valid]
 
     @property
+    def baseline(self) -> Row | None:
+        """The figures of the unfrozen baseline."""
+        return next((row for row in self.rows if row.freeze == "none"), None)
+
+    @property
     def deepest(self) -> Row | None:
-        """The figures of the deepest safe prefix; ``None`` if none is shown to be safe."""
+        """The figures of the deepest safe prefix; ``None`` if no prefix is non-inferior."""
         ladder = judged_ladder(self.results)
         name = deepest_safe(ladder) if ladder else None
-        return next((one for one in self.rows if one.freeze == name), None)
+        return next((row for row in self.rows if row.freeze == name), None)
+
+
+def subsettings(settings: Mapping[str, Json], name: str) -> Mapping[str, Json]:
+    """Return the settings under a name, such as those of the data; empty where there are none."""
+    value = settings.get(name)
+    return value if isinstance(value, Mapping) else {}
 
 
 def read_experiments(path: Path) -> list[Experiment]:
     """Return the experiments of a report folder or of its ``report.json``.
 
     Raises:
-        RecordError: If the file is missing, damaged, foreign, or of a schema that this version does not know.
+        RecordError: If the file is missing, damaged, foreign, or of a schema that this version does not read.
     """
     file = path / REPORT_FILE if path.is_dir() else path
     try:
-        return [_experiment(str(path), saved) for saved in _experiments(read_content(file))]
+        return [_experiment(str(path), saved) for saved in _saved_experiments(read_content(file))]
     except RecordError as error:
         raise RecordError(f"{file}: {str(error).rstrip('.')}.") from error
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError, IndexError, FreezebenchError) as error:
-        # Whatever is wrong inside the file, it is the file that has to be looked at.
+        # Many faults are possible inside a file; the message names the file and the fault.
         raise RecordError(f"{file}: is no report of freezebench: {error!r}.") from error
 
 
-def _experiments(content: Any) -> list[Any]:
+def _saved_experiments(content: object) -> list[_Saved]:
     """Return the experiments of a file's content.
 
     Raises:
@@ -112,27 +128,27 @@ def _experiments(content: Any) -> list[Any]:
             f"report of schema {content.get('schema')!r}, this version of freezebench reads {REPORT_SCHEMA}"
         )
     if not content["experiments"]:
-        raise RecordError("holds no experiment: no configuration had come to its end")
+        raise RecordError("holds no experiment, since no configuration was finished")
     return list(content["experiments"])
 
 
-def _foreign(content: Any) -> str:
+def _foreign(content: object) -> str:
     """Return what is wrong with a file that is no report."""
     needed = "Give a folder that --freeze-report wrote, or its report.json"
     if isinstance(content, dict) and isinstance(content.get("benchmarks"), list):
         return (
-            "is a pytest-benchmark file, which keeps no losses, epochs or power of the runs, so no page can be made "
-            f"of it (python -m freezebench compare reads it). {needed}"
+            "is a pytest-benchmark file, which has no losses, epochs or power of the runs, so it gives no page "
+            f"(python -m freezebench compare reads it). {needed}"
         )
     return f"is no report of freezebench. {needed}"
 
 
-def _experiment(source: str, saved: Mapping[str, Any]) -> Experiment:
+def _experiment(source: str, saved: _Saved) -> Experiment:
     """Return one experiment of a report."""
     configurations = saved["configurations"]
-    runs = {one["freeze"]: [RunRecord.from_json(run) for run in one["runs"]] for one in configurations}
+    runs = {item["freeze"]: [RunRecord.from_json(run) for run in item["runs"]] for item in configurations}
     unfrozen = {record.spec.seed: record for record in runs.get("none", [])}
-    results = [_result(one, runs[one["freeze"]], unfrozen) for one in configurations]
+    results = [_result(item, runs[item["freeze"]], unfrozen) for item in configurations]
     results.sort(key=lambda result: FreezeSpec.parse(result.freeze).frozen_order)
     settings = saved["settings"]
     if not isinstance(settings, dict) or not _is_figure(settings["margin_pp"]) or not results:
@@ -150,10 +166,8 @@ def _experiment(source: str, saved: Mapping[str, Any]) -> Experiment:
     )
 
 
-def _result(
-    saved: Mapping[str, Any], records: Sequence[RunRecord], unfrozen: Mapping[int, RunRecord]
-) -> ConfigurationResult:
-    """Return one configuration's result; its verdicts are those that were given then."""
+def _result(saved: _Saved, records: Sequence[RunRecord], unfrozen: Mapping[int, RunRecord]) -> ConfigurationResult:
+    """Return one configuration's result with the verdicts that were saved."""
     freeze = str(FreezeSpec.parse(saved["freeze"]))
     return ConfigurationResult(
         freeze=freeze,
@@ -163,12 +177,12 @@ def _result(
         gate=_verdict(saved["verdict_at_limit"]),
         broken=None if saved["broken"] is None else str(saved["broken"]),
         warnings=tuple(str(warning) for warning in saved["warnings"]),
-        # Reports of the first versions did not keep them.
+        # Reports of the first versions have no parts.
         parts=tuple(Part(**part) for part in saved.get("parts", ())),
     )
 
 
-def _verdict(saved: Mapping[str, Any] | None) -> Verdict | None:
+def _verdict(saved: _Saved | None) -> Verdict | None:
     """Return a verdict from its JSON form."""
     if saved is None:
         return None
@@ -181,5 +195,5 @@ def _verdict(saved: Mapping[str, Any] | None) -> Verdict | None:
     return Verdict(**saved)
 
 
-def _is_figure(value: Any) -> bool:
+def _is_figure(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,78 +1,96 @@
-"""Reproduce: the command that runs an experiment again."""
+"""The command that runs an experiment again, and how the experiment differs from its preset."""
 
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from freezebench.records.files import plain
+from freezebench.report.experiment import subsettings
 from freezebench.specs.limits import DEFAULT_MARGIN_PP, CostLimits
 from freezebench.specs.presets import PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from freezebench.specs.json_types import Json
+
+    Settings = Mapping[str, Json]
+
+# Names of settings by the names of the options that give them.
+_MAIN = {"model": "model", "seed": "seed"}
 _PROTOCOL = {
-    "num_epochs": "epochs",
-    "batch_size": "batch-size",
+    "epochs": "num_epochs",
+    "batch-size": "batch_size",
     "engine": "engine",
     "precision": "precision",
-    "max_length": "max-length",
+    "max-length": "max_length",
 }
-_DATA = {"source": "data", "label_column": "label-column", "max_train": "max-train"}
+_DATA = {"data": "source", "label-column": "label_column", "max-train": "max_train"}
 
 
-def command(settings: Mapping[str, Any]) -> str:
-    """Return the pytest command that runs an experiment again: its preset and whatever differs from it.
+def reproduction_command(settings: Settings) -> str:
+    """Return the pytest command that runs an experiment again: its preset, and every option that differs from it.
 
     Args:
-        settings: What was asked for, in JSON's types.
+        settings: The settings of the experiment in JSON types.
     """
-    preset = PRESETS.get(str(settings["preset"]))
-    usual: dict[str, Any] = {} if preset is None else plain(preset)
-    flags: dict[str, Any] = {"preset": settings["preset"], "grid": settings.get("grid")}
-    flags |= _different(settings, usual, {"model": "model", "seed": "seed"})
-    data, protocol = settings.get("data") or {}, settings.get("protocol") or {}
-    flags |= _different(data, usual.get("data", {}), _DATA)
-    if data.get("text_columns") != usual.get("data", {}).get("text_columns"):
-        flags["text-column"] = ",".join(data.get("text_columns") or [])
-    flags |= _different(protocol, usual.get("protocol", {}), _PROTOCOL)
+    usual = _preset(settings)
+    data, usual_data = subsettings(settings, "data"), subsettings(usual, "data")
+    options: dict[str, Json] = {"preset": settings["preset"], "grid": settings.get("grid")}
+    options |= _different(settings, usual, _MAIN) | _different(data, usual_data, _DATA)
+    if data.get("text_columns") != usual_data.get("text_columns"):
+        options["text-column"] = _joined(data.get("text_columns"))
+    options |= _different(subsettings(settings, "protocol"), subsettings(usual, "protocol"), _PROTOCOL)
     if settings.get("learning_rates") != usual.get("learning_rates"):
-        flags["lr"] = _per_spec(settings.get("learning_rates"))
-    flags["num-seeds"] = ",".join(str(count) for count in (settings.get("looks") or {}).get("counts") or [])
+        options["lr"] = _per_spec(subsettings(settings, "learning_rates"))
+    options["num-seeds"] = _joined(subsettings(settings, "looks").get("counts"))
     if settings.get("device") != "auto":
-        flags["device"] = settings.get("device")
+        options["device"] = settings.get("device")
     if settings["margin_pp"] != DEFAULT_MARGIN_PP:
-        flags["margin"] = f"{settings['margin_pp']:g}"
+        options["margin"] = _number(settings["margin_pp"])
     if settings.get("limits_from") and settings["limits_from"] != f"preset {settings['preset']}":
-        flags["max-drop"] = _per_spec(settings.get("max_drop"))
-    for name in CostLimits.names():
-        flags[name.replace("_", "-")] = _per_spec((settings.get("costs") or {}).get(name))
-    given = [shlex.quote(f"--freeze-{name}={value}") for name, value in flags.items() if value not in (None, "")]
+        options["max-drop"] = _per_spec(subsettings(settings, "max_drop"))
+    costs = subsettings(settings, "costs")
+    options |= {name.replace("_", "-"): _per_spec(subsettings(costs, name)) for name in CostLimits.names()}
+    given = [shlex.quote(f"--freeze-{name}={value}") for name, value in options.items() if value not in (None, "")]
     if settings.get("pool_seeds"):
         given.append("--freeze-pool-seeds")
     return " ".join(["pytest benchmarks", *given])
 
 
-def unlike(settings: Mapping[str, Any]) -> str:
-    """Return in what an experiment differs from its preset, in a sentence, so that it is not taken for it."""
-    preset = PRESETS.get(str(settings["preset"]))
-    usual: dict[str, Any] = {} if preset is None else plain(preset)
+def preset_differences(settings: Settings) -> str:
+    """Return a sentence that names the settings in which an experiment differs from its preset."""
+    usual = _preset(settings)
     fields = ("model", "data", "protocol", "learning_rates", "looks")
     names = [name.replace("_", " ") for name in fields if settings.get(name) != usual.get(name)]
     if not names:
-        return "Everything that was asked for is the preset's."
+        return "All settings are the preset's."
     return f"Not the preset's own: {', '.join(names)}."
 
 
-def _different(values: Mapping[str, Any], usual: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Return the flags of those fields that differ from the preset's."""
-    return {flag: values.get(field) for field, flag in names.items() if values.get(field) != usual.get(field)}
+def _preset(settings: Settings) -> Settings:
+    """Return the settings of the experiment's preset in JSON types; empty if this version does not have it."""
+    preset = PRESETS.get(str(settings["preset"]))
+    return {} if preset is None else plain(preset)
 
 
-def _per_spec(values: Mapping[str, Any] | None) -> str:
-    """Return numbers per configuration as an option takes them."""
-    if not values:
-        return ""
-    entries = [] if values.get("default") is None else [f"{values['default']:g}"]
-    return ",".join(entries + [f"{spec}:{number:g}" for spec, number in values.get("by_spec") or []])
+def _different(values: Settings, usual: Settings, names: Mapping[str, str]) -> dict[str, Json]:
+    """Return the options of those settings that differ from the preset's."""
+    return {option: values.get(field) for option, field in names.items() if values.get(field) != usual.get(field)}
+
+
+def _per_spec(values: Settings) -> str:
+    """Return numbers per configuration in the form of an option: ``2,emb+L0:3``."""
+    by_spec = values.get("by_spec")
+    entries = [] if values.get("default") is None else [_number(values["default"])]
+    pairs = by_spec if isinstance(by_spec, list) else []
+    return ",".join(entries + [f"{spec}:{_number(number)}" for spec, number in pairs])
+
+
+def _joined(values: Json) -> str:
+    return ",".join(map(str, values)) if isinstance(values, list) else ""
+
+
+def _number(value: Json) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)

@@ -72,7 +72,7 @@ def _damaged(content: dict[str, Any]) -> dict[str, tuple[str, str]]:
     return {
         "cut off": (text[:-20], "damaged or no JSON"),
         "a list": ("[1]", "is no report of freezebench. Give a folder"),
-        "a benchmark file": (json.dumps(benchmark_json(configuration())), "is a pytest-benchmark file, which keeps no"),
+        "a benchmark file": (json.dumps(benchmark_json(configuration())), "is a pytest-benchmark file, which has no"),
         "another schema": (_set(json.loads(text), "schema", value=99), "report of schema 99"),
         "nothing in it": (_set(json.loads(text), "experiments", value=[]), "holds no experiment"),
         "no runs": (_set(json.loads(text), *first, value={}), "is no report of freezebench"),

@@ -97,7 +97,7 @@ def test_an_answer_without_a_safe_prefix_says_so() -> None:
     """Nothing is promised of runs that broke."""
     content = _made(broken_experiment()).text
     assert "No freezing is shown to cost less than 2 points of accuracy." in content
-    assert "nothing is known about it, since no run came to its end" in content
+    assert "nothing is known about it, since no run was finished" in content
 
 
 def test_the_table_sorts_by_figures_and_without_a_mouse() -> None:
@@ -218,9 +218,9 @@ def test_several_experiments_stand_side_by_side() -> None:
 def test_the_notebook_stands_beside_its_reproduction() -> None:
     """Every figure with its difference, for the notebook's preset alone."""
     content = _made(experiment(flags={"preset": "notebook"})).text
-    assert "Beside the notebook's published figures" in content
+    assert "Comparison with the notebook's published figures" in content
     assert re.search(r"88\.9 → 8\d\.\d \([+-]\d\.\d\)", content)
-    assert "Beside the notebook" not in _made(experiment()).text
+    assert "Comparison with the notebook" not in _made(experiment()).text
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The command that runs an experiment again asks for the same experiment."""
+"""The command that runs an experiment again, and its differences from the preset."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from freezebench.config.options import OPTIONS
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.records.files import plain
-from freezebench.report.reproduce import command, unlike
+from freezebench.report.reproduce import preset_differences, reproduction_command
 
 
-def _again(text: str) -> Settings:
-    """Return what a command asks for."""
+def _resolved(text: str) -> Settings:
+    """Return the settings that a command gives."""
     program, folder, *flags = shlex.split(text)
     assert (program, folder) == ("pytest", "benchmarks")
     names = {option.flag: option for option in OPTIONS}
@@ -29,9 +29,9 @@ def _again(text: str) -> Settings:
     return resolve([Source(label="{flag}", values=values)], lambda: ("embedded", ""))
 
 
-def _aside(asked: Settings) -> Settings:
-    """Return settings without where they come from."""
-    return replace(asked, preset_reason="", limits_from=None, named_specs=())
+def _comparable(requested: Settings) -> Settings:
+    """Return settings without the names of their sources."""
+    return replace(requested, preset_reason="", limits_from=None, named_specs=())
 
 
 @pytest.mark.parametrize(
@@ -46,21 +46,22 @@ def _aside(asked: Settings) -> Settings:
         {"model": "$(touch x); <script>"},
     ],
 )
-def test_the_command_asks_for_the_same_experiment(flags: dict[str, Any]) -> None:
-    """Whatever was set, quoted for a shell; what stays the preset's is not repeated."""
-    asked = settings(**flags)
-    again = _again(command(json.loads(json.dumps(plain(asked)))))
-    assert _aside(again) == _aside(asked)
+def test_the_command_gives_the_same_settings(flags: dict[str, Any]) -> None:
+    """Every value is quoted for a shell; settings of the preset are not repeated."""
+    requested = settings(**flags)
+    again = _resolved(reproduction_command(json.loads(json.dumps(plain(requested)))))
+    assert _comparable(again) == _comparable(requested)
 
 
 def test_the_preset_alone_is_a_short_command() -> None:
-    """Defaults are left out, but for the configurations and seeds that ran."""
-    asked = plain(resolve([Source(label="{flag}", values={"preset": "embedded"})], lambda: ("", "")))
-    assert command(asked) == "pytest benchmarks --freeze-preset=embedded --freeze-grid=all --freeze-num-seeds=3"
-    assert unlike(asked) == "Everything that was asked for is the preset's."
+    """Defaults are left out, except the configurations and the number of seeds."""
+    requested = plain(resolve([Source(label="{flag}", values={"preset": "embedded"})], lambda: ("", "")))
+    command = "pytest benchmarks --freeze-preset=embedded --freeze-grid=all --freeze-num-seeds=3"
+    assert reproduction_command(requested) == command
+    assert preset_differences(requested) == "All settings are the preset's."
 
 
-def test_an_experiment_that_is_not_its_presets_says_so() -> None:
-    """A reproduction with another model is none."""
-    asked = plain(settings(preset="notebook", lr="1e-3"))
-    assert unlike(asked) == "Not the preset's own: model, data, learning rates."
+def test_differences_from_the_preset_are_named() -> None:
+    """A run with another model does not reproduce the notebook."""
+    requested = plain(settings(preset="notebook", lr="1e-3"))
+    assert preset_differences(requested) == "Not the preset's own: model, data, learning rates."

@@ -1,4 +1,4 @@
-"""Answer: the first lines of the page, what can be frozen, what it saves, how sure that is."""
+"""The first lines of the page: what can be frozen, what that saves, and how sure it is."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from freezebench.report.rows import Row
 
 
-def sentences(experiment: Experiment) -> list[str]:
+def answer_sentences(experiment: Experiment) -> list[str]:
     """Return the answer in words, the deepest safe prefix first."""
     return [
         safe_prefix_sentence(experiment.results, experiment.rows, experiment.margin_pp),
@@ -36,8 +36,8 @@ def answer(experiment: Experiment) -> Html:
         "section",
         element("h2", headline, class_="headline"),
         *(
-            element("p", sentence, class_="answer" if not place else "more")
-            for place, sentence in enumerate(sentences(experiment))
+            element("p", sentence, class_="answer" if index == 0 else "more")
+            for index, sentence in enumerate(answer_sentences(experiment))
         ),
         None if deepest is None else _tiles(experiment, deepest),
         _ladder(experiment),
@@ -47,7 +47,7 @@ def answer(experiment: Experiment) -> Html:
 
 
 def in_words(freeze: str) -> str:
-    """Return what a prefix freezes as people say it."""
+    """Return the frozen parts of a prefix in words."""
     layers = FreezeSpec.parse(freeze).layers
     if not layers:
         return "the embeddings"
@@ -57,8 +57,10 @@ def in_words(freeze: str) -> str:
 
 
 def _tiles(experiment: Experiment, row: Row) -> Html:
-    """Return what the deepest safe prefix saves and how sure that is, one tile each."""
-    baseline = next(one for one in experiment.rows if one.freeze == "none")
+    """Return one tile for each saving of the deepest safe prefix, and one for its certainty."""
+    baseline = experiment.baseline
+    if baseline is None:
+        return element("div", _tile("Certainty", _certainty(experiment, row), ""), class_="tiles")
     time = memory = energy = None
     if row.speedup is not None:
         time = f"{row.speedup:.2f}×", f"as fast: {seconds_text(baseline.train_s)} → {seconds_text(row.train_s)}"
@@ -66,8 +68,8 @@ def _tiles(experiment: Experiment, row: Row) -> Html:
         figures = f"{bytes_text(baseline.peak_memory_bytes)} → {bytes_text(row.peak_memory_bytes)}"
         memory = saving_text(row.memory_saving), f"peak memory: {figures}"
     if row.energy_saving is not None:
-        doubt = row.energy_saving_uncertainty
-        within = "" if doubt is None else f" (± {100 * doubt:.0f} points)"
+        uncertainty = row.energy_saving_uncertainty
+        within = "" if uncertainty is None else f" (± {100 * uncertainty:.0f} points)"
         energy = (
             saving_text(row.energy_saving),
             f"energy{within}: {energy_text(baseline.energy_j)} → {energy_text(row.energy_j)}",
@@ -83,6 +85,7 @@ def _tiles(experiment: Experiment, row: Row) -> Html:
 
 
 def _certainty(experiment: Experiment, row: Row) -> tuple[str, str]:
+    """Return the confidence level of the drop's upper bound, and the bound."""
     verdict = next(result.verdict for result in experiment.results if result.freeze == row.freeze)
     if verdict is None or verdict.upper_pp is None:
         return "unknown", "there is no interval"
@@ -95,11 +98,11 @@ def _certainty(experiment: Experiment, row: Row) -> tuple[str, str]:
 
 
 def _tile(title: str, figures: tuple[str, str] | None, reason: str, gain: float | None = None) -> Html:
-    """Return one figure, or why there is none; what freezing costs instead of saving is not marked as good."""
-    figure, rest = figures or ("not measured", reason)
+    """Return one figure, or why it is missing; a negative gain is marked as a loss."""
+    figure, explanation = figures or ("not measured", reason)
     kind = "tile" if figures else "tile missing"
     kind += " loss" if gain is not None and gain < 0 else ""
-    return element("div", element("h3", title), element("strong", figure), element("span", rest), class_=kind)
+    return element("div", element("h3", title), element("strong", figure), element("span", explanation), class_=kind)
 
 
 def _ladder(experiment: Experiment) -> Html:

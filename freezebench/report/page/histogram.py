@@ -1,4 +1,4 @@
-"""Bars: a histogram drawn in the page itself, in the page's own colours."""
+"""A histogram as SVG inside the page, in the page's colours."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _MAX_BARS = 40
 
 
 def histogram(counts: Sequence[int], title: str) -> Html:
-    """Return a histogram with its median in words.
+    """Return a histogram, with its quantiles in words.
 
     Args:
-        counts: How many things have the size 0, 1, 2, …; the last entry stands for its size and everything above.
-        title: What has which size.
+        counts: Number of items of size 0, 1, 2, …; the last entry counts all larger ones, too.
+        title: Name of the size.
     """
     total = sum(counts)
     if not total:
@@ -27,14 +27,14 @@ def histogram(counts: Sequence[int], title: str) -> Html:
     bins = [sum(counts[start : start + width]) for start in range(0, len(counts), width)]
     step, tallest = _WIDTH / len(bins), max(bins)
     shapes = []
-    for place, count in enumerate(bins):
+    for index, count in enumerate(bins):
         height = (_HEIGHT - _FLOOR - 4) * count / tallest
-        sizes = f"{place * width}" if width == 1 else f"{place * width} to {place * width + width - 1}"
+        sizes = f"{index * width}" if width == 1 else f"{index * width} to {index * width + width - 1}"
         shapes.append(
             element(
                 "rect",
                 element("title", f"{sizes}: {count:,}"),
-                x=f"{place * step + 0.5:.1f}",
+                x=f"{index * step + 0.5:.1f}",
                 y=f"{_HEIGHT - _FLOOR - height:.1f}",
                 width=f"{max(step - 1, 0.5):.1f}",
                 height=f"{height:.1f}",
@@ -58,10 +58,10 @@ def histogram(counts: Sequence[int], title: str) -> Html:
 
 
 def _quantile(counts: Sequence[int], share: float) -> int:
-    """Return the smallest size that at least this share does not exceed."""
-    needed, seen = share * sum(counts), 0
+    """Return the smallest size that at least this share of the items does not exceed."""
+    needed, cumulated = share * sum(counts), 0
     for size, count in enumerate(counts):
-        seen += count
-        if seen >= needed:
+        cumulated += count
+        if cumulated >= needed:
             return size
     return len(counts) - 1

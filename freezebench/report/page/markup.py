@@ -1,4 +1,4 @@
-"""Elements: HTML in which every text is escaped unless this module made it."""
+"""HTML elements; every text is escaped unless it is ``Html`` already."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _VOID = {"br", "hr", "img", "meta"}
 
 
 class Html(str):
-    """A piece of HTML; plain strings are text and get escaped."""
+    """A piece of HTML; other strings are text and are escaped."""
 
     __slots__ = ()
 
@@ -21,7 +21,7 @@ Content = str | None
 
 
 def text(content: Content) -> Html:
-    """Return content as HTML: what is ``Html`` already stays, everything else is escaped."""
+    """Return content as HTML: ``Html`` unchanged, other strings escaped."""
     if content is None:
         return Html("")
     return content if isinstance(content, Html) else Html(html.escape(content))
@@ -31,9 +31,9 @@ def element(name: str, /, *contents: Content, **attributes: str | None) -> Html:
     """Return an element.
 
     Args:
-        name: Its tag; like the attributes' names, never anything from outside.
+        name: Its tag. Tags and names of attributes are not escaped, so they are never taken from data.
         contents: Text and elements inside; ``None`` is left out.
-        attributes: By name, ``_`` for ``-`` and a trailing ``_`` for Python's own words; ``None`` is left out.
+        attributes: Values by name, ``_`` for ``-``, a trailing ``_`` after a Python keyword; ``None`` is left out.
     """
     pairs = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{html.escape(value)}"'
@@ -46,7 +46,7 @@ def element(name: str, /, *contents: Content, **attributes: str | None) -> Html:
 
 
 def joined(contents: Iterable[Content], separator: str = "") -> Html:
-    """Return several pieces as one."""
+    """Return several pieces as one piece of HTML."""
     return Html(separator.join(text(content) for content in contents if content is not None))
 
 
@@ -56,13 +56,13 @@ def section(title: str, *contents: Content, **attributes: str | None) -> Html:
 
 
 def definitions(pairs: Iterable[tuple[str, Content]]) -> Html:
-    """Return terms and what they stand for."""
-    rows = [element("div", element("dt", term), element("dd", meaning)) for term, meaning in pairs]
+    """Return a list of terms with their descriptions."""
+    rows = [element("div", element("dt", term), element("dd", description)) for term, description in pairs]
     return element("dl", *rows)
 
 
 def data_table(caption: str, headers: Iterable[str], rows: Iterable[Iterable[Content]]) -> Html:
-    """Return a plain table in a box that scrolls by itself; the first cell of a row names it."""
+    """Return a table in a box that scrolls sideways; the first cell of a row names the row."""
     head = element("tr", *(element("th", header, scope="col") for header in headers))
     body = []
     for first, *rest in rows:
@@ -72,5 +72,5 @@ def data_table(caption: str, headers: Iterable[str], rows: Iterable[Iterable[Con
 
 
 def scroller(table: Html, label: str) -> Html:
-    """Return a table in a box that scrolls sideways, by keyboard, too."""
+    """Return a table in a box that scrolls sideways, also by keyboard."""
     return element("div", table, class_="scroll", tabindex="0", role="region", aria_label=label)

@@ -1,4 +1,4 @@
-"""The page itself: answer, table, pictures, evidence; nothing is loaded from anywhere."""
+"""The page: answer, table, pictures and evidence in one HTML file that loads nothing."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def page(
 
     Args:
         experiments: At least one experiment.
-        drawn: Pictures of every experiment, in the same order; ``None``: nothing could be drawn here.
-        common: Pictures that show several experiments together.
+        drawn: Pictures of every experiment, in the same order; ``None``: matplotlib is not installed.
+        common: Pictures that show several experiments.
     """
     style, script = _resource("page.css"), _resource("page.js")
     bodies = [
-        _experiment(experiment, None if drawn is None else drawn[place], number=place + 1)
-        for place, experiment in enumerate(experiments)
+        _experiment(experiment, None if drawn is None else drawn[index], number=index + 1)
+        for index, experiment in enumerate(experiments)
     ]
     if len(experiments) > 1:
         bodies.insert(0, side_by_side(experiments, common))
@@ -69,7 +69,7 @@ def page(
 
 
 def _experiment(experiment: Experiment, drawn: Sequence[Picture | Missing] | None, *, number: int) -> Html:
-    """Return everything about one experiment."""
+    """Return the part of the page about one experiment."""
     source = f" · {experiment.source}" if experiment.source else ""
     return element(
         "article",

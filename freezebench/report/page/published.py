@@ -1,4 +1,4 @@
-"""Published: the notebook's figures beside a reproduction of it, with differences."""
+"""The notebook's published figures and those of a reproduction, with differences."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezebench.report.page.markup import Html, data_table, section
-from freezebench.report.reproduce import unlike
+from freezebench.report.reproduce import preset_differences
 from freezebench.report.training_metrics import METRICS, mean_of
 from freezebench.specs.published import PUBLISHED
 from freezebench.units import NOT_MEASURED
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class _Figure:
-    """One figure that both sides have.
+    """One figure that the notebook published and this run measured.
 
     Attributes:
-        name: What the table calls it.
-        field: The notebook's.
-        metric: This run's.
-        factor: What the notebook's figure is multiplied by to be in the same unit.
-        digits: Decimals that are shown.
+        name: Heading in the table.
+        field: Field of ``PublishedRun``.
+        metric: Metric of this run.
+        factor: Factor by which the notebook's figure is multiplied to have the same unit.
+        digits: Number of decimals.
     """
 
     name: str
@@ -65,7 +65,7 @@ _NOTE = (
 
 
 def published_figures(experiment: Experiment) -> Html | None:
-    """Return the comparison with the published figures; ``None`` for anything but the notebook's preset."""
+    """Return the comparison with the published figures; ``None`` for other presets than the notebook's."""
     if experiment.settings.get("preset") != "notebook":
         return None
     rows = [
@@ -76,15 +76,15 @@ def published_figures(experiment: Experiment) -> Html | None:
         for result in experiment.results
         if result.freeze in PUBLISHED
     ]
-    note = f"{_NOTE} {unlike(experiment.settings)}"
+    note = f"{_NOTE} {preset_differences(experiment.settings)}"
     headers = ["frozen", *(figure.name for figure in _FIGURES)]
-    return section("Beside the notebook's published figures", data_table(note, headers, rows))
+    return section("Comparison with the notebook's published figures", data_table(note, headers, rows))
 
 
 def _cell(figure: _Figure, published: PublishedRun, ours: float | None) -> str:
-    """Return one figure of both sides and its difference."""
-    theirs = figure.factor * float(getattr(published, figure.field))
+    """Return the published figure, this run's, and their difference."""
+    published_figure = figure.factor * float(getattr(published, figure.field))
     if ours is None:
-        return f"{theirs:.{figure.digits}f} → {NOT_MEASURED}"
+        return f"{published_figure:.{figure.digits}f} → {NOT_MEASURED}"
     digits = figure.digits
-    return f"{theirs:.{digits}f} → {ours:.{digits}f} ({ours - theirs:+.{digits}f})"
+    return f"{published_figure:.{digits}f} → {ours:.{digits}f} ({ours - published_figure:+.{digits}f})"

@@ -1,4 +1,4 @@
-"""Together: several experiments side by side, and the later ones against the first where they compare."""
+"""Several experiments side by side, and the comparison of the later ones with the first."""
 
 from __future__ import annotations
 
@@ -19,29 +19,28 @@ if TYPE_CHECKING:
 
 
 def side_by_side(experiments: Sequence[Experiment], drawn: Sequence[Picture | Missing] | None) -> Html:
-    """Return the answers of several experiments, their comparison and their common pictures."""
+    """Return the answers of several experiments, their comparisons, and the pictures that show all of them."""
     headers = ["experiment", "baseline accuracy", "baseline train time", "deepest safe prefix", "speed-up"]
     headers += ["memory saved", "energy saved", "seeds"]
-    rows = [_overview(place, experiment) for place, experiment in enumerate(experiments, start=1)]
+    rows = [_overview(number, experiment) for number, experiment in enumerate(experiments, start=1)]
     return section(
         f"{len(experiments)} experiments side by side",
         data_table("Savings are against the experiment's own baseline without freezing.", headers, rows),
-        *(_compared(experiments[0], place, experiment) for place, experiment in enumerate(experiments[1:], start=2)),
+        *(_compared(experiments[0], number, experiment) for number, experiment in enumerate(experiments[1:], start=2)),
         None if drawn is None else pictures(drawn),
     )
 
 
-def _overview(place: int, experiment: Experiment) -> list[str]:
+def _overview(number: int, experiment: Experiment) -> list[str]:
     """Return one experiment's row."""
-    name = element("a", f"{place}: {experiment.model} on {experiment.data_source}", href=f"#experiment-{place}")
+    name = element("a", f"{number}: {experiment.model} on {experiment.data_source}", href=f"#experiment-{number}")
     origin = element("small", experiment.source)
-    baseline = next((row for row in experiment.rows if row.freeze == "none"), None)
-    deepest = experiment.deepest
+    baseline, deepest = experiment.baseline, experiment.deepest
     return [
         joined([name, element("br"), origin]),
         percent_text(baseline.accuracy if baseline else None),
         seconds_text(baseline.train_s if baseline else None),
-        deepest.freeze if deepest else "none is shown to be safe",
+        deepest.freeze if deepest else "none",
         ratio_text(deepest.speedup if deepest else None),
         percent_text(deepest.memory_saving if deepest else None, 0),
         percent_text(deepest.energy_saving if deepest else None, 0),
@@ -49,23 +48,25 @@ def _overview(place: int, experiment: Experiment) -> list[str]:
     ]
 
 
-def _compared(first: Experiment, place: int, other: Experiment) -> Html:
-    """Return the first experiment against another one, or why they cannot be compared."""
+def _compared(first: Experiment, number: int, other: Experiment) -> Html:
+    """Return the comparison of the first experiment with another one, or why they cannot be compared."""
     comparison = compare(_saved(first), _saved(other), margin_pp=other.margin_pp)
     cells = [comparison_cells(pair) for pair in comparison.pairs if not pair.refused]
-    title = element("h3", f"1 → {place}: what changed")
+    title = element("h3", f"1 → {number}: what changed")
     notes = element("ul", *(element("li", line) for line in remarks(comparison)))
     if not cells:
-        # The same reasons hold for every configuration; one is enough.
+        # The reasons are the same for every configuration, so the first one is enough.
         why = next((pair.refused for pair in comparison.pairs if pair.refused), "they have no configuration in common")
         return joined([title, element("p", f"Not compared line by line: {why}.", class_="more")])
     return joined([title, data_table("Experiment 1 → the later one.", HEADERS, cells), notes])
 
 
 def _saved(experiment: Experiment) -> SavedRun:
-    """Return an experiment as comparisons take it."""
+    """Return an experiment as a saved run, which comparisons work on."""
     dates = [record.started_at for record in experiment.records if record.started_at]
-    configurations = (from_records(one.freeze, one.records, broken=one.broken) for one in experiment.results)
+    configurations = (
+        from_records(result.freeze, result.records, broken=result.broken) for result in experiment.results
+    )
     return SavedRun(
         source=experiment.source, date=max(dates, default="unknown date"), configurations=tuple(configurations)
     )

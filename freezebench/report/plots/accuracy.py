@@ -18,7 +18,7 @@ from freezebench.report.plots.style import (
     picture,
     verdict_handles,
 )
-from freezebench.report.reproduce import unlike
+from freezebench.report.reproduce import preset_differences
 from freezebench.specs.published import PUBLISHED
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def published_figures(experiment: Experiment) -> Picture | Missing:
         title,
         caption=(
             "Test accuracy and its difference, and the speed-up over no freezing, each on its own hardware. "
-            f"{unlike(experiment.settings)}"
+            f"{preset_differences(experiment.settings)}"
         ),
         alt=f"Test accuracy minus the notebook's, in percentage points: {gaps}.",
         height=5.2,
