@@ -1,4 +1,4 @@
-"""The protocol that every meter follows."""
+"""The protocol of meters."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 class Meter(Protocol):
-    """One instrument around one measurement window.
+    """An instrument that measures one window.
 
-    A meter never raises because hardware, a driver or a permission is missing: its readings then have the status
-    ``not_measured`` and a reason that tells the person what to do.
+    A meter does not raise if hardware, a driver or a permission is missing: its readings then have the status
+    ``not_measured`` and a reason that says what to do.
     """
 
     def start(self) -> None:

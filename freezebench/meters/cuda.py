@@ -1,9 +1,9 @@
-"""Peaks of torch's CUDA allocator, exact and of this process alone, and what the allocated bytes were for."""
+"""Peaks of torch's CUDA allocator, which are exact and of this process alone, and their breakdown by purpose."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from freezebench.meters.devices import torch_cuda, torch_indices
 from freezebench.meters.peaks import PeakRegister
@@ -11,6 +11,8 @@ from freezebench.records.reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    import torch
 
 NO_CUDA = "no CUDA device in use"
 
@@ -21,7 +23,7 @@ _SOURCES = {
 
 
 class _AllocatorRegisters:
-    """The registers of each device's two peaks; torch resets both with one call."""
+    """The registers of the two peaks of each device, which torch resets with one call."""
 
     def __init__(self) -> None:
         self._registers: dict[int, tuple[PeakRegister, PeakRegister]] = {}
@@ -35,15 +37,15 @@ class _AllocatorRegisters:
         return self._registers[index]
 
 
-# torch keeps one pair of peaks per device and process, so all windows of this process share their registers.
+# torch has one pair of peaks per device and process, so all windows of this process share these registers.
 _REGISTERS = _AllocatorRegisters()
 
 
 class CudaMeter:
     """Peak allocated and reserved bytes of torch's allocator over one window.
 
-    Over several devices the figure is the sum of each one's peak, which need not have come at the same moment: the
-    source says so.
+    For several devices the figure is the sum of their peaks, which need not have occurred at the same moment; the
+    source of the reading says so.
     """
 
     def __init__(self) -> None:
@@ -56,7 +58,7 @@ class CudaMeter:
         self._was_initialised = cuda is not None
         for index in () if cuda is None else range(cuda.device_count()):
             allocated, reserved = _REGISTERS.of(index)
-            # Allocated first: its outer windows are credited before the reset that comes with reserved.
+            # Allocated first: opening the register of reserved resets both peaks of torch.
             with suppress(RuntimeError, AssertionError):
                 self._tokens[index] = (allocated.open(), reserved.open())
 
@@ -71,7 +73,7 @@ class CudaMeter:
                 registers = _REGISTERS.of(index)
                 peaks[index] = (registers[0].close(allocated), registers[1].close(reserved))
         else:
-            # CUDA came up within the window: its peaks began at zero then.
+            # CUDA was initialised within the window, so that its peaks are the window's.
             peaks = {i: (cuda.max_memory_allocated(i), cuda.max_memory_reserved(i)) for i in torch_indices(cuda)}
         if not peaks:
             reason = "torch did not let its allocator's peaks be reset at the window's start"
@@ -85,21 +87,21 @@ class CudaMeter:
 
 
 def allocation_breakdown(
-    model: Any, optimizer: Any, peak_allocated: Reading, *, device_type: str = "cuda"
+    model: torch.nn.Module, optimizer: torch.optim.Optimizer, peak_allocated: Reading, *, device_type: str = "cuda"
 ) -> dict[str, Reading]:
-    """Return what the allocated peak was for: parameters, gradients, optimizer state, and the rest (activations).
+    """Return the allocated peak by purpose: parameters, gradients, optimizer state, and the rest (activations).
 
-    Call it after the last backward pass and before the gradients are freed. Buffers count with the parameters.
+    Call it after the last backward pass and before the gradients are freed. Buffers are included in the parameters.
 
     Args:
-        model: A ``torch.nn.Module``.
-        optimizer: A ``torch.optim.Optimizer``.
+        model: The model.
+        optimizer: Its optimizer.
         peak_allocated: The window's ``peak_allocated_bytes``.
-        device_type: Tensors elsewhere are not counted.
+        device_type: Tensors on other types of devices are not counted.
 
     Returns:
         ``allocated_parameters_bytes``, ``allocated_gradients_bytes``, ``allocated_optimizer_bytes`` and
-        ``allocated_rest_bytes``. Freed gradients leave gradients and rest not measured.
+        ``allocated_rest_bytes``. If the gradients were freed, gradients and rest are not measured.
     """
     names = [f"allocated_{part}_bytes" for part in ("parameters", "gradients", "optimizer", "rest")]
     if peak_allocated.value is None:
@@ -131,10 +133,10 @@ def allocation_breakdown(
 
 
 def synchronize() -> str | None:
-    """Wait until the work queued on torch's CUDA devices is done; return what went wrong, if anything did.
+    """Wait until torch's CUDA devices have finished the queued work; return an error message if that failed.
 
-    A device that has failed raises here what it would raise at the caller's next CUDA call: the window is not the
-    place to raise it.
+    A device that has failed raises the error of an earlier CUDA call here. It is not raised by the window, because the
+    caller's next CUDA call raises it again.
     """
     cuda = torch_cuda()
     if cuda is None:
@@ -147,14 +149,15 @@ def synchronize() -> str | None:
     return None
 
 
-def _num_bytes(tensors: Iterable[Any], device_type: str) -> int:
-    """Return the bytes of the storages behind ``tensors``, shared ones counted once."""
+def _num_bytes(values: Iterable[object], device_type: str) -> int:
+    """Return the bytes of the storages of all tensors among ``values``; shared storages count once."""
+    import torch
+
     sizes: dict[tuple[str, int], int] = {}
-    for tensor in tensors:
-        device = getattr(tensor, "device", None)
-        if device is not None and device.type == device_type:
-            storage = tensor.untyped_storage()
-            sizes[str(device), storage.data_ptr()] = storage.nbytes()
+    for value in values:
+        if isinstance(value, torch.Tensor) and value.device.type == device_type:
+            storage = value.untyped_storage()
+            sizes[str(value.device), storage.data_ptr()] = storage.nbytes()
     return sum(sizes.values())
 
 
@@ -175,4 +178,4 @@ def _resetter(index: int) -> Callable[[], None]:
 
 
 def _keep() -> None:
-    """Leave the mark: the register of the reserved peak resets both."""
+    """Do nothing: the register of the reserved peak resets both peaks."""

@@ -1,4 +1,4 @@
-"""Calls that may hang, kept from hanging their caller."""
+"""Calls with a deadline, for functions of drivers that may hang."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class DeadlineWorker:
-    """One daemon thread that makes the calls; the caller waits for each no longer than its deadline.
+    """A daemon thread that makes calls, for each of which the caller waits until its deadline at most.
 
-    A call that hangs in C cannot be interrupted, only left behind: its thread stays stuck with it, and every later
-    ``run`` returns at once until it comes back, so that a run waits for a hanging driver once and not at every edge.
-    ctypes releases the GIL during a call, so the caller goes on.
+    A call that hangs in C cannot be interrupted. The caller continues without its result, which is possible because
+    ctypes releases the GIL during a call. Until the hanging call returns, every further ``run`` fails at once: a window
+    then waits for a hanging driver once, not at every edge.
     """
 
     def __init__(self, name: str) -> None:
@@ -27,13 +27,14 @@ class DeadlineWorker:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether a call that missed its deadline has still not come back."""
+        """Whether a call that missed its deadline has not returned yet."""
         return not self._idle.is_set()
 
     def run(self, job: Callable[[], None], deadline_s: float) -> bool:
-        """Return whether ``job`` ran to its end within ``deadline_s`` seconds.
+        """Return whether ``job`` was finished within ``deadline_s`` seconds.
 
-        The job leaves its results in an object of its own as it goes: what it had found by the deadline is usable.
+        The job stores each result in an object of the caller as soon as it has it, so that those before the deadline
+        can be used.
         """
         if self.is_stuck:
             return False
@@ -43,7 +44,7 @@ class DeadlineWorker:
         return done.wait(deadline_s)
 
     def close(self) -> None:
-        """Let the thread end. Does not wait for it: it may be stuck."""
+        """Make the thread end after its current call, without waiting for it: that call may hang."""
         self._jobs.put(None)
 
     def _work(self) -> None:
@@ -52,6 +53,6 @@ class DeadlineWorker:
             try:
                 job()
             finally:
-                # Idle first: whoever sees `done` may submit the next job at once.
+                # Idle first: a caller that sees `done` may submit the next job at once.
                 self._idle.set()
                 done.set()

@@ -1,7 +1,8 @@
-"""Which GPUs a window measures: from the caller's words, torch's devices or CUDA_VISIBLE_DEVICES to NVML handles.
+"""Selection of the GPUs that a window measures.
 
-NVML ignores CUDA_VISIBLE_DEVICES and numbers devices by PCI bus; CUDA may number them by speed. So devices are mapped
-by UUID, and where that cannot be done the device is refused with the reason rather than guessed.
+The caller, torch or CUDA_VISIBLE_DEVICES name the devices; NVML needs handles. NVML ignores CUDA_VISIBLE_DEVICES and
+numbers devices by PCI bus, while CUDA may number them by speed. So devices are mapped by UUID. A device that cannot be
+mapped is refused with the reason, since measuring another one would give wrong figures.
 """
 
 from __future__ import annotations
@@ -9,12 +10,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
-from freezebench.meters.nvml import Failure, Nvml
+from freezebench.meters.nvml import Failure, Handle, Nvml
 
-# "all" is one of the strings.
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from freezebench.specs.json_types import Json
+
+# None for the default devices, the string "all", NVML indices or UUIDs.
 Gpus = None | str | int | Sequence[int | str]
 
 
@@ -23,12 +29,12 @@ class DeviceInfo:
     """The identity of one measured GPU.
 
     Attributes:
-        uuid: ``GPU-…`` or ``MIG-…``; ``index:N`` where NVML does not tell.
-        name: Product name, ``None`` where NVML does not tell.
-        driver: Driver version, ``None`` where NVML does not tell.
-        pci_bus_id: For example ``00000000:3B:00.0``, ``None`` where NVML does not tell.
-        mig: Whether this is a MIG instance or a GPU split into such: its energy cannot be attributed.
-        power_limit_w: The power limit in force in watts, ``None`` where NVML does not tell.
+        uuid: ``GPU-…`` or ``MIG-…``; ``index:N`` if NVML does not report it.
+        name: Product name; this and the following are ``None`` if NVML does not report them.
+        driver: Driver version.
+        pci_bus_id: PCI bus id, for example ``00000000:3B:00.0``.
+        mig: Whether this is a MIG instance or a GPU with instances, whose energy cannot be attributed to one process.
+        power_limit_w: The enforced power limit in watts.
     """
 
     uuid: str
@@ -38,18 +44,18 @@ class DeviceInfo:
     mig: bool = False
     power_limit_w: float | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return this identity as a dictionary of JSON types."""
+    def to_json(self) -> dict[str, Json]:
+        """Return this identity in JSON types."""
         return asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """A device that was asked for and cannot be measured.
+    """A requested device that cannot be measured.
 
     Attributes:
-        label: What was asked for, as the person wrote it.
-        reason: Why it cannot be had and what to do.
+        label: The request, as it was written.
+        reason: Why the device cannot be measured, and what to do.
     """
 
     label: str
@@ -58,15 +64,15 @@ class Refusal:
 
 @dataclass(frozen=True, kw_only=True)
 class Device:
-    """One GPU with its NVML handle, valid in this process only."""
+    """One GPU with its NVML handle, which is valid in this process only."""
 
     info: DeviceInfo
-    handle: Any
+    handle: Handle
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """The devices of a window, in the order asked for, and what had to be refused."""
+    """The devices of a window, in the requested order, and those that were refused."""
 
     devices: tuple[Device, ...] = ()
     refusals: tuple[Refusal, ...] = ()
@@ -76,7 +82,7 @@ def check_gpus(gpus: Gpus) -> tuple[int | str, ...] | None:
     """Return ``gpus`` as a tuple of NVML indices and UUIDs, ``("all",)``, or ``None`` for the default.
 
     Raises:
-        SettingsError: If it is none of what ``measure`` documents.
+        SettingsError: If it is no value that ``measure`` documents.
     """
     if gpus is None:
         return None
@@ -89,42 +95,43 @@ def check_gpus(gpus: Gpus) -> tuple[int | str, ...] | None:
             raise SettingsError(f"cannot measure GPU {item!r}: a UUID begins with GPU- or MIG- (see nvidia-smi -L).")
         checked.append(item)
     if "all" in checked and len(checked) > 1:
-        raise SettingsError(f"cannot measure GPUs {gpus!r}: 'all' stands alone.")
+        raise SettingsError(f"cannot measure GPUs {gpus!r}: 'all' cannot be combined with other devices.")
     return tuple(dict.fromkeys(checked))
 
 
 def select_devices(nvml: Nvml, gpus: tuple[int | str, ...] | None, environ: Mapping[str, str]) -> Selection:
-    """Return the devices that ``gpus`` means in this process.
+    """Return the devices that ``gpus`` selects in this process.
 
-    ``None`` means the devices that torch uses if it has initialised CUDA in this process, else those that the UUIDs in
-    ``CUDA_VISIBLE_DEVICES`` allow, else all. Indices are NVML indices.
+    ``None`` selects the devices that torch uses if it has initialised CUDA in this process, else those that the UUIDs
+    in ``CUDA_VISIBLE_DEVICES`` allow, else all. Indices are NVML indices.
     """
     if gpus is None:
-        wanted = _torch_addresses()
-        addresses = _visible_addresses(nvml, environ) if wanted is None else wanted
+        in_torch = _torch_addresses()
+        addresses = _visible_addresses(nvml, environ) if in_torch is None else in_torch
     elif gpus == ("all",):
         addresses = _all_addresses(nvml)
     else:
         addresses = [_explicit_address(nvml, item) for item in gpus]
     if isinstance(addresses, Refusal):
         return Selection(refusals=(addresses,))
-    found = [item if isinstance(item, Refusal) else _find(nvml, item) for item in addresses]
-    devices = {item.info.uuid: item for item in found if isinstance(item, Device)}
-    refusals = tuple(item for item in found if isinstance(item, Refusal))
+    outcomes = [address if isinstance(address, Refusal) else _find(nvml, address) for address in addresses]
+    devices = {outcome.info.uuid: outcome for outcome in outcomes if isinstance(outcome, Device)}
+    refusals = tuple(outcome for outcome in outcomes if isinstance(outcome, Refusal))
     if not devices and not refusals:
         refusals = (Refusal(label="gpus", reason="NVML lists no device"),)
     return Selection(devices=tuple(devices.values()), refusals=refusals)
 
 
-def torch_cuda() -> Any | None:
+def torch_cuda() -> ModuleType | None:
     """Return ``torch.cuda`` if this process has imported torch and initialised CUDA, else ``None``."""
+    # Without importing torch, which takes seconds and memory that a window would charge to the measured code.
     torch = sys.modules.get("torch")
     cuda = getattr(torch, "cuda", None)
     return cuda if cuda is not None and cuda.is_initialized() else None
 
 
-def torch_indices(cuda: Any) -> tuple[int, ...]:
-    """Return the indices of the devices on which torch holds memory; of all visible ones while it holds none."""
+def torch_indices(cuda: ModuleType) -> tuple[int, ...]:
+    """Return the indices of the devices on which torch holds memory, or of all visible ones if it holds none."""
     visible = tuple(range(cuda.device_count()))
     try:
         used = tuple(index for index in visible if cuda.memory_reserved(index) > 0)
@@ -133,11 +140,12 @@ def torch_indices(cuda: Any) -> tuple[int, ...]:
     return used or visible
 
 
-# An address is one device in every spelling that may find it, best first.
+# The address of a device: all forms in which NVML may know it, the most reliable one first.
 _Addresses = list[tuple[str, ...] | Refusal]
 
 
 def _torch_addresses() -> _Addresses | None:
+    """Return the addresses of the devices that torch uses; ``None`` if it does not use CUDA."""
     cuda = torch_cuda()
     if cuda is None:
         return None
@@ -147,7 +155,7 @@ def _torch_addresses() -> _Addresses | None:
         spellings: list[str] = []
         if (uuid := getattr(properties, "uuid", None)) is not None:
             bare = str(uuid)
-            # Under MIG, CUDA reports the instance's UUID.
+            # Under MIG, CUDA reports the UUID of the instance, and some versions leave out the prefix.
             spellings += [bare] if bare.startswith(("GPU-", "MIG-")) else [f"GPU-{bare}", f"MIG-{bare}"]
         elif hasattr(properties, "pci_bus_id"):
             domain, bus = getattr(properties, "pci_domain_id", 0), properties.pci_bus_id
@@ -161,19 +169,20 @@ def _torch_addresses() -> _Addresses | None:
 
 
 def _visible_addresses(nvml: Nvml, environ: Mapping[str, str]) -> _Addresses | Refusal:
+    """Return the addresses of the devices that ``CUDA_VISIBLE_DEVICES`` allows."""
     visible = environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return _all_addresses(nvml)
     entries: list[str] = []
     for entry in (part.strip() for part in visible.split(",")):
-        # CUDA stops reading at the first entry that names no device, such as -1.
+        # CUDA ignores everything from the first entry on that names no device, such as -1.
         if not (entry.isdecimal() or entry.startswith(("GPU-", "MIG-"))):
             break
         entries.append(entry)
     if not entries:
-        reason = f"CUDA_VISIBLE_DEVICES={visible!r} hides every GPU from this process"
+        reason = f"CUDA_VISIBLE_DEVICES={visible!r} allows this process no GPU"
         return Refusal(label="CUDA_VISIBLE_DEVICES", reason=reason)
-    if any(entry.isdecimal() for entry in entries) and not _orders_agree(nvml, environ):
+    if any(entry.isdecimal() for entry in entries) and not _is_same_order(nvml, environ):
         reason = (
             f"CUDA_VISIBLE_DEVICES={visible!r} counts devices in CUDA's order, NVML in PCI order: initialise CUDA "
             "first, set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name the devices by UUID (nvidia-smi -L)"
@@ -182,13 +191,14 @@ def _visible_addresses(nvml: Nvml, environ: Mapping[str, str]) -> _Addresses | R
     return [(f"index:{entry}" if entry.isdecimal() else _full_uuid(nvml, entry),) for entry in entries]
 
 
-def _orders_agree(nvml: Nvml, environ: Mapping[str, str]) -> bool:
+def _is_same_order(nvml: Nvml, environ: Mapping[str, str]) -> bool:
+    """Return whether CUDA and NVML are known to number the devices in the same order."""
     count = nvml.num_devices()
     if isinstance(count, Failure):
         return False
     handles = [nvml.handle(f"index:{index}") for index in range(count)]
     if any(isinstance(handle, Failure) or nvml.is_mig(handle, "") for handle in handles):
-        return False  # MIG instances shift CUDA's count
+        return False  # CUDA counts MIG instances as devices, NVML does not
     return count == 1 or environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
 
 
@@ -201,7 +211,7 @@ def _all_addresses(nvml: Nvml) -> _Addresses | Refusal:
 
 def _explicit_address(nvml: Nvml, item: int | str) -> tuple[str, ...] | Refusal:
     if isinstance(item, str):
-        # CUDA reports an instance's UUID without saying whether it is a GPU's or an instance's.
+        # A UUID that CUDA reports may be that of an instance although it begins with GPU-.
         return (_full_uuid(nvml, item), "MIG-" + item.removeprefix("GPU-").removeprefix("MIG-"))
     count = nvml.num_devices()
     if not isinstance(count, Failure) and item >= count:
@@ -211,7 +221,7 @@ def _explicit_address(nvml: Nvml, item: int | str) -> tuple[str, ...] | Refusal:
 
 
 def _full_uuid(nvml: Nvml, text: str) -> str:
-    """Return the one UUID that ``text`` abbreviates, as CUDA allows; ``text`` itself if it is none or several."""
+    """Return the UUID that ``text`` abbreviates, as CUDA allows; ``text`` itself if not exactly one begins with it."""
     if not isinstance(nvml.handle(text), Failure):
         return text
     count = nvml.num_devices()
@@ -222,14 +232,18 @@ def _full_uuid(nvml: Nvml, text: str) -> str:
 
 
 def _find(nvml: Nvml, spellings: tuple[str, ...]) -> Device | Refusal:
+    """Return the device that NVML finds under one of the forms of its address."""
+    failure = ""
     for address in spellings:
         handle = nvml.handle(address)
         if not isinstance(handle, Failure):
             return Device(handle=handle, info=_identify(nvml, handle, address))
-    return Refusal(label=spellings[0], reason=f"NVML does not find {' or '.join(dict.fromkeys(spellings))}: {handle}")
+        failure = str(handle)
+    return Refusal(label=spellings[0], reason=f"NVML does not find {' or '.join(dict.fromkeys(spellings))}: {failure}")
 
 
-def _identify(nvml: Nvml, handle: Any, address: str) -> DeviceInfo:
+def _identify(nvml: Nvml, handle: Handle, address: str) -> DeviceInfo:
+    """Return the identity of a device."""
     uuid, name = nvml.call("nvmlDeviceGetUUID", handle), nvml.call("nvmlDeviceGetName", handle)
     pci, limit = nvml.call("nvmlDeviceGetPciInfo", handle), nvml.power_limit_mw(handle)
     uuid = address if isinstance(uuid, Failure) else uuid

@@ -1,4 +1,4 @@
-"""What is read at a window's edges in the measured process, and who else is on the device."""
+"""Figures at the edges of a window, read in the measured process, and other processes on the device."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from freezebench.meters.nvml import Failure, MemoryUse, Nvml
+from freezebench.meters.nvml import Failure, Handle, MemoryUse, Nvml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 EDGE_DEADLINE_S = 1.0
 
-# In this order at the start, reversed at the end: the energy counter stands next to the measured code at both edges.
+# In this order at the start and reversed at the end, so that at both edges the energy counter is read right next to the
+# measured code.
 _STEPS = ("process_ids", "temperature_c", "reasons", "memory", "energy_mj")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Edge:
-    """One device at one edge of a window; each figure is a value or the ``Failure`` that says why there is none.
+    """One device at one edge of a window; each figure is a value or a ``Failure`` with the reason.
 
     Attributes:
-        time_s: Monotonic clock right after the energy counter was read, or tried.
+        time_s: Monotonic clock right after the energy counter was read, or the attempt failed.
         energy_mj: Energy counter in millijoules.
         memory: Device-wide memory in use.
         temperature_c: Core temperature in degrees Celsius.
-        reasons: Bit mask of what holds the clocks down.
+        reasons: Bit mask of the reasons that reduce the clocks.
         process_ids: The processes that compute on the device.
     """
 
@@ -40,14 +41,14 @@ class Edge:
 
 
 class EdgeDraft:
-    """An edge while it is being read, by a thread that may be left behind in a hanging call."""
+    """An edge that is being read, by a thread whose NVML calls may hang."""
 
     def __init__(self) -> None:
-        self._found: dict[str, Any] = {}
+        self._figures: dict[str, Any] = {}
         self._time_s: float | None = None
 
-    def read(self, nvml: Nvml, handle: Any, clock: Callable[[], float], *, at_end: bool) -> None:
-        """Read every figure in turn, keeping each as soon as it is there."""
+    def read(self, nvml: Nvml, handle: Handle, clock: Callable[[], float], *, at_end: bool) -> None:
+        """Read all figures one after the other; each is stored as soon as it is read."""
         calls = {
             "process_ids": nvml.process_ids,
             "temperature_c": nvml.temperature_c,
@@ -56,22 +57,22 @@ class EdgeDraft:
             "energy_mj": nvml.energy_mj,
         }
         for step in reversed(_STEPS) if at_end else _STEPS:
-            self._found[step] = calls[step](handle)
+            self._figures[step] = calls[step](handle)
             if step == "energy_mj":
                 self._time_s = clock()
 
     def finish(self, now: float, problem: str) -> Edge:
-        """Return the edge as far as it was read; ``problem`` is the reason of what is missing."""
-        # A copy: a thread that was left behind may still add to the original.
-        found = dict(self._found)
+        """Return the edge with the figures that were read so far; the others have ``problem`` as their reason."""
+        # A copy, because the thread may still add figures if its call returns after the deadline.
+        figures = dict(self._figures)
         missing = Failure(call="NVML", message=problem)
         time_s = self._time_s if self._time_s is not None else now
-        return Edge(time_s=time_s, **{step: found.get(step, missing) for step in _STEPS})
+        return Edge(time_s=time_s, **{step: figures.get(step, missing) for step in _STEPS})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sharing:
-    """Whether others computed on the device: ``alone``, ``shared`` or ``unknown``, with the particulars."""
+    """Whether other processes computed on the device: ``alone``, ``shared`` or ``unknown``, with details."""
 
     status: Literal["alone", "shared", "unknown"]
     detail: str = ""
@@ -80,23 +81,23 @@ class Sharing:
 def judge_sharing(
     devices: Sequence[tuple[Edge, Edge]], *, own_pid: int, uses_cuda: bool, proc: Path = Path("/proc")
 ) -> list[Sharing]:
-    """Return for each device who was on it at the window's edges.
+    """Return for each device whether other processes computed on it at the window's edges.
 
-    This process, its ancestors and its descendants count as one: a test session waits for the training process that it
-    started. Where NVML lists none of us on any device though others are listed, or though we compute, it shows a
-    container's processes by the host's ids, and nothing can be said.
+    This process, its ancestors and its descendants count as one, since a test session waits for the training process
+    that it started. In a container NVML may list processes by the host's ids. This is recognised by a list that has
+    other processes, or a process that uses CUDA, but none of this family: sharing is then ``unknown``.
 
     Args:
         devices: Start and end edge of each device.
-        own_pid: This process.
-        uses_cuda: Whether this process has a CUDA context, as far as is known.
+        own_pid: Id of this process.
+        uses_cuda: Whether this process is known to have a CUDA context.
         proc: Root of the process files.
     """
     ancestors = _ancestors(own_pid, proc)
-    everyone = set().union(*(_listed(edges) for edges in devices))
-    family = {pid for pid in everyone if pid == own_pid or pid in ancestors or own_pid in _ancestors(pid, proc)}
-    # Listed once under an id that we know, we can read the lists of the other devices too.
-    readable = bool(family) or not (everyone or uses_cuda)
+    listed = set().union(*(_listed(edges) for edges in devices))
+    family = {pid for pid in listed if pid == own_pid or pid in ancestors or own_pid in _ancestors(pid, proc)}
+    # If one list shows this family under ids of this container, the lists of the other devices do so as well.
+    readable = bool(family) or not (listed or uses_cuda)
     return [_judge_device(edges, family, readable=readable) for edges in devices]
 
 
@@ -117,15 +118,16 @@ def _listed(edges: tuple[Edge, Edge]) -> set[int]:
 
 
 def _ancestors(pid: int, proc: Path) -> set[int]:
-    found: set[int] = set()
+    """Return the ids of a process's parent, its parent's parent, and so on."""
+    ancestors: set[int] = set()
     while pid > 1:
         try:
             status = (proc / str(pid) / "status").read_text()
         except OSError:
             break
         match = re.search(r"^PPid:\s*(\d+)$", status, re.MULTILINE)
-        if match is None or int(match[1]) in found:
+        if match is None or int(match[1]) in ancestors:
             break
         pid = int(match[1])
-        found.add(pid)
-    return found
+        ancestors.add(pid)
+    return ancestors

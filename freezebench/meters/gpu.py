@@ -1,10 +1,10 @@
-"""The GPU meter: NVML in this process for the edges, the sampler process in between."""
+"""The GPU meter: NVML calls of this process at the edges of a window, the sampler process in between."""
 
 from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from freezebench.meters.deadline import DeadlineWorker
 from freezebench.meters.devices import DeviceInfo, Gpus, Selection, check_gpus, select_devices, torch_cuda
@@ -19,6 +19,7 @@ from freezebench.meters.trace import Series
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from freezebench.meters.sampler import Message
     from freezebench.meters.stream import Stream
     from freezebench.records.reading import Reading
 
@@ -30,10 +31,10 @@ _HANGS = f"did not return within {EDGE_DEADLINE_S:.0f} s"
 
 
 class GpuSession:
-    """NVML, the thread that calls it and the sampler process, kept over the windows of one process.
+    """NVML, the thread that calls it, and the sampler process, for all windows of one process.
 
-    Nothing here raises or hangs: a library that is missing, a driver that does not answer and a sampler that dies each
-    leave readings that say so.
+    No method raises or hangs because of the system: if the library is missing, the driver does not answer or the
+    sampler dies, the readings give the reason.
     """
 
     def __init__(
@@ -52,15 +53,15 @@ class GpuSession:
         self._opened: list[Nvml | Failure] = []
         self._stream: Stream | Failure | None = None
         self._sampled: tuple[str, ...] = ()
-        # Messages and end of a sampler that failed while a window was open: outer windows still need them.
-        self._dead: tuple[list[list[Any]], str | None] = ([], None)
+        # Messages of a sampler that failed while a window was open, and the reason; outer windows still need them.
+        self._dead: tuple[list[Message], str | None] = ([], None)
         self._num_failed_starts = 0
         self._num_marks = 0
         self._num_open = 0
 
     @property
     def sampler_pid(self) -> int | None:
-        """Process id of the sampler, ``None`` while there is none."""
+        """Process id of the sampler; ``None`` if none is running."""
         return None if self._stream is None or isinstance(self._stream, Failure) else self._stream.pid
 
     def window(self) -> GpuWindow:
@@ -68,7 +69,7 @@ class GpuSession:
         return GpuWindow(self)
 
     def close(self) -> None:
-        """End the sampler process and give NVML back."""
+        """End the sampler process and release NVML."""
         if self._stream is not None and not isinstance(self._stream, Failure):
             self._stream.close()
         self._stream = None
@@ -79,31 +80,31 @@ class GpuSession:
         self._worker = None
         self._opened = []
 
-    def call(self, job: Any, deadline_s: float = EDGE_DEADLINE_S) -> bool:
-        """Return whether ``job`` ran in NVML's thread within the deadline."""
+    def call(self, job: Callable[[], None], deadline_s: float = EDGE_DEADLINE_S) -> bool:
+        """Run ``job`` in NVML's thread; return whether it was finished within the deadline."""
         if self._worker is None:
             self._worker = DeadlineWorker("freezebench-nvml")
         return self._worker.run(job, deadline_s)
 
     def select(self) -> Selection | str:
-        """Return the devices to measure now, or why NVML cannot be used."""
+        """Return the devices to measure now, or the reason why NVML cannot be used."""
         if self._gpus == ():
             return Selection()
         if self._worker is not None and self._worker.is_stuck:
-            return "an earlier NVML call has still not come back: the driver hangs"
-        found: list[Selection] = []
+            return "an earlier NVML call has not returned yet: the driver hangs"
+        selections: list[Selection] = []
         opened = self._opened
 
         def job() -> None:
-            # A library that hung at first and came back is used from then on.
+            # A library whose first call returned after the deadline is used from then on.
             if not opened:
                 opened.append(open_nvml())
             if isinstance(nvml := opened[0], Nvml):
-                found.append(select_devices(nvml, self._gpus, os.environ))
+                selections.append(select_devices(nvml, self._gpus, os.environ))
 
         self.call(job, _OPEN_DEADLINE_S)
-        if found:
-            return found[0]
+        if selections:
+            return selections[0]
         if opened and isinstance(failure := opened[0], Failure):
             return str(failure)
         return f"NVML did not open within {_OPEN_DEADLINE_S} s (try persistence mode: nvidia-smi -pm 1)"
@@ -111,11 +112,11 @@ class GpuSession:
     def nvml(self) -> Nvml:
         """Return the opened library."""
         nvml = self._opened[0]
-        assert isinstance(nvml, Nvml)  # noqa: S101  # select() gave devices, so the library is open
+        assert isinstance(nvml, Nvml)  # noqa: S101  # select() has returned devices, so it is open
         return nvml
 
     def open_sampler(self) -> None:
-        """Start the sampler process if there is none; one that will not start is tried in three windows."""
+        """Start the sampler process if none is running, unless that has failed in three windows already."""
         may_retry = isinstance(self._stream, Failure) and self._num_failed_starts < _MAX_FAILED_STARTS
         if self._stream is None or may_retry:
             self._stream = self._start_sampler(self.interval_s)
@@ -123,7 +124,7 @@ class GpuSession:
             self._sampled = ()
 
     def begin_sampling(self, addresses: tuple[str, ...]) -> None:
-        """Make the sampler poll these devices; an outer window may already have made it poll some."""
+        """Make the sampler poll these devices, besides those of the windows that are open already."""
         self._num_open += 1
         if self._num_open == 1:
             self._sampled = ()
@@ -132,18 +133,18 @@ class GpuSession:
             return
         if self._num_open == 1:
             self._stream.forget()
-        # Devices keep their numbers while any window is open: new ones are appended.
-        wanted = tuple(dict.fromkeys((*self._sampled, *addresses)))
-        if wanted != self._sampled:
-            self._sampled = wanted
-            self._stream.send({"do": "start", "devices": wanted, "interval_s": self.interval_s})
+        # Devices keep their numbers while any window is open, since messages refer to them: new ones are appended.
+        devices = tuple(dict.fromkeys((*self._sampled, *addresses)))
+        if devices != self._sampled:
+            self._sampled = devices
+            self._stream.send({"do": "start", "devices": devices, "interval_s": self.interval_s})
 
     def number(self, address: str) -> int | None:
-        """Return the number under which the sampler reports the device, ``None`` if it was not told to."""
+        """Return the number of the device in the sampler's messages; ``None`` if the sampler does not poll it."""
         return self._sampled.index(address) if address in self._sampled else None
 
-    def end_sampling(self) -> tuple[list[list[Any]], str | None]:
-        """Return the sampler's messages, and why there are no more of them if it failed."""
+    def end_sampling(self) -> tuple[list[Message], str | None]:
+        """Return the sampler's messages, and the reason if it failed."""
         self._num_open -= 1
         early, problem = self._dead
         if self._stream is None or isinstance(self._stream, Failure):
@@ -153,7 +154,7 @@ class GpuSession:
         failure = self._stream.await_message(["mark", self._num_marks], _SETTLE_S + _MARK_DEADLINE_S)
         messages = early + self._stream.messages()
         if failure is not None:
-            # It is dead or stuck: the next window gets a fresh one.
+            # The sampler has died or hangs: the next window starts another one.
             self._stream.close()
             self._stream = None
             self._dead = (messages, str(failure))
@@ -163,7 +164,7 @@ class GpuSession:
 
 
 class GpuWindow:
-    """The GPU's part of one window: a meter."""
+    """The GPU meter of one window."""
 
     def __init__(self, session: GpuSession) -> None:
         self._session = session
@@ -176,16 +177,16 @@ class GpuWindow:
 
     @property
     def devices(self) -> tuple[DeviceInfo, ...]:
-        """The identity of each device measured."""
+        """The identities of the measured devices."""
         return tuple(device.info for device in self._selection.devices)
 
     @property
     def shared_devices(self) -> tuple[str, ...]:
-        """UUIDs of the devices on which others computed: this window's time and energy say nothing about us."""
+        """UUIDs of the devices on which other processes computed, so that time and energy are not ours alone."""
         return tuple(uuid for uuid, window in self._windows.items() if window.sharing.status == "shared")
 
     def prepare(self) -> None:
-        """Select the devices and have a sampler ready."""
+        """Select the devices and start the sampler."""
         self._is_prepared = True
         selection = self._session.select()
         self._selection = Selection() if isinstance(selection, str) else selection
@@ -197,7 +198,7 @@ class GpuWindow:
             self._session.open_sampler()
 
     def start(self) -> None:
-        """Begin to sample and read the first edge."""
+        """Start sampling and read the first edge."""
         if not self._is_prepared:
             self.prepare()
         if not self._selection.devices:
@@ -206,9 +207,9 @@ class GpuWindow:
         self._starts = self._read_edges(at_end=False)
 
     def stop(self) -> dict[str, Reading]:
-        """Read the last edge, take in the samples and return the readings."""
+        """Read the last edge, receive the samples and return the readings."""
         if not self._selection.devices:
-            return no_gpu_readings(self._refusal or "no GPU was asked for")
+            return no_gpu_readings(self._refusal or "no GPU was requested")
         ends = self._read_edges(at_end=True)
         messages, failure = self._session.end_sampling()
         refused = [f"{refusal.label}: {refusal.reason}" for refusal in self._selection.refusals]
@@ -217,13 +218,13 @@ class GpuWindow:
         sharing = judge_sharing(edges, own_pid=os.getpid(), uses_cuda=torch_cuda() is not None)
         for info, pair, shared in zip(self.devices, edges, sharing, strict=True):
             number = self._session.number(info.uuid)
-            mine = [message for message in messages if message[0] != "mark" and message[1:2] == [number]]
-            window = self._device_window(info, pair, mine, shared, failure)
+            own_messages = [message for message in messages if message[0] != "mark" and message[1:2] == [number]]
+            window = self._device_window(info, pair, own_messages, shared, failure)
             self._windows[info.uuid] = window
             readings[info.uuid], warnings = device_readings(window)
             self.warnings += [f"{info.uuid}: {warning}" for warning in warnings]
-            if text := throttle_text(_throttle_mask(pair, mine)):
-                self.warnings.append(f"{info.uuid}: clocks were held down: {text}")
+            if text := throttle_text(_throttle_mask(pair, own_messages)):
+                self.warnings.append(f"{info.uuid}: the clocks were reduced: {text}")
         return total_readings(readings, self._windows, refused)
 
     def series(self) -> list[Series]:
@@ -254,19 +255,21 @@ class GpuWindow:
         self,
         info: DeviceInfo,
         edges: tuple[Edge, Edge],
-        mine: list[list[Any]],
+        own_messages: list[Message],
         sharing: Sharing,
         failure: str | None,
     ) -> DeviceWindow:
         samples = [
-            Sample(time_s=m[2], power_mw=m[3], energy_mj=m[4], used_bytes=m[5]) for m in mine if m[0] == "sample"
+            Sample(time_s=m[2], power_mw=m[3], energy_mj=m[4], used_bytes=m[5])
+            for m in own_messages
+            if m[0] == "sample"
         ]
-        errors = [m[3] for m in mine if m[0] == "error" and m[2] <= edges[1].time_s]
+        errors = [m[3] for m in own_messages if m[0] == "error" and m[2] <= edges[1].time_s]
         return DeviceWindow(
             start=edges[0],
             end=edges[1],
             samples=tuple(samples),
-            power_source=_power_source(mine, failure),
+            power_source=_power_source(own_messages, failure),
             interval_s=self._session.interval_s,
             mig=info.mig,
             power_limit_w=info.power_limit_w,
@@ -275,8 +278,8 @@ class GpuWindow:
         )
 
 
-def _throttle_mask(edges: tuple[Edge, Edge], messages: list[list[Any]]) -> int:
-    """Return every reason that held the clocks down at an edge or in between."""
+def _throttle_mask(edges: tuple[Edge, Edge], messages: list[Message]) -> int:
+    """Return all reasons that reduced the clocks at an edge or in between."""
     mask = 0
     for edge in edges:
         mask |= edge.reasons if isinstance(edge.reasons, int) else 0
@@ -286,7 +289,7 @@ def _throttle_mask(edges: tuple[Edge, Edge], messages: list[list[Any]]) -> int:
     return mask
 
 
-def _power_source(messages: list[list[Any]], failure: str | None) -> PowerSource | Failure:
+def _power_source(messages: list[Message], failure: str | None) -> PowerSource | Failure:
     for message in messages:
         if message[0] == "power":
             source: PowerSource | None = message[2]

@@ -1,4 +1,9 @@
-"""From one device's edges and samples to its readings."""
+"""Readings of one device, from its edges and samples.
+
+Energy has two independent sources. The counter (``energy_j``) is read at both edges; it is updated about every 100 ms,
+which limits its accuracy in short windows. The integral of the sampled power (``energy_integrated_j``) checks the
+counter, and replaces it if the counter cannot be read.
+"""
 
 from __future__ import annotations
 
@@ -37,18 +42,18 @@ _AT_EDGE_S = 0.02  # a sample this close to an edge reports the sensor's state a
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceWindow:
-    """One device over one window: all that its readings are made of.
+    """One device over one window: the input of its readings.
 
     Attributes:
         start: Its start edge.
         end: Its end edge.
-        samples: The sampler's samples, rising in time, from a little before the start to a little after the end.
-        power_source: Where the samples' power comes from, or why there is none.
+        samples: The samples in order of time, from a little before the start to a little after the end.
+        power_source: Source of the samples' power, or the reason why there is none.
         interval_s: Polling interval.
-        mig: Whether energy and power cannot be attributed.
-        power_limit_w: Power limit in force, ``None`` where unknown.
-        sharing: Who else was on the device.
-        problem: Why samples are missing (the sampler's last error), ``None`` if nothing is known.
+        mig: Whether the device is or has MIG instances, so that energy and power cannot be attributed.
+        power_limit_w: Enforced power limit; ``None`` if unknown.
+        sharing: Whether other processes computed on the device.
+        problem: Why samples are missing (the sampler's last error); ``None`` if there was no error.
     """
 
     start: Edge
@@ -68,7 +73,7 @@ class DeviceWindow:
 
     @cached_property
     def inner(self) -> tuple[Sample, ...]:
-        """The samples of the window itself, and those right at its edges, which close the first and last trapezoid."""
+        """The samples within the window and those right at its edges, which complete the first and last trapezoid."""
         start_s, end_s = self.start.time_s, self.end.time_s
         before = [s for s in self.samples if start_s - _AT_EDGE_S <= s.time_s < start_s][-1:]
         after = [s for s in self.samples if end_s < s.time_s <= end_s + _AT_EDGE_S][:1]
@@ -84,7 +89,8 @@ class DeviceWindow:
 def device_readings(window: DeviceWindow) -> tuple[dict[str, Reading], list[str]]:
     """Return the readings of one device by metric name, and its warnings.
 
-    A device that others shared has no reading of energy, power or memory: they would charge our run with their work.
+    A device on which other processes computed has no reading of energy, power or memory, since these include their
+    work.
     """
     temperature = _temperature(window)
     if window.sharing.status == "shared":
@@ -107,6 +113,7 @@ def device_readings(window: DeviceWindow) -> tuple[dict[str, Reading], list[str]
 
 
 def _power_readings(window: DeviceWindow, integral: Integral) -> dict[str, Reading]:
+    """Return integrated energy, mean and peak power by the samples."""
     names = ("energy_integrated_j", "mean_power_w", "peak_power_w")
     if window.mig:
         return {name: Reading.not_measured(UNITS[name], "NVML", MIG_REASON) for name in names}
@@ -135,6 +142,7 @@ def _power_readings(window: DeviceWindow, integral: Integral) -> dict[str, Readi
 
 
 def _sampled(window: DeviceWindow, integral: Integral, value: float, unit: str, source: str) -> Reading:
+    """Return the reading of a sampled figure; it is partial if the samples do not cover the window."""
     reason = None
     if not integral.is_whole:
         covered = f"samples cover {integral.covered_s:.2f} s of {integral.duration_s:.2f} s"
@@ -147,14 +155,14 @@ def _sampled(window: DeviceWindow, integral: Integral, value: float, unit: str, 
         reason=reason,
         num_samples=integral.num_samples,
         max_gap_s=integral.max_gap_s,
-        # A window that is not whole never shows 100 %, however the share rounds.
+        # A window that is not covered completely never shows 100 %, however the share is rounded.
         coverage=1.0 if reason is None else min(integral.coverage, 0.9999),
         low_confidence=integral.duration_s < integrate.CONFIDENT_S,
     )
 
 
 def _counted(window: DeviceWindow, power: dict[str, Reading]) -> Reading:
-    """Return the energy by the counter."""
+    """Return the energy by the counter: the sum of its increments, with the uncertainty of its two edges."""
     if window.mig:
         return Reading.not_measured("J", COUNTER, MIG_REASON)
     inside = [s for s in window.inner if window.start.time_s <= s.time_s <= window.end.time_s]
@@ -196,7 +204,7 @@ def _counted(window: DeviceWindow, power: dict[str, Reading]) -> Reading:
         source=COUNTER,
         status="measured" if whole else "partial",
         reason=None if whole else "; ".join(dict.fromkeys(failures)),
-        # Each reset cuts the count once more, with an edge on either side.
+        # Each reset splits the window into two counts, each with an uncertain edge.
         uncertainty=None if uncertainty is None else uncertainty * (1 + difference.num_resets),
         num_samples=len(points),
         max_gap_s=max(gaps, default=None),
@@ -206,9 +214,9 @@ def _counted(window: DeviceWindow, power: dict[str, Reading]) -> Reading:
 
 
 def _cross_check(integrated: Reading, counted: Reading) -> tuple[Reading, list[str]]:
-    """Return the integrated energy, flagged if it is more than 10 % off the counted one, and the warning.
+    """Return the integrated energy, marked if it differs from the counted one by more than 10 %, and the warning.
 
-    What the counter itself may be off by, a large part of a window of a second, is no disagreement.
+    A difference within the counter's own uncertainty, which is large in a window of a second, is not marked.
     """
     if integrated.status != "measured" or counted.status != "measured" or not integrated.value or not counted.value:
         return integrated, []
@@ -221,10 +229,10 @@ def _cross_check(integrated: Reading, counted: Reading) -> tuple[Reading, list[s
 
 
 def _fall_back(counted: Reading, integrated: Reading) -> Reading:
-    """Return the integrated energy where the counter cannot be read, labelled as such."""
+    """Return the integrated energy, labelled as such, in place of a counter that cannot be read."""
     if integrated.value is None:
         return counted
-    # NVML does not tell a sensor's averaging window, so nothing bounds the error of an integral of its samples.
+    # NVML does not report the averaging window of a sensor, so nothing bounds the error of an integral of its samples.
     reason = "; ".join(
         filter(None, (f"integrated, because the energy counter was not read: {counted.reason}", integrated.reason))
     )
@@ -232,6 +240,7 @@ def _fall_back(counted: Reading, integrated: Reading) -> Reading:
 
 
 def _memory(window: DeviceWindow) -> Reading:
+    """Return the highest device-wide memory use of samples and edges."""
     sampled = window.integral([s.used_bytes for s in window.inner])
     edges = [edge.memory for edge in (window.start, window.end) if isinstance(edge.memory, MemoryUse)]
     values = [memory.used_bytes for memory in edges]
@@ -246,6 +255,7 @@ def _memory(window: DeviceWindow) -> Reading:
 
 
 def _temperature(window: DeviceWindow) -> Reading:
+    """Return the temperature at the start of the window."""
     value, source = window.start.temperature_c, "nvmlDeviceGetTemperatureV (GPU core) at the window's start"
     if isinstance(value, Failure):
         return Reading.not_measured("degC", source, str(value))

@@ -1,4 +1,4 @@
-"""The host's part of one window: CPU energy, process memory, and both over time."""
+"""The host meter of one window: CPU energy and process memory, with their time series."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _POLL_S = 1.0
 
 
 class HostMeter:
-    """RAPL and process memory under one thread that samples once a second."""
+    """RAPL and process memory, sampled once a second by one thread."""
 
     def __init__(self, *, root: Path | None = None) -> None:
         self._rapl = RaplMeter(root=root or POWERCAP)
@@ -64,6 +64,7 @@ class HostMeter:
             self._sample()
 
     def _sample(self) -> None:
+        # Without /proc there is no series; the reading of the peak gives the reason.
         try:
             self._rss.append((time.monotonic(), self._memory.resident_bytes()))
         except OSError:

@@ -1,4 +1,14 @@
-"""Pure functions on samples: integrals, coverage, gaps, counter differences and what bounds their error."""
+"""Pure functions on samples: integrals, coverage, gaps, counter differences and bounds of their errors.
+
+An energy counter can be read at any time, but it is updated only every 0.1 s or so::
+
+    updates    12 J      15 J      19 J      22 J      25 J
+               |---------|---------|---------|---------|
+    window          ^ start: reads 12 J           ^ end: reads 22 J
+
+Each reading lags the true energy by at most the increment of the next update (3 J in both cases here). This bounds the
+error of the difference, so the sampler polls the counter as well, and beyond the window's end until the next update.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +36,7 @@ DOWNSAMPLING_RULE = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
-    """What one device said at one tick; ``None`` where the call failed.
+    """The figures of one device at one tick; ``None`` if the call failed.
 
     Attributes:
         time_s: Monotonic clock, in seconds.
@@ -80,13 +90,13 @@ def trapezoid(
 ) -> Integral:
     """Return the trapezoid integral of the samples over the window from ``start_s`` to ``end_s``.
 
-    Repeated values count like any other: a sensor that repeats itself is reporting a constant load. A failed sample
-    (``None``) and a gap of more than 0.5 s leave a hole, which is neither covered nor filled in. Between an edge and
-    the sample next to it, up to two intervals away, that sample's value holds.
+    Repeated values are used like any others: a sensor that repeats a value reports a constant load. A failed sample
+    (``None``) and a gap of more than 0.5 s leave a hole, which is neither covered nor interpolated. Between an edge and
+    the nearest sample, up to two intervals away, the value of that sample is used.
 
     Args:
-        times: Monotonic, in seconds; samples just outside the window close the first and the last trapezoid.
-        values: One per time.
+        times: Increasing, in seconds; samples just outside the window complete the first and the last trapezoid.
+        values: One value per time.
         start_s: Start of the window.
         end_s: End of the window.
         interval_s: Polling interval.
@@ -108,25 +118,25 @@ def trapezoid(
         middle = low + slope * ((begin + finish) / 2 - left)
         total += middle * (finish - begin)
         covered += finish - begin
-    good = [time for time, value in zip(times, values, strict=True) if value is not None]
-    gaps = [after - before for before, after in pairwise(good)]
+    measured = [time for time, value in zip(times, values, strict=True) if value is not None]
+    gaps = [after - before for before, after in pairwise(measured)]
     return Integral(
         value=total,
         covered_s=covered,
         duration_s=end_s - start_s,
         max_gap_s=max(gaps, default=None),
-        num_samples=len(good),
+        num_samples=len(measured),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class CounterDifference:
-    """What an energy counter counted between its first and its last reading.
+    """Energy between the first and the last reading of a counter.
 
     Attributes:
-        energy_j: Sum of its increments.
-        covered_s: Time in which it was counted.
-        num_resets: How often it went backwards; the increment at a reset is unknown and left out.
+        energy_j: Sum of the increments.
+        covered_s: Time that the increments cover.
+        num_resets: Number of times that the counter went backwards; the increment at a reset is unknown and left out.
     """
 
     energy_j: float
@@ -135,7 +145,7 @@ class CounterDifference:
 
 
 def counter_difference(times: Sequence[float], energies_mj: Sequence[int]) -> CounterDifference:
-    """Return the energy between the first and the last reading of a counter, leaving out what a reset hides."""
+    """Return the energy between the first and the last reading of a counter, without the increments at resets."""
     energy_mj, covered, resets = 0, 0.0, 0
     pairs = list(zip(times, energies_mj, strict=True))
     for (before, low), (after, high) in pairwise(pairs):
@@ -148,14 +158,14 @@ def counter_difference(times: Sequence[float], energies_mj: Sequence[int]) -> Co
 
 
 def update_period(points: Sequence[tuple[float, int]], *, max_gap_s: float) -> float:
-    """Return the counter's update period in seconds, never less than the nominal 0.1 s.
+    """Return the counter's update period in seconds, at least the nominal 0.1 s.
 
-    Seen in the samples: the mean spacing of at least three changes, and the longest time it stood still. Sampling gaps
-    above ``max_gap_s`` break the series, because several updates can hide in one.
+    It is estimated by the mean spacing of three or more changes, and by the longest time without a change. Sampling
+    gaps above ``max_gap_s`` interrupt the series, because one gap may contain several updates.
 
     Args:
-        points: Time and reading of the counter, also those after the window's end.
-        max_gap_s: Longest time between two samples that still tells neighbouring updates apart.
+        points: Time and reading of the counter, including those after the window's end.
+        max_gap_s: Longest time between two samples that can distinguish successive updates.
     """
     last_change: float | None = None
     spacings: list[float] = []
@@ -169,7 +179,7 @@ def update_period(points: Sequence[tuple[float, int]], *, max_gap_s: float) -> f
         if clear and last_change is not None:
             spacings.append(after - last_change)
         last_change = after if clear else None
-    # Where every sample differs the spacing is the sampling interval, and the period is at most that.
+    # If every sample differs, the spacing is the sampling interval, and the true period is at most that.
     mean = sum(spacings) / len(spacings) if len(spacings) >= _MIN_CHANGES else 0.0
     return max(NOMINAL_PERIOD_S, mean, longest_still)
 
@@ -177,16 +187,19 @@ def update_period(points: Sequence[tuple[float, int]], *, max_gap_s: float) -> f
 def edge_ticks(
     times: Sequence[float], energies_mj: Sequence[int], later: Sequence[tuple[float, int]]
 ) -> tuple[float | None, float | None]:
-    """Return the energy in joules of the counter's tick at the window's start and of the one at its end, if seen.
+    """Return the increment in joules of the counter's first update after the start of the window, and after its end.
 
-    A reading lags the truth by what was used since the counter's last update, which is at most the increment that the
-    next update brings. So the first change after each edge bounds that edge's error, whatever the load did and however
-    often the counter is updated. A change that was seen later than half a second after its edge is not that tick alone.
+    A reading lags the true energy by the amount since the counter's last update, which is at most the increment of the
+    next update. So the first change after each edge bounds the error at that edge, for any load and any update period.
+    A change more than half a second after the edge may be the sum of several updates; it is not used.
 
     Args:
         times: Times of the counter's readings within the window.
-        energies_mj: Those readings.
+        energies_mj: These readings.
         later: Time and reading after the window's end.
+
+    Returns:
+        The two increments; ``None`` if an update was not observed.
     """
     if not energies_mj:
         return None, None
@@ -196,7 +209,7 @@ def edge_ticks(
 
 
 def _next_increment_j(points: Sequence[tuple[float, int]]) -> float | None:
-    """Return by how many joules a counter's first change exceeds its first reading, if it came soon enough."""
+    """Return the first increment of a counter in joules; ``None`` if it was observed too late or not at all."""
     start_s, start_mj = points[0]
     for time, energy in points:
         if time - start_s > MAX_BRIDGED_GAP_S:
@@ -209,14 +222,19 @@ def _next_increment_j(points: Sequence[tuple[float, int]]) -> float | None:
 def counter_uncertainty(
     *, peak_w: float | None, limit_w: float | None, period_s: float, ticks_j: tuple[float | None, float | None]
 ) -> float | None:
-    """Return the half-width in joules of the interval around a counter difference that holds the true energy.
+    """Return the half-width in joules of the interval around a counter difference that contains the true energy.
 
-    It is peak power times update period, where the peak is the highest that any instrument saw: the highest sample, or
-    the edge's own tick of the counter. A tick that was not seen may hide any power up to the limit in force, which
-    then takes its place.
+    It is peak power times update period, or the larger increment at an edge (``ticks_j``). If an increment was not
+    observed, the power at that edge may have been anything up to the enforced limit, which is then used.
+
+    Args:
+        peak_w: Highest power sample; ``None`` if there is none.
+        limit_w: Enforced power limit; ``None`` if it is unknown.
+        period_s: Update period of the counter.
+        ticks_j: The increments that ``edge_ticks`` returned.
 
     Returns:
-        ``None`` if nothing is known that bounds it.
+        The half-width; ``None`` if nothing bounds it.
     """
     bounds = [tick for tick in ticks_j if tick is not None]
     if peak_w is not None:
@@ -230,7 +248,7 @@ def counter_uncertainty(
 
 
 def divergence(integrated_j: float, counted_j: float) -> float:
-    """Return how far the integrated energy is from the counted one, as a signed share of the counted one."""
+    """Return the difference of the integrated and the counted energy, as a signed share of the counted one."""
     return (integrated_j - counted_j) / counted_j
 
 
@@ -240,10 +258,10 @@ def downsample(
     """Return at most ``max_points`` points by ``DOWNSAMPLING_RULE``; bins without a value give ``None``.
 
     Args:
-        times: Rising, in seconds.
-        values: One per time, ``None`` where a sample failed.
-        max_points: Number of bins; a shorter series is returned as it is.
-        largest: Keep each bin's largest value instead of its mean.
+        times: Increasing, in seconds.
+        values: One value per time; ``None`` if a sample failed.
+        max_points: Number of bins; a shorter series is returned unchanged.
+        largest: Whether to keep the largest value of each bin instead of its mean.
     """
     if len(times) <= max_points:
         return list(times), list(values)

@@ -1,20 +1,26 @@
-"""NVML through pynvml: every call returns a value or the reason why there is none, and never raises.
+"""NVML through pynvml: every call returns a value or a ``Failure`` with the reason, and never raises.
 
-Symbols that an older or partial library lacks, permissions and lost devices each cost the one figure that needed the
-call. Nothing beyond the public C interface is assumed; a feature is probed by calling it, not by architecture name.
+An older library may lack a function, a permission may be missing, a device may be lost: each of these leaves out the
+one figure that needs the call. Only the public C interface is used. Whether a feature exists is found by calling it,
+since architecture names and driver versions do not determine it reliably.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NewType
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
+# An opaque reference to a device, valid in the process that received it from NVML.
+Handle = NewType("Handle", object)
 PowerSource = Literal["instant", "average"]
 
 POWER_SOURCES: dict[PowerSource, str] = {
     "instant": "nvmlDeviceGetFieldValues(NVML_FI_DEV_POWER_INSTANT)",
-    # On Ampere (except GA100) and newer this call reports a 1 s average: the label says so in every report.
+    # On Ampere (except GA100) and newer this call reports a 1 s average, which the label repeats in every report.
     "average": "nvmlDeviceGetPowerUsage (1 s average on Ampere, except GA100, and newer)",
 }
 
@@ -46,12 +52,12 @@ _WHAT_TO_DO = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """Why a call gave no value.
+    """The reason why a call gave no value.
 
     Attributes:
-        call: The function that failed, as NVML names it.
-        message: What went wrong, in NVML's words where it has any.
-        code: NVML's return code, ``None`` when the failure is not NVML's.
+        call: Name of the function in NVML.
+        message: Description of the error, NVML's own if it has one.
+        code: NVML's return code; ``None`` if the error is not NVML's.
     """
 
     call: str
@@ -60,12 +66,12 @@ class Failure:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the device has fallen off the bus, after which every further call is pointless."""
+        """Whether the device has fallen off the bus, so that every further call fails."""
         return self.code == _GPU_IS_LOST
 
     @property
     def is_permanent(self) -> bool:
-        """Whether the library lacks the function, so that calling again cannot help."""
+        """Whether the library lacks the function, so that every further call fails."""
         return self.code == _FUNCTION_NOT_FOUND
 
     def __str__(self) -> str:
@@ -75,11 +81,11 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MemoryUse:
-    """Memory of a device, device-wide.
+    """Memory in use on a device, by all processes together.
 
     Attributes:
-        used_bytes: Bytes in use. Version 1 counts the driver's own reserve as used (since driver 510).
-        version: The structure it came from, 1 or 2.
+        used_bytes: Bytes in use. Version 1 includes the driver's own reserve (since driver 510).
+        version: Version of NVML's structure, 1 or 2.
     """
 
     used_bytes: int
@@ -87,44 +93,47 @@ class MemoryUse:
 
 
 class Nvml:
-    """The NVML library of this process, initialised. Make one with ``open_nvml``."""
+    """The initialised NVML library of this process; ``open_nvml`` creates it."""
 
-    def __init__(self, pynvml: Any) -> None:
+    def __init__(self, pynvml: ModuleType) -> None:
         self._pynvml = pynvml
 
-    def call(self, name: str, *args: Any) -> Any:
+    def call(self, name: str, *args: object) -> Any:
         """Return what the pynvml function ``name`` returns, or a ``Failure``."""
         return _call(self._pynvml, name, *args)
 
     def close(self) -> None:
-        """Give NVML's reference back. A failure changes nothing: the process keeps the library loaded anyway."""
+        """Release NVML. A failure has no effect, since the library stays loaded in this process."""
         self.call("nvmlShutdown")
 
     def driver_version(self) -> str | None:
-        """Return the driver's version, ``None`` where NVML does not tell."""
+        """Return the driver's version; ``None`` if NVML does not report it."""
         version = self.call("nvmlSystemGetDriverVersion")
         return None if isinstance(version, Failure) else str(version)
 
     def num_devices(self) -> int | Failure:
-        """Return how many devices NVML lists, in the order of their PCI bus ids."""
+        """Return the number of devices, which NVML lists in the order of their PCI bus ids, or a ``Failure``."""
         count: int | Failure = self.call("nvmlDeviceGetCount")
         return count
 
-    def handle(self, address: str) -> Any:
+    def handle(self, address: str) -> Handle | Failure:
         """Return the handle of ``address`` (``GPU-…``, ``MIG-…``, ``pci:…`` or ``index:N``), or a ``Failure``."""
+        handle: Handle | Failure
         if match := re.fullmatch(r"index:(\d+)", address):
-            return self.call("nvmlDeviceGetHandleByIndex", int(match[1]))
-        if address.startswith("pci:"):
-            return self.call("nvmlDeviceGetHandleByPciBusId", address.removeprefix("pci:"))
-        return self.call("nvmlDeviceGetHandleByUUID", address)
+            handle = self.call("nvmlDeviceGetHandleByIndex", int(match[1]))
+        elif address.startswith("pci:"):
+            handle = self.call("nvmlDeviceGetHandleByPciBusId", address.removeprefix("pci:"))
+        else:
+            handle = self.call("nvmlDeviceGetHandleByUUID", address)
+        return handle
 
-    def energy_mj(self, handle: Any) -> int | Failure:
+    def energy_mj(self, handle: Handle) -> int | Failure:
         """Return the energy counter in millijoules since the driver was loaded, or a ``Failure``."""
         energy: int | Failure = self.call("nvmlDeviceGetTotalEnergyConsumption", handle)
         return energy
 
-    def power_mw(self, handle: Any, source: PowerSource) -> int | Failure:
-        """Return the power in milliwatts from ``source``; a reading of 0 is a ``Failure``: no running GPU draws 0 W."""
+    def power_mw(self, handle: Handle, source: PowerSource) -> int | Failure:
+        """Return the power in milliwatts from ``source``, or a ``Failure``, as for 0 mW: no running GPU draws none."""
         power = self._instant_mw(handle) if source == "instant" else self.call("nvmlDeviceGetPowerUsage", handle)
         if isinstance(power, Failure):
             return power
@@ -132,12 +141,12 @@ class Nvml:
             return Failure(call=POWER_SOURCES[source], message=f"reported {power} mW")
         return int(power)
 
-    def _instant_mw(self, handle: Any) -> int | Failure:
+    def _instant_mw(self, handle: Handle) -> int | Failure:
         values = self.call("nvmlDeviceGetFieldValues", handle, [(_POWER_INSTANT_FIELD, 0)])
         if isinstance(values, Failure):
             return values
         field = values[0]
-        # The call succeeds as a whole even when the one field it was asked for does not exist.
+        # The call as a whole succeeds even if the requested field does not exist: each field has its own return code.
         if field.nvmlReturn != 0:
             message = _message(self._pynvml, field.nvmlReturn)
             return Failure(call=POWER_SOURCES["instant"], message=message, code=field.nvmlReturn)
@@ -146,8 +155,8 @@ class Nvml:
             return Failure(call=POWER_SOURCES["instant"], message=f"unknown value type {field.valueType}")
         return int(getattr(field.value, member))
 
-    def choose_power(self, handle: Any) -> PowerSource | Failure:
-        """Return the better power source that answers now, or the ``Failure`` of both."""
+    def choose_power(self, handle: Handle) -> PowerSource | Failure:
+        """Return the better of the power sources that work now, or a ``Failure`` if none does."""
         instant = self.power_mw(handle, "instant")
         if not isinstance(instant, Failure):
             return "instant"
@@ -156,8 +165,8 @@ class Nvml:
             return "average"
         return average if average.is_lost or instant.is_permanent else instant
 
-    def memory(self, handle: Any) -> MemoryUse | Failure:
-        """Return the device's memory use, from version 2 where it exists, else version 1, or a ``Failure``."""
+    def memory(self, handle: Handle) -> MemoryUse | Failure:
+        """Return the device's memory use, by version 2 of the structure if it exists, else 1, or a ``Failure``."""
         second = self.call("nvmlDeviceGetMemoryInfo", handle, _MEMORY_V2)
         if not isinstance(second, Failure):
             return MemoryUse(used_bytes=int(second.used), version=2)
@@ -166,38 +175,38 @@ class Nvml:
         first = self.call("nvmlDeviceGetMemoryInfo", handle)
         return first if isinstance(first, Failure) else MemoryUse(used_bytes=int(first.used), version=1)
 
-    def temperature_c(self, handle: Any) -> int | Failure:
+    def temperature_c(self, handle: Handle) -> int | Failure:
         """Return the core temperature in degrees Celsius, or a ``Failure``."""
         return self._either("nvmlDeviceGetTemperatureV", "nvmlDeviceGetTemperature", handle, _TEMPERATURE_GPU)
 
-    def throttle_reasons(self, handle: Any) -> int | Failure:
-        """Return the bit mask of what holds the clocks down now, or a ``Failure``."""
+    def throttle_reasons(self, handle: Handle) -> int | Failure:
+        """Return the bit mask of the reasons that reduce the clocks now, or a ``Failure``."""
         names = ("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons")
         return self._either(*names, handle)
 
-    def _either(self, name: str, older_name: str, *args: Any) -> int | Failure:
-        """Return what ``name`` gives, or its predecessor's answer where the library or pynvml lacks it."""
+    def _either(self, name: str, older_name: str, *args: object) -> int | Failure:
+        """Return the result of ``name``, or of its predecessor if the library or pynvml lacks it."""
         answer: int | Failure = self.call(name, *args)
         if not isinstance(answer, Failure) or answer.code not in {_FUNCTION_NOT_FOUND, None}:
             return answer
         older: int | Failure = self.call(older_name, *args)
         return answer if isinstance(older, Failure) else older
 
-    def power_limit_mw(self, handle: Any) -> int | Failure:
+    def power_limit_mw(self, handle: Handle) -> int | Failure:
         """Return the power limit in force in milliwatts, or a ``Failure``."""
         limit: int | Failure = self.call("nvmlDeviceGetEnforcedPowerLimit", handle)
         return limit
 
-    def process_ids(self, handle: Any) -> tuple[int, ...] | Failure:
+    def process_ids(self, handle: Handle) -> tuple[int, ...] | Failure:
         """Return the ids of the processes that compute on the device, or a ``Failure``.
 
-        Takes a lock of the driver: call it at a window's edges, not at every tick.
+        The driver takes a lock for this call: it is meant for the edges of a window, not for every tick.
         """
         processes = self.call("nvmlDeviceGetComputeRunningProcesses", handle)
         return processes if isinstance(processes, Failure) else tuple(sorted({int(p.pid) for p in processes}))
 
-    def is_mig(self, handle: Any, uuid: str) -> bool:
-        """Return whether the device is a MIG instance, or a GPU that is split into such."""
+    def is_mig(self, handle: Handle, uuid: str) -> bool:
+        """Return whether the device is a MIG instance, or a GPU that is split into instances."""
         if uuid.startswith("MIG-"):
             return True
         mode = self.call("nvmlDeviceGetMigMode", handle)
@@ -205,7 +214,7 @@ class Nvml:
 
 
 def open_nvml() -> Nvml | Failure:
-    """Return the initialised library, or the ``Failure`` that says what to install or load."""
+    """Return the initialised library, or a ``Failure`` that says what to install or load."""
     try:
         import pynvml
     except ImportError as error:
@@ -215,24 +224,25 @@ def open_nvml() -> Nvml | Failure:
 
 
 def throttle_text(mask: int) -> str:
-    """Return the throttle reasons in ``mask`` in words, ``""`` where none is set (idle clocks are not throttling)."""
+    """Return the throttle reasons in ``mask`` in words; ``""`` if none is set (idle clocks are not throttling)."""
     return ", ".join(f"{name} (0x{bit:x})" for bit, name in THROTTLE_REASONS.items() if mask & bit)
 
 
-def _call(pynvml: Any, name: str, *args: Any) -> Any:
+def _call(pynvml: ModuleType, name: str, *args: object) -> Any:
+    """Return what a function of pynvml returns, or a ``Failure``."""
     try:
         return getattr(pynvml, name)(*args)
     except pynvml.NVMLError as error:
         code = int(error.value)
         return Failure(call=name, message=_message(pynvml, code), code=code)
     except pynvml.NVMLLibraryMismatchError:
-        # Not an NVMLError: pynvml raises it where the library lacks the versioned symbol.
+        # This exception is no NVMLError: pynvml raises it if the library lacks the versioned symbol.
         return Failure(call=name, message="the library lacks this function", code=_FUNCTION_NOT_FOUND)
     except (AttributeError, OSError, TypeError, ValueError) as error:
         return Failure(call=name, message=f"{type(error).__name__}: {error}")
 
 
-def _message(pynvml: Any, code: int) -> str:
+def _message(pynvml: ModuleType, code: int) -> str:
     if code == _LIBRARY_NOT_FOUND:
         return "no NVML library (libnvidia-ml.so.1) on this machine"
     return f"{pynvml.NVMLError(code)} (NVML error {code})"

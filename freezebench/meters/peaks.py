@@ -1,4 +1,4 @@
-"""Peaks that the system keeps once per process, shared by windows that may nest."""
+"""High-water marks that exist once per process, shared by windows that may be nested."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ if TYPE_CHECKING:
 
 
 class PeakRegister:
-    """A high-water mark of this process that can be read and reset, used by several windows at once.
+    """A high-water mark of this process that can be read and reset, shared by several windows.
 
-    Opening an inner window resets the mark, so the value until then is credited to the windows that are already open:
-    otherwise an outer window would lose a peak that came before the inner one.
+    Opening a window resets the mark, which would lose a peak of the windows that are open already. So the register
+    stores the value of the mark for each open window before it resets the mark::
+
+        outer opens   peak 8 GB   inner opens: 8 GB stored for outer, reset   peak 3 GB   inner closes: 3 GB
     """
 
     def __init__(self, *, read: Callable[[], int], reset: Callable[[], None]) -> None:
@@ -26,7 +28,7 @@ class PeakRegister:
         """Reset the mark and return the token of a new window.
 
         Raises:
-            OSError: If the system does not let this process read or reset the mark; nothing was opened then.
+            OSError: If this process may not read or reset the mark; no window is opened then.
         """
         with self._lock:
             self._credit()
@@ -36,10 +38,10 @@ class PeakRegister:
             return token
 
     def close(self, token: object) -> int:
-        """Return the highest value since ``token`` was opened, and end its window.
+        """Close the window of ``token`` and return the highest value since it was opened.
 
         Raises:
-            OSError: If the mark cannot be read; the window is ended all the same.
+            OSError: If the mark cannot be read; the window is closed nevertheless.
         """
         with self._lock:
             try:
@@ -49,6 +51,7 @@ class PeakRegister:
             return peak
 
     def _credit(self) -> None:
+        """Store the current mark for every open window."""
         value = self._read()
         for token, peak in self._open.items():
             self._open[token] = max(peak, value)

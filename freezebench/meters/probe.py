@@ -1,10 +1,10 @@
-"""What can be measured on this machine, found out by trying: for people, before they train."""
+"""The probe: which figures can be measured on this machine, determined by trying each instrument once."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from freezebench.meters.deadline import DeadlineWorker
 from freezebench.meters.devices import Device, Gpus, check_gpus, select_devices, torch_cuda
@@ -19,78 +19,83 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from freezebench.specs.json_types import Json
+
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Capability:
-    """One thing that can be measured here, or not.
+    """A figure or instrument that is available on this machine, or not.
 
     Attributes:
-        name: What it is, for example ``energy_j[GPU-…]``.
-        available: Whether it can be measured.
-        detail: Its source if it can, else the reason and what to do.
+        name: Name of the figure or instrument, for example ``energy_j[GPU-…]``.
+        available: Whether it is available.
+        detail: Its source if it is available, else the reason and what to do.
     """
 
     name: str
     available: bool
     detail: str
 
-    def to_json(self) -> dict[str, Any]:
-        """Return this capability as a dictionary of JSON types."""
+    def to_json(self) -> dict[str, Json]:
+        """Return this capability in JSON types."""
         return asdict(self)
 
 
 def probe(gpus: Gpus = None, *, powercap: Path = POWERCAP, deadline_s: float = 5.0) -> list[Capability]:
-    """Return what can be measured on this machine now, by trying each instrument once.
+    """Return what can be measured on this machine now.
 
     Args:
         gpus: As in ``measure``.
         powercap: Root of the powercap files.
-        deadline_s: How long NVML may take for everything that is asked of it.
+        deadline_s: Limit of all NVML calls together, in seconds.
     """
-    found = _probe_nvml(gpus, deadline_s)
-    if any(item.available for item in found):
-        found.append(_probe_sampler())
+    capabilities = _probe_nvml(gpus, deadline_s)
+    if any(capability.available for capability in capabilities):
+        capabilities.append(_probe_sampler())
     cuda = torch_cuda()
     detail = "torch's allocator" if cuda is not None else "no CUDA device in use in this process"
-    found.append(Capability(name="peak_allocated_bytes", available=cuda is not None, detail=detail))
-    return [*found, *_probe_rapl(powercap), _probe_process()]
+    capabilities.append(Capability(name="peak_allocated_bytes", available=cuda is not None, detail=detail))
+    return [*capabilities, *_probe_rapl(powercap), _probe_process()]
 
 
 def _probe_nvml(gpus: Gpus, deadline_s: float) -> list[Capability]:
     checked = check_gpus(gpus)
-    found: list[Capability] = []
+    capabilities: list[Capability] = []
 
     def job() -> None:
         nvml = open_nvml()
         if isinstance(nvml, Failure):
-            found.append(Capability(name="nvml", available=False, detail=str(nvml)))
+            capabilities.append(Capability(name="nvml", available=False, detail=str(nvml)))
             return
         driver = nvml.driver_version() or "of unknown version"
-        found.append(Capability(name="nvml", available=True, detail=f"driver {driver}"))
+        capabilities.append(Capability(name="nvml", available=True, detail=f"driver {driver}"))
         selection = select_devices(nvml, checked, os.environ)
-        found.extend(Capability(name=r.label, available=False, detail=r.reason) for r in selection.refusals)
+        capabilities.extend(Capability(name=r.label, available=False, detail=r.reason) for r in selection.refusals)
         for device in selection.devices:
-            found.extend(_probe_device(nvml, device))
+            capabilities.extend(_probe_device(nvml, device))
         nvml.close()
 
     worker = DeadlineWorker("freezebench-probe")
     in_time = worker.run(job, deadline_s)
     worker.close()
     if not in_time:
-        return [*found, Capability(name="nvml", available=False, detail=f"NVML hangs: no answer in {deadline_s} s")]
-    return found
+        hangs = Capability(name="nvml", available=False, detail=f"NVML hangs: no answer in {deadline_s} s")
+        return [*capabilities, hangs]
+    return capabilities
 
 
 def _probe_device(nvml: Nvml, device: Device) -> list[Capability]:
     info, handle = device.info, device.handle
     limit = "unknown" if info.power_limit_w is None else f"{info.power_limit_w:.0f} W"
     identity = f"{info.name or 'unnamed'} at {info.pci_bus_id or 'unknown bus'}, power limit {limit}"
-    found = [Capability(name=f"gpu[{info.uuid}]", available=True, detail=identity)]
+    capabilities = [Capability(name=f"gpu[{info.uuid}]", available=True, detail=identity)]
 
-    def add(name: str, answer: Any, describe: Callable[[Any], str]) -> None:
+    def add(name: str, answer: T | Failure, describe: Callable[[T], str]) -> None:
         failed = isinstance(answer, Failure)
-        detail = str(answer) if failed else describe(answer)
-        found.append(Capability(name=f"{name}[{info.uuid}]", available=not failed, detail=detail))
+        detail = str(answer) if isinstance(answer, Failure) else describe(answer)
+        capabilities.append(Capability(name=f"{name}[{info.uuid}]", available=not failed, detail=detail))
 
     if info.mig:
         mig = Failure(call="energy", message=MIG_REASON)
@@ -98,12 +103,13 @@ def _probe_device(nvml: Nvml, device: Device) -> list[Capability]:
         add("mean_power_w", mig, str)
     else:
         add("energy_j", nvml.energy_mj(handle), lambda _: COUNTER)
-        add("mean_power_w", nvml.choose_power(handle), lambda source: POWER_SOURCES[source])
+        source = nvml.choose_power(handle)
+        add("mean_power_w", source if isinstance(source, Failure) else POWER_SOURCES[source], str)
     add("peak_device_used_bytes", nvml.memory(handle), lambda memory: MEMORY_SOURCES[memory.version])
     add("start_temperature_c", nvml.temperature_c(handle), lambda celsius: f"{celsius} °C now")
     add("throttling", nvml.throttle_reasons(handle), lambda mask: f"mask 0x{mask:x} now")
     add("sharing", nvml.process_ids(handle), lambda pids: f"{len(pids)} processes compute on it now")
-    return found
+    return capabilities
 
 
 def _probe_sampler() -> Capability:
@@ -117,15 +123,15 @@ def _probe_sampler() -> Capability:
 def _probe_rapl(root: Path) -> list[Capability]:
     meter = RaplMeter(root=root)
     meter.start()
-    found = []
-    for name, problem in meter.problems().items():
-        found.append(Capability(name=name, available=problem is None, detail=problem or f"RAPL under {root}"))
-    return found
+    return [
+        Capability(name=name, available=problem is None, detail=problem or f"RAPL under {root}")
+        for name, problem in meter.problems().items()
+    ]
 
 
 def _probe_process() -> Capability:
     try:
-        # Through the register: a window that is open keeps its peak.
+        # Through the register, which keeps the peak of a window that is open now.
         THIS_PROCESS.peaks.close(THIS_PROCESS.peaks.open())
     except OSError as error:
         return Capability(name="peak_rss_bytes", available=False, detail=str(error))

@@ -1,4 +1,4 @@
-"""Resident memory of this process: its peak over a window and its size at the window's start."""
+"""Resident memory of this process: its peak within a window and its size at the start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RSS_SOURCE = "VmRSS (/proc/self/status)"
 class ProcessMemory:
     """The kernel's figures of this process's memory, in bytes.
 
-    Never ``ru_maxrss``: a child process inherits its parent's peak there (318 MB seen where 8.7 MB was true).
+    ``ru_maxrss`` is not used, because a child process inherits its parent's peak there (318 MB instead of 8.7 MB).
     """
 
     def __init__(self, proc: Path = Path("/proc/self")) -> None:
@@ -25,26 +25,26 @@ class ProcessMemory:
         self.peaks = PeakRegister(read=self.high_water_bytes, reset=self.reset_high_water)
 
     def high_water_bytes(self) -> int:
-        """Return the largest resident size since the process began or the mark was reset.
+        """Return the largest resident size since the process started or the mark was reset.
 
         Raises:
-            OSError: If this system has no such figure.
+            OSError: If the system does not provide it.
         """
         return self._field("VmHWM")
 
     def resident_bytes(self) -> int:
-        """Return the resident size now.
+        """Return the current resident size.
 
         Raises:
-            OSError: If this system has no such figure.
+            OSError: If the system does not provide it.
         """
         return self._field("VmRSS")
 
     def reset_high_water(self) -> None:
-        """Make the high-water mark start anew from the resident size now (Linux 4.0 and newer).
+        """Reset the high-water mark to the current resident size (Linux 4.0 and newer).
 
         Raises:
-            OSError: If the kernel does not offer it or does not let this process.
+            OSError: If the kernel does not support it or does not permit it.
         """
         self._clear_refs.write_text("5")
 
@@ -55,16 +55,16 @@ class ProcessMemory:
         return int(match[1]) * 1024
 
 
-# The kernel keeps one high-water mark per process, so all windows of this process share its register.
+# The kernel has one high-water mark per process, so all windows of this process share this register.
 THIS_PROCESS = ProcessMemory()
 
 
 class ProcessMeter:
     """Peak resident memory over one window (``peak_rss_bytes``), and the size at its start (``start_rss_bytes``).
 
-    The start is recorded because a process that is kept for several runs brings its heap along: that memory is not
-    the next run's doing. Where the mark cannot be reset, a mark that rose within the window is still the window's
-    peak; one that did not is a bound only, and the peak is then not measured.
+    The size at the start is recorded because a process that trains several runs keeps its heap, which the next run has
+    not caused. If the mark cannot be reset but rises within the window, it is the peak of the window. If it does not
+    rise, it is only an upper bound, and the peak is not measured.
     """
 
     def __init__(self, memory: ProcessMemory = THIS_PROCESS) -> None:
@@ -75,7 +75,7 @@ class ProcessMeter:
         self._reset_error = "the window was not opened"
 
     def start(self) -> None:
-        """Reset the peak and note the resident memory."""
+        """Reset the peak and record the resident memory."""
         try:
             self._start = Reading(value=self._memory.resident_bytes(), unit="B", source=_RSS_SOURCE)
             self._mark_at_start = self._memory.high_water_bytes()
@@ -112,4 +112,4 @@ def _absent(source: str, reason: str) -> Reading:
 
 
 def _no_proc(error: OSError) -> str:
-    return f"{sys.platform} does not give this process its memory figures: {error} (they need Linux's /proc)"
+    return f"{sys.platform} does not provide the memory figures of this process: {error} (they need Linux's /proc)"

@@ -1,4 +1,7 @@
-"""CPU energy from RAPL, through the powercap files of Linux."""
+"""CPU energy from RAPL, read from the powercap files of Linux.
+
+The counters wrap at ``max_energy_range_uj``: after some minutes at full load. So they are polled about once a second.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,12 @@ POWERCAP = Path("/sys/class/powercap")
 
 _SOURCES = {"cpu_energy_j": "RAPL package zones (powercap)", "dram_energy_j": "RAPL dram zones (powercap)"}
 _PACKAGE = re.compile(r"package-\d+(-die-\d+)?")
-# AMD's zones have the same names; intel-rapl-mmio counts the same joules again.
+# AMD's zones have the same names. The zones of intel-rapl-mmio count the same energy a second time.
 _TOP_LEVEL = re.compile(r"intel-rapl:\d+")
 _CHILD = re.compile(r"intel-rapl:\d+:\d+")
 _UPDATE_S = 0.001  # energy status is updated about every millisecond (Intel SDM vol. 3B, RAPL interfaces)
 _SHORTEST_S = 0.02
-_MAX_POWER_W = 2000.0  # no package or memory channel draws more: a longer gap may hide a whole turn of the counter
+_MAX_POWER_W = 2000.0  # no package or memory channel draws more; after a longer gap the counter may have wrapped twice
 
 _UNREADABLE = (
     "readable by root alone since CVE-2020-8694: run 'sudo chmod a+r /sys/class/powercap/*/energy_uj' (until the next "
@@ -33,7 +36,7 @@ _UNREADABLE = (
 
 @dataclass(kw_only=True)
 class _Zone:
-    """One RAPL zone and what it has counted in this window."""
+    """One RAPL zone and its energy in this window."""
 
     name: str
     path: Path
@@ -50,11 +53,11 @@ class _Zone:
 
     @property
     def problems(self) -> list[str]:
-        """What keeps this zone's figure from covering the window."""
+        """The reasons why this zone's figure does not cover the whole window."""
         return [problem for problem in (self.unreadable, self.hidden) if problem]
 
     def read(self, file: str) -> int | None:
-        """Return the number in ``file``, or ``None`` after noting the problem; a later success takes the note back."""
+        """Return the number in ``file``; ``None`` if it is unreadable, which ``unreadable`` then explains."""
         self.unreadable = None
         try:
             return int((self.path / file).read_text())
@@ -71,7 +74,7 @@ class _Zone:
             self.last_uj, self.range_uj, self.last_s, self.num_samples = energy, span, now, 1
 
     def advance(self, now: float) -> None:
-        """Take another sample and count what came since the last one."""
+        """Take another sample and add the energy since the last one."""
         if not self.num_samples or (energy := self.read("energy_uj")) is None:
             return
         gap_s = now - self.last_s
@@ -79,7 +82,7 @@ class _Zone:
         if delta < 0:
             delta += self.range_uj
         if gap_s * _MAX_POWER_W * 1e6 > self.range_uj:
-            self.hidden = f"{self.name} was not read for {gap_s:.0f} s, in which it may have wrapped unseen"
+            self.hidden = f"{self.name} was not read for {gap_s:.0f} s, in which its counter may have wrapped unnoticed"
         else:
             self.energy_uj += delta
             self.covered_s += gap_s
@@ -91,8 +94,9 @@ class _Zone:
 class RaplMeter:
     """Energy of the CPU packages (``cpu_energy_j``) and of the memory (``dram_energy_j``) over one window, in joules.
 
-    Only the top-level ``package-N`` zones are summed: psys and the mmio provider count the same joules again, and dram
-    is a child of its package, so it is reported apart. It is the whole package's energy, whichever process used it.
+    Only the top-level ``package-N`` zones are summed: psys and the mmio provider count the same energy a second time.
+    The dram zones are children of their packages and are reported separately. The energy is that of the whole package,
+    whichever process used it.
     """
 
     def __init__(self, *, root: Path = POWERCAP, clock: Callable[[], float] = time.monotonic) -> None:
@@ -111,7 +115,7 @@ class RaplMeter:
             zone.begin(self._start_s)
 
     def poll(self) -> None:
-        """Take one sample of every zone. To be called about once a second: often enough to see every wrap."""
+        """Take one sample of every zone; to be called about once a second, so that no wrap is missed."""
         with self._lock:
             now = self._clock()
             counted = [zone for zone in self._zones.get("package", []) if zone.num_samples]
@@ -136,12 +140,12 @@ class RaplMeter:
         }
 
     def problems(self) -> dict[str, str | None]:
-        """Return for each metric what keeps it from being measured, wholly or in part; ``None`` if nothing does."""
+        """Return for each metric the reason why it is not, or only partly, measured; ``None`` if it is."""
         problems = {}
         for name, kind in (("cpu_energy_j", "package"), ("dram_energy_j", "dram")):
             zones = self._zones.get(kind, [])
-            found = [problem for zone in zones for problem in zone.problems]
-            problems[name] = "; ".join(found) or (None if zones else self._no_zone(name))
+            reasons = [problem for zone in zones for problem in zone.problems]
+            problems[name] = "; ".join(reasons) or (None if zones else self._no_zone(name))
         return problems
 
     def _all_zones(self) -> list[_Zone]:
@@ -179,7 +183,7 @@ class RaplMeter:
 
 
 def find_zones(root: Path) -> dict[str, list[_Zone]]:
-    """Return the zones that count, by kind ``package`` and ``dram``; none of them counts another one's joules."""
+    """Return the zones by kind, ``package`` and ``dram``, without those that count the same energy a second time."""
     zones: dict[str, list[_Zone]] = {"package": [], "dram": []}
     try:
         folders = sorted(root.iterdir())

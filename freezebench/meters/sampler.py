@@ -1,11 +1,11 @@
 """The sampler: a helper process that polls NVML while the measured process computes.
 
-A process of its own, because a C call that holds the GIL for 400 ms keeps every thread of the measured process from
+It is a separate process, since a C call that holds the GIL for 400 ms keeps all threads of the measured process from
 sampling. It is started as ``python -m freezebench.meters.sampler PARENT_PID``, reads commands as JSON lines from its
 standard input and writes messages as JSON lines to its standard output:
 
 =============================================================  =====================================================
-command                                                        what it does
+command                                                        effect
 =============================================================  =====================================================
 ``{"do": "start", "devices": [address, …], "interval_s": h}``  polls these devices every ``h`` seconds from now on
 ``{"do": "mark", "number": n, "settle_s": s}``                 polls at once, then waits up to ``s`` seconds for every
@@ -14,8 +14,8 @@ command                                                        what it does
 =============================================================  =====================================================
 
 Messages: ``["ready"]``, ``["fatal", reason]``, ``["power", device, source, reason]``, ``["sample", device, time_s, mW,
-mJ, bytes]`` with ``null`` for what failed, ``["throttle", device, time_s, mask]``, ``["error", device, time_s,
-text]`` once per distinct error in a row, ``["mark", n]``. Devices are numbered as in the start command.
+mJ, bytes]`` with ``null`` for figures that failed, ``["throttle", device, time_s, mask]``, ``["error", device, time_s,
+text]`` for an error that differs from the one before, ``["mark", n]``. A device is its number in the start command.
 """
 
 from __future__ import annotations
@@ -27,36 +27,49 @@ import sys
 import threading
 import time
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Required, TypeAlias, TypedDict, TypeVar
 
-from freezebench.meters.nvml import Failure, MemoryUse, Nvml, PowerSource, open_nvml
+from freezebench.meters.nvml import Failure, Nvml, PowerSource, open_nvml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-_THROTTLE_EVERY_S = 1.0  # per tick there are calls for power, energy and memory only
+_THROTTLE_EVERY_S = 1.0  # a tick takes as few calls as possible: power, energy and memory
 _SETTLE_STEP_S = 0.01
 _WATCH_EVERY_S = 0.25
 
-Message = list[Any]
+# Messages and commands travel as JSON arrays and objects; the module's docstring lists them.
+Message: TypeAlias = list[Any]
+T = TypeVar("T")
+
+
+class Command(TypedDict, total=False):
+    """A command to the sampler."""
+
+    do: Required[Literal["start", "mark", "stop"]]
+    devices: Sequence[str]
+    interval_s: float
+    number: int
+    settle_s: float
 
 
 class DevicePoller:
-    """Asks one device at each tick and turns the answers into messages."""
+    """Polls one device and turns the results into messages."""
 
     def __init__(self, nvml: Nvml, number: int, address: str) -> None:
         self._nvml = nvml
         self._number = number
-        self._handle = nvml.handle(address)
         self._last_error: dict[str, str] = {}
         self._lacking: set[str] = set()
         self._next_throttle_s = 0.0
         self.energy_mj: int | None = None
-        self.is_lost = isinstance(self._handle, Failure)
-        self._source: PowerSource | Failure = self._handle if self.is_lost else nvml.choose_power(self._handle)
+        handle = nvml.handle(address)
+        self.is_lost = isinstance(handle, Failure)
+        self._handle = None if isinstance(handle, Failure) else handle
+        self._source: PowerSource | Failure = handle if isinstance(handle, Failure) else nvml.choose_power(handle)
 
     def opening(self, now: float) -> list[Message]:
-        """Return the messages that come before the first sample: the power source, and what keeps it from sampling."""
+        """Return the messages before the first sample: the power source, and the error if the device is not found."""
         failure = str(self._source) if isinstance(self._source, Failure) else None
         messages: list[Message] = [["power", self._number, None if failure else self._source, failure]]
         if self.is_lost:
@@ -65,50 +78,49 @@ class DevicePoller:
 
     def poll(self, now: float) -> list[Message]:
         """Return the messages of one tick; none once the device is lost."""
-        if self.is_lost:
+        nvml, handle, source = self._nvml, self._handle, self._source
+        if self.is_lost or handle is None:
             return []
         messages: list[Message] = []
         power = None
-        if not isinstance(self._source, Failure):
-            source = self._source
-            power = self._ask("power", now, messages, lambda: self._nvml.power_mw(self._handle, source))
-        energy = self._ask("energy", now, messages, lambda: self._nvml.energy_mj(self._handle))
-        memory = self._ask("memory", now, messages, lambda: self._nvml.memory(self._handle))
-        used = memory.used_bytes if isinstance(memory, MemoryUse) else None
+        if not isinstance(source, Failure):
+            power = self._try("power", now, messages, lambda: nvml.power_mw(handle, source))
+        energy = self._try("energy", now, messages, lambda: nvml.energy_mj(handle))
+        memory = self._try("memory", now, messages, lambda: nvml.memory(handle))
         self.energy_mj = energy
-        messages.append(["sample", self._number, now, power, energy, used])
+        messages.append(["sample", self._number, now, power, energy, memory.used_bytes if memory else None])
         if now >= self._next_throttle_s:
             self._next_throttle_s = now + _THROTTLE_EVERY_S
-            mask = self._ask("throttle", now, messages, lambda: self._nvml.throttle_reasons(self._handle))
+            mask = self._try("throttle", now, messages, lambda: nvml.throttle_reasons(handle))
             if mask is not None:
                 messages.append(["throttle", self._number, now, mask])
         return messages
 
-    def _ask(self, what: str, now: float, messages: list[Message], call: Callable[[], Any]) -> Any:
-        """Return what the call gives; ``None`` after noting a failure, or where asking is pointless."""
-        if self.is_lost or what in self._lacking:
+    def _try(self, figure: str, now: float, messages: list[Message], call: Callable[[], T | Failure]) -> T | None:
+        """Return the result of a call; ``None`` after reporting a failure, or if the call can only fail."""
+        if self.is_lost or figure in self._lacking:
             return None
-        answer = call()
-        if not isinstance(answer, Failure):
-            self._last_error.pop(what, None)
-            return answer
-        text = str(answer)
-        if self._last_error.get(what) != text:
-            self._last_error[what] = text
+        result = call()
+        if not isinstance(result, Failure):
+            self._last_error.pop(figure, None)
+            return result
+        text = str(result)
+        if self._last_error.get(figure) != text:
+            self._last_error[figure] = text
             messages.append(["error", self._number, now, text])
-        if answer.is_permanent:
-            self._lacking.add(what)
-        # A lost device answers nothing any more, and asking can hang: polling ends for good.
-        self.is_lost = answer.is_lost
+        if result.is_permanent:
+            self._lacking.add(figure)
+        # Calls on a lost device fail and may hang, so it is not polled any more.
+        self.is_lost = result.is_lost
         return None
 
 
 class Sampler:
-    """Polls on schedule and obeys commands.
+    """Polls devices on a schedule and executes commands.
 
     Args:
         nvml: The library.
-        write: Takes the messages as they come.
+        write: Called with new messages.
         clock: Monotonic clock, in seconds.
         sleep: Waits a number of seconds.
     """
@@ -129,22 +141,22 @@ class Sampler:
         self._interval_s = 1.0
         self._next_s = 0.0
 
-    def run(self, commands: SimpleQueue[dict[str, Any]]) -> None:
-        """Poll and obey for ever; the process ends when its parent does."""
+    def run(self, commands: SimpleQueue[Command]) -> None:
+        """Poll and execute commands until the process ends, which it does with its parent."""
         while True:
             if self._pollers and self._clock() >= self._next_s:
                 self.tick()
-                # A tick that came late is not made up for: the schedule goes on from its grid.
+                # Ticks that were missed are not made up for: the schedule continues with the next point of its grid.
                 missed = int((self._clock() - self._next_s) / self._interval_s)
                 self._next_s += (missed + 1) * self._interval_s
             wait = max(0.0, self._next_s - self._clock()) if self._pollers else None
             try:
-                self.obey(commands.get(timeout=wait))
+                self.execute(commands.get(timeout=wait))
             except Empty:
                 continue
 
-    def obey(self, command: dict[str, Any]) -> None:
-        """Carry out one command."""
+    def execute(self, command: Command) -> None:
+        """Execute one command."""
         if command["do"] == "start":
             self._pollers = [DevicePoller(self._nvml, n, address) for n, address in enumerate(command["devices"])]
             self._interval_s = command["interval_s"]
@@ -158,14 +170,14 @@ class Sampler:
             self._pollers = []
 
     def tick(self) -> None:
-        """Poll every device once; their samples share one time."""
+        """Poll all devices once; their samples have the same time."""
         now = self._clock()
         self._write([message for poller in self._pollers for message in poller.poll(now)])
 
     def settle(self, limit_s: float) -> None:
-        """Go on polling until every counter has been updated, for at most ``limit_s`` seconds.
+        """Poll until every energy counter has been updated, for at most ``limit_s`` seconds.
 
-        The first update after a window's end bounds what the counter had not counted yet at the end.
+        The first update after the end of a window bounds the energy that the counter had not counted at the end.
         """
         end_s = self._clock() + limit_s
         waiting = [(p, p.energy_mj) for p in self._pollers if p.energy_mj is not None]
@@ -181,24 +193,24 @@ def _write(messages: list[Message]) -> None:
 
 
 def _watch(parent: int) -> None:
-    """End this process when its parent is gone, even while the main thread hangs in a call."""
+    """End this process when its parent has ended, even if the main thread hangs in a call."""
     while os.getppid() == parent:
         time.sleep(_WATCH_EVERY_S)
     os._exit(0)
 
 
-def _listen(commands: SimpleQueue[dict[str, Any]]) -> None:
+def _listen(commands: SimpleQueue[Command]) -> None:
     for line in sys.stdin:
         commands.put(json.loads(line))
-    # The end of the input means that the parent is gone or has no more use for this process.
+    # The parent closes the pipe when it ends or does not need the sampler any more.
     os._exit(0)
 
 
 def main(parent: int) -> None:
-    """Serve the process ``parent`` until it closes the pipe or ends."""
-    # Ctrl-C goes to the whole foreground group: the parent still wants the last samples.
+    """Run the sampler of the process ``parent`` until that process closes the pipe or ends."""
+    # Ctrl-C is sent to the whole foreground group, but the parent needs the last samples while it shuts down.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    commands: SimpleQueue[dict[str, Any]] = SimpleQueue()
+    commands: SimpleQueue[Command] = SimpleQueue()
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
     threading.Thread(target=_listen, args=(commands,), daemon=True).start()
     nvml = open_nvml()

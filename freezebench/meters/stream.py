@@ -1,4 +1,4 @@
-"""The parent's end of the sampler process: starts it, sends commands, takes in its messages, and ends it."""
+"""The parent's side of the sampler process: starts and ends it, sends commands and receives messages."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from freezebench.meters.nvml import Failure
+
+if TYPE_CHECKING:
+    from freezebench.meters.sampler import Command, Message
 
 _CALL = "python -m freezebench.meters.sampler"
 _READY_DEADLINE_S = 1.5
@@ -23,19 +26,19 @@ _CHUNK = 1 << 16
 
 
 class Stream(Protocol):
-    """What the GPU meter needs of a sampler."""
+    """A sampler as the GPU meter uses it."""
 
     @property
     def pid(self) -> int:
         """The sampler's process id."""
 
-    def send(self, command: dict[str, Any]) -> None:
+    def send(self, command: Command) -> None:
         """Send one command."""
 
-    def await_message(self, wanted: list[Any], deadline_s: float) -> Failure | None:
-        """Wait until the sampler has sent ``wanted``; return why it has not, if it has not within the deadline."""
+    def await_message(self, expected: Message, deadline_s: float) -> Failure | None:
+        """Wait until the sampler has sent ``expected``; return the reason if it does not within the deadline."""
 
-    def messages(self) -> list[list[Any]]:
+    def messages(self) -> list[Message]:
         """Return every message so far, oldest first."""
 
     def forget(self) -> None:
@@ -46,16 +49,16 @@ class Stream(Protocol):
 
 
 class SampleStream:
-    """A running sampler process. Make one with ``open_stream``.
+    """A running sampler process; ``open_stream`` starts it.
 
-    While a window is open nothing here needs the GIL but a thread that empties the pipe every two seconds, long before
-    its 64 KiB are full: the sampler's messages wait there, and survive its death.
+    While a window is open, the measured code must not be disturbed. So messages stay in the pipe, where they are kept
+    even if the sampler dies, and a thread empties it every two seconds, long before its 64 KiB are full.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], pump_every_s: float) -> None:
         self._process = process
         self._raw = bytearray()
-        self._messages: list[list[Any]] = []
+        self._messages: list[Message] = []
         self._ended = False
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -68,24 +71,24 @@ class SampleStream:
         """The sampler's process id."""
         return self._process.pid
 
-    def send(self, command: dict[str, Any]) -> None:
-        """Send one command; a sampler that has died is noticed when its messages are awaited."""
+    def send(self, command: Command) -> None:
+        """Send one command; that a sampler has died is only noticed by ``await_message``."""
         data = (json.dumps(command) + "\n").encode()
-        assert self._process.stdin is not None  # noqa: S101  # Popen made it: stdin=PIPE
+        assert self._process.stdin is not None  # noqa: S101  # Popen created it: stdin=PIPE
         with suppress(OSError):
-            # Unbuffered and non-blocking: commands are short, and a sampler that hangs must not hang its parent.
+            # Unbuffered and non-blocking: commands are short, and a sampler that hangs must not block its parent.
             os.write(self._process.stdin.fileno(), data)
 
-    def await_message(self, wanted: list[Any], deadline_s: float) -> Failure | None:
-        """Wait until the sampler has sent ``wanted``; return why it has not, if it has not within the deadline."""
+    def await_message(self, expected: Message, deadline_s: float) -> Failure | None:
+        """Wait until the sampler has sent ``expected``; return the reason if it does not within the deadline."""
         end_s = time.monotonic() + deadline_s
         num_seen = 0
         while True:
-            # Looked at first: what came between this look and its end would be missed the other way round.
+            # Read before the messages: the other way round, messages that arrive in between would be missed.
             has_ended = self._ended
             news = self.messages()[num_seen:]
             num_seen += len(news)
-            if wanted in news:
+            if expected in news:
                 return None
             if fatal := next((message for message in news if message[0] == "fatal"), None):
                 return Failure(call=_CALL, message=str(fatal[1]))
@@ -97,23 +100,23 @@ class SampleStream:
                 return Failure(call=_CALL, message=f"the sampler process did not answer within {deadline_s:.1f} s")
             self._pump(remaining_s)
 
-    def messages(self) -> list[list[Any]]:
+    def messages(self) -> list[Message]:
         """Return every message so far, oldest first."""
         with self._lock:
             *lines, rest = bytes(self._raw).split(b"\n")
             self._raw = bytearray(rest)
-            # A sampler killed within a write may leave half a line: it stays in the rest.
+            # A sampler that is killed while it writes may leave an incomplete line, which is never decoded.
             self._messages += [json.loads(line) for line in lines]
             return list(self._messages)
 
     def forget(self) -> None:
-        """Drop the messages so far: no open window needs them."""
+        """Drop the messages so far, which no open window needs."""
         self.messages()
         with self._lock:
             self._messages.clear()
 
     def close(self) -> None:
-        """Kill the sampler and reap it. One that is stuck in the driver dies when the driver lets go of it."""
+        """Kill the sampler and wait for it briefly; one that hangs in the driver ends when the driver returns."""
         self._closing.set()
         self._process.kill()
         with suppress(subprocess.TimeoutExpired):
@@ -129,8 +132,8 @@ class SampleStream:
             self._pump(0.0)
 
     def _pump(self, wait_s: float) -> None:
-        """Move what is in the pipe to memory, waiting up to ``wait_s`` seconds for something to come."""
-        assert self._process.stdout is not None  # noqa: S101  # Popen made it: stdout=PIPE
+        """Move the content of the pipe to memory, waiting up to ``wait_s`` seconds if it is empty."""
+        assert self._process.stdout is not None  # noqa: S101  # Popen created it: stdout=PIPE
         descriptor = self._process.stdout.fileno()
         readable, _, _ = select.select([descriptor], [], [], wait_s)
         if not readable:
@@ -148,17 +151,18 @@ class SampleStream:
 
 
 def open_stream(interval_s: float) -> Stream | Failure:
-    """Start the sampler process; return it when it is ready, or why it is not.
+    """Start the sampler process; return it when it is ready, or a ``Failure``.
 
     Args:
-        interval_s: The polling interval to come, which decides how often the pipe must be emptied.
+        interval_s: The polling interval in seconds, which determines how often the pipe has to be emptied.
     """
     if os.name != "posix":
         return Failure(call=_CALL, message="the sampler needs a POSIX system")
     if not sys.executable:
-        return Failure(call=_CALL, message="this interpreter does not know its own path")
-    # -P keeps the working folder's modules from shadowing the standard library's. A package that is not installed is
-    # found by its path; one that is needs none, and site-packages before the standard library could shadow it too.
+        return Failure(call=_CALL, message="the path of this Python interpreter is unknown (sys.executable is empty)")
+    # With -P no module of the working folder can shadow one of the standard library. A package that is not installed
+    # needs its folder in the path. An installed one does not: site-packages ahead of the standard library could shadow
+    # it, too.
     home = str(Path(__file__).resolve().parents[2])
     is_installed = home in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), None if is_installed else home)))
@@ -175,7 +179,7 @@ def open_stream(interval_s: float) -> Stream | Failure:
     except OSError as error:
         return Failure(call=_CALL, message=str(error))
     for pipe in (process.stdin, process.stdout):
-        assert pipe is not None  # noqa: S101  # Popen made both: PIPE
+        assert pipe is not None  # noqa: S101  # Popen created both: PIPE
         os.set_blocking(pipe.fileno(), False)
     stream = SampleStream(process, pump_every_s=min(2.0, 40 * interval_s))
     failure = stream.await_message(["ready"], _READY_DEADLINE_S)

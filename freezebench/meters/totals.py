@@ -1,4 +1,4 @@
-"""From each device's readings to the figures of the whole window: totals, and the devices' own under their UUIDs."""
+"""Readings of a whole window from those of its devices: totals, and each device's own under its UUID."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _SIMULTANEOUS = ("peak_power_w", "peak_device_used_bytes")
 
 
 def no_gpu_readings(reason: str) -> dict[str, Reading]:
-    """Return the GPU readings of a window that measured no GPU, all with the same reason."""
+    """Return the GPU readings of a window that measured no GPU, with one reason for all."""
     return {name: Reading.not_measured(unit, "NVML", reason) for name, unit in UNITS.items()}
 
 
 def total_readings(
     devices: Mapping[str, dict[str, Reading]], windows: Mapping[str, DeviceWindow], refused: Sequence[str]
 ) -> dict[str, Reading]:
-    """Return the totals under the plain names, and with several devices each one's own as ``energy_j[GPU-…]``.
+    """Return the totals by metric name and, for several devices, the readings of each as ``energy_j[GPU-…]``.
 
-    Energy and mean power add up. Peaks add up tick by tick, because the devices' own peaks need not have come at the
-    same moment. The start temperature is the hottest device's.
+    Energy and mean power are summed. Peaks are the highest sum at one tick, since the peaks of the devices need not
+    occur at the same time. The temperature at the start is that of the hottest device.
 
     Args:
-        devices: Each device's readings by its UUID.
-        windows: Each device's samples by its UUID.
-        refused: Reasons of devices that were asked for and could not be had: totals are partial without them.
+        devices: Readings of each device by its UUID.
+        windows: Samples of each device by its UUID.
+        refused: Reasons of requested devices that cannot be measured; totals are partial without them.
     """
     if not devices:
         return no_gpu_readings("; ".join(refused) or "no GPU to measure")
@@ -49,6 +49,7 @@ def total_readings(
 def _total(
     name: str, unit: str, parts: Mapping[str, Reading], refused: Sequence[str], simultaneous: float | None
 ) -> Reading:
+    """Return the total of one metric; it is partial if a device has no reading or a partial one."""
     measured = {uuid: part for uuid, part in parts.items() if part.value is not None}
     missing = [f"{uuid}: {part.reason}" for uuid, part in parts.items() if part.value is None]
     partial = [f"{uuid}: {part.reason}" for uuid, part in parts.items() if part.status == "partial"]
@@ -75,7 +76,7 @@ def _total(
         source=f"{'; '.join(sources)} ({how} of {len(measured)} devices)",
         status="partial" if reasons else "measured",
         reason="; ".join(reasons) or None,
-        # Worst cases add: the devices' errors may have one cause.
+        # The errors of the devices may have a common cause, so that their bounds add.
         uncertainty=sum(uncertainties) if len(uncertainties) == len(measured) else None,
         num_samples=min(num_samples, default=None),
         max_gap_s=max(gaps, default=None),
@@ -85,13 +86,13 @@ def _total(
 
 
 def _simultaneous_peak(name: str, windows: Mapping[str, DeviceWindow]) -> float | None:
-    """Return the highest sum over all devices at one tick; the sampler asks every device at each tick."""
+    """Return the highest sum over all devices at one tick, at which the sampler polls all of them."""
     sums: dict[float, float] = {}
     counts: dict[float, int] = {}
     for window in windows.values():
         for sample in window.inner:
-            milliwatts = None if sample.power_mw is None else sample.power_mw / 1000
-            value = milliwatts if name == "peak_power_w" else sample.used_bytes
+            power_w = None if sample.power_mw is None else sample.power_mw / 1000
+            value = power_w if name == "peak_power_w" else sample.used_bytes
             if value is not None:
                 sums[sample.time_s] = sums.get(sample.time_s, 0.0) + value
                 counts[sample.time_s] = counts.get(sample.time_s, 0) + 1

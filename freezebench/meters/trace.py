@@ -18,8 +18,8 @@ class Series:
     Attributes:
         metric: ``power_w``, ``device_used_bytes``, ``cpu_power_w`` or ``rss_bytes``.
         device: The GPU's UUID, or ``cpu``.
-        times_s: Seconds since the window's start, rising.
-        values: One per time; ``None`` where a sample failed.
+        times_s: Seconds since the window's start, increasing.
+        values: One value per time; ``None`` if a sample failed.
     """
 
     metric: str
@@ -29,7 +29,7 @@ class Series:
 
     def to_json(self, *, max_points: int) -> SeriesJson:
         """Return the series in JSON types, downsampled to at most ``max_points``."""
-        # Of memory its peaks are of interest, of power its mean.
+        # Peaks matter for memory, the mean matters for power, whose integral is the energy.
         largest = self.metric.endswith("_bytes")
         times, values = downsample(self.times_s, self.values, max_points=max_points, largest=largest)
         return {

@@ -1,4 +1,4 @@
-"""``measure``: one window around any code, with no pytest and no torch needed."""
+"""``measure``: a measurement window around any code, which needs neither pytest nor torch."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _LONGEST_INTERVAL_S = 1.0
 
 
 class Window:
-    """What one stretch of code cost. Enter it before and leave it after; the figures are there from then on.
+    """A context manager that measures the code in its block; its figures are available after the block.
 
-    The device is synchronized at both edges if torch uses one. An exception in the code passes through, and the
-    figures up to it are kept.
+    If torch uses CUDA devices, they are synchronized at both edges. An exception in the block is propagated, and the
+    figures up to it are available.
 
     Attributes:
-        readings: Each figure by its metric name; with several GPUs also ``name[GPU-…]`` for each one.
+        readings: Readings by metric name; with several GPUs also ``name[GPU-…]`` for each of them.
         trace: Power and memory over time.
-        warnings: What the figures should not be read without: throttling, sharing, missing libraries.
-        devices: Name, UUID and driver of each GPU measured.
-        shared_devices: UUIDs of GPUs on which other processes computed: time and energy are not ours alone.
-        duration_s: Length of the window in seconds, both synchronizations included.
+        warnings: Conditions that affect the figures: throttling, sharing, missing libraries.
+        devices: Identity of each measured GPU.
+        shared_devices: UUIDs of GPUs on which other processes computed, so that time and energy include their work.
+        duration_s: Length of the window in seconds, including both synchronizations.
     """
 
     def __init__(self, session: MeterSession, *, owns_session: bool) -> None:
@@ -55,11 +55,11 @@ class Window:
         problem = synchronize()
         if problem:
             self.warnings.append(problem)
-        # Starting a sampler costs time and memory: before the host's figures begin.
+        # Before the host's meters start, since starting a sampler takes time and memory.
         self._gpu.prepare()
         self._host.start()
         self._cuda.start()
-        # Last, so that the energy counter is read next to the measured code.
+        # Last, so that the energy counter is read right before the measured code.
         self._gpu.start()
         self._start_s = time.monotonic()
         return self
@@ -71,7 +71,7 @@ class Window:
         if problem:
             self.warnings.append(problem)
         self.duration_s = time.monotonic() - self._start_s
-        # The host's figures first: taking in the samples below needs memory and time that are not the code's.
+        # The host's meters stop first, since receiving the samples below takes time and memory.
         readings = {**self._host.stop(), **self._cuda.stop()}
         self.readings = {**self._gpu.stop(), **readings}
         self.trace = Trace(series=(*self._gpu.series(), *self._host.series()))
@@ -82,16 +82,16 @@ class Window:
 
 
 class MeterSession:
-    """Instruments kept over many windows, so that each window starts in milliseconds: the sampler stays up in between.
+    """Instruments for many windows: the sampler keeps running, so that each window starts within milliseconds.
 
     Args:
         gpus: ``None`` for the GPUs that torch uses in this process (without CUDA in use: those that the UUIDs in
             ``CUDA_VISIBLE_DEVICES`` allow, or all), ``"all"``, NVML indices, or UUIDs.
         interval_s: Polling interval of power and GPU memory, 0.01 to 1 s.
-        powercap: Root of the powercap files, where not the system's.
+        powercap: Root of the powercap files; ``None``: the system's.
 
     Raises:
-        SettingsError: If ``gpus`` or ``interval_s`` cannot be meant.
+        SettingsError: If ``gpus`` or ``interval_s`` is not valid.
     """
 
     def __init__(self, gpus: Gpus = None, *, interval_s: float = 0.05, powercap: Path | None = None) -> None:
@@ -104,11 +104,11 @@ class MeterSession:
         self.powercap = powercap
 
     def window(self) -> Window:
-        """Return a window on these instruments; windows may follow one another or nest."""
+        """Return a window with these instruments; windows may follow one another or be nested."""
         return Window(self, owns_session=False)
 
     def close(self) -> None:
-        """End the sampler process and give NVML back."""
+        """End the sampler process and release NVML."""
         self.gpu.close()
 
     def __enter__(self) -> Self:
@@ -123,9 +123,9 @@ class MeterSession:
 def measure(gpus: Gpus = None, interval_s: float = 0.05) -> Window:
     """Return a window that measures the code in its ``with`` block.
 
-    ``with measure() as window: ...``; afterwards ``window.readings["energy_j"]`` is a ``Reading`` with value, source,
-    uncertainty and coverage, or without value and with the reason. For many windows in one process a ``MeterSession``
-    is cheaper. The energy of GPU and CPU packages is what it is: not the energy of the whole system.
+    After ``with measure() as window: ...``, ``window.readings["energy_j"]`` is a ``Reading`` with value, source,
+    uncertainty and coverage, or with the reason why it has no value. For many windows in one process a ``MeterSession``
+    is cheaper. The energy is that of GPUs and CPU packages, not of the whole system.
 
     Args:
         gpus: ``None`` for the GPUs that torch uses in this process (without CUDA in use: those that the UUIDs in
@@ -133,6 +133,6 @@ def measure(gpus: Gpus = None, interval_s: float = 0.05) -> Window:
         interval_s: Polling interval of power and GPU memory, 0.01 to 1 s.
 
     Raises:
-        SettingsError: If ``gpus`` or ``interval_s`` cannot be meant.
+        SettingsError: If ``gpus`` or ``interval_s`` is not valid.
     """
     return Window(MeterSession(gpus, interval_s=interval_s), owns_session=True)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pynvml
 import pytest
 
-from freezebench.meters.nvml import Nvml, open_nvml
+from freezebench.meters.nvml import Failure, Handle, Nvml, open_nvml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -258,6 +258,13 @@ class FakeNvml:
         patch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         patch.setattr(pynvml, "nvmlLib", ctypes.CDLL(str(build_library(inside, omitted) / inside)))
         patch.setattr(pynvml, "_nvmlGetFunctionPointer_cache", {})
+
+
+def handle_of(nvml: Nvml, address: str) -> Handle:
+    """Return the handle of a device that exists."""
+    handle = nvml.handle(address)
+    assert not isinstance(handle, Failure), handle
+    return handle
 
 
 def opened() -> Nvml:

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fake_nvml_control import FakeNvml, opened
 
@@ -16,7 +16,9 @@ from freezebench.meters.sampler import Sampler
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from freezebench.meters.devices import Gpus
     from freezebench.meters.nvml import Failure
+    from freezebench.meters.sampler import Command, Message
     from freezebench.records.reading import Reading
 
 
@@ -25,10 +27,10 @@ class VirtualSampler:
 
     def __init__(self, fake: FakeNvml) -> None:
         self._fake = fake
-        self._messages: list[list[Any]] = []
+        self._messages: list[Message] = []
         self.sampler = Sampler(opened(), self._take, clock=lambda: fake.now, sleep=fake.sleep)
 
-    def _take(self, messages: list[list[Any]]) -> None:
+    def _take(self, messages: list[Message]) -> None:
         # Through JSON, as between the processes.
         self._messages += json.loads(json.dumps(messages))
 
@@ -37,16 +39,16 @@ class VirtualSampler:
         """This process: there is no other."""
         return os.getpid()
 
-    def send(self, command: dict[str, Any]) -> None:
-        """Obey at once."""
-        self.sampler.obey(command)
+    def send(self, command: Command) -> None:
+        """Execute the command at once."""
+        self.sampler.execute(command)
 
-    def await_message(self, wanted: list[Any], _deadline_s: float) -> Failure | None:
+    def await_message(self, expected: Message, _deadline_s: float) -> Failure | None:
         """Find the message, which is there already."""
-        assert wanted in self._messages
+        assert expected in self._messages
         return None
 
-    def messages(self) -> list[list[Any]]:
+    def messages(self) -> list[Message]:
         """Return every message so far."""
         return list(self._messages)
 
@@ -76,7 +78,7 @@ def run_virtual(
     start_s: float = 1000.0,
     interval_s: float = 0.05,
     ticks: Sequence[float] | None = None,
-    gpus: Any = "all",
+    gpus: Gpus = "all",
 ) -> VirtualWindow:
     """Measure ``duration_s`` virtual seconds through the whole meter, sampling at ``ticks`` (offsets in seconds).
 

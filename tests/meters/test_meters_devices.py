@@ -124,7 +124,7 @@ def test_point_12_unset_means_all() -> None:
 @pytest.mark.parametrize("visible", ["", "-1", "NoDevFiles"])
 def test_point_12_empty(visible: str) -> None:
     """An empty CUDA_VISIBLE_DEVICES hides every device, and nothing is measured."""
-    assert "hides every GPU" in refusal(None, {"CUDA_VISIBLE_DEVICES": visible})
+    assert "allows this process no GPU" in refusal(None, {"CUDA_VISIBLE_DEVICES": visible})
 
 
 @pytest.mark.usefixtures("fake")

@@ -69,7 +69,7 @@ def test_sharing_of_a_device_that_we_do_not_use(proc: Path, other: tuple[int, ..
 def test_a_draft_keeps_what_came_before_the_hang() -> None:
     """What an edge had read before the deadline is used, and the rest says why it is missing."""
     draft = EdgeDraft()
-    draft._found["energy_mj"] = 123
+    draft._figures["energy_mj"] = 123
     draft._time_s = 5.0
     finished = draft.finish(9.0, "did not return")
     assert finished.energy_mj == 123

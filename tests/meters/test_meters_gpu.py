@@ -155,7 +155,7 @@ def test_no_gpu_asked_for() -> None:
     window = session.window()
     window.prepare()
     window.start()
-    assert {reading.reason for reading in window.stop().values()} == {"no GPU was asked for"}
+    assert {reading.reason for reading in window.stop().values()} == {"no GPU was requested"}
     assert window.warnings == []
     assert started == []
 
@@ -174,7 +174,7 @@ def test_throttling_between_the_edges_is_a_warning(fake: FakeNvml) -> None:
         device.reasons = {1: 0x4, 3: 0x41}.get(int(fake.now - 1000), 0x1)
         stream.sampler.tick()
     window.stop()
-    expected = "clocks were held down: software power cap (0x4), hardware thermal slowdown (0x40)"
+    expected = "the clocks were reduced: software power cap (0x4), hardware thermal slowdown (0x40)"
     assert window.warnings == [f"{GPU_A}: {expected}"]
 
 

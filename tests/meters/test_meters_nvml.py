@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pynvml
 import pytest
-from fake_nvml_control import GPU_A, CControl, FakeNvml, Load, opened
+from fake_nvml_control import GPU_A, CControl, FakeNvml, Load, handle_of, opened
 
 from freezebench.meters.nvml import Failure, MemoryUse, open_nvml, throttle_text
 
@@ -39,7 +39,7 @@ def test_fake_counter_and_sensor_agree_with_the_truth(fake: FakeNvml, load: Load
     device = fake.control.devices[0]
     fake.set_load(device, load)
     nvml = opened()
-    handle = nvml.handle(GPU_A)
+    handle = handle_of(nvml, GPU_A)
     readings = []
     for now in (1000.0, 1005.75):
         fake.now = now
@@ -90,7 +90,7 @@ def test_library_mismatch_is_a_failure(tmp_path: Path, monkeypatch: pytest.Monke
     fake.add_device()
     fake.install(monkeypatch, omit=["nvmlDeviceGetComputeRunningProcesses_v3"])
     nvml = opened()
-    handle = nvml.handle(GPU_A)
+    handle = handle_of(nvml, GPU_A)
     with pytest.raises(pynvml.NVMLLibraryMismatchError):
         pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
     failure = nvml.process_ids(handle)
@@ -110,7 +110,7 @@ def test_a_function_that_pynvml_lacks_is_a_failure() -> None:
 def test_every_error_code_is_a_failure(fake: FakeNvml, code: int) -> None:
     """Known and unknown return codes become failures that carry the code."""
     nvml = opened()
-    handle = nvml.handle(GPU_A)
+    handle = handle_of(nvml, GPU_A)
     fake.fault("*", code)
     for answer in (
         nvml.energy_mj(handle),
@@ -133,7 +133,7 @@ def test_every_error_code_is_a_failure(fake: FakeNvml, code: int) -> None:
 def test_memory_versions(fake: FakeNvml) -> None:
     """Version 2 leaves the driver's reserve out; version 1 takes over where version 2 fails."""
     nvml = opened()
-    handle = nvml.handle(GPU_A)
+    handle = handle_of(nvml, GPU_A)
     assert nvml.memory(handle) == MemoryUse(used_bytes=3 << 30, version=2)
     fake.fault("nvmlDeviceGetMemoryInfo_v2", 25)
     assert nvml.memory(handle) == MemoryUse(used_bytes=(3 << 30) + (512 << 20), version=1)
@@ -142,7 +142,7 @@ def test_memory_versions(fake: FakeNvml) -> None:
 def test_choice_of_the_power_source(fake: FakeNvml) -> None:
     """The instant field is preferred, the average is second, and neither is a failure."""
     nvml = opened()
-    handle = nvml.handle(GPU_A)
+    handle = handle_of(nvml, GPU_A)
     assert nvml.choose_power(handle) == "instant"
     fake.fault("nvmlDeviceGetFieldValues", 3)
     assert nvml.choose_power(handle) == "average"

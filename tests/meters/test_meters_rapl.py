@@ -159,7 +159,7 @@ def test_a_gap_that_may_hide_a_wrap_is_left_out(powercap: Powercap) -> None:
     reading = meter.stop()["cpu_energy_j"]
     assert reading.status == "partial"
     assert reading.value == pytest.approx(30)
-    assert "may have wrapped unseen" in (reading.reason or "")
+    assert "may have wrapped unnoticed" in (reading.reason or "")
 
 
 def test_a_passing_read_error_costs_nothing(powercap: Powercap) -> None:

@@ -93,7 +93,7 @@ def test_no_library_in_the_sampler_only(tmp_path: Path, monkeypatch: pytest.Monk
 def test_no_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a path to the interpreter, or with a wrong one, there is no sampler and no exception."""
     monkeypatch.setattr(sys, "executable", "")
-    assert "does not know its own path" in str(open_stream(0.05))
+    assert "path of this Python interpreter is unknown" in str(open_stream(0.05))
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     assert "/nowhere/python" in str(open_stream(0.05))
 
