@@ -28,8 +28,8 @@ from freezebench.runs.experiment import run
 from freezebench.specs.grid import parse_grid
 from freezebench.specs.presets import preset
 from freezebench.specs.run import Precision, RunSpec
-from freezebench.training.batches.packed import BucketedBatches
-from freezebench.training.cpu.operations import QuickOps
+from freezebench.training.batches.order import BucketedBatches
+from freezebench.training.cpu.operations import CpuOperations
 from freezebench.training.device import device_name, resolve_device, resolve_precision
 from freezebench.training.engines import cached, loop
 from freezebench.training.prefix import feed
@@ -38,19 +38,19 @@ from freezebench.verdicts.resources import interleaved
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from freezebench.training.engines.job import Event
+    from freezebench.training.engines.events import Event
     from freezebench.training.engines.step import Step
     from freezebench.training.prefix.feed import Feed
 
 _WORTH_KEEPING = 1.1
 
 
-class EmbeddingOnly(QuickOps):
+class EmbeddingOnly(CpuOperations):
     """The CPU operations without dropout and attention."""
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
-        self._answers = {functional.embedding: self._embedding}
+        self._replacements = {functional.embedding: self._embedding}
 
 
 class ShuffledBatches(BucketedBatches):
@@ -63,7 +63,7 @@ class ShuffledBatches(BucketedBatches):
 
 
 @contextmanager
-def eager_steps(step: Step, *_: object) -> Iterator[Step]:
+def eager_steps(step: Step, *_: object, **__: object) -> Iterator[Step]:
     """Yield the step as it is, never captured."""
     yield step
 
@@ -101,13 +101,15 @@ class Technique:
 
 
 TECHNIQUES = {
-    "prefix cache": Technique(patches=(Patch(cached, "_cached", whole_model),)),
-    "[CLS]-only last layer": Technique(patches=(Patch(cached, "first_agrees", lambda *_: False),)),
+    "prefix cache": Technique(patches=(Patch(cached, "_with_prefix", whole_model),)),
+    "[CLS]-only last layer": Technique(patches=(Patch(cached, "check_cls_only", lambda *_: False),)),
     "bucketing by length": Technique(patches=(Patch(feed, "BucketedBatches", ShuffledBatches),)),
-    "CPU dropout and attention": Technique(patches=(Patch(cached, "QuickOps", EmbeddingOnly),), devices=("cpu",)),
-    "rows of the word embedding": Technique(patches=(Patch(cached, "used_rows", lambda *_: None),), devices=("cpu",)),
-    "one thread where little is computed": Technique(patches=(Patch(loop, "threads_for", all_threads),)),
-    "captured steps": Technique(patches=(Patch(loop, "quickest", eager_steps),), devices=("cuda",)),
+    "CPU dropout and attention": Technique(patches=(Patch(cached, "CpuOperations", EmbeddingOnly),), devices=("cpu",)),
+    "rows of the word embedding": Technique(
+        patches=(Patch(cached, "find_used_rows", lambda *_: None),), devices=("cpu",)
+    ),
+    "one thread where little is computed": Technique(patches=(Patch(loop, "limited_threads", all_threads),)),
+    "captured steps": Technique(patches=(Patch(loop, "captured_if_faster", eager_steps),), devices=("cuda",)),
 }
 
 

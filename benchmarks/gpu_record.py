@@ -38,8 +38,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from freezebench.records.run_record import RunRecord
-    from freezebench.training.batches.batching import Batch
-    from freezebench.training.engines.job import Emit, Job, TrainingResult
+    from freezebench.training.batches.encoding import Batch
+    from freezebench.training.engines.events import Emit
+    from freezebench.training.engines.job import Job
+    from freezebench.training.engines.log import TrainingResult
 
 MODELS = {"MiniLM-L6": "random_encoders:minilm_l6", "DistilBERT-base": "random_encoders:distilbert_base"}
 ENGINES: tuple[Engine, ...] = ("cached", "standard", "trainer")
@@ -94,7 +96,7 @@ class CompiledStep(Step):
 
 
 @contextmanager
-def eager(step: Step, *_: object) -> Iterator[Step]:
+def eager(step: Step, *_: object, **__: object) -> Iterator[Step]:
     """Yield the step as it is."""
     yield step
 
@@ -156,7 +158,7 @@ class Arm:
             elif steps.step is not None:
                 stack.enter_context(patch.object(loop, "Step", steps.step))
             if steps.chosen is not None:
-                stack.enter_context(patch.object(loop, "quickest", steps.chosen))
+                stack.enter_context(patch.object(loop, "captured_if_faster", steps.chosen))
             for freeze in grid:
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"not finished within {options.minutes:g} minutes")

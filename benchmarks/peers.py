@@ -32,11 +32,11 @@ from freezebench.runs.data_cache import DataCache
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.strategies.freeze import fixed_parameters
 from freezebench.training.batches.loader import nearest_to_mean
-from freezebench.training.batches.packed import BucketedBatches
-from freezebench.training.device import lengths_in, resolve_device, resolve_precision
+from freezebench.training.batches.order import BucketedBatches
+from freezebench.training.device import length_multiple, resolve_device, resolve_precision
 
 if TYPE_CHECKING:
-    from freezebench.training.batches.batching import Encoded
+    from freezebench.training.batches.encoding import Encoded
 
 SIDES = ("cached", "tuned", "notebook")
 _TIMEOUT_S = 86_400.0
@@ -148,16 +148,16 @@ class Peers:
         step_flop = record.value("step_flop")
         if step_flop is None:
             return {"flop": None, "why": record.readings["train_s"].reason, "precision": record.precision}
-        flat = self.packed["train"]
+        split = self.packed["train"]
         # Behind a cached prefix of all layers one vector per sentence is left.
         is_cached = record.value("prefix_bytes") is not None
         is_head = is_cached and record.spec.freeze_spec.num_frozen_layers == self.num_layers
-        lengths = torch.ones_like(flat.lengths) if is_head else flat.lengths
+        lengths = torch.ones_like(split.lengths) if is_head else split.lengths
         order = BucketedBatches(lengths, self.options.batch_size, record.spec.seed)
-        multiple = lengths_in(resolve_device(record.device))
+        multiple = length_multiple(resolve_device(record.device))
 
         def positions(epoch: int) -> list[int]:
-            return [len(batch) * (1 if is_head else flat.width(batch, multiple)) for batch in order.epoch(epoch)]
+            return [len(batch) * (1 if is_head else split.width(batch, multiple)) for batch in order.epoch(epoch)]
 
         first = positions(0)
         flop = step_flop * sum(sum(positions(epoch)) for epoch in range(self.options.epochs))

@@ -10,28 +10,28 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from freezebench.training.capture.cuda_graph import as_if_recorded
+from freezebench.training.capture.cuda_graph import reported_as_capturing
 
 
 class FakeCapture:
     """Has the interface of the CUDA capture; counts what is recorded and replayed."""
 
     def __init__(self) -> None:
-        self.num_recorded = self.num_played = 0
+        self.num_captured = self.num_replayed = 0
 
-    def rehearsal(self) -> AbstractContextManager[None]:
+    def dry_run(self) -> AbstractContextManager[None]:
         """Return the context in which a model runs as if it were captured."""
-        return as_if_recorded()
+        return reported_as_capturing()
 
-    def record(self, phase: Callable[[], object]) -> Callable[[], None]:
+    def capture(self, phase: Callable[[], object]) -> Callable[[], None]:
         """Run a function once, and return one that repeats its operations on the same tensors."""
-        self.num_recorded += 1
-        with as_if_recorded(), _Operations() as operations:
+        self.num_captured += 1
+        with reported_as_capturing(), _Operations() as operations:
             phase()
 
         @torch.no_grad()
         def replay() -> None:
-            self.num_played += 1
+            self.num_replayed += 1
             for call in operations.calls:
                 call()
 

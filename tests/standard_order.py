@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from freezebench.training.batches.batching import ShuffledBatches
-from freezebench.training.batches.packed import BucketedBatches
+from freezebench.training.batches.order import BucketedBatches, ShuffledBatches
 
 
 def in_standards_order(monkeypatch: pytest.MonkeyPatch) -> list[int]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from freezebench.training.batches.packed import FlatSplit
+    from freezebench.training.batches.packed import PackedSplit
 
 WORDS = {
     0: ("awful", "boring", "clumsy", "dull"),
@@ -42,15 +42,15 @@ def write_data(folder: Path, *, num_labels: int = 2, sizes: tuple[int, int, int]
     return folder
 
 
-def flat_splits(model: torch.nn.Module, tokenizer: Any, num: int = 24) -> dict[str, FlatSplit]:
+def packed_splits(model: torch.nn.Module, tokenizer: Any, num: int = 24) -> dict[str, PackedSplit]:
     """Return made-up training sentences of two classes, tokenized and without padding."""
     from freezebench.data.splits import Split
-    from freezebench.training.batches.batching import encode
-    from freezebench.training.batches.packed import FlatSplit
+    from freezebench.training.batches.encoding import encode
+    from freezebench.training.batches.packed import PackedSplit
 
     texts, labels = zip(*sentences(num, 2, 0), strict=True)
     split = Split(texts=tuple((text,) for text in texts), labels=labels)
-    return {"train": FlatSplit(encode(split, tokenizer, model, 32), tokenizer)}
+    return {"train": PackedSplit(encode(split, tokenizer, model, 32), tokenizer)}
 
 
 def words_tokenizer() -> Any:

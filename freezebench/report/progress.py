@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from freezebench.records.run_record import RunRecord
     from freezebench.specs.run import RunSpec
-    from freezebench.training.engines.job import Event
+    from freezebench.training.engines.events import Event
 
 _REFRESH_S = 0.2
 

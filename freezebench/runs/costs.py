@@ -10,7 +10,7 @@ from freezebench.meters.metrics import metric_of
 from freezebench.meters.window import MeterSession
 from freezebench.records.events import TrainingPaused, TrainingStarted
 from freezebench.records.reading import Reading
-from freezebench.training.engines.job import BackwardDone
+from freezebench.training.engines.events import BackwardDone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from freezebench.meters.window import Window
     from freezebench.records.run_record import RunTrace
     from freezebench.specs.json_types import Json
-    from freezebench.training.engines.job import Emit, Event, TrainingResult
-    from freezebench.training.prefix.cache import Prefix
+    from freezebench.training.engines.events import Emit, Event
+    from freezebench.training.engines.log import TrainingResult
+    from freezebench.training.prefix.cached_prefix import CachedPrefix
 
 _OVER_WINDOWS: dict[OverWindows, Callable[[Sequence[float]], float]] = {
     "sum": sum,
@@ -158,7 +159,7 @@ def _combined(name: str, readings: Sequence[Reading | None]) -> Reading:
     )
 
 
-def prefix_readings(prefix: Prefix) -> dict[str, Reading]:
+def prefix_readings(prefix: CachedPrefix) -> dict[str, Reading]:
     """Return what a cached prefix cost and holds; the run that computed it is charged, all others share it."""
     if prefix.seconds is None:
         reason = "shared: an earlier run computed it"

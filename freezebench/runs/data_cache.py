@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from freezebench.data.load import TextData
     from freezebench.specs.run import DataSpec, RunSpec
-    from freezebench.training.batches.batching import Encoded
-    from freezebench.training.batches.packed import FlatSplit
+    from freezebench.training.batches.encoding import Encoded
+    from freezebench.training.batches.packed import PackedSplit
     from freezebench.training.prefix.cache import PrefixCache
 
 
@@ -37,15 +37,15 @@ class TokenizedData:
     tokenizer: PreTrainedTokenizerBase
 
     @cached_property
-    def packed(self) -> dict[str, FlatSplit]:
+    def packed(self) -> dict[str, PackedSplit]:
         """The splits as arrays without padding, computed at the first use.
 
         Raises:
             ValueError: If a field does not have one number per token.
         """
-        from freezebench.training.batches.packed import FlatSplit
+        from freezebench.training.batches.packed import PackedSplit
 
-        return {name: FlatSplit(split, self.tokenizer) for name, split in self.splits.items()}
+        return {name: PackedSplit(split, self.tokenizer) for name, split in self.splits.items()}
 
 
 class DataCache:
@@ -106,7 +106,7 @@ class DataCache:
             tokenizer: The model's tokenizer.
             model: Its ``forward`` names the fields that it takes.
         """
-        from freezebench.training.batches.batching import encode, longest_input
+        from freezebench.training.batches.encoding import encode, longest_input
 
         max_length = longest_input(model, tokenizer, spec.protocol.max_length)
         key = (spec.data, spec.model, spec.model_revision, max_length)

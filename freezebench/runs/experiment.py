@@ -21,12 +21,13 @@ from freezebench.runs.environment import environment
 from freezebench.runs.faults import invalid_record
 from freezebench.runs.weights import UnsoundRunError, check_weights, checksums
 from freezebench.strategies.freeze import fixed_note, fixed_parameters, freeze, frozen_modules
-from freezebench.training.device import device_name, isolated_random_state, resolve_device, resolve_precision
+from freezebench.training.device import device_name, resolve_device, resolve_precision
 from freezebench.training.engines import loop
 from freezebench.training.engines.cached import make_feed
 from freezebench.training.engines.evaluate import evaluate
 from freezebench.training.engines.job import Job
 from freezebench.training.prefix.verify import PrefixMismatchError
+from freezebench.training.random_state import isolated_random_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
     from freezebench.runs.data_cache import TokenizedData
     from freezebench.specs.run import Precision, RunSpec
     from freezebench.strategies.freeze import FreezeSummary
-    from freezebench.training.engines.job import Emit, TrainingResult
+    from freezebench.training.engines.events import Emit
+    from freezebench.training.engines.log import TrainingResult
     from freezebench.training.prefix.feed import Feed
 
 
@@ -200,7 +202,7 @@ def _train(
         seed=spec.seed,
         evaluate=lambda: evaluation("validation"),
         feed=feed,
-        resting=setup.eval_modules,
+        eval_modules=setup.eval_modules,
     )
     test_before = evaluation("test") if protocol.evaluate_before else None
     weights = checksums(model)

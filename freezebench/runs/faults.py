@@ -11,7 +11,7 @@ import torch
 
 from freezebench.meters.process import THIS_PROCESS
 from freezebench.runs.weights import UnsoundRunError
-from freezebench.training.engines.job import NonFiniteLossError
+from freezebench.training.engines.log import NonFiniteLossError
 from freezebench.units import bytes_text
 
 if TYPE_CHECKING:

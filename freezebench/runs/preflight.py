@@ -12,8 +12,9 @@ from freezebench.models.layers import find_layers
 from freezebench.models.load import load_model
 from freezebench.strategies.freeze import fixed_parameters, freeze
 from freezebench.tasks.classification import logits_of
-from freezebench.training.batches.batching import collator, encode, longest_input
-from freezebench.training.device import autocast, isolated_random_state, resolve_device, resolve_precision
+from freezebench.training.batches.encoding import collator, encode, longest_input
+from freezebench.training.device import autocast, resolve_device, resolve_precision
+from freezebench.training.random_state import isolated_random_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from freezebench.data.load import TextData
     from freezebench.specs.run import Precision, RunSpec
-    from freezebench.training.batches.batching import Batch
+    from freezebench.training.batches.encoding import Batch
 
 _NUM_EXAMPLES = 2
 

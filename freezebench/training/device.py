@@ -1,33 +1,28 @@
-"""Device and precision: what a run trains on, in which number format, and how its steps are timed.
+"""Device and precision: what a run trains on, in which number format, and what suits each kind of device.
 
-This is the one place of the training stage that tells devices apart, beside ``tape``, which records on a GPU.
+This is the one place of the training stage that tells devices apart, besides ``capture``, which needs a GPU.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
-import random
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from freezebench.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from freezebench.specs.run import Precision
 
-# A tenth of a millisecond of matrix products on one core, about what waking another one a few times takes.
-_FLOP_WORTH_A_THREAD = 10**8
-_WORTH_THREADS = 2**18  # numbers to be read once
-# Linux spells the CPU's native bf16 instructions this way (x86: Zen 4, Cooper Lake, Sapphire Rapids; Arm: v8.6).
+# A tenth of a millisecond of matrix products on one core: about the cost of waking the other threads a few times.
+_MIN_FLOP_FOR_THREADS = 10**8
+# Linux names the CPU's native bf16 instructions this way (x86: Zen 4, Cooper Lake, Sapphire Rapids; Arm: v8.6).
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
-# What the bits of a number are read as, by its size in bytes.
+# The integer type that shows the bits of a number, by the number's size in bytes.
 INTEGERS_BY_SIZE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -52,14 +47,10 @@ def resolve_device(name: str) -> torch.device:
 
 
 def device_name(device: torch.device) -> str:
-    """Return what people call the device: the GPU's model, or the CPU's."""
+    """Return the model name of the GPU or CPU."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return "CPU"
+    return _cpuinfo("model name") or "CPU"
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> Precision:
@@ -85,68 +76,49 @@ def autocast(precision: Precision, device: torch.device) -> torch.autocast:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done everything it was told to."""
+    """Wait until all work that was launched on the device is done."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
-def number_on(device: torch.device, number: float) -> torch.Tensor:
-    """Return a number that changes from step to step as a step on the device takes it: it lies there.
+def scalar_on(device: torch.device, number: float) -> torch.Tensor:
+    """Return a tensor on the device for a number that changes from step to step, such as the learning rate.
 
-    A recorded step reads the same place again each time; a plain number would be recorded with it.
+    A captured step reads the same memory at each replay; a Python number would be captured as a constant.
     """
     return torch.tensor(number, device=device, dtype=torch.float32 if device.type == "cuda" else torch.float64)
 
 
-def staged(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Return a tensor from where the device takes it while the processor goes on: on a GPU from page-locked memory."""
+def pinned(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return the tensor in page-locked memory if it is to be copied to a GPU: only then is the copy asynchronous."""
     return tensor.pin_memory() if device.type == "cuda" and tensor.device.type == "cpu" else tensor
 
 
-def rows_at_once(device: torch.device) -> int:
-    """Return how many tokens a forward pass without gradients takes at once: where more do not make it faster."""
+def inference_batch_tokens(device: torch.device) -> int:
+    """Return the number of tokens per batch beyond which a forward pass without gradients becomes no faster."""
     return 2**14 if device.type == "cuda" else 2**11
 
 
-def lengths_in(device: torch.device) -> int:
-    """Return what number of tokens the length of a training batch is a multiple of.
+def length_multiple(device: torch.device) -> int:
+    """Return the number of tokens that the length of a training batch is rounded up to a multiple of.
 
-    On a GPU a step is recorded once per length, and products of matrices like multiples of 8.
+    On a GPU a step is captured once per length, and matrix products are faster with multiples of 8.
     """
     return 8 if device.type == "cuda" else 1
 
 
-def total_norm(gradients: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Return the Euclidean norm of all gradients together, a number on their device.
-
-    A CPU takes the norm of a whole tensor on one thread, and rounds it to the tensor's number format: of large matrices
-    and of those in bf16 every row's norm comes first.
-    """
-    norm: torch.Tensor = torch.nn.utils.get_total_norm([_by_rows(one) for one in gradients])
-    return norm
-
-
-def _by_rows(gradient: torch.Tensor) -> torch.Tensor:
-    """Return the norms of a matrix's rows where they are quicker or closer to the truth, else the gradient itself."""
-    is_wanted = gradient.numel() >= _WORTH_THREADS or gradient.dtype is torch.bfloat16
-    if not (is_wanted and gradient.is_cpu and gradient.ndim > 1):
-        return gradient
-    norms: torch.Tensor = torch.linalg.vector_norm(gradient, dim=-1)
-    return norms.float()
-
-
 @contextlib.contextmanager
-def threads_for(step_flop: int, device: torch.device) -> Iterator[None]:
-    """Run a block of training on one thread of the CPU if its work there is so little that waking others takes longer.
+def limited_threads(step_flop: int, device: torch.device) -> Iterator[None]:
+    """Train on one thread of the CPU if a step has so little work that waking other threads takes longer.
 
-    Where a GPU trains, a CPU puts batches together.
+    Where a GPU trains, one thread of the CPU makes the batches.
 
     Args:
         step_flop: Floating-point operations of the matrix products of one step.
-        device: What the block trains on.
+        device: The device that trains.
     """
     before = torch.get_num_threads()
-    if device.type != "cpu" or step_flop < _FLOP_WORTH_A_THREAD:
+    if device.type != "cpu" or step_flop < _MIN_FLOP_FOR_THREADS:
         torch.set_num_threads(1)
     try:
         yield
@@ -154,82 +126,15 @@ def threads_for(step_flop: int, device: torch.device) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-@contextlib.contextmanager
-def isolated_random_state(device: torch.device) -> Iterator[None]:
-    """Leave the caller's random generators (torch, numpy, Python) as they were before the block."""
-    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state that Trainer reseeds
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        try:
-            yield
-        finally:
-            random.setstate(python_state)
-            np.random.set_state(numpy_state)  # noqa: NPY002
-
-
-class StepClock:
-    """Times the steps of a run without making the device wait: CUDA events there, the host's clock elsewhere."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._on_gpu = device.type == "cuda"
-        self._marks: list[tuple[str, torch.cuda.Event | float]] = []
-        self._seconds: list[float] = []
-        self._phases: dict[str, float] = {}
-
-    def start(self) -> None:
-        """Mark the beginning of the first step of a stretch of training."""
-        self._marks.append(("", self._mark()))
-
-    def lap(self, phase: str) -> None:
-        """Mark the end of one phase of a step."""
-        self._marks.append((phase, self._mark()))
-
-    def step(self, phase: str) -> None:
-        """Mark the end of a step's last phase, which is the beginning of the next step."""
-        self._marks.append((phase, self._mark()))
-        if not self._on_gpu:
-            self._settle()
-
-    def seconds(self) -> tuple[list[float], dict[str, float]]:
-        """Return every step's duration and each phase's total, in seconds; on a GPU after a synchronization.
-
-        Phases are told only where every step marked more than its end.
-        """
-        self._settle()
-        return list(self._seconds), dict(self._phases) if len(self._phases) > 1 else {}
-
-    def _settle(self) -> None:
-        """Turn the marks of complete steps into seconds."""
-        step = 0.0
-        for (_, first), (phase, last) in itertools.pairwise(self._marks):
-            if not phase:  # the gap between two stretches of training
-                continue
-            seconds = _elapsed(first, last)
-            step += seconds
-            self._phases[phase] = self._phases.get(phase, 0.0) + seconds
-            if phase == "optimizer":
-                self._seconds.append(step)
-                step = 0.0
-        del self._marks[:-1]
-
-    def _mark(self) -> torch.cuda.Event | float:
-        if not self._on_gpu:
-            return time.perf_counter()
-        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        event.record()
-        return event
-
-
-def _elapsed(first: torch.cuda.Event | float, last: torch.cuda.Event | float) -> float:
-    """Return the seconds between two marks of one device."""
-    if isinstance(first, torch.cuda.Event) and isinstance(last, torch.cuda.Event):
-        return float(first.elapsed_time(last)) / 1000
-    return float(last) - float(first)  # type: ignore[arg-type]
-
-
 def _cpu_flags() -> set[str]:
-    """Return the CPU's feature flags where Linux tells them, else nothing."""
+    """Return the CPU's feature flags; empty where the system does not list them."""
+    return set(_cpuinfo("flags", "Features").split())
+
+
+def _cpuinfo(*fields: str) -> str:
+    """Return the value of the first of some fields in Linux's list of processors; empty on other systems."""
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith(("flags", "Features")):
-                return set(line.partition(":")[2].split())
-    return set()
+            if line.startswith(fields):
+                return line.partition(":")[2].strip()
+    return ""

@@ -1,9 +1,9 @@
-"""Standing in for a module: its calls are answered by something else for a while."""
+"""Replacing the forward method of one module for a while."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def standing_in(module: torch.nn.Module, forward: Callable[..., Any]) -> Iterator[None]:
-    """Have ``forward`` answer a module's calls while this is open.
+def patched_forward(module: torch.nn.Module, forward: Callable[..., object]) -> Iterator[None]:
+    """Call ``forward`` instead of the module's own forward method while the context is open.
 
-    An instance's own attribute hides its class's method. Compiled modules, and those that accelerate has hooked, have
-    one already: it comes back.
+    An attribute of the instance hides the method of its class. Compiled modules, and modules that accelerate has
+    hooked, already have such an attribute: it is restored at the end.
     """
-    own = vars(module).get("forward")
+    previous = vars(module).get("forward")
     module.forward = forward
     try:
         yield
     finally:
-        if own is None:
+        if previous is None:
             del module.forward
         else:
-            module.forward = own
+            module.forward = previous

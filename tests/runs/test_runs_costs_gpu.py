@@ -15,7 +15,7 @@ from freezebench.records.events import StepRecord
 from freezebench.records.run_record import RunRecord
 from freezebench.runs import costs, experiment
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
-from freezebench.training.engines.job import Event
+from freezebench.training.engines.events import Event
 
 METERS = str(Path(__file__).parents[1] / "meters")
 if METERS not in sys.path:

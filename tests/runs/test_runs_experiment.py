@@ -22,7 +22,7 @@ from freezebench.runs import experiment
 from freezebench.runs.data_cache import DataCache
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.training.engines import loop
-from freezebench.training.engines.job import Event
+from freezebench.training.engines.events import Event
 
 PROTOCOL = Protocol(num_epochs=3, batch_size=8, learning_rate=1e-2, precision="float32")
 

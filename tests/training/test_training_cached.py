@@ -19,19 +19,22 @@ from freezebench.runs.experiment import run
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.strategies.freeze import freeze
-from freezebench.training.batches.batching import Encoded, encode
+from freezebench.training.batches.encoding import Encoded, encode
 from freezebench.training.batches.loader import nearest_to_mean
-from freezebench.training.batches.packed import BucketedBatches, FlatSplit
+from freezebench.training.batches.order import BucketedBatches
+from freezebench.training.batches.packed import PackedSplit
 from freezebench.training.cpu import embedding_rows as rows_module
 from freezebench.training.engines import cached as assembly
 from freezebench.training.engines import loop
 from freezebench.training.engines.cached import make_feed
-from freezebench.training.engines.job import Job, TrainingResult
+from freezebench.training.engines.job import Job
+from freezebench.training.engines.log import TrainingResult
 from freezebench.training.prefix import feed, verify
 from freezebench.training.prefix.cache import PrefixCache
+from freezebench.training.prefix.cls_only import ClsOnlyLayer
 from freezebench.training.prefix.feed import Feed
 from standard_order import in_standards_order
-from tiny import flat_splits, sentences, write_tokenizer
+from tiny import packed_splits, sentences, write_tokenizer
 
 PROTOCOL = Protocol(engine="cached", num_epochs=2, batch_size=8, learning_rate=1e-2, precision="float32", dropout=False)
 # Recorded on an AMD EPYC, torch 2.13.0, one thread.
@@ -197,9 +200,8 @@ def test_what_has_room_is_cached(tiny_model: Path, tiny_data: Path, monkeypatch:
     data_cache = DataCache()
     run(_spec(tiny_model, tiny_data, freeze="emb"), data_cache=data_cache)
     (tokenized,) = data_cache._tokenized.values()
-    flat = tokenized.packed
     monkeypatch.setattr(os, "posix_fallocate", _refusing(errno.ENOSPC))
-    data_cache = DataCache(cache_bytes=len(flat["train"].fields["input_ids"]) * 16 * 4)
+    data_cache = DataCache(cache_bytes=len(tokenized.packed["train"].fields["input_ids"]) * 16 * 4)
     data_cache.expect(["emb", "emb+L0-1"])
     head, emb = (
         run(_spec(tiny_model, tiny_data, freeze=freeze), data_cache=data_cache) for freeze in ("emb+L0-1", "emb")
@@ -233,9 +235,9 @@ def test_other_contents_never_share_a_prefix(tiny_model: Path) -> None:
     model, tokenizer = _loaded(tiny_model, "emb+L0")
     cache = PrefixCache()
     spec = FreezeSpec.parse("emb+L0")
-    splits = flat_splits(model, tokenizer)
+    splits = packed_splits(model, tokenizer)
 
-    def passes(splits: dict[str, FlatSplit], precision: Any = "float32") -> int:
+    def passes(splits: dict[str, PackedSplit], precision: Any = "float32") -> int:
         make_feed(model, spec, splits, cache, precision=precision)
         return cache.num_passes
 
@@ -243,7 +245,7 @@ def test_other_contents_never_share_a_prefix(tiny_model: Path) -> None:
     with torch.no_grad():
         model.get_parameter("classifier.weight").add_(1)
     assert passes(splits) == 1
-    assert passes(flat_splits(model, tokenizer, 26)) == 2
+    assert passes(packed_splits(model, tokenizer, 26)) == 2
     assert passes(splits, "bf16") == 3
     with torch.no_grad():
         model.get_parameter(find_layers(model).layers[0][0]).add_(0.5)
@@ -259,7 +261,7 @@ def test_the_head_alone_needs_the_first_token_only(tiny_model: Path) -> None:
     for freeze_text, longest in (("emb+L0-1", 1), ("emb+L0", None)):
         model, tokenizer = _loaded(tiny_model, freeze_text)
         feed = make_feed(
-            model, FreezeSpec.parse(freeze_text), flat_splits(model, tokenizer), PrefixCache(), precision="float32"
+            model, FreezeSpec.parse(freeze_text), packed_splits(model, tokenizer), PrefixCache(), precision="float32"
         )
         length = feed.batch("train", torch.arange(8))["input_ids"].shape[1]
         assert length == longest if longest else length > 1
@@ -307,7 +309,7 @@ def test_pooling_over_all_tokens_keeps_them_all(tiny_model: Path) -> None:
     model = _Mean()
     freeze(model, "emb+L0-1")
     feed = make_feed(
-        model, FreezeSpec.parse("emb+L0-1"), flat_splits(model, tokenizer), PrefixCache(), precision="float32"
+        model, FreezeSpec.parse("emb+L0-1"), packed_splits(model, tokenizer), PrefixCache(), precision="float32"
     )
     assert feed.prefix is not None
     assert feed.batch("train", torch.arange(8))["input_ids"].shape[1] > 1
@@ -329,7 +331,7 @@ def test_layers_that_cannot_be_left_out_run(tiny_model: Path) -> None:
     freeze(model, "emb+L0")
     model.peeks = True
     feed = make_feed(
-        model, FreezeSpec.parse("emb+L0"), flat_splits(model, tokenizer), PrefixCache(), precision="float32"
+        model, FreezeSpec.parse("emb+L0"), packed_splits(model, tokenizer), PrefixCache(), precision="float32"
     )
     assert feed.prefix is None
     assert "nothing is cached" in feed.warnings[0]
@@ -357,12 +359,12 @@ def test_batches_as_wide_as_a_gpu_likes_them_train_alike(
 ) -> None:
     """More padding changes no outcome; no batch is longer than the longest sentence."""
     expected = run(_spec(tiny_model, tiny_data, freeze=freeze))
-    monkeypatch.setattr(feed, "lengths_in", lambda _: 7)
+    monkeypatch.setattr(feed, "length_multiple", lambda _: 7)
     wide = run(_spec(tiny_model, tiny_data, freeze=freeze))
     assert wide.reason is None
     assert wide.step_losses == pytest.approx(expected.step_losses, rel=1e-4)
     model, tokenizer = _loaded(tiny_model, "none")
-    splits = flat_splits(model, tokenizer)
+    splits = packed_splits(model, tokenizer)
     widths = {Feed(model, splits).width("train", torch.tensor([number])) for number in range(len(splits["train"]))}
     longest = int(splits["train"].lengths.max())
     assert widths == {7, longest}
@@ -393,7 +395,7 @@ def test_a_prefix_is_checked_once_a_session(tiny_model: Path, tiny_data: Path, m
 def test_layers_come_back_whatever_happens(tiny_model: Path) -> None:
     """A spliced model is whole again after an error."""
     model, tokenizer = _loaded(tiny_model, "emb+L0")
-    splits = flat_splits(model, tokenizer)
+    splits = packed_splits(model, tokenizer)
     feed = make_feed(model, FreezeSpec.parse("emb+L0"), splits, PrefixCache(), precision="float32")
     batch = Feed(model, splits).batch("train", torch.arange(4))
     batch.pop("labels")
@@ -470,10 +472,10 @@ def test_a_single_vector_per_sentence_meets_any_other(tiny_model: Path) -> None:
     order = BucketedBatches(torch.ones(1000, dtype=torch.int64), 32, 0)
     assert all(0 < int((batch < 500).sum()) < len(batch) for batch in order.epoch(0))
     model, tokenizer = _loaded(tiny_model, "emb+L0-1")
-    splits = flat_splits(model, tokenizer)
+    splits = packed_splits(model, tokenizer)
     feed = make_feed(model, FreezeSpec.parse("emb+L0-1"), splits, PrefixCache(), precision="float32")
     lengths = torch.ones_like(splits["train"].lengths)
-    assert feed.first_only
+    assert feed.cls_only
     with feed:
         for batch, indices in zip(feed.epochs(8, 0), BucketedBatches(lengths, 8, 0).epoch(0), strict=True):
             assert torch.equal(batch["labels"], splits["train"].labels[indices])
@@ -483,10 +485,10 @@ def test_operations_are_counted_on_a_batch_of_average_length(tiny_model: Path) -
     """The first one may be of the shortest sentences or of the longest."""
     assert nearest_to_mean([1, 9, 6, 4, 5]) == 4
     model, tokenizer = _loaded(tiny_model, "none")
-    splits = flat_splits(model, tokenizer)
+    splits = packed_splits(model, tokenizer)
     batches = make_feed(model, FreezeSpec.parse("none"), splits, PrefixCache(), precision="float32").epochs(4, 0)
     sizes = [batch["input_ids"].numel() for batch in batches]
-    assert batches.typical()["input_ids"].numel() == sizes[nearest_to_mean(sizes)] != sizes[0]
+    assert batches.average_batch()["input_ids"].numel() == sizes[nearest_to_mean(sizes)] != sizes[0]
 
 
 def test_flat_batches_are_the_collators(tiny_model: Path) -> None:
@@ -494,7 +496,7 @@ def test_flat_batches_are_the_collators(tiny_model: Path) -> None:
     from transformers import AutoTokenizer
 
     from freezebench.data.splits import Split
-    from freezebench.training.batches.batching import collator
+    from freezebench.training.batches.encoding import collator
 
     model, _ = _loaded(tiny_model, "none")
     for side in ("right", "left"):
@@ -502,10 +504,10 @@ def test_flat_batches_are_the_collators(tiny_model: Path) -> None:
         texts, labels = zip(*sentences(20, 2, 0), strict=True)
         split = Split(texts=tuple((text,) for text in texts), labels=labels)
         encoded = encode(split, tokenizer, model, 32)
-        flat = FlatSplit(encoded, tokenizer)
+        flat = PackedSplit(encoded, tokenizer)
         indices = torch.tensor([3, 0, 11])
         expected = collator(tokenizer)([encoded.examples[index] for index in indices.tolist()])
-        batch = flat.batch(indices, *flat.places(indices))
+        batch = flat.batch(indices, *flat.token_indices(indices))
         assert set(batch) == set(expected)
         assert all(torch.equal(batch[name], expected[name]) for name in batch)
 
@@ -514,11 +516,11 @@ def test_fields_without_one_number_per_token_are_refused(tiny_model: Path) -> No
     """Boxes, say, which document models have for every token, cannot be laid out flat."""
     _, tokenizer = _loaded(tiny_model, "none")
     ids = {"input_ids": [5, 6], "labels": 0}
-    weights = FlatSplit(Encoded(examples=({**ids, "weight": [0.5, 1.0]},), labels=(0,)), tokenizer).fields["weight"]
+    weights = PackedSplit(Encoded(examples=({**ids, "weight": [0.5, 1.0]},), labels=(0,)), tokenizer).fields["weight"]
     assert weights.tolist() == [0.5, 1.0]
     for odd in ([[0, 0, 1, 1], [0, 0, 1, 1]], [1, 2, 3]):
         with pytest.raises(ValueError, match="one number per token"):
-            FlatSplit(Encoded(examples=({**ids, "bbox": odd},), labels=(0,)), tokenizer)
+            PackedSplit(Encoded(examples=({**ids, "bbox": odd},), labels=(0,)), tokenizer)
 
 
 def test_the_loss_trace_is_pinned(tiny_model: Path, tiny_data: Path) -> None:
@@ -534,7 +536,7 @@ def test_quick_ways_are_compared_once_a_session(
 ) -> None:
     """Other seeds have the same layers; another freeze spec, another model or another session is compared anew."""
     asked: list[str] = []
-    for name in ("rows_agree", "first_agrees"):
+    for name in ("check_embedding_rows", "check_cls_only"):
         own: Callable[..., bool] = getattr(assembly, name)
 
         def ask(*args: Any, name: str = name, own: Callable[..., bool] = own) -> bool:
@@ -552,19 +554,19 @@ def test_quick_ways_are_compared_once_a_session(
             assert run(_spec(model, tiny_data, freeze=freeze, seed=seed), data_cache=data_cache).is_valid
         return list(asked)
 
-    assert compared(tiny_model, "none", data_cache) == ["rows_agree", "first_agrees"]
+    assert compared(tiny_model, "none", data_cache) == ["check_embedding_rows", "check_cls_only"]
     assert compared(tiny_model, "none", data_cache) == []
-    assert compared(tiny_model, "emb", data_cache) == ["first_agrees"]
-    assert compared(other, "none", data_cache) == ["rows_agree", "first_agrees"]
-    assert compared(tiny_model, "none", DataCache()) == ["rows_agree", "first_agrees"]
+    assert compared(tiny_model, "emb", data_cache) == ["check_cls_only"]
+    assert compared(other, "none", data_cache) == ["check_embedding_rows", "check_cls_only"]
+    assert compared(tiny_model, "none", DataCache()) == ["check_embedding_rows", "check_cls_only"]
 
 
 def test_a_quick_way_that_disagrees_is_not_taken_by_other_seeds(
     tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A check that failed is remembered: the last layer runs by its own code in every run."""
-    monkeypatch.setattr(assembly, "first_agrees", lambda *_: False)
-    monkeypatch.setattr(assembly.FirstTokens, "__enter__", None)
+    monkeypatch.setattr(assembly, "check_cls_only", lambda *_: False)
+    monkeypatch.setattr(ClsOnlyLayer, "__enter__", None)
     data_cache = DataCache()
     assert all(
         run(_spec(tiny_model, tiny_data, freeze="emb", seed=seed), data_cache=data_cache).is_valid for seed in (1, 2)

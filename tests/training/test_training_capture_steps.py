@@ -15,11 +15,12 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from fake_graph import FakeCapture
 from freezebench.data.splits import Split
 from freezebench.specs.run import Protocol
-from freezebench.training.batches.batching import encode
+from freezebench.training.batches.encoding import encode
 from freezebench.training.batches.loader import FeedLoader
-from freezebench.training.batches.packed import FlatSplit
+from freezebench.training.batches.packed import PackedSplit
 from freezebench.training.capture import steps as graphs
-from freezebench.training.capture.steps import NotRecordableError, RecordedStep
+from freezebench.training.capture.preconditions import NotCapturableError
+from freezebench.training.capture.steps import CapturedStep
 from freezebench.training.engines.job import Job
 from freezebench.training.engines.step import Step
 from freezebench.training.prefix.feed import Feed
@@ -43,7 +44,7 @@ def _job(folder: Path, num: int = 60, **protocol: Any) -> Job:
         precision="float32",
         seed=3,
         evaluate=lambda: pytest.fail("nothing is evaluated here"),
-        feed=Feed(model, {"train": FlatSplit(train, tokenizer)}),
+        feed=Feed(model, {"train": PackedSplit(train, tokenizer)}),
     )
 
 
@@ -57,7 +58,7 @@ def _train(step: Any, job: Job) -> list[float]:
     losses, batches = [], _batches(job)
     for epoch in range(EPOCHS):
         batches.set_epoch(epoch)
-        job.train_mode()
+        job.set_train_mode()
         for batch in batches:
             step.load(batch)
             losses.append(step.forward().item())
@@ -66,10 +67,10 @@ def _train(step: Any, job: Job) -> list[float]:
     return losses
 
 
-def _recorded(job: Job) -> tuple[RecordedStep, FakeCapture, Step]:
+def _recorded(job: Job) -> tuple[CapturedStep, FakeCapture, Step]:
     step = Step(job)
     tape = FakeCapture()
-    return RecordedStep(step, tape), tape, step
+    return CapturedStep(step, tape), tape, step
 
 
 def _in_training(job: Job, act: Callable[[], object]) -> None:
@@ -90,12 +91,12 @@ def test_a_played_step_trains_like_one_that_runs(tiny_model: Path) -> None:
     plain_job, job = _job(tiny_model), _job(tiny_model)
     expected = _train(Step(plain_job), plain_job)
     quick, tape, _ = _recorded(job)
-    quick.prepare(_batches(job))
+    quick.prepare(_batches(job), EPOCHS)
     assert _train(quick, job) == expected
     for one, other in zip(job.model.parameters(), plain_job.model.parameters(), strict=True):
         assert torch.equal(one, other)
-    assert tape.num_recorded >= 2 + 3 * 2, "the check, and at least two shapes"
-    assert tape.num_played > 3 * len(expected) // 2
+    assert tape.num_captured >= 2 + 3 * 2, "the check, and at least two shapes"
+    assert tape.num_replayed > 3 * len(expected) // 2
 
 
 def test_preparing_changes_nothing(tiny_model: Path) -> None:
@@ -104,7 +105,7 @@ def test_preparing_changes_nothing(tiny_model: Path) -> None:
     before = [parameter.detach().clone() for parameter in job.model.parameters()]
     quick, _, step = _recorded(job)
     drawn = torch.get_rng_state()
-    quick.prepare(_batches(job))
+    quick.prepare(_batches(job), EPOCHS)
     assert all(torch.equal(one, other) for one, other in zip(before, job.model.parameters(), strict=True))
     assert all(parameter.grad is None for parameter in job.model.parameters())
     assert step.optimizer.param_groups[0]["lr"] == job.protocol.learning_rate
@@ -121,15 +122,15 @@ def test_shapes_that_come_often_are_recorded_and_the_largest_runs_once_as_it_com
     assert len(often) > 0
     assert sum(shape.num_batches for shape in shapes) == EPOCHS * len(_batches(job))
     quick, tape, step = _recorded(job)
-    quick.prepare(_batches(job))
-    assert tape.num_recorded == 2 + 3 * len(often)
+    quick.prepare(_batches(job), EPOCHS)
+    assert tape.num_captured == 2 + 3 * len(often)
     largest = max(
-        (_batches(job).batch(shape.indices) for shape in shapes), key=lambda batch: batch["input_ids"].numel()
+        (_batches(job).batch(shape.sentences) for shape in shapes), key=lambda batch: batch["input_ids"].numel()
     )
-    played = tape.num_played
+    played = tape.num_replayed
     quick.load(largest)
     quick.forward()
-    assert tape.num_played == played
+    assert tape.num_replayed == played
     step.job.clear_gradients(step.parameters)
 
 
@@ -139,12 +140,12 @@ def test_a_recording_that_plays_something_else_is_refused(tiny_model: Path) -> N
     step = Step(job)
 
     class Deaf(FakeCapture):
-        def record(self, phase: Callable[[], object]) -> Callable[[], None]:
-            super().record(phase)
+        def capture(self, phase: Callable[[], object]) -> Callable[[], None]:
+            super().capture(phase)
             return lambda: None  # what was recorded stays as it was, whatever the inputs
 
-    with pytest.raises(NotRecordableError, match="differs by"):
-        RecordedStep(step, Deaf()).prepare(_batches(job))
+    with pytest.raises(NotCapturableError, match="differs by"):
+        CapturedStep(step, Deaf()).prepare(_batches(job), EPOCHS)
 
 
 def test_what_recording_raises_is_told(tiny_model: Path) -> None:
@@ -153,16 +154,16 @@ def test_what_recording_raises_is_told(tiny_model: Path) -> None:
     step = Step(job)
 
     class Broken(FakeCapture):
-        def record(self, _: Callable[[], object]) -> Callable[[], None]:
+        def capture(self, _: Callable[[], object]) -> Callable[[], None]:
             try:
                 raise RuntimeError("the model waits for the device\nin its mask")
             finally:
                 raise RuntimeError("capture was invalidated")  # as CUDA's does
 
-    quick = RecordedStep(step, Broken())
-    with pytest.raises(NotRecordableError, match=r"^the model waits for the device$"):
-        quick.prepare(_batches(job))
-    quick.forget()
+    quick = CapturedStep(step, Broken())
+    with pytest.raises(NotCapturableError, match=r"^the model waits for the device$"):
+        quick.prepare(_batches(job), EPOCHS)
+    quick.release()
     plain_job = _job(tiny_model)
     assert _train(quick, job) == _train(Step(plain_job), plain_job), "and it trains as it comes"
 
@@ -173,9 +174,9 @@ def test_models_that_draw_on_the_processor_are_refused(tiny_model: Path, draw: C
     job = _job(tiny_model, dropout=True)
     _in_training(job, draw)
     quick, tape, _ = _recorded(job)
-    with pytest.raises(NotRecordableError, match="random numbers"):
-        quick.prepare(_batches(job))
-    assert tape.num_recorded == 0
+    with pytest.raises(NotCapturableError, match="random numbers"):
+        quick.prepare(_batches(job), EPOCHS)
+    assert tape.num_captured == 0
 
 
 def test_models_whose_buffers_change_are_refused(tiny_model: Path) -> None:
@@ -184,8 +185,8 @@ def test_models_whose_buffers_change_are_refused(tiny_model: Path) -> None:
     job.model.register_buffer("steps", torch.zeros(()))
     _in_training(job, lambda: job.model.steps.add_(1))  # type: ignore[operator]
     quick, _, _ = _recorded(job)
-    with pytest.raises(NotRecordableError, match="buffers"):
-        quick.prepare(_batches(job))
+    with pytest.raises(NotCapturableError, match="buffers"):
+        quick.prepare(_batches(job), EPOCHS)
     assert float(job.model.steps) == 0  # type: ignore[arg-type]
 
 
@@ -195,24 +196,24 @@ def test_models_that_count_their_passes_are_refused(tiny_model: Path) -> None:
     job.model.passes = 0  # type: ignore[assignment]
     _in_training(job, lambda: setattr(job.model, "passes", job.model.passes + 1))  # type: ignore[operator]
     quick, _, _ = _recorded(job)
-    with pytest.raises(NotRecordableError, match="attributes"):
-        quick.prepare(_batches(job))
+    with pytest.raises(NotCapturableError, match="attributes"):
+        quick.prepare(_batches(job), EPOCHS)
 
 
 def test_few_steps_are_not_worth_a_recording(tiny_model: Path) -> None:
     """A shape that comes a few times only runs as it comes, or is played with the same outcome."""
     job = _job(tiny_model, num=6)
     quick, tape, _ = _recorded(job)
-    quick.prepare(_batches(job))
+    quick.prepare(_batches(job), EPOCHS)
     plain_job = _job(tiny_model, num=6)
     assert _train(quick, job) == _train(Step(plain_job), plain_job)
     assert EPOCHS * len(_batches(job)) == EPOCHS
-    assert tape.num_recorded in (0, 2 + 3)
+    assert tape.num_captured in (0, 2 + 3)
 
 
 def test_steps_on_a_cpu_are_not_captured(tiny_model: Path) -> None:
     """Steps are captured on a GPU only."""
     job = _job(tiny_model)
     step = Step(job)
-    with graphs.quickest(step, job.batches(), None) as quick:  # type: ignore[arg-type]
-        assert quick is step
+    with graphs.captured_if_faster(step, job.batches(), EPOCHS, on_capture=pytest.fail) as fastest:
+        assert fastest is step

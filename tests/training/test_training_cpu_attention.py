@@ -38,8 +38,8 @@ def test_results_and_gradients(  # noqa: PLR0917 - as pytest gives them
     """They agree for every kind of mask, number format and shape, with and without dropout, in pieces and at once."""
     if length != "short":
         # Four of six rows at once, so that the last piece is a smaller one.
-        monkeypatch.setattr(attention, "_AT_ONCE", -(-4 * queries * keys // torch.get_num_threads()))
-        monkeypatch.setattr(attention, "_KEPT", 10**6 if length == "kept in pieces" else 0)
+        monkeypatch.setattr(attention, "_SCORES_PER_THREAD", -(-4 * queries * keys // torch.get_num_threads()))
+        monkeypatch.setattr(attention, "_MAX_KEPT_WEIGHTS", 10**6 if length == "kept in pieces" else 0)
     real = (torch.arange(keys) < torch.tensor([keys, 4, 1])[:, None])[:, None, None, :]
     by_query = real.expand(3, 1, queries, keys).clone()
     by_query[0, 0, 0, -1] = False

@@ -12,8 +12,8 @@ from torch import nn
 from freezebench.runs.experiment import run
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.training.cpu import embedding_rows as rows_module
-from freezebench.training.cpu.embedding_rows import UsedRows, used_rows
-from freezebench.training.cpu.operations import QuickOps
+from freezebench.training.cpu.embedding_rows import UsedEmbeddingRows, find_used_rows
+from freezebench.training.cpu.operations import CpuOperations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,12 +50,12 @@ def test_gradients_and_weights_are_the_whole_tables() -> None:
     tables = []
     for shrinks in (False, True):
         torch.manual_seed(0)
-        model, ops = _Bag(), QuickOps(0)
+        model, ops = _Bag(), CpuOperations(0)
         before = model.table.weight.detach().clone()
-        rows = used_rows(model, [torch.cat([batch.flatten() for batch in batches])]) if shrinks else None
+        rows = find_used_rows(model, [torch.cat([batch.flatten() for batch in batches])]) if shrinks else None
         if rows is not None:
             rows.__enter__()
-            ops.rows = rows
+            ops.embedding_rows = rows
             assert len(model.table.weight) == 5
         optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, weight_decay=0.0)
         for step in range(5):
@@ -64,7 +64,7 @@ def test_gradients_and_weights_are_the_whole_tables() -> None:
             optimizer.step()
             if rows is not None:
                 model.out.weight.grad = None
-                rows.clear()
+                rows.clear_gradient()
             else:
                 optimizer.zero_grad()
         if rows is not None:
@@ -79,30 +79,30 @@ def test_gradients_and_weights_are_the_whole_tables() -> None:
 @pytest.mark.parametrize("model", [_Bag(tied=True), _Bag(max_norm=1.0), _Bag(sparse=True), nn.Linear(2, 2)])
 def test_tables_that_are_used_otherwise_stay_whole(model: nn.Module) -> None:
     """Tied, renormalised and sparse tables are left alone, and so is a model without one."""
-    assert used_rows(model, [torch.tensor([1, 2])]) is None
+    assert find_used_rows(model, [torch.tensor([1, 2])]) is None
 
 
 def test_small_and_frozen_tables_stay_whole() -> None:
     """What costs little or does not train is not worth it."""
     model = _Bag()
-    assert used_rows(model, [torch.tensor([1, 2])]) is None
+    assert find_used_rows(model, [torch.tensor([1, 2])]) is None
     model.table.weight.requires_grad_(False)
-    assert used_rows(model, [torch.tensor([1, 2])]) is None
+    assert find_used_rows(model, [torch.tensor([1, 2])]) is None
 
 
 def test_training_is_the_same(tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A whole run with rows in use gives the losses and predictions of a run with the whole table."""
     spec = RunSpec(model=str(tiny_model), data=DataSpec(source=str(tiny_data)), device="cpu", protocol=PROTOCOL)
     whole = run(spec)
-    opened: list[UsedRows] = []
+    opened: list[UsedEmbeddingRows] = []
     monkeypatch.setattr(rows_module, "_MIN_ROWS", 1)
-    enter = UsedRows.__enter__
+    enter = UsedEmbeddingRows.__enter__
 
-    def noted(self: UsedRows) -> UsedRows:
+    def noted(self: UsedEmbeddingRows) -> UsedEmbeddingRows:
         opened.append(self)
         return enter(self)
 
-    monkeypatch.setattr(UsedRows, "__enter__", noted)
+    monkeypatch.setattr(UsedEmbeddingRows, "__enter__", noted)
     shrunk = run(spec)
     assert len(opened) == 3  # two checks and the run
     assert shrunk.is_valid

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from freezebench.training.cpu.operations import MaskPool, QuickOps
+from freezebench.training.cpu.operations import CpuOperations, MaskPool
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -34,7 +34,7 @@ def test_masks_follow_their_seed() -> None:
 
 def test_masks_larger_than_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pool grows with what is asked for, and a used-up one is drawn anew; masks in use stay as they are."""
-    monkeypatch.setattr("freezebench.training.cpu.operations._POOL", 64)
+    monkeypatch.setattr("freezebench.training.cpu.operations._POOL_SIZE", 64)
     pool = MaskPool(0)
     first = pool.mask((50, 40), 0.5, torch.float32)
     kept = first.clone()
@@ -63,7 +63,7 @@ def test_attention_is_pytorchs(number: int) -> None:
     options = _masks()[number]
     expected_of, got_of = _qkv(), _qkv()
     expected = functional.scaled_dot_product_attention(*expected_of, **options)
-    with QuickOps(0):
+    with CpuOperations(0):
         got = functional.scaled_dot_product_attention(*got_of, **options)
     assert torch.allclose(got, expected, atol=1e-5)
     expected.square().sum().backward()  # type: ignore[no-untyped-call]
@@ -78,7 +78,7 @@ def test_dropout_in_attention_keeps_the_mean() -> None:
     """Averaged over many masks, dropout changes nothing; a single one changes much."""
     query, key, value = (tensor.detach() for tensor in _qkv())
     plain = functional.scaled_dot_product_attention(query, key, value)
-    with QuickOps(0):
+    with CpuOperations(0):
         drawn = [functional.scaled_dot_product_attention(query, key, value, dropout_p=0.2) for _ in range(3000)]
     assert not torch.allclose(drawn[0], plain, atol=0.05)
     assert torch.allclose(torch.stack(drawn).mean(0), plain, atol=0.05)
@@ -88,7 +88,7 @@ def test_modules_are_answered_in_training_only() -> None:
     """nn.Dropout goes through the pool in train mode and is the identity in eval mode; rates 0 and 1 are PyTorch's."""
     ones = torch.ones(10_000)
     module = nn.Dropout(0.25)
-    with QuickOps(0):
+    with CpuOperations(0):
         dropped = module(ones)
         assert torch.equal(module.eval()(ones), ones)
         assert not functional.dropout(ones, 1.0).any()

@@ -16,16 +16,12 @@ from freezebench.data.splits import Split
 from freezebench.records.events import StepRecord, TrainingPaused, TrainingStarted
 from freezebench.records.run_record import EpochRecord
 from freezebench.specs.run import Protocol
-from freezebench.training.batches.batching import encode
+from freezebench.training.batches.encoding import encode
 from freezebench.training.engines import loop, trainer
 from freezebench.training.engines.evaluate import evaluate
-from freezebench.training.engines.job import (
-    BackwardDone,
-    Event,
-    Job,
-    NonFiniteLossError,
-    TrainingResult,
-)
+from freezebench.training.engines.events import BackwardDone, Event
+from freezebench.training.engines.job import Job
+from freezebench.training.engines.log import NonFiniteLossError, TrainingResult
 from tiny import sentences
 
 Train = Callable[[Job, Callable[[Event], None]], TrainingResult]

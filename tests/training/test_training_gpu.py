@@ -16,11 +16,12 @@ from freezebench.data.splits import Split
 from freezebench.records.run_record import Evaluation
 from freezebench.runs.experiment import run
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
-from freezebench.training.batches.batching import encode
-from freezebench.training.batches.packed import FlatSplit
+from freezebench.training.batches.encoding import encode
+from freezebench.training.batches.packed import PackedSplit
 from freezebench.training.capture import steps as graphs
 from freezebench.training.engines import loop
-from freezebench.training.engines.job import Job, TrainingResult
+from freezebench.training.engines.job import Job
+from freezebench.training.engines.log import TrainingResult
 from freezebench.training.prefix.feed import Feed
 from tiny import sentences
 
@@ -42,14 +43,14 @@ def _job(folder: Path, protocol: Protocol = PROTOCOL) -> Job:
         precision="float32",
         seed=3,
         evaluate=lambda: Evaluation(loss=1.0, accuracy=0.5, f1=0.5, predictions=(0,)),
-        feed=Feed(model, {"train": FlatSplit(train, tokenizer)}),
+        feed=Feed(model, {"train": PackedSplit(train, tokenizer)}),
     )
 
 
 def _trained(job: Job, monkeypatch: pytest.MonkeyPatch, *, recorded: bool) -> TrainingResult:
     with monkeypatch.context() as patch:
         if not recorded:
-            patch.setattr(graphs, "_WORTH_RECORDING", 10**9)
+            patch.setattr(graphs, "_MIN_BATCHES", 10**9)
         return loop.train(job, lambda _: None)
 
 

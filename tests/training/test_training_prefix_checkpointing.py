@@ -13,7 +13,7 @@ from freezebench.strategies.freeze import freeze
 from freezebench.training.engines.cached import make_feed
 from freezebench.training.prefix.cache import PrefixCache
 from freezebench.training.prefix.checkpointing import NOTE, is_recomputed
-from tiny import flat_splits, words_tokenizer
+from tiny import packed_splits, words_tokenizer
 
 if TYPE_CHECKING:
     from freezebench.training.prefix.feed import Feed
@@ -29,7 +29,7 @@ def tokenizer() -> Any:
 
 def _feed(model: Any, tokenizer: Any, freeze_text: str, cache: PrefixCache | None = None) -> Feed:
     freeze(model, freeze_text)
-    splits = flat_splits(model, tokenizer)
+    splits = packed_splits(model, tokenizer)
     return make_feed(model, FreezeSpec.parse(freeze_text), splits, cache or PrefixCache(), precision="float32")
 
 
@@ -84,7 +84,7 @@ def test_where_nothing_runs_again_nothing_is_left_out(tokenizer: Any) -> None:
     model = encoder("bert", "sdpa")
     _checkpoint(model)
     feed = _feed(model, tokenizer, "emb+L0-1")
-    assert feed.first_only
+    assert feed.cls_only
     assert not feed.warnings
 
 

@@ -9,8 +9,8 @@ import torch
 
 from encoders import batch, encoder
 from freezebench.models.layers import find_layers
-from freezebench.training.prefix.cls_only import FirstTokens
-from freezebench.training.prefix.equivalence import first_agrees
+from freezebench.training.prefix.cls_only import ClsOnlyLayer
+from freezebench.training.prefix.equivalence import check_cls_only
 from freezebench.training.prefix.feed import Feed
 
 
@@ -23,18 +23,18 @@ class _Flat:
     def __len__(self) -> int:
         return 4
 
-    def places(self, indices: torch.Tensor, **_: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def token_indices(self, indices: torch.Tensor, **_: Any) -> tuple[torch.Tensor, torch.Tensor]:
         return indices, indices
 
     def batch(self, indices: torch.Tensor, *_: Any) -> dict[str, torch.Tensor]:
         return {name: values[indices] for name, values in batch().items()}
 
 
-def _agrees(model: Any) -> tuple[bool, FirstTokens]:
+def _agrees(model: Any) -> tuple[bool, ClsOnlyLayer]:
     layers = find_layers(model)
-    first = FirstTokens(list(model.get_submodule(layers.stack).children())[-1])
+    first = ClsOnlyLayer(list(model.get_submodule(layers.stack).children())[-1])
     splits: Any = {"train": _Flat()}
-    return first_agrees(Feed(model, splits), first, layers.head), first
+    return check_cls_only(Feed(model, splits), first, layers.head), first
 
 
 @pytest.fixture

@@ -13,16 +13,16 @@ from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.training.prefix import files as prefix_files
-from freezebench.training.prefix.cache import Prefix
+from freezebench.training.prefix.cached_prefix import CachedPrefix
 from freezebench.training.prefix.files import PrefixFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def _prefix(value: float = 1.0) -> Prefix:
+def _prefix(value: float = 1.0) -> CachedPrefix:
     hidden = {"train": torch.full((10, 4), value, dtype=torch.bfloat16)}
-    return Prefix(hidden=hidden, first_only=True, num_bytes=80)
+    return CachedPrefix(hidden=hidden, cls_only=True, num_bytes=80)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     found = PrefixFolder(tmp_path / "new").read("key", [2, 3])
     assert list(found) == ["key-3"]
     assert torch.equal(found["key-3"].hidden["train"], _prefix().hidden["train"])
-    assert found["key-3"].first_only
+    assert found["key-3"].cls_only
     assert found["key-3"].where == str(tmp_path / "new" / "freezebench-prefix-key-3.safetensors")
 
 

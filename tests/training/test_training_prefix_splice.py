@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from freezebench.training.patch import standing_in
-from freezebench.training.prefix.splice import SpliceError, observed_form
+from freezebench.training.patch import patched_forward
+from freezebench.training.prefix.hidden_states import SpliceError
+from freezebench.training.prefix.layer_interface import observe_interface
 
 
 class _Base(nn.Module):
@@ -40,7 +41,7 @@ class _Model(nn.Module):
 
 def _ender(behind: nn.Module, wrap: Any) -> tuple[nn.Module | None, nn.Module]:
     model = _Model(behind, wrap).eval()
-    return observed_form(model, "base.layers", {"input_ids": torch.arange(6).view(2, 3)}).ender, model.base
+    return observe_interface(model, "base.layers", {"input_ids": torch.arange(6).view(2, 3)}).final_module, model.base
 
 
 @pytest.mark.parametrize("wrap", [lambda x: x, lambda x: (x, None), lambda x: {"hidden": x}])
@@ -63,7 +64,7 @@ def test_running_statistics_stay() -> None:
     model.base.embed = nn.Sequential(nn.Embedding(9, 4), nn.BatchNorm1d(3))  # type: ignore[assignment]
     model.eval()
     before = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    observed_form(model, "base.layers", {"input_ids": torch.arange(6).view(2, 3)})
+    observe_interface(model, "base.layers", {"input_ids": torch.arange(6).view(2, 3)})
     assert all(torch.equal(buffer, before[name]) for name, buffer in model.named_buffers())
     assert not any(module.training for module in model.modules())
 
@@ -105,14 +106,14 @@ INPUTS = {"input_ids": torch.tensor([[1, 2, 3], [4, 5, 6]])}
 
 def test_what_nobody_reads_is_left_out() -> None:
     """Attention's weights, which many models return whether asked or not; what is no tensor stays."""
-    assert observed_form(_Chain().eval(), "layers", INPUTS).beside == (7, None)
+    assert observe_interface(_Chain().eval(), "layers", INPUTS).other_outputs == (7, None)
 
 
 @pytest.mark.parametrize("model", [_Chain(adds=True), _Chain(takes=True)])
 def test_what_later_layers_read_is_not(model: nn.Module) -> None:
     """A bias that the first layer makes for all: other hidden states, or an error, show it."""
     with pytest.raises(SpliceError, match="need more of each other than hidden states"):
-        observed_form(model.eval(), "layers", INPUTS)
+        observe_interface(model.eval(), "layers", INPUTS)
 
 
 def test_who_was_stood_in_for_comes_back() -> None:
@@ -124,11 +125,11 @@ def test_who_was_stood_in_for_comes_back() -> None:
         return 2 * nn.Linear.forward(layer, hidden)
 
     expected = layer(given)
-    with standing_in(layer, lambda hidden: hidden):
+    with patched_forward(layer, lambda hidden: hidden):
         assert torch.equal(layer(given), given)
     assert torch.equal(layer(given), expected)
     assert "forward" not in vars(layer)
     layer.forward = own
-    with pytest.raises(RuntimeError, match="out of luck"), standing_in(layer, lambda hidden: hidden):
+    with pytest.raises(RuntimeError, match="out of luck"), patched_forward(layer, lambda hidden: hidden):
         raise RuntimeError("out of luck")
     assert torch.equal(layer(given), 2 * expected)

@@ -1,44 +1,72 @@
-"""The cached engine's training batches, epoch by epoch."""
+"""Training batches, epoch by epoch: of padded examples, or of a feed."""
 
 from __future__ import annotations
 
 import statistics
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from torch.utils.data import DataLoader
+
+from freezebench.training.batches.encoding import Example, collator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import torch
+    from transformers import PreTrainedTokenizerBase
 
-    from freezebench.training.batches.batching import Batch
-    from freezebench.training.batches.packed import BucketedBatches
-    from freezebench.training.prefix.feed import Feed
+    from freezebench.training.batches.encoding import Batch, Encoded
+    from freezebench.training.batches.order import BucketedBatches, ShuffledBatches
+
+
+class EpochLoader(DataLoader[Example]):
+    """A data loader of padded batches whose order depends on the epoch; ``standard`` and ``trainer`` use it."""
+
+    def __init__(self, data: Encoded, batches: ShuffledBatches, tokenizer: PreTrainedTokenizerBase) -> None:
+        super().__init__(data.examples, batch_sampler=batches, collate_fn=collator(tokenizer))  # type: ignore[arg-type]
+        self._batches = batches
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, counted from 0, that the next iteration yields."""
+        self._batches.set_epoch(epoch)
+
+    def average_batch(self) -> Batch:
+        """Return the first batch of the epoch: shuffled batches have about the same mean length."""
+        batch: Batch = next(iter(self))
+        return batch
+
+
+class BatchSource(Protocol):
+    """Makes the batch of given sentences of a split."""
+
+    def batch(self, split: str, sentences: torch.Tensor) -> Batch:
+        """Return one padded batch."""
+        ...
+
+    def width(self, split: str, sentences: torch.Tensor) -> int:
+        """Return the number of positions per sentence of that batch."""
+        ...
 
 
 class BatchShape(NamedTuple):
-    """A shape that batches have.
+    """A shape of batches.
 
     Attributes:
         num_batches: How many batches have it.
         num_positions: Positions of such a batch, padding included.
-        indices: The sentences of one of them.
+        sentences: The sentence numbers of one of them.
     """
 
     num_batches: int
     num_positions: int
-    indices: torch.Tensor
+    sentences: torch.Tensor
 
 
 class FeedLoader:
-    """The training batches of an epoch, to be iterated once per epoch."""
+    """The training batches of a feed; one iteration yields one epoch."""
 
-    def __init__(self, feed: Feed, order: BucketedBatches) -> None:
+    def __init__(self, feed: BatchSource, order: BucketedBatches) -> None:
         self._feed, self._order, self._epoch = feed, order, 0
-
-    @property
-    def first_only(self) -> bool:
-        """Whether batches are of one vector per sentence, behind all layers."""
-        return self._feed.first_only
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch, counted from 0, that the next iteration yields."""
@@ -48,28 +76,30 @@ class FeedLoader:
         return len(self._order)
 
     def shapes(self, num_epochs: int) -> list[BatchShape]:
-        """Return the shapes of so many epochs' batches, the most frequent first."""
-        found: dict[tuple[int, int], list[torch.Tensor]] = {}
+        """Return the shapes of the batches of the first epochs, the most frequent first."""
+        by_size: dict[tuple[int, int], list[torch.Tensor]] = {}
         for epoch in range(num_epochs):
-            for indices in self._order.epoch(epoch):
-                found.setdefault((len(indices), self._feed.width("train", indices)), []).append(indices)
-        shapes = [BatchShape(len(those), num * width, those[0]) for (num, width), those in found.items()]
+            for sentences in self._order.epoch(epoch):
+                size = (len(sentences), self._feed.width("train", sentences))
+                by_size.setdefault(size, []).append(sentences)
+        shapes = [BatchShape(len(batches), num * width, batches[0]) for (num, width), batches in by_size.items()]
         return sorted(shapes, key=lambda shape: shape.num_batches, reverse=True)
 
-    def typical(self) -> Batch:
-        """Return the batch of the first epoch that has about as many positions as they have on average."""
+    def average_batch(self) -> Batch:
+        """Return the batch of the first epoch whose number of positions is nearest to the mean."""
         order = self._order.epoch(0)
-        return self.batch(order[nearest_to_mean([len(one) * self._feed.width("train", one) for one in order])])
+        sizes = [len(sentences) * self._feed.width("train", sentences) for sentences in order]
+        return self.batch(order[nearest_to_mean(sizes)])
 
-    def batch(self, indices: torch.Tensor) -> Batch:
+    def batch(self, sentences: torch.Tensor) -> Batch:
         """Return the batch of some training sentences."""
-        return self._feed.batch("train", indices)
+        return self._feed.batch("train", sentences)
 
     def __iter__(self) -> Iterator[Batch]:
         return map(self.batch, self._order.epoch(self._epoch))
 
 
 def nearest_to_mean(sizes: Sequence[int]) -> int:
-    """Return the place of the first of those numbers that are nearest to the mean of all."""
+    """Return the index of the first number that is nearest to the mean of all."""
     mean = statistics.fmean(sizes)
-    return min(range(len(sizes)), key=lambda place: abs(sizes[place] - mean))
+    return min(range(len(sizes)), key=lambda index: abs(sizes[index] - mean))

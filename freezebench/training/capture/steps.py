@@ -1,202 +1,214 @@
-"""Captured steps: the phases of a step are captured once per shape of batch, then each is launched as a whole.
+"""Captured steps: the phases of a training step are captured once per shape of batch, then launched as a whole.
 
-A GPU runs the kernels of a small encoder faster than a processor can launch them one by one. A captured step is checked
-first: it must compute what the model computes. Where a step cannot be captured, steps run eagerly and a warning gives
-the reason.
+A GPU executes the kernels of a small encoder faster than a processor launches them one by one. A CUDA graph holds the
+kernels of one phase, together with the addresses of the tensors that they read and write; a replay launches them all::
+
+    eager      load the batch | forward: launch, launch, … | backward: launch, launch, … | update: launch, …
+    captured   copy the batch | replay                     | replay                      | replay
+               to the captured inputs
+
+A graph is valid for batches of one shape, and it repeats the captured kernels blindly. Therefore:
+
+1. Shapes that occur at least three times get graphs, the largest shape first: all graphs share one memory pool, and one
+   buffer per input, so that captures of smaller shapes need no further memory.
+2. Before, a forward pass must show that the step depends on its inputs alone (see ``preconditions``).
+3. The first graph is captured with one batch, replayed with another, and compared with the eager step.
+
+Where a step cannot be captured, steps run eagerly and a warning gives the reason. So do batches of rare shapes.
 """
 
 from __future__ import annotations
 
-import random
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from freezebench.training.batches.loader import FeedLoader
-from freezebench.training.capture.cuda_graph import CudaTape, own_stream
-from freezebench.training.device import isolated_random_state, number_on, staged, synchronize
-from freezebench.training.prefix.splice import in_train_mode
-from freezebench.training.prefix.verify import SCORES
+from freezebench.training.capture.cuda_graph import CudaGraphCapture, side_stream
+from freezebench.training.capture.preconditions import NotCapturableError, check_depends_on_inputs_alone
+from freezebench.training.device import pinned, scalar_on, synchronize
+from freezebench.training.prefix.verify import SCORE_TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from freezebench.training.batches.batching import Batch, EpochLoader
-    from freezebench.training.capture.cuda_graph import Tape
-    from freezebench.training.engines.job import Progress
-    from freezebench.training.engines.step import Step
+    from freezebench.training.batches.encoding import Batch
+    from freezebench.training.batches.loader import EpochLoader
+    from freezebench.training.capture.cuda_graph import GraphCapture
+    from freezebench.training.capture.preconditions import TrainingStep
 
-# Recording takes about as long as launching a shape's kernels twice more.
-_WORTH_RECORDING = 3
-_MOST_SHAPES = 64
-
-
-class NotRecordableError(Exception):
-    """A step that cannot be recorded, or is another one when it is played."""
+# A capture takes about as long as two eager steps.
+_MIN_BATCHES = 3
+_MAX_SHAPES = 64
 
 
 @contextmanager
-def quickest(step: Step, batches: EpochLoader | FeedLoader, progress: Progress) -> Iterator[Step | RecordedStep]:
-    """Yield the quickest way to run a step's phases: recorded where launching them takes long, else as they come.
+def captured_if_faster(
+    step: TrainingStep, batches: EpochLoader | FeedLoader, num_epochs: int, *, on_capture: Callable[..., None]
+) -> Iterator[TrainingStep | CapturedStep]:
+    """Yield the captured step where a GPU trains on the batches of a feed, else the eager step.
 
-    What recording takes counts as warm-up.
+    Args:
+        step: The eager step.
+        batches: The training batches.
+        num_epochs: Number of epochs that will be trained.
+        on_capture: Receives the seconds that captures took, and warnings.
     """
-    device = step.job.device
-    if not isinstance(batches, FeedLoader) or device.type != "cuda":
+    if not isinstance(batches, FeedLoader) or step.device.type != "cuda":
         yield step
         return
-    with own_stream(device) as stream:
+    with side_stream(step.device) as stream:
         began = time.perf_counter()
-        recorded = RecordedStep(step, CudaTape(stream))
-        notes = []
+        captured = CapturedStep(step, CudaGraphCapture(stream))
+        warnings = []
         try:
-            recorded.prepare(batches)
-        except NotRecordableError as error:
-            notes.append(f"steps are not recorded, which would be faster: {error}")
-            recorded.forget()
-        synchronize(device)
-        progress.warmed_up(time.perf_counter() - began, *notes)
+            captured.prepare(batches, num_epochs)
+        except NotCapturableError as error:
+            warnings.append(f"steps are not captured as CUDA graphs, which would be faster: {error}")
+            captured.release()
+        synchronize(step.device)
+        on_capture(time.perf_counter() - began, *warnings)
         try:
-            yield recorded
+            yield captured
         finally:
-            recorded.forget()
+            captured.release()
 
 
-class RecordedStep:
-    """Plays the phases of a step for batches of the recorded shapes; others run as they come."""
+class CapturedStep:
+    """Replays the phases of a step for batches of captured shapes; batches of other shapes run eagerly."""
 
-    def __init__(self, step: Step, tape: Tape) -> None:
-        """Record the phases of a step with a tape."""
-        self._step, self._tape = step, tape
-        self._recordings: dict[_Shape, _Recording] = {}
-        self._now: Step | _Recording = step
+    def __init__(self, step: TrainingStep, capture: GraphCapture) -> None:
+        """Capture the phases of a step with ``capture``."""
+        self._step, self._capture = step, capture
+        self._graphs: dict[_Shape, _CapturedPhases] = {}
+        self._current: TrainingStep | _CapturedPhases = step
         self._largest: _Shape | None = None
-        self._first: _Recording | None = None  # holds the memory that all recordings share
-        self._rooms: dict[str, torch.Tensor] = {}
+        self._checked: _CapturedPhases | None = None  # keeps the memory alive that all graphs share
+        self._buffers: dict[str, torch.Tensor] = {}
 
-    def prepare(self, batches: FeedLoader) -> None:
-        """Record every shape that comes more than once or twice in the training of a job.
+    def prepare(self, batches: FeedLoader, num_epochs: int) -> None:
+        """Capture every shape that occurs often enough in the training batches of some epochs.
 
         Raises:
-            NotRecordableError: If a step cannot be recorded, or does something else when it is played.
+            NotCapturableError: If a step cannot be captured, or computes something else when it is replayed.
         """
-        shapes = batches.shapes(self._step.job.protocol.num_epochs)
-        often = [shape for shape in shapes if shape.num_batches >= _WORTH_RECORDING][:_MOST_SHAPES]
-        if not often:
+        shapes = batches.shapes(num_epochs)
+        frequent = [shape for shape in shapes if shape.num_batches >= _MIN_BATCHES][:_MAX_SHAPES]
+        if not frequent:
             return
-        # The largest first: the others fit into its memory.
-        often.sort(key=lambda shape: shape.num_positions, reverse=True)
-        first = batches.batch(often[0].indices)
-        _depends_on_inputs_alone(self._step, first)
-        with _as_errors():
-            self._check(first)
-            self._step.job.train_mode()
-            for shape in often:
-                batch = batches.batch(shape.indices)
-                self._recordings[_shape(batch)] = self._recorded(batch)
-        self._largest = _shape(first)  # what is larger still comes too seldom to be recorded
+        frequent.sort(key=lambda shape: shape.num_positions, reverse=True)
+        largest = batches.batch(frequent[0].sentences)
+        check_depends_on_inputs_alone(self._step, largest)
+        with _capture_errors():
+            self._check(largest)
+            self._step.set_train_mode()
+            for shape in frequent:
+                batch = batches.batch(shape.sentences)
+                self._graphs[_shape(batch)] = self._captured(batch)
+        self._largest = _shape(largest)
 
-    def forget(self) -> None:
-        """Give back what recordings hold; steps run as they come."""
-        self._recordings.clear()
-        self._rooms.clear()
-        self._now, self._first = self._step, None
-        self._step.job.clear_gradients(self._step.parameters)
+    def release(self) -> None:
+        """Free what the graphs hold; steps run eagerly."""
+        self._graphs.clear()
+        self._buffers.clear()
+        self._current, self._checked = self._step, None
+        self._step.clear_gradients()
 
     def load(self, batch: Batch) -> None:
-        """Take a batch to the device."""
+        """Copy a batch to the device."""
         shape = _shape(batch)
-        self._now = self._recordings.get(shape, self._step)
+        self._current = self._graphs.get(shape, self._step)
         if shape == self._largest:
-            # A step that is played asks for no memory: the peak of it shows where the largest one runs as it comes.
-            self._now, self._largest = self._step, None
-        self._now.load(batch)
+            # A replay allocates no memory. The first batch of the largest shape runs eagerly, so that the allocator's
+            # peak is that of a step.
+            self._current, self._largest = self._step, None
+        self._current.load(batch)
 
     def forward(self) -> torch.Tensor:
         """Return the mean cross-entropy of the batch, in nats."""
-        return self._now.forward()
+        return self._current.forward()
 
     def backward(self) -> None:
         """Compute the gradients of the last forward pass."""
-        self._now.backward()
+        self._current.backward()
 
     def update(self) -> None:
-        """Clip the gradients, move the parameters, and forget the gradients."""
-        self._now.update()
+        """Clip the gradients, update the parameters, and clear the gradients."""
+        self._current.update()
 
     def _check(self, batch: Batch) -> None:
-        """Record a step at rest, play it with other sentences, and compare scores and gradients with the model's."""
+        """Capture a step in eval mode, replay it with other sentences, and compare scores and gradients."""
         step = self._step
         others = {name: tensor if name == "labels" else tensor.roll(1, 0) for name, tensor in batch.items()}
-        step.job.model.eval()
+        step.model.eval()
         step.load(others)
-        with self._tape.rehearsal():
+        with self._capture.dry_run():
             step.forward()
             step.backward()
-        step.job.clear_gradients(step.parameters)
+        step.clear_gradients()
         step.forward()
         step.backward()
         expected = [step.logits.detach().clone()], [gradient.clone() for gradient in _gradients(step)]
-        _prime(step)
-        recording = self._first = self._recorded(batch, updates=False)
-        recording.load(others)
-        recording.forward()
-        recording.backward()
-        got = [recording.logits], _gradients(step)
-        step.job.clear_gradients(step.parameters)
-        for those, right in zip(got, expected, strict=True):
-            error = _norm(one - other for one, other in zip(those, right, strict=True)) / max(_norm(right), 1e-6)
-            if not error <= SCORES[step.job.precision]:
-                raise NotRecordableError(f"played for other sentences it differs by {error:.1%} from what runs")
+        _initialize_optimizer(step)
+        phases = self._checked = self._captured(batch, updates=False)
+        phases.load(others)
+        phases.forward()
+        phases.backward()
+        replayed = [phases.logits], _gradients(step)
+        step.clear_gradients()
+        for actual, right in zip(replayed, expected, strict=True):
+            difference = (left - other for left, other in zip(actual, right, strict=True))
+            error = _norm(difference) / max(_norm(right), 1e-6)
+            if not error <= SCORE_TOLERANCE[step.precision]:
+                raise NotCapturableError(f"replayed with other sentences it differs by {error:.1%} from the eager step")
 
-    def _recorded(self, batch: Batch, *, updates: bool = True) -> _Recording:
-        """Record a step for batches of one shape; without ``updates`` up to its gradients, which stay."""
+    def _captured(self, batch: Batch, *, updates: bool = True) -> _CapturedPhases:
+        """Capture a step for batches of one shape; without ``updates`` up to its gradients, which are kept."""
         step, losses = self._step, list[torch.Tensor]()
-        inputs = {name: self._place(name, tensor) for name, tensor in batch.items()}
+        inputs = {name: self._in_shared_buffer(name, tensor) for name, tensor in batch.items()}
         step.load(inputs)
         phases = [lambda: losses.append(step.forward()), step.backward, *([step.update] if updates else [])]
-        play = tuple(self._tape.record(phase) for phase in phases)
-        return _Recording(inputs=inputs, loss=losses[0].detach(), logits=step.logits.detach(), play=play)
+        replays = tuple(self._capture.capture(phase) for phase in phases)
+        return _CapturedPhases(inputs=inputs, loss=losses[0].detach(), logits=step.logits.detach(), replays=replays)
 
-    def _place(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
-        """Return a copy of an input in the place on the device that all recordings have for it, one at a time."""
-        room = self._rooms.get(name)
-        if room is None or len(room) < tensor.numel():
-            room = self._rooms[name] = torch.empty(tensor.numel(), dtype=tensor.dtype, device=self._step.job.device)
-        return room[: tensor.numel()].view(tensor.shape).copy_(tensor)
+    def _in_shared_buffer(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
+        """Return a copy of an input in the buffer on the device that the graphs of all shapes share."""
+        buffer = self._buffers.get(name)
+        if buffer is None or len(buffer) < tensor.numel():
+            buffer = self._buffers[name] = torch.empty(tensor.numel(), dtype=tensor.dtype, device=self._step.device)
+        return buffer[: tensor.numel()].view(tensor.shape).copy_(tensor)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Recording:
-    """A recorded step: where its inputs and outputs lie, and how to play its phases."""
+class _CapturedPhases:
+    """The captured phases of a step for one shape, and the tensors that they read and write."""
 
     inputs: Batch
     loss: torch.Tensor
     logits: torch.Tensor
-    play: tuple[Callable[[], None], ...]
+    replays: tuple[Callable[[], None], ...]
 
     def load(self, batch: Batch) -> None:
-        """Put a batch where the recorded one was."""
+        """Copy a batch to the captured inputs."""
         for name, tensor in batch.items():
-            place = self.inputs[name]
-            place.copy_(staged(tensor, place.device), non_blocking=True)
+            target = self.inputs[name]
+            target.copy_(pinned(tensor, target.device), non_blocking=True)
 
     def forward(self) -> torch.Tensor:
-        """Play the forward pass; return its loss."""
-        self.play[0]()
+        """Replay the forward pass; return its loss."""
+        self.replays[0]()
         return self.loss.clone()
 
     def backward(self) -> None:
-        """Play the backward pass."""
-        self.play[1]()
+        """Replay the backward pass."""
+        self.replays[1]()
 
     def update(self) -> None:
-        """Play the update."""
-        self.play[2]()
+        """Replay the update."""
+        self.replays[2]()
 
 
 _Shape = tuple[tuple[str, torch.Size], ...]
@@ -207,75 +219,38 @@ def _shape(batch: Batch) -> _Shape:
 
 
 @contextmanager
-def _as_errors() -> Iterator[None]:
-    """Turn what recording raises into one error: what is wrong with the model will be told by steps as they come."""
+def _capture_errors() -> Iterator[None]:
+    """Turn whatever a capture raises into ``NotCapturableError``; an eager step shows what is wrong with a model."""
     try:
         yield
-    except NotRecordableError:
+    except NotCapturableError:
         raise
     except Exception as error:
-        first = error.__context__ or error  # the model's own error comes before the one of the recording that it broke
-        raise NotRecordableError(str(first).partition("\n")[0]) from error
+        cause = error.__context__ or error  # the model's own error precedes that of the capture which it broke
+        raise NotCapturableError(str(cause).partition("\n")[0]) from error
 
 
-def _depends_on_inputs_alone(step: Step, batch: Batch) -> None:
-    """Make sure that a forward pass draws no random numbers on the host and leaves the model as it is.
-
-    Neither would be recorded.
-
-    Raises:
-        NotRecordableError: If it does.
-    """
-    model = step.job.model
-    with isolated_random_state(step.job.device), in_train_mode(model), torch.no_grad():
-        step.job.train_mode()
-        random_before, before = _host_random_state(), _kept(model)
-        step.load(batch)
-        step.forward()
-        if _host_random_state() != random_before:
-            raise NotRecordableError("the model draws random numbers on the processor")
-        if _kept(model) != before:
-            raise NotRecordableError("the model changes its buffers or attributes in training")
-
-
-def _kept(model: torch.nn.Module) -> tuple[object, ...]:
-    """Return what a model may keep from one forward pass to the next: versions of buffers, numbers and the like."""
-    versions = [buffer._version for buffer in model.buffers()]  # noqa: SLF001 - has no public name
-    plain = (bool, int, float, str)
-    return versions, [
-        [(name, value) for name, value in vars(module).items() if isinstance(value, plain)]
-        for module in model.modules()
-    ]
-
-
-def _host_random_state() -> tuple[bytes, object, bytes]:
-    """Return the states of the host's random generators."""
-    numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002 - the one that models may draw from
-    return torch.get_rng_state().numpy().tobytes(), random.getstate(), repr(numpy_state).encode()
-
-
-def _prime(step: Step) -> None:
-    """Have the optimizer make its state, which must not happen in a recording: a step of rate 0, then forgotten."""
+def _initialize_optimizer(step: TrainingStep) -> None:
+    """Make the optimizer allocate its state, which must not happen in a capture: one step of rate 0, then undone."""
     groups = step.optimizer.param_groups
     rates = [group["lr"] for group in groups]
     for group in groups:
-        group["lr"] = number_on(step.job.device, 0.0)
-    for parameter in step.parameters:
-        if parameter.grad is not None:
-            parameter.grad.zero_()
+        group["lr"] = scalar_on(step.device, 0.0)
+    for gradient in _gradients(step):
+        gradient.zero_()
     step.optimizer.step()
     for group, rate in zip(groups, rates, strict=True):
         group["lr"] = rate
     for state in step.optimizer.state.values():
         state["step"].zero_()
-    step.job.clear_gradients(step.parameters)
+    step.clear_gradients()
 
 
-def _gradients(step: Step) -> list[torch.Tensor]:
-    """Return the gradients that are there."""
+def _gradients(step: TrainingStep) -> list[torch.Tensor]:
+    """Return the gradients that exist."""
     return [parameter.grad for parameter in step.parameters if parameter.grad is not None]
 
 
 def _norm(tensors: Iterable[torch.Tensor]) -> float:
-    """Return the norm of tensors as if they were one; each is needed no longer than until the next one is made."""
+    """Return the norm of all tensors together; none is kept after its own norm is known."""
     return float(torch.stack([tensor.norm() for tensor in tensors]).norm())

@@ -1,34 +1,46 @@
-"""The rows of a word embedding that the data use: the others have no gradient, and AdamW does not move them."""
+"""The used rows of a word embedding: the others have no gradient, and AdamW without weight decay does not change them.
+
+A vocabulary has tens of thousands of words, a small data set a few thousand of them. While training runs, the table is
+replaced by one that holds the used rows only, so that gradients, optimizer state and updates are as small::
+
+    whole table   row 0 … 30521        ids      [101, 2023, 102]
+    used rows     0, 101, 102, 2023    indices  [  1,    3,   2]
+
+Backward adds to a gradient that is kept from step to step, and clearing it resets only the rows that were touched.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import nn
+from torch.autograd.function import FunctionCtx
 from torch.nn import functional
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Fewer rows than this are cheaper than the bookkeeping.
-_MIN_ROWS = 2048
+_MIN_ROWS = 2048  # smaller tables cost less than the bookkeeping
 
 
-class UsedRows:
-    """While open, a trainable word embedding holds the rows in use only, and gradients are kept for those.
+class UsedEmbeddingRows:
+    """While open, a trainable word embedding holds the used rows only.
 
-    The parameter stays the same object under the same name, so that optimizers and copies of weights see just these
-    rows. Without weight decay this changes no figure: AdamW's update of a row that never had a gradient is exactly 0.
+    The parameter stays the same object under the same name, so that optimizers and copies of weights see these rows.
+    Without weight decay no figure changes: AdamW's update of a row that never had a gradient is exactly 0.
+
+    Attributes:
+        weight: The embedding's parameter.
     """
 
     def __init__(self, module: nn.Embedding, used: torch.Tensor) -> None:
-        """Prepare to shrink the table of ``module`` to the rows ``used``, sorted, shape (rows in use,)."""
+        """Prepare to reduce the table of ``module`` to the rows ``used``, sorted, shape (used rows,)."""
         self.weight = module.weight
         self._padding = module.padding_idx
         self._used = used
-        self._places = torch.full((len(module.weight),), -1)
-        self._places[used] = torch.arange(len(used))
+        self._index_of_id = torch.full((len(module.weight),), -1)
+        self._index_of_id[used] = torch.arange(len(used))
         self._whole: torch.Tensor | None = None
         self._touched: list[torch.Tensor] = []
 
@@ -44,49 +56,58 @@ class UsedRows:
             self.weight.data, self.weight.grad, self._whole = self._whole, None, None
 
     def embedding(self, ids: torch.Tensor) -> torch.Tensor:
-        """Return the vectors of token ids of any shape; their gradients are added where they belong."""
-        vectors: torch.Tensor = _Rows.apply(self._places[ids], self.weight, self)  # type: ignore[no-untyped-call]
+        """Return the vectors of token ids of any shape; backward adds their gradients to those of their rows."""
+        vectors: torch.Tensor = _Lookup.apply(self._index_of_id[ids], self.weight, self)  # type: ignore[no-untyped-call]
         return vectors
 
-    def add_gradient(self, places: torch.Tensor, gradient: torch.Tensor) -> None:
-        """Add the gradients of some vectors to their rows; the padding row gets none."""
-        places, gradient = places.flatten(), gradient.reshape(-1, gradient.shape[-1]).to(self.weight.dtype)
+    def add_gradient(self, indices: torch.Tensor, gradient: torch.Tensor) -> None:
+        """Add the gradients of some vectors to those of their rows; the padding row gets none."""
+        indices, gradient = indices.flatten(), gradient.reshape(-1, gradient.shape[-1]).to(self.weight.dtype)
         if self._padding is not None:
-            gradient = gradient * (self._used[places] != self._padding)[:, None]
+            gradient = gradient * (self._used[indices] != self._padding)[:, None]
         assert self.weight.grad is not None  # noqa: S101 - open, or there would be no vectors
-        self.weight.grad.index_add_(0, places, gradient)
-        self._touched.append(places)
+        self.weight.grad.index_add_(0, indices, gradient)
+        self._touched.append(indices)
 
-    def clear(self) -> None:
-        """Set the gradients that were added back to zero."""
-        for places in self._touched:
+    def clear_gradient(self) -> None:
+        """Reset the gradients that were added to zero."""
+        for indices in self._touched:
             if self.weight.grad is not None:
-                self.weight.grad.index_fill_(0, places, 0.0)
+                self.weight.grad.index_fill_(0, indices, 0.0)
         self._touched.clear()
 
 
-class _Rows(torch.autograd.Function):
-    """Looks rows up; backward adds into a gradient that is kept instead of making a new one of the whole table."""
+class _Context(FunctionCtx):
+    """What forward keeps for backward."""
+
+    rows: UsedEmbeddingRows
+    saved_tensors: tuple[torch.Tensor]
+
+
+class _Lookup(torch.autograd.Function):
+    """Looks rows up; backward adds to a gradient that is kept, where PyTorch would make one of the whole table."""
 
     @staticmethod
-    def forward(ctx: Any, places: torch.Tensor, weight: torch.Tensor, rows: UsedRows) -> torch.Tensor:
-        ctx.save_for_backward(places)
+    def forward(ctx: _Context, indices: torch.Tensor, weight: torch.Tensor, rows: UsedEmbeddingRows) -> torch.Tensor:
+        ctx.save_for_backward(indices)
         ctx.rows = rows
-        return functional.embedding(places, weight)
+        return functional.embedding(indices, weight)
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[None, None, None]:
-        (places,) = ctx.saved_tensors
-        ctx.rows.add_gradient(places, gradient)
+    def backward(ctx: _Context, gradient: torch.Tensor) -> tuple[None, None, None]:
+        (indices,) = ctx.saved_tensors
+        ctx.rows.add_gradient(indices, gradient)
         return None, None, None
 
 
-def used_rows(model: nn.Module, ids: Iterable[torch.Tensor]) -> UsedRows | None:
-    """Return the rows of the model's trainable word embedding that the data use; ``None`` where that cannot be told.
+def find_used_rows(model: nn.Module, ids: Iterable[torch.Tensor]) -> UsedEmbeddingRows | None:
+    """Return the rows of the model's word embedding that the data use.
+
+    ``None`` if the table is small or frozen, if other code uses it, too, or if its lookup does more than look up.
 
     Args:
         model: A model with ``get_input_embeddings``, on a CPU.
-        ids: Token ids of all splits, flat.
+        ids: Token ids of all splits, packed.
     """
     find = getattr(model, "get_input_embeddings", None)
     module = find() if callable(find) else None
@@ -97,4 +118,4 @@ def used_rows(model: nn.Module, ids: Iterable[torch.Tensor]) -> UsedRows | None:
     owners = [part for part in model.modules() for p in part.parameters(recurse=False) if p is module.weight]
     if len(owners) != 1:
         return None
-    return UsedRows(module, torch.unique(torch.cat([*ids])))
+    return UsedEmbeddingRows(module, torch.unique(torch.cat([*ids])))

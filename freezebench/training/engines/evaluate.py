@@ -1,8 +1,8 @@
-"""Evaluation: the prediction for every sentence, and the figures that follow from them."""
+"""Evaluation: the prediction for every sentence, and loss, accuracy and F1."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,7 +10,8 @@ from torch.nn.functional import cross_entropy
 
 from freezebench.records.run_record import Evaluation
 from freezebench.tasks.classification import f1_score, logits_of
-from freezebench.training.batches.batching import batches_by_length, collator, to_device
+from freezebench.training.batches.encoding import collator, to_device
+from freezebench.training.batches.order import batches_by_length
 from freezebench.training.device import autocast
 
 if TYPE_CHECKING:
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from freezebench.specs.run import Precision
-    from freezebench.training.batches.batching import Encoded
+    from freezebench.training.batches.encoding import Batch, Encoded
     from freezebench.training.prefix.feed import Feed
 
-_EVALUATION_BATCH = 64
+_BATCH_SIZE = 64
 
 
 @torch.inference_mode()
@@ -37,27 +38,33 @@ def evaluate(
 ) -> Evaluation:
     """Return loss, accuracy, F1 and the predicted class of every sentence; the model's train mode is restored.
 
+    With a feed, the model is evaluated as it is trained: behind the cached prefix, which holds the hidden states of
+    validation and test sentences, too. Batches are sorted by length; predictions return to the order of the data::
+
+        batch of sentences 7, 2, 9 ──► hidden states from the cache ──► remaining layers ──► predictions[[7, 2, 9]]
+
     Args:
         model: The model.
         data: The split.
         tokenizer: Pads its batches.
         num_labels: Number of classes.
         precision: Number format of the forward passes.
-        feed: The cached engine's feed and what it calls this split; ``None``: the whole model runs.
+        feed: The cached engine's feed and its name of this split; ``None``: the whole model runs.
     """
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
     predictions = np.zeros(len(data), dtype=np.int64)
+    # The sum stays on the device and in float64: batches have different sizes, and there may be thousands of them.
     total_loss = torch.zeros((), dtype=torch.float64, device=device)
     batches = _batches(data, tokenizer) if feed is None else feed[0].evaluation(feed[1])
-    for indices, tensors in batches:
+    for sentences, tensors in batches:
         batch = to_device(tensors, device)
         labels = batch.pop("labels")
         with autocast(precision, device):
             logits = logits_of(model(**batch)) if feed is None else feed[0].logits(batch)
         total_loss += cross_entropy(logits, labels, reduction="sum").double()
-        predictions[indices] = logits.argmax(dim=-1).cpu().numpy()
+        predictions[sentences] = logits.argmax(dim=-1).cpu().numpy()
     model.train(was_training)
     labels_array = np.asarray(data.labels)
     return Evaluation(
@@ -68,8 +75,8 @@ def evaluate(
     )
 
 
-def _batches(data: Encoded, tokenizer: PreTrainedTokenizerBase) -> Iterator[tuple[list[int], Any]]:
+def _batches(data: Encoded, tokenizer: PreTrainedTokenizerBase) -> Iterator[tuple[list[int], Batch]]:
     """Yield sentence numbers and padded batch."""
     collate = collator(tokenizer)
-    for indices in batches_by_length(data, _EVALUATION_BATCH):
-        yield indices, collate([data.examples[index] for index in indices])
+    for sentences in batches_by_length(data, _BATCH_SIZE):
+        yield sentences, collate([data.examples[number] for number in sentences])

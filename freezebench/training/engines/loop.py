@@ -1,6 +1,6 @@
 """The training loop of two engines.
 
-``standard`` runs the whole model forward in every step, frozen layers in train mode like the notebook's; ``cached`` has
+``standard`` runs the whole model forward in every step, frozen layers in train mode as in the notebook; ``cached`` has
 a feed that leaves a frozen prefix out.
 """
 
@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch.autograd.graph import increment_version
 
-from freezebench.training.capture.steps import quickest
-from freezebench.training.device import threads_for
-from freezebench.training.engines.job import Progress
+from freezebench.training.capture.steps import captured_if_faster
+from freezebench.training.device import limited_threads
+from freezebench.training.engines.log import TrainingLog
 from freezebench.training.engines.step import Step
 
 if TYPE_CHECKING:
-    from freezebench.training.engines.job import Emit, Job, TrainingResult
+    from freezebench.training.engines.events import Emit
+    from freezebench.training.engines.job import Job
+    from freezebench.training.engines.log import TrainingResult
 
 
 def train(job: Job, emit: Emit) -> TrainingResult:
@@ -26,28 +28,31 @@ def train(job: Job, emit: Emit) -> TrainingResult:
     Raises:
         NonFiniteLossError: If a loss becomes infinite or not a number.
     """
-    progress = Progress(job, emit)
-    plain = Step(job)
-    decay = torch.optim.lr_scheduler.LambdaLR(plain.optimizer, lambda step: max(0.0, 1 - step / progress.num_steps))
+    log = TrainingLog(job, emit)
+    eager = Step(job)
+    decay = torch.optim.lr_scheduler.LambdaLR(eager.optimizer, lambda step: max(0.0, 1 - step / log.num_steps))
     batches = job.batches()
-    with threads_for(progress.step_flop, job.device), quickest(plain, batches, progress) as quick:
+    with (
+        limited_threads(log.step_flop, job.device),
+        captured_if_faster(eager, batches, job.protocol.num_epochs, on_capture=log.add_warm_up) as fastest,
+    ):
         for epoch in range(job.protocol.num_epochs):
             batches.set_epoch(epoch)
-            job.train_mode()
-            progress.start()
+            job.set_train_mode()
+            log.start_epoch()
             for batch in batches:
-                # What memory was used for is read off the gradients of the last step, which a recorded one hides.
-                step = plain if progress.at_last_step else quick
+                # The last step is eager: memory is attributed to its uses by its gradients, which replays do not show.
+                step = eager if log.at_last_step else fastest
                 step.load(batch)
-                progress.lap("data")
+                log.lap("data")
                 loss = step.forward()
-                progress.lap("forward")
+                log.lap("forward")
                 step.backward()
-                progress.lap("backward")
-                progress.backward_done(plain.optimizer)
+                log.lap("backward")
+                log.backward_done(eager.optimizer)
                 step.update()
-                increment_version(plain.parameters)  # a fused step does not say that it changed them
+                increment_version(eager.parameters)  # a fused step changes parameters without counting it
                 decay.step()
-                progress.step(loss)
-            progress.pause()
-    return progress.finish()
+                log.step(loss)
+            log.end_epoch()
+    return log.finish()

@@ -1,28 +1,33 @@
-"""One optimizer step, phase by phase: a batch is loaded, forward pass, backward pass, update."""
+"""One optimizer step, phase by phase: load a batch, forward pass, backward pass, update."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import torch
 
-from freezebench.training.batches.batching import to_device
-from freezebench.training.device import number_on, total_norm
+from freezebench.training.batches.encoding import to_device
+from freezebench.training.device import scalar_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freezebench.training.batches.batching import Batch
+    from freezebench.specs.run import Precision
+    from freezebench.training.batches.encoding import Batch
     from freezebench.training.engines.job import Job
+
+_MIN_NUMBERS_FOR_THREADS = 2**18  # a tensor of fewer numbers is read faster by one thread
+_NORM_EPSILON = 1e-6  # of torch.nn.utils.clip_grad_norm_: a norm of 0 divides nothing
 
 
 class Step:
-    """Runs the phases as they come.
+    """Runs the phases of a step eagerly.
 
     Attributes:
-        job: What is trained.
-        parameters: The parameters that learn.
-        optimizer: Moves them.
+        job: The job that is trained.
+        parameters: The trainable parameters.
+        optimizer: Updates them.
         logits: Class scores of the last forward pass, shape (batch, classes).
     """
 
@@ -33,20 +38,40 @@ class Step:
         self.parameters = [parameter for parameter in job.model.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(
             self.parameters,
-            lr=number_on(job.device, protocol.learning_rate),
+            lr=scalar_on(job.device, protocol.learning_rate),
             weight_decay=protocol.weight_decay,
             fused=True,
             capturable=job.device.type == "cuda",
         )
+        self._scales_gradients = scales_gradients(job.device)
         self._batch: Batch = {}
         self.logits = self._loss = torch.empty(0)
 
+    @property
+    def device(self) -> torch.device:
+        """The device that trains."""
+        return self.job.device
+
+    @property
+    def model(self) -> torch.nn.Module:
+        """The model that is trained."""
+        return self.job.model
+
+    @property
+    def precision(self) -> Precision:
+        """Number format of the forward pass."""
+        return self.job.precision
+
+    def set_train_mode(self) -> None:
+        """Switch the model to the mode that it trains in."""
+        self.job.set_train_mode()
+
     def load(self, batch: Batch) -> None:
-        """Take a batch to the device."""
+        """Copy a batch to the device."""
         self._batch = to_device(batch, self.job.device)
 
     def forward(self) -> torch.Tensor:
-        """Return the mean cross-entropy of the batch, in nats, its graph kept for ``backward``."""
+        """Return the mean cross-entropy of the batch, in nats, with its graph for ``backward``."""
         self._loss, self.logits = self.job.loss(self._batch)
         return self._loss
 
@@ -55,19 +80,53 @@ class Step:
         self._loss.backward()  # type: ignore[no-untyped-call]
 
     def update(self) -> None:
-        """Clip the gradients, move the parameters, and forget the gradients."""
+        """Clip the gradients, update the parameters, and clear the gradients."""
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
-        _clip_within_step(self.optimizer, gradients, self.job.protocol.max_grad_norm)
+        norm, max_norm = total_norm(gradients), self.job.protocol.max_grad_norm
+        if self._scales_gradients:
+            # A fused optimizer divides gradients by this scale as it reads them, which saves a pass over all of them.
+            # At least 1: clipping makes gradients smaller only.
+            scale = torch.clamp((norm + _NORM_EPSILON) / max_norm, min=1.0)
+            self.optimizer.grad_scale = scale  # type: ignore[attr-defined]
+        else:
+            torch.nn.utils.clip_grads_with_norm_(self.parameters, max_norm, norm)
         self.optimizer.step()
+        self.clear_gradients()
+
+    def clear_gradients(self) -> None:
+        """Clear the gradients of a step."""
         self.job.clear_gradients(self.parameters)
 
 
-def _clip_within_step(optimizer: torch.optim.AdamW, gradients: Sequence[torch.Tensor], max_norm: float) -> None:
-    """Have the next step clip gradients to a norm, which saves a pass over all of them.
+@cache
+def scales_gradients(device: torch.device) -> bool:
+    """Return whether fused AdamW divides gradients by its attribute ``grad_scale``, found out by one tiny step.
 
-    A fused optimizer divides gradients by its ``grad_scale`` while it reads them; that is how ``torch.amp.GradScaler``
-    has them unscaled.
+    That attribute is how ``torch.amp.GradScaler`` unscales gradients within the step; it is not documented. After one
+    step AdamW's first moment is (1 - beta1) times the gradient.
     """
-    # As torch.nn.utils.clip_grad_norm_ does: the small number keeps a norm of 0 from dividing, 1 from enlarging.
-    scale = torch.clamp((total_norm(gradients) + 1e-6) / max_norm, min=1.0)
-    optimizer.grad_scale = scale  # type: ignore[attr-defined]
+    parameter = torch.nn.Parameter(torch.zeros(1, device=device))
+    parameter.grad = torch.ones_like(parameter)
+    optimizer = torch.optim.AdamW([parameter], lr=scalar_on(device, 0.0), betas=(0.5, 0.5), fused=True)
+    optimizer.grad_scale = scalar_on(device, 4.0).float()  # type: ignore[attr-defined]
+    optimizer.step()
+    return bool(optimizer.state[parameter]["exp_avg"] == 0.5 / 4)
+
+
+def total_norm(gradients: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return the Euclidean norm of all gradients together, a number on their device.
+
+    A CPU takes the norm of a tensor on one thread and rounds it to the tensor's number format. For large matrices and
+    for bf16, the norms of all rows are taken first: on all threads, and summed in float32.
+    """
+    norm: torch.Tensor = torch.nn.utils.get_total_norm([_row_norms(gradient) for gradient in gradients])
+    return norm
+
+
+def _row_norms(gradient: torch.Tensor) -> torch.Tensor:
+    """Return the norms of a matrix's rows where they are faster or more exact, else the gradient itself."""
+    is_better = gradient.numel() >= _MIN_NUMBERS_FOR_THREADS or gradient.dtype is torch.bfloat16
+    if not (is_better and gradient.is_cpu and gradient.ndim > 1):
+        return gradient
+    norms: torch.Tensor = torch.linalg.vector_norm(gradient, dim=-1)
+    return norms.float()

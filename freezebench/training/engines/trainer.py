@@ -10,13 +10,16 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from freezebench.errors import SettingsError
 from freezebench.tasks.classification import logits_of
-from freezebench.training.batches.batching import EpochLoader
-from freezebench.training.engines.job import Progress
+from freezebench.training.batches.loader import EpochLoader
+from freezebench.training.engines.log import TrainingLog
 
 if TYPE_CHECKING:
     import torch
 
-    from freezebench.training.engines.job import Emit, Job, TrainingResult
+    from freezebench.training.batches.encoding import Batch
+    from freezebench.training.engines.events import Emit
+    from freezebench.training.engines.job import Job
+    from freezebench.training.engines.log import TrainingResult
 
 
 def train(job: Job, emit: Emit) -> TrainingResult:
@@ -31,26 +34,26 @@ def train(job: Job, emit: Emit) -> TrainingResult:
             f"the trainer engine trains on the first visible GPU, not on {job.device}. "
             f"Set CUDA_VISIBLE_DEVICES={job.device.index}, or use the standard engine."
         )
-    progress = Progress(job, emit)
+    log = TrainingLog(job, emit)
     with tempfile.TemporaryDirectory(prefix="freezebench-trainer-") as folder:
-        trainer = _JobTrainer(job, progress, folder)
+        trainer = _JobTrainer(job, log, folder)
         trainer.train()
-    return progress.finish()
+    return log.finish()
 
 
 class _JobTrainer(Trainer):
-    """A Trainer that draws the job's batches and reports to its progress."""
+    """A Trainer that draws the job's batches and reports to its log."""
 
-    def __init__(self, job: Job, progress: Progress, folder: str) -> None:
+    def __init__(self, job: Job, log: TrainingLog, folder: str) -> None:
         self._job = job
-        self._epochs = _EpochCallback(progress)
+        self._log_callback = _LogCallback(log)
         super().__init__(
             model=job.model,
             args=_arguments(job, folder),
             processing_class=job.tokenizer,
-            callbacks=[self._epochs],
+            callbacks=[self._log_callback],
         )
-        # Trainer adds callbacks of its own that print; progress is shown by freezebench.
+        # Trainer adds callbacks of its own that print; freezebench shows the progress itself.
         for callback in [c for c in self.callback_handler.callbacks if type(c).__name__ in _PRINTING_CALLBACKS]:
             self.remove_callback(callback)
 
@@ -58,50 +61,51 @@ class _JobTrainer(Trainer):
         """Return the job's own batches, so that both engines see the same ones."""
         batches = self._job.batches()
         if not isinstance(batches, EpochLoader):
-            raise TypeError("the Trainer draws its own batches, not those of the cached engine")
+            raise TypeError("the trainer engine was given the feed of the cached engine: its job must have no feed")
         return batches
 
-    def compute_loss(self, model: torch.nn.Module, inputs: dict[str, Any], *_: Any, **__: Any) -> torch.Tensor:
+    def compute_loss(self, model: torch.nn.Module, inputs: Batch, *_: object, **__: object) -> torch.Tensor:
         """Return the mean cross-entropy of one batch."""
-        # Trainer has just switched train mode on.
-        self._job.train_mode()
+        # Trainer has switched the whole model to train mode.
+        self._job.set_train_mode()
         labels = inputs.pop("labels")
         return cross_entropy(logits_of(model(**inputs)), labels)
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Run one step and remember its loss."""
+        """Run one step and keep its loss for the log."""
         loss: torch.Tensor = super().training_step(*args, **kwargs)
-        self._epochs.loss = loss
+        self._log_callback.loss = loss
         return loss
 
 
 _PRINTING_CALLBACKS = {"PrinterCallback", "ProgressCallback", "NotebookProgressCallback"}
 
 
-class _EpochCallback(TrainerCallback):
-    """Tells the progress when epochs and steps begin and end."""
+class _LogCallback(TrainerCallback):
+    """Reports the beginning and end of epochs and steps to the log."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+    def __init__(self, log: TrainingLog) -> None:
+        self._log = log
         self.loss: torch.Tensor | None = None
 
-    def on_epoch_begin(self, *_: Any, **__: Any) -> None:
-        self._progress.start()
+    def on_epoch_begin(self, *_: object, **__: object) -> None:
+        self._log.start_epoch()
 
-    def on_pre_optimizer_step(self, *_: Any, optimizer: Any = None, **__: Any) -> None:
-        # accelerate wraps the optimizer; its state is inside.
-        self._progress.backward_done(getattr(optimizer, "optimizer", optimizer))
+    def on_pre_optimizer_step(self, *_: object, optimizer: torch.optim.Optimizer | None = None, **__: object) -> None:
+        # accelerate wraps the optimizer, which has the state.
+        if optimizer is not None:
+            self._log.backward_done(getattr(optimizer, "optimizer", optimizer))
 
-    def on_step_end(self, *_: Any, **__: Any) -> None:
+    def on_step_end(self, *_: object, **__: object) -> None:
         if self.loss is not None:
-            self._progress.step(self.loss)
+            self._log.step(self.loss)
 
-    def on_epoch_end(self, *_: Any, **__: Any) -> None:
-        self._progress.pause()
+    def on_epoch_end(self, *_: object, **__: object) -> None:
+        self._log.end_epoch()
 
 
 def _arguments(job: Job, folder: str) -> TrainingArguments:
-    """Return the protocol in the Trainer's words."""
+    """Return the protocol as the Trainer's arguments."""
     protocol = job.protocol
     arguments = TrainingArguments(
         output_dir=folder,
@@ -124,6 +128,6 @@ def _arguments(job: Job, folder: str) -> TrainingArguments:
         remove_unused_columns=False,
         dataloader_pin_memory=False,
     )
-    # More visible GPUs would make Trainer split every batch among them (DataParallel): another experiment.
+    # With several visible GPUs Trainer would split every batch among them (DataParallel), which is another experiment.
     arguments._n_gpu = min(1, arguments.n_gpu)  # noqa: SLF001 - there is no public way
     return arguments

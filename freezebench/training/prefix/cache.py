@@ -1,225 +1,203 @@
-"""The prefix cache: what frozen layers make of every sentence, computed once and shared by configurations and seeds."""
+"""The prefix cache: hidden states behind frozen layers, computed once and shared by configurations and seeds.
+
+One pass over the data serves all depths that are expected: the hidden states at a smaller depth are computed on the way
+to a larger one. The pass runs in eval mode on batches of similar lengths, and writes what is not padding into packed
+tensors, at the indices by which :class:`PackedSplit` finds tokens again.
+"""
 
 from __future__ import annotations
 
 import time
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
 
-from freezebench.training.batches.batching import batches_by_tokens
-from freezebench.training.device import autocast, rows_at_once
-from freezebench.training.prefix.spill import NoRoomError, Room, release
-from freezebench.training.prefix.splice import EnoughError, observed
+from freezebench.training.batches.order import batches_by_tokens
+from freezebench.training.device import autocast, inference_batch_tokens
+from freezebench.training.prefix.cached_prefix import IN_MEMORY, IN_TEMPORARY_FILE, CachedPrefix
+from freezebench.training.prefix.hidden_states import StopForwardError, captured_hidden_states
+from freezebench.training.prefix.modes import eval_mode
+from freezebench.training.prefix.spill import OutOfSpaceError, SpillingAllocator, release_pages
 
 if TYPE_CHECKING:
     import mmap
     from collections.abc import Iterable, Mapping
 
-    from freezebench.training.batches.packed import FlatSplit
+    from freezebench.training.batches.packed import PackedSplit
     from freezebench.training.prefix.files import PrefixFolder
-    from freezebench.training.prefix.frozen_part import FrozenPart
+    from freezebench.training.prefix.frozen_prefix import FrozenPrefix
 
 DEFAULT_LIMIT_BYTES = 2**27
 
-_BATCHES_IN_MEMORY = 32  # batches of the pass after which mapped files leave this process's memory
-_OF_THIS_SESSION = ("memory", "memory-mapped file")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prefix:
-    """The outputs of a frozen prefix for some splits.
-
-    Attributes:
-        hidden: Per split the hidden states behind the prefix, without padding, shape (tokens, width), or
-            (sentences, width) where the first token of each sentence is all that is needed.
-        first_only: Whether they are of the first tokens only.
-        seconds: Duration of the pass that computed them now; ``None`` if they were there already.
-        num_bytes: Their size.
-        where: ``memory``, ``memory-mapped file``, or the file that an earlier session kept.
-        maps: The memory-mapped temporary files, if any.
-    """
-
-    hidden: Mapping[str, torch.Tensor]
-    first_only: bool = False
-    seconds: float | None = None
-    num_bytes: int
-    where: str = _OF_THIS_SESSION[0]
-    maps: tuple[mmap.mmap, ...] = ()
-
-    @property
-    def is_from_earlier(self) -> bool:
-        """Whether an earlier session kept them."""
-        return self.where not in _OF_THIS_SESSION
-
-    def release(self) -> None:
-        """Let mapped files leave this process's resident memory; what was written stays in the file."""
-        release(self.maps)
-
-    def rows(self, split: str, indices: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-        """Return the hidden states of one padded batch, shape (batch, tokens, width)."""
-        chosen = indices[:, None] if self.first_only else places
-        # Several times as fast as indexing by a matrix.
-        return self.hidden[split].index_select(0, chosen.flatten()).view(*chosen.shape, -1)
+_BATCHES_PER_RELEASE = 32  # batches of a pass after which mapped files are removed from resident memory
 
 
 class PrefixCache:
-    """Outputs of frozen prefixes by content: weights, inputs, precision and depth.
+    """Cached prefixes by content: weights, inputs, precision and depth.
 
     Attributes:
         num_passes: How often the frozen layers were run over the data.
-        num_uses: How often outputs were asked for.
-        checked: By key and depth, for outputs that were found to be the model's in this session, which of the ways to
-            leave its frozen layers out does not change its scores.
-        answers: By question, key and what it is about, whether quick ways compute what models do.
+        num_uses: How often a prefix was requested.
+        check_results: Results of the session's equivalence checks, by check, key and what else they depend on.
     """
 
     def __init__(self, limit_bytes: int = DEFAULT_LIMIT_BYTES, folder: PrefixFolder | None = None) -> None:
-        """Keep up to ``limit_bytes`` in memory, and what comes later in memory-mapped temporary files.
+        """Keep hidden states in memory up to a limit, beyond it in memory-mapped temporary files.
 
         Args:
             limit_bytes: The limit.
-            folder: Where outputs are kept from session to session; ``None``: nowhere.
+            folder: Keeps prefixes from session to session; ``None``: they end with this object.
         """
-        self._room = Room(limit_bytes)
-        self._kept: dict[str, Prefix] = {}
+        self._allocator = SpillingAllocator(limit_bytes)
+        self._prefixes: dict[str, CachedPrefix] = {}
         self._depths: set[int] = set()
         self._folder = folder
         self.num_passes = 0
         self.num_uses = 0
-        self.checked: dict[tuple[str, int], int] = {}
-        self.answers: dict[tuple[str, ...], bool] = {}
+        self.check_results: dict[tuple[str, ...], int] = {}
 
     def expect(self, depths: Iterable[int]) -> None:
-        """Say which depths will be asked for, so that one pass serves them all."""
+        """Announce depths that will be requested, so that one pass serves them all."""
         self._depths.update(depths)
 
-    def prefix(self, part: FrozenPart, depth: int, splits: Mapping[str, FlatSplit], key: str) -> Prefix:
+    def prefix(self, frozen: FrozenPrefix, depth: int, splits: Mapping[str, PackedSplit], key: str) -> CachedPrefix:
         """Return the hidden states behind the first ``depth`` layers, from the cache or by one pass over the data.
 
         Args:
-            part: The model and how it runs.
+            frozen: The model and how it runs.
             depth: Number of frozen layers; 0 for the embeddings alone.
             splits: The data, by name.
-            key: What :meth:`FrozenPart.key` says of them.
+            key: What :meth:`FrozenPrefix.key` returns for them.
 
         Raises:
-            NoRoomError: If there is no room for them.
+            OutOfSpaceError: If neither memory nor disk has space for them.
         """
         self.num_uses += 1
-        if f"{key}-{depth}" not in self._kept and self._folder is not None:
-            self._kept.update(self._folder.read(key, sorted(self._depths | {depth})))
-        if f"{key}-{depth}" in self._kept:
-            return self._kept[f"{key}-{depth}"]
+        depths = self._depths | {depth}
+        if f"{key}-{depth}" not in self._prefixes and self._folder is not None:
+            self._prefixes.update(self._folder.read(key, sorted(depths)))
+        if f"{key}-{depth}" in self._prefixes:
+            return self._prefixes[f"{key}-{depth}"]
         began = time.perf_counter()
-        wanted = {one for one in self._depths | {depth} if one <= part.num_layers and f"{key}-{one}" not in self._kept}
-        made = self._made(part, depth, wanted, splits)
+        missing = {other for other in depths if other <= frozen.num_layers and f"{key}-{other}" not in self._prefixes}
+        computed = self._compute_as_many_as_fit(frozen, depth, missing, splits)
         seconds = time.perf_counter() - began
-        for one, prefix in made.items():
-            self._kept[f"{key}-{one}"] = prefix
+        for other, prefix in computed.items():
+            self._prefixes[f"{key}-{other}"] = prefix
             if self._folder is not None:
-                self._folder.write(key, one, prefix)
-            prefix.release()
-        return Prefix(**{**vars(made[depth]), "seconds": seconds})
+                self._folder.write(key, other, prefix)
+            prefix.release_pages()
+        return replace(computed[depth], seconds=seconds)
 
     def take_notes(self) -> tuple[str, ...]:
-        """Return what the person should know of the kept files, once."""
-        notes = tuple(self._folder.notes) if self._folder is not None else ()
-        if self._folder is not None:
-            self._folder.notes.clear()
+        """Return the warnings about files that were read or written since the last call."""
+        if self._folder is None:
+            return ()
+        notes = tuple(self._folder.notes)
+        self._folder.notes.clear()
         return notes
 
-    def _made(
-        self, part: FrozenPart, depth: int, wanted: set[int], splits: Mapping[str, FlatSplit]
-    ) -> dict[int, Prefix]:
-        """Return the hidden states at all wanted depths, or where there is no room for them at one depth alone."""
-        if wanted != {depth}:
-            with suppress(NoRoomError):
-                return self._run(part, sorted(wanted), splits)
-        return self._run(part, [depth], splits)
+    def _compute_as_many_as_fit(
+        self, frozen: FrozenPrefix, depth: int, missing: set[int], splits: Mapping[str, PackedSplit]
+    ) -> dict[int, CachedPrefix]:
+        """Return the hidden states at all missing depths, or if there is no space for all, at one depth alone."""
+        if missing != {depth}:
+            with suppress(OutOfSpaceError):
+                return self._compute(frozen, sorted(missing), splits)
+        return self._compute(frozen, [depth], splits)
 
     @torch.no_grad()
-    def _run(self, part: FrozenPart, depths: list[int], splits: Mapping[str, FlatSplit]) -> dict[int, Prefix]:
-        """Compute the hidden states at several depths in one pass."""
-        num_tokens = rows_at_once(part.device)
-        dtype = torch.bfloat16 if part.precision == "bf16" else torch.float32
-        last = part.num_layers
-        made = {depth: _Draft(dtype=dtype, first_only=depth == last and part.first_suffices()) for depth in depths}
-        was_training = part.model.training
-        part.model.eval()
-        try:
-            with (
-                observed(part.model, part.stack, depths, only=True) as seen,
-                self._room.given_back_on_failure(),
-            ):
-                for name, split in splits.items():
-                    for number, indices in enumerate(batches_by_tokens(split.lengths, num_tokens)):
-                        places, real = split.places(indices)
-                        batch = split.batch(indices, places, real)
-                        batch.pop("labels")
-                        with suppress(EnoughError), autocast(part.precision, part.device), part.ops or nullcontext():
-                            part.model(**{column: tensor.to(part.device) for column, tensor in batch.items()})
-                        rows = _Rows.of(indices, places, real, split.first(real))
-                        for depth, draft in made.items():
-                            draft.add(name, seen[depth], rows, splits, self._room)
-                            if number % _BATCHES_IN_MEMORY == 0:
-                                release(draft.maps)
-        finally:
-            part.model.train(was_training)
+    def _compute(
+        self, frozen: FrozenPrefix, depths: list[int], splits: Mapping[str, PackedSplit]
+    ) -> dict[int, CachedPrefix]:
+        """Return the hidden states at several depths, computed in one pass."""
+        model, device = frozen.model, frozen.device
+        num_tokens = inference_batch_tokens(device)
+        dtype = torch.bfloat16 if frozen.precision == "bf16" else torch.float32
+        last = frozen.num_layers
+        drafts = {depth: _Draft(dtype=dtype, cls_only=depth == last and frozen.cls_suffices()) for depth in depths}
+        with (
+            eval_mode(model),
+            captured_hidden_states(model, frozen.stack, depths, stop=True) as states,
+            self._allocator.undone_on_error(),
+        ):
+            for name, split in splits.items():
+                for number, sentences in enumerate(batches_by_tokens(split.lengths, num_tokens)):
+                    indices, is_token = split.token_indices(sentences)
+                    batch = split.batch(sentences, indices, is_token)
+                    batch.pop("labels")
+                    operations = frozen.cpu_operations or nullcontext()
+                    with suppress(StopForwardError), autocast(frozen.precision, device), operations:
+                        model(**{column: tensor.to(device) for column, tensor in batch.items()})
+                    rows = _Rows.of(sentences, indices, is_token, split.first_token_mask(is_token))
+                    for depth, draft in drafts.items():
+                        draft.add(name, states[depth], rows, splits, self._allocator)
+                        if number % _BATCHES_PER_RELEASE == 0:
+                            release_pages(draft.maps)
         self.num_passes += 1
-        return {depth: draft.done() for depth, draft in made.items()}
+        return {depth: draft.finished() for depth, draft in drafts.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Rows:
-    """What of a padded batch is kept, and where: numbers of its rows, and of those they become.
+    """Which positions of a padded batch are kept, and the rows of the packed tensors that they become.
 
     Attributes:
-        every: Numbers of all real tokens in the batch laid out flat, and where they stand in the split.
-        first: The same of every sentence's first token; they stand where their sentence does.
+        tokens: Numbers of all tokens' positions in the flattened batch, and their packed indices.
+        first_tokens: Numbers of the first tokens' positions, and the numbers of their sentences.
     """
 
-    every: tuple[torch.Tensor, torch.Tensor]
-    first: tuple[torch.Tensor, torch.Tensor]
+    tokens: tuple[torch.Tensor, torch.Tensor]
+    first_tokens: tuple[torch.Tensor, torch.Tensor]
 
     @classmethod
-    def of(cls, indices: torch.Tensor, places: torch.Tensor, real: torch.Tensor, first: torch.Tensor) -> _Rows:
-        """Return them for sentences, the places of their tokens, and masks of all tokens and of first ones."""
-        every = real.flatten().nonzero().squeeze(1)
-        return cls(every=(every, places.flatten()[every]), first=(first.flatten().nonzero().squeeze(1), indices))
+    def of(
+        cls, sentences: torch.Tensor, indices: torch.Tensor, is_token: torch.Tensor, is_first: torch.Tensor
+    ) -> _Rows:
+        """Return the rows of a batch: its sentences, the packed indices of its positions, masks of (first) tokens."""
+        tokens = is_token.flatten().nonzero().squeeze(1)
+        first_tokens = is_first.flatten().nonzero().squeeze(1)
+        return cls(tokens=(tokens, indices.flatten()[tokens]), first_tokens=(first_tokens, sentences))
 
 
 @dataclass
 class _Draft:
-    """Hidden states at one depth, as far as they are computed."""
+    """The hidden states at one depth during a pass."""
 
     dtype: torch.dtype
-    first_only: bool
+    cls_only: bool
     hidden: dict[str, torch.Tensor] = field(default_factory=dict)
     maps: list[mmap.mmap] = field(default_factory=list)
 
-    def add(self, name: str, seen: torch.Tensor, rows: _Rows, splits: Mapping[str, FlatSplit], room: Room) -> None:
-        """Keep the hidden states of one batch of a split, shape (batch, tokens or 1, width).
+    def add(
+        self,
+        name: str,
+        states: torch.Tensor,
+        rows: _Rows,
+        splits: Mapping[str, PackedSplit],
+        allocator: SpillingAllocator,
+    ) -> None:
+        """Add the hidden states of one batch of a split, shape (batch, tokens or 1, width).
 
         Raises:
-            NoRoomError: At the first batch, if there is no room for all splits.
+            OutOfSpaceError: At the first batch, if there is no space for all splits.
         """
-        taken, targets = rows.first if self.first_only else rows.every
-        states = seen.flatten(0, 1).index_select(0, taken.to(seen.device)).to("cpu", self.dtype)
+        sources, targets = rows.first_tokens if self.cls_only else rows.tokens
+        values = states.flatten(0, 1).index_select(0, sources.to(states.device)).to("cpu", self.dtype)
         if not self.hidden:
-            for one, split in splits.items():
-                num = len(split) if self.first_only else len(split.fields["input_ids"])
-                self.hidden[one] = room.take((num, states.shape[-1]), self.dtype, self.maps)
-        self.hidden[name][targets] = states
+            for other, split in splits.items():
+                num_rows = len(split) if self.cls_only else len(split.fields["input_ids"])
+                self.hidden[other] = allocator.allocate((num_rows, values.shape[-1]), self.dtype, self.maps)
+        self.hidden[name][targets] = values
 
-    def done(self) -> Prefix:
-        """Return them."""
-        return Prefix(
+    def finished(self) -> CachedPrefix:
+        """Return the hidden states of all splits."""
+        return CachedPrefix(
             hidden=self.hidden,
-            first_only=self.first_only,
+            cls_only=self.cls_only,
             num_bytes=sum(tensor.numel() * tensor.element_size() for tensor in self.hidden.values()),
-            where=_OF_THIS_SESSION[bool(self.maps)],
+            where=IN_TEMPORARY_FILE if self.maps else IN_MEMORY,
             maps=tuple(self.maps),
         )

@@ -1,17 +1,18 @@
-"""Gradient checkpointing, told by its doing: parts of a model that run again in the backward pass.
+"""Gradient checkpointing, detected by observing recomputation: parts of a model run again in the backward pass.
 
-What they run again has to be what they ran, dropout included. The model's own code sees to that, quick operations do
-not: they are there in the forward pass alone, and have random numbers of their own.
+The recomputed values must equal those of the forward pass, dropout included. The model's own code restores the random
+state for that. The cached engine's CPU operations do not: they are active in the forward pass alone, and draw dropout
+masks from a generator of their own. So a model that recomputes trains by its own code.
 """
 
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from freezebench.training.device import isolated_random_state
-from freezebench.training.prefix.equivalence import as_inputs
-from freezebench.training.prefix.splice import in_train_mode
+from freezebench.training.prefix.equivalence import model_inputs
+from freezebench.training.prefix.modes import train_mode
+from freezebench.training.random_state import isolated_random_state
 
 if TYPE_CHECKING:
     from freezebench.training.prefix.feed import Feed
@@ -19,15 +20,16 @@ if TYPE_CHECKING:
 _NUM_SENTENCES = 2
 
 NOTE = (
-    "parts of the model run again in the backward pass (gradient checkpointing), which leaves out what makes "
-    "--freeze-engine=cached quick beside the cached prefix; without it training is faster and takes more memory"
+    "parts of the model run again in the backward pass (gradient checkpointing). Training uses the model's own code "
+    "then: of the optimizations of --freeze-engine=cached only the cached prefix is left. Without gradient "
+    "checkpointing training is faster and takes more memory"
 )
 
 
 def is_recomputed(feed: Feed) -> bool:
     """Return whether parts of a model, frozen as it is to be trained, run again in the backward pass.
 
-    Gradients are cleared, random numbers and running statistics left as they were.
+    Gradients are cleared; random state and running statistics are restored.
 
     Args:
         feed: Runs the model by its own code.
@@ -35,17 +37,19 @@ def is_recomputed(feed: Feed) -> bool:
     model = feed.model
     device = next(model.parameters()).device
     shortest = feed.splits["train"].lengths.argsort(stable=True)[:_NUM_SENTENCES]
-    inputs = as_inputs(feed.batch("train", shortest), model)
-    again: list[bool] = []
+    inputs = model_inputs(feed.batch("train", shortest), model)
+    num_calls = 0
 
-    def enter(*_: Any) -> None:
-        again.append(True)
+    def count(*_: object) -> None:
+        nonlocal num_calls
+        num_calls += 1
 
-    with isolated_random_state(device), in_train_mode(model), feed, ExitStack() as handles:
+    with isolated_random_state(device), train_mode(model), feed, ExitStack() as handles:
         scores = feed.logits(inputs)
+        # Hooks are registered after the forward pass: every call that they count is one of the backward pass.
         for module in model.modules():
-            handles.callback(module.register_forward_pre_hook(enter).remove)
+            handles.callback(module.register_forward_pre_hook(count).remove)
         scores.sum().backward()  # type: ignore[no-untyped-call]
     for parameter in model.parameters():
         parameter.grad = None
-    return bool(again)
+    return num_calls > 0

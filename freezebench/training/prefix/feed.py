@@ -1,175 +1,193 @@
-"""The cached engine's feed: batches without waste, and a frozen prefix that was computed once and is spliced in."""
+"""The cached engine's feed: batches with little padding, and the forward pass that they go through."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack, nullcontext
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 
 from freezebench.tasks.classification import logits_of
-from freezebench.training.batches.batching import batches_by_tokens
 from freezebench.training.batches.loader import FeedLoader
-from freezebench.training.batches.packed import BucketedBatches
-from freezebench.training.device import lengths_in, rows_at_once
+from freezebench.training.batches.order import BucketedBatches, batches_by_tokens
+from freezebench.training.device import inference_batch_tokens, length_multiple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from freezebench.training.batches.batching import Batch
-    from freezebench.training.batches.packed import FlatSplit
-    from freezebench.training.cpu.embedding_rows import UsedRows
-    from freezebench.training.cpu.operations import QuickOps
-    from freezebench.training.prefix.cache import Prefix
-    from freezebench.training.prefix.cls_only import FirstTokens
+    from freezebench.training.batches.encoding import Batch
+    from freezebench.training.batches.packed import PackedSplit
+    from freezebench.training.cpu.embedding_rows import UsedEmbeddingRows
+    from freezebench.training.cpu.operations import CpuOperations
+    from freezebench.training.prefix.cached_prefix import CachedPrefix
+    from freezebench.training.prefix.cls_only import ClsOnlyLayer
     from freezebench.training.prefix.splice import Splice
 
 _HIDDEN = "hidden"
 
 
 class Feed:
-    """Hands a model its batches; where a prefix is cached, its outputs instead of the frozen layers' work.
+    """Makes batches and computes their scores, with cached hidden states in place of a frozen prefix if there are any.
+
+    While a feed is open, its parts replace code of the model: see the classes of the arguments.
 
     Attributes:
-        prefix: The cached outputs; ``None`` where the whole model runs.
-        warnings: What the person should know: why nothing is cached although something is frozen.
+        model: The model on its device.
+        splits: The data.
+        prefix: The cached hidden states; ``None`` if the whole model runs.
+        warnings: Warnings for the user, such as why nothing is cached although something is frozen.
     """
 
     def __init__(
         self,
         model: torch.nn.Module,
-        splits: Mapping[str, FlatSplit],
+        splits: Mapping[str, PackedSplit],
         *,
-        prefix: Prefix | None = None,
+        prefix: CachedPrefix | None = None,
         splice: Splice | None = None,
-        ops: QuickOps | None = None,
-        rows: UsedRows | None = None,
-        first: FirstTokens | None = None,
-        asks_gradient: bool = False,
+        cpu_operations: CpuOperations | None = None,
+        embedding_rows: UsedEmbeddingRows | None = None,
+        cls_only_layer: ClsOnlyLayer | None = None,
+        hidden_requires_grad: bool = False,
         warnings: tuple[str, ...] = (),
     ) -> None:
-        """Take what was made ready.
+        """Combine the parts of a feed.
 
         Args:
             model: The model on its device.
             splits: The data.
-            prefix: Cached outputs of what is frozen; needs ``splice``.
-            splice: Leaves the frozen layers out.
-            ops: Quick operations; ``None``: PyTorch's own.
-            rows: Rows of the word embedding that are in use; ``None``: the whole table is.
-            first: The last layer goes on with first tokens only; ``None``: with all.
-            asks_gradient: Whether a gradient of the cached outputs is asked for, which nobody reads: without it, layers
-                under gradient checkpointing of the reentrant kind would learn nothing.
-            warnings: What the person should know.
+            prefix: Cached hidden states behind a frozen prefix; needs ``splice``.
+            splice: Leaves the frozen prefix out.
+            cpu_operations: Faster operations on a CPU; ``None``: PyTorch's own.
+            embedding_rows: The used rows of the word embedding; ``None``: the whole table.
+            cls_only_layer: The last layer, which continues with first tokens only; ``None``: with all tokens.
+            hidden_requires_grad: Whether gradients of the cached hidden states are computed, although nothing uses
+                them. Layers under reentrant gradient checkpointing learn only if one of their inputs requires one.
+            warnings: Warnings for the user.
         """
         self.model, self.splits = model, splits
         self.prefix, self._splice = prefix, splice
-        self._ops, self._rows, self._first = ops, rows, first
-        self._asks_gradient, self.warnings = asks_gradient, warnings
+        self._cpu_operations, self._embedding_rows = cpu_operations, embedding_rows
+        self._cls_only_layer = cls_only_layer
+        self._hidden_requires_grad, self.warnings = hidden_requires_grad, warnings
         device = next(model.parameters()).device
-        self._multiple, self._rows_at_once = lengths_in(device), rows_at_once(device)
-        self._open = ExitStack()
+        self._multiple, self._inference_tokens = length_multiple(device), inference_batch_tokens(device)
+        self._contexts = ExitStack()
 
     def __enter__(self) -> Self:
-        for context in (self._splice, self._rows, self._first):
+        for context in (self._splice, self._embedding_rows, self._cls_only_layer):
             if context is not None:
-                self._open.enter_context(context)
-        if self._ops is not None:
-            self._ops.rows = self._rows
+                self._contexts.enter_context(context)
+        if self._cpu_operations is not None:
+            self._cpu_operations.embedding_rows = self._embedding_rows
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._ops is not None:
-            self._ops.rows = None
+        if self._cpu_operations is not None:
+            self._cpu_operations.embedding_rows = None
         if self.prefix is not None:
-            self.prefix.release()
-        self._open.close()
+            self.prefix.release_pages()
+        self._contexts.close()
 
-    def warned(self, *warnings: str) -> Self:
-        """Return this feed with more warnings."""
+    def with_warnings(self, *warnings: str) -> Self:
+        """Add warnings and return this feed."""
         self.warnings += warnings
         return self
 
-    def with_prefix(self, prefix: Prefix, splice: Splice) -> Feed:
-        """Return a feed that leaves a prefix out; its word embedding is frozen, so that all rows stay."""
-        return self._with(prefix=prefix, splice=splice, rows=None)
+    def with_prefix(self, prefix: CachedPrefix, splice: Splice) -> Feed:
+        """Return a feed that leaves a prefix out; its word embedding is frozen, so that the table stays whole."""
+        return Feed(
+            self.model,
+            self.splits,
+            prefix=prefix,
+            splice=splice,
+            cpu_operations=self._cpu_operations,
+            cls_only_layer=self._cls_only_layer,
+        )
 
-    def with_rows(self, rows: UsedRows | None) -> Feed:
-        """Return a feed of the whole model that keeps some rows of the word embedding only."""
-        return self._with(rows=rows)
+    def with_embedding_rows(self, rows: UsedEmbeddingRows) -> Feed:
+        """Return a feed of the whole model whose word embedding holds the used rows only."""
+        return Feed(
+            self.model,
+            self.splits,
+            cpu_operations=self._cpu_operations,
+            embedding_rows=rows,
+            cls_only_layer=self._cls_only_layer,
+        )
 
-    def with_first(self, first: FirstTokens | None) -> Feed:
-        """Return a feed of the whole model whose last layer goes on with first tokens only."""
-        return self._with(first=first)
+    def with_cls_only(self, layer: ClsOnlyLayer) -> Feed:
+        """Return a feed of the whole model whose last layer continues with first tokens only."""
+        return Feed(
+            self.model,
+            self.splits,
+            cpu_operations=self._cpu_operations,
+            embedding_rows=self._embedding_rows,
+            cls_only_layer=layer,
+        )
 
     def by_own_code(self) -> Feed:
-        """Return a feed of the same batches whose model runs by its own code, whatever is left of it."""
+        """Return a feed of the same batches and prefix whose other layers run by the model's own code."""
         return Feed(
             self.model,
             self.splits,
             prefix=self.prefix,
             splice=self._splice,
-            asks_gradient=True,
+            hidden_requires_grad=True,
             warnings=self.warnings,
         )
 
-    def _with(self, **changes: Any) -> Feed:
-        """Return a feed of the same model, some of its parts replaced, without warnings."""
-        parts = {"ops": self._ops, "rows": self._rows, "first": self._first}
-        return Feed(self.model, self.splits, **{**parts, **changes})
-
-    def batch(self, split: str, indices: torch.Tensor) -> Batch:
-        """Return one padded batch of a split, with the prefix's outputs where they are cached."""
-        places, real = self.places(split, indices, first_only=self.first_only)
-        batch = self.splits[split].batch(indices, places, real)
+    def batch(self, split: str, sentences: torch.Tensor) -> Batch:
+        """Return one padded batch of a split, with the cached hidden states if there are any."""
+        indices, is_token = self.token_indices(split, sentences, cls_only=self.cls_only)
+        batch = self.splits[split].batch(sentences, indices, is_token)
         if self.prefix is not None:
-            batch[_HIDDEN] = self.prefix.rows(split, indices, places)
+            batch[_HIDDEN] = self.prefix.batch(split, sentences, indices)
         return batch
 
-    def places(
-        self, split: str, indices: torch.Tensor, *, first_only: bool = False
+    def token_indices(
+        self, split: str, sentences: torch.Tensor, *, cls_only: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return what :meth:`FlatSplit.places` does, as wide as the device likes its batches."""
-        return self.splits[split].places(indices, first_only=first_only, multiple=self._multiple)
+        """Return what :meth:`PackedSplit.token_indices` does, for the length of batches that suits the device."""
+        return self.splits[split].token_indices(sentences, cls_only=cls_only, multiple=self._multiple)
 
-    def width(self, split: str, indices: torch.Tensor) -> int:
-        """Return how many positions a batch of a split has."""
-        return 1 if self.first_only else self.splits[split].width(indices, self._multiple)
+    def width(self, split: str, sentences: torch.Tensor) -> int:
+        """Return the number of positions per sentence of a batch."""
+        return 1 if self.cls_only else self.splits[split].width(sentences, self._multiple)
 
     @property
-    def first_only(self) -> bool:
-        """Whether first tokens are all that is left to work on."""
-        return self.prefix is not None and self.prefix.first_only
+    def cls_only(self) -> bool:
+        """Whether batches consist of first tokens only, behind a prefix of all layers."""
+        return self.prefix is not None and self.prefix.cls_only
 
     def logits(self, batch: Batch) -> torch.Tensor:
-        """Return the class scores of a batch on the model's device, labels left out, shape (batch, classes)."""
-        with self._ops or nullcontext():
+        """Return the class scores of a batch on the model's device, without its labels, shape (batch, classes)."""
+        with self._cpu_operations or nullcontext():
             if self._splice is None:
                 return logits_of(self.model(**batch))
             hidden = batch.pop(_HIDDEN).float()
-            if self._asks_gradient:
+            if self._hidden_requires_grad:
                 hidden = hidden.detach().requires_grad_()
             return logits_of(self._splice(hidden, **batch))
 
     def clear_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
-        """Forget the gradients of a step."""
-        kept = None if self._rows is None else self._rows.weight
+        """Clear the gradients of a step."""
+        rows = self._embedding_rows
         for parameter in parameters:
-            if parameter is not kept:
+            if rows is None or parameter is not rows.weight:
                 parameter.grad = None
-        if self._rows is not None:
-            self._rows.clear()
+        if rows is not None:
+            rows.clear_gradient()
 
     def epochs(self, batch_size: int, seed: int) -> FeedLoader:
         """Return the training batches of every epoch."""
         return FeedLoader(self, BucketedBatches(self._lengths("train"), batch_size, seed))
 
     def evaluation(self, split: str) -> Iterator[tuple[list[int], Batch]]:
-        """Yield sentence numbers and batch, sentences of like length together."""
-        for indices in batches_by_tokens(self._lengths(split), self._rows_at_once):
-            yield indices.tolist(), self.batch(split, indices)
+        """Yield sentence numbers and batch, sentences of similar length together."""
+        for sentences in batches_by_tokens(self._lengths(split), self._inference_tokens):
+            yield sentences.tolist(), self.batch(split, sentences)
 
     def _lengths(self, split: str) -> torch.Tensor:
-        """Return how many positions of each sentence of a split are worked on, shape (sentences,)."""
+        """Return the number of positions that each sentence of a split takes, shape (sentences,)."""
         lengths = self.splits[split].lengths
-        return torch.ones_like(lengths) if self.first_only else lengths
+        return torch.ones_like(lengths) if self.cls_only else lengths

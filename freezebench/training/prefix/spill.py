@@ -1,4 +1,4 @@
-"""Room for cached outputs: memory up to a limit, then temporary files that are mapped into memory."""
+"""Allocation of cached hidden states: in memory up to a limit, beyond it in temporary files mapped into memory."""
 
 from __future__ import annotations
 
@@ -19,66 +19,67 @@ if TYPE_CHECKING:
 _UNSUPPORTED = {errno.EINVAL, errno.EOPNOTSUPP}
 
 
-class NoRoomError(Exception):
-    """There is no room on the disk for cached outputs that memory is not to take."""
+class OutOfSpaceError(Exception):
+    """The disk has no space for hidden states that exceed the memory limit."""
 
 
-class Room:
-    """What is left of the memory for cached outputs; the disk takes the rest."""
+class SpillingAllocator:
+    """Allocates tensors in memory up to a limit, then in memory-mapped temporary files."""
 
     def __init__(self, limit_bytes: int) -> None:
-        """Give away up to ``limit_bytes`` of memory."""
-        self._left = limit_bytes
+        """Allocate up to ``limit_bytes`` in memory."""
+        self._free_bytes = limit_bytes
 
     @contextmanager
-    def given_back_on_failure(self) -> Iterator[None]:
-        """Count what was taken in a block that fails as free again."""
-        left = self._left
+    def undone_on_error(self) -> Iterator[None]:
+        """Count the memory that a block allocated as free again if the block fails."""
+        free_bytes = self._free_bytes
         try:
             yield
         except BaseException:
-            self._left = left
+            self._free_bytes = free_bytes
             raise
 
-    def take(self, shape: tuple[int, int], dtype: torch.dtype, maps: list[mmap.mmap]) -> torch.Tensor:
-        """Return room for a tensor: memory up to the limit, then a file, whose map is added to ``maps``.
+    def allocate(self, shape: tuple[int, int], dtype: torch.dtype, maps: list[mmap.mmap]) -> torch.Tensor:
+        """Return an uninitialized tensor; if it is in a file, the file's map is added to ``maps``.
 
         Raises:
-            NoRoomError: If there is none on the disk.
+            OutOfSpaceError: If the disk has no space for it.
         """
         num_bytes = shape[0] * shape[1] * dtype.itemsize
-        if num_bytes <= self._left:
-            self._left -= num_bytes
+        if num_bytes <= self._free_bytes:
+            self._free_bytes -= num_bytes
             return torch.empty(shape, dtype=dtype)
         try:
             maps.append(_mapped_file(num_bytes))
         except OSError as error:
-            raise NoRoomError(
-                f"{bytes_text(num_bytes)} of outputs find no room among temporary files ({error.strerror or error}). "
-                "Free space there, set TMPDIR to another folder, or raise --freeze-cache-memory"
+            raise OutOfSpaceError(
+                f"there is no space for {bytes_text(num_bytes)} of hidden states among temporary files "
+                f"({error.strerror or error}). Free space there, set TMPDIR to another folder, or raise "
+                "--freeze-cache-memory"
             ) from error
         return torch.frombuffer(maps[-1], dtype=dtype).view(shape)
 
 
-def release(maps: Iterable[mmap.mmap]) -> None:
-    """Let mapped files leave this process's resident memory; what was written stays in the file."""
-    for one in maps:
-        one.madvise(mmap.MADV_DONTNEED)
+def release_pages(maps: Iterable[mmap.mmap]) -> None:
+    """Remove mapped files from this process's resident memory; what was written stays in the files."""
+    for mapped in maps:
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _mapped_file(num_bytes: int) -> mmap.mmap:
-    """Return the map of a new temporary file, for all of which the disk has room.
+    """Return the map of a new temporary file whose size is reserved on the disk.
 
-    The file has no name, so that nothing is left behind whatever ends this process; the map keeps it alive.
+    The file has no name, so that nothing is left behind however this process ends; the map keeps it alive.
 
     Raises:
-        OSError: If there is no room, or no folder to write to.
+        OSError: If there is no space, or no folder to write to.
     """
     with tempfile.TemporaryFile(prefix="freezebench-prefix-") as file:
         file.truncate(num_bytes)
         if hasattr(os, "posix_fallocate"):
             try:
-                # Where the disk turns out to be full at a write into the map, SIGBUS ends the process.
+                # Without a reservation, a write into the map of a file on a full disk ends the process by SIGBUS.
                 os.posix_fallocate(file.fileno(), 0, num_bytes)
             except OSError as error:
                 if error.errno not in _UNSUPPORTED:

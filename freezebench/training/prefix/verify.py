@@ -1,4 +1,17 @@
-"""The prefix cache is verified, not trusted: some sentences are computed without it and compared."""
+"""Verification of a cached prefix: some sentences are computed by the whole model, too, and compared.
+
+Splicing and caching rest on assumptions about a model's code. None of them is trusted. Before a run uses a prefix, some
+sentences of every split, short and long, are run through the whole model, and the following has to hold:
+
+1. Padding is ignored: a sentence by itself has the scores that it has in a batch of longer ones, and in train mode its
+   scores do not depend on the hidden states of padding (as they would with batch normalization over tokens).
+2. The splice changes nothing: computed hidden states, put in place of the frozen layers, give the same scores. Three
+   variants are tried, which leave out more or fewer of the modules around the layers.
+3. The cache holds the right values: cached hidden states equal the computed ones, and give the same loss.
+
+If 1 or 2 fails, the whole model runs in every step and a warning says why (``SpliceError``). If 3 fails, something is
+wrong with the cache, and the run ends (``PrefixMismatchError``). In these checks the head has random weights.
+"""
 
 from __future__ import annotations
 
@@ -11,25 +24,32 @@ import transformers
 from torch.nn.functional import cross_entropy
 
 from freezebench.tasks.classification import logits_of
-from freezebench.training.device import autocast, isolated_random_state
-from freezebench.training.prefix.equivalence import as_inputs, at_rest, noisy, relative_error, shaped, spread
-from freezebench.training.prefix.splice import Splice, SpliceError, in_train_mode, observed, observed_form
+from freezebench.training.device import autocast
+from freezebench.training.prefix.equivalence import model_inputs, relative_error, sample_inputs, sample_of_all_lengths
+from freezebench.training.prefix.hidden_states import SpliceError, captured_hidden_states
+from freezebench.training.prefix.layer_interface import observe_interface
+from freezebench.training.prefix.modes import eval_mode, random_head, train_mode
+from freezebench.training.prefix.splice import Splice
+from freezebench.training.random_state import isolated_random_state
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from freezebench.specs.run import Precision
     from freezebench.training.prefix.cache import PrefixCache
+    from freezebench.training.prefix.cached_prefix import CachedPrefix
     from freezebench.training.prefix.feed import Feed
-    from freezebench.training.prefix.frozen_part import FrozenPart
+    from freezebench.training.prefix.frozen_prefix import FrozenPrefix
 
 _NUM_CHECKED = 8
 _NUM_PADDED = 3
-# Rounding: another batch, another order of sums. What is wrong is wrong by as much as the figures are large.
-SCORES = {"float32": 1e-3, "bf16": 0.05}
-_HIDDEN_STATES = {"float32": 1e-3, "bf16": 0.02}
+# Limits for rounding: other batches sum in another order. A mistake changes figures by as much as they are large.
+SCORE_TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "bf16": 0.05}
+_HIDDEN_TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "bf16": 0.02}
 
 
 class PrefixMismatchError(Exception):
-    """Cached outputs of a frozen prefix are not what the model computes: nothing trained on them could be trusted."""
+    """Cached hidden states are not what the model computes: nothing trained on them could be trusted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,159 +58,173 @@ class _Sample:
 
     Attributes:
         split: Name of the split.
-        indices: The sentences.
+        sentences: Their numbers, shape (batch,).
         hidden: Hidden states behind the frozen layers, shape (batch, tokens, width).
         logits: Class scores, shape (batch, classes).
     """
 
     split: str
-    indices: torch.Tensor
+    sentences: torch.Tensor
     hidden: torch.Tensor
     logits: torch.Tensor
 
 
-def verified(whole: Feed, part: FrozenPart, head: tuple[str, ...], depth: int, cache: PrefixCache, *, key: str) -> Feed:
-    """Return a feed with a cached prefix, after some sentences of every split were computed both ways.
-
-    That is done once in a session for a model, its data and a depth: other seeds have the same frozen layers.
+def verified_feed(
+    whole: Feed, frozen: FrozenPrefix, head: tuple[str, ...], depth: int, cache: PrefixCache, *, key: str
+) -> Feed:
+    """Return a feed with a cached prefix, verified once in a session for a model, its data and a depth.
 
     Args:
         whole: The feed of the whole model.
-        part: The model and how its prefix runs.
+        frozen: The model and how its prefix runs.
         head: Names of the parameters behind the stack.
         depth: Number of frozen layers.
-        cache: Where prefixes are kept.
-        key: What :meth:`FrozenPart.key` says of them.
+        cache: The session's prefixes and results of checks.
+        key: What :meth:`FrozenPrefix.key` returns for them.
 
     Raises:
         SpliceError: If the model's layers cannot be left out, or leaving them out or padding changes its scores.
-        PrefixMismatchError: If cached outputs are not what the model computes.
+        PrefixMismatchError: If cached hidden states are not what the model computes.
     """
-    model = part.model
-    form = observed_form(model, part.stack, shaped(whole))
-    # Some models use the embeddings' output elsewhere, too, or read what is no output: then they have to run.
-    forms = [form, replace(form, ender=None), replace(form, embedder=None, ender=None)]
-    splices = [Splice(model, part.stack, depth, one) for one in forms]
-    if (key, depth) in cache.checked:
-        return whole.with_prefix(cache.prefix(part, depth, whole.splits, key), splices[cache.checked[key, depth]])
-    with at_rest(model), noisy(model, head), torch.no_grad():
-        is_known = any(one == key for one, _ in cache.checked)  # padding is no matter of depth
-        if not is_known and not _padding_is_nothing(whole):
+    interface = observe_interface(frozen.model, frozen.stack, sample_inputs(whole))
+    # Some models use the embeddings elsewhere, too, or an output of the final module's parts: then these have to run.
+    interfaces = [
+        interface,
+        replace(interface, final_module=None),
+        replace(interface, embedding_module=None, final_module=None),
+    ]
+    splices = [Splice(frozen.model, frozen.stack, depth, variant) for variant in interfaces]
+    results, check = cache.check_results, ("splice", key, str(depth))
+    if check in results:
+        return whole.with_prefix(cache.prefix(frozen, depth, whole.splits, key), splices[results[check]])
+    with eval_mode(frozen.model), random_head(frozen.model, head), torch.no_grad():
+        if ("padding", key) not in results and not _ignores_padding(whole):
             raise SpliceError("the scores of a sentence change with how far it is padded")
-        samples = [_computed(whole, part, split, depth) for split in whole.splits]
-        fitting = (
-            number for number, one in enumerate(splices) if _spliced_agrees(whole, part, one, samples, first_only=False)
-        )
-        chosen = next(fitting, None)
-        if chosen is None:
-            raise SpliceError("the scores change when the frozen layers are left out")
-        if not _padding_is_nothing_in_training(whole, part, splices[chosen], samples[0]):
-            raise SpliceError("in training, the scores change with what stands in the padding")
-        last = part.num_layers
+        samples = [_computed(whole, frozen, split, depth) for split in whole.splits]
+        variant = _first_equivalent(whole, frozen, splices, samples)
 
-        def first_suffices() -> bool:
-            ends = samples if depth == last else [_computed(whole, part, split, last) for split in whole.splits]
-            return _spliced_agrees(whole, part, Splice(model, part.stack, last, form), ends, first_only=True)
+        def cls_suffices() -> bool:
+            last = frozen.num_layers
+            at_end = samples if depth == last else [_computed(whole, frozen, split, last) for split in whole.splits]
+            splice = Splice(frozen.model, frozen.stack, last, interface)
+            return _is_equivalent(whole, frozen, splice, at_end, cls_only=True)
 
-        part = replace(part, first_suffices=first_suffices)
-        feed = whole.with_prefix(cache.prefix(part, depth, whole.splits, key), splices[chosen])
+        prefix = cache.prefix(replace(frozen, cls_suffices=cls_suffices), depth, whole.splits, key)
+        feed = whole.with_prefix(prefix, splices[variant])
         for sample in samples:
-            _compare(feed, part, sample)
-    cache.checked[key, depth] = chosen
+            _compare(feed, prefix, frozen, sample)
+    results["padding", key] = True  # it does not depend on the depth
+    results[check] = variant
     return feed
 
 
-def _computed(whole: Feed, part: FrozenPart, split: str, depth: int) -> _Sample:
-    """Return some sentences of a split as the whole model computes them."""
-    indices = spread(whole.splits[split], _NUM_CHECKED)
-    inputs = as_inputs(whole.batch(split, indices), part.model)
-    with observed(part.model, part.stack, [depth]) as seen, autocast(part.precision, part.device):
-        logits = whole.logits(inputs)
-    return _Sample(split=split, indices=indices, hidden=seen[depth], logits=logits)
+def _first_equivalent(whole: Feed, frozen: FrozenPrefix, splices: Sequence[Splice], samples: Sequence[_Sample]) -> int:
+    """Return the number of the first splice that leaves the scores unchanged, also in train mode.
 
-
-def _padding_is_nothing(whole: Feed) -> bool:
-    """Return whether a sentence by itself has the scores that it has beside longer ones."""
-    indices = spread(whole.splits["train"], _NUM_PADDED)
-    batches = (as_inputs(whole.batch("train", some), whole.model) for some in (indices, indices[:1]))
-    beside, alone = (whole.logits(batch)[:1] for batch in batches)
-    is_exact = next(whole.model.parameters()).dtype is torch.float32
-    return relative_error(alone, beside) <= SCORES["float32" if is_exact else "bf16"]
-
-
-def _padding_is_nothing_in_training(whole: Feed, part: FrozenPart, splice: Splice, sample: _Sample) -> bool:
-    """Return whether what learns takes no notice of the padding in train mode, as batch normalisation over tokens does.
-
-    Cached hidden states have other padding than the model's own.
+    Raises:
+        SpliceError: If none does.
     """
-    some = [0, -1]  # the shortest and the longest sentence
-    indices = sample.indices[some]
-    places, real = whole.places(sample.split, indices)
-    inputs = as_inputs(whole.splits[sample.split].batch(indices, places, real), part.model)
-    padding = ~real[..., None].to(sample.hidden.device)
+    for number, splice in enumerate(splices):
+        if _is_equivalent(whole, frozen, splice, samples, cls_only=False):
+            if not _ignores_padding_in_training(whole, frozen, splice, samples[0]):
+                raise SpliceError("in training, the scores change with what stands in the padding")
+            return number
+    raise SpliceError("the scores change when the frozen layers are left out")
+
+
+def _computed(whole: Feed, frozen: FrozenPrefix, split: str, depth: int) -> _Sample:
+    """Return some sentences of a split as the whole model computes them."""
+    sentences = sample_of_all_lengths(whole.splits[split], _NUM_CHECKED)
+    inputs = model_inputs(whole.batch(split, sentences), frozen.model)
+    with (
+        captured_hidden_states(frozen.model, frozen.stack, [depth]) as states,
+        autocast(frozen.precision, frozen.device),
+    ):
+        logits = whole.logits(inputs)
+    return _Sample(split=split, sentences=sentences, hidden=states[depth], logits=logits)
+
+
+def _ignores_padding(whole: Feed) -> bool:
+    """Return whether a sentence by itself has the scores that it has in a batch with longer ones."""
+    sentences = sample_of_all_lengths(whole.splits["train"], _NUM_PADDED)
+    batches = (model_inputs(whole.batch("train", some), whole.model) for some in (sentences, sentences[:1]))
+    padded, alone = (whole.logits(batch)[:1] for batch in batches)
+    is_exact = next(whole.model.parameters()).dtype is torch.float32
+    return relative_error(alone, padded) <= SCORE_TOLERANCE["float32" if is_exact else "bf16"]
+
+
+def _ignores_padding_in_training(whole: Feed, frozen: FrozenPrefix, splice: Splice, sample: _Sample) -> bool:
+    """Return whether in train mode the scores do not depend on the hidden states of padding.
+
+    Those of a cached prefix differ from the model's own: padding has the index of its sentence's first token.
+    """
+    shortest_and_longest = [0, -1]
+    sentences = sample.sentences[shortest_and_longest]
+    indices, is_token = whole.token_indices(sample.split, sentences)
+    inputs = model_inputs(whole.splits[sample.split].batch(sentences, indices, is_token), frozen.model)
+    is_padding = ~is_token[..., None].to(sample.hidden.device)
 
     def scores(filling: float) -> torch.Tensor:
-        hidden = sample.hidden[some].masked_fill(padding, filling)
-        with isolated_random_state(part.device), in_train_mode(part.model), splice:
-            transformers.set_seed(0)  # the same dropout
-            with autocast(part.precision, part.device):
+        hidden = sample.hidden[shortest_and_longest].masked_fill(is_padding, filling)
+        with isolated_random_state(frozen.device), train_mode(frozen.model), splice:
+            transformers.set_seed(0)  # so that all calls draw the same dropout masks
+            with autocast(frozen.precision, frozen.device):
                 return logits_of(splice(hidden, **inputs))
 
-    limit = SCORES[_key(part.precision)]
+    limit = SCORE_TOLERANCE[frozen.precision]
     expected = scores(0.0)
-    # Random numbers that no seed reaches leave nothing to compare.
+    # If two equal calls differ, the model draws random numbers that no seed controls: there is nothing to compare.
     return relative_error(scores(1.0), expected) <= limit or relative_error(scores(0.0), expected) > limit
 
 
-def _spliced_agrees(whole: Feed, part: FrozenPart, splice: Splice, samples: list[_Sample], *, first_only: bool) -> bool:
-    """Return whether the scores stay when the hidden states just computed are put in the frozen layers' place."""
+def _is_equivalent(
+    whole: Feed, frozen: FrozenPrefix, splice: Splice, samples: Sequence[_Sample], *, cls_only: bool
+) -> bool:
+    """Return whether the scores stay the same when computed hidden states replace the frozen layers."""
     for sample in samples:
-        flat = whole.splits[sample.split]
-        places, real = whole.places(sample.split, sample.indices, first_only=first_only)
-        inputs = as_inputs(flat.batch(sample.indices, places, real), part.model)
+        split = whole.splits[sample.split]
+        indices, is_token = whole.token_indices(sample.split, sample.sentences, cls_only=cls_only)
+        inputs = model_inputs(split.batch(sample.sentences, indices, is_token), frozen.model)
         hidden = sample.hidden
-        if first_only:
-            _, everything = whole.places(sample.split, sample.indices)
-            hidden = hidden[flat.first(everything).to(hidden.device)][:, None]
-        with splice, autocast(part.precision, part.device), part.ops or nullcontext():
-            got = logits_of(splice(hidden, **inputs))
-        if relative_error(got, sample.logits) > SCORES[_key(part.precision)]:
+        if cls_only:
+            _, is_token = whole.token_indices(sample.split, sample.sentences)
+            hidden = hidden[split.first_token_mask(is_token).to(hidden.device)][:, None]
+        with splice, autocast(frozen.precision, frozen.device), frozen.cpu_operations or nullcontext():
+            logits = logits_of(splice(hidden, **inputs))
+        if relative_error(logits, sample.logits) > SCORE_TOLERANCE[frozen.precision]:
             return False
     return True
 
 
-def _compare(feed: Feed, part: FrozenPart, sample: _Sample) -> None:
-    """Compare cached with computed hidden states and the loss that results from each.
+def _compare(feed: Feed, prefix: CachedPrefix, frozen: FrozenPrefix, sample: _Sample) -> None:
+    """Compare cached with computed hidden states, and the losses that follow from both.
 
     Raises:
         PrefixMismatchError: If they differ by more than rounding.
     """
-    flat, prefix = feed.splits[sample.split], feed.prefix
-    assert prefix is not None  # noqa: S101 - a feed with a prefix is what is compared
-    places, real = feed.places(sample.split, sample.indices)
-    kept = prefix.rows(sample.split, sample.indices, places).to(sample.hidden)
-    taken = flat.first(real) if prefix.first_only else real
-    computed = sample.hidden[taken.to(sample.hidden.device)]
-    kept = kept[:, 0] if prefix.first_only else kept[taken.to(kept.device)]
-    error = float((kept - computed).norm() / computed.norm().clamp(min=1e-6))
-    labels = flat.labels[sample.indices].to(part.device)
-    with feed, autocast(part.precision, part.device):
-        logits = feed.logits(as_inputs(feed.batch(sample.split, sample.indices), part.model))
-    losses = [float(cross_entropy(scores, labels)) for scores in (logits, sample.logits)]
-    limit = SCORES[_key(part.precision)]
-    if not (error <= _HIDDEN_STATES[_key(part.precision)] and abs(losses[0] - losses[1]) <= limit * (1 + losses[1])):
-        advice = "Run again; if it persists, use --freeze-engine=standard"
-        if prefix.is_from_earlier:
-            advice = (
-                "The model was another one when that file was written, by more than its weights, configuration and "
-                "source tell. Remove the file and run again"
-            )
-        raise PrefixMismatchError(
-            f"the cached prefix (in {prefix.where}) is not what the model computes: on {len(labels)} sentences of "
-            f"the {sample.split} split it differs by {error:.1%}, the loss is {losses[0]:.4f} instead of "
-            f"{losses[1]:.4f}. {advice}"
+    split = feed.splits[sample.split]
+    indices, is_token = feed.token_indices(sample.split, sample.sentences)
+    cached = prefix.batch(sample.split, sample.sentences, indices).to(sample.hidden)
+    mask = split.first_token_mask(is_token) if prefix.cls_only else is_token
+    computed = sample.hidden[mask.to(sample.hidden.device)]
+    cached = cached[:, 0] if prefix.cls_only else cached[mask.to(cached.device)]
+    error = float((cached - computed).norm() / computed.norm().clamp(min=1e-6))
+    labels = split.labels[sample.sentences].to(frozen.device)
+    with feed, autocast(frozen.precision, frozen.device):
+        logits = feed.logits(model_inputs(feed.batch(sample.split, sample.sentences), frozen.model))
+    loss, expected = (float(cross_entropy(scores, labels)) for scores in (logits, sample.logits))
+    limit = SCORE_TOLERANCE[frozen.precision] * (1 + expected)
+    # Written so that NaN fails.
+    if error <= _HIDDEN_TOLERANCE[frozen.precision] and abs(loss - expected) <= limit:
+        return
+    advice = "Run again; if it persists, use --freeze-engine=standard"
+    if prefix.is_from_earlier:
+        advice = (
+            "The model that wrote that file differed in something that weights, configuration and source do not show. "
+            "Remove the file and run again"
         )
-
-
-def _key(precision: Precision) -> str:
-    return "bf16" if precision == "bf16" else "float32"
+    raise PrefixMismatchError(
+        f"the cached prefix (in {prefix.where}) is not what the model computes: on {len(labels)} sentences of "
+        f"the {sample.split} split it differs by {error:.1%}, the loss is {loss:.4f} instead of "
+        f"{expected:.4f}. {advice}"
+    )

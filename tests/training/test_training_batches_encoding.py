@@ -18,8 +18,10 @@ from freezebench.data.splits import Split
 from freezebench.errors import SettingsError
 from freezebench.tasks.classification import f1_score, logits_of
 from freezebench.training import device as precision
-from freezebench.training.batches.batching import ShuffledBatches, batches_by_length, encode, longest_input
+from freezebench.training.batches.encoding import encode, longest_input
+from freezebench.training.batches.order import ShuffledBatches, batches_by_length
 from freezebench.training.engines.evaluate import evaluate
+from freezebench.training.random_state import isolated_random_state
 from tiny import sentences
 
 
@@ -154,7 +156,7 @@ def test_random_state_is_the_callers_afterwards() -> None:
     torch.manual_seed(1)
     expected = torch.rand(1)
     torch.manual_seed(1)
-    with precision.isolated_random_state(torch.device("cpu")):
+    with isolated_random_state(torch.device("cpu")):
         torch.manual_seed(99)
         np.random.seed(99)  # noqa: NPY002
     assert torch.equal(torch.rand(1), expected)

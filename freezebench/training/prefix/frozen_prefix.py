@@ -1,4 +1,17 @@
-"""The frozen part of a model: what its outputs are computed with, and a hash of all that they depend on."""
+"""A frozen prefix: the layers whose outputs are cached, and a key for everything that these outputs depend on.
+
+Outputs are shared by runs with other seeds and, if a folder is given, by later sessions. They may be reused only if the
+model would compute the same again. The key is a hash of all that decides this::
+
+    libraries    versions of torch and transformers, number format, kind of device
+    code         class of the model, source of its module, class of every module in it
+    settings     configuration (without the folder that it was loaded from), plain attributes of every module
+    weights      parameters before and inside the layer stack, all buffers
+    inputs       token ids and other fields of all splits: they stand for tokenizer, truncation and sentences
+
+The head is left out: its weights change with the seed, and nothing before it depends on them. What no hash can cover,
+such as a function that a module holds, is caught by ``verify``, which recomputes a sample.
+"""
 
 from __future__ import annotations
 
@@ -16,33 +29,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from freezebench.specs.run import Precision
-    from freezebench.training.batches.packed import FlatSplit
-    from freezebench.training.cpu.operations import QuickOps
+    from freezebench.training.batches.packed import PackedSplit
+    from freezebench.training.cpu.operations import CpuOperations
 
-# Kept files of other forms are never read as this one.
-_FORM = 2
-_NO_SETTINGS = frozenset({"training", "name_or_path"})  # equal contents are equal in another folder, too
+# Part of the key: files of another format have other keys.
+_FORMAT = 2
+_NO_SETTINGS = frozenset({"training", "name_or_path"})  # neither changes the outputs of a frozen prefix
 
 
 @dataclass(kw_only=True)
-class FrozenPart:
-    """What a prefix is computed with.
+class FrozenPrefix:
+    """How the hidden states behind frozen layers are computed.
 
     Attributes:
         model: The model, on its device.
         stack: Module path of its layers.
         names: Names of the parameters before or inside the stack, which the outputs depend on.
         precision: Number format of the forward pass.
-        ops: Quick operations for the pass; ``None``: PyTorch's own.
-        first_suffices: Tells whether behind the whole stack only the first token of a sentence is needed.
+        cpu_operations: Faster operations for the pass; ``None``: PyTorch's own.
+        cls_suffices: Returns whether behind the whole stack only the first token of a sentence is needed.
     """
 
     model: torch.nn.Module
     stack: str
     names: frozenset[str]
     precision: Precision
-    ops: QuickOps | None = None
-    first_suffices: Callable[[], bool] = field(default=lambda: False)
+    cpu_operations: CpuOperations | None = None
+    cls_suffices: Callable[[], bool] = field(default=lambda: False)
 
     @property
     def num_layers(self) -> int:
@@ -54,19 +67,15 @@ class FrozenPart:
         """The device that the model is on."""
         return next(self.model.parameters()).device
 
-    def key(self, splits: Mapping[str, FlatSplit]) -> str:
-        """Return a hash of everything that the outputs depend on.
-
-        That is the model's class, source and configuration, the plain values of its modules' attributes, its weights,
-        the token ids (which stand for tokenizer, truncation and sentences), the number format, the kind of device and
-        the libraries' versions.
-        """
-        with_source = ""
+    def key(self, splits: Mapping[str, PackedSplit]) -> str:
+        """Return the hash of everything that the outputs for some splits depend on, 64 hexadecimal digits."""
+        source = ""
         with suppress(OSError, TypeError):
-            with_source = inspect.getsource(inspect.getmodule(type(self.model)) or type(self.model))
-        head = f"{_FORM} {torch.__version__} {transformers.__version__} {self.precision} {self.device}"
-        described = f"{type(self.model).__qualname__} {_configuration(self.model)}"
-        digest = hashlib.sha256(f"{head} {described} {with_source}".encode())
+            source = inspect.getsource(inspect.getmodule(type(self.model)) or type(self.model))
+        # Any change of what is hashed below makes all kept files useless.
+        libraries = f"{_FORMAT} {torch.__version__} {transformers.__version__} {self.precision} {self.device}"
+        model = f"{type(self.model).__qualname__} {_configuration(self.model)}"
+        digest = hashlib.sha256(f"{libraries} {model} {source}".encode())
         for name, module in self.model.named_modules():
             digest.update(f"{name} {type(module).__qualname__} {_settings(module)}".encode())
         state = {**dict(self.model.named_parameters()), **dict(self.model.named_buffers())}
@@ -83,7 +92,7 @@ class FrozenPart:
 
 
 def _configuration(model: torch.nn.Module) -> str:
-    """Return a model's configuration but for where it was loaded from."""
+    """Return a model's configuration without the folder that it was loaded from."""
     config = getattr(model, "config", None)
     as_json = getattr(config, "to_json_string", None)
     if not callable(as_json):
@@ -94,6 +103,6 @@ def _configuration(model: torch.nn.Module) -> str:
 
 
 def _settings(module: torch.nn.Module) -> list[tuple[str, object]]:
-    """Return what its forward pass may read beside tensors: factors, sizes, flags such as gradient checkpointing's."""
+    """Return the plain attributes of a module, which its forward method may read: factors, sizes, flags."""
     plain = ((name, value) for name, value in vars(module).items() if isinstance(value, bool | int | float | str))
     return sorted((name, value) for name, value in plain if name not in _NO_SETTINGS)

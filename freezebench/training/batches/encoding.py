@@ -1,0 +1,87 @@
+"""Tokenized data: a split as token ids, and the batches that models take."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from freezebench.training.device import pinned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from transformers import PreTrainedTokenizerBase
+
+    from freezebench.data.splits import Split
+
+Batch = dict[str, torch.Tensor]
+Example = dict[str, Any]
+
+# Tokenizers of models without a length limit report a huge number instead.
+_NO_LIMIT = 1_000_000
+_DEFAULT_LENGTH = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """One tokenized split.
+
+    Attributes:
+        examples: Per example the tokenizer's fields (``input_ids``, …) without padding, and its ``labels``.
+        labels: Class numbers, in the order of ``examples``.
+    """
+
+    examples: tuple[Example, ...]
+    labels: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+
+def encode(split: Split, tokenizer: PreTrainedTokenizerBase, model: torch.nn.Module, max_length: int) -> Encoded:
+    """Return the split as token ids, cut to ``max_length`` tokens, with the fields that the model's forward names."""
+    columns = [list(column) for column in zip(*split.texts, strict=True)]
+    fields = tokenizer(*columns, truncation=True, max_length=max_length)
+    parameters = inspect.signature(model.forward).parameters
+    # Tokenizers offer more than some models take: token types, say, which DistilBERT does not have.
+    names = [name for name in fields if name in parameters] or list(fields)
+    examples = tuple(
+        dict(zip(names, values, strict=True), labels=label)
+        for *values, label in zip(*(fields[name] for name in names), split.labels, strict=True)
+    )
+    return Encoded(examples=examples, labels=tuple(split.labels))
+
+
+def longest_input(model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, max_length: int | None) -> int:
+    """Return the number of tokens that inputs are cut to: the smallest limit of model, tokenizer and ``max_length``."""
+    config = getattr(model, "config", None)
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions and _positions_follow_padding(model):
+        # RoBERTa's family counts positions from the padding id + 1: as many rows of the table cannot be reached.
+        positions -= (getattr(config, "pad_token_id", None) or 0) + 1
+    # XLNet has no limit, which its configuration writes as -1.
+    limits = [limit for limit in (max_length, positions, tokenizer.model_max_length) if limit and 0 < limit < _NO_LIMIT]
+    return min(limits, default=_DEFAULT_LENGTH)
+
+
+def _positions_follow_padding(model: torch.nn.Module) -> bool:
+    """Return whether a position embedding has a padding row, which is how RoBERTa's family numbers positions."""
+    return any(
+        name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None
+        for name, module in model.named_modules()
+    )
+
+
+def collator(tokenizer: PreTrainedTokenizerBase) -> Callable[[list[Example]], Batch]:
+    """Return the function that pads examples to the longest of their batch."""
+    from transformers import DataCollatorWithPadding
+
+    return DataCollatorWithPadding(tokenizer)
+
+
+def to_device(batch: Mapping[str, torch.Tensor], device: torch.device) -> Batch:
+    """Return the batch's tensors on the device."""
+    return {name: pinned(tensor, device).to(device, non_blocking=True) for name, tensor in batch.items()}

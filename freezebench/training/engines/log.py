@@ -1,0 +1,198 @@
+"""The log of a training run: clocks, losses, epochs and the weights of the best epoch."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from freezebench.records.events import StepRecord, TrainingPaused, TrainingStarted
+from freezebench.records.run_record import EpochRecord
+from freezebench.training.batches.encoding import to_device
+from freezebench.training.device import synchronize
+from freezebench.training.engines.clock import StepClock
+from freezebench.training.engines.events import BackwardDone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from freezebench.training.engines.events import Emit
+    from freezebench.training.engines.job import Job
+
+
+class NonFiniteLossError(ArithmeticError):
+    """The training loss became infinite or not a number: the run has no result."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingResult:
+    """What an engine measured; the model holds the best epoch's weights.
+
+    Attributes:
+        step_losses: Training loss of every step, in nats.
+        step_s: Duration of every step, in seconds.
+        epochs: The epochs.
+        best_epoch: The epoch with the lowest validation loss, from 1.
+        train_s: Seconds of training alone, the device synchronized at both ends of every epoch.
+        train_and_eval_s: Seconds of training and of the evaluations between the epochs.
+        warmup_s: Seconds of the warm-up before, which is in no other figure.
+        phase_s: Seconds of all steps by phase: ``data``, ``forward``, ``backward``, ``optimizer``; empty for an engine
+            that does not report phases.
+        step_flop: Floating-point operations of the matrix products of one step, counted on a batch of average length.
+        warnings: Warnings about how the model was trained.
+    """
+
+    step_losses: tuple[float, ...]
+    step_s: tuple[float, ...]
+    epochs: tuple[EpochRecord, ...]
+    best_epoch: int
+    train_s: float
+    train_and_eval_s: float
+    warmup_s: float
+    phase_s: dict[str, float]
+    step_flop: int
+    warnings: tuple[str, ...] = ()
+
+
+def warm_up(job: Job) -> tuple[float, int]:
+    """Run one batch forward and backward and discard the gradients; return seconds and counted operations.
+
+    The first pass of a process loads kernels and sets up thread pools, which would be charged to the configuration that
+    happens to run first. Weights and random state stay as they are: dropout is off, no optimizer steps.
+    """
+    synchronize(job.device)
+    began = time.perf_counter()
+    was_training = job.model.training
+    job.model.eval()
+    batch = to_device(job.batches().average_batch(), job.device)
+    with FlopCounterMode(display=False) as counter:
+        job.loss(batch)[0].backward()  # type: ignore[no-untyped-call]
+    job.clear_gradients([parameter for parameter in job.model.parameters() if parameter.requires_grad])
+    job.model.train(was_training)
+    synchronize(job.device)
+    return time.perf_counter() - began, counter.get_total_flops()
+
+
+class TrainingLog:
+    """Records what every engine has to record, and emits the events of training.
+
+    An engine calls ``start_epoch`` and ``end_epoch`` around an epoch's steps, and within each step ``backward_done``
+    and, last, ``step``.
+
+    Attributes:
+        step_flop: Floating-point operations of the matrix products of one step.
+        num_steps: Optimizer steps of all epochs.
+    """
+
+    def __init__(self, job: Job, emit: Emit) -> None:
+        """Warm the model up."""
+        self._job, self._emit = job, emit
+        self._clock = StepClock(job.device)
+        # The losses of the current epoch stay on the device: reading one would make the processor wait for it.
+        self._epoch_losses: list[torch.Tensor] = []
+        self._step_losses: list[float] = []
+        self._epochs: list[EpochRecord] = []
+        self._best: dict[str, torch.Tensor] = {}
+        self._epoch_began = 0.0
+        self._began: float | None = None
+        self._warnings: tuple[str, ...] = ()
+        self._warmup_s, self.step_flop = warm_up(job)
+        self.num_steps = job.protocol.num_epochs * len(job.batches())
+
+    @property
+    def epoch(self) -> int:
+        """Number of the current epoch, from 1."""
+        return len(self._epochs) + 1
+
+    @property
+    def at_last_step(self) -> bool:
+        """Whether the next optimizer step is the last one of the run."""
+        return self._num_steps_done + 1 == self.num_steps
+
+    @property
+    def _num_steps_done(self) -> int:
+        return len(self._step_losses) + len(self._epoch_losses)
+
+    def add_warm_up(self, seconds: float, *warnings: str) -> None:
+        """Add a further warm-up before the first epoch, and its warnings."""
+        self._warmup_s += seconds
+        self._warnings += warnings
+
+    def start_epoch(self) -> None:
+        """Start the clocks of an epoch."""
+        synchronize(self._job.device)
+        self._emit(TrainingStarted(epoch=self.epoch))
+        self._epoch_began = time.perf_counter()
+        self._began = self._epoch_began if self._began is None else self._began
+        self._clock.start()
+
+    def lap(self, phase: str) -> None:
+        """Record the end of a phase, ``data``, ``forward`` or ``backward``; ``step`` ends the phase ``optimizer``."""
+        self._clock.lap(phase)
+
+    def backward_done(self, optimizer: torch.optim.Optimizer) -> None:
+        """Emit ``BackwardDone`` if this step is the last one."""
+        if self.at_last_step:
+            self._emit(BackwardDone(optimizer=optimizer))
+
+    def step(self, loss: torch.Tensor) -> None:
+        """Record one optimizer step and its loss."""
+        loss = loss.detach()
+        self._epoch_losses.append(loss)
+        self._clock.step("optimizer")
+        shown = float(loss) if self._job.device.type == "cpu" else None
+        self._emit(StepRecord(step=self._num_steps_done, epoch=self.epoch, num_steps=self.num_steps, loss=shown))
+
+    def end_epoch(self) -> None:
+        """Stop the clocks, evaluate on the validation split, and copy the weights if they are the best so far.
+
+        Raises:
+            NonFiniteLossError: If a training or validation loss is infinite or not a number.
+        """
+        synchronize(self._job.device)
+        train_s = time.perf_counter() - self._epoch_began
+        self._emit(TrainingPaused(epoch=self.epoch))
+        losses = torch.stack(self._epoch_losses).float().cpu()
+        self._epoch_losses.clear()
+        first_step = len(self._step_losses) + 1
+        self._step_losses += losses.tolist()
+        if not bool(torch.isfinite(losses).all()):
+            step = first_step + int((~torch.isfinite(losses)).nonzero()[0])
+            raise NonFiniteLossError(f"the training loss was {self._step_losses[step - 1]} at step {step}")
+        validation = self._job.evaluate()
+        if not torch.isfinite(torch.tensor(validation.loss)):
+            raise NonFiniteLossError(f"the validation loss was {validation.loss} after epoch {self.epoch}")
+        if all(validation.loss < earlier.validation.loss for earlier in self._epochs):
+            self._best = {name: tensor.detach().clone() for name, tensor in self._changing_tensors()}
+        record = EpochRecord(epoch=self.epoch, train_loss=float(losses.mean()), train_s=train_s, validation=validation)
+        self._epochs.append(record)
+        self._emit(record)
+
+    def finish(self) -> TrainingResult:
+        """Restore the best epoch's weights and return what was measured."""
+        total_s = time.perf_counter() - (self._began or 0.0)
+        with torch.no_grad():
+            for name, tensor in self._changing_tensors():
+                tensor.copy_(self._best[name])
+        step_s, phase_s = self._clock.seconds()
+        best = min(self._epochs, key=lambda epoch: epoch.validation.loss)
+        return TrainingResult(
+            step_losses=tuple(self._step_losses),
+            step_s=tuple(step_s),
+            epochs=tuple(self._epochs),
+            best_epoch=best.epoch,
+            train_s=sum(epoch.train_s for epoch in self._epochs),
+            train_and_eval_s=total_s,
+            warmup_s=self._warmup_s,
+            phase_s=phase_s,
+            step_flop=self.step_flop,
+            warnings=self._warnings,
+        )
+
+    def _changing_tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """Yield what training may change: trainable parameters, and buffers such as running statistics."""
+        yield from ((name, p) for name, p in self._job.model.named_parameters() if p.requires_grad)
+        yield from self._job.model.named_buffers()
