@@ -164,12 +164,19 @@ def _saved_report(folder: Path) -> Path:
 
 
 def test_a_report_is_made_from_saved_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Beside the report, from the folder or its file."""
+    """In the folder of the runs, with its pictures."""
     folder = _saved_report(tmp_path / "reports")
-    for path in (folder, folder / "report.json"):
-        assert main(["report", str(path)]) == 0
-        assert capsys.readouterr().out == f"wrote {folder / 'index.html'} and 18 pictures\n"
+    assert main(["report", str(folder)]) == 0
+    assert capsys.readouterr().out == f"wrote {folder / 'index.html'} and 18 pictures\n"
     assert "Deepest safe prefix" in (folder / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("without_matplotlib")
+def test_a_report_may_be_named_by_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The page goes into the file's folder."""
+    folder = _saved_report(tmp_path / "reports")
+    assert main(["report", str(folder / "report.json")]) == 0
+    assert capsys.readouterr().out == f"wrote {folder / 'index.html'}\n"
 
 
 @pytest.mark.usefixtures("without_matplotlib")

@@ -124,6 +124,7 @@ def test_sentences_that_stand_in_train_and_test_are_told(project: Project) -> No
     result.stdout.fnmatch_lines(["*6 of 6 * also occur in train*"])
 
 
+@pytest.mark.usefixtures("without_matplotlib")
 def test_hostile_text_is_shown_as_text(project: Project, tmp_path: Path) -> None:
     """Whatever a class is called, the page has it as text."""
     session = project("max_drop=90, grid='none', num_seeds=1")

@@ -19,6 +19,7 @@ Project = Callable[..., pytest.Pytester]
 MARKER = "max_drop=90, grid='all', num_seeds=1, inconclusive='pass'"
 
 
+@pytest.mark.usefixtures("without_matplotlib")
 def test_a_grid_survives_what_its_runs_do(
     project: Project, faults: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import huggingface_hub.constants
 import pytest
 
 from freezebench.config.options import OPTIONS
@@ -152,11 +153,14 @@ def test_the_header_says_what_is_asked_for(project: Project) -> None:
     result.stdout.fnmatch_lines(["freezebench: preset embedded (*)", "freezebench: model *grid none,emb, seeds 42, 43"])
 
 
-def test_the_notebook_preset_without_the_hub_says_what_is_missing(project: Project) -> None:
+def test_the_notebook_preset_without_the_hub_says_what_is_missing(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One sentence with the remedy; a named preset never falls back to another one."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     pytester = project()
     pytester.makepyfile(test_project="def test_it(freeze_run): freeze_run()")
-    result = pytester.runpytest_subprocess("--freeze-preset=notebook")
+    result = pytester.runpytest_inprocess("--freeze-preset=notebook")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     errors = [line for line in result.errlines if line.startswith("ERROR: ")]
     assert len(errors) == 1

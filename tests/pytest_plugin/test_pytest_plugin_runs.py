@@ -173,6 +173,7 @@ def test_an_interruption_shows_what_is_done_and_no_traceback(project: Project) -
         result.stdout.no_fnmatch_line("*Traceback*")
 
 
+@pytest.mark.usefixtures("without_matplotlib")
 def test_paths_are_those_of_the_start(project: Project, tiny_data: Path) -> None:
     """A test that changes its folder still finds model, data and report."""
     pytester = project(WIDE)
