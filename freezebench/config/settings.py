@@ -22,27 +22,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything that was asked for one freeze test.
+    """All settings of one freeze test.
 
     Attributes:
         preset: Name of the preset.
-        preset_reason: Why this preset: who named it, or why it is the default here.
+        preset_reason: Which option names the preset, or why it is the default here.
         model: Model source.
         data: Data set.
-        protocol: How to train, but for the learning rate of each configuration.
+        protocol: How to train, except for the learning rate of each configuration.
         learning_rates: AdamW's rate per configuration.
         grid: Grid text.
-        looks: After how many seeds each configuration is judged.
+        looks: The numbers of seeds after which each configuration is judged.
         seed: The first seed.
-        device: Device as it was asked for.
-        margin_pp: Decision margin in percentage points.
+        device: Requested device.
+        margin_pp: Non-inferiority margin in percentage points.
         max_drop: Asserted limits in percentage points.
-        limits_from: Where the asserted limits come from; ``None`` if nothing is asserted.
+        limits_from: Source of the asserted limits; ``None`` if there are none.
         costs: Limits on time, energy and memory.
-        pool_seeds: Whether all configurations share one variance between seeds.
-        inconclusive: What becomes of undecided tests, as it was asked for; ``policy`` tells it per configuration.
-        num_layers: Depth of the model, where a marker says it.
-        named_specs: (Option, configuration) pairs that stand beside the grid: these have to exist, too.
+        pool_seeds: Whether the variance between seeds is estimated from all configurations together.
+        inconclusive: Outcome of undecided tests, as the option takes it; ``policy`` returns it per configuration.
+        num_layers: Depth of the model, if a marker states it.
+        named_specs: (Option, freeze spec) pairs of options with values per configuration; the model has to have them.
     """
 
     preset: str
@@ -66,17 +66,18 @@ class Settings:
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds that may run, in the order in which they do."""
+        """The seeds of all looks, in the order of their runs."""
         return tuple(range(self.seed, self.seed + self.looks.max_seeds))
 
     def policy(self, freeze: FreezeSpec | str) -> str:
-        """Return what becomes of a configuration's test that is undecided: ``skip``, ``pass`` or ``fail``."""
+        """Return the outcome of a configuration's test if it is undecided: ``skip``, ``pass`` or ``fail``."""
+        # The entry without a freeze spec is the default.
         entries = [entry.rpartition(":") for entry in self.inconclusive.split(",")]
-        words = {spec: word for spec, _, word in entries}
-        return words.get(str(freeze), words.get("", "skip"))
+        policies = {spec: policy for spec, _, policy in entries}
+        return policies.get(str(freeze), policies.get("", "skip"))
 
     def run_spec(self, freeze: FreezeSpec | str, seed: int) -> RunSpec:
-        """Return the run of one configuration and seed."""
+        """Return the spec of the run of one configuration and seed."""
         rate = self.learning_rates.get(str(freeze))
         protocol = self.protocol if rate is None else replace(self.protocol, learning_rate=rate)
         return RunSpec(
@@ -85,7 +86,7 @@ class Settings:
 
     @property
     def experiment(self) -> RunSpec:
-        """The baseline's first run: what all configurations of this test are compared under."""
+        """The spec of the baseline's first run, which represents the experiment of all configurations."""
         return self.run_spec("none", self.seed)
 
 

@@ -63,7 +63,7 @@ class Reading:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Return the reading that ``to_json`` wrote.
+        """Return the reading from its JSON form.
 
         Raises:
             RecordError: If fields are missing, unknown or contradictory.

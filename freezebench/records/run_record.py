@@ -245,7 +245,7 @@ class RunRecord:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Return the record that ``to_json`` wrote.
+        """Return the record from its JSON form.
 
         Raises:
             RecordError: If the schema is unknown, or fields are missing, unknown or contradictory.

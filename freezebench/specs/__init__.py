@@ -1,1 +1,1 @@
-"""What is asked: freeze specs, grids, run specs and presets, all plain data."""
+"""Requested experiments as plain data: freeze specs, grids, run specs and presets."""

@@ -1,4 +1,4 @@
-"""Freeze specs: which parts of an encoder are frozen, as a value and as the id that people read."""
+"""Freeze specs: the frozen parts of an encoder, as a value and as a readable id such as ``emb+L0-3``."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class FreezeSpec:
     """The parts of an encoder whose parameters do not train.
 
     Attributes:
-        embeddings: Whether everything before the layer stack is frozen.
+        embeddings: Whether all parameters before the layer stack are frozen.
         layers: Frozen transformer layers, numbered from 0 as in module names, ascending.
-        head: Whether everything after the layer stack is frozen.
+        head: Whether all parameters after the layer stack are frozen.
     """
 
     embeddings: bool = False
@@ -28,17 +28,18 @@ class FreezeSpec:
     head: bool = False
 
     def __post_init__(self) -> None:
+        # One form only, so that equal specs are equal values and have equal ids.
         if list(self.layers) != sorted(set(self.layers)) or any(layer < 0 for layer in self.layers):
             raise SpecError(f"layers of a freeze spec are ascending numbers from 0, not {self.layers!r}")
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the spec that an id such as ``emb+L0-3`` names; ``str()`` gives the canonical id back.
+        """Return the spec of an id such as ``emb+L0-3``; ``str()`` returns the canonical id.
 
-        Parts may come in any order, overlap, and be written in any case.
+        The parts may be in any order, overlap, and be in upper or lower case.
 
         Raises:
-            SpecError: If a part is not in the grammar, a range runs backwards, or ``none`` has company.
+            SpecError: If a part is not in the grammar, a range runs backwards, or ``none`` is joined with other parts.
         """
         parts = [part.strip() for part in text.split("+")]
         embeddings = head = False
@@ -77,26 +78,27 @@ class FreezeSpec:
 
     @property
     def is_prefix(self) -> bool:
-        """Whether this is a rung of the ladder: nothing, or the embeddings and layers 0 to k - 1."""
+        """Whether this is a step of the ladder: nothing, or the embeddings and layers 0 to k - 1 are frozen."""
         if self.is_none:
             return True
         return self.embeddings and not self.head and self.layers == tuple(range(len(self.layers)))
 
     @property
     def num_frozen_layers(self) -> int:
-        """Number of frozen transformer layers, wherever they are."""
+        """Number of frozen transformer layers at any position."""
         return len(self.layers)
 
     @property
     def frozen_order(self) -> tuple[int, bool, bool, tuple[int, ...]]:
         """Sort key that puts the least frozen spec first."""
+        # The number of frozen parts comes first; the rest makes the order of equally many unique.
         return (len(self.layers) + self.embeddings + self.head, self.head, not self.embeddings, self.layers)
 
     def check(self, num_layers: int, model: str) -> None:
         """Make sure that a model of ``num_layers`` layers can be frozen this way.
 
         Raises:
-            SpecError: If a layer does not exist or nothing would be left to train.
+            SpecError: If a layer does not exist or no parameter would train.
         """
         outside = [layer for layer in self.layers if layer >= num_layers]
         if outside:
@@ -122,7 +124,7 @@ def _parse_layers(part: str, text: str) -> range:
 
 
 def _ranges(layers: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Return ascending layer numbers as (first, last) runs."""
+    """Return the (first, last) numbers of each run of consecutive layers."""
     runs: list[tuple[int, int]] = []
     for layer in layers:
         if runs and layer == runs[-1][1] + 1:

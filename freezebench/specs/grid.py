@@ -1,4 +1,4 @@
-"""Grids: the freeze specs of one comparison, and values given per configuration."""
+"""Grids: the freeze specs of a comparison, and numbers per configuration."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from freezebench.specs.freeze import GRAMMAR, FreezeSpec
 
 
 def ladder(num_layers: int) -> list[FreezeSpec]:
-    """Return ``none, emb, emb+L0, …``: the nested prefixes of an encoder, the last of which trains the head alone.
+    """Return ``none, emb, emb+L0, …``: the nested prefixes of an encoder; with the last one only the head trains.
 
     Raises:
-        SpecError: If there is no layer.
+        SpecError: If ``num_layers`` is below 1.
     """
     if num_layers < 1:
         raise SpecError(f"a ladder needs a model with at least one layer, not {num_layers}.")
@@ -22,7 +22,7 @@ def ladder(num_layers: int) -> list[FreezeSpec]:
 
 
 def split_grid(text: str) -> list[str]:
-    """Return the canonical ids of a grid text, ``all`` kept as it is, without knowing a model.
+    """Return the canonical ids of a grid text; ``all`` stays, since the depth of the model is not known here.
 
     Raises:
         SpecError: If the text is empty or an entry cannot be read.
@@ -34,16 +34,17 @@ def split_grid(text: str) -> list[str]:
 
 
 def parse_grid(text: str, num_layers: int, model: str = "the model") -> list[FreezeSpec]:
-    """Return the freeze specs of a grid text, each once, least frozen first.
+    """Return the freeze specs of a grid text without duplicates, least frozen first.
 
     Args:
         text: ``all`` (the whole ladder), one spec, or a comma-separated list of both.
         num_layers: Depth of the layer stack.
-        model: What error messages call the model.
+        model: Name of the model in error messages.
 
     Raises:
-        SpecError: If an entry cannot be read or the model cannot be frozen that way.
+        SpecError: If an entry cannot be parsed or the model cannot be frozen that way.
     """
+    # A set, since different texts may name the same spec: L0-1 and L0+L1.
     specs: set[FreezeSpec] = set()
     for entry in split_grid(text):
         specs.update(ladder(num_layers) if entry == "all" else [FreezeSpec.parse(entry)])
@@ -54,11 +55,11 @@ def parse_grid(text: str, num_layers: int, model: str = "the model") -> list[Fre
 
 @dataclass(frozen=True, kw_only=True)
 class PerSpec:
-    """A number for every configuration, with exceptions: ``5``, ``emb+L0-4:5,emb+L0-5:12`` or ``2,emb+L0-5:12``.
+    """A number per configuration, with an optional default: ``5``, ``emb+L0-4:5,emb+L0-5:12`` or ``2,emb+L0-5:12``.
 
     Attributes:
-        default: The number of configurations that are not named; ``None`` if there is none.
-        by_spec: (canonical id, number) pairs, sorted by id.
+        default: The number of all configurations that are not named; ``None`` if there is none.
+        by_spec: (canonical id, number) pairs, sorted by id: a tuple, so that settings can be dictionary keys.
     """
 
     default: float | None = None
@@ -66,14 +67,15 @@ class PerSpec:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the numbers that a text gives.
+        """Return the numbers of a text.
 
         Raises:
-            SpecError: If an entry cannot be read, a number is not finite, or something is given twice.
+            SpecError: If an entry cannot be parsed, a number is not finite, or a configuration has two numbers.
         """
         default: float | None = None
         by_spec: dict[str, float] = {}
         for entry in text.split(","):
+            # An entry without a colon is the default.
             spec_text, colon, number_text = entry.rpartition(":")
             number = _parse_number(number_text, text)
             if not colon:
@@ -92,17 +94,21 @@ class PerSpec:
         return ",".join(entries + [f"{spec}:{number:g}" for spec, number in self.by_spec])
 
     def get(self, spec: FreezeSpec | str) -> float | None:
-        """Return the number of one configuration; ``None`` if it has none."""
+        """Return the number of a configuration: its own, else the default; ``None`` if there is neither."""
         return dict(self.by_spec).get(str(spec), self.default)
 
     @property
     def numbers(self) -> list[float]:
-        """Every number that was given."""
+        """All numbers, the default first."""
         return ([] if self.default is None else [self.default]) + [number for _, number in self.by_spec]
 
 
 def _parse_number(number_text: str, text: str) -> float:
-    """Return one finite number of a per-configuration text."""
+    """Return the number of one entry.
+
+    Raises:
+        SpecError: If it is no finite number.
+    """
     try:
         number = float(number_text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Limits: the margin of accuracy; what a run may cost beside a saved one, and what freezing has to save."""
+"""Limits: the non-inferiority margin, the costs compared with a saved run, and the savings of freezing."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from dataclasses import dataclass, fields
 
 from freezebench.specs.grid import PerSpec
 
-DEFAULT_MARGIN_PP = 2.0  # largest acceptable drop of accuracy, in points
+DEFAULT_MARGIN_PP = 2.0  # largest acceptable drop of accuracy, in percentage points
 
 
 @dataclass(frozen=True, kw_only=True)
 class CostLimits:
-    """What is required of time, energy and memory, per configuration; a configuration without a number is free.
+    """Limits on time, energy and memory per configuration; without a number there is no limit.
 
     Attributes:
         max_time: Largest allowed train time as a multiple of the saved run's, such as 1.05.
-        max_energy: Likewise for the energy of training.
-        max_memory: Likewise for peak memory.
-        min_speedup: Smallest allowed train time of no freezing as a multiple of this one's, such as 1.5.
-        min_energy_saving: Smallest allowed share of the energy of no freezing that is saved, in per cent.
-        min_memory_saving: Likewise for peak memory.
+        max_energy: The same for the energy of training.
+        max_memory: The same for peak memory.
+        min_speedup: Smallest allowed train time of the unfrozen baseline as a multiple of the configuration's, such as
+            1.5.
+        min_energy_saving: Smallest allowed saving of energy, in per cent of the unfrozen baseline's.
+        min_memory_saving: The same for peak memory.
     """
 
     max_time: PerSpec = PerSpec()  # noqa: RUF009 - frozen
@@ -30,7 +31,7 @@ class CostLimits:
     min_memory_saving: PerSpec = PerSpec()  # noqa: RUF009 - frozen
 
     def named(self, *names: str) -> dict[str, PerSpec]:
-        """Return those of the named limits that hold any number."""
+        """Return those of the named limits that are set."""
         limits = {name: getattr(self, name) for name in names}
         return {name: limit for name, limit in limits.items() if limit.numbers}
 
@@ -40,15 +41,17 @@ class CostLimits:
         return bool(self.named("max_time", "max_energy", "max_memory"))
 
     def times_savings_of(self, freeze: str) -> bool:
-        """Return whether a configuration has to save time or energy, which takes runs side by side with no freezing."""
+        """Return whether a configuration has to save time or energy."""
+        # Memory hardly varies between runs. Time and energy do, so that they are compared in runs that alternate with
+        # unfrozen ones.
         return any(limit.get(freeze) is not None for limit in (self.min_speedup, self.min_energy_saving))
 
     @property
     def memory_only(self) -> CostLimits:
-        """The limits on memory, which do not depend on how fast the machine is."""
+        """The limits on memory, which do not depend on the speed of the machine."""
         return CostLimits(max_memory=self.max_memory, min_memory_saving=self.min_memory_saving)
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
-        """Return the names of all limits, which are the names of their options."""
+        """Return the names of all limits, which are also those of their options."""
         return tuple(field.name for field in fields(cls))

@@ -1,4 +1,4 @@
-"""Words that options take, apart from what they stand for, so that pytest's start-up need not load that."""
+"""Names that options accept, in a module of their own so that pytest's start-up does not load what they name."""
 
 from typing import Literal, get_args
 

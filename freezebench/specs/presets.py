@@ -1,4 +1,4 @@
-"""Presets: complete experiments under a name, with the accuracy each freeze depth is documented to cost."""
+"""Presets: named, complete experiments, with the documented accuracy drop of each freeze depth."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from freezebench.specs.run import DataSpec, Protocol
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """One named experiment; every field can be overridden by its own option.
+    """A named experiment; an option can override each of its fields.
 
     Attributes:
-        name: What ``--freeze-preset`` takes.
+        name: Value of ``--freeze-preset``.
         summary: One line for the header and the docs.
         model: Model source.
         data: Data set.
-        protocol: How to train; ``learning_rates`` may change its rate per configuration.
+        protocol: How to train; the rate per configuration is in ``learning_rates``.
         learning_rates: AdamW's rate per configuration.
         looks: After how many seeds each configuration is judged.
         seed: The first seed.
-        max_drop: Limit on the accuracy drop per configuration, in percentage points: documented cost plus tolerance.
+        max_drop: Limit on the accuracy drop per configuration, in percentage points: documented drop plus tolerance.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Preset:
     max_drop: PerSpec
 
 
-# The drops that the notebook published (0 where freezing seemed to help) plus 3 points of tolerance, rounded up.
+# The drops that the notebook published (0 if freezing improved the accuracy) plus 3 points of tolerance, rounded up.
 _SST2_LIMITS = PerSpec.parse("emb:3,emb+L0:3,emb+L0-1:3.5,emb+L0-2:3,emb+L0-3:3,emb+L0-4:4.5,emb+L0-5:10")
 
 PRESETS = {
@@ -60,13 +60,13 @@ PRESETS = {
             model="embedded",
             data=DataSpec(source="generated"),
             protocol=Protocol(num_epochs=2, engine="cached"),
-            # The fewer layers train, the faster they have to: one rate for every depth would count against freezing.
+            # Fewer trainable layers need a higher rate; one rate for all depths would put freezing at a disadvantage.
             learning_rates=PerSpec.parse(
                 "1.5e-4,emb+L0:2e-4,emb+L0-1:2e-4,emb+L0-2:2.5e-4,emb+L0-3:4e-4,emb+L0-4:1e-3,emb+L0-5:5e-3"
             ),
             looks=InterimLooks(counts=(3,)),
             # Measured on two CPU cores, 3 seeds: -0.1, 0.5, 2.5, 3.6, 7.8, 12.2 and 22.7 points (with the standard
-            # engine up to 2.6 more); the limits leave room for the interval and for other kernels.
+            # engine up to 2.6 more). The limits allow for the interval and for other processors' rounding.
             max_drop=PerSpec.parse("emb:3,emb+L0:7,emb+L0-1:8,emb+L0-2:10,emb+L0-3:15,emb+L0-4:21,emb+L0-5:33"),
         ),
         Preset(

@@ -1,4 +1,4 @@
-"""The notebook's published figures (wesleyacheng, Kaggle, July 2023): DistilBERT on SST-2, one seed, one GPU."""
+"""Figures that the notebook published (wesleyacheng, Kaggle, July 2023): DistilBERT on SST-2, one seed, one GPU."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedRun:
-    """One row of the notebook's results.
+    """One configuration of the notebook.
 
     Attributes:
         num_trainable_params: Number of parameters that trained.
-        train_s: Runtime in seconds, the evaluations between the epochs included.
+        train_s: Runtime in seconds, including the evaluations between the epochs.
         samples_per_s: Training sentences per second.
         steps_per_s: Optimizer steps per second.
         train_loss: Mean training loss, in nats.
-        validation_loss: Loss on 910 sentences, in nats; likewise ``validation_accuracy`` and ``validation_f1``, 0 to 1.
-        test_accuracy: Accuracy on 911 sentences, 0 to 1; likewise ``test_f1``.
+        validation_loss: Loss on 910 sentences, in nats; ``validation_accuracy`` and ``validation_f1`` are from 0 to 1.
+        test_accuracy: Accuracy on 911 sentences, 0 to 1; ``test_f1`` is the F1 on the same sentences.
     """
 
     num_trainable_params: int

@@ -26,7 +26,7 @@ class DataSpec:
     """Which sentences a run trains and is tested on.
 
     Attributes:
-        source: ``generated``, a folder or file, or the name of a Hub dataset (``name`` or ``name:config``).
+        source: ``generated``, a folder or file, or the name of a Hub data set (``name`` or ``name:config``).
         text_columns: One column of sentences, or two for sentence pairs.
         label_column: Column of the labels: whole numbers or strings.
         split_rule: ``own`` uses the data set's validation and test splits; ``notebook`` ignores its validation split
@@ -45,22 +45,22 @@ class DataSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """How a run trains; the defaults are the notebook's.
+    """How a run trains; the defaults are those of the notebook.
 
     Attributes:
-        engine: ``standard`` (freezebench's loop), ``cached`` (the same, a frozen prefix computed once, its dropout off)
-            or ``trainer`` (the Transformers Trainer).
+        engine: ``standard`` (freezebench's loop), ``cached`` (the same, but a frozen prefix is computed once, without
+            dropout) or ``trainer`` (the Transformers Trainer).
         precision: ``auto`` (by device), ``float32``, or ``bf16`` (automatic mixed precision).
         num_epochs: Passes over the training sentences.
-        batch_size: Sentences per step, in training.
-        learning_rate: AdamW's rate at the first step; it decays linearly to 0.
+        batch_size: Sentences per training step.
+        learning_rate: AdamW's rate at the first step, from which it decays linearly to 0.
         weight_decay: AdamW's weight decay.
-        max_grad_norm: Gradient clipping norm.
+        max_grad_norm: Norm to which gradients are clipped.
         max_length: Longest input in tokens; ``None``: what the model and its tokenizer allow.
-        dropout: Whether dropout is on in training (in frozen layers too, as in the notebook).
+        dropout: Whether dropout is on in training (by default also in frozen layers, as in the notebook).
         evaluate_before: Whether the test set is also evaluated before fine-tuning.
-        prefix_mode: ``eval`` turns dropout off in frozen embeddings and layers, ``train`` leaves it on, which cannot be
-            cached; ``None``: ``eval`` for the engine ``cached``, ``train`` for the others, as in the notebook.
+        prefix_mode: ``eval`` turns dropout off in frozen embeddings and layers; ``train`` leaves it on, so that their
+            output cannot be cached; ``None``: ``eval`` for the engine ``cached``, else ``train``.
     """
 
     engine: Engine = "standard"
@@ -88,8 +88,8 @@ class RunSpec:
     Attributes:
         model: ``embedded``, a folder, a Hub name, or ``module:factory``.
         data: The data set.
-        freeze: Canonical id of the freeze spec.
-        seed: Seeds the head's initial weights, the order of sentences, and dropout.
+        freeze: Id of the freeze spec, which becomes canonical.
+        seed: Seed of the head's initial weights, the order of sentences, and dropout.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         protocol: How to train.
         model_revision: Hub revision (commit, tag or branch); ``None``: the default one.
@@ -109,7 +109,7 @@ class RunSpec:
 
     @property
     def freeze_spec(self) -> FreezeSpec:
-        """The freeze spec as a value."""
+        """The parsed freeze spec."""
         return FreezeSpec.parse(self.freeze)
 
     @property
@@ -129,7 +129,7 @@ class RunSpec:
 
     @classmethod
     def from_json(cls, data: object) -> Self:
-        """Return the spec that ``to_json`` wrote.
+        """Return the spec from its JSON form.
 
         Raises:
             RecordError: If the schema is unknown, or fields are missing, unknown or unreadable.
