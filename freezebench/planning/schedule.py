@@ -99,7 +99,7 @@ class Executor:
             for spec in grid:
                 self.run_seeds(settings, spec, settings.looks.counts[0])
         pairs: list[tuple[RunRecord, RunRecord]] = []
-        if with_times and settings.costs.times_savings_of(freeze):
+        if with_times and settings.costs.needs_paired_runs(freeze):
             # First, so that this configuration's runs stand beside unfrozen ones of the same minutes.
             pairs = self._interleave(settings, freeze)
         result = self._looks(settings, freeze, grid if settings.pool_seeds else ())

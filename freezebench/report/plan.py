@@ -98,7 +98,7 @@ def first_runs(grids: Mapping[Settings, Sequence[str]], *, with_times: bool) -> 
     repeated: dict[str, list[RunSpec]] = {}
     for settings, grid in grids.items():
         for freeze in dict.fromkeys(("none", *grid)):
-            timed = freeze != "none" and with_times and settings.costs.times_savings_of(freeze)
+            timed = freeze != "none" and with_times and settings.costs.needs_paired_runs(freeze)
             first = settings.looks.counts[0]
             seeds = range(settings.seed, settings.seed + (max(first, MIN_RUNS) if timed else first))
             specs = [settings.run_spec(freeze, seed) for seed in seeds]
@@ -146,7 +146,7 @@ def describe(
     """
     runs = first_runs({settings: grid}, with_times=with_times)
     # Times that are compared are always taken anew.
-    timed = with_times and any(settings.costs.times_savings_of(freeze) for freeze in grid if freeze != "none")
+    timed = with_times and any(settings.costs.needs_paired_runs(freeze) for freeze in grid if freeze != "none")
     done = {} if timed else finished(runs)
     rest = [run for run in runs if run.run_id not in done]
     saved = [*saved, _as_saved(done)] if done else saved

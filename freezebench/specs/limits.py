@@ -40,10 +40,10 @@ class CostLimits:
         """Whether some limit compares with a saved run."""
         return bool(self.named("max_time", "max_energy", "max_memory"))
 
-    def times_savings_of(self, freeze: str) -> bool:
-        """Return whether a configuration has to save time or energy."""
-        # Memory hardly varies between runs. Time and energy do, so that they are compared in runs that alternate with
-        # unfrozen ones.
+    def needs_paired_runs(self, freeze: str) -> bool:
+        """Return whether a configuration's savings of time or energy are asserted."""
+        # Time and energy vary between runs, so that they are compared in pairs with unfrozen runs. Memory hardly
+        # varies.
         return any(limit.get(freeze) is not None for limit in (self.min_speedup, self.min_energy_saving))
 
     @property

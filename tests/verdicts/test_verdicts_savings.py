@@ -106,5 +106,5 @@ def test_nothing_is_required_of_configurations_without_a_number() -> None:
     costs = CostLimits(min_speedup=PerSpec(by_spec=(("emb+L0", 1.5),)))
     arms: dict[str, Any] = {"records": made_up.seeds("emb"), "baseline": made_up.seeds("none")}
     assert savings_parts("emb", costs, pairs=[], **arms) == ()
-    assert not costs.times_savings_of("emb")
-    assert costs.times_savings_of("emb+L0")
+    assert not costs.needs_paired_runs("emb")
+    assert costs.needs_paired_runs("emb+L0")
