@@ -11,9 +11,12 @@ import time
 
 from tabulate import tabulate
 
-from freezebench.executors.workshop import Workshop
-from freezebench.specs.names import ISOLATIONS
+from freezebench.executors.base import ExecutorOptions
+from freezebench.executors.registry import EXECUTORS
+from freezebench.runs.data_cache import DataCache
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
+
+_TIMEOUT_S = 24 * 3600.0
 
 
 def main() -> None:
@@ -25,15 +28,15 @@ def main() -> None:
     protocol = Protocol(engine="cached", num_epochs=1, batch_size=32)
     data = DataSpec(source="generated", max_train=options.max_train)
     rows = []
-    for isolation in ISOLATIONS:
-        workshop = Workshop(isolation=isolation)  # type: ignore[arg-type]
+    for isolation, make in EXECUTORS.items():
+        executor = make(ExecutorOptions(data_cache=DataCache(), data_cache_options={}, timeout_s=_TIMEOUT_S))
         extra = []
         for seed in range(options.runs):
             spec = RunSpec(model="embedded", data=data, freeze="emb+L0-5", seed=seed, protocol=protocol)
             began = time.perf_counter()
-            record = workshop.executor.record(spec)
+            record = executor.submit(spec).result()
             extra.append(time.perf_counter() - began - (record.value("train_and_eval_s") or 0.0))
-        workshop.close()
+        executor.close()
         rows.append([isolation, extra[0], statistics.median(extra[1:])])
     print(tabulate(rows, headers=["isolation", "first run, s", "others (median), s"], floatfmt=".2f"))
 

@@ -26,7 +26,8 @@ from scipy.stats import binomtest
 from tabulate import tabulate
 
 import freezebench
-from freezebench.executors.worker import Isolated
+from freezebench.executors.base import ExecutorOptions
+from freezebench.executors.worker import WorkerExecutor
 from freezebench.models.source import ModelSource
 from freezebench.runs.data_cache import DataCache
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
@@ -74,7 +75,8 @@ class Peers:
         self.num_layers = ModelSource.resolve(options.model).num_layers
         self.grid = [str(spec) for spec in freezebench.parse_grid(options.grid, num_layers=self.num_layers)]
         self.data_cache = DataCache()
-        self.worker = Isolated(keep=True, timeout_s=_TIMEOUT_S, data_cache={})
+        executor_options = ExecutorOptions(data_cache=self.data_cache, data_cache_options={}, timeout_s=_TIMEOUT_S)
+        self.worker = WorkerExecutor(executor_options, keep=True)
         self.worker.expect(self.grid)
         self.results: list[dict[str, Any]] = []
 
@@ -112,7 +114,7 @@ class Peers:
         began = time.perf_counter()
         if side in ("cached", "train-mode"):
             mode: Any = "train" if side == "train-mode" else "eval"
-            record = self.worker.run(replace(spec, protocol=replace(spec.protocol, prefix_mode=mode)), lambda _: None)
+            record = self.worker.submit(replace(spec, protocol=replace(spec.protocol, prefix_mode=mode))).result()
             if record.test is None or record.data is None:
                 raise SystemExit(f"{freeze}, seed {seed}: {record.reason}")
             labels, predictions = list(record.data.test_labels), list(record.test.predictions)

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freezebench.errors import DataError
+from freezebench.records.events import RunReused, RunWaiting
 from freezebench.session_options import SessionOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from freezebench.config.settings import Settings
-    from freezebench.executors.workshop import Workshop
+    from freezebench.executors.base import DataCacheOptions, Executor, OnEvent
+    from freezebench.records.events import RunEvent
+    from freezebench.records.run_record import RunRecord
     from freezebench.records.saved import SavedRun
     from freezebench.report.summary import Summary
+    from freezebench.runner import Runner
     from freezebench.runs.data_cache import DataCache
     from freezebench.runs.reference import Reference
+    from freezebench.runs.reuse import Reuse
+    from freezebench.specs.run import RunSpec
     from freezebench.verdicts.gate import Part
     from freezebench.verdicts.judge import ConfigurationResult
 
-_FEWEST_TEST_SENTENCES = 2
+_DEFAULT_TIMEOUT_S = 24 * 3600.0
 
 
 class FreezeSession:
@@ -61,7 +67,8 @@ class FreezeSession:
         self._with_times = with_times
         self._default_store = default_store
         self._grids: dict[Settings, list[str]] = {}
-        self._workshop: Workshop | None = None
+        self._executor: Executor | None = None
+        self.on_event: OnEvent = lambda _: None
         self._results: dict[Settings, dict[str, ConfigurationResult]] = {}
         self._shown: dict[Settings, Settings] = {}
         self.errors: dict[str, str] = {}
@@ -77,8 +84,8 @@ class FreezeSession:
         Raises:
             FreezebenchError: If they cannot.
         """
+        from freezebench.planning.design import check_num_sentences, refuse_undecidable
         from freezebench.report.files import prepare_folder
-        from freezebench.report.plan import refuse_undecidable
 
         if self.options.report_folder is not None:
             prepare_folder(self.options.report_folder)
@@ -87,11 +94,7 @@ class FreezeSession:
             prepare_folder(Path(store), "--freeze-store")
         self.data_cache.model_source(settings.model).check()
         num_test = len(self.data_cache.data(settings.experiment).test)
-        if num_test < _FEWEST_TEST_SENTENCES:
-            raise DataError(
-                f"{settings.data.source} has {num_test} test sentence: an interval needs at least "
-                f"{_FEWEST_TEST_SENTENCES}. Give a larger test split."
-            )
+        check_num_sentences(settings, num_test)
         self.num_test[settings] = num_test
         refuse_undecidable(settings, [str(spec) for spec in self.options.grid(settings)], num_test)
 
@@ -101,11 +104,11 @@ class FreezeSession:
         key = _comparison(settings)
         self._shown.setdefault(key, settings)
         for spec in dict.fromkeys(("none", freeze)):
-            result = self.workshop.executor.result(settings, spec, grid=grid, with_times=self._with_times)
+            result = self.runner.result(settings, spec, grid=grid, with_times=self._with_times)
             # Only now: an interrupted run leaves no empty table behind.
             self._results.setdefault(key, {})[spec] = result
         # Candidates that needed more seeds have extended the baseline since its own test reported.
-        self._results[key]["none"] = self.workshop.executor.unfrozen(settings)
+        self._results[key]["none"] = self.runner.baseline(settings)
         return result
 
     def take_reference(self, saved: SavedRun | None, planned: Sequence[tuple[Settings, str, str]]) -> None:
@@ -165,20 +168,25 @@ class FreezeSession:
         Raises:
             FreezebenchError: If something cannot work.
         """
-        self.workshop.preflight((settings.experiment, spec) for settings, spec in planned)
+        grids: dict[RunSpec, list[str]] = {}
+        for settings, freeze in planned:
+            grids.setdefault(settings.experiment, []).append(freeze)
+        for experiment, grid in grids.items():
+            self.executor.machine(experiment)  # a device that does not exist is an error before a model is loaded
+            self.executor.preflight(experiment, grid)
 
     def start_progress(
         self, write: Callable[[Sequence[str], bool], None], *, live: bool, planned: Iterable[tuple[Settings, str]]
     ) -> None:
         """Show progress from now on; ``planned`` are the tests to come, baselines count where they are implied."""
-        from freezebench.report.plan import first_runs
+        from freezebench.planning.design import first_runs
         from freezebench.report.progress import Progress
 
         for settings, spec in planned:
             self._grids.setdefault(settings, []).append(spec)
-        self.workshop.trains.expect(spec for grid in self._grids.values() for spec in grid)
+        self.executor.expect(spec for grid in self._grids.values() for spec in grid)
         planned_runs = first_runs(self._grids, with_times=self._with_times)
-        self.workshop.listener = Progress(write, live=live, planned=planned_runs)
+        self.on_event = Progress(write, live=live, planned=planned_runs).on_event
 
     def plan_lines(self, settings: Settings, grid: Sequence[str]) -> list[str]:
         """Return how long one test's runs will take; with ``--freeze-plan`` also what they are.
@@ -193,8 +201,8 @@ class FreezeSession:
             grid,
             self.data_cache.data(settings.experiment),
             saved=saved_runs(self.reference.saved if self.reference else None, self.options.report_folder),
-            finished=self.workshop.finished,
-            device_name=self.workshop.machine(settings.experiment).device_name,
+            finished=self._finished_earlier,
+            device_name=self.executor.machine(settings.experiment).device_name,
             with_times=self._with_times,
             in_full=self.options.is_plan_only,
         )
@@ -249,38 +257,88 @@ class FreezeSession:
                 f"python -m freezebench report {self.options.report_folder} tries again from report.json"
             )
 
+    @cached_property
+    def data_cache(self) -> DataCache:
+        """The session's data sets; the first use imports what reads them."""
+        from freezebench.runs.data_cache import DataCache
+
+        return DataCache(**self._data_cache_options)
+
     @property
-    def workshop(self) -> Workshop:
-        """What trains, with its data; the first use imports it."""
-        if self._workshop is None:
-            from freezebench.executors.workshop import Workshop
+    def _data_cache_options(self) -> DataCacheOptions:
+        settings = self.options.session_settings
+        return {
+            "cache_bytes": settings.cache_bytes,
+            "prefix_folder": settings.prefix_cache,
+            "prefix_folder_bytes": settings.prefix_cache_bytes,
+        }
+
+    @property
+    def executor(self) -> Executor:
+        """What trains runs; the first use may start a process."""
+        if self._executor is None:
+            from freezebench.executors.base import ExecutorOptions
+            from freezebench.executors.registry import make_executor
 
             settings = self.options.session_settings
-            store = self._default_store if settings.store is None else Path(settings.store)
-            self._workshop = Workshop(
-                isolation=settings.isolate,
-                timeout_s=settings.timeout_s,
-                store=store,
-                resume=settings.resume,
-                cache_bytes=settings.cache_bytes,
-                prefix_folder=settings.prefix_cache,
-                prefix_folder_bytes=settings.prefix_cache_bytes,
+            options = ExecutorOptions(
+                data_cache=self.data_cache,
+                data_cache_options=self._data_cache_options,
+                timeout_s=settings.timeout_s or _DEFAULT_TIMEOUT_S,
+                on_event=self._report_event,
             )
-        return self._workshop
+            self._executor = make_executor(settings.isolate, options)
+        return self._executor
 
-    @property
-    def data_cache(self) -> DataCache:
-        """The session's data sets."""
-        return self.workshop.data_cache
+    @cached_property
+    def runner(self) -> Runner:
+        """What does the runs that results need."""
+        from freezebench.runner import Runner
+        from freezebench.runs.inputs import InputCheck
+
+        return Runner(self.executor, reuse=self.reuse, inputs=InputCheck(self.data_cache), on_event=self._report_event)
+
+    @cached_property
+    def reuse(self) -> Reuse | None:
+        """The finished runs of earlier sessions; ``None`` without a store."""
+        from freezebench.runs.reuse import Reuse
+
+        settings = self.options.session_settings
+        folder = self._default_store if settings.store is None else Path(settings.store)
+        if folder is None:
+            return None
+        return Reuse(
+            folder,
+            self.data_cache,
+            self.executor.machine,
+            resume=settings.resume,
+            on_reused=lambda record: self._report_event(RunReused(record=record)),
+            on_wait=lambda spec: self._report_event(
+                RunWaiting(spec=spec, reason=f"another session trains {spec.freeze} seed {spec.seed}")
+            ),
+        )
+
+    def _report_event(self, event: RunEvent) -> None:
+        self.on_event(event)
+
+    def _finished_earlier(self, specs: Iterable[RunSpec]) -> dict[str, RunRecord]:
+        """Return by run id those of some runs that earlier sessions have finished."""
+        if self.reuse is None:
+            return {}
+        records = {spec.run_id: self.reuse.find_finished(spec) for spec in specs}
+        return {run_id: record for run_id, record in records.items() if record is not None}
 
     def store_lines(self) -> list[str]:
         """Return what was reused, what was saved, and what went wrong with it."""
-        return [] if self._workshop is None else self._workshop.store_lines()
+        return [] if self._executor is None or self.reuse is None else self.reuse.lines()
 
     def close(self) -> None:
         """End what was started, after the last test."""
-        if self._workshop is not None:
-            self._workshop.close()
+        if self._executor is not None:
+            self._executor.close()
+            if self.reuse is not None:
+                self.reuse.release_all()
+            self._executor = None
 
 
 def _comparison(settings: Settings) -> Settings:

@@ -1,6 +1,6 @@
-"""The serving worker: trains what its parent asks for, one request at a time, until the parent closes the pipe or dies.
+"""The worker process: it answers its parent's requests, one at a time, until the parent closes the pipe or dies.
 
-Requests come as lines of JSON on standard input, events go as lines of JSON to what was standard output; a result is a
+Requests come as lines of JSON on standard input, events go as lines of JSON to what was standard output; an answer is a
 file that is whole or absent. Whatever models and libraries print goes to the log on standard error.
 """
 
@@ -20,121 +20,132 @@ import time
 import traceback
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from freezebench.errors import FreezebenchError
-from freezebench.records.events import StepRecord, TrainingPaused, TrainingStarted
+from freezebench.executors.requests import encode_event
+from freezebench.records.events import ProgressEvent, StepRecord
 from freezebench.records.files import write_whole
 from freezebench.specs.run import RunSpec
 
 if TYPE_CHECKING:
+    from freezebench.executors.requests import (
+        MachineRequest,
+        Message,
+        PreflightRequest,
+        Request,
+        RunRequest,
+    )
     from freezebench.runs.data_cache import DataCache
+    from freezebench.specs.json_types import Json
 
-# More often than this nobody reads a line of progress.
-_STEP_EVERY_S = 0.2
+_STEP_EVERY_S = 0.2  # a line of progress is not read more often
 _PR_SET_PDEATHSIG = 1
-EVENTS = {kind.__name__: kind for kind in (TrainingStarted, StepRecord, TrainingPaused)}
 
 
 def serve(parent: int) -> None:
     """Answer requests until standard input ends.
 
     Args:
-        parent: Process id of whoever asks; without it nothing goes on.
+        parent: Process id of the parent; this process ends with it.
     """
-    _die_with(parent)
+    _end_with(parent)
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interruption ends
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as events:
         os.dup2(2, 1)
-        requests: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=_read, args=(requests,), daemon=True).start()
-        # What takes seconds to import is imported while the parent still checks what was asked.
+        messages: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=_receive, args=(messages,), daemon=True).start()
+        # What takes seconds to import is imported while the parent still checks options and data.
         import freezebench.runs.experiment
         import freezebench.runs.preflight  # noqa: F401
 
-        # Every run looks for garbage first, in 0.2 s if that includes all objects that libraries made when imported.
+        # Every run collects garbage first, which takes 0.2 s if it visits all objects that the imports made.
         gc.collect()
         gc.freeze()
-        worker = _Worker(events)
-        worker.tell({"event": "ready"})
+        _send(events, '{"event": "ready"}')
+        handler = RequestHandler(events)
         while True:
-            worker.answer(json.loads(requests.get()))
+            handler.answer(json.loads(messages.get()))
 
 
-def _die_with(parent: int) -> None:
+def _end_with(parent: int) -> None:
     """Have the kernel end this process with its parent, on Linux; elsewhere the end of standard input does."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        os._exit(1)  # it died before the kernel was told
+        os._exit(1)  # the parent died before the kernel had the request
 
 
-def _read(requests: queue.SimpleQueue[str]) -> None:
-    """Take requests; at the end of the pipe nobody is left to train for, whatever runs."""
+def _receive(messages: queue.SimpleQueue[str]) -> None:
+    """Receive messages; when the pipe ends, the parent is gone, and so is the reason to finish a run."""
     for line in sys.stdin:
-        requests.put(line)
+        messages.put(line)
     os._exit(0)
 
 
-class _Worker:
-    """The requests and what they share: data that were read once, and frozen prefixes."""
+class RequestHandler:
+    """Answers requests, which share data that were read once, and frozen prefixes."""
 
     def __init__(self, events: TextIO) -> None:
         self._events = events
         self._data_cache: DataCache | None = None
-        self._told = 0.0
+        self._last_event_at = 0.0
 
-    def answer(self, request: dict[str, Any]) -> None:
-        """Do what is asked, write its result, tell that it is there."""
-        sys.path[:] = request["path"]
+    def answer(self, message: Message) -> None:
+        """Fulfil a request, write its answer, and send that it is there."""
+        sys.path[:] = message["path"]
         try:
-            result = getattr(self, f"_{request['do']}")(request)
+            answer = self._fulfil(message["request"], self._data_cache_for(message))
         except FreezebenchError as error:
-            result = {"error": str(error)}
-        except Exception as error:  # noqa: BLE001 - the parent tells it; this process stays up
+            answer = {"error": str(error)}
+        except Exception as error:  # noqa: BLE001 - the parent reports it; this process goes on
             traceback.print_exc()
-            result = {"error": f"{type(error).__name__}: {error}"}
-        write_whole(Path(request["result"]), json.dumps(result, allow_nan=False))
-        self.tell({"event": "done"})
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        write_whole(Path(message["result"]), json.dumps(answer, allow_nan=False))
+        _send(self._events, '{"event": "done"}')
 
-    def _run(self, request: dict[str, Any]) -> Any:
+    def _fulfil(self, request: Request, data_cache: DataCache) -> dict[str, Json]:
+        if request["kind"] == "run":
+            return self._run(request, data_cache)
+        if request["kind"] == "preflight":
+            return self._preflight(request, data_cache)
+        return self._machine(request)
+
+    def _run(self, request: RunRequest, data_cache: DataCache) -> dict[str, Json]:
         from freezebench.runs.experiment import run
 
-        data_cache = self._data_cache_for(request)
         data_cache.expect(request["grid"])
         return run(RunSpec.from_json(request["spec"]), emit=self._emit, data_cache=data_cache).to_json()
 
-    def _preflight(self, request: dict[str, Any]) -> Any:
+    def _preflight(self, request: PreflightRequest, data_cache: DataCache) -> dict[str, Json]:
         from freezebench.runs.preflight import preflight
 
         spec = RunSpec.from_json(request["spec"])
-        preflight(spec, self._data_cache_for(request).data(spec), request["grid"])
+        preflight(spec, data_cache.data(spec), request["grid"])
         return {}
 
-    def _machine(self, request: dict[str, Any]) -> Any:
+    def _machine(self, request: MachineRequest) -> dict[str, Json]:
         from freezebench.runs.environment import machine
 
         return asdict(machine(request["device"], request["precision"]))
 
-    def _data_cache_for(self, request: dict[str, Any]) -> DataCache:
+    def _data_cache_for(self, message: Message) -> DataCache:
         from freezebench.runs.data_cache import DataCache
 
         if self._data_cache is None:
-            self._data_cache = DataCache(**request["data_cache"])
+            self._data_cache = DataCache(**message["data_cache"])
         return self._data_cache
 
-    def _emit(self, event: Any) -> None:
-        """Hand on what progress shows of an event."""
+    def _emit(self, event: object) -> None:
+        """Send an event that progress shows, steps at a readable rate."""
         now = time.monotonic()
-        is_step = isinstance(event, StepRecord)
-        if type(event).__name__ not in EVENTS or (is_step and now - self._told < _STEP_EVERY_S):
-            return
-        self._told = now
-        self.tell({"event": type(event).__name__, **asdict(event)})
+        is_too_soon = isinstance(event, StepRecord) and now - self._last_event_at < _STEP_EVERY_S
+        if isinstance(event, ProgressEvent) and not is_too_soon:
+            self._last_event_at = now
+            _send(self._events, encode_event(event))
 
-    def tell(self, message: dict[str, Any]) -> None:
-        """Send the parent a line."""
-        # NaN travels: a loss may be one, and both ends are Python.
-        self._events.write(json.dumps(message) + "\n")
-        self._events.flush()
+
+def _send(events: TextIO, line: str) -> None:
+    events.write(line + "\n")
+    events.flush()

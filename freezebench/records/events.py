@@ -1,10 +1,14 @@
-"""Events of a training run, as plain data that can be sent from the training process to the session."""
+"""Events of runs and of their training, as plain data that can be sent from the training process to the session."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from freezebench.records.run_record import EpochRecord
+from freezebench.records.run_record import EpochRecord, RunRecord
+
+if TYPE_CHECKING:
+    from freezebench.specs.run import RunSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,3 +51,50 @@ class TrainingPaused:
 
 
 TrainingEvent = TrainingStarted | StepRecord | TrainingPaused | EpochRecord
+# Those that progress shows.
+ProgressEvent = TrainingStarted | StepRecord | TrainingPaused
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStarted:
+    """A run starts; the model is loaded first."""
+
+    spec: RunSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunWaiting:
+    """A run waits for another session.
+
+    Attributes:
+        spec: The run.
+        reason: A clause that says what it waits for.
+    """
+
+    spec: RunSpec
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunProgressed:
+    """Training emitted an event."""
+
+    spec: RunSpec
+    event: ProgressEvent
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReused:
+    """The record of an earlier session is reused."""
+
+    record: RunRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFinished:
+    """A run ended; its record may be invalid."""
+
+    record: RunRecord
+
+
+RunEvent = RunStarted | RunWaiting | RunProgressed | RunReused | RunFinished

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from freezebench.errors import RecordError, SettingsError
+from freezebench.errors import RecordError
+from freezebench.planning.design import first_runs
 from freezebench.report.durations import expected, left_text
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.verdicts.power import resolvable_margin
-from freezebench.verdicts.resources import MIN_RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -63,50 +63,6 @@ def resolution_line(settings: Settings, num_sentences: int) -> str:
             f", more than the margin of {settings.margin_pp:g}: expect undecided verdicts; more seeds or sentences help"
         )
     return line
-
-
-def refuse_undecidable(settings: Settings, grid: Sequence[str], num_sentences: int) -> None:
-    """Refuse a session that could only fail: undecided fails, and no allowed number of seeds resolves a limit.
-
-    Raises:
-        SettingsError: If that is so for some configuration of the grid.
-    """
-    if not settings.limits_from:
-        return
-    looks = settings.looks
-    resolved = min(resolvable_margin(count, num_sentences, alpha=looks.alpha) for count in looks.counts)
-    for freeze in grid:
-        limit = settings.max_drop.get(freeze)
-        if freeze != "none" and settings.policy(freeze) == "fail" and limit is not None and limit < resolved:
-            best = "no verdict at all" if math.isinf(resolved) else f"{resolved:.1f} points"
-            design = f"--freeze-num-seeds={looks} on {num_sentences} test sentences"
-            raise SettingsError(
-                f"{freeze} is limited to {limit:g} points ({settings.limits_from}) and undecided tests fail "
-                f"(--freeze-inconclusive=fail), but {design} resolves {best}: "
-                "the run could only fail. Use more seeds, more sentences, a wider limit, or skip what is undecided."
-            )
-
-
-def first_runs(grids: Mapping[Settings, Sequence[str]], *, with_times: bool) -> list[RunSpec]:
-    """Return the runs that a session needs at least: the first look of everything, and what is interleaved.
-
-    Args:
-        grids: The planned configurations of every test's settings.
-        with_times: Whether required savings of time and energy are checked.
-    """
-    firsts: dict[str, RunSpec] = {}
-    repeated: dict[str, list[RunSpec]] = {}
-    for settings, grid in grids.items():
-        for freeze in dict.fromkeys(("none", *grid)):
-            timed = freeze != "none" and with_times and settings.costs.needs_paired_runs(freeze)
-            first = settings.looks.counts[0]
-            seeds = range(settings.seed, settings.seed + (max(first, MIN_RUNS) if timed else first))
-            specs = [settings.run_spec(freeze, seed) for seed in seeds]
-            firsts |= {spec.run_id: spec for spec in specs}
-            if timed:
-                unfrozen = [settings.run_spec("none", settings.seed + index) for index in range(MIN_RUNS)]
-                repeated[specs[0].run_id] = unfrozen
-    return [*firsts.values(), *(spec for specs in repeated.values() for spec in specs)]
 
 
 def saved_runs(reference: SavedRun | None, report: Path | None) -> list[SavedRun]:

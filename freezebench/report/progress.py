@@ -5,8 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from freezebench.executors.workshop import Listener
-from freezebench.records.events import StepRecord, TrainingPaused, TrainingStarted
+from freezebench.records.events import (
+    ProgressEvent,
+    RunEvent,
+    RunFinished,
+    RunProgressed,
+    RunReused,
+    RunStarted,
+    RunWaiting,
+    StepRecord,
+    TrainingPaused,
+    TrainingStarted,
+)
 from freezebench.report.durations import Durations, kinds, left_text
 from freezebench.units import seconds_text
 
@@ -15,12 +25,11 @@ if TYPE_CHECKING:
 
     from freezebench.records.run_record import RunRecord
     from freezebench.specs.run import RunSpec
-    from freezebench.training.engines.events import Event
 
 _REFRESH_S = 0.2
 
 
-class Progress(Listener):
+class Progress:
     """Writes what the running configuration does.
 
     Args:
@@ -46,6 +55,20 @@ class Progress(Listener):
         # Seconds of finished stretches of training, and the beginning of the one that runs.
         self._trained_s, self._stretch_began = 0.0, 0.0
 
+    def on_event(self, event: RunEvent) -> None:
+        """Show an event of a run."""
+        match event:
+            case RunStarted():
+                self.begin(event.spec)
+            case RunWaiting():
+                self.waiting(event.reason)
+            case RunProgressed():
+                self.emit(event.event)
+            case RunReused():
+                self.reused(event.record)
+            case RunFinished():
+                self.end(event.record)
+
     def begin(self, spec: RunSpec) -> None:
         """A run begins: loading comes first."""
         self._num_begun += 1
@@ -67,7 +90,7 @@ class Progress(Listener):
         accuracy = "" if record.test is None else f", test accuracy {100 * record.test.accuracy:.1f} %"
         self._write([f"{self._label()}: reused from an earlier session{accuracy}"], False)
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: ProgressEvent) -> None:
         """Something happened in training."""
         now = self._clock()
         if isinstance(event, TrainingStarted):
@@ -75,7 +98,7 @@ class Progress(Listener):
         elif isinstance(event, TrainingPaused):
             self._trained_s += now - self._stretch_began
             self._show(f"epoch {event.epoch}  evaluating")
-        elif isinstance(event, StepRecord) and self._live and now - self._shown >= _REFRESH_S:
+        elif self._live and now - self._shown >= _REFRESH_S:
             self._show(*self._step(event, now))
 
     def end(self, record: RunRecord) -> None:

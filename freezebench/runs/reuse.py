@@ -1,7 +1,8 @@
-"""Reuse: finished runs of earlier sessions instead of training them again."""
+"""Reuse of finished runs: those of earlier sessions are loaded from the store instead of trained again."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from freezebench.errors import FreezebenchError
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class Reuse:
-    """The store as a session sees it: what is found there, and what is kept there.
+    """The store as one session uses it: runs are looked up, claimed while they train, and saved.
 
     Attributes:
-        num_reused: How many runs were found.
+        num_reused: How many runs were loaded.
         num_elsewhere: How many of them had trained on another device.
-        num_saved: How many runs were kept.
+        num_saved: How many runs were saved.
     """
 
     def __init__(
@@ -34,23 +35,23 @@ class Reuse:
         machine: Callable[[RunSpec], Machine],
         *,
         resume: bool,
-        told: Callable[[RunRecord], None] = lambda _: None,
-        waits: Callable[[RunSpec], None] = lambda _: None,
+        on_reused: Callable[[RunRecord], None] = lambda _: None,
+        on_wait: Callable[[RunSpec], None] = lambda _: None,
     ) -> None:
-        """Take what names a run.
+        """Take the store's folder and what the keys of runs are made of.
 
         Args:
             folder: The store's folder.
             data_cache: The session's data.
-            machine: Returns what a run's outcome depends on here; raises FreezebenchError where there is no device.
-            resume: Whether runs are looked for; they are kept either way.
-            told: Called with every run that is found.
-            waits: Called once with a run that another session is doing.
+            machine: Returns what a run's outcome depends on here; raises FreezebenchError if there is no such device.
+            resume: Whether runs are looked up; they are saved either way.
+            on_reused: Called with every record that is reused.
+            on_wait: Called once with a run that another session is training.
         """
         self._store = Store(folder)
         self._data_cache, self._machine = data_cache, machine
-        self._resume, self._told, self._waits = resume, told, waits
-        self._claim: Lock | None = None
+        self._resume, self._on_reused, self._on_wait = resume, on_reused, on_wait
+        self._claims: dict[str, Lock] = {}
         self.num_reused = 0
         self.num_elsewhere = 0
         self.num_saved = 0
@@ -58,56 +59,59 @@ class Reuse:
     def find(self, spec: RunSpec) -> RunRecord | None:
         """Return the same run of another session: same content, same versions, same kind of device.
 
-        If there is none, the run is claimed until ``keep``, so that two sessions with one store share the work: while
-        another session has claimed it, this waits for its outcome.
+        If there is none, this session claims the run until ``save`` or ``release``. Two sessions with one store share
+        the work in this way: while another session has the claim, this call waits for the outcome.
         """
         key = self._key(spec) if self._resume else None
         if key is None:
             return None
         record = self._store.load(key)
         if record is None:
-            self._claim = self._claimed(key, spec)
+            self._claim(key, spec)
             # While this waited, the run may have been finished.
             record = self._store.load(key)
         if record is None:
             record = self._store.load_of_other_device(key)
             self.num_elsewhere += record is not None
         if record is not None:
-            self.give_up_claim()
+            self.release(spec)
             self.num_reused += 1
-            self._told(record)
+            self._on_reused(record)
         return record
 
-    def peek(self, spec: RunSpec) -> RunRecord | None:
-        """Return the same run of another session if it has ended, without a claim to it or a word about it."""
+    def find_finished(self, spec: RunSpec) -> RunRecord | None:
+        """Return the same run of another session if it has ended; it is neither claimed nor counted as reused."""
         key = self._key(spec) if self._resume else None
         return None if key is None else self._store.load(key) or self._store.load_of_other_device(key)
 
-    def _claimed(self, key: str, spec: RunSpec) -> Lock | None:
-        """Return the claim to a run, once no other session has it; ``None`` where the folder has no such thing."""
+    def _claim(self, key: str, spec: RunSpec) -> None:
+        """Claim a run once no other session has it; do nothing where the folder allows no locks."""
         claim = self._store.claim(key)
-        try:
-            claim.acquire(lambda: self._waits(spec))
-        except OSError:
-            return None
-        return claim
+        with suppress(OSError):
+            claim.acquire(lambda: self._on_wait(spec))
+            self._claims[spec.run_id] = claim
 
-    def give_up_claim(self) -> None:
-        """Let other sessions do the run that was claimed and not kept, as after an interruption."""
-        if self._claim is not None:
-            self._claim.release(remove=True)
-            self._claim = None
+    def release(self, spec: RunSpec) -> None:
+        """Give up the claim to a run, if this session has it, so that other sessions can train it."""
+        claim = self._claims.pop(spec.run_id, None)
+        if claim is not None:
+            claim.release(remove=True)
 
-    def keep(self, record: RunRecord) -> None:
+    def release_all(self) -> None:
+        """Give up the claims to runs that were not saved, as after an interruption."""
+        while self._claims:
+            self._claims.popitem()[1].release(remove=True)
+
+    def save(self, record: RunRecord) -> None:
         """Save a run that was trained now, if it is valid, and give up its claim."""
         try:
             files_sha256 = self._files_sha256(record.spec) if record.is_valid else None
             self.num_saved += files_sha256 is not None and self._store.save(record, files_sha256)
         finally:
-            self.give_up_claim()
+            self.release(record.spec)
 
     def lines(self) -> list[str]:
-        """Return what the summary says of the store."""
+        """Return the summary's lines on the store: what was reused, what was saved, and what went wrong."""
         lines = list(self._store.problems)
         if self.num_reused:
             other = f" but for {self.num_elsewhere} of another device"
@@ -122,13 +126,13 @@ class Reuse:
         return lines
 
     def _key(self, spec: RunSpec) -> str | None:
-        """Return the name under which a run would be kept; ``None`` where it has none, or cannot run at all."""
+        """Return the store's key of a run; ``None`` if it has none, or cannot run at all."""
         try:
             machine = self._machine(spec)
             data = self._data_cache.data(spec)
             model_sha256 = self._data_cache.model_source(spec.model, spec.model_revision).weights_sha256()
         except FreezebenchError:
-            return None  # training says it better
+            return None  # training raises the same error, with its context
         files_sha256 = self._files_sha256(spec)
         if model_sha256 is None or files_sha256 is None:
             return None

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from freezebench.errors import SettingsError
-from freezebench.specs.interim_looks import ALPHA_ONE_LOOK, InterimLooks
+from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.verdicts.crossed import MeanSquares, check_alpha, standard_error, t_quantile
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from freezebench.verdicts.noninferiority import Verdict
 
 _LEAST_POWER = 0.5  # below one half the approximation has no meaning
 
@@ -90,31 +84,3 @@ def resolvable_margin(
     squares = (population or Population()).expected_mean_squares(num_seeds, num_sentences)
     se, df = standard_error(squares)
     return float(100 * (t_quantile(1 - alpha, df) + t_quantile(power, df)) * se)
-
-
-def needs_more(verdicts: Iterable[Verdict], looks: InterimLooks) -> int | None:
-    """Return how many seeds in all the configuration needs next, or ``None`` when it is finished.
-
-    A configuration is finished when its interval is decided at every margin asked about (the decision margin and the
-    asserted limit), when something is invalid, or after the last look.
-
-    Args:
-        verdicts: The verdicts of one configuration's latest interval, one per margin.
-        looks: The allowed numbers of seeds.
-
-    Raises:
-        SettingsError: If the verdicts were not judged at the looks' ``alpha``, which would void the error rate.
-    """
-    verdicts = list(verdicts)
-    if any(verdict.outcome == "invalid" for verdict in verdicts):
-        return None
-    undecided = [verdict for verdict in verdicts if not verdict.is_decided]
-    for verdict in undecided:
-        if not math.isclose(verdict.alpha, looks.alpha):
-            raise SettingsError(
-                f"a verdict at alpha {verdict.alpha} cannot be one of {len(looks.counts)} looks at {looks.alpha}: "
-                "judge every look at InterimLooks.alpha."
-            )
-    if not undecided:
-        return None
-    return looks.after(max(verdict.num_seeds or 0 for verdict in undecided))

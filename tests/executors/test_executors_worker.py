@@ -1,4 +1,4 @@
-"""Isolation without training: folders of sessions, ends of workers, what is said of them."""
+"""The worker executor without training: how workers are replaced, how they end, and what their folders hold."""
 
 from __future__ import annotations
 
@@ -8,69 +8,77 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import made_up
 from freezebench.errors import FreezebenchError
-from freezebench.executors import worker as isolate
-from freezebench.executors.worker import Isolated
+from freezebench.executors import worker_process
+from freezebench.executors.base import ExecutorOptions
+from freezebench.executors.worker import WorkerExecutor
 from freezebench.records.locks import Lock
-from freezebench.records.run_record import InvalidCause
+from freezebench.records.run_record import InvalidCause, RunRecord
+from freezebench.runs.data_cache import DataCache
 
-# Stands in for the worker: answers as the test says, without importing what trains.
+# Replaces the worker: it answers as the test says, without importing what executor.
 _BOOT = """
 import json, os, sys, time
 print(json.dumps({{"event": "ready"}}), flush=True)
 for line in sys.stdin:
     request = json.loads(line)
-    {behaviour}
+    result = {{"device": "cpu", "device_name": "a CPU", "precision": "float32", "environment": {{}}}}
+    if request["request"]["kind"] != "machine":
+        {behaviour}
     with open(request["result"], "w") as file:
         json.dump(result, file)
     print(json.dumps({{"event": "done"}}), flush=True)
 """
 
-Make = Callable[..., Isolated]
+Make = Callable[..., WorkerExecutor]
 
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    """Yield what makes workers that behave in some way."""
+    """Yield a function that makes executors whose workers behave in some way."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    made: list[Isolated] = []
+    executors: list[WorkerExecutor] = []
 
-    def isolated(behaviour: str, *, keep: bool = True, timeout_s: float = 60.0) -> Isolated:
-        monkeypatch.setattr(isolate, "_BOOT", _BOOT.format(behaviour=behaviour))
-        made.append(Isolated(keep=keep, timeout_s=timeout_s, data_cache={}))
-        return made[-1]
+    def make_executor(behaviour: str, *, keep: bool = True, timeout_s: float = 60.0) -> WorkerExecutor:
+        monkeypatch.setattr(worker_process, "_BOOT", _BOOT.format(behaviour=behaviour))
+        options = ExecutorOptions(data_cache=DataCache(), data_cache_options={}, timeout_s=timeout_s)
+        executors.append(WorkerExecutor(options, keep=keep))
+        return executors[-1]
 
-    yield isolated
-    for one in made:
-        one.close()
+    yield make_executor
+    for executor in executors:
+        executor.close()
     assert not list(tmp_path.glob("freezebench-session-*"))
 
 
-def _answers(record: Any) -> str:
+def _run(executor: WorkerExecutor, record: RunRecord | None = None) -> RunRecord:
+    return executor.submit((record or made_up.record("emb")).spec).result(timeout=60)
+
+
+def _answers(record: RunRecord) -> str:
     return f"result = json.loads({json.dumps(record.to_json())!r})"
 
 
 def test_a_healthy_worker_is_kept(make: Make) -> None:
     """The record comes back as it was written; one process for all runs."""
     record = made_up.record("emb")
-    trains = make(_answers(record))
-    assert trains.run(record.spec, lambda _: None) == record
-    assert trains.run(record.spec, lambda _: None) == record
-    assert trains.num_workers == 1
+    executor = make(_answers(record))
+    assert _run(executor, record) == record
+    assert _run(executor, record) == record
+    assert executor.num_workers == 1
 
 
 def test_a_fresh_worker_for_every_run(make: Make) -> None:
     """Nothing of one run can reach the next."""
     record = made_up.record("emb")
-    trains = make(_answers(record), keep=False)
+    executor = make(_answers(record), keep=False)
     for _ in range(3):
-        assert trains.run(record.spec, lambda _: None) == record
-    assert trains.num_workers == 3
+        assert _run(executor, record) == record
+    assert executor.num_workers == 3
 
 
 def test_a_worker_is_replaced_after_a_fault_of_its_own(make: Make) -> None:
@@ -78,10 +86,10 @@ def test_a_worker_is_replaced_after_a_fault_of_its_own(make: Make) -> None:
     expected: dict[InvalidCause, int] = {"crash": 2, "out_of_memory": 2, "non_finite_loss": 1}
     for cause, num_workers in expected.items():
         record = replace(made_up.broken("emb", 42), cause=cause)
-        trains = make(_answers(record))
-        trains.run(record.spec, lambda _: None)
-        trains.run(record.spec, lambda _: None)
-        assert trains.num_workers == num_workers
+        executor = make(_answers(record))
+        _run(executor, record)
+        _run(executor, record)
+        assert executor.num_workers == num_workers
 
 
 @pytest.mark.parametrize(
@@ -97,11 +105,11 @@ def test_a_worker_is_replaced_after_a_fault_of_its_own(make: Make) -> None:
 )
 def test_every_end_is_told(make: Make, monkeypatch: pytest.MonkeyPatch, behaviour: str, cause: str, said: str) -> None:
     """The run is invalid with its cause and the end of the log, and its process is gone."""
-    monkeypatch.setattr(isolate, "_GRACE_S", 0.2)
-    trains = make(behaviour, timeout_s=0.3 if cause == "timeout" else 60.0)
-    worker = trains._worker
+    monkeypatch.setattr(worker_process, "_GRACE_S", 0.2)
+    executor = make(behaviour, timeout_s=0.3 if cause == "timeout" else 60.0)
+    worker = executor._worker
     assert worker
-    record = trains.run(made_up.record("emb").spec, lambda _: None)
+    record = _run(executor)
     assert (record.is_valid, record.cause) == (False, cause)
     assert str(record.reason).startswith(said)
     assert ("the last words" in record.log) is ("last words" in behaviour)
@@ -111,18 +119,18 @@ def test_every_end_is_told(make: Make, monkeypatch: pytest.MonkeyPatch, behaviou
 def test_a_kill_for_want_of_memory_is_told_apart(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control group's count rose: it was the kernel."""
     counts = iter([3, 4])
-    monkeypatch.setattr(isolate, "_out_of_memory_kills", lambda: next(counts))
-    record = make("os.kill(os.getpid(), 9)").run(made_up.record("emb").spec, lambda _: None)
+    monkeypatch.setattr(worker_process, "_out_of_memory_kills", lambda: next(counts))
+    record = _run(make("os.kill(os.getpid(), 9)"))
     assert record.cause == "out_of_memory"
     assert str(record.reason).startswith("the kernel killed its process for want of memory (SIGKILL)")
 
 
 def test_our_own_errors_cross_over(make: Make) -> None:
     """What cannot be is an error here as it is there."""
-    trains = make("result = {'error': 'no such layer'}")
+    executor = make("result = {'error': 'no such layer'}")
     with pytest.raises(FreezebenchError, match="no such layer"):
-        trains.preflight(made_up.record("emb").spec, ["emb"])
-    assert trains.num_workers == 1
+        executor.preflight(made_up.record("emb").spec, ["emb"])
+    assert executor.num_workers == 1
 
 
 def test_a_rehearsal_that_ends_its_process_is_an_error(make: Make) -> None:
@@ -135,8 +143,8 @@ def test_what_a_worker_started_ends_with_it(make: Make, tmp_path: Path) -> None:
     """A data loader's process that hangs does not stay."""
     note = tmp_path / "child"
     child = "import subprocess; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)']); "
-    trains = make(f"{child}open({str(note)!r}, 'w').write(str(child.pid)); time.sleep(100)", timeout_s=3.0)
-    trains.run(made_up.record("emb").spec, lambda _: None)
+    executor = make(f"{child}open({str(note)!r}, 'w').write(str(child.pid)); time.sleep(100)", timeout_s=3.0)
+    _run(executor)
     number = int(note.read_text())
     deadline = time.monotonic() + 5
     while Path(f"/proc/{number}").exists():

@@ -58,15 +58,15 @@ FAULTS: dict[str, Callable[[], Any]] = {
 
 
 def _install(faults: dict[str, str]) -> None:
-    from freezebench.executors import worker_main as serve
+    from freezebench.executors import worker_main
 
-    worker: Any = serve._Worker
-    run, emit = worker._run, worker._emit
+    handler: Any = worker_main.RequestHandler
+    run, emit = handler._run, handler._emit
     state: dict[str, Any] = {}
 
-    def breaking_run(self: Any, request: dict[str, Any]) -> Any:
+    def breaking_run(self: Any, request: dict[str, Any], data_cache: Any) -> Any:
         state.update(fault=faults.get(request["spec"]["freeze"]), steps=0)
-        return run(self, request)
+        return run(self, request, data_cache)
 
     def breaking_emit(self: Any, event: Any) -> None:
         emit(self, event)
@@ -75,7 +75,7 @@ def _install(faults: dict[str, str]) -> None:
             state["steps"] += 1
             FAULTS[state["fault"]]()
 
-    worker._run, worker._emit = breaking_run, breaking_emit
+    handler._run, handler._emit = breaking_run, breaking_emit
 
 
 if os.environ.get("FREEZEBENCH_FAULTS") and "serve" in " ".join(sys.orig_argv):

@@ -1,13 +1,10 @@
-"""The plan: what will run, what it resolves, and what could only fail."""
+"""The plan: what will run and what it resolves."""
 
 from __future__ import annotations
 
-import pytest
-
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
-from freezebench.errors import SettingsError
-from freezebench.report.plan import first_runs, plan_lines, refuse_undecidable, resolution_line
+from freezebench.report.plan import plan_lines, resolution_line
 
 
 def _settings(**flags: str) -> Settings:
@@ -28,23 +25,3 @@ def test_what_the_design_resolves_is_said_for_every_look() -> None:
     line = resolution_line(_settings(num_seeds="3,5,8"), 872)
     assert all(f"{count} seeds " in line for count in (3, 5, 8))
     assert "expect undecided verdicts" in resolution_line(_settings(num_seeds="3"), 100)
-
-
-def test_a_session_that_could_only_fail_is_refused() -> None:
-    """Undecided fails, and even the last look resolves more than the limit."""
-    settings = _settings(num_seeds="3,5", max_drop="50,emb:0.5", inconclusive="fail")
-    refuse_undecidable(settings, ["none", "emb+L0"], 872)
-    with pytest.raises(
-        SettingsError, match=r"emb is limited to 0.5 points \(--freeze-max-drop\).*resolves 2\.\d points"
-    ):
-        refuse_undecidable(settings, ["none", "emb"], 872)
-    refuse_undecidable(_settings(num_seeds="3", max_drop="0.5"), ["none", "emb"], 872)
-    refuse_undecidable(_settings(num_seeds="3", inconclusive="fail"), ["none", "emb"], 872)
-
-
-def test_the_number_of_runs_counts_the_first_look_and_what_is_interleaved() -> None:
-    """Two configurations of three seeds; a required speed-up adds five unfrozen runs and two frozen ones."""
-    assert len(first_runs({_settings(num_seeds="3,5"): ["emb"]}, with_times=True)) == 6
-    timed = {_settings(num_seeds="3", min_speedup="1.5"): ["none", "emb"]}
-    assert len(first_runs(timed, with_times=True)) == 13
-    assert len(first_runs(timed, with_times=False)) == 6

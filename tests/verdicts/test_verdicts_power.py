@@ -1,4 +1,4 @@
-"""What a design can resolve, and when to stop adding seeds."""
+"""What a design can resolve."""
 
 from __future__ import annotations
 
@@ -10,25 +10,7 @@ from hypothesis import strategies as st
 
 from freezebench.errors import SettingsError
 from freezebench.specs.interim_looks import InterimLooks
-from freezebench.verdicts.crossed import Interval
-from freezebench.verdicts.noninferiority import Verdict, decide, invalid_verdict
-from freezebench.verdicts.power import Population, needs_more, resolvable_margin
-
-
-def verdict(lower_pp: float, upper_pp: float, *, num_seeds: int = 3, alpha: float = 0.02) -> Verdict:
-    """Return the verdict at two points of an interval with these bounds."""
-    return decide(
-        Interval(
-            drop_pp=(lower_pp + upper_pp) / 2,
-            lower_pp=lower_pp,
-            upper_pp=upper_pp,
-            se_pp=1.0,
-            df=5.0,
-            alpha=alpha,
-            num_seeds=num_seeds,
-            num_sentences=872,
-        )
-    )
+from freezebench.verdicts.power import Population, resolvable_margin
 
 
 @pytest.mark.parametrize(("num_seeds", "num_sentences", "expected"), [(3, 872, 2.2), (5, 1821, 1.4)])
@@ -81,25 +63,3 @@ def test_unfit_looks_are_refused(counts: tuple[int, ...]) -> None:
     """Counts of seeds must be positive and increasing."""
     with pytest.raises(SettingsError, match="increasing"):
         InterimLooks(counts=counts)
-
-
-def test_seeds_are_added_until_both_margins_are_decided() -> None:
-    """A configuration goes on while either margin is open, and ends when both are decided or the looks are spent."""
-    open_, safe, worse = verdict(1.0, 3.0), verdict(-1.0, 1.0), verdict(3.0, 5.0)
-    looks = InterimLooks()
-    assert needs_more([open_, safe], looks) == 5
-    assert needs_more([worse, verdict(1.0, 3.0, num_seeds=5)], looks) == 8
-    assert needs_more([worse, safe], looks) is None
-    assert needs_more([verdict(1.0, 3.0, num_seeds=8)], looks) is None
-    assert needs_more([], looks) is None
-
-
-def test_invalid_runs_need_no_more_seeds() -> None:
-    """More seeds cannot mend what is invalid."""
-    assert needs_more([verdict(1.0, 3.0), invalid_verdict("out of memory")], InterimLooks()) is None
-
-
-def test_looks_at_the_wrong_error_rate_are_refused() -> None:
-    """An open verdict at 0.05 cannot be one of three looks: its error rate would be void."""
-    with pytest.raises(SettingsError, match="alpha"):
-        needs_more([verdict(1.0, 3.0, alpha=0.05)], InterimLooks())

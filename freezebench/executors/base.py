@@ -1,0 +1,100 @@
+"""The executor protocol: where runs are trained, in the shape of ``concurrent.futures.Executor``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypedDict
+
+from freezebench.records.events import RunEvent
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from freezebench.records.run_record import RunRecord
+    from freezebench.runs.data_cache import DataCache
+    from freezebench.runs.environment import Machine
+    from freezebench.specs.run import Precision, RunSpec
+
+OnEvent = Callable[[RunEvent], None]
+
+
+class DataCacheOptions(TypedDict, total=False):
+    """How a process keeps outputs of frozen prefixes: the arguments of its ``DataCache``."""
+
+    cache_bytes: int | None
+    prefix_folder: str | None
+    prefix_folder_bytes: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutorOptions:
+    """What executors are made with.
+
+    Attributes:
+        data_cache: The data sets of this process.
+        data_cache_options: How worker processes keep theirs.
+        timeout_s: How long one run may take, in seconds; only a process can be ended.
+        on_event: Called with every event of a run, from whatever thread trains or supervises it.
+    """
+
+    data_cache: DataCache
+    data_cache_options: DataCacheOptions
+    timeout_s: float
+    on_event: OnEvent = lambda _: None
+
+
+class Executor(Protocol):
+    """Trains runs, and answers what they depend on where they are trained."""
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The devices that train at the same time, as options name them: one run is submitted for each."""
+
+    def submit(self, spec: RunSpec) -> Future[RunRecord]:
+        """Return the future record of a run; runs may end in any order.
+
+        A run that breaks gives an invalid record; a request that cannot be fulfilled gives a ``FreezebenchError``.
+        """
+
+    def expect(self, freezes: Iterable[str]) -> None:
+        """Add to the configurations that will run, so that one pass over the data caches every depth among them."""
+
+    def preflight(self, spec: RunSpec, grid: Iterable[str]) -> None:
+        """Load and freeze a model and run a batch through it, before anything is trained.
+
+        Raises:
+            FreezebenchError: If any of this fails.
+        """
+
+    def machine(self, spec: RunSpec) -> Machine:
+        """Return what the outcome of a run depends on besides its spec.
+
+        Raises:
+            FreezebenchError: If there is no such device.
+        """
+
+    def cancel(self) -> None:
+        """End the runs that are training and drop those that wait; their futures raise ``CancelledError``."""
+
+    def close(self) -> None:
+        """Cancel what is left, end all processes and remove their files."""
+
+
+class Machines:
+    """The answers to ``Executor.machine``, each looked up once."""
+
+    def __init__(self, look_up: Callable[[str, Precision], Machine]) -> None:
+        self._look_up = look_up
+        self._machines: dict[tuple[str, Precision], Machine] = {}
+
+    def of(self, spec: RunSpec) -> Machine:
+        """Return the machine of a run.
+
+        Raises:
+            FreezebenchError: If there is no such device.
+        """
+        key = (spec.device, spec.protocol.precision)
+        if key not in self._machines:
+            self._machines[key] = self._look_up(*key)
+        return self._machines[key]

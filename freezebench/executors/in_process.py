@@ -1,0 +1,70 @@
+"""The executor that trains in this process, for debugging: a fault that ends a process ends pytest as well."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from freezebench.errors import FreezebenchError
+from freezebench.executors.base import Machines
+from freezebench.executors.device_lock import run_alone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from freezebench.executors.base import ExecutorOptions
+    from freezebench.records.run_record import RunRecord
+    from freezebench.runs.environment import Machine
+    from freezebench.specs.run import RunSpec
+
+
+class InProcessExecutor:
+    """Trains a run within ``submit``, which returns a future that is done."""
+
+    devices = ("auto",)
+
+    def __init__(self, options: ExecutorOptions) -> None:
+        from freezebench.runs.environment import machine
+
+        self._data_cache, self._on_event = options.data_cache, options.on_event
+        self._machines = Machines(machine)
+        self._cancelled = threading.Event()  # never set: nothing runs when another method is called
+
+    def submit(self, spec: RunSpec) -> Future[RunRecord]:
+        """Train a run and return its record as a future; an interruption goes to the caller."""
+        future: Future[RunRecord] = Future()
+        future.set_running_or_notify_cancel()
+        try:
+            device = self.machine(spec).device
+            record = run_alone(spec, device, self._train, on_event=self._on_event, cancelled=self._cancelled)
+        except FreezebenchError as error:
+            future.set_exception(error)
+        else:
+            future.set_result(record)
+        return future
+
+    def _train(self, spec: RunSpec, emit: Callable[[object], None]) -> RunRecord:
+        from freezebench.runs.experiment import run
+
+        return run(spec, emit=emit, data_cache=self._data_cache)
+
+    def expect(self, freezes: Iterable[str]) -> None:
+        """Add to the configurations that will run."""
+        self._data_cache.expect(freezes)
+
+    def preflight(self, spec: RunSpec, grid: Iterable[str]) -> None:
+        """Load and freeze a model and run a batch through it."""
+        from freezebench.runs.preflight import preflight
+
+        preflight(spec, self._data_cache.data(spec), grid)
+
+    def machine(self, spec: RunSpec) -> Machine:
+        """Return what the outcome of a run depends on besides its spec."""
+        return self._machines.of(spec)
+
+    def cancel(self) -> None:
+        """Do nothing: a run ends before ``submit`` returns."""
+
+    def close(self) -> None:
+        """Do nothing: no process was started."""

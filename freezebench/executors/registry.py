@@ -1,0 +1,47 @@
+"""The executors by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from freezebench.executors.base import Executor, ExecutorOptions
+    from freezebench.specs.names import Isolation
+
+
+# Functions, not classes, so that what one executor imports is imported only where it is used.
+def _in_process(options: ExecutorOptions) -> Executor:
+    from freezebench.executors.in_process import InProcessExecutor
+
+    return InProcessExecutor(options)
+
+
+def _kept_worker(options: ExecutorOptions) -> Executor:
+    from freezebench.executors.worker import WorkerExecutor
+
+    return WorkerExecutor(options, keep=True)
+
+
+def _worker_per_run(options: ExecutorOptions) -> Executor:
+    from freezebench.executors.worker import WorkerExecutor
+
+    return WorkerExecutor(options, keep=False)
+
+
+# The names are the values of ``--freeze-isolate``.
+EXECUTORS: Mapping[Isolation, Callable[[ExecutorOptions], Executor]] = {
+    "none": _in_process,
+    "worker": _kept_worker,
+    "run": _worker_per_run,
+}
+
+
+def make_executor(name: Isolation, options: ExecutorOptions) -> Executor:
+    """Return the executor of a name.
+
+    Raises:
+        FreezebenchError: If its process cannot be started.
+    """
+    return EXECUTORS[name](options)

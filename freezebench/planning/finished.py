@@ -1,0 +1,63 @@
+"""The runs that are needed, and those that a session has finished: what the planning functions take and return."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from freezebench.config.settings import Settings
+    from freezebench.records.run_record import RunRecord
+    from freezebench.specs.run import RunSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeededRun:
+    """One run that is needed next.
+
+    Attributes:
+        spec: The run.
+        must_be_new: Whether a record of an earlier session does not count, because times are going to be judged.
+        interleaved_with: Key of the series of interleaved runs that it continues (see ``planning.interleaving``);
+            ``None`` for an ordinary run.
+    """
+
+    spec: RunSpec
+    must_be_new: bool = False
+    interleaved_with: str | None = None
+
+
+@dataclass(kw_only=True)
+class FinishedRuns:
+    """The finished runs of a session.
+
+    Attributes:
+        records: Finished runs by run id, in the order in which they ended.
+        reused: Run ids of those that an earlier session trained.
+        interleaved: Series of interleaved runs by key, each in the order in which its runs were trained.
+    """
+
+    records: dict[str, RunRecord] = field(default_factory=dict)
+    reused: set[str] = field(default_factory=set)
+    interleaved: dict[str, list[RunRecord]] = field(default_factory=dict)
+
+    def add(self, needed: NeededRun, record: RunRecord, *, is_reused: bool = False) -> None:
+        """Add the record of a run that was needed."""
+        run_id = needed.spec.run_id
+        if needed.interleaved_with is not None:
+            self.interleaved.setdefault(needed.interleaved_with, []).append(record)
+            # The first run of a configuration serves its accuracy verdict as well; a repetition replaces nothing.
+            self.records.setdefault(run_id, record)
+            return
+        self.records[run_id] = record
+        (self.reused.add if is_reused else self.reused.discard)(run_id)
+
+    def record(self, spec: RunSpec, *, must_be_new: bool = False) -> RunRecord | None:
+        """Return the record of a run; ``None`` if it has not ended, or was reused although it must be new."""
+        run_id = spec.run_id
+        return None if must_be_new and run_id in self.reused else self.records.get(run_id)
+
+    def of_configuration(self, settings: Settings, freeze: str) -> list[RunRecord]:
+        """Return the finished runs of one configuration in the order of their seeds."""
+        records = (self.records.get(settings.run_spec(freeze, seed).run_id) for seed in settings.seeds)
+        return [record for record in records if record is not None]

@@ -1,0 +1,57 @@
+"""Interleaved runs: unfrozen (A) and frozen (B) runs in the order A B B A, which required savings are judged by.
+
+A machine drifts: it warms up, and other programs come and go. Where each arm leads every other pair, a steady drift
+adds the same to both arms and cancels in their ratio.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freezebench.planning.finished import NeededRun
+from freezebench.verdicts.resources import MIN_RUNS, interleaved
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.config.settings import Settings
+    from freezebench.planning.finished import FinishedRuns
+    from freezebench.records.run_record import RunRecord
+
+
+def needed_interleaved_run(settings: Settings, freeze: str, finished: FinishedRuns) -> NeededRun | None:
+    """Return the next interleaved run of a configuration; ``None`` after the last one, or after an invalid one.
+
+    One at a time and never from the store: what is compared has to train on the same machine in the same minutes.
+    """
+    key = _key(settings, freeze)
+    done = finished.interleaved.get(key, [])
+    arms = interleaved(MIN_RUNS)
+    if len(done) == len(arms) or not all(record.is_valid for record in done):
+        return None
+    arm = arms[len(done)]
+    seed = settings.seed + arms[: len(done)].count(arm)
+    spec = settings.run_spec("none" if arm == "A" else freeze, seed)
+    return NeededRun(spec=spec, must_be_new=True, interleaved_with=key)
+
+
+def interleaved_pairs(settings: Settings, freeze: str, finished: FinishedRuns) -> list[tuple[RunRecord, RunRecord]]:
+    """Return (unfrozen, frozen) pairs of a configuration's interleaved runs."""
+    done = finished.interleaved.get(_key(settings, freeze), [])
+    arms: dict[str, list[RunRecord]] = {"A": [], "B": []}
+    for arm, record in zip(interleaved(MIN_RUNS), done, strict=False):
+        arms[arm].append(record)
+        if not record.is_valid:
+            # It ended the series, perhaps before its partner ran: then it is its own partner, so that a pair shows it.
+            arms["A" if arm == "B" else "B"].append(record)
+    return list(zip(arms["A"], arms["B"], strict=False))
+
+
+def seeds_at_least(settings: Settings, *, is_timed: bool) -> Sequence[int]:
+    """Return the seeds that a configuration needs at least: its first look, and those of its interleaved runs."""
+    first_look = settings.looks.counts[0]
+    return range(settings.seed, settings.seed + (max(first_look, MIN_RUNS) if is_timed else first_look))
+
+
+def _key(settings: Settings, freeze: str) -> str:
+    return settings.run_spec(freeze, settings.seed).run_id

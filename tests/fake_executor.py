@@ -1,0 +1,78 @@
+"""An executor that trains nothing: its records are made up, and it has as many devices as a test says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+
+import made_up
+from freezebench.errors import FreezebenchError, ModelError
+from freezebench.records.run_record import RunRecord
+from freezebench.runs.environment import Machine
+from freezebench.specs.run import RunSpec
+
+
+class FakeExecutor:
+    """Runs end as soon as every device has one, the last one that was submitted first.
+
+    Attributes:
+        submitted: What was submitted, such as ``emb 42``, in order.
+        num_cancelled: How often ``cancel`` was called.
+    """
+
+    def __init__(self, train: Callable[[RunSpec], RunRecord], *, num_devices: int = 1) -> None:
+        self.devices = ("cpu",) * num_devices
+        self.submitted: list[str] = []
+        self.num_cancelled = 0
+        self._train = train
+        self._waiting: list[tuple[RunSpec, Future[RunRecord]]] = []
+
+    def submit(self, spec: RunSpec) -> Future[RunRecord]:
+        """Take a run, and end all that were taken, in reverse order, once every device has one."""
+        self.submitted.append(f"{spec.freeze} {spec.seed}")
+        future: Future[RunRecord] = Future()
+        self._waiting.append((spec, future))
+        if len(self._waiting) == len(self.devices):
+            while self._waiting:
+                self._end_last()
+        return future
+
+    def _end_last(self) -> None:
+        spec, future = self._waiting.pop()
+        try:
+            future.set_result(self._train(spec))
+        except FreezebenchError as error:
+            future.set_exception(error)
+
+    def expect(self, freezes: Iterable[str]) -> None:
+        """Do nothing."""
+
+    def preflight(self, spec: RunSpec, grid: Iterable[str]) -> None:
+        """Do nothing."""
+
+    def machine(self, spec: RunSpec) -> Machine:
+        """Return a made-up CPU."""
+        return Machine(device=spec.device, device_name="a CPU", precision="float32", environment={})
+
+    def cancel(self) -> None:
+        """Count the call."""
+        self.num_cancelled += 1
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def by_accuracy(**accuracies: float) -> Callable[[RunSpec], RunRecord]:
+    """Return a function that trains configurations to the given accuracies, ``.9`` where none is given."""
+    return lambda spec: made_up.record(spec.freeze, spec.seed, accuracy=accuracies.get(spec.freeze, 0.9))
+
+
+def failing(freeze: str) -> Callable[[RunSpec], RunRecord]:
+    """Return a function that trains all configurations but one, which cannot be trained."""
+
+    def train(spec: RunSpec) -> RunRecord:
+        if spec.freeze == freeze:
+            raise ModelError("no such model")
+        return made_up.record(spec.freeze, spec.seed)
+
+    return train

@@ -1,0 +1,42 @@
+"""What a session will need and can decide before anything is trained."""
+
+from __future__ import annotations
+
+import pytest
+
+from freezebench.config.settings import Settings, resolve
+from freezebench.config.sources import Source
+from freezebench.errors import DataError, SettingsError
+from freezebench.planning.design import check_num_sentences, first_runs, refuse_undecidable
+
+
+def _settings(**flags: str) -> Settings:
+    values = {"model": "tiny", "data": "made-up", **flags}
+    return resolve([Source(label="{flag}", values=values)], lambda: ("embedded", "x"))
+
+
+def test_a_session_that_could_only_fail_is_refused() -> None:
+    """Undecided fails, and even the last look resolves more than the limit."""
+    settings = _settings(num_seeds="3,5", max_drop="50,emb:0.5", inconclusive="fail")
+    refuse_undecidable(settings, ["none", "emb+L0"], 872)
+    with pytest.raises(
+        SettingsError, match=r"emb is limited to 0.5 points \(--freeze-max-drop\).*resolves 2\.\d points"
+    ):
+        refuse_undecidable(settings, ["none", "emb"], 872)
+    refuse_undecidable(_settings(num_seeds="3", max_drop="0.5"), ["none", "emb"], 872)
+    refuse_undecidable(_settings(num_seeds="3", inconclusive="fail"), ["none", "emb"], 872)
+
+
+def test_the_number_of_runs_counts_the_first_look_and_what_is_interleaved() -> None:
+    """Two configurations of three seeds; a required speed-up adds five unfrozen runs and two frozen ones."""
+    assert len(first_runs({_settings(num_seeds="3,5"): ["emb"]}, with_times=True)) == 6
+    timed = {_settings(num_seeds="3", min_speedup="1.5"): ["none", "emb"]}
+    assert len(first_runs(timed, with_times=True)) == 13
+    assert len(first_runs(timed, with_times=False)) == 6
+
+
+def test_one_test_sentence_is_too_few() -> None:
+    """An interval over sentences needs two of them."""
+    check_num_sentences(_settings(), 2)
+    with pytest.raises(DataError, match="made-up has 1 test sentence: an interval needs at least 2"):
+        check_num_sentences(_settings(), 1)

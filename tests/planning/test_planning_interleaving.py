@@ -1,0 +1,55 @@
+"""Interleaved runs: their order, and how they are paired."""
+
+from __future__ import annotations
+
+import made_up
+from freezebench.config.settings import Settings, resolve
+from freezebench.config.sources import Source
+from freezebench.planning.finished import FinishedRuns
+from freezebench.planning.interleaving import interleaved_pairs, needed_interleaved_run
+
+
+def _settings() -> Settings:
+    values = {"model": "tiny", "data": "made-up", "min_speedup": "1.5"}
+    return resolve([Source(label="{flag}", values=values)], lambda: ("embedded", "x"))
+
+
+def test_runs_are_needed_one_at_a_time_in_the_order_a_b_b_a() -> None:
+    """Five pairs, each arm leading every other one; the seeds of both arms are the same."""
+    settings, finished = _settings(), FinishedRuns()
+    order = []
+    while (needed := needed_interleaved_run(settings, "emb", finished)) is not None:
+        assert needed.must_be_new
+        order.append(f"{needed.spec.freeze} {needed.spec.seed}")
+        finished.add(needed, made_up.record(needed.spec.freeze, needed.spec.seed))
+    assert order == [f"{arm} {seed}" for seed in range(42, 47) for arm in (("none", "emb"), ("emb", "none"))[seed % 2]]
+    pairs = interleaved_pairs(settings, "emb", finished)
+    assert [(a.spec.freeze, b.spec.freeze, a.spec.seed - b.spec.seed) for a, b in pairs] == [("none", "emb", 0)] * 5
+
+
+def test_an_invalid_run_ends_the_series_and_is_shown_in_a_pair() -> None:
+    """It may have no partner yet."""
+    settings, finished = _settings(), FinishedRuns()
+    for _ in range(2):
+        needed = needed_interleaved_run(settings, "emb", finished)
+        assert needed
+        finished.add(needed, made_up.record(needed.spec.freeze, needed.spec.seed))
+    needed = needed_interleaved_run(settings, "emb", finished)
+    assert needed
+    broken = made_up.broken("emb", 43)
+    finished.add(needed, broken)
+    assert needed_interleaved_run(settings, "emb", finished) is None
+    assert interleaved_pairs(settings, "emb", finished)[1] == (broken, broken)
+
+
+def test_a_repetition_replaces_no_record() -> None:
+    """The unfrozen runs between the frozen ones are repetitions of the baseline's; the frozen ones are new."""
+    settings, finished = _settings(), FinishedRuns()
+    first = made_up.record("none", 42)
+    finished.records[settings.run_spec("none", 42).run_id] = first
+    for accuracy in (0.8, 0.7):
+        needed = needed_interleaved_run(settings, "emb", finished)
+        assert needed
+        finished.add(needed, made_up.record(needed.spec.freeze, needed.spec.seed, accuracy=accuracy))
+    assert finished.of_configuration(settings, "none") == [first]
+    assert len(finished.of_configuration(settings, "emb")) == 1

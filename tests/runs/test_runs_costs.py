@@ -1,0 +1,71 @@
+"""What runs cost: windows of training combined into readings, times and throughput."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from freezebench.records.reading import Reading
+from freezebench.runs.costs import combine, timing_readings
+
+
+def _reading(value: float | None, unit: str, **options: Any) -> Reading:
+    if value is None:
+        return Reading.not_measured(unit, "test", "no sensor")
+    return Reading(value=value, unit=unit, source="test", **options)
+
+
+def test_stretches_of_training_make_one_reading() -> None:
+    """Energies add up with their uncertainties, peaks are the largest, starts the first, powers the mean."""
+    windows = [
+        {
+            "energy_j": _reading(10, "J", uncertainty=1, num_samples=3),
+            "peak_rss_bytes": _reading(5, "B"),
+            "start_rss_bytes": _reading(4, "B"),
+            "mean_power_w": _reading(100, "W"),
+        },
+        {
+            "energy_j": _reading(20, "J", uncertainty=2, num_samples=4),
+            "peak_rss_bytes": _reading(7, "B"),
+            "start_rss_bytes": _reading(6, "B"),
+            "mean_power_w": _reading(300, "W"),
+        },
+    ]
+    whole = combine(windows)
+    assert {name: reading.value for name, reading in whole.items()} == {
+        "energy_j": 30,
+        "peak_rss_bytes": 7,
+        "start_rss_bytes": 4,
+        "mean_power_w": 200,
+    }
+    assert (whole["energy_j"].uncertainty, whole["energy_j"].num_samples) == (3, 7)
+    assert whole["energy_j"].status == "measured"
+
+
+def test_what_one_stretch_lacks_is_partial_and_what_all_lack_is_absent() -> None:
+    """A sum over part of the run does not pass for the whole."""
+    part = combine([{"energy_j": _reading(10, "J", coverage=1.0)}, {"energy_j": _reading(None, "J")}])["energy_j"]
+    assert (part.value, part.status, part.reason, part.coverage) == (10, "partial", "no sensor", 0.5)
+    none = combine([{"energy_j": _reading(None, "J")}] * 2)["energy_j"]
+    assert (none.value, none.reason) == (None, "no sensor")
+
+
+def test_times_and_throughput() -> None:
+    """Throughput counts sentences of all epochs over training time alone."""
+    result: Any = SimpleNamespace(
+        step_losses=(1.0,) * 4,
+        step_s=(1.0, 2.0, 3.0, 10.0),
+        epochs=(1, 2),
+        train_s=16.0,
+        train_and_eval_s=20.0,
+        warmup_s=1.0,
+        phase_s={"data": 1.0, "forward": 5.0},
+        step_flop=1000,
+    )
+    readings = {name: reading.value for name, reading in timing_readings(result, num_examples=80).items()}
+    assert readings["samples_per_s"] == 10
+    assert readings["steps_per_s"] == 0.25
+    assert readings["step_s"] == 2.5
+    assert readings["step_p95_s"] == 10
+    assert (readings["data_s"], readings["forward_s"], readings["evaluation_s"]) == (1, 5, 4)
+    assert readings["step_flop"] == 1000

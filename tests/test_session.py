@@ -1,0 +1,68 @@
+"""The session: its default preset and its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from freezebench.errors import SettingsError
+from freezebench.models import availability as assets
+from freezebench.report import files
+from freezebench.session import FreezeSession
+
+
+def _session(**options: Any) -> FreezeSession:
+    return FreezeSession({}, {}, **options)
+
+
+def test_the_default_preset_follows_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SST-2 with a GPU and its assets, else the embedded one, said with its reason."""
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(assets, "cuda_visible", lambda: False)
+    settings = _session().options.settings()
+    assert (settings.preset, settings.preset_reason) == ("embedded", "the default without a CUDA GPU")
+    monkeypatch.setattr(assets, "cuda_visible", lambda: True)
+    monkeypatch.setattr(assets, "hub_state", lambda *_: SimpleNamespace(available=True, reason="the Hub answers"))
+    assert _session().options.settings().preset == "distilbert-sst2"
+    monkeypatch.setattr(assets, "hub_state", lambda *_: SimpleNamespace(available=False, reason="the Hub is silent"))
+    settings = _session().options.settings()
+    assert (settings.preset, settings.preset_reason) == ("embedded", "the fallback, since the Hub is silent")
+
+
+@pytest.mark.parametrize("reason", ["ci", "reference"])
+def test_nothing_falls_back_where_nobody_watches(monkeypatch: pytest.MonkeyPatch, reason: str) -> None:
+    """Under CI, and with a reference to compare with, a silent Hub is an error."""
+    monkeypatch.setattr(assets, "cuda_visible", lambda: True)
+    monkeypatch.setattr(assets, "hub_state", lambda *_: SimpleNamespace(available=False, reason="the Hub is silent"))
+    monkeypatch.delenv("CI", raising=False)
+    if reason == "ci":
+        monkeypatch.setenv("CI", "true")
+    with pytest.raises(SettingsError, match=r"the Hub is silent.*no falling back"):
+        _session(has_reference=reason == "reference").options.settings()
+
+
+def test_a_report_that_cannot_be_written_is_told_and_fails_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A disk that fills up while runs train costs the file, not the results."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "write_whole", full)
+    session = FreezeSession({"report": str(tmp_path)}, {})
+    session.write_report()
+    assert "No space left on device" in str(session.report_problem)
+    monkeypatch.undo()
+    session.write_report()
+    assert session.report_problem is None
+    assert [path.name for path in session.written] == ["report.md", "report.csv", "report.json"]
+
+
+def test_a_named_preset_is_never_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine is not even looked at."""
+    monkeypatch.setattr(assets, "cuda_visible", lambda: pytest.fail("asked"))
+    assert FreezeSession({"preset": "notebook"}, {}).options.settings().preset == "notebook"
