@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from freezebench.config.options import OPTIONS
+from freezebench.meters.metrics import METRICS
 from freezebench.specs.presets import PRESETS
 
 _PLACEHOLDER = re.compile(r"<!-- table: ([a-z]+) -->")
@@ -56,7 +57,28 @@ def presets_table() -> str:
     return _table(headings, rows)
 
 
-TABLES: dict[str, Callable[[], str]] = {"options": options_table, "presets": presets_table}
+def metrics_table() -> str:
+    """Return every metric with its unit, and how several figures become one."""
+    rows = [
+        (
+            f"`{metric.name}`",
+            metric.unit,
+            metric.label,
+            metric.better or "–",
+            metric.over_seeds,
+            metric.over_windows,
+            metric.footnote,
+        )
+        for metric in METRICS.values()
+    ]
+    return _table(("reading", "unit", "label", "better", "over seeds", "over epochs", "note"), rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "metrics": metrics_table,
+    "options": options_table,
+    "presets": presets_table,
+}
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

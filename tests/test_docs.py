@@ -12,6 +12,7 @@ import os
 import re
 import runpy
 import shutil
+import subprocess
 import sys
 import tomllib
 from dataclasses import replace
@@ -25,6 +26,7 @@ from markdown_it import MarkdownIt
 import freezebench
 from freezebench import cli
 from freezebench.config.options import OPTIONS
+from freezebench.meters.metrics import METRICS
 from freezebench.specs.presets import PRESETS
 from snippets import BLOCKS, PAGES, ROOT, Block, Command, commands_in
 from tiny import write_data, write_model
@@ -173,6 +175,13 @@ def test_the_page_of_presets_shows_every_preset(tables: ModuleType) -> None:
         assert f"| `{preset.model}` | `{preset.data.source}` | {preset.protocol.num_epochs} |" in row
 
 
+def test_the_page_of_metrics_shows_every_metric(tables: ModuleType) -> None:
+    """With its unit and its label."""
+    page = tables.on_page_markdown((ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8"))
+    for metric in METRICS.values():
+        assert f"| `{metric.name}` | {metric.unit} | {metric.label} |" in page
+
+
 # --- Python ---------------------------------------------------------------------------------------------------------
 
 
@@ -298,6 +307,38 @@ def test_pytest_commands_are_understood(command: Command, workplace: Path, pytes
         assert result.ret == NO_TESTS_COLLECTED
     else:
         assert result.ret == 0
+
+
+# Pages whose pytest and freezebench commands train and are run as they are written; one page takes a minute.
+RUN_PAGES = ["README.md", "docs/tutorial/first-answer.md", "docs/how-to/compare.md", "docs/reference/pytest.md"]
+# Defaults under which the tiny model learns; what a page names wins over them.
+TINY_DEFAULTS = """
+[pytest]
+freeze_model = ./my-checkpoint
+freeze_data = ./my-reviews
+freeze_grid = none,emb
+freeze_epochs = 8
+freeze_lr = 1e-2
+freeze_batch_size = 8
+freeze_precision = float32
+freeze_device = cpu
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", RUN_PAGES)
+def test_commands_of_a_page_run(page: str, workplace: Path) -> None:
+    """In their order, on a tiny model where the page names no model."""
+    write_files(page, workplace)
+    (workplace / "pytest.ini").write_text(TINY_DEFAULTS, encoding="utf-8")
+    paths = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for command in COMMANDS:
+        if command.block.page == page and program(command) in {"pytest", "freezebench"}:
+            shell = ["bash", "-c", command.text]
+            result = subprocess.run(
+                shell, capture_output=True, text=True, check=False, env={**os.environ, "PATH": paths}
+            )
+            assert result.returncode == 0, f"{command.text}\n{result.stdout}\n{result.stderr}"
 
 
 def tox_environments() -> dict[str, str]:
