@@ -130,6 +130,17 @@ def test_links_between_pages_lead_somewhere() -> None:
                 assert (page.parent / target).exists(), f"{page}: {target}"
 
 
+def test_named_files_exist() -> None:
+    """CONTRIBUTING leads to files and folders of the repository; the names in capitals are defined there."""
+    for line in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines():
+        for name in re.findall(r"`((?:freezebench|tests|benchmarks|docs)/[\w./]*)`", line):
+            assert (ROOT / name).exists() or name.endswith(("x/y.py", "x_y.py")), name
+        for symbol, name in re.findall(r"`(\w+)` in `([\w./]+\.py)`", line):
+            assert re.search(rf"^(def |class )?{symbol}\b", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE), (
+                symbol
+            )
+
+
 def test_documented_names_exist() -> None:
     """Names that the site documents from their docstrings are where the pages say."""
     for page in PAGES:
