@@ -1,1 +1,1 @@
-"""What people read: tables and files made of records and verdicts."""
+"""Results as terminal text, Markdown, CSV, JSON, a page with plots, and CI annotations."""

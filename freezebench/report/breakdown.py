@@ -1,4 +1,4 @@
-"""Where the time went: each configuration's steps by phase, and the speed-up that counted operations promise."""
+"""How training time is spent: each configuration's steps by phase, and the speed-up predicted from operations."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from freezebench.verdicts.judge import ConfigurationResult
 
 PHASES = ("data", "forward", "backward", "optimizer")
-# Measured and counted speed-up may differ by this share before a sentence says why.
+# A sentence explains a measured speed-up that differs from the predicted one by more than this share.
 _TOLERANCE = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
 class Breakdown:
-    """One configuration's time, median over seeds; ``None`` where it was not measured.
+    """How one configuration's time is spent, median over seeds; ``None`` where it was not measured.
 
     Attributes:
         freeze: Canonical id of the freeze spec.
         engine: Engine of its runs.
-        phases: Share of the training time of each phase, in the order of ``PHASES``; empty where no engine told.
+        phases: Share of each phase in the time of the steps, in the order of ``PHASES``; empty where not recorded.
         evaluation_s: Seconds of the evaluations between the epochs.
-        predicted: Speed-up against no freezing that the counted operations of the matrix products promise.
+        predicted: Speed-up against no freezing by the counted operations of the matrix products.
         warm: Measured speed-up of training alone.
-        cold: The same with the whole pass over the frozen prefix charged to this one run.
-        pays_back: Epoch, from 1, in which the pass has paid for itself against training without freezing; ``None``
-            where there is no pass, or none of the epochs is faster.
+        cold: The same with the whole pass over the frozen prefix charged to this run.
+        pays_back: Epoch, from 1, by whose end the time saved exceeds that of the pass; ``None`` if there is no pass or
+            no epoch is faster.
     """
 
     freeze: str
@@ -46,39 +46,49 @@ class Breakdown:
     pays_back: int | None
 
     def sentence(self) -> str | None:
-        """Return why training is not as much faster as the counted operations promise; ``None`` where it is."""
+        """Return why the measured speed-up differs from the predicted one; ``None`` where they are close."""
         if self.predicted is None or self.warm is None or not self.phases:
             return None
         if abs(self.warm / self.predicted - 1) <= _TOLERANCE:
             return None
         shares = [f"{name} {percent_text(share, 0)}" for name, share in zip(PHASES, self.phases, strict=True)]
-        said = (
-            f"Speed-up of {self.freeze}: measured {ratio_text(self.warm)}, counted operations promise "
-            f"{ratio_text(self.predicted)}; its steps take {', '.join(shares)}"
+        figures = (
+            f"Speed-up of {self.freeze}: measured {ratio_text(self.warm)}, predicted from counted operations "
+            f"{ratio_text(self.predicted)}; its steps spend {', '.join(shares)}"
         )
         if self.warm > self.predicted:
-            return f"{said}: beside the products, freezing spares work that is not counted, such as the optimizer's."
+            return f"{figures}: freezing also saves work that is not counted, such as the optimizer's."
         if self.engine != "cached":
-            return f"{said}: frozen layers still run forward in every step; --freeze-engine=cached leaves them out."
+            return f"{figures}: frozen layers still run forward in every step; --freeze-engine=cached leaves them out."
         if self.phases[0] == max(self.phases):
-            return f"{said}: putting batches together takes as long however much is frozen."
-        return f"{said}: what is no matrix product (dropout, casts, normalisation, overhead per call) shrinks less."
+            return f"{figures}: assembling batches takes the same time at every depth."
+        return (
+            f"{figures}: work other than matrix products (dropout, casts, normalisation, overhead per call) shrinks "
+            "less."
+        )
 
 
 def breakdowns(results: Sequence[ConfigurationResult]) -> list[Breakdown]:
-    """Return where the time of every configuration with valid runs went, in the order of the results."""
+    """Return the breakdown of every configuration with valid runs, in the order of the results."""
     baseline = next((result.records for result in results if result.freeze == "none"), None)
     if baseline is None:
         baseline = next((result.baseline for result in results if result.baseline), ())
-    everything = [record for result in results for record in result.records if record.is_valid]
-    passes = sum(record.value("prefix_s") or 0.0 for record in everything)
+    valid = [record for result in results for record in result.records if record.is_valid]
+    passes = sum(record.value("prefix_s") or 0.0 for record in valid)
     arms = [(result.freeze, [record for record in result.records if record.is_valid]) for result in results]
     unfrozen = [record for record in baseline if record.is_valid]
     return [_breakdown(freeze, records, unfrozen, passes) for freeze, records in arms if records]
 
 
 def _breakdown(freeze: str, records: list[RunRecord], baseline: list[RunRecord], pass_s: float) -> Breakdown:
-    """Return one configuration's; ``pass_s`` is what the session's passes over frozen prefixes took, in seconds."""
+    """Return the breakdown of one configuration.
+
+    Args:
+        freeze: Canonical id of its freeze spec.
+        records: Its valid runs.
+        baseline: The valid unfrozen runs.
+        pass_s: Time of the session's passes over frozen prefixes, in seconds.
+    """
     train_s, unfrozen_s = _median(records, "train_s"), _median(baseline, "train_s")
     totals = [_median(records, f"{phase}_s") for phase in PHASES]
     known = [total for total in totals if total is not None]
@@ -102,7 +112,7 @@ def _breakdown(freeze: str, records: list[RunRecord], baseline: list[RunRecord],
 
 
 def breakdown_table(parts: Sequence[Breakdown]) -> tuple[tuple[str, ...], list[list[str]]]:
-    """Return headers and cells of the table, nothing where no engine told its phases."""
+    """Return headers and cells of the table; empty if no engine recorded its phases."""
     if not any(part.phases for part in parts):
         return (), []
     headers = ("frozen", *PHASES, "evaluation", "counted", "warm", "cold", "paid back in")
@@ -122,7 +132,7 @@ def breakdown_table(parts: Sequence[Breakdown]) -> tuple[tuple[str, ...], list[l
 
 
 def grid_sentence(results: Sequence[ConfigurationResult]) -> str | None:
-    """Return how long the whole grid took: warm-ups, training, the evaluations between epochs, passes over prefixes."""
+    """Return the time of the whole grid: warm-ups, training, evaluations between epochs, passes over prefixes."""
     records = [record for result in results for record in result.records if record.is_valid]
     seconds = [record.value("train_and_eval_s") for record in records]
     known = [value for value in seconds if value is not None]

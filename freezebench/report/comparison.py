@@ -1,4 +1,4 @@
-"""Comparison with a saved run: old beside new for every configuration, verdicts, and whatever was not compared."""
+"""The comparison with a saved run: old and new figures of every configuration, verdicts, and what differs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ HEADERS = ("frozen", "accuracy %", "train time", "peak memory", "energy")
 
 
 def comparison_lines(comparison: Comparison, *, with_parts: bool = True, width: int = 100) -> list[str]:
-    """Return a table of old against new figures, and sentences about limits and about what cannot be compared.
+    """Return a table of old and new figures, and sentences about limits and about what cannot be compared.
 
     Args:
-        comparison: What was compared.
-        with_parts: Whether each limit gets its sentence; pytest's summary has them already.
-        width: Most columns of a terminal that the table may take.
+        comparison: The comparison.
+        with_parts: Whether each limit has a sentence; pytest's summary has them already.
+        width: Largest width of the table, in columns of a terminal.
     """
     lines = [f"freezebench: compared with the run of {comparison.date} ({comparison.source}), saved → now"]
     compared = [pair for pair in comparison.pairs if not pair.refused]
@@ -33,7 +33,7 @@ def comparison_lines(comparison: Comparison, *, with_parts: bool = True, width: 
 
 
 def remarks(comparison: Comparison, *, with_parts: bool = True) -> list[str]:
-    """Return what a comparison says beside its table: limits, and what was not compared."""
+    """Return the sentences under the table: limits, and what was not compared."""
     lines = [line for pair in comparison.pairs for line in _pair_lines(pair, with_parts=with_parts)]
     lines += [f"Not in the saved run: {name}." for name in comparison.only_new]
     lines += [f"Only in the saved run: {name}." for name in comparison.only_old]
@@ -41,7 +41,7 @@ def remarks(comparison: Comparison, *, with_parts: bool = True) -> list[str]:
 
 
 def comparison_cells(pair: Pair) -> list[str]:
-    """Return one configuration's cells under ``HEADERS``: old → new of every quantity."""
+    """Return one configuration's cells in the order of ``HEADERS``: old → new of every quantity."""
     return [pair.new.freeze, *map(_cell, pair.observations)]
 
 
@@ -53,20 +53,32 @@ def _pair_lines(pair: Pair, *, with_parts: bool) -> list[str]:
     if pair.refused:
         lines.append(f"Not compared: {pair.new.name}: {pair.refused.rstrip('.')}.")
         return lines
-    for seen in pair.observations:
-        if seen.standing is not None:
-            lines += [f"{STANDINGS[seen.standing].word}: {pair.new.freeze}: {seen.sentence}."] if with_parts else []
-        elif seen.sentence:
-            lines.append(f"{pair.new.freeze}: {seen.sentence}.")
+    for observation in pair.observations:
+        if observation.standing is not None:
+            word = STANDINGS[observation.standing].word
+            lines += [f"{word}: {pair.new.freeze}: {observation.sentence}."] if with_parts else []
+        elif observation.sentence:
+            lines.append(f"{pair.new.freeze}: {observation.sentence}.")
     return lines
 
 
-def _cell(seen: Observation) -> str:
-    """Return one quantity: old → new, the ratio of what costs something, and the verdict where a limit is asserted."""
-    figures = " → ".join(_figure(seen.quantity, value) for value in (seen.old, seen.new))
-    if seen.quantity != "accuracy" and seen.is_comparable and seen.old and seen.new is not None:
-        figures += f" ({seen.new / seen.old:.3f}×)"
-    word = STANDINGS[seen.standing].word if seen.standing else "" if seen.is_comparable else "not comparable"
+def _cell(observation: Observation) -> str:
+    """Return one quantity: old → new, the ratio of a cost, and the standing where a limit is asserted."""
+    figures = " → ".join(_figure(observation.quantity, value) for value in (observation.old, observation.new))
+    if (
+        observation.quantity != "accuracy"
+        and observation.is_comparable
+        and observation.old
+        and observation.new is not None
+    ):
+        figures += f" ({observation.new / observation.old:.3f}×)"
+    word = (
+        STANDINGS[observation.standing].word
+        if observation.standing
+        else ""
+        if observation.is_comparable
+        else "not comparable"
+    )
     return f"{figures} {word}".rstrip()
 
 

@@ -1,4 +1,4 @@
-"""Files: the summary as Markdown, CSV and JSON in one folder."""
+"""The files of a report: Markdown, CSV and JSON in one folder."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import csv
 import io
 import json
 import tempfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
 from freezebench.records.files import plain, write_whole
+from freezebench.records.saved_files import REPORT_SCHEMA
 from freezebench.report.columns import figure_names, figures
 from freezebench.report.markdown import markdown_report
 
@@ -20,19 +21,18 @@ if TYPE_CHECKING:
     from freezebench.config.session_settings import SessionSettings
     from freezebench.config.settings import Settings
     from freezebench.report.summary import Summary
-
-REPORT_SCHEMA = 1
+    from freezebench.specs.json_types import Json
 
 
 def prepare_folder(folder: Path, option: str = "--freeze-report") -> None:
-    """Make a folder and make sure that files can be written there.
+    """Create a folder and check that files can be written there.
 
     Args:
         folder: The folder.
-        option: What named it.
+        option: The option that names it, for the message.
 
     Raises:
-        SettingsError: If they cannot.
+        SettingsError: If files cannot be written there.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -47,15 +47,15 @@ def prepare_folder(folder: Path, option: str = "--freeze-report") -> None:
 def write_report(
     folder: Path, experiments: Sequence[tuple[Settings, Summary]], session_settings: SessionSettings
 ) -> list[Path]:
-    """Write ``report.md``, ``report.csv`` and ``report.json`` and return their paths; old ones are replaced whole.
+    """Write ``report.md``, ``report.csv`` and ``report.json`` and return their paths; old ones are replaced atomically.
 
     Args:
         folder: An existing folder.
-        experiments: What was asked for and what came out, per experiment.
+        experiments: Settings and summary of each experiment.
         session_settings: The options that all experiments share; ``report.json`` repeats them in each.
 
     Raises:
-        OSError: If a file cannot be written; the old one is then still whole.
+        OSError: If a file cannot be written; the old one is then unchanged.
     """
     content = _json(experiments, session_settings)
     contents = {
@@ -80,8 +80,8 @@ def _csv(experiments: Sequence[tuple[Settings, Summary]]) -> str:
     return buffer.getvalue()
 
 
-def _json(experiments: Sequence[tuple[Settings, Summary]], session_settings: SessionSettings) -> dict[str, Any]:
-    """Return everything: settings, rows, verdicts, and every run's record."""
+def _json(experiments: Sequence[tuple[Settings, Summary]], session_settings: SessionSettings) -> dict[str, Json]:
+    """Return the content of ``report.json``: settings, figures, verdicts, and the record of every run."""
     return {
         "schema": REPORT_SCHEMA,
         "experiments": [

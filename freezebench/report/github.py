@@ -1,4 +1,4 @@
-"""GitHub Actions: annotations of tests, and the summary of a step.
+"""Annotations of tests and the summary of a step in GitHub Actions.
 
 The formats are those of "Workflow commands for GitHub Actions" in GitHub's documentation.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from freezebench.report.markdown import results_table
 
@@ -18,26 +18,58 @@ if TYPE_CHECKING:
 
 Level = Literal["error", "warning"]
 
-# GitHub refuses the whole summary of a step that is larger.
+# GitHub rejects a step summary that is larger.
 MAX_SUMMARY_BYTES = 1024 * 1024
 
-_CUT = "\n\n_Cut here: a step summary holds 1 MiB. The rest stands in the log and in --freeze-report._\n"
-# What Markdown, GitHub's tables and HTML give a meaning to.
+_CUT = "\n\n_Cut here: a step summary holds 1 MiB. The rest is in the log and in --freeze-report._\n"
+# Characters with a meaning in Markdown, GitHub's tables or HTML.
 _SPECIAL = str.maketrans(
     {**{char: f"\\{char}" for char in "\\`*_[]|~#"}, "&": "&amp;", "<": "&lt;", ">": "&gt;", "\0": ""}
 )
 
 
+class PytestReport(Protocol):
+    """The part of pytest's report of a test that annotations need, so that the report does not import pytest."""
+
+    @property
+    def nodeid(self) -> str:
+        """Node id of the test."""
+
+    @property
+    def when(self) -> str | None:
+        """Phase of the test: ``setup``, ``call`` or ``teardown``."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the phase failed."""
+
+    @property
+    def location(self) -> tuple[str, int | None, str]:
+        """File relative to pytest's root, line from 0, and name."""
+
+    @property
+    def user_properties(self) -> Sequence[tuple[str, object]]:
+        """Values that the test recorded, by name."""
+
+    @property
+    def longrepr(self) -> object:
+        """The failure."""
+
+    @property
+    def longreprtext(self) -> str:
+        """The failure as text."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Annotation:
-    """One note at a place in the code, as GitHub shows it beside a pull request.
+    """One note at a line of the code, which GitHub shows in a pull request.
 
     Attributes:
         level: ``error`` or ``warning``.
-        title: What the note is about: the test.
-        message: What happened.
-        file: Path relative to the workspace; ``None`` without a place.
-        line: Line in that file, from 1; ``None`` where it is not known.
+        title: Node id of the test.
+        message: Why the test failed or is undecided.
+        file: Path relative to the workspace; ``None`` if the note belongs to no file.
+        line: Line in that file, from 1; ``None`` if it is unknown.
     """
 
     level: Level
@@ -47,7 +79,7 @@ class Annotation:
     line: int | None = None
 
     def command(self) -> str:
-        """Return the workflow command, one line whatever the texts hold."""
+        """Return the workflow command, which is one line for any text."""
         properties: dict[str, str] = {}
         if self.file is not None:
             properties["file"] = self.file
@@ -58,18 +90,18 @@ class Annotation:
         return f"::{self.level} {texts}::{_data(self.message)}"
 
 
-def annotation(report: Any, root: Path, environment: Mapping[str, str]) -> Annotation | None:
+def annotation(report: PytestReport, root: Path, environment: Mapping[str, str]) -> Annotation | None:
     """Return the annotation of a freeze test: an error if it failed, a warning if it is undecided, else ``None``.
 
     Args:
-        report: pytest's report of the test. ``freezebench_standing`` and ``freezebench_message`` among its
-            ``user_properties`` say what its limits came to, if it got that far.
-        root: pytest's root folder, which the report's location is relative to.
-        environment: Where ``GITHUB_WORKSPACE`` stands.
+        report: pytest's report of the test. Its ``user_properties`` hold ``freezebench_standing`` and
+            ``freezebench_message`` once its limits have been judged.
+        root: pytest's root folder, to which the report's location is relative.
+        environment: Environment variables, ``GITHUB_WORKSPACE`` among them.
     """
-    # What the test recorded says nothing about an error in a fixture around it.
+    # The recorded standing says nothing about an error in a fixture around the test.
     properties = dict(report.user_properties) if report.when == "call" else {}
-    standing, said = properties.get("freezebench_standing"), properties.get("freezebench_message")
+    standing, recorded = properties.get("freezebench_standing"), properties.get("freezebench_message")
     if not (report.failed or standing == "undecided"):
         return None
     crash = getattr(report.longrepr, "reprcrash", None)
@@ -78,34 +110,34 @@ def annotation(report: Any, root: Path, environment: Mapping[str, str]) -> Annot
     return Annotation(
         level="error" if report.failed else "warning",
         title=report.nodeid,
-        # A test may pass its limits and fail by an assertion of its own: then that is the message.
-        message=failure if said is None or standing == "ok" else str(said),
-        # What fails for the session as a whole has no line, and its file is none.
+        # A test may pass its limits and fail by an assertion of its own, which is then the message.
+        message=failure if recorded is None or standing == "ok" else str(recorded),
+        # A failure of the whole session has neither file nor line.
         file=None if line is None else workspace_path(root / file, environment),
         line=None if line is None else line + 1,
     )
 
 
-def annotation_commands(reports: Iterable[Any], root: Path, environment: Mapping[str, str]) -> list[str]:
+def annotation_commands(reports: Iterable[PytestReport], root: Path, environment: Mapping[str, str]) -> list[str]:
     """Return the workflow commands for the freeze tests among pytest's reports, in order.
 
     Args:
-        reports: Every report of the session; other tests' are left alone.
+        reports: Every report of the session; those of other tests are ignored.
         root: pytest's root folder.
-        environment: Where ``GITHUB_WORKSPACE`` stands.
+        environment: Environment variables, ``GITHUB_WORKSPACE`` among them.
     """
-    # Freeze tests carry their marker among the keywords; a failure of the whole session has a node id of ours.
-    ours = (
+    # Freeze tests have their marker among the keywords; a failure of the whole session has a node id of this plugin.
+    own_reports = (
         report
         for report in reports
         if "freeze" in getattr(report, "keywords", ()) or report.nodeid.startswith("freezebench::")
     )
-    found = (annotation(report, root, environment) for report in ours)
-    return [each.command() for each in found if each is not None]
+    annotations = (annotation(report, root, environment) for report in own_reports)
+    return [note.command() for note in annotations if note is not None]
 
 
 def workspace_path(path: Path, environment: Mapping[str, str]) -> str:
-    """Return a path as annotations need it: relative to ``GITHUB_WORKSPACE``, with slashes; others stay absolute."""
+    """Return a path relative to ``GITHUB_WORKSPACE``, with slashes; a path outside the workspace stays absolute."""
     workspace = environment.get("GITHUB_WORKSPACE")
     if workspace:
         # On macOS and in containers the workspace is often reached through a link.
@@ -127,21 +159,23 @@ def step_summary(summaries: Sequence[Summary], comparison: Sequence[str] = ()) -
         lines = "\n".join(f"- {_text(line)}" for line in summary.lines)
         parts += [f"## {_text(summary.title)}", results_table(summary), lines]
     if comparison:
-        # Its tables are aligned by spaces, so indentation makes a block that no text can close.
+        # The tables are aligned by spaces. An indented block, unlike a fenced one, cannot be closed by a text in it.
         block = "\n".join(f"    {line}" for text in comparison for line in text.splitlines())
         parts += ["## Compared with a saved run", block]
     return "\n\n".join(parts) + "\n"
 
 
 def report_to_github(
-    reports: Iterable[Any],
+    reports: Iterable[PytestReport],
     summaries: Sequence[Summary],
     comparison: Sequence[str],
     *,
     root: Path,
     environment: Mapping[str, str],
 ) -> list[str]:
-    """Add the summaries to that of the step and return the lines that the log must hold; nothing outside Actions.
+    """Append the summaries to the step summary and return the annotations as lines for the log.
+
+    Outside GitHub Actions nothing is written and nothing is returned.
 
     Args:
         reports: pytest's reports of the session.
@@ -161,19 +195,19 @@ def report_to_github(
 
 
 def append_step_summary(path: Path, text: str, *, max_bytes: int = MAX_SUMMARY_BYTES) -> str | None:
-    """Append Markdown to the step's summary file, cut at a line with a note where it would grow too large.
+    """Append Markdown to the file of the step summary, cut at a line, with a note, where it would grow too large.
 
     Args:
-        path: What ``GITHUB_STEP_SUMMARY`` names.
+        path: The file that ``GITHUB_STEP_SUMMARY`` names.
         text: Markdown.
-        max_bytes: Size that the file may reach.
+        max_bytes: Largest size of the file.
 
     Returns:
-        ``None``, or why it could not be written: a full disk must not turn a good run red.
+        Why it could not be written, or ``None``: a full disk must not fail a session.
     """
     try:
-        room = max_bytes - (path.stat().st_size if path.exists() else 0)
-        content = cut(text, room)
+        free_bytes = max_bytes - (path.stat().st_size if path.exists() else 0)
+        content = cut(text, free_bytes)
         if not content:
             return f"the step summary {path} is full: nothing was added to it"
         with path.open("ab") as file:
@@ -185,28 +219,28 @@ def append_step_summary(path: Path, text: str, *, max_bytes: int = MAX_SUMMARY_B
 
 
 def cut(text: str, max_bytes: int) -> bytes:
-    """Return text as UTF-8 of at most that many bytes: whole lines and a note, or nothing if even that has no room."""
+    """Return whole lines of a text and a note in at most ``max_bytes`` of UTF-8; nothing if the note is larger."""
     content = text.encode("utf-8", errors="replace")
     if len(content) <= max_bytes:
         return content
     note = _CUT.encode()
-    room = max_bytes - len(note)
-    if room < 0:
+    free_bytes = max_bytes - len(note)
+    if free_bytes < 0:
         return b""
-    # A line is never cut, and so neither is a character of several bytes.
-    return content[: content.rfind(b"\n", 0, room) + 1] + note
+    # Cutting at the end of a line also keeps characters of several bytes whole.
+    return content[: content.rfind(b"\n", 0, free_bytes) + 1] + note
 
 
 def _data(text: str) -> str:
-    """Return the message of a workflow command; per cent first, or the other escapes would be escaped."""
+    """Return the message of a workflow command, escaped; the per cent sign first, since the escapes contain it."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
-    """Return a property of a workflow command, which comma and colon would end."""
+    """Return a property of a workflow command, in which comma and colon are escaped, too."""
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def _text(text: str) -> str:
-    """Return one line of plain text in Markdown; line breaks from names would end the list."""
+    """Return a text as one line of Markdown; a line break from a name would end the list."""
     return " ".join(text.split()).translate(_SPECIAL)

@@ -1,11 +1,11 @@
-"""Pictures as bytes: whoever shows them needs to know nothing of what drew them."""
+"""Pictures as bytes, independent of the library that draws them."""
 
 from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
 
-# Ink, muted ink, grid, paper, safe ground and blue: the colours that differ between light and dark; others suit both.
+# Ink, muted ink, grid, paper, ground of the safe range, and blue differ between light and dark; other colours do not.
 LIGHT = ("#1f2329", "#5b6570", "#d9dee3", "#ffffff", "#e3f4ee", "#0072b2")
 DARK = ("#e7ebef", "#a3adb8", "#39424c", "#171b20", "#16352c", "#3f93d6")
 
@@ -16,11 +16,11 @@ class Picture:
 
     Attributes:
         name: Stem of its files.
-        title: What it shows.
-        caption: How to read it.
-        alt: What it says, for those who cannot see it.
-        svg: The drawing, on white.
-        png: The same in pixels, 300 per inch.
+        title: Heading.
+        caption: How to read the picture.
+        alt: Its content in words, for people who cannot see it.
+        svg: The drawing on white.
+        png: The same as pixels, 300 per inch.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Picture:
     png: bytes
 
     def data_uri(self, *, dark: bool = False) -> str:
-        """Return the drawing as an image address: scripts inside an image never run, whatever a name holds."""
+        """Return the drawing as the address of an image; browsers never run scripts inside an image."""
         svg = self.svg
         for light, other in zip(LIGHT, DARK, strict=True):
             svg = svg.replace(light, other) if dark else svg
@@ -44,8 +44,8 @@ class Missing:
 
     Attributes:
         name: Stem that its files would have.
-        title: What it would show.
-        reason: Why it is not there, and what to do.
+        title: Heading.
+        reason: Why it cannot be drawn, and what to do.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Publish: the page and its pictures, written into the report's folder."""
+"""Writing the page and its pictures into the report's folder."""
 
 from __future__ import annotations
 
@@ -30,33 +30,33 @@ def publish(folder: Path, experiments: Sequence[Experiment]) -> list[Path]:
     Raises:
         OSError: If a file cannot be written.
     """
-    drawn = together = None
+    drawn = common = None
     written: list[Path] = []
-    # Drawing is an extra: without it the page says how to get the pictures.
+    # matplotlib is an extra; without it the page says how to install it.
     if importlib.util.find_spec("matplotlib") is not None:
         from freezebench.report.plots import draw, draw_side_by_side
 
         drawn = [draw(experiment) for experiment in experiments]
-        together = draw_side_by_side(experiments) if len(experiments) > 1 else []
-        for place, some in enumerate([*drawn, together]):
-            prefix = f"{place + 1}_" if len(experiments) > 1 and place < len(experiments) else ""
-            written += _write_pictures(folder / PICTURE_FOLDER, prefix, some)
+        common = draw_side_by_side(experiments) if len(experiments) > 1 else []
+        for index, pictures in enumerate([*drawn, common]):
+            prefix = f"{index + 1}_" if len(experiments) > 1 and index < len(experiments) else ""
+            written += _write_pictures(folder / PICTURE_FOLDER, prefix, pictures)
     path = folder / PAGE_FILE
-    write_whole(path, page(experiments, drawn, together))
+    write_whole(path, page(experiments, drawn, common))
     return [path, *written]
 
 
-def _write_pictures(folder: Path, prefix: str, some: Sequence[Picture | Missing]) -> list[Path]:
-    """Write pictures as SVG and PNG; what can no longer be drawn does not stay from an earlier report."""
+def _write_pictures(folder: Path, prefix: str, pictures: Sequence[Picture | Missing]) -> list[Path]:
+    """Write pictures as SVG and PNG; files of an earlier report are removed if a picture can no longer be drawn."""
     folder.mkdir(exist_ok=True)
     written = []
-    for one in some:
-        svg, png = (folder / f"{prefix}{one.name}.{kind}" for kind in ("svg", "png"))
-        if isinstance(one, Missing):
+    for picture in pictures:
+        svg, png = (folder / f"{prefix}{picture.name}.{kind}" for kind in ("svg", "png"))
+        if isinstance(picture, Missing):
             svg.unlink(missing_ok=True)
             png.unlink(missing_ok=True)
             continue
-        write_whole(svg, one.svg)
-        write_whole(png, one.png)
+        write_whole(svg, picture.svg)
+        write_whole(png, picture.png)
         written += [svg, png]
     return written

@@ -1,4 +1,4 @@
-"""Reasons: why a figure is not there, in the words of whoever tried to measure it."""
+"""Why a figure is missing, in the words of the meter."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def why_not_measured(records: Sequence[RunRecord], metric: str) -> str:
-    """Return why the runs do not hold a metric."""
+    """Return why the runs have no figure for a metric."""
     if not records:
-        return "no run came to its end"
+        return "no run was finished"
     readings = [record.readings.get(metric) for record in records]
     reasons = [reading.reason for reading in readings if reading is not None and reading.reason]
     return reasons[0].rstrip(".") if reasons else "the runs did not record it"

@@ -1,4 +1,4 @@
-"""Text in columns: names made harmless, and widths as a terminal counts them."""
+"""Text for a terminal: control characters escaped, widths in columns of the terminal."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 import unicodedata
 
 _ELLIPSIS = "…"
-# Control characters, invisible format characters (which may turn the direction of writing), surrogates, separators.
+# Control characters, format characters (which may change the direction of writing), surrogates, line separators.
 _HARMFUL = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _NO_WIDTH = {"Mn", "Me"}
 
 
 def one_line(text: str) -> str:
-    r"""Return the text with every character that could move the cursor spelled out: ``\n``, ``\x1b``."""
+    r"""Return the text with every character that could move the cursor escaped: ``\n``, ``\x1b``."""
     return "".join(
         char.encode("unicode_escape").decode("ascii") if unicodedata.category(char) in _HARMFUL else char
         for char in text
@@ -20,7 +20,7 @@ def one_line(text: str) -> str:
 
 
 def columns_of(text: str) -> int:
-    """Return how many columns of a terminal a text takes; East Asian wide characters take two."""
+    """Return the width of a text in columns of a terminal; East Asian wide characters take two."""
     return sum(map(_char_columns, text))
 
 
@@ -31,16 +31,16 @@ def _char_columns(char: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """Return the text, its middle left out where it is wider than so many columns: both ends of a name tell most."""
+    """Return a text of at most ``width`` columns, its middle cut out: both ends of a name matter most."""
     if columns_of(text) <= width:
         return text
-    head = _first(text, (width - 1) // 2)
-    tail = _first(text[::-1], width - 1 - columns_of(head))[::-1]
+    head = _beginning(text, (width - 1) // 2)
+    tail = _beginning(text[::-1], width - 1 - columns_of(head))[::-1]
     return head + _ELLIPSIS + tail
 
 
-def _first(text: str, width: int) -> str:
-    """Return as much of a text's beginning as fits."""
+def _beginning(text: str, width: int) -> str:
+    """Return the longest beginning of a text that fits into ``width`` columns."""
     columns = 0
     for end, char in enumerate(text):
         columns += _char_columns(char)
@@ -50,23 +50,23 @@ def _first(text: str, width: int) -> str:
 
 
 def pad(text: str, width: int, *, left: bool) -> str:
-    """Return the text filled up with blanks, itself on the left or on the right."""
+    """Return the text padded with blanks to ``width`` columns, aligned on the left or on the right."""
     blanks = " " * (width - columns_of(text))
     return text + blanks if left else blanks + text
 
 
 def wrap(text: str, width: int, indent: str = "  ") -> list[str]:
-    """Return the text in lines of at most so many columns; all but the first are indented, long words are broken."""
+    """Return the text in lines of at most ``width`` columns; all but the first are indented, long words are broken."""
     lines: list[str] = []
     line = ""
-    # A number stays with its per cent.
+    # A number and its per cent sign stay on one line.
     for word in filter(None, re.split(" +(?!%)", one_line(text))):
         if line.strip() and columns_of(line) + 1 + columns_of(word) > width:
             lines.append(line)
             line = indent
         line += ("" if not line.strip() else " ") + word
         while columns_of(line) > width:
-            head = _first(line, width)
+            head = _beginning(line, width)
             lines.append(head)
             line = indent + line[len(head) :]
     return [*lines, line]

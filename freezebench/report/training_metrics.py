@@ -1,4 +1,4 @@
-"""Training metrics: the notebook's figures of one run, by the names that axes and tables show."""
+"""The metrics of one run that the notebook showed, by the names on axes and in tables."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def _validation(record: RunRecord) -> Evaluation | None:
-    """Return the validation of the epoch whose weights were kept."""
+    """Return the validation of the best epoch, whose weights were tested."""
     return next((epoch.validation for epoch in record.epochs if epoch.epoch == record.best_epoch), None)
 
 
 def _of_validation(name: str, factor: float = 1.0) -> Metric:
     def read(record: RunRecord) -> float | None:
-        found = _validation(record)
-        return None if found is None else factor * float(getattr(found, name))
+        validation = _validation(record)
+        return None if validation is None else factor * float(getattr(validation, name))
 
     return read
 
@@ -61,5 +61,5 @@ def values(records: Sequence[RunRecord], metric: Metric) -> list[float]:
 
 def mean_of(records: Sequence[RunRecord], metric: Metric) -> float | None:
     """Return the mean of a metric over the runs that have it."""
-    found = values(records, metric)
-    return statistics.fmean(found) if found else None
+    measured = values(records, metric)
+    return statistics.fmean(measured) if measured else None

@@ -1,4 +1,4 @@
-"""Sentences: verdicts in words, for failures, the summary and the report."""
+"""Verdicts as sentences, for failed tests, the summary and the report."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ _BROKEN = f"{STANDINGS['broken'].word} {VERDICTS['invalid'].word}"
 
 
 def gate_sentence(result: ConfigurationResult) -> str:
-    """Return the outcome of a configuration's test, limits beside observations; the first word says what went wrong.
+    """Return the outcome of a configuration's test with its limits and observations.
 
-    ``WORSE``: a limit is shown to be passed. ``UNDECIDED``: the evidence decides neither way. ``BROKEN``: the runs, or
-    the machine they ran on, mean nothing. Of several limits the worst gives the word, and all are listed.
+    The first word of a failure is ``WORSE`` if a limit is shown to be exceeded, ``UNDECIDED`` if the evidence decides
+    neither way, ``BROKEN`` if the runs are invalid or the machine is too noisy. Of several limits the worst standing
+    gives the word, and all of them are listed.
     """
     if result.broken:
         return f"{_BROKEN}: {result.freeze}: {result.broken}"
@@ -38,7 +39,7 @@ def gate_sentence(result: ConfigurationResult) -> str:
 
 
 def _accuracy(gate: Verdict) -> str:
-    """Return what is known about the accuracy drop at its limit."""
+    """Return the verdict on the accuracy drop at its limit, with drop and bound."""
     limit = f"{gate.margin_pp:g} points of no freezing"
     if gate.outcome == "non_inferior":
         return f"is within {limit}: {_observation(gate)}"
@@ -49,7 +50,7 @@ def _accuracy(gate: Verdict) -> str:
 
 
 def _observation(verdict: Verdict) -> str:
-    """Return the drop and the bound that decides."""
+    """Return the drop, the bound that decides, and the number of seeds."""
     is_worse = verdict.outcome == "inferior"
     bound = ("lower", verdict.lower_pp) if is_worse else ("upper", verdict.upper_pp)
     seeds = "1 seed" if verdict.num_seeds == 1 else f"{verdict.num_seeds} seeds"
@@ -61,19 +62,19 @@ def _points(value: float | None) -> str:
 
 
 def decided_sentence(results: Sequence[ConfigurationResult]) -> str:
-    """Return how many candidates the evidence decides, each at its limit or, without one, at the margin."""
+    """Return how many candidates are decided, each at its limit or, without one, at the margin."""
     candidates = [result for result in results if not result.is_baseline]
     num_decided = sum(is_decided(result) for result in candidates)
     return f"decided {num_decided} of {len(candidates)}"
 
 
 def is_decided(result: ConfigurationResult) -> bool:
-    """Return whether the evidence decides a candidate, either way."""
+    """Return whether a candidate is shown to be non-inferior or inferior."""
     return result.deciding is not None and result.deciding.outcome in _DECIDED
 
 
 def judged_ladder(results: Sequence[ConfigurationResult]) -> dict[str, Verdict]:
-    """Return the verdicts on the rungs of the ladder above the baseline, least frozen first."""
+    """Return the verdicts of the ladder's rungs without the baseline, least frozen first."""
     return {
         result.freeze: result.verdict
         for result in sorted(results, key=lambda result: FreezeSpec.parse(result.freeze).frozen_order)
@@ -82,7 +83,7 @@ def judged_ladder(results: Sequence[ConfigurationResult]) -> dict[str, Verdict]:
 
 
 def safe_prefix_sentence(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> str:
-    """Return the deepest safe prefix in one sentence: what it saves, how sure it is, at which learning rates."""
+    """Return the deepest safe prefix in one sentence: its evidence, its learning rates, and what it saves."""
     ladder = judged_ladder(results)
     if not ladder:
         return "Deepest safe prefix: unknown, since no rung of the ladder but the baseline was run."
@@ -90,9 +91,9 @@ def safe_prefix_sentence(results: Sequence[ConfigurationResult], rows: Sequence[
     limit = f"{margin_pp:g} points of no freezing"
     if deepest is None:
         first, verdict = next(iter(ladder.items()))
-        what = verdict.reason if verdict.outcome == "invalid" else _observation(verdict)
+        evidence = verdict.reason if verdict.outcome == "invalid" else _observation(verdict)
         word = VERDICTS[verdict.outcome].word
-        return f"Deepest safe prefix: none is shown to be within {limit}; {first} is {word} ({what})."
+        return f"Deepest safe prefix: none is shown to be within {limit}; {first} is {word} ({evidence})."
     row = next(row for row in rows if row.freeze == deepest)
     baseline = next((row for row in rows if row.freeze == "none"), None)
     rate = f"{row.learning_rate:g}" if row.learning_rate else "unknown"
@@ -106,7 +107,7 @@ def safe_prefix_sentence(results: Sequence[ConfigurationResult], rows: Sequence[
 
 
 def prefix_sentence(results: Sequence[ConfigurationResult]) -> str | None:
-    """Return what the cached prefixes cost; ``None`` where nothing was cached."""
+    """Return the time and size of the cached prefixes; ``None`` if nothing was cached."""
     records = [record for result in results for record in result.records if "prefix_bytes" in record.readings]
     if not records:
         return None
@@ -114,21 +115,22 @@ def prefix_sentence(results: Sequence[ConfigurationResult]) -> str | None:
     largest = max(record.value("prefix_bytes") or 0.0 for record in records)
     passes = sum(record.value("prefix_s") is not None for record in records)
     runs = f"{passes} pass{'' if passes == 1 else 'es'} for {len(records)} runs, "
-    runs += f"{percent_text(1 - passes / len(records), 0)} of which found theirs"
+    runs += f"{percent_text(1 - passes / len(records), 0)} of which reused one"
     return (
-        f"Frozen prefixes: computed in {seconds_text(seconds)} ({runs}; {bytes_text(largest)} per depth), which train "
-        "times and warm speed-ups do not contain; cold ones have the whole pass charged to one run. The peak memory of "
-        "a process contains what it caches."
+        f"Frozen prefixes: computed in {seconds_text(seconds)} ({runs}; {bytes_text(largest)} per depth). Train times "
+        "and warm speed-ups do not include this time; cold speed-ups charge all of it to one run. The peak memory of a "
+        "process includes its cache."
     )
 
 
 def recommendation_sentence(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> str:
-    """Return the cheapest configuration that is safe and passes its limits; time decides, else what trains."""
+    """Return the cheapest configuration that is non-inferior and passes its limits.
+
+    The cheapest one trains in the shortest time or, if time was not measured, has the fewest trainable parameters.
+    """
     baseline = next((result for result in results if result.is_baseline), None)
     if baseline is not None and baseline.broken:
-        return (
-            f"Recommended: nothing, since there is nothing to compare with: no freezing is invalid ({baseline.broken})."
-        )
+        return f"Recommended: nothing, since the unfrozen baseline is invalid ({baseline.broken})."
     safe = {
         result.freeze
         for result in results
@@ -137,15 +139,15 @@ def recommendation_sentence(results: Sequence[ConfigurationResult], rows: Sequen
     candidates = [row for row in rows if row.freeze in safe]
     if not candidates:
         return f"Recommended: no freezing; nothing else is shown to be within {margin_pp:g} points and its limits."
-    timed = all(row.train_s is not None for row in candidates)
-    best = min(candidates, key=lambda row: (row.train_s if timed else row.num_trainable_params) or 0)
-    saves = [
+    is_timed = all(row.train_s is not None for row in candidates)
+    best = min(candidates, key=lambda row: (row.train_s if is_timed else row.num_trainable_params) or 0)
+    savings = [
         f"{best.speedup:.2f}× as fast" if best.speedup else "",
         f"{saving_text(best.memory_saving)} peak memory" if best.memory_saving else "",
         f"{saving_text(best.energy_saving)} energy" if best.energy_saving else "",
     ]
-    cheapest = "cheapest" if timed else "smallest (time was not measured)"
-    shown = ", ".join(text for text in saves if text) or "no saving was measured"
+    cheapest = "cheapest" if is_timed else "smallest (time was not measured)"
+    shown = ", ".join(text for text in savings if text) or "no saving was measured"
     return (
         f"Recommended: {best.freeze}, the {cheapest} configuration within {margin_pp:g} points and its limits: {shown}."
     )

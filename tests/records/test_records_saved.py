@@ -15,7 +15,6 @@ from freezebench.errors import RecordError
 from freezebench.records import saved_files
 from freezebench.records.saved import EXTRA_INFO_SCHEMA, from_info, to_info
 from freezebench.records.saved_files import read_saved_run
-from freezebench.report import files
 from made_up import broken, seeds
 from saved_runs import benchmark_json, configuration, write
 
@@ -48,13 +47,12 @@ def test_a_report_is_read_from_its_folder_or_file(tmp_path: Path) -> None:
         {"freeze": "emb", "broken": None, "runs": runs},
         {"freeze": "head", "broken": "seed 42: non-finite loss", "runs": fault},
     ]
-    content = {"schema": files.REPORT_SCHEMA, "experiments": [{"configurations": configurations}]}
+    content = {"schema": saved_files.REPORT_SCHEMA, "experiments": [{"configurations": configurations}]}
     file = write(tmp_path / "report.json", content)
     saved = read_saved_run(tmp_path).configurations
     assert to_info(saved[0]) == to_info(configuration("emb"))
     assert saved[1].broken == "seed 42: non-finite loss"
     assert len(read_saved_run(file).configurations) == 2
-    assert saved_files.REPORT_SCHEMA == files.REPORT_SCHEMA
 
 
 def _set(*path: str | int, to: object) -> Callable[[Any], object]:

@@ -1,4 +1,4 @@
-"""Where the time went."""
+"""How training time is spent."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ def test_phases_speedups_and_the_epoch_that_pays_back() -> None:
     assert (emb.predicted, emb.warm) == (2.0, 2.0)
     assert emb.cold == pytest.approx(10 / 9)
     assert emb.pays_back == 2
-    assert emb.sentence() is None  # as promised
+    assert emb.sentence() is None  # as predicted
 
 
 @pytest.mark.parametrize(
     ("engine", "step_flop", "why"),
     [
-        ("cached", 100.0, "what is no matrix product"),
+        ("cached", 100.0, "work other than matrix products"),
         ("standard", 100.0, "--freeze-engine=cached leaves them out"),
-        ("cached", 550.0, "freezing spares work that is not counted"),
+        ("cached", 550.0, "freezing also saves work that is not counted"),
     ],
 )
-def test_a_speedup_other_than_promised_is_explained(engine: str, step_flop: float, why: str) -> None:
-    """More than a quarter off in either direction gives a plain sentence with both figures and the phases."""
+def test_a_speedup_far_from_the_predicted_one_is_explained(engine: str, step_flop: float, why: str) -> None:
+    """A difference of more than a quarter gives a sentence with both figures, the phases and the reason."""
     _, emb = breakdowns(_results(engine, train_s=5.0, step_flop=step_flop))
     sentence = emb.sentence()
     assert sentence is not None
@@ -70,23 +70,23 @@ def test_a_speedup_other_than_promised_is_explained(engine: str, step_flop: floa
     assert why in sentence
 
 
-def test_where_batches_take_longest_it_is_said() -> None:
-    """On a GPU the processor may be what a deep freeze waits for."""
+def test_slow_batches_are_named_as_the_reason() -> None:
+    """On a GPU the processor that assembles batches may limit a deep freeze."""
     _, emb = breakdowns(_results(train_s=5.0, step_flop=100.0))
-    waiting = replace(emb, phases=(0.6, 0.2, 0.1, 0.1))
-    assert "putting batches together" in str(waiting.sentence())
+    slow = replace(emb, phases=(0.6, 0.2, 0.1, 0.1))
+    assert "assembling batches" in str(slow.sentence())
 
 
-def test_what_never_pays_back_and_what_is_not_cached() -> None:
-    """A configuration that trains no faster pays nothing back; without a prefix there is nothing to charge."""
+def test_some_configurations_never_pay_back() -> None:
+    """A configuration that trains no faster never pays back; without a prefix there is no pass to charge."""
     none, slow = breakdowns(_results(train_s=11.0, step_flop=300.0, prefix_s=4.0, prefix_bytes=100.0))
     assert (none.cold, none.pays_back) == (None, None)
     assert slow.pays_back is None
     assert slow.cold == pytest.approx(10 / 15)
 
 
-def test_engines_that_tell_no_phases_have_no_table() -> None:
-    """Figures of older records and of the Trainer: no table, no sentence, nothing invented."""
+def test_without_phases_there_is_no_table() -> None:
+    """Older records and the Trainer have no phases: no table and no sentence."""
     results = _results()
     plain = [replace(result, records=tuple(map(_without, result.records)), baseline=()) for result in results]
     assert breakdown_table(breakdowns(plain)) == ((), [])
@@ -97,12 +97,12 @@ def _without(record: RunRecord) -> RunRecord:
     return replace(record, readings={"train_s": record.readings["train_s"]})
 
 
-def test_the_table_and_the_sentences_under_it() -> None:
-    """One row per configuration; the whole grid's time contains the pass, whose hit rate is told, and warm-ups."""
+def test_the_table_and_its_sentences() -> None:
+    """One row per configuration; the time of the grid includes the pass and warm-ups; the pass has its reuse rate."""
     results = _results(train_s=5.0, step_flop=300.0, prefix_s=4.0, prefix_bytes=100.0, warmup_s=0.5)
     headers, cells = breakdown_table(breakdowns(results))
     assert headers[0] == "frozen"
     assert [row[0] for row in cells] == ["none", "emb"]
     assert cells[1] == ["emb", "10 %", "30 %", "50 %", "10 %", "2 s", "2.00×", "2.00×", "1.11×", "epoch 2"]
     assert grid_sentence(results) == "Whole grid: 2 runs trained and evaluated in 23.5 s."
-    assert "1 pass for 1 runs, 0 % of which found theirs" in str(prefix_sentence(results))
+    assert "1 pass for 1 runs, 0 % of which reused one" in str(prefix_sentence(results))

@@ -1,1 +1,1 @@
-"""Page: the report as one HTML file that works from disk, without a network, on any screen and on paper."""
+"""The report as one HTML page."""
