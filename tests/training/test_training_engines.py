@@ -17,7 +17,7 @@ from freezebench.records.events import StepRecord, TrainingPaused, TrainingStart
 from freezebench.records.run_record import EpochRecord
 from freezebench.specs.run import Protocol
 from freezebench.training.batches.encoding import encode
-from freezebench.training.engines import loop, trainer
+from freezebench.training.engines import loop, step, trainer
 from freezebench.training.engines.evaluate import evaluate
 from freezebench.training.engines.events import BackwardDone, Event
 from freezebench.training.engines.job import Job
@@ -91,6 +91,15 @@ def test_standard_is_the_notebooks_protocol(tiny_model: Path) -> None:
             optimizer.zero_grad()
             losses.append(loss.item())
     assert result.step_losses == pytest.approx(losses, rel=1e-5)
+
+
+def test_clipping_needs_no_grad_scale(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An optimizer that ignores ``grad_scale`` gets gradients that are clipped before."""
+    protocol = replace(PROTOCOL, num_epochs=1, max_grad_norm=0.01)
+    expected = loop.train(_job(tiny_model, protocol), lambda _: None)
+    monkeypatch.setattr(step, "scales_gradients", lambda _: False)
+    clipped = loop.train(_job(tiny_model, protocol), lambda _: None)
+    assert clipped.step_losses == pytest.approx(expected.step_losses, rel=1e-6)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

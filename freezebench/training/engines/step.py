@@ -107,8 +107,8 @@ def scales_gradients(device: torch.device) -> bool:
     """
     parameter = torch.nn.Parameter(torch.zeros(1, device=device))
     parameter.grad = torch.ones_like(parameter)
-    optimizer = torch.optim.AdamW([parameter], lr=scalar_on(device, 0.0), betas=(0.5, 0.5), fused=True)
-    optimizer.grad_scale = scalar_on(device, 4.0).float()  # type: ignore[attr-defined]
+    optimizer = torch.optim.AdamW([parameter], lr=0.0, betas=(0.5, 0.5), fused=True)
+    optimizer.grad_scale = torch.full((), 4.0, device=device)  # type: ignore[attr-defined]
     optimizer.step()
     return bool(optimizer.state[parameter]["exp_avg"] == 0.5 / 4)
 
