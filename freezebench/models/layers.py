@@ -1,29 +1,38 @@
-"""Where a model's embeddings, layers and head are, found by structure and behaviour."""
+"""Find a model's embeddings, layers and head.
+
+The modules' structure gives candidates for the layer stack; the trace of one tiny forward pass decides among them, and
+assigns every other parameter by the time of its first use:
+
+    token ids ─► embeddings ─► layer 0 ─► … ─► layer N-1 ─► head ─► class scores
+                 emb ◄── first used before this point ──┤ ├── later ──► head
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from freezebench.errors import ModelError
-from freezebench.models.layer_search import Stack, candidates, observable, run_once, woven
+from freezebench.models.forward_trace import observable, trace_forward
+from freezebench.models.layer_search import Stack, candidates, join_parallel
 
 if TYPE_CHECKING:
     import torch
 
-    from freezebench.models.layer_search import Trace
+    from freezebench.models.forward_trace import Trace
     from freezebench.specs.freeze import FreezeSpec
 
-# Lists of a few projections or small heads stand beside a stack, and Canine has single layers around its twelve.
+# Many models have further lists of a few projections or small heads, and Canine has single layers around its twelve.
+# A list with less than this share of the largest one's parameters is no second stack.
 _RIVAL_SHARE = 1 / 8
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerMap:
-    """Every parameter of a model, by the part that owns it; tied parameters stand under one name.
+    """The names of all parameters of a model, by part; tied parameters have one name.
 
     Attributes:
-        emb: Names of the parameters before the stack, or used inside it but owned by no layer.
+        emb: Names of the parameters before the stack, and of those used inside it that belong to no layer.
         layers: Names of the parameters of each layer, numbered as in module names.
         head: Names of the parameters after the stack.
         stack: Module path of the stack, such as ``distilbert.transformer.layer``.
@@ -36,7 +45,7 @@ class LayerMap:
 
     @property
     def num_layers(self) -> int:
-        """Depth of the stack."""
+        """Number of layers of the stack."""
         return len(self.layers)
 
     def names(self, spec: FreezeSpec) -> frozenset[str]:
@@ -50,49 +59,49 @@ class LayerMap:
 def find_layers(model: torch.nn.Module) -> LayerMap:
     """Return which parameters of a classifier are its embeddings, its layers and its head.
 
-    The stack is the list of modules that holds most parameters and whose members run exactly once, in order, and keep
-    the shape of what they are given. One forward pass on a copy that shares the parameters tells that, and where the
-    other parameters are used: up to the end of the last layer they belong to the embeddings, later to the head. A
-    parameter that is not used at all belongs to the embeddings if it is registered before the stack, else to the head.
+    The stack is the list of modules that has most parameters and whose members run exactly once, in order, and keep the
+    shape of the hidden states. One forward pass on a copy that shares the parameters shows that, and when the other
+    parameters are first used: before the last layer ends, they belong to the embeddings, later to the head. A parameter
+    that is not used belongs to the embeddings if it is registered before the stack, else to the head.
 
-    A model whose choice of stack is not obvious may name it: ``model.layer_stack = "encoder.layers"``.
+    A model with several stacks may name one: ``model.layer_stack = "encoder.layers"``.
 
     Raises:
         ModelError: If there is no such stack, more than one, or one whose layers share weights.
     """
     name = model_name(model)
-    wanted = getattr(model, "layer_stack", None)
-    if wanted is None and getattr(getattr(model, "config", None), "is_encoder_decoder", False):
+    named_stack = getattr(model, "layer_stack", None)
+    if named_stack is None and getattr(getattr(model, "config", None), "is_encoder_decoder", False):
         raise ModelError(
-            f"cannot tell the layers of {name} apart: it has an encoder and a decoder, each with layers from 0. "
+            f"cannot number the layers of {name}: it has an encoder and a decoder, each with layers from 0. "
             'Choose a model with one layer stack, or name one in a module:factory by model.layer_stack = "PATH".'
         )
-    with observable(model) as shadow:
-        trace = run_once(shadow, name)
-        stack = _choose(woven(candidates(shadow), trace), trace, name, wanted)
-        owned = stack.parameter_ids
-        end = stack.leave(trace)
-    return _assign(model, stack.path, owned, trace, end)
+    with observable(model) as observed:
+        trace = trace_forward(observed, name)
+        stack = _choose(join_parallel(candidates(observed), trace), trace, name, named_stack)
+        parameters_of_layers = stack.parameter_ids
+        end = stack.end(trace)
+    return _assign(model, stack.path, parameters_of_layers, trace, end)
 
 
 def model_name(model: torch.nn.Module) -> str:
-    """Return what error messages call a model: where it was loaded from, or its class."""
-    source: Any = getattr(getattr(model, "config", None), "_name_or_path", None)
+    """Return a model's name in error messages: where it was loaded from, or its class."""
+    source: object = getattr(getattr(model, "config", None), "_name_or_path", None)
     return source if isinstance(source, str) and source else type(model).__name__
 
 
-def _assign(model: torch.nn.Module, path: str, owned: list[set[int]], trace: Trace, end: int) -> LayerMap:
+def _assign(model: torch.nn.Module, path: str, layers_ids: list[set[int]], trace: Trace, end: int) -> LayerMap:
     """Return the map of all parameters.
 
     Args:
         model: The model.
         path: Module path of the stack.
-        owned: Identities of the parameters of each layer.
+        layers_ids: ``id(parameter)`` of the parameters of each layer.
         trace: First uses of the parameters.
-        end: When the last layer returned.
+        end: Time at which the last layer returned.
     """
-    layer_of = {identity: number for number, identities in enumerate(owned) for identity in identities}
-    layers: list[list[str]] = [[] for _ in owned]
+    layer_of = {identity: number for number, identities in enumerate(layers_ids) for identity in identities}
+    layers: list[list[str]] = [[] for _ in layers_ids]
     emb: list[str] = []
     head: list[str] = []
     before_stack = True
@@ -108,27 +117,27 @@ def _assign(model: torch.nn.Module, path: str, owned: list[set[int]], trace: Tra
     return LayerMap(emb=tuple(emb), layers=tuple(tuple(layer) for layer in layers), head=tuple(head), stack=path)
 
 
-def _choose(stacks: list[Stack], trace: Trace, name: str, wanted: str | None) -> Stack:
+def _choose(stacks: list[Stack], trace: Trace, name: str, named_stack: str | None) -> Stack:
     """Return the layer stack among the candidates.
 
     Args:
         stacks: The candidates.
-        trace: What one forward pass did.
-        name: What error messages call the model.
-        wanted: Path of the stack, if the model names it.
+        trace: Trace of one forward pass.
+        name: The model's name in error messages.
+        named_stack: Path of the stack, if the model names it.
 
     Raises:
-        ModelError: If none will do, or several will.
+        ModelError: If no candidate qualifies, or several do.
     """
-    if wanted is not None:
-        named = [stack for stack in stacks if stack.path == wanted]
+    if named_stack is not None:
+        named = [stack for stack in stacks if stack.path == named_stack]
         if not named:
             outer = [stack for stack in stacks if not any(stack.is_inside(other) for other in stacks)]
             raise ModelError(
-                f"{name} names {wanted!r} as its layer_stack, which is no list of layers. "
+                f"{name} names {named_stack!r} as its layer_stack, which is no list of layers. "
                 f"Choose from {', '.join(stack.path for stack in outer) or 'none'}."
             )
-        return _sound(named[0], trace, name)
+        return _checked(named[0], trace, name)
     running = [stack for stack in stacks if _looks_like_layers(stack, trace)]
     running = [stack for stack in running if not any(stack.is_inside(other) for other in running)]
     if not running:
@@ -138,43 +147,38 @@ def _choose(stacks: list[Stack], trace: Trace, name: str, wanted: str | None) ->
             "ModuleList."
         )
     first, *others = sorted(running, key=lambda stack: -stack.num_params)
-    rivals = [stack for stack in others if _rivals(stack, first)]
+    rivals = [stack for stack in others if stack.num_params >= _RIVAL_SHARE * first.num_params]
     if rivals:
         paths = " and ".join(f"{stack.path} ({len(stack.layers)})" for stack in (first, *rivals))
         raise ModelError(
-            f"cannot tell the layers of {name} apart: it has {1 + len(rivals)} layer stacks, {paths}. Choose a model "
+            f"cannot number the layers of {name}: it has {1 + len(rivals)} layer stacks, {paths}. Choose a model "
             f'with one, or name one in a module:factory by model.layer_stack = "{first.path}".'
         )
-    return _sound(first, trace, name)
+    return _checked(first, trace, name)
 
 
 def _looks_like_layers(stack: Stack, trace: Trace) -> bool:
-    """Return whether members of a candidate run, and hidden states keep their shape in all of them."""
+    """Return whether members of a candidate run, and hidden states keep their shape in each of them."""
     modules = [module for layer in stack.layers for module in layer]
     calls = [call for module in modules for call in trace.calls.get(id(module), [])]
     ran = any(trace.calls_of(module) for module in modules)
     return ran and not any(call.keeps_shape is False for call in calls)
 
 
-def _rivals(stack: Stack, first: Stack) -> bool:
-    """Return whether a second stack is too large to pass for a part of embeddings or head."""
-    return stack.num_params >= _RIVAL_SHARE * first.num_params
-
-
-def _sound(stack: Stack, trace: Trace, name: str) -> Stack:
-    """Return a stack whose layers run exactly once each, in order, on weights of their own.
+def _checked(stack: Stack, trace: Trace, name: str) -> Stack:
+    """Return a stack after checking that its layers run exactly once each, in order, on weights of their own.
 
     Raises:
         ModelError: If they do not.
     """
     advice = "Choose a model whose layers run once each, in order, on weights of their own."
     for number, layer in enumerate(stack.layers):
-        times = max(trace.times_run(module) for module in layer)
-        if times == 0:
+        num_calls = max(trace.num_calls(module) for module in layer)
+        if num_calls == 0:
             raise ModelError(f"cannot freeze {name} by layers: {stack.path}.{number} does not run. {advice}")
-        if times > 1:
+        if num_calls > 1:
             raise ModelError(
-                f"cannot freeze {name} by layers: {stack.path}.{number} runs {times} times in one forward pass, "
+                f"cannot freeze {name} by layers: {stack.path}.{number} runs {num_calls} times in one forward pass, "
                 f"so that its depths share weights. {advice}"
             )
     order = stack.order(trace)

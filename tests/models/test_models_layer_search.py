@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from freezebench.models.layer_search import candidates, observable, run_once, woven
+from freezebench.models.forward_trace import observable, trace_forward
+from freezebench.models.layer_search import candidates, join_parallel
 
 
 class Net(nn.Module):
@@ -43,11 +44,11 @@ def test_a_trace_tells_order_calls_and_first_uses() -> None:
     """Containers count by their members; a parameter's use is when it is computed with, not asked about."""
     net = Net()
     with observable(net) as shadow:
-        trace = run_once(shadow, "net")
-        layers = woven(candidates(shadow), trace)[0]
+        trace = trace_forward(shadow, "net")
+        layers = join_parallel(candidates(shadow), trace)[0]
         assert layers.order(trace) == [0, 1]
-        assert [trace.times_run(module) for layer in layers.layers for module in layer] == [1, 1]
-        end = layers.leave(trace)
+        assert [trace.num_calls(module) for layer in layers.layers for module in layer] == [1, 1]
+        end = layers.end(trace)
     assert trace.first_use[id(net.embed.weight)] < end < trace.first_use[id(net.scale)]
     assert len(trace.first_use) == len(list(net.parameters()))
 
