@@ -18,7 +18,7 @@ class DataError(FreezebenchError, ValueError):
 
 
 class ModelError(FreezebenchError, ValueError):
-    """A model that is missing, unreadable, or whose layers cannot be told apart."""
+    """A model that is missing or unreadable, or whose layers cannot be found."""
 
 
 class RecordError(FreezebenchError, ValueError):

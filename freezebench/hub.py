@@ -1,4 +1,4 @@
-"""The Hugging Face Hub: whether it can be reached, and a model's folder in its local cache, kept off torch."""
+"""The Hugging Face Hub: whether it can be reached, and a model's folder in its local cache. Imports no torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PROBE_TIMEOUT_S = 3.0
 
-# Pickled weights are left out on purpose: they are never loaded, so they are not fetched either.
+# Pickled weights are never loaded, so they are not fetched either.
 CONFIG_FILES = ("config.json",)
 MODEL_FILES = (
     *CONFIG_FILES,
@@ -37,42 +37,42 @@ _SHOWN_FILES = 6
 
 
 def is_offline() -> bool:
-    """Return whether ``HF_HUB_OFFLINE`` forbids to ask the Hub."""
+    """Return whether ``HF_HUB_OFFLINE`` forbids requests to the Hub."""
     from huggingface_hub import constants
 
     return bool(constants.HF_HUB_OFFLINE)
 
 
 def hub_reachable(timeout_s: float = PROBE_TIMEOUT_S) -> bool:
-    """Return whether the Hub answers one small request in time; the libraries' own retries take 26 s to give up.
+    """Return whether the Hub answers one small request in time; the retries of its own client take 26 s to fail.
 
-    The request goes where ``HF_ENDPOINT`` points, through the proxies of the environment; with ``HF_HUB_OFFLINE`` set,
-    there is none.
+    The request is sent to ``HF_ENDPOINT``, through the proxies of the environment. With ``HF_HUB_OFFLINE`` set, none is
+    sent.
 
     Args:
-        timeout_s: Limit in seconds, looking up the address included.
+        timeout_s: Limit in seconds, including the look-up of the address.
     """
     from huggingface_hub import constants, get_session
 
     if is_offline():
         return False
-    answers: list[int] = []
+    status_codes: list[int] = []
 
-    def ask() -> None:
+    def probe() -> None:
         try:
-            answers.append(get_session().head(constants.ENDPOINT, timeout=timeout_s).status_code)
-        except Exception:  # noqa: BLE001 - whatever goes wrong here means that it is out of reach
-            answers.append(_SERVER_ERROR)
+            status_codes.append(get_session().head(constants.ENDPOINT, timeout=timeout_s).status_code)
+        except Exception:  # noqa: BLE001 - any failure means that the Hub cannot be reached
+            status_codes.append(_SERVER_ERROR)
 
-    # A thread, since no timeout of an HTTP client covers a name server that does not answer.
-    thread = threading.Thread(target=ask, daemon=True, name="freezebench-hub-probe")
+    # A thread, because the timeout of an HTTP client does not cover a name server that does not answer.
+    thread = threading.Thread(target=probe, daemon=True, name="freezebench-hub-probe")
     thread.start()
     thread.join(timeout_s)
-    return bool(answers) and answers[0] < _SERVER_ERROR
+    return bool(status_codes) and status_codes[0] < _SERVER_ERROR
 
 
 def why_out_of_reach() -> str | None:
-    """Return why the Hub cannot be asked, as a clause; ``None`` if it can."""
+    """Return why the Hub cannot be used, as a clause; ``None`` if it can."""
     from huggingface_hub import constants
 
     if is_offline():
@@ -90,7 +90,7 @@ def cached_folder(name: str, revision: str | None = None) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
-    # Asking for a snapshot would not do: one without the pickled weights counts as incomplete there.
+    # snapshot_download would not find it: without the pickled weights, it considers a snapshot incomplete.
     try:
         config = try_to_load_from_cache(name, CONFIG_FILES[0], revision=revision)
     except HFValidationError:
@@ -102,13 +102,13 @@ def fetched_folder(name: str, revision: str | None, patterns: tuple[str, ...]) -
     """Return the folder of a Hub model after fetching the files that match the patterns.
 
     Raises:
-        ModelError: If the Hub cannot be asked, has no such model or revision, or does not give it to everyone.
+        ModelError: If the Hub cannot be used, has no such model or revision, or restricts access to it.
     """
     import huggingface_hub.utils
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
 
-    hub: Any = huggingface_hub.utils  # it fills its names in lazily, out of sight of type checkers
+    hub: Any = huggingface_hub.utils  # its names are defined lazily, so type checkers do not see them
     try:
         hub.validate_repo_id(name)
     except HFValidationError as error:
@@ -124,7 +124,7 @@ def fetched_folder(name: str, revision: str | None, patterns: tuple[str, ...]) -
             return Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
     except GatedRepoError as error:
         raise ModelError(
-            f"cannot load the model {name!r}: the Hub gives it only to those who accepted its terms. Accept them on "
+            f"cannot load the model {name!r}: the Hub gives it only to users who accepted its terms. Accept them on "
             "its page and run `hf auth login`, or choose another model."
         ) from error
     except RevisionNotFoundError as error:
@@ -146,20 +146,20 @@ def fetched_folder(name: str, revision: str | None, patterns: tuple[str, ...]) -
 
 
 def missing(name: str, revision: str | None, why: str) -> ModelError:
-    """Return the error for a model that is neither here nor to be had.
+    """Return the error for a model that is neither on this machine nor available from the Hub.
 
     Args:
         name: Hub name.
         revision: Hub revision.
-        why: Why the Hub is not asked, as a clause.
+        why: Why the Hub is not used, as a clause.
     """
     folder = cached_folder(name, revision)
-    here = "is not in the local cache"
+    state = "is not in the local cache"
     if folder is not None:
         files = sorted(path.name for path in folder.iterdir())
-        here = f"is in the local cache only in part ({', '.join(files[:_SHOWN_FILES])})"
+        state = f"is in the local cache only in part ({', '.join(files[:_SHOWN_FILES])})"
     return ModelError(
-        f"cannot load the model {name!r}: it is not a folder here, {here}, and {why}. "
+        f"cannot load the model {name!r}: it is not a folder here, {state}, and {why}. "
         f"Run `{download_command(name, revision)}` once with network, or set --freeze-model to a local folder, "
         "or use --freeze-preset=embedded."
     )
@@ -172,13 +172,13 @@ def download_command(name: str, revision: str | None) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Turn the progress bars of `huggingface_hub` off for a while."""
+    """Turn off the progress bars of `huggingface_hub` in a block."""
     import huggingface_hub.utils
 
-    hub: Any = huggingface_hub.utils  # it fills its names in lazily, out of sight of type checkers
+    hub: Any = huggingface_hub.utils  # its names are defined lazily, so type checkers do not see them
 
     def set_bars(*, off: bool) -> None:
-        # It warns where an environment variable forbids the change; then it stays as the user wants it.
+        # Where an environment variable forbids the change, the library warns and keeps the user's setting.
         with warnings.catch_warnings(action="ignore"):
             (hub.disable_progress_bars if off else hub.enable_progress_bars)()
 

@@ -1,4 +1,4 @@
-"""Seeded draws: which rows go to which split where the data set does not say it itself."""
+"""Seeded random draws of the examples of a split."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def draw(
 
     Args:
         labels: Class of every example.
-        size: Number of examples to draw; fewer come back where the bounds allow no more.
+        size: Number of examples to draw; fewer are drawn if the bounds allow no more.
         seed: Seed of the draw.
         purpose: Makes draws for different purposes independent of each other.
-        at_least: Examples of every class that are drawn at least, where it has so many.
-        leave: Examples of every class that stay undrawn at least.
+        at_least: Minimum of drawn examples of every class, as far as it has so many.
+        leave: Minimum of examples of every class that are not drawn.
     """
     positions: dict[int, list[int]] = defaultdict(list)
     for position, label in enumerate(labels):
         positions[label].append(position)
     shares = _shares(Counter(labels), size, at_least, leave)
-    # Only `random()` is promised to give the same numbers in every version of Python, so shuffle by sorting.
+    # Only `random()` gives the same numbers in all versions of Python, so examples are shuffled by sorting.
     rng = random.Random(f"{seed}:{purpose}")  # noqa: S311 - no secret
     drawn: list[int] = []
     for label in sorted(positions):
@@ -52,7 +52,7 @@ def _shares(counts: Counter[int], size: int, at_least: int, leave: int) -> dict[
     missing = size - sum(shares.values())
     step = 1 if missing > 0 else -1
     bound = upper if step > 0 else lower
-    # Each turn settles one example; ties go to the smaller class number, so that the draw is reproducible.
+    # Each iteration adds or removes one example. Ties go to the smaller class number, so the draw is reproducible.
     heap = [(step * (shares[label] - quotas[label]), label) for label in counts if shares[label] != bound[label]]
     heapq.heapify(heap)
     while missing and heap:
@@ -73,7 +73,7 @@ def notebook_halves(num_examples: int) -> tuple[tuple[int, ...], tuple[int, ...]
     """Return the positions of the notebook's validation and test sentences within the test split, in its order.
 
     The notebook calls ``Dataset.train_test_split`` of `datasets`, whose permutation differs from scikit-learn's, so the
-    same method draws here: 1821 sentences give 910 and 911.
+    same method is used here: 1821 sentences give 910 and 911.
     """
     if num_examples < 2:  # noqa: PLR2004 - one for each half
         return (), tuple(range(num_examples))

@@ -206,7 +206,7 @@ def _quiet() -> Iterator[None]:
     from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     verbosity, had_bars = log.get_verbosity(), not are_progress_bars_disabled()
-    # Where an environment variable forbids the change, datasets warns and leaves the bars as the user wants them.
+    # Where an environment variable forbids the change, datasets warns and keeps the user's setting.
     with hub.quiet(), warnings.catch_warnings(action="ignore"):
         disable_progress_bars()
         log.set_verbosity_error()

@@ -1,8 +1,8 @@
-"""Words of the generated sentences: polarity words rated by people, neutral nouns, and who may use which.
+"""Words of the generated sentences: rated polarity words and neutral nouns, divided between train and test.
 
 The ratings are those of the VADER lexicon (Hutto & Gilbert, 2014), which the package ``vaderSentiment`` carries. A
-word fits a template only if its part of speech and its sense do, which no rating tells, so the candidates below are
-listed by hand and by role. Ratings then decide which of them stay: strong ones on which the raters agree.
+word fits a template only if its part of speech and its sense do. Ratings do not give these, so the candidates below are
+listed by hand and by role. Of the candidates, only those with strong and undisputed ratings are used.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Side = Literal["train", "test"]
 PACKAGE = "vaderSentiment"
 LEXICON_FILE = "vader_lexicon.txt"
 
-# Ratings run from -4 to 4, ten raters per word; weaker or disputed words would put noise into the labels.
+# Ratings are from -4 to 4, by ten raters per word. Weaker or disputed words would add noise to the labels.
 MIN_STRENGTH = 1.2
 MAX_SPREAD = 1.5
 
-# What is reviewed, by kind. Adjectives below follow the same kinds, so that no sofa is witty and no waiter delicious.
+# What is reviewed, by kind. Adjectives below have the same kinds, so that no sofa is witty and no waiter delicious.
 NOUNS = {
     "story": """album animation ballet biography chapter choreography concert dialogue documentary drama ending episode
         essay exhibition film finale lecture memoir movie musical opera performance plot podcast poem remake
@@ -109,7 +109,7 @@ _OTHERS = {
     ),
 }
 
-# Of every five word families two go to the test split: enough to learn from, and enough to be asked about.
+# Of every five word families, two belong to the test split: both sides have enough words.
 _FAMILY_LETTERS = 4
 _SHARES, _TEST_SHARES = 5, 2
 
@@ -165,9 +165,9 @@ def load_words(side: Side) -> Words:
 
 
 def side_of(word: str) -> Side:
-    """Return the side that a content word belongs to, for ever: by a hash of its family, its first four letters.
+    """Return the side that a content word belongs to, by a hash of its family: its first four letters.
 
-    Families stay together, so that a model which met "delightful" in training is not asked about "delighted".
+    A family is never divided, so that a model trained with "delightful" is not tested with "delighted".
     """
     digest = hashlib.sha256(word[:_FAMILY_LETTERS].encode()).digest()
     return "test" if int.from_bytes(digest[:4], "big") % _SHARES < _TEST_SHARES else "train"
@@ -179,7 +179,7 @@ def read_ratings() -> dict[str, tuple[float, float]]:
     Raises:
         DataError: If the package is not installed or its lexicon cannot be read.
     """
-    # The file is found without importing the package, whose code pulls in an HTTP client.
+    # The package is not imported, because its code imports an HTTP client.
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise DataError(
@@ -193,11 +193,11 @@ def read_ratings() -> dict[str, tuple[float, float]]:
     except (OSError, ValueError, IndexError) as error:
         raise DataError(
             f"cannot read the lexicon of {PACKAGE} at {path}: {error}. "
-            "Install it anew: pip install --force-reinstall 'freezebench[embedded]'"
+            "Install it again: pip install --force-reinstall 'freezebench[embedded]'"
         ) from error
 
 
 def _is_clear(ratings: dict[str, tuple[float, float]], word: str, *, positive: bool) -> bool:
-    """Return whether the raters found the word clearly positive, or clearly negative."""
+    """Return whether the ratings of a word are clearly positive, or clearly negative."""
     mean, spread = ratings.get(word, (0.0, 0.0))
     return (mean if positive else -mean) >= MIN_STRENGTH and spread <= MAX_SPREAD

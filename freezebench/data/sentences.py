@@ -1,8 +1,8 @@
-"""Generated sentences: review-like English from a small grammar, for benchmarks that need no download.
+"""Generated sentences: reviews in English from a small grammar, for benchmarks that need no download.
 
-Words carry the polarity and structure changes it: negation, contrast, concession and comparison set the sentence's
-opinion against the words' own. The test split has content words of its own (:mod:`freezebench.data.lexicon`), so that
-what a model knows of English from pretraining decides, not what it memorized in training.
+Words carry polarity, and structure changes it: in a negation, contrast, concession or comparison, the opinion of the
+sentence differs from that of its words. The test split has content words of its own (:mod:`freezebench.data.lexicon`),
+so that a model needs what it learned in pretraining; words memorized in training do not help.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ SentenceSplit = Literal["train", "validation", "test"]
 
 MAX_SENTENCES = 50_000
 
-# In every template {n} is what the opinion is about and {m} something beside it. {adj}, {verb}, {effect} and {thing}
-# have the sentence's polarity, {opp…} the opposite one: it is negated, outweighed, or not about {n}.
-# The weights are shares in percent. Most of the difficulty is here: the more sentences turn on structure, the more
-# training they need and the more a frozen prefix costs.
+# In every template {n} is the subject of the opinion and {m} another noun. {adj}, {verb}, {effect} and {thing} have the
+# sentence's polarity, {opp…} the opposite one: it is negated, outweighed, or not about {n}.
+# The weights are shares in percent. They determine most of the difficulty: the more sentences depend on structure, the
+# more training they need and the more a frozen prefix costs.
 _STRUCTURES: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     (
         "plain",
@@ -110,8 +110,8 @@ _STRUCTURES: tuple[tuple[str, int, tuple[str, ...]], ...] = (
 _ADVERBS = ("really", "truly", "absolutely", "simply", "utterly", "quite", "very", "rather", "just plain")
 _OPENINGS = ("", "", "", "This time, ", "In the end, ", "In short, ", "As for me, ", "Looking back, ", "All in all, ")
 
-# Sentences of the train side go to one of its two splits by a hash of their text, which keeps the splits disjoint
-# whatever their sizes and seeds.
+# Sentences of the train side belong to train or validation by a hash of their text, so that the two splits are disjoint
+# for all sizes and seeds.
 _VALIDATION_BYTE = 64
 
 _A_BEFORE_VOWEL = re.compile(r"\b([Aa]) (?=[aeio]|u(?!se|ni)|hon)")
@@ -120,8 +120,8 @@ _A_BEFORE_VOWEL = re.compile(r"\b([Aa]) (?=[aeio]|u(?!se|ni)|hon)")
 def generate_split(split: SentenceSplit, *, num_sentences: int, seed: int) -> list[tuple[str, int]]:
     """Return sentences of one split with their labels (1 positive, 0 negative), the two in turn.
 
-    Deterministic in its arguments on every platform and version of Python. No sentence comes twice, not even in another
-    split or with another seed of the train side; the test split shares no content word with train and validation.
+    The arguments determine the sentences on every platform and version of Python. No sentence occurs twice, not even in
+    another split or with another seed of the train side. The test split shares no content word with the others.
 
     Args:
         split: ``train``, ``validation`` or ``test``.
@@ -129,15 +129,15 @@ def generate_split(split: SentenceSplit, *, num_sentences: int, seed: int) -> li
         seed: Any whole number.
 
     Raises:
-        DataError: If there is no such split, more sentences are asked for than the grammar is good for, or the package
-            with the polarity words is not installed.
+        DataError: If there is no such split, the number of sentences exceeds what the grammar can generate, or the
+            package with the polarity words is not installed.
     """
     if split not in get_args(SentenceSplit):
         raise DataError(f"there is no generated split {split!r}. Choose from {', '.join(get_args(SentenceSplit))}.")
     if not 0 < num_sentences <= MAX_SENTENCES:
         raise DataError(
-            f"{num_sentences} generated {split} sentences were asked for: the grammar gives 1 to {MAX_SENTENCES:,} "
-            "that differ. Ask for fewer, or bring your own data with --freeze-data."
+            f"cannot generate {num_sentences} {split} sentences: the grammar gives 1 to {MAX_SENTENCES:,} different "
+            "ones. Request fewer, or give your own data with --freeze-data."
         )
     writer = _Writer(load_words("test" if split == "test" else "train"), _generator(split, seed))
     seen: set[str] = set()
@@ -153,7 +153,7 @@ def generate_split(split: SentenceSplit, *, num_sentences: int, seed: int) -> li
 
 
 def _generator(split: str, seed: int) -> random.Random:
-    """Return the random numbers of one split; only their ``random()`` is promised to stay the same for ever."""
+    """Return the random numbers of one split; only ``random()`` gives the same numbers in all versions of Python."""
     digest = hashlib.sha256(f"{split}:{seed}".encode()).digest()
     return random.Random(int.from_bytes(digest, "big"))  # noqa: S311 - no secret
 
@@ -171,29 +171,29 @@ class _Writer:
         self._kinds = tuple(words.nouns)
 
     def write(self, *, positive: bool) -> str:
-        """Return a sentence whose opinion is positive, or negative."""
-        template = self._one(self._one(self._templates))
-        kind = self._one(self._kinds)
+        """Return a sentence with a positive or a negative opinion."""
+        template = self._choose(self._choose(self._templates))
+        kind = self._choose(self._kinds)
         adjectives = self._words.adjectives
-        noun, other_noun = self._two(self._words.nouns[kind])
-        adjective, second_adjective = self._two(adjectives[kind, positive])
+        noun, other_noun = self._choose_two(self._words.nouns[kind])
+        adjective, second_adjective = self._choose_two(adjectives[kind, positive])
         slots = {"n": noun, "m": other_noun, "adj": adjective, "adj2": second_adjective}
-        slots["opp"] = self._one(adjectives[kind, not positive])
-        slots["adv"] = self._one(_ADVERBS)
+        slots["opp"] = self._choose(adjectives[kind, not positive])
+        slots["adv"] = self._choose(_ADVERBS)
         for role in ("verb", "effect", "thing"):
-            slots[role] = self._one(self._words.others[role, positive])
-            slots[f"opp{role}"] = self._one(self._words.others[role, not positive])
+            slots[role] = self._choose(self._words.others[role, positive])
+            slots[f"opp{role}"] = self._choose(self._words.others[role, not positive])
         sentence = template.format(**slots)
-        opening = self._one(_OPENINGS)
+        opening = self._choose(_OPENINGS)
         if opening and not sentence.endswith("!"):
             sentence = opening + (sentence if sentence.startswith("I ") else sentence[0].lower() + sentence[1:])
         return _A_BEFORE_VOWEL.sub(r"\1n ", sentence)
 
-    def _one(self, choices: Sequence[T]) -> T:
+    def _choose(self, choices: Sequence[T]) -> T:
         return choices[int(self._generator.random() * len(choices))]
 
-    def _two(self, choices: Sequence[T]) -> tuple[T, T]:
-        """Return two different ones."""
+    def _choose_two(self, choices: Sequence[T]) -> tuple[T, T]:
+        """Return two different elements."""
         first = int(self._generator.random() * len(choices))
         second = int(self._generator.random() * (len(choices) - 1))
         return choices[first], choices[second + (second >= first)]

@@ -57,7 +57,7 @@ class InProcessExecutor:
         """Load and freeze a model and run a batch through it."""
         from freezebench.runs.preflight import preflight
 
-        preflight(spec, self._data_cache.data(spec), grid)
+        preflight(spec, grid, self._data_cache)
 
     def machine(self, spec: RunSpec) -> Machine:
         """Return what the outcome of a run depends on besides its spec."""

@@ -122,7 +122,7 @@ class RequestHandler:
         from freezebench.runs.preflight import preflight
 
         spec = RunSpec.from_json(request["spec"])
-        preflight(spec, data_cache.data(spec), request["grid"])
+        preflight(spec, request["grid"], data_cache)
         return {}
 
     def _machine(self, request: MachineRequest) -> dict[str, Json]:

@@ -1,4 +1,4 @@
-"""What this machine can reach: the Hub, models and data sets in its local caches, a CUDA GPU. Light imports only."""
+"""Find out what this machine can use: the Hub, cached models and data sets, a CUDA GPU."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _DATA_SUFFIXES = {".jsonl", ".json", ".csv", ".tsv", ".parquet"}
 
 @dataclass(frozen=True, kw_only=True)
 class HubState:
-    """Whether a model and a data set of the Hub can be had here.
+    """Whether a model and a data set of the Hub are available here.
 
     Attributes:
-        reachable: Whether the Hub answered; ``None`` if it was not asked.
-        model_cached: Whether the model lies in the local cache, whole.
-        data_cached: Whether the data set lies in a local cache.
-        reason: A clause that says what is true, to follow "since" or a comma.
+        reachable: Whether the Hub answered; ``None`` if no request was made.
+        model_cached: Whether the local cache has all files of the model.
+        data_cached: Whether a local cache has the data set.
+        reason: The state as a clause that can follow "since" or a comma.
     """
 
     reachable: bool | None
@@ -31,14 +31,14 @@ class HubState:
 
     @property
     def available(self) -> bool:
-        """Whether both can be had: from the caches or from the Hub."""
+        """Whether both are available, from the caches or from the Hub."""
         return bool(self.reachable) or (self.model_cached and self.data_cached)
 
 
 def hub_state(model: str, data: str) -> HubState:
-    """Return whether a model and a data set can be had; the Hub is asked only where a cache lacks one of them.
+    """Return whether a model and a data set are available.
 
-    Takes at most 3 s, one small request, and none when ``HF_HUB_OFFLINE`` is set.
+    Only if a cache lacks one of them, the Hub is requested once, for at most 3 s; never if ``HF_HUB_OFFLINE`` is set.
 
     Args:
         model: Hub name of the model.
@@ -54,8 +54,8 @@ def hub_state(model: str, data: str) -> HubState:
         )
     why = hub.why_out_of_reach()
     reachable = None if hub.is_offline() else why is None
-    lost = [name for name, cached in ((model, model_cached), (data, data_cached)) if not cached]
-    reason = f"{why} and {' and '.join(lost)} {'is' if len(lost) == 1 else 'are'} not in the local cache"
+    missing = [name for name, cached in ((model, model_cached), (data, data_cached)) if not cached]
+    reason = f"{why} and {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not in the local cache"
     return HubState(
         reachable=reachable,
         model_cached=model_cached,
@@ -65,7 +65,7 @@ def hub_state(model: str, data: str) -> HubState:
 
 
 def data_is_cached(source: str) -> bool:
-    """Return whether a Hub data set lies in the cache of `datasets` or among the files that ``hf download`` fetched.
+    """Return whether a Hub data set is in the cache of `datasets` or in that of ``hf download``.
 
     Args:
         source: ``name``, ``name:config`` or ``name@revision``.
@@ -74,10 +74,12 @@ def data_is_cached(source: str) -> bool:
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     name = source.partition("@")[0].partition(":")[0]
-    # As `datasets.config` reads it; importing that takes a second.
+    # The same value as `datasets.config`, which takes a second to import.
     prepared = Path(os.environ.get("HF_DATASETS_CACHE", str(Path(constants.HF_HOME) / "datasets"))).expanduser()
-    wanted = _plain(name.replace("/", "___"))
-    folders = [folder for folder in prepared.iterdir() if _plain(folder.name) == wanted] if prepared.is_dir() else []
+    plain_name = _plain(name.replace("/", "___"))
+    folders = (
+        [folder for folder in prepared.iterdir() if _plain(folder.name) == plain_name] if prepared.is_dir() else []
+    )
     if any(any(folder.glob("**/dataset_info.json")) for folder in folders):
         return True
     try:
@@ -88,17 +90,17 @@ def data_is_cached(source: str) -> bool:
 
 
 def _plain(name: str) -> str:
-    """Return a folder name without what `datasets` changes in it: capitals become underscores and small letters."""
+    """Return a folder name in small letters and without underscores: `datasets` converts capitals to both."""
     return name.replace("_", "").lower()
 
 
 def cuda_visible() -> bool:
-    """Return whether torch can use a CUDA GPU; torch is imported only where NVML says that there is one."""
+    """Return whether torch can use a CUDA GPU; torch is imported only if NVML reports a GPU."""
     import pynvml
 
     try:
         pynvml.nvmlInit()
-    except Exception:  # noqa: BLE001 - no library, no driver, no permission: no GPU for us
+    except Exception:  # noqa: BLE001 - without library, driver or permission there is no GPU
         return False
     try:
         count = pynvml.nvmlDeviceGetCount()

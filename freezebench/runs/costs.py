@@ -1,4 +1,4 @@
-"""What a run costs: meters around every stretch of training, evaluation left out, combined into one set of readings."""
+"""Measure what a run costs: meter every stretch of training, without evaluations, and combine the readings."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _CLOCK = "time.perf_counter, device synchronized"
 
 
 class CostWindows:
-    """Opens a measurement window at the start of every stretch of training and closes it at its end.
+    """Measures every stretch of training in a window of its own, opened and closed by the events of training.
 
     Attributes:
         readings: The combined readings, once the block has ended.
         devices: The devices that NVML reported on.
         trace: Power and memory over time, one entry per stretch.
-        warnings: What the meters warn of.
+        warnings: Warnings of the meters.
     """
 
     def __init__(self, emit: Emit, *, model: torch.nn.Module, device: torch.device) -> None:
@@ -60,7 +60,7 @@ class CostWindows:
         self._session.close()
 
     def emit(self, event: Event) -> None:
-        """Hand an event on; windows open just before training starts and close as soon as it pauses."""
+        """Pass an event on; a window opens when training starts and closes when it pauses."""
         if isinstance(event, TrainingPaused):
             self._close()
         if isinstance(event, BackwardDone):
@@ -77,7 +77,7 @@ class CostWindows:
             self._open = None
 
     def _break_down(self, optimizer: torch.optim.Optimizer) -> None:
-        """Tell what the allocator's peak so far is made of; only a GPU's allocator can."""
+        """Read the composition of the allocator's peak memory so far, on a GPU."""
         if self._device.type == "cuda":
             import torch
 
@@ -107,12 +107,12 @@ class CostWindows:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the meters warn of, each once."""
+        """Warnings of the meters, each once."""
         return tuple(dict.fromkeys(warning for window in self._windows for warning in window.warnings))
 
 
 def _gpus(device: torch.device) -> list[str]:
-    """Return the UUID of the GPU that trains; nothing when the CPU does."""
+    """Return the UUID of the GPU that trains; an empty list for a CPU."""
     if device.type != "cuda":
         return []
     import torch
@@ -160,7 +160,7 @@ def _combined(name: str, readings: Sequence[Reading | None]) -> Reading:
 
 
 def prefix_readings(prefix: CachedPrefix) -> dict[str, Reading]:
-    """Return what a cached prefix cost and holds; the run that computed it is charged, all others share it."""
+    """Return the cost and size of a cached prefix; its time is charged to the run that computed it."""
     if prefix.seconds is None:
         reason = "shared: an earlier run computed it"
         seconds = Reading.not_measured("s", _CLOCK, reason)
@@ -173,10 +173,10 @@ def prefix_readings(prefix: CachedPrefix) -> dict[str, Reading]:
 def timing_readings(
     result: TrainingResult, *, num_examples: int, shared_devices: Sequence[str] = ()
 ) -> dict[str, Reading]:
-    """Return train time, throughput and step times of one run; on a shared device they are not ours to tell.
+    """Return train time, throughput and step times of one run; not measured if other processes used the device.
 
     Args:
-        result: What the engine measured.
+        result: Measurements of the engine.
         num_examples: Number of training sentences of one epoch.
         shared_devices: GPUs on which other processes computed meanwhile.
     """

@@ -76,10 +76,10 @@ class DataCache:
         self._tokenized: dict[tuple[DataSpec, str, str | None, int], TokenizedData] = {}
 
     def model_source(self, name: str, revision: str | None = None) -> ModelSource:
-        """Return the source that a model's name stands for, resolved at the first call.
+        """Return the source of a model, resolved at the first call.
 
         Raises:
-            ModelError: If there can be no such model.
+            ModelError: If the name is a path to no folder, or a revision is given for a model that is not on the Hub.
         """
         if (name, revision) not in self._sources:
             self._sources[name, revision] = ModelSource.resolve(name, revision)

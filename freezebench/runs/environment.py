@@ -1,4 +1,4 @@
-"""The environment of a run: versions of what took part, and the hash of freezebench's own source."""
+"""The environment of a run: versions of Python and libraries, and the hash of freezebench's own source."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DISTRIBUTIONS = ("torch", "transformers", "accelerate", "datasets", "tokenizers
 
 @functools.cache
 def source_digest() -> str:
-    """Return the SHA-256 of freezebench's own source files: results of different code are different results."""
+    """Return the SHA-256 of freezebench's own source files: runs of different code are not interchangeable."""
     digest = hashlib.sha256()
     package = Path(__file__).resolve().parent.parent
     for path in sorted(package.rglob("*.py")):
@@ -32,31 +32,31 @@ def environment() -> dict[str, str]:
     """Return versions by name; a distribution that is not installed is left out."""
     import torch
 
-    found = {
+    versions = {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "source_sha256": source_digest(),
-        # Sums in another order round differently, and times mean little without it.
+        # With another number of threads, sums round differently and times are not comparable.
         "torch_num_threads": str(torch.get_num_threads()),
         # Not from the installed distribution: the source may be used without being installed.
         "freezebench": __version__,
     }
     for name in _DISTRIBUTIONS:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """What a run's outcome depends on beside what was asked.
+    """The properties of a machine on which a run's outcome depends.
 
     Attributes:
-        device: The device that was meant: ``cpu`` or ``cuda:N``.
+        device: The resolved device: ``cpu`` or ``cuda:N``.
         device_name: Model of the GPU or CPU.
-        precision: Number format, resolved.
+        precision: Resolved number format.
         environment: Versions by name.
     """
 
@@ -67,7 +67,7 @@ class Machine:
 
 
 def machine(device: str, precision: Precision) -> Machine:
-    """Return what runs on a device depend on here.
+    """Return the properties of this machine on which runs on a device depend.
 
     Raises:
         SettingsError: If there is no such device.

@@ -1,4 +1,4 @@
-"""Whether a run trained what it was to train: frozen weights stayed, others moved."""
+"""Check that a run changed trainable weights and left frozen weights as they were."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class UnsoundRunError(Exception):
-    """What was trained cannot be trusted: frozen weights changed, none did, or a cached prefix is not the model's."""
+    """A run's result is not valid: frozen weights changed, no weight changed, or a cached prefix is not the model's."""
 
     def __init__(self, cause: InvalidCause, message: str) -> None:
         super().__init__(message)
@@ -23,7 +23,7 @@ class UnsoundRunError(Exception):
 
 @torch.no_grad()
 def checksums(model: torch.nn.Module) -> dict[str, int]:
-    """Return per parameter the sum of its bits read as whole numbers: equal weights have equal sums."""
+    """Return the sum of every parameter's bits as whole numbers, by name; equal weights have equal sums."""
     sums = {}
     for name, parameter in model.named_parameters():
         bits = parameter.detach().contiguous().view(INTEGERS_BY_SIZE[parameter.element_size()])
@@ -32,10 +32,15 @@ def checksums(model: torch.nn.Module) -> dict[str, int]:
 
 
 def check_weights(model: torch.nn.Module, layers: LayerMap, before: dict[str, int]) -> tuple[str, ...]:
-    """Make sure that frozen weights stayed and some trainable ones moved; return a warning of parts that did not.
+    """Check the weights after training; return a warning of trainable parts that did not change.
+
+    Args:
+        model: The model after training.
+        layers: Its layers.
+        before: Checksums before training.
 
     Raises:
-        UnsoundRunError: If it is otherwise.
+        UnsoundRunError: If a frozen weight changed, or no trainable weight did.
     """
     after = checksums(model)
     trainable = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -48,4 +53,4 @@ def check_weights(model: torch.nn.Module, layers: LayerMap, before: dict[str, in
     unmoved = [part for part, names in parts.items() if trainable & set(names) and not changed & set(names)]
     if not unmoved:
         return ()
-    return (f"{', '.join(unmoved)}: trainable, but unchanged by training, since no gradient got there",)
+    return (f"{', '.join(unmoved)}: trainable, but unchanged by training, since no gradient reached it",)

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FreezeSummary:
-    """What freezing left to train.
+    """Numbers of parameters and layers after freezing.
 
     Attributes:
         spec: Canonical id of the freeze spec.
         num_params: Number of the model's parameters; tied ones count once.
         num_trainable_params: Number of those that train.
-        num_layers: Depth of the layer stack.
+        num_layers: Number of layers.
         num_frozen_layers: Number of frozen layers.
     """
 
@@ -42,7 +42,7 @@ class FreezeSummary:
 
 
 def fixed_parameters(model: torch.nn.Module) -> frozenset[str]:
-    """Return the names of what a model that was just made does not train: sinusoidal positions, what adapters adapt."""
+    """Return the names of parameters that a new model does not train: sinusoidal positions, weights under adapters."""
     return frozenset(name for name, parameter in model.named_parameters() if not parameter.requires_grad)
 
 
@@ -63,19 +63,19 @@ def freeze(
     *,
     fixed: Collection[str] = (),
 ) -> FreezeSummary:
-    """Set ``requires_grad`` of every parameter as a spec says, whatever was frozen before; return what is left.
+    """Set ``requires_grad`` of every parameter by a spec, independently of its value before; return a summary.
 
     Parameters that are not floating-point numbers cannot train and stay frozen.
 
     Args:
         model: A classifier.
         spec: What to freeze.
-        layers: The model's layers, where they are known; ``None`` finds them, by a forward pass.
-        fixed: Names of parameters that stay frozen whatever the spec, such as :func:`fixed_parameters` returns.
+        layers: The model's layers if they are known; ``None`` finds them by a forward pass.
+        fixed: Names of parameters that stay frozen under every spec, such as :func:`fixed_parameters` returns.
 
     Raises:
         SpecError: If the spec cannot be read, names layers that do not exist, or leaves nothing to train.
-        ModelError: If the layers of the model cannot be told apart.
+        ModelError: If the layers of the model cannot be found.
     """
     if isinstance(spec, str):
         spec = FreezeSpec.parse(spec)
@@ -88,7 +88,7 @@ def freeze(
     if not trainable:
         advice = "Leave out one part"
         if fixed:
-            advice += ", or free some of what the model itself has fixed (requires_grad=False)"
+            advice += ", or make some of the parameters trainable that the model itself has fixed (requires_grad=False)"
         raise SpecError(f"cannot freeze {spec}: nothing of {name} would be left to train. {advice}.")
     for key, parameter in parameters.items():
         parameter.requires_grad_(key in trainable)

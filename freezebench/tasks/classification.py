@@ -1,9 +1,9 @@
-"""Sequence classification: class scores of whatever a model returns, and F1."""
+"""Sequence classification: class scores of a model's output, and F1."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -12,18 +12,26 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-def logits_of(output: Any) -> torch.Tensor:
-    """Return the class scores, float32 of shape (batch, classes), of what a model returned.
+class HasLogits(Protocol):
+    """An output with class scores, as transformers models return."""
 
-    Transformers models return an object with ``logits``, or a tuple that begins with them (``return_dict=False``);
-    plain modules may return a dictionary, too, or the tensor itself.
+    logits: torch.Tensor
+
+
+ModelOutput = torch.Tensor | tuple[torch.Tensor, ...] | Mapping[str, torch.Tensor] | HasLogits
+
+
+def logits_of(output: ModelOutput) -> torch.Tensor:
+    """Return the class scores of a model's output, float32 of shape (batch, classes).
+
+    A transformers model returns an object with ``logits``, or a tuple that begins with them (``return_dict=False``). A
+    plain module may also return a dictionary, or the tensor itself.
     """
     if isinstance(output, Mapping):
         output = output["logits"]
     elif isinstance(output, tuple):
         output = output[0]
-    logits: torch.Tensor = output if isinstance(output, torch.Tensor) else output.logits
-    return logits.float()
+    return (output if isinstance(output, torch.Tensor) else output.logits).float()
 
 
 def f1_score(labels: npt.NDArray[np.int64], predictions: npt.NDArray[np.int64], num_labels: int) -> float:

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-from freezebench.data.load import TextData, load_data
 from freezebench.errors import ModelError, SpecError
 from freezebench.models.load import load_model
+from freezebench.models.source import ModelSource
 from freezebench.runs import preflight as preflight_module
+from freezebench.runs.data_cache import DataCache
 from freezebench.runs.preflight import preflight
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 
@@ -27,14 +28,14 @@ def spec(tiny_model: Path, tiny_data: Path) -> RunSpec:
 
 
 @pytest.fixture
-def data(spec: RunSpec) -> TextData:
-    """The tiny data."""
-    return load_data(spec.data)
+def data_cache() -> DataCache:
+    """The inputs of a session."""
+    return DataCache()
 
 
 @pytest.fixture
 def alter(monkeypatch: pytest.MonkeyPatch) -> Alter:
-    """Have the rehearsal load the model and its tokenizer with something changed about them."""
+    """Have the preflight check load a model and tokenizer that a function has changed."""
 
     def alter(change: Callable[[Any, Any], Any]) -> None:
         def altered(*args: Any, **options: Any) -> Any:
@@ -47,41 +48,43 @@ def alter(monkeypatch: pytest.MonkeyPatch) -> Alter:
     return alter
 
 
-def test_a_sound_model_passes_and_leaves_the_random_state(spec: RunSpec, data: TextData) -> None:
+def test_a_sound_model_passes_and_leaves_the_random_state(spec: RunSpec, data_cache: DataCache) -> None:
     """Nothing is raised, and a run afterwards draws the same numbers."""
     torch.manual_seed(0)
     expected = torch.rand(1)
     torch.manual_seed(0)
-    preflight(spec, data, ["none", "emb+L0-1"])
+    preflight(spec, ["none", "emb+L0-1"], data_cache)
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_configurations_that_leave_nothing_are_refused(spec: RunSpec, data: TextData) -> None:
+def test_configurations_that_leave_nothing_are_refused(spec: RunSpec, data_cache: DataCache) -> None:
     """Every configuration is tried."""
     with pytest.raises(SpecError, match="nothing of"):
-        preflight(spec, data, ["none", "emb+L0-1+head"])
+        preflight(spec, ["none", "emb+L0-1+head"], data_cache)
 
 
-def test_a_tokenizer_that_cannot_pad_is_refused(spec: RunSpec, data: TextData, alter: Alter) -> None:
+def test_a_tokenizer_that_cannot_pad_is_refused(spec: RunSpec, data_cache: DataCache, alter: Alter) -> None:
     """The sentence says what the checkpoint lacks."""
     alter(lambda _, tokenizer: setattr(tokenizer, "pad_token", None))
     with pytest.raises(ModelError, match="padding token"):
-        preflight(spec, data, ["none"])
+        preflight(spec, ["none"], data_cache)
 
 
-def test_scores_of_another_shape_are_refused(spec: RunSpec, data: TextData, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scores_of_another_shape_are_refused(
+    spec: RunSpec, data_cache: DataCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A model that scores tokens, or other classes, is no classifier of these sentences."""
     real = load_model
 
-    def with_three_classes(source: str, _num_labels: int, **_: Any) -> Any:
+    def with_three_classes(source: ModelSource, _num_labels: int, **_: Any) -> Any:
         return real(source, 3)
 
     monkeypatch.setattr(preflight_module, "load_model", with_three_classes)
     with pytest.raises(ModelError, match=r"shape \(2, 3\) for 2 sentences of 2 classes"):
-        preflight(spec, data, ["none"])
+        preflight(spec, ["none"], data_cache)
 
 
-def test_a_model_that_fails_on_the_data_is_refused(spec: RunSpec, data: TextData, alter: Alter) -> None:
+def test_a_model_that_fails_on_the_data_is_refused(spec: RunSpec, data_cache: DataCache, alter: Alter) -> None:
     """Its own error is quoted."""
 
     def refuse(_module: Any, _args: Any, inputs: dict[str, torch.Tensor]) -> None:
@@ -90,10 +93,10 @@ def test_a_model_that_fails_on_the_data_is_refused(spec: RunSpec, data: TextData
 
     alter(lambda model, _: model.register_forward_pre_hook(refuse, with_kwargs=True))
     with pytest.raises(ModelError, match="one at a time, please"):
-        preflight(spec, data, ["none"])
+        preflight(spec, ["none"], data_cache)
 
 
-def test_a_model_that_fails_in_bf16_alone_is_refused(spec: RunSpec, data: TextData, alter: Alter) -> None:
+def test_a_model_that_fails_in_bf16_alone_is_refused(spec: RunSpec, data_cache: DataCache, alter: Alter) -> None:
     """DeBERTa hides padding by a number that bf16 does not have; every run would be invalid, so it is said before."""
 
     def hide(_module: Any, _args: Any, scores: torch.Tensor) -> torch.Tensor:
@@ -101,6 +104,6 @@ def test_a_model_that_fails_in_bf16_alone_is_refused(spec: RunSpec, data: TextDa
 
     alter(lambda model, _: model.classifier.register_forward_hook(hide))
     on_cpu = replace(spec, device="cpu")
-    preflight(replace(on_cpu, protocol=Protocol(precision="float32")), data, ["none"])
+    preflight(replace(on_cpu, protocol=Protocol(precision="float32")), ["none"], data_cache)
     with pytest.raises(ModelError, match=r"not in bf16.*without overflow.*--freeze-precision=float32"):
-        preflight(replace(on_cpu, protocol=Protocol(precision="bf16")), data, ["none"])
+        preflight(replace(on_cpu, protocol=Protocol(precision="bf16")), ["none"], data_cache)
