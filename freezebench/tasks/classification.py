@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,26 +12,24 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-class HasLogits(Protocol):
-    """An output with class scores, as transformers models return."""
-
-    logits: torch.Tensor
-
-
-ModelOutput = torch.Tensor | tuple[torch.Tensor, ...] | Mapping[str, torch.Tensor] | HasLogits
-
-
-def logits_of(output: ModelOutput) -> torch.Tensor:
+def logits_of(output: object) -> torch.Tensor:
     """Return the class scores of a model's output, float32 of shape (batch, classes).
 
     A transformers model returns an object with ``logits``, or a tuple that begins with them (``return_dict=False``). A
     plain module may also return a dictionary, or the tensor itself.
+
+    Raises:
+        TypeError: If the output has no class scores.
     """
     if isinstance(output, Mapping):
-        output = output["logits"]
+        logits = output["logits"]
     elif isinstance(output, tuple):
-        output = output[0]
-    return (output if isinstance(output, torch.Tensor) else output.logits).float()
+        logits = output[0]
+    else:
+        logits = getattr(output, "logits", output)
+    if not isinstance(logits, torch.Tensor):
+        raise TypeError(f"the model returns a {type(output).__name__} without a tensor of logits")
+    return logits.float()
 
 
 def f1_score(labels: npt.NDArray[np.int64], predictions: npt.NDArray[np.int64], num_labels: int) -> float:

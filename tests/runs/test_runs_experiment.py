@@ -153,7 +153,7 @@ def test_layers_that_no_gradient_reaches_are_told(spec: RunSpec, monkeypatch: py
     monkeypatch.setitem(experiment._ENGINES, "standard", without_last)
     record = experiment.run(spec)
     assert record.is_valid
-    assert record.warnings == ("L1: trainable, but unchanged by training, since no gradient got there",)
+    assert record.warnings == ("L1: trainable, but unchanged by training, since no gradient reached it",)
 
 
 def test_what_the_model_has_fixed_does_not_train(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
