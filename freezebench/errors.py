@@ -1,16 +1,16 @@
-"""The error classes: each message says what was asked, what is true, and what to do."""
+"""The error classes. Each message says what was requested, what is true, and what to do."""
 
 
 class FreezebenchError(Exception):
-    """Base of every error that freezebench raises on purpose."""
+    """Base class of all errors that freezebench raises on purpose."""
 
 
 class SpecError(FreezebenchError, ValueError):
-    """A freeze spec, grid or per-configuration value that cannot be read or cannot be applied."""
+    """A freeze spec, grid or number per configuration that cannot be parsed or applied to the model."""
 
 
 class SettingsError(FreezebenchError, ValueError):
-    """An option, ini value or marker argument that is out of range or contradicts another one."""
+    """An option, ini value or marker argument that is not valid or contradicts another one."""
 
 
 class DataError(FreezebenchError, ValueError):
@@ -22,4 +22,4 @@ class ModelError(FreezebenchError, ValueError):
 
 
 class RecordError(FreezebenchError, ValueError):
-    """A stored record that is damaged, foreign, or of a schema that this version does not know."""
+    """A saved record that is damaged, of another program, or of a schema that this version cannot read."""

@@ -1,4 +1,4 @@
-"""Quantities as people read them; what was not measured is an en dash, never a zero."""
+"""Quantities as text for people, with their units; a missing figure is an en dash, never a zero."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def percent_text(fraction: float | None, digits: int = 1) -> str:
 
 
 def saving_text(saving: float) -> str:
-    """Return a saving (a fraction) in words that hold for a loss, too: ``12 % less``, ``12 % more``."""
+    """Return a saving (a fraction) in words, which may be a loss: ``12 % less``, ``12 % more``."""
     return f"{abs(100 * saving):.0f} % {'less' if saving >= 0 else 'more'}"
 
 

@@ -61,6 +61,7 @@ class Option:
 
 def _as_text(value: object) -> str:
     """Return a marker's number, list or dictionary as the command line writes it."""
+    # Every option then needs only one parser, and a marker accepts and refuses the same values as the command line.
     if isinstance(value, dict):
         return ",".join(f"{key}:{number}" for key, number in value.items())
     if isinstance(value, (list, tuple)):

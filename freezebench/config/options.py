@@ -25,6 +25,8 @@ from freezebench.config.parsers import (
 )
 from freezebench.specs.names import ENGINES, ISOLATIONS, PRECISIONS, PREFIX_MODES, PRESET_NAMES
 
+# In the order of ``pytest --help``. A new option needs an entry here, and a field in Settings or SessionSettings that
+# takes its value. The table of options in the docs is made from the help texts.
 OPTIONS: tuple[Option, ...] = (
     # --- which experiment
     Option(

@@ -41,7 +41,7 @@ def int_parser(smallest: int, quantity: str) -> Callable[[str], int]:
         try:
             number = int(text)
         except ValueError:
-            number = smallest - 1
+            number = smallest - 1  # one message for a text that is no number and for a number that is too small
         if number < smallest:
             raise SettingsError(f"{quantity} is a whole number from {smallest} on.")
         return number
@@ -163,6 +163,7 @@ def parse_learning_rates(text: str) -> PerSpec:
     """Return learning rates per configuration."""
     from freezebench.specs.grid import PerSpec
 
+    # AdamW changes a weight by about the learning rate per step, so that nothing can be learned with a rate above 1.
     rates = PerSpec.parse(text)
     if any(not 0 < rate <= 1 for rate in rates.numbers):
         raise SettingsError("a learning rate is a number above 0 and at most 1, such as 5e-5.")
@@ -173,6 +174,7 @@ def parse_policies(text: str) -> str:
     """Return one policy, or policies per configuration, with canonical freeze specs: ``skip,emb+L0-5:pass``."""
     from freezebench.specs.freeze import FreezeSpec
 
+    # The policy of all other configurations has the empty name.
     policies: dict[str, str] = {}
     for entry in text.split(","):
         spec, colon, policy = entry.strip().rpartition(":")
@@ -208,6 +210,7 @@ def parse_points_per_spec(text: str) -> PerSpec:
 
 def _check_points(number: float) -> None:
     """Refuse what is no number of percentage points; a fraction such as 0.02 for 2 points gets a hint."""
+    # No experiment can resolve a limit of 0.02 points: who writes it means a share, which is 2 points.
     if not (math.isfinite(number) and _SMALLEST_POINTS <= number <= 100):  # noqa: PLR2004 - percentage points
         hint = f" Did you mean {number * 100:g} points?" if 0 < number < _SMALLEST_POINTS else ""
         raise SettingsError(f"the limit is in percentage points, from {_SMALLEST_POINTS} to 100.{hint}")

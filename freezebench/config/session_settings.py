@@ -19,6 +19,7 @@ DEFAULT_ISOLATION: Isolation = "worker"
 
 def in_ci() -> bool:
     """Return whether this runs under continuous integration, where what needs a person's attention is an error."""
+    # GitHub, GitLab and most other services set CI=true.
     return os.environ.get("CI", "").lower() not in ("", "0", "false")
 
 
@@ -60,6 +61,7 @@ def resolve_session(sources: Sequence[Source], *, has_reference: bool = False) -
         SettingsError: If a value cannot be parsed, or two options contradict each other.
     """
     options = parse_sources(sources, session_wide=True)
+    # A limit that cannot be enforced must not seem to be in force.
     if options.get("isolate", "") == "none" and "timeout" in options:
         raise SettingsError(
             "--freeze-timeout ends the process that trains, and with --freeze-isolate=none that is pytest's own. "

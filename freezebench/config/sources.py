@@ -36,6 +36,7 @@ class Source:
         Raises:
             SettingsError: If one cannot be parsed.
         """
+        # Otherwise a wrong ini value would be reported only when the flag that overrides it is left out.
         for name, value in self.values.items():
             BY_NAME[name].parse(value, self.name_of(name))
 

@@ -78,6 +78,7 @@ class CudaMeter:
         if not peaks:
             reason = "torch did not let its allocator's peaks be reset at the window's start"
             return {name: Reading.not_measured("B", source, reason) for name, source in _SOURCES.items()}
+        # A device on which torch reserved nothing was not used; it must not be counted in the source's text.
         used = {index: pair for index, pair in peaks.items() if pair[1] > 0} or peaks
         suffix = f", sum over {len(used)} devices of each one's peak" if len(used) > 1 else ""
         return {
@@ -115,6 +116,7 @@ def allocation_breakdown(
         names[2]: Reading(value=states, unit="B", source="storage of the optimizer's state"),
     }
     source = "storage of the parameters' gradients"
+    # zero_grad() frees gradients by default, so that a later call could not tell how large they were.
     trainable = [parameter for parameter in parameters if parameter.requires_grad]
     if trainable and all(parameter.grad is None for parameter in trainable):
         reason = "the gradients were freed before the breakdown was taken"
@@ -123,6 +125,7 @@ def allocation_breakdown(
         return readings
     gradients = _num_bytes((parameter.grad for parameter in parameters), device_type)
     readings[names[1]] = Reading(value=gradients, unit="B", source=source)
+    # Activations, temporary buffers and the allocator's rounding cannot be separated.
     rest = peak_allocated.value - weights - gradients - states
     if rest < 0:
         reason = "the parts exceed the window's peak: they were allocated outside the window"

@@ -22,6 +22,7 @@ class DeadlineWorker:
         self._jobs: SimpleQueue[tuple[Callable[[], None], threading.Event] | None] = SimpleQueue()
         self._idle = threading.Event()
         self._idle.set()
+        # A daemon thread, since a call that never returns must not keep the process from ending.
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 

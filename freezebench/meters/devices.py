@@ -115,6 +115,7 @@ def select_devices(nvml: Nvml, gpus: tuple[int | str, ...] | None, environ: Mapp
     if isinstance(addresses, Refusal):
         return Selection(refusals=(addresses,))
     outcomes = [address if isinstance(address, Refusal) else _find(nvml, address) for address in addresses]
+    # By UUID, since two addresses may be the same device: index 0 and its UUID.
     devices = {outcome.info.uuid: outcome for outcome in outcomes if isinstance(outcome, Device)}
     refusals = tuple(outcome for outcome in outcomes if isinstance(outcome, Refusal))
     if not devices and not refusals:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from freezebench.meters.stream import Stream
     from freezebench.records.reading import Reading
 
-_OPEN_DEADLINE_S = 1.5
-_SETTLE_S = 0.15
+_OPEN_DEADLINE_S = 1.5  # without persistence mode the driver initialises the GPU at the first call
+_SETTLE_S = 0.15  # the energy counter is updated about every 0.1 s
 _MARK_DEADLINE_S = 0.4
 _MAX_FAILED_STARTS = 3
 _HANGS = f"did not return within {EDGE_DEADLINE_S:.0f} s"
@@ -74,6 +74,7 @@ class GpuSession:
             self._stream.close()
         self._stream = None
         if self._worker is not None:
+            # A thread that hangs in an NVML call cannot release the library; the process's end does.
             if self._opened and isinstance(nvml := self._opened[0], Nvml) and not self._worker.is_stuck:
                 self._worker.run(nvml.close, EDGE_DEADLINE_S)
             self._worker.close()
@@ -218,6 +219,7 @@ class GpuWindow:
         sharing = judge_sharing(edges, own_pid=os.getpid(), uses_cuda=torch_cuda() is not None)
         for info, pair, shared in zip(self.devices, edges, sharing, strict=True):
             number = self._session.number(info.uuid)
+            # The second entry of a message is the number of its device; marks have none.
             own_messages = [message for message in messages if message[0] != "mark" and message[1:2] == [number]]
             window = self._device_window(info, pair, own_messages, shared, failure)
             self._windows[info.uuid] = window
@@ -240,6 +242,7 @@ class GpuWindow:
         return series
 
     def _read_edges(self, *, at_end: bool) -> list[Edge]:
+        # If a call hangs, the drafts hold the figures before it.
         drafts = [EdgeDraft() for _ in self._selection.devices]
         nvml = self._session.nvml()
 

@@ -101,6 +101,7 @@ def device_readings(window: DeviceWindow) -> tuple[dict[str, Reading], list[str]
     power = _power_readings(window, integral)
     counted = _counted(window, power)
     warnings = []
+    # In a container sharing is usually unknown, so that the figures are kept, with a warning.
     if window.sharing.status == "unknown":
         warnings.append(f"whether the device was shared is unknown: {window.sharing.detail}")
     power["energy_integrated_j"], diverging = _cross_check(power["energy_integrated_j"], counted)
@@ -165,6 +166,8 @@ def _counted(window: DeviceWindow, power: dict[str, Reading]) -> Reading:
     """Return the energy by the counter: the sum of its increments, with the uncertainty of its two edges."""
     if window.mig:
         return Reading.not_measured("J", COUNTER, MIG_REASON)
+    # The counter is also read between the edges: otherwise a reset within the window would look like a small
+    # difference.
     inside = [s for s in window.inner if window.start.time_s <= s.time_s <= window.end.time_s]
     points = [(s.time_s, s.energy_mj) for s in inside if s.energy_mj is not None]
     failures = []
@@ -181,6 +184,7 @@ def _counted(window: DeviceWindow, power: dict[str, Reading]) -> Reading:
         (s.time_s, s.energy_mj) for s in window.samples if s.energy_mj is not None and s.time_s > window.end.time_s
     ]
     period_s = integrate.update_period([*points, *later], max_gap_s=4 * window.interval_s)
+    # The uncertainty of the two edges, one period each, is then as large as the figure.
     if window.duration_s < integrate.MIN_TICKS * period_s:
         reason = f"too_short: {window.duration_s:.3f} s is under 2 updates of the counter ({period_s:.2f} s each)"
         return Reading.not_measured("J", COUNTER, reason)
@@ -242,6 +246,7 @@ def _fall_back(counted: Reading, integrated: Reading) -> Reading:
 def _memory(window: DeviceWindow) -> Reading:
     """Return the highest device-wide memory use of samples and edges."""
     sampled = window.integral([s.used_bytes for s in window.inner])
+    # A short window may have no sample, but it has two edges.
     edges = [edge.memory for edge in (window.start, window.end) if isinstance(edge.memory, MemoryUse)]
     values = [memory.used_bytes for memory in edges]
     values += [s.used_bytes for s in window.inner if s.used_bytes is not None]

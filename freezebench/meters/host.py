@@ -60,6 +60,7 @@ class HostMeter:
 
     def _work(self) -> None:
         while not self._closing.wait(_POLL_S):
+            # The energy counter wraps after minutes, so that it has to be read during the window as well.
             self._rapl.poll()
             self._sample()
 

@@ -101,11 +101,14 @@ def trapezoid(
         end_s: End of the window.
         interval_s: Polling interval.
     """
+    # The sampler and the edges are not synchronized: the power between an edge and the nearest sample is taken as
+    # constant.
     points = list(zip(times, values, strict=True))
     if points and points[0][1] is not None and start_s < points[0][0] <= start_s + 2 * interval_s:
         points.insert(0, (start_s, points[0][1]))
     if points and points[-1][1] is not None and end_s - 2 * interval_s <= points[-1][0] < end_s:
         points.append((end_s, points[-1][1]))
+    # At a long polling interval every gap is long; a gap of some intervals is still bridged.
     longest = max(MAX_BRIDGED_GAP_S, 4 * interval_s)
     total = covered = 0.0
     for (left, low), (right, high) in pairwise(points):
@@ -114,6 +117,7 @@ def trapezoid(
         begin, finish = max(left, start_s), min(right, end_s)
         if finish <= begin:
             continue
+        # A trapezoid across an edge counts with its part within the window; a line's mean is its value in the middle.
         slope = (high - low) / (right - left)
         middle = low + slope * ((begin + finish) / 2 - left)
         total += middle * (finish - begin)
@@ -146,6 +150,7 @@ class CounterDifference:
 
 def counter_difference(times: Sequence[float], energies_mj: Sequence[int]) -> CounterDifference:
     """Return the energy between the first and the last reading of a counter, without the increments at resets."""
+    # The counter starts from 0 when the driver is loaded or the device is reset.
     energy_mj, covered, resets = 0, 0.0, 0
     pairs = list(zip(times, energies_mj, strict=True))
     for (before, low), (after, high) in pairwise(pairs):
@@ -203,6 +208,7 @@ def edge_ticks(
     """
     if not energies_mj:
         return None, None
+    # After the end, the increment counts from the last reading within the window.
     inside = list(zip(times, energies_mj, strict=True))
     after = [inside[-1], *later]
     return _next_increment_j(inside), _next_increment_j(after)
@@ -244,6 +250,7 @@ def counter_uncertainty(
             bounds.append(limit_w * period_s)
         elif peak_w is None:
             return None
+    # Each of the two readings is rounded down to the counter's resolution.
     return max(bounds) + 2 * _COUNTER_RESOLUTION_J
 
 
@@ -265,6 +272,7 @@ def downsample(
     """
     if len(times) <= max_points:
         return list(times), list(values)
+    # Bins of equal time, not of equal numbers of samples, so that a gap stays visible as empty bins.
     width = (times[-1] - times[0]) / max_points
     bins: list[list[float]] = [[] for _ in range(max_points)]
     for time, value in zip(times, values, strict=True):

@@ -25,7 +25,7 @@ class Metric:
         better: Whether ``lower`` or ``higher`` figures are better; ``None`` where neither is.
         over_seeds: How the runs of several seeds give one figure.
         over_windows: How the measurement windows of one run, one per epoch, give one figure.
-        footnote: What a reader has to keep in mind, in one sentence; empty if the label says it all.
+        footnote: What to keep in mind about the figure, in one sentence; empty if the label is enough.
     """
 
     name: str
@@ -47,6 +47,7 @@ def _peak(name: str, label: str, footnote: str) -> Metric:
     return Metric(name=name, unit="B", label=label, over_seeds="largest", over_windows="largest", footnote=footnote)
 
 
+# Times of a run, measured by the training loop with the device synchronized.
 _TIMES = (
     _time("train_s", "train time", "Training steps alone, without evaluation and warm-up."),
     _time("train_and_eval_s", "time of training and evaluation", "Without warm-up and the final test."),
@@ -74,6 +75,7 @@ _TIMES = (
         footnote="Matrix products of one batch of average length, counted.",
     ),
 )
+# Energy and power, by the meters. NVML and RAPL count whole devices, so that the footnotes say what is included.
 _ENERGIES = (
     Metric(name="energy_j", unit="J", label="GPU energy", footnote="Of the whole board, whichever process used it."),
     Metric(
@@ -105,6 +107,7 @@ _ENERGIES = (
         footnote="A hot GPU may lower its clock.",
     ),
 )
+# Memory. A torch allocator's peak is exact and of one process; the others are what the driver or the kernel reports.
 _MEMORY = (
     _peak("peak_allocated_bytes", "GPU memory peak", "Of torch's allocator alone, without the CUDA context."),
     _peak("peak_reserved_bytes", "reserved GPU memory peak", "Of torch's allocator, its unused blocks included."),

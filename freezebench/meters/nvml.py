@@ -24,6 +24,7 @@ POWER_SOURCES: dict[PowerSource, str] = {
     "average": "nvmlDeviceGetPowerUsage (1 s average on Ampere, except GA100, and newer)",
 }
 
+# By bit; the bits for idle clocks and for application settings are left out, since they are no throttling.
 THROTTLE_REASONS = {
     0x04: "software power cap",
     0x08: "hardware slowdown",
@@ -32,16 +33,18 @@ THROTTLE_REASONS = {
     0x80: "power brake",
 }
 
-_POWER_INSTANT_FIELD = 186
-_MEMORY_V2 = 0x02000028
+_POWER_INSTANT_FIELD = 186  # NVML_FI_DEV_POWER_INSTANT
+_MEMORY_V2 = 0x02000028  # the structure's version in the high byte, its size in bytes in the others
 _TEMPERATURE_GPU = 0
 _LIBRARY_NOT_FOUND = 12
 _FUNCTION_NOT_FOUND = 13
 _GPU_IS_LOST = 15
 _MAX_PLAUSIBLE_MW = 10_000_000  # no device draws 10 kW: larger figures are "not available" markers
 
+# The member of NVML's value union by the value type that the field declares.
 _FIELD_MEMBERS = {0: "dVal", 1: "uiVal", 2: "ulVal", 3: "ullVal", 4: "sllVal", 5: "siVal"}
 
+# By NVML's return code.
 _WHAT_TO_DO = {
     4: "run as a user that may query the device",
     9: "load the NVIDIA kernel module (nvidia-smi as root does)",

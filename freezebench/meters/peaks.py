@@ -33,6 +33,7 @@ class PeakRegister:
         with self._lock:
             self._credit()
             self._reset()
+            # Tokens rather than a stack, since windows of several threads may close in any order.
             token = object()
             self._open[token] = 0
             return token

@@ -52,6 +52,7 @@ def probe(gpus: Gpus = None, *, powercap: Path = POWERCAP, deadline_s: float = 5
         deadline_s: Limit of all NVML calls together, in seconds.
     """
     capabilities = _probe_nvml(gpus, deadline_s)
+    # The sampler uses NVML as well, and would only repeat that it is missing.
     if any(capability.available for capability in capabilities):
         capabilities.append(_probe_sampler())
     cuda = torch_cuda()
@@ -77,6 +78,7 @@ def _probe_nvml(gpus: Gpus, deadline_s: float) -> list[Capability]:
             capabilities.extend(_probe_device(nvml, device))
         nvml.close()
 
+    # With a deadline, since a driver that hangs is one of the faults that the probe has to report.
     worker = DeadlineWorker("freezebench-probe")
     in_time = worker.run(job, deadline_s)
     worker.close()
@@ -97,6 +99,7 @@ def _probe_device(nvml: Nvml, device: Device) -> list[Capability]:
         detail = str(answer) if isinstance(answer, Failure) else describe(answer)
         capabilities.append(Capability(name=f"{name}[{info.uuid}]", available=not failed, detail=detail))
 
+    # For an instance the calls succeed, but their figures are those of the whole GPU.
     if info.mig:
         mig = Failure(call="energy", message=MIG_REASON)
         add("energy_j", mig, str)

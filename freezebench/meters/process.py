@@ -46,7 +46,7 @@ class ProcessMemory:
         Raises:
             OSError: If the kernel does not support it or does not permit it.
         """
-        self._clear_refs.write_text("5")
+        self._clear_refs.write_text("5")  # see "clear_refs" in proc(5)
 
     def _field(self, name: str) -> int:
         match = re.search(rf"^{name}:\s*(\d+) kB$", self._status.read_text(), re.MULTILINE)
@@ -98,6 +98,7 @@ class ProcessMeter:
             peak = self._memory.high_water_bytes()
         except OSError as error:
             return _absent(_SOURCE, _no_proc(error))
+        # The mark was not reset. One that rose since the start has been reached within the window.
         if self._mark_at_start is not None and peak > self._mark_at_start:
             return Reading(value=peak, unit="B", source=f"{_SOURCE}, risen within the window")
         reason = (

@@ -79,6 +79,7 @@ class _Zone:
             return
         gap_s = now - self.last_s
         delta = energy - self.last_uj
+        # A counter that has become smaller has wrapped once. Two wraps would go unnoticed, hence the check of the gap.
         if delta < 0:
             delta += self.range_uj
         if gap_s * _MAX_POWER_W * 1e6 > self.range_uj:
@@ -168,6 +169,7 @@ class RaplMeter:
             source=f"{source}: {', '.join(zone.name for zone in counted)}",
             status="partial" if problems else "measured",
             reason="; ".join(problems) or None,
+            # At each edge a zone's counter may lag by up to one update.
             uncertainty=sum(zone.max_power_w for zone in counted) * _UPDATE_S,
             num_samples=min(zone.num_samples for zone in counted),
             max_gap_s=max(zone.max_gap_s for zone in counted),

@@ -213,6 +213,7 @@ def main(parent: int) -> None:
     commands: SimpleQueue[Command] = SimpleQueue()
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
     threading.Thread(target=_listen, args=(commands,), daemon=True).start()
+    # Opened after the threads have started, since the call may hang.
     nvml = open_nvml()
     if isinstance(nvml, Failure):
         _write([["fatal", str(nvml)]])

@@ -35,6 +35,7 @@ def total_readings(
     """
     if not devices:
         return no_gpu_readings("; ".join(refused) or "no GPU to measure")
+    # The readings of a single device are those of the window, without "sum of 1 devices" in their sources.
     if len(devices) == 1 and not refused:
         return dict(next(iter(devices.values())))
     totals = {}
@@ -93,6 +94,7 @@ def _simultaneous_peak(name: str, windows: Mapping[str, DeviceWindow]) -> float 
         for sample in window.inner:
             power_w = None if sample.power_mw is None else sample.power_mw / 1000
             value = power_w if name == "peak_power_w" else sample.used_bytes
+            # A tick counts only if every device has a sample, which the last line checks.
             if value is not None:
                 sums[sample.time_s] = sums.get(sample.time_s, 0.0) + value
                 counts[sample.time_s] = counts.get(sample.time_s, 0) + 1

@@ -67,6 +67,7 @@ class Window:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        # CUDA calls return before their work is done; without this, its time and energy would be missing.
         problem = synchronize()
         if problem:
             self.warnings.append(problem)

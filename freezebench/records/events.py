@@ -50,6 +50,7 @@ class TrainingPaused:
     epoch: int
 
 
+# The events that a caller of ``run`` receives. An epoch's record is the event of its end.
 TrainingEvent = TrainingStarted | StepRecord | TrainingPaused | EpochRecord
 # Those that progress shows.
 ProgressEvent = TrainingStarted | StepRecord | TrainingPaused

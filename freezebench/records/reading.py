@@ -43,6 +43,7 @@ class Reading:
     low_confidence: bool = False
 
     def __post_init__(self) -> None:
+        # These rules keep a missing figure from passing for a zero, and a partial one from passing for the whole.
         if self.status not in get_args(Status):
             raise RecordError(f"unknown reading status {self.status!r}: expected one of {get_args(Status)}")
         if (self.value is None) != (self.status == "not_measured"):
@@ -70,6 +71,7 @@ class Reading:
         """
         if not isinstance(data, dict):
             raise RecordError(f"not a reading: {type(data).__name__} instead of an object")
+        # Fields with defaults may be missing in records of older versions; unknown fields raise TypeError.
         try:
             return cls(**data)
         except TypeError as error:

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
     from freezebench.specs.json_types import Json
 
+# A new field with a default does not need another schema: records without it can still be read.
 RUN_RECORD_SCHEMA = 1
 
 RunStatus = Literal["completed", "invalid"]
+# The words are part of saved files: more may be added, but none renamed.
 InvalidCause = Literal[
     "out_of_memory",
     "non_finite_loss",
@@ -110,6 +112,8 @@ class DataFacts:
     splits: dict[str, SplitFacts] | None = None
 
 
+# Dictionaries, since a trace is only stored and drawn: as dataclasses, its thousands of numbers would be converted each
+# time that a record is read or written.
 class SeriesJson(TypedDict):
     """One quantity of one device over time, as a record stores it; see ``meters.trace.Series``."""
 
@@ -192,6 +196,7 @@ class RunRecord:
     def __post_init__(self) -> None:
         if self.status not in get_args(RunStatus):
             raise RecordError(f"unknown run status {self.status!r}: expected one of {get_args(RunStatus)}")
+        # Code that uses a completed run can then rely on its evaluation and its data.
         if self.status == "completed" and (self.test is None or self.data is None):
             raise RecordError("a completed run has a test evaluation and the facts of its data")
         if self.status == "invalid" and not self.reason:
@@ -230,6 +235,7 @@ class RunRecord:
 
     def without_costs(self, reason: str) -> Self:
         """Return this record without time, memory and energy, which do not count for the given reason."""
+        # Names, units and sources stay, so that a report can name the missing figures and the reason.
         readings = {
             name: Reading.not_measured(reading.unit, reading.source, reason) for name, reading in self.readings.items()
         }
@@ -266,8 +272,10 @@ class RunRecord:
                 EpochRecord(**{**epoch, "validation": _evaluation(epoch["validation"])}) for epoch in values["epochs"]
             )
             values["readings"] = {name: Reading.from_json(item) for name, item in values["readings"].items()}
+            # Losses that are not finite are saved as null.
             values["step_losses"] = tuple(math.nan if loss is None else loss for loss in values["step_losses"])
             return cls(**_tuples(values))
+        # A damaged file may have any type in any field; each of these errors is the consequence of a wrong one.
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise RecordError(f"not a run record: {error!r}") from error
 
@@ -296,4 +304,5 @@ def _tuples(data: object) -> dict[str, Any]:
     """
     if not isinstance(data, dict):
         raise TypeError(f"{type(data).__name__} instead of an object")
+    # JSON has lists only; the dataclasses are frozen, and so are their collections.
     return {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}

@@ -124,6 +124,7 @@ def from_records(
     if not records:
         return SavedConfiguration(freeze=freeze, node_id=node_id, broken=broken or "it has no runs")
     valid = [record for record in records if record.is_valid]
+    # All runs of a configuration share its properties, but an invalid run may have failed before it knew them.
     first = (valid or list(records))[0]
     return SavedConfiguration(
         freeze=freeze,
@@ -218,6 +219,7 @@ def check(saved: SavedConfiguration) -> None:
     hashes_known = "test" in saved.data_sha256 and all(isinstance(sha256, str) for sha256 in saved.data_sha256.values())
     if None in (saved.model, saved.data, saved.device_name, saved.precision) or not hashes_known:
         raise RecordError(f"{saved.freeze} does not say which model, data, device or precision it ran with")
+    # The comparison pairs runs by seed and test sentences by position.
     seeds = [run.seed for run in saved.runs]
     if len(set(seeds)) < len(seeds):
         raise RecordError(f"{saved.freeze} holds a seed twice: {seeds}")
@@ -286,6 +288,7 @@ def _outcomes(num_test: int, packed: str) -> NDArray[np.bool_]:
     except ValueError as error:
         raise RecordError(f"the outcomes are no Base64: {error}") from error
     bits = np.unpackbits(np.frombuffer(raw, dtype=np.uint8)).astype(np.bool_)
+    # The last byte may have bits beyond the last sentence, which are zero.
     if len(raw) != num_bytes or bits[num_test:].any():
         raise RecordError(f"the outcomes do not fit {num_test} test sentences")
     return bits[:num_test]

@@ -74,6 +74,7 @@ def _from_benchmarks(source: str, content: dict[str, Any]) -> SavedRun:
         if not isinstance(info, dict) or EXTRA_INFO not in info:
             continue
         node_id = bench.get("fullname")
+        # Runs are compared by their tests' names, so that two tests of one name could not be distinguished.
         if not isinstance(node_id, str) or node_id in configurations:
             raise RecordError(f"names a benchmark {str(node_id)[:80]!r}, twice or not at all")
         try:
@@ -97,6 +98,7 @@ def _from_report(source: str, content: dict[str, Any]) -> SavedRun:
         raise RecordError(f"report of schema {schema!r}, this version of freezebench reads {REPORT_SCHEMA}")
     saved: list[SavedConfiguration] = []
     dates: list[str] = []
+    # Only the entries that a comparison needs are read: a report of a newer version may have others.
     try:
         for experiment in content["experiments"]:
             for configuration in experiment["configurations"]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 STORE_SCHEMA = 1
 
 _SET_ASIDE = "set-aside"
-_LARGEST_FILE = 2**30
+_LARGEST_FILE = 2**30  # no record is that large, and a file that is must not fill the memory
 
 
 def run_key(
@@ -55,6 +55,7 @@ def run_key(
         precision: Number format, resolved.
         environment: Versions, and the hash of freezebench's own source.
     """
+    # The requested device may be "auto"; the hash of the actual one is the key's second half.
     spec_json = {**spec.to_json(), "device": None}
     parts: list[Json] = [spec_json, model_sha256, files_sha256, list(data_sha256), precision, dict(environment)]
     return f"{hashlib.sha256(_canonical(parts)).hexdigest()[:32]}-{_device_hash(device_name)}"
@@ -111,6 +112,7 @@ class Store:
 
     def load_of_other_device(self, key: str) -> RunRecord | None:
         """Return the same run of another device, without its time, memory and energy; ``None`` if there is none."""
+        # The first half of a key is the hash of everything that determines the outcome.
         outcome = key.partition("-")[0]
         for path in sorted(self.folder.glob(f"{outcome}-*.json")):
             record = None if path.stem == key else self.load(path.stem)

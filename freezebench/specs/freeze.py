@@ -10,6 +10,8 @@ from freezebench.errors import SpecError
 
 GRAMMAR = "none, emb, L3, L0-3, head, or parts joined by '+' such as emb+L0-3"
 
+# ASCII digits of limited number: \d matches the digits of all scripts, and a range of 10**9 layers would fill the
+# memory.
 _LAYERS = re.compile(r"[Ll]([0-9]{1,4})(?:-([0-9]{1,4}))?")
 
 
@@ -100,6 +102,7 @@ class FreezeSpec:
         Raises:
             SpecError: If a layer does not exist or no parameter would train.
         """
+        # A spec is parsed before the model is known, so that its depth is checked separately.
         outside = [layer for layer in self.layers if layer >= num_layers]
         if outside:
             last = num_layers - 1

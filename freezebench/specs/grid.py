@@ -30,6 +30,7 @@ def split_grid(text: str) -> list[str]:
     entries = [entry.strip() for entry in text.split(",")]
     if not all(entries):
         raise SpecError(f"freeze grid {text!r} has an empty entry. Write 'all', or a list such as none,emb,emb+L0-3.")
+    # Parsing them now reports errors at the option; the model's configuration is read much later.
     return ["all" if entry.lower() == "all" else str(FreezeSpec.parse(entry)) for entry in entries]
 
 

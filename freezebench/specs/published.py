@@ -47,6 +47,7 @@ def _run(params: int, *figures: float) -> PublishedRun:
     )
 
 
+# In the order of the notebook's tables; tests compare the presets' limits with these drops.
 PUBLISHED: dict[str, PublishedRun] = {
     "none": _run(66955010, 211.844, 326.655, 10.243, 0.0664, 0.2792, 0.9055, 0.9095, 0.8891, 0.8891),
     "emb": _run(43119362, 204.0313, 339.164, 10.636, 0.0722, 0.2792, 0.911, 0.9148, 0.8935, 0.8919),

@@ -101,6 +101,7 @@ class RunSpec:
     seed: int = 42
     device: str = "auto"
     protocol: Protocol = field(default_factory=Protocol)
+    # Part of the hash although no option sets it: the public function ``run`` takes it.
     model_revision: str | None = None
 
     def __post_init__(self) -> None:
@@ -115,12 +116,15 @@ class RunSpec:
     @property
     def run_id(self) -> str:
         """Hash of the whole spec: 16 hexadecimal digits of SHA-256 over its canonical JSON."""
+        # Sorted keys and fixed separators give one text per value, whatever the Python version.
         text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def experiment_id(self) -> str:
         """Hash of what all runs of a comparison share: everything but freeze spec, seed and learning rate."""
+        # The learning rate may differ between configurations of one comparison: fewer trainable layers need a higher
+        # one.
         return replace(self, freeze="none", seed=0, protocol=replace(self.protocol, learning_rate=0.0)).run_id
 
     def to_json(self) -> dict[str, Json]:
