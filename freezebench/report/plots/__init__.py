@@ -1,4 +1,4 @@
-"""Plots: every picture of the report, drawn by matplotlib; nothing else imports it."""
+"""The pictures of the report; only this package imports matplotlib."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def draw_side_by_side(experiments: Sequence[Experiment]) -> list[Picture | Missing]:
-    """Return the pictures of several experiments in one frame."""
+    """Return the pictures that show several experiments."""
     return [side_by_side.drops(experiments), side_by_side.speedups(experiments)]
 
 
 def draw(experiment: Experiment) -> list[Picture | Missing]:
-    """Return the pictures of one experiment, and why others could not be drawn."""
-    found: list[Picture | Missing] = [
+    """Return the pictures of one experiment; a missing one has its reason."""
+    pictures: list[Picture | Missing] = [
         accuracy.drops(experiment),
         *(costs.trade_off(experiment, cost) for cost in costs.COSTS),
         costs.parameters(experiment),
@@ -29,5 +29,5 @@ def draw(experiment: Experiment) -> list[Picture | Missing]:
         *(costs.over_time(experiment, quantity) for quantity in costs.QUANTITIES),
     ]
     if experiment.settings.get("preset") == "notebook":
-        found.append(accuracy.published_figures(experiment))
-    return found
+        pictures.append(accuracy.published_figures(experiment))
+    return pictures

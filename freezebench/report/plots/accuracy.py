@@ -1,4 +1,4 @@
-"""Accuracy: the drop per configuration with intervals and margin, and beside the notebook's published figures."""
+"""Pictures of accuracy: the drop of every configuration, and the comparison with the published figures."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def drops(experiment: Experiment) -> Picture | Missing:
     alpha = next(result.verdict.alpha for result, _ in shown if result.verdict)
     level = f"{100 * (1 - 2 * alpha):.0f} %"
     has_seeds = all(row.num_seeds > 1 for _, row in shown)
-    covers = "seeds and sentences" if has_seeds else "sentences alone, since one seed says nothing of others"
+    covers = "seeds and sentences" if has_seeds else "sentences alone, since one seed gives no spread between seeds"
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
@@ -51,8 +51,8 @@ def drops(experiment: Experiment) -> Picture | Missing:
         axes.axvspan(lowest - 100, experiment.margin_pp, color=SAFE, lw=0, zorder=0)
         axes.axvline(0, color=MUTED, lw=0.9)
         axes.axvline(experiment.margin_pp, color=GREEN, lw=1.2, ls=(0, (4, 2)))
-        for place, (result, row) in enumerate(shown):
-            _drop(axes, place, result, row)
+        for position, (result, row) in enumerate(shown):
+            _drop(axes, position, result, row)
         axes.set_yticks(range(len(shown)), [row.freeze for _, row in shown])
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.set_ylim(len(shown) - 0.5, -0.6)
@@ -74,7 +74,7 @@ def drops(experiment: Experiment) -> Picture | Missing:
         title,
         caption=(
             f"Mark: mean over the seeds; bar: {level} interval over new {covers}; dots: one seed each. "
-            "A configuration is safe when its whole bar lies in the green band, below the margin."
+            "A configuration is non-inferior when its whole bar lies in the green band, below the margin."
         ),
         alt=f"Drop in percentage points with its {level} interval: {figures}. Margin {experiment.margin_pp:g}.",
         height=1.45 + 0.33 * len(shown),
@@ -87,8 +87,8 @@ def _limits(margin_pp: float, rows: list[Row], shown: list[tuple[ConfigurationRe
     values = [0.0, margin_pp * 1.15]
     values += [bound for row in rows for bound in (row.lower_pp, row.upper_pp) if bound is not None]
     values += [drop for result, _ in shown for drop in seed_drops(result)]
-    room = 0.04 * (max(values) - min(values))
-    return min(values) - room, max(values) + room
+    padding = 0.04 * (max(values) - min(values))
+    return min(values) - padding, max(values) + padding
 
 
 def seed_drops(result: ConfigurationResult) -> list[float]:
@@ -97,19 +97,19 @@ def seed_drops(result: ConfigurationResult) -> list[float]:
     return [100 * (base.test.accuracy - own.test.accuracy) for base, own in pairs if base.test and own.test]
 
 
-def _drop(axes: Axes, place: int, result: ConfigurationResult, row: Row) -> None:
-    """Draw one configuration."""
+def _drop(axes: Axes, position: int, result: ConfigurationResult, row: Row) -> None:
+    """Draw interval, seeds, mean and limit of one configuration."""
     color, marker = VERDICT_MARKS[row.verdict]
-    axes.plot([row.lower_pp or 0.0, row.upper_pp or 0.0], [place, place], color=color, lw=2.6, alpha=0.85)
+    axes.plot([row.lower_pp or 0.0, row.upper_pp or 0.0], [position, position], color=color, lw=2.6, alpha=0.85)
     seeds = seed_drops(result)
-    axes.plot(seeds, [place + 0.27] * len(seeds), ls="", marker=".", ms=4.5, color=MUTED, alpha=0.9)
-    axes.plot([row.drop_pp or 0.0], [place], marker=marker, ms=7, color=color, mec="white", mew=0.8)
+    axes.plot(seeds, [position + 0.27] * len(seeds), ls="", marker=".", ms=4.5, color=MUTED, alpha=0.9)
+    axes.plot([row.drop_pp or 0.0], [position], marker=marker, ms=7, color=color, mec="white", mew=0.8)
     if row.limit_pp is not None:
-        axes.plot([row.limit_pp], [place], marker="|", ms=11, mew=1.4, color=INK)
+        axes.plot([row.limit_pp], [position], marker="|", ms=11, mew=1.4, color=INK)
 
 
 def _verdict_legend(figure: Figure, verdicts: list[str], *, has_limits: bool) -> None:
-    """Write which mark means which verdict, and what the small marks are."""
+    """Draw the legend: the marks of the verdicts, of single seeds and of asserted limits."""
     from matplotlib.lines import Line2D
 
     handles = verdict_handles(verdicts, line_width=2.2)
@@ -120,8 +120,8 @@ def _verdict_legend(figure: Figure, verdicts: list[str], *, has_limits: bool) ->
 
 
 def published_figures(experiment: Experiment) -> Picture | Missing:
-    """Return test accuracy and speed-up of every rung beside the notebook's published figures."""
-    title = "Beside the notebook's published figures"
+    """Return test accuracy and speed-up of every rung next to the notebook's published figures."""
+    title = "Comparison with the notebook's published figures"
     rows = [row for row in experiment.rows if row.freeze in PUBLISHED and row.accuracy is not None]
     if not rows:
         return Missing(name="published", title=title, reason="none of the notebook's configurations was run")
@@ -130,30 +130,30 @@ def published_figures(experiment: Experiment) -> Picture | Missing:
 
     def paint(figure: Figure) -> None:
         accuracy, difference, speed = figure.subplots(3, 1, sharex=True, height_ratios=(3, 1.6, 2))
-        places = list(range(len(rows)))
+        positions = list(range(len(rows)))
         ours = [100 * (row.accuracy or 0.0) for row in rows]
-        theirs = [100 * one.test_accuracy for one in published]
-        accuracy.plot(places, theirs, marker="s", color=ORANGE, label="notebook (2023, 1 seed)")
-        accuracy.plot(places, ours, marker="o", color=BLUE, label="this run")
+        notebooks = [100 * run.test_accuracy for run in published]
+        accuracy.plot(positions, notebooks, marker="s", color=ORANGE, label="notebook (2023, 1 seed)")
+        accuracy.plot(positions, ours, marker="o", color=BLUE, label="this run")
         accuracy.set_ylabel("test accuracy (%)")
-        gaps = [own - other for own, other in zip(ours, theirs, strict=True)]
-        difference.bar(places, gaps, width=0.55, color=[BLUE if gap >= 0 else VERMILLION for gap in gaps])
+        gaps = [own - other for own, other in zip(ours, notebooks, strict=True)]
+        difference.bar(positions, gaps, width=0.55, color=[BLUE if gap >= 0 else VERMILLION for gap in gaps])
         difference.axhline(0, color=MUTED, lw=0.9)
         difference.set_ylabel("difference\n(points)")
-        speed.plot(places, [baseline / one.train_s for one in published], marker="s", color=ORANGE)
-        timed = [(place, row.speedup) for place, row in zip(places, rows, strict=True) if row.speedup is not None]
-        speed.plot([place for place, _ in timed], [value for _, value in timed], marker="o", color=BLUE)
+        speed.plot(positions, [baseline / run.train_s for run in published], marker="s", color=ORANGE)
+        timed = [(x, row.speedup) for x, row in zip(positions, rows, strict=True) if row.speedup is not None]
+        speed.plot([x for x, _ in timed], [y for _, y in timed], marker="o", color=BLUE)
         speed.set_ylabel("speed-up (×)")
         speed.set_yscale("log")
         speed.yaxis.set_major_formatter("{x:g}")
         speed.yaxis.set_minor_formatter("{x:g}")
-        speed.set_xticks(places, [last_frozen(row.freeze) for row in rows])
+        speed.set_xticks(positions, [last_frozen(row.freeze) for row in rows])
         speed.set_xlabel("last frozen layer (–: nothing, e: the embeddings alone)")
         figure.legend(*accuracy.get_legend_handles_labels(), loc="outside upper center", ncols=2)
 
     gaps = "; ".join(
-        f"{row.freeze} {100 * ((row.accuracy or 0.0) - one.test_accuracy):+.1f}"
-        for row, one in zip(rows, published, strict=True)
+        f"{row.freeze} {100 * ((row.accuracy or 0.0) - run.test_accuracy):+.1f}"
+        for row, run in zip(rows, published, strict=True)
     )
     return picture(
         "published",

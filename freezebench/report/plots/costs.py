@@ -1,10 +1,10 @@
-"""Costs: accuracy against time, memory and energy, trainable parameters, and power and memory over time."""
+"""Pictures of costs: accuracy against time, memory and energy, trainable parameters, power and memory over time."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from freezebench.records.headline import headline_metrics
 from freezebench.report.picture import Missing, Picture
@@ -22,11 +22,11 @@ from freezebench.report.plots.style import (
 from freezebench.report.reasons import why_not_measured
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.figure import Figure
 
-    from freezebench.records.run_record import RunRecord
+    from freezebench.records.run_record import RunRecord, SeriesJson
     from freezebench.report.experiment import Experiment
     from freezebench.report.rows import Row
 
@@ -40,8 +40,8 @@ class Cost:
     Attributes:
         name: ``time``, ``memory`` or ``energy``.
         field: Its figure in a row.
-        axis: What the axis says.
-        scale: How many of the record's units make one of the axis's.
+        axis: Label of the axis.
+        scale: Number of the record's units in one unit of the axis.
     """
 
     name: str
@@ -59,13 +59,13 @@ COSTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Quantity:
-    """Something that was sampled over time.
+    """A quantity that was sampled over time.
 
     Attributes:
         name: ``power`` or ``memory``.
         metrics: Names of its series, the preferred one first.
-        axis: What the axis says.
-        scale: How many of the series's units make one of the axis's.
+        axis: Label of the axis.
+        scale: Number of the series' units in one unit of the axis.
     """
 
     name: str
@@ -81,7 +81,10 @@ QUANTITIES = (
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Return the positions of the points (cost, accuracy) that no other one beats in both, cheapest first."""
+    """Return the indices of the points (cost, accuracy) on the Pareto front, cheapest first.
+
+    No other point is both cheaper and more accurate than one of them.
+    """
     best = float("-inf")
     front = []
     for position in sorted(range(len(points)), key=lambda position: (points[position][0], -points[position][1])):
@@ -157,17 +160,17 @@ def parameters(experiment: Experiment) -> Picture | Missing:
     """Return the number of trainable parameters of every configuration."""
     rows = [row for row in experiment.rows if row.num_trainable_params is not None]
     if not rows:
-        return Missing(name="parameters", title="Trainable parameters", reason="no run came to its end")
+        return Missing(name="parameters", title="Trainable parameters", reason="no run was finished")
     counts = [(row.num_trainable_params or 0) / 1e6 for row in rows]
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
-        places = range(len(rows))
-        axes.barh(places, counts, height=0.62, color=BLUE)
-        for place, row, count in zip(places, rows, counts, strict=True):
+        positions = range(len(rows))
+        axes.barh(positions, counts, height=0.62, color=BLUE)
+        for y, row, count in zip(positions, rows, counts, strict=True):
             share = f"{100 * (row.trainable_fraction or 0.0):.1f} %"
-            axes.annotate(share, (count, place), (4, 0), textcoords="offset points", va="center", fontsize=8, color=INK)
-        axes.set_yticks(places, [row.freeze for row in rows])
+            axes.annotate(share, (count, y), (4, 0), textcoords="offset points", va="center", fontsize=8, color=INK)
+        axes.set_yticks(positions, [row.freeze for row in rows])
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
@@ -178,7 +181,7 @@ def parameters(experiment: Experiment) -> Picture | Missing:
     return picture(
         "parameters",
         "Trainable parameters",
-        caption="Beside each bar: the share of all parameters that still trains.",
+        caption="Next to each bar: the share of all parameters that still trains.",
         alt=f"Trainable parameters: {figures}.",
         height=0.85 + 0.3 * len(rows),
         paint=paint,
@@ -218,14 +221,14 @@ def over_time(experiment: Experiment, quantity: Quantity) -> Picture | Missing:
 _SERIES = {
     "power_w": "the GPU's power",
     "cpu_power_w": "the power of the CPU packages",
-    "device_used_bytes": "memory in use on the GPU, whoever uses it",
+    "device_used_bytes": "memory in use on the GPU, by all processes",
     "rss_bytes": "the process's resident memory",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Line:
-    """One run's samples of a quantity, its stretches of training one after the other."""
+    """One run's samples of a quantity, its measurement windows one after the other."""
 
     metric: str
     times_s: list[float]
@@ -233,22 +236,23 @@ class _Line:
 
 
 def _line(records: Sequence[RunRecord], quantity: Quantity) -> _Line | None:
-    """Return the samples of the first run that has any; evaluations between the stretches are left out."""
+    """Return the samples of the first run that has any; evaluations between the windows are left out."""
     for record in records:
-        stretches = record.trace.get("stretches", [])
+        windows = record.trace.get("stretches", [])
         for metric in quantity.metrics:
-            series = [one for stretch in stretches for one in stretch["series"] if one["metric"] == metric]
-            if sum(len(one["times_s"]) for one in series) > 1:
+            series = [item for window in windows for item in window["series"] if item["metric"] == metric]
+            if sum(len(item["times_s"]) for item in series) > 1:
                 return _joined(metric, series, quantity.scale)
     return None
 
 
-def _joined(metric: str, series: Sequence[Mapping[str, Any]], scale: float) -> _Line:
-    """Return stretches as one line with a gap between them."""
+def _joined(metric: str, series: Sequence[SeriesJson], scale: float) -> _Line:
+    """Return the series of several windows as one line with a gap between them."""
     times: list[float] = []
     values: list[float] = []
-    for one in series:
+    for window in series:
         start = times[-1] if times else 0.0
-        times += [start, *(start + time for time in one["times_s"])]
-        values += [math.nan, *(math.nan if value is None else value / scale for value in one["values"])]
+        times += [start, *(start + time for time in window["times_s"])]
+        # Matplotlib interrupts a line at NaN.
+        values += [math.nan, *(math.nan if value is None else value / scale for value in window["values"])]
     return _Line(metric=metric, times_s=times, values=values)

@@ -1,4 +1,4 @@
-"""Several experiments in one frame: before and after, or different models side by side."""
+"""Pictures of several experiments: before and after a change, or different models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from freezebench.report.experiment import Experiment
 
-_LOOKS = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "D"), (VERMILLION, "^"), (SKY, "v"), (MUTED, "P"))
+_MARKS = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "D"), (VERMILLION, "^"), (SKY, "v"), (MUTED, "P"))
 _SHARE = "share of the parameters that trains (%)"
 
 
@@ -31,19 +31,19 @@ def drops(experiments: Sequence[Experiment]) -> Picture | Missing:
         axes.axhline(0, color=MUTED, lw=0.9)
         if len(margins) == 1:
             axes.axhspan(-100, min(margins), color=SAFE, lw=0, zorder=0)
-        for place, line in enumerate(lines):
-            color, marker = _LOOKS[place % len(_LOOKS)]
-            # Two experiments of one model share their places: a little aside, both intervals can be read.
-            x = [share + 0.5 * place for share, *_ in line]
+        for index, line in enumerate(lines):
+            color, marker = _MARKS[index % len(_MARKS)]
+            # Experiments of one model have the same shares; a small shift keeps their intervals apart.
+            x = [share + 0.5 * index for share, *_ in line]
             low = [drop - lower for _, drop, lower, _ in line]
             high = [upper - drop for _, drop, _, upper in line]
             axes.errorbar(
                 x, [drop for _, drop, _, _ in line], yerr=[low, high], color=color, marker=marker, ms=5.5, lw=1.3,
-                elinewidth=1.6, label=label(experiments, place),
+                elinewidth=1.6, label=label(experiments, index),
             )  # fmt: skip
         bounds = [value for line in lines for _, _, lower, upper in line for value in (lower, upper)]
-        room = 0.06 * (max(bounds) - min(bounds) + 1)
-        axes.set_ylim(min([0.0, *bounds]) - room, max([*bounds, *margins]) + room)
+        padding = 0.06 * (max(bounds) - min(bounds) + 1)
+        axes.set_ylim(min([0.0, *bounds]) - padding, max([*bounds, *margins]) + padding)
         axes.invert_xaxis()
         axes.set_xlabel(_SHARE)
         axes.set_ylabel("drop (percentage points)")
@@ -61,12 +61,12 @@ def drops(experiments: Sequence[Experiment]) -> Picture | Missing:
 
 def _intervals(experiment: Experiment) -> list[tuple[float, float, float, float]]:
     """Return share, drop, lower and upper bound of every configuration that has them."""
-    found = []
+    intervals = []
     for row in experiment.rows:
         share, drop, lower, upper = row.trainable_fraction, row.drop_pp, row.lower_pp, row.upper_pp
         if share is not None and drop is not None and lower is not None and upper is not None:
-            found.append((100 * share, drop, lower, upper))
-    return found
+            intervals.append((100 * share, drop, lower, upper))
+    return intervals
 
 
 def speedups(experiments: Sequence[Experiment]) -> Picture | Missing:
@@ -85,11 +85,11 @@ def speedups(experiments: Sequence[Experiment]) -> Picture | Missing:
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
-        for place, line in enumerate(lines):
-            color, marker = _LOOKS[place % len(_LOOKS)]
+        for index, line in enumerate(lines):
+            color, marker = _MARKS[index % len(_MARKS)]
             axes.plot(
                 [x for x, _ in line], [y for _, y in line], color=color, marker=marker, ms=5.5, lw=1.3,
-                label=label(experiments, place),
+                label=label(experiments, index),
             )  # fmt: skip
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}×")
@@ -108,7 +108,7 @@ def speedups(experiments: Sequence[Experiment]) -> Picture | Missing:
     )
 
 
-def label(experiments: Sequence[Experiment], place: int) -> str:
-    """Return what a legend calls an experiment: short, and different for each."""
-    text = f"{place + 1}: {experiments[place].model} on {experiments[place].data_source}"
-    return text if len(text) <= 52 else text[:51] + "…"  # noqa: PLR2004 - what the figure has room for
+def label(experiments: Sequence[Experiment], index: int) -> str:
+    """Return the label of an experiment in a legend, short and unique."""
+    text = f"{index + 1}: {experiments[index].model} on {experiments[index].data_source}"
+    return text if len(text) <= 52 else text[:51] + "…"  # noqa: PLR2004 - the width of the legend

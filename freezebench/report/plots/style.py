@@ -1,4 +1,4 @@
-"""Style: figures of one column's width in colours that colour-blind people tell apart, as SVG and PNG."""
+"""The style of pictures: one column wide, colours for colour-blind people, as SVG and PNG."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.text import Text
+    from matplotlib.transforms import Bbox
 
     from freezebench.verdicts.vocabulary import VerdictKey
 
 INK, MUTED, GRID, PAPER, SAFE, BLUE = LIGHT
-# Okabe & Ito (2008): eight colours that hold for every common kind of colour blindness.
+# Okabe & Ito (2008): colours that people with any common kind of colour blindness can distinguish.
 SKY, GREEN, ORANGE, VERMILLION = "#56b4e9", "#009e73", "#e69f00", "#d55e00"
 # A verdict has a colour and a shape, since colour alone would not do.
 VERDICT_MARKS: dict[VerdictKey, tuple[str, str]] = {
@@ -35,7 +36,7 @@ VERDICT_MARKS: dict[VerdictKey, tuple[str, str]] = {
     "inferior": (VERMILLION, "X"),
     "invalid": (MUTED, "x"),
 }
-# Half a column's width more than the 3.4 inches of a journal: small print stays legible when it is scaled down.
+# Wider than a journal's column of 3.4 inches, so that small print is legible after scaling down.
 WIDTH = 4.4
 _SETTINGS: Any = {
     "font.family": "DejaVu Sans",
@@ -53,7 +54,7 @@ _SETTINGS: Any = {
     "grid.color": GRID,
     "grid.linewidth": 0.6,
     "text.color": INK,
-    # A dollar in a model's name is no formula.
+    # A dollar in a model's name must not start a formula.
     "text.parse_math": False,
     "xtick.color": GRID,
     "ytick.color": GRID,
@@ -67,7 +68,7 @@ _SETTINGS: Any = {
     "savefig.facecolor": PAPER,
     "lines.solid_capstyle": "round",
     "svg.fonttype": "path",
-    # The same figures give the same bytes.
+    # A fixed salt makes the bytes of the SVG reproducible.
     "svg.hashsalt": "freezebench",
 }
 
@@ -79,9 +80,9 @@ def picture(
 
     Args:
         name: Stem of its files.
-        title: What it shows.
-        caption: How to read it.
-        alt: What it says, for those who cannot see it.
+        title: Heading.
+        caption: How to read the picture.
+        alt: Its content in words.
         height: Height in inches.
         paint: Draws on the figure.
     """
@@ -90,7 +91,7 @@ def picture(
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         FigureCanvasAgg(figure)
         paint(figure)
-        # Both files have one layout, which takes longer than drawing: savefig would make it twice for each.
+        # The layout takes longer than drawing, and each savefig would compute it twice: it is computed once and kept.
         figure.draw_without_rendering()
         figure.set_layout_engine(None)
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
@@ -112,26 +113,26 @@ def ramp(names: Sequence[str]) -> dict[str, str]:
     stops = [mpl.colors.to_rgb(color) for color in (BLUE, SKY, GREEN, ORANGE, VERMILLION)]
     colors = {}
     for index, name in enumerate(names):
-        place = index / max(len(names) - 1, 1) * (len(stops) - 1)
-        low = min(int(place), len(stops) - 2)
-        red, green, blue = (a + (b - a) * (place - low) for a, b in zip(stops[low], stops[low + 1], strict=True))
+        position = index / max(len(names) - 1, 1) * (len(stops) - 1)
+        low = min(int(position), len(stops) - 2)
+        red, green, blue = (a + (b - a) * (position - low) for a, b in zip(stops[low], stops[low + 1], strict=True))
         colors[name] = mpl.colors.to_hex((red, green, blue))
     return colors
 
 
 def rungs(names: Sequence[str]) -> list[str]:
-    """Return those configurations that are rungs of the ladder, in their order."""
+    """Return the configurations that are rungs of the ladder, in their order."""
     return [name for name in names if FreezeSpec.parse(name).is_prefix]
 
 
 def last_frozen(name: str) -> str:
-    """Return the last frozen layer of a rung, as an axis has room for it: ``–`` for none, ``e`` for the embeddings."""
+    """Return the last frozen layer of a rung as a tick label: ``–`` for none, ``e`` for the embeddings."""
     spec = FreezeSpec.parse(name)
     return str(spec.layers[-1]) if spec.layers else "–" if spec.is_none else "e"
 
 
 def note(axes: Axes, text: str) -> None:
-    """Write a remark where there is nothing to draw."""
+    """Write a remark in place of a drawing."""
     axes.set_axis_off()
     lines = textwrap.fill(text, 58)
     axes.text(0.5, 0.5, lines, transform=axes.transAxes, ha="center", va="center", color=MUTED)
@@ -140,11 +141,20 @@ def note(axes: Axes, text: str) -> None:
 def label_points(
     axes: Axes, points: Sequence[tuple[float, float, str]], obstacles: Sequence[tuple[float, float]]
 ) -> None:
-    """Write labels beside points so that they cover neither each other, a point nor an obstacle, as far as possible."""
+    """Write a label next to each point so that labels cover as little as possible.
+
+    Every label is tried at several offsets from its point. The cheapest one stays: it costs most to leave the frame,
+    then to cover another label, a point or an obstacle, then to be far from its point.
+
+    Args:
+        axes: The axes, with their final limits.
+        points: x, y and text of every label.
+        obstacles: Further positions to keep free.
+    """
     axes.figure.canvas.draw()
     spots = axes.transData.transform([*((x, y) for x, y, _ in points), *obstacles])
     frame = axes.get_window_extent()
-    taken: list[Any] = []
+    taken: list[Bbox] = []
 
     def cost(label: Text, offset: tuple[int, int]) -> float:
         box = label.get_window_extent()
@@ -155,7 +165,7 @@ def label_points(
 
     for x, y, text in points:
         labels = [(cost(label, offset), label) for label, offset in _candidates(axes, text, (x, y))]
-        best = min(labels, key=lambda one: one[0])[1]
+        best = min(labels, key=lambda candidate: candidate[0])[1]
         taken.append(best.get_window_extent())
         for _, label in labels:
             if label is not best:
@@ -163,7 +173,7 @@ def label_points(
 
 
 def _candidates(axes: Axes, text: str, point: tuple[float, float]) -> Iterator[tuple[Text, tuple[int, int]]]:
-    """Write a label at every place around its point where it could stand, with its offset."""
+    """Write a label at every candidate position around its point, and return it with its offset."""
     for dx, ha in ((7, "left"), (-7, "right"), (0, "center")):
         for dy, va in ((0, "center"), (6, "bottom"), (-6, "top"), (14, "bottom"), (-14, "top")):
             if dx or dy:
@@ -174,9 +184,9 @@ def _candidates(axes: Axes, text: str, point: tuple[float, float]) -> Iterator[t
 
 
 def between(points: Sequence[tuple[float, float]], num: int = 25) -> list[tuple[float, float]]:
-    """Return places along a line through points, for labels to keep away from."""
-    found = []
+    """Return positions along a line through points, which labels should not cover."""
+    positions = []
     for (x, y), (next_x, next_y) in itertools.pairwise(points):
         shares = [step / num for step in range(1, num)]
-        found += [(x + (next_x - x) * share, y + (next_y - y) * share) for share in shares]
-    return found
+        positions += [(x + (next_x - x) * share, y + (next_y - y) * share) for share in shares]
+    return positions

@@ -1,4 +1,4 @@
-"""Training: every metric of the notebook against the last frozen layer, and the losses."""
+"""Pictures of training: the notebook's metrics against the last frozen layer, and the losses."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from freezebench.records.run_record import RunRecord
     from freezebench.report.experiment import Experiment
 
-_WINDOWS = 10  # a smoothed loss curve averages over a tenth of its steps
-_WIDE = 20.0  # values that differ by more than this factor need a logarithmic axis
+_NUM_WINDOWS = 10  # a smoothed loss curve averages over a tenth of its steps
+_LOG_RATIO = 20.0  # values that differ by more than this factor need a logarithmic axis
 
 
 def metrics(experiment: Experiment) -> Picture | Missing:
-    """Return small multiples of every metric against the last frozen layer, with every seed."""
+    """Return small multiples: every metric against the last frozen layer, with every seed."""
     title = "Every metric against the last frozen layer"
     names = rungs([row.freeze for row in experiment.rows])
     runs = {result.freeze: [record for record in result.records if record.is_valid] for result in experiment.results}
     names = [name for name in names if runs[name]]
     if not names:
-        return Missing(name="metrics", title=title, reason="no rung of the ladder came to its end")
+        return Missing(name="metrics", title=title, reason="no rung of the ladder was finished")
 
     def paint(figure: Figure) -> None:
         grid = figure.subplots(len(METRICS) // 2, 2, sharex=True)
@@ -58,12 +58,13 @@ def _metric(axes: Axes, measured: Sequence[Sequence[float]]) -> None:
     if not any(measured):
         note(axes, "not measured")
         return
-    places = [place for place, some in enumerate(measured) if some]
-    axes.plot(places, [statistics.fmean(measured[place]) for place in places], color=BLUE, lw=1.5, marker="o", ms=3.5)
-    dots = [(place, value) for place, some in enumerate(measured) for value in some]
+    positions = [position for position, values in enumerate(measured) if values]
+    means = [statistics.fmean(measured[position]) for position in positions]
+    axes.plot(positions, means, color=BLUE, lw=1.5, marker="o", ms=3.5)
+    dots = [(position, value) for position, values in enumerate(measured) for value in values]
     axes.plot([x for x, _ in dots], [y for _, y in dots], ls="", marker=".", ms=3.5, color=MUTED, alpha=0.8, zorder=3)
     lowest, highest = min(y for _, y in dots), max(y for _, y in dots)
-    if lowest > 0 and highest / lowest > _WIDE:
+    if lowest > 0 and highest / lowest > _LOG_RATIO:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
 
@@ -110,7 +111,7 @@ def losses(experiment: Experiment) -> Picture | Missing:
 
 def _smoothed(losses: Sequence[float]) -> list[float]:
     """Return the moving average of the losses, one value per full window."""
-    width = max(1, len(losses) // _WINDOWS)
+    width = max(1, len(losses) // _NUM_WINDOWS)
     return [statistics.fmean(losses[start : start + width]) for start in range(len(losses) - width + 1)]
 
 
