@@ -1,4 +1,4 @@
-"""Two-layer encoders of many architectures with random weights, and a batch for them."""
+"""Small classifiers with random weights: two-layer encoders of many architectures, and a plain module."""
 
 from __future__ import annotations
 
@@ -32,3 +32,47 @@ def batch() -> dict[str, torch.Tensor]:
     for sentence, length in enumerate((9, 3, 5, 2)):
         ids[sentence, length:], mask[sentence, length:] = 0, 0
     return {"input_ids": ids, "attention_mask": mask}
+
+
+class ResidualLayer(torch.nn.Module):
+    """A layer with a parameter and a buffer without dimensions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = torch.nn.Linear(16, 16)
+        self.scale = torch.nn.Parameter(torch.tensor(0.9))
+        self.register_buffer("num_batches_tracked", torch.tensor(3))
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Return hidden states."""
+        out: torch.Tensor = hidden + self.scale * torch.tanh(self.inner(hidden))
+        return out
+
+
+class MeanClassifier(torch.nn.Module):
+    """A classifier that pools all tokens; its head starts at zero, so that all inputs have the same scores.
+
+    Attributes:
+        runs_first_layer_twice: Whether the first layer runs again after the last one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = torch.nn.Embedding(64, 16)
+        self.layers = torch.nn.ModuleList(ResidualLayer() for _ in range(2))
+        self.out = torch.nn.Linear(16, 2)
+        torch.nn.init.zeros_(self.out.weight)
+        torch.nn.init.zeros_(self.out.bias)
+        self.runs_first_layer_twice = False
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Return class scores."""
+        hidden = self.table(input_ids)
+        first = hidden
+        for layer in self.layers:
+            hidden = layer(hidden)
+        if self.runs_first_layer_twice:
+            hidden = hidden + self.layers[0](first)
+        weights = attention_mask.unsqueeze(-1).float()
+        logits: torch.Tensor = self.out((hidden * weights).sum(1) / weights.sum(1))
+        return logits

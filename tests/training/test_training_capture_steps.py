@@ -1,4 +1,4 @@
-"""Captured steps train like eager ones; a fake capture on the CPU replaces CUDA graphs."""
+"""Captured steps train like eager ones; a fake capture on the CPU replaces CUDA steps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from freezebench.specs.run import Protocol
 from freezebench.training.batches.encoding import encode
 from freezebench.training.batches.loader import FeedLoader
 from freezebench.training.batches.packed import PackedSplit
-from freezebench.training.capture import steps as graphs
+from freezebench.training.capture import steps
 from freezebench.training.capture.preconditions import NotCapturableError
 from freezebench.training.capture.steps import CapturedStep
 from freezebench.training.engines.job import Job
@@ -43,7 +43,7 @@ def _job(folder: Path, num: int = 60, **protocol: Any) -> Job:
         protocol=Protocol(num_epochs=EPOCHS, batch_size=8, learning_rate=1e-2, **{"dropout": False, **protocol}),
         precision="float32",
         seed=3,
-        evaluate=lambda: pytest.fail("nothing is evaluated here"),
+        evaluate=lambda: pytest.fail("no evaluation is expected"),
         feed=Feed(model, {"train": PackedSplit(train, tokenizer)}),
     )
 
@@ -67,10 +67,10 @@ def _train(step: Any, job: Job) -> list[float]:
     return losses
 
 
-def _recorded(job: Job) -> tuple[CapturedStep, FakeCapture, Step]:
+def _captured(job: Job) -> tuple[CapturedStep, FakeCapture, Step]:
     step = Step(job)
-    tape = FakeCapture()
-    return CapturedStep(step, tape), tape, step
+    capture = FakeCapture()
+    return CapturedStep(step, capture), capture, step
 
 
 def _in_training(job: Job, act: Callable[[], object]) -> None:
@@ -86,27 +86,27 @@ def _in_training(job: Job, act: Callable[[], object]) -> None:
     job.model.register_forward_hook(hook)
 
 
-def test_a_played_step_trains_like_one_that_runs(tiny_model: Path) -> None:
-    """Losses and weights are equal bit for bit, and most steps were played."""
-    plain_job, job = _job(tiny_model), _job(tiny_model)
-    expected = _train(Step(plain_job), plain_job)
-    quick, tape, _ = _recorded(job)
-    quick.prepare(_batches(job), EPOCHS)
-    assert _train(quick, job) == expected
-    for one, other in zip(job.model.parameters(), plain_job.model.parameters(), strict=True):
-        assert torch.equal(one, other)
-    assert tape.num_captured >= 2 + 3 * 2, "the check, and at least two shapes"
-    assert tape.num_replayed > 3 * len(expected) // 2
+def test_replayed_steps_train_like_eager_ones(tiny_model: Path) -> None:
+    """Losses and weights are equal bit for bit, and most steps were replayed."""
+    eager_job, job = _job(tiny_model), _job(tiny_model)
+    expected = _train(Step(eager_job), eager_job)
+    captured, capture, _ = _captured(job)
+    captured.prepare(_batches(job), EPOCHS)
+    assert _train(captured, job) == expected
+    for parameter, other in zip(job.model.parameters(), eager_job.model.parameters(), strict=True):
+        assert torch.equal(parameter, other)
+    assert capture.num_captured >= 2 + 3 * 2, "the check, and at least two shapes"
+    assert capture.num_replayed > 3 * len(expected) // 2
 
 
-def test_preparing_changes_nothing(tiny_model: Path) -> None:
-    """Weights, gradients, the optimizer's state and random generators are those of a run that begins."""
+def test_preparation_changes_nothing(tiny_model: Path) -> None:
+    """Weights, gradients, optimizer state and random generators are those before the first step."""
     job = _job(tiny_model)
     before = [parameter.detach().clone() for parameter in job.model.parameters()]
-    quick, _, step = _recorded(job)
+    captured, _, step = _captured(job)
     drawn = torch.get_rng_state()
-    quick.prepare(_batches(job), EPOCHS)
-    assert all(torch.equal(one, other) for one, other in zip(before, job.model.parameters(), strict=True))
+    captured.prepare(_batches(job), EPOCHS)
+    assert all(torch.equal(left, right) for left, right in zip(before, job.model.parameters(), strict=True))
     assert all(parameter.grad is None for parameter in job.model.parameters())
     assert step.optimizer.param_groups[0]["lr"] == job.protocol.learning_rate
     for state in step.optimizer.state.values():
@@ -114,42 +114,42 @@ def test_preparing_changes_nothing(tiny_model: Path) -> None:
     assert torch.equal(drawn, torch.get_rng_state())
 
 
-def test_shapes_that_come_often_are_recorded_and_the_largest_runs_once_as_it_comes(tiny_model: Path) -> None:
-    """What memory the largest step asks for is seen in training."""
+def test_frequent_shapes_are_captured_and_the_largest_runs_once_eagerly(tiny_model: Path) -> None:
+    """The memory that the largest step allocates shows in training."""
     job = _job(tiny_model)
     shapes = _batches(job).shapes(EPOCHS)
     often = [shape for shape in shapes if shape.num_batches >= 3]
     assert len(often) > 0
     assert sum(shape.num_batches for shape in shapes) == EPOCHS * len(_batches(job))
-    quick, tape, step = _recorded(job)
-    quick.prepare(_batches(job), EPOCHS)
-    assert tape.num_captured == 2 + 3 * len(often)
+    captured, capture, step = _captured(job)
+    captured.prepare(_batches(job), EPOCHS)
+    assert capture.num_captured == 2 + 3 * len(often)
     largest = max(
         (_batches(job).batch(shape.sentences) for shape in shapes), key=lambda batch: batch["input_ids"].numel()
     )
-    played = tape.num_replayed
-    quick.load(largest)
-    quick.forward()
-    assert tape.num_replayed == played
+    replayed = capture.num_replayed
+    captured.load(largest)
+    captured.forward()
+    assert capture.num_replayed == replayed
     step.job.clear_gradients(step.parameters)
 
 
-def test_a_recording_that_plays_something_else_is_refused(tiny_model: Path) -> None:
-    """A recording is compared with what the model computes for other sentences."""
+def test_a_capture_with_other_results_is_refused(tiny_model: Path) -> None:
+    """The replay is compared with what the model computes for other sentences."""
     job = _job(tiny_model)
     step = Step(job)
 
-    class Deaf(FakeCapture):
+    class Constant(FakeCapture):
         def capture(self, phase: Callable[[], object]) -> Callable[[], None]:
             super().capture(phase)
-            return lambda: None  # what was recorded stays as it was, whatever the inputs
+            return lambda: None  # the results stay the same, whatever the inputs
 
     with pytest.raises(NotCapturableError, match="differs by"):
-        CapturedStep(step, Deaf()).prepare(_batches(job), EPOCHS)
+        CapturedStep(step, Constant()).prepare(_batches(job), EPOCHS)
 
 
-def test_what_recording_raises_is_told(tiny_model: Path) -> None:
-    """The model's own error is told, not the one that follows from it."""
+def test_errors_of_a_capture_give_the_reason(tiny_model: Path) -> None:
+    """The message is the model's own error, not the one that follows from it."""
     job = _job(tiny_model)
     step = Step(job)
 
@@ -160,60 +160,62 @@ def test_what_recording_raises_is_told(tiny_model: Path) -> None:
             finally:
                 raise RuntimeError("capture was invalidated")  # as CUDA's does
 
-    quick = CapturedStep(step, Broken())
+    captured = CapturedStep(step, Broken())
     with pytest.raises(NotCapturableError, match=r"^the model waits for the device$"):
-        quick.prepare(_batches(job), EPOCHS)
-    quick.release()
-    plain_job = _job(tiny_model)
-    assert _train(quick, job) == _train(Step(plain_job), plain_job), "and it trains as it comes"
+        captured.prepare(_batches(job), EPOCHS)
+    captured.release()
+    eager_job = _job(tiny_model)
+    assert _train(captured, job) == _train(Step(eager_job), eager_job), "and it trains eagerly"
 
 
 @pytest.mark.parametrize("draw", [lambda: torch.rand(1), random.random, np.random.random])
-def test_models_that_draw_on_the_processor_are_refused(tiny_model: Path, draw: Callable[[], Any]) -> None:
-    """A recording would play the same draw again and again."""
+def test_models_that_draw_random_numbers_on_the_processor_are_refused(
+    tiny_model: Path, draw: Callable[[], Any]
+) -> None:
+    """Every replay would have the same numbers."""
     job = _job(tiny_model, dropout=True)
     _in_training(job, draw)
-    quick, tape, _ = _recorded(job)
+    captured, capture, _ = _captured(job)
     with pytest.raises(NotCapturableError, match="random numbers"):
-        quick.prepare(_batches(job), EPOCHS)
-    assert tape.num_captured == 0
+        captured.prepare(_batches(job), EPOCHS)
+    assert capture.num_captured == 0
 
 
 def test_models_whose_buffers_change_are_refused(tiny_model: Path) -> None:
-    """Running statistics are refused, and stay as they were."""
+    """Running statistics prevent a capture, and are restored."""
     job = _job(tiny_model, dropout=True)
     job.model.register_buffer("steps", torch.zeros(()))
     _in_training(job, lambda: job.model.steps.add_(1))  # type: ignore[operator]
-    quick, _, _ = _recorded(job)
+    captured, _, _ = _captured(job)
     with pytest.raises(NotCapturableError, match="buffers"):
-        quick.prepare(_batches(job), EPOCHS)
+        captured.prepare(_batches(job), EPOCHS)
     assert float(job.model.steps) == 0  # type: ignore[arg-type]
 
 
 def test_models_that_count_their_passes_are_refused(tiny_model: Path) -> None:
-    """A recording would play the first pass again and again."""
+    """A replay would not increment the counter."""
     job = _job(tiny_model, dropout=True)
     job.model.passes = 0  # type: ignore[assignment]
     _in_training(job, lambda: setattr(job.model, "passes", job.model.passes + 1))  # type: ignore[operator]
-    quick, _, _ = _recorded(job)
+    captured, _, _ = _captured(job)
     with pytest.raises(NotCapturableError, match="attributes"):
-        quick.prepare(_batches(job), EPOCHS)
+        captured.prepare(_batches(job), EPOCHS)
 
 
-def test_few_steps_are_not_worth_a_recording(tiny_model: Path) -> None:
-    """A shape that comes a few times only runs as it comes, or is played with the same outcome."""
+def test_rare_shapes_run_eagerly(tiny_model: Path) -> None:
+    """The losses are the same."""
     job = _job(tiny_model, num=6)
-    quick, tape, _ = _recorded(job)
-    quick.prepare(_batches(job), EPOCHS)
-    plain_job = _job(tiny_model, num=6)
-    assert _train(quick, job) == _train(Step(plain_job), plain_job)
+    captured, capture, _ = _captured(job)
+    captured.prepare(_batches(job), EPOCHS)
+    eager_job = _job(tiny_model, num=6)
+    assert _train(captured, job) == _train(Step(eager_job), eager_job)
     assert EPOCHS * len(_batches(job)) == EPOCHS
-    assert tape.num_captured in (0, 2 + 3)
+    assert capture.num_captured in (0, 2 + 3)
 
 
 def test_steps_on_a_cpu_are_not_captured(tiny_model: Path) -> None:
     """Steps are captured on a GPU only."""
     job = _job(tiny_model)
     step = Step(job)
-    with graphs.captured_if_faster(step, job.batches(), EPOCHS, on_capture=pytest.fail) as fastest:
+    with steps.captured_if_faster(step, job.batches(), EPOCHS, on_capture=pytest.fail) as fastest:
         assert fastest is step

@@ -32,10 +32,10 @@ def _inputs(queries: int, keys: int, dtype: torch.dtype) -> list[torch.Tensor]:
 @pytest.mark.parametrize("kind", ["none", "padding", "by query", "added"])
 @pytest.mark.parametrize("drops", [False, True])
 @pytest.mark.parametrize("length", ["short", "kept in pieces", "computed again"])
-def test_results_and_gradients(  # noqa: PLR0917 - as pytest gives them
+def test_results_and_gradients_equal_composed_attention(  # noqa: PLR0917 - as pytest gives them
     kind: str, queries: int, keys: int, drops: bool, dtype: torch.dtype, length: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They agree for every kind of mask, number format and shape, with and without dropout, in pieces and at once."""
+    """For every kind of mask, number format and shape, with and without dropout, in pieces and as a whole."""
     if length != "short":
         # Four of six rows at once, so that the last piece is a smaller one.
         monkeypatch.setattr(attention, "_SCORES_PER_THREAD", -(-4 * queries * keys // torch.get_num_threads()))
@@ -68,7 +68,7 @@ def test_results_and_gradients(  # noqa: PLR0917 - as pytest gives them
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("is_added", [False, True])
 def test_a_sentence_without_any_token_stays_finite(is_added: bool, dtype: torch.dtype) -> None:
-    """Where every key is hidden, all count alike, however the mask is written."""
+    """If every key is masked, all have the same weight, whatever the kind of mask."""
     real = torch.ones(3, 1, 1, 9, dtype=torch.bool)
     real[1] = False
     mask = torch.zeros(real.shape).masked_fill(~real, torch.finfo(torch.float32).min) if is_added else real
@@ -81,7 +81,7 @@ def test_a_sentence_without_any_token_stays_finite(is_added: bool, dtype: torch.
     assert all(bool(torch.isfinite(tensor.grad).all()) for tensor in inputs if tensor.grad is not None)
 
 
-def test_a_mask_that_hides_whole_queries_is_broadcast() -> None:
+def test_a_mask_per_sentence_is_broadcast() -> None:
     """One value for all keys of a sentence is as good as one per key."""
     mask = torch.tensor([True, False, True])[:, None, None, None]
     rows = PaddingBias().rows(mask, torch.Size((3, 2, 5, 5)), torch.float32)
@@ -90,7 +90,7 @@ def test_a_mask_that_hides_whole_queries_is_broadcast() -> None:
     assert (rows != 0).any(dim=-1).flatten().tolist() == [False, False, True, True, False, False]
 
 
-def test_rows_are_made_once_per_mask() -> None:
+def test_rows_are_computed_once_per_mask() -> None:
     """All layers of a step share one bias; another mask and a mask that was changed get their own."""
     rows = PaddingBias()
     shape = torch.Size((2, 4, 5, 5))

@@ -44,8 +44,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_gradients_and_weights_are_the_whole_tables() -> None:
-    """Five AdamW steps with rows in use equal five steps of the whole table; other rows stay."""
+def test_training_equals_that_of_the_whole_table() -> None:
+    """Five AdamW steps give the same weights; unused rows do not change."""
     batches = [torch.tensor([[3, 7, 7, 0], [9, 3, 0, 0]]), torch.tensor([[7, 11, 9, 9]])]
     tables = []
     for shrinks in (False, True):
@@ -77,21 +77,23 @@ def test_gradients_and_weights_are_the_whole_tables() -> None:
 
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("model", [_Bag(tied=True), _Bag(max_norm=1.0), _Bag(sparse=True), nn.Linear(2, 2)])
-def test_tables_that_are_used_otherwise_stay_whole(model: nn.Module) -> None:
-    """Tied, renormalised and sparse tables are left alone, and so is a model without one."""
+def test_special_tables_stay_whole(model: nn.Module) -> None:
+    """Tied, renormalised and sparse tables are not reduced; a model may have no table."""
     assert find_used_rows(model, [torch.tensor([1, 2])]) is None
 
 
 def test_small_and_frozen_tables_stay_whole() -> None:
-    """What costs little or does not train is not worth it."""
+    """Small tables cost little, and frozen ones have no gradient."""
     model = _Bag()
     assert find_used_rows(model, [torch.tensor([1, 2])]) is None
     model.table.weight.requires_grad_(False)
     assert find_used_rows(model, [torch.tensor([1, 2])]) is None
 
 
-def test_training_is_the_same(tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A whole run with rows in use gives the losses and predictions of a run with the whole table."""
+def test_a_run_has_the_losses_of_the_whole_table(
+    tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Losses and predictions are the same; with weight decay the table stays whole."""
     spec = RunSpec(model=str(tiny_model), data=DataSpec(source=str(tiny_data)), device="cpu", protocol=PROTOCOL)
     whole = run(spec)
     opened: list[UsedEmbeddingRows] = []

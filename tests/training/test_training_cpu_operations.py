@@ -15,7 +15,7 @@ from freezebench.training.cpu.operations import CpuOperations, MaskPool
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
 def test_masks_keep_the_mean(p: float, dtype: torch.dtype) -> None:
-    """The asked share is dropped, the rest is scaled up, and masks differ."""
+    """The given share is dropped, the rest is scaled up, and masks differ."""
     pool = MaskPool(0)
     first, second = (pool.mask((100, 1000), p, dtype) for _ in range(2))
     assert first.shape == (100, 1000)
@@ -25,15 +25,15 @@ def test_masks_keep_the_mean(p: float, dtype: torch.dtype) -> None:
     assert not torch.equal(first, second)
 
 
-def test_masks_follow_their_seed() -> None:
+def test_masks_depend_on_the_seed() -> None:
     """Equal seeds give equal masks, other seeds others."""
     first, again, other = (MaskPool(seed).mask((1000,), 0.3, torch.float32) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
-def test_masks_larger_than_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pool grows with what is asked for, and a used-up one is drawn anew; masks in use stay as they are."""
+def test_masks_may_be_larger_than_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pool grows with the masks, is drawn anew after some uses, and earlier masks stay as they are."""
     monkeypatch.setattr("freezebench.training.cpu.operations._POOL_SIZE", 64)
     pool = MaskPool(0)
     first = pool.mask((50, 40), 0.5, torch.float32)
@@ -58,8 +58,8 @@ def _masks(length: int = 9) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("number", range(5))
-def test_attention_is_pytorchs(number: int) -> None:
-    """Results and gradients agree with every kind of mask."""
+def test_attention_equals_that_of_pytorch(number: int) -> None:
+    """Results and gradients are equal with every kind of mask."""
     options = _masks()[number]
     expected_of, got_of = _qkv(), _qkv()
     expected = functional.scaled_dot_product_attention(*expected_of, **options)
@@ -84,8 +84,8 @@ def test_dropout_in_attention_keeps_the_mean() -> None:
     assert torch.allclose(torch.stack(drawn).mean(0), plain, atol=0.05)
 
 
-def test_modules_are_answered_in_training_only() -> None:
-    """nn.Dropout goes through the pool in train mode and is the identity in eval mode; rates 0 and 1 are PyTorch's."""
+def test_dropout_is_replaced_in_train_mode_only() -> None:
+    """In eval mode nn.Dropout is the identity; rates 0 and 1 are PyTorch's."""
     ones = torch.ones(10_000)
     module = nn.Dropout(0.25)
     with CpuOperations(0):

@@ -1,4 +1,4 @@
-"""What a run trains on: the number of threads."""
+"""Devices, number formats and the number of threads."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from freezebench.errors import SettingsError
+from freezebench.training import device as precision
 from freezebench.training.device import limited_threads
 
 
@@ -20,8 +22,8 @@ def two_threads() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_small_steps_of_a_cpu_and_those_of_a_gpu_have_one_thread() -> None:
-    """Only they, and only for as long as they take, however that ends."""
+def test_small_steps_and_those_of_a_gpu_have_one_thread() -> None:
+    """The number of threads is restored, also after an error."""
     seen = []
     for step_flop, device in ((10**7, "cpu"), (10**9, "cpu"), (10**9, "cuda:0")):
         with limited_threads(step_flop, torch.device(device)):
@@ -31,3 +33,24 @@ def test_small_steps_of_a_cpu_and_those_of_a_gpu_have_one_thread() -> None:
     with pytest.raises(ValueError, match="a step"), limited_threads(1, torch.device("cpu")):
         raise ValueError("a step failed")
     assert torch.get_num_threads() == 2
+
+
+def test_devices_that_do_not_exist_are_refused() -> None:
+    """The error names the devices that exist."""
+    assert precision.resolve_device("cpu").type == "cpu"
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    assert precision.resolve_device("auto").type == "cpu"
+    with pytest.raises(SettingsError, match="sees no CUDA device"):
+        precision.resolve_device("cuda:3")
+
+
+def test_auto_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is bf16 if the CPU has native instructions for it, else float32; an explicit format is used as it is."""
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(precision, "_cpu_flags", lambda: {"avx2", "amx_bf16"})
+    assert precision.resolve_precision("auto", cpu) == "bf16"
+    monkeypatch.setattr(precision, "_cpu_flags", lambda: {"avx2"})
+    assert precision.resolve_precision("auto", cpu) == "float32"
+    assert precision.resolve_precision("bf16", cpu) == "bf16"
+    assert precision.resolve_precision("float32", cpu) == "float32"

@@ -56,7 +56,7 @@ def _job(folder: Path, protocol: Protocol = PROTOCOL, *, num_labels: int = 2, fr
 
 @pytest.mark.parametrize("num_labels", [2, 3])
 def test_standard_and_trainer_give_the_same_loss_trace(tiny_model: Path, num_labels: int) -> None:
-    """Same seed, same batches, dropout off: the two engines agree step by step, and so do their weights."""
+    """With the same seed and batches and dropout off, losses are equal step by step, and so are the weights."""
     jobs = {name: _job(tiny_model, num_labels=num_labels) for name in ENGINES}
     results = {name: ENGINES[name](job, lambda _: None) for name, job in jobs.items()}
     standard, reference = results["standard"], results["trainer"]
@@ -70,7 +70,7 @@ def test_standard_and_trainer_give_the_same_loss_trace(tiny_model: Path, num_lab
     torch.testing.assert_close(*weights, rtol=1e-4, atol=1e-6)
 
 
-def test_standard_is_the_notebooks_protocol(tiny_model: Path) -> None:
+def test_standard_is_the_protocol_of_the_notebook(tiny_model: Path) -> None:
     """Plain AdamW with linear decay to 0 and clipping at 1, written out once more, gives the same losses."""
     job = _job(tiny_model)
     result = loop.train(job, lambda _: None)
@@ -115,8 +115,8 @@ def test_a_run_repeats_bit_by_bit(tiny_model: Path, engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_dropout_is_on_in_frozen_layers_too(tiny_model: Path, engine: str) -> None:
-    """The notebook's frozen layers stay in train mode; with dropout off every module is in evaluation mode."""
+def test_frozen_layers_are_in_train_mode(tiny_model: Path, engine: str) -> None:
+    """As in the notebook; with dropout off every module is in eval mode."""
     for dropout in (True, False):
         job = _job(tiny_model, replace(PROTOCOL, num_epochs=1, dropout=dropout))
         modes: list[bool] = []
@@ -133,7 +133,7 @@ def test_dropout_is_on_in_frozen_layers_too(tiny_model: Path, engine: str) -> No
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_best_epoch_by_validation_loss_is_kept(tiny_model: Path, engine: str) -> None:
+def test_the_weights_of_the_best_epoch_are_restored(tiny_model: Path, engine: str) -> None:
     """After training, the model has the weights of the epoch whose validation loss was lowest."""
     job = _job(tiny_model)
     losses = iter([0.5, 0.3, 0.4])
@@ -151,8 +151,8 @@ def test_the_best_epoch_by_validation_loss_is_kept(tiny_model: Path, engine: str
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_frozen_weights_stay(tiny_model: Path, engine: str) -> None:
-    """What is frozen does not change, what trains does."""
+def test_only_trainable_weights_change(tiny_model: Path, engine: str) -> None:
+    """Frozen weights do not change, all others do."""
     job = _job(tiny_model)
     before = {name: parameter.detach().clone() for name, parameter in job.model.named_parameters()}
     ENGINES[engine](job, lambda _: None)
@@ -162,7 +162,7 @@ def test_frozen_weights_stay(tiny_model: Path, engine: str) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_events_come_in_order(tiny_model: Path, engine: str) -> None:
-    """Training starts, steps and pauses in every epoch; its evaluation comes while it pauses."""
+    """Training starts, steps and pauses in every epoch; its evaluation comes during the pause."""
     events: list[Event] = []
     result = ENGINES[engine](_job(tiny_model), events.append)
     kinds = [type(event) for event in events if not isinstance(event, BackwardDone)]
@@ -176,8 +176,8 @@ def test_events_come_in_order(tiny_model: Path, engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_gradients_and_optimizer_state_can_be_seen_once(tiny_model: Path, engine: str) -> None:
-    """At the last step, after the backward pass: every trainable parameter has its gradient and its moments."""
+def test_the_last_backward_pass_emits_an_event(tiny_model: Path, engine: str) -> None:
+    """Every trainable parameter has its gradient and its optimizer state then."""
     job = _job(tiny_model)
     trainable = [parameter for parameter in job.model.parameters() if parameter.requires_grad]
     seen: list[tuple[int, int]] = []
@@ -193,7 +193,7 @@ def test_gradients_and_optimizer_state_can_be_seen_once(tiny_model: Path, engine
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_loss_that_is_not_finite_ends_the_run(tiny_model: Path, engine: str) -> None:
-    """The error names the step; Trainer's own habit of hiding NaN is off."""
+    """The error names the step; the Trainer does not hide NaN."""
     job = _job(tiny_model)
     with torch.no_grad():
         job.model.get_parameter("classifier.weight").fill_(torch.nan)

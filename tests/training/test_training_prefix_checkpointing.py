@@ -54,7 +54,9 @@ def _gradients(feed: Feed) -> Gradients:
 @pytest.mark.parametrize("use_reentrant", [True, False])
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("freeze_text", ["none", "emb", "emb+L0"])
-def test_gradients_are_those_without_it(freeze_text: str, attention: str, use_reentrant: bool, tokenizer: Any) -> None:
+def test_gradients_equal_those_without_checkpointing(
+    freeze_text: str, attention: str, use_reentrant: bool, tokenizer: Any
+) -> None:
     """Bit for bit: dropout behind the cached prefix is the same when layers run again."""
     plain = _feed(encoder("bert", attention), tokenizer, freeze_text)
     assert not plain.warnings
@@ -70,8 +72,8 @@ def test_gradients_are_those_without_it(freeze_text: str, attention: str, use_re
     assert all(torch.equal(got[name], expected[name]) for name in expected)
 
 
-def test_answers_are_not_those_of_the_same_model_without_it(tokenizer: Any) -> None:
-    """Equal weights, equal configuration, one session: that the layers run again is found all the same."""
+def test_checkpointing_is_detected_in_a_model_that_was_checked_before(tokenizer: Any) -> None:
+    """With equal weights and configuration, in one session."""
     cache = PrefixCache()
     model = encoder("bert", "sdpa")
     assert not _feed(model, tokenizer, "emb", cache).warnings
@@ -79,8 +81,8 @@ def test_answers_are_not_those_of_the_same_model_without_it(tokenizer: Any) -> N
     assert _feed(model, tokenizer, "emb", cache).warnings == (NOTE,)
 
 
-def test_where_nothing_runs_again_nothing_is_left_out(tokenizer: Any) -> None:
-    """A head behind cached vectors has no layers in its backward pass."""
+def test_a_head_alone_recomputes_nothing(tokenizer: Any) -> None:
+    """Its backward pass contains no layers, so that there is no warning."""
     model = encoder("bert", "sdpa")
     _checkpoint(model)
     feed = _feed(model, tokenizer, "emb+L0-1")
@@ -112,8 +114,8 @@ class _Custom(torch.nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")  # where its layers are looked for
-def test_a_models_own_way_is_told_by_its_doing(tokenizer: Any) -> None:
-    """No attribute says that it checkpoints; with a cached prefix its layers learn, which they would not without."""
+def test_checkpointing_by_the_models_own_code_is_detected(tokenizer: Any) -> None:
+    """No attribute shows it; behind a cached prefix its layers learn."""
     torch.manual_seed(1)
     feed = _feed(_Custom(), tokenizer, "emb")
     assert feed.warnings == (NOTE,)
@@ -121,8 +123,8 @@ def test_a_models_own_way_is_told_by_its_doing(tokenizer: Any) -> None:
     assert {"layers.0.0.weight", "layers.1.0.weight", "out.weight"} <= set(_gradients(feed))
 
 
-def test_looking_leaves_no_trace(tokenizer: Any) -> None:
-    """Random numbers go on where they were; no gradient stays."""
+def test_the_detection_restores_the_model(tokenizer: Any) -> None:
+    """Random state, mode and gradients are as before."""
     feed = _feed(encoder("bert", "sdpa"), tokenizer, "none").by_own_code()
     torch.manual_seed(3)
     expected = torch.rand(3)

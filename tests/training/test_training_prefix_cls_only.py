@@ -54,8 +54,8 @@ def linear_tokens(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("architecture", ["distilbert", "bert", "roberta", "electra", "modernbert"])
-def test_scores_and_gradients_stay(architecture: str, attention: str, linear_tokens: list[int]) -> None:
-    """Every gradient is the whole model's; the last layer's feed-forward network saw one token a sentence."""
+def test_scores_and_gradients_stay_the_same(architecture: str, attention: str, linear_tokens: list[int]) -> None:
+    """And the last layer's feed-forward network gets one token per sentence."""
     model = encoder(architecture, attention)
     agrees, first = _agrees(model)
     assert agrees
@@ -80,7 +80,7 @@ def test_scores_and_gradients_stay(architecture: str, attention: str, linear_tok
         assert torch.allclose(gradient, got_gradients[name], atol=1e-6), name
 
 
-def test_a_layer_is_left_as_it_was() -> None:
+def test_the_layer_is_restored() -> None:
     """Closed, the layer computes every token again."""
     model = encoder("distilbert", "sdpa")
     _, first = _agrees(model)
@@ -98,7 +98,7 @@ def test_a_layer_is_left_as_it_was() -> None:
         ("xlnet", {"d_model": 16, "n_layer": 2, "n_head": 2, "d_inner": 24}),
     ],
 )
-def test_heads_that_read_other_tokens_are_told(architecture: str, changes: dict[str, Any]) -> None:
-    """A head that takes the mean of all tokens, or the last one, keeps them all."""
+def test_heads_that_read_other_tokens_are_detected(architecture: str, changes: dict[str, Any]) -> None:
+    """A head that takes the mean of all tokens, or the last one, needs all of them."""
     agrees, _ = _agrees(encoder(architecture, "eager", **changes))
     assert not agrees

@@ -25,8 +25,8 @@ def _prefix(value: float = 1.0) -> CachedPrefix:
     return CachedPrefix(hidden=hidden, cls_only=True, num_bytes=80)
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
-    """Contents and form come back; other keys and depths are not there."""
+def test_a_written_prefix_is_read(tmp_path: Path) -> None:
+    """Contents and kind are the same; other keys and depths do not exist."""
     folder = PrefixFolder(tmp_path / "new")
     folder.write("key", 3, _prefix())
     found = PrefixFolder(tmp_path / "new").read("key", [2, 3])
@@ -38,7 +38,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "noise"])
 def test_damaged_files_are_removed(tmp_path: Path, damage: str) -> None:
-    """One wrong bit is enough: the file goes, a note says so, nothing else happens."""
+    """One wrong bit is enough: the file is removed, with a note."""
     folder = PrefixFolder(tmp_path)
     folder.write("key", 3, _prefix())
     path = tmp_path / "freezebench-prefix-key-3.safetensors"
@@ -50,8 +50,8 @@ def test_damaged_files_are_removed(tmp_path: Path, damage: str) -> None:
     assert not path.exists()
 
 
-def test_the_least_recently_used_makes_room(tmp_path: Path) -> None:
-    """The folder keeps to its size; what is larger than it is not kept at all."""
+def test_the_least_recently_used_file_is_removed(tmp_path: Path) -> None:
+    """The folder keeps to its limit; a prefix that exceeds it is not written."""
     folder = PrefixFolder(tmp_path)
     for depth in range(3):
         folder.write("key", depth, _prefix(depth))
@@ -64,8 +64,8 @@ def test_the_least_recently_used_makes_room(tmp_path: Path) -> None:
     assert not (tmp_path / "freezebench-prefix-key-4.safetensors").exists()
 
 
-def test_files_of_others_are_theirs(tmp_path: Path) -> None:
-    """Whatever the limit: the folder may hold a model, too."""
+def test_other_files_are_never_removed(tmp_path: Path) -> None:
+    """The folder may hold a model, too."""
     (tmp_path / "model.safetensors").write_bytes(bytes(1000))
     PrefixFolder(tmp_path, 100).write("key", 3, _prefix())
     assert sorted(path.name for path in tmp_path.iterdir()) == [
@@ -74,8 +74,8 @@ def test_files_of_others_are_theirs(tmp_path: Path) -> None:
     ]
 
 
-def test_what_a_killed_session_left_makes_room(tmp_path: Path) -> None:
-    """A file that was never finished counts and goes like any other."""
+def test_unfinished_files_are_removed_like_others(tmp_path: Path) -> None:
+    """A killed session may leave one."""
     left = tmp_path / ".freezebench-prefix-key-2.safetensors.123"
     left.write_bytes(bytes(1000))
     PrefixFolder(tmp_path, 2000).write("key", 3, _prefix())
@@ -84,8 +84,8 @@ def test_what_a_killed_session_left_makes_room(tmp_path: Path) -> None:
     assert not left.exists()
 
 
-def test_a_file_that_cannot_be_read_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It may be somebody else's; the session goes on."""
+def test_an_unreadable_file_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may belong to another user; a note gives the reason."""
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
@@ -98,8 +98,8 @@ def test_a_file_that_cannot_be_read_stays(tmp_path: Path, monkeypatch: pytest.Mo
     assert (tmp_path / "freezebench-prefix-key-3.safetensors").exists()
 
 
-def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
-    """The session goes on."""
+def test_a_folder_that_cannot_be_written_gives_a_note(tmp_path: Path) -> None:
+    """The session continues."""
     (tmp_path / "file").write_text("no folder")
     folder = PrefixFolder(tmp_path / "file")
     folder.write("key", 3, _prefix())
@@ -116,10 +116,8 @@ def _spec(model: Path, data: Path) -> RunSpec:
     )
 
 
-def test_a_file_of_a_model_that_computes_something_else_is_named(
-    tiny_model: Path, tiny_data: Path, tmp_path: Path
-) -> None:
-    """Whole by its checksum, but of a model that differed by what no key covers: the error says what to do."""
+def test_a_file_of_another_model_is_named(tiny_model: Path, tiny_data: Path, tmp_path: Path) -> None:
+    """Its checksum is right, but the model differed in something that the key does not cover."""
     spec = _spec(tiny_model, tiny_data)
     assert run(spec, data_cache=DataCache(prefix_folder=str(tmp_path))).is_valid
     (kept,) = tmp_path.glob("*.safetensors")
@@ -136,7 +134,7 @@ def test_a_file_of_a_model_that_computes_something_else_is_named(
 
 
 def test_a_second_session_runs_no_pass(tiny_model: Path, tiny_data: Path, tmp_path: Path) -> None:
-    """Same contents, same figures, no pass; a damaged file is computed anew with a warning."""
+    """The results are the same; a damaged file is computed again, with a warning."""
     spec = _spec(tiny_model, tiny_data)
     data_caches = [DataCache(prefix_folder=str(tmp_path / "kept")) for _ in range(3)]
     first = run(spec, data_cache=data_caches[0])

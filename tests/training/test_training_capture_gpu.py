@@ -1,4 +1,4 @@
-"""Recorded steps on a real GPU; skipped where there is none."""
+"""Captured steps on a real GPU; skipped if there is none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from freezebench.runs.experiment import run
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.training.batches.encoding import encode
 from freezebench.training.batches.packed import PackedSplit
-from freezebench.training.capture import steps as graphs
+from freezebench.training.capture import steps
 from freezebench.training.engines import loop
 from freezebench.training.engines.job import Job
 from freezebench.training.engines.log import TrainingResult
@@ -47,67 +47,67 @@ def _job(folder: Path, protocol: Protocol = PROTOCOL) -> Job:
     )
 
 
-def _trained(job: Job, monkeypatch: pytest.MonkeyPatch, *, recorded: bool) -> TrainingResult:
+def _trained(job: Job, monkeypatch: pytest.MonkeyPatch, *, captured: bool) -> TrainingResult:
     with monkeypatch.context() as patch:
-        if not recorded:
-            patch.setattr(graphs, "_MIN_BATCHES", 10**9)
+        if not captured:
+            patch.setattr(steps, "_MIN_BATCHES", 10**9)
         return loop.train(job, lambda _: None)
 
 
-def test_recorded_steps_train_alike(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Losses are those of steps that run as they come, but for the order of sums."""
-    plain = _trained(_job(tiny_model), monkeypatch, recorded=False)
-    recorded = _trained(_job(tiny_model), monkeypatch, recorded=True)
-    assert recorded.warnings == ()
-    assert recorded.step_losses == pytest.approx(plain.step_losses, rel=1e-3)
-    assert recorded.phase_s.keys() == {"data", "forward", "backward", "optimizer"}
+def test_captured_steps_train_like_eager_ones(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The losses are equal except for the order of sums."""
+    plain = _trained(_job(tiny_model), monkeypatch, captured=False)
+    captured = _trained(_job(tiny_model), monkeypatch, captured=True)
+    assert captured.warnings == ()
+    assert captured.step_losses == pytest.approx(plain.step_losses, rel=1e-3)
+    assert captured.phase_s.keys() == {"data", "forward", "backward", "optimizer"}
 
 
-def test_runs_leave_no_memory_behind(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each begins with as much as the one before it: peaks of later runs are their own."""
+def test_runs_free_their_memory(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each run begins with as much memory as the one before: the peaks of later runs are their own."""
     left = []
     for _ in range(3):
-        _trained(_job(tiny_model), monkeypatch, recorded=True)
+        _trained(_job(tiny_model), monkeypatch, captured=True)
         gc.collect()
         left.append(torch.cuda.memory_allocated())
     assert left[2] == pytest.approx(left[0], abs=2**20)
 
 
 def test_dropout_is_drawn_anew_in_every_step(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is learnt, and yet the loss of the same batch differs from epoch to epoch."""
+    """Nothing is learnt, and still the loss of the same batch differs from epoch to epoch."""
     protocol = replace(PROTOCOL, dropout=True, learning_rate=1e-12, batch_size=64)
-    result = _trained(_job(tiny_model, protocol), monkeypatch, recorded=True)
+    result = _trained(_job(tiny_model, protocol), monkeypatch, captured=True)
     assert result.warnings == ()
     assert len(set(result.step_losses)) == len(result.step_losses) == 4
 
 
 @pytest.mark.parametrize("wait", [lambda output: output.logits.sum().item(), lambda _: torch.cuda.synchronize()])
-def test_models_that_wait_for_the_device_run_as_they_come(
+def test_models_that_wait_for_the_device_run_eagerly(
     wait: Callable[[Any], object], tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What cannot be recorded is said, found out in rehearsal or not, and trains as before, dropout and all."""
+    """A warning gives the reason, found in the dry run or in the capture; training is as before."""
 
     def job() -> Job:
         return _job(tiny_model, replace(PROTOCOL, dropout=True))
 
-    plain = _trained(job(), monkeypatch, recorded=False)
+    plain = _trained(job(), monkeypatch, captured=False)
     waiting = job()
     waiting.model.register_forward_hook(lambda _, __, output: wait(output) and None)
-    result = _trained(waiting, monkeypatch, recorded=True)
-    assert "steps are not recorded" in result.warnings[0]
+    result = _trained(waiting, monkeypatch, captured=True)
+    assert "steps are not captured" in result.warnings[0]
     assert result.step_losses == pytest.approx(plain.step_losses, rel=1e-3)
-    recorded = _trained(job(), monkeypatch, recorded=True)
-    assert recorded.warnings == (), "the next run is recorded again"
+    captured = _trained(job(), monkeypatch, captured=True)
+    assert captured.warnings == (), "the next run is captured again"
 
 
 @pytest.mark.parametrize("freeze", ["none", "emb+L0", "emb+L0-1"])
 def test_a_run_is_measured(freeze: str, tiny_model: Path, tiny_data: Path) -> None:
-    """A whole run on the GPU: peaks, parts of them, phases, and everything at its place."""
+    """A whole run on the GPU: peaks, their parts, and phases."""
     data: Any = DataSpec(source=str(tiny_data))
     record = run(RunSpec(model=str(tiny_model), data=data, freeze=freeze, device="cuda", protocol=PROTOCOL))
     assert record.status == "completed", record.reason
     assert record.device == "cuda:0"
-    assert not [warning for warning in record.warnings if "not recorded" in warning]
+    assert not [warning for warning in record.warnings if "not captured" in warning]
     parts = [
         record.value(f"allocated_{part}_bytes") or 0.0 for part in ("parameters", "gradients", "optimizer", "rest")
     ]

@@ -19,10 +19,10 @@ PROTOCOL = Protocol(
 
 @pytest.mark.parametrize("freeze", ["emb", "emb+L0", "emb+L0-2"])
 @pytest.mark.parametrize("factory", ["batch_norm_head", "moving_mean_head", "batch_norm_layers", "torchs_own_encoder"])
-def test_cached_training_is_standard_training(
+def test_losses_equal_those_of_the_standard_engine(
     factory: str, freeze: str, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In train mode, state included: looking at a model leaves no trace in it; a state that sees padding is told."""
+    """State included: checks leave no trace in a model, and a state that depends on padding prevents caching."""
     in_standards_order(monkeypatch)
     assert torch.backends.mha.get_fastpath_enabled()
     spec = RunSpec(

@@ -1,0 +1,226 @@
+"""The cached engine: the same training as the standard one, with frozen prefixes computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from freezebench.runs import experiment
+from freezebench.runs.data_cache import DataCache
+from freezebench.runs.experiment import run
+from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.strategies.freeze import freeze
+from freezebench.training.cpu import embedding_rows as rows_module
+from freezebench.training.engines import cached as assembly
+from freezebench.training.engines import loop
+from freezebench.training.engines.job import Job
+from freezebench.training.engines.log import TrainingResult
+from freezebench.training.prefix import feed
+from freezebench.training.prefix.cls_only import ClsOnlyLayer
+from freezebench.training.prefix.feed import Feed
+from standard_order import in_standards_order
+from tiny import packed_splits, write_tokenizer
+
+PROTOCOL = Protocol(engine="cached", num_epochs=2, batch_size=8, learning_rate=1e-2, precision="float32", dropout=False)
+
+
+# Recorded on an AMD EPYC, torch 2.13.0, one thread.
+TRACE = [
+    0.69355214,
+    0.6959374,
+    0.69237399,
+    0.69315374,
+    0.69315964,
+    0.6926831,
+    0.69195187,
+    0.69533312,
+    0.69306111,
+    0.69316226,
+    0.69417089,
+    0.69316405,
+]
+SPECS = ["none", "emb", "emb+L0", "emb+L0-1"]
+_OTHER_OUTPUT = "its layers do not return hidden states of shape (batch, tokens, width)"
+
+
+def _spec(model: Path, data: Path, **changes: Any) -> RunSpec:
+    return RunSpec(model=str(model), data=DataSpec(source=str(data)), device="cpu", protocol=PROTOCOL, **changes)
+
+
+def _tiny(architecture: str, folder: Path) -> Path:
+    """Write a two-layer checkpoint of some architecture with the made-up words' tokenizer."""
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    size: dict[str, Any] = {"vocab_size": 64, "num_labels": 2, "pad_token_id": 0}
+    common = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
+    extra: dict[str, dict[str, Any]] = {
+        "distilbert": {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 24},
+        "deberta-v2": {
+            **common,
+            "relative_attention": True,
+            "pos_att_type": ["c2p", "p2c"],
+            "max_relative_positions": 8,
+        },
+        "modernbert": {**common, "cls_token_id": 2, "sep_token_id": 3, "bos_token_id": 2, "eos_token_id": 3},
+        "roberta": {**common, "max_position_embeddings": 80},
+        "longformer": {**common, "attention_window": 4},
+        "xlnet": {"d_model": 16, "n_layer": 2, "n_head": 2, "d_inner": 24},
+    }
+    torch.manual_seed(1)
+    config = AutoConfig.for_model(architecture, **size, **extra.get(architecture, common))
+    make: Any = AutoModelForSequenceClassification.from_config
+    model = make(config, attn_implementation="eager")
+    model.save_pretrained(folder)
+    write_tokenizer(folder)
+    return folder
+
+
+def _loaded(folder: Path, freeze_text: str) -> tuple[Any, Any]:
+    from freezebench.models.load import load_model
+
+    torch.manual_seed(0)
+    model, tokenizer = load_model(str(folder))
+    freeze(model, freeze_text)
+    return model, tokenizer
+
+
+@pytest.mark.parametrize(
+    "architecture", ["distilbert", "bert", "roberta", "electra", "deberta-v2", "mpnet", "modernbert", "roformer"]
+)
+def test_losses_equal_those_of_the_standard_engine(
+    architecture: str, tmp_path: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With dropout off and the same batches, for layers of many architectures."""
+    model = _tiny(architecture, tmp_path / "model")
+    shuffled = in_standards_order(monkeypatch)
+    for freeze_text in SPECS:
+        cached = run(_spec(model, tiny_data, freeze=freeze_text))
+        spec = replace(cached.spec, protocol=replace(PROTOCOL, engine="standard"))
+        standard = run(spec)
+        assert not cached.warnings
+        assert cached.is_valid, cached.reason
+        assert ("prefix_s" in cached.readings) is (freeze_text != "none")
+        assert cached.step_losses == pytest.approx(standard.step_losses, rel=1e-4)
+        assert cached.test
+        assert standard.test
+        assert cached.test.loss == pytest.approx(standard.test.loss, rel=1e-4)
+    assert shuffled
+
+
+@pytest.mark.parametrize(
+    ("architecture", "why"),
+    [
+        ("fnet", "the scores of a sentence change with how far it is padded"),  # Fourier's transform, over padding, too
+        ("longformer", _OTHER_OUTPUT),  # as many tokens as its windows need
+        ("xlnet", _OTHER_OUTPUT),  # (tokens, batch, width)
+    ],
+)
+def test_architectures_that_cannot_be_spliced_train_whole(
+    architecture: str, why: str, tmp_path: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The losses are those of the standard engine, and a warning gives the reason."""
+    model = _tiny(architecture, tmp_path / "model")
+    in_standards_order(monkeypatch)
+    cached = run(_spec(model, tiny_data, freeze="emb+L0"))
+    standard = run(replace(cached.spec, protocol=replace(PROTOCOL, engine="standard")))
+    assert cached.warnings == (f"nothing is cached: {why}",)
+    assert cached.step_losses
+    assert cached.step_losses == pytest.approx(standard.step_losses, rel=1e-4)
+
+
+def test_frozen_layers_that_are_no_prefix_train_whole(tiny_model: Path, tiny_data: Path) -> None:
+    """They are trained by the same loop, with a warning."""
+    record = run(_spec(tiny_model, tiny_data, freeze="L1"))
+    assert record.is_valid
+    assert record.warnings == ("nothing is cached for L1: what is frozen is no prefix",)
+    assert "prefix_s" not in record.readings
+
+
+def test_the_loss_trace_is_pinned(tiny_model: Path, tiny_data: Path) -> None:
+    """On one machine two runs are equal bit for bit; a refactoring reproduces the float32 trace, dropout on."""
+    spec = replace(_spec(tiny_model, tiny_data, freeze="emb+L0"), protocol=replace(PROTOCOL, dropout=True))
+    first, second = run(spec), run(spec)
+    assert first.step_losses == second.step_losses
+    assert first.step_losses == pytest.approx(TRACE, rel=1e-5)
+
+
+def test_frozen_layers_do_not_run_in_training(
+    tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trainable layers run in every step, frozen ones never."""
+    computed: list[int] = []
+
+    def counted(job: Job, emit: Any) -> TrainingResult:
+        layers: Any = job.model.get_submodule("distilbert.transformer.layer")
+        for number, layer in enumerate(layers):
+            layer.attention.q_lin.register_forward_hook(lambda *_, number=number: computed.append(number))
+        return loop.train(job, emit)
+
+    monkeypatch.setitem(experiment._ENGINES, "cached", counted)
+    assert run(_spec(tiny_model, tiny_data, freeze="emb+L0")).is_valid
+    assert set(computed) == {1}
+    assert len(computed) > 12
+
+
+@pytest.mark.parametrize("freeze", ["none", "emb+L0"])
+def test_batches_padded_to_multiples_give_the_same_losses(
+    freeze: str, tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More padding changes no loss; no batch is longer than the longest sentence."""
+    expected = run(_spec(tiny_model, tiny_data, freeze=freeze))
+    monkeypatch.setattr(feed, "length_multiple", lambda _: 7)
+    wide = run(_spec(tiny_model, tiny_data, freeze=freeze))
+    assert wide.reason is None
+    assert wide.step_losses == pytest.approx(expected.step_losses, rel=1e-4)
+    model, tokenizer = _loaded(tiny_model, "none")
+    splits = packed_splits(model, tokenizer)
+    widths = {Feed(model, splits).width("train", torch.tensor([number])) for number in range(len(splits["train"]))}
+    longest = int(splits["train"].lengths.max())
+    assert widths == {7, longest}
+
+
+def test_equivalence_checks_run_once_a_session(
+    tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Other seeds use their results; another freeze spec, model or session is checked again."""
+    asked: list[str] = []
+    for name in ("check_embedding_rows", "check_cls_only"):
+        own: Callable[..., bool] = getattr(assembly, name)
+
+        def ask(*args: Any, name: str = name, own: Callable[..., bool] = own) -> bool:
+            asked.append(name)
+            return own(*args)
+
+        monkeypatch.setattr(assembly, name, ask)
+    monkeypatch.setattr(rows_module, "_MIN_ROWS", 1)
+    other = _tiny("distilbert", tmp_path / "other")
+    data_cache = DataCache()
+
+    def compared(model: Path, freeze: str, data_cache: DataCache) -> list[str]:
+        asked.clear()
+        for seed in (1, 2):
+            assert run(_spec(model, tiny_data, freeze=freeze, seed=seed), data_cache=data_cache).is_valid
+        return list(asked)
+
+    assert compared(tiny_model, "none", data_cache) == ["check_embedding_rows", "check_cls_only"]
+    assert compared(tiny_model, "none", data_cache) == []
+    assert compared(tiny_model, "emb", data_cache) == ["check_cls_only"]
+    assert compared(other, "none", data_cache) == ["check_embedding_rows", "check_cls_only"]
+    assert compared(tiny_model, "none", DataCache()) == ["check_embedding_rows", "check_cls_only"]
+
+
+def test_a_failed_check_holds_for_other_seeds(
+    tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last layer runs by its own code in every run."""
+    monkeypatch.setattr(assembly, "check_cls_only", lambda *_: False)
+    monkeypatch.setattr(ClsOnlyLayer, "__enter__", None)
+    data_cache = DataCache()
+    assert all(
+        run(_spec(tiny_model, tiny_data, freeze="emb", seed=seed), data_cache=data_cache).is_valid for seed in (1, 2)
+    )
