@@ -62,16 +62,6 @@ class Trace:
         self.clock += 1
         return self.clock
 
-    def calls_of(self, module: torch.nn.Module) -> list[Call]:
-        """Return the calls of a module; of a container that is not called itself, those of its members."""
-        own = self.calls.get(id(module), [])
-        return own or [call for child in module.children() for call in self.calls_of(child)]
-
-    def num_calls(self, module: torch.nn.Module) -> int:
-        """Return how often a module ran; of a container, how often its least called member with parameters did."""
-        own = len(self.calls.get(id(module), []))
-        return own or min((self.num_calls(child) for child in module.children() if parameter_ids(child)), default=0)
-
 
 @contextmanager
 def observable(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
@@ -144,7 +134,7 @@ class _ParameterUses(TorchFunctionMode):
 
     def __init__(self, model: torch.nn.Module, trace: Trace) -> None:
         super().__init__()
-        self._unused = parameter_ids(model)
+        self._unused = {id(parameter) for parameter in model.parameters()}
         self._trace = trace
 
     def __torch_function__(
@@ -188,11 +178,6 @@ def _tiny_input(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     accepted = inspect.signature(model.forward).parameters
     accepts_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
     return {key: value for key, value in inputs.items() if accepts_all or key in accepted}
-
-
-def parameter_ids(module: torch.nn.Module) -> set[int]:
-    """Return the identities of a module's parameters."""
-    return {id(parameter) for parameter in module.parameters()}
 
 
 def _keeps_shape(inputs: object, output: object) -> bool | None:

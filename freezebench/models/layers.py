@@ -14,17 +14,13 @@ from typing import TYPE_CHECKING
 
 from freezebench.errors import ModelError
 from freezebench.models.forward_trace import observable, trace_forward
-from freezebench.models.layer_search import Stack, candidates, join_parallel
+from freezebench.models.layer_search import find_stack
 
 if TYPE_CHECKING:
     import torch
 
     from freezebench.models.forward_trace import Trace
     from freezebench.specs.freeze import FreezeSpec
-
-# Many models have further lists of a few projections or small heads, and Canine has single layers around its twelve.
-# A list with less than this share of the largest one's parameters is no second stack.
-_RIVAL_SHARE = 1 / 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,10 +74,9 @@ def find_layers(model: torch.nn.Module) -> LayerMap:
         )
     with observable(model) as observed:
         trace = trace_forward(observed, name)
-        stack = _choose(join_parallel(candidates(observed), trace), trace, name, named_stack)
-        parameters_of_layers = stack.parameter_ids
-        end = stack.end(trace)
-    return _assign(model, stack.path, parameters_of_layers, trace, end)
+        stack = find_stack(observed, trace, name, named_stack)
+        path, layers_ids, end = stack.path, stack.parameter_ids, stack.end(trace)
+    return _assign(model, path, layers_ids, trace, end)
 
 
 def model_name(model: torch.nn.Module) -> str:
@@ -115,82 +110,3 @@ def _assign(model: torch.nn.Module, path: str, layers_ids: list[set[int]], trace
         else:
             (emb if before_stack else head).append(key)
     return LayerMap(emb=tuple(emb), layers=tuple(tuple(layer) for layer in layers), head=tuple(head), stack=path)
-
-
-def _choose(stacks: list[Stack], trace: Trace, name: str, named_stack: str | None) -> Stack:
-    """Return the layer stack among the candidates.
-
-    Args:
-        stacks: The candidates.
-        trace: Trace of one forward pass.
-        name: The model's name in error messages.
-        named_stack: Path of the stack, if the model names it.
-
-    Raises:
-        ModelError: If no candidate qualifies, or several do.
-    """
-    if named_stack is not None:
-        named = [stack for stack in stacks if stack.path == named_stack]
-        if not named:
-            outer = [stack for stack in stacks if not any(stack.is_inside(other) for other in stacks)]
-            raise ModelError(
-                f"{name} names {named_stack!r} as its layer_stack, which is no list of layers. "
-                f"Choose from {', '.join(stack.path for stack in outer) or 'none'}."
-            )
-        return _checked(named[0], trace, name)
-    running = [stack for stack in stacks if _looks_like_layers(stack, trace)]
-    running = [stack for stack in running if not any(stack.is_inside(other) for other in running)]
-    if not running:
-        raise ModelError(
-            f"cannot find the layers of {name}: no list of modules in it (torch.nn.ModuleList) passes hidden states "
-            "from member to member. Choose a transformer encoder, or put the layers of your own model into a "
-            "ModuleList."
-        )
-    first, *others = sorted(running, key=lambda stack: -stack.num_params)
-    rivals = [stack for stack in others if stack.num_params >= _RIVAL_SHARE * first.num_params]
-    if rivals:
-        paths = " and ".join(f"{stack.path} ({len(stack.layers)})" for stack in (first, *rivals))
-        raise ModelError(
-            f"cannot number the layers of {name}: it has {1 + len(rivals)} layer stacks, {paths}. Choose a model "
-            f'with one, or name one in a module:factory by model.layer_stack = "{first.path}".'
-        )
-    return _checked(first, trace, name)
-
-
-def _looks_like_layers(stack: Stack, trace: Trace) -> bool:
-    """Return whether members of a candidate run, and hidden states keep their shape in each of them."""
-    modules = [module for layer in stack.layers for module in layer]
-    calls = [call for module in modules for call in trace.calls.get(id(module), [])]
-    ran = any(trace.calls_of(module) for module in modules)
-    return ran and not any(call.keeps_shape is False for call in calls)
-
-
-def _checked(stack: Stack, trace: Trace, name: str) -> Stack:
-    """Return a stack after checking that its layers run exactly once each, in order, on weights of their own.
-
-    Raises:
-        ModelError: If they do not.
-    """
-    advice = "Choose a model whose layers run once each, in order, on weights of their own."
-    for number, layer in enumerate(stack.layers):
-        num_calls = max(trace.num_calls(module) for module in layer)
-        if num_calls == 0:
-            raise ModelError(f"cannot freeze {name} by layers: {stack.path}.{number} does not run. {advice}")
-        if num_calls > 1:
-            raise ModelError(
-                f"cannot freeze {name} by layers: {stack.path}.{number} runs {num_calls} times in one forward pass, "
-                f"so that its depths share weights. {advice}"
-            )
-    order = stack.order(trace)
-    if order != list(range(len(stack.layers))):
-        shown = ", ".join(str(number) for number in order)
-        raise ModelError(f"cannot freeze {name} by layers: those of {stack.path} run in the order {shown}. {advice}")
-    seen: dict[int, int] = {}
-    for number, identities in enumerate(stack.parameter_ids):
-        for identity in identities:
-            if seen.setdefault(identity, number) != number:
-                raise ModelError(
-                    f"cannot freeze {name} by layers: layers {seen[identity]} and {number} of {stack.path} share "
-                    f"parameters. {advice}"
-                )
-    return stack

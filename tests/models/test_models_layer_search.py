@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from freezebench.models.forward_trace import observable, trace_forward
-from freezebench.models.layer_search import candidates, join_parallel
+from freezebench.models.layer_search import _num_calls, candidates, join_parallel
 
 
 class Net(nn.Module):
@@ -47,7 +47,7 @@ def test_a_trace_tells_order_calls_and_first_uses() -> None:
         trace = trace_forward(shadow, "net")
         layers = join_parallel(candidates(shadow), trace)[0]
         assert layers.order(trace) == [0, 1]
-        assert [trace.num_calls(module) for layer in layers.layers for module in layer] == [1, 1]
+        assert [_num_calls(trace, module) for layer in layers.layers for module in layer] == [1, 1]
         end = layers.end(trace)
     assert trace.first_use[id(net.embed.weight)] < end < trace.first_use[id(net.scale)]
     assert len(trace.first_use) == len(list(net.parameters()))
