@@ -7,6 +7,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
     [
@@ -114,3 +116,53 @@ def commands_in(block: Block, text: str | None = None) -> list[Command]:
 
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+
+
+def of_language(*languages: str) -> list[Block]:
+    """Return the blocks in some languages."""
+    return [block for block in BLOCKS if block.language in languages]
+
+
+def write_files(page: str, folder: Path) -> None:
+    """Write the blocks of a page that are files."""
+    for block in BLOCKS:
+        if block.page == page and block.file_name:
+            path = folder / block.file_name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
+
+
+def workflow_commands(block: Block) -> list[Command]:
+    """Return the commands in the steps of a workflow."""
+    jobs = yaml.safe_load(block.text)["jobs"].values()
+    return [
+        command for job in jobs for step in job["steps"] if "run" in step for command in commands_in(block, step["run"])
+    ]
+
+
+def all_commands() -> list[Command]:
+    """Return every command of every page, each once."""
+    found = [command for block in of_language("sh") for command in commands_in(block)]
+    found += [command for block in of_language("yaml") for command in workflow_commands(block)]
+    return list({str(command): command for command in found}.values())
+
+
+COMMANDS = all_commands()
+
+
+def program(command: Command) -> str:
+    """Return what runs: ``pytest``, ``tox``, ``freezebench``, ``pip``, a script, or the whole command."""
+    words = [Path(command.words[0]).name, *command.words[1:]]
+    match words:
+        case ["python" | "python3", "-m", module, *_]:
+            return module
+        case ["python" | "python3", script, *_]:
+            return script
+        case [name, *_]:
+            return name
+    return ""
+
+
+def of_program(*names: str) -> list[Command]:
+    """Return the commands of some programs."""
+    return [command for command in COMMANDS if program(command) in names]

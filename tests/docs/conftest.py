@@ -1,0 +1,36 @@
+"""A working folder with everything that the pages name."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import datasets  # noqa: F401 - pytester forgets what its sessions import, and this one cannot be imported twice
+import pytest
+
+from snippets import ROOT
+from tiny import write_data, write_model
+
+
+@pytest.fixture(scope="session")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what pages name: a checkpoint of six layers, reviews, sentence pairs, and the benchmark."""
+    folder = tmp_path_factory.mktemp("material")
+    write_model(folder / "my-checkpoint", n_layers=6)
+    write_data(folder / "my-reviews")
+    shutil.copytree(ROOT / "benchmarks", folder / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.fixture
+def workplace(material: Path, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh working folder with that material, and an environment like that of a person at a terminal."""
+    for path in material.iterdir():
+        (pytester.path / path.name).symlink_to(path)
+    for name in ("CI", "PYTEST_XDIST_WORKER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly")
+    monkeypatch.syspath_prepend(str(pytester.path))
+    return pytester.path

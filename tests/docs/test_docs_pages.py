@@ -1,0 +1,118 @@
+"""Pages: README and docs lead to each other, and their tables are made from the code."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from markdown_it import MarkdownIt
+
+import freezebench
+from freezebench.config.options import OPTIONS
+from freezebench.meters.metrics import METRICS
+from freezebench.specs.presets import PRESETS
+from snippets import BLOCKS, PAGES, ROOT, of_language
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def test_every_block_has_a_rule() -> None:
+    """A block in a language that no test below checks would be a snippet that nothing executes."""
+    checked = {"python", "sh", "yaml", "ini", "toml", "json", "text"}
+    assert [str(block) for block in BLOCKS if block.language not in checked] == []
+
+
+def test_no_code_hides_in_indented_blocks() -> None:
+    """Markdown also takes four spaces for code, which the other tests would not see."""
+    for page in PAGES:
+        tokens = MarkdownIt("commonmark").enable("table").parse(page.read_text(encoding="utf-8"))
+        lines = [token.map[0] + 1 for token in tokens if token.type == "code_block" and token.map]
+        # mkdocstrings takes its options from an indented block.
+        text = page.read_text(encoding="utf-8").splitlines()
+        assert [line for line in lines if not text[line - 2].startswith(":::")] == [], page
+
+
+def test_the_readme_is_short() -> None:
+    """It leads to the docs instead of repeating them."""
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 300
+
+
+def test_the_readme_names_the_two_commands() -> None:
+    """Word for word: people and programs copy them."""
+    commands = [block.text.strip() for block in of_language("sh") if block.page == "README.md"]
+    assert commands[:2] == [
+        "python -m pip install tox && tox run -e bench",
+        "python -m pip install tox && tox run -e tests",
+    ]
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    """MkDocs checks the links inside docs; those of README and the other pages at the top are checked here."""
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+            if "://" not in target and not target.startswith("mailto:"):
+                assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_named_files_exist() -> None:
+    """CONTRIBUTING leads to files and folders of the repository; the names in capitals are defined there."""
+    for line in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines():
+        for name in re.findall(r"`((?:freezebench|tests|benchmarks|docs)/[\w./]*)`", line):
+            assert (ROOT / name).exists() or name.endswith(("x/y.py", "x_y.py")), name
+        for symbols, name in re.findall(r"((?:`\w+`(?:, | or | in ))+)`([\w./]+\.py)`", line):
+            text = (ROOT / name).read_text(encoding="utf-8")
+            for symbol in re.findall(r"\w+(?=`)", symbols):
+                assert re.search(rf"^(def |class )?{symbol}\b", text, re.MULTILINE), symbol
+
+
+def test_documented_names_exist() -> None:
+    """Names that the site documents from their docstrings are where the pages say."""
+    for page in PAGES:
+        for name in re.findall(r"^::: ([\w.]+)$", page.read_text(encoding="utf-8"), re.MULTILINE):
+            module, _, attribute = name.rpartition(".")
+            assert hasattr(importlib.import_module(module), attribute), f"{page}: {name}"
+
+
+def test_every_public_name_is_documented() -> None:
+    """In the reference of the Python interface."""
+    text = (ROOT / "docs/reference/api.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^::: freezebench\.(\w+)$", text, re.MULTILINE)) == set(freezebench.__all__)
+
+
+@pytest.fixture(scope="module")
+def tables() -> ModuleType:
+    """The hook that fills in tables when the site is built."""
+    spec = importlib.util.spec_from_file_location("docs_tables", ROOT / "docs" / "tables.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_of_options_shows_every_option(tables: ModuleType) -> None:
+    """With its flag, its ini key and its help text."""
+    page = tables.on_page_markdown((ROOT / "docs/reference/options.md").read_text(encoding="utf-8"))
+    for option in OPTIONS:
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{option.flag}"))
+        assert f"| `{option.ini}` |" in row
+        assert option.help.replace("|", "/") in row
+
+
+def test_the_page_of_presets_shows_every_preset(tables: ModuleType) -> None:
+    """With its model, its data and its number of epochs."""
+    page = tables.on_page_markdown((ROOT / "docs/reference/presets.md").read_text(encoding="utf-8"))
+    for preset in PRESETS.values():
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{preset.name}` |"))
+        assert f"| `{preset.model}` | `{preset.data.source}` | {preset.protocol.num_epochs} |" in row
+
+
+def test_the_page_of_metrics_shows_every_metric(tables: ModuleType) -> None:
+    """With its unit and its label."""
+    page = tables.on_page_markdown((ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8"))
+    for metric in METRICS.values():
+        assert f"| `{metric.name}` | {metric.unit} | {metric.label} |" in page
