@@ -13,6 +13,7 @@ from hypothesis import settings
 from tiny import write_data, write_model
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 # Coverage counts what runs in the test processes: in those that they start, importing torch takes a third longer by it.
@@ -40,6 +41,17 @@ def without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
         return None if name == "matplotlib" else find(name, *rest)
 
     monkeypatch.setattr(importlib.util, "find_spec", absent)
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Run torch on one thread: tiny models are faster then, above all on shared machines."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
