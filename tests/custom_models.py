@@ -1,4 +1,4 @@
-"""Factories of plain classifiers, made as people make them: in train mode, with state, with layers of other builds."""
+"""Factories of plain classifiers with batch norm, state, or torch's own layers, in train mode."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Layer(nn.Module):
 
 
 class _MovingMean(nn.Module):
-    """Takes the mean of what it has seen in training away."""
+    """Subtracts the moving mean of its inputs in training."""
 
     mean: torch.Tensor
 
@@ -36,10 +36,10 @@ class _MovingMean(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(16))
 
-    def forward(self, given: torch.Tensor) -> torch.Tensor:
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         if self.training:
-            self.mean.mul_(0.9).add_(given.detach().mean(0), alpha=0.1)
-        return given - self.mean
+            self.mean.mul_(0.9).add_(hidden.detach().mean(0), alpha=0.1)
+        return hidden - self.mean
 
 
 class _Classifier(nn.Module):
@@ -80,20 +80,20 @@ def _made(make: Callable[[], nn.Module]) -> tuple[nn.Module, Any]:
 
 
 def batch_norm_head(_: int) -> tuple[nn.Module, Any]:
-    """Batch normalisation of what the head reads."""
+    """Batch normalisation in the head."""
     return _made(lambda: _Classifier(nn.BatchNorm1d(16)))
 
 
 def moving_mean_head(_: int) -> tuple[nn.Module, Any]:
-    """A state of its own that training changes."""
+    """A head with a state that training changes."""
     return _made(lambda: _Classifier(_MovingMean()))
 
 
 def batch_norm_layers(_: int) -> tuple[nn.Module, Any]:
-    """Batch normalisation that sees what stands in the padding."""
+    """Batch normalisation in the layers, over tokens and padding."""
     return _made(lambda: _Classifier(nn.Tanh(), over_tokens=True))
 
 
 def torchs_own_encoder(_: int) -> tuple[nn.Module, Any]:
-    """Layers that torch runs in another way in eval mode."""
+    """Torch's own layers, which have a fast path in eval mode."""
     return _made(_TorchsOwn)

@@ -1,4 +1,4 @@
-"""A Hub of one machine: serves model folders over HTTP as huggingface.co does, and counts what it is asked."""
+"""A fake Hub on this machine: serves model folders over HTTP as huggingface.co does, and records requests."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass
 class FakeHub:
-    """What the server serves, and what it was asked.
+    """The content of the server, and the requests that it received.
 
     Attributes:
         models: Folders by name.
-        gated: Names of models whose terms nobody accepted.
+        gated: Names of models whose terms were not accepted.
         delay_s: Time that every answer takes.
-        status: Answer to everything.
-        lost: Files that are listed and not there.
+        status: Status of every answer; ``None``: by content.
+        lost: Files that are listed and not sent.
         cut: Files of which half is sent.
         stall_s: Time between that half and the end of the connection.
-        requests: What was asked.
+        requests: Method and path of every request.
         url: The endpoint.
     """
 
@@ -84,7 +84,7 @@ class FakeHub:
 
 @contextmanager
 def serving(hub: FakeHub) -> Iterator[FakeHub]:
-    """Serve on a free port of this machine for a while; ``hub.url`` is the endpoint."""
+    """Serve on a free port of this machine in a block; ``hub.url`` is the endpoint."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
@@ -110,7 +110,7 @@ def serving(hub: FakeHub) -> Iterator[FakeHub]:
                 self.wfile.write(body)
 
         def log_message(self, *_arguments: object) -> None:
-            """Say nothing."""
+            """Print nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     hub.url = f"http://127.0.0.1:{server.server_port}"

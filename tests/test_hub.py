@@ -1,4 +1,4 @@
-"""Models of the Hub, against a Hub of our own on this machine."""
+"""Models of the Hub, with a fake Hub on this machine."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ def server(tiny_model: Path, tmp_path: Path) -> Iterator[FakeHub]:
         yield running
 
 
-def ask(server: FakeHub, cache: Path, *calls: str, tries_again: bool = False, **environment: str) -> list[str]:
-    """Return the values of expressions, or their errors, in a process of its own that never saw the Hub.
+def evaluate(server: FakeHub, cache: Path, *calls: str, tries_again: bool = False, **environment: str) -> list[str]:
+    """Return the values of expressions, or their errors, evaluated in a new process.
 
-    Nothing else is said, but for the Hub's library where it tries again.
+    The process prints nothing else, except for the messages of the Hub's client when it tries again.
     """
     code = (
         "import json, sys\n"
         "from freezebench.models.source import ModelSource\n"
         "from freezebench.errors import ModelError\n"
-        "found = []\n"
+        "values = []\n"
         "for call in json.loads(sys.argv[1]):\n"
         "    try:\n"
-        "        found.append(repr(eval(call)))\n"
+        "        values.append(repr(eval(call)))\n"
         "    except ModelError as error:\n"
-        "        found.append(str(error))\n"
+        "        values.append(str(error))\n"
         "assert 'torch' not in sys.modules\n"
-        "print(json.dumps(found))\n"
+        "print(json.dumps(values))\n"
     )
     variables = {**os.environ, "HF_ENDPOINT": server.url, "HF_HOME": str(cache), "HF_HUB_DISABLE_TELEMETRY": "1"}
     variables = {key: value for key, value in variables.items() if key not in ("HF_HUB_OFFLINE", "HF_HUB_CACHE")}
@@ -58,20 +58,20 @@ def ask(server: FakeHub, cache: Path, *calls: str, tries_again: bool = False, **
     )
     assert ("resume download" in done.stderr) == tries_again
     assert tries_again or not done.stderr
-    found: list[str] = json.loads(done.stdout)
-    return found
+    values: list[str] = json.loads(done.stdout)
+    return values
 
 
 def test_a_hub_model_is_fetched_once_and_then_used_without_the_hub(server: FakeHub, tmp_path: Path) -> None:
-    """The depth takes config.json alone, the check fetches the rest, and nothing is asked again, nor any pickle."""
-    assert ask(server, tmp_path, "ModelSource.resolve('me/tiny').num_layers") == ["2"]
+    """The depth needs config.json alone, the check fetches the rest; nothing is requested twice, and no pickle."""
+    assert evaluate(server, tmp_path, "ModelSource.resolve('me/tiny').num_layers") == ["2"]
     assert not any("safetensors" in request for request in server.requests)
-    first = ask(
+    first = evaluate(
         server, tmp_path, "ModelSource.resolve('me/tiny').check()", "ModelSource.resolve('me/tiny').weights_sha256()"
     )
     assert not any("GET" in request and "bin" in request for request in server.requests)
     server.requests.clear()
-    again = ask(
+    again = evaluate(
         server,
         tmp_path,
         "ModelSource.resolve('me/tiny').num_layers",
@@ -79,13 +79,13 @@ def test_a_hub_model_is_fetched_once_and_then_used_without_the_hub(server: FakeH
         HF_HUB_OFFLINE="1",
     )
     assert again == ["2", first[1]]
-    assert ask(server, tmp_path, f"ModelSource.resolve('me/tiny', {COMMIT!r}).num_layers") == ["2"]
+    assert evaluate(server, tmp_path, f"ModelSource.resolve('me/tiny', {COMMIT!r}).num_layers") == ["2"]
     assert server.requests == []
 
 
-def test_what_the_hub_refuses_is_said_in_one_sentence(server: FakeHub, tmp_path: Path) -> None:
-    """Unknown names, revisions, terms to accept, and names that cannot be."""
-    unknown, revision, gated, impossible = ask(
+def test_a_refusal_of_the_hub_is_explained(server: FakeHub, tmp_path: Path) -> None:
+    """Unknown names and revisions, terms to accept and impossible names have messages of their own."""
+    unknown, revision, gated, impossible = evaluate(
         server,
         tmp_path,
         "ModelSource.resolve('me/none').num_layers",
@@ -99,52 +99,50 @@ def test_what_the_hub_refuses_is_said_in_one_sentence(server: FakeHub, tmp_path:
     assert "a Hub name looks like" in impossible
 
 
-def test_without_the_hub_the_message_says_how_to_get_the_model(server: FakeHub, tmp_path: Path) -> None:
-    """Offline by wish or for want of an answer: the command that downloads it, and two ways around."""
+def test_without_the_hub_the_message_gives_the_download_command(server: FakeHub, tmp_path: Path) -> None:
+    """Offline by setting or without an answer, it also gives two alternatives."""
     server.status = 503
-    (down,) = ask(server, tmp_path, "ModelSource.resolve('me/tiny').num_layers")
+    (down,) = evaluate(server, tmp_path, "ModelSource.resolve('me/tiny').num_layers")
     assert f"is not in the local cache, and the Hub ({server.url}) cannot be reached. Run `hf download me/tiny`" in down
     assert "--freeze-preset=embedded" in down
     server.requests.clear()
-    (offline,) = ask(server, tmp_path, "ModelSource.resolve('me/tiny', 'v1').check()", HF_HUB_OFFLINE="1")
+    (offline,) = evaluate(server, tmp_path, "ModelSource.resolve('me/tiny', 'v1').check()", HF_HUB_OFFLINE="1")
     assert "HF_HUB_OFFLINE is set. Run `hf download me/tiny --revision v1` once with network" in offline
     assert server.requests == []
 
 
-def test_a_partly_cached_model_is_named_with_what_is_there(server: FakeHub, tmp_path: Path) -> None:
-    """A cache that has only the configuration is no whole model."""
-    ask(server, tmp_path, "ModelSource.resolve('me/tiny').num_layers")
-    (message,) = ask(server, tmp_path, "ModelSource.resolve('me/tiny').check()", HF_HUB_OFFLINE="1")
+def test_the_cached_files_of_an_incomplete_model_are_listed(server: FakeHub, tmp_path: Path) -> None:
+    """A cached configuration alone is no complete model."""
+    evaluate(server, tmp_path, "ModelSource.resolve('me/tiny').num_layers")
+    (message,) = evaluate(server, tmp_path, "ModelSource.resolve('me/tiny').check()", HF_HUB_OFFLINE="1")
     assert "is in the local cache only in part (config.json)" in message
 
 
-def test_a_fetch_that_fails_half_way_is_one_sentence(server: FakeHub, tmp_path: Path) -> None:
-    """A file that the Hub lists and then does not give is an error of the fetch."""
+def test_a_fetch_that_fails_is_explained(server: FakeHub, tmp_path: Path) -> None:
+    """A file that the Hub lists and does not send is an error."""
     server.lost.add("config.json")
-    (message,) = ask(server, tmp_path, "ModelSource.resolve('me/tiny').num_layers")
+    (message,) = evaluate(server, tmp_path, "ModelSource.resolve('me/tiny').num_layers")
     assert message.startswith("cannot fetch the model 'me/tiny' from the Hub: ")
     assert "hf download me/tiny" in message
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stall_s", [0.0, 4.0], ids=["hangs up", "falls silent"])
-def test_a_fetch_that_stops_half_way_is_one_sentence_and_goes_on_later(
-    server: FakeHub, tmp_path: Path, stall_s: float
-) -> None:
-    """Half of the weights is no model; what was fetched is kept, and the next session has the whole."""
+def test_an_interrupted_fetch_continues_later(server: FakeHub, tmp_path: Path, stall_s: float) -> None:
+    """Half of the weights is an error; they are kept, and the next session fetches the rest."""
     server.cut, server.stall_s = {"model.safetensors"}, stall_s
     call = "ModelSource.resolve('me/tiny').check()"
-    (message,) = ask(server, tmp_path, call, tries_again=True, HF_HUB_DOWNLOAD_TIMEOUT="1")
+    (message,) = evaluate(server, tmp_path, call, tries_again=True, HF_HUB_DOWNLOAD_TIMEOUT="1")
     assert message.startswith("cannot fetch the model 'me/tiny' from the Hub: ")
     assert "hf download me/tiny" in message
     server.cut.clear()
-    whole, fingerprint = ask(server, tmp_path, call, "ModelSource.resolve('me/tiny').weights_sha256()")
+    whole, fingerprint = evaluate(server, tmp_path, call, "ModelSource.resolve('me/tiny').weights_sha256()")
     assert "cannot" not in whole
     assert len(fingerprint.strip("'")) == 64
 
 
-def test_a_hub_that_does_not_answer_is_given_up_in_time(server: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The probe waits no longer than it was told, and takes an error of the server for no answer."""
+def test_the_probe_has_a_time_limit(server: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The probe ends in time, and an error of the server counts as no answer."""
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", server.url)
     assert hub.hub_reachable()
@@ -158,8 +156,8 @@ def test_a_hub_that_does_not_answer_is_given_up_in_time(server: FakeHub, monkeyp
     assert time.monotonic() - start < 1.5
 
 
-def test_with_the_hub_forbidden_nothing_is_sent(server: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``HF_HUB_OFFLINE`` is an answer of its own."""
+def test_offline_mode_sends_no_request(server: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ``HF_HUB_OFFLINE`` set, the Hub counts as unreachable."""
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", server.url)
     assert hub.why_out_of_reach() == "HF_HUB_OFFLINE is set"

@@ -1,4 +1,4 @@
-"""A tiny checkpoint and a tiny data set that it can learn: one word gives a sentence's class away."""
+"""A tiny checkpoint and a tiny data set that it can learn: one word of a sentence determines its class."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _FILLER = ("the", "film", "was", "a", "rather", "story", "with", "cast", "and", 
 
 
 def sentences(num: int, num_labels: int, seed: int) -> list[tuple[str, int]]:
-    """Return balanced sentences whose class one word gives away."""
+    """Return balanced sentences whose class is determined by one word."""
     draw = random.Random(seed)  # noqa: S311 - test data
-    found = []
+    examples = []
     for index in range(num):
         label = index % num_labels
         words = draw.choices(_FILLER, k=draw.randint(2, 7))
         words.insert(draw.randint(0, len(words)), draw.choice(WORDS[label]))
-        found.append((" ".join(words), label))
-    return found
+        examples.append((" ".join(words), label))
+    return examples
 
 
 def write_data(folder: Path, *, num_labels: int = 2, sizes: tuple[int, int, int] = (48, 24, 40)) -> Path:

@@ -14,7 +14,7 @@ labels_of = st.lists(st.integers(0, 5), min_size=1, max_size=80)
 
 @given(labels=labels_of, size=st.integers(0, 100), seed=st.integers(0, 5), leave=st.integers(0, 3))
 def test_draw_keeps_its_bounds(labels: list[int], size: int, seed: int, leave: int) -> None:
-    """A draw has the asked size where the bounds allow it, no position twice, and leaves what must stay."""
+    """A draw has the requested size if the bounds allow it, no position twice, and leaves the minimum undrawn."""
     drawn = draw(labels, size, seed=seed, purpose="test", leave=leave)
     counts, taken = Counter(labels), Counter(labels[position] for position in drawn)
     possible = sum(max(0, count - leave) for count in counts.values())
@@ -35,7 +35,7 @@ def test_draw_is_proportional(labels: list[int], size: int) -> None:
 
 @given(labels=labels_of, extra=st.integers(0, 80))
 def test_draw_covers_every_class(labels: list[int], extra: int) -> None:
-    """With one example per class at least, a draw of so many has every class."""
+    """With at least one example per class, a draw has every class."""
     classes = set(labels)
     drawn = draw(labels, len(classes) + extra, seed=1, purpose="test", at_least=1)
     assert {labels[position] for position in drawn} == classes
@@ -51,12 +51,12 @@ def test_draw_depends_on_seed_and_purpose() -> None:
 
 
 def test_draw_is_the_same_everywhere() -> None:
-    """These rows stay the same in every version: a changed draw would silently change what is compared."""
+    """These rows are the same in every version: another draw would change the data that runs are compared on."""
     assert draw([0, 1, 2] * 20, 6, seed=42, purpose="test") == (11, 14, 25, 27, 54, 55)
 
 
 def test_held_out_size() -> None:
-    """A tenth, rounded, and never nothing."""
+    """It is a tenth, rounded, and at least one."""
     assert [held_out_size(number) for number in (1, 14, 16, 1000)] == [1, 1, 2, 100]
 
 

@@ -1,4 +1,4 @@
-"""What records keep of a data set."""
+"""The facts of a data set that records keep."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _write(folder: Path, **splits: list[tuple[str, int]]) -> None:
 
 
 def test_balance_length_and_overlap_are_counted(tmp_path: Path) -> None:
-    """White space and case aside; a longer text than the histogram's end counts at its end."""
+    """White space and case do not matter; texts beyond the histogram's last bin count there."""
     _write(
         tmp_path,
         train=[("a good film", 1), ("bad", 0), ("bad", 0), ("word " * 500, 1)],
@@ -41,8 +41,8 @@ def test_balance_length_and_overlap_are_counted(tmp_path: Path) -> None:
     assert facts.splits["validation"].num_in_train == 0
 
 
-def test_records_give_the_facts_back_and_old_records_have_none() -> None:
-    """A file of an earlier version is read; a damaged one is refused."""
+def test_facts_of_records_are_read() -> None:
+    """A record of an earlier version without them is read, and a damaged one is refused."""
     record = experiment().records[0]
     saved = json.loads(json.dumps(record.to_json()))
     assert RunRecord.from_json(saved) == record

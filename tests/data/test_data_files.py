@@ -1,4 +1,4 @@
-"""Local files: strict reading of every format, and one sentence for everything that is wrong with a file."""
+"""Local files: strict reading of every format, and one message for every fault of a file."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from freezebench.data.table import Table
 from freezebench.errors import DataError
 from freezebench.specs.run import DataSpec
 
-WANTED = ("text", "label")
+REQUESTED = ("text", "label")
 
 
 def read(path: Path, content: str | bytes) -> Table:
     """Write a file and read it back."""
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_table(path, WANTED)
+    return read_table(path, REQUESTED)
 
 
 def rows(table: Table) -> list[tuple[object, ...]]:
-    """Return the wanted columns row by row."""
-    return list(zip(*(table.columns[name] for name in WANTED), strict=True))
+    """Return the requested columns row by row."""
+    return list(zip(*(table.columns[name] for name in REQUESTED), strict=True))
 
 
 def fault(path: Path, content: str | bytes) -> str:
@@ -43,7 +43,7 @@ TRICKY = ["NA", "null", "", "123", "1e5", "2020-01-01", "True", "nan", " a ", 's
 
 
 def test_csv_never_guesses(tmp_path: Path) -> None:
-    """Every value of a csv file comes out as the string that it is."""
+    """Every value of a csv file is read as a string, unchanged."""
     lines = ["text,label", *('"' + text.replace('"', '""') + '",x' for text in TRICKY)]
     table = read(tmp_path / "a.csv", "\n".join(lines))
     assert [row[0] for row in rows(table)] == TRICKY
@@ -51,7 +51,7 @@ def test_csv_never_guesses(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".json", ".parquet"])
 def test_other_formats_never_guess(tmp_path: Path, suffix: str) -> None:
-    """Strings that look like numbers, dates or nothing stay strings in the other formats too."""
+    """Strings such as numbers, dates or NA stay strings in the other formats, too."""
     path = tmp_path / f"a{suffix}"
     objects = [{"text": text, "label": "x"} for text in TRICKY]
     if suffix == ".parquet":
@@ -84,11 +84,11 @@ def test_byte_order_marks_line_ends_and_blank_lines(
     for tail in ("", end, end * 3):
         table = read(tmp_path / name, bom + (end.join(lines) + tail).encode())
         assert rows(table) == [("né", "1"), ("a,b", "0")]
-        assert table.available == WANTED
+        assert table.available == REQUESTED
 
 
-def test_lines_are_named(tmp_path: Path) -> None:
-    """Rows know the line where they start, blank lines and line breaks inside quotes counted."""
+def test_rows_have_the_line_where_they_start(tmp_path: Path) -> None:
+    """Blank lines and line breaks inside quotes are counted."""
     table = read(tmp_path / "a.csv", 'text,label\n\n"two\nlines",1\nnext,0\n')
     assert [table.location(row) for row in range(2)] == [f"{tmp_path}/a.csv, line 3", f"{tmp_path}/a.csv, line 5"]
     table = read(tmp_path / "a.jsonl", '\n{"text": "x", "label": 1}\n')
@@ -108,27 +108,27 @@ def test_json_layouts(tmp_path: Path) -> None:
 
 
 def test_keys_may_differ_between_lines(tmp_path: Path) -> None:
-    """A key that a line lacks is null there; only wanted columns are kept."""
+    """A key that a line lacks is null there; only requested columns are kept."""
     table = read(tmp_path / "a.jsonl", '{"text": "a", "id": 1}\n{"text": "b", "label": 0}\n')
     assert rows(table) == [("a", None), ("b", 0)]
     assert table.available == ("text", "id", "label")
     assert set(table.columns) == {"text", "label"}
 
 
-def test_parquet_brings_class_names(tmp_path: Path) -> None:
-    """A parquet file that `datasets` wrote names its classes."""
+def test_parquet_carries_class_names(tmp_path: Path) -> None:
+    """A parquet file that `datasets` wrote has class names in its metadata."""
     from datasets import ClassLabel, Dataset, Features, Value
 
     features = Features({"text": Value("string"), "label": ClassLabel(names=["ham", "spam"])})
     path = tmp_path / "train.parquet"
     Dataset.from_dict({"text": [f"t{i}" for i in range(20)], "label": [0, 1] * 10}, features=features).to_parquet(path)
-    assert read_table(path, WANTED).class_names == ("ham", "spam")
+    assert read_table(path, REQUESTED).class_names == ("ham", "spam")
     assert load_data(DataSpec(source=str(tmp_path))).label_names == ("ham", "spam")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_empty_file(tmp_path: Path, suffix: str) -> None:
-    """An empty file of any format is an error that says so."""
+    """An empty file of any format is an error."""
     (tmp_path / f"train{suffix}").write_bytes(b"")
     with pytest.raises(DataError, match=r"has no rows|as parquet"):
         load_data(DataSpec(source=str(tmp_path)))
@@ -163,7 +163,7 @@ def test_empty_file(tmp_path: Path, suffix: str) -> None:
     ],
 )
 def test_broken_content(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
-    """Each fault gets one sentence with the place where it stands."""
+    """The message gives the fault and its location."""
     assert expected in fault(tmp_path / name, content)
 
 
@@ -173,21 +173,21 @@ def test_a_line_without_end(tmp_path: Path) -> None:
 
 
 def test_folder_instead_of_file(tmp_path: Path) -> None:
-    """A folder that is named like a split file is an error."""
+    """A folder with the name of a split file is an error."""
     (tmp_path / "train.csv").mkdir()
     with pytest.raises(DataError, match=r"train.csv is a folder or a device, not a file"):
-        read_local(tmp_path, WANTED)
+        read_local(tmp_path, REQUESTED)
 
 
 def test_pipe_instead_of_file(tmp_path: Path) -> None:
-    """A pipe is refused rather than waited for."""
+    """A pipe, which would block, is refused."""
     os.mkfifo(tmp_path / "train.csv")
     with pytest.raises(DataError, match="not a file"):
-        read_local(tmp_path, WANTED)
+        read_local(tmp_path, REQUESTED)
 
 
 def test_symlink_loops(tmp_path: Path) -> None:
-    """Links that lead nowhere, as folder or as file, are errors."""
+    """A link to itself is an error, as a folder or as a file."""
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(DataError, match="there is no file or folder"):
         load_data(DataSpec(source=str(tmp_path / "loop")))
@@ -206,10 +206,10 @@ def test_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", refuse)
         with pytest.raises(DataError, match=r"cannot read .*train.csv: Permission denied\. Check"):
-            read_local(tmp_path, WANTED)
+            read_local(tmp_path, REQUESTED)
     monkeypatch.setattr(Path, "iterdir", refuse)
     with pytest.raises(DataError, match=r"cannot read .*: Permission denied"):
-        read_local(tmp_path, WANTED)
+        read_local(tmp_path, REQUESTED)
 
 
 @pytest.mark.parametrize(("first", "second"), [("train.csv", "train.jsonl"), ("dev.csv", "validation.csv")])
@@ -221,8 +221,8 @@ def test_two_files_for_one_split(tmp_path: Path, first: str, second: str) -> Non
         split_files(tmp_path)
 
 
-def test_other_files_do_not_matter(tmp_path: Path) -> None:
-    """Files that are no split, or in no known format, are left alone."""
+def test_other_files_are_ignored(tmp_path: Path) -> None:
+    """Files with another name or format are not read."""
     for name in ("train.csv", "README.md", "train.txt", "training.csv", "test.csv.bak", ".validation.csv"):
         (tmp_path / name).write_text("text,label\na,1\n")
     assert split_files(tmp_path) == {"train": tmp_path / "train.csv"}
@@ -251,12 +251,12 @@ def test_unknown_format(tmp_path: Path) -> None:
     content=st.binary(max_size=200)
     | st.text(st.sampled_from('{}[]",:\n\r\t 01-.eEtextlabel\\u'), max_size=80).map(str.encode),
 )
-def test_any_content_gives_a_table_or_our_error(tmp_path: Path, suffix: str, content: bytes) -> None:
-    """Whatever bytes a file holds: a table whose columns are equally long, or a DataError on one line."""
+def test_any_content_gives_a_table_or_a_data_error(tmp_path: Path, suffix: str, content: bytes) -> None:
+    """Any bytes give a table of equally long columns, or a DataError on one line."""
     path = tmp_path / f"fuzz{suffix}"
     path.write_bytes(content)
     try:
-        table = read_table(path, WANTED)
+        table = read_table(path, REQUESTED)
     except DataError as error:
         assert "\n" not in str(error)  # noqa: PT017 - either ending is right
     else:
@@ -269,12 +269,12 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(texts, texts), min_size=1, max_size=6))
 def test_csv_and_jsonl_round_trip(tmp_path: Path, pairs: list[tuple[str, str]]) -> None:
-    """What Python writes as csv and as JSON Lines comes back unchanged."""
+    """Texts that Python writes as csv and as JSON Lines are read unchanged."""
     import csv
 
     with (tmp_path / "a.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerows([WANTED, *pairs])
-    assert rows(read_table(tmp_path / "a.csv", WANTED)) == pairs
-    lines = [json.dumps(dict(zip(WANTED, pair, strict=True)), ensure_ascii=False) for pair in pairs]
+        writer.writerows([REQUESTED, *pairs])
+    assert rows(read_table(tmp_path / "a.csv", REQUESTED)) == pairs
+    lines = [json.dumps(dict(zip(REQUESTED, pair, strict=True)), ensure_ascii=False) for pair in pairs]
     assert rows(read(tmp_path / "a.jsonl", "\n".join(lines))) == pairs

@@ -1,4 +1,4 @@
-"""Hub data sets: the real code path of `datasets` against a small Hub of our own, its caches, and no Hub at all."""
+"""Hub data sets: `datasets` with a small fake Hub, with its caches, and without a Hub."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FILES = {
     ).encode()
     for split, size in (("train", 20), ("validation", 6), ("test", 8))
 }
-CLOSED = "http://127.0.0.1:9"  # a port on which nobody listens
+CLOSED = "http://127.0.0.1:9"  # a port without a server
 
 CHILD = """
 import json, sys, time
@@ -56,12 +56,12 @@ DOWNLOAD = (
 
 
 class Hub(BaseHTTPRequestHandler):
-    """As much of the Hub as a data set of plain files needs."""
+    """A Hub that serves one data set of plain files."""
 
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: object) -> None:
-        """Stay silent."""
+        """Print nothing."""
 
     def answer(self, code: int, body: bytes = b"", **headers: str) -> None:
         """Send an answer."""
@@ -94,7 +94,7 @@ class Hub(BaseHTTPRequestHandler):
 
     @staticmethod
     def listing(path: str, body: bytes) -> object:
-        """Return what the API says about the repository."""
+        """Return the API's description of the repository."""
         entries = [
             {"type": "file", "path": name, "size": len(content), "oid": hashlib.sha256(content).hexdigest()}
             for name, content in FILES.items()
@@ -134,7 +134,7 @@ def child(code: str, *arguments: str, home: Path, endpoint: str, **env: str) -> 
 
 
 def load(*sources: str, home: Path, endpoint: str, **env: str) -> list[dict[str, Any]]:
-    """Return what loading these sources one after the other gives."""
+    """Return the results of loading these sources one after the other."""
     result = json.loads(child(CHILD, *sources, home=home, endpoint=endpoint, **env))
     assert not result["torch"]
     answers: list[dict[str, Any]] = result["answers"]
@@ -143,7 +143,7 @@ def load(*sources: str, home: Path, endpoint: str, **env: str) -> list[dict[str,
 
 @pytest.mark.parametrize("offline", [False, True])
 def test_without_hub_and_cache(tmp_path: Path, offline: bool) -> None:
-    """With nothing to read from, one sentence within seconds says what is missing and what to do."""
+    """The error comes within seconds and gives what is missing and what to do."""
     env = {"HF_HUB_OFFLINE": "1"} if offline else {}
     answer, other = load("SetFit/sst2", "SetFit/sst2@main", home=tmp_path, endpoint=CLOSED, **env)
 
@@ -158,7 +158,7 @@ def test_without_hub_and_cache(tmp_path: Path, offline: bool) -> None:
 
 
 def test_from_the_hub_and_then_from_the_cache(tmp_path: Path, hub: str) -> None:
-    """A data set comes from the Hub, and once it was read, from the cache that `datasets` keeps."""
+    """A data set is read from the Hub, and later from the cache of `datasets`."""
     first, missing, config = load(REPO, "made/not-up", f"{REPO}:other", home=tmp_path, endpoint=hub)
     assert first["num_examples"] == {"train": 20, "validation": 6, "test": 8}
     assert (first["label_names"], first["notes"]) == (["n", "y"], [])
@@ -173,7 +173,7 @@ def test_from_the_hub_and_then_from_the_cache(tmp_path: Path, hub: str) -> None:
 
 
 def test_from_what_hf_download_fetched(tmp_path: Path, hub: str) -> None:
-    """The files that `hf download` fetched are enough without the Hub, under the name and under a revision."""
+    """Without the Hub, the files that `hf download` fetched are read, by name and by revision."""
     child(DOWNLOAD, REPO, home=tmp_path, endpoint=hub)
     for answer in load(REPO, f"{REPO}@main", f"{REPO}@{COMMIT}", home=tmp_path, endpoint=CLOSED, HF_HUB_OFFLINE="1"):
         assert answer["num_examples"] == {"train": 20, "validation": 6, "test": 8}
@@ -181,7 +181,7 @@ def test_from_what_hf_download_fetched(tmp_path: Path, hub: str) -> None:
 
 
 def test_libraries_keep_their_settings() -> None:
-    """Progress bars, verbosity and network mode are afterwards what they were, errors or not."""
+    """Progress bars, verbosity and network mode are restored, with or without errors."""
     import datasets
     import datasets.utils.logging as log
 
@@ -194,7 +194,7 @@ def test_libraries_keep_their_settings() -> None:
 
 
 def test_splits_are_recognised() -> None:
-    """`dev` is validation unless there is one; other splits are named as not used; classes keep their names."""
+    """`dev` is validation unless there is a split of that name; other splits are listed as not used."""
     from datasets import ClassLabel, Dataset, Features, Value
 
     features = Features({"text": Value("string"), "label": ClassLabel(names=["no", "yes"]), "id": Value("int64")})

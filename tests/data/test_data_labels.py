@@ -1,4 +1,4 @@
-"""Labels: what is kept, what is mapped, and what is refused."""
+"""Labels: which are kept, which become class numbers, and which are refused."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def read(train: list[object], test: list[object] | None = None, names: tuple[str
 
 @given(st.lists(st.integers(0, 4), min_size=2, max_size=40))
 def test_consecutive_whole_numbers_stay(labels: list[object]) -> None:
-    """Class numbers from 0 without gaps come out as they went in."""
+    """Class numbers from 0 without gaps are not changed."""
     train = [*labels, 0, 1, 2, 3, 4]
     got = read(train)
     assert got.numbers["train"] == tuple(train)
@@ -63,27 +63,27 @@ def test_other_whole_numbers_take_sorted_order(labels: list[int]) -> None:
 
 @pytest.mark.parametrize("labels", [["1", "0", "10", "2"], [1.0, 0.0, 10.0, 2.0], ["1.0", "0", "10.", "+2"]])
 def test_digits_and_whole_floats_are_whole_numbers(labels: list[object]) -> None:
-    """What a csv file or pandas makes of whole numbers is read as whole numbers: 2 comes before 10."""
+    """Whole numbers in the spelling of csv files or pandas are sorted as numbers: 2 before 10."""
     got = read(labels)
     assert got.numbers["train"] == (1, 0, 3, 2)
     assert got.notes == ("Labels 0, 1, 2, 10 became classes 0 to 3.",)
 
 
 def test_strings_take_sorted_order() -> None:
-    """Strings become classes in sorted order, without the space around them, and the notes say which."""
+    """Strings become classes in sorted order, without the space around them, and a note lists them."""
     got = read(["sad", " glad ", "mad"], ["glad"])
     assert got.numbers == {"train": (2, 0, 1), "test": (0,)}
     assert got.names == ("glad", "mad", "sad")
     assert got.notes == ("Labels became class numbers in sorted order: glad, mad, sad.",)
 
 
-def test_a_string_that_is_no_number_makes_all_strings() -> None:
-    """Digits beside words are words."""
+def test_one_word_makes_all_labels_strings() -> None:
+    """Digits among words are strings."""
     assert read(["1", "two"]).names == ("1", "two")
 
 
 def test_strings_match_the_models_names() -> None:
-    """Strings that the model names, in whatever case, take the model's numbers, and all of its classes."""
+    """Strings that are class names of the model, in any case, get the model's numbers and classes."""
     got = read(["negative", "POSITIVE"], ["Positive"], names=("Negative", "neutral", "Positive"))
     assert got.numbers == {"train": (0, 2), "test": (2,)}
     assert got.names == ("Negative", "neutral", "Positive")
@@ -91,13 +91,13 @@ def test_strings_match_the_models_names() -> None:
 
 
 @pytest.mark.parametrize("names", [("LABEL_0", "LABEL_1"), ("yes", "no"), ("a", "A"), ()])
-def test_names_that_do_not_fit_are_left_alone(names: tuple[str, ...]) -> None:
-    """Placeholder names, other names and ambiguous names leave the sorted order."""
+def test_class_names_that_do_not_match_are_ignored(names: tuple[str, ...]) -> None:
+    """With generated, other or ambiguous names, labels take sorted order."""
     assert read(["b", "a"], names=names).names == ("a", "b")
 
 
 def test_whole_numbers_take_the_models_names() -> None:
-    """Class numbers keep their value and take the model's names where there are as many."""
+    """Class numbers keep their values, and get the model's names if there are as many."""
     assert read([0, 1], names=("bad", "good")).names == ("bad", "good")
     assert read([0, 1, 2], names=("bad", "good")).names == ("0", "1", "2")
     assert read([1, 2], names=("bad", "good")).names == ("1", "2")
@@ -124,14 +124,14 @@ def test_label_text_names_the_classes() -> None:
     ],
 )
 def test_label_text_that_does_not_fit(texts: list[object], note: str) -> None:
-    """A column label_text that is no one-to-one map is left alone, and the notes say why."""
+    """A column label_text that does not map one to one is ignored, with a note."""
     got = labels_of({"train": table("a", [1, 0, 1], texts)}, ("bad", "good"))
     assert got.names == ("bad", "good")
     assert note in got.notes[0]
 
 
 def test_class_names_of_the_format() -> None:
-    """The names that a parquet file carries win; two files that number differently are refused."""
+    """Names in a parquet file take precedence; two files with different numbers are refused."""
     first = table("a.parquet", [2, 0], class_names=("x", "y", "z"))
     assert labels_of({"train": first}).names == ("x", "z")
     other = table("b.parquet", [0], class_names=("z", "y", "x"))
@@ -162,7 +162,7 @@ def test_splits_with_withheld_labels_of_a_benchmark_are_dropped() -> None:
 
 
 def test_minus_one_may_be_a_class() -> None:
-    """-1 beside 1 is a class."""
+    """-1 is a class if there are other labels."""
     assert read([-1, 1, -1], [1, -1]).numbers["test"] == (1, 0)
 
 
@@ -186,7 +186,7 @@ def test_minus_one_may_be_a_class() -> None:
     ],
 )
 def test_unusable_labels(labels: list[object], fault: str) -> None:
-    """Each fault is named with its row."""
+    """The message gives the fault and its row."""
     with pytest.raises(DataError, match=fault):
         read(labels)
 
@@ -211,8 +211,8 @@ anything: st.SearchStrategy[object] = (
 
 
 @given(st.lists(anything, min_size=1, max_size=8), st.lists(anything, min_size=1, max_size=8))
-def test_any_labels_give_numbers_or_our_error(train: list[object], test: list[object]) -> None:
-    """Whatever stands in the column: class numbers within range, or a DataError on one line."""
+def test_any_labels_give_numbers_or_a_data_error(train: list[object], test: list[object]) -> None:
+    """Any values give class numbers within range, or a DataError on one line."""
     try:
         got = read(train, test)
     except DataError as error:

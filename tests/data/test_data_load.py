@@ -1,4 +1,4 @@
-"""Whole data sets: where they come from, what is drawn, and what the notes say."""
+"""Loading a data set: sources, draws and notes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def write(path: Path, rows: list[Row]) -> None:
 
 
 def rows(num_rows: int, start: int = 0, num_classes: int = 2) -> list[Row]:
-    """Return different examples of classes that take turns."""
+    """Return different examples whose classes alternate."""
     return [(f"sentence number {index}", index % num_classes) for index in range(start, start + num_rows)]
 
 
@@ -45,8 +45,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_folder_is_read_as_it_stands(folder: Path) -> None:
-    """Three files give three splits in file order, without notes."""
+def test_a_folder_is_read_in_file_order(folder: Path) -> None:
+    """Three files give three splits, without notes."""
     data = load_data(DataSpec(source=str(folder)))
 
     assert data.num_examples == {"train": 40, "validation": 10, "test": 11}
@@ -57,7 +57,7 @@ def test_folder_is_read_as_it_stands(folder: Path) -> None:
     assert len(data.train) == data.train.num_examples == 40
 
 
-def test_content_hash_follows_content(folder: Path) -> None:
+def test_content_hash_depends_on_content(folder: Path) -> None:
     """Equal content has equal hashes, and one changed label or text another one."""
     spec = DataSpec(source=str(folder))
     before = load_data(spec)
@@ -71,7 +71,7 @@ def test_content_hash_follows_content(folder: Path) -> None:
     assert after.train.sha256 == before.train.sha256
 
 
-def test_content_hash_tells_pairs_from_joined_texts(tmp_path: Path) -> None:
+def test_content_hash_depends_on_the_border_of_pairs(tmp_path: Path) -> None:
     """Moving the border between two texts changes the hash."""
     hashes = []
     for index, (first, second) in enumerate([("ab", "c"), ("a", "bc")]):
@@ -88,13 +88,13 @@ def test_content_hash_tells_pairs_from_joined_texts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["val", "dev", "valid", "Validation"])
 def test_validation_has_several_names(folder: Path, name: str) -> None:
-    """The usual names of a validation file are understood."""
+    """A validation file may have any of the usual names."""
     (folder / "validation.jsonl").rename(folder / f"{name}.jsonl")
     assert load_data(DataSpec(source=str(folder))).validation.num_examples == 10
 
 
 def test_missing_validation_is_drawn_from_train(folder: Path) -> None:
-    """Without a validation file a tenth of train becomes it, class by class, and the notes say so."""
+    """Without a validation file, a tenth of train is drawn, class by class, with a note."""
     (folder / "validation.jsonl").unlink()
     data = load_data(DataSpec(source=str(folder)))
 
@@ -105,7 +105,7 @@ def test_missing_validation_is_drawn_from_train(folder: Path) -> None:
 
 
 def test_missing_test_is_half_of_validation(folder: Path) -> None:
-    """Without a test file half of the validation file becomes it, and the notes say so."""
+    """Without a test file, half of the validation file is used, with a note."""
     (folder / "test.jsonl").unlink()
     data = load_data(DataSpec(source=str(folder)))
 
@@ -115,7 +115,7 @@ def test_missing_test_is_half_of_validation(folder: Path) -> None:
 
 
 def test_one_file_is_split_three_ways(tmp_path: Path) -> None:
-    """A single file is split 80/10/10, stratified, the same way every time, another way with another seed."""
+    """A single file is split 80/10/10, stratified; equal seeds give equal splits."""
     write(tmp_path / "reviews.jsonl", rows(200, num_classes=4))
     spec = DataSpec(source=str(tmp_path / "reviews.jsonl"))
     data = load_data(spec)
@@ -128,7 +128,7 @@ def test_one_file_is_split_three_ways(tmp_path: Path) -> None:
 
 
 def test_too_few_examples_to_split(tmp_path: Path) -> None:
-    """A class with one example stays in train; where nothing is left to draw, the error says so."""
+    """A class with one example stays in train; if nothing is left to draw, there is an error."""
     write(tmp_path / "few.jsonl", rows(2))
     with pytest.raises(DataError, match=r"too few examples of its 2 classes to draw a validation split from"):
         load_data(DataSpec(source=str(tmp_path / "few.jsonl")))
@@ -147,7 +147,7 @@ def test_notebook_rule_with_a_tiny_test_split(folder: Path, num_rows: int) -> No
 
 
 def test_notebook_rule_needs_a_test_split(folder: Path) -> None:
-    """Without a test split there is nothing to halve."""
+    """Without a test split, which it halves, there is an error."""
     (folder / "test.jsonl").unlink()
     with pytest.raises(DataError, match="has no test split, which the notebook's split halves"):
         load_data(DataSpec(source=str(folder), split_rule="notebook"))
@@ -167,7 +167,7 @@ def test_max_train_draws_once_and_stratified(folder: Path) -> None:
 
 @pytest.mark.parametrize("max_train", [40, 41, 10**9])
 def test_max_train_above_the_size_changes_nothing(folder: Path, max_train: int) -> None:
-    """A limit that is no limit leaves the data and the notes alone."""
+    """A limit above the size changes neither data nor notes."""
     unlimited = load_data(DataSpec(source=str(folder)))
     assert load_data(DataSpec(source=str(folder), max_train=max_train)) == unlimited
 
@@ -180,7 +180,7 @@ def test_max_train_below_the_number_of_classes(folder: Path) -> None:
 
 
 def test_leakage_is_reported(folder: Path) -> None:
-    """Sentences of test and validation that are also trained on are counted, white space and case aside."""
+    """Test and validation sentences that also occur in train are counted, without regard to white space and case."""
     write(folder / "test.jsonl", [*rows(9, start=200), ("  Sentence  NUMBER 3", 0), ("sentence number 4", 1)])
     write(folder / "train.jsonl", [*rows(40), ("sentence number 0 ", 0)])
     assert load_data(DataSpec(source=str(folder))).notes == (
@@ -190,7 +190,7 @@ def test_leakage_is_reported(folder: Path) -> None:
 
 
 def test_text_columns_are_checked(folder: Path) -> None:
-    """A missing column is answered with those that exist; equal or too many names are refused."""
+    """The error on a missing column lists those that exist; equal or too many names are refused."""
     with pytest.raises(DataError, match=r"has no column 'sentence': it has 'text', 'label'\. Set --freeze-text-column"):
         load_data(DataSpec(source=str(folder), text_columns=("sentence",)))
     with pytest.raises(DataError, match=r"has no column 'gold': .* Set --freeze-label-column"):
@@ -218,7 +218,7 @@ def test_text_columns_are_checked(folder: Path) -> None:
     ],
 )
 def test_unusable_text_names_its_row(folder: Path, text: object, fault: str) -> None:
-    """A text that cannot be encoded is named by file and line, with the number of others."""
+    """The message gives file and line of a text that cannot be encoded, and the number of others."""
     lines = [json.dumps({"text": value, "label": 0}) for value in ("fine", text, "fine", None)]
     (folder / "test.jsonl").write_text("\n".join(lines))
     with pytest.raises(DataError) as caught:
@@ -227,14 +227,14 @@ def test_unusable_text_names_its_row(folder: Path, text: object, fault: str) -> 
 
 
 def test_html_stays_text(folder: Path) -> None:
-    """Mark-up inside a text is a text like any other."""
+    """Mark-up inside a text is not changed."""
     hostile = "<script>alert('x')</script> & \u202e \x1b[31m"
     write(folder / "test.jsonl", [*rows(5, start=200), (hostile, 1)])
     assert load_data(DataSpec(source=str(folder))).test.texts[-1] == (hostile,)
 
 
 def test_generated_sentences() -> None:
-    """The generated set has the sizes of the table, both classes, and says that it is generated."""
+    """The generated data set has the documented sizes and classes, and is marked as generated."""
     pytest.importorskip("vaderSentiment", reason="the generated sentences need the extra 'embedded'")
     data = load_data(DataSpec(source="generated"))
 
@@ -252,7 +252,7 @@ def test_generated_sentences() -> None:
     "source", ["./nothing", "/nothing/here", "nothing.csv", "a/b/c", "", "~nobody-of-this-name/x", "a\0b", "x" * 5000]
 )
 def test_missing_path(source: str) -> None:
-    """What is neither here nor a Hub name is refused without asking the Hub."""
+    """A source that is neither a path nor a Hub name is refused without a request to the Hub."""
     with pytest.raises(DataError, match=r"there is no file or folder|cannot look up"):
         load_data(DataSpec(source=source))
 
@@ -283,7 +283,7 @@ def test_sst2() -> None:
 
 @needs_sst2
 def test_sst2_with_the_notebook_rule() -> None:
-    """The notebook's halves are 910 and 911 sentences of the test split: those that its own call draws."""
+    """The halves are 910 and 911 sentences of the test split, those of the notebook's own call."""
     from datasets import Dataset
 
     own = load_data(DataSpec(source=str(SST2)))

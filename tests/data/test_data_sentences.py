@@ -27,8 +27,8 @@ def _words(sentence: str) -> set[str]:
     return set(re.findall(r"[a-z]+", sentence.lower()))
 
 
-def test_a_seed_gives_the_same_sentences_for_ever() -> None:
-    """Results of different days and machines compare only if their sentences are the same."""
+def test_a_seed_determines_the_sentences() -> None:
+    """The sentences are the same on every machine and in every version."""
     lines = [f"{label} {text}" for split in SPLITS for text, label in generate_split(split, num_sentences=50, seed=0)]
     digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     assert digest == "e8f0988fa328ae4d6f94afd350c26aea235b3877428ea262c7331dc21b5d2b21"
@@ -37,7 +37,7 @@ def test_a_seed_gives_the_same_sentences_for_ever() -> None:
 @given(st.sampled_from(SPLITS), st.integers(1, 300), st.integers(0, 2**40))
 @hypothesis_settings(max_examples=25)
 def test_any_size_is_balanced_distinct_and_readable(split: SentenceSplit, num: int, seed: int) -> None:
-    """Labels alternate, no sentence comes twice, and each is a plain English sentence."""
+    """Labels alternate, no sentence occurs twice, and each is a plain English sentence."""
     examples = generate_split(split, num_sentences=num, seed=seed)
     assert [label for _, label in examples] == [(index + 1) % 2 for index in range(num)]
     assert len({text for text, _ in examples}) == num
@@ -49,7 +49,7 @@ def test_any_size_is_balanced_distinct_and_readable(split: SentenceSplit, num: i
 
 
 def test_splits_share_no_sentence_and_test_shares_no_content_word() -> None:
-    """What a model knows from pretraining decides, not what it memorized."""
+    """Words memorized in training do not help in the test."""
     texts = {split: {text for text, _ in generate_split(split, num_sentences=3000, seed=42)} for split in SPLITS}
     assert not texts["train"] & texts["validation"]
     content = {side: load_words(side).all for side in ("train", "test")}
@@ -61,13 +61,13 @@ def test_splits_share_no_sentence_and_test_shares_no_content_word() -> None:
 
 
 def test_word_families_stay_on_one_side() -> None:
-    """A model that met "delightful" is not asked about "delighted"."""
+    """A model trained with "delightful" is not tested with "delighted"."""
     assert side_of("delightful") == side_of("delighted")
     assert {side_of(word) for word in read_ratings()} == {"train", "test"}
 
 
 def test_every_side_has_words_for_every_role() -> None:
-    """No template can be left without a word."""
+    """Every template can be filled on both sides."""
     for side in ("train", "test"):
         words = load_words(side)
         for group in (words.nouns, words.adjectives, words.others):
@@ -75,21 +75,21 @@ def test_every_side_has_words_for_every_role() -> None:
 
 
 @pytest.mark.parametrize("num", [0, MAX_SENTENCES + 1])
-def test_sizes_that_the_grammar_cannot_give_are_refused(num: int) -> None:
-    """Rather than repeating itself or never ending."""
+def test_sizes_beyond_the_grammar_are_refused(num: int) -> None:
+    """The grammar would repeat itself or never end."""
     with pytest.raises(DataError, match="the grammar gives 1 to"):
         generate_split("train", num_sentences=num, seed=0)
 
 
-def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the command that installs it."""
+def test_a_missing_package_gives_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the package of polarity words there are no sentences."""
     monkeypatch.setattr(lexicon, "PACKAGE", "no_such_package_of_words")
     with pytest.raises(DataError, match=r"pip install 'freezebench\[embedded\]'"):
         read_ratings()
 
 
 def test_counting_words_is_not_enough() -> None:
-    """A bag of words with logistic regression stays at or below 75 % on the preset's own sentences."""
+    """Logistic regression on a bag of words reaches at most 75 % on the preset's sentences."""
     text = pytest.importorskip("sklearn.feature_extraction.text", reason="scikit-learn is in the dev extra")
     linear_model = pytest.importorskip("sklearn.linear_model")
     data = load_data(DataSpec(source="generated"))

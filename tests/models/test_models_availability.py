@@ -36,7 +36,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
 
 
 def put_in_cache(cache: Path, repository: str, files: Path) -> None:
-    """Lay files into the Hub's cache as it does itself."""
+    """Write files into the Hub's cache in its own layout."""
     folder = cache / "hub" / repository
     (folder / "refs").mkdir(parents=True)
     (folder / "refs" / "main").write_text(COMMIT)
@@ -44,10 +44,8 @@ def put_in_cache(cache: Path, repository: str, files: Path) -> None:
     (folder / "snapshots" / COMMIT).symlink_to(files, target_is_directory=True)
 
 
-def test_with_both_in_the_caches_the_hub_is_not_asked(
-    cache: Path, server: FakeHub, tiny_model: Path, tiny_data: Path
-) -> None:
-    """What is here needs no network."""
+def test_cached_assets_need_no_request(cache: Path, server: FakeHub, tiny_model: Path, tiny_data: Path) -> None:
+    """With model and data in the caches, the Hub is not used."""
     put_in_cache(cache, "models--me--tiny", tiny_model)
     put_in_cache(cache, "datasets--me--data", tiny_data)
     state = hub_state("me/tiny", "me/data")
@@ -57,8 +55,8 @@ def test_with_both_in_the_caches_the_hub_is_not_asked(
     assert server.requests == []
 
 
-def test_what_is_not_cached_can_come_from_a_hub_that_answers(cache: Path, server: FakeHub) -> None:
-    """One small request decides it."""
+def test_missing_assets_can_come_from_a_hub_that_answers(cache: Path, server: FakeHub) -> None:
+    """One small request shows that the Hub answers."""
     assert not (cache / "hub").exists()
     state = hub_state("me/tiny", "me/data")
     assert state.available
@@ -66,8 +64,8 @@ def test_what_is_not_cached_can_come_from_a_hub_that_answers(cache: Path, server
     assert server.requests == ["HEAD /"]
 
 
-def test_a_hub_that_fails_is_no_source(cache: Path, server: FakeHub, tiny_model: Path) -> None:
-    """The reason names the Hub and only what is missing."""
+def test_a_hub_that_fails_makes_missing_assets_unavailable(cache: Path, server: FakeHub, tiny_model: Path) -> None:
+    """The reason names the Hub and the missing asset."""
     put_in_cache(cache, "models--me--tiny", tiny_model)
     server.status = 502
     state = hub_state("me/tiny", "me/data:config")
@@ -75,8 +73,8 @@ def test_a_hub_that_fails_is_no_source(cache: Path, server: FakeHub, tiny_model:
     assert state.reason == f"the Hub ({server.url}) cannot be reached and me/data:config is not in the local cache"
 
 
-def test_a_forbidden_hub_is_not_asked(cache: Path, server: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``HF_HUB_OFFLINE`` stands in the reason."""
+def test_a_forbidden_hub_gets_no_request(cache: Path, server: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason names ``HF_HUB_OFFLINE``."""
     assert cache.is_dir()
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     state = hub_state("me/tiny", "me/data")
@@ -89,7 +87,7 @@ def test_a_forbidden_hub_is_not_asked(cache: Path, server: FakeHub, monkeypatch:
 def test_a_data_set_that_was_prepared_before_is_cached(
     cache: Path, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What `datasets` prepared counts, wherever its cache is and however it spells the name."""
+    """The cache of `datasets` is searched at its configured location, with its spelling of names."""
     assert not data_is_cached("SetFit/sst2")
     prepared = cache / "elsewhere" / folder / "default" / "0.0.0" / "abc"
     prepared.mkdir(parents=True)
@@ -100,7 +98,7 @@ def test_a_data_set_that_was_prepared_before_is_cached(
 
 
 def pretend_nvml(monkeypatch: pytest.MonkeyPatch, count: int | Exception) -> None:
-    """Put an NVML in place that finds so many devices, or fails."""
+    """Replace NVML by one that reports a number of devices, or fails."""
 
     def number() -> int:
         if isinstance(count, Exception):
@@ -119,14 +117,14 @@ def pretend_nvml(monkeypatch: pytest.MonkeyPatch, count: int | Exception) -> Non
 def test_a_gpu_counts_if_nvml_and_torch_see_it(
     monkeypatch: pytest.MonkeyPatch, count: int | Exception, usable: bool, visible: bool
 ) -> None:
-    """NVML alone does not know what ``CUDA_VISIBLE_DEVICES`` hides."""
+    """NVML reports GPUs that ``CUDA_VISIBLE_DEVICES`` excludes; torch does not."""
     pretend_nvml(monkeypatch, count)
     monkeypatch.setattr(torch, "cuda", SimpleNamespace(is_available=lambda: usable))
     assert cuda_visible() is visible
 
 
-def test_a_machine_without_gpu_is_told_without_torch() -> None:
-    """Where NVML finds nothing, torch is not imported."""
+def test_a_machine_without_gpu_needs_no_torch() -> None:
+    """If NVML reports no GPU, torch is not imported."""
     code = (
         "import sys, pynvml\n"
         "pynvml.nvmlInit = lambda: (_ for _ in ()).throw(pynvml.NVMLError(12))\n"

@@ -24,7 +24,7 @@ from freezebench.models.checkpoint import check_folder, depth_of, file_sha256, l
     ],
 )
 def test_the_depth_has_several_names(config: dict[str, Any]) -> None:
-    """Architectures call their depth differently."""
+    """Architectures have different names for the number of layers."""
     assert depth_of(config, "m") == 6
 
 
@@ -38,8 +38,8 @@ def test_the_depth_has_several_names(config: dict[str, Any]) -> None:
         ({"text_config": 3}, "has none of"),
     ],
 )
-def test_a_depth_that_is_none_is_refused(config: dict[str, Any], message: str) -> None:
-    """Anything but a positive whole number is an error that shows it."""
+def test_an_invalid_depth_is_refused(config: dict[str, Any], message: str) -> None:
+    """Any value but a positive whole number is an error that quotes it."""
     with pytest.raises(ModelError, match=message):
         depth_of(config, "m")
 
@@ -58,18 +58,18 @@ def test_a_depth_that_is_none_is_refused(config: dict[str, Any], message: str) -
 def test_class_names_are_those_of_a_fine_tuned_checkpoint(
     config: dict[str, Any], names: tuple[str, ...] | None
 ) -> None:
-    """Made-up names and incomplete ones count as none."""
+    """Generated or incomplete names count as none."""
     assert label_names_of(config) == names
 
 
-def test_the_hash_of_one_file_is_the_files(tiny_model: Path) -> None:
-    """A published SHA-256 can be compared with it."""
+def test_the_hash_of_one_weight_file_is_that_of_the_file(tiny_model: Path) -> None:
+    """It can be compared with a published SHA-256."""
     published = hashlib.sha256((tiny_model / "model.safetensors").read_bytes()).hexdigest()
     assert weights_sha256(tiny_model, "m") == published == file_sha256(tiny_model / "model.safetensors")
 
 
 def write_parts(folder: Path, contents: dict[str, bytes]) -> Path:
-    """Write weights in parts, with their index."""
+    """Write several weight files with their index."""
     for name, content in contents.items():
         (folder / name).write_bytes(content)
     index = {"weight_map": {f"w{number}": name for number, name in enumerate(contents)}}
@@ -78,7 +78,7 @@ def write_parts(folder: Path, contents: dict[str, bytes]) -> Path:
 
 
 def test_the_hash_of_several_files_depends_on_each_and_on_their_names(tmp_path: Path) -> None:
-    """Any change in any part changes it."""
+    """A change in any file changes it."""
     first = weights_sha256(write_parts(tmp_path, {"a": b"1", "b": b"2"}), "m")
     assert weights_sha256(write_parts(tmp_path, {"b": b"2", "a": b"1"}), "m") == first
     assert weights_sha256(write_parts(tmp_path, {"a": b"2", "b": b"1"}), "m") != first
@@ -86,7 +86,7 @@ def test_the_hash_of_several_files_depends_on_each_and_on_their_names(tmp_path: 
 
 @pytest.mark.parametrize("index", ["{", "[]", '{"weight_map": {}}', '{"weight_map": [1]}'])
 def test_a_broken_index_is_refused(tmp_path: Path, index: str) -> None:
-    """The index of a checkpoint in parts has to name them."""
+    """The index of several weight files has to name them."""
     (tmp_path / "model.safetensors.index.json").write_text(index)
     with pytest.raises(ModelError, match=r"Fetch (it|them) again"):
         weights_sha256(tmp_path, "m")
@@ -94,14 +94,14 @@ def test_a_broken_index_is_refused(tmp_path: Path, index: str) -> None:
 
 @pytest.mark.parametrize("file", ["tf_model.h5", "model.onnx"])
 def test_weights_of_other_frameworks_are_named(tmp_path: Path, file: str) -> None:
-    """The message says what is there instead."""
+    """The message names the file that the folder has instead."""
     (tmp_path / file).touch()
     with pytest.raises(ModelError, match=f"has no model.safetensors but {file}"):
         weights_sha256(tmp_path, "m")
 
 
 def test_character_models_need_no_vocabulary(tmp_path: Path, tiny_model: Path) -> None:
-    """Canine's tokenizer has no file of words."""
+    """Canine's tokenizer has no vocabulary file."""
     (tmp_path / "config.json").write_text('{"model_type": "canine"}')
     (tmp_path / "model.safetensors").write_bytes((tiny_model / "model.safetensors").read_bytes())
     check_folder(tmp_path, "m")

@@ -49,7 +49,7 @@ def test_it_is_distilbert_with_a_head(loaded: tuple[Any, Any]) -> None:
 
 
 def test_it_computes_what_the_published_encoder_computes(loaded: tuple[Any, Any], checkpoint: Path) -> None:
-    """Last hidden states agree with BERT's in float32, padding included."""
+    """Last hidden states equal BERT's in float32, with padding."""
     model, tokenizer = loaded
     with quiet():
         bert = BertModel.from_pretrained(checkpoint, local_files_only=True, dtype=torch.float32)
@@ -57,13 +57,13 @@ def test_it_computes_what_the_published_encoder_computes(loaded: tuple[Any, Any]
     inputs = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
     with torch.no_grad():
         expected = bert(**inputs).last_hidden_state
-        found = model.distilbert(**inputs).last_hidden_state
+        actual = model.distilbert(**inputs).last_hidden_state
     words = inputs["attention_mask"].bool()
-    assert (expected[words] - found[words]).abs().max() < 2e-5
+    assert (expected[words] - actual[words]).abs().max() < 2e-5
 
 
 def test_its_tokenizer_neither_pads_nor_cuts_by_itself(loaded: tuple[Any, Any]) -> None:
-    """The packaged tokenizer file asks for 128 tokens always; batches pad to their longest."""
+    """The packaged tokenizer file sets a length of 128 tokens, which is not used."""
     _, tokenizer = loaded
     lengths = [len(ids) for ids in tokenizer([*SENTENCES, "word " * 200])["input_ids"]]
     assert lengths[0] < lengths[1] < 30
@@ -72,7 +72,7 @@ def test_its_tokenizer_neither_pads_nor_cuts_by_itself(loaded: tuple[Any, Any]) 
 
 
 def test_the_seed_alone_determines_the_head(checkpoint: Path) -> None:
-    """The same seed gives the same head, another one another head of DistilBERT's spread, with zero biases."""
+    """Equal seeds give equal heads, other seeds other heads, with DistilBERT's spread and zero biases."""
     assert checkpoint.is_dir()
     heads, after = [], []
     for seed in (3, 3, 4):
@@ -91,15 +91,15 @@ def test_the_seed_alone_determines_the_head(checkpoint: Path) -> None:
     assert all(torch.equal(encoders[0][key], encoders[2][key]) for key in encoders[0])
 
 
-def test_loading_it_says_nothing(checkpoint: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """No loading report although the head is new."""
+def test_loading_it_prints_nothing(checkpoint: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """There is no loading report although the head is new."""
     assert checkpoint.is_dir()
     load_model("embedded")
     assert capfd.readouterr() == ("", "")
 
 
-def test_its_fingerprint_is_the_published_hash(checkpoint: Path) -> None:
-    """The hash in the records is the one that the Hub shows."""
+def test_its_hash_is_the_published_one(checkpoint: Path) -> None:
+    """Records have the hash that the Hub shows."""
     assert checkpoint.is_dir()
     assert ModelSource.resolve("embedded").weights_sha256() == embedded.WEIGHTS_SHA256
 
@@ -108,7 +108,7 @@ def test_its_fingerprint_is_the_published_hash(checkpoint: Path) -> None:
 def test_other_files_than_the_published_ones_are_refused(
     checkpoint: Path, tmp_path: Path, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One changed byte in weights, configuration or tokenizer is enough."""
+    """One changed byte in weights, configuration or tokenizer is an error."""
     copy = Path(shutil.copytree(checkpoint, tmp_path / "model", ignore=shutil.ignore_patterns("*.md", "data*")))
     with (copy / file).open("ab") as changed:
         changed.write(b" ")
@@ -128,12 +128,12 @@ class Distribution:
             file.dist = self  # type: ignore[assignment]
 
     def locate_file(self, path: Any) -> Path:
-        """Return a path where nothing is."""
+        """Return a path that does not exist."""
         return Path("/nowhere", str(path))
 
 
 def test_without_its_package_the_message_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A missing or gutted package is one pip command away."""
+    """A missing or incomplete package gives the pip command that installs it."""
 
     def absent(name: str) -> Any:
         raise metadata.PackageNotFoundError(name)
@@ -148,7 +148,7 @@ def test_without_its_package_the_message_says_how_to_install_it(monkeypatch: pyt
 
 
 def test_any_bert_becomes_the_same_distilbert() -> None:
-    """The conversion is exact for random weights, too, where token types and norms are not special."""
+    """The conversion is exact for random weights, too."""
     config = BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
     torch.manual_seed(0)
     bert = BertModel(config)

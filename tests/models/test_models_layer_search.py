@@ -1,4 +1,4 @@
-"""Candidates for the layer stack, and what one forward pass tells of them."""
+"""Candidates for the layer stack, and the trace of a forward pass."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ class Net(nn.Module):
 
 
 def test_candidates_are_numbered_lists_with_parameters_throughout() -> None:
-    """Lists inside layers count as candidates, a sequence of unlike modules does not."""
+    """Lists inside layers are candidates, a ``Sequential`` of several classes is not."""
     assert [stack.path for stack in candidates(Net())] == ["layers", "layers.0", "layers.1"]
 
 
-def test_a_stack_inside_a_layer_knows_it() -> None:
-    """A list of experts is inside its layer, not beside it."""
+def test_a_stack_inside_a_layer_is_recognised() -> None:
+    """A list of experts is inside its layer, and not inside another list of experts."""
     layers, first, second = candidates(Net())
     assert first.is_inside(layers)
     assert not first.is_inside(second)
 
 
-def test_a_trace_tells_order_calls_and_first_uses() -> None:
-    """Containers count by their members; a parameter's use is when it is computed with, not asked about."""
+def test_a_trace_has_order_calls_and_first_uses() -> None:
+    """Containers count by their members; reading a parameter's dtype is no use of it."""
     net = Net()
     with observable(net) as shadow:
         trace = trace_forward(shadow, "net")
@@ -53,8 +53,8 @@ def test_a_trace_tells_order_calls_and_first_uses() -> None:
     assert len(trace.first_use) == len(list(net.parameters()))
 
 
-def test_what_is_lent_shares_parameters_and_nothing_else() -> None:
-    """A copy costs no memory for weights and may be hooked and switched at will."""
+def test_an_observed_copy_shares_parameters_and_nothing_else() -> None:
+    """Hooks and modes of the copy do not affect the model, and weights are not copied."""
     net = Net().train()
     with observable(net) as shadow:
         assert shadow is not net

@@ -52,7 +52,7 @@ def weights(folder: Path) -> Path:
 
 
 def test_a_folder_gives_a_classifier_in_float32_and_its_tokenizer(tiny_model: Path) -> None:
-    """The model is ready to evaluate, and the tokenizer's ids fit it."""
+    """The model is in evaluation mode, and all ids of the tokenizer are rows of its embeddings."""
     model, tokenizer = load_model(str(tiny_model))
     assert type(model).__name__ == "DistilBertForSequenceClassification"
     assert not model.training
@@ -60,8 +60,8 @@ def test_a_folder_gives_a_classifier_in_float32_and_its_tokenizer(tiny_model: Pa
     assert model(**tokenizer("the film was dull", return_tensors="pt").convert_to_tensors()).logits.shape == (1, 2)
 
 
-def test_half_precision_weights_train_in_full(folder: Path) -> None:
-    """What is stored in 16 bits is loaded as float32."""
+def test_half_precision_weights_are_loaded_in_float32(folder: Path) -> None:
+    """Weights stored in 16 bits become float32."""
     model: Any = load_model(str(folder))[0]
     with quiet():
         model.half().save_pretrained(folder)
@@ -69,7 +69,7 @@ def test_half_precision_weights_train_in_full(folder: Path) -> None:
 
 
 def test_another_number_of_labels_gets_a_new_output_layer_and_keeps_the_rest(tiny_model: Path) -> None:
-    """Only what does not fit is drawn anew; the same seed draws the same head and the same amount."""
+    """Only the output layer is new; the same seed gives the same one and the same random state afterwards."""
     two: Any = load_model(str(tiny_model), 2)[0]
     heads, after = [], []
     for seed in (0, 0, 1):
@@ -85,14 +85,14 @@ def test_another_number_of_labels_gets_a_new_output_layer_and_keeps_the_rest(tin
 
 
 def test_a_pretrained_encoder_without_pooler_gets_a_new_one(folder: Path) -> None:
-    """Poolers and classifiers are head: a masked-language checkpoint has neither."""
+    """Pooler and classifier belong to the head: a masked-language checkpoint has neither."""
     save(folder, "Bert", "ForMaskedLM", **SMALL)
     model: Any = load_model(str(folder))[0]
     assert type(model).__name__ == "BertForSequenceClassification"
 
 
-def test_label_names_stand_in_the_configuration(tiny_model: Path) -> None:
-    """Names are kept in the order of the outputs."""
+def test_label_names_are_written_to_the_configuration(tiny_model: Path) -> None:
+    """Names have the order of the outputs."""
     model: Any = load_model(str(tiny_model), 3, label_names=("no", "maybe", "yes"))[0]
     assert model.config.id2label == {0: "no", 1: "maybe", 2: "yes"}
     assert model.config.label2id == {"no": 0, "maybe": 1, "yes": 2}
@@ -100,14 +100,14 @@ def test_label_names_stand_in_the_configuration(tiny_model: Path) -> None:
 
 
 @pytest.mark.parametrize(("num_labels", "names"), [(1, None), (2, ("a", "b", "c"))])
-def test_classes_and_their_names_have_to_agree(tiny_model: Path, num_labels: int, names: tuple[str, ...]) -> None:
-    """One class is none, and every class has one name."""
+def test_every_class_has_one_name(tiny_model: Path, num_labels: int, names: tuple[str, ...]) -> None:
+    """One class is no classification; a number of names other than that of classes is an error."""
     with pytest.raises(ModelError, match="Check the labels of the data"):
         load_model(str(tiny_model), num_labels, label_names=names)
 
 
 def test_a_checkpoint_of_several_files_loads(folder: Path) -> None:
-    """Large checkpoints come in parts."""
+    """Large checkpoints are divided into several weight files."""
     model: Any = load_model(str(folder))[0]
     weights(folder).unlink()
     with quiet():
@@ -122,7 +122,7 @@ def test_a_checkpoint_of_several_files_loads(folder: Path) -> None:
 
 
 def test_decoders_pad_with_their_end_token(folder: Path) -> None:
-    """A tokenizer without padding token gets one, and the model knows it."""
+    """A tokenizer without padding token gets one, and the model's configuration has its id."""
     save(folder, "GPT2", "LMHeadModel", vocab_size=64, n_embd=16, n_head=2, n_layer=2, n_positions=64)
     settings = json.loads((folder / "tokenizer_config.json").read_text())
     settings.update({"pad_token": None, "eos_token": "[SEP]"})
@@ -136,13 +136,13 @@ def test_decoders_pad_with_their_end_token(folder: Path) -> None:
 
 
 def no_tokenizer(folder: Path) -> None:
-    """Take the tokenizer's files away: transformers would make an empty one."""
+    """Delete the tokenizer's files: transformers would make an empty tokenizer."""
     for path in (*folder.glob("tokenizer*"), folder / "vocab.txt"):
         path.unlink()
 
 
 def fewer_rows(folder: Path) -> None:
-    """Put a model beside the tokenizer that knows fewer words."""
+    """Save a model with fewer embeddings than the tokenizer has ids."""
     save(folder, "Bert", "ForSequenceClassification", **{**SMALL, "vocab_size": 8})
 
 
@@ -184,8 +184,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_what_cannot_be_loaded_is_refused_in_one_sentence(folder: Path, damage: str) -> None:
-    """The message names the folder, says what is wrong and what to do, on one line."""
+def test_a_damaged_checkpoint_is_refused_in_one_line(folder: Path, damage: str) -> None:
+    """The message gives the folder, the fault and what to do."""
     change, message = DAMAGE[damage]
     change(folder)
     with pytest.raises(ModelError, match=message) as caught:
@@ -195,16 +195,16 @@ def test_what_cannot_be_loaded_is_refused_in_one_sentence(folder: Path, damage: 
     assert "\n" not in str(caught.value)
 
 
-def test_loading_says_nothing(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """No progress bars and no loading report, even where head and labels are new."""
+def test_loading_prints_nothing(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """There are no progress bars and no loading report, even if head and labels are new."""
     load_model(str(folder), 3)
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("bars", [True, False])
 @pytest.mark.parametrize("level", [LOG.INFO, LOG.WARNING])
-def test_quiet_puts_back_what_it_changed(bars: bool, level: int) -> None:
-    """Verbosity and bars of both libraries are as they were, also when they had been off; other levels are kept."""
+def test_quiet_restores_the_settings(bars: bool, level: int) -> None:
+    """Verbosity and progress bars of both libraries are restored; a level other than the default is not changed."""
     before = LOG.get_verbosity(), are_progress_bars_disabled()
     try:
         LOG.set_verbosity(level)
@@ -258,15 +258,15 @@ def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_a_factory_makes_model_and_tokenizer(factories: str) -> None:
-    """``module:factory`` is called with the number of classes, and what it makes is returned as it is."""
+    """``module:factory`` is called with the number of classes, and its model and tokenizer are returned."""
     model, tokenizer = load_model(f"{factories}:good", 5, label_names="abcde")
     assert isinstance(model, torch.nn.Linear)
     assert model.out_features == 5
     assert tokenizer is str.split
 
 
-def test_half_precision_of_a_factory_trains_in_full(factories: str) -> None:
-    """As that of a checkpoint does; whole numbers, and what is frozen, stay as they are. Looking is in eval mode."""
+def test_half_precision_weights_of_a_factory_become_float32(factories: str) -> None:
+    """Whole numbers and ``requires_grad`` stay as they are, and the model is in evaluation mode."""
     model: Any = load_model(f"{factories}:half", 4)[0]
     assert not model.training
     kinds = {name: tensor.dtype for name, tensor in model.state_dict().items()}
@@ -286,13 +286,13 @@ def test_half_precision_of_a_factory_trains_in_full(factories: str) -> None:
         ("nothing", "no attribute 'nothing'"),
     ],
 )
-def test_a_factory_that_does_not_do_is_named(factories: str, name: str, message: str) -> None:
-    """What the factory did stands in the message."""
+def test_a_factory_that_fails_is_refused(factories: str, name: str, message: str) -> None:
+    """The message quotes the factory's error or the type of its result."""
     with pytest.raises(ModelError, match=message):
         load_model(f"{factories}:{name}")
 
 
-def test_an_error_that_a_factory_raises_as_ours_is_passed_on(factories: str) -> None:
+def test_freezebench_errors_of_a_factory_are_passed_on(factories: str) -> None:
     """Errors of freezebench are not wrapped a second time."""
     with pytest.raises(DataError, match=r"^said by us$"):
         load_model(f"{factories}:knowing")

@@ -1,4 +1,4 @@
-"""What a model source stands for, and what is read of it without torch."""
+"""Resolving the names of models, and reading depth, class names and hashes without torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from freezebench.models.source import ModelSource
 
 @pytest.fixture
 def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of a module of factories, one of which says its depth and class names."""
+    """The name of a module of factories, one of which declares depth and class names."""
     (tmp_path / "freezebench_deep.py").write_text(
         "def factory(num_labels): ...\n"
         "def silent(num_labels): ...\n"
@@ -38,13 +38,13 @@ def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         ("module:Class.method", "factory"),
     ],
 )
-def test_sources_are_told_apart(source: str, kind: str) -> None:
-    """Names of the Hub, factories and the embedded checkpoint look different."""
+def test_names_are_resolved_to_kinds(source: str, kind: str) -> None:
+    """The syntax distinguishes names of the Hub, factories and the embedded checkpoint."""
     assert ModelSource.resolve(source).kind == kind
 
 
-def test_a_folder_of_that_name_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What lies here is meant before what might lie on the Hub; only ``embedded`` always is the checkpoint."""
+def test_a_folder_takes_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of the name is used before the Hub; only ``embedded`` always means the checkpoint."""
     monkeypatch.chdir(tmp_path)
     for name in ("name", "embedded"):
         (tmp_path / name).mkdir()
@@ -57,13 +57,13 @@ def test_a_folder_of_that_name_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("source", ["", " ", "/no/such/folder", "./none", "~/no-such-folder", "a/b/c"])
 def test_a_path_without_a_folder_is_refused(source: str) -> None:
-    """What looks like a path is not looked up on the Hub."""
+    """A name with the syntax of a path is not looked up on the Hub."""
     with pytest.raises(ModelError, match="there is no such folder"):
         ModelSource.resolve(source)
 
 
 def test_a_file_is_refused(tiny_model: Path) -> None:
-    """The folder is wanted, not one of its files."""
+    """A checkpoint is given by its folder, not by one of its files."""
     with pytest.raises(ModelError, match="it is a file"):
         ModelSource.resolve(str(tiny_model / "config.json"))
 
@@ -76,14 +76,14 @@ def test_only_the_hub_has_revisions(source: str) -> None:
 
 
 def test_the_depth_of_a_folder_is_that_of_its_configuration(tiny_model: Path) -> None:
-    """A checkpoint folder says its depth and has no class names of its own."""
+    """The depth is in config.json; a checkpoint that was not fine-tuned has no class names."""
     source = ModelSource.resolve(str(tiny_model))
     assert source.num_layers == 2
     assert source.label_names is None
 
 
-def test_a_factory_says_its_depth_and_class_names(factories: str) -> None:
-    """Attributes of the function answer without making a model."""
+def test_a_factory_declares_depth_and_class_names(factories: str) -> None:
+    """Attributes of the function give them without making a model."""
     source = ModelSource.resolve(f"{factories}:factory")
     source.check()
     assert source.num_layers == 4
@@ -105,15 +105,15 @@ def test_a_factory_says_its_depth_and_class_names(factories: str) -> None:
         ("freezebench_deep:factory.num_layers", "is a int, not a function"),
     ],
 )
-def test_a_factory_that_cannot_be_had_is_refused(factories: str, source: str, message: str) -> None:
-    """The message says which part is at fault."""
+def test_a_factory_that_cannot_be_imported_is_refused(factories: str, source: str, message: str) -> None:
+    """The message gives the part of the name that is wrong."""
     assert factories
     with pytest.raises(ModelError, match=message):
         ModelSource.resolve(source).check()
 
 
-def test_the_fingerprint_is_that_of_the_weights(tiny_model: Path, tmp_path: Path) -> None:
-    """A copy elsewhere has the same fingerprint; other weights have another one."""
+def test_the_hash_is_that_of_the_weights(tiny_model: Path, tmp_path: Path) -> None:
+    """A copy has the same hash; when its weights change, the hash changes."""
     copy = Path(shutil.copytree(tiny_model, tmp_path / "copy"))
     original, source = ModelSource.resolve(str(tiny_model)), ModelSource.resolve(str(copy))
     assert source.weights_sha256() == original.weights_sha256()
@@ -123,8 +123,8 @@ def test_the_fingerprint_is_that_of_the_weights(tiny_model: Path, tmp_path: Path
     assert source.weights_sha256() != original.weights_sha256()
 
 
-def test_what_is_asked_at_collection_needs_no_torch(tiny_model: Path) -> None:
-    """Depth, class names, checks and fingerprint of a folder load neither torch nor the Hub's client."""
+def test_nothing_read_at_collection_imports_torch(tiny_model: Path) -> None:
+    """Depth, class names, checks and hashes of a folder import neither torch nor the Hub's client."""
     code = (
         "import sys\n"
         "from freezebench.models.source import ModelSource\n"

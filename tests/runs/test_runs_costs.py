@@ -42,8 +42,8 @@ def test_stretches_of_training_make_one_reading() -> None:
     assert whole["energy_j"].status == "measured"
 
 
-def test_what_one_stretch_lacks_is_partial_and_what_all_lack_is_absent() -> None:
-    """A sum over part of the run does not pass for the whole."""
+def test_a_metric_that_a_stretch_lacks_is_partial() -> None:
+    """A sum over a part of the run is marked as partial."""
     part = combine([{"energy_j": _reading(10, "J", coverage=1.0)}, {"energy_j": _reading(None, "J")}])["energy_j"]
     assert (part.value, part.status, part.reason, part.coverage) == (10, "partial", "no sensor", 0.5)
     none = combine([{"energy_j": _reading(None, "J")}] * 2)["energy_j"]
@@ -51,7 +51,7 @@ def test_what_one_stretch_lacks_is_partial_and_what_all_lack_is_absent() -> None
 
 
 def test_times_and_throughput() -> None:
-    """Throughput counts sentences of all epochs over training time alone."""
+    """Throughput is the number of sentences of all epochs per second of training, without evaluation."""
     result: Any = SimpleNamespace(
         step_losses=(1.0,) * 4,
         step_s=(1.0, 2.0, 3.0, 10.0),

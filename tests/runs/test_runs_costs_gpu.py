@@ -49,7 +49,7 @@ def _run(model: Path, data: Path) -> RunRecord:
 
 
 def test_energy_is_that_of_training_alone(gpu: tuple[FakeNvml, CDevice], tiny_model: Path, tiny_data: Path) -> None:
-    """Two epochs' windows add up; the true energy lies within the published uncertainty; the trace is kept."""
+    """The windows of two epochs are added; the true energy is within the uncertainty; the trace is kept."""
     del gpu
     record = _run(tiny_model, tiny_data)
     energy, train_s = record.readings["energy_j"], record.value("train_s")
@@ -71,7 +71,7 @@ def test_energy_is_that_of_training_alone(gpu: tuple[FakeNvml, CDevice], tiny_mo
 def test_a_shared_device_gives_neither_time_nor_energy(
     gpu: tuple[FakeNvml, CDevice], tiny_model: Path, tiny_data: Path
 ) -> None:
-    """Another process on the device makes both figures somebody else's; accuracy still counts."""
+    """Another process on the device affects time and energy, but not accuracy."""
     fake, device = gpu
     fake.set_processes(device, [os.getpid(), 99_999_999])
     record = _run(tiny_model, tiny_data)

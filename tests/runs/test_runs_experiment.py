@@ -1,4 +1,4 @@
-"""One run from spec to record: figures, faults, and the worker's entry point."""
+"""One run from spec to record: measurements and faults."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def spec(tiny_model: Path, tiny_data: Path) -> RunSpec:
     return RunSpec(model=str(tiny_model), data=data, freeze="emb", seed=3, device="cpu", protocol=PROTOCOL)
 
 
-def test_a_run_gives_everything(spec: RunSpec) -> None:
-    """Counts, curves, predictions, times, memory and provenance stand in the record, which survives JSON."""
+def test_a_run_gives_a_complete_record(spec: RunSpec) -> None:
+    """The record has counts, losses, predictions, times, memory and provenance, and survives JSON."""
     events: list[Event] = []
     record = freezebench.run(spec, emit=events.append)
     assert record.is_valid
@@ -61,8 +61,8 @@ def test_a_run_gives_everything(spec: RunSpec) -> None:
     assert RunRecord.from_json(json.loads(json.dumps(record.to_json(), allow_nan=False))) == record
 
 
-def test_seeds_repeat_and_differ(spec: RunSpec) -> None:
-    """The same spec gives the same trace and predictions; another seed others. The caller's random state stays."""
+def test_a_seed_determines_the_run(spec: RunSpec) -> None:
+    """Equal seeds give equal losses and predictions, other seeds others; the caller's random state is preserved."""
     torch.manual_seed(1)
     expected = torch.rand(1)
     torch.manual_seed(1)
@@ -75,16 +75,16 @@ def test_seeds_repeat_and_differ(spec: RunSpec) -> None:
     assert first.step_losses != other.step_losses
 
 
-def test_the_notebook_also_evaluates_before(spec: RunSpec) -> None:
-    """Then the record has the test figures before fine-tuning, and training is the same."""
+def test_evaluation_before_training_does_not_change_training(spec: RunSpec) -> None:
+    """The record has the test results before fine-tuning, and the losses of training are the same."""
     plain = experiment.run(spec)
     record = experiment.run(replace(spec, protocol=replace(PROTOCOL, evaluate_before=True)))
     assert record.test_before is not None
     assert record.step_losses == plain.step_losses
 
 
-def test_both_engines_give_a_record(spec: RunSpec) -> None:
-    """The trainer engine gives the same figures, dropout off."""
+def test_the_trainer_engine_gives_the_same_record(spec: RunSpec) -> None:
+    """Without dropout, losses and predictions equal those of the standard engine."""
     protocol = replace(PROTOCOL, dropout=False)
     mine = experiment.run(replace(spec, protocol=protocol))
     theirs = experiment.run(replace(spec, protocol=replace(protocol, engine="trainer")))
@@ -111,7 +111,7 @@ def test_both_engines_give_a_record(spec: RunSpec) -> None:
 def test_faults_in_training_make_an_invalid_record(
     spec: RunSpec, monkeypatch: pytest.MonkeyPatch, error: Exception, cause: str, reason: str
 ) -> None:
-    """The run ends with its cause and the end of its traceback; nothing is raised into the session."""
+    """The record has the cause and the end of the traceback, and no exception is raised."""
 
     def failing(*_: Any) -> None:
         raise error
@@ -124,8 +124,8 @@ def test_faults_in_training_make_an_invalid_record(
     assert record.data is not None
 
 
-def test_weights_that_moved_against_the_spec_are_found(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Frozen weights that change and trainable ones that do not are faults."""
+def test_weights_that_changed_against_the_spec_are_a_fault(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frozen weight that changed is a fault, and so are trainable weights of which none changed."""
 
     def tampering(job: Any, emit: Any) -> Any:
         with torch.no_grad():
@@ -141,8 +141,8 @@ def test_weights_that_moved_against_the_spec_are_found(spec: RunSpec, monkeypatc
     assert experiment.run(spec).cause == "nothing_trained"
 
 
-def test_layers_that_no_gradient_reaches_are_told(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A layer that was to learn and did not, as behind a model that does not use it, is no silent one."""
+def test_layers_without_gradient_give_a_warning(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trainable layer that did not change is named in the record's warnings."""
 
     def without_last(job: Any, emit: Any) -> Any:
         for parameter in job.model.distilbert.transformer.layer[1].parameters():
@@ -156,8 +156,8 @@ def test_layers_that_no_gradient_reaches_are_told(spec: RunSpec, monkeypatch: py
     assert record.warnings == ("L1: trainable, but unchanged by training, since no gradient reached it",)
 
 
-def test_what_the_model_has_fixed_does_not_train(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A factory's frozen weights, as those under adapters, are no part of what a spec leaves to train; it is told."""
+def test_parameters_that_the_model_has_fixed_do_not_train(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that a factory froze, as under adapters, stay frozen under every spec, with a warning."""
 
     def load(*args: Any, **kwargs: Any) -> Any:
         model: Any
@@ -170,11 +170,13 @@ def test_what_the_model_has_fixed_does_not_train(spec: RunSpec, monkeypatch: pyt
     record = experiment.run(spec)
     assert record.is_valid
     assert record.num_params == plain.num_params
-    num = (plain.num_trainable_params or 0) - (record.num_trainable_params or 0)
-    assert num > 0
-    (told,) = record.warnings
-    assert told.startswith(f"{num:,} of {record.num_params:,} parameters never train, since the model itself has them")
-    assert told.endswith("(requires_grad=False), such as distilbert.transformer.layer.0.attention.k_lin.bias")
+    num_fixed = (plain.num_trainable_params or 0) - (record.num_trainable_params or 0)
+    assert num_fixed > 0
+    (warning,) = record.warnings
+    assert warning.startswith(
+        f"{num_fixed:,} of {record.num_params:,} parameters never train, since the model itself has them"
+    )
+    assert warning.endswith("(requires_grad=False), such as distilbert.transformer.layer.0.attention.k_lin.bias")
 
 
 @pytest.mark.parametrize(
@@ -186,14 +188,14 @@ def test_what_the_model_has_fixed_does_not_train(spec: RunSpec, monkeypatch: pyt
         ({"device": "cuda:17"}, SettingsError),
     ],
 )
-def test_what_cannot_be_is_an_error(spec: RunSpec, changes: dict[str, Any], error: type[Exception]) -> None:
-    """A bad request raises; it is no invalid run."""
+def test_a_spec_that_cannot_run_is_an_error(spec: RunSpec, changes: dict[str, Any], error: type[Exception]) -> None:
+    """An unknown layer, model, data set or device raises; it gives no invalid record."""
     with pytest.raises(error):
         experiment.run(replace(spec, **changes))
 
 
 def test_string_labels_take_the_models_order(tmp_path: Path, tiny_model: Path) -> None:
-    """A checkpoint that names its classes decides their numbers."""
+    """The class names of a checkpoint determine the class numbers."""
     folder = tmp_path / "model"
     shutil.copytree(tiny_model, folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))

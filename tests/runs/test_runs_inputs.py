@@ -20,7 +20,7 @@ PROTOCOL = Protocol(num_epochs=1, batch_size=8, learning_rate=1e-2, precision="f
 
 @pytest.fixture
 def spec(tiny_model: Path, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunSpec:
-    """A run on copies of model and data, which a test may change."""
+    """A run on copies of model and data that a test may change."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     for name, source in (("model", tiny_model), ("data", tiny_data)):
         (tmp_path / name).mkdir()

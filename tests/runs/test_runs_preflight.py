@@ -1,4 +1,4 @@
-"""The preflight check: what cannot work is said before anything trains."""
+"""The preflight check: faults of model, tokenizer and configurations are found before training."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def alter(monkeypatch: pytest.MonkeyPatch) -> Alter:
 
 
 def test_a_sound_model_passes_and_leaves_the_random_state(spec: RunSpec, data_cache: DataCache) -> None:
-    """Nothing is raised, and a run afterwards draws the same numbers."""
+    """Nothing is raised, and torch's random state is preserved."""
     torch.manual_seed(0)
     expected = torch.rand(1)
     torch.manual_seed(0)
@@ -57,14 +57,14 @@ def test_a_sound_model_passes_and_leaves_the_random_state(spec: RunSpec, data_ca
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_configurations_that_leave_nothing_are_refused(spec: RunSpec, data_cache: DataCache) -> None:
-    """Every configuration is tried."""
+def test_configurations_that_freeze_everything_are_refused(spec: RunSpec, data_cache: DataCache) -> None:
+    """Every configuration is applied to the model."""
     with pytest.raises(SpecError, match="nothing of"):
         preflight(spec, ["none", "emb+L0-1+head"], data_cache)
 
 
 def test_a_tokenizer_that_cannot_pad_is_refused(spec: RunSpec, data_cache: DataCache, alter: Alter) -> None:
-    """The sentence says what the checkpoint lacks."""
+    """The message names the missing padding token."""
     alter(lambda _, tokenizer: setattr(tokenizer, "pad_token", None))
     with pytest.raises(ModelError, match="padding token"):
         preflight(spec, ["none"], data_cache)
@@ -73,7 +73,7 @@ def test_a_tokenizer_that_cannot_pad_is_refused(spec: RunSpec, data_cache: DataC
 def test_scores_of_another_shape_are_refused(
     spec: RunSpec, data_cache: DataCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A model that scores tokens, or other classes, is no classifier of these sentences."""
+    """A model that scores tokens or another number of classes is no classifier of these sentences."""
     real = load_model
 
     def with_three_classes(source: ModelSource, _num_labels: int, **_: Any) -> Any:
@@ -85,7 +85,7 @@ def test_scores_of_another_shape_are_refused(
 
 
 def test_a_model_that_fails_on_the_data_is_refused(spec: RunSpec, data_cache: DataCache, alter: Alter) -> None:
-    """Its own error is quoted."""
+    """The message quotes the model's error."""
 
     def refuse(_module: Any, _args: Any, inputs: dict[str, torch.Tensor]) -> None:
         if len(inputs["input_ids"]) > 1:
@@ -97,7 +97,7 @@ def test_a_model_that_fails_on_the_data_is_refused(spec: RunSpec, data_cache: Da
 
 
 def test_a_model_that_fails_in_bf16_alone_is_refused(spec: RunSpec, data_cache: DataCache, alter: Alter) -> None:
-    """DeBERTa hides padding by a number that bf16 does not have; every run would be invalid, so it is said before."""
+    """DeBERTa masks padding by a number that bf16 cannot represent; without the check, every run would be invalid."""
 
     def hide(_module: Any, _args: Any, scores: torch.Tensor) -> torch.Tensor:
         return scores.masked_fill(scores > torch.inf, torch.finfo(torch.float32).min)
