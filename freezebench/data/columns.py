@@ -50,6 +50,7 @@ def select_columns(
     Raises:
         DataError: If a column does not exist, or the notebook's split rule has no test split to halve.
     """
+    # Dropped splits are not checked further: their other columns may be missing or invalid.
     notes: tuple[str, ...] = ()
     if drop_unlabelled:
         tables, notes = _without_unlabelled(spec, tables)

@@ -45,6 +45,7 @@ def draw(
 def _shares(counts: Counter[int], size: int, at_least: int, leave: int) -> dict[int, int]:
     """Return how many of each class are drawn: proportional, rounded by largest remainder, within bounds."""
     total = counts.total()
+    # The method of largest remainders (Hamilton's), within the bounds of every class.
     quotas = {label: size * count / total for label, count in counts.items()}
     upper = {label: max(0, count - leave) for label, count in counts.items()}
     lower = {label: min(at_least, upper[label]) for label in counts}

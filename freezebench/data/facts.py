@@ -29,6 +29,7 @@ def data_facts(splits: Splits, label_names: Sequence[str], notes: Sequence[str],
         generated: Whether freezebench's own grammar made the sentences.
     """
     by_name = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    # A test sentence that is also trained on makes the test easier, even if only its spelling differs.
     keys = {name: [_key(texts) for texts in split.texts] for name, split in by_name.items()}
     trained = set(keys["train"])
     facts = {

@@ -48,6 +48,7 @@ def split_files(folder: Path) -> dict[str, Path]:
     files: dict[str, Path] = {}
     entries = sorted(folder.iterdir())
     for entry in entries:
+        # A folder may hold other files, such as a README; only those with a split's name are read.
         split = SPLIT_OF.get(entry.stem.lower())
         if split is None or entry.suffix.lower() not in SUFFIXES:
             continue

@@ -104,6 +104,7 @@ class _DataSet:
                 folder = snapshot_download(
                     self.name, repo_type="dataset", revision=self.revision, local_files_only=True
                 )
+                # `datasets` prepares a copy of the files, which is deleted at once: the data are kept in memory.
                 with tempfile.TemporaryDirectory(prefix="freezebench-") as cache:
                     return self._load(folder, cache_dir=cache, keep_in_memory=True), note
             except (LocalEntryNotFoundError, HFValidationError, FileNotFoundError) as error:

@@ -60,6 +60,7 @@ def read_labels(columns: Mapping[str, Columns], label_names: Sequence[str] | Non
     raw = {split: _checked_labels(split_columns) for split, split_columns in columns.items()}
     kind = _common_kind(columns, raw)
     model_names = _informative(label_names)
+    # A fine-tuned model has an output per class in its own order, which a sorted order would permute.
     matched = _matched(raw, model_names)
     if matched is not None:
         _check_classes(columns, matched, sorted(set(map(str, matched["train"]))))
@@ -84,6 +85,7 @@ def _informative(label_names: Sequence[str] | None) -> tuple[str, ...]:
 
 def _matched(raw: Mapping[str, list[Label]], model_names: tuple[str, ...]) -> dict[str, list[Label]] | None:
     """Return the labels under the model's names; ``None`` unless it names every label that occurs in train."""
+    # Names that differ in case alone cannot be matched without regard to case.
     by_name = {name.strip().casefold(): name for name in model_names}
     if len(by_name) < len(model_names):
         return None
@@ -186,6 +188,7 @@ def _check_classes(
             f"{train.table.name}: every label in column {train.label_column!r} is {short(train.labels[0])}. "
             "Training needs at least two classes."
         )
+    # A class that training never saw cannot be predicted.
     known = set(classes)
     for split, labels in values.items():
         unknown = Counter(label for label in labels if label not in known)
@@ -252,6 +255,7 @@ def _label_texts(
     """Return the class names in the column ``label_text``, and a note if it does not map one to one."""
     texts: dict[int, str] = {}
     for split, split_columns in columns.items():
+        # strict=False, since a split without that column has no label texts.
         for label, text in zip(values[split], split_columns.label_texts, strict=False):
             usable = isinstance(text, str) and text.strip() and not unfit(text)
             if not usable or texts.setdefault(label, str(text)) != text:

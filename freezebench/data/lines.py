@@ -44,6 +44,7 @@ def text_lines(path: Path, max_line_bytes: int = _MAX_LINE_BYTES) -> Iterator[st
     blank = True
     with opened(path) as file:
         number = 0
+        # The limit is given to readline, so that a file without line ends does not fill the memory.
         while raw := file.readline(max_line_bytes + 1):
             number += 1
             location = f"{path}, line {number}"
@@ -71,6 +72,7 @@ def _decoded(raw: bytes, location: str, offset: int) -> str:
             raise DataError(f"{location}: byte 0 starts a {_OTHER_BOMS[raw[:2]]} file. Save the file as UTF-8.")
         if raw.startswith(_BOM):
             raw, offset = raw[len(_BOM) :], len(_BOM)
+    # NUL is valid UTF-8, but in practice a sign of UTF-16 or of a binary file.
     if (position := raw.find(b"\0")) >= 0:
         raise DataError(
             f"{location}: byte {offset + position} is NUL, so this is not a text file. Save it as UTF-8 text."

@@ -22,6 +22,7 @@ Origin = Literal["generated", "local", "hub"]
 GENERATED = "generated"
 GENERATED_SIZES: Mapping[Literal["train", "validation", "test"], int] = {"train": 800, "validation": 250, "test": 1000}
 
+# name, owner/name, name:config, name@revision
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(:[^@/]+)?(@[^@]+)?", re.ASCII)
 _TEXT_COLUMNS = (1, 2)
 

@@ -42,6 +42,7 @@ class Split:
         """Content hash of texts and labels in their order, 64 hexadecimal digits."""
         digest = hashlib.sha256()
         for texts, label in zip(self.texts, self.labels, strict=True):
+            # JSON keeps the border between two texts; plain concatenation would not.
             digest.update(json.dumps([*texts, label]).encode() + b"\n")
         return digest.hexdigest()
 
@@ -114,6 +115,7 @@ def _notebook(given: Mapping[str, Split]) -> Splits:
 
 def _validation_halved(spec: DataSpec, given: Mapping[str, Split]) -> Splits:
     validation = given["validation"]
+    # Every draw has a purpose of its own, so that splits of equal size do not take the same positions.
     kept = draw(validation.labels, len(validation) // 2, seed=spec.split_seed, purpose="halve")
     note = f"There is no test split: half of the {len(validation)} validation examples became it ({_how(spec)})."
     return Splits(train=given["train"], validation=validation.at(kept), test=validation.without(kept), notes=(note,))
@@ -150,6 +152,7 @@ def _limited(spec: DataSpec, splits: Splits) -> Splits:
             f"{spec.max_train} training examples cannot cover the {num_classes} classes of {spec.source}. "
             f"Set --freeze-max-train to {num_classes} or more."
         )
+    # The seed is that of the data, not of the run: all runs of a comparison train on the same examples.
     drawn = draw(train.labels, spec.max_train, seed=spec.split_seed, purpose="max_train", at_least=1)
     note = f"{spec.max_train} of the {len(train)} train examples were drawn ({_how(spec)})."
     return Splits(train=train.at(drawn), validation=splits.validation, test=splits.test, notes=(*splits.notes, note))

@@ -35,6 +35,7 @@ def _checked(table: Table, column: str, values: Sequence[object]) -> list[str]:
     Raises:
         DataError: If a value is no usable text; the message gives the first such row and the number of others.
     """
+    # Faults are located only if there are any: most data sets have none.
     texts = [value for value in values if isinstance(value, str) and _fault(value) is None]
     if len(texts) == len(values):
         return texts

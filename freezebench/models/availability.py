@@ -44,6 +44,7 @@ def hub_state(model: str, data: str) -> HubState:
         model: Hub name of the model.
         data: Hub name of the data set, ``name`` or ``name:config``.
     """
+    # The caches come first: a session that has both does not wait for the network.
     model_cached, data_cached = model_is_cached(model), data_is_cached(data)
     if model_cached and data_cached:
         return HubState(

@@ -35,6 +35,7 @@ _VOCABULARIES = (
 )
 # Character models have a tokenizer without vocabulary.
 _WITHOUT_VOCABULARY = {"canine", "byt5", "perceiver"}
+# Weights in these files are never loaded; they are listed to explain what is wrong.
 _PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.bin", "model.pt", "model.pth")
 _FOREIGN = ("tf_model.h5", "flax_model.msgpack", "model.onnx")
 _DEPTH_KEYS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers")
@@ -189,6 +190,7 @@ def weights_sha256(folder: Path, name: str) -> str:
     hashes = [file_sha256(path) for path in files]
     if len(files) == 1:
         return hashes[0]
+    # The lines are those that sha256sum prints.
     lines = "".join(f"{digest}  {path.name}\n" for digest, path in zip(hashes, files, strict=True))
     return hashlib.sha256(lines.encode()).hexdigest()
 
@@ -231,6 +233,7 @@ def _check_weights(path: Path, name: str) -> None:
                 f"cannot load the model {name!r}: {path} is only a Git LFS pointer to its weights. Run `git lfs pull`."
             )
         length = int.from_bytes(start[:_LENGTH_BYTES], "little")
+        # In a file of another format, these bytes are any number: a header beyond the end of the file is not read.
         file.seek(_LENGTH_BYTES)
         header = file.read(length) if length <= size - _LENGTH_BYTES else b""
     try:

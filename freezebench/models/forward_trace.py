@@ -69,6 +69,7 @@ def observable(model: torch.nn.Module) -> Iterator[torch.nn.Module]:
 
     A model that cannot be copied is yielded itself, and its training flags are restored afterwards.
     """
+    # deepcopy takes what its memo holds as copied already: the parameters are shared, and only modules are copied.
     try:
         observed = copy.deepcopy(model, {id(parameter): parameter for parameter in model.parameters()})
     except Exception:  # noqa: BLE001 - a custom model may hold anything that cannot be copied
@@ -109,6 +110,7 @@ def trace_forward(model: torch.nn.Module, name: str) -> Trace:
         handles.append(module.register_forward_pre_hook(enter, with_kwargs=True))
         handles.append(module.register_forward_hook(leave, with_kwargs=True))
     inputs = _tiny_input(model)
+    # Some models draw random numbers in evaluation mode, too, and a run's seed must give the same run afterwards.
     devices = sorted({parameter.get_device() for parameter in model.parameters() if parameter.is_cuda})
     try:
         with torch.random.fork_rng(devices=devices), torch.no_grad(), _ParameterUses(model, trace):
@@ -182,6 +184,7 @@ def _tiny_input(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 def _keeps_shape(inputs: object, output: object) -> bool | None:
     """Return whether the first output tensor has the shape of a floating-point input; ``None`` if it has no shape."""
+    # torch's own encoder passes nested tensors on its fast path; asking for their shape raises an error.
     first = next(_tensors(output), None)
     if first is None or first.is_nested:
         return None

@@ -91,6 +91,7 @@ def find_stack(model: torch.nn.Module, trace: Trace, name: str, named_stack: str
                 f"Choose from {', '.join(stack.path for stack in outer) or 'none'}."
             )
         return _checked(named[0], trace, name)
+    # Of nested lists, such as experts within layers, the outer ones are the layers.
     running = [stack for stack in stacks if _looks_like_layers(stack, trace)]
     running = [stack for stack in running if not any(stack.is_inside(other) for other in running)]
     if not running:
@@ -187,10 +188,12 @@ def _checked(stack: Stack, trace: Trace, name: str) -> Stack:
                 f"cannot freeze {name} by layers: {stack.path}.{number} runs {num_calls} times in one forward pass, "
                 f"so that its depths share weights. {advice}"
             )
+    # Frozen layers 0 to k are a prefix of the computation only if layers run in their order.
     order = stack.order(trace)
     if order != list(range(len(stack.layers))):
         shown = ", ".join(str(number) for number in order)
         raise ModelError(f"cannot freeze {name} by layers: those of {stack.path} run in the order {shown}. {advice}")
+    # Freezing one of two layers that share a parameter would freeze a part of the other.
     seen: dict[int, int] = {}
     for number, identities in enumerate(stack.parameter_ids):
         for identity in identities:

@@ -72,6 +72,7 @@ def find_layers(model: torch.nn.Module) -> LayerMap:
             f"cannot number the layers of {name}: it has an encoder and a decoder, each with layers from 0. "
             'Choose a model with one layer stack, or name one in a module:factory by model.layer_stack = "PATH".'
         )
+    # The copy's modules are other objects than the model's, but its parameters are the same: identities carry over.
     with observable(model) as observed:
         trace = trace_forward(observed, name)
         stack = find_stack(observed, trace, name, named_stack)
@@ -99,12 +100,14 @@ def _assign(model: torch.nn.Module, path: str, layers_ids: list[set[int]], trace
     layers: list[list[str]] = [[] for _ in layers_ids]
     emb: list[str] = []
     head: list[str] = []
+    # named_parameters yields a tied parameter once, under its first name, so that every parameter gets one part.
     before_stack = True
     for key, parameter in model.named_parameters():
         identity = id(parameter)
         if identity in layer_of:
             before_stack = False
             layers[layer_of[identity]].append(key)
+        # DeBERTa's relative positions and tables that all layers read are first used inside the stack: embeddings.
         elif identity in trace.first_use:
             (emb if trace.first_use[identity] < end else head).append(key)
         else:

@@ -80,6 +80,7 @@ def load_model(
             model, tokenizer = load_embedded(source.folder, num_labels)
         else:
             model, tokenizer = _from_folder(source, num_labels)
+    # A factory's model may have no configuration.
     config = getattr(model, "config", None)
     if label_names is not None and config is not None:
         config.id2label = dict(enumerate(label_names))
@@ -164,7 +165,7 @@ def _from_folder(source: ModelSource, num_labels: int) -> Classifier:
             config=config,
             dtype=torch.float32,  # also for checkpoints stored in half precision
             use_safetensors=True,
-            ignore_mismatched_sizes=True,
+            ignore_mismatched_sizes=True,  # a head for another number of classes; _check_complete refuses the rest
             output_loading_info=True,
             **_LOCAL_ONLY,
         )
@@ -289,7 +290,6 @@ def _check_tokenizer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
 
 
 def _type_name(value: object) -> str:
-    """Return the type of a value, for a message."""
     if isinstance(value, tuple):
         return "a tuple of " + (", ".join(type(item).__name__ for item in value) or "nothing")
     return f"a {type(value).__name__}"

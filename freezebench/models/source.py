@@ -97,6 +97,7 @@ class ModelSource:
         Raises:
             ModelError: If the model or its configuration cannot be read.
         """
+        # Not through ``folder``, which would fetch the weights, too: listing a grid needs the configuration alone.
         if self.kind == "embedded":
             folder = embedded.checkpoint_folder()
         elif self.kind == "folder":
@@ -179,7 +180,7 @@ class ModelSource:
         if self.kind == "factory":
             return None
         folder = self.folder
-        # The embedded weights have been compared with the published hash.
+        # The embedded weights have been compared with the published hash when the folder was checked.
         return embedded.WEIGHTS_SHA256 if self.kind == "embedded" else checkpoint.weights_sha256(folder, self.name)
 
     def files_sha256(self) -> str | None:

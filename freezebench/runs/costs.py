@@ -61,6 +61,7 @@ class CostWindows:
 
     def emit(self, event: Event) -> None:
         """Pass an event on; a window opens when training starts and closes when it pauses."""
+        # The window closes before, and opens after, the event is passed on: the receiver's work is not measured.
         if isinstance(event, TrainingPaused):
             self._close()
         if isinstance(event, BackwardDone):

@@ -93,6 +93,7 @@ class DataCache:
         Raises:
             FreezebenchError: If the data cannot be read or is unfit, or the model's configuration cannot be read.
         """
+        # Models with the same class names share one copy of the data.
         label_names = self.model_source(spec.model, spec.model_revision).label_names
         if (spec.data, label_names) not in self._data:
             self._data[spec.data, label_names] = load_data(spec.data, label_names=label_names)
@@ -108,6 +109,7 @@ class DataCache:
         """
         from freezebench.training.batches.encoding import encode, longest_input
 
+        # The model's weights do not matter here, so all seeds and configurations share the token ids.
         max_length = longest_input(model, tokenizer, spec.protocol.max_length)
         key = (spec.data, spec.model, spec.model_revision, max_length)
         if key not in self._tokenized:
@@ -124,6 +126,7 @@ class DataCache:
     @property
     def prefixes(self) -> PrefixCache:
         """The session's cache of frozen prefixes."""
+        # Configurations may be announced before the cache exists, and while torch is not yet imported.
         self._prefixes.expect(self._expected_depths)
         return self._prefixes
 

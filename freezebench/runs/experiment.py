@@ -74,6 +74,7 @@ def run(spec: RunSpec, *, emit: Emit = lambda _: None, data_cache: DataCache | N
     precision = resolve_precision(spec.protocol.precision, device)
     source = data_cache.model_source(spec.model, spec.model_revision)
     data = data_cache.data(spec)
+    # The record of a run that breaks is this draft with a cause: it has all that is known before training.
     draft = RunRecord(
         spec=spec,
         status="invalid",
@@ -131,6 +132,7 @@ def _set_up(
     torch.manual_seed(spec.seed)  # the head's initial weights
     model, tokenizer = load_model(source, len(label_names), label_names=label_names)
     layers = find_layers(model)
+    # Read before freezing, which sets requires_grad of every parameter.
     fixed = fixed_parameters(model)
     summary = freeze(model, spec.freeze_spec, layers, fixed=fixed)
     runs_in_eval = spec.protocol.frozen_part_runs_in == "eval"
@@ -204,6 +206,7 @@ def _train(
         feed=feed,
         eval_modules=setup.eval_modules,
     )
+    # The seed of dropout is set after this evaluation, which must not change the training.
     test_before = evaluation("test") if protocol.evaluate_before else None
     weights = checksums(model)
     torch.manual_seed(spec.seed)  # dropout

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from freezebench.specs.run import Precision, RunSpec
     from freezebench.training.batches.encoding import Batch
 
+# More than one, so that sentences are padded to a batch.
 _NUM_EXAMPLES = 2
 
 
@@ -73,6 +74,7 @@ def _scores_shape(model: torch.nn.Module, batch: Batch, spec: RunSpec) -> tuple[
             f"{spec.model} fails on the first {_NUM_EXAMPLES} sentences of {spec.data.source} "
             f"({type(error).__name__}: {first_line(error)}). Try --freeze-max-length, or correct the model."
         ) from error
+    # Some models mask with numbers that bf16 cannot represent.
     if device.type == "cpu" and resolve_precision(spec.protocol.precision, device) == "bf16":
         try:
             _shape(model, batch, "bf16")

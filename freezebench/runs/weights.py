@@ -24,6 +24,7 @@ class UnsoundRunError(Exception):
 @torch.no_grad()
 def checksums(model: torch.nn.Module) -> dict[str, int]:
     """Return the sum of every parameter's bits as whole numbers, by name; equal weights have equal sums."""
+    # A sum of whole numbers is exact, in contrast to a sum of floats, whose order differs between calls.
     sums = {}
     for name, parameter in model.named_parameters():
         bits = parameter.detach().contiguous().view(INTEGERS_BY_SIZE[parameter.element_size()])
@@ -44,6 +45,7 @@ def check_weights(model: torch.nn.Module, layers: LayerMap, before: dict[str, in
     """
     after = checksums(model)
     trainable = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    # requires_grad alone does not protect a weight: the model's own code may write to it.
     changed = {name for name in before if before[name] != after[name]}
     if changed - trainable:
         raise UnsoundRunError("frozen_weights_changed", f"frozen weights changed: {min(changed - trainable)}")

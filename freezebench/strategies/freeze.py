@@ -81,6 +81,7 @@ def freeze(
         spec = FreezeSpec.parse(spec)
     name = model_name(model)
     layer_map = layers or find_layers(model)
+    # All checks come before the first change, so that a spec that does not fit leaves the model as it was.
     spec.check(layer_map.num_layers, name)
     frozen = layer_map.names(spec) | set(fixed)
     parameters = dict(model.named_parameters())

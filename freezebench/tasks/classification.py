@@ -21,6 +21,7 @@ def logits_of(output: object) -> torch.Tensor:
     Raises:
         TypeError: If the output has no class scores.
     """
+    # The outputs of transformers are mappings, too.
     if isinstance(output, Mapping):
         logits = output["logits"]
     elif isinstance(output, tuple):
