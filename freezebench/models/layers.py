@@ -4,7 +4,7 @@ The modules' structure gives candidates for the layer stack; the trace of one ti
 assigns every other parameter by the time of its first use:
 
     token ids ─► embeddings ─► layer 0 ─► … ─► layer N-1 ─► head ─► class scores
-                 emb ◄── first used before this point ──┤ ├── later ──► head
+                 └── emb, if first used here ──────────┘    └── head, if first used here
 """
 
 from __future__ import annotations
