@@ -194,18 +194,27 @@ class FreezeSession:
         Raises:
             FreezebenchError: If there is no such device.
         """
-        from freezebench.report.plan import describe, saved_runs
+        from freezebench.planning.design import first_runs
+        from freezebench.report.durations import expected_durations, saved_durations
+        from freezebench.report.plan import data_line, duration_line, run_table
 
-        return describe(
-            settings,
-            grid,
-            self.data_cache.data(settings.experiment),
-            saved=saved_runs(self.reference.saved if self.reference else None, self.options.report_folder),
-            finished=self._finished_earlier,
-            device_name=self.executor.machine(settings.experiment).device_name,
-            with_times=self._with_times,
-            in_full=self.options.is_plan_only,
+        data = self.data_cache.data(settings.experiment)
+        runs = first_runs({settings: grid}, with_times=self._with_times)
+        # Times that are compared are always measured anew.
+        is_timed = self._with_times and any(
+            settings.costs.needs_paired_runs(freeze) for freeze in grid if freeze != "none"
         )
+        finished = {} if is_timed else self._finished_earlier(runs)
+        left = [run for run in runs if run.run_id not in finished]
+        saved = saved_durations(self.reference.saved if self.reference else None, self.options.report_folder, finished)
+        device_name = self.executor.machine(settings.experiment).device_name
+        expected = expected_durations(left, saved, device_name) if left else None
+        lines = [duration_line(len(runs), len(left), expected)]
+        if not self.options.is_plan_only:
+            return lines
+        sizes = len(data.train), len(data.validation), len(data.test)
+        table = run_table(settings, runs, finished, expected, num_train=sizes[0])
+        return [data_line(*sizes, num_labels=data.num_labels), *table, *lines]
 
     def nothing_decided(self) -> str | None:
         """Return a complaint if candidates were trained and the evidence decides about none of them."""

@@ -218,9 +218,9 @@ def pytest_report_header(config: pytest.Config) -> list[str] | None:
     if session is None:
         return None
     with _usage_errors():
-        from freezebench.report.plan import plan_lines
+        from freezebench.report.plan import settings_lines
 
-        return fitted(plan_lines(session.options.settings()))
+        return fitted(settings_lines(session.options.settings()))
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
@@ -230,13 +230,14 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
         return []
     # pytest reports what it collected on its way to a usage error, too.
     planned = [(_settings_of(item), _spec_of(item)) for item in _freeze_items(config, items)]
-    from freezebench.report.plan import plan_lines, resolution_line, size_line
+    from freezebench.report.plan import resolution_line, settings_lines, size_line
 
     lines: list[str] = []
     for settings in dict.fromkeys(settings for settings, _ in planned):
         specs = list(dict.fromkeys(spec for planned_settings, spec in planned if planned_settings == settings))
         # The header told what flags and ini file say; a marker may say more.
-        lines += [] if session.options.is_anything and settings == session.options.settings() else plan_lines(settings)
+        if not (session.options.is_anything and settings == session.options.settings()):
+            lines += settings_lines(settings)
         lines.append(size_line(settings, specs))
         if settings in session.num_test:
             with _usage_errors():

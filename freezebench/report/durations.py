@@ -1,25 +1,30 @@
-"""Durations: how long runs take, told from runs that ended; nothing is guessed where there are none."""
+"""Expected durations of runs, from runs that have ended; without such runs they are unknown."""
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+from freezebench.errors import RecordError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from freezebench.records.run_record import RunRecord
     from freezebench.records.saved import SavedConfiguration, SavedRun
     from freezebench.specs.run import RunSpec
 
 _MINUTE, _HOUR = 60, 3600
-# What a saved run says of its length; loading and the evaluation on the test split come on top.
+# Saved runs have this duration; loading and the evaluation on the test split are not part of it.
 _METRIC = "train_and_eval_s"
 
 
-def left_text(seconds: float) -> str:
-    """Return a duration as roughly as it is known: ``45 s``, ``4 min``, ``1 h 20 min``."""
+def duration_text(seconds: float) -> str:
+    """Return an expected duration, rounded: ``45 s``, ``4 min``, ``1 h 20 min``."""
     if seconds < _MINUTE:
         return f"{max(seconds, 0):.0f} s"
     minutes = round(seconds / _MINUTE)
@@ -29,58 +34,59 @@ def left_text(seconds: float) -> str:
 
 
 class Durations:
-    """How long this session's runs took, seeds apart; the latest counts, since a session's first pays for loading."""
+    """The durations of this session's runs, whatever the seed; the latest counts, since the first one loads more."""
 
     def __init__(self) -> None:
-        self._by_kind: dict[RunSpec, float] = {}
+        self._by_configuration: dict[RunSpec, float] = {}
         self._by_experiment: dict[str, float] = {}
 
-    def learn(self, spec: RunSpec, seconds: float) -> None:
-        """Note that a run took so long, from loading to the last evaluation."""
-        self._by_kind[_kind(spec)] = seconds
+    def add(self, spec: RunSpec, seconds: float) -> None:
+        """Add the duration of a run, from loading to the last evaluation."""
+        self._by_configuration[_without_seed(spec)] = seconds
         self._by_experiment[spec.experiment_id] = seconds
 
     def of(self, spec: RunSpec) -> float | None:
-        """Return how long runs of this configuration take; ``None`` if none has ended."""
-        return self._by_kind.get(_kind(spec))
+        """Return the duration of runs of this configuration; ``None`` if none has ended."""
+        return self._by_configuration.get(_without_seed(spec))
 
     def total(self, pending: Counter[RunSpec], fallback: float | None) -> float | None:
-        """Return how long pending runs will take together; ``None`` if that cannot be told.
+        """Return the expected duration of all pending runs; ``None`` if it is unknown.
 
-        A configuration that has not run is expected to take as long as the latest run of its experiment: a grid goes
-        from little to much that is frozen, so that this is rather too long.
+        A configuration that has not run is expected to take as long as the latest run of its experiment. A grid goes
+        from least to most frozen, so this is an overestimate.
 
         Args:
-            pending: Number of runs of each kind.
-            fallback: Seconds of a run of which nothing is known.
+            pending: Number of runs per configuration.
+            fallback: Seconds of a run of an experiment without any finished run.
         """
         seconds = 0.0
-        for kind, number in pending.items():
-            each = self._by_kind.get(kind, self._by_experiment.get(kind.experiment_id, fallback))
+        for configuration, number in pending.items():
+            latest = self._by_experiment.get(configuration.experiment_id, fallback)
+            each = self._by_configuration.get(configuration, latest)
             if each is None:
                 return None
             seconds += number * each
         return seconds
 
 
-def kinds(runs: Iterable[RunSpec]) -> Counter[RunSpec]:
-    """Return how many runs there are of each configuration, whatever the seed."""
-    return Counter(map(_kind, runs))
+def count_configurations(runs: Iterable[RunSpec]) -> Counter[RunSpec]:
+    """Return the number of runs per configuration, which is a spec without its seed."""
+    return Counter(map(_without_seed, runs))
 
 
-def _kind(spec: RunSpec) -> RunSpec:
+def _without_seed(spec: RunSpec) -> RunSpec:
     return replace(spec, seed=0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Expected:
-    """How long planned runs take, as far as saved runs tell.
+class ExpectedDurations:
+    """The durations of planned runs as far as saved runs have them.
 
     Attributes:
-        seconds: Duration of one run by configuration; only those that were saved.
+        seconds: Duration of one run by configuration, of those that were saved.
         total_s: Duration of all planned runs whose configuration was saved.
         num_known: Number of those runs.
-        source: Where the figures come from.
+        source: Where the durations come from.
     """
 
     seconds: dict[str, float]
@@ -89,23 +95,25 @@ class Expected:
     source: str
 
 
-def expected(runs: Sequence[RunSpec], saved: Sequence[SavedRun], device_name: str) -> Expected | None:
-    """Return how long runs will take by the first saved run that knows any of them, on the same model of device.
+def expected_durations(
+    runs: Sequence[RunSpec], saved: Sequence[SavedRun], device_name: str
+) -> ExpectedDurations | None:
+    """Return the durations of runs by the first saved run that has any of them, on the same model of device.
 
     Args:
         runs: Planned runs.
-        saved: Saved runs, the one to trust most first.
-        device_name: Model of the GPU or CPU that is going to train.
+        saved: Saved runs, the most trusted first.
+        device_name: Model of the GPU or CPU that will train.
     """
     for source in saved:
         known: dict[RunSpec, float] = {}
         for run in runs:
-            partner = next((one for one in source.configurations if _is_same(one, run, device_name)), None)
-            values = partner.values(_METRIC) if partner else []
+            same = next((item for item in source.configurations if _is_same(item, run, device_name)), None)
+            values = same.values(_METRIC) if same else []
             if values:
                 known[run] = statistics.median(values)
         if known:
-            return Expected(
+            return ExpectedDurations(
                 seconds={run.freeze: seconds for run, seconds in known.items()},
                 total_s=sum(known[run] for run in runs if run in known),
                 num_known=sum(run in known for run in runs),
@@ -114,8 +122,40 @@ def expected(runs: Sequence[RunSpec], saved: Sequence[SavedRun], device_name: st
     return None
 
 
+def saved_durations(
+    reference: SavedRun | None, report: Path | None, finished: Mapping[str, RunRecord]
+) -> list[SavedRun]:
+    """Return the saved runs that have durations, the most trusted first.
+
+    Args:
+        reference: The saved run with which the session compares.
+        report: The report's folder, whose old report the session replaces.
+        finished: Runs of earlier sessions by run id.
+    """
+    from freezebench.records.saved_files import read_saved_run
+
+    sources = [] if reference is None else [reference]
+    if report is not None:
+        # The folder may have no report yet, or a damaged one.
+        with contextlib.suppress(RecordError):
+            sources.append(read_saved_run(report))
+    return [*sources, _as_saved_run(finished)] if finished else sources
+
+
+def _as_saved_run(finished: Mapping[str, RunRecord]) -> SavedRun:
+    """Return the runs of earlier sessions as one saved run."""
+    from freezebench.records.saved import SavedRun, from_records
+
+    by_freeze: dict[str, list[RunRecord]] = {}
+    for record in finished.values():
+        by_freeze.setdefault(record.spec.freeze, []).append(record)
+    configurations = tuple(from_records(freeze, records) for freeze, records in by_freeze.items())
+    date = max(record.started_at for record in finished.values())
+    return SavedRun(source="the finished runs", date=date, configurations=configurations)
+
+
 def _is_same(saved: SavedConfiguration, run: RunSpec, device_name: str) -> bool:
-    """Return whether a saved configuration did what is planned, on such a device."""
+    """Return whether a saved configuration is that of a planned run, on the same model of device."""
     return (
         saved.freeze == run.freeze
         and saved.experiment_id == run.experiment_id

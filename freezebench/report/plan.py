@@ -1,35 +1,29 @@
-"""The plan: what is going to run and what it can resolve, said before anything is trained."""
+"""The plan as text, shown before anything is trained: settings, number of runs, resolution, duration."""
 
 from __future__ import annotations
 
-import contextlib
 import math
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from freezebench.errors import RecordError
-from freezebench.planning.design import first_runs
-from freezebench.report.durations import expected, left_text
+from freezebench.report.durations import duration_text
 from freezebench.specs.freeze import FreezeSpec
+from freezebench.units import NOT_MEASURED
 from freezebench.verdicts.power import resolvable_margin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Collection, Sequence
 
     from freezebench.config.settings import Settings
-    from freezebench.data.load import TextData
-    from freezebench.records.run_record import RunRecord
-    from freezebench.records.saved import SavedRun
-    from freezebench.report.durations import Expected
+    from freezebench.report.durations import ExpectedDurations
     from freezebench.specs.run import RunSpec
 
 
-def plan_lines(settings: Settings) -> list[str]:
-    """Return the settings in words."""
+def settings_lines(settings: Settings) -> list[str]:
+    """Return the settings of one test in words."""
     protocol = settings.protocol
-    seeds = f"seeds {_range(settings.seeds[: settings.looks.counts[0]])}"
+    seeds = f"seeds {', '.join(map(str, settings.seeds[: settings.looks.counts[0]]))}"
     if len(settings.looks.counts) > 1:
         seeds += f", up to {settings.seeds[-1]} where undecided (looks after {settings.looks} seeds)"
     rates = str(settings.learning_rates).replace(",", ", ")
@@ -44,12 +38,8 @@ def plan_lines(settings: Settings) -> list[str]:
     ]
 
 
-def _range(seeds: Sequence[int]) -> str:
-    return ", ".join(str(seed) for seed in seeds)
-
-
 def resolution_line(settings: Settings, num_sentences: int) -> str:
-    """Return which drop this design can tell from the margin, before anything is trained."""
+    """Return the smallest margin that this number of seeds and sentences resolves."""
     looks = settings.looks
     if looks.max_seeds == 1:
         return "freezebench: one seed gives figures and no verdict; use --freeze-num-seeds=3 or more for verdicts"
@@ -65,120 +55,85 @@ def resolution_line(settings: Settings, num_sentences: int) -> str:
     return line
 
 
-def saved_runs(reference: SavedRun | None, report: Path | None) -> list[SavedRun]:
-    """Return the saved runs that a session knows of: its reference, and the report that it is going to replace."""
-    from freezebench.records.saved_files import read_saved_run
-
-    found = [] if reference is None else [reference]
-    if report is not None:
-        # What is not there yet, or is no report, tells nothing.
-        with contextlib.suppress(RecordError):
-            found.append(read_saved_run(report))
-    return found
+def data_line(num_train: int, num_validation: int, num_test: int, *, num_labels: int) -> str:
+    """Return the sizes of the splits and the number of classes."""
+    sizes = f"{num_train:,} training, {num_validation:,} validation and {num_test:,} test sentences"
+    return f"freezebench: {sizes} of {num_labels} classes"
 
 
-def describe(
-    settings: Settings,
-    grid: Sequence[str],
-    data: TextData,
-    *,
-    saved: Sequence[SavedRun],
-    finished: Callable[[Sequence[RunSpec]], Mapping[str, RunRecord]],
-    device_name: str,
-    with_times: bool,
-    in_full: bool,
-) -> list[str]:
-    """Return how long one test's runs will take and how that is known, before anything is trained.
-
-    Args:
-        settings: What was asked for.
-        grid: Canonical ids of the configurations.
-        data: The data set.
-        saved: Saved runs, which tell how long such runs take.
-        finished: Returns by run id which of some runs the store has.
-        device_name: Model of the GPU or CPU that is going to train.
-        with_times: Whether required savings of time and energy are checked.
-        in_full: Whether data and runs are shown as well, configuration by configuration.
-    """
-    runs = first_runs({settings: grid}, with_times=with_times)
-    # Times that are compared are always taken anew.
-    timed = with_times and any(settings.costs.needs_paired_runs(freeze) for freeze in grid if freeze != "none")
-    done = {} if timed else finished(runs)
-    rest = [run for run in runs if run.run_id not in done]
-    saved = [*saved, _as_saved(done)] if done else saved
-    known = expected(rest, saved, device_name) if saved and rest else None
-    lines = _table(settings, runs, done, data, known) if in_full else []
-    return [*lines, _duration(len(runs), rest, known)]
-
-
-def _as_saved(done: Mapping[str, RunRecord]) -> SavedRun:
-    """Return finished runs as a source of durations."""
-    from freezebench.records.saved import SavedRun, from_records
-
-    by_freeze: dict[str, list[RunRecord]] = {}
-    for record in done.values():
-        by_freeze.setdefault(record.spec.freeze, []).append(record)
-    configurations = tuple(from_records(freeze, records) for freeze, records in by_freeze.items())
-    date = max(record.started_at for record in done.values())
-    return SavedRun(source="the finished runs", date=date, configurations=configurations)
-
-
-def _duration(num_runs: int, rest: Sequence[RunSpec], known: Expected | None) -> str:
-    """Return how long the runs will take, and how that is known."""
-    runs = f"freezebench: {_counted(num_runs, 'run')}"
-    if not rest:
-        return f"{runs}, all of which earlier sessions finished: nothing is left to train (--freeze-resume)"
-    if len(rest) < num_runs:
-        runs += f", {num_runs - len(rest)} of which earlier sessions finished; the {_counted(len(rest), 'other')}"
-    if known is None:
-        return (
-            f"{runs}{',' if len(rest) == num_runs else ':'} duration unknown until the first has ended: no saved run "
-            "of this experiment on this device (--freeze-store, --freeze-report=DIR or --benchmark-compare would name "
-            "saved runs)"
-        )
-    num_unknown = len(rest) - known.num_known
-    unknown = f", {num_unknown} more of unknown duration" if num_unknown else ""
-    return (
-        f"{runs}: about {left_text(known.total_s)} of training and evaluation by "
-        f"the medians of {known.source}{unknown}; loading comes on top"
-    )
-
-
-def _table(
+def run_table(
     settings: Settings,
     runs: Sequence[RunSpec],
-    done: Mapping[str, RunRecord],
-    data: TextData,
-    known: Expected | None,
+    finished: Collection[str],
+    expected: ExpectedDurations | None,
+    *,
+    num_train: int,
 ) -> list[str]:
-    """Return the sizes of the data, and the runs of every configuration."""
+    """Return the planned runs of one test as a table, one line per configuration.
+
+    Args:
+        settings: Settings of the test.
+        runs: The planned runs.
+        finished: Run ids of those that earlier sessions finished.
+        expected: Durations of the other runs, as far as they are known.
+        num_train: Number of training sentences.
+    """
     protocol = settings.protocol
-    num_steps = protocol.num_epochs * math.ceil(len(data.train) / protocol.batch_size)
     cells = []
     for freeze in sorted({run.freeze for run in runs}, key=lambda freeze: FreezeSpec.parse(freeze).frozen_order):
         own = [run for run in runs if run.freeze == freeze]
-        num_done = sum(run.run_id in done for run in own)
-        seconds = None if known is None else known.seconds.get(freeze)
-        each = "unknown" if seconds is None else left_text(seconds)
-        each = "–" if num_done == len(own) else each
+        num_finished = sum(run.run_id in finished for run in own)
+        seconds = None if expected is None else expected.seconds.get(freeze)
+        duration = "unknown" if seconds is None else duration_text(seconds)
         seeds = sorted({run.seed for run in own})
-        span = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-        rate = f"{own[0].protocol.learning_rate:g}"
-        cells.append([freeze, len(own), num_done, span, rate, f"{num_steps:,}", each])
+        cells.append(
+            [
+                freeze,
+                len(own),
+                num_finished,
+                f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}",
+                f"{own[0].protocol.learning_rate:g}",
+                f"{protocol.num_epochs * math.ceil(num_train / protocol.batch_size):,}",
+                NOT_MEASURED if num_finished == len(own) else duration,
+            ]
+        )
     headers = ["frozen", "runs", "finished", "seeds", "learning rate", "steps each", "expected each"]
-    sizes = f"{len(data.train):,} training, {len(data.validation):,} validation and {len(data.test):,} test sentences"
-    return [
-        f"freezebench: {sizes} of {data.num_labels} classes",
-        *tabulate(cells, headers, disable_numparse=True, colalign=["left", *["right"] * 6]).splitlines(),
-    ]
+    return tabulate(cells, headers, disable_numparse=True, colalign=["left", *["right"] * 6]).splitlines()
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")
+def duration_line(num_runs: int, num_left: int, expected: ExpectedDurations | None) -> str:
+    """Return the expected duration of the planned runs of one test, and where it comes from.
+
+    Args:
+        num_runs: Number of planned runs.
+        num_left: Number of those that no earlier session finished.
+        expected: Their durations, as far as they are known.
+    """
+    runs = f"freezebench: {_counted(num_runs, 'run')}"
+    if not num_left:
+        return f"{runs}, all of which earlier sessions finished: nothing is left to train (--freeze-resume)"
+    if num_left < num_runs:
+        runs += f", {num_runs - num_left} of which earlier sessions finished; the {_counted(num_left, 'other')}"
+    if expected is None:
+        return (
+            f"{runs}{',' if num_left == num_runs else ':'} duration unknown until the first has ended: no saved run "
+            "of this experiment on this device (--freeze-store, --freeze-report=DIR or --benchmark-compare would name "
+            "saved runs)"
+        )
+    num_unknown = num_left - expected.num_known
+    unknown = f", {num_unknown} more of unknown duration" if num_unknown else ""
+    return (
+        f"{runs}: about {duration_text(expected.total_s)} of training and evaluation by "
+        f"the medians of {expected.source}{unknown}; loading comes on top"
+    )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def size_line(settings: Settings, specs: Collection[str]) -> str:
-    """Return how many configurations run how often."""
+    """Return the number of configurations and of seeds."""
     implied = "" if "none" in specs else "; the unfrozen baseline runs as well, since every drop is measured from it"
     looks = ", then ".join(str(count) for count in settings.looks.counts)
     seeds = f"{looks} seed" + ("" if looks == "1" else "s")

@@ -1,4 +1,4 @@
-"""Progress: one line per run while it trains, and one when it is done; told by events, wherever the run trains."""
+"""Progress from the events of runs: a line while a run trains, and a line when it has ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from freezebench.records.events import (
     TrainingPaused,
     TrainingStarted,
 )
-from freezebench.report.durations import Durations, kinds, left_text
+from freezebench.report.durations import Durations, count_configurations, duration_text
 from freezebench.units import seconds_text
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ _REFRESH_S = 0.2
 
 
 class Progress:
-    """Writes what the running configuration does.
+    """Writes the state of the current run.
 
     Args:
-        write: Receives a line, in full and shorter, and whether the next one may replace it.
-        live: Whether lines can be replaced (a terminal); otherwise there is one line per finished run.
-        planned: The runs that the session will do at least.
-        clock: Seconds from any start.
+        write: Receives a line in a long and a short form, and whether the next line may replace it.
+        live: Whether lines can be replaced, as on a terminal; otherwise there is one line per finished run.
+        planned: The runs that the session needs at least.
+        clock: Returns seconds from an arbitrary start.
     """
 
     def __init__(
@@ -48,74 +48,74 @@ class Progress:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._write, self._live, self._clock = write, live, clock
-        self._pending, self._num_planned, self._num_begun = kinds(planned), len(planned), 0
+        self._pending, self._num_planned, self._num_started = count_configurations(planned), len(planned), 0
         self._durations = Durations()
         self._spec: RunSpec | None = None
-        self._began = self._shown = 0.0
-        # Seconds of finished stretches of training, and the beginning of the one that runs.
-        self._trained_s, self._stretch_began = 0.0, 0.0
+        self._started_at = self._shown = 0.0
+        # Training is interrupted by evaluations: its finished seconds, and the start of the current part.
+        self._trained_s, self._resumed_at = 0.0, 0.0
 
     def on_event(self, event: RunEvent) -> None:
         """Show an event of a run."""
         match event:
             case RunStarted():
-                self.begin(event.spec)
+                self._start(event.spec)
             case RunWaiting():
-                self.waiting(event.reason)
+                self._wait(event.reason)
             case RunProgressed():
-                self.emit(event.event)
+                self._train(event.event)
             case RunReused():
-                self.reused(event.record)
+                self._reuse(event.record)
             case RunFinished():
-                self.end(event.record)
+                self._finish(event.record)
 
-    def begin(self, spec: RunSpec) -> None:
-        """A run begins: loading comes first."""
-        self._num_begun += 1
+    def _start(self, spec: RunSpec) -> None:
+        """Show the start of a run, which loads the model first."""
+        self._num_started += 1
         self._spec = spec
-        # What more looks ask for was not planned.
-        self._pending -= kinds([spec])
-        self._began, self._trained_s = self._clock(), 0.0
+        # Runs of later looks were not planned; their count stays at zero.
+        self._pending -= count_configurations([spec])
+        self._started_at, self._trained_s = self._clock(), 0.0
         self._show("preparing")
 
-    def waiting(self, reason: str) -> None:
-        """The next run waits for another session."""
+    def _wait(self, reason: str) -> None:
+        """Show why a run waits for another session."""
         self._write([f"waiting: {reason}"], False)
 
-    def reused(self, record: RunRecord) -> None:
-        """A run of an earlier session stands in for one that was planned."""
-        self._num_begun += 1
+    def _reuse(self, record: RunRecord) -> None:
+        """Show that a run of an earlier session is reused."""
+        self._num_started += 1
         self._spec = record.spec
-        self._pending -= kinds([record.spec])
+        self._pending -= count_configurations([record.spec])
         accuracy = "" if record.test is None else f", test accuracy {100 * record.test.accuracy:.1f} %"
         self._write([f"{self._label()}: reused from an earlier session{accuracy}"], False)
 
-    def emit(self, event: ProgressEvent) -> None:
-        """Something happened in training."""
+    def _train(self, event: ProgressEvent) -> None:
+        """Show the state of training."""
         now = self._clock()
         if isinstance(event, TrainingStarted):
-            self._stretch_began = now
+            self._resumed_at = now
         elif isinstance(event, TrainingPaused):
-            self._trained_s += now - self._stretch_began
+            self._trained_s += now - self._resumed_at
             self._show(f"epoch {event.epoch}  evaluating")
         elif self._live and now - self._shown >= _REFRESH_S:
             self._show(*self._step(event, now))
 
-    def end(self, record: RunRecord) -> None:
-        """A run ended."""
+    def _finish(self, record: RunRecord) -> None:
+        """Show the outcome of a run."""
         if record.test is None:
             outcome = f"invalid: {record.reason}"
         else:
-            self._durations.learn(record.spec, self._clock() - self._began)
+            self._durations.add(record.spec, self._clock() - self._started_at)
             accuracy = f"test accuracy {100 * record.test.accuracy:.1f} %"
             outcome = f"{accuracy}, trained in {seconds_text(record.value('train_s'))}"
         self._write([f"{self._label()}: {outcome}"], False)
 
     def _label(self) -> str:
-        """Return which run it is, of how many as far as is known."""
+        """Return the number of the run, the number of planned runs, and its name."""
         spec = self._spec
         name = f"{spec.freeze} seed {spec.seed}" if spec else ""
-        return f"[{self._num_begun}/{max(self._num_planned, self._num_begun)}] {name}"
+        return f"[{self._num_started}/{max(self._num_planned, self._num_started)}] {name}"
 
     def _show(self, *states: str) -> None:
         if self._live:
@@ -123,23 +123,23 @@ class Progress:
             self._write([f"{self._label()}  {state}" for state in states], True)
 
     def _step(self, event: StepRecord, now: float) -> tuple[str, ...]:
-        """Return where training stands and how long it will go on, in full and in short."""
+        """Return step, loss, throughput and remaining time in a long and a short form."""
         spec = self._spec
-        trained_s = self._trained_s + now - self._stretch_began
+        trained_s = self._trained_s + now - self._resumed_at
         if spec is None or trained_s <= 0:
             return ("training",)
         rate = event.step * spec.protocol.batch_size / trained_s
         loss = "" if event.loss is None else f"  loss {event.loss:.3f}"
-        run_s = self._run_left(spec, trained_s / event.step * (event.num_steps - event.step), now)
-        others_s = self._durations.total(self._pending, fallback=now - self._began + run_s)
-        left, grid = left_text(run_s), "" if others_s is None else f", grid {left_text(run_s + others_s)}"
+        run_s = self._remaining_s(spec, trained_s / event.step * (event.num_steps - event.step), now)
+        others_s = self._durations.total(self._pending, fallback=now - self._started_at + run_s)
+        left, grid = duration_text(run_s), "" if others_s is None else f", grid {duration_text(run_s + others_s)}"
         epoch, step = f"{event.epoch}/{spec.protocol.num_epochs}", f"{event.step}/{event.num_steps}"
         return (
             f"epoch {epoch}  step {step}{loss}  {rate:,.0f} sentences/s  {left} left{grid}",
             f"{epoch}  {step}{loss}  {rate:,.0f}/s  {left}{grid}",
         )
 
-    def _run_left(self, spec: RunSpec, training_s: float, now: float) -> float:
-        """Return the seconds until this run ends: its steps, and what earlier seeds took beside them."""
-        whole_s = self._durations.of(spec)
-        return training_s if whole_s is None else max(training_s, whole_s - (now - self._began))
+    def _remaining_s(self, spec: RunSpec, training_s: float, now: float) -> float:
+        """Return the seconds until this run ends: at least its steps, and by the duration of earlier seeds."""
+        earlier_s = self._durations.of(spec)
+        return training_s if earlier_s is None else max(training_s, earlier_s - (now - self._started_at))

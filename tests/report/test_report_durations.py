@@ -1,4 +1,4 @@
-"""Durations: roughly written, learnt from runs that ended, never guessed."""
+"""Expected durations, from runs that have ended."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
 from freezebench.records.saved import from_records
-from freezebench.report.durations import Durations, expected, kinds, left_text
+from freezebench.report.durations import Durations, count_configurations, duration_text, expected_durations
 from made_up import record, seeds
 from saved_runs import saved
 
@@ -16,20 +16,20 @@ from saved_runs import saved
     ("seconds", "text"),
     [(-1, "0 s"), (59.4, "59 s"), (60, "1 min"), (3540, "59 min"), (3599, "1 h 0 min"), (4800, "1 h 20 min")],
 )
-def test_durations_are_written_roughly(seconds: float, text: str) -> None:
-    """Nobody knows the seconds of an hour to come."""
-    assert left_text(seconds) == text
+def test_durations_are_rounded(seconds: float, text: str) -> None:
+    """Seconds below a minute, minutes below an hour, then hours and minutes."""
+    assert duration_text(seconds) == text
 
 
-def test_nothing_is_told_of_an_experiment_without_a_run() -> None:
-    """Unless something stands in for it."""
+def test_the_duration_of_an_experiment_without_a_run_is_unknown() -> None:
+    """A fallback, the latest run of the experiment and a run of the configuration are used, the last report first."""
     durations = Durations()
-    pending = kinds([record("emb").spec, record("emb", 43).spec])
+    pending = count_configurations([record("emb").spec, record("emb", 43).spec])
     assert durations.total(pending, None) is None
     assert durations.total(pending, 5.0) == 10.0
-    durations.learn(record("none").spec, 7.0)
+    durations.add(record("none").spec, 7.0)
     assert durations.total(pending, 5.0) == 14.0
-    durations.learn(record("emb", 44).spec, 3.0)
+    durations.add(record("emb", 44).spec, 3.0)
     assert durations.total(pending, 5.0) == 6.0
 
 
@@ -38,14 +38,14 @@ def _timed(freeze: str, seconds: float) -> list[RunRecord]:
     return seeds(freeze, readings=readings)
 
 
-def test_saved_runs_of_the_same_configuration_on_the_same_device_tell() -> None:
-    """What was not saved is not known; the first saved run that knows anything counts."""
+def test_saved_runs_of_the_same_configuration_on_the_same_device_count() -> None:
+    """Configurations that were not saved are unknown; the first saved run that has any configuration counts."""
     runs = [record(freeze, seed).spec for freeze in ("none", "emb") for seed in (42, 43)]
-    one = saved(from_records("none", _timed("none", 9.0)), source="a report")
-    known = expected(runs, [saved(), one], "a CPU")
+    report = saved(from_records("none", _timed("none", 9.0)), source="a report")
+    known = expected_durations(runs, [saved(), report], "a CPU")
     assert known is not None
     assert (known.seconds, known.total_s, known.num_known) == ({"none": 9.0}, 18.0, 2)
     assert known.source == "a report (2026-11-23)"
-    assert expected(runs, [one], "another CPU") is None
-    assert expected([record("emb").spec], [one], "a CPU") is None
-    assert expected(runs, [saved(from_records("none", seeds("none")))], "a CPU") is None
+    assert expected_durations(runs, [report], "another CPU") is None
+    assert expected_durations([record("emb").spec], [report], "a CPU") is None
+    assert expected_durations(runs, [saved(from_records("none", seeds("none")))], "a CPU") is None

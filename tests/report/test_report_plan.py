@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
-from freezebench.report.plan import plan_lines, resolution_line
+from freezebench.report.plan import resolution_line, settings_lines
 
 
 def _settings(**flags: str) -> Settings:
@@ -14,7 +14,7 @@ def _settings(**flags: str) -> Settings:
 
 def test_the_plan_names_the_looks() -> None:
     """First seeds, and how far it may go."""
-    lines = "\n".join(plan_lines(_settings(num_seeds="3,5,8")))
+    lines = "\n".join(settings_lines(_settings(num_seeds="3,5,8")))
     assert "seeds 42, 43, 44, up to 49 where undecided (looks after 3,5,8 seeds)" in lines
 
 
