@@ -1,4 +1,4 @@
-"""Processes that tests leave behind, if they do."""
+"""Find processes that a test started and that still run."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 def processes(variable: str) -> list[int]:
-    """Return the other processes whose environment holds a variable, given as ``NAME=value``."""
-    found = []
+    """Return the ids of other processes whose environment contains ``variable``, given as ``NAME=value``."""
+    ids = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):
             if f"{variable}\0".encode() in path.read_bytes() and int(path.parent.name) != os.getpid():
-                found.append(int(path.parent.name))
-    return found
+                ids.append(int(path.parent.name))
+    return ids

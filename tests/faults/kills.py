@@ -1,7 +1,7 @@
 """Kill a session at random moments: `python tests/faults/kills.py 50`.
 
-Every record has to be whole or absent, no process may stay behind, and a session that is resumed after each kill has to
-end with the same outcomes as one that was never killed, having trained what was missing and nothing else.
+Every record has to be complete or absent, and no process may survive the session. A session that resumes after the
+kills has to train the missing runs only, and to end with the outcomes of a session that was never killed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ NUM_RUNS = 8
 
 
 def main(num_kills: int, seed: int = 0) -> None:
-    """Kill and resume until so many kills hit; raise AssertionError if anything is not as promised."""
+    """Kill and resume until ``num_kills`` kills hit a running session.
+
+    Raises:
+        AssertionError: A record is damaged, a process survives, or the outcomes differ.
+    """
     draw = random.Random(seed)  # noqa: S311 - moments, not secrets
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -46,27 +50,28 @@ def main(num_kills: int, seed: int = 0) -> None:
         assert finish(folder, "whole") == NUM_RUNS
         longest_s = time.monotonic() - began
         expected = outcomes(folder / "report-whole")
-        kills, rounds, found = 0, 0, []
-        while kills < num_kills:
-            rounds += 1
-            store = folder / f"store-{rounds}"
-            # One to three kills, then a session that goes to its end.
+        num_hits, num_rounds = 0, 0
+        num_records: list[int] = []
+        while num_hits < num_kills:
+            num_rounds += 1
+            store = folder / f"store-{num_rounds}"
+            # One to three kills, then a session that runs to its end.
             for _ in range(draw.randint(1, 3)):
-                kills += kill(folder, store.name, draw.uniform(0.0, longest_s))
-                found.append(len([decode(path.read_bytes()) for path in store.glob("*.json")]))
-            missing = NUM_RUNS - found[-1]
+                num_hits += kill(folder, store.name, draw.uniform(0.0, longest_s))
+                num_records.append(len([decode(path.read_bytes()) for path in store.glob("*.json")]))
+            missing = NUM_RUNS - num_records[-1]
             trained = finish(folder, store.name)
             assert trained == missing, (trained, missing)
             assert outcomes(folder / f"report-{store.name}") == expected
             assert not list(store.glob("set-aside/*"))
-            sys.stdout.write(f"round {rounds}: {kills} kills so far, {missing} of {NUM_RUNS} runs were missing\n")
+            sys.stdout.write(f"round {num_rounds}: {num_hits} kills so far, {missing} of {NUM_RUNS} runs missing\n")
             sys.stdout.flush()
-    counts = {count: found.count(count) for count in sorted(set(found))}
-    sys.stdout.write(f"{kills} kills in {rounds} rounds; whole records found after them, by number: {counts}\n")
+    counts = {count: num_records.count(count) for count in sorted(set(num_records))}
+    sys.stdout.write(f"{num_hits} kills in {num_rounds} rounds; kills by number of complete records: {counts}\n")
 
 
 def start(folder: Path, store: str) -> subprocess.Popen[str]:
-    """Return a session with a store."""
+    """Start a session with a store and return its process."""
     arguments = [f"--freeze-store={store}", f"--freeze-report=report-{store}", "-p", "no:cacheprovider"]
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", "-q", *arguments],
@@ -87,8 +92,8 @@ def kill(folder: Path, store: str, after_s: float) -> bool:
         process.send_signal(signal.SIGKILL)
         process.communicate()
         deadline = time.monotonic() + 5
-        while left := processes(f"FREEZEBENCH_KILLS={folder}"):
-            assert time.monotonic() < deadline, f"these stayed: {left}"
+        while survivors := processes(f"FREEZEBENCH_KILLS={folder}"):
+            assert time.monotonic() < deadline, f"these processes survive: {survivors}"
             time.sleep(0.02)
         return True
     assert process.returncode == 0, output
@@ -96,7 +101,7 @@ def kill(folder: Path, store: str, after_s: float) -> bool:
 
 
 def finish(folder: Path, store: str) -> int:
-    """Run a session to its end; return how many runs it trained."""
+    """Run a session to its end; return the number of runs that it trained."""
     process = start(folder, store)
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output

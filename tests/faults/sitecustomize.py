@@ -1,7 +1,7 @@
-"""Faults in the process that trains: FREEZEBENCH_FAULTS=emb:segfault,emb+L0:hang makes those configurations break.
+"""Inject faults into worker processes: FREEZEBENCH_FAULTS=emb:segfault,emb+L0:hang breaks these two configurations.
 
-Python imports this module at its start wherever this folder is on PYTHONPATH. Only processes that serve runs break, at
-their third step.
+Python imports this module when it starts, if this folder is on PYTHONPATH. Only worker processes break, at the third
+step of a run.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _hang_with_child() -> None:
 
 
 def clock_jumps() -> None:
-    """Set the wall clock of this process back by a day; only clocks that run on are left alone."""
+    """Set the wall clock of this process back by a day; monotonic clocks do not change."""
     real, real_ns = time.time, time.time_ns
     time.time = lambda: real() - _DAY_S
     time.time_ns = lambda: real_ns() - _DAY_S * 10**9
