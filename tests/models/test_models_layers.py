@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import transformers
+from packaging.version import Version
 
 from architectures import ARCHITECTURES, MORE, SMALL, build
 from freezebench.errors import ModelError
@@ -43,6 +44,8 @@ def test_every_parameter_belongs_to_embeddings_a_layer_or_the_head(architecture:
 def test_a_stack_of_one_layer_is_found(architecture: str) -> None:
     """A single layer is a stack, too."""
     family, options, stack, _, _ = ARCHITECTURES[architecture]
+    if family == "ModernBert" and Version(transformers.__version__) < Version("5.17"):
+        pytest.skip("Transformers before 5.17 cannot configure ModernBERT with one layer")
     layer_map = find_layers(build(family, options, num_layers=1))
     assert (layer_map.stack, layer_map.num_layers) == (stack, 1)
 
