@@ -38,7 +38,7 @@ def test_a_second_session_trains_nothing_and_finds_the_same(project: Project, tm
         f"--freeze-store={store}", "--freeze-resume=no", f"--freeze-report={tmp_path / 'c'}"
     )
     third.stdout.fnmatch_lines(["*trained in*"])
-    third.stdout.no_fnmatch_line("*reused*")
+    third.stdout.no_fnmatch_line("*reused from an earlier session*")
     assert {path.name: path.read_bytes() for path in store.iterdir()} == files
     assert outcomes(tmp_path / "a") == outcomes(tmp_path / "b") == outcomes(tmp_path / "c")
 
@@ -56,10 +56,10 @@ def test_a_changed_model_configuration_is_another_run(project: Project, tmp_path
         (other / path.name).write_bytes(path.read_bytes())
     config = json.loads((other / "config.json").read_text(encoding="utf-8"))
     first = session.runpytest_inprocess(*arguments, f"--freeze-model={other}")
-    first.stdout.no_fnmatch_line("*reused*")
+    first.stdout.no_fnmatch_line("*reused from an earlier session*")
     (other / "config.json").write_text(json.dumps({**config, "dropout": 0.0}), encoding="utf-8")
     second = session.runpytest_inprocess(*arguments, f"--freeze-model={other}")
-    second.stdout.no_fnmatch_line("*reused*")
+    second.stdout.no_fnmatch_line("*reused from an earlier session*")
     assert len(list(store.glob("*.json"))) == 12
 
 
