@@ -14,16 +14,14 @@ ROOT = Path(__file__).resolve().parents[1]
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 SOURCES = sorted((ROOT / "freezebench").rglob("*.py"))
 
-# Folders whose tests run whole pytest sessions; the files are named after what they show.
-SESSIONS = {"browser", "pytest_plugin"}
+# Folders whose tests run whole pytest sessions or read the documentation; the files are named after what they show.
+OTHER_FOLDERS = {"browser", "docs", "pytest_plugin"}
 # Test files of several modules of a folder, or of what is not in the package.
 SEVERAL_MODULES = {
-    "test_docs",
     "test_fuzz",
     "test_layout",
     "test_meters_partial_nvml",
     "test_old_files",
-    "test_runs_costs_gpu",
     "test_training_capture_gpu",
     "test_training_engines_custom",
     "test_training_private_names",
@@ -38,9 +36,9 @@ OTHER = {"freezebench", "_typeshed"}
 
 
 def modules() -> set[str]:
-    """Return the names that a module or a package gives to its test file: ``training_prefix_splice``."""
+    """Return the names that modules give to their test files: ``training_prefix_splice``."""
     paths = (path.relative_to(ROOT / "freezebench").with_suffix("") for path in SOURCES)
-    return {"_".join(path.parts).removesuffix("___init__") for path in paths}
+    return {"_".join(path.parts) for path in paths}
 
 
 def functions(path: Path) -> list[ast.FunctionDef]:
@@ -62,7 +60,7 @@ def third_party_imports() -> dict[str, str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 imported = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 imported = [str(node.module)]
             else:
                 continue
@@ -71,12 +69,13 @@ def third_party_imports() -> dict[str, str]:
 
 
 def test_test_files_are_named_after_their_modules() -> None:
-    """``tests/x/test_x_y.py`` tests ``freezebench/x/y.py``, and a ``test_x_y_z.py`` tests ``freezebench/x/y/z.py``."""
-    expected = {f"test_{name}" for name in modules()} | SEVERAL_MODULES
+    """``tests/x/test_x_y.py`` tests ``freezebench/x/y.py``, and ``test_x_y_part.py`` a part of it that is one word."""
+    of_modules = {f"test_{name}" for name in modules()}
+    expected = of_modules | {name.removesuffix("___init__") for name in of_modules} | SEVERAL_MODULES
     unexpected = []
     for path in TESTS:
         folder = path.parent.relative_to(ROOT / "tests").name
-        is_expected = folder in SESSIONS or path.stem in expected
+        is_expected = folder in OTHER_FOLDERS or path.stem in expected or path.stem.rpartition("_")[0] in of_modules
         if not is_expected or not path.stem.startswith(f"test_{folder}"):
             unexpected.append(str(path.relative_to(ROOT)))
     assert unexpected == []
