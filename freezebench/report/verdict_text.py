@@ -115,7 +115,7 @@ def prefix_sentence(results: Sequence[ConfigurationResult]) -> str | None:
     largest = max(record.value("prefix_bytes") or 0.0 for record in records)
     passes = sum(record.value("prefix_s") is not None for record in records)
     runs = f"{passes} pass{'' if passes == 1 else 'es'} for {len(records)} runs, "
-    runs += f"{percent_text(1 - passes / len(records), 0)} of which reused one"
+    runs += f"{percent_text(1 - passes / len(records), 0)} cache hits"
     return (
         f"Frozen prefixes: computed in {seconds_text(seconds)} ({runs}; {bytes_text(largest)} per depth). Train times "
         "and warm speed-ups do not include this time; cold speed-ups charge all of it to one run. The peak memory of a "

@@ -105,4 +105,4 @@ def test_the_table_and_its_sentences() -> None:
     assert [row[0] for row in cells] == ["none", "emb"]
     assert cells[1] == ["emb", "10 %", "30 %", "50 %", "10 %", "2 s", "2.00×", "2.00×", "1.11×", "epoch 2"]
     assert grid_sentence(results) == "Whole grid: 2 runs trained and evaluated in 23.5 s."
-    assert "1 pass for 1 runs, 0 % of which reused one" in str(prefix_sentence(results))
+    assert "1 pass for 1 runs, 0 % cache hits" in str(prefix_sentence(results))
