@@ -1,4 +1,4 @@
-"""Experiments made up of plain figures, for tests of page and pictures."""
+"""Made-up experiments for tests of page and pictures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from freezebench.config.sources import Source
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord, RunTrace, SplitFacts, TraceJson
 from freezebench.report.experiment import Experiment
-from freezebench.report.summary import summarize
+from freezebench.report.summary import Summary, summarize
 from freezebench.verdicts.judge import ConfigurationResult, judge
 
 ACCURACIES = {"none": 0.9, "emb": 0.9, "emb+L0": 0.88, "emb+L0-1": 0.7}
@@ -76,14 +76,34 @@ def results(*, num: int = 3, everything: bool = True, **changes: Any) -> list[Co
 def experiment(
     *, num: int = 3, everything: bool = True, flags: dict[str, Any] | None = None, **changes: Any
 ) -> Experiment:
-    """Return a small grid as page and pictures take it."""
-    asked = settings(**(flags or {}))
-    return Experiment.of(asked, summarize(results(num=num, everything=everything, **changes), asked))
+    """Return the experiment of a small grid."""
+    requested = settings(**(flags or {}))
+    return Experiment.of(requested, summarize(results(num=num, everything=everything, **changes), requested))
 
 
 def broken_experiment() -> Experiment:
-    """Return an experiment of which no run came to its end."""
-    asked = settings()
+    """Return an experiment without a valid run."""
+    requested = settings()
     broken = [made_up.broken(freeze) for freeze in ("none", "emb")]
-    judged = [judge(record.spec.freeze, [record], broken[:1], margin_pp=2.0, limit_pp=None) for record in broken]
-    return Experiment.of(asked, summarize(judged, asked))
+    judged_results = [judge(record.spec.freeze, [record], broken[:1], margin_pp=2.0, limit_pp=None) for record in broken]
+    return Experiment.of(requested, summarize(judged_results, requested))
+
+
+def summary_settings(**flags: str) -> Settings:
+    """Return the settings of an experiment without limits."""
+    return resolve(
+        [Source(label="{flag}", values={"model": "tiny", "data": "made-up", **flags})], lambda: ("embedded", "x")
+    )
+
+
+def judged(freeze: str, accuracy: float, *, limit: float | None = 5.0, num: int = 3) -> ConfigurationResult:
+    """Return the result of a configuration with this accuracy, against a baseline of 0.9."""
+    baseline = made_up.seeds("none", accuracy=0.9, num=num)
+    records = baseline if freeze == "none" else made_up.seeds(freeze, accuracy=accuracy, num=num)
+    return judge(freeze, records, baseline, margin_pp=2.0, limit_pp=limit)
+
+
+def small_summary() -> Summary:
+    """Return the summary of a baseline, a configuration without a drop, and one with a large drop."""
+    configurations = [judged("emb+L0", 0.7), judged("none", 0.9), judged("emb", 0.9)]
+    return summarize(configurations, summary_settings(max_drop="5"))

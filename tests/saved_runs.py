@@ -1,4 +1,4 @@
-"""Saved runs made up of plain figures, as values and as files, for tests of comparisons."""
+"""Made-up saved runs, as values and as files, for tests of comparisons."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from made_up import seeds
 
 
 def timed(records: list[RunRecord], **factors: float) -> list[RunRecord]:
-    """Return runs whose readings are multiplied, a little differently for each run, as clocks do."""
+    """Return runs whose readings are multiplied, with a small difference between runs."""
     changed = []
     for index, record in enumerate(records):
         readings = dict(record.readings)
@@ -45,21 +45,21 @@ def saved(*configurations: SavedConfiguration, source: str = "0001_old.json") ->
 
 
 def benchmark_json(*configurations: SavedConfiguration) -> dict[str, Any]:
-    """Return what pytest-benchmark saves, one foreign benchmark included."""
-    ours = [{"fullname": one.node_id, "extra_info": {"freezebench": to_info(one)}} for one in configurations]
+    """Return the content of a pytest-benchmark file, with one benchmark of another plugin."""
+    ours = [{"fullname": saved.node_id, "extra_info": {"freezebench": to_info(saved)}} for saved in configurations]
     foreign = {"fullname": "other.py::test_other", "extra_info": {}}
     return {"datetime": "2026-11-23T00:00:00", "machine_info": {}, "benchmarks": [foreign, *ours]}
 
 
 def write(path: Path, content: Any) -> Path:
-    """Write a file: JSON, or a text as it is."""
+    """Write JSON, or a text unchanged, to a file."""
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
     return path
 
 
 def outcomes(report: Path) -> Any:
-    """Return what a report says of every run but for times, memory and energy."""
-    found = json.loads((report / "report.json").read_text(encoding="utf-8"))
+    """Return step losses and test results of every run of a report."""
+    content = json.loads((report / "report.json").read_text(encoding="utf-8"))
     runs: dict[str, Any] = {}
 
     def walk(value: Any) -> None:
@@ -72,6 +72,6 @@ def outcomes(report: Path) -> Any:
             for item in value:
                 walk(item)
 
-    walk(found)
+    walk(content)
     assert runs
     return runs

@@ -1,4 +1,4 @@
-"""The page of a real run in a real browser: it answers, sorts, shows its pictures, and runs nothing that data bring."""
+"""The page of a real run in a browser: answer, sorting, pictures, and no script from the data."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data.mkdir()
     for seed, (split, num) in enumerate((("train", 48), ("validation", 24), ("test", 40))):
         lines = [
-            json.dumps({"text": sentence + HOSTILE_ENDS[place % 4], "label": HOSTILE_LABELS[label]})
-            for place, (sentence, label) in enumerate(tiny.sentences(num, 2, seed))
+            json.dumps({"text": sentence + HOSTILE_ENDS[index % 4], "label": HOSTILE_LABELS[label]})
+            for index, (sentence, label) in enumerate(tiny.sentences(num, 2, seed))
         ]
         (data / f"{split}.jsonl").write_text("\n".join(lines), encoding="utf-8")
     (folder / "test_grid.py").write_text(TEST.format(model=str(model), data=str(data)), encoding="utf-8")
@@ -101,7 +101,7 @@ def _run(browser: Chrome, script: str) -> Any:
 def test_the_page_answers_and_shows_every_picture_without_an_error(
     browser: Chrome, page: Path, size: tuple[int, int]
 ) -> None:
-    """The answer stands on the first screen, nothing but the table scrolls sideways, the console is silent."""
+    """The answer is on the first screen, only the table scrolls sideways, the console has no message."""
     _open(browser, page, size)
     answer = browser.find_element("css selector", ".answer")
     assert answer.text.startswith("Deepest safe prefix: ")
@@ -121,7 +121,7 @@ def test_the_page_answers_and_shows_every_picture_without_an_error(
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 def test_the_table_sorts_by_any_column_and_back(browser: Chrome, page: Path, size: tuple[int, int]) -> None:
-    """By click and by keyboard; readers of the screen are told which way; what was not measured stays last."""
+    """Click and keyboard sort; screen readers get the direction; missing figures stay last."""
     _open(browser, page, size)
     names = "return [...document.querySelectorAll('table.sortable tbody th')].map((head) => head.textContent)"
     ladder = ["none", "emb", "emb+L0", "emb+L0-1"]
@@ -143,7 +143,7 @@ def test_the_table_sorts_by_any_column_and_back(browser: Chrome, page: Path, siz
 
 
 def test_hostile_names_labels_and_sentences_are_text(browser: Chrome, page: Path) -> None:
-    """They can be read as they are; no script of theirs ran, no element of theirs came to be."""
+    """They are shown unchanged; none of their scripts ran, and none of their elements exists."""
     _open(browser, page, DESKTOP)
     text = browser.find_element("tag name", "body").text
     assert str(HOSTILE_MODEL) in text
@@ -154,8 +154,8 @@ def test_hostile_names_labels_and_sentences_are_text(browser: Chrome, page: Path
     assert _run(browser, "return document.querySelectorAll('img:not([src^=\"data:\"]), [onerror]').length") == 0
 
 
-def test_a_script_that_got_into_the_page_would_not_run(browser: Chrome, page: Path, tmp_path: Path) -> None:
-    """The policy is a second wall: only the page's own script runs."""
+def test_an_injected_script_does_not_run(browser: Chrome, page: Path, tmp_path: Path) -> None:
+    """The content security policy allows only the page's own script."""
     harmed = tmp_path / "index.html"
     content = page.read_text(encoding="utf-8")
     harm = "<script>document.title = 'harmed'</script><img src=x onerror=\"document.title = 'harmed'\">"
@@ -167,7 +167,7 @@ def test_a_script_that_got_into_the_page_would_not_run(browser: Chrome, page: Pa
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pictures_follow_the_colour_scheme(browser: Chrome, page: Path, scheme: str) -> None:
-    """One of each pair is seen."""
+    """One picture of each pair is visible."""
     _open(browser, page, DESKTOP, scheme)
     seen = "return [...document.images].filter((image) => image.offsetParent).map((image) => image.className)"
     classes = _run(browser, seen)
@@ -175,8 +175,8 @@ def test_pictures_follow_the_colour_scheme(browser: Chrome, page: Path, scheme: 
     assert len(classes) == _run(browser, "return document.images.length") / 2
 
 
-def test_the_page_prints_light_pictures_whatever_the_scheme(browser: Chrome, page: Path) -> None:
-    """On paper dark pictures could not be read, and nothing may be cut off at the side."""
+def test_the_page_prints_light_pictures_in_both_schemes(browser: Chrome, page: Path) -> None:
+    """Dark pictures would be illegible on paper."""
     _open(browser, page, DESKTOP, "dark")
     features = [{"name": "prefers-color-scheme", "value": "dark"}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": features})

@@ -1,4 +1,4 @@
-"""The table of result columns, and what its renderings make of it."""
+"""The table of result columns and its renderings."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def test_names_are_unique_and_figures_are_those_of_a_row() -> None:
     assert {column.name for column in COLUMNS} <= set(figure_names())
 
 
-def test_every_column_of_numbers_has_a_figure_for_each_configuration_that_was_measured() -> None:
-    """A GPU's experiment has them all; what was not measured is a dash and has no value to sort by."""
+def test_a_missing_figure_is_a_dash() -> None:
+    """With a GPU every column has a figure; without energy the cell is a dash and has no figure to sort by."""
     frozen = experiment().rows[1]
     assert not [column.name for column in COLUMNS if column.term is None and column.source(frozen) is None]
     unmeasured = experiment(everything=False).rows[1]

@@ -1,4 +1,4 @@
-"""The comparison in words."""
+"""The comparison with a saved run as text."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from freezebench.verdicts.compare import compare
 from saved_runs import configuration, saved
 
 
-def test_comparison_shows_both_and_lists_what_has_no_partner() -> None:
-    """Old beside new; nothing is dropped silently, nothing unlike is compared without a word."""
+def test_the_comparison_shows_both_runs_and_lists_the_rest() -> None:
+    """Old and new figures, limits, and a line for every configuration that was not compared."""
     old = saved(configuration("none"), configuration("emb"), configuration("head"))
     other_data = replace(configuration("emb"), data_sha256={"test": "x"})
     renamed = configuration("none", test="u.py::test_other", accuracy=0.7)
@@ -31,16 +31,16 @@ def test_comparison_shows_both_and_lists_what_has_no_partner() -> None:
     assert "Only in the saved run: t.py::test_it[head]." in text
 
 
-def test_pytest_prints_limits_elsewhere() -> None:
-    """Its summary has a line per limit already; why figures cannot be compared is said here."""
+def test_limits_can_be_left_out() -> None:
+    """Pytest's summary has a line per limit already; the reasons why figures cannot be compared stay."""
     other = replace(configuration(), device_name="another CPU")
     lines = comparison_lines(compare(saved(configuration()), saved(other), margin_pp=2), with_parts=False)
     assert not any(line.startswith(("ok", "WORSE", "UNDECIDED")) for line in lines)
     assert "emb: train time: not comparable: device a CPU → another CPU." in lines
 
 
-def test_the_table_fits_its_terminal() -> None:
-    """Too wide a table goes on below, with the configurations' names again."""
+def test_the_table_fits_the_terminal() -> None:
+    """A table that is too wide is split, and each part repeats the names of the configurations."""
     comparison = compare(saved(configuration("emb")), saved(configuration("emb")), margin_pp=2)
     narrow, wide = (comparison_lines(comparison, with_parts=False, width=width) for width in (60, 140))
     assert max(map(len, narrow[1:])) <= 60
@@ -50,7 +50,7 @@ def test_the_table_fits_its_terminal() -> None:
         assert part in "\n".join(narrow)
 
 
-def test_nothing_in_common_is_said() -> None:
-    """An empty comparison does not look like a pass."""
+def test_an_empty_comparison_says_so() -> None:
+    """Without a common configuration the lines do not look like a pass."""
     lines = comparison_lines(compare(saved(configuration("emb")), saved(configuration("head")), margin_pp=2))
     assert "Nothing was compared." in lines

@@ -1,4 +1,4 @@
-"""Experiments as values: of this session, and read back from a report."""
+"""Experiments of this session and from a report."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from saved_runs import benchmark_json, configuration
 
 def _report(folder: Path) -> dict[str, Any]:
     """Write a report and return its content."""
-    asked = settings()
-    write_report(folder, [(asked, summarize(results(), asked))], SessionSettings())
+    requested = settings()
+    write_report(folder, [(requested, summarize(results(), requested))], SessionSettings())
     content: dict[str, Any] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     return content
 
 
-def test_a_report_gives_back_what_was_written(tmp_path: Path) -> None:
+def test_a_report_gives_back_the_experiment(tmp_path: Path) -> None:
     """Rows, verdicts, sentences and settings are those of the session."""
     _report(tmp_path)
-    asked = settings()
-    there = Experiment.of(asked, summarize(results(), asked))
+    requested = settings()
+    written = Experiment.of(requested, summarize(results(), requested))
     for path in (tmp_path, tmp_path / "report.json"):
         back = read_experiments(path)[0]
-        assert back.rows == there.rows
-        assert back.results == there.results
-        assert back.summary.lines == there.summary.lines
-        assert back.settings == json.loads(json.dumps(there.settings)) | plain(SessionSettings())
-        assert back.deepest == there.deepest
+        assert back.rows == written.rows
+        assert back.results == written.results
+        assert back.summary.lines == written.summary.lines
+        assert back.settings == json.loads(json.dumps(written.settings)) | plain(SessionSettings())
+        assert back.deepest == written.deepest
         assert back.source == str(path)
 
 
 def test_reports_of_earlier_versions_are_read(tmp_path: Path) -> None:
-    """They kept neither the parts of the gate nor what the splits look like."""
+    """They have neither the parts of the gate nor facts of the splits."""
     content = _report(tmp_path)
-    for one in content["experiments"][0]["configurations"]:
-        del one["parts"]
-        for run in one["runs"]:
+    for saved in content["experiments"][0]["configurations"]:
+        del saved["parts"]
+        for run in saved["runs"]:
             del run["data"]["splits"]
     (tmp_path / "report.json").write_text(json.dumps(content), encoding="utf-8")
     experiment = read_experiments(tmp_path)[0]
@@ -57,15 +57,15 @@ def test_reports_of_earlier_versions_are_read(tmp_path: Path) -> None:
 
 def _set(content: dict[str, Any], *keys: Any, value: Any) -> str:
     """Return the content as text with one value changed."""
-    place = content
+    parent = content
     for key in keys[:-1]:
-        place = place[key]
-    place[keys[-1]] = value
+        parent = parent[key]
+    parent[keys[-1]] = value
     return json.dumps(content)
 
 
 def _damaged(content: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    """Return broken files and what is said about them."""
+    """Return damaged files and the messages about them."""
     text = json.dumps(content)
     first = ("experiments", 0, "configurations", 1)
     verdict = (*first, "verdict_at_margin", "drop_pp")
@@ -96,6 +96,6 @@ def test_damaged_and_foreign_files_are_refused_with_the_reason(tmp_path: Path, n
 
 
 def test_a_folder_without_report_is_refused(tmp_path: Path) -> None:
-    """It is said where one was looked for."""
+    """The message names the file that was expected."""
     with pytest.raises(RecordError, match=r"report\.json: cannot be read in this folder"):
         read_experiments(tmp_path)

@@ -42,7 +42,7 @@ def summary(*, model: str = "tiny") -> Summary:
 
 
 def report(**changes: Any) -> SimpleNamespace:
-    """Return what pytest would report about a failed freeze test."""
+    """Return pytest's report of a failed freeze test."""
     values = {
         "nodeid": "benchmarks/test_it.py::test_it[emb]",
         "location": ("benchmarks/test_it.py", 6, "test_it[emb]"),
@@ -64,7 +64,7 @@ def test_a_command_is_one_line_with_everything_escaped() -> None:
 
 @given(st.text(), st.text(), st.text())
 def test_no_text_breaks_out_of_a_command(title: str, message: str, file: str) -> None:
-    """GitHub reads back what was written, whatever it was."""
+    """Reading a command back gives every text unchanged."""
     command = Annotation(level="warning", title=title, message=message, file=file, line=1).command()
     match = re.fullmatch(r"::warning file=([^,:\r\n]*),line=1,title=([^,:\r\n]*)::([^\r\n]*)", command)
     assert match is not None
@@ -76,10 +76,10 @@ def test_no_text_breaks_out_of_a_command(title: str, message: str, file: str) ->
         assert read == original
 
 
-def test_a_failed_test_is_an_error_at_its_place(tmp_path: Path) -> None:
+def test_a_failed_test_is_an_error_at_its_line(tmp_path: Path) -> None:
     """Lines count from 1, the file is relative to the workspace, and the gate's sentence is the message."""
-    found = annotation(report(), tmp_path / "sub", {"GITHUB_WORKSPACE": str(tmp_path)})
-    assert found == Annotation(
+    note = annotation(report(), tmp_path / "sub", {"GITHUB_WORKSPACE": str(tmp_path)})
+    assert note == Annotation(
         level="error",
         title="benchmarks/test_it.py::test_it[emb]",
         message="WORSE emb is 5, limit 2.",
@@ -102,15 +102,15 @@ def test_a_failed_test_is_an_error_at_its_place(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_failed_gives_the_message(changes: dict[str, Any], level: str, message: str) -> None:
-    """An assertion of the test's own and errors of fixtures speak for themselves; undecided is a warning."""
-    found = annotation(report(**changes), Path("/x"), {})
-    assert found is not None
-    assert (found.level, found.message[: len(message)]) == (level, message)
+def test_the_message_is_that_of_the_failure(changes: dict[str, Any], level: str, message: str) -> None:
+    """Assertions of the test and errors of fixtures have their own message; an undecided test is a warning."""
+    note = annotation(report(**changes), Path("/x"), {})
+    assert note is not None
+    assert (note.level, note.message[: len(message)]) == (level, message)
 
 
 def test_only_freeze_tests_are_annotated() -> None:
-    """Other tests' failures and good freeze tests are left alone; a failure of the whole session has no place."""
+    """Other tests and passed freeze tests have no annotation; a failure of the whole session has no file."""
     reports = [
         report(keywords={"test_else": 1}),
         SimpleNamespace(nodeid="broken.py"),  # a file that could not be collected
@@ -129,7 +129,7 @@ def test_only_freeze_tests_are_annotated() -> None:
 
 
 def test_paths_outside_the_workspace_stay_absolute(tmp_path: Path) -> None:
-    """A file that the workspace does not hold keeps its path, and so do all without a workspace."""
+    """A file outside the workspace keeps its path, and so does every file without a workspace."""
     inside, outside = tmp_path / "w" / "a" / "t.py", tmp_path / "t.py"
     environment = {"GITHUB_WORKSPACE": str(tmp_path / "w")}
     assert workspace_path(inside, environment) == "a/t.py"
@@ -138,7 +138,7 @@ def test_paths_outside_the_workspace_stay_absolute(tmp_path: Path) -> None:
 
 
 def test_the_step_summary_has_table_sentences_and_comparison() -> None:
-    """What the report says stands there in Markdown."""
+    """The summary has the content of the report as Markdown."""
     text = step_summary([summary()], ["compared", "a  b\n-  -\n```"])
     assert "| frozen" in text
     assert "- Deepest safe prefix: emb is within 2 points" in text
@@ -146,7 +146,7 @@ def test_the_step_summary_has_table_sentences_and_comparison() -> None:
 
 
 def test_hostile_names_stay_text() -> None:
-    """A model's name makes no HTML, heading, link, or line of its own."""
+    """A model's name cannot become HTML, a heading, a link, or a line."""
     text = step_summary([summary(model=HOSTILE)])
     title = next(line for line in text.splitlines() if line.startswith("## "))
     assert title.startswith(r"## &lt;img src=x onerror=alert(1)&gt; \# big \| \`tick\` \[link\](http://x) ::error::no")
@@ -154,7 +154,7 @@ def test_hostile_names_stay_text() -> None:
 
 
 def test_a_summary_is_appended_and_cut_to_the_limit(tmp_path: Path) -> None:
-    """What stands in the file counts; what has no room is cut at a line, with a note, and then refused."""
+    """The existing content counts; a text that does not fit is cut at a line with a note, then refused."""
     path = tmp_path / "summary.md"
     path.write_text("before\n", encoding="utf-8")
     assert append_step_summary(path, "# one\n") is None
@@ -169,7 +169,7 @@ def test_a_summary_is_appended_and_cut_to_the_limit(tmp_path: Path) -> None:
 
 @given(st.text(), st.integers(min_value=0, max_value=300))
 def test_a_cut_text_is_never_too_long(text: str, max_bytes: int) -> None:
-    """It fits, is UTF-8, and is the text itself where that fits."""
+    """It fits and is UTF-8; a text that fits is unchanged."""
     content = cut(text, max_bytes)
     assert len(content) <= max_bytes
     content.decode("utf-8")
@@ -178,7 +178,7 @@ def test_a_cut_text_is_never_too_long(text: str, max_bytes: int) -> None:
 
 
 def test_a_summary_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
-    """A folder in the file's place, or no folder at all, ends in a sentence."""
+    """A folder of that name, or a missing folder, gives a warning."""
     for path in (tmp_path, tmp_path / "missing" / "summary.md"):
         assert "could not be written" in str(append_step_summary(path, "# one\n"))
     environment = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path)}
@@ -186,8 +186,8 @@ def test_a_summary_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
     assert line.startswith("freezebench: warning: the step summary could not be written")
 
 
-def test_nothing_is_told_outside_actions(tmp_path: Path) -> None:
-    """Another CI's logs hold no workflow commands, and no file is written."""
+def test_nothing_is_reported_outside_actions(tmp_path: Path) -> None:
+    """Logs of another CI have no workflow commands, and no file is written."""
     path = tmp_path / "summary.md"
     environment = {"CI": "true", "GITHUB_STEP_SUMMARY": str(path)}
     assert report_to_github([report()], [summary()], [], root=tmp_path, environment=environment) == []

@@ -1,4 +1,4 @@
-"""The page: the answer first, everything else under it, and nothing from outside."""
+"""The page: the answer first, then the evidence, and nothing loaded from outside."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PICTURE = Picture(name="drop", title="Drop", caption="how to read", alt="in word
 
 
 class _Outline(HTMLParser):
-    """What a page is made of: tags with attributes, and the text that people read."""
+    """The tags of a page with their attributes, and its visible text."""
 
     def __init__(self, content: str) -> None:
         super().__init__()
@@ -62,8 +62,8 @@ class _Outline(HTMLParser):
         return " ".join(" ".join(self.read).split())
 
 
-def _made(one: Experiment) -> _Outline:
-    return _Outline(page([one], [[PICTURE]]))
+def _made(shown: Experiment) -> _Outline:
+    return _Outline(page([shown], [[PICTURE]]))
 
 
 def test_the_first_lines_are_the_answer() -> None:
@@ -85,23 +85,23 @@ def test_the_first_lines_are_the_answer() -> None:
 
 
 def test_what_was_not_measured_is_shown_with_its_reason() -> None:
-    """Never a zero, never silence."""
-    one = experiment(everything=False)
-    content = _Outline(page([one], [[Missing(name="e", title="Accuracy against energy", reason="no meter")]])).text
+    """It is neither a zero nor left out."""
+    shown = experiment(everything=False)
+    content = _Outline(page([shown], [[Missing(name="e", title="Accuracy against energy", reason="no meter")]])).text
     assert f"Energy not measured {made_up.NO_RAPL}" in content
     assert "Not measured: no meter." in content
     assert "not recorded by the version of freezebench that trained these runs" in content
 
 
 def test_an_answer_without_a_safe_prefix_says_so() -> None:
-    """Nothing is promised of runs that broke."""
+    """Invalid runs give no answer."""
     content = _made(broken_experiment()).text
     assert "No freezing is shown to cost less than 2 points of accuracy." in content
     assert "nothing is known about it, since no run was finished" in content
 
 
-def test_the_table_sorts_by_figures_and_without_a_mouse() -> None:
-    """Buttons in the headings, the figure behind every cell, nothing where nothing was measured."""
+def test_the_table_can_be_sorted_by_keyboard() -> None:
+    """Headings are buttons, and every cell has the figure to sort by, unless it was not measured."""
     outline = _made(experiment(everything=False))
     heads = [attributes for tag, attributes in outline.tags if tag == "th" and "aria-sort" in attributes]
     assert len(heads) == 19
@@ -112,18 +112,18 @@ def test_the_table_sorts_by_figures_and_without_a_mouse() -> None:
     assert None in values
 
 
-def test_where_the_time_went_is_told_where_it_is_known() -> None:
-    """Shares of a step per configuration; no empty table for engines that do not tell."""
-    told = _made(experiment()).text
-    assert "Where the time went" in told
-    assert "50 %" in told
+def test_the_breakdown_of_time_is_shown_where_it_is_known() -> None:
+    """Shares of a step per configuration; without recorded phases there is no table."""
+    content = _made(experiment()).text
+    assert "Where the time went" in content
+    assert "50 %" in content
     assert "Where the time went" not in _made(experiment(everything=False)).text
 
 
 def test_data_card_environment_protocol_footnotes_and_command_are_there() -> None:
-    """With the figures of this experiment."""
-    one = experiment()
-    content = _made(one).text
+    """They have the figures of this experiment."""
+    shown = experiment()
+    content = _made(shown).text
     for part in (
         "7 of 400 test sentences also occur in train",
         "2 of 50 validation sentences",
@@ -135,35 +135,35 @@ def test_data_card_environment_protocol_footnotes_and_command_are_there() -> Non
         "pytest benchmarks --freeze-preset=embedded",
     ):
         assert part in content.replace("Words per", "words per")
-    for line in one.summary.lines:
+    for line in shown.summary.lines:
         assert line in content
 
 
-def test_a_saving_that_is_a_loss_is_not_marked_as_good(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where freezing takes more memory, its tile says so in words and by its class; time and energy keep theirs."""
+def test_a_loss_is_not_marked_as_a_saving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where freezing needs more memory, the tile of memory says so in words and by its class."""
     assert 'class="tile loss"' not in page([experiment()], [[PICTURE]])
     real = experiments.on_gpu
 
-    def hungry(record: RunRecord, **changes: Any) -> RunRecord:
+    def with_larger_peak(record: RunRecord, **changes: Any) -> RunRecord:
         peak = Reading(value=(1 if record.spec.freeze == "none" else 2) * 2.0**30, unit="B", source="torch")
-        found = real(record, **changes)
-        return replace(found, readings={**found.readings, "peak_allocated_bytes": peak})
+        measured = real(record, **changes)
+        return replace(measured, readings={**measured.readings, "peak_allocated_bytes": peak})
 
-    monkeypatch.setattr(experiments, "on_gpu", hungry)
+    monkeypatch.setattr(experiments, "on_gpu", with_larger_peak)
     shown = page([experiment()], [[PICTURE]])
     assert shown.count('class="tile loss"') == 1
     assert '<div class="tile loss"><h3>Memory</h3><strong>100 % more</strong>' in shown
 
 
 def test_hostile_names_labels_and_notes_are_text() -> None:
-    """Every text of the experiment is shown as it is and never becomes a tag."""
+    """Every text of the experiment is shown unchanged and never becomes a tag."""
     harmless = _made(experiment())
     facts = made_up.record().data
     assert facts is not None
     facts = replace(facts, label_names=(HOSTILE, "b"), notes=(HOSTILE,))
-    one = experiment(flags={"model": HOSTILE, "data": HOSTILE}, data=facts, environment={HOSTILE: HOSTILE})
+    shown = experiment(flags={"model": HOSTILE, "data": HOSTILE}, data=facts, environment={HOSTILE: HOSTILE})
     missing = Missing(name="x", title=HOSTILE, reason=HOSTILE)
-    content = page([replace(one, source=HOSTILE)], [[missing, replace(PICTURE, title=HOSTILE, alt=HOSTILE)]])
+    content = page([replace(shown, source=HOSTILE)], [[missing, replace(PICTURE, title=HOSTILE, alt=HOSTILE)]])
     assert HOSTILE not in content
     assert html.escape(HOSTILE) in content
     outline = _Outline(content)
@@ -175,7 +175,7 @@ def test_hostile_names_labels_and_notes_are_text() -> None:
 
 
 def test_the_policy_allows_this_style_and_script_and_nothing_else() -> None:
-    """Hashes match what stands in the page; nothing is loaded from anywhere."""
+    """The hashes fit the page's style and script; nothing is loaded from outside."""
     content = page([experiment()], [draw(experiment())])
     outline = _Outline(content)
     policy = next(
@@ -197,14 +197,14 @@ def test_the_policy_allows_this_style_and_script_and_nothing_else() -> None:
 
 
 def test_without_matplotlib_the_page_says_how_to_get_the_pictures() -> None:
-    """The rest is there."""
+    """The other sections are unchanged."""
     content = _Outline(page([experiment()], None)).text
     assert NO_PICTURES in content
     assert "Deepest safe prefix" in content
 
 
-def test_several_experiments_stand_side_by_side() -> None:
-    """Their answers in one table; the later one against the first where they compare."""
+def test_several_experiments_are_shown_side_by_side() -> None:
+    """One table has their answers; the later one is compared with the first where that is possible."""
     first, second = replace(experiment(), source="before"), replace(experiment(num=2), source="after")
     content = _Outline(page([first, second], [[PICTURE], [PICTURE]], [PICTURE])).text
     assert "2 experiments side by side" in content
@@ -215,8 +215,8 @@ def test_several_experiments_stand_side_by_side() -> None:
     assert "Not compared line by line" in _Outline(page([first, stranger], None)).text
 
 
-def test_the_notebook_stands_beside_its_reproduction() -> None:
-    """Every figure with its difference, for the notebook's preset alone."""
+def test_a_reproduction_is_compared_with_the_notebook() -> None:
+    """Every figure has its difference, for the notebook's preset only."""
     content = _made(experiment(flags={"preset": "notebook"})).text
     assert "Comparison with the notebook's published figures" in content
     assert re.search(r"88\.9 → 8\d\.\d \([+-]\d\.\d\)", content)
@@ -232,12 +232,12 @@ def test_the_notebook_stands_beside_its_reproduction() -> None:
     ],
 )
 def test_a_prefix_in_words(freeze: str, words: str) -> None:
-    """As people say it."""
+    """The frozen parts are listed in words."""
     assert in_words(freeze) == words
 
 
-def test_elements_escape_everything_but_themselves() -> None:
-    """Text and attributes; what is left out leaves nothing."""
+def test_elements_escape_text_and_attributes() -> None:
+    """Elements inside elements are not escaped again; ``None`` is left out."""
     assert (
         element("p", "<b>", element("b", "x"), None, class_='"', id=None) == '<p class="&quot;">&lt;b&gt;<b>x</b></p>'
     )
@@ -247,7 +247,7 @@ def test_elements_escape_everything_but_themselves() -> None:
 
 
 def test_a_histogram_holds_every_sentence() -> None:
-    """Long tails are put together; nothing gives no drawing."""
+    """Sizes are grouped into at most forty bars; without sentences there is no drawing."""
     drawing = histogram([0, 3, *([1] * 120)], "words")
     assert drawing.count("<rect") <= 40
     counts = [int(count) for count in re.findall(r"<title>[^:]*: (\d+)</title>", drawing)]
@@ -257,7 +257,7 @@ def test_a_histogram_holds_every_sentence() -> None:
 
 
 def test_the_page_is_made_without_matplotlib_and_torch() -> None:
-    """Neither is imported for it."""
+    """Making the page imports neither."""
     script = (
         "import sys, experiments; from freezebench.report.page.page import page\n"
         "page([experiments.experiment()], None)\n"

@@ -1,4 +1,4 @@
-"""The plan: what will run and what it resolves."""
+"""The plan as text."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ def _settings(**flags: str) -> Settings:
 
 
 def test_the_plan_names_the_looks() -> None:
-    """First seeds, and how far it may go."""
+    """The first seeds, and the last one that may be trained."""
     lines = "\n".join(settings_lines(_settings(num_seeds="3,5,8")))
     assert "seeds 42, 43, 44, up to 49 where undecided (looks after 3,5,8 seeds)" in lines
 
 
-def test_what_the_design_resolves_is_said_for_every_look() -> None:
+def test_the_resolved_margin_is_shown_for_every_look() -> None:
     """About 2.2 points for 3 seeds on 872 sentences, 1.4 for 5 on 1821, as the design computed."""
     assert "3 seeds 2.2 points" in resolution_line(_settings(num_seeds="3"), 872)
     assert "5 seeds 1.4 points" in resolution_line(_settings(num_seeds="5"), 1821)

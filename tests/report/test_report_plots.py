@@ -1,4 +1,4 @@
-"""The pictures: what they show, that they are the same each time, and what is said where there is nothing to draw."""
+"""The pictures, their reproducibility, and the reasons for missing ones."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ NAMES = [
 @pytest.fixture(scope="module")
 def drawn() -> dict[str, Picture]:
     """The pictures of an experiment where everything was measured."""
-    found = draw(experiment())
-    assert not [one for one in found if isinstance(one, Missing)]
-    return {one.name: one for one in found if isinstance(one, Picture)}
+    pictures = draw(experiment())
+    assert not [picture for picture in pictures if isinstance(picture, Missing)]
+    return {picture.name: picture for picture in pictures if isinstance(picture, Picture)}
 
 
 def test_everything_that_was_measured_is_drawn(drawn: dict[str, Picture]) -> None:
-    """Each as a drawing and in pixels, with words for those who cannot see it."""
+    """Each picture has SVG, PNG, a caption and a text alternative."""
     from PIL import Image
 
     assert list(drawn) == NAMES
-    for one in drawn.values():
-        assert ET.fromstring(one.svg).tag.endswith("svg")  # noqa: S314 - drawn here
-        width, height = Image.open(io.BytesIO(one.png)).size
+    for picture in drawn.values():
+        assert ET.fromstring(picture.svg).tag.endswith("svg")  # noqa: S314 - drawn here
+        width, height = Image.open(io.BytesIO(picture.png)).size
         assert width == 1320, "a column's width at 300 dots per inch"
         assert height > 600
-        assert one.alt
-        assert one.caption
+        assert picture.alt
+        assert picture.caption
 
 
 def test_pictures_say_in_words_what_they_show(drawn: dict[str, Picture]) -> None:
-    """The interval of every configuration, and who lies on the front."""
+    """The interval of every configuration, and the configurations on the Pareto front."""
     assert "emb+L0-1 +19.2 [+16.0, +22.3]" in drawn["drop"].alt
     assert "Margin 2." in drawn["drop"].alt
     assert drawn["tradeoff_time"].alt.endswith("time: emb+L0, emb.")
@@ -60,15 +60,15 @@ def test_pictures_say_in_words_what_they_show(drawn: dict[str, Picture]) -> None
 
 
 def test_the_same_figures_give_the_same_bytes(drawn: dict[str, Picture]) -> None:
-    """No dates, no random ids."""
-    assert {one.name: one for one in draw(experiment()) if isinstance(one, Picture)} == drawn
+    """Files have neither dates nor random ids."""
+    assert {picture.name: picture for picture in draw(experiment()) if isinstance(picture, Picture)} == drawn
 
 
 def test_pictures_have_a_dark_version_with_the_same_data(drawn: dict[str, Picture]) -> None:
-    """Ink and paper are exchanged, nothing else."""
-    one = drawn["drop"]
-    assert all(color in one.svg for color in LIGHT[:4])
-    light, dark = one.data_uri(), one.data_uri(dark=True)
+    """Only the colours of ink and paper differ."""
+    picture = drawn["drop"]
+    assert all(color in picture.svg for color in LIGHT[:4])
+    light, dark = picture.data_uri(), picture.data_uri(dark=True)
     assert light.startswith("data:image/svg+xml;base64,")
     assert light != dark
     assert len(light) == len(dark)
@@ -84,59 +84,63 @@ def test_pictures_have_a_dark_version_with_the_same_data(drawn: dict[str, Pictur
         ([], []),
     ],
 )
-def test_the_pareto_front_holds_what_nothing_beats(points: list[tuple[float, float]], front: list[int]) -> None:
+def test_the_pareto_front_has_no_dominated_points(points: list[tuple[float, float]], front: list[int]) -> None:
     """Cheapest first; of equals the more accurate one, then the cheaper one."""
     assert pareto(points) == front
 
 
 def test_what_was_not_measured_has_its_reason() -> None:
-    """In the words of whoever tried to measure it."""
-    missing = {one.name: one.reason for one in draw(experiment(everything=False)) if isinstance(one, Missing)}
+    """The reason is that of the meter."""
+    missing = {
+        picture.name: picture.reason for picture in draw(experiment(everything=False)) if isinstance(picture, Missing)
+    }
     assert missing["tradeoff_energy"] == made_up.NO_RAPL
     assert made_up.NO_RAPL in missing["power_over_time"]
     assert "memory_over_time" in missing
 
 
-def test_an_experiment_without_a_sound_run_has_reasons_only() -> None:
-    """Nothing is drawn of nothing."""
-    found = draw(broken_experiment())
-    assert [one.name for one in found] == NAMES
-    assert all(isinstance(one, Missing) and one.reason for one in found)
+def test_an_experiment_without_a_valid_run_has_reasons_only() -> None:
+    """No picture is drawn."""
+    pictures = draw(broken_experiment())
+    assert [picture.name for picture in pictures] == NAMES
+    assert all(isinstance(picture, Missing) and picture.reason for picture in pictures)
 
 
 def test_one_seed_and_losses_that_are_not_finite_are_drawn() -> None:
-    """Whatever a run gave."""
-    found = draw(experiment(num=1, step_losses=(0.7, float("nan"), 0.5)))
-    assert all(isinstance(one, Picture) for one in found)
+    """Neither prevents a picture."""
+    pictures = draw(experiment(num=1, step_losses=(0.7, float("nan"), 0.5)))
+    assert all(isinstance(picture, Picture) for picture in pictures)
 
 
 def test_formulas_and_markup_in_names_are_text() -> None:
-    """A dollar is no formula, a bracket no tag."""
+    """A dollar starts no formula, a bracket no tag."""
     hostile = experiment(flags={"model": "$\\frac{<script>alert(1)</script>"})
-    for one in (*draw(hostile), *draw_side_by_side([hostile, hostile])):
-        assert isinstance(one, Picture)
-        assert "<script>" not in one.svg
+    for picture in (*draw(hostile), *draw_side_by_side([hostile, hostile])):
+        assert isinstance(picture, Picture)
+        assert "<script>" not in picture.svg
 
 
-def test_the_notebook_gets_its_published_figures_beside() -> None:
-    """For the notebook's preset alone."""
+def test_published_figures_are_drawn_for_the_notebook() -> None:
+    """Other presets have no such picture."""
     reproduction = draw(experiment(flags={"preset": "notebook"}))[-1]
     assert isinstance(reproduction, Picture)
     assert reproduction.name == "published"
     assert "emb " in reproduction.alt
 
 
-def test_several_experiments_share_a_frame() -> None:
-    """Drop and speed-up of all, or why not."""
-    assert [one.name for one in draw_side_by_side([experiment(), experiment(everything=False)])] == [
+def test_several_experiments_are_drawn_together() -> None:
+    """Drop and speed-up of all experiments, or the reason why not."""
+    assert [picture.name for picture in draw_side_by_side([experiment(), experiment(everything=False)])] == [
         "together_drop",
         "together_speedup",
     ]
-    assert all(isinstance(one, Missing) for one in draw_side_by_side([broken_experiment(), broken_experiment()]))
+    assert all(
+        isinstance(picture, Missing) for picture in draw_side_by_side([broken_experiment(), broken_experiment()])
+    )
 
 
 def test_drawing_leaves_pyplot_and_settings_alone() -> None:
-    """Whoever uses matplotlib beside us keeps figures and settings of their own."""
+    """Other users of matplotlib in the process keep their figures and settings."""
     script = (
         "import sys, matplotlib; before = matplotlib.rcParams.copy()\n"
         "import experiments; from freezebench.report.plots import draw\n"
@@ -146,8 +150,8 @@ def test_drawing_leaves_pyplot_and_settings_alone() -> None:
     subprocess.run([sys.executable, "-c", script], check=True, cwd="tests")
 
 
-def test_a_broken_configuration_does_not_hide_the_others() -> None:
-    """It is missing in the pictures of figures, and the others are drawn."""
+def test_an_invalid_configuration_does_not_hide_the_others() -> None:
+    """It is missing in the pictures, and the others are drawn."""
     from experiments import results, settings
     from freezebench.report.experiment import Experiment
     from freezebench.report.summary import summarize
@@ -156,6 +160,6 @@ def test_a_broken_configuration_does_not_hide_the_others() -> None:
     baseline = [on_gpu(record) for record in made_up.seeds("none")]
     broken = [replace(made_up.broken("emb+L0-1", seed), step_losses=(0.7, float("nan"))) for seed in (42, 43, 44)]
     judged = [*results()[:2], judge("emb+L0-1", broken, baseline, margin_pp=2.0, limit_pp=None)]
-    found = draw(Experiment.of(settings(), summarize(judged, settings())))
-    assert all(isinstance(one, Picture) for one in found)
-    assert "emb+L0-1" not in found[0].alt if isinstance(found[0], Picture) else False
+    pictures = draw(Experiment.of(settings(), summarize(judged, settings())))
+    assert all(isinstance(picture, Picture) for picture in pictures)
+    assert "emb+L0-1" not in pictures[0].alt if isinstance(pictures[0], Picture) else False

@@ -1,4 +1,4 @@
-"""The report's folder: page and pictures, written whole."""
+"""Page and pictures in the report's folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from freezebench.report.publish import publish
 
 
 def test_page_and_pictures_are_written(tmp_path: Path) -> None:
-    """Every picture twice, as SVG and PNG, and nothing else stays behind."""
+    """Every picture is written as SVG and PNG, and there are no other files."""
     written = publish(tmp_path, [experiment()])
     assert written[0] == tmp_path / "index.html"
     assert {path.suffix for path in written[1:]} == {".svg", ".png"}
@@ -22,8 +22,8 @@ def test_page_and_pictures_are_written(tmp_path: Path) -> None:
     assert (tmp_path / "pictures" / "drop.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_picture_that_cannot_be_drawn_any_more_does_not_stay(tmp_path: Path) -> None:
-    """An old one would say what is no longer so; what is not ours stays."""
+def test_a_picture_that_can_no_longer_be_drawn_is_removed(tmp_path: Path) -> None:
+    """An outdated picture is removed; files of other origin stay."""
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     old, own = pictures / "tradeoff_energy.png", pictures / "mine.png"
@@ -43,7 +43,7 @@ def test_several_experiments_have_numbered_pictures(tmp_path: Path, monkeypatch:
 
 @pytest.mark.usefixtures("without_matplotlib")
 def test_without_matplotlib_there_is_a_page_without_pictures(tmp_path: Path) -> None:
-    """And it says what to install."""
+    """The page says what to install."""
     assert publish(tmp_path, [experiment()]) == [tmp_path / "index.html"]
     content = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "python -m pip install" in content

@@ -1,4 +1,4 @@
-"""The summary on a terminal: it fits, the answer comes first, and no name breaks it."""
+"""The summary on a terminal: it fits, and the answer comes first."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _summary(*, on_gpu: bool, **flags: str) -> Summary:
 @pytest.mark.parametrize("width", [80, 100, 140])
 @pytest.mark.parametrize("on_gpu", [False, True], ids=["cpu", "gpu"])
 def test_the_tables_are_golden(on_gpu: bool, width: int) -> None:
-    """Set FREEZEBENCH_WRITE_GOLDEN=1 to write them anew, and read them."""
+    """They equal the golden files; FREEZEBENCH_WRITE_GOLDEN=1 writes these anew, to be read before a commit."""
     golden = Path(__file__).with_name("golden") / f"{'gpu' if on_gpu else 'cpu'}_{width}.txt"
     shown = "\n\n".join(plain_text(table) for table in figure_tables(_summary(on_gpu=on_gpu), width)) + "\n"
     if os.environ.get("FREEZEBENCH_WRITE_GOLDEN"):
@@ -75,7 +75,7 @@ def test_the_tables_are_golden(on_gpu: bool, width: int) -> None:
 
 @pytest.mark.parametrize("width", range(44, 200, 3))
 @pytest.mark.parametrize("on_gpu", [False, True], ids=["cpu", "gpu"])
-def test_no_line_wraps_and_the_answer_is_never_lost(on_gpu: bool, width: int) -> None:
+def test_no_line_wraps_and_the_main_columns_are_always_shown(on_gpu: bool, width: int) -> None:
     """At every width: verdict, drop, accuracy, time, speed-up, memory, and energy where it was measured."""
     text = plain_text(summary_lines(_summary(on_gpu=on_gpu), width))
     assert max(map(columns_of, text.splitlines())) <= width
@@ -85,15 +85,15 @@ def test_no_line_wraps_and_the_answer_is_never_lost(on_gpu: bool, width: int) ->
 
 
 def test_the_answer_comes_first() -> None:
-    """What may be frozen and what it saves, before any figure."""
+    """What can be frozen and what that saves precede the tables."""
     lines = plain_text(summary_lines(_summary(on_gpu=True), 100)).splitlines()
     assert lines[0].startswith("Deepest safe prefix: emb")
     assert next(line for line in lines if line.startswith("Recommended: "))
-    assert lines.index("") < next(place for place, line in enumerate(lines) if "verdict at" in line)
+    assert lines.index("") < next(index for index, line in enumerate(lines) if "verdict at" in line)
 
 
-def test_what_nobody_measured_takes_no_column_and_one_footnote() -> None:
-    """Not a column of dashes."""
+def test_what_was_not_measured_has_a_footnote_instead_of_a_column() -> None:
+    """A column of dashes is left out."""
     text = plain_text(summary_lines(_summary(on_gpu=False), 140))
     assert "\n" + "CPU package energy not measured: no /sys/class/powercap." in text
     assert "J per" not in text
@@ -101,7 +101,7 @@ def test_what_nobody_measured_takes_no_column_and_one_footnote() -> None:
 
 
 def test_every_verdict_has_a_word_and_a_colour() -> None:
-    """Colour repeats what a word says."""
+    """The colour repeats the meaning of the word."""
     spans = [span for line in summary_lines(_summary(on_gpu=True), 100) for span in line]
     looks = {text.strip(): style for text, style in spans}
     assert looks["non-inferior"] == looks["ok"] == "good"
@@ -109,8 +109,8 @@ def test_every_verdict_has_a_word_and_a_colour() -> None:
     assert looks["baseline"] == "faint"
 
 
-def test_numbers_stand_on_their_decimal_point() -> None:
-    """Whatever their size; what is missing is a dash."""
+def test_numbers_are_aligned_at_the_decimal_point() -> None:
+    """This holds for any size; a missing number is a dash."""
     assert aligned([145.4, 9.75, None, 0.102], "{:g}".format) == ("145.4  ", "  9.75 ", "  –    ", "  0.102")
     assert aligned([-0.04, 12.3], "{:+.1f}".format) == (" +0.0", "+12.3")
     assert aligned([-0.001], "{:.0f} %".format) == ("0 %",)
@@ -120,7 +120,7 @@ def test_numbers_stand_on_their_decimal_point() -> None:
     "name", ["a\nb\r\x1b[2J\x07", "模型" * 60, "x" * 500, "\u202egnp.model", "e\u0301" * 90], ids=ascii
 )
 def test_a_hostile_name_breaks_nothing(name: str) -> None:
-    """Control characters are spelled out, wide and long names are cut or wrapped."""
+    """Control characters are escaped, wide and long names are cut or wrapped."""
     summary = _summary(on_gpu=True, model=name)
     lines = [title_line(summary, 76), *plain_text(summary_lines(summary, 80)).splitlines()]
     assert all(columns_of(line) <= 80 for line in lines)

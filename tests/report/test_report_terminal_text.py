@@ -1,4 +1,4 @@
-"""Text in columns: harmless, measured, cut, wrapped."""
+"""Text for a terminal: escaped, measured, cut, wrapped."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from freezebench.report.terminal_text import columns_of, cut, one_line, pad, wrap
 
 
-def test_what_could_move_the_cursor_is_spelled_out() -> None:
+def test_characters_that_could_move_the_cursor_are_escaped() -> None:
     """Newlines, escapes, direction marks and surrogates; letters of any script stay."""
     assert one_line("a\nb\x1b[31m\u202e\ud800") == r"a\nb\x1b[31m\u202e\ud800"
     assert one_line("模型/é×") == "模型/é×"
 
 
 def test_wide_characters_take_two_columns_and_accents_none() -> None:
-    """As a terminal counts."""
+    """Widths are those of a terminal."""
     assert columns_of("模型") == 4
     assert columns_of("e\u0301") == 1
     assert pad("模", 4, left=True) == "模  "
@@ -25,13 +25,13 @@ def test_wide_characters_take_two_columns_and_accents_none() -> None:
 
 @pytest.mark.parametrize(("width", "shown"), [(9, "namespace"), (8, "nam…pace"), (1, "…")])
 def test_a_cut_keeps_both_ends(width: int, shown: str) -> None:
-    """The middle of a name tells least."""
+    """The middle of a name is replaced by an ellipsis."""
     assert cut("namespace", width) == shown
 
 
 @given(st.text(max_size=60), st.integers(3, 40))
-def test_nothing_is_ever_wider_than_it_may_be(text: str, width: int) -> None:
-    """Whatever a name holds; wrapping loses no word."""
+def test_no_text_is_wider_than_the_limit(text: str, width: int) -> None:
+    """This holds for any text, and wrapping loses no word."""
     assert columns_of(cut(text, width)) <= width
     lines = wrap(text, width, indent="")
     assert all(columns_of(line) <= width for line in lines)
@@ -39,7 +39,7 @@ def test_nothing_is_ever_wider_than_it_may_be(text: str, width: int) -> None:
 
 
 def test_following_lines_are_indented() -> None:
-    """One sentence is told from the next; a word that is too long is broken."""
+    """Indentation separates sentences; a word that is too long is broken."""
     assert wrap("Broken: out of memory", 12) == ["Broken: out", "  of memory"]
     assert wrap("saves 14 % of it", 9) == ["saves", "  14 % of", "  it"]
     assert wrap("x" * 7, 5) == ["xxxxx", "  xx"]
