@@ -84,9 +84,12 @@ def experiment(
 def broken_experiment() -> Experiment:
     """Return an experiment without a valid run."""
     requested = settings()
-    broken = [made_up.broken(freeze) for freeze in ("none", "emb")]
-    judged_results = [judge(record.spec.freeze, [record], broken[:1], margin_pp=2.0, limit_pp=None) for record in broken]
-    return Experiment.of(requested, summarize(judged_results, requested))
+    baseline, candidate = made_up.broken("none"), made_up.broken("emb")
+    configurations = [
+        judge(record.spec.freeze, [record], [baseline], margin_pp=2.0, limit_pp=None)
+        for record in (baseline, candidate)
+    ]
+    return Experiment.of(requested, summarize(configurations, requested))
 
 
 def summary_settings(**flags: str) -> Settings:

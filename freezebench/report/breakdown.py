@@ -74,6 +74,7 @@ def breakdowns(results: Sequence[ConfigurationResult]) -> list[Breakdown]:
     if baseline is None:
         baseline = next((result.baseline for result in results if result.baseline), ())
     valid = [record for result in results for record in result.records if record.is_valid]
+    # One pass serves all cached depths: a session that needs a single depth would still pay for all of it.
     passes = sum(record.value("prefix_s") or 0.0 for record in valid)
     arms = [(result.freeze, [record for record in result.records if record.is_valid]) for result in results]
     unfrozen = [record for record in baseline if record.is_valid]
@@ -92,6 +93,7 @@ def _breakdown(freeze: str, records: list[RunRecord], baseline: list[RunRecord],
     train_s, unfrozen_s = _median(records, "train_s"), _median(baseline, "train_s")
     totals = [_median(records, f"{phase}_s") for phase in PHASES]
     known = [total for total in totals if total is not None]
+    # Shares of an incomplete sum would be too large.
     all_s = math.fsum(known) if len(known) == len(PHASES) else 0.0
     flop, unfrozen_flop = _median(records, "step_flop"), _median(baseline, "step_flop")
     is_cached = freeze != "none" and any("prefix_bytes" in record.readings for record in records)
@@ -138,6 +140,7 @@ def grid_sentence(results: Sequence[ConfigurationResult]) -> str | None:
     known = [value for value in seconds if value is not None]
     if not known:
         return None
+    # Both are spent before the clock of training starts.
     before = sum(record.value(name) or 0.0 for record in records for name in ("warmup_s", "prefix_s"))
     return f"Whole grid: {len(known)} runs trained and evaluated in {seconds_text(sum(known) + before)}."
 

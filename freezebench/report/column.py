@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from freezebench.report.rows import Row
     from freezebench.verdicts.vocabulary import Term
 
+# A column changes its unit where its smallest figure would have four digits or more; memory from half a GiB on.
+_SECONDS_UNTIL = 600
+_JOULES_UNTIL = 10_000
+_GIB_FROM = 2.0**29
+_THREE_DIGITS = 10
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
@@ -100,6 +106,34 @@ class Column:
             f"{self.better} is better" if self.better else "",
         ]
         return ", ".join(filter(None, parts))
+
+
+def time_scale(smallest: float) -> Scale:
+    """Return seconds, or minutes for a column whose smallest figure is large."""
+    if smallest < _SECONDS_UNTIL:
+        return Scale(unit="s", factor=1.0, text=_three_digits)
+    return Scale(unit="min", factor=60.0, text=_three_digits)
+
+
+def memory_scale(smallest: float) -> Scale:
+    """Return MiB, or GiB for a column whose smallest figure is large."""
+    if smallest >= _GIB_FROM:
+        return Scale(unit="GiB", factor=2.0**30, text="{:.2f}".format)
+    return Scale(unit="MiB", factor=2.0**20, text="{:.0f}".format)
+
+
+def energy_scale(smallest: float) -> Scale:
+    """Return J, or kJ for a column whose smallest figure is large."""
+    if smallest < _JOULES_UNTIL:
+        return Scale(unit="J", factor=1.0, text="{:.0f}".format)
+    return Scale(unit="kJ", factor=1000.0, text="{:.0f}".format)
+
+
+def _three_digits(value: float) -> str:
+    """Return a number with three significant digits, from 10 on with one decimal."""
+    if value >= _THREE_DIGITS:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if value >= 1 else f"{value:.3f}"
 
 
 def without_negative_zero(text: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from freezebench.meters.metrics import METRICS
-from freezebench.report.column import Column, Scale, without_negative_zero
+from freezebench.report.column import Column, Scale, energy_scale, memory_scale, time_scale, without_negative_zero
 from freezebench.report.rows import Row, aggregate
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.units import (
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
 
     from freezebench.report.rows import Figure
     from freezebench.verdicts.judge import ConfigurationResult
-
-_SECONDS_UNTIL = 600
-_JOULES_UNTIL = 10_000
-_THREE_DIGITS = 10
 
 
 def heading_words(rows: Sequence[Row], results: Sequence[ConfigurationResult], margin_pp: float) -> dict[str, str]:
@@ -53,6 +49,7 @@ def heading_words(rows: Sequence[Row], results: Sequence[ConfigurationResult], m
 
 def figures(row: Row) -> dict[str, Figure]:
     """Return every figure of a configuration as CSV and JSON name them: the fields of a row, then further columns."""
+    # Fields of a row come first and keep their order: people read these files by position, too.
     further = {column.name: column.source(row) for column in COLUMNS}
     return row.figures() | {name: value for name, value in further.items() if name not in _ROW_FIELDS}
 
@@ -87,31 +84,6 @@ def metric_column(
     )
 
 
-def _time_scale(smallest: float) -> Scale:
-    if smallest < _SECONDS_UNTIL:
-        return Scale(unit="s", factor=1.0, text=_three_digits)
-    return Scale(unit="min", factor=60.0, text=_three_digits)
-
-
-def _memory_scale(smallest: float) -> Scale:
-    if smallest >= 2.0**29:
-        return Scale(unit="GiB", factor=2.0**30, text="{:.2f}".format)
-    return Scale(unit="MiB", factor=2.0**20, text="{:.0f}".format)
-
-
-def _energy_scale(smallest: float) -> Scale:
-    if smallest < _JOULES_UNTIL:
-        return Scale(unit="J", factor=1.0, text="{:.0f}".format)
-    return Scale(unit="kJ", factor=1000.0, text="{:.0f}".format)
-
-
-def _three_digits(value: float) -> str:
-    """Return a number with three significant digits, from 10 on with one decimal."""
-    if value >= _THREE_DIGITS:
-        return f"{value:.1f}"
-    return f"{value:.2f}" if value >= 1 else f"{value:.3f}"
-
-
 def _whole_percent(value: float) -> str:
     return percent_text(value, 0)
 
@@ -130,6 +102,7 @@ def _standing(row: Row) -> Term:
     return STANDINGS[row.standing] if row.is_asserted and not row.broken else Term(word=NOT_MEASURED)
 
 
+# In the order of every rendering: what was frozen, the verdicts, how good the result is, then what training takes.
 COLUMNS: tuple[Column, ...] = (
     Column(
         name="freeze",
@@ -196,7 +169,7 @@ COLUMNS: tuple[Column, ...] = (
         spread_text=_percent_number(1),
         rank=5,
     ),
-    metric_column("train_s", short_heading=("train", "time", "{unit}"), text=seconds_text, scale=_time_scale),
+    metric_column("train_s", short_heading=("train", "time", "{unit}"), text=seconds_text, scale=time_scale),
     Column(
         name="speedup",
         heading="speed-up",
@@ -216,7 +189,7 @@ COLUMNS: tuple[Column, ...] = (
         aggregation="largest",
         better="lower",
         text=bytes_text,
-        scale=_memory_scale,
+        scale=memory_scale,
         is_cost=True,
     ),
     Column(
@@ -239,7 +212,7 @@ COLUMNS: tuple[Column, ...] = (
         aggregation="median",
         better="lower",
         text=energy_text,
-        scale=_energy_scale,
+        scale=energy_scale,
         is_cost=True,
     ),
     Column(

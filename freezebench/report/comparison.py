@@ -64,22 +64,14 @@ def _pair_lines(pair: Pair, *, with_parts: bool) -> list[str]:
 
 def _cell(observation: Observation) -> str:
     """Return one quantity: old → new, the ratio of a cost, and the standing where a limit is asserted."""
-    figures = " → ".join(_figure(observation.quantity, value) for value in (observation.old, observation.new))
-    if (
-        observation.quantity != "accuracy"
-        and observation.is_comparable
-        and observation.old
-        and observation.new is not None
-    ):
-        figures += f" ({observation.new / observation.old:.3f}×)"
-    word = (
-        STANDINGS[observation.standing].word
-        if observation.standing
-        else ""
-        if observation.is_comparable
-        else "not comparable"
-    )
-    return f"{figures} {word}".rstrip()
+    old, new = observation.old, observation.new
+    cell = " → ".join(_figure(observation.quantity, value) for value in (old, new))
+    # Accuracy is judged by its difference, so it has no ratio.
+    if observation.quantity != "accuracy" and observation.is_comparable and old and new is not None:
+        cell += f" ({new / old:.3f}×)"
+    if observation.standing:
+        return f"{cell} {STANDINGS[observation.standing].word}"
+    return cell if observation.is_comparable else f"{cell} not comparable"
 
 
 def _figure(quantity: str, value: float | None) -> str:

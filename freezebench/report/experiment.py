@@ -147,6 +147,7 @@ def _experiment(source: str, saved: _Saved) -> Experiment:
     """Return one experiment of a report."""
     configurations = saved["configurations"]
     runs = {item["freeze"]: [RunRecord.from_json(run) for run in item["runs"]] for item in configurations}
+    # The file has every run once; candidates are paired again with the unfrozen run of the same seed.
     unfrozen = {record.spec.seed: record for record in runs.get("none", [])}
     results = [_result(item, runs[item["freeze"]], unfrozen) for item in configurations]
     results.sort(key=lambda result: FreezeSpec.parse(result.freeze).frozen_order)
@@ -188,6 +189,7 @@ def _verdict(saved: _Saved | None) -> Verdict | None:
         return None
     if saved["outcome"] not in get_args(Outcome):
         raise RecordError(f"unknown outcome of a verdict: {str(saved['outcome'])[:40]}")
+    # Figures of a verdict are formatted later, far from here, so a text among them is found now.
     for field in fields(Verdict):
         value = saved[field.name]
         if field.name not in ("outcome", "reason") and value is not None and not _is_figure(value):

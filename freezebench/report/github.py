@@ -104,6 +104,7 @@ def annotation(report: PytestReport, root: Path, environment: Mapping[str, str])
     standing, recorded = properties.get("freezebench_standing"), properties.get("freezebench_message")
     if not (report.failed or standing == "undecided"):
         return None
+    # A crash has the message of the exception alone; the whole text would fill the pull request.
     crash = getattr(report.longrepr, "reprcrash", None)
     failure = str(crash.message if crash else report.longreprtext)
     file, line, _ = report.location
@@ -186,6 +187,7 @@ def report_to_github(
     """
     if environment.get("GITHUB_ACTIONS", "").lower() != "true":
         return []
+    # Annotations are lines of the log; the step summary is a file that other steps append to as well.
     lines = annotation_commands(reports, root, environment)
     path = environment.get("GITHUB_STEP_SUMMARY")
     if path and summaries:

@@ -141,5 +141,6 @@ class Progress:
 
     def _remaining_s(self, spec: RunSpec, training_s: float, now: float) -> float:
         """Return the seconds until this run ends: at least its steps, and by the duration of earlier seeds."""
+        # Earlier seeds include loading and evaluations, which the steps do not.
         earlier_s = self._durations.of(spec)
         return training_s if earlier_s is None else max(training_s, earlier_s - (now - self._started_at))

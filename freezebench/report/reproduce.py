@@ -36,6 +36,7 @@ def reproduction_command(settings: Settings) -> str:
         settings: The settings of the experiment in JSON types.
     """
     usual = _preset(settings)
+    # An option that equals the preset's is left out, so that the command shows what is special.
     data, usual_data = subsettings(settings, "data"), subsettings(usual, "data")
     options: dict[str, Json] = {"preset": settings["preset"], "grid": settings.get("grid")}
     options |= _different(settings, usual, _MAIN) | _different(data, usual_data, _DATA)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Figure = float | str | None
 
+# The registry of metrics says which of these a metric uses, and why.
 _OVER_SEEDS: dict[OverSeeds, Callable[[Iterable[float]], float]] = {"median": statistics.median, "largest": max}
 
 
@@ -106,6 +107,7 @@ def row(result: ConfigurationResult) -> Row:
     # An invalid run is never part of an average.
     records = [] if result.broken else list(result.records)
     baseline = [record for record in result.baseline if record.is_valid]
+    # The baseline's device decides, so that both arms show the same metric.
     memory, energy = headline_metrics(result.baseline)
     train_s, baseline_s = (aggregate(arm, "train_s") for arm in (records, baseline))
     peak, baseline_peak = (aggregate(arm, memory) for arm in (records, baseline))

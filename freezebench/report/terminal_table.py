@@ -60,6 +60,8 @@ def figure_tables(summary: Summary, width: int) -> list[list[Line]]:
     Accuracy and verdicts come first, then what training takes. Columns with a rank are added while they fit; the files
     of the report hold all of them.
     """
+    # Layout in three steps. The columns that are always shown make one table if it fits. If not, accuracy and costs get
+    # tables of their own, packed to the width. Then each column with a rank joins a table of its kind while it fits.
     first, *rest = _terminal_columns(summary)
     first = replace(first, cells=tuple(cut(cell, _WIDEST_NAME) for cell in first.cells))
     needed = [column for column in rest if column.rank == 0]
@@ -69,6 +71,7 @@ def figure_tables(summary: Summary, width: int) -> list[list[Line]]:
         groups = list(itertools.chain.from_iterable(_packed(first, half, width) for half in halves))
     for column in sorted((column for column in rest if column.rank), key=lambda column: column.rank):
         for group in groups:
+            # In split tables a cost belongs with costs, an accuracy with accuracies.
             is_kin = len(groups) == 1 or group[0].is_cost is column.is_cost
             if is_kin and _width([first, *group, column]) <= width:
                 group.append(column)
@@ -105,6 +108,7 @@ def aligned(values: Sequence[float | None], text: Callable[[float], str]) -> tup
         text: Writes a number.
     """
     texts = [NOT_MEASURED if value is None else without_negative_zero(text(value)) for value in values]
+    # Blanks after shorter fractions put all decimal points into one column.
     fractions = [len(cell) - cell.index(".") if "." in cell else 0 for cell in texts]
     longest = max(fractions)
     texts = [cell + " " * (longest - fraction) for cell, fraction in zip(texts, fractions, strict=True)]
@@ -140,6 +144,7 @@ def _terminal_column(column: Column, rows: Sequence[Row], words: Mapping[str, st
 def _number_cells(column: Column, rows: Sequence[Row]) -> tuple[tuple[str, ...], str]:
     """Return the cells of a column of numbers and the unit of its heading."""
     values, text, unit = [column.source(row) for row in rows], column.text, ""
+    # One unit for the whole column, so that its figures can be compared at a glance.
     if column.scale is not None:
         scale = column.scale(min((value for value in values if value is not None), default=0.0))
         values = [None if value is None else value / scale.factor for value in values]
@@ -195,6 +200,7 @@ def _line(shown: Sequence[TerminalColumn], cells: Sequence[Span]) -> Line:
     spans: list[Span] = []
     for column, (text, style) in zip(shown, cells, strict=True):
         spans += [(_GAP if spans else "", ""), (pad(text, column.width, left=column.is_left), style)]
+    # Trailing blanks would wrap on a terminal of exactly this width.
     while spans and not spans[-1][0].strip():
         spans.pop()
     last, style = spans[-1]

@@ -25,6 +25,7 @@ def columns_of(text: str) -> int:
 
 
 def _char_columns(char: str) -> int:
+    # Combining marks are drawn over the character before them.
     if unicodedata.category(char) in _NO_WIDTH:
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1

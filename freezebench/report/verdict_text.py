@@ -31,6 +31,7 @@ def gate_sentence(result: ConfigurationResult) -> str:
         return f"{_BROKEN}: {result.freeze}: {result.broken}"
     if result.gate is None and not result.parts:
         return f"{result.freeze}: no limit is asserted"
+    # A passed test has no word in front; the word "invalid" after BROKEN is kept for people who search logs for it.
     words = {"ok": "", "broken": f"{_BROKEN}: "}
     word = words.get(result.standing, f"{STANDINGS[result.standing].word} ")
     accuracy = "" if result.gate is None else f" {_accuracy(result.gate)}"
@@ -113,6 +114,7 @@ def prefix_sentence(results: Sequence[ConfigurationResult]) -> str | None:
         return None
     seconds = sum(record.value("prefix_s") or 0.0 for record in records)
     largest = max(record.value("prefix_bytes") or 0.0 for record in records)
+    # Only the run that computed a prefix has its time; the others reused it.
     passes = sum(record.value("prefix_s") is not None for record in records)
     runs = f"{passes} pass{'' if passes == 1 else 'es'} for {len(records)} runs, "
     runs += f"{percent_text(1 - passes / len(records), 0)} cache hits"
@@ -131,6 +133,7 @@ def recommendation_sentence(results: Sequence[ConfigurationResult], rows: Sequen
     baseline = next((result for result in results if result.is_baseline), None)
     if baseline is not None and baseline.broken:
         return f"Recommended: nothing, since the unfrozen baseline is invalid ({baseline.broken})."
+    # Without an asserted limit the standing is ok, so the verdict at the margin decides alone.
     safe = {
         result.freeze
         for result in results

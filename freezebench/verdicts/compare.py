@@ -135,6 +135,7 @@ def compare_pair(
     differing = differences(old, new)
     if differing:
         return Pair(old=old, new=new, differences=tuple(differing))
+    # Accuracy is always judged; time, memory and energy only where a limit is given.
     limits, freeze = costs or CostLimits(), new.freeze
     accuracy = _accuracy(old, new, margin_pp)
     memory, energy = new.headline_metrics

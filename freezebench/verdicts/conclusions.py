@@ -105,6 +105,7 @@ def _more_layers(results: Mapping[str, ConfigurationResult]) -> Conclusion:
         return _conclusion(_LAYERS, "refuted", f"{figures}; a loss of {SMALLEST_EFFECT_PP:.1f} points is excluded")
     if interval.lower_pp > proportional:
         return _conclusion(_LAYERS, "refuted", f"{figures}, less than the lower bound")
+    # An intersection-union test: each rung has to pass at full alpha.
     doubtful = [name for name in rungs if not _is_below(evidence[name], expected[name])]
     if doubtful:
         figures += f"; less than in proportion is not shown for {', '.join(doubtful)}"
@@ -125,6 +126,7 @@ def _expected_drop_pp(result: ConfigurationResult) -> float | None:
     accuracies = [record.test.accuracy for record in result.baseline if record.test]
     if data is None or share is None or not accuracies:
         return None
+    # What fine-tuning learned is the accuracy above that of the most frequent class.
     chance = max(Counter(data.test_labels).values()) / data.num_test
     return 100 * (1 - share) * (statistics.fmean(accuracies) - chance)
 
@@ -150,6 +152,7 @@ def _of_spots(
     results: Mapping[str, ConfigurationResult], spots: Sequence[str], head_alone: str, margin_pp: float
 ) -> tuple[Support, str]:
     """Return the verdict on the third claim and, where the intervals do not say it, why."""
+    # The spots are ordered from fewer to more frozen layers, so the first one is the easier claim.
     outcomes = [_outcome(results, name, margin_pp) for name in spots]
     if all(outcome == "inferior" for outcome in outcomes):
         return "refuted", ""

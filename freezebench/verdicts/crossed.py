@@ -1,5 +1,14 @@
 """The interval of an accuracy drop whose seeds and sentences are both random samples.
 
+Both arms are run with the same seeds on the same sentences, and each cell is a difference of outcomes:
+
+                 sentence 1   sentence 2   …   sentence n
+    seed 1            0            1                0       baseline right, candidate wrong: 1
+    seed 2            0            1               -1       candidate right, baseline wrong: -1
+    …
+
+Another study would draw other seeds and other sentences, so both the spread of rows and that of columns count.
+
 Seeds x sentences is the crossed (multi-reader, multi-case) design of diagnostic studies, with seeds as readers and
 sentences as cases: the two-way random-effects analysis of Dorfman, Berbaum & Metz (1992) and Obuchowski & Rockette
 (1995) in the form of Hillis, Berbaum & Metz (2008), on the differences of two arms that share seeds and sentences.
@@ -129,6 +138,7 @@ def mean_squares(differences: NDArray[np.integer[Any]]) -> MeanSquares:
     per_sentence = differences.sum(axis=-2, dtype=np.int64)
     total = per_seed.sum(axis=-1)
     squares = np.square(differences, dtype=np.int64).sum(axis=(-2, -1))
+    # Two-way analysis of variance without replication: total = seeds + sentences + residual.
     # Every sum of squares is scaled by k·n, which keeps it an exact integer.
     between_seeds = k * np.square(per_seed).sum(axis=-1) - total**2
     between_sentences = n * np.square(per_sentence).sum(axis=-1) - total**2
@@ -167,6 +177,7 @@ def standard_error(squares: MeanSquares, *, seed_df: float | None = None) -> tup
     k, n = squares.num_seeds, squares.num_sentences
     if seed_df is None:
         seed_df = k - 1
+    # A negative difference of mean squares estimates a variance component of zero.
     numerator = squares.seeds + np.maximum(squares.sentences - squares.residual, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         if seed_df < _FEW_SEED_DF:

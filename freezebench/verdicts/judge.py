@@ -93,6 +93,7 @@ def judge(
         pooled: Variance between seeds over the whole grid; ``None``: each configuration has its own.
     """
     is_baseline = FreezeSpec.parse(freeze).is_none
+    # Identical predictions make a baseline useless for every comparison; of a candidate they are a result.
     broken = _broken(records) or (_degenerate(records) if is_baseline else None)
     warnings = [warning for record in records for warning in record.warnings]
     if not is_baseline:
@@ -105,6 +106,7 @@ def judge(
     if broken:
         verdict = invalid_verdict(broken, margin_pp=margin_pp, alpha=alpha, num_seeds=len(records))
     elif not is_baseline:
+        # One interval serves both margin and limit, so that the two verdicts cannot contradict each other.
         squares = mean_squares(outcome_differences(_outcomes(baseline), _outcomes(records)))
         own = interval_from_mean_squares(squares, alpha=alpha)
         verdict = decide(own if pooled is None else pooled_interval(squares, pooled, alpha=alpha), margin_pp)
@@ -131,6 +133,7 @@ def pooled_over(arms: Mapping[str, Sequence[RunRecord]], baseline: Sequence[RunR
     """
     squares = {}
     for freeze, records in arms.items():
+        # The baseline may have more seeds than a candidate that was decided at an earlier look.
         paired = list(zip(baseline, records, strict=False))
         is_valid = len(paired) > 1 and not _broken([record for pair in paired for record in pair])
         if is_valid and not FreezeSpec.parse(freeze).is_none and not _different_arms(*_unzipped(paired)):

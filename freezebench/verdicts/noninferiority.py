@@ -205,6 +205,7 @@ def _judge(interval: Interval, margin_pp: float) -> tuple[Outcome, str]:
     """Return outcome and reason of an interval at a margin."""
     if not interval.is_finite:
         return "invalid", "the interval of the accuracy drop is not finite"
+    # The interval of one seed covers new sentences but no new training run, so it must not decide.
     if interval.num_seeds <= 1:
         return "inconclusive", ONE_SEED
     lower, upper = (_bound_text(bound, margin_pp) for bound in (interval.lower_pp, interval.upper_pp))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from freezebench.errors import FreezebenchError, SettingsError
@@ -88,33 +88,38 @@ def compare_runs(
     if paired and len(baseline) != len(candidate):
         raise SettingsError(f"paired runs come in pairs, got {len(baseline)} and {len(candidate)} of {quantity}.")
 
-    def verdict(outcome: ResourceOutcome, reason: str, p_value: float | None = None) -> ResourceVerdict:
-        return ResourceVerdict(
-            outcome=outcome,
-            quantity=quantity,
-            ratio=ratio,
-            limit=limit,
-            p_value=p_value,
-            alpha=alpha,
-            num_baseline=len(baseline),
-            num_candidate=len(candidate),
-            reason=reason,
-        )
-
-    ratio = _median_ratio(baseline, candidate)
     noise = None if same_arm is None else aa_check(*same_arm, limit=limit, quantity=quantity)
-    if noise is not None:
-        return verdict("invalid", noise)
-    if ratio is None or min(len(baseline), len(candidate)) < MIN_RUNS:
-        counts = f"{len(baseline)} baseline and {len(candidate)} candidate runs"
-        return verdict("inconclusive", f"{counts} of {quantity}: at least {MIN_RUNS} of each are needed")
-    seen = f"{quantity} ratio {ratio:.3f}, limit {limit:.3f}"
-    if ratio <= limit:
-        return verdict("within_limit", seen)
-    p_value = _paired_p(baseline, candidate, limit) if paired else _unpaired_p(baseline, candidate, limit)
+    ratio = _median_ratio(baseline, candidate)
+    # A ratio within the limit passes without a test: a regression needs both a ratio past the limit and a test.
+    p_value = None
+    if ratio is not None and min(len(baseline), len(candidate)) >= MIN_RUNS and ratio > limit and noise is None:
+        p_value = _paired_p(baseline, candidate, limit) if paired else _unpaired_p(baseline, candidate, limit)
+    verdict = ResourceVerdict(
+        outcome="inconclusive",
+        quantity=quantity,
+        ratio=ratio,
+        limit=limit,
+        p_value=p_value,
+        alpha=alpha,
+        num_baseline=len(baseline),
+        num_candidate=len(candidate),
+        reason=noise or "",
+    )
+    return replace(verdict, outcome="invalid") if noise is not None else _decided(verdict, alpha)
+
+
+def _decided(verdict: ResourceVerdict, alpha: float) -> ResourceVerdict:
+    """Return the verdict with outcome and reason, by the number of runs, the ratio of medians and the test."""
+    ratio, p_value, quantity = verdict.ratio, verdict.p_value, verdict.quantity
+    if ratio is None or min(verdict.num_baseline, verdict.num_candidate) < MIN_RUNS:
+        counts = f"{verdict.num_baseline} baseline and {verdict.num_candidate} candidate runs"
+        return replace(verdict, reason=f"{counts} of {quantity}: at least {MIN_RUNS} of each are needed")
+    observation = f"{quantity} ratio {ratio:.3f}, limit {verdict.limit:.3f}"
+    if p_value is None:
+        return replace(verdict, outcome="within_limit", reason=observation)
     if p_value <= alpha:
-        return verdict("past_limit", f"{seen}, p = {p_value:.3f}", p_value)
-    return verdict("inconclusive", f"{seen}, but noise could explain it, p = {p_value:.3f}", p_value)
+        return replace(verdict, outcome="past_limit", reason=f"{observation}, p = {p_value:.3f}")
+    return replace(verdict, reason=f"{observation}, but noise could explain it, p = {p_value:.3f}")
 
 
 def aa_check(first: Sequence[float], second: Sequence[float], *, limit: float, quantity: str) -> str | None:
@@ -136,6 +141,7 @@ def aa_check(first: Sequence[float], second: Sequence[float], *, limit: float, q
     allowed = (max(limit, 1 / limit) - 1) / 2
     if allowed == 0:
         raise SettingsError("a limit of 1 allows no noise: give at least 1.01.")
+    # Which of the two sets is the slower one is chance, so the ratio counts in either direction.
     difference = max(ratio, 1 / ratio) - 1
     if difference <= allowed:
         return None
@@ -206,6 +212,7 @@ def _paired_p(baseline: Sequence[float], candidate: Sequence[float], limit: floa
     """Return the one-sided signed-rank p-value of candidate / baseline > limit."""
     from scipy.stats import wilcoxon
 
+    # Logarithms make a slow and a fast pair of the same factor equally large, and the limit a shift.
     log_ratios = [math.log(new / old / limit) for old, new in zip(baseline, candidate, strict=True)]
     return float(wilcoxon(log_ratios, alternative="greater").pvalue)
 

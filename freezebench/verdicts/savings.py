@@ -35,6 +35,7 @@ def savings_parts(
     """
     memory, energy = headline_metrics(baseline)
     parts = []
+    # A required saving is a limit on the ratio candidate / baseline: 1.5 times the speed is 1 / 1.5 of the time.
     speedup = limits.min_speedup.get(freeze)
     if speedup is not None:
         time = _Saving(quantity="train time", metric="train_s", limit=1 / speedup, required=f"{speedup:g}× the speed")
@@ -77,6 +78,7 @@ def _interleaved(saving: _Saving, pairs: Sequence[tuple[RunRecord, RunRecord]], 
     if broken is not None:
         sentence = f"{quantity}: seed {broken.spec.seed} of {broken.spec.freeze}, run once more: {broken.reason}"
         return Part(quantity=quantity, standing="broken", sentence=sentence)
+    # Without a figure of every run the pairs would be incomplete.
     missing = next((record for record in (*runs, *baseline) if record.value(metric) is None), None)
     if missing is not None:
         return _not_measured(quantity, metric, saving.required, missing)

@@ -104,5 +104,6 @@ def _p_value(interval: Interval) -> float:
     """Return the one-sided p-value against a drop of zero or more."""
     from scipy.special import stdtr
 
+    # T = D / SE is small when the candidate is better; its distribution under "no difference" gives the p-value.
     p_value = float(stdtr(interval.df, interval.drop_pp / interval.se_pp))
     return p_value if math.isfinite(p_value) else 1.0

@@ -62,6 +62,7 @@ def _tiles(experiment: Experiment, row: Row) -> Html:
     if baseline is None:
         return element("div", _tile("Certainty", _certainty(experiment, row), ""), class_="tiles")
     time = memory = energy = None
+    # Every tile is shown, so that a missing measurement is visible with its reason.
     if row.speedup is not None:
         time = f"{row.speedup:.2f}×", f"as fast: {seconds_text(baseline.train_s)} → {seconds_text(row.train_s)}"
     if row.memory_saving is not None:

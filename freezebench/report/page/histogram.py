@@ -23,6 +23,7 @@ def histogram(counts: Sequence[int], title: str) -> Html:
     total = sum(counts)
     if not total:
         return element("p", f"{title}: there are none.")
+    # Sizes per bar, rounded up.
     width = -(-len(counts) // _MAX_BARS)
     bins = [sum(counts[start : start + width]) for start in range(0, len(counts), width)]
     step, tallest = _WIDTH / len(bins), max(bins)

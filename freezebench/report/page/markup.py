@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 _VOID = {"br", "hr", "img", "meta"}
 
 
+# The type does the escaping: a plain string enters a page only through ``text``, which escapes it. Only this module and
+# the page's own style and script make ``Html``.
 class Html(str):
     """A piece of HTML; other strings are text and are escaped."""
 

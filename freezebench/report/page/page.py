@@ -51,6 +51,7 @@ def page(
         _experiment(experiment, None if drawn is None else drawn[index], number=index + 1)
         for index, experiment in enumerate(experiments)
     ]
+    # With several experiments their comparison is the answer, so it comes first.
     if len(experiments) > 1:
         bodies.insert(0, side_by_side(experiments, common))
     title = f"freezebench report: {', '.join(dict.fromkeys(experiment.model for experiment in experiments))}"
@@ -94,6 +95,7 @@ def _resource(name: str) -> str:
 
 def _policy(style: str, script: str) -> str:
     """Return the content security policy: this style, this script, images in the page, nothing else."""
+    # Hashes allow exactly these two texts. A script that came in with a name or a sentence would have another hash.
     style_hash, script_hash = (
         base64.b64encode(hashlib.sha256(content.encode()).digest()).decode("ascii") for content in (style, script)
     )

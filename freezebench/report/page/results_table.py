@@ -39,6 +39,7 @@ def _cells(row: Row, position: int) -> list[Html]:
 
 
 def _cell(column: Column, row: Row) -> Html:
+    # The page's script sorts by the figure, not by the text, so units and signs do not matter.
     value = column.source(row)
     sign = "" if column.term is None else column.term(row).sign
     return element(

@@ -50,6 +50,7 @@ def _overview(number: int, experiment: Experiment) -> list[str]:
 
 def _compared(first: Experiment, number: int, other: Experiment) -> Html:
     """Return the comparison of the first experiment with another one, or why they cannot be compared."""
+    # The margin is that of the later experiment, which is the one that is judged.
     comparison = compare(_saved(first), _saved(other), margin_pp=other.margin_pp)
     cells = [comparison_cells(pair) for pair in comparison.pairs if not pair.refused]
     title = element("h3", f"1 → {number}: what changed")

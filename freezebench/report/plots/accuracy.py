@@ -47,6 +47,7 @@ def drops(experiment: Experiment) -> Picture | Missing:
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
+        # The green band reaches beyond the left edge, whatever the limits of the axis become.
         lowest = min(min(0.0, row.lower_pp or 0.0) for _, row in shown)
         axes.axvspan(lowest - 100, experiment.margin_pp, color=SAFE, lw=0, zorder=0)
         axes.axvline(0, color=MUTED, lw=0.9)
@@ -84,6 +85,7 @@ def drops(experiment: Experiment) -> Picture | Missing:
 
 def _limits(margin_pp: float, rows: list[Row], shown: list[tuple[ConfigurationResult, Row]]) -> tuple[float, float]:
     """Return the range of the axis: every interval, every seed, zero and the margin."""
+    # A little more than the margin, so that its label fits.
     values = [0.0, margin_pp * 1.15]
     values += [bound for row in rows for bound in (row.lower_pp, row.upper_pp) if bound is not None]
     values += [drop for result, _ in shown for drop in seed_drops(result)]

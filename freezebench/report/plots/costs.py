@@ -87,6 +87,7 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
     """
     best = float("-inf")
     front = []
+    # From cheap to expensive a point is on the front if it is more accurate than all cheaper ones.
     for position in sorted(range(len(points)), key=lambda position: (points[position][0], -points[position][1])):
         if points[position][1] > best:
             front.append(position)
@@ -112,6 +113,7 @@ def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
         for record in experiment.records
         if record.test and (value := record.value(metric)) is not None
     ]
+    # The front is that of the means: single seeds would reward a lucky run.
     front = pareto([(x, y) for _, x, y in shown])
 
     def paint(figure: Figure) -> None:

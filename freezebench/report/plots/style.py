@@ -110,6 +110,7 @@ def verdict_handles(verdicts: Sequence[str], *, line_width: float = 0.0) -> list
 
 def ramp(names: Sequence[str]) -> dict[str, str]:
     """Return a colour for every configuration, from blue (nothing frozen) to vermillion (the most)."""
+    # Interpolation between five distinguishable colours keeps neighbours similar and the order visible.
     stops = [mpl.colors.to_rgb(color) for color in (BLUE, SKY, GREEN, ORANGE, VERMILLION)]
     colors = {}
     for index, name in enumerate(names):
@@ -151,6 +152,7 @@ def label_points(
         points: x, y and text of every label.
         obstacles: Further positions to keep free.
     """
+    # Positions in pixels exist only after drawing.
     axes.figure.canvas.draw()
     spots = axes.transData.transform([*((x, y) for x, y, _ in points), *obstacles])
     frame = axes.get_window_extent()

@@ -64,6 +64,7 @@ def _metric(axes: Axes, measured: Sequence[Sequence[float]]) -> None:
     dots = [(position, value) for position, values in enumerate(measured) for value in values]
     axes.plot([x for x, _ in dots], [y for _, y in dots], ls="", marker=".", ms=3.5, color=MUTED, alpha=0.8, zorder=3)
     lowest, highest = min(y for _, y in dots), max(y for _, y in dots)
+    # Train times of a ladder span two orders of magnitude, accuracies a few per cent.
     if lowest > 0 and highest / lowest > _LOG_RATIO:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
@@ -122,5 +123,6 @@ def _mean(curves: Sequence[Sequence[float]]) -> list[float]:
 
 def _steps(curve: Sequence[float], record: RunRecord) -> tuple[range, Sequence[float]]:
     """Return the number of the last step behind every value, and the values."""
+    # A window's mean is drawn at its last step, so the curve starts after the first whole window.
     first = len(record.step_losses) - len(curve) + 1
     return range(first, first + len(curve)), curve
