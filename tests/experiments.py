@@ -41,6 +41,14 @@ SPLITS = {
     "validation": SplitFacts(class_counts=(25, 25), word_counts=(0, 0, 50), num_in_train=2, num_repeated=0),
     "test": SplitFacts(class_counts=(200, 200), word_counts=(0, 0, 400), num_in_train=7, num_repeated=1),
 }
+# Accuracy, seconds, GiB and joules of a ladder: figures of many sizes.
+VARIED_FIGURES = {
+    "none": (0.94, 145.4, 1.32, 8123.0),
+    "emb": (0.94, 134.4, 1.30, 7902.0),
+    "emb+L0": (0.93, 23.3, 1.25, 700.0),
+    "emb+L0-3": (0.80, 9.754, 0.9, 81.0),
+    "emb+L0-5": (0.65, 0.102, 0.61, 2.4),
+}
 
 
 def settings(**flags: Any) -> Settings:
@@ -110,3 +118,35 @@ def small_summary() -> Summary:
     """Return the summary of a baseline, a configuration without a drop, and one with a large drop."""
     configurations = [judged("emb+L0", 0.7), judged("none", 0.9), judged("emb", 0.9)]
     return summarize(configurations, summary_settings(max_drop="5"))
+
+
+def _varied_result(freeze: str, *, on_gpu: bool, limit: float | None) -> ConfigurationResult:
+    """Return the result of one configuration of ``VARIED_FIGURES``."""
+
+    def records(name: str) -> list[RunRecord]:
+        accuracy, seconds, gib, joules = VARIED_FIGURES[name]
+        names = ("peak_allocated_bytes", "energy_j") if on_gpu else ("peak_rss_bytes", "cpu_energy_j")
+        energy = (
+            Reading(value=joules, unit="J", source="NVML", uncertainty=0.05 * joules)
+            if on_gpu
+            else Reading.not_measured("J", "powercap", made_up.NO_RAPL)
+        )
+        readings = {
+            "train_s": Reading(value=seconds, unit="s", source="clock"),
+            names[0]: Reading(value=gib * 2**30, unit="B", source="torch"),
+            names[1]: energy,
+        }
+        device: dict[str, Any] = {"device": "cuda:0", "device_name": "a GPU"} if on_gpu else {}
+        return made_up.seeds(name, accuracy=accuracy, readings=readings, **device)
+
+    return judge(freeze, records(freeze), records("none"), margin_pp=2.0, limit_pp=limit)
+
+
+def varied_summary(*, on_gpu: bool, **flags: str) -> Summary:
+    """Return the summary of a ladder with figures of many sizes."""
+    limit = 5.0 if on_gpu else None
+    asserted = {"max_drop": "5"} if on_gpu else {}
+    results = [
+        _varied_result(freeze, on_gpu=on_gpu, limit=None if freeze == "none" else limit) for freeze in VARIED_FIGURES
+    ]
+    return summarize(results, summary_settings(**asserted, **flags))

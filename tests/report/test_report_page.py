@@ -115,9 +115,9 @@ def test_the_table_can_be_sorted_by_keyboard() -> None:
 def test_the_breakdown_of_time_is_shown_where_it_is_known() -> None:
     """Shares of a step per configuration; without recorded phases there is no table."""
     content = _made(experiment()).text
-    assert "Where the time went" in content
+    assert "How the time is spent" in content
     assert "50 %" in content
-    assert "Where the time went" not in _made(experiment(everything=False)).text
+    assert "How the time is spent" not in _made(experiment(everything=False)).text
 
 
 def test_data_card_environment_protocol_footnotes_and_command_are_there() -> None:

@@ -49,7 +49,7 @@ def time_spent(experiment: Experiment) -> Html | None:
         "operations of the matrix products, the measured one without (warm) and with (cold) the pass over the frozen "
         "prefix, and the epoch in which the time saved exceeds that of the pass."
     )
-    return section("Where the time went", data_table(caption, headers, cells))
+    return section("How the time is spent", data_table(caption, headers, cells))
 
 
 def data_card(experiment: Experiment) -> Html:
