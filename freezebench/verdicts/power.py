@@ -1,4 +1,4 @@
-"""What a design can resolve, said before any training: seeds, sentences and the looks at which they are judged."""
+"""The margin that a number of seeds and sentences can resolve, computed before any training."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _LEAST_POWER = 0.5  # below one half the approximation has no meaning
 
 @dataclass(frozen=True, kw_only=True)
 class Population:
-    """What is assumed about fine-tuning runs before any has been seen.
+    """The assumptions about fine-tuning runs before any has been trained.
 
     The defaults are those of the design: fine-tuned DistilBERT on SST-2, accuracy about .89. Accuracy itself does not
-    enter: for a difference of two arms only the disagreements count.
+    matter: for a difference of two arms only the disagreements count.
 
     Attributes:
         arm_disagreement: Share of sentences on which baseline and candidate of one seed differ in being right.
@@ -35,8 +35,8 @@ class Population:
         """Return the expected mean squares of the differences at a true drop of zero.
 
         Two independent seeds of one arm differ on a share ``p`` of the sentences when the variance within a sentence
-        is ``p / 2``, so the difference of two arms has residual variance ``p``; what else makes arms disagree belongs
-        to the sentences. Both arms bring their own variance between seeds.
+        is ``p / 2``, so the difference of two arms has residual variance ``p``; other disagreement of the arms
+        belongs to the sentences. Both arms have their own variance between seeds.
         """
         residual = self.seed_disagreement
         between_sentences = max(self.arm_disagreement - self.seed_disagreement, 0.0)
@@ -69,7 +69,7 @@ def resolvable_margin(
         num_sentences: Sentences of the test set.
         power: Probability of ``non_inferior`` at a true drop of zero, between 0.5 and 1.
         alpha: One-sided error rate of the look.
-        population: What is assumed about the runs; the design's defaults if ``None``.
+        population: The assumptions about the runs; the defaults of ``Population`` if ``None``.
 
     Raises:
         SettingsError: If a count, ``power`` or ``alpha`` is out of range.

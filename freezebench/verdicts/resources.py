@@ -87,39 +87,40 @@ def compare_runs(
     _check_figures(quantity, baseline, candidate)
     if paired and len(baseline) != len(candidate):
         raise SettingsError(f"paired runs come in pairs, got {len(baseline)} and {len(candidate)} of {quantity}.")
-
     noise = None if same_arm is None else aa_check(*same_arm, limit=limit, quantity=quantity)
-    ratio = _median_ratio(baseline, candidate)
-    # A ratio within the limit passes without a test: a regression needs both a ratio past the limit and a test.
-    p_value = None
-    if ratio is not None and min(len(baseline), len(candidate)) >= MIN_RUNS and ratio > limit and noise is None:
-        p_value = _paired_p(baseline, candidate, limit) if paired else _unpaired_p(baseline, candidate, limit)
-    verdict = ResourceVerdict(
-        outcome="inconclusive",
+    unjudged = ResourceVerdict(
+        outcome="invalid",
         quantity=quantity,
-        ratio=ratio,
+        ratio=_median_ratio(baseline, candidate),
         limit=limit,
-        p_value=p_value,
+        p_value=None,
         alpha=alpha,
         num_baseline=len(baseline),
         num_candidate=len(candidate),
         reason=noise or "",
     )
-    return replace(verdict, outcome="invalid") if noise is not None else _decided(verdict, alpha)
+    return unjudged if noise is not None else _judged(unjudged, baseline, candidate, alpha=alpha, paired=paired)
 
 
-def _decided(verdict: ResourceVerdict, alpha: float) -> ResourceVerdict:
-    """Return the verdict with outcome and reason, by the number of runs, the ratio of medians and the test."""
-    ratio, p_value, quantity = verdict.ratio, verdict.p_value, verdict.quantity
-    if ratio is None or min(verdict.num_baseline, verdict.num_candidate) < MIN_RUNS:
-        counts = f"{verdict.num_baseline} baseline and {verdict.num_candidate} candidate runs"
-        return replace(verdict, reason=f"{counts} of {quantity}: at least {MIN_RUNS} of each are needed")
-    observation = f"{quantity} ratio {ratio:.3f}, limit {verdict.limit:.3f}"
-    if p_value is None:
-        return replace(verdict, outcome="within_limit", reason=observation)
+def _judged(
+    unjudged: ResourceVerdict, baseline: Sequence[float], candidate: Sequence[float], *, alpha: float, paired: bool
+) -> ResourceVerdict:
+    """Return the verdict with outcome, p-value and reason."""
+    ratio, limit, quantity = unjudged.ratio, unjudged.limit, unjudged.quantity
+    if ratio is None or min(len(baseline), len(candidate)) < MIN_RUNS:
+        counts = f"{len(baseline)} baseline and {len(candidate)} candidate runs"
+        reason = f"{counts} of {quantity}: at least {MIN_RUNS} of each are needed"
+        return replace(unjudged, outcome="inconclusive", reason=reason)
+    observation = f"{quantity} ratio {ratio:.3f}, limit {limit:.3f}"
+    # A ratio within the limit passes without a test: a regression needs both a ratio past the limit and a test.
+    if ratio <= limit:
+        return replace(unjudged, outcome="within_limit", reason=observation)
+    p_value = _paired_p(baseline, candidate, limit) if paired else _unpaired_p(baseline, candidate, limit)
     if p_value <= alpha:
-        return replace(verdict, outcome="past_limit", reason=f"{observation}, p = {p_value:.3f}")
-    return replace(verdict, reason=f"{observation}, but noise could explain it, p = {p_value:.3f}")
+        reason = f"{observation}, p = {p_value:.3f}"
+        return replace(unjudged, outcome="past_limit", p_value=p_value, reason=reason)
+    reason = f"{observation}, but noise could explain it, p = {p_value:.3f}"
+    return replace(unjudged, outcome="inconclusive", p_value=p_value, reason=reason)
 
 
 def aa_check(first: Sequence[float], second: Sequence[float], *, limit: float, quantity: str) -> str | None:

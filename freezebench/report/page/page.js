@@ -9,7 +9,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const value = (row) => row.cells[place].dataset.value;
       const rows = [...body.rows].sort((a, b) => {
         const [left, right] = [value(a), value(b)];
-        // What was not measured stays last, whichever way round.
+        // Missing figures stay last in both directions.
         if (left === undefined || right === undefined) return (left === undefined) - (right === undefined);
         return sign * (Number(left) - Number(right));
       });

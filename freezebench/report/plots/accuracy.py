@@ -33,11 +33,8 @@ if TYPE_CHECKING:
 def drops(experiment: Experiment) -> Picture | Missing:
     """Return the accuracy drop of every configuration with its interval, its seeds and the margin."""
     title = "Accuracy drop against no freezing"
-    shown = [
-        (result, row)
-        for result, row in zip(experiment.results, experiment.rows, strict=True)
-        if row.drop_pp is not None
-    ]
+    pairs = zip(experiment.results, experiment.rows, strict=True)
+    shown = [(result, row) for result, row in pairs if row.drop_pp is not None]
     if not shown:
         return Missing(name="drop", title=title, reason="no configuration but the baseline gave an accuracy")
     alpha = next(result.verdict.alpha for result, _ in shown if result.verdict)

@@ -22,7 +22,7 @@ from freezebench.report.plots.style import (
 from freezebench.report.reasons import why_not_measured
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from matplotlib.figure import Figure
 
@@ -39,21 +39,21 @@ class Cost:
 
     Attributes:
         name: ``time``, ``memory`` or ``energy``.
-        field: Its figure in a row.
+        figure: Its figure in a row.
         axis: Label of the axis.
         scale: Number of the record's units in one unit of the axis.
     """
 
     name: str
-    field: str
+    figure: Callable[[Row], float | None]
     axis: str
     scale: float = 1.0
 
 
 COSTS = (
-    Cost(name="time", field="train_s", axis="train time (s)"),
-    Cost(name="memory", field="peak_memory_bytes", axis="peak memory (GiB)", scale=_GIB),
-    Cost(name="energy", field="energy_j", axis="energy of training (J)"),
+    Cost(name="time", figure=lambda row: row.train_s, axis="train time (s)"),
+    Cost(name="memory", figure=lambda row: row.peak_memory_bytes, axis="peak memory (GiB)", scale=_GIB),
+    Cost(name="energy", figure=lambda row: row.energy_j, axis="energy of training (J)"),
 )
 
 
@@ -98,14 +98,13 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
 def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
     """Return accuracy against one cost, with the Pareto front."""
     name, title = f"tradeoff_{cost.name}", f"Accuracy against {cost.name}"
-    metric = dict(zip(("memory", "energy"), headline_metrics(experiment.records), strict=True)).get(
-        cost.name, "train_s"
-    )
-    shown: list[tuple[Row, float, float]] = []
-    for row in experiment.rows:
-        value = getattr(row, cost.field)
-        if value is not None and row.accuracy is not None:
-            shown.append((row, value / cost.scale, 100 * row.accuracy))
+    memory, energy = headline_metrics(experiment.records)
+    metric = {"time": "train_s", "memory": memory, "energy": energy}[cost.name]
+    shown = [
+        (row, value / cost.scale, 100 * row.accuracy)
+        for row in experiment.rows
+        if (value := cost.figure(row)) is not None and row.accuracy is not None
+    ]
     if not shown:
         return Missing(name=name, title=title, reason=why_not_measured(experiment.records, metric))
     seeds = [
