@@ -1,6 +1,6 @@
 """Device and precision: what a run trains on, in which number format, and what suits each kind of device.
 
-This is the one place of the training stage that tells devices apart, besides ``capture``, which needs a GPU.
+Only this module and ``capture``, which needs a GPU, depend on the kind of device.
 """
 
 from __future__ import annotations
@@ -38,11 +38,12 @@ def resolve_device(name: str) -> torch.device:
     if device.type == "cpu":
         return device
     if not torch.cuda.is_available():
-        raise SettingsError(f"device {name} was asked for, but torch {torch.__version__} sees no CUDA device. Use cpu.")
+        raise SettingsError(f"cannot use device {name}: torch {torch.__version__} sees no CUDA device. Use cpu.")
+    # torch.device("cuda") has no index: it is whichever device is current.
     index = device.index if ":" in name else torch.cuda.current_device()
     if index >= torch.cuda.device_count():
         last = torch.cuda.device_count() - 1
-        raise SettingsError(f"device {name} was asked for, but torch sees cuda:0 to cuda:{last}. Choose one of them.")
+        raise SettingsError(f"cannot use device {name}: torch sees cuda:0 to cuda:{last}. Choose one of them.")
     return torch.device("cuda", index)
 
 
@@ -57,12 +58,13 @@ def resolve_precision(precision: Precision, device: torch.device) -> Precision:
     """Return the number format to train in; ``auto`` is bf16 where the hardware has it, else float32.
 
     Raises:
-        SettingsError: If bf16 was asked for on a GPU without it.
+        SettingsError: If ``precision`` is bf16 and the GPU does not have it.
     """
     if device.type == "cuda":
+        # Ampere and later; PyTorch emulates bf16 on older GPUs, slower than float32.
         has_bf16 = torch.cuda.get_device_capability(device) >= (8, 0)
         if precision == "bf16" and not has_bf16:
-            raise SettingsError(f"precision bf16 was asked for, but {device_name(device)} has none. Use float32.")
+            raise SettingsError(f"cannot train in bf16: {device_name(device)} has no such instructions. Use float32.")
     else:
         has_bf16 = bool(_BF16_FLAGS & _cpu_flags())
     if precision == "auto":
@@ -86,6 +88,7 @@ def scalar_on(device: torch.device, number: float) -> torch.Tensor:
 
     A captured step reads the same memory at each replay; a Python number would be captured as a constant.
     """
+    # On a CPU float64, so that the optimizer computes with the same learning rate as with a Python number.
     return torch.tensor(number, device=device, dtype=torch.float32 if device.type == "cuda" else torch.float64)
 
 

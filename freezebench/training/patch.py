@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def patched_forward(module: torch.nn.Module, forward: Callable[..., object]) -> Iterator[None]:
     """Call ``forward`` instead of the module's own forward method while the context is open.
 
-    An attribute of the instance hides the method of its class. Compiled modules, and modules that accelerate has
-    hooked, already have such an attribute: it is restored at the end.
+    An attribute of the instance takes precedence over the method of its class. Compiled modules, and modules that
+    accelerate has hooked, already have such an attribute: it is restored at the end.
     """
     previous = vars(module).get("forward")
     module.forward = forward

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def isolated_random_state(device: torch.device) -> Iterator[None]:
     """Restore the caller's random generators (torch, numpy, Python) at the end of the block."""
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state that Trainer reseeds
+    # Only the generator of the device that trains: forking all would create a context on every visible GPU.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         try:
             yield

@@ -61,7 +61,7 @@ BAD = [
     (["--freeze-text-column=review"], "--freeze-text-column"),
     (["--freeze-report=test_project.py"], "cannot write there"),
     (["--benchmark-cprofile=cumtime"], "--benchmark-cprofile was asked for"),
-    (["--freeze-device=cuda:17"], "device cuda:17 was asked for, but torch"),
+    (["--freeze-device=cuda:17"], "cannot use device cuda:17: torch"),
     (["--freeze-seed=99999999999"], "a seed is at most"),
     (["--freeze-preset=sst3"], "choose from distilbert-sst2, embedded, notebook."),
 ]

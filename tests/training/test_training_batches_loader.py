@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import torch
-
+from cached_runs import frozen_model
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.strategies.freeze import freeze
 from freezebench.training.batches.loader import nearest_to_mean
 from freezebench.training.engines.cached import make_feed
 from freezebench.training.prefix.cache import PrefixCache
 from tiny import packed_splits
 
 
-def _loaded(folder: Path, freeze_text: str) -> tuple[Any, Any]:
-    from freezebench.models.load import load_model
-
-    torch.manual_seed(0)
-    model, tokenizer = load_model(str(folder))
-    freeze(model, freeze_text)
-    return model, tokenizer
-
-
 def test_the_average_batch_is_nearest_to_the_mean_size(tiny_model: Path) -> None:
     """The first batch may have the shortest sentences or the longest."""
     assert nearest_to_mean([1, 9, 6, 4, 5]) == 4
-    model, tokenizer = _loaded(tiny_model, "none")
+    model, tokenizer = frozen_model(tiny_model, "none")
     splits = packed_splits(model, tokenizer)
     batches = make_feed(model, FreezeSpec.parse("none"), splits, PrefixCache(), precision="float32").epochs(4, 0)
     sizes = [batch["input_ids"].numel() for batch in batches]

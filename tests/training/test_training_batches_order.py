@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cached_runs import frozen_model
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.strategies.freeze import freeze
 from freezebench.training.batches.order import BucketedBatches, ShuffledBatches
 from freezebench.training.engines.cached import make_feed
 from freezebench.training.prefix.cache import PrefixCache
@@ -39,15 +38,6 @@ def test_epochs_and_seeds_differ_in_order() -> None:
             batches.set_epoch(epoch)
             orders.add(tuple(next(iter(batches))))
     assert len(orders) == 16
-
-
-def _loaded(folder: Path, freeze_text: str) -> tuple[Any, Any]:
-    from freezebench.models.load import load_model
-
-    torch.manual_seed(0)
-    model, tokenizer = load_model(str(folder))
-    freeze(model, freeze_text)
-    return model, tokenizer
 
 
 def _padded(lengths: torch.Tensor, batches: Sequence[torch.Tensor]) -> float:
@@ -96,7 +86,7 @@ def test_behind_a_prefix_of_all_layers_any_sentences_meet(tiny_model: Path) -> N
     """All sentences have one position there, so that nothing is sorted."""
     order = BucketedBatches(torch.ones(1000, dtype=torch.int64), 32, 0)
     assert all(0 < int((batch < 500).sum()) < len(batch) for batch in order.epoch(0))
-    model, tokenizer = _loaded(tiny_model, "emb+L0-1")
+    model, tokenizer = frozen_model(tiny_model, "emb+L0-1")
     splits = packed_splits(model, tokenizer)
     feed = make_feed(model, FreezeSpec.parse("emb+L0-1"), splits, PrefixCache(), precision="float32")
     lengths = torch.ones_like(splits["train"].lengths)

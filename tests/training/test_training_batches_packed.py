@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
-from freezebench.strategies.freeze import freeze
+from cached_runs import frozen_model
 from freezebench.training.batches.encoding import Encoded, encode
 from freezebench.training.batches.packed import PackedSplit
 from tiny import sentences
-
-
-def _loaded(folder: Path, freeze_text: str) -> tuple[Any, Any]:
-    from freezebench.models.load import load_model
-
-    torch.manual_seed(0)
-    model, tokenizer = load_model(str(folder))
-    freeze(model, freeze_text)
-    return model, tokenizer
 
 
 def test_batches_equal_those_of_the_collator(tiny_model: Path) -> None:
@@ -30,7 +20,7 @@ def test_batches_equal_those_of_the_collator(tiny_model: Path) -> None:
     from freezebench.data.splits import Split
     from freezebench.training.batches.encoding import collator
 
-    model, _ = _loaded(tiny_model, "none")
+    model, _ = frozen_model(tiny_model, "none")
     for side in ("right", "left"):
         tokenizer = AutoTokenizer.from_pretrained(tiny_model, padding_side=side)
         texts, labels = zip(*sentences(20, 2, 0), strict=True)
@@ -46,7 +36,7 @@ def test_batches_equal_those_of_the_collator(tiny_model: Path) -> None:
 
 def test_fields_without_one_number_per_token_are_refused(tiny_model: Path) -> None:
     """The boxes of document models, for instance, which have four numbers per token."""
-    _, tokenizer = _loaded(tiny_model, "none")
+    _, tokenizer = frozen_model(tiny_model, "none")
     ids = {"input_ids": [5, 6], "labels": 0}
     weights = PackedSplit(Encoded(examples=({**ids, "weight": [0.5, 1.0]},), labels=(0,)), tokenizer).fields["weight"]
     assert weights.tolist() == [0.5, 1.0]

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 import torch
 
+from cached_runs import PROTOCOL, cached_run, frozen_model
 from freezebench.runs import experiment
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
-from freezebench.strategies.freeze import freeze
-from freezebench.training.cpu import embedding_rows as rows_module
-from freezebench.training.engines import cached as assembly
+from freezebench.training.cpu import embedding_rows
+from freezebench.training.engines import cached as engine
 from freezebench.training.engines import loop
 from freezebench.training.engines.job import Job
 from freezebench.training.engines.log import TrainingResult
@@ -25,9 +24,6 @@ from freezebench.training.prefix.cls_only import ClsOnlyLayer
 from freezebench.training.prefix.feed import Feed
 from standard_order import in_standards_order
 from tiny import packed_splits, write_tokenizer
-
-PROTOCOL = Protocol(engine="cached", num_epochs=2, batch_size=8, learning_rate=1e-2, precision="float32", dropout=False)
-
 
 # Recorded on an AMD EPYC, torch 2.13.0, one thread.
 TRACE = [
@@ -46,10 +42,6 @@ TRACE = [
 ]
 SPECS = ["none", "emb", "emb+L0", "emb+L0-1"]
 _OTHER_OUTPUT = "its layers do not return hidden states of shape (batch, tokens, width)"
-
-
-def _spec(model: Path, data: Path, **changes: Any) -> RunSpec:
-    return RunSpec(model=str(model), data=DataSpec(source=str(data)), device="cpu", protocol=PROTOCOL, **changes)
 
 
 def _tiny(architecture: str, folder: Path) -> Path:
@@ -80,15 +72,6 @@ def _tiny(architecture: str, folder: Path) -> Path:
     return folder
 
 
-def _loaded(folder: Path, freeze_text: str) -> tuple[Any, Any]:
-    from freezebench.models.load import load_model
-
-    torch.manual_seed(0)
-    model, tokenizer = load_model(str(folder))
-    freeze(model, freeze_text)
-    return model, tokenizer
-
-
 @pytest.mark.parametrize(
     "architecture", ["distilbert", "bert", "roberta", "electra", "deberta-v2", "mpnet", "modernbert", "roformer"]
 )
@@ -99,7 +82,7 @@ def test_losses_equal_those_of_the_standard_engine(
     model = _tiny(architecture, tmp_path / "model")
     shuffled = in_standards_order(monkeypatch)
     for freeze_text in SPECS:
-        cached = run(_spec(model, tiny_data, freeze=freeze_text))
+        cached = run(cached_run(model, tiny_data, freeze=freeze_text))
         spec = replace(cached.spec, protocol=replace(PROTOCOL, engine="standard"))
         standard = run(spec)
         assert not cached.warnings
@@ -126,7 +109,7 @@ def test_architectures_that_cannot_be_spliced_train_whole(
     """The losses are those of the standard engine, and a warning gives the reason."""
     model = _tiny(architecture, tmp_path / "model")
     in_standards_order(monkeypatch)
-    cached = run(_spec(model, tiny_data, freeze="emb+L0"))
+    cached = run(cached_run(model, tiny_data, freeze="emb+L0"))
     standard = run(replace(cached.spec, protocol=replace(PROTOCOL, engine="standard")))
     assert cached.warnings == (f"nothing is cached: {why}",)
     assert cached.step_losses
@@ -135,7 +118,7 @@ def test_architectures_that_cannot_be_spliced_train_whole(
 
 def test_frozen_layers_that_are_no_prefix_train_whole(tiny_model: Path, tiny_data: Path) -> None:
     """They are trained by the same loop, with a warning."""
-    record = run(_spec(tiny_model, tiny_data, freeze="L1"))
+    record = run(cached_run(tiny_model, tiny_data, freeze="L1"))
     assert record.is_valid
     assert record.warnings == ("nothing is cached for L1: what is frozen is no prefix",)
     assert "prefix_s" not in record.readings
@@ -143,7 +126,7 @@ def test_frozen_layers_that_are_no_prefix_train_whole(tiny_model: Path, tiny_dat
 
 def test_the_loss_trace_is_pinned(tiny_model: Path, tiny_data: Path) -> None:
     """On one machine two runs are equal bit for bit; a refactoring reproduces the float32 trace, dropout on."""
-    spec = replace(_spec(tiny_model, tiny_data, freeze="emb+L0"), protocol=replace(PROTOCOL, dropout=True))
+    spec = replace(cached_run(tiny_model, tiny_data, freeze="emb+L0"), protocol=replace(PROTOCOL, dropout=True))
     first, second = run(spec), run(spec)
     assert first.step_losses == second.step_losses
     assert first.step_losses == pytest.approx(TRACE, rel=1e-5)
@@ -162,7 +145,7 @@ def test_frozen_layers_do_not_run_in_training(
         return loop.train(job, emit)
 
     monkeypatch.setitem(experiment._ENGINES, "cached", counted)
-    assert run(_spec(tiny_model, tiny_data, freeze="emb+L0")).is_valid
+    assert run(cached_run(tiny_model, tiny_data, freeze="emb+L0")).is_valid
     assert set(computed) == {1}
     assert len(computed) > 12
 
@@ -172,12 +155,12 @@ def test_batches_padded_to_multiples_give_the_same_losses(
     freeze: str, tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More padding changes no loss; no batch is longer than the longest sentence."""
-    expected = run(_spec(tiny_model, tiny_data, freeze=freeze))
+    expected = run(cached_run(tiny_model, tiny_data, freeze=freeze))
     monkeypatch.setattr(feed, "length_multiple", lambda _: 7)
-    wide = run(_spec(tiny_model, tiny_data, freeze=freeze))
-    assert wide.reason is None
-    assert wide.step_losses == pytest.approx(expected.step_losses, rel=1e-4)
-    model, tokenizer = _loaded(tiny_model, "none")
+    padded = run(cached_run(tiny_model, tiny_data, freeze=freeze))
+    assert padded.reason is None
+    assert padded.step_losses == pytest.approx(expected.step_losses, rel=1e-4)
+    model, tokenizer = frozen_model(tiny_model, "none")
     splits = packed_splits(model, tokenizer)
     widths = {Feed(model, splits).width("train", torch.tensor([number])) for number in range(len(splits["train"]))}
     longest = int(splits["train"].lengths.max())
@@ -188,24 +171,24 @@ def test_equivalence_checks_run_once_a_session(
     tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Other seeds use their results; another freeze spec, model or session is checked again."""
-    asked: list[str] = []
+    checks: list[str] = []
     for name in ("check_embedding_rows", "check_cls_only"):
-        own: Callable[..., bool] = getattr(assembly, name)
+        own: Callable[..., bool] = getattr(engine, name)
 
-        def ask(*args: Any, name: str = name, own: Callable[..., bool] = own) -> bool:
-            asked.append(name)
+        def recorded_check(*args: Any, name: str = name, own: Callable[..., bool] = own) -> bool:
+            checks.append(name)
             return own(*args)
 
-        monkeypatch.setattr(assembly, name, ask)
-    monkeypatch.setattr(rows_module, "_MIN_ROWS", 1)
+        monkeypatch.setattr(engine, name, recorded_check)
+    monkeypatch.setattr(embedding_rows, "_MIN_ROWS", 1)
     other = _tiny("distilbert", tmp_path / "other")
     data_cache = DataCache()
 
     def compared(model: Path, freeze: str, data_cache: DataCache) -> list[str]:
-        asked.clear()
+        checks.clear()
         for seed in (1, 2):
-            assert run(_spec(model, tiny_data, freeze=freeze, seed=seed), data_cache=data_cache).is_valid
-        return list(asked)
+            assert run(cached_run(model, tiny_data, freeze=freeze, seed=seed), data_cache=data_cache).is_valid
+        return list(checks)
 
     assert compared(tiny_model, "none", data_cache) == ["check_embedding_rows", "check_cls_only"]
     assert compared(tiny_model, "none", data_cache) == []
@@ -218,9 +201,10 @@ def test_a_failed_check_holds_for_other_seeds(
     tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last layer runs by its own code in every run."""
-    monkeypatch.setattr(assembly, "check_cls_only", lambda *_: False)
+    monkeypatch.setattr(engine, "check_cls_only", lambda *_: False)
     monkeypatch.setattr(ClsOnlyLayer, "__enter__", None)
     data_cache = DataCache()
     assert all(
-        run(_spec(tiny_model, tiny_data, freeze="emb", seed=seed), data_cache=data_cache).is_valid for seed in (1, 2)
+        run(cached_run(tiny_model, tiny_data, freeze="emb", seed=seed), data_cache=data_cache).is_valid
+        for seed in (1, 2)
     )

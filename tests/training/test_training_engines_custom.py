@@ -40,5 +40,5 @@ def test_losses_equal_those_of_the_standard_engine(
     assert cached.epochs[-1].validation.loss == pytest.approx(standard.epochs[-1].validation.loss, rel=2e-2)
     sees_padding = factory == "batch_norm_layers" and freeze != "emb+L0-2"
     assert ("prefix_s" in cached.readings) is not sees_padding
-    why = "nothing is cached: in training, the scores change with what stands in the padding"
+    why = "nothing is cached: in training, the scores change with the hidden states of padding"
     assert (why in cached.warnings) is sees_padding

@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from cached_runs import cached_run, frozen_model
 from encoders import MeanClassifier
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.strategies.freeze import freeze
 from freezebench.training.engines.cached import make_feed
 from freezebench.training.prefix.cache import PrefixCache
 from tiny import packed_splits
 
-PROTOCOL = Protocol(engine="cached", num_epochs=2, batch_size=8, learning_rate=1e-2, precision="float32", dropout=False)
 SPECS = ["none", "emb", "emb+L0", "emb+L0-1"]
-
-
-def _spec(model: Path, data: Path, **changes: Any) -> RunSpec:
-    return RunSpec(model=str(model), data=DataSpec(source=str(data)), device="cpu", protocol=PROTOCOL, **changes)
-
-
-def _loaded(folder: Path, freeze_text: str) -> tuple[Any, Any]:
-    from freezebench.models.load import load_model
-
-    torch.manual_seed(0)
-    model, tokenizer = load_model(str(folder))
-    freeze(model, freeze_text)
-    return model, tokenizer
 
 
 def test_one_pass_serves_every_configuration_and_seed(tiny_model: Path, tiny_data: Path) -> None:
@@ -39,7 +24,7 @@ def test_one_pass_serves_every_configuration_and_seed(tiny_model: Path, tiny_dat
     data_cache = DataCache()
     data_cache.expect(SPECS)
     records = [
-        run(_spec(tiny_model, tiny_data, freeze=freeze_text, seed=seed), data_cache=data_cache)
+        run(cached_run(tiny_model, tiny_data, freeze=freeze_text, seed=seed), data_cache=data_cache)
         for freeze_text in SPECS
         for seed in (42, 43)
     ]
@@ -55,14 +40,14 @@ def test_depths_that_were_not_expected_cost_a_pass_each(tiny_model: Path, tiny_d
     """Without an announcement only the requested depth is computed."""
     data_cache = DataCache()
     for freeze_text in ("emb", "emb+L0", "emb"):
-        run(_spec(tiny_model, tiny_data, freeze=freeze_text), data_cache=data_cache)
+        run(cached_run(tiny_model, tiny_data, freeze=freeze_text), data_cache=data_cache)
     assert (data_cache.prefixes.num_passes, data_cache.prefixes.num_uses) == (2, 3)
 
 
 def test_the_head_alone_needs_the_first_token_only(tiny_model: Path) -> None:
     """Batches have one position if only the head is left, and all tokens if layers are."""
     for freeze_text, longest in (("emb+L0-1", 1), ("emb+L0", None)):
-        model, tokenizer = _loaded(tiny_model, freeze_text)
+        model, tokenizer = frozen_model(tiny_model, freeze_text)
         feed = make_feed(
             model, FreezeSpec.parse(freeze_text), packed_splits(model, tokenizer), PrefixCache(), precision="float32"
         )
@@ -72,7 +57,7 @@ def test_the_head_alone_needs_the_first_token_only(tiny_model: Path) -> None:
 
 def test_pooling_over_all_tokens_keeps_them_all(tiny_model: Path) -> None:
     """The check is not misled by a head whose weights are zero."""
-    _, tokenizer = _loaded(tiny_model, "none")
+    _, tokenizer = frozen_model(tiny_model, "none")
     model = MeanClassifier()
     freeze(model, "emb+L0-1")
     feed = make_feed(

@@ -7,32 +7,24 @@ from typing import Any
 
 import torch
 
+from cached_runs import frozen_model
 from freezebench.models.layers import find_layers
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.strategies.freeze import freeze
+from freezebench.specs.run import Precision
 from freezebench.training.batches.packed import PackedSplit
 from freezebench.training.engines.cached import make_feed
 from freezebench.training.prefix.cache import PrefixCache
 from tiny import packed_splits
 
 
-def _loaded(folder: Path, freeze_text: str) -> tuple[Any, Any]:
-    from freezebench.models.load import load_model
-
-    torch.manual_seed(0)
-    model, tokenizer = load_model(str(folder))
-    freeze(model, freeze_text)
-    return model, tokenizer
-
-
 def test_other_contents_have_other_keys(tiny_model: Path) -> None:
     """Weights, sentences, number format and plain attributes are part of the key; the head's weights are not."""
-    model, tokenizer = _loaded(tiny_model, "emb+L0")
+    model, tokenizer = frozen_model(tiny_model, "emb+L0")
     cache = PrefixCache()
     spec = FreezeSpec.parse("emb+L0")
     splits = packed_splits(model, tokenizer)
 
-    def passes(splits: dict[str, PackedSplit], precision: Any = "float32") -> int:
+    def passes(splits: dict[str, PackedSplit], precision: Precision = "float32") -> int:
         make_feed(model, spec, splits, cache, precision=precision)
         return cache.num_passes
 
@@ -45,7 +37,8 @@ def test_other_contents_have_other_keys(tiny_model: Path) -> None:
     with torch.no_grad():
         model.get_parameter(find_layers(model).layers[0][0]).add_(0.5)
     assert passes(splits) == 4
-    model.distilbert.transformer.layer[0].attention.scale = 3
+    model.get_submodule("distilbert.transformer.layer.0.attention").scale = 3  # type: ignore[assignment]
     assert passes(splits) == 5
-    model.name_or_path = model.config._name_or_path = "another/folder"
+    moved: Any = model
+    moved.name_or_path = moved.config._name_or_path = "another/folder"
     assert passes(splits) == 5

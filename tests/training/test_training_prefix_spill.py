@@ -7,26 +7,19 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from cached_runs import PROTOCOL, cached_run
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
-
-PROTOCOL = Protocol(engine="cached", num_epochs=2, batch_size=8, learning_rate=1e-2, precision="float32", dropout=False)
-
-
-def _spec(model: Path, data: Path, **changes: Any) -> RunSpec:
-    return RunSpec(model=str(model), data=DataSpec(source=str(data)), device="cpu", protocol=PROTOCOL, **changes)
 
 
 def test_spilling_to_disk_changes_no_result(tiny_model: Path, tiny_data: Path) -> None:
     """A limit of 0 bytes gives the same losses and predictions, in float32 and in bf16."""
     for precision in ("float32", "bf16"):
         protocol = replace(PROTOCOL, precision=precision)
-        spec = replace(_spec(tiny_model, tiny_data, freeze="emb+L0"), protocol=protocol)
+        spec = replace(cached_run(tiny_model, tiny_data, freeze="emb+L0"), protocol=protocol)
         kept, spilled = run(spec), run(spec, data_cache=DataCache(cache_bytes=0))
         assert kept.step_losses == spilled.step_losses
         assert kept.test == spilled.test
@@ -45,7 +38,7 @@ def _refusing(code: int) -> Callable[..., None]:
 
 def test_a_full_disk_ends_no_run(tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The frozen layers run in every step, and a warning gives the reason; a write to the map would end the process."""
-    spec = _spec(tiny_model, tiny_data, freeze="emb+L0")
+    spec = cached_run(tiny_model, tiny_data, freeze="emb+L0")
     expected = run(spec)
     monkeypatch.setattr(os, "posix_fallocate", _refusing(errno.ENOSPC))
     data_cache = DataCache(cache_bytes=0)
@@ -61,13 +54,13 @@ def test_a_full_disk_ends_no_run(tiny_model: Path, tiny_data: Path, monkeypatch:
 def test_one_depth_is_cached_if_not_all_fit(tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory that a failed pass allocated is free again."""
     data_cache = DataCache()
-    run(_spec(tiny_model, tiny_data, freeze="emb"), data_cache=data_cache)
+    run(cached_run(tiny_model, tiny_data, freeze="emb"), data_cache=data_cache)
     (tokenized,) = data_cache._tokenized.values()
     monkeypatch.setattr(os, "posix_fallocate", _refusing(errno.ENOSPC))
     data_cache = DataCache(cache_bytes=len(tokenized.packed["train"].fields["input_ids"]) * 16 * 4)
     data_cache.expect(["emb", "emb+L0-1"])
     head, emb = (
-        run(_spec(tiny_model, tiny_data, freeze=freeze), data_cache=data_cache) for freeze in ("emb+L0-1", "emb")
+        run(cached_run(tiny_model, tiny_data, freeze=freeze), data_cache=data_cache) for freeze in ("emb+L0-1", "emb")
     )
     assert head.readings["prefix_bytes"].source == "memory"
     assert not head.warnings
@@ -80,5 +73,5 @@ def test_file_systems_without_reservations_are_used(
 ) -> None:
     """A file system that cannot reserve space is written to without a reservation."""
     monkeypatch.setattr(os, "posix_fallocate", _refusing(errno.EOPNOTSUPP))
-    record = run(_spec(tiny_model, tiny_data, freeze="emb+L0"), data_cache=DataCache(cache_bytes=0))
+    record = run(cached_run(tiny_model, tiny_data, freeze="emb+L0"), data_cache=DataCache(cache_bytes=0))
     assert record.readings["prefix_bytes"].source == "memory-mapped file"

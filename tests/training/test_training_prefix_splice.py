@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
+from cached_runs import frozen_model
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.strategies.freeze import freeze
 from freezebench.training.engines.cached import make_feed
 from freezebench.training.prefix.cache import PrefixCache
 from freezebench.training.prefix.feed import Feed
 from tiny import packed_splits
 
 
-def _loaded(folder: Path, freeze_text: str) -> tuple[Any, Any]:
-    from freezebench.models.load import load_model
-
-    torch.manual_seed(0)
-    model, tokenizer = load_model(str(folder))
-    freeze(model, freeze_text)
-    return model, tokenizer
-
-
 def test_layers_are_restored_after_an_error(tiny_model: Path) -> None:
     """A spliced model computes the same as before."""
-    model, tokenizer = _loaded(tiny_model, "emb+L0")
+    model, tokenizer = frozen_model(tiny_model, "emb+L0")
     splits = packed_splits(model, tokenizer)
     feed = make_feed(model, FreezeSpec.parse("emb+L0"), splits, PrefixCache(), precision="float32")
     batch = Feed(model, splits).batch("train", torch.arange(4))

@@ -7,33 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
+from cached_runs import cached_run, frozen_model
 from encoders import MeanClassifier
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.strategies.freeze import freeze
 from freezebench.training.engines.cached import make_feed
 from freezebench.training.prefix import verify
 from freezebench.training.prefix.cache import PrefixCache
 from tiny import packed_splits
-
-PROTOCOL = Protocol(engine="cached", num_epochs=2, batch_size=8, learning_rate=1e-2, precision="float32", dropout=False)
-
-
-def _spec(model: Path, data: Path, **changes: Any) -> RunSpec:
-    return RunSpec(model=str(model), data=DataSpec(source=str(data)), device="cpu", protocol=PROTOCOL, **changes)
-
-
-def _loaded(folder: Path, freeze_text: str) -> tuple[Any, Any]:
-    from freezebench.models.load import load_model
-
-    torch.manual_seed(0)
-    model, tokenizer = load_model(str(folder))
-    freeze(model, freeze_text)
-    return model, tokenizer
 
 
 def test_a_wrong_cached_prefix_ends_the_run(tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +29,7 @@ def test_a_wrong_cached_prefix_ends_the_run(tiny_model: Path, tiny_data: Path, m
         return replace(prefix, hidden={name: tensor * 1.05 for name, tensor in prefix.hidden.items()})
 
     monkeypatch.setattr(PrefixCache, "prefix", wrong)
-    record = run(_spec(tiny_model, tiny_data, freeze="emb+L0"))
+    record = run(cached_run(tiny_model, tiny_data, freeze="emb+L0"))
     assert (record.status, record.cause) == ("invalid", "prefix_mismatch")
     assert "is not what the model computes" in str(record.reason)
 
@@ -63,20 +47,20 @@ def test_a_prefix_is_verified_once_a_session(
 
     monkeypatch.setattr(verify, "_computed", counted)
     data_cache = DataCache()
-    first = run(_spec(tiny_model, tiny_data, freeze="emb+L0"), data_cache=data_cache)
+    first = run(cached_run(tiny_model, tiny_data, freeze="emb+L0"), data_cache=data_cache)
     assert checked == [1] * 3
-    again = run(_spec(tiny_model, tiny_data, freeze="emb+L0"), data_cache=data_cache)
-    run(_spec(tiny_model, tiny_data, freeze="emb+L0", seed=7), data_cache=data_cache)
+    again = run(cached_run(tiny_model, tiny_data, freeze="emb+L0"), data_cache=data_cache)
+    run(cached_run(tiny_model, tiny_data, freeze="emb+L0", seed=7), data_cache=data_cache)
     assert checked == [1] * 3
     assert again.step_losses == first.step_losses
-    run(_spec(tiny_model, tiny_data, freeze="emb"), data_cache=data_cache)
-    run(_spec(tiny_model, tiny_data, freeze="emb+L0"))
+    run(cached_run(tiny_model, tiny_data, freeze="emb"), data_cache=data_cache)
+    run(cached_run(tiny_model, tiny_data, freeze="emb+L0"))
     assert checked == [1] * 3 + [0] * 3 + [1] * 3
 
 
 def test_a_layer_that_runs_twice_cannot_be_left_out(tiny_model: Path) -> None:
     """The model trains whole, with a warning."""
-    _, tokenizer = _loaded(tiny_model, "none")
+    _, tokenizer = frozen_model(tiny_model, "none")
     model = MeanClassifier()
     freeze(model, "emb+L0")
     model.runs_first_layer_twice = True

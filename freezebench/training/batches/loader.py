@@ -77,6 +77,7 @@ class FeedLoader:
 
     def shapes(self, num_epochs: int) -> list[BatchShape]:
         """Return the shapes of the batches of the first epochs, the most frequent first."""
+        # All orders are drawn in advance: they depend on seed and epoch alone.
         by_size: dict[tuple[int, int], list[torch.Tensor]] = {}
         for epoch in range(num_epochs):
             for sentences in self._order.epoch(epoch):

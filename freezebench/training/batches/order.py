@@ -39,6 +39,7 @@ class ShuffledBatches(Sampler[list[int]]):
         return len(range(0, self._num_examples, self._batch_size))
 
     def __iter__(self) -> Iterator[list[int]]:
+        # A large factor, so that one seed at a later epoch is not another seed at an earlier one.
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + self._epoch)
         order = torch.randperm(self._num_examples, generator=generator).tolist()
         for start in range(0, self._num_examples, self._batch_size):

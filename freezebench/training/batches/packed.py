@@ -58,10 +58,12 @@ class PackedSplit:
         ):
             raise ValueError(_NOT_NUMBERS)
         self.lengths = torch.tensor(lengths)
+        # Positions beyond it may not exist: a model may have embeddings for so many only.
         self._longest = max(lengths)
         self.offsets = torch.cat([torch.zeros(1, dtype=torch.int64), self.lengths.cumsum(0)])
         self.labels = torch.tensor(data.labels)
         self.fields = {name: _packed([example[name] for example in data.examples], sum(lengths)) for name in names}
+        # Other fields, such as the attention mask, are padded with 0.
         padding = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
         self.padding = {name: padding.get(name) or 0 for name in names}
         self._pads_left = tokenizer.padding_side == "left"

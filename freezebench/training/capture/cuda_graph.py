@@ -54,8 +54,8 @@ def side_stream(device: torch.device) -> Iterator[torch.cuda.Stream]:
 def reported_as_capturing() -> Iterator[None]:
     """Make PyTorch report that a capture is running.
 
-    The models of transformers inspect masks to save work, unless a capture is running: an inspection waits for the
-    device, which no capture allows.
+    The models of transformers inspect masks to save work, unless a capture is running: an inspection synchronizes
+    with the device, which no capture allows.
     """
     is_capturing = torch.cuda.is_current_stream_capturing
     torch.cuda.is_current_stream_capturing = lambda: True
@@ -75,7 +75,7 @@ class CudaGraphCapture:
 
     @contextmanager
     def dry_run(self) -> Iterator[None]:
-        """Run a model by the same code as in a capture; raise where it waits for the device.
+        """Run a model by the same code as in a capture; raise where it synchronizes with the device.
 
         A capture that fails leaves PyTorch's memory pools in disorder, so that a failure should show before.
         """

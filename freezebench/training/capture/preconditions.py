@@ -99,6 +99,7 @@ def _state(model: torch.nn.Module) -> tuple[list[object], list[list[tuple[str, o
     buffers: list[object] = []
     for buffer in model.buffers():
         count = change_count(buffer)
+        # Counting is cheaper than comparing, and a buffer may be changed to the same value.
         buffers.append(buffer.tolist() if count is None else count)
     plain = (bool, int, float, str)
     return buffers, [

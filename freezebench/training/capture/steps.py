@@ -108,6 +108,7 @@ class CapturedStep:
             for shape in frequent:
                 batch = batches.batch(shape.sentences)
                 self._graphs[_shape(batch)] = self._captured(batch)
+        # Shapes that are larger still are too rare to be captured: they run eagerly anyway.
         self._largest = _shape(largest)
 
     def release(self) -> None:
@@ -143,6 +144,7 @@ class CapturedStep:
         """Capture a step in eval mode, replay it with other sentences, and compare scores and gradients."""
         step = self._step
         others = {name: tensor if name == "labels" else tensor.roll(1, 0) for name, tensor in batch.items()}
+        # Without dropout, since eager step and replay would draw different masks.
         step.model.eval()
         step.load(others)
         with self._capture.dry_run():
@@ -200,6 +202,7 @@ class _CapturedPhases:
     def forward(self) -> torch.Tensor:
         """Replay the forward pass; return its loss."""
         self.replays[0]()
+        # The next replay overwrites it.
         return self.loss.clone()
 
     def backward(self) -> None:
@@ -220,7 +223,7 @@ def _shape(batch: Batch) -> _Shape:
 
 @contextmanager
 def _capture_errors() -> Iterator[None]:
-    """Turn whatever a capture raises into ``NotCapturableError``; an eager step shows what is wrong with a model."""
+    """Turn every error of a capture into ``NotCapturableError``; an eager step shows what is wrong with a model."""
     try:
         yield
     except NotCapturableError:

@@ -66,6 +66,7 @@ def _padding_rows(mask: torch.Tensor, shape: torch.Size, dtype: torch.dtype) -> 
     first_query = mask[:, :, :1]
     if not bool((mask == first_query).all()):
         return None
+    # The lowest finite number instead of -inf: a row without any visible key gives equal weights, not NaN.
     bias = torch.zeros(first_query.shape, dtype=dtype).masked_fill_(~first_query, torch.finfo(dtype).min)
     return bias.expand(-1, shape[1], -1, shape[-1]).reshape(-1, 1, shape[-1])
 
@@ -260,6 +261,7 @@ def _weights(  # noqa: PLR0917 - as of attend
         else:
             # The lowest number of a wider format is -inf in this one, and a row of nothing else would become NaN.
             scores.add_(piece.to(scores.dtype).clamp(min=lowest))
+    # Summed in float32, as PyTorch does in its own attention.
     return torch.softmax(scores, dim=-1, dtype=torch.float32).to(scores.dtype)
 
 
@@ -267,6 +269,7 @@ def _scaled_product(
     left: torch.Tensor, right: torch.Tensor, scale: float, *, out: torch.Tensor | None = None
 ) -> torch.Tensor:
     """Return the scaled products of a batch of matrices."""
+    # With beta=0 the first argument is ignored; it only lets the product take a factor.
     return torch.baddbmm(left.new_empty(1, 1, 1), left, right, beta=0, alpha=scale, out=out)
 
 

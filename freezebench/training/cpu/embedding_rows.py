@@ -46,6 +46,7 @@ class UsedEmbeddingRows:
 
     def __enter__(self) -> Self:
         self._whole = self.weight.data
+        # The data are exchanged, not the parameter, to which the optimizer refers.
         self.weight.data = self._whole[self._used]
         self.weight.grad = torch.zeros_like(self.weight)
         return self
@@ -96,6 +97,7 @@ class _Lookup(torch.autograd.Function):
     @staticmethod
     def backward(ctx: _Context, gradient: torch.Tensor) -> tuple[None, None, None]:
         (indices,) = ctx.saved_tensors
+        # None for the weight: its gradient is added to in place, where autograd would make a new one in every step.
         ctx.rows.add_gradient(indices, gradient)
         return None, None, None
 
@@ -115,6 +117,7 @@ def find_used_rows(model: nn.Module, ids: Iterable[torch.Tensor]) -> UsedEmbeddi
         return None
     if module.max_norm is not None or module.scale_grad_by_freq or module.sparse:
         return None
+    # A tied table is also an output layer, which needs all rows.
     owners = [part for part in model.modules() for p in part.parameters(recurse=False) if p is module.weight]
     if len(owners) != 1:
         return None

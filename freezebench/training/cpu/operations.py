@@ -134,6 +134,7 @@ class CpuOperations(TorchFunctionMode):
             return functional.scaled_dot_product_attention(
                 query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
             )
+        # This mode is called before autocast, which would convert them.
         if torch.is_autocast_enabled("cpu"):
             query, key, value = (tensor.to(torch.get_autocast_dtype("cpu")) for tensor in (query, key, value))
         shape = torch.Size((*query.shape[:-1], key.shape[-2]))

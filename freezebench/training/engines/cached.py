@@ -84,6 +84,7 @@ def make_feed(
     is_cached = freeze.is_prefix and not freeze.is_none and prefix_mode == "eval"
     # On a GPU the checks take less time than a hash of the weights.
     key = frozen.key(splits) if frozen and (operations or is_cached) else ""
+    # What is frozen decides which layers recompute and whether the word embedding trains.
     check_once = CheckMemo(cache.check_results, key, f"{freeze} {prefix_mode}")
     whole = Feed(model, splits, cpu_operations=operations)
     if operations is not None and weight_decay == 0.0:
@@ -91,22 +92,39 @@ def make_feed(
     # A cached prefix of all layers leaves out the last one, too.
     if layers is not None and not (is_cached and freeze.num_frozen_layers == len(layers.layers)):
         whole = _with_cls_only(whole, layers, check_once)
-    if freeze.is_none or prefix_mode == "train":
-        feed = whole
-    elif not freeze.is_prefix:
-        feed = whole.with_warnings(f"nothing is cached for {freeze}: what is frozen is no prefix")
-    elif layers is None or frozen is None:
-        feed = whole.with_warnings(f"nothing is cached: {reason}")
-    else:
-        feed = _with_prefix(whole, frozen, freeze, layers, cache=cache, key=key)
+    feed = whole
+    if not freeze.is_none and prefix_mode == "eval":
+        feed = _with_prefix(whole, freeze, layers, frozen, reason, cache=cache, key=key)
+    # Last, since a cached prefix may leave out everything that would run again.
     own = feed.by_own_code()
     return own.with_warnings(NOTE) if check_once("recomputed", lambda: is_recomputed(own)) else feed
 
 
 def _with_prefix(
-    whole: Feed, frozen: FrozenPrefix, freeze: FreezeSpec, layers: LayerMap, *, cache: PrefixCache, key: str
+    whole: Feed,
+    freeze: FreezeSpec,
+    layers: LayerMap | None,
+    frozen: FrozenPrefix | None,
+    reason: str,
+    *,
+    cache: PrefixCache,
+    key: str,
 ) -> Feed:
-    """Return a feed with the frozen prefix cached, or the feed of the whole model with the reason why nothing is."""
+    """Return a feed with the frozen prefix cached, or the feed of the whole model with the reason why nothing is.
+
+    Args:
+        whole: The feed of the whole model.
+        freeze: What is frozen.
+        layers: The model's layers, if they are one stack.
+        frozen: How their hidden states are computed.
+        reason: Why the layers are not one stack.
+        cache: The session's prefixes and results of checks.
+        key: Hash of the model and its data.
+    """
+    if not freeze.is_prefix:
+        return whole.with_warnings(f"nothing is cached for {freeze}: what is frozen is no prefix")
+    if layers is None or frozen is None:
+        return whole.with_warnings(f"nothing is cached: {reason}")
     try:
         feed = verified_feed(whole, frozen, layers.head, freeze.num_frozen_layers, cache, key=key)
     except SpliceError as error:
@@ -126,6 +144,7 @@ def _frozen_prefix(
 
 def _with_used_rows(whole: Feed, check_once: CheckMemo) -> Feed:
     """Return a feed whose word embedding holds the used rows only, if that changes no score."""
+    # Padding is looked up, too, so that its row has to exist.
     rows = find_used_rows(whole.model, [ids for split in whole.splits.values() for ids in split.all_ids()])
     if rows is None or not check_once("rows", lambda: check_embedding_rows(whole, rows)):
         return whole

@@ -51,11 +51,13 @@ class StepClock:
             if phase == "optimizer":
                 self._seconds.append(step)
                 step = 0.0
+        # The last mark is the beginning of the next step.
         del self._marks[:-1]
 
     def _mark(self) -> torch.cuda.Event | float:
         if not self._on_gpu:
             return time.perf_counter()
+        # The device records the time when it gets to the event; the processor does not wait.
         event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record()
         return event

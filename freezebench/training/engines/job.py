@@ -74,6 +74,7 @@ class Job:
         labels = inputs.pop("labels")
         with autocast(self.precision, self.device):
             logits = self.logits(inputs)
+        # Outside of autocast and in float32, to which logits_of() converts the scores.
         return cross_entropy(logits, labels), logits
 
     def set_train_mode(self) -> None:

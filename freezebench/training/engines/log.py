@@ -67,6 +67,7 @@ def warm_up(job: Job) -> tuple[float, int]:
     began = time.perf_counter()
     was_training = job.model.training
     job.model.eval()
+    # Operations are counted on a batch of average length: the first one may be far from it.
     batch = to_device(job.batches().average_batch(), job.device)
     with FlopCounterMode(display=False) as counter:
         job.loss(batch)[0].backward()  # type: ignore[no-untyped-call]
@@ -142,7 +143,9 @@ class TrainingLog:
         """Record one optimizer step and its loss."""
         loss = loss.detach()
         self._epoch_losses.append(loss)
+        # The end of the step is marked before the event is emitted: a slow display does not count.
         self._clock.step("optimizer")
+        # On a GPU, reading the loss would make the processor wait for the device in every step.
         shown = float(loss) if self._job.device.type == "cpu" else None
         self._emit(StepRecord(step=self._num_steps_done, epoch=self.epoch, num_steps=self.num_steps, loss=shown))
 
@@ -155,6 +158,7 @@ class TrainingLog:
         synchronize(self._job.device)
         train_s = time.perf_counter() - self._epoch_began
         self._emit(TrainingPaused(epoch=self.epoch))
+        # One transfer per epoch.
         losses = torch.stack(self._epoch_losses).float().cpu()
         self._epoch_losses.clear()
         first_step = len(self._step_losses) + 1
@@ -165,6 +169,7 @@ class TrainingLog:
         validation = self._job.evaluate()
         if not torch.isfinite(torch.tensor(validation.loss)):
             raise NonFiniteLossError(f"the validation loss was {validation.loss} after epoch {self.epoch}")
+        # The first of equal losses is kept, as by the minimum in finish().
         if all(validation.loss < earlier.validation.loss for earlier in self._epochs):
             self._best = {name: tensor.detach().clone() for name, tensor in self._changing_tensors()}
         record = EpochRecord(epoch=self.epoch, train_loss=float(losses.mean()), train_s=train_s, validation=validation)

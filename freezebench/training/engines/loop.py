@@ -30,6 +30,7 @@ def train(job: Job, emit: Emit) -> TrainingResult:
     """
     log = TrainingLog(job, emit)
     eager = Step(job)
+    # The scheduler writes the learning rate to the tensor that graphs read.
     decay = torch.optim.lr_scheduler.LambdaLR(eager.optimizer, lambda step: max(0.0, 1 - step / log.num_steps))
     batches = job.batches()
     with (

@@ -36,6 +36,7 @@ class Step:
         protocol = job.protocol
         self.job = job
         self.parameters = [parameter for parameter in job.model.parameters() if parameter.requires_grad]
+        # Fused: one kernel for all parameters. Capturable: the count of steps is on the GPU, where graphs can read it.
         self.optimizer = torch.optim.AdamW(
             self.parameters,
             lr=scalar_on(job.device, protocol.learning_rate),

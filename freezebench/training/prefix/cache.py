@@ -89,6 +89,7 @@ class PrefixCache:
             if self._folder is not None:
                 self._folder.write(key, other, prefix)
             prefix.release_pages()
+        # The duration is returned once: the run that caused the pass is charged with it, later ones are not.
         return replace(computed[depth], seconds=seconds)
 
     def take_notes(self) -> tuple[str, ...]:
@@ -115,6 +116,7 @@ class PrefixCache:
         """Return the hidden states at several depths, computed in one pass."""
         model, device = frozen.model, frozen.device
         num_tokens = inference_batch_tokens(device)
+        # Half of the memory, at the precision of the matrix products that follow.
         dtype = torch.bfloat16 if frozen.precision == "bf16" else torch.float32
         last = frozen.num_layers
         drafts = {depth: _Draft(dtype=dtype, cls_only=depth == last and frozen.cls_suffices()) for depth in depths}
@@ -186,6 +188,7 @@ class _Draft:
         """
         sources, targets = rows.first_tokens if self.cls_only else rows.tokens
         values = states.flatten(0, 1).index_select(0, sources.to(states.device)).to("cpu", self.dtype)
+        # The width of hidden states is known at the first batch only.
         if not self.hidden:
             for other, split in splits.items():
                 num_rows = len(split) if self.cls_only else len(split.fields["input_ids"])

@@ -36,6 +36,7 @@ def is_recomputed(feed: Feed) -> bool:
     """
     model = feed.model
     device = next(model.parameters()).device
+    # The shortest sentences: recomputation does not depend on length, and this pass runs in every session.
     shortest = feed.splits["train"].lengths.argsort(stable=True)[:_NUM_SENTENCES]
     inputs = model_inputs(feed.batch("train", shortest), model)
     num_calls = 0

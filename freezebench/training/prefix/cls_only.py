@@ -49,6 +49,7 @@ def _cls_only(forward: Callable[..., object]) -> Callable[..., object]:
     """Return a layer's forward method that continues with first tokens after attention."""
 
     def cls_only_forward(*args: object, **kwargs: object) -> object:
+        # A new mode for each call, since it starts before attention.
         with _ClsOnlyAfterAttention():
             return forward(*args, **kwargs)
 
@@ -104,6 +105,7 @@ def _attention(  # noqa: PLR0917 - torch's own signature
         return functional.scaled_dot_product_attention(
             query, key, value, attn_mask, dropout_p, is_causal=True, scale=scale, enable_gqa=enable_gqa
         )
+    # The row of the first query.
     if attn_mask is not None and attn_mask.ndim > 1:
         attn_mask = attn_mask[..., :1, :]
     attended = functional.scaled_dot_product_attention(

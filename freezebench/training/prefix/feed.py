@@ -75,6 +75,7 @@ class Feed:
         self._contexts = ExitStack()
 
     def __enter__(self) -> Self:
+        # The parts are independent of each other: each replaces other code of the model.
         for context in (self._splice, self._embedding_rows, self._cls_only_layer):
             if context is not None:
                 self._contexts.enter_context(context)
@@ -164,6 +165,7 @@ class Feed:
         with self._cpu_operations or nullcontext():
             if self._splice is None:
                 return logits_of(self.model(**batch))
+            # With bf16 they are cached in bf16; layers get the float32 that the frozen layers would have returned.
             hidden = batch.pop(_HIDDEN).float()
             if self._hidden_requires_grad:
                 hidden = hidden.detach().requires_grad_()
@@ -173,6 +175,7 @@ class Feed:
         """Clear the gradients of a step."""
         rows = self._embedding_rows
         for parameter in parameters:
+            # The gradient of the used rows is kept and reset in place, which is faster than a new one.
             if rows is None or parameter is not rows.weight:
                 parameter.grad = None
         if rows is not None:
@@ -189,5 +192,6 @@ class Feed:
 
     def _lengths(self, split: str) -> torch.Tensor:
         """Return the number of positions that each sentence of a split takes, shape (sentences,)."""
+        # Behind all layers a sentence is one vector, so that batches need not be sorted by length.
         lengths = self.splits[split].lengths
         return torch.ones_like(lengths) if self.cls_only else lengths

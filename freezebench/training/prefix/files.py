@@ -77,6 +77,7 @@ class PrefixFolder:
             # The keys are those of files that earlier versions wrote.
             metadata = {"sha256": _digest(tensors), "first_only": "yes" if prefix.cls_only else "no"}
             save_file(tensors, draft, metadata=metadata)
+            # Atomic: other sessions see the whole file or none.
             draft.replace(path)
         except (OSError, SafetensorError) as error:
             self.notes.append(
@@ -108,6 +109,7 @@ def _read(path: Path) -> CachedPrefix:
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - the file is no dictionary
+    # A file that was cut or changed may still be valid safetensors.
     if metadata.get("sha256") != _digest(tensors):
         raise ValueError("its checksum differs")
     num_bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())

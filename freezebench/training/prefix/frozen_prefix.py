@@ -7,7 +7,7 @@ model would compute the same again. The key is a hash of all that decides this::
     code         class of the model, source of its module, class of every module in it
     settings     configuration (without the folder that it was loaded from), plain attributes of every module
     weights      parameters before and inside the layer stack, all buffers
-    inputs       token ids and other fields of all splits: they stand for tokenizer, truncation and sentences
+    inputs       token ids and other fields of all splits, which tokenizer, truncation and sentences decide
 
 The head is left out: its weights change with the seed, and nothing before it depends on them. What no hash can cover,
 such as a function that a module holds, is caught by ``verify``, which recomputes a sample.
@@ -69,6 +69,7 @@ class FrozenPrefix:
 
     def key(self, splits: Mapping[str, PackedSplit]) -> str:
         """Return the hash of everything that the outputs for some splits depend on, 64 hexadecimal digits."""
+        # A factory's model is defined in a file that may be edited between sessions.
         source = ""
         with suppress(OSError, TypeError):
             source = inspect.getsource(inspect.getmodule(type(self.model)) or type(self.model))

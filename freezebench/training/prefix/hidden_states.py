@@ -41,6 +41,7 @@ def captured_hidden_states(
 
     def keep(depth: int, hidden: torch.Tensor) -> None:
         states[depth] = hidden
+        # A hook cannot return from the forward pass of the model that it is in; an exception can.
         if stop and depth == max(depths):
             raise StopForwardError
 
@@ -52,6 +53,7 @@ def captured_hidden_states(
 
     with ExitStack() as handles:
         for depth in depths:
+            # What enters a layer, since code between two layers may change what the first one returned.
             if depth < len(layers):
                 handle = layers[depth].register_forward_pre_hook(input_hook(depth), with_kwargs=True)
             else:

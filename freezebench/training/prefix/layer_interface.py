@@ -78,6 +78,7 @@ def observe_interface(model: torch.nn.Module, stack: str, inputs: Batch) -> Laye
     layers = list(model.get_submodule(stack).children())
     inside = {id(part) for layer in layers for part in layer.modules()}
     outside = [module for module in model.modules() if id(module) not in inside]
+    # The trace keeps all outputs alive: no two of them can have the same identity.
     trace = _trace(model, layers, outside, inputs)
     outputs = trace.layer_outputs
     tokens = next(iter(inputs.values())).shape[:2]

@@ -26,6 +26,7 @@ def eval_mode(model: torch.nn.Module) -> Iterator[None]:
 def train_mode(module: torch.nn.Module) -> Iterator[None]:
     """Switch a module to train mode while the context is open; restore the modes of its parts and its buffers."""
     modes = {part: part.training for part in module.modules()}
+    # Batch normalization updates its running statistics in every forward pass in train mode.
     buffers = {name: buffer.clone() for name, buffer in module.named_buffers()}
     module.train()
     try:
@@ -54,6 +55,7 @@ def random_head(model: torch.nn.Module, names: tuple[str, ...]) -> Iterator[None
     try:
         with torch.no_grad():
             for parameter in parameters.values():
+                # Scores of about the size of the hidden states, so that one tolerance suits all heads.
                 noise = torch.randn(parameter.shape, generator=generator) / max(parameter.shape[-1], 1) ** 0.5
                 parameter.copy_(noise.to(parameter.device))
         yield

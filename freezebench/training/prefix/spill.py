@@ -64,6 +64,7 @@ class SpillingAllocator:
 def release_pages(maps: Iterable[mmap.mmap]) -> None:
     """Remove mapped files from this process's resident memory; what was written stays in the files."""
     for mapped in maps:
+        # The system would remove the pages under memory pressure anyway; until then peak memory would count them.
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
@@ -75,6 +76,7 @@ def _mapped_file(num_bytes: int) -> mmap.mmap:
     Raises:
         OSError: If there is no space, or no folder to write to.
     """
+    # The map holds a reference to the file: it may be closed at the end of the block.
     with tempfile.TemporaryFile(prefix="freezebench-prefix-") as file:
         file.truncate(num_bytes)
         if hasattr(os, "posix_fallocate"):

@@ -43,6 +43,7 @@ class Splice:
         self._layers = list(model.get_submodule(stack).children())
         self.depth, self._interface = depth, interface
         self._hidden: torch.Tensor | None = None
+        # Undone in reverse order, also after an error.
         self._contexts = ExitStack()
 
     def __enter__(self) -> Self:
@@ -51,6 +52,7 @@ class Splice:
             *((layer, self._layer_output) for layer in self._layers[: self.depth]),
         ]
         if self.depth == len(self._layers):
+            # Only behind all layers: otherwise the final module has to run the remaining ones.
             replacements.append((self._interface.final_module, self._final_output))
         for module, forward in replacements:
             if module is not None:

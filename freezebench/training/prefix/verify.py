@@ -86,6 +86,7 @@ def verified_feed(
         SpliceError: If the model's layers cannot be left out, or leaving them out or padding changes its scores.
         PrefixMismatchError: If cached hidden states are not what the model computes.
     """
+    # Not memorized with the result: it holds modules of this model, and another seed has another model.
     interface = observe_interface(frozen.model, frozen.stack, sample_inputs(whole))
     # Some models use the embeddings elsewhere, too, or an output of the final module's parts: then these have to run.
     interfaces = [
@@ -127,7 +128,7 @@ def _first_equivalent(whole: Feed, frozen: FrozenPrefix, splices: Sequence[Splic
     for number, splice in enumerate(splices):
         if _is_equivalent(whole, frozen, splice, samples, cls_only=False):
             if not _ignores_padding_in_training(whole, frozen, splice, samples[0]):
-                raise SpliceError("in training, the scores change with what stands in the padding")
+                raise SpliceError("in training, the scores change with the hidden states of padding")
             return number
     raise SpliceError("the scores change when the frozen layers are left out")
 
@@ -149,6 +150,7 @@ def _ignores_padding(whole: Feed) -> bool:
     sentences = sample_of_all_lengths(whole.splits["train"], _NUM_PADDED)
     batches = (model_inputs(whole.batch("train", some), whole.model) for some in (sentences, sentences[:1]))
     padded, alone = (whole.logits(batch)[:1] for batch in batches)
+    # This check runs without autocast: weights decide about rounding.
     is_exact = next(whole.model.parameters()).dtype is torch.float32
     return relative_error(alone, padded) <= SCORE_TOLERANCE["float32" if is_exact else "bf16"]
 
