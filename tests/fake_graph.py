@@ -1,4 +1,4 @@
-"""A CUDA graph's stand-in on a CPU: records the operations of a function, and runs them again on the same tensors."""
+"""A fake capture on a CPU: keeps the operations of a function, and runs them again on the same tensors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from freezebench.training.capture.cuda_graph import reported_as_capturing
 
 
 class FakeCapture:
-    """Has the interface of the CUDA capture; counts what is recorded and replayed."""
+    """Has the interface of the CUDA capture; counts captures and replays."""
 
     def __init__(self) -> None:
         self.num_captured = self.num_replayed = 0
@@ -46,7 +46,7 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.calls: list[Callable[[], None]] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        # Like a capture on a GPU, a recording changes nothing that was there before.
+        # As in a capture on a GPU, no tensor that existed before changes.
         is_mutable = func._schema.is_mutable
         result = _written(func, args, kwargs or {}) if is_mutable else func(*args, **(kwargs or {}))
         # Detached, a tensor has the same memory and keeps no autograd graph alive.
@@ -64,7 +64,7 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _written(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Return what an operation in place returns, without running it: the tensors that it was given to write."""
+    """Return what an operation in place returns, without running it: the tensors that it writes to."""
     schema = func._schema
     given = dict(zip((argument.name for argument in schema.arguments), args, strict=False)) | kwargs
     written = [given[part.name] for part in schema.arguments if part.alias_info and part.alias_info.is_write]

@@ -22,11 +22,11 @@ def test_every_example_comes_once_an_epoch(num: int, batch_size: int, seed: int,
     """Batches are a partition, all but the last of full size, and depend on seed and epoch alone."""
     batches = ShuffledBatches(num, batch_size, seed)
     batches.set_epoch(epoch)
-    found = list(batches)
-    assert sorted(index for batch in found for index in batch) == list(range(num))
-    assert len(found) == len(batches)
-    assert all(len(batch) == batch_size for batch in found[:-1])
-    assert list(batches) == found
+    drawn = list(batches)
+    assert sorted(index for batch in drawn for index in batch) == list(range(num))
+    assert len(drawn) == len(batches)
+    assert all(len(batch) == batch_size for batch in drawn[:-1])
+    assert list(batches) == drawn
 
 
 def test_epochs_and_seeds_differ_in_order() -> None:

@@ -26,10 +26,10 @@ def test_batches_equal_those_of_the_collator(tiny_model: Path) -> None:
         texts, labels = zip(*sentences(20, 2, 0), strict=True)
         split = Split(texts=tuple((text,) for text in texts), labels=labels)
         encoded = encode(split, tokenizer, model, 32)
-        flat = PackedSplit(encoded, tokenizer)
+        packed = PackedSplit(encoded, tokenizer)
         indices = torch.tensor([3, 0, 11])
         expected = collator(tokenizer)([encoded.examples[index] for index in indices.tolist()])
-        batch = flat.batch(indices, *flat.token_indices(indices))
+        batch = packed.batch(indices, *packed.token_indices(indices))
         assert set(batch) == set(expected)
         assert all(torch.equal(batch[name], expected[name]) for name in batch)
 

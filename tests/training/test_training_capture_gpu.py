@@ -112,5 +112,5 @@ def test_a_run_is_measured(freeze: str, tiny_model: Path, tiny_data: Path) -> No
         record.value(f"allocated_{part}_bytes") or 0.0 for part in ("parameters", "gradients", "optimizer", "rest")
     ]
     peak = record.value("peak_allocated_bytes") or 0.0
-    assert 0.99 * peak <= sum(parts) <= peak, "the last update may ask for a little more"
+    assert 0.99 * peak <= sum(parts) <= peak, "the last update may allocate a little more"
     assert all(part > 0 for part in parts)

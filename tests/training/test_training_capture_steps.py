@@ -74,7 +74,7 @@ def _captured(job: Job) -> tuple[CapturedStep, FakeCapture, Step]:
 
 
 def _in_training(job: Job, act: Callable[[], object]) -> None:
-    """Have the model do something in every forward pass in train mode, and nothing else that is random."""
+    """Call a function in every forward pass in train mode, without any other random numbers."""
     for module in job.model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -156,12 +156,12 @@ def test_errors_of_a_capture_give_the_reason(tiny_model: Path) -> None:
     class Broken(FakeCapture):
         def capture(self, _: Callable[[], object]) -> Callable[[], None]:
             try:
-                raise RuntimeError("the model waits for the device\nin its mask")
+                raise RuntimeError("the model synchronizes with the device\nin its mask")
             finally:
                 raise RuntimeError("capture was invalidated")  # as CUDA's does
 
     captured = CapturedStep(step, Broken())
-    with pytest.raises(NotCapturableError, match=r"^the model waits for the device$"):
+    with pytest.raises(NotCapturableError, match=r"^the model synchronizes with the device$"):
         captured.prepare(_batches(job), EPOCHS)
     captured.release()
     eager_job = _job(tiny_model)

@@ -1,4 +1,4 @@
-"""The attention that backward computes again agrees with one composed of PyTorch's operations."""
+"""Attention on a CPU equals attention composed of PyTorch's operations."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def test_results_and_gradients_equal_composed_attention(  # noqa: PLR0917 - as p
     assert torch.allclose(got.float(), expected, atol=tolerance)
     got.float().square().sum().backward()
     expected.square().sum().backward()  # type: ignore[no-untyped-call]
-    for one, other in zip(got_of, expected_of, strict=True):
-        assert one.grad is not None
+    for tensor, other in zip(got_of, expected_of, strict=True):
+        assert tensor.grad is not None
         assert other.grad is not None
-        assert torch.allclose(one.grad.float(), other.grad, atol=3 * tolerance, rtol=3 * tolerance)
+        assert torch.allclose(tensor.grad.float(), other.grad, atol=3 * tolerance, rtol=3 * tolerance)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

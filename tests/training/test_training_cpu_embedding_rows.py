@@ -1,4 +1,4 @@
-"""Rows in use: training sees a small table and ends with the same large one."""
+"""The used rows of a word embedding: training on a small table gives the same large one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 from freezebench.runs.experiment import run
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
-from freezebench.training.cpu import embedding_rows as rows_module
+from freezebench.training.cpu import embedding_rows
 from freezebench.training.cpu.embedding_rows import UsedEmbeddingRows, find_used_rows
 from freezebench.training.cpu.operations import CpuOperations
 
@@ -40,7 +40,7 @@ class _Bag(nn.Module):
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let tables of any size count as large."""
-    monkeypatch.setattr(rows_module, "_MIN_ROWS", 1)
+    monkeypatch.setattr(embedding_rows, "_MIN_ROWS", 1)
 
 
 @pytest.mark.usefixtures("small")
@@ -97,7 +97,7 @@ def test_a_run_has_the_losses_of_the_whole_table(
     spec = RunSpec(model=str(tiny_model), data=DataSpec(source=str(tiny_data)), device="cpu", protocol=PROTOCOL)
     whole = run(spec)
     opened: list[UsedEmbeddingRows] = []
-    monkeypatch.setattr(rows_module, "_MIN_ROWS", 1)
+    monkeypatch.setattr(embedding_rows, "_MIN_ROWS", 1)
     enter = UsedEmbeddingRows.__enter__
 
     def noted(self: UsedEmbeddingRows) -> UsedEmbeddingRows:

@@ -68,10 +68,10 @@ def test_attention_equals_that_of_pytorch(number: int) -> None:
     assert torch.allclose(got, expected, atol=1e-5)
     expected.square().sum().backward()  # type: ignore[no-untyped-call]
     got.square().sum().backward()  # type: ignore[no-untyped-call]
-    for one, other in zip(got_of, expected_of, strict=True):
-        assert one.grad is not None
+    for tensor, other in zip(got_of, expected_of, strict=True):
+        assert tensor.grad is not None
         assert other.grad is not None
-        assert torch.allclose(one.grad, other.grad, atol=1e-4)
+        assert torch.allclose(tensor.grad, other.grad, atol=1e-4)
 
 
 def test_dropout_in_attention_keeps_the_mean() -> None:

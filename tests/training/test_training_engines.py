@@ -127,7 +127,7 @@ def test_frozen_layers_are_in_train_mode(tiny_model: Path, engine: str) -> None:
             if isinstance(event, TrainingStarted):
                 modes.clear()
 
-        # Evaluation, which switches dropout off, is somebody else's here.
+        # Evaluation, which switches dropout off, is that of another model here.
         ENGINES[engine](replace(job, evaluate=_job(tiny_model).evaluate), forget_warm_up)
         assert modes == [dropout] * 6
 

@@ -1,4 +1,4 @@
-"""Plain modules of other builds train under the cached engine as under the standard one, or whole, and say why."""
+"""Plain modules train under the cached engine as under the standard one, or whole with a warning."""
 
 from __future__ import annotations
 

@@ -27,13 +27,15 @@ def test_evaluation_is_in_the_order_of_the_data(tiny_model: Path) -> None:
     texts, labels = zip(*sentences(90, 2, 0), strict=True)
     encoded = encode(Split(texts=tuple((t,) for t in texts), labels=labels), tokenizer, model, 32)
     model.train()
-    found = evaluate(model, encoded, tokenizer, num_labels=2, precision="float32")
+    evaluation = evaluate(model, encoded, tokenizer, num_labels=2, precision="float32")
     assert model.training
     model.eval()
     with torch.no_grad():
         single = [model(**tokenizer(text, return_tensors="pt", return_token_type_ids=False)).logits for text in texts]
     logits = torch.cat(single)
-    assert found.predictions == tuple(logits.argmax(dim=1).tolist())
-    assert found.loss == pytest.approx(float(torch.nn.functional.cross_entropy(logits, torch.tensor(labels))), rel=1e-5)
-    assert found.accuracy == pytest.approx(float(np.mean(np.array(found.predictions) == np.array(labels))))
+    assert evaluation.predictions == tuple(logits.argmax(dim=1).tolist())
+    assert evaluation.loss == pytest.approx(
+        float(torch.nn.functional.cross_entropy(logits, torch.tensor(labels))), rel=1e-5
+    )
+    assert evaluation.accuracy == pytest.approx(float(np.mean(np.array(evaluation.predictions) == np.array(labels))))
     assert sorted(i for batch in batches_by_length(encoded, 7) for i in batch) == list(range(90))

@@ -1,4 +1,4 @@
-"""Gradient checkpointing: what runs again in the backward pass is what ran, whatever the cached engine leaves out."""
+"""Gradient checkpointing: recomputed values equal those of the forward pass."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _gradients(feed: Feed) -> Gradients:
             batch = feed.batch("train", torch.arange(start, start + 8))
             batch.pop("labels")
             feed.logits(batch).square().sum().backward()  # type: ignore[no-untyped-call]
-    return {name: one.grad for name, one in model.named_parameters() if one.grad is not None}
+    return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
 
 
 # torch warns where a layer of an older Transformers release runs again on inputs without gradients.
@@ -69,7 +69,7 @@ def test_gradients_equal_those_without_checkpointing(
     assert feed.warnings == (NOTE,)
     assert (feed.prefix is None) is (freeze_text == "none")
     got = _gradients(feed)
-    learning = {name for name, one in model.named_parameters() if one.requires_grad}
+    learning = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     assert set(got) == set(expected) == learning
     assert all(torch.equal(got[name], expected[name]) for name in expected)
 
@@ -93,7 +93,7 @@ def test_a_head_alone_recomputes_nothing(tokenizer: Any) -> None:
 
 
 class _Custom(torch.nn.Module):
-    """Checkpoints in its own way, with hidden states that nobody made require a gradient."""
+    """Checkpoints in its own way, with hidden states that do not require a gradient."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -133,5 +133,5 @@ def test_the_detection_restores_the_model(tokenizer: Any) -> None:
     torch.manual_seed(3)
     assert not is_recomputed(feed)
     assert torch.equal(torch.rand(3), expected)
-    assert all(one.grad is None for one in feed.model.parameters())
+    assert all(parameter.grad is None for parameter in feed.model.parameters())
     assert not feed.model.training

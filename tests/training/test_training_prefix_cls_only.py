@@ -1,4 +1,4 @@
-"""The last layer for first tokens only: the same scores and gradients with less work, or not at all."""
+"""The last layer for [CLS] tokens only: the same scores and gradients, or the whole layer."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from freezebench.training.prefix.equivalence import check_cls_only
 from freezebench.training.prefix.feed import Feed
 
 
-class _Flat:
-    """A split of the one batch."""
+class _Split:
+    """A split that consists of one batch."""
 
     lengths = torch.tensor([9, 3, 5, 2])
     labels = torch.zeros(4, dtype=torch.int64)
@@ -30,11 +30,11 @@ class _Flat:
         return {name: values[indices] for name, values in batch().items()}
 
 
-def _agrees(model: Any) -> tuple[bool, ClsOnlyLayer]:
+def _checked(model: Any) -> tuple[bool, ClsOnlyLayer]:
     layers = find_layers(model)
-    first = ClsOnlyLayer(list(model.get_submodule(layers.stack).children())[-1])
-    splits: Any = {"train": _Flat()}
-    return check_cls_only(Feed(model, splits), first, layers.head), first
+    layer_patch = ClsOnlyLayer(list(model.get_submodule(layers.stack).children())[-1])
+    splits: Any = {"train": _Split()}
+    return check_cls_only(Feed(model, splits), layer_patch, layers.head), layer_patch
 
 
 @pytest.fixture
@@ -57,21 +57,21 @@ def linear_tokens(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_scores_and_gradients_stay_the_same(architecture: str, attention: str, linear_tokens: list[int]) -> None:
     """And the last layer's feed-forward network gets one token per sentence."""
     model = encoder(architecture, attention)
-    agrees, first = _agrees(model)
-    assert agrees
-    found = []
+    is_equivalent, layer_patch = _checked(model)
+    assert is_equivalent
+    results = []
     for opened in (False, True):
         model.zero_grad()
         linear_tokens.clear()
         if opened:
-            with first:
+            with layer_patch:
                 scores = model(**batch()).logits
         else:
             scores = model(**batch()).logits
         torch.nn.functional.cross_entropy(scores, torch.tensor([0, 1, 0, 1])).backward()  # type: ignore[no-untyped-call]
         gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
-        found.append((scores.detach(), gradients, linear_tokens.count(1)))
-    (scores, gradients, none), (got, got_gradients, shortened) = found
+        results.append((scores.detach(), gradients, linear_tokens.count(1)))
+    (scores, gradients, none), (got, got_gradients, shortened) = results
     assert none == 0
     assert shortened >= 3  # attention's output, and the feed-forward network's two
     assert torch.allclose(scores, got, atol=1e-6)
@@ -83,9 +83,9 @@ def test_scores_and_gradients_stay_the_same(architecture: str, attention: str, l
 def test_the_layer_is_restored() -> None:
     """Closed, the layer computes every token again."""
     model = encoder("distilbert", "sdpa")
-    _, first = _agrees(model)
+    _, layer_patch = _checked(model)
     layer = model.distilbert.transformer.layer[-1]
-    with first:
+    with layer_patch:
         assert model.distilbert(**batch()).last_hidden_state.shape[1] == 1
     assert "forward" not in vars(layer)
     assert model.distilbert(**batch()).last_hidden_state.shape[1] == 9
@@ -100,5 +100,5 @@ def test_the_layer_is_restored() -> None:
 )
 def test_heads_that_read_other_tokens_are_detected(architecture: str, changes: dict[str, Any]) -> None:
     """A head that takes the mean of all tokens, or the last one, needs all of them."""
-    agrees, _ = _agrees(encoder(architecture, "eager", **changes))
-    assert not agrees
+    is_equivalent, _ = _checked(encoder(architecture, "eager", **changes))
+    assert not is_equivalent

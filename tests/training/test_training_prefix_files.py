@@ -29,11 +29,11 @@ def test_a_written_prefix_is_read(tmp_path: Path) -> None:
     """Contents and kind are the same; other keys and depths do not exist."""
     folder = PrefixFolder(tmp_path / "new")
     folder.write("key", 3, _prefix())
-    found = PrefixFolder(tmp_path / "new").read("key", [2, 3])
-    assert list(found) == ["key-3"]
-    assert torch.equal(found["key-3"].hidden["train"], _prefix().hidden["train"])
-    assert found["key-3"].cls_only
-    assert found["key-3"].where == str(tmp_path / "new" / "freezebench-prefix-key-3.safetensors")
+    prefixes = PrefixFolder(tmp_path / "new").read("key", [2, 3])
+    assert list(prefixes) == ["key-3"]
+    assert torch.equal(prefixes["key-3"].hidden["train"], _prefix().hidden["train"])
+    assert prefixes["key-3"].cls_only
+    assert prefixes["key-3"].where == str(tmp_path / "new" / "freezebench-prefix-key-3.safetensors")
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "noise"])

@@ -28,7 +28,7 @@ def test_spilling_to_disk_changes_no_result(tiny_model: Path, tiny_data: Path) -
 
 
 def _refusing(code: int) -> Callable[..., None]:
-    """Return what fails with an error code of the operating system whenever room on a disk is asked for."""
+    """Return a function that fails with an error code of the operating system, in place of a reservation."""
 
     def refuse(*_: object) -> None:
         raise OSError(code, os.strerror(code))
@@ -44,7 +44,7 @@ def test_a_full_disk_ends_no_run(tiny_model: Path, tiny_data: Path, monkeypatch:
     data_cache = DataCache(cache_bytes=0)
     record = run(spec, data_cache=data_cache)
     assert data_cache.prefixes.num_passes == 0
-    (warning,) = (one for one in record.warnings if "nothing is cached" in one)
+    (warning,) = (text for text in record.warnings if "nothing is cached" in text)
     assert "for emb+L0: " in warning
     assert "No space left on device" in warning
     assert "set TMPDIR to another folder, or raise --freeze-cache-memory" in warning
@@ -64,7 +64,7 @@ def test_one_depth_is_cached_if_not_all_fit(tiny_model: Path, tiny_data: Path, m
     )
     assert head.readings["prefix_bytes"].source == "memory"
     assert not head.warnings
-    assert any("nothing is cached for emb: " in one for one in emb.warnings)
+    assert any("nothing is cached for emb: " in text for text in emb.warnings)
     assert (data_cache.prefixes.num_passes, data_cache.prefixes.num_uses) == (1, 2)
 
 
