@@ -43,6 +43,7 @@ class Encoded:
 
 def encode(split: Split, tokenizer: PreTrainedTokenizerBase, model: torch.nn.Module, max_length: int) -> Encoded:
     """Return the split as token ids, cut to ``max_length`` tokens, with the fields that the model's forward names."""
+    # One text per example, or two, which the tokenizer joins.
     columns = [list(column) for column in zip(*split.texts, strict=True)]
     fields = tokenizer(*columns, truncation=True, max_length=max_length)
     parameters = inspect.signature(model.forward).parameters

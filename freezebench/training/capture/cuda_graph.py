@@ -79,6 +79,7 @@ class CudaGraphCapture:
 
         A capture that fails leaves PyTorch's memory pools in disorder, so that a failure should show before.
         """
+        # In this mode PyTorch raises an error at every call that synchronizes.
         mode = torch.cuda.get_sync_debug_mode()
         with warnings.catch_warnings(action="ignore"):  # PyTorch warns that the mode is a prototype
             torch.cuda.set_sync_debug_mode("error")

@@ -32,6 +32,10 @@ class TrainingStep(Protocol):
         logits: Class scores of the last forward pass, shape (batch, classes).
     """
 
+    parameters: list[torch.nn.Parameter]
+    optimizer: torch.optim.AdamW
+    logits: torch.Tensor
+
     @property
     def device(self) -> torch.device:
         """Return the device that trains."""
@@ -46,10 +50,6 @@ class TrainingStep(Protocol):
     def precision(self) -> Precision:
         """Return the number format of the forward pass."""
         ...
-
-    parameters: list[torch.nn.Parameter]
-    optimizer: torch.optim.AdamW
-    logits: torch.Tensor
 
     def set_train_mode(self) -> None:
         """Switch the model to the mode that it trains in."""

@@ -64,6 +64,7 @@ class MaskPool:
     def _draw(self, num: int, p: float, dtype: torch.dtype) -> torch.Tensor:
         """Return a pool of ``num`` elements."""
         words = self._random.integers(0, 2**64 - 1, size=-(-num // 4), dtype=np.uint64, endpoint=True)
+        # Each 16 bits of a random word decide about one element.
         num_dropped_levels = round(p * _LEVELS)
         # An element is the bits of its factor times 0 or 1: one pass of NumPy, which has no bf16 to multiply in.
         factor = torch.tensor(_LEVELS / (_LEVELS - num_dropped_levels), dtype=dtype)

@@ -54,6 +54,7 @@ def evaluate(
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
+    # Filled in the order of batches, read in the order of the data.
     predictions = np.zeros(len(data), dtype=np.int64)
     # The sum stays on the device and in float64: batches have different sizes, and there may be thousands of them.
     total_loss = torch.zeros((), dtype=torch.float64, device=device)

@@ -91,6 +91,7 @@ def observe_interface(model: torch.nn.Module, stack: str, inputs: Batch) -> Laye
     # modules() yields parents before their parts: the first match is the outermost module.
     embedding = next((m for m in outside if trace.module_outputs.get(id(m)) is trace.first_input), None)
     last = hidden_output(outputs[-1])
+    # Not the model itself, which is the first: it returns scores.
     final = next((m for m in outside[1:] if _tensor_ids(trace.module_outputs.get(id(m))) == [id(last)]), None)
     if final is not None and not _returns_last_output_in_training(model, layers[-1], final, inputs):
         final = None

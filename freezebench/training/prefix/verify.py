@@ -167,6 +167,7 @@ def _ignores_padding_in_training(whole: Feed, frozen: FrozenPrefix, splice: Spli
     is_padding = ~is_token[..., None].to(sample.hidden.device)
 
     def scores(filling: float) -> torch.Tensor:
+        # Another filling represents other hidden states of padding, such as those that a cache returns.
         hidden = sample.hidden[shortest_and_longest].masked_fill(is_padding, filling)
         with isolated_random_state(frozen.device), train_mode(frozen.model), splice:
             transformers.set_seed(0)  # so that all calls draw the same dropout masks
