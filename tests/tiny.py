@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
+    from transformers import PreTrainedTokenizerBase
 
     from freezebench.training.batches.packed import PackedSplit
 
@@ -42,7 +43,7 @@ def write_data(folder: Path, *, num_labels: int = 2, sizes: tuple[int, int, int]
     return folder
 
 
-def packed_splits(model: torch.nn.Module, tokenizer: Any, num: int = 24) -> dict[str, PackedSplit]:
+def packed_splits(model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, num: int = 24) -> dict[str, PackedSplit]:
     """Return made-up training sentences of two classes, tokenized and without padding."""
     from freezebench.data.splits import Split
     from freezebench.training.batches.encoding import encode
@@ -53,7 +54,7 @@ def packed_splits(model: torch.nn.Module, tokenizer: Any, num: int = 24) -> dict
     return {"train": PackedSplit(encode(split, tokenizer, model, 32), tokenizer)}
 
 
-def words_tokenizer() -> Any:
+def words_tokenizer() -> PreTrainedTokenizerBase:
     """Return a word-level tokenizer of the made-up sentences' words."""
     from transformers import BertTokenizer
 

@@ -103,7 +103,7 @@ def test_models_that_wait_for_the_device_run_eagerly(
 @pytest.mark.parametrize("freeze", ["none", "emb+L0", "emb+L0-1"])
 def test_a_run_is_measured(freeze: str, tiny_model: Path, tiny_data: Path) -> None:
     """A whole run on the GPU: peaks, their parts, and phases."""
-    data: Any = DataSpec(source=str(tiny_data))
+    data = DataSpec(source=str(tiny_data))
     record = run(RunSpec(model=str(tiny_model), data=data, freeze=freeze, device="cuda", protocol=PROTOCOL))
     assert record.status == "completed", record.reason
     assert record.device == "cuda:0"

@@ -54,7 +54,7 @@ def _batches(job: Job) -> FeedLoader:
     return batches
 
 
-def _train(step: Any, job: Job) -> list[float]:
+def _train(step: Step | CapturedStep, job: Job) -> list[float]:
     losses, batches = [], _batches(job)
     for epoch in range(EPOCHS):
         batches.set_epoch(epoch)
@@ -170,7 +170,7 @@ def test_errors_of_a_capture_give_the_reason(tiny_model: Path) -> None:
 
 @pytest.mark.parametrize("draw", [lambda: torch.rand(1), random.random, np.random.random])
 def test_models_that_draw_random_numbers_on_the_processor_are_refused(
-    tiny_model: Path, draw: Callable[[], Any]
+    tiny_model: Path, draw: Callable[[], object]
 ) -> None:
     """Every replay would have the same numbers."""
     job = _job(tiny_model, dropout=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -14,7 +13,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from freezebench.data.splits import Split
 from freezebench.records.events import StepRecord, TrainingPaused, TrainingStarted
-from freezebench.records.run_record import EpochRecord
+from freezebench.records.run_record import EpochRecord, Evaluation
 from freezebench.specs.run import Protocol
 from freezebench.training.batches.encoding import encode
 from freezebench.training.engines import loop, step, trainer
@@ -139,7 +138,7 @@ def test_the_weights_of_the_best_epoch_are_restored(tiny_model: Path, engine: st
     losses = iter([0.5, 0.3, 0.4])
     snapshots = []
 
-    def scripted() -> Any:
+    def scripted() -> Evaluation:
         snapshots.append([parameter.detach().clone() for parameter in job.model.parameters()])
         return replace(_job(tiny_model).evaluate(), loss=next(losses))
 

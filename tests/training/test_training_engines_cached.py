@@ -17,6 +17,7 @@ from freezebench.runs.experiment import run
 from freezebench.training.cpu import embedding_rows
 from freezebench.training.engines import cached as engine
 from freezebench.training.engines import loop
+from freezebench.training.engines.events import Emit
 from freezebench.training.engines.job import Job
 from freezebench.training.engines.log import TrainingResult
 from freezebench.training.prefix import feed
@@ -138,10 +139,10 @@ def test_frozen_layers_do_not_run_in_training(
     """Trainable layers run in every step, frozen ones never."""
     computed: list[int] = []
 
-    def counted(job: Job, emit: Any) -> TrainingResult:
-        layers: Any = job.model.get_submodule("distilbert.transformer.layer")
-        for number, layer in enumerate(layers):
-            layer.attention.q_lin.register_forward_hook(lambda *_, number=number: computed.append(number))
+    def counted(job: Job, emit: Emit) -> TrainingResult:
+        for number in range(2):
+            query = job.model.get_submodule(f"distilbert.transformer.layer.{number}.attention.q_lin")
+            query.register_forward_hook(lambda *_, number=number: computed.append(number))
         return loop.train(job, emit)
 
     monkeypatch.setitem(experiment._ENGINES, "cached", counted)
@@ -175,7 +176,7 @@ def test_equivalence_checks_run_once_a_session(
     for name in ("check_embedding_rows", "check_cls_only"):
         own: Callable[..., bool] = getattr(engine, name)
 
-        def recorded_check(*args: Any, name: str = name, own: Callable[..., bool] = own) -> bool:
+        def recorded_check(*args: object, name: str = name, own: Callable[..., bool] = own) -> bool:
             checks.append(name)
             return own(*args)
 

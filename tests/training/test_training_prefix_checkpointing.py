@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from encoders import encoder
 from freezebench.specs.freeze import FreezeSpec
@@ -22,12 +23,14 @@ Gradients = dict[str, torch.Tensor]
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> Any:
+def tokenizer() -> PreTrainedTokenizerBase:
     """The made-up words' tokenizer."""
     return words_tokenizer()
 
 
-def _feed(model: Any, tokenizer: Any, freeze_text: str, cache: PrefixCache | None = None) -> Feed:
+def _feed(
+    model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, freeze_text: str, cache: PrefixCache | None = None
+) -> Feed:
     freeze(model, freeze_text)
     splits = packed_splits(model, tokenizer)
     return make_feed(model, FreezeSpec.parse(freeze_text), splits, cache or PrefixCache(), precision="float32")
@@ -57,7 +60,7 @@ def _gradients(feed: Feed) -> Gradients:
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @pytest.mark.parametrize("freeze_text", ["none", "emb", "emb+L0"])
 def test_gradients_equal_those_without_checkpointing(
-    freeze_text: str, attention: str, use_reentrant: bool, tokenizer: Any
+    freeze_text: str, attention: str, use_reentrant: bool, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     """Bit for bit: dropout behind the cached prefix is the same when layers run again."""
     plain = _feed(encoder("bert", attention), tokenizer, freeze_text)
@@ -74,7 +77,7 @@ def test_gradients_equal_those_without_checkpointing(
     assert all(torch.equal(got[name], expected[name]) for name in expected)
 
 
-def test_checkpointing_is_detected_in_a_model_that_was_checked_before(tokenizer: Any) -> None:
+def test_checkpointing_is_detected_in_a_model_that_was_checked_before(tokenizer: PreTrainedTokenizerBase) -> None:
     """With equal weights and configuration, in one session."""
     cache = PrefixCache()
     model = encoder("bert", "sdpa")
@@ -83,7 +86,7 @@ def test_checkpointing_is_detected_in_a_model_that_was_checked_before(tokenizer:
     assert _feed(model, tokenizer, "emb", cache).warnings == (NOTE,)
 
 
-def test_a_head_alone_recomputes_nothing(tokenizer: Any) -> None:
+def test_a_head_alone_recomputes_nothing(tokenizer: PreTrainedTokenizerBase) -> None:
     """Its backward pass contains no layers, so that there is no warning."""
     model = encoder("bert", "sdpa")
     _checkpoint(model)
@@ -116,7 +119,7 @@ class _Custom(torch.nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")  # where its layers are looked for
-def test_checkpointing_by_the_models_own_code_is_detected(tokenizer: Any) -> None:
+def test_checkpointing_by_the_models_own_code_is_detected(tokenizer: PreTrainedTokenizerBase) -> None:
     """No attribute shows it; behind a cached prefix its layers learn."""
     torch.manual_seed(1)
     feed = _feed(_Custom(), tokenizer, "emb")
@@ -125,7 +128,7 @@ def test_checkpointing_by_the_models_own_code_is_detected(tokenizer: Any) -> Non
     assert {"layers.0.0.weight", "layers.1.0.weight", "out.weight"} <= set(_gradients(feed))
 
 
-def test_the_detection_restores_the_model(tokenizer: Any) -> None:
+def test_the_detection_restores_the_model(tokenizer: PreTrainedTokenizerBase) -> None:
     """Random state, mode and gradients are as before."""
     feed = _feed(encoder("bert", "sdpa"), tokenizer, "none").by_own_code()
     torch.manual_seed(3)

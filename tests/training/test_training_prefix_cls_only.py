@@ -23,14 +23,14 @@ class _Split:
     def __len__(self) -> int:
         return 4
 
-    def token_indices(self, indices: torch.Tensor, **_: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    def token_indices(self, indices: torch.Tensor, **_: object) -> tuple[torch.Tensor, torch.Tensor]:
         return indices, indices
 
-    def batch(self, indices: torch.Tensor, *_: Any) -> dict[str, torch.Tensor]:
+    def batch(self, indices: torch.Tensor, *_: object) -> dict[str, torch.Tensor]:
         return {name: values[indices] for name, values in batch().items()}
 
 
-def _checked(model: Any) -> tuple[bool, ClsOnlyLayer]:
+def _checked(model: torch.nn.Module) -> tuple[bool, ClsOnlyLayer]:
     layers = find_layers(model)
     layer_patch = ClsOnlyLayer(list(model.get_submodule(layers.stack).children())[-1])
     splits: Any = {"train": _Split()}

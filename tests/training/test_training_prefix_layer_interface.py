@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -17,12 +17,12 @@ INPUTS = {"input_ids": torch.tensor([[1, 2, 3], [4, 5, 6]])}
 class _Base(nn.Module):
     """Embeddings, two layers, and a module behind them."""
 
-    def __init__(self, behind: nn.Module, wrap: Any) -> None:
+    def __init__(self, behind: nn.Module, wrap: Callable[[torch.Tensor], object]) -> None:
         super().__init__()
         self.embed, self.behind, self.wrap = nn.Embedding(9, 4), behind, wrap
         self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(2)])
 
-    def forward(self, input_ids: torch.Tensor) -> Any:
+    def forward(self, input_ids: torch.Tensor) -> object:
         hidden = self.embed(input_ids)
         for layer in self.layers:
             hidden = layer(hidden)
@@ -30,17 +30,17 @@ class _Base(nn.Module):
 
 
 class _Model(nn.Module):
-    def __init__(self, behind: nn.Module, wrap: Any) -> None:
+    def __init__(self, behind: nn.Module, wrap: Callable[[torch.Tensor], object]) -> None:
         super().__init__()
         self.base, self.head = _Base(behind, wrap), nn.Linear(4, 2)
 
-    def forward(self, input_ids: torch.Tensor) -> Any:
+    def forward(self, input_ids: torch.Tensor) -> object:
         hidden = self.base(input_ids)
         hidden = hidden["hidden"] if isinstance(hidden, dict) else hidden
         return self.head((hidden[0] if isinstance(hidden, tuple) else hidden)[:, 0])
 
 
-def _final_module(behind: nn.Module, wrap: Any) -> tuple[nn.Module | None, nn.Module]:
+def _final_module(behind: nn.Module, wrap: Callable[[torch.Tensor], object]) -> tuple[nn.Module | None, nn.Module]:
     model = _Model(behind, wrap).eval()
     return observe_interface(model, "base.layers", {"input_ids": torch.arange(6).view(2, 3)}).final_module, model.base
 
@@ -78,7 +78,7 @@ class _Chain(nn.Module):
 
 
 @pytest.mark.parametrize("wrap", [lambda x: x, lambda x: (x, None), lambda x: {"hidden": x}])
-def test_the_final_module_is_the_outermost_that_returns_the_last_output(wrap: Any) -> None:
+def test_the_final_module_is_the_outermost_that_returns_the_last_output(wrap: Callable[[torch.Tensor], object]) -> None:
     """A base model that returns the last layer's output and nothing else is replaced as a whole."""
     final, base = _final_module(nn.Identity(), wrap)
     assert final is base

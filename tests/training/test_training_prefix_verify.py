@@ -17,6 +17,9 @@ from freezebench.strategies.freeze import freeze
 from freezebench.training.engines.cached import make_feed
 from freezebench.training.prefix import verify
 from freezebench.training.prefix.cache import PrefixCache
+from freezebench.training.prefix.cached_prefix import CachedPrefix
+from freezebench.training.prefix.feed import Feed
+from freezebench.training.prefix.frozen_prefix import FrozenPrefix
 from tiny import packed_splits
 
 
@@ -24,7 +27,7 @@ def test_a_wrong_cached_prefix_ends_the_run(tiny_model: Path, tiny_data: Path, m
     """Wrong hidden states show in a sample, and nothing is trained on them."""
     real = PrefixCache.prefix
 
-    def wrong(self: PrefixCache, *args: Any, **options: Any) -> Any:
+    def wrong(self: PrefixCache, *args: Any, **options: Any) -> CachedPrefix:
         prefix = real(self, *args, **options)
         return replace(prefix, hidden={name: tensor * 1.05 for name, tensor in prefix.hidden.items()})
 
@@ -41,9 +44,9 @@ def test_a_prefix_is_verified_once_a_session(
     checked: list[int] = []
     real = verify._computed
 
-    def counted(whole: Any, part: Any, split: str, depth: int) -> Any:
+    def counted(whole: Feed, frozen: FrozenPrefix, split: str, depth: int) -> verify._Sample:
         checked.append(depth)
-        return real(whole, part, split, depth)
+        return real(whole, frozen, split, depth)
 
     monkeypatch.setattr(verify, "_computed", counted)
     data_cache = DataCache()
