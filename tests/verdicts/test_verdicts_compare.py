@@ -75,20 +75,19 @@ def test_other_seeds_are_paired_in_order_and_common_ones_with_themselves() -> No
 def test_costs_are_judged_at_a_limit_only(quantity: str, limit: str, metric: str, factor: float, standing: str) -> None:
     """The sentence has limit and observation; without a limit the figures are only shown."""
     old, new = timed_configuration(**{metric: 1.0}), timed_configuration(**{metric: factor})
-    one = by_quantity(compare_pair(old, new, margin_pp=2, costs=limits(**{limit: 1.1})))[quantity]
-    assert one.standing == standing
-    assert f"{quantity}: {factor:.3f}× the saved run's, at most 1.1× allowed" in one.sentence
+    observation = by_quantity(compare_pair(old, new, margin_pp=2, costs=limits(**{limit: 1.1})))[quantity]
+    assert observation.standing == standing
+    assert f"{quantity}: {factor:.3f}× the saved run's, at most 1.1× allowed" in observation.sentence
     shown = by_quantity(compare_pair(old, new, margin_pp=2))[quantity]
-    assert (shown.standing, shown.old, shown.new) == (None, one.old, one.new)
+    assert (shown.standing, shown.old, shown.new) == (None, observation.old, observation.new)
 
 
 def test_few_runs_leave_time_undecided() -> None:
     """Three runs a side prove nothing about time; the sentence names the option to use."""
-    one = by_quantity(compare_pair(configuration(), configuration(), margin_pp=2, costs=limits(max_time=1.1)))[
-        "train time"
-    ]
-    assert one.standing == "undecided"
-    assert "3 against 3 saved runs, at least 5 on both sides are needed: --freeze-num-seeds=5" in one.sentence
+    pair = compare_pair(configuration(), configuration(), margin_pp=2, costs=limits(max_time=1.1))
+    observation = by_quantity(pair)["train time"]
+    assert observation.standing == "undecided"
+    assert "3 against 3 saved runs, at least 5 on both sides are needed: --freeze-num-seeds=5" in observation.sentence
 
 
 def test_what_was_not_measured_neither_passes_nor_fails() -> None:
@@ -103,7 +102,10 @@ def test_another_device_refuses_time_and_energy_only() -> None:
     new = replace(timed_configuration(train_s=1.0), device_name="another CPU")
     costs = limits(max_time=1.1, max_memory=1.1)
     pair = compare_pair(timed_configuration(train_s=1.0), new, margin_pp=2, costs=costs)
-    standings = {quantity: (one.standing, one.is_comparable) for quantity, one in by_quantity(pair).items()}
+    standings = {
+        quantity: (observation.standing, observation.is_comparable)
+        for quantity, observation in by_quantity(pair).items()
+    }
     assert standings == {
         "accuracy": ("ok", True),
         "train time": ("undecided", False),

@@ -39,10 +39,10 @@ def experiment(
 
 def verdicts(results: list[ConfigurationResult]) -> list[str]:
     """Return the three verdicts, with every sentence naming claim and verdict."""
-    found = conclusions(results, 2.0)
-    for each in found:
+    judged = conclusions(results, 2.0)
+    for each in judged:
         assert each.sentence.startswith(f"The notebook's claim that {each.claim}: {each.verdict} (")
-    return [each.verdict for each in found]
+    return [each.verdict for each in judged]
 
 
 def test_all_three_can_be_supported() -> None:
@@ -94,10 +94,10 @@ def test_the_gain_is_corrected_over_the_grid() -> None:
 )
 def test_what_was_not_run_is_undecided(accuracies: dict[str, float], reasons: tuple[str | None, ...]) -> None:
     """The sentence names the configuration that is missing."""
-    for found, reason in zip(conclusions(experiment(accuracies), 2.0), reasons, strict=True):
+    for conclusion, reason in zip(conclusions(experiment(accuracies), 2.0), reasons, strict=True):
         if reason is not None:
-            assert found.verdict == "undecided"
-            assert reason in found.sentence
+            assert conclusion.verdict == "undecided"
+            assert reason in conclusion.sentence
 
 
 def test_one_seed_decides_nothing() -> None:
