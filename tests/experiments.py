@@ -9,7 +9,8 @@ import made_up
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.records.reading import Reading
-from freezebench.records.run_record import RunRecord, RunTrace, SplitFacts, TraceJson
+from freezebench.records.run_record import RunRecord, SplitFacts
+from freezebench.records.trace import RunTrace, TraceJson
 from freezebench.report.experiment import Experiment
 from freezebench.report.summary import Summary, summarize
 from freezebench.verdicts.judge import ConfigurationResult, judge

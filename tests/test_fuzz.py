@@ -1,6 +1,6 @@
-"""Parsers under any input: a value or one of our own errors, never anything else.
+"""Parsers with arbitrary input: they return a value or raise a FreezebenchError, and no other error.
 
-``FREEZEBENCH_FUZZ_EXAMPLES=10000`` tries so many inputs per test; a hundred each are enough from day to day.
+``FREEZEBENCH_FUZZ_EXAMPLES=10000`` sets the number of inputs per test; the default is 100.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MANY = hypothesis_settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
-# Bits of what people type, in any order, between anything at all.
+# Parts of valid values, in any order, mixed with arbitrary characters.
 _BITS = [
     "emb",
     "L0",
@@ -61,7 +61,7 @@ _BITS = [
 ]
 _BITS += ["10", "3,5,8", "yes", "no", "90s", "2h", "GiB", "MiB", "cuda", "cpu", "skip", "\x00", "é", "٣", "²", "_"]
 WORDS = st.lists(st.sampled_from(_BITS) | st.text(max_size=3), max_size=8).map("".join)
-VALUES: st.SearchStrategy[Any] = (
+VALUES: st.SearchStrategy[object] = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just([]) | st.just({})
 )
 JSON = st.recursive(VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner))
@@ -70,7 +70,7 @@ JSON = st.recursive(VALUES, lambda inner: st.lists(inner, max_size=3) | st.dicti
 @given(WORDS)
 @MANY
 def test_freeze_specs(text: str) -> None:
-    """What parses is printed in a form that parses to the same."""
+    """A spec that parses is printed in a form that parses to the same spec."""
     with suppress(FreezebenchError):
         spec = FreezeSpec.parse(text)
         assert FreezeSpec.parse(str(spec)) == spec
@@ -79,7 +79,7 @@ def test_freeze_specs(text: str) -> None:
 @given(WORDS, st.integers(-1, 40))
 @MANY
 def test_grids(text: str, num_layers: int) -> None:
-    """Every configuration of a grid stands there once."""
+    """A grid has each configuration once."""
     with suppress(FreezebenchError):
         grid = parse_grid(text, num_layers, "model")
         assert len(set(map(str, grid))) == len(grid)
@@ -87,8 +87,8 @@ def test_grids(text: str, num_layers: int) -> None:
 
 @given(st.sampled_from(OPTIONS), WORDS | VALUES | st.lists(VALUES, max_size=3) | st.dictionaries(WORDS, VALUES))
 @MANY
-def test_options(option: Option, value: Any) -> None:
-    """Flags bring texts, markers anything."""
+def test_options(option: Option, value: object) -> None:
+    """Flags are texts, markers may have any Python value."""
     with suppress(FreezebenchError):
         option.parse(value, "somewhere")
 
@@ -96,20 +96,20 @@ def test_options(option: Option, value: Any) -> None:
 @given(st.dictionaries(st.sampled_from([option.name for option in OPTIONS]), WORDS, max_size=4))
 @MANY
 def test_settings_of_many_options(flags: dict[str, str]) -> None:
-    """Options that are fine alone may not fit together."""
+    """Options that are valid alone may contradict each other."""
     with suppress(FreezebenchError):
         FreezeSession({**flags, "preset": "embedded"}, {}).options.settings()
 
 
-def _damaged(value: Any, draw: random.Random, replacement: Any) -> Any:
-    """Return JSON with one place somewhere replaced, removed or doubled."""
+def _damaged(value: Any, draw: random.Random, replacement: object) -> Any:
+    """Return JSON with one entry replaced or removed."""
     value = copy.deepcopy(value)
     parents: list[tuple[Any, Any]] = []
-    place = value
-    while isinstance(place, (dict, list)) and place and (not parents or draw.random() < 0.8):
-        key = draw.choice(list(place) if isinstance(place, dict) else range(len(place)))
-        parents.append((place, key))
-        place = place[key]
+    entry = value
+    while isinstance(entry, (dict, list)) and entry and (not parents or draw.random() < 0.8):
+        key = draw.choice(list(entry) if isinstance(entry, dict) else range(len(entry)))
+        parents.append((entry, key))
+        entry = entry[key]
     if not parents:
         return replacement
     parent, key = parents[-1]
@@ -126,23 +126,23 @@ _INFO = to_info(from_records("emb", [_RECORD, made_up.record("emb", 43, num_test
 
 @given(st.randoms(use_true_random=False), JSON)
 @MANY
-def test_run_specs(draw: random.Random, replacement: Any) -> None:
-    """A request of another version, or a damaged one."""
+def test_run_specs(draw: random.Random, replacement: object) -> None:
+    """A run spec with one entry changed."""
     with suppress(FreezebenchError):
         RunSpec.from_json(_damaged(_RECORD.spec.to_json(), draw, replacement))
 
 
 @given(st.randoms(use_true_random=False), JSON)
 @MANY
-def test_run_records(draw: random.Random, replacement: Any) -> None:
-    """One place in a record is something else."""
+def test_run_records(draw: random.Random, replacement: object) -> None:
+    """A run record with one entry changed."""
     with suppress(FreezebenchError):
         RunRecord.from_json(_damaged(_RECORD.to_json(), draw, replacement))
 
 
 @given(JSON)
 @MANY
-def test_readings(value: Any) -> None:
+def test_readings(value: object) -> None:
     """A measured value is a finite number."""
     with suppress(FreezebenchError):
         reading = Reading.from_json(value if isinstance(value, dict) else {"value": value})
@@ -151,16 +151,16 @@ def test_readings(value: Any) -> None:
 
 @given(st.randoms(use_true_random=False), JSON)
 @MANY
-def test_saved_benchmarks(draw: random.Random, replacement: Any) -> None:
-    """A file of pytest-benchmark, edited."""
+def test_saved_benchmarks(draw: random.Random, replacement: object) -> None:
+    """A file of pytest-benchmark with one entry changed."""
     with suppress(FreezebenchError):
         from_info(_damaged(_INFO, draw, replacement), "test_it")
 
 
 @given(st.randoms(use_true_random=False), JSON)
 @MANY
-def test_saved_reports(tmp_path: Path, draw: random.Random, replacement: Any) -> None:
-    """A report.json, edited."""
+def test_saved_reports(tmp_path: Path, draw: random.Random, replacement: object) -> None:
+    """A report.json with one entry changed."""
     report = {"schema": 1, "experiments": [{"settings": {}, "rows": [], "lines": [], "runs": [_RECORD.to_json()]}]}
     path = tmp_path / "report.json"
     path.write_text(json.dumps(_damaged(report, draw, replacement)), encoding="utf-8")
@@ -182,7 +182,7 @@ _FILES = st.lists(st.sampled_from(_LINES) | st.binary(max_size=12), max_size=8).
 @given(train=_FILES, test=_FILES)
 @hypothesis_settings(MANY, max_examples=max(20, EXAMPLES // 5))
 def test_data_files(tmp_path: Path, suffix: str, train: bytes, test: bytes) -> None:
-    """Files of every format, whole, mixed up or binary."""
+    """Files of every format, valid, mixed or binary."""
     for split, content in (("train", train), ("validation", train), ("test", test)):
         (tmp_path / f"{split}.{suffix}").write_bytes(content)
     with suppress(FreezebenchError):

@@ -1,4 +1,4 @@
-"""Quantities as people read them."""
+"""Quantities as text."""
 
 from __future__ import annotations
 
@@ -35,5 +35,5 @@ from freezebench import units
     ],
 )
 def test_quantities(text: str, expected: str) -> None:
-    """Units stand beside figures, and what was not measured is a dash."""
+    """Figures have units, and a missing figure is a dash."""
     assert text == expected

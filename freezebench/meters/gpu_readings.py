@@ -166,19 +166,7 @@ def _counted(window: DeviceWindow, power: dict[str, Reading]) -> Reading:
     """Return the energy by the counter: the sum of its increments, with the uncertainty of its two edges."""
     if window.mig:
         return Reading.not_measured("J", COUNTER, MIG_REASON)
-    # The counter is also read between the edges: otherwise a reset within the window would look like a small
-    # difference.
-    inside = [s for s in window.inner if window.start.time_s <= s.time_s <= window.end.time_s]
-    points = [(s.time_s, s.energy_mj) for s in inside if s.energy_mj is not None]
-    failures = []
-    if isinstance(window.start.energy_mj, Failure):
-        failures.append(str(window.start.energy_mj))
-    else:
-        points.insert(0, (window.start.time_s, window.start.energy_mj))
-    if isinstance(window.end.energy_mj, Failure):
-        failures.append(str(window.end.energy_mj))
-    else:
-        points.append((window.end.time_s, window.end.energy_mj))
+    points, failures = _counter_points(window)
     times, energies = [time for time, _ in points], [energy for _, energy in points]
     later = [
         (s.time_s, s.energy_mj) for s in window.samples if s.energy_mj is not None and s.time_s > window.end.time_s
@@ -215,6 +203,24 @@ def _counted(window: DeviceWindow, power: dict[str, Reading]) -> Reading:
         coverage=1.0 if whole else min(difference.covered_s / window.duration_s, 0.9999),
         low_confidence=window.duration_s < integrate.CONFIDENT_S,
     )
+
+
+def _counter_points(window: DeviceWindow) -> tuple[list[tuple[float, int]], list[str]]:
+    """Return the counter's readings within the window as (time, millijoules), and the errors at the edges."""
+    # The counter is also read between the edges: otherwise a reset within the window would look like a small
+    # difference.
+    inside = [s for s in window.inner if window.start.time_s <= s.time_s <= window.end.time_s]
+    points = [(s.time_s, s.energy_mj) for s in inside if s.energy_mj is not None]
+    failures = []
+    if isinstance(window.start.energy_mj, Failure):
+        failures.append(str(window.start.energy_mj))
+    else:
+        points.insert(0, (window.start.time_s, window.start.energy_mj))
+    if isinstance(window.end.energy_mj, Failure):
+        failures.append(str(window.end.energy_mj))
+    else:
+        points.append((window.end.time_s, window.end.energy_mj))
+    return points, failures
 
 
 def _cross_check(integrated: Reading, counted: Reading) -> tuple[Reading, list[str]]:

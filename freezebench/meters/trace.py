@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from freezebench.meters.integrate import DOWNSAMPLING_RULE, downsample
 
 if TYPE_CHECKING:
-    from freezebench.records.run_record import SeriesJson, TraceJson
+    from freezebench.records.trace import SeriesJson, TraceJson
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from freezebench.errors import RecordError
 from freezebench.records.files import plain
 from freezebench.records.reading import Reading
+from freezebench.records.trace import RunTrace
 from freezebench.specs.run import RunSpec
 
 if TYPE_CHECKING:
@@ -110,31 +111,6 @@ class DataFacts:
     notes: tuple[str, ...] = ()
     generated: bool = False
     splits: dict[str, SplitFacts] | None = None
-
-
-# Dictionaries, since a trace is only stored and drawn: as dataclasses, its thousands of numbers would be converted each
-# time that a record is read or written.
-class SeriesJson(TypedDict):
-    """One quantity of one device over time, as a record stores it; see ``meters.trace.Series``."""
-
-    metric: str
-    device: str
-    times_s: list[float]
-    values: list[float | None]
-    num_samples: int
-
-
-class TraceJson(TypedDict):
-    """The series of one measurement window, and the rule by which they were downsampled."""
-
-    rule: str
-    series: list[SeriesJson]
-
-
-class RunTrace(TypedDict, total=False):
-    """Power and memory over time: one entry per measurement window, which is an epoch's training."""
-
-    stretches: list[TraceJson]
 
 
 @dataclass(frozen=True, kw_only=True)

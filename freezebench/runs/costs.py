@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from freezebench.meters.metrics import OverWindows
     from freezebench.meters.window import Window
-    from freezebench.records.run_record import RunTrace
+    from freezebench.records.trace import RunTrace
     from freezebench.specs.json_types import Json
     from freezebench.training.engines.events import Emit, Event
     from freezebench.training.engines.log import TrainingResult

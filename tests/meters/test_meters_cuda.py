@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from freezebench.meters import cuda as cuda_module
 from freezebench.meters.cuda import CudaMeter, allocation_breakdown, synchronize
 from freezebench.records.reading import Reading
+
+if TYPE_CHECKING:
+    import torch
 
 NAMES = ("peak_allocated_bytes", "peak_reserved_bytes")
 
@@ -137,7 +140,7 @@ def test_synchronize_without_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def trained() -> tuple[Any, Any]:
+def trained() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
     """A model of 2 layers with one frozen, after a step of Adam, its gradients still there."""
     import torch
 
@@ -154,7 +157,7 @@ def peak(value: float) -> Reading:
     return Reading(value=value, unit="B", source="test")
 
 
-def test_breakdown(trained: tuple[Any, Any]) -> None:
+def test_breakdown(trained: tuple[torch.nn.Module, torch.optim.Optimizer]) -> None:
     """Parameters, gradients of what trains, two moments of Adam, and the rest add up to the peak."""
     model, optimizer = trained
     readings = allocation_breakdown(model, optimizer, peak(100_000), device_type="cpu")
@@ -166,7 +169,7 @@ def test_breakdown(trained: tuple[Any, Any]) -> None:
     assert sum(reading.value or 0 for reading in readings.values()) == 100_000
 
 
-def test_breakdown_counts_shared_storage_once(trained: tuple[Any, Any]) -> None:
+def test_breakdown_counts_shared_storage_once(trained: tuple[torch.nn.Module, torch.optim.Optimizer]) -> None:
     """Tied weights occupy memory once."""
     import torch
 
@@ -179,7 +182,7 @@ def test_breakdown_counts_shared_storage_once(trained: tuple[Any, Any]) -> None:
     assert readings["allocated_parameters_bytes"].value == 400
 
 
-def test_breakdown_without_gradients(trained: tuple[Any, Any]) -> None:
+def test_breakdown_without_gradients(trained: tuple[torch.nn.Module, torch.optim.Optimizer]) -> None:
     """Freed gradients leave gradients and rest unknown, not zero."""
     model, optimizer = trained
     optimizer.zero_grad()
@@ -190,7 +193,7 @@ def test_breakdown_without_gradients(trained: tuple[Any, Any]) -> None:
     assert readings["allocated_parameters_bytes"].value is not None
 
 
-def test_breakdown_larger_than_the_peak(trained: tuple[Any, Any]) -> None:
+def test_breakdown_larger_than_the_peak(trained: tuple[torch.nn.Module, torch.optim.Optimizer]) -> None:
     """Parts that exceed the peak give no negative rest."""
     model, optimizer = trained
     reading = allocation_breakdown(model, optimizer, peak(10), device_type="cpu")["allocated_rest_bytes"]
@@ -198,9 +201,10 @@ def test_breakdown_larger_than_the_peak(trained: tuple[Any, Any]) -> None:
     assert "outside the window" in (reading.reason or "")
 
 
-def test_breakdown_of_what_was_not_measured(trained: tuple[Any, Any]) -> None:
+def test_breakdown_of_what_was_not_measured(trained: tuple[torch.nn.Module, torch.optim.Optimizer]) -> None:
     """Without a peak there is nothing to break down, for the same reason."""
+    model, optimizer = trained
     missing = Reading.not_measured("B", "test", "no CUDA device in use")
-    readings = allocation_breakdown(*trained, missing)
+    readings = allocation_breakdown(model, optimizer, missing)
     assert {reading.reason for reading in readings.values()} == {"no CUDA device in use"}
     assert len(readings) == 4

@@ -1,10 +1,10 @@
-"""Which device a window measures: point 12."""
+"""Selection of the devices that a window measures."""
 
 from __future__ import annotations
 
 import sys
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from fake_nvml_control import GPU_A, GPU_B, MIG_C, FakeNvml, opened
@@ -29,22 +29,24 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNvml:
 
 
 def uuids(gpus: Gpus, environ: dict[str, str] | None = None) -> list[str]:
-    """Return the UUIDs of the devices selected; none of what was asked for may be refused."""
+    """Return the UUIDs of the selected devices; no requested device may be refused."""
     selection = select_devices(opened(), check_gpus(gpus), environ or {})
     assert selection.refusals == ()
     return [device.info.uuid for device in selection.devices]
 
 
 def refusal(gpus: Gpus, environ: dict[str, str] | None = None) -> str:
-    """Return the one reason for which nothing was selected."""
+    """Return the only reason why no device was selected."""
     selection = select_devices(opened(), check_gpus(gpus), environ or {})
     assert selection.devices == ()
     (only,) = selection.refusals
     return only.reason
 
 
-def pretend_torch(patch: pytest.MonkeyPatch, visible: list[dict[str, Any]], reserved: list[int] | None = None) -> None:
-    """Put a torch in place that has initialised CUDA and sees these devices."""
+def pretend_torch(
+    patch: pytest.MonkeyPatch, visible: list[dict[str, object]], reserved: list[int] | None = None
+) -> None:
+    """Replace torch by one that has initialised CUDA and sees these devices."""
 
     def memory_reserved(index: int) -> int:
         if reserved is None:
@@ -60,7 +62,7 @@ def pretend_torch(patch: pytest.MonkeyPatch, visible: list[dict[str, Any]], rese
     patch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
 
 
-def bare(uuid: str) -> dict[str, Any]:
+def bare(uuid: str) -> dict[str, object]:
     """Return torch's properties of a device: the UUID comes without its prefix."""
     return {"uuid": uuid.removeprefix("GPU-").removeprefix("MIG-")}
 
@@ -75,7 +77,7 @@ def test_point_12_torch_devices_map_by_uuid(fake: FakeNvml, monkeypatch: pytest.
 
 @pytest.mark.usefixtures("fake")
 def test_point_12_only_the_devices_that_torch_uses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the visible devices those count on which torch holds memory."""
+    """Of the visible devices, those are measured on which torch holds memory."""
     pretend_torch(monkeypatch, [bare(GPU_A), bare(GPU_B)], reserved=[0, 4096])
     assert uuids(None) == [GPU_B]
     pretend_torch(monkeypatch, [bare(GPU_A), bare(GPU_B)], reserved=[0, 0])
@@ -116,14 +118,14 @@ def test_point_12_visible_uuids(visible: str, expected: list[str]) -> None:
 
 @pytest.mark.usefixtures("fake")
 def test_point_12_unset_means_all() -> None:
-    """Without CUDA in use and without CUDA_VISIBLE_DEVICES every device counts."""
+    """Without CUDA in use and without CUDA_VISIBLE_DEVICES all devices are measured."""
     assert uuids(None) == [GPU_A, GPU_B]
 
 
 @pytest.mark.usefixtures("fake")
 @pytest.mark.parametrize("visible", ["", "-1", "NoDevFiles"])
 def test_point_12_empty(visible: str) -> None:
-    """An empty CUDA_VISIBLE_DEVICES hides every device, and nothing is measured."""
+    """An empty CUDA_VISIBLE_DEVICES selects no device, and nothing is measured."""
     assert "allows this process no GPU" in refusal(None, {"CUDA_VISIBLE_DEVICES": visible})
 
 
@@ -152,7 +154,7 @@ def test_point_12_one_device_leaves_no_doubt(tmp_path: Path, monkeypatch: pytest
 
 
 def test_point_12_mig_by_uuid(fake: FakeNvml) -> None:
-    """A MIG instance in CUDA_VISIBLE_DEVICES or asked for by name is found and marked as such."""
+    """A MIG instance that CUDA_VISIBLE_DEVICES or the caller names is found and marked as such."""
     fake.add_device(MIG_C, mig_parent=0)
     selection = select_devices(opened(), None, {"CUDA_VISIBLE_DEVICES": MIG_C})
     assert [device.info.mig for device in selection.devices] == [True]
@@ -190,13 +192,13 @@ def test_explicit_choice(gpus: Gpus, expected: list[str] | None) -> None:
 
 @pytest.mark.usefixtures("fake")
 def test_unknown_uuid_is_refused() -> None:
-    """A UUID that no device has is refused with NVML's words."""
+    """A UUID that no device has is refused with NVML's error message."""
     assert "Not Found" in refusal(["GPU-nope"])
 
 
 @pytest.mark.parametrize("gpus", [[True], [-1], ["cuda:0"], ["all", 0], [1.5], "gpu0"])
-def test_nonsense_raises(gpus: Any) -> None:
-    """What names no device in any spelling is a mistake of the caller."""
+def test_nonsense_raises(gpus: Gpus) -> None:
+    """A value that cannot name a device is a SettingsError."""
     with pytest.raises(SettingsError, match="cannot measure GPU"):
         check_gpus(gpus)
 

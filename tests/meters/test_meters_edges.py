@@ -19,13 +19,13 @@ NOTHING = Failure(call="none", message="none")
 
 
 def edge(pids: tuple[int, ...] | Failure) -> Edge:
-    """Return an edge that knows only its processes."""
+    """Return an edge with a list of processes only."""
     return Edge(time_s=0.0, energy_mj=NOTHING, memory=NOTHING, temperature_c=NOTHING, reasons=NOTHING, process_ids=pids)
 
 
 @pytest.fixture
 def proc(tmp_path: Path) -> Path:
-    """Processes: 10 (a shell) > 20 (us) > 30 > 31, and 40 beside us under the same shell."""
+    """Processes: 10 (a shell) > 20 (this one) > 30 > 31, and 40 as another child of the same shell."""
     for pid, parent in {10: 1, 20: 10, 30: 20, 31: 30, 40: 10}.items():
         (tmp_path / str(pid)).mkdir()
         (tmp_path / str(pid) / "status").write_text(f"Name:\tx\nPid:\t{pid}\nPPid:\t{parent}\n")
@@ -52,7 +52,7 @@ def proc(tmp_path: Path) -> Path:
 def test_sharing(
     proc: Path, start: tuple[int, ...] | Failure, end: tuple[int, ...] | Failure, uses_cuda: bool, status: str
 ) -> None:
-    """Ours are this process, its ancestors and its descendants; without any of them listed nothing is known."""
+    """This process, its ancestors and descendants are one family; if none is listed, sharing is unknown."""
     (sharing,) = judge_sharing([(edge(start), edge(end))], own_pid=20, uses_cuda=uses_cuda, proc=proc)
     assert sharing.status == status
     assert (sharing.detail == "") == (status == "alone")
@@ -60,14 +60,14 @@ def test_sharing(
 
 @pytest.mark.parametrize(("other", "status"), [((), "alone"), ((99,), "shared"), ((30,), "alone")])
 def test_sharing_of_a_device_that_we_do_not_use(proc: Path, other: tuple[int, ...], status: str) -> None:
-    """Listed on one device under an id that we know, we can read the list of another one too."""
+    """If one list has this process under its own id, the other devices' lists use the same ids."""
     ours, others = (edge((20,)), edge((20,))), (edge(other), edge(other))
     judged = judge_sharing([ours, others], own_pid=20, uses_cuda=True, proc=proc)
     assert [sharing.status for sharing in judged] == ["alone", status]
 
 
 def test_a_draft_keeps_what_came_before_the_hang() -> None:
-    """What an edge had read before the deadline is used, and the rest says why it is missing."""
+    """Figures that were read before the deadline are used; the others have the reason."""
     draft = EdgeDraft()
     draft._figures["energy_mj"] = 123
     draft._time_s = 5.0
@@ -79,7 +79,7 @@ def test_a_draft_keeps_what_came_before_the_hang() -> None:
 
 
 def test_a_deadline_is_kept_once() -> None:
-    """A call that hangs costs its deadline once; later calls return at once until it comes back."""
+    """A call that hangs delays its caller once; later calls fail at once until it returns."""
     worker = DeadlineWorker("test")
     done: list[str] = []
     comes_back = threading.Event()

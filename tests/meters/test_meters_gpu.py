@@ -1,9 +1,9 @@
-"""GPU windows when NVML fails, is missing, hides symbols, or several devices are measured: points 9 and 11."""
+"""GPU windows with failing, missing or partial NVML, and with several devices."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pynvml
 import pytest
@@ -24,6 +24,9 @@ from freezebench.meters.nvml import Failure
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from freezebench.meters.devices import Gpus
+    from freezebench.meters.stream import Stream
 
 GPU_NAMES = {
     "energy_j",
@@ -46,7 +49,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNvml:
 
 @pytest.mark.parametrize("code", [NOT_SUPPORTED, LOST, UNKNOWN])
 def test_point_09_errors_after_some_calls(fake: FakeNvml, code: int) -> None:
-    """From some call on NVML only fails: the window ends with partial figures that name the error."""
+    """If all NVML calls fail from some time on, the window has partial figures that name the error."""
     fault = fake.fault("*", code, after=200)
     ended = run_virtual(fake, 5.0)
     for name in GPU_NAMES - {"start_temperature_c"}:
@@ -78,7 +81,7 @@ def test_point_09_one_error_then_recovery(fake: FakeNvml) -> None:
 
 
 def test_point_09_lost_device_is_not_polled_again(fake: FakeNvml) -> None:
-    """After error 15 the sampler asks the device nothing more, whatever the call."""
+    """After error 15 the sampler does not poll the device any more."""
     lost = fake.fault("nvmlDeviceGetTotalEnergyConsumption", LOST, after=21)
     power = fake.fault("nvmlDeviceGetFieldValues", after=10**6)
     ended = run_virtual(fake, 5.0)
@@ -90,7 +93,7 @@ def test_point_09_lost_device_is_not_polled_again(fake: FakeNvml) -> None:
 
 
 def test_point_11_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the library every GPU figure says so, there is one warning, and no sampler is started."""
+    """Without the library all GPU figures give this reason, there is one warning, and no sampler is started."""
 
     def missing(name: str) -> None:
         raise OSError(name)
@@ -114,7 +117,7 @@ def test_point_11_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_point_11_driver_not_loaded(fake: FakeNvml) -> None:
-    """A library without its driver is as good as none, and the reason says what to load."""
+    """Without its driver the library cannot be used, and the reason says what to load."""
     fake.control.init_code = 9
     session, started = session_without_sampler("all")
     window = session.window()
@@ -127,7 +130,7 @@ def test_point_11_driver_not_loaded(fake: FakeNvml) -> None:
 
 
 def test_a_sampler_that_will_not_start_costs_the_samples_only(fake: FakeNvml) -> None:
-    """Without a sampler the counter still counts; starting it is tried in three windows and then no more."""
+    """Without a sampler the counter is still read; after three windows the sampler is not started again."""
     started: list[float] = []
 
     def start_sampler(interval_s: float) -> Failure:
@@ -149,8 +152,8 @@ def test_a_sampler_that_will_not_start_costs_the_samples_only(fake: FakeNvml) ->
     session.close()
 
 
-def test_no_gpu_asked_for() -> None:
-    """An empty choice of GPUs touches no library and warns of nothing."""
+def test_no_gpu_is_requested() -> None:
+    """An empty selection of GPUs does not load the library and gives no warning."""
     session, started = session_without_sampler([])
     window = session.window()
     window.prepare()
@@ -161,7 +164,7 @@ def test_no_gpu_asked_for() -> None:
 
 
 def test_throttling_between_the_edges_is_a_warning(fake: FakeNvml) -> None:
-    """What held the clocks down only between the edges is still reported; idle clocks are not throttling."""
+    """Throttling between the edges is reported as well; idle clocks are not throttling."""
     device = fake.control.devices[0]
     fake.now = 1000.0
     stream = VirtualSampler(fake)
@@ -184,7 +187,7 @@ def test_start_temperature(fake: FakeNvml) -> None:
 
 
 def test_several_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Totals stand under the plain names and each device's own under its UUID; peaks are simultaneous."""
+    """Totals have the metrics' names, figures of a device its UUID as well; peaks are simultaneous."""
     fake = FakeNvml(tmp_path, virtual=True)
     fake.add_device(GPU_A, load=Load(kind="pulse", base_w=100, high_w=400, phase_s=1001, period_s=1))
     fake.add_device(GPU_B, load=Load(kind="pulse", base_w=50, high_w=300, phase_s=1003, period_s=1))
@@ -203,7 +206,7 @@ def test_several_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_total_without_one_device_is_partial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A device that is not there leaves totals partial, and the reason names it."""
+    """A missing device makes totals partial, and the reason names it."""
     fake = FakeNvml(tmp_path, virtual=True)
     fake.add_device(GPU_A)
     fake.install(monkeypatch)
@@ -226,7 +229,7 @@ def test_point_12_mig_memory_without_energy(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_shared_device_is_not_measured(fake: FakeNvml) -> None:
-    """Another process on the device voids energy, power and memory."""
+    """With another process on the device, energy, power and memory are not measured."""
     fake.set_processes(fake.control.devices[0], [os.getpid(), 999_999])
     ended = run_virtual(fake, 5.0)
     for name in GPU_NAMES - {"start_temperature_c"}:
@@ -237,7 +240,7 @@ def test_shared_device_is_not_measured(fake: FakeNvml) -> None:
 
 
 def test_unknown_sharing_is_a_warning(fake: FakeNvml) -> None:
-    """A list of processes without ours (a container's) leaves the figures and warns."""
+    """If the list of processes does not have this one, as in a container, there are figures and a warning."""
     fake.set_processes(fake.control.devices[0], [999_999])
     ended = run_virtual(fake, 5.0)
     assert ended.readings["energy_j"].status == "measured"
@@ -246,7 +249,7 @@ def test_unknown_sharing_is_a_warning(fake: FakeNvml) -> None:
 
 
 def test_nested_windows_share_one_sampler(fake: FakeNvml) -> None:
-    """An inner window takes its own slice of the samples, and the outer one loses none."""
+    """An inner window has its own part of the samples, and the outer one has all of them."""
     fake.now = 1000.0
     streams = []
 
@@ -274,11 +277,11 @@ def test_nested_windows_share_one_sampler(fake: FakeNvml) -> None:
     assert outer_readings["mean_power_w"].status == "measured"
 
 
-def session_without_sampler(gpus: Any) -> tuple[GpuSession, list[float]]:
+def session_without_sampler(gpus: Gpus) -> tuple[GpuSession, list[float]]:
     """Return a session and the list of the samplers that it tried to start."""
     started: list[float] = []
 
-    def start_sampler(interval_s: float) -> Any:
+    def start_sampler(interval_s: float) -> Stream | Failure:
         started.append(interval_s)
         raise AssertionError("no sampler may be started")
 

@@ -59,7 +59,7 @@ def ratio(ended: VirtualWindow, load: Load, name: str) -> float:
 
 @pytest.mark.parametrize("duration_s", [1.0, 5.0, 30.0])
 def test_point_01_constant_load(fake: FakeNvml, duration_s: float) -> None:
-    """A constant load is integrated to 0.1 % and counted to one update, whatever the phase."""
+    """A constant load is integrated to 0.1 % and counted to one update, for any phase."""
     for phase in PHASES:
         shift(fake, phase)
         ended = run_virtual(fake, duration_s, start_s=1000.0)
@@ -72,7 +72,7 @@ def test_point_01_constant_load(fake: FakeNvml, duration_s: float) -> None:
 
 @pytest.mark.parametrize("kind", ["step", "sine", "square"])
 def test_point_02_counter_error_is_bounded(fake: FakeNvml, kind: str) -> None:
-    """The counter errs by at most peak power times update period, over all phases of load and updates."""
+    """The error of the counter is at most peak power times update period, for all phases of load and updates."""
     figures = SINE if kind == "sine" else STEP
     worst_j = 0.0
     for phase in PHASES:
@@ -92,7 +92,7 @@ def test_point_02_counter_error_is_bounded(fake: FakeNvml, kind: str) -> None:
     ("kind", "duration_s", "limit"), [("step", 30, 0.01), ("step", 5, 0.05), ("sine", 30, 0.01), ("sine", 5, 0.02)]
 )
 def test_point_03_trapezoid_error(fake: FakeNvml, kind: str, duration_s: float, limit: float) -> None:
-    """The 20 Hz trapezoid over 100 ms updates stays within its limits, whatever the phase of the updates."""
+    """The 20 Hz trapezoid over 100 ms updates stays within its limits, for any phase of the updates."""
     for phase in PHASES:
         shift(fake, phase)
         if kind == "step":
@@ -122,7 +122,7 @@ def test_point_04_average_source_is_labelled_and_flagged(tmp_path: Path, monkeyp
 
 @pytest.mark.parametrize(("uncertainty_j", "flagged"), [(10.0, True), (25.0, False), (None, True)])
 def test_point_04_what_the_counter_may_be_off_by_is_not_flagged(uncertainty_j: float | None, *, flagged: bool) -> None:
-    """In a window of a second or less the counter's own uncertainty is more than a tenth."""
+    """In a window of a second or less the uncertainty of the counter is more than a tenth."""
     counted = Reading(value=100.0, unit="J", source="counter", uncertainty=uncertainty_j)
     integrated = Reading(value=80.0, unit="J", source="samples")
     checked, warnings = gpu_readings._cross_check(integrated, counted)
@@ -219,7 +219,7 @@ def test_point_07_short_window(fake: FakeNvml, duration_s: float) -> None:
 
 
 def test_point_07_few_samples_void_the_integral_only(fake: FakeNvml) -> None:
-    """Without samples the counter still counts, with the power limit in its uncertainty."""
+    """Without samples there is a counted energy, with the power limit in its uncertainty."""
     for ticks in ([], [4.0]):
         ended = run_virtual(fake, 10.0, ticks=ticks)
         # The sample at the window's end is the sampler's own doing: take it away as if the sampler had been silent.
@@ -233,7 +233,7 @@ def test_point_07_few_samples_void_the_integral_only(fake: FakeNvml) -> None:
 
 @pytest.mark.parametrize("reset_s", [1000.02, 1002.6, 1004.97])
 def test_point_08_counter_reset(fake: FakeNvml, reset_s: float) -> None:
-    """A counter that is reset within the window counts in part, never negative."""
+    """A counter that is reset within the window gives a partial energy, which is never negative."""
     fake.control.devices[0].counter_reset_s = reset_s
     reading = run_virtual(fake, 5.0).readings["energy_j"]
     assert reading.status == "partial"
@@ -270,7 +270,7 @@ def test_point_08_zero_power(fake: FakeNvml) -> None:
 
 
 def test_point_08_zero_power_throughout(fake: FakeNvml) -> None:
-    """A device that always reports 0 mW has no power figures, and the counter is not touched by it."""
+    """A device that always reports 0 mW has no power figures; its counted energy is not affected."""
     fake.control.devices[0].zero_power = 1
     readings = run_virtual(fake, 5.0).readings
     for name in ("energy_integrated_j", "mean_power_w", "peak_power_w"):
@@ -280,7 +280,7 @@ def test_point_08_zero_power_throughout(fake: FakeNvml) -> None:
 
 
 def test_point_08_zero_power_from_some_time_on(fake: FakeNvml) -> None:
-    """A sensor that falls to 0 mW within the window gives partial figures with its own words as the reason."""
+    """A sensor that falls to 0 mW within the window gives partial figures with this error as the reason."""
     device = fake.control.devices[0]
     fake.now = 1000.0
     stream = VirtualSampler(fake)

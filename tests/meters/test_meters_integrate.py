@@ -30,7 +30,7 @@ def grid(duration_s: float, step_s: float = 0.05) -> list[float]:
 
 @given(st.lists(st.tuples(st.floats(min_value=0.01, max_value=0.3), WATTS), min_size=2, max_size=40))
 def test_trapezoid_is_exact_for_a_broken_line(steps: list[tuple[float, float]]) -> None:
-    """A load that is linear between the samples is integrated exactly, whatever their spacing."""
+    """A load that is linear between the samples is integrated exactly, for any spacing."""
     times: list[float] = []
     values: list[float] = []
     now = area = 0.0
@@ -47,7 +47,7 @@ def test_trapezoid_is_exact_for_a_broken_line(steps: list[tuple[float, float]]) 
 
 
 def test_trapezoid_clips_to_the_window() -> None:
-    """Samples just outside the window close its first and last trapezoid, and count only up to the edge."""
+    """Samples just outside the window complete its first and last trapezoid, which count up to the edge only."""
     result = trapezoid([-0.02, 0.03, 0.08], [100, 200, 300], start_s=0.0, end_s=0.06, interval_s=0.05)
     assert result.value == pytest.approx((140 + 200) / 2 * 0.03 + (200 + 260) / 2 * 0.03)
     assert result.is_whole
@@ -75,7 +75,7 @@ def test_trapezoid_leaves_holes() -> None:
 
 
 def test_trapezoid_does_not_reach_far_beyond_its_samples() -> None:
-    """Between an edge and a sample more than two intervals away nothing is known."""
+    """The time between an edge and a sample more than two intervals away is not covered."""
     result = trapezoid([0.5, 0.55], [300, 300], start_s=0, end_s=1, interval_s=0.05)
     assert result.covered_s == pytest.approx(0.05)
     near = trapezoid([0.09, 0.12], [300, 300], start_s=0, end_s=0.2, interval_s=0.05)
@@ -91,7 +91,7 @@ def test_trapezoid_of_nothing() -> None:
 
 @given(st.lists(st.integers(min_value=0, max_value=10_000), min_size=2, max_size=30))
 def test_counter_difference_is_never_negative(readings: list[int]) -> None:
-    """Whatever a counter shows, its difference is not negative, and every step back is noticed."""
+    """The difference of a counter is never negative, and every step back is counted as a reset."""
     result = counter_difference([float(number) for number in range(len(readings))], readings)
     assert result.energy_j >= 0
     falls = sum(later < earlier for earlier, later in pairwise(readings))
@@ -100,20 +100,20 @@ def test_counter_difference_is_never_negative(readings: list[int]) -> None:
 
 
 @pytest.mark.parametrize("period_s", [0.1, 0.15, 0.2, 0.35])
-def test_update_period_is_found(period_s: float) -> None:
-    """A counter slower than the nominal period shows it."""
+def test_update_period_is_estimated(period_s: float) -> None:
+    """The period of a counter that is slower than nominal is estimated from its changes."""
     points = [(time, int(time / period_s + 1e-9)) for time in grid(5.0)]
     assert update_period(points, max_gap_s=0.2) == pytest.approx(period_s, abs=0.02)
 
 
 @pytest.mark.parametrize("points", [[], [(0.0, 1)], [(0.0, 1), (0.05, 2)], [(n * 0.05, n) for n in range(50)]])
 def test_update_period_is_at_least_nominal(points: list[tuple[float, int]]) -> None:
-    """Too few updates to see, or faster ones than the samples can tell, count as nominal."""
+    """With too few updates, or with faster ones than the samples can resolve, the period is the nominal one."""
     assert update_period(points, max_gap_s=0.2) == NOMINAL_PERIOD_S
 
 
-def test_update_period_sees_a_standstill() -> None:
-    """A counter that has not moved is at least that slow."""
+def test_update_period_is_at_least_a_standstill() -> None:
+    """A counter without a change has at least this period."""
     assert update_period([(n * 0.05, 7) for n in range(11)], max_gap_s=0.2) == pytest.approx(0.5)
 
 
@@ -124,7 +124,7 @@ def test_update_period_is_not_misled_by_gaps() -> None:
 
 
 def test_edge_ticks() -> None:
-    """The first change after each edge is that edge's tick; one that came too late, or never, is not known."""
+    """The first change after each edge is its increment; a late one, or none, gives ``None``."""
     times, energies = [0.0, 0.05, 0.1, 0.15], [1000, 1000, 4000, 4000]
     assert edge_ticks(times, energies, [(0.16, 4000), (0.2, 9000)]) == (3.0, 5.0)
     assert edge_ticks(times, energies, []) == (3.0, None)
@@ -146,7 +146,7 @@ def test_edge_ticks() -> None:
 def test_counter_uncertainty(
     peak_w: float | None, limit_w: float | None, ticks: tuple[float | None, float | None], expected: float | None
 ) -> None:
-    """Peak power times period, the edges' own ticks where larger, the power limit where something was not seen."""
+    """Peak power times period, a larger increment at an edge, or the power limit if one was not observed."""
     result = counter_uncertainty(peak_w=peak_w, limit_w=limit_w, period_s=0.1, ticks_j=ticks)
     assert result == (None if expected is None else pytest.approx(expected, abs=0.003))
 
@@ -172,7 +172,7 @@ def test_downsample_keeps_means_and_peaks() -> None:
 
 @given(st.lists(WATTS, min_size=1, max_size=50), st.integers(min_value=1, max_value=60))
 def test_downsample_never_exceeds_its_limit(values: list[float], limit: int) -> None:
-    """At most the asked number of points comes back; a short series comes back as it is."""
+    """At most the requested number of points is returned; a short series is returned unchanged."""
     times = [float(number) for number in range(len(values))]
     kept_times, kept = downsample(times, values, max_points=limit, largest=True)
     assert len(kept_times) == len(kept) <= max(limit, 1)

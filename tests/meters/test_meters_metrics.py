@@ -18,7 +18,7 @@ def test_the_unit_of_a_metric_ends_its_name(name: str) -> None:
 
 
 def test_labels_are_unique_and_short_enough_for_a_heading() -> None:
-    """Two metrics with one label could not be told apart in a table."""
+    """Two metrics with one label could not be distinguished in a table."""
     labels = [metric.label for metric in METRICS.values()]
     assert len(set(labels)) == len(labels)
     assert max(map(len, labels)) < 45

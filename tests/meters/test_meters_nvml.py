@@ -1,4 +1,4 @@
-"""The test NVML against an independent truth, and the wrapper around pynvml."""
+"""The test NVML against figures computed independently, and the wrapper around pynvml."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNvml:
 
 
 @pytest.mark.parametrize("load", LOADS, ids=lambda load: load.kind)
-def test_fake_counter_and_sensor_agree_with_the_truth(fake: FakeNvml, load: Load) -> None:
-    """At its updates the C counter shows the energy that Python computes by itself, and the sensor its mean."""
+def test_fake_counter_and_sensor_have_the_computed_values(fake: FakeNvml, load: Load) -> None:
+    """At its updates the C counter has the energy that Python computes, and the sensor the mean power."""
     device = fake.control.devices[0]
     fake.set_load(device, load)
     nvml = opened()
@@ -85,7 +85,7 @@ def test_pynvml_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_library_mismatch_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The exception that is no NVMLError, raised for the list of processes, is a failure like any other."""
+    """The exception for the list of processes, which is no NVMLError, is a failure as well."""
     fake = FakeNvml(tmp_path, virtual=True)
     fake.add_device()
     fake.install(monkeypatch, omit=["nvmlDeviceGetComputeRunningProcesses_v3"])
@@ -100,7 +100,7 @@ def test_library_mismatch_is_a_failure(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.usefixtures("fake")
 def test_a_function_that_pynvml_lacks_is_a_failure() -> None:
-    """An older pynvml without a function costs that function's figure."""
+    """If pynvml lacks a function, only its figure is missing."""
     failure = opened().call("nvmlDeviceGetSomethingNew", 1)
     assert isinstance(failure, Failure)
     assert "AttributeError" in str(failure)

@@ -41,7 +41,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNvml:
 def test_missing_symbol_costs_one_reading(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, symbol: str, lost: set[str]
 ) -> None:
-    """A library that lacks one symbol costs the figure that needs it, or nothing where another call serves."""
+    """If the library lacks a symbol, only its figure is missing, or none if another call replaces it."""
     fake = FakeNvml(tmp_path, virtual=True)
     fake.add_device()
     fake.install(monkeypatch, omit=[symbol])
@@ -51,7 +51,7 @@ def test_missing_symbol_costs_one_reading(
 
 
 def test_without_counter_energy_is_integrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a counter the integral takes its place under a label of its own, with low confidence."""
+    """Without a counter the integral replaces it, labelled as such and with low confidence."""
     fake = FakeNvml(tmp_path, virtual=True)
     fake.add_device()
     fake.install(monkeypatch, omit=["nvmlDeviceGetTotalEnergyConsumption"])
@@ -101,7 +101,7 @@ def test_sixty_four_bit_power_field(fake: FakeNvml) -> None:
 
 
 def test_power_field_with_its_own_error_falls_back(fake: FakeNvml) -> None:
-    """A field that fails within a call that succeeds makes the average source take over, and the label says so."""
+    """If the field fails within a call that succeeds, the average source is used, and the label says so."""
     fake.control.devices[0].instant_return = NOT_SUPPORTED
     reading = run_virtual(fake, 5.0).readings["mean_power_w"]
     assert reading.value == pytest.approx(300)

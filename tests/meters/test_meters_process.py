@@ -34,7 +34,7 @@ def test_point_14_peak_after_300_mib() -> None:
 
 
 def test_an_earlier_peak_is_not_charged() -> None:
-    """A peak before the window is not the window's."""
+    """A peak before the window is not counted."""
     block = b"\1" * (200 * MIB)
     del block
     meter = ProcessMeter()
@@ -134,7 +134,7 @@ def test_a_register_credits_open_windows_before_it_resets() -> None:
 
 
 def test_a_register_that_cannot_reset_opens_nothing() -> None:
-    """A failing reset is the caller's to know, and leaves no window open."""
+    """A failing reset is raised, and no window is left open."""
 
     def refuse() -> None:
         raise PermissionError("read-only")

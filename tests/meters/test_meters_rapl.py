@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -51,7 +51,7 @@ def deny(patch: pytest.MonkeyPatch, denied: Path) -> None:
     """Make one file unreadable as it is for ordinary users; the tests may run as root, whom no mode stops."""
     original: Callable[..., str] = Path.read_text
 
-    def read_text(self: Path, *args: Any, **kwargs: Any) -> str:
+    def read_text(self: Path, *args: str | None, **kwargs: str | None) -> str:
         if self == denied:
             raise PermissionError(13, "Permission denied", str(self))
         return original(self, *args, **kwargs)
@@ -80,7 +80,7 @@ def test_point_13_wraps_are_exact(powercap: Powercap) -> None:
 
 
 def test_point_13_nothing_is_counted_twice(powercap: Powercap) -> None:
-    """Of package, dram, core, psys and mmio zones the packages count, and dram apart."""
+    """Of package, dram, core, psys and mmio zones the packages are summed, and dram separately."""
     zones = {
         "intel-rapl:0": ("package-0", 10),
         "intel-rapl:0:0": ("core", 7),
@@ -103,7 +103,7 @@ def test_point_13_nothing_is_counted_twice(powercap: Powercap) -> None:
 
 
 def test_point_13_one_unreadable_package_of_two(powercap: Powercap, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One unreadable package of two leaves a partial sum whose reason says how to allow reading."""
+    """If one of two packages is unreadable, the sum is partial, and its reason says how to permit reading."""
     first = powercap.zone("intel-rapl:0", "package-0", 0)
     second = powercap.zone("intel-rapl:1", "package-1", 0)
     deny(monkeypatch, second / "energy_uj")
@@ -123,7 +123,7 @@ def test_point_13_one_unreadable_package_of_two(powercap: Powercap, monkeypatch:
 
 @pytest.mark.parametrize("file", ["energy_uj", "max_energy_range_uj"])
 def test_point_13_unreadable_file(powercap: Powercap, monkeypatch: pytest.MonkeyPatch, file: str) -> None:
-    """An unreadable counter or range leaves no figure, and the fix in the reason."""
+    """If a counter or its range is unreadable, there is no figure, and the reason says what to do."""
     path = powercap.zone("intel-rapl:0", "package-0", 0)
     deny(monkeypatch, path / file)
     meter = powercap.meter()
@@ -136,7 +136,7 @@ def test_point_13_unreadable_file(powercap: Powercap, monkeypatch: pytest.Monkey
 
 
 def test_multi_die_packages_count(powercap: Powercap) -> None:
-    """A package of several dies has a zone for each, and all count."""
+    """A package of several dies has one zone for each, and all are summed."""
     paths = [powercap.zone(f"intel-rapl:{die}", f"package-0-die-{die}", 0) for die in range(2)]
     meter = powercap.meter()
     meter.start()
@@ -212,7 +212,7 @@ def test_no_powercap(tmp_path: Path) -> None:
 
 
 def test_no_dram_zone(powercap: Powercap) -> None:
-    """A CPU without a dram zone says so."""
+    """Without a dram zone its energy is not measured, with this reason."""
     powercap.zone("intel-rapl:0", "package-0", 0)
     meter = powercap.meter()
     meter.start()

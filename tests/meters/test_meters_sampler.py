@@ -111,7 +111,7 @@ def test_point_09_real_errors_do_not_stop_the_code(fake: FakeNvml, code: int) ->
 
 @pytest.mark.usefixtures("fake")
 def test_point_10_killed_sampler() -> None:
-    """After the sampler is killed the result comes within 2 s, partial, and says why."""
+    """After the sampler is killed, the result is available within 2 s; it is partial and has the reason."""
     with MeterSession("all") as session:
         window = session.window()
         with window:
@@ -135,7 +135,7 @@ def test_point_10_killed_sampler() -> None:
 
 @pytest.mark.parametrize("who", [OTHERS_ONLY, OWNER_ONLY, ANYONE])
 def test_point_10_hanging_call(fake: FakeNvml, who: int) -> None:
-    """While an NVML call hangs for 10 s, in either process or both, the result comes within 2 s; nothing is left."""
+    """While an NVML call hangs in one or both processes, the result is available within 2 s; no process is left."""
     with MeterSession("all") as session:
         window = session.window()
         with window:
@@ -188,7 +188,7 @@ PARENT = """
 
 @pytest.mark.parametrize("case", ["plain", "fork", "hang"])
 def test_point_10_no_orphan_after_the_parent_is_killed(fake: FakeNvml, case: str) -> None:
-    """The sampler ends soon after its parent is killed, also beside a forked worker and within a hanging call."""
+    """The sampler ends soon after its parent is killed, even with a forked worker or in a hanging call."""
     command = [sys.executable, "-c", textwrap.dedent(PARENT), case]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
@@ -233,7 +233,7 @@ def test_point_15_gaps_while_the_gil_is_held(capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.slow
 def test_the_script_that_times_the_sampler_runs() -> None:
-    """Both clocks' ratios are printed; how large they are is for whoever reads them."""
+    """The ratios of both clocks are printed for judgement by a person; the test has no limit."""
     script = Path(__file__).parents[2] / "benchmarks/sampler.py"
     command = [sys.executable, str(script), "--nvml=test", "--pairs=2"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout

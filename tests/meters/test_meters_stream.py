@@ -34,8 +34,8 @@ def stream_of(code: str, *, pump_every_s: float = 0.05) -> SampleStream:
     return SampleStream(process, pump_every_s)
 
 
-def test_a_full_pipe_is_emptied_without_being_asked() -> None:
-    """A sampler that writes more than a pipe holds is not held up while nobody asks for its messages."""
+def test_a_full_pipe_is_emptied_in_the_background() -> None:
+    """A sampler can write more than a pipe holds although no one reads its messages yet."""
     code = "import os\nfor n in range(20000): os.write(1, b'[\"sample\", %d, \"%s\"]\\n' % (n, b'x' * 20))\nos._exit(0)"
     stream = stream_of(code)
     end_s = time.monotonic() + 10
@@ -50,7 +50,7 @@ def test_a_full_pipe_is_emptied_without_being_asked() -> None:
 
 
 def test_half_a_line_is_not_a_message() -> None:
-    """A sampler that dies within a write leaves whole messages only."""
+    """If a sampler dies while it writes, the incomplete message is dropped."""
     stream = stream_of('import os; os.write(1, b\'["ready"]\\n["sample", 1\'); os._exit(3)')
     failure = stream.await_message(["mark", 1], 5.0)
     assert isinstance(failure, Failure)
@@ -60,7 +60,7 @@ def test_half_a_line_is_not_a_message() -> None:
 
 
 def test_a_silent_process_costs_its_deadline() -> None:
-    """A process that says nothing is waited for no longer than the deadline, and can be ended."""
+    """A process without messages is waited for until the deadline, and can be ended."""
     stream = stream_of("import time; time.sleep(60)")
     begin_s = time.monotonic()
     failure = stream.await_message(["ready"], 0.2)
@@ -71,7 +71,7 @@ def test_a_silent_process_costs_its_deadline() -> None:
 
 
 def test_commands_to_a_dead_process_are_harmless() -> None:
-    """A command to a sampler that has died raises nothing: its silence is noticed when it is awaited."""
+    """A command to a sampler that has died does not raise; waiting for its message fails."""
     stream = stream_of("")
     stream._process.wait(5)
     stream.send({"do": "stop"})
@@ -80,7 +80,7 @@ def test_commands_to_a_dead_process_are_harmless() -> None:
 
 
 def test_no_library_in_the_sampler_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sampler that finds no NVML says so; the counter at the edges counts all the same."""
+    """A sampler without NVML reports it; the counter at the edges is read nevertheless."""
     fake = FakeNvml(tmp_path, virtual=False)
     fake.add_device()
     fake.install(monkeypatch)

@@ -64,7 +64,7 @@ def test_works_without_pytest_and_torch() -> None:
 
 
 def test_an_exception_passes_and_the_figures_stay() -> None:
-    """What the measured code raises passes through, and its cost up to then is there."""
+    """An exception of the measured code is propagated, and its costs so far are available."""
     window = measure([])
     with pytest.raises(ZeroDivisionError), window:
         _ = 1 / 0
@@ -88,7 +88,7 @@ def test_no_cost_is_charged_for_another_window(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("interval_s", [0.0, -1.0, 0.001, 2.0, float("nan")])
 def test_polling_interval_is_checked(interval_s: float) -> None:
-    """An interval that cannot be meant is a mistake of the caller."""
+    """An interval outside the limits is a SettingsError."""
     with pytest.raises(SettingsError, match="cannot poll every"):
         measure(interval_s=interval_s)
 
@@ -110,8 +110,8 @@ def test_cpu_energy_and_power_series(tmp_path: Path) -> None:
     assert len(rss.values) == 2
 
 
-def test_trace_json_is_thinned_by_a_stated_rule() -> None:
-    """The trace in JSON has at most the asked points, and says by which rule it was thinned."""
+def test_trace_json_is_downsampled_by_a_stated_rule() -> None:
+    """The trace in JSON has at most the requested points, and the rule of downsampling."""
     times = tuple(number * 0.05 for number in range(1000))
     power = Series(metric="power_w", device="GPU-x", times_s=times, values=tuple(float(n % 7) for n in range(1000)))
     used = Series(metric="device_used_bytes", device="GPU-x", times_s=times, values=tuple(range(1000)))
@@ -125,7 +125,7 @@ def test_trace_json_is_thinned_by_a_stated_rule() -> None:
 
 
 def test_meters_follow_the_protocol(tmp_path: Path) -> None:
-    """Every instrument starts without an argument and stops with readings by metric name."""
+    """Each instrument starts without arguments and returns readings by metric name."""
     session = GpuSession([])
     meters: list[Meter] = [session.window(), CudaMeter(), RaplMeter(root=tmp_path), ProcessMeter(), HostMeter()]
     for meter in meters:
@@ -137,49 +137,49 @@ def test_meters_follow_the_protocol(tmp_path: Path) -> None:
 
 
 def test_trace_lookup() -> None:
-    """A series is found by its metric, on any device or on one."""
-    one = Series(metric="power_w", device="GPU-x", times_s=(0.0,), values=(1.0,))
-    trace = Trace(series=(one,))
-    assert trace.get("power_w") is one
+    """A series is found by its metric, on any device or on a given one."""
+    series = Series(metric="power_w", device="GPU-x", times_s=(0.0,), values=(1.0,))
+    trace = Trace(series=(series,))
+    assert trace.get("power_w") is series
     assert trace.get("power_w", "GPU-y") is None
     assert len(trace) == 1
     assert not Trace()
 
 
 def test_devices_and_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A window names its devices, and the probe lists what each of them can do without a window."""
+    """A window lists its devices, and the probe lists the figures that each of them provides."""
     fake = FakeNvml(tmp_path, virtual=False)
     fake.add_device()
     fake.install(monkeypatch, omit=["nvmlDeviceGetTotalEnergyConsumption"])
-    found = {item.name: item for item in probe("all", powercap=tmp_path)}
-    assert found["nvml"].available
-    assert found[f"gpu[{GPU_A}]"].detail == "Fake GPU at 00000000:01:00.0, power limit 700 W"
-    assert not found[f"energy_j[{GPU_A}]"].available
-    assert "Function Not Found" in found[f"energy_j[{GPU_A}]"].detail
-    assert "POWER_INSTANT" in found[f"mean_power_w[{GPU_A}]"].detail
-    assert found["sampler"].available
-    assert not found["cpu_energy_j"].available
-    assert all(set(item.to_json()) == {"name", "available", "detail"} for item in found.values())
+    capabilities = {item.name: item for item in probe("all", powercap=tmp_path)}
+    assert capabilities["nvml"].available
+    assert capabilities[f"gpu[{GPU_A}]"].detail == "Fake GPU at 00000000:01:00.0, power limit 700 W"
+    assert not capabilities[f"energy_j[{GPU_A}]"].available
+    assert "Function Not Found" in capabilities[f"energy_j[{GPU_A}]"].detail
+    assert "POWER_INSTANT" in capabilities[f"mean_power_w[{GPU_A}]"].detail
+    assert capabilities["sampler"].available
+    assert not capabilities["cpu_energy_j"].available
+    assert all(set(item.to_json()) == {"name", "available", "detail"} for item in capabilities.values())
     with measure("all") as window:
         pass
     assert [info.name for info in window.devices] == ["Fake GPU"]
 
 
 def test_probe_of_a_hanging_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A driver that hangs costs the probe its deadline, and the probe says so."""
+    """If the driver hangs, the probe ends at its deadline and reports it."""
     fake = FakeNvml(tmp_path, virtual=False)
     fake.add_device()
     fake.install(monkeypatch)
     fake.fault("nvmlDeviceGetMemoryInfo_v2", hang_s=1.0)
-    found = probe("all", powercap=tmp_path, deadline_s=0.1)
-    assert "NVML hangs" in next(item.detail for item in found if not item.available)
+    capabilities = probe("all", powercap=tmp_path, deadline_s=0.1)
+    assert "NVML hangs" in next(item.detail for item in capabilities if not item.available)
 
 
 def test_probe_of_mig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A GPU that is split has no energy of its own, and the probe says why."""
+    """Energy of a GPU with MIG instances is reported as unavailable, with the reason."""
     fake = FakeNvml(tmp_path, virtual=True)
     fake.add_device(mig_mode=1)
     fake.install(monkeypatch)
-    found = {item.name: item for item in probe("all", powercap=tmp_path)}
-    assert "MIG" in found[f"energy_j[{GPU_A}]"].detail
-    assert not found[f"energy_j[{GPU_A}]"].available
+    capabilities = {item.name: item for item in probe("all", powercap=tmp_path)}
+    assert "MIG" in capabilities[f"energy_j[{GPU_A}]"].detail
+    assert not capabilities[f"energy_j[{GPU_A}]"].available

@@ -19,7 +19,7 @@ SPECS = st.builds(
 
 @given(SPECS)
 def test_printing_and_parsing_round_trip(spec: FreezeSpec) -> None:
-    """The id of a spec gives the spec back."""
+    """Parsing the id of a spec returns the spec."""
     assert FreezeSpec.parse(str(spec)) == spec
 
 
@@ -69,13 +69,13 @@ def test_canonical_id(text: str, canonical: str) -> None:
     ],
 )
 def test_what_cannot_be_read_is_named(text: str, part: str) -> None:
-    """The error quotes the part and says what to write."""
+    """The error quotes the part and gives the grammar."""
     with pytest.raises(SpecError, match=part):
         FreezeSpec.parse(text)
 
 
 def test_a_layer_that_does_not_exist_names_those_that_do() -> None:
-    """The message stands in ARCHITECTURE.md."""
+    """The error names the model, its layers and the possible parts."""
     with pytest.raises(SpecError) as caught:
         FreezeSpec.parse("emb+L7").check(6, "distilbert-base-uncased")
     assert str(caught.value) == (
@@ -84,7 +84,7 @@ def test_a_layer_that_does_not_exist_names_those_that_do() -> None:
 
 
 def test_freezing_everything_is_refused() -> None:
-    """A run without trainable parameters is no run."""
+    """At least one parameter has to train."""
     with pytest.raises(SpecError, match="nothing of tiny would be left to train"):
         FreezeSpec.parse("emb+L0-1+head").check(2, "tiny")
 
@@ -93,12 +93,12 @@ def test_freezing_everything_is_refused() -> None:
     ("text", "is_prefix"),
     [("none", True), ("emb", True), ("emb+L0-2", True), ("L0", False), ("emb+L1", False), ("emb+head", False)],
 )
-def test_prefixes_are_the_rungs_of_the_ladder(text: str, *, is_prefix: bool) -> None:
+def test_prefixes_are_the_steps_of_the_ladder(text: str, *, is_prefix: bool) -> None:
     """Only nested prefixes are part of the fixed sequence of tests."""
     assert FreezeSpec.parse(text).is_prefix is is_prefix
 
 
 def test_layers_out_of_order_are_refused() -> None:
-    """The value has one form only, so that equal specs are equal."""
+    """A spec has one form only, so that equal specs are equal values."""
     with pytest.raises(SpecError, match="ascending"):
         FreezeSpec(layers=(2, 1))

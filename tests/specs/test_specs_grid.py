@@ -26,24 +26,24 @@ def test_the_ladder_of_six_layers_is_the_notebooks() -> None:
 
 
 @given(st.integers(1, 60))
-def test_every_rung_freezes_more(num_layers: int) -> None:
-    """A ladder of any depth has depth + 2 rungs, each of them valid and a prefix."""
-    rungs = ladder(num_layers)
-    assert len(rungs) == num_layers + 2
-    assert rungs == parse_grid("all", num_layers)
-    assert all(rung.is_prefix for rung in rungs)
-    for rung in rungs:
-        rung.check(num_layers, "a model")
+def test_every_step_freezes_more(num_layers: int) -> None:
+    """A ladder of any depth has depth + 2 steps, each of them valid and a prefix."""
+    steps = ladder(num_layers)
+    assert len(steps) == num_layers + 2
+    assert steps == parse_grid("all", num_layers)
+    assert all(step.is_prefix for step in steps)
+    for step in steps:
+        step.check(num_layers, "a model")
 
 
 def test_entries_are_deduplicated_and_ordered() -> None:
-    """Different spellings of one spec are one configuration; least frozen comes first."""
+    """Different notations of one spec are one configuration; the least frozen comes first."""
     grid = parse_grid("emb+L0-1,head,L0+L1+emb,none,L1", num_layers=3)
     assert [str(spec) for spec in grid] == ["none", "L1", "head", "emb+L0-1"]
 
 
 def test_all_joins_other_entries() -> None:
-    """The ladder and single specs make one grid."""
+    """The ladder and single specs form one grid."""
     assert [str(spec) for spec in parse_grid("all,head", num_layers=1)] == ["none", "emb", "head", "emb+L0"]
 
 
@@ -61,7 +61,7 @@ def test_a_layer_outside_the_model_is_refused() -> None:
 
 
 def test_numbers_per_configuration() -> None:
-    """Named configurations have their own number, in any spelling; the others have the default."""
+    """Named configurations have their own number, in any notation; the others have the default."""
     limits = PerSpec.parse("2, L0+emb:3,emb+L0-1:4.5")
     assert limits.get("none") == 2
     assert limits.get(FreezeSpec.parse("emb+L0")) == 3
@@ -84,6 +84,6 @@ def test_numbers_round_trip(default: float | None, by_spec: dict[str, float]) ->
 
 @pytest.mark.parametrize("text", ["", "x", "1,2", "emb:1,emb:2", "emb:", "nan", "emb:inf", "foo:1"])
 def test_unreadable_numbers_are_refused(text: str) -> None:
-    """Two defaults, a repetition or what is no number is an error."""
+    """Two defaults, a repeated configuration or a text that is no number is an error."""
     with pytest.raises(SpecError):
         PerSpec.parse(text)

@@ -29,14 +29,14 @@ RUNS = st.builds(
 
 @given(RUNS)
 def test_json_round_trip_keeps_the_hash(spec: RunSpec) -> None:
-    """A run spec survives JSON, and its hash with it."""
+    """A run spec and its hash are restored from JSON."""
     again = RunSpec.from_json(json.loads(json.dumps(spec.to_json())))
     assert again == spec
     assert again.run_id == spec.run_id
 
 
 def test_equal_requests_have_equal_hashes() -> None:
-    """Another spelling of the freeze spec is the same run; another seed is not."""
+    """Another notation of the freeze spec is the same run; another seed is not."""
     data = DataSpec(source="generated")
     first = RunSpec(model="embedded", data=data, freeze="L0+emb")
     assert first.run_id == RunSpec(model="embedded", data=data, freeze="emb+L0").run_id
@@ -44,7 +44,7 @@ def test_equal_requests_have_equal_hashes() -> None:
 
 
 def test_an_experiment_is_shared_by_configurations_seeds_and_rates() -> None:
-    """What is compared in one table has one experiment id; another data set has another."""
+    """Configurations of one comparison have one experiment id; another data set has another."""
     data = DataSpec(source="generated")
     first = RunSpec(model="embedded", data=data, freeze="none")
     other = RunSpec(model="embedded", data=data, freeze="emb", seed=7, protocol=Protocol(learning_rate=1e-3))
@@ -57,13 +57,13 @@ def test_an_experiment_is_shared_by_configurations_seeds_and_rates() -> None:
     [{}, {"schema": 99}, {"schema": 1, "model": "x"}, {"schema": 1, "model": "x", "data": 3, "protocol": {}}],
 )
 def test_foreign_json_is_refused(broken: dict[str, object]) -> None:
-    """What is not a run spec of this schema is a RecordError."""
+    """Anything but a run spec of this schema is a RecordError."""
     with pytest.raises(RecordError):
         RunSpec.from_json(broken)
 
 
 def test_the_notebook_preset_is_the_notebooks_protocol() -> None:
-    """Every figure of EXPERIMENT.md's table of what the notebook does."""
+    """All settings that the notebook uses."""
     notebook = preset("notebook")
     assert notebook.model == "distilbert-base-uncased"
     assert notebook.data == DataSpec(source="SetFit/sst2", split_rule="notebook", split_seed=42)
@@ -83,14 +83,14 @@ def test_the_notebook_preset_is_the_notebooks_protocol() -> None:
 
 
 def test_preset_names_are_those_that_options_offer() -> None:
-    """The light list of names and the presets agree."""
+    """The list of names, which is loaded at start-up, has all presets."""
     assert tuple(PRESETS) == PRESET_NAMES
     with pytest.raises(SettingsError, match="Choose from distilbert-sst2, embedded, notebook"):
         preset("nonsense")
 
 
 def test_sst2_limits_are_the_published_drops_plus_three_points() -> None:
-    """What each depth is documented to cost, rounded up to half a point, and tolerance for new seeds."""
+    """The published drop of each depth plus a tolerance for new seeds, rounded up to half a point."""
     baseline = PUBLISHED["none"].test_accuracy
     for freeze, published in PUBLISHED.items():
         drop_pp = max(0.0, 100 * (baseline - published.test_accuracy))

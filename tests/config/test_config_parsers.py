@@ -1,0 +1,75 @@
+"""Parsers of option values: what they refuse."""
+
+from __future__ import annotations
+
+import pytest
+
+from freezebench.config.options import BY_NAME, OPTIONS
+from freezebench.errors import SettingsError
+
+# Option, text, part of the message.
+BAD = [
+    ("grid", "emb,,", "empty entry"),
+    ("grid", "emb+L3-1", "runs backwards"),
+    ("preset", "sst3", "choose from distilbert-sst2, embedded, notebook"),
+    ("model", "", "empty"),
+    ("data", "", "empty"),
+    ("text_column", "a,b,c", "two different ones"),
+    ("label_column", "", "empty"),
+    ("num_seeds", "0", "whole number from 1 on"),
+    ("num_seeds", "three", "whole number from 1 on"),
+    ("num_seeds", "5,3", "increasing"),
+    ("num_seeds", "3,x", "increasing ones"),
+    ("pool_seeds", "maybe", "choose yes or no"),
+    ("plan", "maybe", "choose yes or no"),
+    ("min_speedup", "0.5", "from 1.01"),
+    ("min_memory_saving", "100", "to 99.9"),
+    ("cache_memory", "64", "with its unit"),
+    ("prefix_mode", "off", "choose from eval, train"),
+    ("prefix_cache", "", "empty"),
+    ("prefix_cache_size", "10", "with its unit"),
+    ("inconclusive", "skip,emb:maybe", "choose from skip, pass, fail"),
+    ("inconclusive", "skip,fail", "two policies"),
+    ("min_energy_saving", "0", "from 0.1"),
+    ("max_time", "0.05", "1.05 for at most 5 % more"),
+    ("max_energy", "x", "cannot read"),
+    ("max_memory", "nan", "not a finite number"),
+    ("max_drop", "none:3", "none is the baseline"),
+    ("min_speedup", "none:3", "none is the baseline"),
+    ("seed", "-1", "whole number from 0 on"),
+    ("epochs", "1.5", "whole number from 1 on"),
+    ("batch_size", "0", "whole number from 1 on"),
+    ("lr", "0", "above 0"),
+    ("lr", "nan", "not a finite number"),
+    ("lr", "5", "at most 1"),
+    ("max_train", "1", "from 2 on"),
+    ("max_length", "2", "from 4 on"),
+    ("engine", "cached2", "choose from standard, cached, trainer"),
+    ("device", "tpu", "choose from auto, cpu, cuda"),
+    ("precision", "fp8", "choose from auto, float32, bf16"),
+    ("margin", "0.02", "Did you mean 2 points"),
+    ("margin", "-1", "percentage points"),
+    ("max_drop", "emb:0.05", "Did you mean 5 points"),
+    ("max_drop", "emb=2", "cannot read"),
+    ("inconclusive", "warn", "choose from skip, pass, fail"),
+    ("report", "", "empty"),
+    ("store", "", "empty"),
+    ("resume", "perhaps", "choose yes or no"),
+    ("isolate", "fork", "choose from worker, run, none"),
+    ("timeout", "90", "with its unit"),
+    ("timeout", "0s", "above 0"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "part"), BAD)
+def test_bad_values_name_option_value_and_remedy(name: str, text: str, part: str) -> None:
+    """The message begins with the flag and its value."""
+    flag = BY_NAME[name].flag
+    with pytest.raises(SettingsError, match=part) as caught:
+        BY_NAME[name].parse(text, flag)
+    assert str(caught.value).startswith(f"{flag}={text}: ")
+
+
+def test_every_option_has_a_bad_value_tested() -> None:
+    """Every option has at least one text that it refuses."""
+    assert {name for name, _, _ in BAD} == {option.name for option in OPTIONS}

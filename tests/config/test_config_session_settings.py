@@ -1,0 +1,73 @@
+"""Session settings: options of the whole session, by flag, ini key and default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from freezebench.config.options import OPTIONS
+from freezebench.config.session_settings import SessionSettings, in_ci, resolve_session
+from freezebench.config.settings import check_names
+from freezebench.config.sources import Source
+from freezebench.errors import SettingsError
+
+
+def _resolve(flags: Mapping[str, object] | None = None, ini: Mapping[str, object] | None = None) -> SessionSettings:
+    return resolve_session(
+        [Source(label="{flag}", values=flags or {}), Source(label="ini key {ini}", values=ini or {})]
+    )
+
+
+# Option: (text, attribute of the settings, value).
+CASES: dict[str, tuple[str, str, object]] = {
+    "prefix_cache": ("kept", "prefix_cache", "kept"),
+    "prefix_cache_size": ("3GiB", "prefix_cache_bytes", 3 * 2**30),
+    "cache_memory": ("64MiB", "cache_bytes", 64 * 2**20),
+    "plan": ("yes", "plan", True),
+    "report": ("out", "report", "out"),
+    "store": ("runs", "store", "runs"),
+    "resume": ("no", "resume", False),
+    "isolate": ("run", "isolate", "run"),
+    "timeout": ("30min", "timeout_s", 1800.0),
+}
+
+
+def test_every_session_wide_option_is_tested() -> None:
+    """The cases are complete."""
+    assert set(CASES) == {option.name for option in OPTIONS if option.session_wide}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_session_wide_option_by_flag_and_ini(name: str) -> None:
+    """A flag beats the ini key, the value differs from the default, and no marker can set it."""
+    text, path, value = CASES[name]
+    other = {"prefix_cache_size": "1GiB", "cache_memory": "1GiB", "plan": "no", "resume": "yes", "isolate": "worker"}
+    another = {**other, "timeout": "1h"}.get(name, "9")
+    assert getattr(_resolve(flags={name: text}, ini={name: another}), path) == value
+    assert getattr(_resolve(ini={name: text}), path) == value
+    assert getattr(_resolve(), path) != value
+    with pytest.raises(SettingsError, match=f"there is no argument '{name}'"):
+        check_names({name: text}, "freeze marker of test_x")
+
+
+def test_finished_runs_are_not_reused_where_a_saved_run_is_compared_unless_requested() -> None:
+    """Reused times would be those of an earlier session."""
+    assert resolve_session([]).resume
+    assert not resolve_session([], has_reference=True).resume
+    assert resolve_session([Source(label="{flag}", values={"resume": "yes"})], has_reference=True).resume
+
+
+def test_a_timeout_needs_a_process_that_can_be_ended() -> None:
+    """A limit that could not be enforced is refused."""
+    with pytest.raises(SettingsError, match="Leave one of them out"):
+        _resolve({"isolate": "none", "timeout": "5s"})
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("true", True), ("1", True), ("", False), ("0", False), ("False", False)]
+)
+def test_continuous_integration_is_recognised(monkeypatch: pytest.MonkeyPatch, value: str, *, expected: bool) -> None:
+    """It is recognised by the environment variable CI."""
+    monkeypatch.setenv("CI", value)
+    assert in_ci() is expected
