@@ -1,4 +1,4 @@
-"""Compiles fake_nvml.c and steers it through its control file."""
+"""Compiles fake_nvml.c and controls it through its control file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pynvml
 import pytest
@@ -140,7 +140,7 @@ class Load:
 
     @property
     def peak_w(self) -> float:
-        """The highest power that the load can reach."""
+        """The highest power of the load."""
         return self.base_w + self.high_w if self.kind == "sine" else max(self.base_w, self.high_w)
 
 
@@ -164,7 +164,7 @@ def _compiler() -> list[str]:
 
 
 class FakeNvml:
-    """The test NVML as one test sees it: its devices, its faults and its clock."""
+    """The test NVML of one test: its devices, faults and clock."""
 
     def __init__(self, folder: Path, *, virtual: bool) -> None:
         self.path = folder / "fake-nvml-control"
@@ -191,7 +191,7 @@ class FakeNvml:
         """Advance the virtual clock."""
         self.now += duration_s
 
-    def add_device(self, uuid: str = GPU_A, *, load: Load | None = None, **fields: Any) -> CDevice:
+    def add_device(self, uuid: str = GPU_A, *, load: Load | None = None, **fields: bytes | float) -> CDevice:
         """Add a device that updates counter and power every 100 ms; ``fields`` as in ``struct device``."""
         number = self.control.num_devices
         device: CDevice = self.control.devices[number]
@@ -219,7 +219,7 @@ class FakeNvml:
         return device
 
     def set_load(self, device: CDevice, load: Load) -> None:
-        """Give the device another load."""
+        """Set another load of the device."""
         for name in ("base_w", "high_w", "period_s", "phase_s", "duty"):
             setattr(device.load, name, getattr(load, name))
         device.load.kind = KINDS[load.kind]
@@ -241,7 +241,7 @@ class FakeNvml:
         return fault
 
     def clear_faults(self) -> None:
-        """Take every fault back."""
+        """Remove all faults."""
         self.control.num_faults = 0
 
     def install(self, patch: pytest.MonkeyPatch, *, omit: Iterable[str] = ()) -> None:
@@ -268,7 +268,7 @@ def handle_of(nvml: Nvml, address: str) -> Handle:
 
 
 def opened() -> Nvml:
-    """Return the library that was installed, open."""
+    """Return the installed library, opened."""
     nvml = open_nvml()
     assert isinstance(nvml, Nvml), nvml
     return nvml

@@ -36,7 +36,7 @@ class VirtualSampler:
 
     @property
     def pid(self) -> int:
-        """This process: there is no other."""
+        """Id of this process, in which the sampler runs."""
         return os.getpid()
 
     def send(self, command: Command) -> None:
@@ -44,7 +44,7 @@ class VirtualSampler:
         self.sampler.execute(command)
 
     def await_message(self, expected: Message, _deadline_s: float) -> Failure | None:
-        """Find the message, which is there already."""
+        """Make sure that the message has been written already."""
         assert expected in self._messages
         return None
 
@@ -57,12 +57,12 @@ class VirtualSampler:
         self._messages.clear()
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Do nothing: there is no process to end."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class VirtualWindow:
-    """A window that has ended: its readings, its warnings, and when it began and ended."""
+    """A window that has ended: readings, warnings, start and end."""
 
     readings: dict[str, Reading]
     warnings: list[str]

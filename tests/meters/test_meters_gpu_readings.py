@@ -1,4 +1,4 @@
-"""Energy and power of a device with a known load, on the virtual clock: points 1 to 8."""
+"""Energy and power of a device with a known load, on a virtual clock."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_point_05_truth_lies_in_the_interval(fake: FakeNvml, capsys: pytest.Capt
     with capsys.disabled():
         width, long_width = statistics.median(widths), statistics.median(long_widths)
         text = f"true energy inside the interval in {len(widths) - len(missed)} of {len(widths)} cases"
-        sys.stdout.write(f"\npoint 5: {text}; median width {width:.1%}, from 5 s on {long_width:.1%}\n")
+        sys.stdout.write(f"\n{text}; median width {width:.1%}, from 5 s on {long_width:.1%}\n")
     assert not missed
 
 

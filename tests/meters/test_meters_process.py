@@ -1,4 +1,4 @@
-"""Resident memory of this process: point 14."""
+"""Resident memory of this process."""
 
 from __future__ import annotations
 

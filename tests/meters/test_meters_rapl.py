@@ -1,4 +1,4 @@
-"""CPU energy from a temporary powercap tree: point 13."""
+"""CPU energy from a temporary powercap tree."""
 
 from __future__ import annotations
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from freezebench.records.run_record import RunRecord, SeriesJson
+    from freezebench.records.run_record import RunRecord
+    from freezebench.records.trace import SeriesJson
     from freezebench.report.experiment import Experiment
     from freezebench.report.rows import Row
 

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freezebench.records.events import StepRecord, TrainingPaused, TrainingStarted
-from freezebench.records.run_record import EpochRecord
+from freezebench.records.events import TrainingEvent
 
 if TYPE_CHECKING:
     import torch
@@ -20,5 +19,5 @@ class BackwardDone:
     optimizer: torch.optim.Optimizer
 
 
-Event = TrainingStarted | StepRecord | BackwardDone | TrainingPaused | EpochRecord
+Event = TrainingEvent | BackwardDone
 Emit = Callable[[Event], None]
