@@ -135,7 +135,7 @@ def test_the_table_sorts_by_any_column_and_back(browser: Chrome, page: Path, siz
     share.send_keys("\ue007")
     assert _run(browser, names) == ladder
     assert share.find_element("xpath", "..").get_attribute("aria-sort") == "descending"
-    drop = buttons["drop, points [interval]"]
+    drop = next(button for heading, button in buttons.items() if heading.startswith("drop, points"))
     for _ in range(2):
         drop.send_keys("\ue007")
         assert _run(browser, names)[-1] == "none"
