@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _OPEN_DEADLINE_S = 1.5  # without persistence mode the driver initialises the GPU at the first call
 _SETTLE_S = 0.15  # the energy counter is updated about every 0.1 s
 _MARK_DEADLINE_S = 0.4
-_MAX_FAILED_STARTS = 3
+_MAX_FAILED_STARTS = 3  # each attempt may delay its window by more than a second
 _HANGS = f"did not return within {EDGE_DEADLINE_S:.0f} s"
 
 

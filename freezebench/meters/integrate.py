@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 NOMINAL_PERIOD_S = 0.1  # NVML updates the energy counter about every 100 ms
 MIN_TICKS = 2
-CONFIDENT_S = 5.0
+CONFIDENT_S = 5.0  # from here on the error of the two edges is a few per cent at most
 DIVERGENCE = 0.10
-MAX_BRIDGED_GAP_S = 0.5
+MAX_BRIDGED_GAP_S = 0.5  # several updates of the counter, in which the load may have changed unnoticed
 
 _COUNTER_RESOLUTION_J = 0.001
 _MIN_CHANGES = 3

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from freezebench.meters.sampler import Command, Message
 
 _CALL = "python -m freezebench.meters.sampler"
-_READY_DEADLINE_S = 1.5
+_READY_DEADLINE_S = 1.5  # a new interpreter starts, and the driver may initialise the GPU
 _KILL_DEADLINE_S = 0.2
-_CHUNK = 1 << 16
+_CHUNK = 1 << 16  # the capacity of a pipe on Linux
 
 
 class Stream(Protocol):

@@ -29,7 +29,7 @@ SPLITS = ("train", "validation", "test")
 # The requested precision is left out: the comparison uses the actual one, which a configuration has as a field.
 PROTOCOL_FIELDS = tuple(field.name for field in fields(Protocol) if field.name != "precision")
 _TEXTS = ("model", "model_sha256", "data", "experiment_id", "device", "device_name", "precision", "broken")
-_LARGEST_TEST_SET = 50_000_000
+_LARGEST_TEST_SET = 50_000_000  # far more than any data set has; a damaged number may be anything
 # Largest difference between a saved accuracy and the one that the saved outcomes give.
 _ROUNDING = 1e-6
 
