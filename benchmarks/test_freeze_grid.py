@@ -2,7 +2,7 @@
 
 import pytest
 
-from freezebench.pytest_plugin.plugin import FreezeRun
+from freezebench import FreezeRun
 
 
 @pytest.mark.freeze

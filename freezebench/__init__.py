@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from freezebench.meters.window import measure
     from freezebench.models.load import load_model
+    from freezebench.pytest_plugin.fixtures import FreezeRun
     from freezebench.runs.experiment import run
     from freezebench.specs.freeze import FreezeSpec
     from freezebench.specs.grid import parse_grid
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DataSpec",
+    "FreezeRun",
     "FreezeSpec",
     "Protocol",
     "RunSpec",
@@ -36,6 +38,7 @@ __all__ = [
 
 _MODULES = {
     "DataSpec": "specs.run",
+    "FreezeRun": "pytest_plugin.fixtures",
     "FreezeSpec": "specs.freeze",
     "Protocol": "specs.run",
     "RunSpec": "specs.run",

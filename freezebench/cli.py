@@ -1,7 +1,7 @@
-"""The command line beside pytest.
+"""The commands that need no pytest.
 
-``python -m freezebench doctor`` says what this machine can train on and measure;
-``python -m freezebench compare OLD NEW`` holds a saved run against an earlier one;
+``python -m freezebench doctor`` lists what this machine can train on and measure;
+``python -m freezebench compare OLD NEW`` compares a saved run with an earlier one;
 ``python -m freezebench report DIR`` makes the page of saved runs.
 """
 
@@ -12,7 +12,7 @@ import json
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
@@ -24,6 +24,8 @@ from freezebench.specs.limits import DEFAULT_MARGIN_PP
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from freezebench.meters.probe import Capability
+    from freezebench.specs.json_types import Json
     from freezebench.verdicts.compare import Comparison
 
 _COMPARE = """exit codes:
@@ -66,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor_parser.add_argument("--json", action="store_true", help="print JSON")
     compare_parser = commands.add_parser(
         "compare",
-        help="hold a saved run against an earlier one",
+        help="compare a saved run with an earlier one",
         epilog=_COMPARE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -103,26 +105,26 @@ def make_report(options: argparse.Namespace) -> int:
         FreezebenchError: If a file is bad or nothing can be written.
     """
     from freezebench.errors import RecordError, SettingsError
+    from freezebench.records.files import prepare_folder
     from freezebench.report.experiment import read_experiments
-    from freezebench.report.files import prepare_folder
     from freezebench.report.publish import publish
 
     experiments = [experiment for path in options.paths for experiment in read_experiments(path)]
     folder = options.output
     if folder is None:
         if len(options.paths) > 1:
-            raise SettingsError("several reports make one page: say where with --output=DIR.")
+            raise SettingsError("several reports make one page: name its folder with --output=DIR.")
         folder = options.paths[0] if options.paths[0].is_dir() else options.paths[0].parent
     prepare_folder(folder, "--output")
     if len(options.paths) == 1:
-        # Alone on its page, a report needs no name.
+        # The only report of a page needs no name.
         experiments = [replace(experiment, source="") for experiment in experiments]
     try:
         written = publish(folder, experiments)
     except OSError as error:
         raise SettingsError(f"the page could not be written to {folder} ({error.strerror or error}).") from error
     except (TypeError, ValueError, AttributeError, LookupError) as error:
-        # Reading a file does not look at every leaf: what is of a wrong kind shows where it is shown.
+        # Files are not validated value by value when they are read, so a wrong type is found only here.
         names = ", ".join(map(str, options.paths))
         raise RecordError(f"{names}: holds something that cannot be shown ({error!r}).") from error
     sys.stdout.write(f"wrote {written[0]}" + (f" and {len(written) - 1} pictures\n" if written[1:] else "\n"))
@@ -132,7 +134,7 @@ def make_report(options: argparse.Namespace) -> int:
 def compare_runs(options: argparse.Namespace) -> int:
     """Print old against new and return 0 (pass), 1 (fail), 2 (undecided, if strict) or 4 (not comparable).
 
-    A proven regression comes before everything else: it stays one, whatever else could not be compared.
+    A proven regression comes first: it stays one, even if other configurations could not be compared.
 
     Raises:
         FreezebenchError: If an option or a file is bad.
@@ -159,7 +161,7 @@ def compare_runs(options: argparse.Namespace) -> int:
 
 
 def _exit_code(comparison: Comparison, *, strict: bool) -> int:
-    """Return what a comparison means to whoever called."""
+    """Return the exit code of a comparison."""
     if comparison.standing in ("worse", "broken"):
         return 1
     if not comparison.pairs or any(pair.differences for pair in comparison.pairs):
@@ -167,7 +169,8 @@ def _exit_code(comparison: Comparison, *, strict: bool) -> int:
     return 2 if strict and comparison.standing == "undecided" else 0
 
 
-def _comparison_json(comparison: Comparison, code: int) -> dict[str, Any]:
+def _comparison_json(comparison: Comparison, code: int) -> dict[str, Json]:
+    """Return a comparison in JSON types, for scripts."""
     return {
         "exit_code": code,
         "standing": comparison.standing,
@@ -178,7 +181,7 @@ def _comparison_json(comparison: Comparison, code: int) -> dict[str, Any]:
                 "old": pair.old.name,
                 "new": pair.new.name,
                 "refused": pair.refused,
-                "quantities": [asdict(seen) for seen in pair.observations],
+                "quantities": [asdict(observation) for observation in pair.observations],
             }
             for pair in comparison.pairs
         ],
@@ -188,57 +191,56 @@ def _comparison_json(comparison: Comparison, code: int) -> dict[str, Any]:
 
 
 def doctor(*, as_json: bool) -> int:
-    """Print what this machine can train on, measure and reach; return 0, whatever that is."""
-    findings = [*_training(), *_measuring(), *_reaching()]
+    """Print what this machine can train on, measure and reach; return 0, whatever is missing."""
+    capabilities = [*_training(), *_measuring(), *_presets()]
     if as_json:
-        sys.stdout.write(json.dumps(findings, indent=1) + "\n")
+        sys.stdout.write(json.dumps([capability.to_json() for capability in capabilities], indent=1) + "\n")
         return 0
-    rows = [["yes" if one["available"] else "no", one["name"], one["detail"]] for one in findings]
+    rows = [["yes" if row.available else "no", row.name, row.detail] for row in capabilities]
     sys.stdout.write(tabulate(rows, headers=["", "what", "source, or why not and what to do"]) + "\n")
     return 0
 
 
-def _finding(name: str, detail: str, *, available: bool) -> dict[str, Any]:
-    return {"name": name, "available": available, "detail": detail}
-
-
-def _training() -> list[dict[str, Any]]:
-    """Return devices and number formats to train in."""
+def _training() -> list[Capability]:
+    """Return the devices and number formats that runs can use."""
     import torch
 
+    from freezebench.meters.probe import Capability
     from freezebench.training.device import device_name, resolve_precision
 
     devices = [torch.device("cpu"), *(torch.device("cuda", index) for index in range(torch.cuda.device_count()))]
-    found = [_finding("torch", torch.__version__, available=True)]
+    capabilities = [Capability(name="torch", available=True, detail=torch.__version__)]
     for device in devices:
-        found.append(_finding(f"device {device}", device_name(device), available=True))
+        capabilities.append(Capability(name=f"device {device}", available=True, detail=device_name(device)))
         has_bf16 = resolve_precision("auto", device) == "bf16"
         detail = "native instructions" if has_bf16 else "no native instructions: float32 is used"
-        found.append(_finding(f"bf16 on {device}", detail, available=has_bf16))
+        capabilities.append(Capability(name=f"bf16 on {device}", available=has_bf16, detail=detail))
     if len(devices) == 1:
-        found.append(_finding("device cuda", f"torch {torch.__version__} sees no CUDA device", available=False))
-    return found
+        detail = f"torch {torch.__version__} sees no CUDA device"
+        capabilities.append(Capability(name="device cuda", available=False, detail=detail))
+    return capabilities
 
 
-def _measuring() -> list[dict[str, Any]]:
-    """Return what the meters can read."""
+def _measuring() -> list[Capability]:
+    """Return the figures that can be measured."""
     from freezebench.meters.probe import probe
 
-    return [capability.to_json() for capability in probe()]
+    return probe()
 
 
-def _reaching() -> list[dict[str, Any]]:
-    """Return which presets' assets are here or can be had."""
+def _presets() -> list[Capability]:
+    """Return the presets whose models and data are cached or can be downloaded."""
     from freezebench.errors import ModelError
+    from freezebench.meters.probe import Capability
     from freezebench.models.availability import hub_state
     from freezebench.models.embedded import checkpoint_folder
     from freezebench.specs.presets import PRESETS
 
-    wanted = PRESETS["distilbert-sst2"]
-    state = hub_state(wanted.model, wanted.data.source)
-    found = [_finding(f"preset {wanted.name}", state.reason, available=state.available)]
+    preset = PRESETS["distilbert-sst2"]
+    state = hub_state(preset.model, preset.data.source)
+    capabilities = [Capability(name=f"preset {preset.name}", available=state.available, detail=state.reason)]
     try:
-        found.append(_finding("preset embedded", str(checkpoint_folder()), available=True))
+        detail, is_available = str(checkpoint_folder()), True
     except ModelError as error:
-        found.append(_finding("preset embedded", str(error), available=False))
-    return found
+        detail, is_available = str(error), False
+    return [*capabilities, Capability(name="preset embedded", available=is_available, detail=detail)]

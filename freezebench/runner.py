@@ -72,7 +72,7 @@ class Runner:
                 else:
                     self._submit([needed for needed in step if needed not in running.values()], running)
                 ended, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in ended:
+                for future in [future for future in running if future in ended]:
                     needed = running.pop(future)
                     self.finished.add(needed, self._record(needed, future))
         except BaseException:
@@ -87,6 +87,7 @@ class Runner:
     def _submit(self, needed_runs: Sequence[NeededRun], running: dict[Future[RunRecord], NeededRun]) -> None:
         """Submit runs while devices are free, or take the first one that an earlier session finished."""
         for needed in needed_runs[: len(self._executor.devices) - len(running)]:
+            # One lookup at a time: it claims the run, and may wait for another session that trains it.
             record = self._reuse.find(needed.spec) if self._reuse and not needed.must_be_new else None
             if record is not None:
                 self.finished.add(needed, record, is_reused=True)

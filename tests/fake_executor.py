@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
@@ -11,9 +13,11 @@ from freezebench.records.run_record import RunRecord
 from freezebench.runs.environment import Machine
 from freezebench.specs.run import RunSpec
 
+_GAP_S = 0.02  # long enough for the first of two runs to be recorded before the second ends
+
 
 class FakeExecutor:
-    """Runs end as soon as every device has one, the last one that was submitted first.
+    """A run on the only device ends in ``submit``; those on several devices end in a thread, the last one first.
 
     Attributes:
         submitted: What was submitted, such as ``emb 42``, in order.
@@ -28,21 +32,25 @@ class FakeExecutor:
         self._waiting: list[tuple[RunSpec, Future[RunRecord]]] = []
 
     def submit(self, spec: RunSpec) -> Future[RunRecord]:
-        """Take a run, and end all that were taken, in reverse order, once every device has one."""
+        """Take a run, and end all that were taken once every device has one."""
         self.submitted.append(f"{spec.freeze} {spec.seed}")
         future: Future[RunRecord] = Future()
         self._waiting.append((spec, future))
         if len(self._waiting) == len(self.devices):
-            while self._waiting:
-                self._end_last()
+            runs, self._waiting = self._waiting[::-1], []
+            if len(self.devices) == 1:
+                self._end(runs)
+            else:
+                threading.Thread(target=self._end, args=(runs,)).start()
         return future
 
-    def _end_last(self) -> None:
-        spec, future = self._waiting.pop()
-        try:
-            future.set_result(self._train(spec))
-        except FreezebenchError as error:
-            future.set_exception(error)
+    def _end(self, runs: list[tuple[RunSpec, Future[RunRecord]]]) -> None:
+        for spec, future in runs:
+            try:
+                future.set_result(self._train(spec))
+            except FreezebenchError as error:
+                future.set_exception(error)
+            time.sleep(_GAP_S * (len(runs) - 1))
 
     def expect(self, freezes: Iterable[str]) -> None:
         """Do nothing."""

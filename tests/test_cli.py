@@ -1,4 +1,4 @@
-"""The command line beside pytest."""
+"""The commands that need no pytest."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_several_reports_make_one_page(tmp_path: Path, capsys: pytest.CaptureFix
     assert str(before) in content
     assert str(after) in content
     assert main(["report", str(before), str(after)]) == 4
-    assert "say where with --output=DIR" in capsys.readouterr().err
+    assert "name its folder with --output=DIR" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("without_matplotlib")

@@ -1,8 +1,7 @@
-"""The session: its default preset and its report."""
+"""The session: its default preset."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 
 from freezebench.errors import SettingsError
 from freezebench.models import availability as assets
-from freezebench.report import files
 from freezebench.session import FreezeSession
 
 
@@ -42,24 +40,6 @@ def test_nothing_falls_back_where_nobody_watches(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("CI", "true")
     with pytest.raises(SettingsError, match=r"the Hub is silent.*no falling back"):
         _session(has_reference=reason == "reference").options.settings()
-
-
-def test_a_report_that_cannot_be_written_is_told_and_fails_nothing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A disk that fills up while runs train costs the file, not the results."""
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(files, "write_whole", full)
-    session = FreezeSession({"report": str(tmp_path)}, {})
-    session.write_report()
-    assert "No space left on device" in str(session.report_problem)
-    monkeypatch.undo()
-    session.write_report()
-    assert session.report_problem is None
-    assert [path.name for path in session.written] == ["report.md", "report.csv", "report.json"]
 
 
 def test_a_named_preset_is_never_replaced(monkeypatch: pytest.MonkeyPatch) -> None:

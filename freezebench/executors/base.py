@@ -35,7 +35,7 @@ class ExecutorOptions:
         data_cache: The data sets of this process.
         data_cache_options: How worker processes keep theirs.
         timeout_s: How long one run may take, in seconds; only a process can be ended.
-        on_event: Called with every event of a run, from whatever thread trains or supervises it.
+        on_event: Called with every event of a run, from the thread that trains or supervises it.
     """
 
     data_cache: DataCache

@@ -39,7 +39,7 @@ class WorkerExecutor:
     """Trains in worker processes: one that is kept while it is healthy, or a fresh one for every run.
 
     One thread starts the processes, sends requests and receives events. Public methods pass calls to that thread;
-    methods with a leading underscore run in it, but for ``_wait_for``.
+    methods with a leading underscore, except ``_wait_for``, run in it.
 
     Attributes:
         num_workers: How many workers were started.
@@ -70,7 +70,11 @@ class WorkerExecutor:
         self.num_workers = 0
         self._worker: WorkerProcess | None = None
         self._thread = CallThread()
-        self._wait_for(self._start)
+        try:
+            self._wait_for(self._start)
+        except FreezebenchError:
+            self.close()
+            raise
 
     def submit(self, spec: RunSpec) -> Future[RunRecord]:
         """Return the future record of a run; if its process dies or takes too long, an invalid one with its log."""
@@ -88,7 +92,7 @@ class WorkerExecutor:
         """
         request = PreflightRequest(kind="preflight", spec=spec.to_json(), grid=list(grid))
         try:
-            self._wait_for(lambda: self._ask(request))
+            self._wait_for(lambda: self._request(request))
         except WorkerDiedError as error:
             raise FreezebenchError(f"{spec.model} could not be tried: {error}\n{error.log}") from error
 
@@ -136,7 +140,7 @@ class WorkerExecutor:
     def _train(self, spec: RunSpec, emit: Callable[[ProgressEvent], None]) -> RunRecord:
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         try:
-            answer = self._ask(RunRequest(kind="run", spec=spec.to_json(), grid=self._grid), emit)
+            answer = self._request(RunRequest(kind="run", spec=spec.to_json(), grid=self._grid), emit)
         except WorkerDiedError as error:
             return RunRecord(
                 spec=spec, status="invalid", cause=error.cause, reason=str(error), log=error.log, started_at=started_at
@@ -148,16 +152,16 @@ class WorkerExecutor:
 
     def _look_up_machine(self, device: str, precision: Precision) -> Machine:
         try:
-            answer = self._ask(MachineRequest(kind="machine", device=device, precision=precision))
+            answer = self._request(MachineRequest(kind="machine", device=device, precision=precision))
         except WorkerDiedError as error:
             raise FreezebenchError(f"the worker could not start: {error}\n{error.log}") from error
         return Machine(**answer)  # type: ignore[arg-type]  # the worker wrote the fields of one
 
-    def _ask(self, request: Request, emit: Callable[[ProgressEvent], None] = lambda _: None) -> dict[str, Json]:
+    def _request(self, request: Request, emit: Callable[[ProgressEvent], None] = lambda _: None) -> dict[str, Json]:
         """Return the answer to a request, from a new worker if the last one is dead."""
         worker = self._worker if self._worker is not None and self._worker.is_alive else self._start()
         try:
-            answer = worker.ask(
+            answer = worker.request(
                 {
                     "request": request,
                     "result": str(worker.result),

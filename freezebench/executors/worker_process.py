@@ -79,7 +79,7 @@ class WorkerProcess:
         assert self._process.stdin is not None  # noqa: S101 - both are pipes
         assert self._process.stdout is not None  # noqa: S101
         self._memory = ProcessMemory(Path(f"/proc/{self._process.pid}"))
-        self._requests, self._events = self._process.stdin, self._process.stdout
+        self._stdin, self._events = self._process.stdin, self._process.stdout
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._events, selectors.EVENT_READ)
         self._unread = b""
@@ -94,7 +94,7 @@ class WorkerProcess:
         """The file that answers are written to."""
         return self._result
 
-    def ask(
+    def request(
         self, message: Message, emit: Callable[[ProgressEvent], None], timeout_s: float, cancelled: threading.Event
     ) -> dict[str, Json]:
         """Send a request, pass events on, and return the answer.
@@ -105,8 +105,8 @@ class WorkerProcess:
         """
         self._result.unlink(missing_ok=True)
         with suppress(BrokenPipeError):  # the loop below finds the process dead
-            self._requests.write(json.dumps(message).encode() + b"\n")
-            self._requests.flush()
+            self._stdin.write(json.dumps(message).encode() + b"\n")
+            self._stdin.flush()
         deadline = time.monotonic() + (timeout_s if self._is_ready else max(timeout_s, _START_TIMEOUT_S))
         while True:
             left_s = deadline - time.monotonic()
@@ -140,7 +140,7 @@ class WorkerProcess:
         self.kill()
         self._process.wait()
         self._selector.close()
-        for pipe in (self._requests, self._events):
+        for pipe in (self._stdin, self._events):
             with suppress(OSError):
                 pipe.close()
 

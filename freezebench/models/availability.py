@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from freezebench import hub
+from freezebench.errors import SettingsError
 from freezebench.models.source import model_is_cached
+from freezebench.specs.presets import PRESETS
 
 _DATA_SUFFIXES = {".jsonl", ".json", ".csv", ".tsv", ".parquet"}
 
@@ -115,3 +117,28 @@ def cuda_visible() -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+def default_preset(*, may_fall_back: bool) -> tuple[str, str]:
+    """Return ``distilbert-sst2`` if there is a GPU and its assets can be had, else ``embedded``, with the reason.
+
+    Args:
+        may_fall_back: Whether ``embedded`` is an answer if there is a GPU, but an asset cannot be had.
+
+    Raises:
+        SettingsError: If it is needed and not an answer.
+    """
+    if not cuda_visible():
+        return "embedded", "the default without a CUDA GPU"
+    preset = PRESETS["distilbert-sst2"]
+    state = hub_state(preset.model, preset.data.source)
+    if state.available:
+        return preset.name, f"the default with a CUDA GPU, {state.reason}"
+    if not may_fall_back:
+        # Another experiment than the usual one, chosen where no person reads the header, would mislead.
+        raise SettingsError(
+            f"the default preset {preset.name} needs {preset.model} and {preset.data.source}, but {state.reason}. "
+            "Under CI and with a reference there is no falling back: download them once, or name "
+            "--freeze-preset=embedded."
+        )
+    return "embedded", f"the fallback, since {state.reason}"

@@ -1,11 +1,10 @@
 """Which runs one configuration needs next, and its result once it needs none.
 
 Seeds are added look by look, in the manner of a group-sequential trial: each configuration is judged after a few seeds,
-and only those that are still undecided get more. The baseline always has as many seeds as the candidate beside it, for
-runs are compared seed by seed. The functions are pure, so the same records always give the same plan, in whatever order
-they arrived:
+and only those that are still undecided get more. The baseline always has as many seeds as its candidate, because runs
+are compared seed by seed. The functions are pure: the same records give the same plan, in any order of arrival.
 
-    settings, finished runs ──► next_step ──► runs that are needed ──► (train them, add their records, ask again)
+    settings, finished runs ──► next_step ──► needed runs ──► (train them, add their records, plan again)
                                           └─► result
 """
 
@@ -47,12 +46,14 @@ def next_step(
         with_times: Whether required savings of time and energy are checked, which takes further runs.
     """
     first_look = settings.looks.counts[0]
+    # Each step returns its missing runs, and is passed once it has all of them: the steps are in the order of the runs.
     unfrozen = _look(settings, "none", first_look, finished)
     if not isinstance(unfrozen, ConfigurationResult) or freeze == "none":
         return unfrozen
     if unfrozen.broken:
         return _judged(settings, freeze, [], unfrozen.records)
     if settings.pool_seeds:
+        # The first verdict already rests on the variance of all configurations.
         missing = [run for spec in grid for run in missing_runs(settings, spec, first_look, finished)]
         if missing:
             return missing
@@ -81,6 +82,7 @@ def missing_runs(settings: Settings, freeze: str, num_seeds: int, finished: Fini
 
     Seeds after an invalid one are not needed: the same fault would end them as well.
     """
+    # Times of an earlier session say nothing about the code of today.
     must_be_new = settings.costs.need_reference
     missing = []
     for seed in settings.seeds[:num_seeds]:
@@ -125,6 +127,7 @@ def _looks(
     settings: Settings, freeze: str, finished: FinishedRuns, grid: Sequence[str]
 ) -> list[NeededRun] | ConfigurationResult:
     """Return the missing runs of the first look that lacks some, or the result of the look that decides."""
+    # The looks are repeated from the first one, since no state is kept: each verdict takes a few milliseconds.
     num_seeds = settings.looks.counts[0]
     while True:
         result = _look(settings, freeze, num_seeds, finished, grid)
@@ -152,6 +155,7 @@ def _look(
         return missing
     pooled = None
     if grid:
+        # All finished runs, more than those of this look: each adds to what is known of the variance.
         arms = {spec: finished.of_configuration(settings, spec) for spec in (*grid, freeze)}
         pooled = pooled_over(arms, finished.of_configuration(settings, "none"))
     return _judged(settings, freeze, _up_to_invalid(settings, freeze, num_seeds, finished), baseline, pooled)

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from freezebench.errors import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, MutableMapping
 
     from freezebench.records.saved import SavedRun
     from freezebench.session import FreezeSession
+    from freezebench.specs.json_types import Json
     from freezebench.verdicts.judge import ConfigurationResult
 
 EXTRA_INFO = "freezebench"
 
 
-class Clock:
-    """A clock that stands still but when a recorded time is added: pytest-benchmark times with it."""
+class Benchmark(Protocol):
+    """The part of pytest-benchmark's ``benchmark`` fixture that freeze tests use."""
 
-    __name__ = "freezebench.train_s"
+    extra_info: dict[str, Json]
+    has_error: bool
+    disabled: bool
+
+    def pedantic(self, target: Callable[[], object], *, rounds: int = 1, iterations: int = 1) -> object:
+        """Call the target once per round, timed by the ``timer`` of the test's benchmark marker."""
+
+
+class RecordedClock:
+    """A clock that advances only when a recorded time is added, so that pytest-benchmark reports that time."""
+
+    __name__ = "freezebench.train_s"  # pytest-benchmark shows and saves it as the name of the timer
 
     def __init__(self) -> None:
         self._seconds = 0.0
@@ -31,8 +43,19 @@ class Clock:
         return self._seconds
 
     def add(self, seconds: float) -> None:
-        """Let recorded seconds pass."""
+        """Advance by recorded seconds."""
         self._seconds += seconds
+
+
+_CLOCK = pytest.StashKey[RecordedClock]()
+
+
+def add_clock(item: pytest.Item) -> None:
+    """Give a test a clock of its own, by which pytest-benchmark times it."""
+    clock = item.stash[_CLOCK] = RecordedClock()
+    own = item.get_closest_marker("benchmark")
+    options: dict[str, object] = {**(own.kwargs if own else {}), "timer": clock}
+    item.add_marker(pytest.mark.benchmark(**options), append=False)
 
 
 def refuse_profiling(config: pytest.Config) -> None:
@@ -48,15 +71,15 @@ def refuse_profiling(config: pytest.Config) -> None:
         )
 
 
-def record_benchmark(benchmark: Any, item: pytest.Item, clock: Clock, result: ConfigurationResult) -> None:
-    """Hand a configuration's train times to pytest-benchmark, one round per seed, and the figures to save with them.
+def record_benchmark(benchmark: Benchmark, item: pytest.Item, result: ConfigurationResult) -> None:
+    """Pass a configuration's train times to pytest-benchmark, one round per seed, and the figures to save with them.
 
     Args:
         benchmark: The ``benchmark`` fixture.
         item: The test, whose ``user_properties`` reach JUnit XML.
-        clock: The clock that the fixture times with.
         result: The configuration's result.
     """
+    clock = item.stash[_CLOCK]
     records = [record for record in result.records if record.is_valid]
     seconds = [value for value in (record.value("train_s") for record in records) if value is not None]
     recorded = iter(seconds)
@@ -66,7 +89,7 @@ def record_benchmark(benchmark: Any, item: pytest.Item, clock: Clock, result: Co
         (f"{EXTRA_INFO}_{name}", value) for name, value in info.items() if isinstance(value, (str, int, float))
     ]
     if result.broken or not seconds:
-        # Nothing to time; a fixture that was never used would be warned about, a zero would be a lie.
+        # pytest-benchmark warns about a fixture that was never used, and a time of zero would be wrong.
         benchmark.disabled = True
         benchmark.has_error = bool(result.broken)
         benchmark.pedantic(lambda: None)
@@ -75,8 +98,8 @@ def record_benchmark(benchmark: Any, item: pytest.Item, clock: Clock, result: Co
     benchmark.pedantic(lambda: clock.add(next(recorded)), rounds=rounds, iterations=1)
 
 
-def extra_info(result: ConfigurationResult, node_id: str | None = None) -> dict[str, Any]:
-    """Return what travels with a saved benchmark, in plain types: every row figure, and every run's outcomes."""
+def extra_info(result: ConfigurationResult, node_id: str | None = None) -> dict[str, Json]:
+    """Return what is saved with a benchmark, in JSON types: every figure of its row, and every run's outcomes."""
     from freezebench.records.saved import from_records, to_info
     from freezebench.report.columns import figures
     from freezebench.report.rows import row
@@ -91,63 +114,63 @@ def saved_run(config: pytest.Config) -> SavedRun | None:
     """Return the saved run that ``--benchmark-compare`` names, the latest one of several; ``None``: there is none.
 
     Raises:
-        RecordError: If it is damaged, foreign, or of a schema that this version does not know.
+        RecordError: If it is damaged, foreign, or of an unknown schema.
     """
-    wanted = config.getoption("benchmark_compare", None)
-    if not wanted:
+    pattern = config.getoption("benchmark_compare", None)
+    if not pattern:
         return None
     from freezebench.records.saved_files import read_saved_run
 
     # pytest-benchmark's own loader would skip a damaged file with a warning: only the search is left to it.
-    storage: Any = config._benchmarksession.storage  # type: ignore[attr-defined]  # noqa: SLF001 - it has no other way
+    storage = config._benchmarksession.storage  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
     if not hasattr(storage, "query"):
         raise RecordError(
             f"--benchmark-compare: freezebench reads references from files, not from {storage}. "
             "Use --benchmark-storage=file://…"
         )
-    found = storage.query("[0-9][0-9][0-9][0-9]_" if wanted is True else wanted)
-    return read_saved_run(found[-1]) if found else None
+    paths = storage.query("[0-9][0-9][0-9][0-9]_" if pattern is True else pattern)
+    return read_saved_run(paths[-1]) if paths else None
 
 
-class BenchmarkStandIn:
-    """Registered in the place of pytest-benchmark when that is switched off: same fixture, nothing recorded."""
+class FallbackBenchmark:
+    """Registered if pytest-benchmark is switched off: it provides a ``benchmark`` fixture that records nothing."""
 
     class Fixture:
-        """As much of the ``benchmark`` fixture as freeze tests use."""
+        """The part of the fixture that freeze tests use."""
 
         def __init__(self) -> None:
-            self.extra_info: dict[str, Any] = {}
+            self.extra_info: dict[str, Json] = {}
             self.has_error = False
             self.disabled = True
 
-        def pedantic(self, target: Any, **_: Any) -> Any:
+        def pedantic(self, target: Callable[[], object], *, rounds: int = 1, iterations: int = 1) -> object:  # noqa: ARG002
             """Call the target once."""
             return target()
 
     @pytest.fixture
-    def benchmark(self) -> BenchmarkStandIn.Fixture:
-        """Stand in for pytest-benchmark's fixture."""
+    def benchmark(self) -> FallbackBenchmark.Fixture:
+        """Take the place of pytest-benchmark's fixture."""
         return self.Fixture()
 
 
-class BenchmarkBridge:
+class BenchmarkHooks:
     """Hooks of pytest-benchmark."""
 
     def __init__(self, find_session: Callable[[], FreezeSession | None]) -> None:
         self._find_session = find_session
 
-    def pytest_benchmark_update_machine_info(self, machine_info: dict[str, Any]) -> None:
-        """Add what trains: the device, and the versions of the libraries."""
+    def pytest_benchmark_update_machine_info(self, machine_info: MutableMapping[str, object]) -> None:
+        """Add what trained: the device, and the versions of the libraries."""
         session = self._find_session()
-        for _, summary in session.summaries() if session else ():
-            record = next((run for result in summary.results for run in result.records if run.is_valid), None)
+        for _, results in session.results() if session else ():
+            record = next((record for result in results for record in result.records if record.is_valid), None)
             if record is not None:
                 versions = {name: record.environment.get(name) for name in ("torch", "transformers", "freezebench")}
                 machine_info[EXTRA_INFO] = {"device": record.device, "device_name": record.device_name, **versions}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_benchmark_compare_machine_info(
-        self, machine_info: dict[str, Any], compared_benchmark: dict[str, Any]
+        self, machine_info: dict[str, object], compared_benchmark: MutableMapping[str, object]
     ) -> None:
-        """Level the saved machine info, which pytest-benchmark may stumble over: our comparison looks at devices."""
+        """Replace the saved machine info, on which pytest-benchmark may fail: freezebench compares devices itself."""
         compared_benchmark["machine_info"] = machine_info

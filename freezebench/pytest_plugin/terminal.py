@@ -1,20 +1,22 @@
-"""The terminal: what is shown while pytest runs and at its end, written through pytest's own terminal reporter."""
+"""The terminal: progress and summary, written through pytest's own terminal reporter."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from freezebench.config.session_settings import in_ci
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import pytest
+
     from freezebench.report.summary import Summary
     from freezebench.report.terminal_table import Line
 
-# Where nobody watches (a log, a pipe) no width is given; COLUMNS sets one.
+# A log or a pipe has no width of its own; COLUMNS sets one.
 _USUAL_WIDTH = 100
 _SMALLEST_WIDTH = 40
 _MARKUP: dict[str, dict[str, bool]] = {
@@ -33,7 +35,7 @@ def terminal_width() -> int:
 
 
 def fitted(lines: Iterable[str]) -> list[str]:
-    """Return lines with those wrapped that the terminal would wrap; names in them cannot move the cursor."""
+    """Return lines wrapped to the terminal's width; control characters in names cannot move the cursor."""
     from freezebench.report.terminal_text import columns_of, one_line, wrap
 
     width = terminal_width()
@@ -45,7 +47,7 @@ def fitted(lines: Iterable[str]) -> list[str]:
 class Terminal:
     """pytest's terminal; without one (``-p no:terminal``) nothing is shown."""
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: pytest.Config) -> None:
         """Take pytest's configuration."""
         self._reporter = config.pluginmanager.get_plugin("terminalreporter")
         self._capture = config.pluginmanager.get_plugin("capturemanager")
@@ -53,7 +55,7 @@ class Terminal:
 
     @property
     def is_live(self) -> bool:
-        """Whether lines can be written over: a terminal that somebody watches."""
+        """Whether a line can replace the last one: a terminal, and not a log of continuous integration."""
         return bool(self._reporter and self._reporter.isatty and not in_ci())
 
     def progress(self, forms: Sequence[str], is_transient: bool) -> None:
@@ -94,7 +96,9 @@ class Terminal:
             self.write(summary_lines(summary, width))
 
     def write(self, lines: Iterable[Line]) -> None:
-        """Write lines, coloured where pytest's terminal is: it minds ``NO_COLOR`` and ``--color``."""
+        """Write lines, coloured where pytest's terminal is: it follows ``NO_COLOR`` and ``--color``."""
+        if self._reporter is None:
+            return
         for line in lines:
             for text, style in line:
                 self._reporter.write(text, **_MARKUP[style])

@@ -1,4 +1,4 @@
-"""Atomic writing of files, and the conversion of values to JSON types."""
+"""Checks of folders, atomic writing of files, and the conversion of values to JSON types."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import tempfile
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, overload, runtime_checkable
+
+from freezebench.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +44,26 @@ def write_whole(path: Path, content: str | bytes) -> None:
             raise
     Path(file.name).chmod(0o644)
     Path(file.name).replace(path)
+
+
+def prepare_folder(folder: Path, option: str) -> None:
+    """Create a folder and check that files can be written there.
+
+    Args:
+        folder: The folder.
+        option: The option that names it, for the message.
+
+    Raises:
+        SettingsError: If files cannot be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SettingsError(
+            f"{option}={folder}: cannot write there ({error.strerror}). Name another folder."
+        ) from error
 
 
 @overload

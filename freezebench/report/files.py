@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-import tempfile
 from typing import TYPE_CHECKING
 
-from freezebench.errors import SettingsError
 from freezebench.records.files import plain, write_whole
 from freezebench.records.saved_files import REPORT_SCHEMA
 from freezebench.report.columns import figure_names, figures
@@ -22,26 +20,6 @@ if TYPE_CHECKING:
     from freezebench.config.settings import Settings
     from freezebench.report.summary import Summary
     from freezebench.specs.json_types import Json
-
-
-def prepare_folder(folder: Path, option: str = "--freeze-report") -> None:
-    """Create a folder and check that files can be written there.
-
-    Args:
-        folder: The folder.
-        option: The option that names it, for the message.
-
-    Raises:
-        SettingsError: If files cannot be written there.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise SettingsError(
-            f"{option}={folder}: cannot write there ({error.strerror}). Name another folder."
-        ) from error
 
 
 def write_report(

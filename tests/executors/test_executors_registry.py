@@ -17,7 +17,7 @@ PROTOCOL = Protocol(num_epochs=1, batch_size=8, learning_rate=1e-2, precision="f
 
 
 def test_every_value_of_the_option_names_an_executor() -> None:
-    """``--freeze-isolate`` and the registry agree."""
+    """The registry has exactly the values of ``--freeze-isolate``."""
     assert set(EXECUTORS) == set(ISOLATIONS)
 
 

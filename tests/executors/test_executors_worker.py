@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,7 +95,7 @@ def test_a_worker_is_replaced_after_a_fault_of_its_own(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "cause", "said"),
+    ("behaviour", "cause", "reason"),
     [
         ("os.kill(os.getpid(), 11)", "killed", "its process was ended by SIGSEGV"),
         ("os.kill(os.getpid(), 9)", "killed", "its process was ended by SIGKILL"),
@@ -103,7 +105,9 @@ def test_a_worker_is_replaced_after_a_fault_of_its_own(make: Make) -> None:
         ("os.close(1); time.sleep(100)", "crash", "its process stopped answering"),
     ],
 )
-def test_every_end_is_told(make: Make, monkeypatch: pytest.MonkeyPatch, behaviour: str, cause: str, said: str) -> None:
+def test_every_end_of_a_worker_has_its_cause(
+    make: Make, monkeypatch: pytest.MonkeyPatch, behaviour: str, cause: str, reason: str
+) -> None:
     """The run is invalid with its cause and the end of the log, and its process is gone."""
     monkeypatch.setattr(worker_process, "_GRACE_S", 0.2)
     executor = make(behaviour, timeout_s=0.3 if cause == "timeout" else 60.0)
@@ -111,13 +115,13 @@ def test_every_end_is_told(make: Make, monkeypatch: pytest.MonkeyPatch, behaviou
     assert worker
     record = _run(executor)
     assert (record.is_valid, record.cause) == (False, cause)
-    assert str(record.reason).startswith(said)
+    assert str(record.reason).startswith(reason)
     assert ("the last words" in record.log) is ("last words" in behaviour)
     assert worker._process.returncode is not None
 
 
-def test_a_kill_for_want_of_memory_is_told_apart(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control group's count rose: it was the kernel."""
+def test_a_kill_by_the_out_of_memory_killer_is_recognized(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control group's count of kills has increased."""
     counts = iter([3, 4])
     monkeypatch.setattr(worker_process, "_out_of_memory_kills", lambda: next(counts))
     record = _run(make("os.kill(os.getpid(), 9)"))
@@ -125,22 +129,22 @@ def test_a_kill_for_want_of_memory_is_told_apart(make: Make, monkeypatch: pytest
     assert str(record.reason).startswith("the kernel killed its process for want of memory (SIGKILL)")
 
 
-def test_our_own_errors_cross_over(make: Make) -> None:
-    """What cannot be is an error here as it is there."""
+def test_errors_of_freezebench_are_raised_in_the_session(make: Make) -> None:
+    """The worker sends the message, and its process is kept."""
     executor = make("result = {'error': 'no such layer'}")
     with pytest.raises(FreezebenchError, match="no such layer"):
         executor.preflight(made_up.record("emb").spec, ["emb"])
     assert executor.num_workers == 1
 
 
-def test_a_rehearsal_that_ends_its_process_is_an_error(make: Make) -> None:
+def test_a_preflight_that_ends_its_process_is_an_error(make: Make) -> None:
     """A model whose code crashes ends the session before anything is trained."""
     with pytest.raises(FreezebenchError, match=r"could not be tried: its process was ended by SIGSEGV"):
         make("os.kill(os.getpid(), 11)").preflight(made_up.record("emb").spec, ["emb"])
 
 
-def test_what_a_worker_started_ends_with_it(make: Make, tmp_path: Path) -> None:
-    """A data loader's process that hangs does not stay."""
+def test_processes_that_a_worker_started_end_with_it(make: Make, tmp_path: Path) -> None:
+    """A data loader's process that hangs is killed as well."""
     note = tmp_path / "child"
     child = "import subprocess; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)']); "
     executor = make(f"{child}open({str(note)!r}, 'w').write(str(child.pid)); time.sleep(100)", timeout_s=3.0)
@@ -153,7 +157,7 @@ def test_what_a_worker_started_ends_with_it(make: Make, tmp_path: Path) -> None:
 
 
 def test_folders_of_killed_sessions_are_removed(make: Make, tmp_path: Path) -> None:
-    """Their locks died with them; a living session's folder stays."""
+    """The kernel released their locks; the folder of a living session stays."""
     dead, alive = tmp_path / "freezebench-session-dead", tmp_path / "freezebench-session-alive"
     dead.mkdir()
     alive.mkdir()
@@ -168,8 +172,10 @@ def test_folders_of_killed_sessions_are_removed(make: Make, tmp_path: Path) -> N
     assert not alive.exists()
 
 
-def test_a_full_disk_is_said_plainly(make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Before anything trains, with what to do, and without leaving a folder."""
+def test_a_full_disk_is_an_error_that_says_what_to_do(
+    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It is raised before anything trains, and leaves no folder."""
 
     def full(_: Lock) -> bool:
         raise OSError(28, "No space left on device")
@@ -182,9 +188,46 @@ def test_a_full_disk_is_said_plainly(make: Make, monkeypatch: pytest.MonkeyPatch
 
 
 def test_threads_wait_without_spinning(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unless the person says otherwise."""
+    """Unless the environment sets it otherwise."""
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     echo = "result = {'error': os.environ['OMP_WAIT_POLICY'] + os.environ['GOMP_SPINCOUNT']}"
     with pytest.raises(FreezebenchError, match="passive7"):
         make(echo).preflight(made_up.record("emb").spec, [])
+
+
+def test_a_worker_outlives_the_thread_that_made_its_executor(make: Make) -> None:
+    """Linux ends a worker with the thread that started it: that is the executor's own thread."""
+    record = made_up.record("emb")
+    executors: list[WorkerExecutor] = []
+    end_with_parent = "import ctypes; ctypes.CDLL(None).prctl(1, 9)"  # as the worker does
+
+    def make_and_run() -> None:
+        executors.append(make(f"{end_with_parent}; {_answers(record)}"))
+        _run(executors[0], record)
+
+    thread = threading.Thread(target=make_and_run)
+    thread.start()
+    thread.join()
+    time.sleep(0.2)
+    assert _run(executors[0], record) == record
+    assert executors[0].num_workers == 1
+
+
+def test_cancelling_ends_the_run_and_the_next_one_has_a_new_worker(make: Make, tmp_path: Path) -> None:
+    """Runs that wait are dropped as well; their futures raise CancelledError."""
+    started = tmp_path / "started"
+    record = made_up.record("emb")
+    hang = f"is_first = not os.path.exists({str(started)!r}); open({str(started)!r}, 'w'); time.sleep(100 * is_first)"
+    executor = make(f"{_answers(record)}; {hang}")
+    futures = [executor.submit(record.spec) for _ in range(2)]
+    deadline = time.monotonic() + 60
+    while not started.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    executor.cancel()
+    for future in futures:
+        with pytest.raises(CancelledError):
+            future.result(timeout=0)
+    assert _run(executor, record) == record
+    assert executor.num_workers == 2

@@ -121,7 +121,7 @@ def test_seeds_are_added_until_both_margins_are_decided() -> None:
 
 
 def test_invalid_runs_need_no_more_seeds() -> None:
-    """More seeds cannot mend what is invalid."""
+    """More seeds would not repair what is invalid."""
     assert needs_more([verdict(1.0, 3.0), invalid_verdict("out of memory")], InterimLooks()) is None
 
 

@@ -1,4 +1,4 @@
-"""Projects of their own for the plugin's tests."""
+"""Fixtures of the plugin's tests: a project in a temporary folder, and faults in its runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_it(freeze_run):
     freeze_run()
 """
 
-# A rate and a number of epochs at which the tiny model learns what one word gives away.
+# A rate and a number of epochs with which the tiny model learns its data, where one word decides the class.
 LEARNS = "epochs=8, lr=1e-2, batch_size=8, precision='float32', device='cpu'"
 
 
@@ -36,19 +36,19 @@ def project(
     """Make a project with one freeze test on the tiny model and data; ``marker`` adds to its marker."""
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    # Locks of its own: what other tests train at the same time is not waited for.
+    # Separate device locks, so that no test waits for another.
     temporary = str(tmp_path_factory.mktemp("temporary"))
     monkeypatch.setenv("TMPDIR", temporary)
     monkeypatch.setattr(tempfile, "tempdir", temporary)
     # The tests may run under pytest-xdist; their sessions do not.
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
-    # Wide, so that every column is shown and every sentence stands in one line.
+    # Many columns, so that the whole table is shown and every sentence is on one line.
     monkeypatch.setenv("COLUMNS", "400")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    # Installed, so that one test can have it; all others want the order that was written. Without pytest's cache there
-    # is no store unless a test names one.
+    # pytest-randomly is installed for one test and would reorder the others. Without pytest's cache there is no store
+    # unless a test names one.
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly -p no:cacheprovider")
-    # Sessions in this process train in it: importing torch again takes seconds. Others have a worker as people do.
+    # Sessions in this process train in it, since importing torch again takes seconds; subprocesses use a worker.
     monkeypatch.setattr(session_settings, "DEFAULT_ISOLATION", "none")
 
     def make(marker: str = "") -> pytest.Pytester:
@@ -61,7 +61,7 @@ def project(
 
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return what makes configurations break in sessions of their own, as in ``faults(emb="segfault")``."""
+    """Return a function that makes configurations break in subprocess sessions, as in ``faults(emb="segfault")``."""
 
     def inject(**by_freeze: str) -> None:
         monkeypatch.setenv("PYTHONPATH", str(FAULTS))

@@ -1,4 +1,4 @@
-"""Bad input, systematically: the sentence that each kind gets, with exit code 4, before a model is loaded."""
+"""Each kind of bad input ends with its own sentence and exit code 4, before a model is loaded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _rows(*rows: Any) -> str:
 GOOD = _rows(*({"text": f"film number {number}", "label": number % 2} for number in range(8)))
 NEW = {"text": "another film", "label": 0}
 
-# What train.jsonl (or another split) holds, and what is said of it.
+# What train.jsonl (or another split) holds, and the message.
 DATA: dict[str, tuple[dict[str, str | bytes | None], str]] = {
     "an empty split": ({"test": ""}, "test.jsonl has no rows. Put at least one example in it*"),
     "one class": ({"train": _rows(NEW, NEW)}, "train.jsonl: every label * is 0. Training needs at least *"),
@@ -52,7 +52,7 @@ DATA: dict[str, tuple[dict[str, str | bytes | None], str]] = {
     "no train file": ({"train": None}, "data has no train file: it has *Put train, validation and test files in it*"),
 }
 
-# An option, its value, what is said.
+# An option, its value, the message.
 OPTIONS = [
     ("grid", "emb++L0", "--freeze-grid=emb++L0: cannot read '' in freeze spec*Write none, emb, L3, L0-3, head,*"),
     ("grid", "L9", "cannot freeze layer 9: * has layers 0 to 1. Choose from emb, L0 … L1, head."),
@@ -84,8 +84,8 @@ OPTIONS = [
 
 @pytest.mark.parametrize("name", DATA)
 def test_bad_data(project: Project, name: str) -> None:
-    """The file, the line, what is wrong with it, what to do."""
-    files, said = DATA[name]
+    """The message names the file, the line, what is wrong and what to do."""
+    files, message = DATA[name]
     session = project()
     folder = session.path / "data"
     folder.mkdir()
@@ -96,21 +96,21 @@ def test_bad_data(project: Project, name: str) -> None:
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
     result = session.runpytest_inprocess("--freeze-data=data")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: *{said.replace('[', '[[]')}"])
+    result.stderr.fnmatch_lines([f"ERROR: *{message.replace('[', '[[]')}"])
 
 
-@pytest.mark.parametrize(("option", "value", "said"), OPTIONS, ids=lambda text: text[:20])
-def test_bad_options(project: Project, option: str, value: str, said: str) -> None:
-    """The option, its value, what is true, what to do."""
+@pytest.mark.parametrize(("option", "value", "message"), OPTIONS, ids=lambda text: text[:20])
+def test_bad_options(project: Project, option: str, value: str, message: str) -> None:
+    """The message names the option, its value, what is true and what to do."""
     session = project()
     (session.path / "file").write_text("x", encoding="utf-8")
     result = session.runpytest_inprocess(f"--freeze-{option}={value}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: {said.replace('[', '[[]')}"])
+    result.stderr.fnmatch_lines([f"ERROR: {message.replace('[', '[[]')}"])
 
 
-def test_sentences_that_stand_in_train_and_test_are_told(project: Project) -> None:
-    """Leakage is no error, since data sets have it; it is counted where everybody looks."""
+def test_sentences_in_both_train_and_test_are_counted(project: Project) -> None:
+    """Leakage is no error, since published data sets have it; the summary counts it."""
     session = project("max_drop=90, grid='none', num_seeds=1")
     folder = session.path / "data"
     folder.mkdir()
@@ -126,7 +126,7 @@ def test_sentences_that_stand_in_train_and_test_are_told(project: Project) -> No
 
 @pytest.mark.usefixtures("without_matplotlib")
 def test_hostile_text_is_shown_as_text(project: Project, tmp_path: Path) -> None:
-    """Whatever a class is called, the page has it as text."""
+    """The page escapes the names of classes."""
     session = project("max_drop=90, grid='none', num_seeds=1")
     folder = session.path / "data"
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""Comparison with a saved run inside pytest: what gates, what is refused before training, what is only said."""
+"""Comparison with a saved run: what fails a test, what is refused before training, and what is only shown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SAVE = (GRID, "--benchmark-save=ref")
 
 @pytest.fixture
 def reached(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Replace training by made-up runs; returns what they reach: ``accuracy`` and ``slower``, to be changed at will."""
+    """Replace training by made-up runs; return their ``accuracy`` and ``slower``, which a test may change."""
     reaches: dict[str, Any] = {"accuracy": 0.9, "slower": 1.0, "ran": 0}
 
     def run(spec: RunSpec, *, data_cache: DataCache, **_: Any) -> RunRecord:
@@ -63,7 +63,7 @@ def _change(pytester: pytest.Pytester, **values: Any) -> None:
 
 
 def test_an_unchanged_run_passes_and_a_worse_one_fails(project: Project, reached: dict[str, Any]) -> None:
-    """Accuracy gates by itself; limits gate what they name; a run that fails is not saved as the next reference."""
+    """Accuracy is always judged, time only with a limit; a run that fails is not saved as the next reference."""
     pytester = project("num_seeds=5")
     assert pytester.runpytest_inprocess(*SAVE).ret == 0
     limits = ("--freeze-max-time=1.05", "--freeze-max-memory=1.01")
@@ -93,9 +93,9 @@ def test_an_unchanged_run_passes_and_a_worse_one_fails(project: Project, reached
 
 
 def test_a_limit_needs_a_saved_run(project: Project, reached: dict[str, Any]) -> None:
-    """Without one, or without the flag that names it, nothing is trained and the way to save one is named."""
+    """Without one, or without the flag that names it, nothing is trained, and the message says how to save one."""
     pytester = project()
-    # pytest-benchmark warns about the missing file in its own way.
+    # pytest-benchmark warns about the missing file as well.
     compare = ("--benchmark-compare", "-W", "ignore")
     for flags in ((), compare):
         result = pytester.runpytest_inprocess(GRID, "--freeze-max-memory=1.01", *flags)
@@ -106,8 +106,8 @@ def test_a_limit_needs_a_saved_run(project: Project, reached: dict[str, Any]) ->
     assert pytester.runpytest_inprocess(GRID, "--freeze-max-time=1.1", "--benchmark-disable").ret == 0
     result = pytester.runpytest_inprocess(GRID, *compare)
     assert result.ret == 0
-    said = "freezebench: --benchmark-compare found no saved run: nothing is compared.*"
-    result.stdout.fnmatch_lines([said, "*test_project.py*", said])
+    note = "freezebench: --benchmark-compare found no saved run: nothing is compared.*"
+    result.stdout.fnmatch_lines([note, "*test_project.py*", note])
 
 
 @pytest.mark.parametrize(
@@ -123,12 +123,12 @@ def test_a_limit_needs_a_saved_run(project: Project, reached: dict[str, Any]) ->
 def test_a_damaged_or_foreign_reference_is_refused(
     project: Project, reached: dict[str, Any], content: str, message: str
 ) -> None:
-    """Whoever asks for a comparison is not given a green run without one: exit code 4 names the file."""
+    """A comparison that was requested and cannot be made is an error: exit code 4, and the message names the file."""
     pytester = project()
     assert pytester.runpytest_inprocess(*SAVE).ret == 0
     _saved_file(pytester).write_text(content, encoding="utf-8")
     reached["ran"] = 0
-    # pytest-benchmark warns about the file in its own way.
+    # pytest-benchmark warns about the file as well.
     result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", "-W", "ignore")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([message])
@@ -137,7 +137,7 @@ def test_a_damaged_or_foreign_reference_is_refused(
 
 
 def test_a_renamed_test_finds_its_partner(project: Project, reached: dict[str, Any]) -> None:
-    """Same experiment, same configuration: it is compared, and the renaming is said."""
+    """The same experiment and configuration are compared, and the summary names the renaming."""
     pytester = project()
     assert reached["ran"] == 0
     assert pytester.runpytest_inprocess(*SAVE).ret == 0
@@ -159,7 +159,7 @@ def test_a_renamed_test_finds_its_partner(project: Project, reached: dict[str, A
 
 
 def test_another_protocol_is_refused(project: Project, reached: dict[str, Any]) -> None:
-    """Without a limit the test is undecided, by name; with one, nothing is trained."""
+    """Without a limit the summary names what differs; with one, nothing is trained."""
     pytester = project()
     assert pytester.runpytest_inprocess(*SAVE).ret == 0
     result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", "--freeze-epochs=9", "-rs")
@@ -189,8 +189,8 @@ def test_another_device_refuses_time_alone(project: Project, reached: dict[str, 
     assert reached["ran"] == 0
 
 
-def test_too_few_seeds_for_time_are_said_before_training(project: Project, reached: dict[str, Any]) -> None:
-    """Undecided by design: said where that is no failure, refused where it is."""
+def test_too_few_seeds_for_time_are_reported_before_training(project: Project, reached: dict[str, Any]) -> None:
+    """The design cannot decide: a note if undecided tests are skipped, an error if they fail."""
     pytester = project()
     assert pytester.runpytest_inprocess(*SAVE).ret == 0
     flags = (GRID, "--benchmark-compare", "--freeze-max-time=1.1")

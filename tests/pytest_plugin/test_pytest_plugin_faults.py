@@ -1,4 +1,4 @@
-"""Faults in the process that trains: each has a defined ending, and the rest of the grid goes on."""
+"""Faults in the worker process: each ends its own run, and the rest of the grid goes on."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ MARKER = "max_drop=90, grid='all', num_seeds=1, inconclusive='pass'"
 
 
 @pytest.mark.usefixtures("without_matplotlib")
-def test_a_grid_survives_what_its_runs_do(
+def test_a_grid_survives_crashes_and_hangs(
     project: Project, faults: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A segmentation fault and a hang end their own tests; the others pass, their runs are saved, nothing stays."""
+    """A segmentation fault and a hang fail their tests; the others pass, their runs are saved, no process is left."""
     # The hang is the last run, after which no process has to start.
     faults(**{"emb": "segfault", "emb_L0-1": "hang"})
     mark = f"FREEZEBENCH_TEST={tmp_path}"
@@ -48,9 +48,9 @@ def test_a_grid_survives_what_its_runs_do(
     assert "Segmentation fault" in json.dumps(report)  # the end of the log
     assert not processes(mark)
     monkeypatch.delenv("FREEZEBENCH_FAULTS")
-    mended = session.runpytest_inprocess(*arguments)
-    mended.assert_outcomes(passed=4)
-    mended.stdout.fnmatch_lines(["freezebench: reused 2 runs*", "freezebench: saved 2 runs*"])
+    repaired = session.runpytest_inprocess(*arguments)
+    repaired.assert_outcomes(passed=4)
+    repaired.stdout.fnmatch_lines(["freezebench: reused 2 runs*", "freezebench: saved 2 runs*"])
 
 
 _ENDINGS = {
@@ -74,8 +74,10 @@ _ENDINGS = {
     ],
     ids=lambda by_freeze: ",".join(by_freeze.values()),
 )
-def test_every_fault_has_its_ending(project: Project, faults: Callable[..., None], by_freeze: dict[str, str]) -> None:
-    """The broken configurations fail with what happened; those before, between and after them pass."""
+def test_every_fault_fails_its_configuration_alone(
+    project: Project, faults: Callable[..., None], by_freeze: dict[str, str]
+) -> None:
+    """The broken configurations fail with their cause; those before, between and after them pass."""
     faults(**by_freeze)
     marker = "max_drop=90, grid='all', num_seeds=1, inconclusive='pass'"
     result = project(marker).runpytest_subprocess("--freeze-timeout=8s")
@@ -99,7 +101,7 @@ def test_a_fresh_process_for_every_run(project: Project, faults: Callable[..., N
 
 @pytest.mark.slow
 def test_clocks_that_jump_change_no_figure(project: Project, faults: Callable[..., None], tmp_path: Path) -> None:
-    """A day back in the middle of a run, in the session and where it trains: deadlines and times run on."""
+    """Both processes use monotonic clocks, so setting the wall clock back a day changes no deadline and no time."""
     faults(emb="clock")
     session = project("max_drop=90, grid='all', num_seeds=1, inconclusive='pass'")
     session.makeconftest("from sitecustomize import clock_jumps\ndef pytest_runtest_logfinish(): clock_jumps()\n")
@@ -108,7 +110,7 @@ def test_clocks_that_jump_change_no_figure(project: Project, faults: Callable[..
     wall_s = time.monotonic() - began
     result.assert_outcomes(passed=4)
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
-    runs = [run for one in report["experiments"][0]["configurations"] for run in one["runs"]]
+    runs = [run for row in report["experiments"][0]["configurations"] for run in row["runs"]]
     times = [run["readings"]["train_s"]["value"] for run in runs]
     assert len(times) == 4
     assert all(0 < train_s < wall_s for train_s in times)
@@ -116,7 +118,7 @@ def test_clocks_that_jump_change_no_figure(project: Project, faults: Callable[..
 
 @pytest.mark.slow
 def test_two_sessions_share_the_work(project: Project, tmp_path: Path) -> None:
-    """Started together on one store, they do every run of eight once, and both end with the whole grid."""
+    """Started together on one store, they train each of eight runs once, and both end with the whole grid."""
     grid = "none,emb,L0,L1,L0-1,emb+L0,emb+L1,emb+L0-1"
     session = project(f"max_drop=90, grid={grid!r}, num_seeds=1, inconclusive='pass'")
     store = tmp_path / "runs"
@@ -129,15 +131,15 @@ def test_two_sessions_share_the_work(project: Project, tmp_path: Path) -> None:
     reused = [output.count("reused from an earlier session") for output in outputs]
     assert sum(trained) == len(list(store.glob("*.json"))) == 8
     assert sum(reused) == 8
-    assert all(one + other == 8 for one, other in zip(trained, reused, strict=True))
+    assert [sum(counts) for counts in zip(trained, reused, strict=True)] == [8, 8]
     assert not list(store.glob(".*"))
 
 
 @pytest.mark.slow
-def test_a_hub_that_stops_half_way_ends_with_code_4(
+def test_an_interrupted_download_ends_with_code_4(
     project: Project, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is trained; what earlier sessions finished stays, and once the Hub is back the session goes on."""
+    """Nothing is trained; once the Hub answers again, the session succeeds."""
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "1")
     monkeypatch.delenv("HF_HUB_OFFLINE")
@@ -158,7 +160,7 @@ def test_a_hub_that_stops_half_way_ends_with_code_4(
 
 
 def test_ini_and_flag_exclude_a_timeout_without_a_process(project: Project) -> None:
-    """Nothing could end the run but the end of pytest: said before anything is loaded."""
+    """In this process only the end of pytest could end a run, which is an error before anything is loaded."""
     result = project().runpytest_inprocess("--freeze-isolate=none", "--freeze-timeout=5s")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*--freeze-timeout ends the process that trains*Leave one of them out*"])

@@ -1,4 +1,4 @@
-"""The joint gate inside pytest: every verdict under every policy, in exit code and JUnit, beside other plugins."""
+"""The outcome of freeze tests: every verdict under every policy, in exit code and JUnit, with other plugins."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REACHED = {"non_inferior": 0.9, "inferior": 0.4, "inconclusive": 0.6}
 
 @pytest.fixture
 def reach(monkeypatch: pytest.MonkeyPatch) -> Reach:
-    """Replace training: configurations reach the given accuracies at once; returns the list of what ran."""
+    """Replace training, so that configurations reach given accuracies at once; return the list of runs."""
     ran: list[str] = []
 
     def install(**accuracies: float | None) -> list[str]:
@@ -36,7 +36,7 @@ def reach(monkeypatch: pytest.MonkeyPatch) -> Reach:
                 return made_up.broken(spec.freeze, spec.seed)
             record = made_up.record(spec.freeze, spec.seed, accuracy=accuracy, spec=spec)
             assert record.data
-            # The session makes sure that every run has seen the same data.
+            # The session checks that all runs had the same data.
             facts = data_cache.data(spec).facts
             hashes = {name: getattr(facts, name) for name in ("train_sha256", "validation_sha256", "test_sha256")}
             return replace(record, data=replace(record.data, **hashes))
@@ -51,8 +51,8 @@ def _junit(path: Path) -> tuple[int, int, dict[str, str]]:
     """Return failures, skips and the properties of the last test case."""
     suite = ET.parse(path).getroot()[0]  # noqa: S314 - ours
     properties = suite.findall("testcase")[-1].iter("property")
-    found = {str(one.get("name")): str(one.get("value")) for one in properties}
-    return int(suite.get("failures", -1)), int(suite.get("skipped", -1)), found
+    values = {str(entry.get("name")): str(entry.get("value")) for entry in properties}
+    return int(suite.get("failures", -1)), int(suite.get("skipped", -1)), values
 
 
 @pytest.mark.parametrize("policy", ["skip", "pass", "fail"])
@@ -63,7 +63,7 @@ def _junit(path: Path) -> tuple[int, int, dict[str, str]]:
 def test_every_verdict_under_every_policy(  # noqa: PLR0917 - fixtures and parameters
     project: Project, reach: Reach, tmp_path: Path, policy: str, verdict: str, word: str
 ) -> None:
-    """Outcome, exit code and JUnit agree; the policy moves what is undecided and nothing else."""
+    """Outcome, exit code and JUnit are consistent; the policy changes only what is undecided."""
     reach(emb=REACHED.get(verdict))
     junit = tmp_path / "j.xml"
     result = project("max_drop=30").runpytest_inprocess(
@@ -89,7 +89,7 @@ def test_every_verdict_under_every_policy(  # noqa: PLR0917 - fixtures and param
         result.stdout.fnmatch_lines([f"*{word} emb*"])
 
 
-def test_the_joint_gate_names_every_limit_beside_its_observation(project: Project, reach: Reach) -> None:
+def test_the_message_names_every_limit_with_its_observation(project: Project, reach: Reach) -> None:
     """Accuracy passes, memory does not: the test fails and lists both."""
     reach()
     result = project("max_drop=30, min_memory_saving=40, min_speedup=1.5").runpytest_inprocess("--freeze-grid=none,emb")
@@ -103,15 +103,15 @@ def test_the_joint_gate_names_every_limit_beside_its_observation(project: Projec
     )
 
 
-def test_time_limits_are_off_with_benchmarking(project: Project, reach: Reach) -> None:
-    """With --benchmark-disable nothing is interleaved, and memory still counts."""
+def test_time_limits_need_benchmarking(project: Project, reach: Reach) -> None:
+    """With --benchmark-disable nothing is interleaved, and memory is still judged."""
     ran = reach()
     marker = "max_drop=30, min_memory_saving=20, min_speedup=9"
     project(marker).runpytest_inprocess("--freeze-grid=none,emb", "--benchmark-disable").assert_outcomes(passed=2)
     assert len(ran) == 6
 
 
-def test_looks_go_on_until_decided_and_the_summary_says_so(project: Project, reach: Reach) -> None:
+def test_seeds_are_added_until_a_configuration_is_decided(project: Project, reach: Reach) -> None:
     """Three seeds for what is clear, five for what is not; the interval's level is that of the looks."""
     ran = reach(**{"emb": 0.9, "emb+L0": 0.6})
     result = project("max_drop=30").runpytest_inprocess("--freeze-grid=none,emb,emb+L0", "--freeze-num-seeds=3,5")
@@ -144,7 +144,7 @@ def test_the_first_failure_can_end_the_session(project: Project, reach: Reach) -
 
 
 def test_a_selection_brings_its_baseline(project: Project, reach: Reach) -> None:
-    """-k selects by substring, as pytest does; the baseline is trained for it."""
+    """-k selects a candidate by substring; the baseline is trained for it."""
     ran = reach()
     project("max_drop=30").runpytest_inprocess("--freeze-grid=none,emb,emb+L0", "-k", "emb+L0").assert_outcomes(
         passed=1, deselected=2
@@ -163,14 +163,14 @@ def test_the_last_failure_can_be_run_alone(project: Project, reach: Reach, monke
 
 
 def test_without_the_plugin_its_options_are_unknown(project: Project) -> None:
-    """-p no:freezebench.pytest_plugin.plugin is a plain pytest."""
+    """With -p no:freezebench.pytest_plugin.plugin, pytest runs without any part of the plugin."""
     result = project().runpytest_subprocess("-p", "no:freezebench.pytest_plugin.plugin", "--freeze-grid=none")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*unrecognized arguments: --freeze-grid=none"])
 
 
 def test_without_pytest_benchmark_the_gates_hold(project: Project, reach: Reach) -> None:
-    """-p no:benchmark takes the recording, not the verdicts."""
+    """With -p no:benchmark nothing is recorded, and verdicts are the same."""
     reach(emb=0.4)
     result = project("max_drop=30").runpytest_inprocess("--freeze-grid=none,emb", "-p", "no:benchmark")
     result.assert_outcomes(passed=1, failed=1)
@@ -192,7 +192,7 @@ def test_a_shuffled_order_still_starts_with_the_baseline(
 
 
 def test_xdist_may_be_installed_but_not_distribute(project: Project, reach: Reach) -> None:
-    """-n0 runs as always; active workers are a usage error that names the way out."""
+    """-n0 changes nothing; active workers are a usage error that says what to do."""
     pytest.importorskip("xdist")
     reach()
     project("max_drop=30").runpytest_inprocess("--freeze-grid=none,emb", "-n0").assert_outcomes(passed=2)
@@ -202,7 +202,7 @@ def test_xdist_may_be_installed_but_not_distribute(project: Project, reach: Reac
 
 
 def test_tests_of_one_class_share_one_table(pytester: pytest.Pytester, project: Project, reach: Reach) -> None:
-    """Limits that stand in the marker of a class make one experiment of its tests."""
+    """Tests of a class whose marker sets the limits share one experiment."""
     reach()
     project()
     source = (pytester.path / "test_project.py").read_text(encoding="utf-8")

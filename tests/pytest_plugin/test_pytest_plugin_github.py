@@ -16,7 +16,7 @@ UNDECIDED_LIMIT = 45
 
 @pytest.fixture
 def actions(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An environment like that of a GitHub Actions step; the path is that of the step's summary."""
+    """Set the environment of a GitHub Actions step and return the path of the step's summary."""
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_WORKSPACE", str(pytester.path))
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
@@ -32,24 +32,24 @@ def properties_by_test(junit: Path) -> dict[str, dict[str, str]]:
 
 
 def test_failures_and_tables_reach_github(project: Project, actions: Path, tmp_path: Path) -> None:
-    """A failed configuration is an error at its line, an undecided one a warning; XML and summary say the same."""
+    """A failed configuration is an error at its line, an undecided one a warning; XML and summary have the same."""
     junit = tmp_path / "j.xml"
     result = project(f"max_drop={{'emb': 1, 'emb+L0': {UNDECIDED_LIMIT}, 'emb+L0-1': 90}}").runpytest_inprocess(
         f"--junitxml={junit}"
     )
     result.assert_outcomes(passed=2, failed=1, skipped=1)
     commands = [line for line in result.outlines if line.startswith("::")]
-    place = "file=test_project.py,line=3,title=test_project.py%3A%3Atest_it"
-    assert [command.partition("::WORSE")[0] for command in commands[:1]] == [f"::error {place}[emb]"]
-    assert commands[1].startswith(f"::warning {place}[emb+L0]::UNDECIDED emb+L0 is not shown to be within")
+    location = "file=test_project.py,line=3,title=test_project.py%3A%3Atest_it"
+    assert [command.partition("::WORSE")[0] for command in commands[:1]] == [f"::error {location}[emb]"]
+    assert commands[1].startswith(f"::warning {location}[emb+L0]::UNDECIDED emb+L0 is not shown to be within")
     assert len(commands) == 2
     text = actions.read_text(encoding="utf-8")
     assert "| emb+L0-1 " in text
     assert "- Deepest safe prefix: " in text
-    found = properties_by_test(junit)
-    assert found["test_it[none]"]["freezebench_verdict"] == "baseline"
+    properties = properties_by_test(junit)
+    assert properties["test_it[none]"]["freezebench_verdict"] == "baseline"
     for spec, standing in (("emb", "worse"), ("emb+L0", "undecided"), ("emb+L0-1", "ok")):
-        own = found[f"test_it[{spec}]"]
+        own = properties[f"test_it[{spec}]"]
         assert own["freezebench_standing"] == standing
         assert own["freezebench_verdict"] in ("inferior", "inconclusive", "non_inferior")
         lower, drop, upper = (float(own[f"freezebench_{name}_pp"]) for name in ("lower", "drop", "upper"))
@@ -58,14 +58,14 @@ def test_failures_and_tables_reach_github(project: Project, actions: Path, tmp_p
 
 
 def test_an_unwritable_summary_is_a_warning(project: Project, actions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The session stays green and says what could not be written."""
+    """The session passes and names the file that could not be written."""
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(actions.parent))
     result = project("max_drop=90").runpytest_inprocess("--freeze-grid=none,emb+L0-1")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["freezebench: warning: the step summary could not be written to *"])
 
 
-def test_elsewhere_nothing_is_told(project: Project, actions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_github_nothing_is_written(project: Project, actions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without GITHUB_ACTIONS there are neither commands nor a file."""
     monkeypatch.delenv("GITHUB_ACTIONS")
     result = project("max_drop=1").runpytest_inprocess("--freeze-grid=none,emb")

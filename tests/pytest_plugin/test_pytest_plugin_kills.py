@@ -1,4 +1,4 @@
-"""Sessions that are killed: no process outlives them, no finished run is lost, and the next one does the rest."""
+"""Sessions that are killed: no process outlives them, no finished run is lost, and the next session does the rest."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def test_no_child_outlives_its_parent(
     monkeypatch: pytest.MonkeyPatch,
     number: signal.Signals,
 ) -> None:
-    """However pytest ends, the process that trains ends with it; after Ctrl-C the summary shows what was done."""
+    """However pytest ends, the worker ends with it; after Ctrl-C the summary shows the finished configurations."""
     faults(emb_L0="sleep")  # in the middle of a run, which it would not end by itself
     mark = f"FREEZEBENCH_TEST={tmp_path}"
     monkeypatch.setenv(*mark.split("=", 1))
     session = project("max_drop=90, grid='all', num_seeds=2")
     store = tmp_path / "runs"
-    # A shell's background jobs ignore Ctrl-C, and so would what they start.
+    # Background jobs of a shell ignore Ctrl-C, and so do the processes that they start: restore its default.
     heed = (
         "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
     )
@@ -83,7 +83,7 @@ def test_kill_9_loses_no_finished_run(project: Project, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_kills_at_random_moments() -> None:
-    """The script that kills 50 times, a few times."""
+    """tests/faults/kills.py with 3 kills instead of 50."""
     done = subprocess.run([sys.executable, str(KILLS), "3"], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "kills in" in done.stdout

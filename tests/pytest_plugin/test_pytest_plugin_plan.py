@@ -1,4 +1,4 @@
-"""The plan and the terminal: what is said before anything trains, and how the end looks."""
+"""The plan that is shown before anything trains, and the width of the summary."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Project = Callable[..., pytest.Pytester]
 
 
 def test_the_plan_is_shown_and_nothing_runs(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Data, runs, seeds, rates and steps; exit code 0, no model loaded, no test run, not even somebody else's."""
+    """Data, runs, seeds, rates and steps; exit code 0, no model loaded, no test run, other tests included."""
 
     def run(*_: Any, **__: Any) -> None:
         raise AssertionError("trained")
@@ -39,8 +39,8 @@ def test_the_plan_is_shown_and_nothing_runs(project: Project, monkeypatch: pytes
     result.stdout.no_fnmatch_line("*test accuracy*")
 
 
-def test_a_plan_of_nothing_says_so(project: Project) -> None:
-    """Only other tests were selected: they do not run either."""
+def test_a_plan_without_freeze_tests(project: Project) -> None:
+    """If only other tests are selected, they do not run either."""
     pytester = project()
     pytester.makepyfile(test_other="def test_other():\n    assert False")
     result = pytester.runpytest_inprocess("--freeze-plan", "test_other.py")
@@ -48,8 +48,8 @@ def test_a_plan_of_nothing_says_so(project: Project) -> None:
     result.stdout.fnmatch_lines(["freezebench: --freeze-plan: no freeze test is selected"])
 
 
-def test_a_plan_of_what_cannot_be_is_an_error(project: Project) -> None:
-    """Errors of settings and of collection are told as ever."""
+def test_a_plan_that_cannot_be_made_is_an_error(project: Project) -> None:
+    """Errors of settings and of collection are the same as without the plan."""
     pytester = project()
     assert pytester.runpytest_inprocess("--freeze-plan", "--freeze-grid=emb+L7").ret == pytest.ExitCode.USAGE_ERROR
     pytester.makepyfile(test_other="1 / 0")
@@ -57,8 +57,8 @@ def test_a_plan_of_what_cannot_be_is_an_error(project: Project) -> None:
 
 
 @pytest.mark.usefixtures("without_matplotlib")
-def test_a_report_of_the_same_runs_tells_how_long_they_take(project: Project) -> None:
-    """With where the figure comes from; configurations that were not saved stay unknown."""
+def test_durations_come_from_a_report_of_the_same_runs(project: Project) -> None:
+    """The plan names the source of the figures; configurations that were not saved are unknown."""
     pytester = project("num_seeds=1")
     report = "--freeze-report=out"
     assert pytester.runpytest_inprocess("--freeze-grid=none", report).ret == 0
@@ -74,8 +74,8 @@ def test_a_report_of_the_same_runs_tells_how_long_they_take(project: Project) ->
 
 @pytest.mark.usefixtures("without_matplotlib")
 @pytest.mark.parametrize("plan", [[], ["--freeze-plan"]])
-def test_a_device_that_is_not_there_is_no_traceback(project: Project, plan: list[str]) -> None:
-    """Where saved runs could tell durations, too: one sentence and exit code 4, planned or not."""
+def test_a_missing_device_is_a_usage_error(project: Project, plan: list[str]) -> None:
+    """One sentence and exit code 4, with the plan or without, also if saved runs have durations."""
     session = project("num_seeds=1")
     arguments = ["--freeze-grid=none", "--freeze-report=out"]
     assert session.runpytest_inprocess(*arguments).ret == 0
@@ -85,10 +85,10 @@ def test_a_device_that_is_not_there_is_no_traceback(project: Project, plan: list
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
 
 
-def test_finished_runs_are_no_part_of_what_is_left(
+def test_finished_runs_are_not_counted_as_left(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The store's runs count as finished, tell how long their configurations take, and are all there is in the end."""
+    """Runs in the store count as finished and give durations; in the end no run is left."""
     session = project("num_seeds=2")
     store = [f"--freeze-store={tmp_path / 'runs'}", "--freeze-grid=none,emb"]
     session.runpytest_inprocess(*store, "-k", "emb").assert_outcomes(passed=1, deselected=1)
@@ -105,7 +105,7 @@ def test_finished_runs_are_no_part_of_what_is_left(
         )
         anew = session.runpytest_inprocess(*store, "--freeze-plan", "--freeze-resume=no")
         anew.stdout.fnmatch_lines(["freezebench: 4 runs, duration unknown*"])
-        assert sorted((tmp_path / "runs").iterdir()) == files  # nothing was claimed
+        assert sorted((tmp_path / "runs").iterdir()) == files  # no run was claimed
     session.runpytest_inprocess(*store).assert_outcomes(passed=2)
     whole = session.runpytest_inprocess(*store, "--freeze-plan")
     whole.stdout.fnmatch_lines(
@@ -114,7 +114,7 @@ def test_finished_runs_are_no_part_of_what_is_left(
 
 
 def test_the_summary_fits(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hundred columns where nobody says otherwise; no colour where there is no terminal, unless pytest is told so."""
+    """It has 100 columns unless COLUMNS is set, and no colour without a terminal unless --color=yes is given."""
     pytester = project("num_seeds=2, max_drop=90")
     arguments = ["--freeze-grid=none,emb,emb+L0-1", "--freeze-store=runs"]
     for columns in (None, 80):
@@ -123,8 +123,8 @@ def test_the_summary_fits(project: Project, monkeypatch: pytest.MonkeyPatch) -> 
         else:
             monkeypatch.setenv("COLUMNS", str(columns))
         lines = pytester.runpytest_inprocess(*arguments).outlines
-        start = next(place for place, line in enumerate(lines) if "= freezebench: " in line)
-        end = next(place for place, line in enumerate(lines) if line.startswith("---") and " benchmark: " in line)
+        start = next(index for index, line in enumerate(lines) if "= freezebench: " in line)
+        end = next(index for index, line in enumerate(lines) if line.startswith("---") and " benchmark: " in line)
         assert max(map(len, lines[start:end])) <= (columns or 100)
         assert all(len(line) <= (columns or 100) for line in lines if line.startswith("freezebench: "))
         assert not any("\x1b" in line for line in lines)

@@ -1,4 +1,4 @@
-"""What the plugin is asked for: options, bad requests, and what it costs those who ask for nothing."""
+"""Options, bad requests, and the cost of the plugin in sessions that do not use it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import huggingface_hub.constants
 import pytest
 
 from freezebench.config.options import OPTIONS
-from freezebench.pytest_plugin import plugin
+from freezebench.pytest_plugin import options
 
 Project = Callable[..., pytest.Pytester]
 
@@ -21,22 +21,22 @@ HEAVY = ("torch", "numpy", "transformers", "datasets", "pynvml", "matplotlib")
 
 
 def test_importing_the_plugin_imports_nothing_heavy() -> None:
-    """Whoever merely has the plugin installed does not pay for torch."""
+    """Having the plugin installed does not import torch."""
     code = f"import sys, freezebench.pytest_plugin.plugin, freezebench; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
-def test_sessions_without_freeze_tests_stay_light(pytester: pytest.Pytester) -> None:
-    """A plain test run imports neither torch nor our own session."""
+def test_sessions_without_freeze_tests_import_nothing_heavy(pytester: pytest.Pytester) -> None:
+    """A session without freeze tests imports neither torch nor freezebench.session."""
     modules = (*HEAVY, "freezebench.session", "freezebench.config.settings")
     pytester.makepyfile(f"import sys\ndef test_it(): assert not [m for m in {modules} if m in sys.modules]")
-    # pytest-randomly, where it is installed, imports numpy.
+    # pytest-randomly imports numpy.
     pytester.runpytest_subprocess("-p", "no:randomly").assert_outcomes(passed=1)
 
 
 def test_help_shows_every_option_in_a_group_of_its_own(pytester: pytest.Pytester) -> None:
-    """Flags, and ini keys further below."""
+    """Flags are in the group, ini keys below."""
     text = pytester.runpytest_subprocess("--help").stdout.str()
     group = text.partition("freezebench: which layers can be frozen")[2]
     for option in OPTIONS:
@@ -69,7 +69,7 @@ BAD = [
 
 @pytest.mark.parametrize(("flags", "sentence"), BAD)
 def test_bad_requests_end_with_code_4_and_a_sentence(project: Project, flags: list[str], sentence: str) -> None:
-    """Nothing is trained, and the sentence is the last thing said."""
+    """Nothing is trained, and the sentence is the last line."""
     result = project().runpytest_inprocess(*flags)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: *{sentence}*"])
@@ -77,7 +77,7 @@ def test_bad_requests_end_with_code_4_and_a_sentence(project: Project, flags: li
 
 
 def test_bad_ini_keys_and_markers_are_named(project: Project) -> None:
-    """The sentence says which place holds the bad value."""
+    """The sentence names the source of the bad value."""
     pytester = project()
     pytester.makeini("[pytest]\nfreeze_num_seeds = many")
     result = pytester.runpytest_inprocess()
@@ -90,7 +90,7 @@ def test_bad_ini_keys_and_markers_are_named(project: Project) -> None:
 
 
 def test_ini_keys_are_defaults(project: Project) -> None:
-    """A project sets what its people need not repeat."""
+    """An ini key is used unless a flag or a marker sets the option."""
     pytester = project()
     pytester.makeini("[pytest]\nfreeze_grid = none,emb\nfreeze_num_seeds = 2\nfreeze_margin = 7")
     result = pytester.runpytest_inprocess("--collect-only", "-q")
@@ -100,7 +100,7 @@ def test_ini_keys_are_defaults(project: Project) -> None:
 
 
 def test_collecting_loads_no_model(project: Project) -> None:
-    """The depth comes from config.json: torch stays out even of a collection with freeze tests."""
+    """The depth is read from config.json, so collecting freeze tests imports no torch."""
     pytester = project()
     pytester.makeconftest(
         "import sys\ndef pytest_unconfigure(): print('TORCH', 'torch' in sys.modules, 'transformers' in sys.modules)"
@@ -109,8 +109,8 @@ def test_collecting_loads_no_model(project: Project) -> None:
     result.stdout.fnmatch_lines(["test_project.py::test_it[[]emb+L0-1[]]", "TORCH False False"])
 
 
-def test_freeze_tests_can_be_left_out_by_their_marker(project: Project) -> None:
-    """Every freeze test is marked, whether its author did so or not; ``--benchmark-only`` knows them, too."""
+def test_freeze_tests_can_be_deselected_by_their_marker(project: Project) -> None:
+    """Every freeze test is marked, if not by its author, then by the plugin; ``--benchmark-only`` selects them."""
     pytester = project()
     pytester.makepyfile(test_other="def test_unmarked(freeze_run): freeze_run()\ndef test_plain(): pass")
     result = pytester.runpytest_inprocess("-m", "not freeze", "--freeze-grid=none")
@@ -121,8 +121,8 @@ def test_freeze_tests_can_be_left_out_by_their_marker(project: Project) -> None:
     result.assert_outcomes(passed=1, skipped=1)
 
 
-def test_a_deselected_freeze_test_hurts_nobody(project: Project) -> None:
-    """A model that cannot be had is an error of those who select its test, and of nobody else."""
+def test_errors_of_a_deselected_freeze_test_are_not_raised(project: Project) -> None:
+    """A model that cannot be loaded is an error only if its test is selected."""
     pytester = project()
     pytester.makepyfile(
         test_mixed="""
@@ -141,19 +141,19 @@ def test_a_deselected_freeze_test_hurts_nobody(project: Project) -> None:
     ("marker", "sentence"), [("num_layers='two'", "whole number"), ("num_layers=5", "has 2 layers")]
 )
 def test_a_stated_depth_is_checked(project: Project, marker: str, sentence: str) -> None:
-    """It is meant for factories, and it is a positive whole number."""
+    """It is for factories only, and a positive whole number."""
     result = project(marker).runpytest_inprocess()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: *{sentence}*"])
 
 
-def test_the_header_says_what_is_asked_for(project: Project) -> None:
-    """Preset and why, model, data, grid, seeds, and what the design can resolve."""
+def test_the_header_shows_the_settings(project: Project) -> None:
+    """Preset with its reason, model, data, grid, seeds, and what the design can resolve."""
     result = project().runpytest_inprocess("--freeze-grid=none,emb", "--freeze-num-seeds=2", "--collect-only")
     result.stdout.fnmatch_lines(["freezebench: preset embedded (*)", "freezebench: model *grid none,emb, seeds 42, 43"])
 
 
-def test_the_notebook_preset_without_the_hub_says_what_is_missing(
+def test_the_notebook_preset_without_the_hub_names_what_is_missing(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One sentence with the remedy; a named preset never falls back to another one."""
@@ -170,10 +170,10 @@ def test_the_notebook_preset_without_the_hub_says_what_is_missing(
 
 
 def test_workers_are_refused() -> None:
-    """Under pytest-xdist baselines do not cross workers: the sentence names the supported way."""
+    """Workers of pytest-xdist share no baseline; the sentence says what to do instead."""
     config: Any = SimpleNamespace(getoption=lambda name, _=None: 2 if name == "numprocesses" else None)
     with pytest.raises(pytest.UsageError, match="--freeze-device=cuda:N"):
-        plugin._refuse_combinations(config)
+        options.refuse_combinations(config)
 
 
 def test_the_plugin_may_be_named_in_a_conftest(project: Project, tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_it(freeze_run):
 def test_a_model_that_cannot_be_made_ends_before_anything_trains(
     project: Project, tiny_data: Path, name: str, reason: str
 ) -> None:
-    """A factory that fails, or leaves, is a usage error."""
+    """A factory that raises or ends the process is a usage error."""
     pytester = project()
     pytester.makepyfile(test_factory=BROKEN_FACTORY.format(name=name, data=str(tiny_data)))
     pytester.syspathinsert()

@@ -1,4 +1,4 @@
-"""The plugin in projects of their own: outcomes, summary, report, pytest-benchmark."""
+"""Whole sessions of the plugin: outcomes, summary, report, pytest-benchmark."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNDECIDED_LIMIT = 45
 
 
 def test_a_grid_runs_and_is_reported_everywhere(project: Project, tmp_path: Path) -> None:
-    """One outcome per configuration; table, report, benchmark JSON and JUnit tell the same story."""
+    """One outcome per configuration, the same in table, report, benchmark JSON and JUnit."""
     report, saved, junit = tmp_path / "report", tmp_path / "b.json", tmp_path / "j.xml"
     result = project(WIDE).runpytest_inprocess(
         f"--freeze-report={report}", f"--benchmark-json={saved}", f"--junitxml={junit}", "-v"
@@ -72,7 +72,7 @@ def test_a_grid_runs_and_is_reported_everywhere(project: Project, tmp_path: Path
 
 
 def test_too_large_a_drop_fails_its_test_alone(project: Project, tmp_path: Path) -> None:
-    """The failure says WORSE with limit and observation, and is not saved as the next reference."""
+    """The failure is WORSE with limit and observation, and is not saved as the next reference."""
     saved = tmp_path / "b.json"
     result = project("max_drop={'emb': 1, 'emb+L0': 90}").runpytest_inprocess(
         "--freeze-grid=none,emb,emb+L0", f"--benchmark-json={saved}"
@@ -88,9 +88,7 @@ def test_too_large_a_drop_fails_its_test_alone(project: Project, tmp_path: Path)
     ("policy", "outcomes", "code"),
     [("skip", {"passed": 1, "skipped": 1}, 0), ("pass", {"passed": 2}, 0)],
 )
-def test_what_the_evidence_cannot_decide_follows_the_policy(
-    project: Project, policy: str, outcomes: dict[str, int], code: int
-) -> None:
+def test_undecided_tests_follow_the_policy(project: Project, policy: str, outcomes: dict[str, int], code: int) -> None:
     """One seed never decides; the table still shows the drop with its interval over sentences."""
     result = project("num_seeds=1, max_drop=5").runpytest_inprocess(
         "--freeze-grid=none,emb", f"--freeze-inconclusive={policy}", "-rs"
@@ -110,7 +108,7 @@ def test_a_run_that_could_only_fail_is_refused(project: Project) -> None:
 
 
 def test_undecided_fails_where_that_is_the_policy(project: Project) -> None:
-    """A limit within the interval is UNDECIDED, after the last look only, and the summary says how many seeds ran."""
+    """A limit within the interval is UNDECIDED after the last look; the message has the number of seeds."""
     result = project(f"num_seeds='2,3', max_drop={UNDECIDED_LIMIT}").runpytest_inprocess(
         "--freeze-grid=none,emb", INCONCLUSIVE_FAILS
     )
@@ -143,7 +141,7 @@ def test_the_baseline_runs_on_demand(project: Project) -> None:
     )
 
 
-def test_baselines_come_first_whatever_the_order(project: Project) -> None:
+def test_baselines_come_first_in_any_order(project: Project) -> None:
     """Node ids in another order still start with the baseline."""
     ids = [f"test_project.py::test_it[{spec}]" for spec in ("emb", "none")]
     result = project(WIDE).runpytest_inprocess("-v", *ids)
@@ -152,7 +150,7 @@ def test_baselines_come_first_whatever_the_order(project: Project) -> None:
 
 
 @pytest.mark.slow
-def test_an_interruption_shows_what_is_done_and_no_traceback(project: Project) -> None:
+def test_an_interruption_shows_finished_configurations_and_no_traceback(project: Project) -> None:
     """Ctrl-C in the first run leaves nothing to show; in a later one, the finished configurations."""
     pytester = project(WIDE)
     for first_spec, shown in (("none", False), ("emb", True)):
@@ -174,7 +172,7 @@ def test_an_interruption_shows_what_is_done_and_no_traceback(project: Project) -
 
 
 @pytest.mark.usefixtures("without_matplotlib")
-def test_paths_are_those_of_the_start(project: Project, tiny_data: Path) -> None:
+def test_paths_are_relative_to_the_starting_folder(project: Project, tiny_data: Path) -> None:
     """A test that changes its folder still finds model, data and report."""
     pytester = project(WIDE)
     (pytester.path / "data").symlink_to(tiny_data)
@@ -193,14 +191,14 @@ def test_paths_are_those_of_the_start(project: Project, tiny_data: Path) -> None
 
 
 def test_without_a_limit_the_verdict_is_shown_and_nothing_asserted(project: Project) -> None:
-    """Somebody's own model and data have no documented cost."""
+    """A model or data set that is not the preset's has no documented cost."""
     result = project().runpytest_inprocess("--freeze-grid=none,emb")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["decided * at the margin (no limit asserted; margin 2 points).", "emb *in*"])
 
 
 def test_comparison_with_a_saved_run(project: Project) -> None:
-    """A saved run stands beside the current one; what has no partner is listed."""
+    """Saved and current figures are shown together; configurations without a partner are listed."""
     pytester = project(WIDE)
     assert pytester.runpytest_inprocess("--freeze-grid=none,emb", "--benchmark-autosave").ret == 0
     result = pytester.runpytest_inprocess("--benchmark-compare", "--freeze-grid=none,emb+L0")
@@ -231,7 +229,7 @@ import torch
 from transformers import AutoTokenizer
 
 class Bag(torch.nn.Module):
-    """A classifier of our own: not a transformers model, its layers in a list."""
+    """A classifier that is no transformers model, its layers in a list."""
     def __init__(self, num_labels):
         super().__init__()
         self.table = torch.nn.Embedding(64, 16)

@@ -1,4 +1,4 @@
-"""The store in projects of their own: sessions that are killed, repeated, and refused a disk."""
+"""The store in whole sessions: repeated sessions, damaged files, full and read-only disks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MARKER = "max_drop=90, grid='none,emb', num_seeds=2"
 
 @pytest.mark.usefixtures("without_matplotlib")
 def test_a_second_session_trains_nothing_and_finds_the_same(project: Project, tmp_path: Path) -> None:
-    """Saved once, reused once, told both times; --freeze-resume=no trains again and finds the same outcomes."""
+    """Runs are saved once and reused once; --freeze-resume=no trains again, with the same outcomes."""
     store = tmp_path / "runs"
     session = project(MARKER)
     first = session.runpytest_inprocess(f"--freeze-store={store}", f"--freeze-report={tmp_path / 'a'}")
@@ -44,10 +44,10 @@ def test_a_second_session_trains_nothing_and_finds_the_same(project: Project, tm
 
 
 def test_a_changed_model_configuration_is_another_run(project: Project, tmp_path: Path, tiny_model: Path) -> None:
-    """The weights are the same, but dropout is not: nothing may be reused."""
+    """With the same weights but another dropout rate, no run is reused."""
     store = tmp_path / "runs"
     session = project(MARKER)
-    # Every baseline has to learn, or its runs are invalid and not kept.
+    # Every baseline has to learn, or its runs are invalid and not saved.
     arguments = [f"--freeze-store={store}", "--freeze-lr=3e-3", "--freeze-epochs=16"]
     session.runpytest_inprocess(*arguments).assert_outcomes(passed=2)
     other = tmp_path / "other"
@@ -64,7 +64,7 @@ def test_a_changed_model_configuration_is_another_run(project: Project, tmp_path
 
 
 def test_a_damaged_file_is_set_aside_and_trained_again(project: Project, tmp_path: Path) -> None:
-    """One of four runs is done anew; the session stays green and says so."""
+    """One of four runs is trained again; the session passes, and the summary reports the file."""
     store = tmp_path / "runs"
     session = project(MARKER)
     session.runpytest_inprocess(f"--freeze-store={store}")
@@ -82,7 +82,7 @@ def test_a_damaged_file_is_set_aside_and_trained_again(project: Project, tmp_pat
 def test_a_disk_that_fills_up_costs_nothing_but_the_store(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The tests pass, and the summary says what was not kept and what to do."""
+    """The tests pass, and the summary names what was not saved and what to do."""
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -97,7 +97,7 @@ def test_a_disk_that_fills_up_costs_nothing_but_the_store(
 
 @pytest.fixture
 def read_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
-    """Return what makes a folder one that can only be read, for the superuser, too."""
+    """Return a function that makes a folder read-only, for the superuser as well."""
 
     def refuse(folder: Path) -> None:
         def refusing(name: str) -> None:
@@ -119,7 +119,7 @@ def read_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
 
 
 def test_a_store_that_can_only_be_read(project: Project, tmp_path: Path, read_only: Callable[[Path], None]) -> None:
-    """What is there is reused without a word; what is trained anew passes, and is said not to be kept."""
+    """Runs in it are reused; a run that is trained passes, and the summary reports that it was not saved."""
     store = tmp_path / "runs"
     session = project(MARKER)
     session.runpytest_inprocess(f"--freeze-store={store}").assert_outcomes(passed=2)
@@ -143,7 +143,7 @@ def test_a_store_that_can_only_be_read(project: Project, tmp_path: Path, read_on
 def test_a_damaged_file_in_a_store_that_can_only_be_read(
     project: Project, tmp_path: Path, read_only: Callable[[Path], None]
 ) -> None:
-    """It is not trusted, its run is done anew, and it stays where it is."""
+    """The file is not trusted, its run is trained again, and the file is not moved."""
     store = tmp_path / "runs"
     session = project(MARKER)
     session.runpytest_inprocess(f"--freeze-store={store}")

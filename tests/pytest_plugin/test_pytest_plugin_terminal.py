@@ -14,7 +14,7 @@ from freezebench.report.terminal_table import Line
 
 
 class _Reporter:
-    """pytest's reporter as far as it is used, on a terminal or not."""
+    """The methods of pytest's reporter that are used, on a terminal or not."""
 
     def __init__(self, *, isatty: bool = True) -> None:
         self.isatty = isatty
@@ -45,7 +45,8 @@ class _Reporter:
 def _terminal(reporter: _Reporter | None, *, verbose: int = 0) -> Terminal:
     plugins: dict[str, Any] = {"terminalreporter": reporter}
     manager = SimpleNamespace(get_plugin=plugins.get)
-    return Terminal(SimpleNamespace(pluginmanager=manager, option=SimpleNamespace(verbose=verbose)))
+    config: Any = SimpleNamespace(pluginmanager=manager, option=SimpleNamespace(verbose=verbose))
+    return Terminal(config)
 
 
 LINE: Line = (("emb  ", ""), ("non-inferior", "good"), ("  WORSE", "bad"))
@@ -54,10 +55,8 @@ LINE: Line = (("emb  ", ""), ("non-inferior", "good"), ("  WORSE", "bad"))
 @pytest.mark.parametrize(
     ("environment", "is_coloured"), [({}, False), ({"PY_COLORS": "1"}, True), ({"NO_COLOR": "1"}, False)]
 )
-def test_colour_is_pytests_matter(
-    environment: dict[str, str], is_coloured: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Escapes where pytest's terminal has colour, the bare words where not; NO_COLOR is respected."""
+def test_colour_follows_pytest(environment: dict[str, str], is_coloured: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Escape sequences if pytest's terminal has colour, plain text if not; NO_COLOR is respected."""
     for name in ("PY_COLORS", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
@@ -73,7 +72,7 @@ def test_colour_is_pytests_matter(
 
 
 def test_the_width_is_the_terminals_or_a_hundred(monkeypatch: pytest.MonkeyPatch) -> None:
-    """COLUMNS sets it; a log has none."""
+    """COLUMNS sets it; a log has 100."""
     monkeypatch.setenv("COLUMNS", "132")
     assert terminal_width() == 132
     monkeypatch.setenv("COLUMNS", "7")
@@ -83,8 +82,8 @@ def test_the_width_is_the_terminals_or_a_hundred(monkeypatch: pytest.MonkeyPatch
     assert terminal_width() == 100
 
 
-def test_a_line_of_progress_replaces_the_one_before_and_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal; what stays is written on a line of its own."""
+def test_a_line_of_progress_replaces_the_last_one_and_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal; permanent lines are written separately."""
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("COLUMNS", "40")
     reporter = _Reporter()
@@ -98,8 +97,8 @@ def test_a_line_of_progress_replaces_the_one_before_and_never_wraps(monkeypatch:
     assert reporter.written.endswith("<\r<freezebench done\n")
 
 
-def test_in_a_log_nothing_is_written_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor under CI, whatever it looks like; -q and -p no:terminal are quiet."""
+def test_in_a_log_no_line_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor under CI, even on a terminal; -q and -p no:terminal write nothing."""
     reporter = _Reporter(isatty=False)
     terminal = _terminal(reporter)
     assert not terminal.is_live

@@ -6,12 +6,9 @@ import csv
 import json
 from pathlib import Path
 
-import pytest
-
 from experiments import small_summary, summary_settings
 from freezebench.config.session_settings import SessionSettings
-from freezebench.errors import SettingsError
-from freezebench.report.files import prepare_folder, write_report
+from freezebench.report.files import write_report
 
 
 def test_the_report_is_markdown_csv_and_json(tmp_path: Path) -> None:
@@ -27,11 +24,3 @@ def test_the_report_is_markdown_csv_and_json(tmp_path: Path) -> None:
     assert len(configurations[1]["runs"]) == 3
     assert configurations[1]["verdict_at_margin"]["outcome"] == "non_inferior"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.csv", "report.json", "report.md"]
-
-
-def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    """A file of that name is an error before anything is trained."""
-    blocked = tmp_path / "file"
-    blocked.write_text("", encoding="utf-8")
-    with pytest.raises(SettingsError, match="cannot write there"):
-        prepare_folder(blocked / "report")

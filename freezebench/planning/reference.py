@@ -1,11 +1,15 @@
-"""The reference of one session: the saved run's partners, found before anything trains, and what comes of them."""
+"""The comparison of a session's tests with a saved run.
+
+The saved partner of every test is found before anything trains, so that a limit which no run could decide is refused at
+once.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
-from freezebench.records.saved import PROTOCOL_FIELDS, SPLITS, SavedConfiguration, from_records
+from freezebench.records.saved import SavedConfiguration, from_records
 from freezebench.verdicts.compare import Comparison, compare_pair
 from freezebench.verdicts.matching import differences, match
 from freezebench.verdicts.resources import MIN_RUNS
@@ -15,7 +19,6 @@ if TYPE_CHECKING:
 
     from freezebench.config.settings import Settings
     from freezebench.records.saved import SavedRun
-    from freezebench.runs.data_cache import DataCache
     from freezebench.specs.limits import CostLimits
     from freezebench.verdicts.compare import Pair
     from freezebench.verdicts.gate import Part
@@ -25,28 +28,32 @@ HOW_TO_SAVE = "Save one with: pytest benchmarks --benchmark-save=NAME, then: pyt
 _TIMED = ("max_time", "max_energy")
 
 
+def limits_times(settings: Settings, freeze: str, *, with_times: bool) -> bool:
+    """Return whether time or energy of a configuration is limited by that of a saved run."""
+    limits = settings.costs.named(*_TIMED) if with_times else {}
+    return any(limit.get(freeze) is not None for limit in limits.values())
+
+
 class Reference:
-    """A saved run beside the tests of this session.
+    """A saved run that the tests of this session are compared with.
 
     Attributes:
-        notes: What should be known before training, in sentences.
+        notes: Sentences to show before training: what is not compared, and which limits cannot be decided.
         saved: The saved run; ``None``: there is none.
     """
 
     def __init__(
         self,
         saved: SavedRun | None,
-        planned: Sequence[tuple[Settings, str, str]],
+        planned: Sequence[tuple[Settings, SavedConfiguration]],
         *,
-        data_cache: DataCache,
         with_times: bool = True,
     ) -> None:
         """Find the partner of every test, and refuse limits that could not be judged.
 
         Args:
             saved: The saved run; ``None``: there is none.
-            planned: Settings, freeze spec and node id of every test that is going to run.
-            data_cache: Gives the data sets, whose content has to be the saved one.
+            planned: Settings of every test that is going to run, and its configuration, still without runs.
             with_times: Whether limits on time and energy count.
 
         Raises:
@@ -56,50 +63,43 @@ class Reference:
         self.saved = saved
         self._with_times = with_times
         self._pairs: dict[str, Pair] = {}
-        self._planned = [
-            (settings, _planned(settings, freeze, node_id, data_cache, is_timed=self._is_timed(settings, freeze)))
-            for settings, freeze, node_id in planned
-        ]
-        pairs = match(saved.configurations, [new for _, new in self._planned]) if saved else []
+        self._planned = planned
+        pairs = match(saved.configurations, [new for _, new in planned]) if saved else []
         self._partners = {str(new.node_id): old for old, new in pairs}
         notes = (
             [f"--benchmark-compare found no saved run: nothing is compared. {HOW_TO_SAVE}."] if saved is None else []
         )
-        for settings, new in self._planned:
+        for settings, new in planned:
             self._refuse_unjudgeable(new, self._costs(settings))
             notes += self._too_few_runs(settings, new)
         self.notes = tuple(dict.fromkeys(notes))
 
     def judge(self, node_id: str, settings: Settings, result: ConfigurationResult) -> tuple[Part, ...]:
-        """Return the parts of a test's joint gate that its partner gives; none without a partner."""
+        """Return the limits of a test that are judged against its partner; none without a partner."""
         old = self._partners.get(node_id)
         if old is None:
             return ()
         new = from_records(result.freeze, result.records, broken=result.broken, node_id=node_id)
         pair = compare_pair(old, new, margin_pp=settings.margin_pp, costs=self._costs(settings))
         self._pairs[node_id] = pair
-        # A run that broke fails by itself, with its cause first.
+        # A run that broke fails its test by itself, with its own cause.
         return () if new.broken else pair.parts
 
     def comparison(self) -> Comparison | None:
         """Return what was compared so far, and what has no partner; ``None`` if there is no saved run."""
         if self.saved is None:
             return None
-        taken = {id(one) for one in self._partners.values()}
+        matched = {id(partner) for partner in self._partners.values()}
         return Comparison(
             source=self.saved.source,
             date=self.saved.date,
             pairs=tuple(self._pairs.values()),
-            only_old=tuple(one.name for one in self.saved.configurations if id(one) not in taken),
+            only_old=tuple(old.name for old in self.saved.configurations if id(old) not in matched),
             only_new=tuple(new.name for _, new in self._planned if new.node_id not in self._partners),
         )
 
     def _costs(self, settings: Settings) -> CostLimits:
         return settings.costs if self._with_times else settings.costs.memory_only
-
-    def _is_timed(self, settings: Settings, freeze: str) -> bool:
-        """Return whether time or energy of a configuration is limited."""
-        return any(limit.get(freeze) is not None for limit in self._costs(settings).named(*_TIMED).values())
 
     def _refuse_unjudgeable(self, new: SavedConfiguration, costs: CostLimits) -> None:
         """Refuse limits against a saved run that no training could ever decide.
@@ -107,23 +107,24 @@ class Reference:
         Raises:
             SettingsError: If there is no saved run, no partner in it, or what it ran is not comparable.
         """
+        # Accuracy needs no limit of its own, so a test without these is compared as far as it can be.
         limits = costs.named(*_TIMED, "max_memory")
-        asked = {name: limit.get(new.freeze) for name, limit in limits.items() if limit.get(new.freeze) is not None}
-        if not asked:
+        limited = {name: limit.get(new.freeze) for name, limit in limits.items() if limit.get(new.freeze) is not None}
+        if not limited:
             return
-        name, number = next(iter(asked.items()))
-        place = f"--freeze-{name.replace('_', '-')}: {new.node_id} is limited to {number:g}× the saved run's figure"
+        name, number = next(iter(limited.items()))
+        request = f"--freeze-{name.replace('_', '-')}: {new.node_id} is limited to {number:g}× the saved run's figure"
         old = self._partners.get(str(new.node_id))
         if self.saved is None:
-            raise SettingsError(f"{place}, but there is no saved run to compare with. {HOW_TO_SAVE}.")
+            raise SettingsError(f"{request}, but there is no saved run to compare with. {HOW_TO_SAVE}.")
         if old is None:
-            raise SettingsError(f"{place}, but {self.saved.source} holds no such configuration. {HOW_TO_SAVE}.")
+            raise SettingsError(f"{request}, but {self.saved.source} holds no such configuration. {HOW_TO_SAVE}.")
         differing = [f"it broke there: {old.broken.rstrip('.')}"] if old.broken else differences(old, new)
         if self._with_times and new.device_name is not None and old.device_name != new.device_name:
             differing.append(f"device {old.device_name} → {new.device_name}")
         if differing:
             raise SettingsError(
-                f"{place}, but {self.saved.source} is not comparable: {', '.join(differing)}. {HOW_TO_SAVE}."
+                f"{request}, but {self.saved.source} is not comparable: {', '.join(differing)}. {HOW_TO_SAVE}."
             )
 
     def _too_few_runs(self, settings: Settings, new: SavedConfiguration) -> list[str]:
@@ -133,7 +134,7 @@ class Reference:
             SettingsError: If undecided tests fail: the run could only fail.
         """
         old = self._partners.get(str(new.node_id))
-        if old is None or not self._is_timed(settings, new.freeze):
+        if old is None or not limits_times(settings, new.freeze, with_times=self._with_times):
             return []
         planned, saved = settings.looks.max_seeds, len(old.runs)
         if min(planned, saved) >= MIN_RUNS:
@@ -145,27 +146,3 @@ class Reference:
         if settings.policy(new.freeze) == "fail":
             raise SettingsError(f"{note}. Undecided tests fail (--freeze-inconclusive=fail): the run could only fail.")
         return [f"{note}; they stay undecided."]
-
-
-def _planned(
-    settings: Settings, freeze: str, node_id: str, data_cache: DataCache, *, is_timed: bool
-) -> SavedConfiguration:
-    """Return what is known of a test's runs before they are trained."""
-    spec = settings.run_spec(freeze, settings.seed)
-    data = data_cache.data(spec)
-    device = None
-    if is_timed:
-        # Loads torch, which a session that only collects need not do.
-        from freezebench.training.device import device_name, resolve_device
-
-        device = device_name(resolve_device(settings.device))
-    return SavedConfiguration(
-        freeze=spec.freeze,
-        node_id=node_id,
-        model=spec.model,
-        data=spec.data.source,
-        data_sha256={split: getattr(data, split).sha256 for split in SPLITS},
-        protocol={name: getattr(spec.protocol, name) for name in PROTOCOL_FIELDS},
-        experiment_id=spec.experiment_id,
-        device_name=device,
-    )

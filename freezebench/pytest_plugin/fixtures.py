@@ -1,0 +1,84 @@
+"""The fixtures of freeze tests: ``freeze_spec`` and ``freeze_run``."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from freezebench.pytest_plugin.benchmark import record_benchmark
+from freezebench.pytest_plugin.items import settings_of
+from freezebench.pytest_plugin.options import freeze_session
+from freezebench.pytest_plugin.reporting import session_report
+
+if TYPE_CHECKING:
+    from freezebench.config.settings import Settings
+    from freezebench.pytest_plugin.benchmark import Benchmark
+    from freezebench.specs.freeze import FreezeSpec
+    from freezebench.verdicts.judge import ConfigurationResult
+
+
+class FreezeRun:
+    """The value of the ``freeze_run`` fixture: called by a test, it trains the test's configuration.
+
+    Attributes:
+        spec: The freeze spec of this test.
+        settings: The settings of this test.
+    """
+
+    def __init__(self, item: pytest.Item, spec: FreezeSpec, settings: Settings, benchmark: Benchmark) -> None:
+        self.spec, self.settings = spec, settings
+        self._item, self._benchmark = item, benchmark
+        self._result: ConfigurationResult | None = None
+
+    def __call__(self) -> ConfigurationResult:
+        """Train every seed of the configuration (and the baseline, if it is missing) and return the result.
+
+        The test fails here if the accuracy drop exceeds its limit or a run is invalid, and is skipped, passed or failed
+        as ``--freeze-inconclusive`` says if the evidence does not decide.
+        """
+        if self._result is None:
+            self._result = self._train()
+            self._apply(self._result)
+        return self._result
+
+    def _train(self) -> ConfigurationResult:
+        """Train and record the configuration."""
+        session = freeze_session(self._item.config)
+        # Relative paths were given from the folder where pytest was started; a test may have changed it since.
+        with contextlib.chdir(self._item.config.invocation_params.dir):
+            result = session.result(self.settings, str(self.spec))
+            result = session.judged_against_reference(self._item.nodeid, self.settings, result)
+            record_benchmark(self._benchmark, self._item, result)
+            session_report(self._item.config).write()
+        return result
+
+    def _apply(self, result: ConfigurationResult) -> None:
+        """Fail or skip the test if its limits say so."""
+        from freezebench.report.verdict_text import gate_sentence
+
+        sentence = gate_sentence(result)
+        self._item.user_properties.append(("freezebench_message", sentence))
+        policy = self.settings.policy(self.spec)
+        is_undecided = result.standing == "undecided"
+        if result.standing in ("broken", "worse") or (is_undecided and policy == "fail"):
+            # Otherwise pytest-benchmark would save the failed run as the next reference.
+            self._benchmark.has_error = True
+            pytest.fail(sentence, pytrace=False)
+        if is_undecided and policy == "skip":
+            pytest.skip(sentence)
+
+
+@pytest.fixture
+def freeze_spec(request: pytest.FixtureRequest) -> FreezeSpec:
+    """The freeze spec of this test: one test per configuration of the grid."""
+    from freezebench.specs.freeze import FreezeSpec
+
+    return FreezeSpec.parse(request.param)
+
+
+@pytest.fixture
+def freeze_run(request: pytest.FixtureRequest, freeze_spec: FreezeSpec, benchmark: Benchmark) -> FreezeRun:
+    """Train this test's configuration when called, record it, and hold it to its accuracy limit; see FreezeRun."""
+    return FreezeRun(request.node, freeze_spec, settings_of(request.node), benchmark)

@@ -1,0 +1,139 @@
+"""Options on the command line and in the ini file, and the session that they configure."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from freezebench.config.options import OPTIONS
+from freezebench.errors import FreezebenchError
+from freezebench.pytest_plugin.benchmark import BenchmarkHooks, FallbackBenchmark, refuse_profiling
+
+# What only freeze tests need is imported when the first one is found: most pytest sessions have none.
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from freezebench.session import FreezeSession
+
+_SESSION = pytest.StashKey["FreezeSession"]()
+
+_MARKER = (
+    "freeze(**options): settings of a test that uses the freeze_run fixture, named like the --freeze-* options without "
+    "the prefix: freeze(model='./checkpoint', data='./reviews', grid='none,emb', max_drop=3); num_layers=N says the "
+    "depth of a model that a factory makes."
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Register every option of the table as flag and ini key."""
+    group = parser.getgroup("freezebench", "freezebench: which layers can be frozen, at what cost, saving what")
+    for option in OPTIONS:
+        takes = {"action": "store_const", "const": "yes"} if option.is_switch else {"metavar": option.metavar}
+        group.addoption(option.flag, dest=option.ini, default=None, help=option.help, **takes)
+        parser.addini(option.ini, f"default of {option.flag}", default=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Resolve the options of command line and ini file; bad values end the session here."""
+    config.addinivalue_line("markers", _MARKER)
+    if any(_given_options(config)):
+        with usage_errors():
+            freeze_session(config)
+        refuse_combinations(config)
+    has_benchmark = config.pluginmanager.hasplugin("benchmark")
+    adapter = BenchmarkHooks(lambda: find_session(config)) if has_benchmark else FallbackBenchmark()
+    config.pluginmanager.register(adapter, "freezebench-benchmark")
+    session = find_session(config)
+    if session is not None and session.options.session_settings.plan:
+        config.pluginmanager.register(PlanOnly(), "freezebench-plan")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the worker process."""
+    session = find_session(config)
+    if session is not None:
+        session.close()
+
+
+class PlanOnly:
+    """Hooks of a session that shows its plan and runs no test."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Replace pytest's loop, which still has to report errors of collection."""
+        return None if session.testsfailed else True
+
+
+def find_session(config: pytest.Config) -> FreezeSession | None:
+    """Return this pytest run's session; ``None`` if no option was given and no freeze test was found so far."""
+    return config.stash.get(_SESSION, None)
+
+
+def freeze_session(config: pytest.Config) -> FreezeSession:
+    """Return this pytest run's session, made at the first call.
+
+    Raises:
+        FreezebenchError: If an option has a bad value.
+    """
+    if _SESSION not in config.stash:
+        from freezebench.session import FreezeSession
+
+        config.stash[_SESSION] = FreezeSession(
+            *_given_options(config),
+            # Without the flag, pytest-benchmark's value is [].
+            has_reference=bool(config.getoption("benchmark_compare", None)),
+            with_times=not config.getoption("benchmark_disable", None),
+            default_store=_default_store(config),
+        )
+    return config.stash[_SESSION]
+
+
+@contextlib.contextmanager
+def usage_errors() -> Iterator[None]:
+    """Turn freezebench's errors into pytest's usage errors: one sentence and exit code 4.
+
+    Raises:
+        pytest.UsageError: In place of a FreezebenchError.
+    """
+    try:
+        yield
+    except FreezebenchError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def refuse_combinations(config: pytest.Config) -> None:
+    """Refuse options of other plugins that would train twice, or without a baseline.
+
+    Raises:
+        pytest.UsageError: If such an option is set.
+    """
+    if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
+        raise pytest.UsageError(
+            "freeze tests were asked to run under pytest-xdist, but workers share no baseline and would compete for "
+            "the device. Use -n0; for several devices, start one session per device with --freeze-device=cuda:N."
+        )
+    refuse_profiling(config)
+
+
+def _given_options(config: pytest.Config) -> tuple[dict[str, object], dict[str, object]]:
+    """Return flags and ini keys that have a value, by option name; an empty ini key has none."""
+    flags = {option.name: config.getoption(option.ini) for option in OPTIONS}
+    ini = {option.name: config.getini(option.ini) for option in OPTIONS}
+    return (
+        {name: value for name, value in flags.items() if value is not None},
+        {name: value for name, value in ini.items() if value},
+    )
+
+
+def _default_store(config: pytest.Config) -> Path | None:
+    """Return where finished runs are kept if no folder is named; ``None`` without pytest's cache."""
+    cache = getattr(config, "cache", None)
+    if cache is None:
+        return None
+    # --cache-clear deletes the folder that ``mkdir`` returns, so runs are kept outside it. Calling it makes pytest
+    # write the files that mark its cache.
+    marked: Path = cache.mkdir("freezebench")
+    return marked.parent.parent / "freezebench"

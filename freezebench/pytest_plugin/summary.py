@@ -1,0 +1,64 @@
+"""The summary at the end of a session: tables, comparison, store and report."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from freezebench.pytest_plugin.options import find_session
+from freezebench.pytest_plugin.reporting import session_report, summaries
+from freezebench.pytest_plugin.terminal import Terminal, fitted, terminal_width
+
+if TYPE_CHECKING:
+    from freezebench.session import FreezeSession
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the tables and what they mean."""
+    session = find_session(config)
+    if session is None:
+        return
+    shown = [summary for _, summary in summaries(session)]
+    for summary in shown:
+        Terminal(config).summary(summary)
+    comparison = _comparison_lines(session, terminal_width())
+    for line in fitted([*comparison, *(f"freezebench: {line}" for line in session.store_lines())]):
+        terminalreporter.write_line(line)
+    _publish(terminalreporter, config)
+    from freezebench.report import github
+
+    outcomes = ("failed", "error", "skipped", "passed")
+    reports = [report for outcome in outcomes for report in terminalreporter.stats.get(outcome, [])]
+    for line in github.report_to_github(reports, shown, comparison, root=config.rootpath, environment=os.environ):
+        terminalreporter.ensure_newline()
+        terminalreporter.write_line(line)
+
+
+def _comparison_lines(session: FreezeSession, width: int) -> list[str]:
+    """Return the comparison with the saved run, and what was not compared; its table fits the width."""
+    if session.reference is None or not session.results():
+        return []
+    from freezebench.report.comparison import comparison_lines
+
+    comparison = session.reference.comparison()
+    if comparison is None:
+        return [f"freezebench: {note}" for note in session.reference.notes]
+    return comparison_lines(comparison, with_parts=False, width=width)
+
+
+def _publish(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Write the page of the report, and print what was written and what could not be."""
+    report = session_report(config)
+    with contextlib.chdir(config.invocation_params.dir):
+        report.publish()
+    # Pictures are many: their folder is enough.
+    paths = (path if path.parent == report.folder else path.parent for path in report.written)
+    for path in dict.fromkeys(paths):
+        terminalreporter.write_line(f"freezebench: wrote {path}")
+    if report.problem:
+        for line in fitted([f"freezebench: {report.problem}"]):
+            terminalreporter.write_line(line, red=True)

@@ -1,0 +1,38 @@
+"""What is known of a test's runs before they are trained, in the form in which finished ones are saved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freezebench.records.saved import PROTOCOL_FIELDS, SPLITS, SavedConfiguration
+
+if TYPE_CHECKING:
+    from freezebench.runs.data_cache import DataCache
+    from freezebench.specs.run import RunSpec
+
+
+def planned_configuration(
+    spec: RunSpec, node_id: str, data_cache: DataCache, *, device_name: str | None
+) -> SavedConfiguration:
+    """Return the configuration of a test, without runs.
+
+    Args:
+        spec: Any of its runs.
+        node_id: The test.
+        data_cache: The session's data, read now if they have not been.
+        device_name: Model of the GPU or CPU; ``None`` where the comparison does not depend on it.
+
+    Raises:
+        FreezebenchError: If the data cannot be read.
+    """
+    data = data_cache.data(spec)
+    return SavedConfiguration(
+        freeze=spec.freeze,
+        node_id=node_id,
+        model=spec.model,
+        data=spec.data.source,
+        data_sha256={split: getattr(data, split).sha256 for split in SPLITS},
+        protocol={name: getattr(spec.protocol, name) for name in PROTOCOL_FIELDS},
+        experiment_id=spec.experiment_id,
+        device_name=device_name,
+    )
