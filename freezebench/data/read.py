@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from freezebench.data import reviews
 from freezebench.data.columns import LABEL_TEXT_COLUMN
 from freezebench.data.files import read_local
 from freezebench.data.formats import SUFFIXES
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from freezebench.specs.run import DataSpec
 
-Origin = Literal["generated", "local", "hub"]
+Origin = Literal["generated", "reviews", "local", "hub"]
 
 GENERATED = "generated"
 GENERATED_SIZES: Mapping[Literal["train", "validation", "test"], int] = {"train": 800, "validation": 250, "test": 1000}
@@ -30,7 +31,7 @@ _TEXT_COLUMNS = (1, 2)
 def read_tables(spec: DataSpec) -> tuple[dict[str, Table], tuple[str, ...], Origin]:
     """Return the tables of a data set by split, notes on them, and where they come from.
 
-    Only a data set of the Hub is looked up on the network.
+    Only a data set of the Hub is looked up on the network, and ``reviews`` until it is in the user's cache folder.
 
     Raises:
         DataError: If the data set is missing or unreadable, or its columns are named in a way that cannot be.
@@ -38,6 +39,8 @@ def read_tables(spec: DataSpec) -> tuple[dict[str, Table], tuple[str, ...], Orig
     _check_column_names(spec)
     if spec.source == GENERATED:
         return _generated(spec), (), "generated"
+    if spec.source in reviews.DOMAINS:
+        return _reviews(spec), (), "reviews"
     requested = tuple(dict.fromkeys([*spec.text_columns, spec.label_column, LABEL_TEXT_COLUMN]))
     path = _local_path(spec.source)
     if path is not None:
@@ -78,7 +81,8 @@ def _local_path(source: str) -> Path | None:
     if is_path or not _HUB_NAME.fullmatch(source):
         raise DataError(
             f"there is no file or folder {source!r} (looked in {Path.cwd()}). Give a folder with train, "
-            f"validation and test files ({', '.join(SUFFIXES)}), one such file, a Hub data set, or {GENERATED!r}."
+            f"validation and test files ({', '.join(SUFFIXES)}), one such file, a Hub data set, "
+            f"{reviews.SOURCE!r}, or {GENERATED!r}."
         )
     return None
 
@@ -100,5 +104,30 @@ def _generated(spec: DataSpec) -> dict[str, Table]:
             available=tuple(columns),
             num_rows=size,
             class_names=("negative", "positive"),
+        )
+    return tables
+
+
+def _reviews(spec: DataSpec) -> dict[str, Table]:
+    """Return rated sentences as tables with the column names of the spec; the label column ``rating`` has the ratings.
+
+    Raises:
+        DataError: If two text columns are named, or the sentences can be neither found nor downloaded.
+    """
+    if len(spec.text_columns) > 1:
+        raise DataError(f"the sentences of {spec.source} come one by one, not in pairs. Name one text column.")
+    has_ratings = spec.label_column == "rating"
+    tables: dict[str, Table] = {}
+    for split, sentences in reviews.read_domain(spec.source).items():
+        columns: dict[str, list[str] | list[float]] = {
+            spec.text_columns[0]: [sentence.text for sentence in sentences],
+            spec.label_column: [sentence.rating if has_ratings else sentence.label for sentence in sentences],
+        }
+        tables[split] = Table(
+            name=f"{spec.source}, split {split}",
+            columns=columns,
+            available=(spec.text_columns[0], "label", "rating"),
+            num_rows=len(sentences),
+            class_names=None if has_ratings else ("negative", "positive"),
         )
     return tables

