@@ -2,6 +2,7 @@
 
 ``python -m freezebench doctor`` lists what this machine can train on and measure;
 ``python -m freezebench compare OLD NEW`` compares a saved run with an earlier one;
+``python -m freezebench fetch`` downloads the data set ``reviews``;
 ``python -m freezebench report DIR`` makes the page of saved runs.
 """
 
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.command == "doctor":
         return doctor(as_json=options.json)
     try:
-        return {"compare": compare_runs, "report": make_report}[options.command](options)
+        return {"compare": compare_runs, "fetch": fetch_reviews, "report": make_report}[options.command](options)
     except FreezebenchError as error:
         sys.stderr.write(f"error: {error}\n")
         return 4
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         compare_parser.add_argument(f"--{name.replace('_', '-')}", metavar="RATIO", help=text)
     compare_parser.add_argument("--strict", action="store_true", help="exit with 2 where something is undecided")
     compare_parser.add_argument("--json", action="store_true", help="print JSON")
+    commands.add_parser("fetch", help="download the data set `reviews` now, so that later sessions need no network")
     report_parser = commands.add_parser("report", help="make the page and its pictures from saved runs")
     report_parser.add_argument(
         "paths",
@@ -96,6 +98,18 @@ def _parser() -> argparse.ArgumentParser:
         "--output", metavar="DIR", type=Path, help="folder of the page (default: that of the only report)"
     )
     return parser
+
+
+def fetch_reviews(_: argparse.Namespace) -> int:
+    """Download the data set ``reviews`` unless the cache folder holds it, print its path, and return 0.
+
+    Raises:
+        FreezebenchError: If it cannot be downloaded or kept.
+    """
+    from freezebench.data.reviews import fetch
+
+    sys.stdout.write(f"{fetch()}\n")
+    return 0
 
 
 def make_report(options: argparse.Namespace) -> int:

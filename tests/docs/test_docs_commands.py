@@ -139,7 +139,7 @@ def test_freezebench_commands_are_understood(command: Command) -> None:
     """The command line's own parser takes them."""
     words = list(command.words)
     options, unknown = cli._parser().parse_known_args(words[words.index("freezebench") + 1 :])
-    assert options.command in {"doctor", "compare", "report"}
+    assert options.command in {"compare", "doctor", "fetch", "report"}
     assert unknown == []
 
 
