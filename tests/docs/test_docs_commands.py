@@ -31,6 +31,7 @@ PLAIN_COMMANDS = {
     "mypy",
     "lint-imports",
     "pre-commit install",
+    "cd freezebench",
 }
 NO_TESTS_COLLECTED = 5
 

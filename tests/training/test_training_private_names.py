@@ -1,4 +1,4 @@
-"""Private names of libraries: docs/explanation/private-torch.md lists all that the package uses."""
+"""Private names of libraries: docs/explanation/private-names.md lists all that the package uses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "explanation" / "private-torch.md"
+PAGE = ROOT / "docs" / "explanation" / "private-names.md"
 # Private by documentation, though not by an underscore.
 UNDOCUMENTED = {"grad_scale", "TorchFunctionMode"}
 DOCUMENTED = {"_exit"}  # os._exit
