@@ -34,11 +34,6 @@ def energy_text(value: float | None) -> str:
     return f"{value / 1000:.1f} kJ" if value >= 10_000 else f"{value:.0f} J"  # noqa: PLR2004 - joules
 
 
-def count_text(value: int | None) -> str:
-    """Return a count with thousands separators."""
-    return NOT_MEASURED if value is None else f"{value:,}"
-
-
 def percent_text(fraction: float | None, digits: int = 1) -> str:
     """Return a fraction (0 to 1) in per cent."""
     # Adding 0.0 turns a rounded -0.0 into 0.0.

@@ -23,8 +23,6 @@ from freezebench import units
         (units.energy_text(None), "–"),
         (units.energy_text(123.4), "123 J"),
         (units.energy_text(25_300), "25.3 kJ"),
-        (units.count_text(66955010), "66,955,010"),
-        (units.count_text(None), "–"),
         (units.percent_text(0.0088), "0.9 %"),
         (units.percent_text(None), "–"),
         (units.percent_text(-0.001, 0), "0 %"),

@@ -50,7 +50,10 @@ class FinishedRuns:
             self.records.setdefault(run_id, record)
             return
         self.records[run_id] = record
-        (self.reused.add if is_reused else self.reused.discard)(run_id)
+        if is_reused:
+            self.reused.add(run_id)
+        else:
+            self.reused.discard(run_id)
 
     def record(self, spec: RunSpec, *, must_be_new: bool = False) -> RunRecord | None:
         """Return the record of a run; ``None`` if it has not ended, or was reused although it must be new."""

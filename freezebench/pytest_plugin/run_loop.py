@@ -52,12 +52,10 @@ def _start_progress(config: pytest.Config, planned: Sequence[tuple[Settings, str
 
 
 def _undecided_complaint(session: FreezeSession) -> str | None:
-    """Return a complaint if candidates were trained and the evidence decides about none of them."""
-    results = [result for _, group in session.results() for result in group]
-    if all(result.is_baseline for result in results):
-        return None
-    from freezebench.report.verdict_text import decided_sentence, is_decided
+    """Return a complaint if candidates were trained and none of them is decided."""
+    from freezebench.report.verdict_text import is_decided
 
-    if any(is_decided(result) for result in results):
+    candidates = [result for _, group in session.results() for result in group if not result.is_baseline]
+    if not candidates or any(map(is_decided, candidates)):
         return None
-    return f"UNDECIDED {decided_sentence(results)}: this session says nothing. Use more seeds or more test sentences."
+    return f"UNDECIDED: no candidate was decided (0 of {len(candidates)}). Use more seeds or more test sentences."

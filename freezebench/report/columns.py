@@ -67,7 +67,7 @@ def metric_column(
     scale: Callable[[float], Scale] | None = None,
     rank: int = 0,
 ) -> Column:
-    """Return the column of a metric that the runs record; the registry of metrics says all else about it."""
+    """Return the column of a metric that the runs record; the registry of metrics has its other properties."""
     metric = METRICS[name]
     return Column(
         name=name,

@@ -99,7 +99,7 @@ def annotation(report: PytestReport, root: Path, environment: Mapping[str, str])
         root: pytest's root folder, to which the report's location is relative.
         environment: Environment variables, ``GITHUB_WORKSPACE`` among them.
     """
-    # The recorded standing says nothing about an error in a fixture around the test.
+    # The recorded standing does not cover an error in a fixture around the test.
     properties = dict(report.user_properties) if report.when == "call" else {}
     standing, recorded = properties.get("freezebench_standing"), properties.get("freezebench_message")
     if not (report.failed or standing == "undecided"):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from freezebench.report.durations import ExpectedDurations
     from freezebench.specs.run import RunSpec
 
+_POWER = 0.8  # probability that a configuration without any drop is found non-inferior
+
 
 def settings_lines(settings: Settings) -> list[str]:
     """Return the settings of one test in words."""
@@ -43,14 +45,18 @@ def resolution_line(settings: Settings, num_sentences: int) -> str:
     looks = settings.looks
     if looks.max_seeds == 1:
         return "freezebench: one seed gives figures and no verdict; use --freeze-num-seeds=3 or more for verdicts"
-    resolved = {count: resolvable_margin(count, num_sentences, alpha=looks.alpha) for count in looks.counts}
-    texts = [f"{count} seed{'s' if count > 1 else ''} {margin:.1f} points" for count, margin in resolved.items()]
+    resolved = {
+        count: resolvable_margin(count, num_sentences, power=_POWER, alpha=looks.alpha) for count in looks.counts
+    }
+    texts = [f"{margin:.1f} points with {_counted(count, 'seed')}" for count, margin in resolved.items()]
     line = (
-        f"freezebench: {num_sentences} test sentences × {', '.join(texts)}: the smallest margin resolved (80 % power)"
+        f"freezebench: smallest margin that {num_sentences} test sentences resolve ({100 * _POWER:g} % power): "
+        f"{', '.join(texts)}"
     )
     if min(resolved.values()) > settings.margin_pp:
         line += (
-            f", more than the margin of {settings.margin_pp:g}: expect undecided verdicts; more seeds or sentences help"
+            f"; the margin of {settings.margin_pp:g} is smaller, so expect undecided verdicts; "
+            "more seeds or sentences help"
         )
     return line
 
@@ -116,9 +122,9 @@ def duration_line(num_runs: int, num_left: int, expected: ExpectedDurations | No
         runs += f", {num_runs - num_left} of which earlier sessions finished; the {_counted(num_left, 'other')}"
     if expected is None:
         return (
-            f"{runs}{',' if num_left == num_runs else ':'} duration unknown until the first has ended: no saved run "
-            "of this experiment on this device (--freeze-store, --freeze-report=DIR or --benchmark-compare would name "
-            "saved runs)"
+            f"{runs}{',' if num_left == num_runs else ':'} duration unknown, since no run of this "
+            "experiment on this device is saved. Durations are known after the first run, or from runs in "
+            "--freeze-store, --freeze-report or --benchmark-compare"
         )
     num_unknown = num_left - expected.num_known
     unknown = f", {num_unknown} more of unknown duration" if num_unknown else ""

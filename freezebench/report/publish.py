@@ -32,7 +32,7 @@ def publish(folder: Path, experiments: Sequence[Experiment]) -> list[Path]:
     """
     drawn = common = None
     written: list[Path] = []
-    # matplotlib is an extra; without it the page says how to install it.
+    # matplotlib is an extra; without it the page shows how to install it.
     if importlib.util.find_spec("matplotlib") is not None:
         from freezebench.report.plots import draw, draw_side_by_side
 

@@ -25,6 +25,7 @@ _PROTOCOL = {
     "engine": "engine",
     "precision": "precision",
     "max-length": "max_length",
+    "prefix-mode": "prefix_mode",
 }
 _DATA = {"data": "source", "label-column": "label_column", "max-train": "max_train"}
 
@@ -54,6 +55,8 @@ def reproduction_command(settings: Settings) -> str:
         options["max-drop"] = _per_spec(subsettings(settings, "max_drop"))
     costs = subsettings(settings, "costs")
     options |= {name.replace("_", "-"): _per_spec(subsettings(costs, name)) for name in CostLimits.names()}
+    if settings.get("inconclusive") != "skip":
+        options["inconclusive"] = settings.get("inconclusive")
     given = [shlex.quote(f"--freeze-{name}={value}") for name, value in options.items() if value not in (None, "")]
     if settings.get("pool_seeds"):
         given.append("--freeze-pool-seeds")

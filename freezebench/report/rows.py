@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Figure = float | str | None
 
-# The registry of metrics says which of these a metric uses, and why.
+# The registry of metrics has the one that each metric uses, and the reason.
 _OVER_SEEDS: dict[OverSeeds, Callable[[Iterable[float]], float]] = {"median": statistics.median, "largest": max}
 
 
@@ -151,7 +151,7 @@ def row(result: ConfigurationResult) -> Row:
 
 
 def aggregate(records: Sequence[RunRecord], metric: str) -> float | None:
-    """Return one figure for a metric of several seeds, as its registry says; ``None`` unless all runs measured it."""
+    """Return one figure for a metric of several seeds, by the registry's rule; ``None`` unless all runs measured it."""
     values = [value for value in (record.value(metric) for record in records) if value is not None]
     return _OVER_SEEDS[METRICS[metric].over_seeds](values) if values and len(values) == len(records) else None
 

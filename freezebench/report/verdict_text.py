@@ -66,7 +66,7 @@ def decided_sentence(results: Sequence[ConfigurationResult]) -> str:
     """Return how many candidates are decided, each at its limit or, without one, at the margin."""
     candidates = [result for result in results if not result.is_baseline]
     num_decided = sum(is_decided(result) for result in candidates)
-    return f"decided {num_decided} of {len(candidates)}"
+    return f"Decided: {num_decided} of {len(candidates)}"
 
 
 def is_decided(result: ConfigurationResult) -> bool:
@@ -75,7 +75,7 @@ def is_decided(result: ConfigurationResult) -> bool:
 
 
 def judged_ladder(results: Sequence[ConfigurationResult]) -> dict[str, Verdict]:
-    """Return the verdicts of the ladder's rungs without the baseline, least frozen first."""
+    """Return the verdicts of the prefixes without the baseline, least frozen first."""
     return {
         result.freeze: result.verdict
         for result in sorted(results, key=lambda result: FreezeSpec.parse(result.freeze).frozen_order)
@@ -87,7 +87,7 @@ def safe_prefix_sentence(results: Sequence[ConfigurationResult], rows: Sequence[
     """Return the deepest safe prefix in one sentence: its evidence, its learning rates, and what it saves."""
     ladder = judged_ladder(results)
     if not ladder:
-        return "Deepest safe prefix: unknown, since no rung of the ladder but the baseline was run."
+        return "Deepest safe prefix: unknown, since no configuration with a frozen prefix was run."
     deepest = deepest_safe(ladder)
     limit = f"{margin_pp:g} points of no freezing"
     if deepest is None:

@@ -1,1 +1,1 @@
-"""Verdicts: pure functions on arrays and records that say what the evidence decides."""
+"""Verdicts: pure functions on arrays and records that return what the evidence decides."""

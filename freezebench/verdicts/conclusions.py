@@ -51,15 +51,15 @@ def conclusions(results: Sequence[ConfigurationResult], margin_pp: float) -> tup
     1. *Embeddings*: supported if ``emb`` is better than no freezing (``superiority``, Holm-corrected over the grid);
        refuted if a gain as large as the notebook's (``SMALLEST_EFFECT_PP``) is excluded: lower bound of the drop above
        its negative.
-    2. *More layers*: the notebook gives no number, so both halves are defined here. "Lowers": the deepest rung that ran
-       loses accuracy (lower bound above 0; refuted if a loss of ``SMALLEST_EFFECT_PP`` is excluded). "Less than one
+    2. *More layers*: the notebook gives no number, so both halves are defined here. "Lowers": the deepest prefix that
+       ran loses accuracy (lower bound above 0; refuted if a loss of ``SMALLEST_EFFECT_PP`` is excluded). "Less than one
        thinks": the loss is smaller than in proportion to the frozen parameters, where accuracy is counted from that of
-       always predicting the most frequent class. Every rung with frozen layers has to stay below its proportional loss
-       (upper bounds; an intersection-union test, which needs no correction); the claim is refuted if the deepest rung
-       is shown to lose more. The proportional loss is treated as known without error.
-    3. *Sweet spot*: the rungs that leave two layers and one layer to train, tested in this order. Supported if the
-       first of them is non-inferior at the margin and trains faster (median) than every shallower non-inferior rung and
-       no freezing; refuted if both are inferior, or if the head alone is non-inferior as well.
+       always predicting the most frequent class. Every prefix with frozen layers has to stay below its proportional
+       loss (upper bounds; an intersection-union test, which needs no correction); the claim is refuted if the deepest
+       prefix is shown to lose more. The proportional loss is treated as known without error.
+    3. *Sweet spot*: the prefixes that leave two layers and one layer to train, tested in this order. Supported if the
+       first of them is non-inferior at the margin and trains faster (median) than every shallower non-inferior prefix
+       and no freezing; refuted if both are inferior, or if the head alone is non-inferior as well.
 
     Args:
         results: The configurations of one experiment, in any order.
@@ -88,12 +88,12 @@ def _embeddings(results: Mapping[str, ConfigurationResult]) -> Conclusion:
 
 def _more_layers(results: Mapping[str, ConfigurationResult]) -> Conclusion:
     """Judge the second claim."""
-    rungs = [name for name in _ladder(results) if FreezeSpec.parse(name).num_frozen_layers]
-    if not rungs:
-        return _conclusion(_LAYERS, "undecided", "no rung of the ladder with frozen layers was run")
-    evidence = {name: _evidence(results, name) for name in rungs}
-    expected = {name: _expected_drop_pp(results[name]) for name in rungs}
-    deepest = rungs[-1]
+    prefixes = [name for name in _ladder(results) if FreezeSpec.parse(name).num_frozen_layers]
+    if not prefixes:
+        return _conclusion(_LAYERS, "undecided", "no configuration with frozen layers was run")
+    evidence = {name: _evidence(results, name) for name in prefixes}
+    expected = {name: _expected_drop_pp(results[name]) for name in prefixes}
+    deepest = prefixes[-1]
     interval, proportional = evidence[deepest], expected[deepest]
     if isinstance(interval, str):
         return _conclusion(_LAYERS, "undecided", interval)
@@ -105,8 +105,8 @@ def _more_layers(results: Mapping[str, ConfigurationResult]) -> Conclusion:
         return _conclusion(_LAYERS, "refuted", f"{figures}; a loss of {SMALLEST_EFFECT_PP:.1f} points is excluded")
     if interval.lower_pp > proportional:
         return _conclusion(_LAYERS, "refuted", f"{figures}, less than the lower bound")
-    # An intersection-union test: each rung has to pass at full alpha.
-    doubtful = [name for name in rungs if not _is_below(evidence[name], expected[name])]
+    # An intersection-union test: each prefix has to pass at full alpha.
+    doubtful = [name for name in prefixes if not _is_below(evidence[name], expected[name])]
     if doubtful:
         figures += f"; less than in proportion is not shown for {', '.join(doubtful)}"
     if not (interval.lower_pp > 0):
@@ -151,14 +151,14 @@ def _sweet_spot(results: Mapping[str, ConfigurationResult], margin_pp: float) ->
 def _of_spots(
     results: Mapping[str, ConfigurationResult], spots: Sequence[str], head_alone: str, margin_pp: float
 ) -> tuple[Support, str]:
-    """Return the verdict on the third claim and, where the intervals do not say it, why."""
+    """Return the verdict on the third claim and, where the intervals do not show it, why."""
     # The spots are ordered from fewer to more frozen layers, so the first one is the easier claim.
     outcomes = [_outcome(results, name, margin_pp) for name in spots]
     if all(outcome == "inferior" for outcome in outcomes):
         return "refuted", ""
     if outcomes[0] != "non_inferior":
         return "undecided", ""
-    # A fixed sequence of tests: the head alone counts only if every rung before it is non-inferior.
+    # A fixed sequence of tests: the head alone counts only if every prefix before it is non-inferior.
     if {*outcomes, _outcome(results, head_alone, margin_pp)} == {"non_inferior"}:
         return "refuted", f"; {head_alone} is non-inferior as well"
     rival = _rival(results, spots[0], margin_pp)
@@ -172,7 +172,7 @@ def _outcome(results: Mapping[str, ConfigurationResult], name: str, margin_pp: f
 
 
 def _rival(results: Mapping[str, ConfigurationResult], spot: str, margin_pp: float) -> str | None:
-    """Return a shallower non-inferior rung, or ``none``, that is not shown to train slower; ``None`` without one."""
+    """Return a shallower non-inferior prefix, or ``none``, that is not shown to train slower; ``None`` without one."""
     depth = FreezeSpec.parse(spot).frozen_order
     own = _median_train_s(results[spot].records)
     times = {"none": _median_train_s(results[spot].baseline)}
@@ -188,7 +188,7 @@ def _median_train_s(records: Sequence[RunRecord]) -> float | None:
 
 
 def _ladder(results: Mapping[str, ConfigurationResult]) -> list[str]:
-    """Return the rungs of the ladder that ran, least frozen first, the baseline left out."""
+    """Return the prefixes that ran, least frozen first, the baseline left out."""
     specs = [spec for spec in map(FreezeSpec.parse, results) if spec.is_prefix and not spec.is_none]
     return [str(spec) for spec in sorted(specs, key=lambda spec: spec.frozen_order)]
 

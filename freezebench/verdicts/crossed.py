@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 _NUM_AXES = 2  # seeds and sentences
 _HALF = 0.5  # from one half on, the bounds would swap sides
-_FEW_SEED_DF = (
-    2.0  # below, a mean square that is small by luck is common: with 1, 8 % are under a hundredth of the truth
-)
+# Below this many degrees of freedom, two seeds in practice, the mean square between seeds is often far too small by
+# chance: with one degree of freedom, 8 % of all samples give less than a hundredth of the true value.
+_FEW_SEED_DF = 2.0
 
 
 class OutcomesError(FreezebenchError, ValueError):

@@ -164,7 +164,8 @@ def _degenerate(records: Sequence[RunRecord]) -> str | None:
     predictions = [record.test.predictions for record in records if record.test is not None]
     for record, predicted in zip(records, predictions, strict=True):
         if len(set(predicted)) == 1:
-            return f"seed {record.spec.seed} predicts one class for every test sentence"
+            advice = "train longer (--freeze-epochs) or change --freeze-lr"
+            return f"seed {record.spec.seed} predicts one class for every test sentence; {advice}"
     # Seeds that classify every sentence correctly give identical predictions, too, and that is no fault.
     is_perfect = all(all(record.test_correct) for record in records)
     if len(predictions) > 1 and len(set(predictions)) == 1 and not is_perfect:

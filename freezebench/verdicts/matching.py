@@ -29,7 +29,7 @@ def match(
     spec alone decides, so that a message can name what changed. The latter two count only where both sides have exactly
     one such configuration.
     """
-    # Each key only sees the configurations that the previous, stricter keys left unmatched.
+    # Each key is applied only to the configurations that the previous, stricter keys left unmatched.
     partners: dict[int, SavedConfiguration] = {}
     left_old, left_new = list(old), list(new)
     for key in (_by_test, _by_experiment, _by_freeze):

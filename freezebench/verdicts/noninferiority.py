@@ -24,7 +24,7 @@ ONE_SEED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What an interval says about one margin.
+    """What an interval decides at one margin.
 
     Attributes:
         outcome: ``non_inferior`` (upper bound below the margin), ``inferior`` (lower bound above it), ``inconclusive``

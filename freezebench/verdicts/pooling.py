@@ -50,7 +50,7 @@ def pooled_seed_variance(squares: Mapping[str, MeanSquares], *, diverged: Collec
 
     Args:
         squares: Mean squares of every configuration's differences from the same baseline (single layouts).
-        diverged: Configurations to leave out: a diverged run's spread says nothing about the healthy ones.
+        diverged: Configurations to leave out: a diverged run's spread is no estimate of the others' spread.
 
     Raises:
         SettingsError: If no configuration with at least two seeds is left, or the numbers of sentences differ.

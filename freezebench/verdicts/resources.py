@@ -34,8 +34,6 @@ class ResourceVerdict:
         limit: Largest allowed ratio; a required speed-up of 1.5 is a limit of 1 / 1.5.
         p_value: One-sided p-value against "at most the limit"; ``None`` where no test was made.
         alpha: Error rate of the test; ``None`` where the quantity has a plain tolerance.
-        num_baseline: Number of baseline runs, each one figure.
-        num_candidate: Number of candidate runs.
         reason: Observation and limit; never empty.
     """
 
@@ -45,8 +43,6 @@ class ResourceVerdict:
     limit: float
     p_value: float | None
     alpha: float | None
-    num_baseline: int
-    num_candidate: int
     reason: str
 
 
@@ -95,8 +91,6 @@ def compare_runs(
         limit=limit,
         p_value=None,
         alpha=alpha,
-        num_baseline=len(baseline),
-        num_candidate=len(candidate),
         reason=noise or "",
     )
     return unjudged if noise is not None else _judged(unjudged, baseline, candidate, alpha=alpha, paired=paired)
@@ -177,8 +171,6 @@ def compare_peak(
         limit=limit,
         p_value=None,
         alpha=None,
-        num_baseline=1,
-        num_candidate=1,
         reason=f"{quantity} ratio {ratio:.3f}, limit {limit:.3f}",
     )
 

@@ -32,7 +32,7 @@ def test_the_plan_is_shown_and_nothing_runs(project: Project, monkeypatch: pytes
             "frozen * runs * finished * seeds * learning rate * steps each * expected each",
             "none * 2 * 0 * 42 to 43 * 0.01 * 48 * unknown",
             "emb * 2 * 0 * 42 to 43 * 0.005 * 48 * unknown",
-            "freezebench: 4 runs, duration unknown until the first has ended: no saved run *",
+            "freezebench: 4 runs, duration unknown, since no run of this experiment on this device is saved. *",
             "freezebench: --freeze-plan: nothing runs",
         ]
     )

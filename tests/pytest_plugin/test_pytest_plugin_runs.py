@@ -34,7 +34,7 @@ def test_a_grid_runs_and_is_reported_everywhere(project: Project, tmp_path: Path
             "*test_it[[]emb+L0-1[]]*",
             "*= freezebench: * on * =*",
             "Deepest safe prefix:*",
-            "decided * of 3 at their limits (limits from freeze marker of test_project.py::test_it, max_drop;*",
+            "Decided: * of 3 at their limits (limits from freeze marker of test_project.py::test_it, max_drop;*",
             "none  *baseline*1.00×*100.0 %*",
             "emb  *",
             "emb+L0-1  *",
@@ -95,7 +95,7 @@ def test_undecided_tests_follow_the_policy(project: Project, policy: str, outcom
     )
     result.assert_outcomes(**outcomes)
     assert result.ret == code
-    result.stdout.fnmatch_lines(["decided 0 of 1 at their limits*", "emb *inconclusive  UNDECIDED *[[]*,*[]]*"])
+    result.stdout.fnmatch_lines(["Decided: 0 of 1 at their limits*", "emb *inconclusive  UNDECIDED *[[]*,*[]]*"])
     if policy == "skip":
         result.stdout.fnmatch_lines(["SKIPPED*UNDECIDED emb is not shown to be within 5 points of no freezing: drop *"])
 
@@ -123,7 +123,7 @@ def test_undecided_is_not_green_in_ci(project: Project, monkeypatch: pytest.Monk
     result = pytester.runpytest_inprocess("--freeze-grid=none,emb", f"--junitxml={tmp_path / 'j.xml'}")
     assert result.ret == 1
     result.assert_outcomes(passed=1, skipped=1, failed=1)
-    result.stdout.fnmatch_lines(["*UNDECIDED decided 0 of 1: this session says nothing.*"])
+    result.stdout.fnmatch_lines(["*UNDECIDED: no candidate was decided (0 of 1).*"])
     assert ET.parse(tmp_path / "j.xml").getroot()[0].get("failures") == "1"  # noqa: S314 - ours
 
 

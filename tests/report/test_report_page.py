@@ -26,6 +26,7 @@ from freezebench.report.page.markup import Html, element, text
 from freezebench.report.page.page import NO_PICTURES, page
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots import draw
+from freezebench.report.summary import summarize
 
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
 PICTURE = Picture(name="drop", title="Drop", caption="how to read", alt="in words", svg="<svg/>", png=b"")
@@ -94,9 +95,17 @@ def test_what_was_not_measured_is_shown_with_its_reason() -> None:
 
 
 def test_an_answer_without_a_safe_prefix_says_so() -> None:
-    """Invalid runs give no answer."""
+    """The headline is not mistaken for the baseline, whose name is "no freezing"."""
+    requested = experiments.settings()
+    judged = [experiments.judged("none", 0.9), experiments.judged("emb", 0.7)]
+    content = _made(Experiment.of(requested, summarize(judged, requested))).text
+    assert "No configuration is shown to stay within 2 points." in content
+
+
+def test_an_invalid_baseline_gives_no_verdict() -> None:
+    """There is nothing to compare with."""
     content = _made(broken_experiment()).text
-    assert "No freezing is shown to cost less than 2 points of accuracy." in content
+    assert "No verdict: the baseline is invalid." in content
     assert "nothing is known about it, since no run was finished" in content
 
 
@@ -131,6 +140,8 @@ def test_data_card_environment_protocol_footnotes_and_command_are_there() -> Non
         "words per training sentence: median 3",
         "torch 2.13.0",
         "batch size 32",
+        "max length not limited",
+        "prefix mode eval (engine's default)",
         "seeds 42, 43, 44",
         "pytest benchmarks --freeze-preset=embedded",
     ):

@@ -20,8 +20,8 @@ def test_the_plan_names_the_looks() -> None:
 
 def test_the_resolved_margin_is_shown_for_every_look() -> None:
     """About 2.2 points for 3 seeds on 872 sentences, 1.4 for 5 on 1821, as the design computed."""
-    assert "3 seeds 2.2 points" in resolution_line(_settings(num_seeds="3"), 872)
-    assert "5 seeds 1.4 points" in resolution_line(_settings(num_seeds="5"), 1821)
+    assert "(80 % power): 2.2 points with 3 seeds" in resolution_line(_settings(num_seeds="3"), 872)
+    assert "1.4 points with 5 seeds" in resolution_line(_settings(num_seeds="5"), 1821)
     line = resolution_line(_settings(num_seeds="3,5,8"), 872)
-    assert all(f"{count} seeds " in line for count in (3, 5, 8))
+    assert all(f"points with {count} seeds" in line for count in (3, 5, 8))
     assert "expect undecided verdicts" in resolution_line(_settings(num_seeds="3"), 100)

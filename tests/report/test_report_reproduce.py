@@ -53,6 +53,50 @@ def test_the_command_gives_the_same_settings(flags: dict[str, Any]) -> None:
     assert _comparable(again) == _comparable(requested)
 
 
+# A value of every option of a test that differs from the default, with which ``test_no_option_is_forgotten`` begins.
+_OTHER_VALUES = {
+    "grid": "none,emb",
+    "preset": "notebook",
+    "model": "tiny",
+    "data": "made-up",
+    "text_column": "premise,hypothesis",
+    "label_column": "gold",
+    "num_seeds": "3,5",
+    "seed": "7",
+    "epochs": "3",
+    "batch_size": "8",
+    "lr": "5e-5,emb:1e-3",
+    "max_train": "100",
+    "max_length": "64",
+    "engine": "trainer",
+    "prefix_mode": "train",
+    "device": "cpu",
+    "precision": "float32",
+    "margin": "1.5",
+    "max_drop": "2,emb:1",
+    "pool_seeds": True,
+    "min_speedup": "emb:1.5",
+    "min_energy_saving": "10",
+    "min_memory_saving": "20",
+    "max_time": "1.05,emb:1.1",
+    "max_energy": "1.2",
+    "max_memory": "1.01",
+    "inconclusive": "skip,emb:pass",
+}
+
+
+@pytest.mark.parametrize("name", [option.name for option in OPTIONS if not option.session_wide])
+def test_no_option_is_forgotten(name: str) -> None:
+    """The command keeps every option of a test; a new option needs a value above."""
+    usual, requested = (
+        resolve([Source(label="{flag}", values=values)], lambda: ("embedded", ""))
+        for values in ({}, {name: _OTHER_VALUES[name]})
+    )
+    assert _comparable(requested) != _comparable(usual)
+    again = _resolved(reproduction_command(json.loads(json.dumps(plain(requested)))))
+    assert _comparable(again) == _comparable(requested)
+
+
 def test_the_preset_alone_is_a_short_command() -> None:
     """Defaults are left out, except the configurations and the number of seeds."""
     requested = plain(resolve([Source(label="{flag}", values={"preset": "embedded"})], lambda: ("", "")))

@@ -13,7 +13,7 @@ from freezebench.verdicts.conclusions import SMALLEST_EFFECT_PP, conclusions
 from freezebench.verdicts.judge import ConfigurationResult, judge
 
 LADDER = ("none", "emb", "emb+L0", "emb+L0-1", "emb+L0-2", "emb+L0-3")
-# Parameters that train and seconds, rung by rung of a four-layer encoder.
+# Parameters that train and seconds, configuration by configuration of a four-layer encoder.
 PARAMS = dict(zip(LADDER, (1000, 600, 450, 300, 150, 10), strict=True))
 TIMES = dict(zip(LADDER, (10.0, 9.0, 8.0, 7.0, 6.0, 5.0), strict=True))
 
@@ -21,7 +21,7 @@ TIMES = dict(zip(LADDER, (10.0, 9.0, 8.0, 7.0, 6.0, 5.0), strict=True))
 def experiment(
     accuracies: dict[str, float], *, times: dict[str, float] = TIMES, num: int = 5, **options: Any
 ) -> list[ConfigurationResult]:
-    """Return the results of rungs with these accuracies; ``none`` has 0.9 unless it is given."""
+    """Return the results of prefixes with these accuracies; ``none`` has 0.9 unless it is given."""
     runs = {
         freeze: made_up.seeds(
             freeze,
@@ -52,7 +52,7 @@ def test_all_three_can_be_supported() -> None:
 
 
 def test_all_three_can_be_refuted() -> None:
-    """Embeddings lose, depth loses more than in proportion, no deep rung is non-inferior."""
+    """Embeddings lose, depth loses more than in proportion, no deep prefix is non-inferior."""
     accuracies = {"emb": 0.88, "emb+L0": 0.5, "emb+L0-1": 0.5, "emb+L0-2": 0.45, "emb+L0-3": 0.3}
     results = experiment(accuracies)
     assert verdicts(results) == ["refuted", "refuted", "refuted"]
@@ -87,8 +87,8 @@ def test_the_gain_is_corrected_over_the_grid() -> None:
 @pytest.mark.parametrize(
     ("accuracies", "reasons"),
     [
-        ({}, ("emb was not run", "no rung of the ladder", "emb+L0-1 was not run")),
-        ({"emb": 0.9}, (None, "no rung of the ladder", "emb+L0-1 was not run")),
+        ({}, ("emb was not run", "no configuration with frozen layers was run", "emb+L0-1 was not run")),
+        ({"emb": 0.9}, (None, "no configuration with frozen layers was run", "emb+L0-1 was not run")),
         ({"emb+L0-1": 0.9}, ("emb was not run", None, "emb+L0-2 was not run")),
     ],
 )

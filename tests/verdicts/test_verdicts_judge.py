@@ -73,7 +73,10 @@ def test_constant_predictions_break_the_baseline_and_warn_elsewhere() -> None:
     candidates = [_constant("emb", 42 + index) for index in range(3)]
     result = judge("emb", candidates, made_up.seeds("none"), **LIMITS)
     assert result.standing == "worse"
-    assert any("predicts one class" in warning for warning in result.warnings)
+    assert any(
+        "predicts one class for every test sentence; train longer (--freeze-epochs)" in warning
+        for warning in result.warnings
+    )
 
 
 def test_identical_predictions_across_seeds_break_the_baseline() -> None:

@@ -27,9 +27,12 @@ def answer_sentences(experiment: Experiment) -> list[str]:
 def answer(experiment: Experiment) -> Html:
     """Return the answer of one experiment."""
     deepest = experiment.deepest
+    baseline = next((result for result in experiment.results if result.is_baseline), None)
     margin = f"{experiment.margin_pp:g} points"
-    if deepest is None:
-        headline = f"No freezing is shown to cost less than {margin} of accuracy."
+    if baseline is not None and baseline.broken:
+        headline = "No verdict: the baseline is invalid."
+    elif deepest is None:
+        headline = f"No configuration is shown to stay within {margin}."
     else:
         headline = f"Freeze {in_words(deepest.freeze)}: accuracy stays within {margin}."
     return element(

@@ -27,7 +27,7 @@ def results_table(experiment: Experiment) -> Html:
     ]
     body = [element("tr", *_cells(row, position), class_=row.verdict) for position, row in enumerate(experiment.rows)]
     content = element("table", element("thead", element("tr", *head)), element("tbody", *body), class_="sortable")
-    remark = "Press a heading to sort. A dash was not measured; the footnotes say why."
+    remark = "Press a heading to sort. A dash was not measured; the reasons are in the footnotes."
     return joined([scroller(content, "figures of every configuration"), element("p", remark, class_="more")])
 
 

@@ -119,7 +119,7 @@ def _verdict_legend(figure: Figure, verdicts: list[str], *, has_limits: bool) ->
 
 
 def published_figures(experiment: Experiment) -> Picture | Missing:
-    """Return test accuracy and speed-up of every rung next to the notebook's published figures."""
+    """Return test accuracy and speed-up of every prefix next to the notebook's published figures."""
     title = "Comparison with the notebook's published figures"
     rows = [row for row in experiment.rows if row.freeze in PUBLISHED and row.accuracy is not None]
     if not rows:

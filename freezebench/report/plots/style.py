@@ -121,13 +121,13 @@ def ramp(names: Sequence[str]) -> dict[str, str]:
     return colors
 
 
-def rungs(names: Sequence[str]) -> list[str]:
-    """Return the configurations that are rungs of the ladder, in their order."""
+def prefixes(names: Sequence[str]) -> list[str]:
+    """Return the configurations that are prefixes, the unfrozen one included, in their order."""
     return [name for name in names if FreezeSpec.parse(name).is_prefix]
 
 
 def last_frozen(name: str) -> str:
-    """Return the last frozen layer of a rung as a tick label: ``–`` for none, ``e`` for the embeddings."""
+    """Return the last frozen layer of a prefix as a tick label: ``–`` for none, ``e`` for the embeddings."""
     spec = FreezeSpec.parse(name)
     return str(spec.layers[-1]) if spec.layers else "–" if spec.is_none else "e"
 

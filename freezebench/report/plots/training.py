@@ -6,7 +6,7 @@ import statistics
 from typing import TYPE_CHECKING
 
 from freezebench.report.picture import Missing, Picture
-from freezebench.report.plots.style import BLUE, MUTED, last_frozen, note, picture, ramp, rungs
+from freezebench.report.plots.style import BLUE, MUTED, last_frozen, note, picture, prefixes, ramp
 from freezebench.report.training_metrics import METRICS, values
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ _LOG_RATIO = 20.0  # values that differ by more than this factor need a logarith
 def metrics(experiment: Experiment) -> Picture | Missing:
     """Return small multiples: every metric against the last frozen layer, with every seed."""
     title = "Every metric against the last frozen layer"
-    names = rungs([row.freeze for row in experiment.rows])
+    names = prefixes([row.freeze for row in experiment.rows])
     runs = {result.freeze: [record for record in result.records if record.is_valid] for result in experiment.results}
     names = [name for name in names if runs[name]]
     if not names:
-        return Missing(name="metrics", title=title, reason="no rung of the ladder was finished")
+        return Missing(name="metrics", title=title, reason="no prefix was finished")
 
     def paint(figure: Figure) -> None:
         grid = figure.subplots(len(METRICS) // 2, 2, sharex=True)
