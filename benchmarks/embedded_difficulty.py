@@ -1,4 +1,4 @@
-"""How hard the generated sentences are: measures what is asked of them and exits 1 if a target is missed.
+"""How hard the generated sentences are: measures it and exits 1 if a target is missed.
 
 A bag of words stays at or below 75 %; full fine-tuning of the embedded checkpoint lands between 88 % and 97 %;
 freezing the embeddings stays within 1.5 points of it, the embeddings and three layers within 8, and training the head

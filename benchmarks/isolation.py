@@ -20,7 +20,7 @@ _TIMEOUT_S = 24 * 3600.0
 
 
 def main() -> None:
-    """Run every mode in turn and print what each run took beside training."""
+    """Run every mode in turn and print the time that each run took in addition to training."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--max-train", type=int, default=64)

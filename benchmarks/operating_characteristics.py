@@ -215,7 +215,7 @@ def coverage(replications: int, seed: int) -> None:
 
 
 def planning(replications: int, seed: int) -> None:
-    """Print the resolvable margins beside the power they have in simulation."""
+    """Print the resolvable margins and the power that they have in simulation."""
     print("\nresolvable margin at 80 % power, points, and the simulated power at that margin")
     for k, n in ((3, 872), (5, 872), (8, 872), (3, 1821), (5, 1821), (8, 1821)):
         margin = resolvable_margin(k, n)
@@ -235,7 +235,7 @@ PARTS = {
 
 
 def main() -> None:
-    """Read the options and print the parts asked for."""
+    """Read the options and print the requested parts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--replications", type=int, default=2000, help="simulated studies per cell (default 2000)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the simulation (default 0)")

@@ -230,7 +230,7 @@ def _training() -> list[Capability]:
         detail = "native instructions" if has_bf16 else "no native instructions: float32 is used"
         capabilities.append(Capability(name=f"bf16 on {device}", available=has_bf16, detail=detail))
     if len(devices) == 1:
-        detail = f"torch {torch.__version__} sees no CUDA device"
+        detail = f"torch {torch.__version__} finds no CUDA device"
         capabilities.append(Capability(name="device cuda", available=False, detail=detail))
     return capabilities
 
@@ -244,17 +244,36 @@ def _measuring() -> list[Capability]:
 
 def _presets() -> list[Capability]:
     """Return the presets whose models and data are cached or can be downloaded."""
-    from freezebench.errors import ModelError
     from freezebench.meters.probe import Capability
-    from freezebench.models.availability import hub_state
-    from freezebench.models.embedded import checkpoint_folder
     from freezebench.specs.presets import PRESETS
 
-    preset = PRESETS["distilbert-sst2"]
-    state = hub_state(preset.model, preset.data.source)
-    capabilities = [Capability(name=f"preset {preset.name}", available=state.available, detail=state.reason)]
-    try:
-        detail, is_available = str(checkpoint_folder()), True
-    except ModelError as error:
-        detail, is_available = str(error), False
-    return [*capabilities, Capability(name="preset embedded", available=is_available, detail=detail)]
+    # Presets may share their model and data: the Hub is requested once for both.
+    states = {
+        assets: _assets_state(*assets)
+        for assets in dict.fromkeys((preset.model, preset.data.source) for preset in PRESETS.values())
+    }
+    capabilities = []
+    for preset in PRESETS.values():
+        is_available, detail = states[preset.model, preset.data.source]
+        capabilities.append(Capability(name=f"preset {preset.name}", available=is_available, detail=detail))
+    return capabilities
+
+
+def _assets_state(model: str, data: str) -> tuple[bool, str]:
+    """Return whether a preset's model and data set are available, and their source, or what to do."""
+    from freezebench.errors import ModelError
+    from freezebench.hub import download_command
+    from freezebench.models.availability import hub_state
+    from freezebench.models.embedded import checkpoint_folder
+
+    if model == "embedded":
+        try:
+            return True, str(checkpoint_folder())
+        except ModelError as error:
+            return False, str(error)
+    state = hub_state(model, data)
+    if state.available:
+        return True, state.reason
+    commands = [] if state.model_cached else [download_command(model)]
+    commands += [] if state.data_cached else [download_command(data, is_dataset=True)]
+    return False, f"{state.reason}: run {' and '.join(f'`{command}`' for command in commands)} once with network"

@@ -1,4 +1,9 @@
-"""The error classes. Each message says what was requested, what is true, and what to do."""
+"""The error classes, and the text of an error on one line.
+
+A message gives what was requested, what is true, and what to do.
+"""
+
+_MAX_CHARS = 200
 
 
 class FreezebenchError(Exception):
@@ -23,3 +28,8 @@ class ModelError(FreezebenchError, ValueError):
 
 class RecordError(FreezebenchError, ValueError):
     """A saved record that is damaged, of another program, or of a schema that this version cannot read."""
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's message on one line, cut if it is long, without its full stop."""
+    return " ".join(str(error).split())[:_MAX_CHARS].rstrip(".")

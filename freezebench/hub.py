@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freezebench.errors import ModelError
+from freezebench.errors import ModelError, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PROBE_TIMEOUT_S = 3.0
 
@@ -32,7 +32,6 @@ MODEL_FILES = (
 )
 
 _SERVER_ERROR = 500
-_REASON_CHARS = 200
 _SHOWN_FILES = 6
 
 
@@ -108,7 +107,7 @@ def fetched_folder(name: str, revision: str | None, patterns: tuple[str, ...]) -
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
 
-    hub: Any = huggingface_hub.utils  # its names are defined lazily, so type checkers do not see them
+    hub: Any = huggingface_hub.utils  # its names are defined lazily, so type checkers do not find them
     try:
         hub.validate_repo_id(name)
     except HFValidationError as error:
@@ -138,10 +137,9 @@ def fetched_folder(name: str, revision: str | None, patterns: tuple[str, ...]) -
             "only a private one. Check the spelling, or run `hf auth login`."
         ) from error
     except Exception as error:
-        reason = " ".join(str(error).split())[:_REASON_CHARS].rstrip(".")
         raise ModelError(
-            f"cannot fetch the model {name!r} from the Hub: {type(error).__name__}: {reason}. Try again, or run "
-            f"`{download_command(name, revision)}`, or set --freeze-model to a local folder."
+            f"cannot fetch the model {name!r} from the Hub: {type(error).__name__}: {one_line(error)}. Try again, or "
+            f"run `{download_command(name, revision)}`, or set --freeze-model to a local folder."
         ) from error
 
 
@@ -165,9 +163,10 @@ def missing(name: str, revision: str | None, why: str) -> ModelError:
     )
 
 
-def download_command(name: str, revision: str | None) -> str:
-    """Return the command that fetches a model into the local cache."""
-    return f"hf download {name}" + (f" --revision {revision}" if revision else "")
+def download_command(name: str, revision: str | None = None, *, is_dataset: bool = False) -> str:
+    """Return the command that fetches a model or a data set into the local cache."""
+    kind = "--repo-type dataset " if is_dataset else ""
+    return f"hf download {kind}{name}" + (f" --revision {revision}" if revision else "")
 
 
 @contextmanager
@@ -175,16 +174,31 @@ def quiet() -> Iterator[None]:
     """Turn off the progress bars of `huggingface_hub` in a block."""
     import huggingface_hub.utils
 
-    hub: Any = huggingface_hub.utils  # its names are defined lazily, so type checkers do not see them
+    hub: Any = huggingface_hub.utils  # its names are defined lazily, so type checkers do not find them
+    with progress_bars_off(
+        is_on=not hub.are_progress_bars_disabled(), disable=hub.disable_progress_bars, enable=hub.enable_progress_bars
+    ):
+        yield
 
-    def set_bars(*, off: bool) -> None:
+
+@contextmanager
+def progress_bars_off(*, is_on: bool, disable: Callable[[], None], enable: Callable[[], None]) -> Iterator[None]:
+    """Turn off a library's progress bars in a block.
+
+    Args:
+        is_on: Whether they are on, which is restored afterwards.
+        disable: Turns them off.
+        enable: Turns them on.
+    """
+
+    def switch(change: Callable[[], None]) -> None:
         # Where an environment variable forbids the change, the library warns and keeps the user's setting.
         with warnings.catch_warnings(action="ignore"):
-            (hub.disable_progress_bars if off else hub.enable_progress_bars)()
+            change()
 
-    were_off = hub.are_progress_bars_disabled()
-    set_bars(off=True)
+    switch(disable)
     try:
         yield
     finally:
-        set_bars(off=were_off)
+        # Restored even if off before: transformers turns the bars of huggingface_hub on with its own.
+        switch(enable if is_on else disable)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from freezebench.config.settings import Settings
     from freezebench.executors.base import Executor, OnEvent
     from freezebench.planning.finished import NeededRun
-    from freezebench.runs.inputs import InputCheck
+    from freezebench.runs.input_check import InputCheck
     from freezebench.runs.reuse import Reuse
 
 

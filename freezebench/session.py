@@ -113,7 +113,7 @@ class FreezeSession:
         if saved is None and not is_needed:
             return
         from freezebench.planning.reference import Reference, limits_times
-        from freezebench.runs.planned import planned_configuration
+        from freezebench.runs.planned_configuration import planned_configuration
 
         configurations = []
         for settings, freeze, node_id in planned:
@@ -249,7 +249,7 @@ class FreezeSession:
     @cached_property
     def _runner(self) -> Runner:
         from freezebench.runner import Runner
-        from freezebench.runs.inputs import InputCheck
+        from freezebench.runs.input_check import InputCheck
 
         return Runner(self.executor, reuse=self._reuse, inputs=InputCheck(self.data_cache), on_event=self._forward)
 

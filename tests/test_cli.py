@@ -17,6 +17,7 @@ from freezebench.config.session_settings import SessionSettings
 from freezebench.records.saved import SavedConfiguration
 from freezebench.report.files import write_report
 from freezebench.report.summary import summarize
+from freezebench.specs.names import PRESET_NAMES
 from saved_runs import benchmark_json, configuration, write
 
 
@@ -28,8 +29,12 @@ def test_doctor_says_what_can_be_measured_and_why_not(
     assert main(["doctor", "--json"]) == 0
     findings = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)}
     assert findings["device cpu"]["available"]
-    assert {"torch", "bf16 on cpu", "nvml", "cpu_energy_j", "peak_rss_bytes", "preset distilbert-sst2"} <= set(findings)
+    assert {"torch", "bf16 on cpu", "nvml", "cpu_energy_j", "peak_rss_bytes"} <= set(findings)
+    assert {f"preset {name}" for name in PRESET_NAMES} <= set(findings)
     assert all(finding["detail"] for finding in findings.values())
+    for finding in findings.values():
+        if "not in the local cache" in finding["detail"]:
+            assert ": run `hf download " in finding["detail"]
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("yes") and "device cpu" in line for line in lines)

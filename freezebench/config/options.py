@@ -187,7 +187,7 @@ OPTIONS: tuple[Option, ...] = (
         metavar="TIMES",
         parser=parse_speedup,
         help="assert that training is at least this many times as fast as without freezing, one number or per "
-        "configuration: emb+L0-3:1.5; interleaves 5 runs with 5 unfrozen ones (default: no limit)",
+        "configuration: emb+L0-3:1.5; interleaves 5 runs with 5 of the baseline (default: no limit)",
     ),
     Option(
         name="min_energy_saving",

@@ -1,6 +1,6 @@
 """Parsers: from the text of an option to its value.
 
-Each parser raises ``SettingsError`` or ``SpecError`` with a sentence that says what is expected; ``Option.parse`` puts
+Each parser raises ``SettingsError`` or ``SpecError`` with a sentence on what is expected; ``Option.parse`` puts
 the option and the text in front of it. Modules of ``specs`` are imported inside the functions, since pytest's start-up
 imports the options table even in sessions without a freeze test.
 """
@@ -69,7 +69,7 @@ def per_spec_parser(
         smallest: The smallest number that is allowed.
         largest: The largest number that is allowed.
         expected: What the number is, for error messages.
-        allow_baseline: Whether the unfrozen baseline may have a number: not where the number compares with it.
+        allow_baseline: Whether the baseline may have a number: not where the number compares with it.
     """
 
     def parse(text: str) -> PerSpec:
@@ -210,13 +210,13 @@ def parse_points_per_spec(text: str) -> PerSpec:
 
 def _check_points(number: float) -> None:
     """Refuse what is no number of percentage points; a fraction such as 0.02 for 2 points gets a hint."""
-    # No experiment can resolve a limit of 0.02 points: who writes it means a share, which is 2 points.
+    # No experiment can resolve a limit of 0.02 points: it is meant as a share, which is 2 points.
     if not (math.isfinite(number) and _SMALLEST_POINTS <= number <= 100):  # noqa: PLR2004 - percentage points
         hint = f" Did you mean {number * 100:g} points?" if 0 < number < _SMALLEST_POINTS else ""
         raise SettingsError(f"the limit is in percentage points, from {_SMALLEST_POINTS} to 100.{hint}")
 
 
 def _check_not_baseline(limits: PerSpec) -> None:
-    """Refuse a limit on the unfrozen baseline: it would compare the baseline with itself."""
+    """Refuse a limit on the baseline: it would compare the baseline with itself."""
     if any(spec == "none" for spec, _ in limits.by_spec):
         raise SettingsError("none is the baseline that drops are measured from. Name what is frozen, such as emb.")

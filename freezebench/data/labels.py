@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezebench.data.columns import LABEL_TEXT_COLUMN
-from freezebench.data.values import is_unlabelled, kind_name, short, unfit
+from freezebench.data.values import is_unlabelled, kind_name, listed, short, unfit
 from freezebench.errors import DataError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def read_labels(columns: Mapping[str, Columns], label_names: Sequence[str] | Non
         strings = {split: [str(label) for label in labels] for split, labels in raw.items()}
         classes = sorted(set(strings["train"]))
         _check_classes(columns, strings, classes)
-        note = f"Labels became class numbers in sorted order: {_listed(classes)}."
+        note = f"Labels became class numbers in sorted order: {_label_list(classes)}."
         return Labels(numbers=_class_numbers(strings, classes), names=tuple(classes), notes=(note,))
     numbers = {split: [_whole_number(label) for label in labels] for split, labels in raw.items()}
     _check_classes(columns, numbers, sorted(set(numbers["train"])))
@@ -196,7 +196,7 @@ def _check_classes(
             row = next(row for row, label in enumerate(labels) if label not in known)
             raise DataError(
                 f"{columns[split].table.location(row)}: label {short(labels[row])} never occurs in "
-                f"{train.table.name}, which has {_listed(classes)}; {unknown.total()} of {len(labels)} labels are "
+                f"{train.table.name}, which has {_label_list(classes)}; {unknown.total()} of {len(labels)} labels are "
                 "unknown. Correct the labels."
             )
 
@@ -217,7 +217,7 @@ def _numbered(
     notes = []
     in_order = classes == list(range(len(classes)))
     if not in_order:
-        notes.append(f"Labels {_listed(classes)} became classes 0 to {len(classes) - 1}.")
+        notes.append(f"Labels {_label_list(classes)} became classes 0 to {len(classes) - 1}.")
     names, name_note = _label_texts(columns, values, classes)
     if name_note:
         notes.append(name_note)
@@ -243,8 +243,8 @@ def _class_names(tables: Sequence[Table]) -> tuple[str, ...] | None:
         first_name, first_class_names = named[0]
         if class_names != first_class_names:
             raise DataError(
-                f"{first_name} and {name} number their classes differently: {_listed(first_class_names)} "
-                f"and {_listed(class_names)}. Write them with the same class names."
+                f"{first_name} and {name} number their classes differently: {_label_list(first_class_names)} "
+                f"and {_label_list(class_names)}. Write them with the same class names."
             )
     return named[0][1] if named else None
 
@@ -267,8 +267,11 @@ def _label_texts(
     return names, None
 
 
-def _listed(labels: Sequence[Label]) -> str:
+def _label_list(labels: Sequence[Label]) -> str:
     """Return labels for a message, the first ones if there are many."""
-    texts = (str(label) if str(label).isprintable() else repr(label) for label in labels[:_MAX_LISTED])
-    shown = ", ".join(text if len(text) <= _MAX_LISTED_CHARS else f"{text[: _MAX_LISTED_CHARS - 1]}…" for text in texts)
-    return f"{shown} and {len(labels) - _MAX_LISTED} more" if len(labels) > _MAX_LISTED else shown
+    return listed(labels, _label_text, _MAX_LISTED)
+
+
+def _label_text(label: Label) -> str:
+    text = str(label) if str(label).isprintable() else repr(label)
+    return text if len(text) <= _MAX_LISTED_CHARS else f"{text[: _MAX_LISTED_CHARS - 1]}…"

@@ -45,7 +45,7 @@ def read_tables(spec: DataSpec) -> tuple[dict[str, Table], tuple[str, ...], Orig
     path = _local_path(spec.source)
     if path is not None:
         return read_local(path, requested), (), "local"
-    from freezebench.data.hub import read_hub  # brings datasets, which local data does not need
+    from freezebench.data.hub_datasets import read_hub  # brings datasets, which local data does not need
 
     tables, notes = read_hub(spec.source, requested)
     return tables, notes, "hub"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from freezebench.data.values import short
+from freezebench.data.values import listed, short
 from freezebench.errors import DataError
 
 if TYPE_CHECKING:
@@ -51,12 +51,6 @@ class Table:
         if not self.num_rows:
             raise DataError(f"{self.name} has no rows. Put at least one example in it, or leave it out.")
         if name not in self.columns:
-            raise DataError(f"{self.name} has no column {name!r}: it has {_listed(self.available)}. Set {option}.")
+            columns = listed(self.available, short, _MAX_COLUMNS) or "none"
+            raise DataError(f"{self.name} has no column {name!r}: it has {columns}. Set {option}.")
         return self.columns[name]
-
-
-def _listed(columns: Sequence[str]) -> str:
-    """Return column names for a message, the first ones if there are many."""
-    shown = ", ".join(short(name) for name in columns[:_MAX_COLUMNS])
-    more = f" and {len(columns) - _MAX_COLUMNS} more" if len(columns) > _MAX_COLUMNS else ""
-    return f"{shown}{more}" if columns else "none"

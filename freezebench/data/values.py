@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+Value = TypeVar("Value")
 
 # Encoders read some hundred tokens. A text of this many characters is a damaged file, and tokenizing it takes minutes.
 MAX_TEXT_CHARS = 1_000_000
@@ -44,6 +46,12 @@ def kind_name(value: object) -> str:
     if value is None:
         return "missing"
     return next((name for kind, name in _KINDS if isinstance(value, kind)), f"of type {type(value).__name__}")
+
+
+def listed(values: Sequence[Value], text: Callable[[Value], str], limit: int) -> str:
+    """Return values for a message, the first ones if there are more than ``limit``."""
+    shown = ", ".join(map(text, values[:limit]))
+    return f"{shown} and {len(values) - limit} more" if len(values) > limit else shown
 
 
 def short(value: object) -> str:

@@ -12,7 +12,7 @@ class Meter(Protocol):
     """An instrument that measures one window.
 
     A meter does not raise if hardware, a driver or a permission is missing: its readings then have the status
-    ``not_measured`` and a reason that says what to do.
+    ``not_measured`` and a reason with what to do.
     """
 
     def start(self) -> None:

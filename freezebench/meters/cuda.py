@@ -45,7 +45,7 @@ class CudaMeter:
     """Peak allocated and reserved bytes of torch's allocator over one window.
 
     For several devices the figure is the sum of their peaks, which need not have occurred at the same moment; the
-    source of the reading says so.
+    source of the reading is marked so.
     """
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.overrides import TorchFunctionMode
 
-from freezebench.errors import ModelError
+from freezebench.errors import ModelError, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +22,6 @@ _MIN_TOKEN_ID = 2  # where a model names no padding id, it is mostly 0 or 1
 _DEFAULT_VOCABULARY = 32
 _SPECIAL_TOKENS = ("pad", "bos", "eos", "cls", "sep", "mask")
 _NESTING = 3
-_REASON_CHARS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +117,7 @@ def trace_forward(model: torch.nn.Module, name: str) -> Trace:
     except Exception as error:
         raise ModelError(
             f"cannot find the layers of {name}: its forward pass on a tiny input fails ({type(error).__name__}: "
-            f"{_one_line(error)}). freezebench trains classifiers that run as model(input_ids=..., "
+            f"{one_line(error)}). freezebench trains classifiers that run as model(input_ids=..., "
             "attention_mask=...); wrap another model in a module:factory that makes such a classifier."
         ) from error
     finally:
@@ -204,8 +203,3 @@ def _tensors(value: object, depth: int = _NESTING) -> Iterator[torch.Tensor]:
     elif depth and is_dataclass(value) and not isinstance(value, type):
         for item in fields(value):
             yield from _tensors(getattr(value, item.name, None), depth - 1)
-
-
-def _one_line(error: Exception) -> str:
-    """Return an error's message on one line, cut if it is long, without its full stop."""
-    return " ".join(str(error).split())[:_REASON_CHARS].rstrip(".")

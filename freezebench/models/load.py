@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from freezebench import hub
-from freezebench.errors import FreezebenchError, ModelError
+from freezebench.errors import FreezebenchError, ModelError, one_line
 from freezebench.models.source import ModelSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import torch
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     Classifier = tuple[torch.nn.Module, PreTrainedTokenizerBase]
 
 _MIN_CLASSES = 2
-_REASON_CHARS = 200
 
 
 class _LocalOnly(TypedDict):
@@ -94,20 +92,17 @@ def quiet() -> Iterator[None]:
     import transformers.utils.logging
 
     log: Any = transformers.utils.logging  # the module has no type annotations
-
-    def switch(change: Callable[[], None]) -> None:
-        with warnings.catch_warnings(action="ignore"):  # an environment variable may forbid it
-            change()
-
     level = log.get_verbosity()
     with ExitStack() as stack:
         stack.enter_context(hub.quiet())
         if level == log.WARNING:  # any other level was set on purpose
             log.set_verbosity_error()
             stack.callback(log.set_verbosity, level)
-        if log.is_progress_bar_enabled():
-            switch(log.disable_progress_bar)
-            stack.callback(switch, log.enable_progress_bar)
+        stack.enter_context(
+            hub.progress_bars_off(
+                is_on=log.is_progress_bar_enabled(), disable=log.disable_progress_bar, enable=log.enable_progress_bar
+            )
+        )
         yield
 
 
@@ -296,5 +291,5 @@ def _type_name(value: object) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """Return an error in one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:_REASON_CHARS].rstrip('.')}"
+    """Return the class and the message of an error."""
+    return f"{type(error).__name__}: {one_line(error)}"

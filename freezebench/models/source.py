@@ -32,7 +32,7 @@ class ModelSource:
     since a user may change the files while a session runs.
 
     Attributes:
-        kind: What the name stands for.
+        kind: What the name denotes.
         name: The name as it was given; messages quote it.
         revision: Hub revision, if one was given.
     """
@@ -43,7 +43,7 @@ class ModelSource:
 
     @classmethod
     def resolve(cls, name: str, revision: str | None = None) -> ModelSource:
-        """Return the source that a name stands for; a folder of that name takes precedence over a factory and the Hub.
+        """Return the source that a name denotes; a folder of that name takes precedence over a factory and the Hub.
 
         Raises:
             ModelError: If the name is a path to no folder, or a revision is given for a model that is not on the Hub.
@@ -199,7 +199,7 @@ def model_is_cached(name: str, revision: str | None = None) -> bool:
 
 
 def _kind(name: str) -> Kind:
-    """Return what kind of source a name stands for.
+    """Return what kind of source a name denotes.
 
     Raises:
         ModelError: If it is a path to no folder.

@@ -34,9 +34,9 @@ def first_runs(grids: Mapping[Settings, Sequence[str]], *, with_times: bool) -> 
             specs = [settings.run_spec(freeze, seed) for seed in seeds_at_least(settings, is_timed=is_timed)]
             firsts |= {spec.run_id: spec for spec in specs}
             if is_timed:
-                # The unfrozen runs between them are trained again for every configuration that is timed.
-                unfrozen = [settings.run_spec("none", settings.seed + index) for index in range(MIN_RUNS)]
-                repeated[specs[0].run_id] = unfrozen
+                # The baseline runs between them are trained again for every configuration that is timed.
+                baseline = [settings.run_spec("none", settings.seed + index) for index in range(MIN_RUNS)]
+                repeated[specs[0].run_id] = baseline
     return [*firsts.values(), *(spec for specs in repeated.values() for spec in specs)]
 
 

@@ -1,4 +1,4 @@
-"""Interleaved runs: unfrozen (A) and frozen (B) runs in the order A B B A, which required savings are judged by.
+"""Interleaved runs: baseline (A) and frozen (B) runs in the order A B B A, which required savings are judged by.
 
 A machine drifts: it warms up, and other programs come and go. Where each arm leads every other pair, a steady drift
 adds the same to both arms and cancels in their ratio.
@@ -36,7 +36,7 @@ def needed_interleaved_run(settings: Settings, freeze: str, finished: FinishedRu
 
 
 def interleaved_pairs(settings: Settings, freeze: str, finished: FinishedRuns) -> list[tuple[RunRecord, RunRecord]]:
-    """Return (unfrozen, frozen) pairs of a configuration's interleaved runs."""
+    """Return (baseline, frozen) pairs of a configuration's interleaved runs."""
     done = finished.interleaved.get(_key(settings, freeze), [])
     arms: dict[str, list[RunRecord]] = {"A": [], "B": []}
     for arm, record in zip(interleaved(MIN_RUNS), done, strict=False):

@@ -36,7 +36,7 @@ def next_step(
 ) -> list[NeededRun] | ConfigurationResult:
     """Return the runs that one configuration needs next, in order, or its result once no run is missing.
 
-    The unfrozen runs come first, and nothing is trained to be compared with a baseline that broke.
+    The baseline's runs come first, and nothing is trained to be compared with a baseline that broke.
 
     Args:
         settings: The settings of the test.
@@ -47,11 +47,11 @@ def next_step(
     """
     first_look = settings.looks.counts[0]
     # Each step returns its missing runs, and is passed once it has all of them: the steps are in the order of the runs.
-    unfrozen = _look(settings, "none", first_look, finished)
-    if not isinstance(unfrozen, ConfigurationResult) or freeze == "none":
-        return unfrozen
-    if unfrozen.broken:
-        return _judged(settings, freeze, [], unfrozen.records)
+    baseline = _look(settings, "none", first_look, finished)
+    if not isinstance(baseline, ConfigurationResult) or freeze == "none":
+        return baseline
+    if baseline.broken:
+        return _judged(settings, freeze, [], baseline.records)
     if settings.pool_seeds:
         # The first verdict already rests on the variance of all configurations.
         missing = [run for spec in grid for run in missing_runs(settings, spec, first_look, finished)]
@@ -82,7 +82,7 @@ def missing_runs(settings: Settings, freeze: str, num_seeds: int, finished: Fini
 
     Seeds after an invalid one are not needed: the same fault would end them as well.
     """
-    # Times of an earlier session say nothing about the code of today.
+    # Times of an earlier session do not measure today's code.
     must_be_new = settings.costs.need_reference
     missing = []
     for seed in settings.seeds[:num_seeds]:

@@ -66,7 +66,7 @@ def refuse_profiling(config: pytest.Config) -> None:
     """
     if config.getoption("benchmark_cprofile", None):
         raise pytest.UsageError(
-            "--benchmark-cprofile was asked for, but it would replay recorded times, not training. Leave it out; "
+            "--benchmark-cprofile would replay recorded times, not training. Leave it out; "
             "to profile, run one configuration under a profiler of your choice."
         )
 

@@ -112,8 +112,8 @@ def refuse_combinations(config: pytest.Config) -> None:
     """
     if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
         raise pytest.UsageError(
-            "freeze tests were asked to run under pytest-xdist, but workers share no baseline and would compete for "
-            "the device. Use -n0; for several devices, start one session per device with --freeze-device=cuda:N."
+            "freeze tests cannot run under pytest-xdist: its workers share no baseline and would compete for the "
+            "device. Use -n0; for several devices, start one session per device with --freeze-device=cuda:N."
         )
     refuse_profiling(config)
 

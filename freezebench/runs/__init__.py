@@ -1,1 +1,1 @@
-"""One run from specification to record, and the session that owns the runs."""
+"""One run from specification to record: train it, measure it, reuse a finished one, record one that broke."""

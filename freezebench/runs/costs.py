@@ -124,7 +124,7 @@ def _gpus(device: torch.device) -> list[str]:
 def combine(windows: Sequence[dict[str, Reading]]) -> dict[str, Reading]:
     """Return one reading per metric for several windows of one run.
 
-    Each metric's ``over_windows`` says how: energies and times add up, uncertainties with them; of peaks the largest
+    Each metric's ``over_windows`` is the rule: energies and times add up, uncertainties with them; of peaks the largest
     counts, of readings at the start the first, of mean powers the mean. A metric that some window lacks is ``partial``.
     """
     names = list(dict.fromkeys(name for window in windows for name in window))

@@ -62,7 +62,7 @@ class Machine:
 
     device: str
     device_name: str
-    precision: str
+    precision: Precision
     environment: dict[str, str]
 
 

@@ -67,7 +67,7 @@ def run(spec: RunSpec, *, emit: Emit = lambda _: None, data_cache: DataCache | N
         data_cache: Inputs that the runs of a session share; ``None`` reads all of them anew.
 
     Raises:
-        FreezebenchError: If the spec asks for a device, model, layer or data set that does not exist.
+        FreezebenchError: If the spec names a device, model, layer or data set that does not exist.
     """
     data_cache = data_cache or DataCache()
     device = resolve_device(spec.device)

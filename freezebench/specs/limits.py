@@ -17,9 +17,9 @@ class CostLimits:
         max_time: Largest allowed train time as a multiple of the saved run's, such as 1.05.
         max_energy: The same for the energy of training.
         max_memory: The same for peak memory.
-        min_speedup: Smallest allowed train time of the unfrozen baseline as a multiple of the configuration's, such as
+        min_speedup: Smallest allowed train time of the baseline as a multiple of the configuration's, such as
             1.5.
-        min_energy_saving: Smallest allowed saving of energy, in per cent of the unfrozen baseline's.
+        min_energy_saving: Smallest allowed saving of energy, in per cent of the baseline's.
         min_memory_saving: The same for peak memory.
     """
 
@@ -42,7 +42,7 @@ class CostLimits:
 
     def needs_paired_runs(self, freeze: str) -> bool:
         """Return whether a configuration's savings of time or energy are asserted."""
-        # Time and energy vary between runs, so that they are compared in pairs with unfrozen runs. Memory hardly
+        # Time and energy vary between runs, so that they are compared in pairs with the baseline's. Memory hardly
         # varies.
         return any(limit.get(freeze) is not None for limit in (self.min_speedup, self.min_energy_saving))
 

@@ -38,12 +38,12 @@ def resolve_device(name: str) -> torch.device:
     if device.type == "cpu":
         return device
     if not torch.cuda.is_available():
-        raise SettingsError(f"cannot use device {name}: torch {torch.__version__} sees no CUDA device. Use cpu.")
+        raise SettingsError(f"cannot use device {name}: torch {torch.__version__} finds no CUDA device. Use cpu.")
     # torch.device("cuda") has no index: it is whichever device is current.
     index = device.index if ":" in name else torch.cuda.current_device()
     if index >= torch.cuda.device_count():
         last = torch.cuda.device_count() - 1
-        raise SettingsError(f"cannot use device {name}: torch sees cuda:0 to cuda:{last}. Choose one of them.")
+        raise SettingsError(f"cannot use device {name}: torch finds cuda:0 to cuda:{last}. Choose one of them.")
     return torch.device("cuda", index)
 
 

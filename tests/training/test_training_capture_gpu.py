@@ -25,7 +25,7 @@ from freezebench.training.engines.log import TrainingResult
 from freezebench.training.prefix.feed import Feed
 from tiny import sentences
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
 PROTOCOL = Protocol(engine="cached", num_epochs=4, batch_size=8, learning_rate=1e-2, dropout=False)
 
 

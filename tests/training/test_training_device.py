@@ -41,7 +41,7 @@ def test_devices_that_do_not_exist_are_refused() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     assert precision.resolve_device("auto").type == "cpu"
-    with pytest.raises(SettingsError, match="sees no CUDA device"):
+    with pytest.raises(SettingsError, match="finds no CUDA device"):
         precision.resolve_device("cuda:3")
 
 

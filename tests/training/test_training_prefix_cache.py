@@ -28,7 +28,7 @@ def test_one_pass_serves_every_configuration_and_seed(tiny_model: Path, tiny_dat
         for freeze_text in SPECS
         for seed in (42, 43)
     ]
-    assert (data_cache.prefixes.num_passes, data_cache.prefixes.num_uses) == (1, 6)
+    assert data_cache.prefixes.num_passes == 1
     charged = [record.value("prefix_s") for record in records if "prefix_s" in record.readings]
     assert charged[0]
     assert charged[1:] == [None] * 5
@@ -41,7 +41,7 @@ def test_depths_that_were_not_expected_cost_a_pass_each(tiny_model: Path, tiny_d
     data_cache = DataCache()
     for freeze_text in ("emb", "emb+L0", "emb"):
         run(cached_run(tiny_model, tiny_data, freeze=freeze_text), data_cache=data_cache)
-    assert (data_cache.prefixes.num_passes, data_cache.prefixes.num_uses) == (2, 3)
+    assert data_cache.prefixes.num_passes == 2
 
 
 def test_the_head_alone_needs_the_first_token_only(tiny_model: Path) -> None:

@@ -65,7 +65,7 @@ def test_one_depth_is_cached_if_not_all_fit(tiny_model: Path, tiny_data: Path, m
     assert head.readings["prefix_bytes"].source == "memory"
     assert not head.warnings
     assert any("nothing is cached for emb: " in text for text in emb.warnings)
-    assert (data_cache.prefixes.num_passes, data_cache.prefixes.num_uses) == (1, 2)
+    assert data_cache.prefixes.num_passes == 1
 
 
 def test_file_systems_without_reservations_are_used(

@@ -12,7 +12,7 @@ import torch
 
 from freezebench.training.cpu import attention
 from freezebench.training.engines import step
-from freezebench.training.versions import change_count
+from freezebench.training.tensor_changes import change_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

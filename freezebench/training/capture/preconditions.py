@@ -12,7 +12,7 @@ import torch
 
 from freezebench.training.prefix.modes import train_mode
 from freezebench.training.random_state import host_random_state, isolated_random_state
-from freezebench.training.versions import change_count
+from freezebench.training.tensor_changes import change_count
 
 if TYPE_CHECKING:
     from freezebench.specs.run import Precision

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from freezebench.training.versions import change_count
+from freezebench.training.tensor_changes import change_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

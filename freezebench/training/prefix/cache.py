@@ -39,7 +39,6 @@ class PrefixCache:
 
     Attributes:
         num_passes: How often the frozen layers were run over the data.
-        num_uses: How often a prefix was requested.
         check_results: Results of the session's equivalence checks, by check, key and what else they depend on.
     """
 
@@ -55,7 +54,6 @@ class PrefixCache:
         self._depths: set[int] = set()
         self._folder = folder
         self.num_passes = 0
-        self.num_uses = 0
         self.check_results: dict[tuple[str, ...], int] = {}
 
     def expect(self, depths: Iterable[int]) -> None:
@@ -74,7 +72,6 @@ class PrefixCache:
         Raises:
             OutOfSpaceError: If neither memory nor disk has space for them.
         """
-        self.num_uses += 1
         depths = self._depths | {depth}
         if f"{key}-{depth}" not in self._prefixes and self._folder is not None:
             self._prefixes.update(self._folder.read(key, sorted(depths)))

@@ -19,7 +19,7 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from freezebench.training.patch import patched_forward
+from freezebench.training.patched_forward import patched_forward
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,7 +16,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-from freezebench.training.patch import patched_forward
+from freezebench.training.patched_forward import patched_forward
 from freezebench.training.prefix.hidden_states import SpliceError, hidden_input
 from freezebench.training.prefix.layer_interface import with_hidden_states
 

@@ -12,7 +12,7 @@ import pytest
 import made_up
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
-from freezebench.runs.inputs import InputCheck
+from freezebench.runs.input_check import InputCheck
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 
 PROTOCOL = Protocol(num_epochs=1, batch_size=8, learning_rate=1e-2, precision="float32")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from freezebench.training.patch import patched_forward
+from freezebench.training.patched_forward import patched_forward
 
 
 def test_the_forward_method_is_restored() -> None:

@@ -121,8 +121,7 @@ class _DataSet:
     @property
     def _download(self) -> str:
         """The command that fetches this data set."""
-        revision = f" --revision {self.revision}" if self.revision else ""
-        return f"hf download --repo-type dataset {self.name}{revision}"
+        return hub.download_command(self.name, self.revision, is_dataset=True)
 
     def _load(
         self,
@@ -206,14 +205,13 @@ def _quiet() -> Iterator[None]:
     import datasets.utils.logging as log
     from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
-    verbosity, had_bars = log.get_verbosity(), not are_progress_bars_disabled()
-    # Where an environment variable forbids the change, datasets warns and keeps the user's setting.
-    with hub.quiet(), warnings.catch_warnings(action="ignore"):
-        disable_progress_bars()
+    verbosity = log.get_verbosity()
+    bars_off = hub.progress_bars_off(
+        is_on=not are_progress_bars_disabled(), disable=disable_progress_bars, enable=enable_progress_bars
+    )
+    with hub.quiet(), bars_off, warnings.catch_warnings(action="ignore"):
         log.set_verbosity_error()
         try:
             yield
         finally:
             log.set_verbosity(verbosity)
-            if had_bars:
-                enable_progress_bars()

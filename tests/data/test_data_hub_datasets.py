@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from freezebench.data.hub import _offline, _quiet, _tables
+from freezebench.data.hub_datasets import _offline, _quiet, _tables
 from freezebench.errors import DataError
 
 if TYPE_CHECKING:
