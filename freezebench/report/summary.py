@@ -16,7 +16,7 @@ from freezebench.report.verdict_text import (
     safe_prefix_sentence,
 )
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.verdicts.conclusions import conclusions
+from freezebench.verdicts.notebook_claims import conclusions
 from freezebench.verdicts.vocabulary import STANDINGS
 
 if TYPE_CHECKING:

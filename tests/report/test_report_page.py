@@ -94,7 +94,7 @@ def test_what_was_not_measured_is_shown_with_its_reason() -> None:
     assert "not recorded by the version of freezebench that trained these runs" in content
 
 
-def test_an_answer_without_a_safe_prefix_says_so() -> None:
+def test_an_answer_without_a_safe_prefix() -> None:
     """The headline is not mistaken for the baseline, whose name is "no freezing"."""
     requested = experiments.settings()
     judged = [experiments.judged("none", 0.9), experiments.judged("emb", 0.7)]
@@ -151,7 +151,7 @@ def test_data_card_environment_protocol_footnotes_and_command_are_there() -> Non
 
 
 def test_a_loss_is_not_marked_as_a_saving(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where freezing needs more memory, the tile of memory says so in words and by its class."""
+    """Where freezing needs more memory, the tile of memory shows a loss in words and by its class."""
     assert 'class="tile loss"' not in page([experiment()], [[PICTURE]])
     real = experiments.on_gpu
 

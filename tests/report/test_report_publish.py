@@ -43,7 +43,7 @@ def test_several_experiments_have_numbered_pictures(tmp_path: Path, monkeypatch:
 
 @pytest.mark.usefixtures("without_matplotlib")
 def test_without_matplotlib_there_is_a_page_without_pictures(tmp_path: Path) -> None:
-    """The page says what to install."""
+    """The page shows what to install."""
     assert publish(tmp_path, [experiment()]) == [tmp_path / "index.html"]
     content = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "python -m pip install" in content

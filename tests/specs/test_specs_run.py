@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from freezebench.errors import RecordError, SettingsError
 from freezebench.specs.names import PRESET_NAMES
+from freezebench.specs.notebook_figures import PUBLISHED
 from freezebench.specs.presets import PRESETS, preset
-from freezebench.specs.published import PUBLISHED
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 
 RUNS = st.builds(

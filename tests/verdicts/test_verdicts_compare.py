@@ -54,7 +54,7 @@ def test_one_seed_decides_nothing() -> None:
 
 
 def test_other_seeds_are_paired_in_order_and_common_ones_with_themselves() -> None:
-    """The sentence says so."""
+    """The sentence names the way of pairing."""
     old = configuration(num=3)
     other = replace(old, runs=tuple(replace(run, seed=run.seed + 100) for run in old.runs))
     assert "other seeds, paired in order" in compare_pair(old, other, margin_pp=2).parts[0].sentence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.report.page.answer import answer
 from freezebench.report.page.markup import Html, element, joined, section
-from freezebench.report.page.published import published_figures
+from freezebench.report.page.notebook_comparison import published_figures
 from freezebench.report.page.results_table import results_table
 from freezebench.report.page.sections import (
     data_card,

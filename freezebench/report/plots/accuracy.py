@@ -19,7 +19,7 @@ from freezebench.report.plots.style import (
     verdict_handles,
 )
 from freezebench.report.reproduce import preset_differences
-from freezebench.specs.published import PUBLISHED
+from freezebench.specs.notebook_figures import PUBLISHED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
+from freezebench.report.notebook_metrics import METRICS, values
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots.style import BLUE, MUTED, last_frozen, note, picture, prefixes, ramp
-from freezebench.report.training_metrics import METRICS, values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

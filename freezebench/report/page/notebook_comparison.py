@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from freezebench.report.notebook_metrics import METRICS, mean_of
 from freezebench.report.page.markup import Html, data_table, section
 from freezebench.report.reproduce import preset_differences
-from freezebench.report.training_metrics import METRICS, mean_of
-from freezebench.specs.published import PUBLISHED
+from freezebench.specs.notebook_figures import PUBLISHED
 from freezebench.units import NOT_MEASURED
 
 if TYPE_CHECKING:
     from freezebench.report.experiment import Experiment
-    from freezebench.report.training_metrics import Metric
-    from freezebench.specs.published import PublishedRun
+    from freezebench.report.notebook_metrics import Metric
+    from freezebench.specs.notebook_figures import PublishedRun
 
 
 @dataclass(frozen=True, kw_only=True)

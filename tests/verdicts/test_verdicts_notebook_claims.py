@@ -9,8 +9,8 @@ import pytest
 
 import made_up
 from freezebench.records.reading import Reading
-from freezebench.verdicts.conclusions import SMALLEST_EFFECT_PP, conclusions
 from freezebench.verdicts.judge import ConfigurationResult, judge
+from freezebench.verdicts.notebook_claims import SMALLEST_EFFECT_PP, conclusions
 
 LADDER = ("none", "emb", "emb+L0", "emb+L0-1", "emb+L0-2", "emb+L0-3")
 # Parameters that train and seconds, configuration by configuration of a four-layer encoder.
@@ -108,7 +108,7 @@ def test_one_seed_decides_nothing() -> None:
 
 
 def test_invalid_runs_decide_nothing() -> None:
-    """A claim about an invalid configuration is undecided and says why."""
+    """A claim about an invalid configuration is undecided, and its sentence has the reason."""
     results = experiment(dict.fromkeys(LADDER[1:], 0.5))
     broken = [
         result

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.specs.published import PUBLISHED
+from freezebench.specs.notebook_figures import PUBLISHED
 from freezebench.verdicts.superiority import superiority
 
 if TYPE_CHECKING:
