@@ -63,13 +63,15 @@ class Runner:
         """
         # Runs end in any order. After each the plan is made anew, for what is still needed may depend on its outcome.
         running: dict[Future[RunRecord], NeededRun] = {}
+        look = 0
         try:
             while True:
-                step = next_step(settings, freeze, self.finished, grid=grid, with_times=with_times)
+                step = next_step(settings, freeze, self.finished, grid=grid, with_times=with_times, look=look)
                 if isinstance(step, ConfigurationResult):
                     if not running:
                         return step
                 else:
+                    look = max(look, *(needed.look for needed in step))
                     self._submit([needed for needed in step if needed not in running.values()], running)
                 ended, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in [future for future in running if future in ended]:

@@ -2,7 +2,8 @@
 
 Seeds are added look by look, in the manner of a group-sequential trial: each configuration is judged after a few seeds,
 and only those that are still undecided get more. The baseline always has as many seeds as its candidate, because runs
-are compared seed by seed. The functions are pure: the same records give the same plan, in any order of arrival.
+are compared seed by seed. The functions are pure: the same records and look give the same plan, in any order of their
+arrival.
 
     settings, finished runs ──► next_step ──► needed runs ──► (train them, add their records, plan again)
                                           └─► result
@@ -32,7 +33,13 @@ if TYPE_CHECKING:
 
 
 def next_step(
-    settings: Settings, freeze: str, finished: FinishedRuns, *, grid: Sequence[str] = (), with_times: bool = True
+    settings: Settings,
+    freeze: str,
+    finished: FinishedRuns,
+    *,
+    grid: Sequence[str] = (),
+    with_times: bool = True,
+    look: int = 0,
 ) -> list[NeededRun] | ConfigurationResult:
     """Return the runs that one configuration needs next, in order, or its result once no run is missing.
 
@@ -44,6 +51,8 @@ def next_step(
         finished: The runs that have ended; their order does not matter.
         grid: All configurations of the session, over which the variance between seeds may be pooled.
         with_times: Whether required savings of time and energy are checked, which takes further runs.
+        look: The look whose runs were needed last, ``NeededRun.look``: earlier ones are not judged again, since a
+            variance pooled over runs that ended later would change their verdicts.
     """
     first_look = settings.looks.counts[0]
     # Each step returns its missing runs, and is passed once it has all of them: the steps are in the order of the runs.
@@ -62,7 +71,7 @@ def next_step(
         interleaved_run = needed_interleaved_run(settings, freeze, finished)
         if interleaved_run is not None:
             return [interleaved_run]
-    result = _looks(settings, freeze, finished, grid if settings.pool_seeds else ())
+    result = _looks(settings, freeze, finished, grid if settings.pool_seeds else (), start=look)
     if not isinstance(result, ConfigurationResult) or result.broken:
         return result
     limits = settings.costs if with_times else settings.costs.memory_only
@@ -89,7 +98,7 @@ def missing_runs(settings: Settings, freeze: str, num_seeds: int, finished: Fini
         spec = settings.run_spec(freeze, seed)
         record = finished.record(spec, must_be_new=must_be_new)
         if record is None:
-            missing.append(NeededRun(spec=spec, must_be_new=must_be_new))
+            missing.append(NeededRun(spec=spec, must_be_new=must_be_new, look=num_seeds))
         elif not record.is_valid:
             break
     return missing
@@ -124,11 +133,10 @@ def needs_more(verdicts: Iterable[Verdict], looks: InterimLooks) -> int | None:
 
 
 def _looks(
-    settings: Settings, freeze: str, finished: FinishedRuns, grid: Sequence[str]
+    settings: Settings, freeze: str, finished: FinishedRuns, grid: Sequence[str], *, start: int
 ) -> list[NeededRun] | ConfigurationResult:
-    """Return the missing runs of the first look that lacks some, or the result of the look that decides."""
-    # The looks are repeated from the first one, since no state is kept: each verdict takes a few milliseconds.
-    num_seeds = settings.looks.counts[0]
+    """Return the missing runs of the first look from ``start`` on that lacks some, or the result that decides."""
+    num_seeds = max(start, settings.looks.counts[0])
     while True:
         result = _look(settings, freeze, num_seeds, finished, grid)
         if not isinstance(result, ConfigurationResult):

@@ -61,6 +61,20 @@ def test_the_plan_does_not_depend_on_the_order_in_which_runs_end() -> None:
     )
 
 
+def test_an_earlier_look_is_not_judged_again() -> None:
+    """A look that asked for more seeds is over, even if the variance pooled over later runs would now decide it."""
+    settings, finished = _settings(num_seeds="2,4", max_drop="40", margin="40"), FinishedRuns()
+    for freeze in ("none", "emb"):
+        for seed in (42, 43):
+            spec = settings.run_spec(freeze, seed)
+            finished.add(NeededRun(spec=spec), made_up.record(freeze, seed))
+    assert isinstance(next_step(settings, "emb", finished), ConfigurationResult), "the first look decides"
+    step = next_step(settings, "emb", finished, look=4)
+    assert _needed(step) == ["none 44", "none 45"]
+    assert isinstance(step, list)
+    assert {needed.look for needed in step} == {4}
+
+
 def test_seeds_after_an_invalid_one_are_not_needed() -> None:
     """Where a later seed broke first, the earlier ones are still needed: the outcome must not depend on the order."""
     settings, finished = _settings(num_seeds="3"), FinishedRuns()
@@ -79,7 +93,7 @@ def test_a_reused_run_is_needed_again_where_times_are_judged() -> None:
     needed = NeededRun(spec=settings.run_spec("none", 42))
     finished.add(needed, _record(needed.spec), is_reused=True)
     step = next_step(settings, "none", finished)
-    assert step == [NeededRun(spec=needed.spec, must_be_new=True)]
+    assert step == [NeededRun(spec=needed.spec, must_be_new=True, look=1)]
     finished.add(needed, _record(needed.spec))
     assert isinstance(next_step(settings, "none", finished), ConfigurationResult)
 
