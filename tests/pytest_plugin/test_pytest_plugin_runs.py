@@ -194,7 +194,7 @@ def test_without_a_limit_the_verdict_is_shown_and_nothing_asserted(project: Proj
     """A model or data set that is not the preset's has no documented cost."""
     result = project().runpytest_inprocess("--freeze-grid=none,emb")
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["decided * at the margin (no limit asserted; margin 2 points).", "emb *in*"])
+    result.stdout.fnmatch_lines(["Decided: * at the margin (no limit asserted; margin 2 points).", "emb *in*"])
 
 
 def test_comparison_with_a_saved_run(project: Project) -> None:
