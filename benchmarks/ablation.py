@@ -169,6 +169,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=4, help="pairs of runs per configuration (default: 4)")
     parser.add_argument("--max-train", type=int, default=320, help="training sentences (default: 320)")
     parser.add_argument("--grid", default="all", help="freeze specs (default: all)")
+    parser.add_argument("--data", help="another data set than the embedded preset's, as --freeze-data takes it")
     parser.add_argument("--model", help="another model than the embedded one, such as random_encoders:distilbert_base")
     parser.add_argument("--precision", choices=("float32", "bf16"), help="default: every one that the device has")
     options = parser.parse_args()
@@ -205,7 +206,7 @@ def measured(technique: Technique, options: argparse.Namespace, precision: Preci
 def run_specs(options: argparse.Namespace, precision: Precision) -> list[RunSpec]:
     """Return one run per configuration of the embedded ladder."""
     base = preset("embedded")
-    data = replace(base.data, max_train=options.max_train)
+    data = replace(base.data, source=options.data or base.data.source, max_train=options.max_train)
     protocol = replace(base.protocol, precision=precision)
     return [
         RunSpec(
