@@ -66,7 +66,7 @@ class FreezeSession:
             SettingsError: If a value is bad.
         """
         self.options = SessionOptions(
-            flags, ini, read_depth=_read_depth, default_preset=_default_preset, has_reference=has_reference
+            flags, ini, read_depth=self._read_depth, default_preset=_default_preset, has_reference=has_reference
         )
         self.with_times = with_times
         self._default_store = default_store
@@ -284,6 +284,10 @@ class FreezeSession:
             "prefix_folder_bytes": settings.prefix_cache_bytes,
         }
 
+    def _read_depth(self, model: str) -> int:
+        """Return the number of layers of a model, from the source that everything after it uses."""
+        return self.data_cache.model_source(model).num_layers
+
     def _forward(self, event: RunEvent) -> None:
         """Pass an event to the current callback, which is set after the executor was made."""
         self.on_event(event)
@@ -293,12 +297,6 @@ def _table_key(settings: Settings) -> Settings:
     """Return the settings that results of one table share: grids of single tests and their names are left out."""
     limits_from = settings.limits_from and "some test"
     return replace(settings, grid="all", inconclusive="skip", named_specs=(), num_layers=None, limits_from=limits_from)
-
-
-def _read_depth(model: str) -> int:
-    from freezebench.models.source import ModelSource
-
-    return ModelSource.resolve(model).num_layers
 
 
 def _default_preset(*, may_fall_back: bool) -> tuple[str, str]:
