@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezebench.report.recommendation import recommended
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import bytes_text, percent_text, saving_text, seconds_text
 from freezebench.verdicts.noninferiority import deepest_safe
@@ -126,30 +127,20 @@ def prefix_sentence(results: Sequence[ConfigurationResult]) -> str | None:
 
 
 def recommendation_sentence(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> str:
-    """Return the cheapest configuration that is non-inferior and passes its limits.
-
-    The cheapest one trains in the shortest time or, if time was not measured, has the fewest trainable parameters.
-    """
+    """Return the recommended configuration with what it saves, or why there is none."""
     baseline = next((result for result in results if result.is_baseline), None)
     if baseline is not None and baseline.broken:
         return f"Recommended: nothing, since the unfrozen baseline is invalid ({baseline.broken})."
-    # Without an asserted limit the standing is ok, so the verdict at the margin decides alone.
-    safe = {
-        result.freeze
-        for result in results
-        if result.verdict is not None and result.verdict.outcome == "non_inferior" and result.standing == "ok"
-    }
-    candidates = [row for row in rows if row.freeze in safe]
-    if not candidates:
+    recommendation = recommended(results, rows)
+    if recommendation is None:
         return f"Recommended: no freezing; nothing else is shown to be within {margin_pp:g} points and its limits."
-    is_timed = all(row.train_s is not None for row in candidates)
-    best = min(candidates, key=lambda row: (row.train_s if is_timed else row.num_trainable_params) or 0)
+    best = recommendation.row
     savings = [
         f"{best.speedup:.2f}× as fast" if best.speedup else "",
         f"{saving_text(best.memory_saving)} peak memory" if best.memory_saving else "",
         f"{saving_text(best.energy_saving)} energy" if best.energy_saving else "",
     ]
-    cheapest = "cheapest" if is_timed else "smallest (time was not measured)"
+    cheapest = "cheapest" if recommendation.is_timed else "smallest (time was not measured)"
     shown = ", ".join(text for text in savings if text) or "no saving was measured"
     return (
         f"Recommended: {best.freeze}, the {cheapest} configuration within {margin_pp:g} points and its limits: {shown}."

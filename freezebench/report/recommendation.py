@@ -1,0 +1,53 @@
+"""Which configuration is recommended: the one decision behind the summary, the page and ``--freeze-save``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.report.rows import Row
+    from freezebench.verdicts.judge import ConfigurationResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recommendation:
+    """The recommended configuration.
+
+    Attributes:
+        row: Its figures.
+        is_timed: Whether it trains in the shortest time; else it has the fewest trainable parameters, since the time
+            of some candidate was not measured.
+    """
+
+    row: Row
+    is_timed: bool
+
+
+def recommended(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> Recommendation | None:
+    """Return the cheapest configuration that is non-inferior at the margin and passes its limits.
+
+    The cheapest one trains in the shortest time or, if time was not measured, has the fewest trainable parameters.
+    The baseline is never recommended: ``None`` means that nothing but no freezing is shown to be safe, or that the
+    baseline, with which all are compared, is invalid.
+
+    Args:
+        results: The results of one comparison, the baseline's included.
+        rows: Their figures.
+    """
+    if any(result.is_baseline and result.broken for result in results):
+        return None
+    # Without an asserted limit the standing is ok, so the verdict at the margin decides alone.
+    safe = {
+        result.freeze
+        for result in results
+        if result.verdict is not None and result.verdict.outcome == "non_inferior" and result.standing == "ok"
+    }
+    candidates = [row for row in rows if row.freeze in safe]
+    if not candidates:
+        return None
+    is_timed = all(row.train_s is not None for row in candidates)
+    row = min(candidates, key=lambda row: (row.train_s if is_timed else row.num_trainable_params) or 0)
+    return Recommendation(row=row, is_timed=is_timed)
