@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--max-train", type=int, default=64)
     options = parser.parse_args()
     protocol = Protocol(engine="cached", num_epochs=1, batch_size=32)
-    data = DataSpec(source="generated", max_train=options.max_train)
+    data = DataSpec(source="reviews", max_train=options.max_train)
     rows = []
     for isolation, make in EXECUTORS.items():
         executor = make(ExecutorOptions(data_cache=DataCache(), data_cache_options={}, timeout_s=_TIMEOUT_S))

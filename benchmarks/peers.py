@@ -47,7 +47,7 @@ def main() -> None:
     """Parse the command line, run all sides interleaved, print after every configuration."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="embedded")
-    parser.add_argument("--data", default="generated", help="generated, a folder, or a Hub data set")
+    parser.add_argument("--data", default="reviews", help="reviews, a folder, or a Hub data set")
     parser.add_argument("--grid", default="all")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--batch-size", type=int, default=32)

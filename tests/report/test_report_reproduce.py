@@ -63,7 +63,7 @@ _OTHER_VALUES = {
     "label_column": "gold",
     "num_seeds": "3,5",
     "seed": "7",
-    "epochs": "3",
+    "epochs": "7",
     "batch_size": "8",
     "lr": "5e-5,emb:1e-3",
     "max_train": "100",
