@@ -133,7 +133,19 @@ _MEMORY = (
     ),
 )
 
-METRICS: dict[str, Metric] = {metric.name: metric for metric in (*_TIMES, *_ENERGIES, *_MEMORY)}
+# Whether other work on the machine disturbed the training, which decides whether its times count.
+_CONTENTION = (
+    Metric(
+        name="contended_share",
+        unit="1",
+        label="share of time waiting for a processor",
+        over_seeds="largest",
+        over_windows="mean",
+        footnote="From 5 % on, the times of a run on a CPU do not count.",
+    ),
+)
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in (*_TIMES, *_ENERGIES, *_MEMORY, *_CONTENTION)}
 
 
 def metric_of(reading_name: str) -> Metric:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from freezebench.errors import RecordError
+from freezebench.records.contention import is_past_limit
 from freezebench.records.files import plain
 from freezebench.records.reading import Reading
 from freezebench.records.trace import RunTrace
@@ -61,12 +62,15 @@ class EpochRecord:
         train_loss: Mean training loss over its steps, in nats, dropout on.
         train_s: Seconds of training, evaluation not included.
         validation: Evaluation on the validation split after the epoch.
+        contended_share: Share of those seconds in which training threads waited for a processor, 0 to 1; ``None``: not
+            measured.
     """
 
     epoch: int
     train_loss: float
     train_s: float
     validation: Evaluation
+    contended_share: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +193,19 @@ class RunRecord:
         if not self.num_params or self.num_trainable_params is None:
             return None
         return self.num_trainable_params / self.num_params
+
+    @property
+    def contended_share(self) -> float | None:
+        """Share of the training time in which training threads waited for a processor, 0 to 1."""
+        return self.value("contended_share")
+
+    @property
+    def is_contended(self) -> bool:
+        """Whether other work on the machine falsifies the times and the CPU energy of this run.
+
+        On a GPU other processes on the device decide instead; the host's share is recorded only.
+        """
+        return not self.device.startswith("cuda") and is_past_limit(self.contended_share)
 
     @property
     def undertrained(self) -> bool:

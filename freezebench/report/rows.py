@@ -58,6 +58,11 @@ class Row:
         num_parts: Number of further limits of the joint gate: savings, and the comparison with a saved run.
         standing: Standing of the joint gate: ``ok``, ``undecided``, ``worse`` or ``broken``.
         broken: Why the runs are invalid.
+        speedup_lower: Lower bound of the two-sided 90 % interval of ``speedup``; ``speedup_upper`` is the upper one;
+            ``None`` without two seeds that both arms trained undisturbed.
+        speedup_reason: Why ``speedup`` is ``None``.
+        contended_share: Largest share of a run's training time in which its threads waited for a processor, 0 to 1.
+        num_contended: Number of runs whose share is past the limit, so that their times do not count.
         records: The valid runs, from which further metrics can be aggregated.
     """
 
@@ -90,6 +95,11 @@ class Row:
     num_parts: int
     standing: Standing
     broken: str | None
+    speedup_lower: float | None = None
+    speedup_upper: float | None = None
+    speedup_reason: str | None = None
+    contended_share: float | None = None
+    num_contended: int = 0
     records: tuple[RunRecord, ...] = field(default=(), repr=False)
 
     @property
@@ -115,6 +125,7 @@ def row(result: ConfigurationResult) -> Row:
     num_samples = _num_samples(records)
     accuracies = [record.test.accuracy for record in records if record.test]
     f1s = [record.test.f1 for record in records if record.test]
+    shares = [record.contended_share for record in records if record.contended_share is not None]
     verdict = result.verdict
     return Row(
         freeze=result.freeze,
@@ -146,6 +157,8 @@ def row(result: ConfigurationResult) -> Row:
         num_parts=len(result.parts),
         standing=result.standing,
         broken=result.broken,
+        contended_share=max(shares, default=None),
+        num_contended=sum(record.is_contended for record in records),
         records=tuple(records),
     )
 

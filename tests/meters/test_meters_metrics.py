@@ -8,7 +8,16 @@ from freezebench.meters.metrics import METRICS, metric_of
 from freezebench.meters.window import measure
 from freezebench.records.headline import CPU_METRICS, GPU_METRICS
 
-_SUFFIXES = {"s": "_s", "J": "_j", "W": "_w", "B": "_bytes", "1/s": "_per_s", "FLOP": "_flop", "degC": "_c"}
+_SUFFIXES = {
+    "1": "_share",
+    "s": "_s",
+    "J": "_j",
+    "W": "_w",
+    "B": "_bytes",
+    "1/s": "_per_s",
+    "FLOP": "_flop",
+    "degC": "_c",
+}
 
 
 @pytest.mark.parametrize("name", METRICS)
