@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from freezebench.records.run_record import RunRecord
+    from freezebench.verdicts.crossed import MeanSquares
     from freezebench.verdicts.gate import Part, Standing
     from freezebench.verdicts.noninferiority import Verdict
     from freezebench.verdicts.pooling import PooledSeedVariance
@@ -119,6 +120,11 @@ def judge(
         broken=broken,
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def observed_mean_squares(result: ConfigurationResult) -> MeanSquares:
+    """Return the mean squares of a valid candidate's differences from the unfrozen runs, from which it was judged."""
+    return mean_squares(outcome_differences(_outcomes(result.baseline), _outcomes(result.records)))
 
 
 def pooled_over(arms: Mapping[str, Sequence[RunRecord]], baseline: Sequence[RunRecord]) -> PooledSeedVariance | None:

@@ -1,9 +1,10 @@
-"""The margin that a number of seeds and sentences can resolve, computed before any training."""
+"""What a number of seeds and sentences can decide: before any training, and from the spread of runs that ended."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,7 +12,11 @@ from freezebench.errors import SettingsError
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.verdicts.crossed import MeanSquares, check_alpha, standard_error, t_quantile
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _LEAST_POWER = 0.5  # below one half the approximation has no meaning
+_GROWTH = 1.02  # numbers of sentences are tried in steps of 2 %, far finer than the extrapolation is certain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,3 +89,91 @@ def resolvable_margin(
     squares = (population or Population()).expected_mean_squares(num_seeds, num_sentences)
     se, df = standard_error(squares)
     return float(100 * (t_quantile(1 - alpha, df) + t_quantile(power, df)) * se)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecidingCounts:
+    """How large a design would prove a candidate safe, if its drop and its mean squares stayed as they are.
+
+    Attributes:
+        num_seeds: Number of seeds on the same sentences; ``None``: no number up to the largest that was tried.
+        num_sentences: Number of test sentences with the same seeds; ``None``: no number up to the largest.
+    """
+
+    num_seeds: int | None
+    num_sentences: int | None
+
+
+def deciding_counts(
+    squares: MeanSquares,
+    margin_pp: float,
+    *,
+    alpha: float = ALPHA_ONE_LOOK,
+    max_seeds: int = 100,
+    max_sentences: int = 1_000_000,
+) -> DecidingCounts:
+    """Return the smallest numbers of seeds, or of sentences, whose upper bound would be below the margin.
+
+    The observed drop is kept, and so are the variance components that the observed mean squares estimate (the
+    expected mean squares of the two-way random-effects layout, as in ``freezebench.verdicts.crossed``):
+    ``MS_E``, ``(MS_S - MS_E) / n`` between seeds and ``(MS_I - MS_E) / k`` between sentences, negative ones as 0. With
+    more seeds only the sentences' part of the error remains, and with more sentences only the seeds' part, so that one
+    of the two may not suffice in any number. It is an extrapolation: new seeds and sentences will move the drop.
+
+    Args:
+        squares: Mean squares of a single layout (no batch axes) of at least two seeds.
+        margin_pp: Largest acceptable drop, percentage points.
+        alpha: Error rate of the one-sided upper bound.
+        max_seeds: Largest number of seeds to try.
+        max_sentences: Largest number of sentences to try.
+
+    Raises:
+        SettingsError: If ``alpha`` is out of range, or there is a single seed, whose spread is unknown.
+    """
+    check_alpha(alpha)
+    if squares.num_seeds <= 1:
+        raise SettingsError("one seed has no spread between seeds, from which a number of seeds could be computed.")
+
+    def suffices(num_seeds: int, num_sentences: int) -> bool:
+        se, df = standard_error(_at_size(squares, num_seeds, num_sentences))
+        return bool(100 * (squares.drop + t_quantile(1 - alpha, df) * se) < margin_pp)
+
+    # The bound need not fall steadily: with more sentences its degrees of freedom fall towards those of the seeds.
+    return DecidingCounts(
+        num_seeds=next(
+            (number for number in range(squares.num_seeds, max_seeds + 1) if suffices(number, squares.num_sentences)),
+            None,
+        ),
+        num_sentences=next(
+            (
+                number
+                for number in _growing(squares.num_sentences, max_sentences)
+                if suffices(squares.num_seeds, number)
+            ),
+            None,
+        ),
+    )
+
+
+def _growing(first: int, last: int) -> Iterator[int]:
+    """Yield whole numbers from ``first`` to at most ``last``, each about 2 % larger than the one before."""
+    number = first
+    while number <= last:
+        yield number
+        number = math.ceil(number * _GROWTH)
+
+
+def _at_size(squares: MeanSquares, num_seeds: int, num_sentences: int) -> MeanSquares:
+    """Return the mean squares that the same variance components give in a design of another size."""
+    residual = squares.residual
+    between_seeds = np.maximum(squares.seeds - residual, 0.0) / squares.num_sentences
+    between_sentences = np.maximum(squares.sentences - residual, 0.0) / squares.num_seeds
+    return MeanSquares(
+        drop=squares.drop,
+        # The mean square between seeds does not depend on their number; a small one is kept as it was observed.
+        seeds=np.minimum(squares.seeds, residual) + num_sentences * between_seeds,
+        sentences=residual + num_seeds * between_sentences,
+        residual=residual,
+        num_seeds=num_seeds,
+        num_sentences=num_sentences,
+    )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from freezebench.errors import SettingsError
 from freezebench.specs.interim_looks import InterimLooks
-from freezebench.verdicts.power import Population, resolvable_margin
+from freezebench.verdicts.crossed import MeanSquares, interval_from_mean_squares
+from freezebench.verdicts.power import Population, deciding_counts, resolvable_margin
 
 
 @pytest.mark.parametrize(("num_seeds", "num_sentences", "expected"), [(3, 872, 2.2), (5, 1821, 1.4)])
@@ -63,3 +66,52 @@ def test_unfit_looks_are_refused(counts: tuple[int, ...]) -> None:
     """Counts of seeds must be positive and increasing."""
     with pytest.raises(SettingsError, match="increasing"):
         InterimLooks(counts=counts)
+
+
+def _squares(drop: float, *, num_seeds: int = 3, seed_sd: float = 0.004, num_sentences: int = 1000) -> MeanSquares:
+    expected = Population(seed_sd_pp=100 * seed_sd).expected_mean_squares(num_seeds, num_sentences)
+    return replace(expected, drop=np.asarray(drop))
+
+
+def test_the_deciding_counts_are_the_smallest_that_decide() -> None:
+    """In a design of that size the same variance components put the bound below the margin, one seed less does not."""
+    squares = _squares(0.008)
+    counts = deciding_counts(squares, 2.0)
+    assert counts.num_seeds is not None
+    for num_seeds, is_enough in ((counts.num_seeds, True), (counts.num_seeds - 1, False)):
+        at_size = _squares(0.008, num_seeds=num_seeds)
+        assert (interval_from_mean_squares(at_size).upper_pp < 2.0) is is_enough
+
+
+def test_the_number_of_sentences_is_exact_to_a_few_per_cent() -> None:
+    """With a small spread between seeds more sentences decide as well."""
+    counts = deciding_counts(_squares(0.012, seed_sd=0.0005), 2.0)
+    assert counts.num_sentences is not None
+    sizes = (counts.num_sentences, True), (round(counts.num_sentences / 1.03), False)
+    for num_sentences, is_enough in sizes:
+        at_size = _squares(0.012, seed_sd=0.0005, num_sentences=num_sentences)
+        assert (interval_from_mean_squares(at_size).upper_pp < 2.0) is is_enough
+
+
+def test_what_is_decided_needs_nothing_more() -> None:
+    """The counts are then those that were observed."""
+    counts = deciding_counts(_squares(0.0, seed_sd=0.0005), 4.0)
+    assert (counts.num_seeds, counts.num_sentences) == (3, 1000)
+
+
+def test_no_count_undoes_a_drop_beyond_the_margin() -> None:
+    """More runs would only prove the loss."""
+    counts = deciding_counts(_squares(0.025), 2.0)
+    assert (counts.num_seeds, counts.num_sentences) == (None, None)
+
+
+def test_one_source_of_error_may_not_be_enough() -> None:
+    """Sentences do not lessen the spread between seeds, and few sentences stay few with any number of seeds."""
+    assert deciding_counts(_squares(0.01, seed_sd=0.02), 2.0).num_sentences is None
+    assert deciding_counts(_squares(0.018, num_sentences=200), 2.0).num_seeds is None
+
+
+def test_one_seed_has_no_spread_to_extrapolate() -> None:
+    """Its mean square between seeds is zero because there is nothing to compare."""
+    with pytest.raises(SettingsError, match="one seed"):
+        deciding_counts(_squares(0.0, num_seeds=1), 2.0)

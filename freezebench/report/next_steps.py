@@ -1,0 +1,154 @@
+"""What to do where an experiment gave no answer: what would decide it, or what is likely to repair it.
+
+Every piece of advice follows from figures of the runs and names them; where none applies, none is given.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from freezebench.report.verdict_text import judged_ladder
+from freezebench.specs.presets import PRESETS
+from freezebench.specs.run import Protocol
+from freezebench.units import percent_text
+from freezebench.verdicts.judge import observed_mean_squares
+from freezebench.verdicts.power import deciding_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.records.run_record import RunRecord
+    from freezebench.verdicts.judge import ConfigurationResult
+
+# A training loss that ends above this share of the logarithm of the number of classes has hardly learned anything.
+_UNLEARNED = 0.95
+# A rate further from the usual one than this factor is the first suspect.
+_FAR = 3.0
+# From this share of the test sentences on, predicting one class for all of them is a result and no fault.
+_LOPSIDED = 0.9
+_FEWEST_STEPS = 100
+# The spread of this many seeds is a rough estimate, so that numbers derived from it are rounded.
+_ROUNDING = 100
+
+
+def deciding_steps(candidates: Sequence[ConfigurationResult], margin_pp: float) -> tuple[str, ...]:
+    """Return what would decide the configuration that has to be proven safe first.
+
+    Args:
+        candidates: Configurations without the baseline, none of them recommended.
+        margin_pp: Decision margin in percentage points.
+    """
+    first = first_open(candidates)
+    verdict = first.verdict
+    if verdict is None or verdict.drop_pp is None or verdict.num_seeds is None or verdict.num_sentences is None:
+        return ()
+    if verdict.num_seeds == 1:
+        return ("Train at least 3 seeds (--freeze-num-seeds=3): one seed cannot tell training noise from freezing.",)
+    if verdict.drop_pp >= margin_pp:
+        rates = {record.spec.protocol.learning_rate for result in candidates for record in result.records}
+        rates |= {record.spec.protocol.learning_rate for record in first.baseline}
+        loss = f"No number of seeds would show it: {first.freeze} lost {verdict.drop_pp:.1f} points."
+        if len(rates) > 1:
+            return (loss,)
+        return (
+            loss,
+            f"All trained at the rate {rates.pop():g}; fewer trainable layers often need a higher one (--freeze-lr).",
+        )
+    counts = deciding_counts(observed_mean_squares(first), margin_pp, alpha=verdict.alpha)
+    more = []
+    # A pooled variance gives another interval than the configuration's own, which could need nothing more.
+    if counts.num_seeds is not None and counts.num_seeds > verdict.num_seeds:
+        number = counts.num_seeds - verdict.num_seeds
+        more.append(f"{number} more seed{'' if number == 1 else 's'}")
+    if counts.num_sentences is not None and counts.num_sentences > verdict.num_sentences:
+        number = math.ceil((counts.num_sentences - verdict.num_sentences) / _ROUNDING) * _ROUNDING
+        more.append(f"{number:,} more test sentences")
+    if not more:
+        return (f"To prove {first.freeze} safe takes both more seeds and more test sentences.",)
+    return (f"About {' or '.join(more)} would prove {first.freeze} safe, if its drop stays at {verdict.drop_pp:.1f}.",)
+
+
+def first_open(candidates: Sequence[ConfigurationResult]) -> ConfigurationResult:
+    """Return the configuration to decide next: the first prefix that is not proven safe, else the smallest drop."""
+    by_freeze = {result.freeze: result for result in candidates}
+    for freeze, verdict in judged_ladder(candidates).items():
+        if verdict.outcome in ("inconclusive", "inferior"):
+            return by_freeze[freeze]
+    judged = [result for result in candidates if result.verdict and result.verdict.drop_pp is not None]
+    return min(judged or candidates, key=_drop_pp)
+
+
+def _drop_pp(result: ConfigurationResult) -> float:
+    drop = None if result.verdict is None else result.verdict.drop_pp
+    return math.inf if drop is None else drop
+
+
+def repairing_steps(result: ConfigurationResult) -> tuple[str, ...]:
+    """Return what is likely to make the runs of an invalid configuration valid."""
+    broken = next((record for record in result.records if not record.is_valid), None)
+    step = _after_fault(broken) if broken is not None else None
+    if broken is None:
+        constant = next(
+            (record for record in result.records if record.test and len(set(record.test.predictions)) == 1), None
+        )
+        step = None if constant is None else _after_one_class(constant)
+    return () if step is None else (step,)
+
+
+def _after_fault(record: RunRecord) -> str | None:
+    """Return what to change after a run that broke; ``None`` where its cause suggests nothing."""
+    protocol = record.spec.protocol
+    match record.cause:
+        case "non_finite_loss":
+            usual = _usual_rate(record)
+            lower = usual if protocol.learning_rate > _FAR * usual else protocol.learning_rate / 10
+            return f"Try --freeze-lr={lower:g}: at {protocol.learning_rate:g} the loss grew beyond all numbers."
+        case "out_of_memory" if protocol.batch_size > 1:
+            half = protocol.batch_size // 2
+            return f"Try --freeze-batch-size={half}: a batch of {protocol.batch_size} did not fit."
+        case "timeout":
+            return "Allow more time with --freeze-timeout, or train less with --freeze-max-train."
+        case _:
+            return None
+
+
+def _after_one_class(record: RunRecord) -> str | None:
+    """Return what to change where one class was predicted for every test sentence."""
+    data = record.data
+    if data is None or not record.epochs:
+        return None
+    share = max(Counter(data.test_labels).values()) / data.num_test
+    if share > _LOPSIDED:
+        return f"{percent_text(share, 0)} of the test sentences have one class: use a balanced test set."
+    loss, chance = record.epochs[-1].train_loss, math.log(len(data.label_names))
+    fell = f"the training loss ended at {loss:.2f}, and guessing has {chance:.2f}"
+    if loss < _UNLEARNED * chance:
+        return (
+            f"Check that the labels of training and test sentences mean the same: the training loss fell to {loss:.2f}."
+        )
+    return _after_no_learning(record, fell)
+
+
+def _after_no_learning(record: RunRecord, fell: str) -> str:
+    """Return what to change where the training loss stayed at that of guessing, which ``fell`` says in words."""
+    rate, usual = record.spec.protocol.learning_rate, _usual_rate(record)
+    if rate < usual / _FAR:
+        return f"Try --freeze-lr={usual:g}, {usual / rate:.0f} times the rate that was used: {fell}."
+    if rate > usual * _FAR:
+        return f"Try --freeze-lr={usual:g}; the rate that was used is {rate / usual:.0f} times that: {fell}."
+    num_steps = len(record.step_losses)
+    if num_steps < _FEWEST_STEPS:
+        num_epochs = math.ceil(len(record.epochs) * _FEWEST_STEPS / max(num_steps, 1))
+        return f"Try --freeze-epochs={num_epochs}: {fell} after only {num_steps} steps."
+    return f"Try --freeze-lr={2 * rate:g}: {fell}."
+
+
+def _usual_rate(record: RunRecord) -> float:
+    """Return the rate that a preset gives this model and configuration, else the usual one of fine-tuning."""
+    for preset in PRESETS.values():
+        rate = preset.learning_rates.get(record.spec.freeze)
+        if preset.model == record.spec.model and rate is not None:
+            return rate
+    return Protocol.learning_rate

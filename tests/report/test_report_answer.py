@@ -1,0 +1,121 @@
+"""The answer of an experiment in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import made_up
+from experiments import judged
+from freezebench.report.answer import answer, drop_text
+from freezebench.report.rows import row
+from freezebench.verdicts.gate import Part
+from freezebench.verdicts.judge import judge
+
+if TYPE_CHECKING:
+    from freezebench.report.answer import Answer
+    from freezebench.verdicts.judge import ConfigurationResult
+
+
+def _answer(*results: ConfigurationResult) -> Answer:
+    return answer(results, [row(result) for result in results], 2.0)
+
+
+def _broken(freeze: str) -> ConfigurationResult:
+    return judge(freeze, [made_up.broken(freeze)], [made_up.record()], margin_pp=2.0, limit_pp=None)
+
+
+def test_a_safe_configuration_is_named_with_its_drop_and_how_to_use_it() -> None:
+    """The headline says what to freeze; the next step is a line of code."""
+    found = _answer(judged("none", 0.9), judged("emb", 0.9), judged("emb+L0", 0.7))
+    assert found.outcome == "safe"
+    assert found.headline.startswith("Freeze emb: accuracy within 2 points (gain 0.5, drop at most 0.1), ")
+    assert found.headline.endswith(", 70 % of the parameters.")
+    assert found.details == ("emb+L0 loses too much (drop 18.8, at least 15.7).",)
+    assert 'freezebench.freeze(model, "emb")' in found.next_steps[0]
+
+
+def test_other_rates_of_the_recommended_configuration_are_named() -> None:
+    """Without its learning rate the answer could not be used."""
+    frozen = [
+        replace(record, spec=replace(record.spec, protocol=replace(record.spec.protocol, learning_rate=1e-4)))
+        for record in made_up.seeds("emb")
+    ]
+    result = judge("emb", frozen, made_up.seeds("none"), margin_pp=2.0, limit_pp=None)
+    assert "at a learning rate of 0.0001 (5e-05 without freezing)" in _answer(judged("none", 0.9), result).next_steps[0]
+
+
+def test_a_deeper_configuration_that_is_invalid_or_undecided_is_a_detail() -> None:
+    """It is what keeps the answer from being deeper."""
+    first = judged("none", 0.9), judged("emb", 0.9)
+    assert _answer(*first, _broken("emb+L0")).details == ("emb+L0 is invalid: seed 42: non-finite loss: at step 3.",)
+    (undecided,) = _answer(*first, judged("emb+L0", 0.87)).details
+    assert undecided.startswith("emb+L0 is not decided (drop ")
+
+
+def test_nothing_safe_says_what_would_decide() -> None:
+    """The next step is computed from the runs."""
+    found = _answer(judged("none", 0.9), judged("emb", 0.872))
+    assert (found.outcome, found.headline) == ("nothing_safe", "No configuration is proven safe at 2 points.")
+    assert "emb" in found.next_steps[0]
+
+
+def test_limits_that_are_missed_are_no_lack_of_evidence() -> None:
+    """A configuration within the margin that misses a required saving is named with it."""
+    part = Part(quantity="train time", standing="worse", sentence="train time: 1.10× of at least 1.5× of no freezing")
+    found = _answer(judged("none", 0.9), replace(judged("emb", 0.9), parts=(part,)))
+    assert found.outcome == "nothing_safe"
+    assert found.headline == (
+        "No configuration passes its limits: emb is within 2 points, but train time: 1.10× of at least 1.5× of no "
+        "freezing."
+    )
+
+
+def test_an_invalid_baseline_fails_the_experiment() -> None:
+    """The cause is named once, whatever else is invalid."""
+    broken = judge("none", [made_up.broken("none")], [made_up.broken("none")], margin_pp=2.0, limit_pp=None)
+    candidate = judge("emb", made_up.seeds("emb", num=1), [made_up.broken("none")], margin_pp=2.0, limit_pp=None)
+    found = _answer(broken, candidate)
+    assert found.outcome == "failed"
+    assert found.headline == (
+        "The experiment failed: the unfrozen baseline is invalid: seed 42: non-finite loss: at step 3."
+    )
+    assert found.next_steps[0].startswith("Try --freeze-lr=")
+
+
+def test_invalid_candidates_alone_fail_it_too() -> None:
+    """There is nothing to compare with the baseline."""
+    found = _answer(judged("none", 0.9), _broken("emb"), _broken("emb+L0"))
+    assert found.outcome == "failed"
+    assert found.headline == "The experiment failed: emb is invalid: seed 42: non-finite loss: at step 3."
+
+
+def test_the_baseline_alone_is_no_comparison() -> None:
+    """It says its accuracy, and how to compare."""
+    found = _answer(judged("none", 0.9))
+    assert found.outcome == "no_candidate"
+    assert "--freeze-grid=all" in found.next_steps[0]
+    assert "(accuracy 89.3 %)" in found.headline
+
+
+def test_gains_and_losses_have_words() -> None:
+    """A negative drop is a gain, and a proven loss has its lower bound."""
+    example = row(judged("emb", 0.9))
+    figures = [
+        (0.6, 0.0, 1.3),
+        (-0.3, -1.4, 0.8),
+        (-2.0, -3.0, -1.0),
+        (-0.04, -1.0, 1.0),
+        (None, None, None),
+    ]
+    texts = [
+        drop_text(replace(example, drop_pp=drop, lower_pp=lower, upper_pp=upper)) for drop, lower, upper in figures
+    ]
+    assert texts == [
+        "drop 0.6, at most 1.3",
+        "gain 0.3, drop at most 0.8",
+        "gain 2.0, at least 1.0",
+        "drop 0.0, at most 1.0",
+        "drop –",
+    ]
+    assert drop_text(replace(example, drop_pp=13.1, lower_pp=11.1, verdict="inferior")) == "drop 13.1, at least 11.1"

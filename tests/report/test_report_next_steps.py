@@ -1,0 +1,127 @@
+"""What to do where an experiment gave no answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import made_up
+from experiments import judged
+from freezebench.report.next_steps import deciding_steps, first_open, repairing_steps
+from freezebench.verdicts.judge import judge
+
+if TYPE_CHECKING:
+    from freezebench.records.run_record import InvalidCause, RunRecord
+    from freezebench.verdicts.judge import ConfigurationResult
+
+
+def _with_protocol(record: RunRecord, **changes: Any) -> RunRecord:
+    return replace(record, spec=replace(record.spec, protocol=replace(record.spec.protocol, **changes)))
+
+
+def _invalid(cause: InvalidCause, **protocol: Any) -> ConfigurationResult:
+    record = _with_protocol(replace(made_up.broken("none"), cause=cause), **protocol)
+    return judge("none", [record], [record], margin_pp=2.0, limit_pp=None)
+
+
+def _constant(*, loss: float = 0.693, rate: float = 5e-5, num_steps: int = 200, **changes: Any) -> ConfigurationResult:
+    """Return an unfrozen configuration whose run predicts one class."""
+    run = made_up.record(step_losses=(loss,) * num_steps, **changes)
+    assert run.test is not None
+    run = replace(
+        run,
+        test=replace(run.test, predictions=(0,) * len(run.test.predictions)),
+        epochs=tuple(replace(epoch, train_loss=loss) for epoch in run.epochs),
+    )
+    record = _with_protocol(run, learning_rate=rate)
+    return judge("none", [record], [record], margin_pp=2.0, limit_pp=None)
+
+
+@pytest.mark.parametrize(
+    ("cause", "protocol", "step"),
+    [
+        ("non_finite_loss", {"learning_rate": 5e-5}, "Try --freeze-lr=5e-06: at 5e-05 the loss"),
+        ("non_finite_loss", {"learning_rate": 1.0}, "Try --freeze-lr=5e-05: at 1 the loss"),
+        ("out_of_memory", {"batch_size": 32}, "Try --freeze-batch-size=16: a batch of 32 did not fit."),
+        ("timeout", {}, "Allow more time with --freeze-timeout"),
+    ],
+)
+def test_a_fault_suggests_what_to_change(cause: InvalidCause, protocol: dict[str, Any], step: str) -> None:
+    """A smaller rate or batch, or more time."""
+    assert repairing_steps(_invalid(cause, **protocol))[0].startswith(step)
+
+
+def test_a_fault_without_a_known_remedy_suggests_nothing() -> None:
+    """No advice is better than a guess."""
+    assert repairing_steps(_invalid("crash")) == ()
+    assert repairing_steps(_invalid("out_of_memory", batch_size=1)) == ()
+
+
+@pytest.mark.parametrize(
+    ("run", "step"),
+    [
+        (
+            _constant(rate=1e-6),
+            "Try --freeze-lr=5e-05, 50 times the rate that was used: the training loss ended at 0.69",
+        ),
+        (_constant(rate=5e-3), "Try --freeze-lr=5e-05; the rate that was used is 100 times that: the"),
+        (
+            _constant(num_steps=20),
+            "Try --freeze-epochs=10: the training loss ended at 0.69, and guessing has 0.69 after",
+        ),
+        (_constant(), "Try --freeze-lr=0.0001: the training loss ended at 0.69, and guessing has 0.69."),
+        (_constant(loss=0.2), "Check that the labels of training and test sentences mean the same: the training loss"),
+    ],
+    ids=["low-rate", "high-rate", "few-steps", "usual-rate", "learned"],
+)
+def test_one_class_for_all_suggests_what_the_losses_say(run: ConfigurationResult, step: str) -> None:
+    """The rate is compared with the usual one, and the loss with guessing."""
+    assert repairing_steps(run)[0].startswith(step)
+
+
+def test_one_class_of_a_lopsided_test_set_is_no_fault_of_training() -> None:
+    """Where nearly all sentences have one class, predicting it is right."""
+    result = _constant()
+    (record,) = result.records
+    assert record.data is not None
+    lopsided = replace(record, data=replace(record.data, test_labels=(0,) * 390 + (1,) * 10))
+    assert "98 % of the test sentences have one class" in repairing_steps(replace(result, records=(lopsided,)))[0]
+
+
+def test_the_usual_rate_is_that_of_the_preset_of_the_model() -> None:
+    """The packaged model needs higher rates than those of the papers."""
+    record = made_up.broken("none")
+    record = replace(record, spec=replace(record.spec, model="embedded"))
+    record = _with_protocol(record, learning_rate=1.0)
+    (step,) = repairing_steps(judge("none", [record], [record], margin_pp=2.0, limit_pp=None))
+    assert "--freeze-lr=5e-05" not in step
+
+
+def test_undecided_configurations_need_a_number_of_seeds_or_sentences() -> None:
+    """Both are computed from the spread of the runs."""
+    (step,) = deciding_steps([judged("emb", 0.872, limit=None)], 2.0)
+    assert step.startswith("About ")
+    assert "more seed" in step or "more test sentences" in step
+    assert "would prove emb safe" in step
+
+
+def test_one_seed_has_no_spread() -> None:
+    """Nothing can be computed from it, but two are more than one."""
+    (step,) = deciding_steps([judged("emb", 0.9, num=1)], 2.0)
+    assert "--freeze-num-seeds=3" in step
+
+
+def test_no_number_of_seeds_undoes_a_loss() -> None:
+    """Beyond the margin more seeds only prove the loss; a rate that all configurations share is a suspect."""
+    steps = deciding_steps([judged("emb", 0.8)], 2.0)
+    assert steps[0].startswith("No number of seeds would show it: emb lost ")
+    assert "(--freeze-lr)" in steps[1]
+
+
+def test_the_first_open_prefix_is_decided_next() -> None:
+    """Prefixes are tested in order; without one it is the smallest drop."""
+    ladder = [judged("emb", 0.9), judged("emb+L0", 0.87), judged("emb+L0-1", 0.8)]
+    assert first_open(ladder).freeze == "emb+L0"
+    assert first_open([judged("L0", 0.8), judged("L1", 0.87)]).freeze == "L1"
