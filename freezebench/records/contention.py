@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from freezebench.units import percent_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # Largest share of the training time in which training threads may wait for a processor; docs/explanation/measurement.md
 # has the measurement behind it.
 CONTENTION_LIMIT = 0.05
@@ -10,3 +17,17 @@ CONTENTION_LIMIT = 0.05
 def is_past_limit(share: float | None) -> bool:
     """Return whether a contended share (0 to 1) is past ``CONTENTION_LIMIT``; a share that is not known is not."""
     return share is not None and share > CONTENTION_LIMIT
+
+
+def contention_reason(shares: Sequence[float], num_runs: int, *, runs: str = "seeds") -> str:
+    """Return why the times of contended runs do not count, and what to do, without a full stop.
+
+    Args:
+        shares: Contended share of each contended run, at least one.
+        num_runs: Number of all runs.
+        runs: What the runs are called.
+    """
+    return (
+        f"{len(shares)} of {num_runs} {runs} trained on a busy machine: up to {percent_text(max(shares), 0)} of the "
+        "training time threads waited for a processor; run it again alone"
+    )

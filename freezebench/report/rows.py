@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.meters.metrics import METRICS
 from freezebench.records.headline import headline_metrics
+from freezebench.verdicts.speedup import speedup_of, speedup_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from freezebench.verdicts.gate import Standing
     from freezebench.verdicts.judge import ConfigurationResult
     from freezebench.verdicts.noninferiority import Outcome
+    from freezebench.verdicts.speedup import SpeedupOutcome
     from freezebench.verdicts.vocabulary import VerdictKey
 
 Figure = float | str | None
@@ -38,7 +40,8 @@ class Row:
         trainable_fraction: Their share, 0 to 1.
         learning_rate: AdamW's rate at the first step.
         train_s: Median seconds of training alone.
-        speedup: Baseline's median train time over this one's.
+        speedup: Train time of the baseline over this one's: geometric mean over the seeds that both arms trained
+            undisturbed.
         samples_per_s: Training sentences per second, at that median.
         memory_metric: Name of the metric in ``peak_memory_bytes``.
         peak_memory_bytes: Largest peak memory over the seeds.
@@ -107,6 +110,11 @@ class Row:
         """Whether some limit is asserted of this configuration."""
         return self.gate is not None or self.num_parts > 0
 
+    @property
+    def speedup_outcome(self) -> SpeedupOutcome:
+        """Whether the speed-up is shown to be a gain or a loss."""
+        return speedup_outcome(self.speedup_lower, self.speedup_upper)
+
     def figures(self) -> dict[str, Figure]:
         """Return every figure by name, without the runs."""
         return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "records"}
@@ -119,7 +127,7 @@ def row(result: ConfigurationResult) -> Row:
     baseline = [record for record in result.baseline if record.is_valid]
     # The baseline's device decides, so that both arms show the same metric.
     memory, energy = headline_metrics(result.baseline)
-    train_s, baseline_s = (aggregate(arm, "train_s") for arm in (records, baseline))
+    train_s, speedup = aggregate(records, "train_s"), speedup_of(records, baseline)
     peak, baseline_peak = (aggregate(arm, memory) for arm in (records, baseline))
     energy_j, baseline_j = (aggregate(arm, energy) for arm in (records, baseline))
     num_samples = _num_samples(records)
@@ -134,7 +142,7 @@ def row(result: ConfigurationResult) -> Row:
         trainable_fraction=records[0].trainable_fraction if records else None,
         learning_rate=result.records[0].spec.protocol.learning_rate if result.records else None,
         train_s=train_s,
-        speedup=baseline_s / train_s if train_s and baseline_s else None,
+        speedup=speedup.ratio,
         samples_per_s=num_samples / train_s if train_s else None,
         memory_metric=memory,
         peak_memory_bytes=peak,
@@ -157,6 +165,10 @@ def row(result: ConfigurationResult) -> Row:
         num_parts=len(result.parts),
         standing=result.standing,
         broken=result.broken,
+        # A baseline is not compared with itself.
+        speedup_lower=None if result.is_baseline else speedup.lower,
+        speedup_upper=None if result.is_baseline else speedup.upper,
+        speedup_reason=speedup.reason if records else "the runs are invalid",
         contended_share=max(shares, default=None),
         num_contended=sum(record.is_contended for record in records),
         records=tuple(records),
