@@ -39,9 +39,10 @@ def _saved_configurations() -> list[dict[str, Any]]:
 
 
 def _as_in_v01(record: RunRecord) -> Any:
-    """Return a record as JSON, without the keys of epochs that version 0.1 did not have."""
+    """Return a record as JSON, without the keys that version 0.1 did not have, and with the one that went."""
     values: Any = record.to_json()
-    return {**values, "epochs": [{key: epoch[key] for key in _EPOCH_KEYS} for epoch in values["epochs"]]}
+    data = {**values["data"], "generated": values["spec"]["data"]["source"] == "generated"}
+    return {**values, "data": data, "epochs": [{key: epoch[key] for key in _EPOCH_KEYS} for epoch in values["epochs"]]}
 
 
 def test_an_old_report_gives_the_same_figures() -> None:

@@ -56,8 +56,8 @@ OPTIONS: tuple[Option, ...] = (
         metavar="DATA",
         parser=parse_text,
         help="data set: a Hub name (or name:config), a folder with train, validation and test files (.jsonl, .json, "
-        ".csv, .tsv, .parquet), one such file, 'reviews' (or reviews:products, reviews:tweets, reviews:editorials), or "
-        "'generated' (default: the preset's)",
+        ".csv, .tsv, .parquet), one such file, or 'reviews' (or reviews:products, reviews:tweets, "
+        "reviews:editorials) (default: the preset's)",
     ),
     Option(
         name="text_column",

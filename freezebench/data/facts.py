@@ -19,14 +19,13 @@ _MAX_WORDS = 200
 _Key = tuple[str, ...]
 
 
-def data_facts(splits: Splits, label_names: Sequence[str], notes: Sequence[str], *, generated: bool) -> DataFacts:
+def data_facts(splits: Splits, label_names: Sequence[str], notes: Sequence[str]) -> DataFacts:
     """Return the facts of a data set, with notes on examples that occur in more than one split.
 
     Args:
         splits: The data set.
         label_names: Name of every class.
         notes: What was done to the data, in sentences.
-        generated: Whether freezebench's own grammar made the sentences.
     """
     by_name = {"train": splits.train, "validation": splits.validation, "test": splits.test}
     # A test sentence that is also trained on makes the test easier, even if only its spelling differs.
@@ -46,7 +45,6 @@ def data_facts(splits: Splits, label_names: Sequence[str], notes: Sequence[str],
         test_labels=splits.test.labels,
         label_names=tuple(label_names),
         notes=(*notes, *_overlap_notes(facts)),
-        generated=generated,
         splits=facts,
     )
 

@@ -61,11 +61,6 @@ class TextData:
         return self.facts.notes
 
     @property
-    def generated(self) -> bool:
-        """Whether freezebench's own grammar made the sentences."""
-        return self.facts.generated
-
-    @property
     def splits(self) -> dict[str, Split]:
         """The splits by name."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
@@ -79,7 +74,7 @@ class TextData:
 def load_data(spec: DataSpec, *, label_names: Sequence[str] | None = None) -> TextData:
     """Return the data set that a spec names.
 
-    Local files and generated sentences are read without the network. torch is not imported.
+    Local files are read without the network. torch is not imported.
 
     Args:
         spec: What to read.
@@ -96,5 +91,5 @@ def load_data(spec: DataSpec, *, label_names: Sequence[str] | None = None) -> Te
     given = {name: Split(texts=texts[name], labels=labels.numbers[name]) for name in columns}
     splits = make_splits(spec, given)
     notes = (*read_notes, *column_notes, *labels.notes, *splits.notes)
-    facts = data_facts(splits, labels.names, notes, generated=origin == "generated")
+    facts = data_facts(splits, labels.names, notes)
     return TextData(source=spec.source, train=splits.train, validation=splits.validation, test=splits.test, facts=facts)

@@ -1,4 +1,4 @@
-"""Read the tables of a data set from where it is: generated, a local path, or the Hub."""
+"""Read the tables of a data set from where it is: a local path, the Hub, or pip's package index."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ from freezebench.data.table import Table
 from freezebench.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from freezebench.specs.run import DataSpec
 
-Origin = Literal["generated", "reviews", "local", "hub"]
+Origin = Literal["reviews", "local", "hub"]
 
-GENERATED = "generated"
-GENERATED_SIZES: Mapping[Literal["train", "validation", "test"], int] = {"train": 800, "validation": 250, "test": 1000}
+# A data set of version 0.1. Files of that version name it; without a rule it would be the name of a Hub data set.
+_REMOVED = "generated"
 
 # name, owner/name, name:config, name@revision
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(:[^@/]+)?(@[^@]+)?", re.ASCII)
@@ -37,14 +35,17 @@ def read_tables(spec: DataSpec) -> tuple[dict[str, Table], tuple[str, ...], Orig
         DataError: If the data set is missing or unreadable, or its columns are named in a way that cannot be.
     """
     _check_column_names(spec)
-    if spec.source == GENERATED:
-        return _generated(spec), (), "generated"
     if spec.source.partition(":")[0] == reviews.SOURCE:
         return _reviews(spec), (), "reviews"
     requested = tuple(dict.fromkeys([*spec.text_columns, spec.label_column, LABEL_TEXT_COLUMN]))
     path = _local_path(spec.source)
     if path is not None:
         return read_local(path, requested), (), "local"
+    if spec.source == _REMOVED:
+        raise DataError(
+            f"the data set {_REMOVED!r} was removed from freezebench. Use {reviews.SOURCE!r}, sentences of movie "
+            "reviews, or a folder with train, validation and test files."
+        )
     from freezebench.data.hub_datasets import read_hub  # brings datasets, which local data does not need
 
     tables, notes = read_hub(spec.source, requested)
@@ -82,30 +83,9 @@ def _local_path(source: str) -> Path | None:
         raise DataError(
             f"there is no file or folder {source!r} (looked in {Path.cwd()}). Give a folder with train, "
             f"validation and test files ({', '.join(SUFFIXES)}), one such file, a Hub data set, "
-            f"{reviews.SOURCE!r}, or {GENERATED!r}."
+            f"or {reviews.SOURCE!r}."
         )
     return None
-
-
-def _generated(spec: DataSpec) -> dict[str, Table]:
-    """Return freezebench's generated sentences as tables with the column names of the spec."""
-    from freezebench.data.sentences import generate_split
-
-    if len(spec.text_columns) > 1:
-        raise DataError("generated sentences come one by one, not in pairs. Name one text column.")
-    tables: dict[str, Table] = {}
-    for split, size in GENERATED_SIZES.items():
-        examples = generate_split(split, num_sentences=size, seed=spec.split_seed)
-        texts, labels = zip(*examples, strict=True)
-        columns = {spec.text_columns[0]: texts, spec.label_column: labels}
-        tables[split] = Table(
-            name=f"generated {split} sentences",
-            columns=columns,
-            available=tuple(columns),
-            num_rows=size,
-            class_names=("negative", "positive"),
-        )
-    return tables
 
 
 def _reviews(spec: DataSpec) -> dict[str, Table]:

@@ -100,7 +100,6 @@ class DataFacts:
         test_labels: True class number of every test sentence.
         label_names: Name of every class.
         notes: How the data were changed when they were read, in sentences.
-        generated: Whether freezebench's grammar generated the sentences.
         splits: Statistics of every split, by name; ``None`` in records of versions that did not compute them.
     """
 
@@ -113,7 +112,6 @@ class DataFacts:
     test_labels: tuple[int, ...]
     label_names: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    generated: bool = False
     splits: dict[str, SplitFacts] | None = None
 
 
@@ -283,6 +281,8 @@ def _facts(data: object) -> DataFacts | None:
     if data is None:
         return None
     values = _tuples(data)
+    # Version 0.1 also wrote whether it had generated the sentences, which the name of the data set says as well.
+    values.pop("generated", None)
     splits = values.get("splits")
     if splits is not None:
         values["splits"] = {name: SplitFacts(**_tuples(split)) for name, split in splits.items()}

@@ -26,8 +26,8 @@ class DataSpec:
     """Which sentences a run trains and is tested on.
 
     Attributes:
-        source: ``generated``, ``reviews`` (or ``reviews:tweets`` and so on), a folder or file, or the name of a Hub
-            data set (``name`` or ``name:config``).
+        source: ``reviews`` (or ``reviews:tweets`` and so on), a folder or file, or the name of a Hub data set (``name``
+            or ``name:config``).
         text_columns: One column of sentences, or two for sentence pairs.
         label_column: Column of the labels: whole numbers or strings.
         split_rule: ``own`` uses the data set's validation and test splits; ``notebook`` ignores its validation split

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from freezebench.data.load import load_data
-from freezebench.data.read import GENERATED_SIZES
 from freezebench.errors import DataError
 from freezebench.specs.run import DataSpec
 
@@ -53,7 +52,7 @@ def test_a_folder_is_read_in_file_order(folder: Path) -> None:
     assert data.test.texts[0] == ("sentence number 200",)
     assert data.test.labels[:3] == (0, 1, 0)
     assert (data.label_names, data.num_labels) == (("0", "1"), 2)
-    assert (data.notes, data.generated, data.source) == ((), False, str(folder))
+    assert (data.notes, data.source) == ((), str(folder))
     assert len(data.train) == data.train.num_examples == 40
 
 
@@ -233,19 +232,14 @@ def test_html_stays_text(folder: Path) -> None:
     assert load_data(DataSpec(source=str(folder))).test.texts[-1] == (hostile,)
 
 
-def test_generated_sentences() -> None:
-    """The generated data set has the documented sizes and classes, and is marked as generated."""
-    pytest.importorskip("vaderSentiment", reason="the generated sentences need the extra 'embedded'")
-    data = load_data(DataSpec(source="generated"))
-
-    assert data.num_examples == GENERATED_SIZES
-    assert data.generated
-    assert data.label_names == ("negative", "positive")
-    assert not [note for note in data.notes if "test" in note]
-    renamed = load_data(DataSpec(source="generated", text_columns=("sentence",), label_column="gold"))
-    assert renamed.test == data.test
-    with pytest.raises(DataError, match="not in pairs"):
-        load_data(DataSpec(source="generated", text_columns=("a", "b")))
+def test_generated_sentences_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data set of version 0.1 is no data set of the Hub; a folder of that name is a folder."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"'generated' was removed from freezebench\. Use 'reviews'.*, or a folder"):
+        load_data(DataSpec(source="generated"))
+    (tmp_path / "generated").mkdir()
+    write(tmp_path / "generated" / "train.jsonl", rows(40))
+    assert load_data(DataSpec(source="generated")).num_examples == {"train": 32, "validation": 4, "test": 4}
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,6 @@ def test_every_domain_is_a_data_set(source: str) -> None:
     data = load_data(DataSpec(source=source))
     assert data.num_examples == {"train": 59, "validation": 6, "test": 35}
     assert data.label_names == ("negative", "positive")
-    assert not data.generated
 
 
 def test_processes_that_fetch_at_once_share_a_download(pip: Pip, monkeypatch: pytest.MonkeyPatch) -> None:

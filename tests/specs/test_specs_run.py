@@ -37,7 +37,7 @@ def test_json_round_trip_keeps_the_hash(spec: RunSpec) -> None:
 
 def test_equal_requests_have_equal_hashes() -> None:
     """Another notation of the freeze spec is the same run; another seed is not."""
-    data = DataSpec(source="generated")
+    data = DataSpec(source="reviews")
     first = RunSpec(model="embedded", data=data, freeze="L0+emb")
     assert first.run_id == RunSpec(model="embedded", data=data, freeze="emb+L0").run_id
     assert first.run_id != RunSpec(model="embedded", data=data, freeze="emb+L0", seed=43).run_id
@@ -45,7 +45,7 @@ def test_equal_requests_have_equal_hashes() -> None:
 
 def test_an_experiment_is_shared_by_configurations_seeds_and_rates() -> None:
     """Configurations of one comparison have one experiment id; another data set has another."""
-    data = DataSpec(source="generated")
+    data = DataSpec(source="reviews")
     first = RunSpec(model="embedded", data=data, freeze="none")
     other = RunSpec(model="embedded", data=data, freeze="emb", seed=7, protocol=Protocol(learning_rate=1e-3))
     assert first.experiment_id == other.experiment_id
