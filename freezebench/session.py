@@ -174,7 +174,7 @@ class FreezeSession:
     def result(self, settings: Settings, freeze: str) -> ConfigurationResult:
         """Return one configuration's result, training the runs that are missing, the baseline's included."""
         grid = self._grids.get(settings, ())
-        key = _table_key(settings)
+        key = table_key(settings)
         self._shown.setdefault(key, settings)
         for spec in dict.fromkeys(("none", freeze)):
             result = self._runner.result(settings, spec, grid=grid, with_times=self.with_times)
@@ -184,6 +184,18 @@ class FreezeSession:
         self._results[key]["none"] = self._runner.baseline(settings)
         return result
 
+    def save_model(self, spec: RunSpec, folder: Path) -> RunRecord:
+        """Train a run anew and save its model to an empty folder, an absolute path; the record joins no result.
+
+        Raises:
+            FreezebenchError: If it cannot be trained or saved.
+        """
+        try:
+            return self.executor.submit(spec, save_to=folder).result()
+        except BaseException:
+            self.executor.cancel()  # nothing trains on behind an interruption
+            raise
+
     def judged_against_reference(
         self, node_id: str, settings: Settings, result: ConfigurationResult
     ) -> ConfigurationResult:
@@ -192,7 +204,7 @@ class FreezeSession:
             return result
         parts = self.reference.judge(node_id, settings, result)
         # Not kept in the results themselves: the baseline's is made anew when candidates extend it.
-        self._reference_parts[_table_key(settings), result.freeze] = parts
+        self._reference_parts[table_key(settings), result.freeze] = parts
         return replace(result, parts=result.parts + parts)
 
     def results(self) -> list[tuple[Settings, list[ConfigurationResult]]]:
@@ -293,7 +305,7 @@ class FreezeSession:
         self.on_event(event)
 
 
-def _table_key(settings: Settings) -> Settings:
+def table_key(settings: Settings) -> Settings:
     """Return the settings that results of one table share: grids of single tests and their names are left out."""
     limits_from = settings.limits_from and "some test"
     return replace(settings, grid="all", inconclusive="skip", named_specs=(), num_layers=None, limits_from=limits_from)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from pathlib import Path
 
 import made_up
 from freezebench.errors import FreezebenchError, ModelError
@@ -21,18 +22,21 @@ class FakeExecutor:
 
     Attributes:
         submitted: What was submitted, such as ``emb 42``, in order.
+        saved_to: The folders to which models were to be saved; nothing is written there.
         num_cancelled: How often ``cancel`` was called.
     """
 
     def __init__(self, train: Callable[[RunSpec], RunRecord], *, num_devices: int = 1) -> None:
         self.devices = ("cpu",) * num_devices
         self.submitted: list[str] = []
+        self.saved_to: list[Path] = []
         self.num_cancelled = 0
         self._train = train
         self._waiting: list[tuple[RunSpec, Future[RunRecord]]] = []
 
-    def submit(self, spec: RunSpec) -> Future[RunRecord]:
+    def submit(self, spec: RunSpec, *, save_to: Path | None = None) -> Future[RunRecord]:
         """Take a run, and end all that were taken once every device has one."""
+        self.saved_to += [] if save_to is None else [save_to]
         self.submitted.append(f"{spec.freeze} {spec.seed}")
         future: Future[RunRecord] = Future()
         self._waiting.append((spec, future))
@@ -55,7 +59,7 @@ class FakeExecutor:
     def expect(self, freezes: Iterable[str]) -> None:
         """Do nothing."""
 
-    def preflight(self, spec: RunSpec, grid: Iterable[str]) -> None:
+    def preflight(self, spec: RunSpec, grid: Iterable[str], *, will_save: bool = False) -> None:
         """Do nothing."""
 
     def machine(self, spec: RunSpec) -> Machine:

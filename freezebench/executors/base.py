@@ -10,6 +10,7 @@ from freezebench.records.events import RunEvent
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+    from pathlib import Path
 
     from freezebench.records.run_record import RunRecord
     from freezebench.runs.data_cache import DataCache
@@ -51,17 +52,27 @@ class Executor(Protocol):
     def devices(self) -> tuple[str, ...]:
         """The devices that train at the same time, as options name them: one run is submitted for each."""
 
-    def submit(self, spec: RunSpec) -> Future[RunRecord]:
+    def submit(self, spec: RunSpec, *, save_to: Path | None = None) -> Future[RunRecord]:
         """Return the future record of a run; runs may end in any order.
 
         A run that breaks gives an invalid record; a request that cannot be fulfilled gives a ``FreezebenchError``.
+
+        Args:
+            spec: The run.
+            save_to: Absolute path of an existing, empty folder on this machine, to which the best epoch's model and its
+                tokenizer are saved; ``None``: the model is discarded.
         """
 
     def expect(self, freezes: Iterable[str]) -> None:
         """Add to the configurations that will run, so that one pass over the data caches every depth among them."""
 
-    def preflight(self, spec: RunSpec, grid: Iterable[str]) -> None:
+    def preflight(self, spec: RunSpec, grid: Iterable[str], *, will_save: bool = False) -> None:
         """Load and freeze a model and run a batch through it, before anything is trained.
+
+        Args:
+            spec: Any run of the experiment.
+            grid: Canonical ids of the configurations.
+            will_save: Whether a model of the experiment is going to be saved, which not every model can be.
 
         Raises:
             FreezebenchError: If any of this fails.

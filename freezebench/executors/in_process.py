@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING
 
 from freezebench.errors import FreezebenchError
@@ -12,6 +13,7 @@ from freezebench.executors.device_lock import run_alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from freezebench.executors.base import ExecutorOptions
     from freezebench.records.run_record import RunRecord
@@ -31,33 +33,34 @@ class InProcessExecutor:
         self._machines = Machines(machine)
         self._cancelled = threading.Event()  # never set: nothing runs when another method is called
 
-    def submit(self, spec: RunSpec) -> Future[RunRecord]:
+    def submit(self, spec: RunSpec, *, save_to: Path | None = None) -> Future[RunRecord]:
         """Train a run and return its record as a future; an interruption goes to the caller."""
         future: Future[RunRecord] = Future()
         future.set_running_or_notify_cancel()
         try:
             device = self.machine(spec).device
-            record = run_alone(spec, device, self._train, on_event=self._on_event, cancelled=self._cancelled)
+            train = partial(self._train, save_to=save_to)
+            record = run_alone(spec, device, train, on_event=self._on_event, cancelled=self._cancelled)
         except FreezebenchError as error:
             future.set_exception(error)
         else:
             future.set_result(record)
         return future
 
-    def _train(self, spec: RunSpec, emit: Callable[[object], None]) -> RunRecord:
+    def _train(self, spec: RunSpec, emit: Callable[[object], None], *, save_to: Path | None) -> RunRecord:
         from freezebench.runs.experiment import run
 
-        return run(spec, emit=emit, data_cache=self._data_cache)
+        return run(spec, emit=emit, data_cache=self._data_cache, save_to=save_to)
 
     def expect(self, freezes: Iterable[str]) -> None:
         """Add to the configurations that will run."""
         self._data_cache.expect(freezes)
 
-    def preflight(self, spec: RunSpec, grid: Iterable[str]) -> None:
+    def preflight(self, spec: RunSpec, grid: Iterable[str], *, will_save: bool = False) -> None:
         """Load and freeze a model and run a batch through it."""
         from freezebench.runs.preflight import preflight
 
-        preflight(spec, grid, self._data_cache)
+        preflight(spec, grid, self._data_cache, will_save=will_save)
 
     def machine(self, spec: RunSpec) -> Machine:
         """Return what the outcome of a run depends on besides its spec."""

@@ -19,11 +19,12 @@ _EVENTS = {kind.__name__: kind for kind in (TrainingStarted, StepRecord, Trainin
 
 
 class RunRequest(TypedDict):
-    """Train a run; answered by its record."""
+    """Train a run and, unless ``save_to`` is ``None``, save its model to that folder; answered by the run's record."""
 
     kind: Literal["run"]
     spec: Mapping[str, Json]
     grid: list[str]
+    save_to: str | None
 
 
 class PreflightRequest(TypedDict):
@@ -32,6 +33,7 @@ class PreflightRequest(TypedDict):
     kind: Literal["preflight"]
     spec: Mapping[str, Json]
     grid: list[str]
+    will_save: bool
 
 
 class MachineRequest(TypedDict):

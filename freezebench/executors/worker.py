@@ -7,6 +7,7 @@ import sys
 import threading
 from concurrent.futures import CancelledError
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from freezebench.errors import FreezebenchError
@@ -22,6 +23,7 @@ from freezebench.runs.environment import Machine
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from concurrent.futures import Future
+    from pathlib import Path
 
     from freezebench.executors.base import ExecutorOptions
     from freezebench.executors.requests import Request
@@ -76,21 +78,21 @@ class WorkerExecutor:
             self.close()
             raise
 
-    def submit(self, spec: RunSpec) -> Future[RunRecord]:
+    def submit(self, spec: RunSpec, *, save_to: Path | None = None) -> Future[RunRecord]:
         """Return the future record of a run; if its process dies or takes too long, an invalid one with its log."""
-        return self._thread.submit(lambda: self._run(spec))
+        return self._thread.submit(lambda: self._run(spec, save_to))
 
     def expect(self, freezes: Iterable[str]) -> None:
         """Add to the configurations that will run."""
         self._grid += freezes
 
-    def preflight(self, spec: RunSpec, grid: Iterable[str]) -> None:
+    def preflight(self, spec: RunSpec, grid: Iterable[str], *, will_save: bool = False) -> None:
         """Load and freeze a model and run a batch through it; the data are read on the way.
 
         Raises:
             FreezebenchError: If any of this fails, or ends the process.
         """
-        request = PreflightRequest(kind="preflight", spec=spec.to_json(), grid=list(grid))
+        request = PreflightRequest(kind="preflight", spec=spec.to_json(), grid=list(grid), will_save=will_save)
         try:
             self._wait_for(lambda: self._request(request))
         except WorkerDiedError as error:
@@ -131,16 +133,23 @@ class WorkerExecutor:
             self.cancel()
             raise
 
-    def _run(self, spec: RunSpec) -> RunRecord:
+    def _run(self, spec: RunSpec, save_to: Path | None) -> RunRecord:
         if self._cancelled.is_set():
             raise CancelledError
         device = self._machines.of(spec).device
-        return run_alone(spec, device, self._train, on_event=self._on_event, cancelled=self._cancelled)
+        train = partial(self._train, save_to=save_to)
+        return run_alone(spec, device, train, on_event=self._on_event, cancelled=self._cancelled)
 
-    def _train(self, spec: RunSpec, emit: Callable[[ProgressEvent], None]) -> RunRecord:
+    def _train(self, spec: RunSpec, emit: Callable[[ProgressEvent], None], *, save_to: Path | None) -> RunRecord:
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         try:
-            answer = self._request(RunRequest(kind="run", spec=spec.to_json(), grid=self._grid), emit)
+            request = RunRequest(
+                kind="run",
+                spec=spec.to_json(),
+                grid=self._grid,
+                save_to=None if save_to is None else str(save_to),
+            )
+            answer = self._request(request, emit)
         except WorkerDiedError as error:
             return RunRecord(
                 spec=spec, status="invalid", cause=error.cause, reason=str(error), log=error.log, started_at=started_at

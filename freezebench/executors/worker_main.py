@@ -116,13 +116,15 @@ class RequestHandler:
         from freezebench.runs.experiment import run
 
         data_cache.expect(request["grid"])
-        return run(RunSpec.from_json(request["spec"]), emit=self._emit, data_cache=data_cache).to_json()
+        spec, save_to = RunSpec.from_json(request["spec"]), request["save_to"]
+        folder = None if save_to is None else Path(save_to)
+        return run(spec, emit=self._emit, data_cache=data_cache, save_to=folder).to_json()
 
     def _preflight(self, request: PreflightRequest, data_cache: DataCache) -> dict[str, Json]:
         from freezebench.runs.preflight import preflight
 
         spec = RunSpec.from_json(request["spec"])
-        preflight(spec, request["grid"], data_cache)
+        preflight(spec, request["grid"], data_cache, will_save=request["will_save"])
         return {}
 
     def _machine(self, request: MachineRequest) -> dict[str, Json]:

@@ -19,8 +19,10 @@ from freezebench.runs.costs import CostWindows, prefix_readings, timing_readings
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.environment import environment
 from freezebench.runs.faults import invalid_record
+from freezebench.runs.saving import save_model
 from freezebench.runs.weights import UnsoundRunError, check_weights, checksums
 from freezebench.strategies.freeze import fixed_note, fixed_parameters, freeze, frozen_modules
+from freezebench.training.batches.encoding import longest_input
 from freezebench.training.device import device_name, resolve_device, resolve_precision
 from freezebench.training.engines import loop
 from freezebench.training.engines.cached import make_feed
@@ -31,6 +33,7 @@ from freezebench.training.random_state import isolated_random_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from transformers import PreTrainedTokenizerBase
 
@@ -55,7 +58,13 @@ def _with_trainer(job: Job, emit: Emit) -> TrainingResult:
 _ENGINES = {"standard": loop.train, "cached": loop.train, "trainer": _with_trainer}
 
 
-def run(spec: RunSpec, *, emit: Emit = lambda _: None, data_cache: DataCache | None = None) -> RunRecord:
+def run(
+    spec: RunSpec,
+    *,
+    emit: Emit = lambda _: None,
+    data_cache: DataCache | None = None,
+    save_to: Path | None = None,
+) -> RunRecord:
     """Train and evaluate one configuration with one seed, and return the record of the run.
 
     A fault in training (out of memory, a loss that is not finite, an error in the model's own code) gives a record with
@@ -65,9 +74,12 @@ def run(spec: RunSpec, *, emit: Emit = lambda _: None, data_cache: DataCache | N
         spec: What to run.
         emit: Receives the events of training as they happen.
         data_cache: Inputs that the runs of a session share; ``None`` reads all of them anew.
+        save_to: An existing, empty folder, to which the best epoch's model and its tokenizer are saved; ``None``: the
+            model is discarded.
 
     Raises:
-        FreezebenchError: If the spec names a device, model, layer or data set that does not exist.
+        FreezebenchError: If the spec names a device, model, layer or data set that does not exist, or the model cannot
+            be saved.
     """
     data_cache = data_cache or DataCache()
     device = resolve_device(spec.device)
@@ -93,11 +105,15 @@ def run(spec: RunSpec, *, emit: Emit = lambda _: None, data_cache: DataCache | N
             setup = _set_up(spec, source, data.facts.label_names, device, data_cache)
             feed, feed_warnings = _make_feed(spec, setup, precision, data_cache)
             with feed or nullcontext():
-                return _train(draft, setup, feed, precision, emit, warnings=(*setup.warnings, *feed_warnings))
+                record = _train(draft, setup, feed, precision, emit, warnings=(*setup.warnings, *feed_warnings))
         except FreezebenchError:
             raise
         except Exception as error:  # noqa: BLE001 - an error of a model must not end the runs after it
             return invalid_record(draft, error, device)
+        # The feed has been closed: the model's methods are its own again.
+        if save_to is not None:
+            _save(spec, setup, save_to)
+        return record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,6 +250,16 @@ def _train(
         trace=costs.trace,
         warnings=(*warnings, *weight_warnings, *result.warnings, *costs.warnings),
     )
+
+
+def _save(spec: RunSpec, setup: _Setup, folder: Path) -> None:
+    """Save the trained model; a strategy that adds parameters of its own would save them here.
+
+    Raises:
+        FreezebenchError: If it cannot be saved.
+    """
+    max_length = longest_input(setup.model, setup.tokenizer, spec.protocol.max_length)
+    save_model(setup.model, setup.tokenizer, folder, name=spec.model, max_length=max_length)
 
 
 def _evaluation(setup: _Setup, feed: Feed | None, precision: Precision) -> Callable[[str], Evaluation]:

@@ -11,6 +11,7 @@ from freezebench.errors import ModelError
 from freezebench.models.layers import find_layers
 from freezebench.models.load import load_model
 from freezebench.runs.faults import first_line
+from freezebench.runs.saving import check_savable
 from freezebench.strategies.freeze import fixed_parameters, freeze
 from freezebench.tasks.classification import logits_of
 from freezebench.training.batches.encoding import collator, encode, longest_input
@@ -31,21 +32,24 @@ if TYPE_CHECKING:
 _NUM_EXAMPLES = 2
 
 
-def preflight(spec: RunSpec, grid: Iterable[str], data_cache: DataCache) -> None:
+def preflight(spec: RunSpec, grid: Iterable[str], data_cache: DataCache, *, will_save: bool = False) -> None:
     """Check on the CPU that a model loads, that every configuration can be frozen, and that the model runs a batch.
 
     Args:
         spec: Any run of the experiment.
         grid: Canonical ids of the configurations.
         data_cache: The session's inputs.
+        will_save: Whether a model is going to be saved.
 
     Raises:
         FreezebenchError: If one of these fails: layers share weights, a factory fails, the tokenizer cannot pad, or the
-            model scores another number of classes.
+            model scores another number of classes, or has no method to save it although it is going to be saved.
     """
     source, data = data_cache.model_source(spec.model, spec.model_revision), data_cache.data(spec)
     with isolated_random_state(torch.device("cpu")):
         model, tokenizer = load_model(source, data.num_labels, label_names=data.label_names)
+        if will_save:
+            check_savable(model, tokenizer, spec.model)
         layers, fixed = find_layers(model), fixed_parameters(model)
         for freeze_text in grid:
             freeze(model, freeze_text, layers, fixed=fixed)

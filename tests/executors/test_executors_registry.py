@@ -25,7 +25,7 @@ def test_every_value_of_the_option_names_an_executor() -> None:
 def test_executors_give_the_same_run(
     name: str, tiny_model: Path, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Preflight, machine, run: the record's losses are those of a run in this process."""
+    """Preflight, machine, run: the record's losses are those of a run in this process, and the model is saved."""
     from freezebench.runs.experiment import run
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -38,13 +38,16 @@ def test_executors_give_the_same_run(
         protocol=PROTOCOL,
     )
     options = ExecutorOptions(data_cache=DataCache(), data_cache_options={}, timeout_s=300)
+    folder = tmp_path / "model"
+    folder.mkdir()
     executor = make_executor(name, options)  # type: ignore[arg-type]  # one of the names above
     try:
         executor.expect(["emb"])
-        executor.preflight(spec, ["emb"])
+        executor.preflight(spec, ["emb"], will_save=True)
         assert executor.machine(spec).device == "cpu"
-        record = executor.submit(spec).result()
+        record = executor.submit(spec, save_to=folder).result()
     finally:
         executor.close()
     assert record.is_valid
+    assert (folder / "model.safetensors").is_file()
     assert record.step_losses == run(spec).step_losses

@@ -107,3 +107,13 @@ def test_a_model_that_fails_in_bf16_alone_is_refused(spec: RunSpec, data_cache: 
     preflight(replace(on_cpu, protocol=Protocol(precision="float32")), ["none"], data_cache)
     with pytest.raises(ModelError, match=r"not in bf16.*without overflow.*--freeze-precision=float32"):
         preflight(replace(on_cpu, protocol=Protocol(precision="bf16")), ["none"], data_cache)
+
+
+def test_a_model_that_cannot_be_saved_is_refused_only_where_it_is_to_be_saved(
+    spec: RunSpec, data_cache: DataCache, alter: Alter
+) -> None:
+    """A factory may return a model without save_pretrained."""
+    alter(lambda model, _: setattr(model, "save_pretrained", None))
+    preflight(spec, ["emb"], data_cache)
+    with pytest.raises(ModelError, match="has no method save_pretrained"):
+        preflight(spec, ["emb"], data_cache, will_save=True)

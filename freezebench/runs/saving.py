@@ -1,0 +1,92 @@
+"""The model of a run as a folder that ``from_pretrained`` loads: weights, configuration and tokenizer."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+from freezebench.errors import FreezebenchError, ModelError, one_line
+from freezebench.models import checkpoint
+from freezebench.models.load import quiet
+from freezebench.records.files import write_whole
+from freezebench.units import bytes_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+_TOKENIZER_CONFIG = "tokenizer_config.json"
+# How freezebench loaded the tokenizer, which is no property of it.
+_LOADING_KEYS = ("local_files_only", "trust_remote_code")
+
+
+def check_savable(model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
+    """Check that a model and its tokenizer can be saved; only those of a factory may lack what that takes.
+
+    Raises:
+        ModelError: If one of them has no ``save_pretrained``.
+    """
+    for part, value in (("model", model), ("tokenizer", tokenizer)):
+        if not callable(getattr(value, "save_pretrained", None)):
+            raise ModelError(
+                f"cannot save {name}: its {part}, a {type(value).__name__}, has no method save_pretrained. Return one "
+                "of transformers from the factory, or leave --freeze-save out."
+            )
+
+
+def save_model(
+    model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, folder: Path, *, name: str, max_length: int
+) -> None:
+    """Write a model and its tokenizer to a folder, in which ``from_pretrained`` finds all that a prediction needs.
+
+    The saved tokenizer truncates to the length with which the model was trained, and returns only what the model takes,
+    so that ``model(**tokenizer(texts, truncation=True, padding=True, return_tensors="pt"))`` predicts as the run did.
+
+    Args:
+        model: The model; its weights are written as safetensors.
+        tokenizer: Its tokenizer.
+        folder: An existing, empty folder.
+        name: What error messages call the model.
+        max_length: Number of tokens to which inputs were cut.
+
+    Raises:
+        FreezebenchError: If it cannot be saved, or not completely.
+    """
+    check_savable(model, tokenizer, name)
+    num_bytes = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < num_bytes:
+        raise FreezebenchError(
+            f"cannot save {name}: its weights take {bytes_text(num_bytes)}, and {bytes_text(free_bytes)} are free in "
+            f"{folder.parent}. Free space, or name another folder with --freeze-save."
+        )
+    try:
+        with quiet():
+            model.save_pretrained(folder)  # type: ignore[operator]  # check_savable has found it
+            tokenizer.save_pretrained(folder)
+        _adapt_tokenizer(folder / _TOKENIZER_CONFIG, model, tokenizer, max_length)
+        checkpoint.weight_files(folder, name)
+        for path in folder.rglob("*"):
+            path.chmod(0o755 if path.is_dir() else 0o644)  # safetensors lets nobody but the owner read
+    except Exception as error:  # a model's own code may raise anything
+        raise FreezebenchError(f"cannot save {name}: {type(error).__name__}: {one_line(error)}.") from error
+
+
+def _adapt_tokenizer(path: Path, model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
+    """Write into a tokenizer's configuration what training passed with every call: length and fields."""
+    if not path.is_file():  # a class of the factory's own, with files of its own
+        return
+    config = json.loads(path.read_text(encoding="utf-8"))
+    fields = list(getattr(tokenizer, "model_input_names", ()))
+    # The class's method: an engine may have wrapped the model's own.
+    parameters = inspect.signature(type(model).forward).parameters
+    # As ``batches.encoding.encode`` selects them: a BERT tokenizer offers token types, which DistilBERT refuses.
+    taken = [name for name in fields if name in parameters] or fields
+    config |= {"model_max_length": max_length} | ({"model_input_names": taken} if taken else {})
+    for key in _LOADING_KEYS:
+        config.pop(key, None)
+    write_whole(path, json.dumps(config, indent=2, ensure_ascii=False) + "\n")
