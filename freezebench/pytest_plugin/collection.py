@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from freezebench.session import FreezeSession
 
+# Options with which pytest collects tests to list something, and runs none.
+_LISTINGS = ("collectonly", "showfixtures", "show_fixtures_per_test")
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give a freeze test one case per configuration; errors of its settings are raised once collection is over."""
@@ -62,7 +65,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not selected:
         return
     refuse_combinations(config)
-    if not config.option.collectonly:
+    if not any(getattr(config.option, name, False) for name in _LISTINGS):
         with usage_errors():
             _check(session, config, selected)
     positions = [position for position, item in enumerate(items) if item in selected]
@@ -83,6 +86,22 @@ def _check(session: FreezeSession, config: pytest.Config, selected: Sequence[pyt
     folder = report_folder(session)
     if folder is not None:
         prepare_folder(folder, "--freeze-report")
-    for settings in dict.fromkeys(settings_of(item) for item in selected):
+    distinct = list(dict.fromkeys(settings_of(item) for item in selected))
+    _fetch(config, [settings.data.source for settings in distinct])
+    for settings in distinct:
         session.check(settings)
     session.take_reference(saved_run(config), [(settings_of(item), spec_of(item), item.nodeid) for item in selected])
+
+
+def _fetch(config: pytest.Config, sources: Sequence[str]) -> None:
+    """Download the data set ``reviews`` if a test needs it and the cache folder does not hold it.
+
+    Raises:
+        DataError: If it cannot be downloaded.
+    """
+    from freezebench.data import reviews
+    from freezebench.pytest_plugin.terminal import Terminal
+
+    if any(source in reviews.DOMAINS for source in sources):
+        terminal = Terminal(config)
+        reviews.fetch(lambda progress: terminal.progress([progress], is_transient=False))

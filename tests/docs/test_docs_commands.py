@@ -101,10 +101,16 @@ def test_commands_of_a_page_run(page: str, workplace: Path) -> None:
             assert expected in result.stdout, output
 
 
-def tox_environments() -> dict[str, str]:
-    """Return the commands of every tox environment by its name."""
+def tox_settings() -> configparser.ConfigParser:
+    """Return the settings of tox."""
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(ROOT / "tox.ini")
+    return parser
+
+
+def tox_environments() -> dict[str, str]:
+    """Return the commands of every tox environment by its name."""
+    parser = tox_settings()
     base = parser["testenv"]["commands"]
     named = {
         name.removeprefix("testenv:"): parser[name].get("commands", base)
@@ -112,6 +118,14 @@ def tox_environments() -> dict[str, str]:
         if name.startswith("testenv:")
     }
     return {"tests": base, **named}
+
+
+def test_tox_environments_that_train_fetch_their_data_first() -> None:
+    """The commands themselves run offline."""
+    train = {name for name, commands in tox_environments().items() if " benchmarks" in commands}
+    assert train == {"bench", "peers"}
+    for name in train:
+        assert tox_settings()[f"testenv:{name}"]["commands_pre"] == "python -m freezebench fetch"
 
 
 @pytest.mark.usefixtures("workplace")
