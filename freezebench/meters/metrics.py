@@ -24,8 +24,10 @@ class Metric:
         label: What tables and charts call it.
         better: Whether ``lower`` or ``higher`` figures are better; ``None`` where neither is.
         over_seeds: How the runs of several seeds give one figure.
-        over_windows: How the measurement windows of one run, one per epoch, give one figure.
+        over_windows: How the measurement windows of one run, one per epoch, give one figure; a ``mean`` weights each
+            window by its length.
         footnote: What to keep in mind about the figure, in one sentence; empty if the label is enough.
+        needs_quiet: Whether other work on the processors falsifies the figure of a run on a CPU.
     """
 
     name: str
@@ -35,11 +37,16 @@ class Metric:
     over_seeds: OverSeeds = "median"
     over_windows: OverWindows = "sum"
     footnote: str = ""
+    needs_quiet: bool = False
 
 
-def _time(name: str, label: str, footnote: str, *, over_windows: OverWindows = "sum") -> Metric:
+def _time(
+    name: str, label: str, footnote: str, *, over_windows: OverWindows = "sum", needs_quiet: bool = False
+) -> Metric:
     """Return a metric in seconds: the median over seeds, since a shared machine may disturb one of the runs."""
-    return Metric(name=name, unit="s", label=label, over_windows=over_windows, footnote=footnote)
+    return Metric(
+        name=name, unit="s", label=label, over_windows=over_windows, footnote=footnote, needs_quiet=needs_quiet
+    )
 
 
 def _peak(name: str, label: str, footnote: str) -> Metric:
@@ -49,13 +56,15 @@ def _peak(name: str, label: str, footnote: str) -> Metric:
 
 # Times of a run, measured by the training loop with the device synchronized.
 _TIMES = (
-    _time("train_s", "train time", "Training steps alone, without evaluation and warm-up."),
-    _time("train_and_eval_s", "time of training and evaluation", "Without warm-up and the final test."),
+    _time("train_s", "train time", "Training steps alone, without evaluation and warm-up.", needs_quiet=True),
+    _time(
+        "train_and_eval_s", "time of training and evaluation", "Without warm-up and the final test.", needs_quiet=True
+    ),
     _time("evaluation_s", "evaluation time", "Evaluations between the epochs."),
     _time("warmup_s", "warm-up time", "Spent before the clock of training starts."),
     _time("prefix_s", "time of the frozen prefix", "Charged to the run that computed it; later runs share it."),
     *(
-        _time(f"{phase}_s", f"time of {label}", "Summed over all training steps.")
+        _time(f"{phase}_s", f"time of {label}", "Summed over all training steps.", needs_quiet=True)
         for phase, label in (
             ("data", "putting batches together"),
             ("forward", "forward passes"),
@@ -63,10 +72,25 @@ _TIMES = (
             ("optimizer", "optimizer steps"),
         )
     ),
-    _time("step_s", "step time", "Median over the steps of a run.", over_windows="mean"),
-    _time("step_p95_s", "slow step time", "95th percentile over the steps of a run.", over_windows="mean"),
-    Metric(name="samples_per_s", unit="1/s", label="samples per second", better="higher", over_windows="mean"),
-    Metric(name="steps_per_s", unit="1/s", label="steps per second", better="higher", over_windows="mean"),
+    _time("step_s", "step time", "Median over the steps of a run.", over_windows="mean", needs_quiet=True),
+    _time(
+        "step_p95_s",
+        "slow step time",
+        "95th percentile over the steps of a run.",
+        over_windows="mean",
+        needs_quiet=True,
+    ),
+    Metric(
+        name="samples_per_s",
+        unit="1/s",
+        label="samples per second",
+        better="higher",
+        over_windows="mean",
+        needs_quiet=True,
+    ),
+    Metric(
+        name="steps_per_s", unit="1/s", label="steps per second", better="higher", over_windows="mean", needs_quiet=True
+    ),
     Metric(
         name="step_flop",
         unit="FLOP",
@@ -89,12 +113,14 @@ _ENERGIES = (
         unit="J",
         label="CPU package energy",
         footnote="Of the whole package, whichever process used it.",
+        needs_quiet=True,
     ),
     Metric(
         name="dram_energy_j",
         unit="J",
         label="main memory energy",
         footnote="Of the whole machine, whichever process used it.",
+        needs_quiet=True,
     ),
     Metric(name="mean_power_w", unit="W", label="mean GPU power", over_windows="mean"),
     Metric(name="peak_power_w", unit="W", label="GPU power peak", over_seeds="largest", over_windows="largest"),
@@ -141,8 +167,13 @@ _CONTENTION = (
         label="share of time waiting for a processor",
         over_seeds="largest",
         over_windows="mean",
-        footnote="From 5 % on, the times of a run on a CPU do not count.",
+        footnote="Above 5 %, the times of a run on a CPU do not count.",
     ),
+    _time("cpu_wait_s", "time of waiting for a processor", "Of all threads of the process, summed."),
+    _time("cpu_s", "processor time", "Of all threads of the process, summed."),
+    _time("steal_s", "processor time stolen by the host", "Of the processors on which the process may run, summed."),
+    _time("cpu_pressure_s", "time of pressure on the processors", "In which some task, not only ours, had to wait."),
+    _time("cpu_throttled_s", "time of throttling by a quota", "Of the process's control groups, over processors."),
 )
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in (*_TIMES, *_ENERGIES, *_MEMORY, *_CONTENTION)}

@@ -12,6 +12,7 @@ from freezebench.meters.edges import EDGE_DEADLINE_S
 from freezebench.meters.gpu_readings import COUNTER, MEMORY_SOURCES, MIG_REASON
 from freezebench.meters.nvml import POWER_SOURCES, Failure, Nvml, open_nvml
 from freezebench.meters.process import THIS_PROCESS
+from freezebench.meters.processors import WAITS_SOURCE, waits_problem
 from freezebench.meters.rapl import POWERCAP, RaplMeter
 from freezebench.meters.stream import open_stream
 
@@ -58,7 +59,7 @@ def probe(gpus: Gpus = None, *, powercap: Path = POWERCAP, deadline_s: float = 5
     cuda = torch_cuda()
     detail = "torch's allocator" if cuda is not None else "no CUDA device in use in this process"
     capabilities.append(Capability(name="peak_allocated_bytes", available=cuda is not None, detail=detail))
-    return [*capabilities, *_probe_rapl(powercap), _probe_process()]
+    return [*capabilities, *_probe_rapl(powercap), _probe_process(), _probe_contention()]
 
 
 def _probe_nvml(gpus: Gpus, deadline_s: float) -> list[Capability]:
@@ -139,3 +140,9 @@ def _probe_process() -> Capability:
     except OSError as error:
         return Capability(name="peak_rss_bytes", available=False, detail=str(error))
     return Capability(name="peak_rss_bytes", available=True, detail="VmHWM after clear_refs (/proc/self)")
+
+
+def _probe_contention() -> Capability:
+    problem = waits_problem()
+    instead = f"{problem}; the share in which the training thread did not run is used instead" if problem else ""
+    return Capability(name="contended_share", available=problem is None, detail=instead or WAITS_SOURCE)

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from freezebench.errors import SettingsError
+from freezebench.meters.contention import ContentionMeter
 from freezebench.meters.cuda import CudaMeter, synchronize
 from freezebench.meters.gpu import GpuSession
 from freezebench.meters.host import HostMeter
@@ -43,6 +44,7 @@ class Window:
         self._gpu = session.gpu.window()
         self._cuda = CudaMeter()
         self._host = HostMeter(root=session.powercap)
+        self._contention = ContentionMeter()
         self._start_s = 0.0
         self.readings: dict[str, Reading] = {}
         self.trace = Trace()
@@ -59,6 +61,7 @@ class Window:
         self._gpu.prepare()
         self._host.start()
         self._cuda.start()
+        self._contention.start()
         # Last, so that the energy counter is read right before the measured code.
         self._gpu.start()
         self._start_s = time.monotonic()
@@ -73,7 +76,7 @@ class Window:
             self.warnings.append(problem)
         self.duration_s = time.monotonic() - self._start_s
         # The host's meters stop first, since receiving the samples below takes time and memory.
-        readings = {**self._host.stop(), **self._cuda.stop()}
+        readings = {**self._contention.stop(), **self._host.stop(), **self._cuda.stop()}
         self.readings = {**self._gpu.stop(), **readings}
         self.trace = Trace(series=(*self._gpu.series(), *self._host.series()))
         self.warnings += self._gpu.warnings

@@ -11,7 +11,8 @@ from freezebench.errors import RecordError
 if TYPE_CHECKING:
     from freezebench.specs.json_types import Json
 
-Status = Literal["measured", "partial", "not_measured"]
+# The words are part of saved files: more may be added, but none renamed.
+Status = Literal["measured", "partial", "contended", "not_measured"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +23,8 @@ class Reading:
         value: The figure in ``unit``; ``None`` exactly when ``status`` is ``not_measured``. Never an estimate.
         unit: SI unit or ``"1"`` for a ratio: ``s``, ``J``, ``W``, ``B`` (bytes), ``1/s``, ``degC``.
         source: Where the figure comes from, for example ``nvmlDeviceGetTotalEnergyConsumption``.
-        status: ``measured`` (whole window), ``partial`` (part of it, see ``coverage``) or ``not_measured``.
+        status: ``measured`` (whole window), ``partial`` (part of it, see ``coverage``), ``contended`` (whole, but other
+            work on the machine falsifies it) or ``not_measured``.
         reason: Why the figure is not a full measurement, and what to do about it; ``None`` for a full one.
         uncertainty: Half-width of the interval around ``value`` that holds the true figure, in ``unit``.
         num_samples: Number of samples behind a sampled figure.

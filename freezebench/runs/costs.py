@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import statistics
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from freezebench.meters.cuda import allocation_breakdown
 from freezebench.meters.metrics import metric_of
 from freezebench.meters.window import MeterSession
+from freezebench.records.contention import contention_reason
 from freezebench.records.events import TrainingPaused, TrainingStarted
 from freezebench.records.reading import Reading
 from freezebench.training.engines.events import BackwardDone
@@ -25,10 +28,11 @@ if TYPE_CHECKING:
     from freezebench.training.engines.log import TrainingResult
     from freezebench.training.prefix.cached_prefix import CachedPrefix
 
-_OVER_WINDOWS: dict[OverWindows, Callable[[Sequence[float]], float]] = {
-    "sum": sum,
-    "largest": max,
-    "first": lambda values: values[0],
+# Each rule takes the values and the lengths of their windows.
+_OVER_WINDOWS: dict[OverWindows, Callable[[Sequence[float], Sequence[float]], float]] = {
+    "sum": lambda values, _: math.fsum(values),
+    "largest": lambda values, _: max(values),
+    "first": lambda values, _: values[0],
     "mean": statistics.fmean,
 }
 _CLOCK = "time.perf_counter, device synchronized"
@@ -51,6 +55,7 @@ class CostWindows:
         self._session = MeterSession(_gpus(device))
         self._open: Window | None = None
         self._windows: list[Window] = []
+        self._epochs: list[int] = []
 
     def __enter__(self) -> Self:
         return self
@@ -69,6 +74,7 @@ class CostWindows:
             return
         self._emit(event)
         if isinstance(event, TrainingStarted):
+            self._epochs.append(event.epoch)
             self._open = self._session.window().__enter__()
 
     def _close(self) -> None:
@@ -89,7 +95,14 @@ class CostWindows:
     @property
     def readings(self) -> dict[str, Reading]:
         """The readings of all windows as one."""
-        return {**combine([window.readings for window in self._windows]), **self._breakdown}
+        durations_s = [window.duration_s or 0.0 for window in self._windows]
+        return {**combine([window.readings for window in self._windows], durations_s), **self._breakdown}
+
+    @property
+    def contended_shares(self) -> dict[int, float | None]:
+        """Share of each epoch's training in which threads waited for a processor, by the number of the epoch."""
+        shares = (window.readings["contended_share"].value for window in self._windows)
+        return dict(zip(self._epochs, shares, strict=True))
 
     @property
     def shared_devices(self) -> tuple[str, ...]:
@@ -121,26 +134,33 @@ def _gpus(device: torch.device) -> list[str]:
     return [f"GPU-{torch.cuda.get_device_properties(device).uuid}"]
 
 
-def combine(windows: Sequence[dict[str, Reading]]) -> dict[str, Reading]:
+def combine(windows: Sequence[dict[str, Reading]], durations_s: Sequence[float]) -> dict[str, Reading]:
     """Return one reading per metric for several windows of one run.
 
     Each metric's ``over_windows`` is the rule: energies and times add up, uncertainties with them; of peaks the largest
-    counts, of readings at the start the first, of mean powers the mean. A metric that some window lacks is ``partial``.
+    counts, of readings at the start the first, of mean powers and shares the mean over time. A metric that some window
+    lacks is ``partial``.
+
+    Args:
+        windows: The readings of each window.
+        durations_s: Length of each window in seconds.
     """
     names = list(dict.fromkeys(name for window in windows for name in window))
-    return {name: _combined(name, [window.get(name) for window in windows]) for name in names}
+    return {name: _combined(name, [window.get(name) for window in windows], durations_s) for name in names}
 
 
-def _combined(name: str, readings: Sequence[Reading | None]) -> Reading:
+def _combined(name: str, readings: Sequence[Reading | None], durations_s: Sequence[float]) -> Reading:
     """Return one metric's reading over all windows."""
     known = [reading for reading in readings if reading is not None]
     measured = [reading for reading in known if reading.value is not None]
     if not measured:
         return known[0]
-    values = [reading.value for reading in measured if reading.value is not None]
+    timed = list(zip(readings, durations_s, strict=True))
+    weighted = [(reading.value, weight) for reading, weight in timed if reading and reading.value is not None]
+    values, weights = [value for value, _ in weighted], [weight for _, weight in weighted]
     uncertainties = [reading.uncertainty for reading in measured if reading.uncertainty is not None]
     over_windows = metric_of(name).over_windows
-    value = _OVER_WINDOWS[over_windows](values)
+    value = _OVER_WINDOWS[over_windows](values, weights)
     uncertainty = sum(uncertainties) if over_windows == "sum" else max(uncertainties, default=0.0)
     reasons = list(dict.fromkeys(reading.reason for reading in known if reading.reason))
     whole = len(measured) == len(readings) and all(reading.status == "measured" for reading in measured)
@@ -199,3 +219,19 @@ def timing_readings(
     counted = Reading(value=float(result.step_flop), unit="FLOP", source="torch.utils.flop_counter, one batch")
     timed = {name: Reading(value=value, unit=unit, source=_CLOCK) for name, (value, unit) in figures.items()}
     return {**timed, "step_flop": counted}
+
+
+def mark_contended(readings: Mapping[str, Reading]) -> dict[str, Reading]:
+    """Return the readings of a run that waited for processors: its times and CPU energies marked as contended.
+
+    The figures stay, with the reason why they do not count. Peak memory, and what was measured before the training
+    began, do not depend on what else the machine does.
+    """
+    share = readings["contended_share"].value or 0.0
+    reason = contention_reason([share], 1, runs="run")
+    return {
+        name: replace(reading, status="contended", reason=reason)
+        if metric_of(name).needs_quiet and reading.value is not None
+        else reading
+        for name, reading in readings.items()
+    }

@@ -15,7 +15,7 @@ from freezebench.errors import FreezebenchError
 from freezebench.models.layers import find_layers
 from freezebench.models.load import load_model
 from freezebench.records.run_record import RunRecord
-from freezebench.runs.costs import CostWindows, prefix_readings, timing_readings
+from freezebench.runs.costs import CostWindows, mark_contended, prefix_readings, timing_readings
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.environment import environment
 from freezebench.runs.faults import invalid_record
@@ -229,7 +229,8 @@ def _train(
     with CostWindows(emit, model=model, device=job.device) as costs:
         result = _ENGINES[protocol.engine](job, costs.emit)
     weight_warnings = check_weights(model, setup.layers, weights)
-    return replace(
+    shares = costs.contended_shares
+    record = replace(
         draft,
         status="completed",
         reason=None,
@@ -237,7 +238,7 @@ def _train(
         num_params=summary.num_params,
         num_trainable_params=summary.num_trainable_params,
         step_losses=result.step_losses,
-        epochs=result.epochs,
+        epochs=tuple(replace(epoch, contended_share=shares.get(epoch.epoch)) for epoch in result.epochs),
         best_epoch=result.best_epoch,
         test=evaluation("test"),
         test_before=test_before,
@@ -250,6 +251,7 @@ def _train(
         trace=costs.trace,
         warnings=(*warnings, *weight_warnings, *result.warnings, *costs.warnings),
     )
+    return replace(record, readings=mark_contended(record.readings)) if record.is_contended else record
 
 
 def _save(spec: RunSpec, setup: _Setup, folder: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from fake_nvml_control import GPU_A, FakeNvml
 
 from freezebench.errors import SettingsError
+from freezebench.meters.contention import ContentionMeter
 from freezebench.meters.cuda import CudaMeter
 from freezebench.meters.gpu import GpuSession
 from freezebench.meters.host import HostMeter
@@ -41,6 +42,12 @@ NAMES = {
     "start_rss_bytes",
     "peak_allocated_bytes",
     "peak_reserved_bytes",
+    "contended_share",
+    "cpu_wait_s",
+    "cpu_s",
+    "steal_s",
+    "cpu_pressure_s",
+    "cpu_throttled_s",
 }
 
 
@@ -127,7 +134,14 @@ def test_trace_json_is_downsampled_by_a_stated_rule() -> None:
 def test_meters_follow_the_protocol(tmp_path: Path) -> None:
     """Each instrument starts without arguments and returns readings by metric name."""
     session = GpuSession([])
-    meters: list[Meter] = [session.window(), CudaMeter(), RaplMeter(root=tmp_path), ProcessMeter(), HostMeter()]
+    meters: list[Meter] = [
+        session.window(),
+        CudaMeter(),
+        RaplMeter(root=tmp_path),
+        ProcessMeter(),
+        HostMeter(),
+        ContentionMeter(),
+    ]
     for meter in meters:
         meter.start()
         readings = meter.stop()

@@ -16,7 +16,7 @@ def _reading(value: float | None, unit: str, **options: Any) -> Reading:
 
 
 def test_stretches_of_training_make_one_reading() -> None:
-    """Energies add up with their uncertainties, peaks are the largest, starts the first, powers the mean."""
+    """Energies and times add up, peaks are the largest, starts the first, powers the mean over time."""
     windows = [
         {
             "energy_j": _reading(10, "J", uncertainty=1, num_samples=3),
@@ -31,12 +31,12 @@ def test_stretches_of_training_make_one_reading() -> None:
             "mean_power_w": _reading(300, "W"),
         },
     ]
-    whole = combine(windows)
+    whole = combine(windows, [1.0, 3.0])
     assert {name: reading.value for name, reading in whole.items()} == {
         "energy_j": 30,
         "peak_rss_bytes": 7,
         "start_rss_bytes": 4,
-        "mean_power_w": 200,
+        "mean_power_w": 250,
     }
     assert (whole["energy_j"].uncertainty, whole["energy_j"].num_samples) == (3, 7)
     assert whole["energy_j"].status == "measured"
@@ -44,9 +44,11 @@ def test_stretches_of_training_make_one_reading() -> None:
 
 def test_a_metric_that_a_stretch_lacks_is_partial() -> None:
     """A sum over a part of the run is marked as partial."""
-    part = combine([{"energy_j": _reading(10, "J", coverage=1.0)}, {"energy_j": _reading(None, "J")}])["energy_j"]
+    part = combine([{"energy_j": _reading(10, "J", coverage=1.0)}, {"energy_j": _reading(None, "J")}], [1.0, 1.0])[
+        "energy_j"
+    ]
     assert (part.value, part.status, part.reason, part.coverage) == (10, "partial", "no sensor", 0.5)
-    none = combine([{"energy_j": _reading(None, "J")}] * 2)["energy_j"]
+    none = combine([{"energy_j": _reading(None, "J")}] * 2, [1.0, 1.0])["energy_j"]
     assert (none.value, none.reason) == (None, "no sensor")
 
 
