@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,21 +122,18 @@ def make_report(options: argparse.Namespace) -> int:
     """
     from freezebench.errors import RecordError, SettingsError
     from freezebench.records.files import prepare_folder
-    from freezebench.report.experiment import read_experiments
-    from freezebench.report.publish import publish
+    from freezebench.report.publish import publish_saved
 
-    experiments = [experiment for path in options.paths for experiment in read_experiments(path)]
     folder = options.output
     if folder is None:
         if len(options.paths) > 1:
             raise SettingsError("several reports make one page: name its folder with --output=DIR.")
         folder = options.paths[0] if options.paths[0].is_dir() else options.paths[0].parent
     prepare_folder(folder, "--output")
-    if len(options.paths) == 1:
-        # The only report of a page needs no name.
-        experiments = [replace(experiment, source="") for experiment in experiments]
     try:
-        written = publish(folder, experiments)
+        written = publish_saved(folder, options.paths)
+    except FreezebenchError:
+        raise
     except OSError as error:
         raise SettingsError(f"the page could not be written to {folder} ({error.strerror or error}).") from error
     except (TypeError, ValueError, AttributeError, LookupError) as error:

@@ -18,7 +18,7 @@ from freezebench.config.session_settings import SessionSettings
 from freezebench.data import reviews
 from freezebench.models import embedded
 from freezebench.records.saved import SavedConfiguration
-from freezebench.report.files import write_report
+from freezebench.report.publish import write_report
 from freezebench.report.summary import summarize
 from freezebench.specs.names import PRESET_NAMES
 from saved_runs import benchmark_json, configuration, write

@@ -22,7 +22,7 @@ from freezebench.records.run_record import RunRecord
 from freezebench.records.saved_files import read_saved_run
 from freezebench.records.store import Store
 from freezebench.report.experiment import read_experiments
-from freezebench.report.files import write_report
+from freezebench.report.publish import write_report
 from freezebench.report.summary import summarize
 
 OLD = Path(__file__).with_name("fixtures") / "v0.1"

@@ -33,41 +33,46 @@ class SessionReport:
         self.problem: str | None = None
 
     def write(self) -> None:
-        """Write Markdown, CSV and JSON of everything so far, so that a later crash loses no finished test.
-
-        A full disk must not fail a test: the problem is kept for the summary.
-        """
-        if self.folder is None:
-            return
-        from freezebench.report.files import write_report
-
-        try:
-            self.written = write_report(self.folder, summaries(self._session), self._session.options.session_settings)
-            self.problem = None
-        except OSError as error:
-            self.problem = (
-                f"the report could not be written to {self.folder} ({error.strerror or error}); "
-                "what is there is older than this summary"
-            )
+        """Write everything so far, so that a later crash loses no finished test; the page has no pictures yet."""
+        self._write(with_pictures=False)
 
     def publish(self) -> None:
-        """Write the page and its pictures, if there is something to show.
+        """Write the report with its pictures, once, at the end: drawing takes seconds."""
+        if self._session.results():
+            self._write(with_pictures=True)
 
-        Once, at the end: drawing takes seconds, and until then ``python -m freezebench report`` can make the page.
-        """
-        if self.folder is None or not self._session.results() or self.problem:
+    def _write(self, *, with_pictures: bool) -> None:
+        """Write the report, and keep what went wrong for the summary: hours of training must not end in an error."""
+        if self.folder is None:
             return
-        from freezebench.report.experiment import Experiment
-        from freezebench.report.publish import publish
+        from freezebench.report.publish import write_report
 
+        experiments, settings = summaries(self._session), self._session.options.session_settings
         try:
-            experiments = [Experiment.of(settings, summary) for settings, summary in summaries(self._session)]
-            self.written = [*self.written, *publish(self.folder, experiments)]
-        except Exception as error:  # noqa: BLE001 - hours of training must not end in an error of a drawing
-            self.problem = (
+            self._keep(write_report(self.folder, experiments, settings, with_pictures=with_pictures))
+        except OSError as error:
+            self._keep_problem(error)
+        except Exception as error:  # noqa: BLE001 - a fault of the page or of a drawing must not cost the figures
+            try:
+                written = write_report(self.folder, experiments, settings, with_page=False)
+            except OSError as second_error:
+                self._keep_problem(second_error)
+                return
+            self._keep(
+                written,
                 f"the page could not be made ({error!r}); "
-                f"python -m freezebench report {self.folder} tries again from report.json"
+                f"python -m freezebench report {self.folder} tries again from report.json",
             )
+
+    def _keep(self, written: list[Path], problem: str | None = None) -> None:
+        self.written, self.problem = written, problem
+
+    def _keep_problem(self, error: OSError) -> None:
+        """Keep why nothing could be written."""
+        self.problem = (
+            f"the report could not be written to {self.folder} ({error.strerror or error}); "
+            "what is there is older than this summary"
+        )
 
 
 def session_report(config: pytest.Config) -> SessionReport:

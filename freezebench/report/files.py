@@ -1,4 +1,4 @@
-"""The files of a report: Markdown, CSV and JSON in one folder."""
+"""The files of a report that programs read: Markdown, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import io
 import json
 from typing import TYPE_CHECKING
 
-from freezebench.records.files import plain, write_whole
-from freezebench.records.saved_files import REPORT_SCHEMA
+from freezebench.records.files import plain
+from freezebench.records.saved_files import REPORT_FILE, REPORT_SCHEMA
 from freezebench.report.columns import figure_names, figures
 from freezebench.report.markdown import markdown_report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from freezebench.config.session_settings import SessionSettings
     from freezebench.config.settings import Settings
@@ -22,28 +21,22 @@ if TYPE_CHECKING:
     from freezebench.specs.json_types import Json
 
 
-def write_report(
-    folder: Path, experiments: Sequence[tuple[Settings, Summary]], session_settings: SessionSettings
-) -> list[Path]:
-    """Write ``report.md``, ``report.csv`` and ``report.json`` and return their paths; old ones are replaced atomically.
+def report_files(
+    experiments: Sequence[tuple[Settings, Summary]], session_settings: SessionSettings
+) -> dict[str, bytes]:
+    """Return the content of ``report.md``, ``report.csv`` and ``report.json`` by name.
 
     Args:
-        folder: An existing folder.
         experiments: Settings and summary of each experiment.
         session_settings: The options that all experiments share; ``report.json`` repeats them in each.
-
-    Raises:
-        OSError: If a file cannot be written; the old one is then unchanged.
     """
     content = _json(experiments, session_settings)
-    contents = {
+    texts = {
         "report.md": markdown_report(summary for _, summary in experiments),
         "report.csv": _csv(experiments),
-        "report.json": json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        REPORT_FILE: json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
     }
-    for name, text in contents.items():
-        write_whole(folder / name, text)
-    return [folder / name for name in contents]
+    return {name: text.encode() for name, text in texts.items()}
 
 
 def _csv(experiments: Sequence[tuple[Settings, Summary]]) -> str:

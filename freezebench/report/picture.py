@@ -10,6 +10,24 @@ LIGHT = ("#1f2329", "#5b6570", "#d9dee3", "#ffffff", "#e3f4ee", "#0072b2")
 DARK = ("#e7ebef", "#a3adb8", "#39424c", "#171b20", "#16352c", "#3f93d6")
 
 
+# Every picture that ``freezebench.report.plots`` draws. They are listed here, where no drawing library is needed, so
+# that those of an earlier report can be told from other files in its folder.
+PICTURE_NAMES = (
+    "drop",
+    "tradeoff_time",
+    "tradeoff_memory",
+    "tradeoff_energy",
+    "parameters",
+    "metrics",
+    "loss",
+    "power_over_time",
+    "memory_over_time",
+    "published",
+    "together_drop",
+    "together_speedup",
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Picture:
     """One picture.

@@ -13,8 +13,8 @@ from freezebench.config.session_settings import SessionSettings
 from freezebench.report import columns, markdown, terminal_table
 from freezebench.report.column import without_negative_zero
 from freezebench.report.columns import COLUMNS, figure_names, figures, metric_column
-from freezebench.report.files import write_report
 from freezebench.report.page import results_table
+from freezebench.report.publish import write_report
 from freezebench.report.summary import summarize
 from freezebench.units import bytes_text
 

@@ -13,7 +13,7 @@ from freezebench.config.session_settings import SessionSettings
 from freezebench.errors import RecordError
 from freezebench.records.files import plain
 from freezebench.report.experiment import Experiment, read_experiments
-from freezebench.report.files import write_report
+from freezebench.report.publish import write_report
 from freezebench.report.summary import summarize
 from saved_runs import benchmark_json, configuration
 

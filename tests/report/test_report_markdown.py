@@ -6,8 +6,8 @@ from pathlib import Path
 
 from experiments import judged, small_summary, summary_settings
 from freezebench.config.session_settings import SessionSettings
-from freezebench.report.files import write_report
 from freezebench.report.markdown import results_table
+from freezebench.report.publish import write_report
 from freezebench.report.summary import summarize
 
 

@@ -23,7 +23,7 @@ from freezebench.report.experiment import Experiment
 from freezebench.report.page.answer import in_words
 from freezebench.report.page.histogram import histogram
 from freezebench.report.page.markup import Html, element, text
-from freezebench.report.page.page import NO_PICTURES, page
+from freezebench.report.page.page import NO_MATPLOTLIB, page
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots import draw
 from freezebench.report.summary import summarize
@@ -209,8 +209,8 @@ def test_the_policy_allows_this_style_and_script_and_nothing_else() -> None:
 
 def test_without_matplotlib_the_page_says_how_to_get_the_pictures() -> None:
     """The other sections are unchanged."""
-    content = _Outline(page([experiment()], None)).text
-    assert NO_PICTURES in content
+    content = _Outline(page([experiment()], NO_MATPLOTLIB)).text
+    assert NO_MATPLOTLIB in content
     assert "Deepest safe prefix" in content
 
 
@@ -223,7 +223,7 @@ def test_several_experiments_are_shown_side_by_side() -> None:
     assert "1 → 2: what changed" in content
     assert "(1.000×)" in content
     stranger = experiment(flags={"model": "other"}, spec=replace(made_up.record().spec, model="other"))
-    assert "Not compared line by line" in _Outline(page([first, stranger], None)).text
+    assert "Not compared line by line" in _Outline(page([first, stranger], NO_MATPLOTLIB)).text
 
 
 def test_a_reproduction_is_compared_with_the_notebook() -> None:
@@ -271,7 +271,7 @@ def test_the_page_is_made_without_matplotlib_and_torch() -> None:
     """Making the page imports neither."""
     script = (
         "import sys, experiments; from freezebench.report.page.page import page\n"
-        "page([experiments.experiment()], None)\n"
+        "page([experiments.experiment()], 'none')\n"
         "assert not {'matplotlib', 'torch'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd="tests")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from freezebench.report.experiment import Experiment
     from freezebench.report.picture import Missing, Picture
 
-NO_PICTURES = (
+NO_MATPLOTLIB = (
     "The pictures need matplotlib, which is not installed here. Install it with: "
     "python -m pip install 'freezebench[report]'; then: python -m freezebench report DIR"
 )
@@ -36,19 +36,19 @@ NO_PICTURES = (
 
 def page(
     experiments: Sequence[Experiment],
-    drawn: Sequence[Sequence[Picture | Missing]] | None,
+    drawn: Sequence[Sequence[Picture | Missing]] | str,
     common: Sequence[Picture | Missing] | None = None,
 ) -> str:
     """Return the report as one HTML page.
 
     Args:
         experiments: At least one experiment.
-        drawn: Pictures of every experiment, in the same order; ``None``: matplotlib is not installed.
+        drawn: Pictures of every experiment, in the same order, or why there are none.
         common: Pictures that show several experiments.
     """
     style, script = _resource("page.css"), _resource("page.js")
     bodies = [
-        _experiment(experiment, None if drawn is None else drawn[index], number=index + 1)
+        _experiment(experiment, drawn if isinstance(drawn, str) else drawn[index], number=index + 1)
         for index, experiment in enumerate(experiments)
     ]
     # With several experiments their comparison is the answer, so it comes first.
@@ -69,7 +69,7 @@ def page(
     return f"<!doctype html>\n{element('html', element('head', head), body, lang='en')}\n"
 
 
-def _experiment(experiment: Experiment, drawn: Sequence[Picture | Missing] | None, *, number: int) -> Html:
+def _experiment(experiment: Experiment, drawn: Sequence[Picture | Missing] | str, *, number: int) -> Html:
     """Return the part of the page about one experiment."""
     source = f" · {experiment.source}" if experiment.source else ""
     return element(
@@ -79,7 +79,7 @@ def _experiment(experiment: Experiment, drawn: Sequence[Picture | Missing] | Non
         section("Figures", results_table(experiment)),
         published_figures(experiment),
         time_spent(experiment),
-        section("Pictures", element("p", NO_PICTURES) if drawn is None else pictures(drawn)),
+        section("Pictures", element("p", drawn) if isinstance(drawn, str) else pictures(drawn)),
         data_card(experiment),
         protocol(experiment),
         environment(experiment),

@@ -1,0 +1,174 @@
+"""Files that belong together, replaced as a whole: at no time is the first of them next to files of another set.
+
+Renaming a new folder over the old one would be simpler. It would also lose files of other origin, fail where the folder
+is a mount point, and leave a server or a shell that works in the folder with a removed one. So the folder stays, and
+the files inside are replaced in steps that can be finished or undone:
+
+    stage     FOLDER/.freezebench-staged/new    the new files, flushed to disk
+                                        /old    the present files, as second links
+    commit    rename .freezebench-staged to .freezebench-pending
+    install   remove the cover; rename the new files over the old ones, the cover last
+    clean up  remove .freezebench-pending
+
+A crash before the commit leaves the old set. After it, the next writer finishes the installation; until then there is
+no cover, so that nobody reads a mixture. An error puts the old set back: ``.freezebench-pending`` becomes
+``.freezebench-undo``, which the next writer would finish, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from freezebench.records.locks import Lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+_STAGED, _PENDING, _UNDO = ".freezebench-staged", ".freezebench-pending", ".freezebench-undo"
+_LOCK = ".freezebench-lock"
+_PLAN = "plan.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """What an installation changes, kept next to the staged files.
+
+    Attributes:
+        cover: The file that people open; it is removed first and put in place last.
+        new: Names of the new files, relative to the folder.
+        old: Names of the files that they replace, and of those that are removed.
+    """
+
+    cover: str
+    new: list[str]
+    old: list[str]
+
+
+def replace_files(
+    folder: Path,
+    contents: Mapping[str, bytes],
+    *,
+    cover: str,
+    outdated: Callable[[Path], Iterable[str]],
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Replace a set of files as a whole; files of other names stay. Writers of one folder wait for each other.
+
+    Args:
+        folder: An existing folder.
+        contents: The new files by name relative to the folder, ``pictures/drop.svg``.
+        cover: The file that people open; it exists only while all others belong to it.
+        outdated: Returns the names of present files of the set, of which those without new content are removed.
+        check: Called before anything is changed; what it raises ends the replacement.
+
+    Raises:
+        OSError: If a file cannot be written; the old ones are then unchanged.
+    """
+    with _locked(folder):
+        _finish(folder)
+        check()
+        names = {*contents, *outdated(folder)}
+        plan = _Plan(
+            cover=cover, new=sorted(contents), old=sorted(name for name in names if os.path.lexists(folder / name))
+        )
+        try:
+            _stage(folder, contents, plan)
+            (folder / _STAGED).replace(folder / _PENDING)
+        except BaseException:
+            shutil.rmtree(folder / _STAGED, ignore_errors=True)
+            raise
+        try:
+            _install(folder, plan)
+        except BaseException:
+            (folder / _PENDING).replace(folder / _UNDO)
+            _undo(folder, plan)
+            raise
+
+
+def finish_replacement(folder: Path) -> None:
+    """Finish, or undo, the replacement of a writer that was killed.
+
+    Raises:
+        OSError: If a file cannot be written.
+    """
+    with _locked(folder):
+        _finish(folder)
+
+
+def _finish(folder: Path) -> None:
+    """Finish what a killed writer left; the folder's lock is held."""
+    shutil.rmtree(folder / _STAGED, ignore_errors=True)
+    for name, complete in ((_PENDING, _install), (_UNDO, _undo)):
+        plan = folder / name / _PLAN
+        if plan.exists():
+            complete(folder, _Plan(**json.loads(plan.read_text(encoding="utf-8"))))
+        # Without a plan only the removal of what was staged is left.
+        shutil.rmtree(folder / name, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock."""
+    lock = Lock(folder / _LOCK)
+    lock.acquire(lambda: None)
+    try:
+        yield
+    finally:
+        # A lock whose file cannot be removed is released all the same: this process would wait for itself otherwise.
+        with contextlib.suppress(OSError):
+            lock.release(remove=True)
+        lock.release()
+
+
+def _stage(folder: Path, contents: Mapping[str, bytes], plan: _Plan) -> None:
+    """Write the new files and the plan into the folder of staged files, and link the old files there."""
+    files = {f"new/{name}": content for name, content in contents.items()}
+    for name, content in {**files, _PLAN: json.dumps(asdict(plan)).encode()}.items():
+        path = folder / _STAGED / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    for name in plan.old:
+        path = folder / _STAGED / "old" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.hardlink_to(folder / name)
+        except OSError:
+            # Some file systems have no hard links.
+            shutil.copy2(folder / name, path, follow_symlinks=False)
+
+
+def _install(folder: Path, plan: _Plan) -> None:
+    """Put the new files in place; those that an earlier call has put there are no longer staged."""
+    _exchange(folder, folder / _PENDING, source="new", names=plan.new, others=plan.old, cover=plan.cover)
+
+
+def _undo(folder: Path, plan: _Plan) -> None:
+    """Put the old files back."""
+    _exchange(folder, folder / _UNDO, source="old", names=plan.old, others=plan.new, cover=plan.cover)
+
+
+def _exchange(
+    folder: Path, staged: Path, *, source: str, names: Iterable[str], others: Iterable[str], cover: str
+) -> None:
+    """Move staged files of one kind into the folder, remove those of the other kind, and remove what was staged."""
+    names = sorted(names, key=lambda name: name == cover)
+    is_left = [name for name in names if os.path.lexists(staged / source / name)]
+    # Once the cover was moved, everything else is in place.
+    if cover in is_left or cover not in names:
+        (folder / cover).unlink(missing_ok=True)
+    for name in others:
+        if name not in names:
+            (folder / name).unlink(missing_ok=True)
+    for name in is_left:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (staged / source / name).replace(folder / name)
+    shutil.rmtree(staged)
