@@ -81,6 +81,12 @@ def seeds(freeze: str, *, num: int = 3, **options: Any) -> list[RunRecord]:
     return [record(freeze, 42 + index, **options) for index in range(num)]
 
 
+def contended(run: RunRecord, share: float = 0.41) -> RunRecord:
+    """Return a run whose threads waited for a processor for this share of the training time."""
+    waited = Reading(value=share, unit="1", source="made up")
+    return replace(run, readings={**run.readings, "contended_share": waited})
+
+
 def broken(freeze: str, seed: int = 42) -> RunRecord:
     """Return a run that broke."""
     return RunRecord(

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def needed_interleaved_run(settings: Settings, freeze: str, finished: FinishedRuns) -> NeededRun | None:
-    """Return the next interleaved run of a configuration; ``None`` after the last one, or after an invalid one.
+    """Return the next interleaved run of a configuration; ``None`` after the last one, or after one that decides it.
 
     One at a time and never from the store: what is compared has to train on the same machine in the same minutes.
     """
     key = _key(settings, freeze)
     done = finished.interleaved.get(key, [])
     arms = interleaved(MIN_RUNS)
-    if len(done) == len(arms) or not all(record.is_valid for record in done):
+    if len(done) == len(arms) or any(_breaks(record) for record in done):
         return None
     arm = arms[len(done)]
     seed = settings.seed + arms[: len(done)].count(arm)
@@ -41,10 +41,15 @@ def interleaved_pairs(settings: Settings, freeze: str, finished: FinishedRuns) -
     arms: dict[str, list[RunRecord]] = {"A": [], "B": []}
     for arm, record in zip(interleaved(MIN_RUNS), done, strict=False):
         arms[arm].append(record)
-        if not record.is_valid:
+        if _breaks(record):
             # It ended the series, perhaps before its partner ran: then it is its own partner, so that a pair shows it.
             arms["A" if arm == "B" else "B"].append(record)
     return list(zip(arms["A"], arms["B"], strict=False))
+
+
+def _breaks(record: RunRecord) -> bool:
+    """Return whether a run leaves the series without a verdict: it is invalid, or other work disturbed it."""
+    return not record.is_valid or record.is_contended
 
 
 def seeds_at_least(settings: Settings, *, is_timed: bool) -> Sequence[int]:

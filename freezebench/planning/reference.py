@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
+from freezebench.records.contention import contention_reason
 from freezebench.records.saved import SavedConfiguration, from_records
 from freezebench.verdicts.compare import Comparison, compare_pair
 from freezebench.verdicts.matching import differences, match
@@ -120,6 +121,8 @@ class Reference:
         if old is None:
             raise SettingsError(f"{request}, but {self.saved.source} holds no such configuration. {HOW_TO_SAVE}.")
         differing = [f"it broke there: {old.broken.rstrip('.')}"] if old.broken else differences(old, new)
+        if name in _TIMED and old.contended_shares and len(old.quiet.runs) < MIN_RUNS:
+            differing.append(contention_reason(old.contended_shares, len(old.runs), runs="runs"))
         if self._with_times and new.device_name is not None and old.device_name != new.device_name:
             differing.append(f"device {old.device_name} → {new.device_name}")
         if differing:

@@ -13,21 +13,30 @@ if TYPE_CHECKING:
 # has the measurement behind it.
 CONTENTION_LIMIT = 0.05
 
+_WAITED = "of the training time threads waited for a processor; run it again alone"
+
 
 def is_past_limit(share: float | None) -> bool:
     """Return whether a contended share (0 to 1) is past ``CONTENTION_LIMIT``; a share that is not known is not."""
     return share is not None and share > CONTENTION_LIMIT
 
 
-def contention_reason(shares: Sequence[float], num_runs: int, *, runs: str = "seeds") -> str:
+def run_reason(share: float) -> str:
+    """Return why the times of a contended run do not count, and what to do, without a full stop."""
+    return f"the run trained on a busy machine: {percent_text(share, 0)} {_WAITED}"
+
+
+def contention_reason(shares: Sequence[float], num_runs: int, *, runs: str = "seeds", which: str = "") -> str:
     """Return why the times of contended runs do not count, and what to do, without a full stop.
 
     Args:
         shares: Contended share of each contended run, at least one.
         num_runs: Number of all runs.
         runs: What the runs are called.
+        which: Names of the contended runs; empty if their number is enough.
     """
+    names = f" ({which})" if which else ""
     return (
-        f"{len(shares)} of {num_runs} {runs} trained on a busy machine: up to {percent_text(max(shares), 0)} of the "
-        "training time threads waited for a processor; run it again alone"
+        f"{len(shares)} of {num_runs} {runs} trained on a busy machine{names}: up to {percent_text(max(shares), 0)} "
+        f"{_WAITED}"
     )

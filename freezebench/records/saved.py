@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import math
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, TypeGuard, TypeVar
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Self, TypeGuard, TypeVar
 
 import numpy as np
 
 from freezebench.errors import RecordError, SpecError
+from freezebench.records.contention import is_past_limit
 from freezebench.records.headline import CPU_METRICS, GPU_METRICS
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.run import Protocol
@@ -95,6 +96,22 @@ class SavedConfiguration:
     def headline_metrics(self) -> tuple[str, str]:
         """The names of the memory and the energy metric for its device."""
         return GPU_METRICS if self.is_gpu else CPU_METRICS
+
+    @property
+    def contended_shares(self) -> tuple[float, ...]:
+        """Share of the training time in which threads waited for a processor, of each run whose times do not count."""
+        # On a GPU other processes on the device decide instead.
+        shares = () if self.is_gpu else (run.readings.get("contended_share") for run in self.runs)
+        return tuple(share for share in shares if share is not None and is_past_limit(share))
+
+    @property
+    def quiet(self) -> Self:
+        """The same configuration without the runs whose times do not count."""
+        if not self.contended_shares:
+            return self
+        return replace(
+            self, runs=tuple(run for run in self.runs if not is_past_limit(run.readings.get("contended_share")))
+        )
 
     def values(self, metric: str) -> list[float]:
         """Return a metric's positive values of all runs that measured it; no ratio can be formed with a zero."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from freezebench.meters.cuda import allocation_breakdown
 from freezebench.meters.metrics import metric_of
 from freezebench.meters.window import MeterSession
-from freezebench.records.contention import contention_reason
+from freezebench.records.contention import run_reason
 from freezebench.records.events import TrainingPaused, TrainingStarted
 from freezebench.records.reading import Reading
 from freezebench.training.engines.events import BackwardDone
@@ -227,8 +227,7 @@ def mark_contended(readings: Mapping[str, Reading]) -> dict[str, Reading]:
     The figures stay, with the reason why they do not count. Peak memory, and what was measured before the training
     began, do not depend on what else the machine does.
     """
-    share = readings["contended_share"].value or 0.0
-    reason = contention_reason([share], 1, runs="run")
+    reason = run_reason(readings["contended_share"].value or 0.0)
     return {
         name: replace(reading, status="contended", reason=reason)
         if metric_of(name).needs_quiet and reading.value is not None

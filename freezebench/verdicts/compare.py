@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from freezebench.records.contention import contention_reason
 from freezebench.specs.limits import CostLimits
 from freezebench.verdicts.gate import Part, accuracy_standing, resource_standing, worst
 from freezebench.verdicts.matching import differences, match
@@ -190,13 +191,18 @@ def _repeated(
 ) -> Observation:
     """Return the observation of time or energy: medians, and a rank test against the limit.
 
-    Figures of different devices are not comparable.
+    Figures of different devices are not comparable, nor are those of runs that other work disturbed: these are left
+    out, and a limit that the others do not suffice for is broken.
     """
-    saved, measured = old.values(metric), new.values(metric)
-    before, after = (statistics.median(values) if values else None for values in (saved, measured))
+    saved, measured = old.quiet.values(metric), new.quiet.values(metric)
+    # Disturbed figures are still shown where there are no others.
+    shown = (saved or old.values(metric), measured or new.values(metric))
+    before, after = (statistics.median(values) if values else None for values in shown)
     if old.device_name != new.device_name or old.is_gpu != new.is_gpu:
         device = f"device {old.device_name} → {new.device_name}"
         return _not_comparable(quantity, before, after, limit, device)
+    if contended := _contended(old, new, num_left=min(len(saved), len(measured)), is_limited=limit is not None):
+        return _not_comparable(quantity, before, after, limit, contended, standing="broken")
     if limit is None or before is None or after is None:
         return _without_verdict(quantity, before, after, limit)
     verdict = compare_runs(saved, measured, quantity=metric, limit=limit)
@@ -211,6 +217,24 @@ def _repeated(
         new=after,
         standing=resource_standing(verdict),
         sentence=f"{observation}, {counts}{noise}",
+    )
+
+
+def _contended(old: SavedConfiguration, new: SavedConfiguration, *, num_left: int, is_limited: bool) -> str:
+    """Return which side's runs were disturbed, if too few are left to compare; empty if enough are.
+
+    Args:
+        old: The saved configuration.
+        new: The configuration that is judged.
+        num_left: Number of undisturbed runs of the side that has fewer.
+        is_limited: Whether a limit has to be judged, which needs several runs.
+    """
+    if num_left >= (MIN_RUNS if is_limited else 1):
+        return ""
+    return "; ".join(
+        f"{name}: {contention_reason(side.contended_shares, len(side.runs), runs='runs')}"
+        for name, side in (("saved run", old), ("this run", new))
+        if side.contended_shares
     )
 
 
@@ -238,14 +262,20 @@ def _largest(side: SavedConfiguration, metric: str) -> float | None:
 
 
 def _not_comparable(
-    quantity: str, before: float | None, after: float | None, limit: float | None, why: str
+    quantity: str,
+    before: float | None,
+    after: float | None,
+    limit: float | None,
+    why: str,
+    *,
+    standing: Standing = "undecided",
 ) -> Observation:
     allowed = "" if limit is None else f"at most {limit:g}× the saved run's allowed, "
     return Observation(
         quantity=quantity,
         old=before,
         new=after,
-        standing=None if limit is None else "undecided",
+        standing=None if limit is None else standing,
         sentence=f"{quantity}: {allowed}not comparable: {why}",
         is_comparable=False,
     )

@@ -183,7 +183,9 @@ def _rival(results: Mapping[str, ConfigurationResult], spot: str, margin_pp: flo
 
 
 def _median_train_s(records: Sequence[RunRecord]) -> float | None:
-    values = [value for value in (record.value("train_s") for record in records) if value is not None]
+    """Return the median train time of the runs that nothing disturbed; ``None`` without one."""
+    quiet = (record.value("train_s") for record in records if not record.is_contended)
+    values = [value for value in quiet if value is not None]
     return statistics.median(values) if values else None
 
 

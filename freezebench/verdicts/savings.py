@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from freezebench.records.contention import contention_reason
 from freezebench.records.headline import headline_metrics
 from freezebench.verdicts.gate import Part, resource_standing
 from freezebench.verdicts.resources import compare_peak, compare_runs
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from freezebench.records.run_record import RunRecord
     from freezebench.specs.limits import CostLimits
+
+_MOST_NAMED = 3
 
 
 def savings_parts(
@@ -82,6 +85,10 @@ def _interleaved(saving: _Saving, pairs: Sequence[tuple[RunRecord, RunRecord]], 
     missing = next((record for record in (*runs, *baseline) if record.value(metric) is None), None)
     if missing is not None:
         return _not_measured(quantity, metric, saving.required, missing)
+    # Contended runs of before only leave the A/A check without them, unless nothing is left to check with.
+    quiet = [record for record in baseline if not record.is_contended]
+    if contended := _contended(runs) or ("" if quiet else _contended(baseline)):
+        return Part(quantity=quantity, standing="broken", sentence=f"{quantity}: {contended}")
     unfrozen, frozen = (_figures(arm, metric) for arm in zip(*pairs, strict=True))
     verdict = compare_runs(
         unfrozen,
@@ -89,7 +96,7 @@ def _interleaved(saving: _Saving, pairs: Sequence[tuple[RunRecord, RunRecord]], 
         quantity=metric,
         limit=saving.limit,
         paired=True,
-        same_arm=(_figures(baseline, metric), unfrozen),
+        same_arm=(_figures(quiet, metric), unfrozen),
     )
     standing = resource_standing(verdict)
     if verdict.ratio is None or verdict.outcome == "invalid":
@@ -100,6 +107,19 @@ def _interleaved(saving: _Saving, pairs: Sequence[tuple[RunRecord, RunRecord]], 
         f"{quantity}: {saved} of at least {saving.required} of no freezing, {len(pairs)} interleaved pairs{noise}"
     )
     return Part(quantity=quantity, standing=standing, sentence=sentence)
+
+
+def _contended(records: Sequence[RunRecord]) -> str:
+    """Return which runs waited for processors, and how long; empty if none did."""
+    # A run that ended its series early is its own partner, and counts once.
+    distinct = list({id(record): record for record in records}.values())
+    contended = [record for record in distinct if record.is_contended]
+    if not contended:
+        return ""
+    shares = [record.contended_share or 0.0 for record in contended]
+    which = ", ".join(f"seed {record.spec.seed} of {record.spec.freeze}" for record in contended[:_MOST_NAMED])
+    more = f" and {len(contended) - _MOST_NAMED} more" if len(contended) > _MOST_NAMED else ""
+    return contention_reason(shares, len(distinct), runs="runs", which=f"{which}{more}")
 
 
 def _peak(metric: str, saving: float, records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> Part:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 import made_up
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.planning.finished import FinishedRuns
 from freezebench.planning.interleaving import interleaved_pairs, needed_interleaved_run
+from freezebench.records.run_record import RunRecord
 
 
 def _settings() -> Settings:
@@ -27,8 +30,9 @@ def test_runs_are_needed_one_at_a_time_in_the_order_a_b_b_a() -> None:
     assert [(a.spec.freeze, b.spec.freeze, a.spec.seed - b.spec.seed) for a, b in pairs] == [("none", "emb", 0)] * 5
 
 
-def test_an_invalid_run_ends_the_series_and_is_shown_in_a_pair() -> None:
-    """It may have no partner yet."""
+@pytest.mark.parametrize("last", [made_up.broken("emb", 43), made_up.contended(made_up.record("emb", 43))])
+def test_a_run_that_breaks_the_series_ends_it_and_is_shown_in_a_pair(last: RunRecord) -> None:
+    """An invalid run and one that other work disturbed may have no partner yet."""
     settings, finished = _settings(), FinishedRuns()
     for _ in range(2):
         needed = needed_interleaved_run(settings, "emb", finished)
@@ -36,10 +40,9 @@ def test_an_invalid_run_ends_the_series_and_is_shown_in_a_pair() -> None:
         finished.add(needed, made_up.record(needed.spec.freeze, needed.spec.seed))
     needed = needed_interleaved_run(settings, "emb", finished)
     assert needed
-    broken = made_up.broken("emb", 43)
-    finished.add(needed, broken)
+    finished.add(needed, last)
     assert needed_interleaved_run(settings, "emb", finished) is None
-    assert interleaved_pairs(settings, "emb", finished)[1] == (broken, broken)
+    assert interleaved_pairs(settings, "emb", finished)[1] == (last, last)
 
 
 def test_a_repetition_replaces_no_record() -> None:

@@ -10,7 +10,7 @@ from freezebench.records.saved import SavedConfiguration, from_records
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.limits import CostLimits
 from freezebench.verdicts.compare import Observation, Pair, compare, compare_pair
-from made_up import broken, seeds
+from made_up import broken, contended, seeds
 from saved_runs import configuration, saved, timed, with_protocol
 
 
@@ -137,3 +137,48 @@ def test_invalid_runs_are_never_compared() -> None:
     assert "is invalid in the saved run" in str(compare_pair(fault, configuration(), margin_pp=2).refused)
     assert compare(saved(configuration()), saved(fault), margin_pp=2).standing == "broken"
     assert compare(saved(fault), saved(configuration()), margin_pp=2).standing == "undecided"
+
+
+def contended_configuration(num: int, *, of: int = 5, device: str = "cpu", **factors: float) -> SavedConfiguration:
+    """Return runs of emb of which the first ones waited for processors, and took twice as long."""
+    slow = [contended(record) for record in timed(seeds("emb", num=of, device=device), train_s=2.0)[:num]]
+    quiet = timed(seeds("emb", num=of, device=device), **factors)[num:]
+    return from_records("emb", [*slow, *quiet], node_id="t.py::test_it[emb]")
+
+
+@pytest.mark.parametrize(("num", "standing"), [(0, "ok"), (1, "broken"), (5, "broken")])
+@pytest.mark.parametrize("is_old", [False, True])
+def test_contended_runs_decide_no_limit_on_time(num: int, standing: str, is_old: bool) -> None:
+    """With fewer than five others the limit is broken, with the side, the number and the share."""
+    sides = [contended_configuration(num), timed_configuration(train_s=1.0)]
+    old, new = sides if is_old else reversed(sides)
+    observation = by_quantity(compare_pair(old, new, margin_pp=2, costs=limits(max_time=1.1)))["train time"]
+    assert observation.standing == standing
+    if num:
+        name = "saved run" if is_old else "this run"
+        assert f"{name}: {num} of 5 runs trained on a busy machine: up to 41 %" in observation.sentence
+
+
+def test_enough_other_runs_decide_without_the_contended_ones() -> None:
+    """Six of seven runs are enough; the slow one does not count."""
+    old, new = contended_configuration(0, of=7), contended_configuration(1, of=7)
+    observation = by_quantity(compare_pair(old, new, margin_pp=2, costs=limits(max_time=1.1)))["train time"]
+    assert (observation.standing, observation.old) == ("ok", observation.new)
+
+
+def test_contended_times_are_shown_and_not_compared() -> None:
+    """Without a limit both figures are visible, with the reason why they have no ratio."""
+    observation = by_quantity(compare_pair(configuration(), contended_configuration(3, of=3), margin_pp=2))[
+        "train time"
+    ]
+    assert observation.new is not None
+    assert not observation.is_comparable
+    assert observation.standing is None
+    assert "3 of 3 runs trained on a busy machine" in observation.sentence
+
+
+def test_a_busy_host_does_not_hide_the_times_of_a_gpu() -> None:
+    """On a GPU other processes on the device decide."""
+    assert contended_configuration(3, device="cuda:0").contended_shares == ()
+    assert contended_configuration(3).contended_shares == (0.41,) * 3
+    assert [run.seed for run in contended_configuration(3).quiet.runs] == [45, 46]

@@ -93,6 +93,51 @@ def test_an_invalid_interleaved_run_breaks_the_part() -> None:
     assert "non-finite loss" in part.sentence
 
 
+@pytest.mark.parametrize("limit", ["min_speedup", "min_energy_saving"])
+def test_one_contended_run_breaks_the_part(limit: str) -> None:
+    """The sentence names the run and its share; the other nine runs alone are not judged."""
+    costs = CostLimits(**{limit: PerSpec(default=1.5)})
+    pairs = [
+        (_run("none", seed, train_s=2.0, cpu_energy_j=2.0), _run("emb", seed, train_s=1.0, cpu_energy_j=1.0))
+        for seed in range(42, 47)
+    ]
+    pairs[1] = (pairs[1][0], made_up.contended(pairs[1][1]))
+    baseline = [old for old, _ in pairs]
+    (part,) = savings_parts("emb", costs, records=[new for _, new in pairs], baseline=baseline, pairs=pairs)
+    assert part.standing == "broken"
+    assert "1 of 10 runs trained on a busy machine (seed 43 of emb): up to 41 % of the training time" in part.sentence
+    assert part.sentence.endswith("run it again alone")
+
+
+def test_a_contended_run_that_ended_its_series_counts_once() -> None:
+    """Without a partner it is its own."""
+    run = made_up.contended(_run("emb", 42, train_s=1.0))
+    first = _run("none", 42, train_s=2.0)
+    costs = CostLimits(min_speedup=PerSpec(default=1.5))
+    pairs = [(first, _run("emb", 42, train_s=1.0)), (run, run)]
+    (part,) = savings_parts("emb", costs, records=[run], baseline=[first], pairs=pairs)
+    assert "1 of 3 runs" in part.sentence
+
+
+@pytest.mark.parametrize(("num_contended", "standing"), [(2, "ok"), (3, "broken")])
+def test_contended_runs_of_before_are_left_out_of_the_check_of_noise(num_contended: int, standing: str) -> None:
+    """They took twice as long, which would look like a noisy machine; without any other nothing can be checked."""
+    pairs = [(_run("none", seed, train_s=10.0), _run("emb", seed, train_s=5.0)) for seed in range(42, 47)]
+    quiet = [_run("none", 42 + index, train_s=10.0) for index in range(3 - num_contended)]
+    slow = [made_up.contended(_run("none", 50 + index, train_s=20.0)) for index in range(num_contended)]
+    costs = CostLimits(min_speedup=PerSpec(default=1.5))
+    (part,) = savings_parts("emb", costs, records=[new for _, new in pairs], baseline=[*quiet, *slow], pairs=pairs)
+    assert part.standing == standing
+
+
+def test_peak_memory_does_not_depend_on_what_else_the_machine_does() -> None:
+    """A contended run has the same peak."""
+    runs = [made_up.contended(made_up.record(freeze)) for freeze in ("none", "emb")]
+    costs = CostLimits(min_memory_saving=PerSpec(default=20.0))
+    (part,) = savings_parts("emb", costs, records=runs[1:], baseline=runs[:1], pairs=[])
+    assert part.standing == "ok"
+
+
 @pytest.mark.parametrize(("required", "standing"), [(20.0, "ok"), (25.0, "ok"), (26.0, "worse")])
 def test_peak_memory_goes_by_plain_tolerance(required: float, standing: str) -> None:
     """The made-up emb saves a quarter of the memory."""
