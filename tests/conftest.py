@@ -33,6 +33,15 @@ def _imports_are_no_garbage() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_downloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let no test depend on the network, or on what the user's cache folder holds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIP_NO_INDEX", "1")
+        patch.setenv("FREEZEBENCH_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where it is not installed: reports have no pictures, which take seconds to draw."""
