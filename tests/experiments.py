@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import made_up
@@ -50,6 +52,8 @@ VARIED_FIGURES = {
     "emb+L0-3": (0.80, 9.754, 0.9, 81.0),
     "emb+L0-5": (0.65, 0.102, 0.61, 2.4),
 }
+
+_NUM_SEEDS = 3
 
 
 def settings(**flags: Any) -> Settings:
@@ -121,33 +125,40 @@ def small_summary() -> Summary:
     return summarize(configurations, summary_settings(max_drop="5"))
 
 
-def _varied_result(freeze: str, *, on_gpu: bool, limit: float | None) -> ConfigurationResult:
-    """Return the result of one configuration of ``VARIED_FIGURES``."""
+def _varied_runs(freeze: str, *, on_gpu: bool, num_contended: int = 0) -> list[RunRecord]:
+    """Return the runs of one configuration of ``VARIED_FIGURES``; the last ones trained beside other work."""
+    accuracy, seconds, gib, joules = VARIED_FIGURES[freeze]
+    names = ("peak_allocated_bytes", "energy_j") if on_gpu else ("peak_rss_bytes", "cpu_energy_j")
+    energy = (
+        Reading(value=joules, unit="J", source="NVML", uncertainty=0.05 * joules)
+        if on_gpu
+        else Reading.not_measured("J", "powercap", made_up.NO_RAPL)
+    )
+    readings = {
+        names[0]: Reading(value=gib * 2**30, unit="B", source="torch"),
+        names[1]: energy,
+    }
+    device: dict[str, Any] = {"device": "cuda:0", "device_name": "a GPU"} if on_gpu else {}
+    runs = []
+    for index, run in enumerate(made_up.seeds(freeze, accuracy=accuracy, readings=readings, **device)):
+        is_contended = index >= _NUM_SEEDS - num_contended
+        # Times differ a little from seed to seed, in a way of its own for each configuration.
+        noise = 1 + 0.002 * ((len(freeze) + index * index) % 5)
+        time_s = Reading(value=seconds * noise * (2.5 if is_contended else 1.0), unit="s", source="clock")
+        timed = replace(run, readings={"train_s": time_s, **run.readings})
+        runs.append(made_up.contended(timed, 0.3 + index / 100) if is_contended else timed)
+    return runs
 
-    def records(name: str) -> list[RunRecord]:
-        accuracy, seconds, gib, joules = VARIED_FIGURES[name]
-        names = ("peak_allocated_bytes", "energy_j") if on_gpu else ("peak_rss_bytes", "cpu_energy_j")
-        energy = (
-            Reading(value=joules, unit="J", source="NVML", uncertainty=0.05 * joules)
-            if on_gpu
-            else Reading.not_measured("J", "powercap", made_up.NO_RAPL)
-        )
-        readings = {
-            "train_s": Reading(value=seconds, unit="s", source="clock"),
-            names[0]: Reading(value=gib * 2**30, unit="B", source="torch"),
-            names[1]: energy,
-        }
-        device: dict[str, Any] = {"device": "cuda:0", "device_name": "a GPU"} if on_gpu else {}
-        return made_up.seeds(name, accuracy=accuracy, readings=readings, **device)
 
-    return judge(freeze, records(freeze), records("none"), margin_pp=2.0, limit_pp=limit)
-
-
-def varied_summary(*, on_gpu: bool, **flags: str) -> Summary:
-    """Return the summary of a ladder with figures of many sizes."""
+def varied_summary(*, on_gpu: bool, contended: Mapping[str, int] = MappingProxyType({}), **flags: str) -> Summary:
+    """Return the summary of a ladder with figures of many sizes, and of some runs that trained beside other work."""
     limit = 5.0 if on_gpu else None
     asserted = {"max_drop": "5"} if on_gpu else {}
+    arms = {
+        freeze: _varied_runs(freeze, on_gpu=on_gpu, num_contended=contended.get(freeze, 0)) for freeze in VARIED_FIGURES
+    }
     results = [
-        _varied_result(freeze, on_gpu=on_gpu, limit=None if freeze == "none" else limit) for freeze in VARIED_FIGURES
+        judge(freeze, runs, arms["none"], margin_pp=2.0, limit_pp=None if freeze == "none" else limit)
+        for freeze, runs in arms.items()
     ]
     return summarize(results, summary_settings(**asserted, **flags))

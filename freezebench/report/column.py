@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from freezebench.report.contention import MARK
 from freezebench.units import NOT_MEASURED
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class Column:
         better: Which direction is better; ``None`` where neither is.
         text: Writes a figure with its unit.
         spread: Figure that follows after ``±``, and ``spread_text``, which writes it.
-        bounds: Figures in brackets, the lower and the upper bound.
+        bounds: Figures in brackets, the lower and the upper bound, where both are known; ``bound_text`` writes them.
+        needs_quiet: Whether other work on the processors falsifies it, so that figures of contended runs get a mark.
         scale: Unit on a terminal, by the smallest figure of the column; ``None``: ``text`` serves there, too.
         term: Word and colour of a column of texts; the figure is then only what the page sorts by.
         is_cost: Whether it is about what training takes, not about how good the result is.
@@ -67,12 +69,14 @@ class Column:
     short_heading: tuple[str, ...] = ()
     unit: str = ""
     source: Callable[[Row], float | None]
-    aggregation: OverSeeds | Literal["mean", ""] = ""
+    aggregation: OverSeeds | Literal["mean", "geometric mean", ""] = ""
     better: Literal["lower", "higher"] | None = None
     text: Callable[[float], str] = str
     spread: Callable[[Row], float | None] | None = None
     spread_text: Callable[[float], str] = str
     bounds: tuple[Callable[[Row], float | None], Callable[[Row], float | None]] | None = None
+    bound_text: Callable[[float], str] = str
+    needs_quiet: bool = False
     scale: Callable[[float], Scale] | None = None
     term: Callable[[Row], Term] | None = None
     is_cost: bool = False
@@ -90,9 +94,14 @@ class Column:
         cell = self.text(value)
         if self.spread is not None and (spread := self.spread(row)) is not None:
             cell += f" ± {self.spread_text(spread)}"
-        if self.bounds is not None:
-            cell += f" [{', '.join(self.text(bound(row) or 0.0) for bound in self.bounds)}]"
-        return cell
+        known = [value for value in (bound(row) for bound in self.bounds or ()) if value is not None]
+        if known and len(known) == len(self.bounds or ()):
+            cell += f" [{', '.join(map(self.bound_text, known))}]"
+        return cell + self.mark(row)
+
+    def mark(self, row: Row) -> str:
+        """Return what follows a figure of which only runs on a busy machine are known; empty for the others."""
+        return f" {MARK}" if self.needs_quiet and row.is_contended else ""
 
     def is_empty(self, rows: Sequence[Row]) -> bool:
         """Return whether no configuration has this figure."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.meters.metrics import METRICS
 from freezebench.report.column import Column, Scale, energy_scale, memory_scale, time_scale, without_negative_zero
+from freezebench.report.contention import contended_text
 from freezebench.report.rows import Row, aggregate
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.units import (
@@ -19,7 +20,6 @@ from freezebench.units import (
     energy_text,
     number_text,
     percent_text,
-    ratio_text,
     seconds_text,
 )
 from freezebench.verdicts.vocabulary import STANDINGS, VERDICTS, Term
@@ -81,6 +81,7 @@ def metric_column(
         scale=scale,
         is_cost=True,
         rank=rank,
+        needs_quiet=metric.needs_quiet,
     )
 
 
@@ -100,6 +101,17 @@ def _points(value: float) -> str:
 def _standing(row: Row) -> Term:
     """Return the standing of the test; a broken configuration has no standing at a limit."""
     return STANDINGS[row.standing] if row.is_asserted and not row.broken else Term(word=NOT_MEASURED)
+
+
+def _multiple(value: float) -> str:
+    """Return a multiple with two decimals, from 100 on with none."""
+    return f"{value:.2f}" if value < 100 else f"{value:.0f}"  # noqa: PLR2004 - three digits
+
+
+def _contended(row: Row) -> Term:
+    """Return the share of contended runs; a dash without any."""
+    text = contended_text(row)
+    return Term(word=text, tone="unsure") if text else Term(word=NOT_MEASURED)
 
 
 # In the order of every rendering: what was frozen, the verdicts, how good the result is, then what training takes.
@@ -136,6 +148,7 @@ COLUMNS: tuple[Column, ...] = (
         better="lower",
         text=_points,
         bounds=(lambda row: row.lower_pp, lambda row: row.upper_pp),
+        bound_text=_points,
     ),
     Column(
         name="accuracy",
@@ -172,13 +185,26 @@ COLUMNS: tuple[Column, ...] = (
     metric_column("train_s", short_heading=("train", "time", "{unit}"), text=seconds_text, scale=time_scale),
     Column(
         name="speedup",
-        heading="speed-up",
-        short_heading=("speed-", "up"),
+        heading="speed-up [90 % interval]",
+        short_heading=("speed-up", "[90 % interval]"),
         source=lambda row: row.speedup,
-        aggregation="median",
+        aggregation="geometric mean",
         better="higher",
-        text=ratio_text,
+        text=lambda value: f"{_multiple(value)}×",
+        bounds=(lambda row: row.speedup_lower, lambda row: row.speedup_upper),
+        bound_text=_multiple,
         is_cost=True,
+    ),
+    Column(
+        name="contended_share",
+        heading="time waiting for a processor",
+        short_heading=("waited", "for CPU"),
+        source=lambda row: row.contended_share if row.num_contended else None,
+        aggregation="largest",
+        better="lower",
+        term=_contended,
+        is_cost=True,
+        hide_empty=True,
     ),
     Column(
         name="peak_memory_bytes",
@@ -214,6 +240,7 @@ COLUMNS: tuple[Column, ...] = (
         text=energy_text,
         scale=energy_scale,
         is_cost=True,
+        needs_quiet=True,
     ),
     Column(
         name="energy_saving",
@@ -257,6 +284,7 @@ COLUMNS: tuple[Column, ...] = (
         text="{:,.0f}".format,
         is_cost=True,
         rank=6,
+        needs_quiet=True,
     ),
     Column(
         name="energy_per_1000_samples_j",
@@ -269,6 +297,7 @@ COLUMNS: tuple[Column, ...] = (
         text=number_text,
         is_cost=True,
         rank=8,
+        needs_quiet=True,
         hide_empty=True,
     ),
     Column(

@@ -39,7 +39,8 @@ class Row:
         num_trainable_params: Number of parameters that train.
         trainable_fraction: Their share, 0 to 1.
         learning_rate: AdamW's rate at the first step.
-        train_s: Median seconds of training alone.
+        train_s: Median seconds of training alone. Times, and energies of a CPU, leave contended runs out, unless
+            there are no others.
         speedup: Train time of the baseline over this one's: geometric mean over the seeds that both arms trained
             undisturbed.
         samples_per_s: Training sentences per second, at that median.
@@ -111,6 +112,11 @@ class Row:
         return self.gate is not None or self.num_parts > 0
 
     @property
+    def is_contended(self) -> bool:
+        """Whether its times are those of contended runs, since there are no others."""
+        return self.num_contended == self.num_seeds > 0
+
+    @property
     def speedup_outcome(self) -> SpeedupOutcome:
         """Whether the speed-up is shown to be a gain or a loss."""
         return speedup_outcome(self.speedup_lower, self.speedup_upper)
@@ -130,10 +136,10 @@ def row(result: ConfigurationResult) -> Row:
     train_s, speedup = aggregate(records, "train_s"), speedup_of(records, baseline)
     peak, baseline_peak = (aggregate(arm, memory) for arm in (records, baseline))
     energy_j, baseline_j = (aggregate(arm, energy) for arm in (records, baseline))
+    is_comparable = all(any(not record.is_contended for record in arm) for arm in (records, baseline))
     num_samples = _num_samples(records)
     accuracies = [record.test.accuracy for record in records if record.test]
     f1s = [record.test.f1 for record in records if record.test]
-    shares = [record.contended_share for record in records if record.contended_share is not None]
     verdict = result.verdict
     return Row(
         freeze=result.freeze,
@@ -150,8 +156,8 @@ def row(result: ConfigurationResult) -> Row:
         energy_metric=energy,
         energy_j=energy_j,
         energy_per_1000_samples_j=1000 * energy_j / num_samples if energy_j is not None and num_samples else None,
-        energy_saving=_saving(energy_j, baseline_j),
-        energy_saving_uncertainty=_saving_uncertainty(records, baseline, energy),
+        energy_saving=_saving(energy_j, baseline_j) if is_comparable else None,
+        energy_saving_uncertainty=_saving_uncertainty(records, baseline, energy) if is_comparable else None,
         accuracy=statistics.fmean(accuracies) if accuracies else None,
         accuracy_sd=_sd(accuracies),
         f1=statistics.fmean(f1s) if f1s else None,
@@ -169,16 +175,26 @@ def row(result: ConfigurationResult) -> Row:
         speedup_lower=None if result.is_baseline else speedup.lower,
         speedup_upper=None if result.is_baseline else speedup.upper,
         speedup_reason=speedup.reason if records else "the runs are invalid",
-        contended_share=max(shares, default=None),
+        contended_share=_largest_share(records),
         num_contended=sum(record.is_contended for record in records),
         records=tuple(records),
     )
 
 
 def aggregate(records: Sequence[RunRecord], metric: str) -> float | None:
-    """Return one figure for a metric of several seeds, by the registry's rule; ``None`` unless all runs measured it."""
-    values = [value for value in (record.value(metric) for record in records) if value is not None]
-    return _OVER_SEEDS[METRICS[metric].over_seeds](values) if values and len(values) == len(records) else None
+    """Return one figure for a metric of several seeds, by the registry's rule; ``None`` unless all runs measured it.
+
+    What other work on the processors falsifies is the figure of the undisturbed runs; of all, if there are no others.
+    """
+    quiet = [record for record in records if not record.is_contended]
+    counted = quiet if quiet and METRICS[metric].needs_quiet else records
+    values = [value for value in (record.value(metric) for record in counted) if value is not None]
+    return _OVER_SEEDS[METRICS[metric].over_seeds](values) if values and len(values) == len(counted) else None
+
+
+def _largest_share(records: Sequence[RunRecord]) -> float | None:
+    shares = (record.contended_share for record in records)
+    return max((share for share in shares if share is not None), default=None)
 
 
 def _saving(value: float | None, baseline: float | None) -> float | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from freezebench.meters.metrics import METRICS
 from freezebench.records.headline import headline_metrics
 from freezebench.report.breakdown import breakdown_table, breakdowns, grid_sentence
+from freezebench.report.contention import contention_sentence
 from freezebench.report.rows import Row, row
 from freezebench.report.verdict_text import (
     decided_sentence,
@@ -101,7 +102,7 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
     return [
         *_answer(results, rows, settings),
         *limits,
-        *filter(None, times),
+        *filter(None, (contention_sentence(rows), *times)),
         *_qualifications(results, rows),
         *_footnotes(results),
         *(conclusion.sentence for conclusion in conclusions(results, settings.margin_pp)),
@@ -141,7 +142,8 @@ def _footnotes(results: Sequence[ConfigurationResult]) -> list[str]:
         for record in result.records:
             for name in headline_metrics(result.records):
                 reading = record.readings.get(name)
-                if reading is not None and reading.reason:
+                # Contended runs have a sentence of their own.
+                if reading is not None and reading.reason and reading.status != "contended":
                     state = "not measured" if reading.value is None else "partly measured"
                     titles.setdefault(f"{state}: {reading.reason}", []).append(METRICS[name].label)
     return [f"{', '.join(_distinct(names))} {reason.rstrip('.')}." for reason, names in titles.items()]

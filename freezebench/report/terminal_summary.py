@@ -19,6 +19,7 @@ _LABELS: dict[str, Style] = {
     "Recommended": "strong",
     **{f"Limit {term.word}": term.tone for standing, term in STANDINGS.items() if standing != "ok"},
     "Broken": "bad",
+    "Contended": "unsure",
     "Warning": "unsure",
     "Undertrained": "unsure",
 }

@@ -159,12 +159,21 @@ def _number_cells(column: Column, rows: Sequence[Row]) -> tuple[tuple[str, ...],
             )
         )
     if column.bounds is not None:
-        lower, upper = (aligned([bound(row) for row in rows], text) for bound in column.bounds)
+        bounds = [[bound(row) for row in rows] for bound in column.bounds]
+        texts = zip(*(aligned(side, column.bound_text) for side in bounds), strict=True)
+        # A figure without bounds keeps its place.
+        brackets = [
+            f" [{low}, {high}]" if None not in pair else ""
+            for (low, high), pair in zip(texts, zip(*bounds, strict=True), strict=True)
+        ]
+        widest = max(map(columns_of, brackets))
         cells = tuple(
-            cell.strip() if value is None else f"{cell} [{low}, {high}]"
-            for cell, value, low, high in zip(cells, values, lower, upper, strict=True)
+            cell.strip() if value is None else cell + pad(bracket, widest, left=True)
+            for cell, value, bracket in zip(cells, values, brackets, strict=True)
         )
-    return cells, unit
+    marks = [column.mark(row) for row in rows]
+    longest = max(map(columns_of, marks))
+    return tuple(cell + pad(mark, longest, left=True) for cell, mark in zip(cells, marks, strict=True)), unit
 
 
 def _packed(first: TerminalColumn, needed: Sequence[TerminalColumn], width: int) -> list[list[TerminalColumn]]:
