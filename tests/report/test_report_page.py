@@ -113,7 +113,7 @@ def test_the_table_can_be_sorted_by_keyboard() -> None:
     """Headings are buttons, and every cell has the figure to sort by, unless it was not measured."""
     outline = _made(experiment(everything=False))
     heads = [attributes for tag, attributes in outline.tags if tag == "th" and "aria-sort" in attributes]
-    assert len(heads) == 19
+    assert len(heads) == 20
     assert {head["aria-sort"] for head in heads} == {"none"}
     assert sum(tag == "button" and "class" not in attributes for tag, attributes in outline.tags) == len(heads)
     values = [attributes.get("data-value") for tag, attributes in outline.tags if tag == "td"]
