@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--lr", type=float, default=5e-5)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--max-train", type=int, default=None)
+    parser.add_argument("--max-train", type=int, default=800, help="training sentences (default: 800)")
     parser.add_argument("--sides", default=",".join(SIDES), help=f"of {', '.join((*SIDES, 'train-mode'))}")
     parser.add_argument("--output", type=Path, help="write every finished run to this JSON file")
     options = parser.parse_args()

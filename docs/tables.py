@@ -46,6 +46,7 @@ def presets_table() -> str:
             f"`{preset.model}`",
             f"`{preset.data.source}`",
             str(preset.protocol.num_epochs),
+            "all" if preset.data.max_train is None else f"{preset.data.max_train:,}",
             str(preset.looks),
             f"`{preset.protocol.engine}`",
             f"`{preset.learning_rates}`",
@@ -53,8 +54,8 @@ def presets_table() -> str:
         )
         for preset in PRESETS.values()
     ]
-    headings = ("preset", "experiment", "model", "data", "epochs", "seeds", "engine", "learning rate", "limits")
-    return _table(headings, rows)
+    headings = ("preset", "experiment", "model", "data", "epochs", "training sentences", "seeds", "engine")
+    return _table((*headings, "learning rate", "limits"), rows)
 
 
 def metrics_table() -> str:

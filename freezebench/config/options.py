@@ -102,7 +102,8 @@ OPTIONS: tuple[Option, ...] = (
         name="max_train",
         metavar="N",
         parser=int_parser(2, "the number of training sentences"),
-        help="train on at most N sentences, a stratified sample that all runs share (default: all)",
+        help="train on at most N sentences, a stratified sample that all runs share (default: the preset's "
+        "number for its own data, all of other data)",
     ),
     Option(
         name="max_length",

@@ -176,12 +176,15 @@ def _overlay(base: Preset, reason: str, options: ParsedOptions, num_layers: int 
 
 def _data(base: Preset, options: ParsedOptions) -> DataSpec:
     """Return the data set: the preset's, with the given options in place of its own."""
+    source = options.get("data", base.data.source)
+    # The preset's size was chosen for its own data; of another data set, all training sentences are used.
+    max_train = base.data.max_train if source == base.data.source else None
     return replace(
         base.data,
-        source=options.get("data", base.data.source),
+        source=source,
         text_columns=options.get("text_column", base.data.text_columns),
         label_column=options.get("label_column", base.data.label_column),
-        max_train=options.get("max_train", base.data.max_train),
+        max_train=options.get("max_train", max_train),
     )
 
 

@@ -39,6 +39,8 @@ def reproduction_command(settings: Settings) -> str:
     usual = _preset(settings)
     # An option that equals the preset's is left out, so that the command shows what is special.
     data, usual_data = subsettings(settings, "data"), subsettings(usual, "data")
+    if data.get("source") != usual_data.get("source"):
+        usual_data = {**usual_data, "max_train": None}  # the preset's size holds for its own data only
     options: dict[str, Json] = {"preset": settings["preset"], "grid": settings.get("grid")}
     options |= _different(settings, usual, _MAIN) | _different(data, usual_data, _DATA)
     if data.get("text_columns") != usual_data.get("text_columns"):

@@ -15,6 +15,7 @@ from freezebench.data.load import load_data
 from freezebench.errors import SettingsError
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.interim_looks import InterimLooks
+from freezebench.specs.presets import PRESETS
 from freezebench.specs.run import DataSpec, Protocol
 
 
@@ -127,6 +128,14 @@ def test_preset_limits_hold_for_the_presets_own_experiment_only() -> None:
         assert settings.limits_from is None, name
         assert settings.max_drop == PerSpec()
     assert _resolve({"model": "x", "max_drop": "3"}).limits_from == "--freeze-max-drop"
+
+
+def test_the_presets_sample_is_taken_of_its_own_data_only() -> None:
+    """All sentences of another data set train, unless the option limits them."""
+    assert _resolve().data.max_train == PRESETS["embedded"].data.max_train is not None
+    assert _resolve({"data": "reviews", "model": "x"}).data.max_train == PRESETS["embedded"].data.max_train
+    assert _resolve({"data": "./mine"}).data.max_train is None
+    assert _resolve({"data": "./mine", "max_train": "9"}).data.max_train == 9
 
 
 def test_seeds_and_rates_reach_the_run() -> None:

@@ -15,6 +15,7 @@ from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.records.files import plain
 from freezebench.report.reproduce import preset_differences, reproduction_command
+from freezebench.specs.presets import PRESETS
 
 
 def _resolved(text: str) -> Settings:
@@ -43,6 +44,7 @@ def _comparable(requested: Settings) -> Settings:
         {"text_column": "premise,hypothesis", "label_column": "gold", "max_train": "100", "max_length": "64"},
         {"engine": "trainer", "precision": "float32", "batch_size": "8", "device": "cpu", "grid": "none,emb"},
         {"min_speedup": "emb:1.5", "max_memory": "1.01", "pool_seeds": True},
+        {"data": "./mine", "max_train": str(PRESETS["embedded"].data.max_train)},
         {"model": "$(touch x); <script>"},
     ],
 )
