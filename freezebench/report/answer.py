@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from freezebench.report.next_steps import deciding_steps, repairing_steps
 from freezebench.report.recommendation import recommended
+from freezebench.report.speed_text import speed_text
 from freezebench.report.verdict_text import judged_ladder
 from freezebench.units import NOT_MEASURED, percent_text
 
@@ -144,8 +145,3 @@ def drop_text(row: Row) -> str:
             f"gain {drop[1:]}, drop at most {upper}" if float(upper) >= 0 else f"gain {drop[1:]}, at least {upper[1:]}"
         )
     return f"drop {drop}, at most {upper}"
-
-
-def speed_text(row: Row) -> str:
-    """Return how much faster a configuration trains, or that this is not known."""
-    return f"trains {row.speedup:.1f}× as fast" if row.speedup else "its speed-up was not measured"

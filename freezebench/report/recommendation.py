@@ -18,8 +18,8 @@ class Recommendation:
 
     Attributes:
         row: Its figures.
-        is_timed: Whether it trains in the shortest time; else it has the fewest trainable parameters, since the time
-            of some candidate was not measured.
+        is_timed: Whether it has the largest speed-up; else it has the fewest trainable parameters, since the speed-up
+            of some candidate is not known: its time was not measured, or its runs trained on a busy machine.
     """
 
     row: Row
@@ -29,7 +29,8 @@ class Recommendation:
 def recommended(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> Recommendation | None:
     """Return the cheapest configuration that is non-inferior at the margin and passes its limits.
 
-    The cheapest one trains in the shortest time or, if time was not measured, has the fewest trainable parameters.
+    The cheapest one has the largest speed-up or, where that is not known, the fewest trainable parameters. Whether the
+    speed-up is shown to be a gain is for the sentence to say; the accuracy allows this configuration in any case.
     The baseline is never recommended: ``None`` means that nothing but no freezing is shown to be safe, or that the
     baseline, with which all are compared, is invalid.
 
@@ -48,6 +49,7 @@ def recommended(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> 
     candidates = [row for row in rows if row.freeze in safe]
     if not candidates:
         return None
-    is_timed = all(row.train_s is not None for row in candidates)
-    row = min(candidates, key=lambda row: (row.train_s if is_timed else row.num_trainable_params) or 0)
+    is_timed = all(row.speedup is not None for row in candidates)
+    # A speed-up is better the higher, a number of parameters the lower.
+    row = min(candidates, key=lambda row: -(row.speedup or 0.0) if is_timed else row.num_trainable_params or 0)
     return Recommendation(row=row, is_timed=is_timed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.report.recommendation import recommended
+from freezebench.report.speed_text import speed_text
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import bytes_text, percent_text, saving_text, seconds_text
 from freezebench.verdicts.noninferiority import deepest_safe
@@ -102,9 +103,9 @@ def safe_prefix_sentence(results: Sequence[ConfigurationResult], rows: Sequence[
     rates = f"learning rate {rate}"
     if baseline and baseline.learning_rate != row.learning_rate:
         rates += f" ({baseline.learning_rate:g} without freezing)"
-    saves = f"; it trains {row.speedup:.2f}× as fast" if row.speedup else ""
+    saves = f"; {speed_text(row)}"
     if row.trainable_fraction is not None:
-        saves += f" with {100 * row.trainable_fraction:.1f} % of the parameters"
+        saves += f", with {100 * row.trainable_fraction:.1f} % of the parameters"
     return f"Deepest safe prefix: {deepest} is within {limit} ({_observation(ladder[deepest])}) at {rates}{saves}."
 
 
@@ -136,12 +137,10 @@ def recommendation_sentence(results: Sequence[ConfigurationResult], rows: Sequen
         return f"Recommended: no freezing; nothing else is shown to be within {margin_pp:g} points and its limits."
     best = recommendation.row
     savings = [
-        f"{best.speedup:.2f}× as fast" if best.speedup else "",
+        speed_text(best),
         f"{saving_text(best.memory_saving)} peak memory" if best.memory_saving else "",
         f"{saving_text(best.energy_saving)} energy" if best.energy_saving else "",
     ]
-    cheapest = "cheapest" if recommendation.is_timed else "smallest (time was not measured)"
-    shown = ", ".join(text for text in savings if text) or "no saving was measured"
-    return (
-        f"Recommended: {best.freeze}, the {cheapest} configuration within {margin_pp:g} points and its limits: {shown}."
-    )
+    kind = "cheapest configuration" if recommendation.is_timed else "configuration with the fewest trainable parameters"
+    shown = ", ".join(text for text in savings if text)
+    return f"Recommended: {best.freeze}, the {kind} within {margin_pp:g} points and its limits: {shown}."

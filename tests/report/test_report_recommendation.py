@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import made_up
 from experiments import judged
+from freezebench.records.reading import Reading
 from freezebench.report.recommendation import recommended
 from freezebench.report.rows import row
+from freezebench.report.verdict_text import recommendation_sentence
 from freezebench.verdicts.judge import judge
 
 if TYPE_CHECKING:
@@ -52,3 +55,33 @@ def test_nothing_is_recommended_against_an_invalid_baseline() -> None:
     """What was judged against other seeds' baseline does not count."""
     broken = judge("none", [made_up.broken("none")], [made_up.broken("none")], margin_pp=2.0, limit_pp=None)
     assert _recommended(broken, judged("emb", 0.9)) is None
+
+
+def test_contended_times_recommend_nothing() -> None:
+    """One candidate without an undisturbed time leaves the number of trainable parameters to decide."""
+    baseline = made_up.seeds("none")
+    slow = [made_up.contended(run) for run in made_up.seeds("emb+L0")]
+    arms = {"none": baseline, "emb": made_up.seeds("emb"), "emb+L0": slow}
+    results = [judge(freeze, runs, baseline, margin_pp=2.0, limit_pp=None) for freeze, runs in arms.items()]
+    recommendation = _recommended(*results)
+    assert recommendation is not None
+    assert (recommendation.is_timed, recommendation.row.freeze) == (False, "emb+L0")
+    sentence = recommendation_sentence(results, [row(result) for result in results], 2.0)
+    assert sentence.startswith("Recommended: emb+L0, the configuration with the fewest trainable parameters within 2")
+    assert "its saving of time is not known (3 of 3 seeds trained on a busy machine: up to 41 %" in sentence
+
+
+def test_a_saving_that_is_not_proven_is_not_claimed() -> None:
+    """The cheapest safe configuration is named, with its interval around 1."""
+    baseline = made_up.seeds("none")
+    # Faster with one seed, slower with another.
+    noisy = [
+        replace(run, readings={**run.readings, "train_s": Reading(value=time_s, unit="s", source="clock")})
+        for run, time_s in zip(made_up.seeds("emb"), (8.0, 12.0, 9.0), strict=True)
+    ]
+    results = [
+        judge(name, runs, baseline, margin_pp=2.0, limit_pp=None) for name, runs in (("none", baseline), ("emb", noisy))
+    ]
+    sentence = recommendation_sentence(results, [row(result) for result in results], 2.0)
+    assert sentence.startswith("Recommended: emb, the cheapest configuration")
+    assert "no proven saving of time (1.05×, 0.74 to 1.49)" in sentence

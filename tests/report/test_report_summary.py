@@ -16,7 +16,7 @@ def test_the_deepest_safe_prefix_is_one_sentence_with_its_rates() -> None:
     assert lines[0].startswith("Deepest safe prefix: emb is within 2 points of no freezing (drop ")
     assert "learning rate" in lines[0]
     assert lines[1].startswith(
-        "Recommended: emb, the cheapest configuration within 2 points and its limits: 2.00× as fast"
+        "Recommended: emb, the cheapest configuration within 2 points and its limits: trains 2.00× as fast"
     )
     assert lines[2].startswith("Decided: 2 of 2 at their limits")
 
@@ -28,10 +28,11 @@ def test_every_line_of_the_summary() -> None:
     assert small_summary().lines == (
         (
             "Deepest safe prefix: emb is within 2 points of no freezing (drop -0.5 points, upper bound 0.1, 3 seeds) "
-            "at learning rate 5e-05; it trains 2.00× as fast with 70.0 % of the parameters."
+            "at learning rate 5e-05; trains 2.00× as fast (2.00 to 2.00), with 70.0 % of the parameters."
         ),
         (
-            "Recommended: emb, the cheapest configuration within 2 points and its limits: 2.00× as fast, 25 % less "
+            "Recommended: emb, the cheapest configuration within 2 points and its limits: trains 2.00× as fast "
+            "(2.00 to 2.00), 25 % less "
             "peak memory."
         ),
         "Decided: 2 of 2 at their limits (limits from --freeze-max-drop; margin 2 points).",
