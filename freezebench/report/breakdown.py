@@ -1,13 +1,14 @@
-"""How training time is spent: each configuration's steps by phase, and the speed-up predicted from operations."""
+"""How training time is spent: each configuration's steps by phase, and the speed-up that counted operations give."""
 
 from __future__ import annotations
 
 import math
-import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from freezebench.report.rows import aggregate
 from freezebench.units import percent_text, ratio_text, seconds_text
+from freezebench.verdicts.speedup import speedup_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,56 +17,98 @@ if TYPE_CHECKING:
     from freezebench.verdicts.judge import ConfigurationResult
 
 PHASES = ("data", "forward", "backward", "optimizer")
-# A sentence explains a measured speed-up that differs from the predicted one by more than this share.
+# What a phase is called in a sentence.
+_WORK = {
+    "data": "putting batches together",
+    "forward": "the forward passes",
+    "backward": "the backward passes",
+    "optimizer": "the optimizer",
+}
+# A measured speed-up that differs from the counted one by more than this share has a sentence.
 _TOLERANCE = 0.25
+# A phase is named as the cause if its seconds make up at least this share of the difference.
+_MOST = 0.5
+# Smaller shares of waiting explain no difference of a quarter.
+_NOTABLE_WAITING = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
 class Breakdown:
-    """How one configuration's time is spent, median over seeds; ``None`` where it was not measured.
+    """How one configuration's time is spent, median over undisturbed seeds; ``None`` where it was not measured.
 
     Attributes:
         freeze: Canonical id of the freeze spec.
-        engine: Engine of its runs.
-        phases: Share of each phase in the time of the steps, in the order of ``PHASES``; empty where not recorded.
+        phases_s: Seconds of each phase, in the order of ``PHASES``; empty where not recorded.
+        unfrozen_phases_s: The same without freezing.
         evaluation_s: Seconds of the evaluations between the epochs.
-        predicted: Speed-up against no freezing by the counted operations of the matrix products.
+        counted: Speed-up against no freezing by the counted operations of the matrix products.
         warm: Measured speed-up of training alone.
         cold: The same with the whole pass over the frozen prefix charged to this run.
         pays_back: Epoch, from 1, by whose end the time saved exceeds that of the pass; ``None`` if there is no pass or
             no epoch is faster.
+        contended_share: Largest share of the training time of one of its runs, or of an unfrozen one, in which threads
+            waited for a processor.
     """
 
     freeze: str
-    engine: str
-    phases: tuple[float, ...]
+    phases_s: tuple[float, ...]
+    unfrozen_phases_s: tuple[float, ...]
     evaluation_s: float | None
-    predicted: float | None
+    counted: float | None
     warm: float | None
     cold: float | None
     pays_back: int | None
+    contended_share: float | None
+
+    @property
+    def phases(self) -> tuple[float, ...]:
+        """Share of each phase in the time of the steps, 0 to 1; empty where not recorded."""
+        all_s = math.fsum(self.phases_s)
+        return tuple(seconds / all_s for seconds in self.phases_s) if all_s else ()
+
+    @property
+    def gap(self) -> float:
+        """How far the measured speed-up is from the counted one, as a logarithm without sign; 0 where not known."""
+        return abs(math.log(self.warm / self.counted)) if self.warm and self.counted else 0.0
 
     def sentence(self) -> str | None:
-        """Return why the measured speed-up differs from the predicted one; ``None`` where they are close."""
-        if self.predicted is None or self.warm is None or not self.phases:
+        """Return the gap between measured and counted speed-up, and its cause; ``None`` where they are close.
+
+        A cause is named only if the measured seconds of a phase show it.
+        """
+        if self.counted is None or self.warm is None or abs(self.warm / self.counted - 1) <= _TOLERANCE:
             return None
-        if abs(self.warm / self.predicted - 1) <= _TOLERANCE:
-            return None
-        shares = [f"{name} {percent_text(share, 0)}" for name, share in zip(PHASES, self.phases, strict=True)]
-        figures = (
-            f"Speed-up of {self.freeze}: measured {ratio_text(self.warm)}, predicted from counted operations "
-            f"{ratio_text(self.predicted)}; its steps spend {', '.join(shares)}"
-        )
-        if self.warm > self.predicted:
-            return f"{figures}: freezing also saves work that is not counted, such as the optimizer's."
-        if self.engine != "cached":
-            return f"{figures}: frozen layers still run forward in every step; --freeze-engine=cached leaves them out."
-        if self.phases[0] == max(self.phases):
-            return f"{figures}: assembling batches takes the same time at every depth."
         return (
-            f"{figures}: work other than matrix products (dropout, casts, normalisation, overhead per call) shrinks "
-            "less."
+            f"Speed-up of {self.freeze}: measured {ratio_text(self.warm)}, {ratio_text(self.counted)} by counted "
+            f"operations; {self._cause() or 'the gap is unexplained'}{self._waiting()}."
         )
+
+    def _cause(self) -> str | None:
+        """Return the phase that makes up most of the gap, with its seconds; ``None`` if none does.
+
+        If time went with the counted operations, each phase would take its unfrozen seconds divided by the counted
+        speed-up. The differences from that add up to the gap.
+        """
+        if self.counted is None or not self.phases_s or not self.unfrozen_phases_s:
+            return None
+        expected_s = [seconds / self.counted for seconds in self.unfrozen_phases_s]
+        excess_s = [own - expected for own, expected in zip(self.phases_s, expected_s, strict=True)]
+        gap_s = math.fsum(excess_s)
+        if gap_s == 0:
+            return None
+        share, index = max((excess / gap_s, index) for index, excess in enumerate(excess_s))
+        if share < _MOST:
+            return None
+        return (
+            f"most of the gap is in {_WORK[PHASES[index]]}: {seconds_text(self.phases_s[index])}, where "
+            f"{seconds_text(expected_s[index])} would be in proportion"
+        )
+
+    def _waiting(self) -> str:
+        """Return for how long threads waited for a processor, as the end of a sentence; empty if not notably."""
+        if self.contended_share is None or self.contended_share < _NOTABLE_WAITING:
+            return ""
+        return f"; threads waited for a processor in up to {percent_text(self.contended_share, 0)} of the time"
 
 
 def breakdowns(results: Sequence[ConfigurationResult]) -> list[Breakdown]:
@@ -90,27 +133,40 @@ def _breakdown(freeze: str, records: list[RunRecord], baseline: list[RunRecord],
         baseline: The valid unfrozen runs.
         pass_s: Time of the session's passes over frozen prefixes, in seconds.
     """
-    train_s, unfrozen_s = _median(records, "train_s"), _median(baseline, "train_s")
-    totals = [_median(records, f"{phase}_s") for phase in PHASES]
-    known = [total for total in totals if total is not None]
-    # Shares of an incomplete sum would be too large.
-    all_s = math.fsum(known) if len(known) == len(PHASES) else 0.0
-    flop, unfrozen_flop = _median(records, "step_flop"), _median(baseline, "step_flop")
+    speedup = speedup_of(records, baseline).ratio
+    train_s, unfrozen_s = aggregate(records, "train_s"), aggregate(baseline, "train_s")
+    flop, unfrozen_flop = aggregate(records, "step_flop"), aggregate(baseline, "step_flop")
     is_cached = freeze != "none" and any("prefix_bytes" in record.readings for record in records)
-    pays_back = None
-    if is_cached and pass_s and train_s and unfrozen_s and unfrozen_s > train_s:
+    cold, pays_back = None, None
+    if is_cached and speedup is not None and train_s and unfrozen_s:
+        cold = unfrozen_s / (train_s + pass_s)
         saved_s = (unfrozen_s - train_s) / records[0].spec.protocol.num_epochs
-        pays_back = math.ceil(pass_s / saved_s)
+        pays_back = math.ceil(pass_s / saved_s) if pass_s and saved_s > 0 else None
+    shares = [record.contended_share for record in (*records, *baseline) if record.contended_share is not None]
     return Breakdown(
         freeze=freeze,
-        engine=records[0].spec.protocol.engine,
-        phases=tuple(total / all_s for total in known) if all_s else (),
-        evaluation_s=_median(records, "evaluation_s"),
-        predicted=unfrozen_flop / flop if flop and unfrozen_flop else None,
-        warm=unfrozen_s / train_s if train_s and unfrozen_s else None,
-        cold=unfrozen_s / (train_s + pass_s) if is_cached and train_s and unfrozen_s else None,
+        phases_s=_phases_s(records),
+        unfrozen_phases_s=_phases_s(baseline),
+        evaluation_s=aggregate(records, "evaluation_s"),
+        counted=unfrozen_flop / flop if flop and unfrozen_flop else None,
+        warm=speedup,
+        cold=cold,
         pays_back=pays_back,
+        contended_share=max(shares, default=None),
     )
+
+
+def _phases_s(records: Sequence[RunRecord]) -> tuple[float, ...]:
+    """Return the seconds of each phase; empty unless all were recorded, since shares of a part would be too large."""
+    seconds = [aggregate(records, f"{phase}_s") for phase in PHASES]
+    known = [value for value in seconds if value is not None]
+    return tuple(known) if len(known) == len(PHASES) else ()
+
+
+def gap_sentences(parts: Sequence[Breakdown]) -> tuple[str, ...]:
+    """Return the sentences on gaps between measured and counted speed-ups, that of the largest gap first."""
+    sentences = (part.sentence() for part in sorted(parts, key=lambda part: part.gap, reverse=True))
+    return tuple(sentence for sentence in sentences if sentence is not None)
 
 
 def breakdown_table(parts: Sequence[Breakdown]) -> tuple[tuple[str, ...], list[list[str]]]:
@@ -123,7 +179,7 @@ def breakdown_table(parts: Sequence[Breakdown]) -> tuple[tuple[str, ...], list[l
             part.freeze,
             *(percent_text(share, 0) for share in part.phases or (None,) * len(PHASES)),
             seconds_text(part.evaluation_s),
-            ratio_text(part.predicted),
+            ratio_text(part.counted),
             ratio_text(part.warm),
             ratio_text(part.cold),
             f"epoch {part.pays_back}" if part.pays_back else "–",
@@ -143,9 +199,3 @@ def grid_sentence(results: Sequence[ConfigurationResult]) -> str | None:
     # Both are spent before the clock of training starts.
     before = sum(record.value(name) or 0.0 for record in records for name in ("warmup_s", "prefix_s"))
     return f"Whole grid: {len(known)} runs trained and evaluated in {seconds_text(sum(known) + before)}."
-
-
-def _median(records: Sequence[RunRecord], name: str) -> float | None:
-    values = [record.value(name) for record in records]
-    known = [value for value in values if value is not None]
-    return statistics.median(known) if known else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.meters.metrics import METRICS
 from freezebench.records.headline import headline_metrics
-from freezebench.report.breakdown import breakdown_table, breakdowns, grid_sentence
+from freezebench.report.breakdown import breakdown_table, breakdowns, gap_sentences, grid_sentence
 from freezebench.report.contention import contention_sentence
 from freezebench.report.rows import Row, row
 from freezebench.report.verdict_text import (
@@ -47,6 +47,11 @@ class Summary:
     rows: tuple[Row, ...]
     margin_pp: float
     lines: tuple[str, ...]
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """Those of the sentences that are about gaps between measured and counted speed-ups, the largest first."""
+        return gap_sentences(breakdowns(self.results))
 
     @property
     def breakdown(self) -> tuple[tuple[str, ...], list[list[str]]]:
@@ -98,7 +103,7 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
         for result in results
         for part in result.parts
     ]
-    times = [prefix_sentence(results), grid_sentence(results), *(part.sentence() for part in breakdowns(results))]
+    times = [prefix_sentence(results), grid_sentence(results), *gap_sentences(breakdowns(results))]
     return [
         *_answer(results, rows, settings),
         *limits,

@@ -41,8 +41,10 @@ def summary_lines(summary: Summary, width: int) -> list[Line]:
     if headers:
         lines += [(), *(((line, ""),) for line in text_tables(headers, cells, width))]
     lines.append(())
+    # The page has the sentences on smaller gaps.
+    left_out = summary.gaps[1:]
     for sentence in (f"Setting: {summary.title}.", *summary.lines[NUM_ANSWERS:]):
-        lines += _sentence(sentence, width)
+        lines += [] if sentence in left_out else _sentence(sentence, width)
     return lines
 
 
