@@ -144,7 +144,7 @@ class FreezeSession:
             grids.setdefault(settings.experiment, []).append(freeze)
         for experiment, grid in grids.items():
             self.executor.machine(experiment)  # a device that does not exist is an error before a model is loaded
-            self.executor.preflight(experiment, grid)
+            self.executor.preflight(experiment, grid, will_save=self.options.session_settings.save is not None)
 
     def data(self, settings: Settings) -> TextData:
         """Return the data set of a test.

@@ -251,6 +251,15 @@ OPTIONS: tuple[Option, ...] = (
         "record of every run",
     ),
     Option(
+        name="save",
+        metavar="DIR",
+        parser=parse_text,
+        session_wide=True,
+        help="after the last test, train the first seed of the recommended configuration once more, and save the model "
+        "to DIR: weights, tokenizer and a model card with the figures; several experiments get a subfolder each; a "
+        "model that was saved there earlier is replaced (default: no model is saved)",
+    ),
+    Option(
         name="store",
         metavar="DIR",
         parser=parse_text,

@@ -33,6 +33,7 @@ class SessionSettings:
         prefix_cache_bytes: How large that folder may become; ``None``: its default.
         plan: Whether the plan is shown and nothing runs.
         report: Folder of the report; ``None``: no report.
+        save: Folder to which the recommended model is saved; ``None``: it is not saved.
         store: Folder of finished runs; ``None``: the default folder.
         resume: Whether finished runs of earlier sessions are reused.
         isolate: Where runs train.
@@ -44,6 +45,7 @@ class SessionSettings:
     prefix_cache_bytes: int | None = None
     plan: bool = False
     report: str | None = None
+    save: str | None = None
     store: str | None = None
     resume: bool = True
     isolate: Isolation = DEFAULT_ISOLATION
@@ -73,6 +75,7 @@ def resolve_session(sources: Sequence[Source], *, has_reference: bool = False) -
         prefix_cache_bytes=options.get("prefix_cache_size", None),
         plan=options.get("plan", default=False),
         report=options.get("report", None),
+        save=options.get("save", None),
         store=options.get("store", None),
         # With a reference, reused times would be those of an earlier session, not of the code under test.
         resume=options.get("resume", not has_reference),

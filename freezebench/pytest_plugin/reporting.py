@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,10 @@ import pytest
 from freezebench.pytest_plugin.options import freeze_session
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from freezebench.config.settings import Settings
+    from freezebench.report.saved_model import SavingOutcome
     from freezebench.report.summary import Summary
     from freezebench.session import FreezeSession
 
@@ -23,6 +27,7 @@ class SessionReport:
     Attributes:
         written: Files that were written, in the order of the last writing.
         problem: Why the last one could not be written; ``None`` if it could.
+        saved: What became of the models of ``--freeze-save``, by the settings of each experiment.
     """
 
     def __init__(self, session: FreezeSession) -> None:
@@ -31,6 +36,7 @@ class SessionReport:
         self.folder = report_folder(session)
         self.written: list[Path] = []
         self.problem: str | None = None
+        self.saved: Mapping[Settings, SavingOutcome] = {}
 
     def write(self) -> None:
         """Write everything so far, so that a later crash loses no finished test; the page has no pictures yet."""
@@ -47,7 +53,7 @@ class SessionReport:
             return
         from freezebench.report.publish import write_report
 
-        experiments, settings = summaries(self._session), self._session.options.session_settings
+        experiments, settings = self._summaries(), self._session.options.session_settings
         try:
             self._keep(write_report(self.folder, experiments, settings, with_pictures=with_pictures))
         except OSError as error:
@@ -73,6 +79,18 @@ class SessionReport:
             f"the report could not be written to {self.folder} ({error.strerror or error}); "
             "what is there is older than this summary"
         )
+
+    def _summaries(self) -> list[tuple[Settings, Summary]]:
+        """Return the summary of every comparison; its last sentence is on the saved model, where models are saved."""
+        return [
+            (
+                settings,
+                replace(summary, lines=(*summary.lines, self.saved[settings].sentence), saved=self.saved[settings]),
+            )
+            if settings in self.saved
+            else (settings, summary)
+            for settings, summary in summaries(self._session)
+        ]
 
 
 def session_report(config: pytest.Config) -> SessionReport:

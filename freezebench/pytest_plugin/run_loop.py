@@ -1,4 +1,7 @@
-"""The loop over tests: preflight before it, progress within it, and in CI a failure if nothing was decided."""
+"""The loop over tests: preflight before it, progress within it; then models are saved, and what is missing fails.
+
+In CI a session in which nothing was decided fails; everywhere one whose model was requested and could not be saved.
+"""
 
 from __future__ import annotations
 
@@ -10,37 +13,73 @@ import pytest
 from freezebench.config.session_settings import in_ci
 from freezebench.pytest_plugin.items import planned_tests
 from freezebench.pytest_plugin.options import freeze_session, usage_errors
+from freezebench.pytest_plugin.reporting import session_report, summaries
+from freezebench.pytest_plugin.saving import make_saver
 from freezebench.pytest_plugin.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from freezebench.config.settings import Settings
+    from freezebench.pytest_plugin.saving import ModelSaver
     from freezebench.session import FreezeSession
+    from freezebench.specs.run import RunSpec
 
 
-@pytest.hookimpl(wrapper=True)
+# Outermost, so that what is shown after the tests follows the end of their own line.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """Show progress while tests run; afterwards, in CI, fail a session in which nothing was decided."""
+    """Show progress while tests run; afterwards save models, and fail a session that has not what it should have."""
     config = session.config
     planned = planned_tests(config, session.items)
+    saver = None
     if planned and not config.option.collectonly and not freeze_session(config).options.session_settings.plan:
         with usage_errors(), contextlib.chdir(config.invocation_params.dir):
+            saver = make_saver(config)
+            if saver is not None:
+                saver.check(planned)
             freeze_session(config).preflight(planned)
         _start_progress(config, planned)
     outcome = yield
     complaint = _undecided_complaint(freeze_session(config)) if planned else None
     if complaint and in_ci():
-        report = pytest.TestReport(
-            nodeid="freezebench::decided",
-            location=("freezebench", None, "decided"),
-            keywords={},
-            outcome="failed",
-            longrepr=complaint,
-            when="call",
-        )
-        config.hook.pytest_runtest_logreport(report=report)
+        _fail(config, "decided", complaint)
+    if saver is not None:
+        _save(config, saver)
     return outcome
+
+
+def _fail(config: pytest.Config, name: str, complaint: str) -> None:
+    """Report a failed test that is none of the user's, so that the session fails."""
+    report = pytest.TestReport(
+        nodeid=f"freezebench::{name}",
+        location=("freezebench", None, name),
+        keywords={},
+        outcome="failed",
+        longrepr=complaint,
+        when="call",
+    )
+    config.hook.pytest_runtest_logreport(report=report)
+
+
+def _save(config: pytest.Config, saver: ModelSaver) -> None:
+    """Save the models of recommended configurations; what could not be saved fails the session."""
+    from freezebench.report.progress import Progress
+
+    session, terminal = freeze_session(config), Terminal(config)
+    terminal.end_line()
+
+    def on_start(spec: RunSpec) -> None:
+        label = f"saving {spec.freeze}, seed {spec.seed}"
+        terminal.progress([f"{label} …"], False)
+        session.on_event = Progress(terminal.progress, live=terminal.is_live, planned=[spec], label=label).on_event
+
+    with contextlib.chdir(config.invocation_params.dir):
+        saver.save(summaries(session), on_start)
+    session_report(config).saved = saver.outcomes
+    for outcome in saver.outcomes.values():
+        if outcome.is_failure:
+            _fail(config, "saved", outcome.sentence)
 
 
 def _start_progress(config: pytest.Config, planned: Sequence[tuple[Settings, str]]) -> None:

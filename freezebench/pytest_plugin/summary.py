@@ -10,6 +10,7 @@ import pytest
 
 from freezebench.pytest_plugin.options import find_session
 from freezebench.pytest_plugin.reporting import session_report, summaries
+from freezebench.pytest_plugin.saving import saving_lines
 from freezebench.pytest_plugin.terminal import Terminal, fitted, terminal_width
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     comparison = _comparison_lines(session, terminal_width())
     for line in fitted([*comparison, *(f"freezebench: {line}" for line in session.store_lines())]):
         terminalreporter.write_line(line)
+    for sentence, markup in saving_lines(config):
+        for line in fitted([f"freezebench: {sentence}"]):
+            terminalreporter.write_line(line, **markup)
     _publish(terminalreporter, config)
     from freezebench.report import github
 

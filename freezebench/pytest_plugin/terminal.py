@@ -85,6 +85,11 @@ class Terminal:
                 self._reporter.ensure_newline()
             self._reporter.write_line(f"freezebench {lines[0]}")
 
+    def end_line(self) -> None:
+        """End the line of pytest's own progress, after the last test."""
+        if self._reporter is not None and not self._is_quiet:
+            self._reporter.write_line("")
+
     def summary(self, summary: Summary) -> None:
         """Write one experiment's summary: the answer, then the evidence."""
         from freezebench.report.terminal_summary import summary_lines, title_line

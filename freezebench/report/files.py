@@ -60,6 +60,7 @@ def _json(experiments: Sequence[tuple[Settings, Summary]], session_settings: Ses
                 "settings": plain(settings) | plain(session_settings),
                 "title": summary.title,
                 "lines": list(summary.lines),
+                "saved_model": plain(summary.saved),
                 "configurations": [
                     {
                         **plain(figures(row)),

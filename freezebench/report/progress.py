@@ -36,6 +36,7 @@ class Progress:
         write: Receives a line in a long and a short form, and whether the next line may replace it.
         live: Whether lines can be replaced, as on a terminal; otherwise there is one line per finished run.
         planned: The runs that the session needs at least.
+        label: What lines begin with; ``None``: the number and the name of each run.
         clock: Returns seconds from an arbitrary start.
     """
 
@@ -45,9 +46,10 @@ class Progress:
         *,
         live: bool,
         planned: Sequence[RunSpec],
+        label: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._write, self._live, self._clock = write, live, clock
+        self._write, self._live, self._own_label, self._clock = write, live, label, clock
         self._pending, self._num_planned, self._num_started = count_configurations(planned), len(planned), 0
         self._durations = Durations()
         self._spec: RunSpec | None = None
@@ -112,7 +114,9 @@ class Progress:
         self._write([f"{self._label()}: {outcome}"], False)
 
     def _label(self) -> str:
-        """Return the number of the run, the number of planned runs, and its name."""
+        """Return what lines begin with: the number of the run, the number of planned runs, and its name."""
+        if self._own_label is not None:
+            return self._own_label
         spec = self._spec
         name = f"{spec.freeze} seed {spec.seed}" if spec else ""
         return f"[{self._num_started}/{max(self._num_planned, self._num_started)}] {name}"

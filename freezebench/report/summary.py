@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from freezebench.config.settings import Settings
+    from freezebench.report.saved_model import SavingOutcome
     from freezebench.verdicts.judge import ConfigurationResult
 
 # The first lines of a summary are the answer; the others qualify it.
@@ -40,6 +41,7 @@ class Summary:
         rows: Their figures, in the same order.
         margin_pp: Decision margin in percentage points.
         lines: The sentences under the table.
+        saved: What became of the recommended model, where models are saved.
     """
 
     title: str
@@ -47,6 +49,7 @@ class Summary:
     rows: tuple[Row, ...]
     margin_pp: float
     lines: tuple[str, ...]
+    saved: SavingOutcome | None = None
 
     @property
     def gaps(self) -> tuple[str, ...]:

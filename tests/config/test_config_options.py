@@ -40,6 +40,7 @@ def test_the_list_of_options_is_golden() -> None:
         "--freeze-inconclusive",
         "--freeze-plan",
         "--freeze-report",
+        "--freeze-save",
         "--freeze-store",
         "--freeze-resume",
         "--freeze-isolate",

@@ -26,6 +26,7 @@ CASES: dict[str, tuple[str, str, object]] = {
     "cache_memory": ("64MiB", "cache_bytes", 64 * 2**20),
     "plan": ("yes", "plan", True),
     "report": ("out", "report", "out"),
+    "save": ("model", "save", "model"),
     "store": ("runs", "store", "runs"),
     "resume": ("no", "resume", False),
     "isolate": ("run", "isolate", "run"),

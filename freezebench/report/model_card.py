@@ -1,0 +1,282 @@
+"""The model card of a saved model: a README.md with the header that the Hugging Face Hub reads, and the figures."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from freezebench.report.terminal_text import one_line
+from freezebench.units import percent_text
+from freezebench.verdicts.vocabulary import VERDICTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.records.run_record import DataFacts, Evaluation, RunRecord
+    from freezebench.report.rows import Row
+    from freezebench.report.saved_model import SavedModel
+    from freezebench.specs.freeze import FreezeSpec
+    from freezebench.specs.run import RunSpec
+
+_VERSIONS = ("freezebench", "torch", "transformers", "tokenizers", "python")
+_SIGNIFICANT = re.compile(r"([\\`*\[\]|<>&])")
+_NUM_BINARY = 2
+
+Figures = list[tuple[str, str]]
+
+
+def model_card(saved: SavedModel) -> str:
+    """Return the content of the model card; it has names of data and classes, but no sentence of the data.
+
+    Figures of the saved model itself are those of the run that was saved; all others are over the seeds of the
+    experiment.
+    """
+    record, spec = saved.record, saved.record.spec
+    test, data = record.test, record.data
+    if test is None or data is None:
+        raise ValueError("only a completed run is saved")
+    model, source = _text(saved.model_name), _public_name(spec.data.source)
+    parts = [
+        _header(saved, test, source),
+        f"# {model}, {spec.freeze} frozen, fine-tuned on {_text(source)}",
+        _introduction(saved, model),
+        "## Figures",
+        _table(("", "value"), _figures(saved, test, data)),
+        _reproduction(saved),
+        "## How to use it",
+        _usage(saved),
+        "## Training",
+        _table(("", "value"), [*_data_facts(data, source), *_protocol(saved)]),
+        "## Limits",
+        "\n".join(f"- {limit}" for limit in _limits(saved, data)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _introduction(saved: SavedModel, model: str) -> str:
+    record, spec = saved.record, saved.record.spec
+    return (
+        f"freezebench compared how much of {model} can be frozen in fine-tuning. It recommended `{spec.freeze}`: "
+        f"{_frozen_words(spec.freeze_spec)} kept the pretrained weights, and the rest was trained. This is the model "
+        f"of seed {spec.seed}, with the weights of epoch {record.best_epoch} of {len(record.epochs)}, the one with the "
+        "lowest validation loss."
+    )
+
+
+def _header(saved: SavedModel, test: Evaluation, source: str) -> str:
+    """Return the header, from which the Hub makes its filters and its table of results."""
+    record = saved.record
+    # JSON is YAML: lists and objects on one line.
+    entries: dict[str, object] = {"library_name": "transformers", "pipeline_tag": "text-classification"}
+    if saved.base_model is not None:
+        entries |= {"base_model": saved.base_model, "base_model_relation": "finetune"}
+    entries["tags"] = ["freezebench", "layer-freezing", "text-classification"]
+    entries["metrics"] = ["accuracy", "f1"]
+    result = {
+        "task": {"type": "text-classification", "name": "Text Classification"},
+        "dataset": {"type": source, "name": source, "split": "test"},
+        "metrics": [
+            {"type": "accuracy", "value": test.accuracy, "name": "Accuracy"},
+            {"type": "f1", "value": test.f1, "name": _f1_name(record)},
+        ],
+    }
+    entries["model-index"] = [{"name": f"{saved.model_name} {record.spec.freeze}", "results": [result]}]
+    lines = [f"{key}: {_yaml(value)}" for key, value in entries.items()]
+    return "\n".join(["---", *lines, "---"])
+
+
+def _figures(saved: SavedModel, test: Evaluation, data: DataFacts) -> Figures:
+    """Return what was measured: of this model, of its configuration over the seeds, and of the comparison."""
+    row, baseline = saved.row, saved.baseline
+    num_correct = sum(saved.record.test_correct)
+    majority = max(Counter(data.test_labels).values()) / data.num_test
+    return [
+        (
+            f"test accuracy of this model (seed {saved.record.spec.seed})",
+            f"{percent_text(test.accuracy)} ({num_correct:,} of {data.num_test:,} sentences)",
+        ),
+        (f"test {_f1_name(saved.record)} of this model", percent_text(test.f1)),
+        (f"test accuracy of {row.freeze}", _over_seeds(row)),
+        ("test accuracy without freezing", _over_seeds(baseline)),
+        ("accuracy of the most frequent class", percent_text(majority)),
+        ("accuracy drop against no freezing", _drop(row)),
+        ("verdict", f"{VERDICTS[row.verdict].word} at a margin of {saved.margin_pp:g} points"),
+        ("training speed against no freezing", _speedup(row)),
+        (
+            "trained parameters",
+            f"{row.num_trainable_params:,} of {saved.record.num_params:,} ({percent_text(row.trainable_fraction)})",
+        ),
+    ]
+
+
+def _over_seeds(row: Row) -> str:
+    spread = "" if row.accuracy_sd is None else f" ± {100 * row.accuracy_sd:.1f} points (standard deviation)"
+    return f"{percent_text(row.accuracy)}{spread}, mean of {row.num_seeds} seeds"
+
+
+def _drop(row: Row) -> str:
+    drop, lower, upper = (
+        "–" if value is None else f"{value:.2f}" for value in (row.drop_pp, row.lower_pp, row.upper_pp)
+    )
+    return f"{drop} points, 90 % interval {lower} to {upper} (negative: more accurate than without freezing)"
+
+
+def _speedup(row: Row) -> str:
+    if row.speedup is None:
+        return f"not measured: {_text(row.speedup_reason or 'no time was recorded')}"
+    if row.speedup_lower is None or row.speedup_upper is None:
+        return f"{row.speedup:.2f}×, without an interval: one pair of runs"
+    interval = f"{row.speedup:.2f}×, 90 % interval {row.speedup_lower:.2f} to {row.speedup_upper:.2f}"
+    return interval if row.speedup_outcome != "unclear" else f"{interval}; not shown to differ from 1"
+
+
+def _reproduction(saved: SavedModel) -> str:
+    """Return what the figures of this model rest on."""
+    if saved.is_reproduced:
+        return (
+            "The run of this seed was trained once more to save its model. Its predictions for the test sentences are "
+            "those of the run in the comparison, without exception."
+        )
+    before, now = saved.recorded.test, saved.record.test
+    pairs = zip(before.predictions, now.predictions, strict=True) if before and now else ()
+    num_changed = sum(one != other for one, other in pairs)
+    was = "unknown" if before is None else percent_text(before.accuracy)
+    return (
+        f"**This is not exactly the model of the comparison.** The run of this seed was trained once more to save its "
+        f"model, and {num_changed:,} of its predictions for the test sentences differ: another device or a "
+        f"nondeterministic one. The figures of this model are its own; the run in the comparison had an accuracy of "
+        f"{was}."
+    )
+
+
+def _usage(saved: SavedModel) -> str:
+    """Return how to load the model, and how to freeze the same layers in another fine-tuning."""
+    spec, loader = saved.record.spec, saved.class_name or "AutoModelForSequenceClassification"
+    note, names = "", ["AutoModelForSequenceClassification", "AutoTokenizer"]
+    if saved.class_name is not None:
+        note = f"`{loader}` is the class of the model that `{_text(spec.model)}` makes; import it from there.\n\n"
+        names = ["AutoTokenizer"]
+    return f"""{note}```python
+from transformers import {", ".join(names)}
+
+folder = "."  # the folder of this file
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = {loader}.from_pretrained(folder)
+batch = tokenizer(["A sentence."], truncation=True, padding=True, return_tensors="pt")
+classes = model(**batch).logits.argmax(dim=-1)
+print([model.config.id2label[number] for number in classes.tolist()])
+```
+
+To fine-tune with the same part frozen:
+
+```python
+import freezebench
+
+freezebench.freeze(model, "{spec.freeze}")
+```"""
+
+
+def _data_facts(data: DataFacts, source: str) -> Figures:
+    classes = ", ".join(f"{number} = {name}" for number, name in enumerate(data.label_names))
+    hashes = f"{data.train_sha256[:12]}, {data.validation_sha256[:12]}, {data.test_sha256[:12]}"
+    return [
+        ("data set", source),
+        ("sentences", f"{data.num_train:,} training, {data.num_validation:,} validation, {data.num_test:,} test"),
+        ("SHA-256 of the splits", hashes),
+        ("classes", classes),
+        *(("note on the data", note) for note in data.notes),
+    ]
+
+
+def _protocol(saved: SavedModel) -> Figures:
+    """Return how the model was trained, and by what."""
+    record, spec, protocol = saved.record, saved.record.spec, saved.record.spec.protocol
+    length = "what model and tokenizer allow" if protocol.max_length is None else f"{protocol.max_length} tokens"
+    versions = [f"{name} {record.environment[name]}" for name in _VERSIONS if name in record.environment]
+    source = record.environment.get("source_sha256")
+    return [
+        ("pretrained model", " at ".join(filter(None, [saved.model_name, spec.model_revision]))),
+        ("SHA-256 of its weights", record.model_sha256 or "unknown"),
+        ("freeze spec", spec.freeze),
+        ("seed", str(spec.seed)),
+        ("epochs, batch size", f"{protocol.num_epochs}, {protocol.batch_size}"),
+        ("optimizer", f"AdamW, learning rate {protocol.learning_rate:g} with linear decay to 0"),
+        ("weight decay, gradient norm", f"{protocol.weight_decay:g}, clipped to {protocol.max_grad_norm:g}"),
+        ("longest input", length),
+        ("dropout", _dropout(spec)),
+        ("engine, precision", f"{protocol.engine}, {record.precision}"),
+        ("device", f"{record.device_name} ({record.device})"),
+        ("versions", ", ".join([*versions, *([f"source {source[:12]}"] if source else [])])),
+        ("trained at", record.started_at),
+    ]
+
+
+def _dropout(spec: RunSpec) -> str:
+    if not spec.protocol.dropout:
+        return "off"
+    return "on" if spec.protocol.frozen_part_runs_in == "train" else "on, but off in the frozen part"
+
+
+def _limits(saved: SavedModel, data: DataFacts) -> list[str]:
+    """Return what the figures do not say."""
+    row = saved.row
+    figures = (
+        f"The figures are of {data.num_test:,} test sentences of this data set. They do not hold for other texts; "
+        "evaluate the model on your own."
+    )
+    verdict = (
+        f"The verdict is about {row.freeze} over {row.num_seeds} seeds, not about this model alone: models of other "
+        "seeds differ."
+    )
+    return [
+        figures,
+        verdict,
+        "The training speed is that of the device above, and of this batch size and length of sentences.",
+        "What the pretrained model and the data set get wrong, this model may get wrong as well.",
+    ]
+
+
+def _frozen_words(freeze: FreezeSpec) -> str:
+    """Return the frozen parts in words."""
+    layers = ", ".join(map(str, freeze.layers))
+    parts = ["the embeddings"] if freeze.embeddings else []
+    parts += [f"layer{'s' if len(freeze.layers) > 1 else ''} {layers}"] if freeze.layers else []
+    parts += ["the head"] if freeze.head else []
+    return " and ".join(parts)
+
+
+def _f1_name(record: RunRecord) -> str:
+    num_classes = len(record.data.label_names) if record.data else _NUM_BINARY
+    return "F1" if num_classes <= _NUM_BINARY else "macro F1"
+
+
+def _public_name(source: str) -> str:
+    """Return the name of a data set without the folders above it, which are nobody else's business."""
+    is_path = source.startswith((".", "~", "/")) or source.count("/") > 1 or Path(source).exists()
+    return Path(source).expanduser().resolve().name if is_path else source
+
+
+def _table(headers: Sequence[str], rows: Figures) -> str:
+    cells = [(name, _text(value)) for name, value in rows]
+    return tabulate(cells, headers=headers, tablefmt="github", disable_numparse=True)
+
+
+def _text(text: str) -> str:
+    """Return text on one line in which nothing is markup; names come from models, data and options."""
+    return _SIGNIFICANT.sub(r"\\\1", one_line(text))
+
+
+def _yaml(value: object) -> str:
+    """Return a value as YAML on one line: as JSON, with all that YAML does not allow as it is escaped."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(char if " " <= char <= "~" else _yaml_escape(char) for char in text)
+
+
+def _yaml_escape(char: str) -> str:
+    # JSON would write a character beyond the first plane as two surrogates, which YAML refuses.
+    return f"\\u{ord(char):04x}" if ord(char) <= 0xFFFF else f"\\U{ord(char):08x}"  # noqa: PLR2004 - first plane
