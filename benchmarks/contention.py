@@ -174,7 +174,10 @@ def measure(spec: RunSpec, load: Load, cache: DataCache) -> Measurement:
         record = run(spec, emit=watch.emit, data_cache=cache)
     finally:
         watch.end()
-    return Measurement(load=load, record=record, longest_s=watch.longest_s)
+    measurement = Measurement(load=load, record=record, longest_s=watch.longest_s)
+    share = record.contended_share or 0.0
+    print(f"{load}: {measurement.train_s:.2f} s, contended share {share:.1%}", file=sys.stderr, flush=True)
+    return measurement
 
 
 def table(measurements: list[Measurement]) -> str:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 # has the measurement behind it.
 CONTENTION_LIMIT = 0.05
 
-_WAITED = "of the training time threads waited for a processor; run it again alone"
+# Without the option the store would return the same run.
+_WAITED = "of the training time threads waited for a processor; run it again alone (--freeze-resume=no)"
 
 
 def is_past_limit(share: float | None) -> bool:

@@ -35,5 +35,5 @@ def contention_sentence(rows: Sequence[Row]) -> str | None:
     return (
         f"Contended: in up to {percent_text(largest, 0)} of the training time threads waited for a processor, since "
         f"the machine did other work (seeds: {counts}). These times and energies count for no speed-up, limit or "
-        f"recommendation{marked}. Run it again alone."
+        f"recommendation{marked}. Run it again alone (--freeze-resume=no)."
     )

@@ -12,7 +12,7 @@ def test_the_sentence_counts_the_runs_and_explains_the_mark() -> None:
     assert contention_sentence(rows) == (
         "Contended: in up to 32 % of the training time threads waited for a processor, since the machine did other "
         "work (seeds: none 1 of 3, emb 3 of 3). These times and energies count for no speed-up, limit or "
-        "recommendation; † marks figures of which there are no others. Run it again alone."
+        "recommendation; † marks figures of which there are no others. Run it again alone (--freeze-resume=no)."
     )
     assert [contended_text(row) for row in rows] == ["32 % (1 of 3)", "32 %", "", "", ""]
 

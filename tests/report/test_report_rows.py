@@ -99,7 +99,7 @@ def test_times_that_are_all_contended_are_shown_and_compared_with_nothing() -> N
     assert figures.memory_saving == pytest.approx(0.25)
     assert figures.speedup_reason == (
         "3 of 3 seeds trained on a busy machine: up to 41 % of the training time threads waited for a processor; "
-        "run it again alone"
+        "run it again alone (--freeze-resume=no)"
     )
 
 

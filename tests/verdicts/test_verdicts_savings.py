@@ -106,7 +106,7 @@ def test_one_contended_run_breaks_the_part(limit: str) -> None:
     (part,) = savings_parts("emb", costs, records=[new for _, new in pairs], baseline=baseline, pairs=pairs)
     assert part.standing == "broken"
     assert "1 of 10 runs trained on a busy machine (seed 43 of emb): up to 41 % of the training time" in part.sentence
-    assert part.sentence.endswith("run it again alone")
+    assert part.sentence.endswith("run it again alone (--freeze-resume=no)")
 
 
 def test_a_contended_run_that_ended_its_series_counts_once() -> None:

@@ -145,7 +145,7 @@ def test_without_an_undisturbed_pair_the_reason_is_contention() -> None:
     candidate = _runs("emb", [10.0, 10.0], [0.2, 0.0])
     assert speedup_of(candidate, baseline).reason == (
         "2 of 2 seeds trained on a busy machine: up to 41 % of the training time threads waited for a processor; "
-        "run it again alone"
+        "run it again alone (--freeze-resume=no)"
     )
 
 
