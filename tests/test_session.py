@@ -1,12 +1,15 @@
-"""The session: its default preset."""
+"""The session: its default preset, and the saving of a model."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import made_up
+from fake_executor import FakeExecutor, by_accuracy
 from freezebench.errors import SettingsError
 from freezebench.models import availability as assets
 from freezebench.session import FreezeSession
@@ -46,3 +49,26 @@ def test_a_named_preset_is_never_replaced(monkeypatch: pytest.MonkeyPatch) -> No
     """The machine is not even looked at."""
     monkeypatch.setattr(assets, "cuda_visible", lambda: pytest.fail("asked"))
     assert FreezeSession({"preset": "notebook"}, {}).options.settings().preset == "notebook"
+
+
+def test_a_model_is_saved_without_a_result(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The executor gets the run and the folder; the record is returned, and no table grows."""
+    executor = FakeExecutor(by_accuracy())
+    monkeypatch.setattr("freezebench.executors.registry.make_executor", lambda *_: executor)
+    session = _session()
+    record = session.save_model(made_up.record("emb").spec, tmp_path)
+    assert (record.spec.freeze, executor.submitted, executor.saved_to) == ("emb", ["emb 42"], [tmp_path])
+    assert session.results() == []
+
+
+def test_an_interruption_ends_the_run_that_is_saved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing trains on behind it."""
+
+    def interrupt(_: object) -> Any:
+        raise KeyboardInterrupt
+
+    executor = FakeExecutor(interrupt)
+    monkeypatch.setattr("freezebench.executors.registry.make_executor", lambda *_: executor)
+    with pytest.raises(KeyboardInterrupt):
+        _session().save_model(made_up.record("emb").spec, tmp_path)
+    assert executor.num_cancelled == 1

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from freezebench.errors import FreezebenchError, one_line
-from freezebench.models import checkpoint, embedded
 from freezebench.pytest_plugin.options import freeze_session
-from freezebench.records.events import RunFinished
-from freezebench.records.model_folder import ModelFolder
 
+# The rest is imported when a model is saved: most pytest sessions have no freeze tests.
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from freezebench.config.settings import Settings
+    from freezebench.records.model_folder import ModelFolder
     from freezebench.report.rows import Row
     from freezebench.report.saved_model import SavedModel, SavingOutcome
     from freezebench.report.summary import Summary
@@ -54,6 +53,7 @@ class ModelSaver:
         Raises:
             FreezebenchError: If one cannot.
         """
+        from freezebench.records.model_folder import ModelFolder
         from freezebench.session import table_key
 
         experiments = {table_key(settings): settings for settings, _ in planned}
@@ -100,6 +100,7 @@ class ModelSaver:
             FreezebenchError: If the model cannot be trained or saved.
             OSError: If the folder cannot be written.
         """
+        from freezebench.records.events import RunFinished
         from freezebench.report.model_card import model_card
         from freezebench.report.saved_model import CARD_FILE, SavedModel
 
@@ -126,6 +127,8 @@ class ModelSaver:
 
     def _num_bytes(self, settings: Settings) -> int | None:
         """Return how many bytes the pretrained weights take; ``None`` for a factory, which has no files."""
+        from freezebench.models import checkpoint
+
         source = self._session.data_cache.model_source(settings.model)
         if source.kind == "factory":
             return None
@@ -138,12 +141,14 @@ class ModelSaver:
             spec: The run.
             saved: The folder with the saved model.
         """
+        from freezebench.models import embedded
+
         source = self._session.data_cache.model_source(spec.model, spec.model_revision)
         match source.kind:
             case "hub":
                 return spec.model, spec.model, None
             case "embedded":
-                return f"{embedded.HUB_NAME} as a DistilBERT", embedded.HUB_NAME, None
+                return f"{Path(embedded.HUB_NAME).name} in DistilBERT form", embedded.HUB_NAME, None
             case "folder":
                 return Path(spec.model).expanduser().resolve().name, None, None
             case "factory":

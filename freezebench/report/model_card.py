@@ -53,7 +53,7 @@ def model_card(saved: SavedModel) -> str:
         "## Training",
         _table(("", "value"), [*_data_facts(data, source), *_protocol(saved)]),
         "## Limits",
-        "\n".join(f"- {limit}" for limit in _limits(saved, data)),
+        "\n".join(f"- {limit}" for limit in _limits(saved.row, saved.record, data)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -172,7 +172,7 @@ classes = model(**batch).logits.argmax(dim=-1)
 print([model.config.id2label[number] for number in classes.tolist()])
 ```
 
-To fine-tune with the same part frozen:
+To fine-tune it, or another model of this architecture, with the same part frozen:
 
 ```python
 import freezebench
@@ -222,9 +222,8 @@ def _dropout(spec: RunSpec) -> str:
     return "on" if spec.protocol.frozen_part_runs_in == "train" else "on, but off in the frozen part"
 
 
-def _limits(saved: SavedModel, data: DataFacts) -> list[str]:
+def _limits(row: Row, record: RunRecord, data: DataFacts) -> list[str]:
     """Return what the figures do not say."""
-    row = saved.row
     figures = (
         f"The figures are of {data.num_test:,} test sentences of this data set. They do not hold for other texts; "
         "evaluate the model on your own."
@@ -233,11 +232,17 @@ def _limits(saved: SavedModel, data: DataFacts) -> list[str]:
         f"The verdict is about {row.freeze} over {row.num_seeds} seeds, not about this model alone: models of other "
         "seeds differ."
     )
+    bf16 = (
+        "The run computed in bf16, with weights in float32. Loaded in float32, the model may decide otherwise where "
+        "two classes are close."
+    )
     return [
         figures,
         verdict,
+        *([bf16] if record.precision == "bf16" else []),
         "The training speed is that of the device above, and of this batch size and length of sentences.",
         "What the pretrained model and the data set get wrong, this model may get wrong as well.",
+        "The licences of the pretrained model and of the data set apply.",
     ]
 
 

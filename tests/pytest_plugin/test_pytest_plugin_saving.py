@@ -20,8 +20,10 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from freezebench.models.load import load_model
+from freezebench.pytest_plugin.saving import folder_names
 from freezebench.records.model_folder import MANIFEST
 from freezebench.session import FreezeSession
+from freezebench.specs.run import DataSpec, RunSpec
 from tiny import sentences
 
 Project = Callable[..., pytest.Pytester]
@@ -229,6 +231,25 @@ def test_several_experiments_get_a_folder_each(project: Project, tmp_path: Path,
     for folder in folders:
         assert len(_predictions(folder)) == 40
         result.stdout.fnmatch_lines([f"freezebench: --freeze-save: saved the model of L0, seed 42, to {folder};*"])
+
+
+def test_folders_of_experiments_have_readable_safe_names() -> None:
+    """No part of a path is taken over; equal names get a hash, and equal experiments a number."""
+
+    def spec(model: str, source: str, **changes: Any) -> RunSpec:
+        return RunSpec(model=model, data=DataSpec(source=source), **changes)
+
+    assert folder_names([spec("/a/../b", "x")]) == [None]
+    first, *names = folder_names([spec("org/bert", "glue:sst2"), spec("../..", "/"), spec("own:make", "ré views")])
+    assert first == "bert-glue-sst2"
+    assert names == ["model", "own-make-r-views"]
+    one = spec("org/bert", "data")
+    other, again = replace(one, device="cuda:1"), replace(one, freeze="emb")
+    assert folder_names([one, other, again]) == [
+        f"bert-data-{one.experiment_id[:8]}",
+        f"bert-data-{other.experiment_id[:8]}",
+        f"bert-data-{one.experiment_id[:8]}-2",
+    ]
 
 
 def test_a_session_that_stops_early_saves_nothing(project: Project, tmp_path: Path, store: str) -> None:

@@ -137,6 +137,13 @@ def test_names_cannot_break_the_card() -> None:
     assert all(line.isprintable() for line in card.split("\n"))
 
 
+def test_another_number_format_than_the_loaded_models_is_a_limit() -> None:
+    """The run was evaluated in bf16; from_pretrained loads float32."""
+    assert "bf16" not in model_card(_saved())
+    card = model_card(_saved(record=replace(made_up.record("emb", 42), precision="bf16")))
+    assert "- The run computed in bf16, with weights in float32." in card
+
+
 def test_folders_are_named_without_their_path(tmp_path: Path) -> None:
     """A card may be published; where its author keeps data is nobody else's business."""
     record = made_up.record("emb", 42)

@@ -31,13 +31,13 @@ class _Display:
         short: The short form of the last line.
     """
 
-    def __init__(self, *planned: RunRecord, live: bool = True) -> None:
+    def __init__(self, *planned: RunRecord, live: bool = True, label: str | None = None) -> None:
         self.now_s = 0.0
         self.transient: list[str] = []
         self.permanent: list[str] = []
         self.short = ""
         specs = [record.spec for record in planned]
-        self._progress = Progress(self._write, live=live, planned=specs, clock=lambda: self.now_s)
+        self._progress = Progress(self._write, live=live, planned=specs, label=label, clock=lambda: self.now_s)
 
     def _write(self, forms: Sequence[str], is_transient: bool) -> None:
         (self.transient if is_transient else self.permanent).append(forms[0])
@@ -156,3 +156,13 @@ def test_reused_and_waiting_runs_have_a_line() -> None:
         "[1/2] none seed 42: reused from an earlier session, test accuracy 89.5 %",
         "waiting: another session trains it",
     ]
+
+
+def test_a_label_replaces_number_and_name() -> None:
+    """A run that is trained once more, to be saved, is none of the planned ones."""
+    display = _Display(NONE, label="saving none, seed 42")
+    display.load(NONE)
+    display.finish(NONE)
+    assert display.transient
+    assert all(line.startswith("saving none, seed 42  ") for line in display.transient)
+    assert display.permanent[-1].startswith("saving none, seed 42: test accuracy ")
