@@ -225,7 +225,7 @@ def separation(measurements: list[Measurement]) -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--max-train", type=int, default=160, help="training sentences (160)")
+    parser.add_argument("--max-train", type=int, default=96, help="training sentences (96)")
     parser.add_argument("--epochs", type=int, default=1, help="epochs (1)")
     parser.add_argument("--rounds", type=int, default=3, help="runs beside every load (3)")
     parser.add_argument("--freeze", default="none", help="freeze spec (none)")

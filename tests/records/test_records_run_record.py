@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import made_up
 from freezebench.errors import RecordError
+from freezebench.records.contention import CONTENTION_LIMIT
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
 
@@ -93,3 +94,25 @@ def test_a_completed_run_needs_an_evaluation_and_an_invalid_one_a_reason() -> No
         made_up.record(test=None)
     with pytest.raises(RecordError, match="has a reason"):
         made_up.record(status="invalid")
+
+
+@pytest.mark.parametrize(
+    ("device", "share", "is_contended"),
+    [
+        ("cpu", 0.0501, True),
+        ("cpu", CONTENTION_LIMIT, False),
+        ("cpu", 0.0, False),
+        # The processes on a GPU decide there, and the host's share is recorded only.
+        ("cuda:0", 0.9, False),
+    ],
+)
+def test_a_run_on_a_cpu_is_contended_past_the_limit(device: str, share: float, is_contended: bool) -> None:
+    """The limit itself is allowed."""
+    run = made_up.contended(made_up.record(device=device), share)
+    assert (run.contended_share, run.is_contended) == (share, is_contended)
+
+
+def test_what_was_not_measured_is_not_contended() -> None:
+    """Records of version 0.1 have no share."""
+    run = made_up.record()
+    assert (run.contended_share, run.is_contended) == (None, False)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from freezebench.records.reading import Reading
-from freezebench.runs.costs import combine, timing_readings
+from freezebench.runs.costs import combine, mark_contended, timing_readings
 
 
 def _reading(value: float | None, unit: str, **options: Any) -> Reading:
@@ -71,3 +71,26 @@ def test_times_and_throughput() -> None:
     assert readings["step_p95_s"] == 10
     assert (readings["data_s"], readings["forward_s"], readings["evaluation_s"]) == (1, 5, 4)
     assert readings["step_flop"] == 1000
+
+
+def test_contended_figures_keep_their_values_and_say_why_they_do_not_count() -> None:
+    """Times and CPU energies are marked; peak memory, the pass over the prefix and what is missing are not."""
+    readings = {
+        "contended_share": _reading(0.414, "1"),
+        "train_s": _reading(9.0, "s"),
+        "samples_per_s": _reading(9.0, "1/s"),
+        "cpu_energy_j": _reading(9.0, "J"),
+        "dram_energy_j": _reading(None, "J"),
+        "prefix_s": _reading(1.0, "s"),
+        "peak_rss_bytes": _reading(5.0, "B"),
+    }
+    marked = mark_contended(readings)
+    contended = {name for name, reading in marked.items() if reading.status == "contended"}
+    assert contended == {"train_s", "samples_per_s", "cpu_energy_j"}
+    assert {name: reading.value for name, reading in marked.items()} == {
+        name: reading.value for name, reading in readings.items()
+    }
+    assert marked["train_s"].reason == (
+        "the run trained on a busy machine: 41 % of the training time threads waited for a processor; run it again "
+        "alone (--freeze-resume=no)"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,9 +16,12 @@ import torch
 
 import freezebench
 from freezebench.errors import DataError, ModelError, SettingsError, SpecError
+from freezebench.meters import window
 from freezebench.models.load import load_model
 from freezebench.records.events import StepRecord
+from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
+from freezebench.records.store import Store
 from freezebench.runs import experiment
 from freezebench.runs.data_cache import DataCache
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
@@ -32,6 +36,40 @@ def spec(tiny_model: Path, tiny_data: Path) -> RunSpec:
     """A run of the tiny model on the tiny data."""
     data = DataSpec(source=str(tiny_data))
     return RunSpec(model=str(tiny_model), data=data, freeze="emb", seed=3, device="cpu", protocol=PROTOCOL)
+
+
+class _Waiting:
+    """A meter whose windows have given contended shares, one after the other."""
+
+    def __init__(self, shares: Iterator[float]) -> None:
+        self._shares = shares
+
+    def start(self) -> None:
+        """Begin nothing."""
+
+    def stop(self) -> dict[str, Reading]:
+        """Return the next share."""
+        return {"contended_share": Reading(value=next(self._shares), unit="1", source="made up")}
+
+
+@pytest.mark.parametrize(("shares", "is_contended"), [((0.0, 0.9, 0.0), True), ((0.0, 0.01, 0.0), False)])
+def test_times_of_a_run_that_waited_are_marked(
+    shares: tuple[float, ...], is_contended: bool, spec: RunSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every epoch has its share; past the limit times keep their values, and the mark stays in the store."""
+    waits = iter(shares)
+    monkeypatch.setattr(window, "ContentionMeter", lambda: _Waiting(waits))
+    record = freezebench.run(spec)
+    assert [epoch.contended_share for epoch in record.epochs] == list(shares)
+    assert record.is_contended is is_contended
+    time_s, memory = record.readings["train_s"], record.readings["peak_rss_bytes"]
+    assert time_s.value is not None
+    assert (time_s.status, memory.status) == ("contended" if is_contended else "measured", "measured")
+    assert ("trained on a busy machine" in str(time_s.reason)) is is_contended
+    store = Store(tmp_path / "store")
+    assert store.save(record, "files")
+    (path,) = (tmp_path / "store").glob("*.json")
+    assert store.load(path.stem) == record
 
 
 def test_a_run_gives_a_complete_record(spec: RunSpec) -> None:
