@@ -193,7 +193,7 @@ def test_a_report_is_made_from_saved_runs(tmp_path: Path, capsys: pytest.Capture
     folder = _saved_report(tmp_path / "reports")
     assert main(["report", str(folder)]) == 0
     assert capsys.readouterr().out == f"wrote {folder / 'index.html'} and 18 pictures\n"
-    assert "Deepest safe prefix" in (folder / "index.html").read_text(encoding="utf-8")
+    assert "Freeze emb+L0: " in (folder / "index.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.usefixtures("without_matplotlib")

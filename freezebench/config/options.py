@@ -232,6 +232,14 @@ OPTIONS: tuple[Option, ...] = (
         help="outcome of a test if the evidence does not decide about its limits: skip, pass or fail, one word or per "
         "configuration: skip,emb+L0-5:pass (default: skip)",
     ),
+    Option(
+        name="claims",
+        metavar="YES",
+        parser=parse_bool,
+        is_switch=True,
+        help="judge the three claims of the notebook from which freezebench started (default: only with the preset "
+        "notebook)",
+    ),
     # --- the session
     Option(
         name="plan",

@@ -68,11 +68,6 @@ class SessionOptions:
             source.check()
         self.session_settings = resolve_session((self._flags, self._ini), has_reference=has_reference)
 
-    @property
-    def is_anything(self) -> bool:
-        """Whether any flag or ini key of freezebench was given."""
-        return bool(self._flags.values or self._ini.values)
-
     def settings(self, marker: Mapping[str, object] | None = None, test: str = "") -> Settings:
         """Return the settings of a test.
 

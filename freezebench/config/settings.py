@@ -39,6 +39,7 @@ class Settings:
         max_drop: Asserted limits in percentage points.
         limits_from: Source of the asserted limits; ``None`` if there are none.
         costs: Limits on time, energy and memory.
+        claims: Whether the notebook's three claims are judged.
         pool_seeds: Whether the variance between seeds is estimated from all configurations together.
         inconclusive: Outcome of undecided tests, as the option takes it; ``policy`` returns it per configuration.
         num_layers: Depth of the model, if a marker states it.
@@ -59,6 +60,7 @@ class Settings:
     max_drop: PerSpec = PerSpec()  # noqa: RUF009 - frozen
     limits_from: str | None = None
     costs: CostLimits = CostLimits()  # noqa: RUF009 - frozen
+    claims: bool = False
     pool_seeds: bool = False
     inconclusive: str = "skip"
     num_layers: int | None = None
@@ -167,6 +169,7 @@ def _overlay(base: Preset, reason: str, options: ParsedOptions, num_layers: int 
         max_drop=limits,
         limits_from=options.origins.get("max_drop", f"preset {base.name}") if limits.numbers else None,
         costs=CostLimits(**costs),
+        claims=options.get("claims", base.name == "notebook"),
         pool_seeds=options.get("pool_seeds", Settings.pool_seeds),
         inconclusive=options.get("inconclusive", Settings.inconclusive),
         num_layers=num_layers,

@@ -1,4 +1,4 @@
-"""The plan in the terminal: settings in the header; runs, resolution and durations after collection."""
+"""The plan in the terminal, once the tests are known: their settings, runs, resolution and durations."""
 
 from __future__ import annotations
 
@@ -10,50 +10,57 @@ from freezebench.pytest_plugin.reporting import report_folder
 from freezebench.pytest_plugin.terminal import fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pytest
 
     from freezebench.config.settings import Settings
     from freezebench.session import FreezeSession
 
-
-def pytest_report_header(config: pytest.Config) -> list[str] | None:
-    """Return the settings in words, if an option was given."""
-    session = find_session(config)
-    if session is None:
-        return None
-    with usage_errors():
-        from freezebench.report.plan import settings_lines
-
-        return fitted(settings_lines(session.options.settings()))
+# A session of many experiments shows this many of them in the terminal before it starts.
+_MOST_LINES = 4
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
-    """Return what is going to run and what it can resolve."""
+    """Return what the selected tests are going to run, and what it can resolve.
+
+    A marker may change every setting, so nothing is said in the header, which pytest prints before it knows the tests.
+    """
     session = find_session(config)
     if session is None:
         return []
     # pytest calls this on its way to a usage error, too.
-    planned = planned_tests(config, items)
+    specs: dict[Settings, list[str]] = {}
+    for settings, spec in planned_tests(config, items):
+        specs.setdefault(settings, []).append(spec)
+    is_plan = session.options.session_settings.plan
     lines: list[str] = []
-    for settings in dict.fromkeys(settings for settings, _ in planned):
-        specs = list(dict.fromkeys(spec for other, spec in planned if other == settings))
-        lines += _settings_plan(session, settings, specs)
+    if len(specs) > 1 and not is_plan and config.option.verbose <= 0:
+        lines += _overview(specs)
+    else:
+        for settings, own in specs.items():
+            lines += _settings_plan(session, settings, list(dict.fromkeys(own)))
     lines += [f"freezebench: {note}" for note in (session.reference.notes if session.reference else ())]
-    if session.options.session_settings.plan:
-        lines.append("freezebench: --freeze-plan: " + ("nothing runs" if planned else "no freeze test is selected"))
+    if is_plan:
+        lines.append("freezebench: --freeze-plan: " + ("nothing runs" if specs else "no freeze test is selected"))
     return fitted(lines)
+
+
+def _overview(specs: Mapping[Settings, Sequence[str]]) -> list[str]:
+    """Return one line per experiment of a session that has several, at most a few."""
+    from freezebench.report.plan import experiment_line
+
+    # Tests that differ in their limits alone have the same line.
+    lines = list(dict.fromkeys(experiment_line(settings, len(set(own))) for settings, own in specs.items()))
+    num_more = len(lines) - _MOST_LINES
+    return lines[:_MOST_LINES] + ([f"freezebench: and {num_more} more (-v shows all)"] if num_more > 0 else [])
 
 
 def _settings_plan(session: FreezeSession, settings: Settings, specs: Sequence[str]) -> list[str]:
     """Return the plan of the tests that share settings."""
     from freezebench.report.plan import resolution_line, settings_lines, size_line
 
-    # The header showed the settings of command line and ini file; a marker may have changed them.
-    is_shown = session.options.is_anything and settings == session.options.settings()
-    lines = [] if is_shown else settings_lines(settings)
-    lines.append(size_line(settings, specs))
+    lines = [*settings_lines(settings), size_line(settings, specs)]
     if settings not in session.num_test:  # not checked, as with --collect-only
         return lines
     lines.append(resolution_line(settings, session.num_test[settings]))

@@ -7,9 +7,9 @@ from freezebench.pytest_plugin.collection import (
 )
 from freezebench.pytest_plugin.fixtures import FreezeRun, freeze_run, freeze_spec
 from freezebench.pytest_plugin.options import pytest_addoption, pytest_configure, pytest_unconfigure
-from freezebench.pytest_plugin.plan import pytest_report_collectionfinish, pytest_report_header
+from freezebench.pytest_plugin.plan import pytest_report_collectionfinish
 from freezebench.pytest_plugin.run_loop import pytest_runtestloop
-from freezebench.pytest_plugin.summary import pytest_terminal_summary
+from freezebench.pytest_plugin.summary import pytest_sessionfinish, pytest_terminal_summary
 
 __all__ = [
     "FreezeRun",
@@ -21,8 +21,8 @@ __all__ = [
     "pytest_generate_tests",
     "pytest_itemcollected",
     "pytest_report_collectionfinish",
-    "pytest_report_header",
     "pytest_runtestloop",
+    "pytest_sessionfinish",
     "pytest_terminal_summary",
     "pytest_unconfigure",
 ]

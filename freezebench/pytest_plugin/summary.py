@@ -14,6 +14,8 @@ from freezebench.pytest_plugin.saving import saving_lines
 from freezebench.pytest_plugin.terminal import Terminal, fitted, terminal_width
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from freezebench.session import FreezeSession
 
 
@@ -40,6 +42,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for line in github.report_to_github(reports, shown, comparison, root=config.rootpath, environment=os.environ):
         terminalreporter.ensure_newline()
         terminalreporter.write_line(line)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
+    """Repeat the answer at the very end, below the tables of other plugins and pytest's own last line."""
+    outcome = yield
+    freezes = find_session(session.config)
+    shown = [summary for _, summary in summaries(freezes)] if freezes is not None else []
+    if shown:
+        from freezebench.report.terminal_summary import closing_lines
+
+        Terminal(session.config).write(closing_lines(shown, terminal_width()))
+    return outcome
 
 
 def _comparison_lines(session: FreezeSession, width: int) -> list[str]:

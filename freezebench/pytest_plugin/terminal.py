@@ -52,6 +52,7 @@ class Terminal:
         self._reporter = config.pluginmanager.get_plugin("terminalreporter")
         self._capture = config.pluginmanager.get_plugin("capturemanager")
         self._is_quiet = config.option.verbose < 0
+        self._is_verbose = config.option.verbose > 0
 
     @property
     def is_live(self) -> bool:
@@ -91,14 +92,14 @@ class Terminal:
             self._reporter.write_line("")
 
     def summary(self, summary: Summary) -> None:
-        """Write one experiment's summary: the answer, then the evidence."""
+        """Write one experiment's summary: the answer, then the evidence; with ``-v`` all of it."""
         from freezebench.report.terminal_summary import summary_lines, title_line
 
         if self._reporter is not None:
             width = terminal_width()
             # pytest's bar needs a blank and a sign at either end.
             self._reporter.section(title_line(summary, width - 4), sep="=")
-            self.write(summary_lines(summary, width))
+            self.write(summary_lines(summary, width, verbose=self._is_verbose))
 
     def write(self, lines: Iterable[Line]) -> None:
         """Write lines, coloured where pytest's terminal is: it follows ``NO_COLOR`` and ``--color``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
@@ -113,6 +114,11 @@ class DataFacts:
     label_names: tuple[str, ...]
     notes: tuple[str, ...] = ()
     splits: dict[str, SplitFacts] | None = None
+
+    @property
+    def majority_share(self) -> float | None:
+        """Share of the most frequent class of the test split: the accuracy of always predicting it; ``None``: empty."""
+        return max(Counter(self.test_labels).values()) / len(self.test_labels) if self.test_labels else None
 
 
 @dataclass(frozen=True, kw_only=True)

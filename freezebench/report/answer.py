@@ -9,11 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from freezebench.report.next_steps import deciding_steps, repairing_steps
-from freezebench.report.recommendation import recommended
-from freezebench.report.speed_text import speed_text
+from freezebench.report.next_steps import deciding_steps, first_open, repairing_steps
+from freezebench.report.recommendation import recommended, safe_prefixes
+from freezebench.report.speed_text import contended_share, speed_text
 from freezebench.report.verdict_text import judged_ladder
+from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import NOT_MEASURED, percent_text
+from freezebench.verdicts.judge import BASELINE_INVALID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +55,7 @@ def answer(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_p
     candidates = [result for result in results if not result.is_baseline]
     baseline = next((result for result in results if result.is_baseline), None)
     if baseline is not None and baseline.broken:
-        return _failed(f"the unfrozen baseline is invalid: {baseline.broken}", baseline)
+        return _failed(f"{BASELINE_INVALID}: {baseline.broken}", baseline)
     if not candidates:
         return _no_candidate(rows)
     if all(result.broken for result in candidates):
@@ -61,7 +63,7 @@ def answer(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_p
     recommendation = recommended(results, rows)
     if recommendation is not None:
         return _safe(recommendation.row, results, rows, margin_pp)
-    return _nothing_safe(candidates, margin_pp)
+    return _nothing_safe(candidates, rows, margin_pp)
 
 
 def _no_candidate(rows: Sequence[Row]) -> Answer:
@@ -88,21 +90,39 @@ def _failed(cause: str, result: ConfigurationResult) -> Answer:
 
 def _safe(row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> Answer:
     """Return the answer that recommends a configuration."""
-    parts = [f"accuracy within {margin_pp:g} points ({drop_text(row)})", speed_text(row)]
+    result = next(result for result in results if result.freeze == row.freeze)
+    claims = [f"accuracy within {margin_pp:g} points ({drop_text(row)})", speed_text(row, result)]
     if row.trainable_fraction is not None:
-        parts.append(f"{percent_text(row.trainable_fraction, 0)} of the parameters")
-    baseline = next((other for other in rows if other.freeze == "none"), None)
-    rate = ""
-    if row.learning_rate:
-        rate = f", at a learning rate of {row.learning_rate:g}"
-        if baseline is not None and baseline.learning_rate and baseline.learning_rate != row.learning_rate:
-            rate += f" ({baseline.learning_rate:g} without freezing)"
+        share = f"{percent_text(row.trainable_fraction, 0)} of the parameters"
+        # Only a proven gain or loss of time is a claim, and comes first.
+        is_shown = row.speedup_outcome in ("gain", "loss")
+        claims.insert(2 if is_shown else 1, share if is_shown else f"trains {share}")
+    use = f'To use it: freezebench.freeze(model, "{row.freeze}"){_rate_text(row, rows)}'
+    steps = [f"{use}; --freeze-save=DIR saves the trained model."]
+    if row.speedup is None and contended_share(result) is not None:
+        steps.append("To know its speed-up: run again with --freeze-resume=no while nothing else runs.")
     return Answer(
-        headline=f"Freeze {row.freeze}: {', '.join(parts)}.",
+        headline=f"Freeze {row.freeze}: {_joined(claims, row)}.",
         outcome="safe",
         details=_limiting(row, results, rows),
-        next_steps=(f'To use it: freezebench.freeze(model, "{row.freeze}"){rate}.',),
+        next_steps=tuple(steps),
     )
+
+
+def _joined(claims: Sequence[str], row: Row) -> str:
+    """Return the claims in one clause, and what is not known apart from them."""
+    if row.speedup_outcome == "unknown":
+        return f"{', '.join(claims[:-1])}; {claims[-1]}"
+    return ", ".join(claims)
+
+
+def _rate_text(row: Row, rows: Sequence[Row]) -> str:
+    """Return the learning rate with which a configuration was proven safe, and that of no freezing if it differs."""
+    if not row.learning_rate:
+        return ""
+    unfrozen = next((other.learning_rate for other in rows if other.freeze == "none"), None)
+    other = f" ({unfrozen:g} without freezing)" if unfrozen and unfrozen != row.learning_rate else ""
+    return f", at a learning rate of {row.learning_rate:g}{other}"
 
 
 def _limiting(row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> tuple[str, ...]:
@@ -111,26 +131,40 @@ def _limiting(row: Row, results: Sequence[ConfigurationResult], rows: Sequence[R
     if row.freeze not in ladder[:-1]:
         return ()
     deeper = next(other for other in rows if other.freeze == ladder[ladder.index(row.freeze) + 1])
-    if deeper.broken:
-        return (f"{deeper.freeze} is invalid: {deeper.broken.rstrip('.')}.",)
     if deeper.verdict == "inferior":
-        return (f"{deeper.freeze} loses too much ({drop_text(deeper)}).",)
-    return (f"{deeper.freeze} is not decided ({drop_text(deeper)}).",) if deeper.verdict == "inconclusive" else ()
+        return (f"The next deeper one, {deeper.freeze}, loses too much ({drop_text(deeper)}).",)
+    is_open = deeper.verdict == "inconclusive"
+    return (f"The next deeper one, {deeper.freeze}, is not decided ({drop_text(deeper)}).",) if is_open else ()
 
 
-def _nothing_safe(candidates: Sequence[ConfigurationResult], margin_pp: float) -> Answer:
+def _nothing_safe(candidates: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> Answer:
     """Return the answer where no configuration is proven safe."""
-    within = [result for result in candidates if result.verdict and result.verdict.outcome == "non_inferior"]
-    if within:
-        freeze, sentence = within[-1].freeze, next((part.sentence for part in within[-1].parts), "its limit")
-        headline = f"No configuration passes its limits: {freeze} is within {margin_pp:g} points, but {sentence}."
+    proven = [result for result in candidates if result.verdict and result.verdict.outcome == "non_inferior"]
+    # A prefix behind one that is not proven safe does not count: its own verdict is one of several that could err.
+    in_order = safe_prefixes(candidates)
+    missed = [result for result in proven if result.freeze in in_order or not FreezeSpec.parse(result.freeze).is_prefix]
+    if missed:
+        result = missed[-1]
+        why = next((part.sentence for part in result.parts if part.standing != "ok"), f"its limit is {_limit(result)}")
+        headline = f"No configuration passes its limits: {result.freeze} is within {margin_pp:g} points, but {why}."
         return Answer(headline=headline, outcome="nothing_safe", details=(), next_steps=())
+    first = first_open(candidates)
+    row = next(row for row in rows if row.freeze == first.freeze)
+    state = "is not decided" if row.verdict == "inconclusive" else "loses too much"
+    details = [f"{first.freeze} {state} ({drop_text(row)})."]
+    if proven:
+        names = ", ".join(result.freeze for result in proven)
+        details.append(f"{names} would be safe alone, but prefixes are judged in order, least frozen first.")
     return Answer(
         headline=f"No configuration is proven safe at {margin_pp:g} points.",
         outcome="nothing_safe",
-        details=(),
+        details=tuple(details),
         next_steps=deciding_steps(candidates, margin_pp),
     )
+
+
+def _limit(result: ConfigurationResult) -> str:
+    return "missed" if result.gate is None else f"{result.gate.margin_pp:g} points"
 
 
 def drop_text(row: Row) -> str:

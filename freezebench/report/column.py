@@ -62,6 +62,7 @@ class Column:
         rank: When it is left out on a narrow terminal: the higher the sooner; 0 is always shown.
         hide_empty: Whether Markdown, too, leaves it out where no configuration has a figure.
         page_only: Whether terminal and Markdown leave it out.
+        empty_words: Cells that say nothing, so that a column of them is left out.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Column:
     rank: int = 0
     hide_empty: bool = False
     page_only: bool = False
+    empty_words: tuple[str, ...] = (NOT_MEASURED,)
 
     def cell(self, row: Row) -> str:
         """Return a configuration's cell, its unit included."""
@@ -105,7 +107,7 @@ class Column:
 
     def is_empty(self, rows: Sequence[Row]) -> bool:
         """Return whether no configuration has this figure."""
-        return all(self.cell(row) == NOT_MEASURED for row in rows)
+        return all(self.cell(row) in self.empty_words for row in rows)
 
     @property
     def description(self) -> str:

@@ -14,15 +14,8 @@ from freezebench.report.column import Column, Scale, energy_scale, memory_scale,
 from freezebench.report.contention import contended_text
 from freezebench.report.rows import Row, aggregate
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
-from freezebench.units import (
-    NOT_MEASURED,
-    bytes_text,
-    energy_text,
-    number_text,
-    percent_text,
-    seconds_text,
-)
-from freezebench.verdicts.vocabulary import STANDINGS, VERDICTS, Term
+from freezebench.units import NOT_MEASURED, bytes_text, energy_text, number_text, percent_text, seconds_text
+from freezebench.verdicts.vocabulary import NO_LIMIT, STANDINGS, VERDICTS, Term
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,8 +92,10 @@ def _points(value: float) -> str:
 
 
 def _standing(row: Row) -> Term:
-    """Return the standing of the test; a broken configuration has no standing at a limit."""
-    return STANDINGS[row.standing] if row.is_asserted and not row.broken else Term(word=NOT_MEASURED)
+    """Return the standing of the test; a broken configuration has none at a limit."""
+    if row.is_asserted and not row.broken:
+        return STANDINGS[row.standing]
+    return Term(word=NOT_MEASURED) if row.verdict in ("baseline", "invalid") else NO_LIMIT
 
 
 def _multiple(value: float) -> str:
@@ -136,6 +131,7 @@ COLUMNS: tuple[Column, ...] = (
         short_heading=("test at", "limit"),
         source=lambda row: list(STANDINGS).index(row.standing),
         term=_standing,
+        empty_words=(NOT_MEASURED, NO_LIMIT.word),
         hide_empty=True,
     ),
     Column(

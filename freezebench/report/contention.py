@@ -29,11 +29,12 @@ def contention_sentence(rows: Sequence[Row]) -> str | None:
     if not contended:
         return None
     counts = ", ".join(f"{row.freeze} {row.num_contended} of {row.num_seeds}" for row in contended)
+    runs = "all runs" if all(row.is_contended for row in rows) else f"seeds: {counts}"
     largest = max(row.contended_share or 0.0 for row in contended)
     # The mark is explained where some figure has it.
     marked = f"; {MARK} marks figures of which there are no others" if any(row.is_contended for row in rows) else ""
     return (
         f"Contended: in up to {percent_text(largest, 0)} of the training time threads waited for a processor, since "
-        f"the machine did other work (seeds: {counts}). These times and energies count for no speed-up, limit or "
+        f"the machine did other work ({runs}). These times and energies count for no speed-up, limit or "
         f"recommendation{marked}. Run it again alone (--freeze-resume=no)."
     )

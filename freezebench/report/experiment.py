@@ -163,6 +163,8 @@ def _experiment(source: str, saved: _Saved) -> Experiment:
             rows=tuple(row(result) for result in results),
             margin_pp=float(settings["margin_pp"]),
             lines=tuple(str(line) for line in saved["lines"]),
+            # Reports of version 0.1 have all sentences in one list.
+            notes=tuple(str(line) for line in saved.get("notes", ())),
         ),
     )
 

@@ -72,6 +72,10 @@ def _json(experiments: Sequence[tuple[Settings, Summary]], session_settings: Ses
                     }
                     for row, result in zip(summary.rows, summary.results, strict=True)
                 ],
+                # Keys that version 0.1 did not have follow those that it had.
+                "answer": plain(summary.answer),
+                "notes": list(summary.notes),
+                "majority_accuracy": summary.majority_accuracy,
             }
             for settings, summary in experiments
         ],

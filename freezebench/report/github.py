@@ -157,8 +157,9 @@ def step_summary(summaries: Sequence[Summary], comparison: Sequence[str] = ()) -
     """
     parts = ["# freezebench"]
     for summary in summaries:
-        lines = "\n".join(f"- {_text(line)}" for line in summary.lines)
-        parts += [f"## {_text(summary.title)}", results_table(summary), lines]
+        headline, *rest = map(_text, summary.answer_lines)
+        lines = "\n".join(f"- {_text(line)}" for line in (*summary.lines, *summary.notes))
+        parts += [f"## {_text(summary.title)}", f"**{headline}**", *rest, results_table(summary), lines]
     if comparison:
         # The tables are aligned by spaces. An indented block, unlike a fenced one, cannot be closed by a text in it.
         block = "\n".join(f"    {line}" for text in comparison for line in text.splitlines())

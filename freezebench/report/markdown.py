@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from freezebench.report.columns import COLUMNS, heading_words
+from freezebench.report.summary import MAJORITY_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,10 +19,11 @@ def markdown_report(summaries: Iterable[Summary]) -> str:
     """Return the content of ``report.md``."""
     parts = ["# freezebench report"]
     for summary in summaries:
-        parts += [f"## {_escaped(summary.title)}", results_table(summary)]
+        headline, *rest = map(_escaped, summary.answer_lines)
+        parts += [f"## {_escaped(summary.title)}", f"**{headline}**", *rest, results_table(summary)]
         headers, cells = summary.breakdown
         parts += [_table(headers, cells)] if headers else []
-        parts.append("\n".join(f"- {_escaped(line)}" for line in summary.lines))
+        parts.append("\n".join(f"- {_escaped(line)}" for line in (*summary.lines, *summary.notes)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -35,6 +37,9 @@ def results_table(summary: Summary) -> str:
     ]
     headers = [column.heading.format_map(words) for column in columns]
     cells = [[column.cell(row) for column in columns] for row in summary.rows]
+    if summary.majority_accuracy is not None:
+        known = {"freeze": MAJORITY_CLASS, "accuracy": f"{100 * summary.majority_accuracy:.1f}"}
+        cells.append([known.get(column.name, "") for column in columns])
     return _table(headers, cells, ["right" if column.term is None else "left" for column in columns])
 
 

@@ -6,7 +6,6 @@ Every piece of advice follows from figures of the runs and names them; where non
 from __future__ import annotations
 
 import math
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from freezebench.report.verdict_text import judged_ladder
@@ -104,7 +103,7 @@ def _after_fault(record: RunRecord) -> str | None:
         case "non_finite_loss":
             usual = _usual_rate(record)
             lower = usual if protocol.learning_rate > _FAR * usual else protocol.learning_rate / 10
-            return f"Try --freeze-lr={lower:g}: at {protocol.learning_rate:g} the loss grew beyond all numbers."
+            return f"Try --freeze-lr={lower:g}: at {protocol.learning_rate:g} the loss became infinite or not a number."
         case "out_of_memory" if protocol.batch_size > 1:
             half = protocol.batch_size // 2
             return f"Try --freeze-batch-size={half}: a batch of {protocol.batch_size} did not fit."
@@ -117,13 +116,13 @@ def _after_fault(record: RunRecord) -> str | None:
 def _after_one_class(record: RunRecord) -> str | None:
     """Return what to change where one class was predicted for every test sentence."""
     data = record.data
-    if data is None or not record.epochs:
+    share = None if data is None else data.majority_share
+    if data is None or share is None or not record.epochs:
         return None
-    share = max(Counter(data.test_labels).values()) / data.num_test
     if share > _LOPSIDED:
         return f"{percent_text(share, 0)} of the test sentences have one class: use a balanced test set."
     loss, chance = record.epochs[-1].train_loss, math.log(len(data.label_names))
-    fell = f"the training loss ended at {loss:.2f}, and guessing has {chance:.2f}"
+    fell = f"the training loss ended at {loss:.2f}, and guessing gives {chance:.2f}"
     if loss < _UNLEARNED * chance:
         return (
             f"Check that the labels of training and test sentences mean the same: the training loss fell to {loss:.2f}."

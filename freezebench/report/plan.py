@@ -40,6 +40,16 @@ def settings_lines(settings: Settings) -> list[str]:
     ]
 
 
+def experiment_line(settings: Settings, num_configurations: int) -> str:
+    """Return one test in a line, for a session that has several: model, data, size, how runs train."""
+    protocol = settings.protocol
+    return (
+        f"freezebench: {settings.model} on {settings.data.source}: "
+        f"{_counted(num_configurations, 'configuration')} × {_looks_text(settings)}, "
+        f"{_counted(protocol.num_epochs, 'epoch')}, batch {protocol.batch_size}, engine {protocol.engine}"
+    )
+
+
 def resolution_line(settings: Settings, num_sentences: int) -> str:
     """Return the smallest margin that this number of seeds and sentences resolves."""
     looks = settings.looks
@@ -141,6 +151,10 @@ def _counted(number: int, noun: str) -> str:
 def size_line(settings: Settings, specs: Collection[str]) -> str:
     """Return the number of configurations and of seeds."""
     implied = "" if "none" in specs else "; the unfrozen baseline runs as well, since every drop is measured from it"
+    return f"freezebench: {_counted(len(specs), 'configuration')} × {_looks_text(settings)}{implied}"
+
+
+def _looks_text(settings: Settings) -> str:
+    """Return the numbers of seeds after which configurations are judged: ``3, then 5 seeds``."""
     looks = ", then ".join(str(count) for count in settings.looks.counts)
-    seeds = f"{looks} seed" + ("" if looks == "1" else "s")
-    return f"freezebench: {_counted(len(specs), 'configuration')} × {seeds}{implied}"
+    return f"{looks} seed" + ("" if looks == "1" else "s")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from freezebench.report.verdict_text import judged_ladder
+from freezebench.specs.freeze import FreezeSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +33,11 @@ class Recommendation:
 def recommended(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> Recommendation | None:
     """Return the cheapest configuration that is non-inferior at the margin and passes its limits.
 
-    The cheapest one has the largest speed-up or, where that is not known, the fewest trainable parameters. Whether the
-    speed-up is shown to be a gain is for the sentence to say; the accuracy allows this configuration in any case.
+    Prefixes are nested, and judged in order, least frozen first: of those before the first one that is not proven safe
+    the deepest is the cheapest, since it has the least to compute. Among it and other configurations the cheapest one
+    has the largest speed-up or, where that is not known, the fewest trainable parameters. Whether the speed-up is shown
+    to be a gain is for the sentence to say; the accuracy allows this configuration in any case.
+
     The baseline is never recommended: ``None`` means that nothing but no freezing is shown to be safe, or that the
     baseline, with which all are compared, is invalid.
 
@@ -41,15 +48,26 @@ def recommended(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> 
     if any(result.is_baseline and result.broken for result in results):
         return None
     # Without an asserted limit the standing is ok, so the verdict at the margin decides alone.
-    safe = {
+    safe = [
         result.freeze
         for result in results
         if result.verdict is not None and result.verdict.outcome == "non_inferior" and result.standing == "ok"
-    }
-    candidates = [row for row in rows if row.freeze in safe]
+    ]
+    prefixes = [freeze for freeze in safe_prefixes(results) if freeze in safe]
+    others = [freeze for freeze in safe if not FreezeSpec.parse(freeze).is_prefix]
+    candidates = [row for row in rows if row.freeze in (*prefixes[-1:], *others)]
     if not candidates:
         return None
     is_timed = all(row.speedup is not None for row in candidates)
     # A speed-up is better the higher, a number of parameters the lower.
     row = min(candidates, key=lambda row: -(row.speedup or 0.0) if is_timed else row.num_trainable_params or 0)
     return Recommendation(row=row, is_timed=is_timed)
+
+
+def safe_prefixes(results: Sequence[ConfigurationResult]) -> list[str]:
+    """Return the prefixes before the first one of the ladder that is not non-inferior, least frozen first.
+
+    Judging them in this order keeps the error rate of the whole ladder at that of one verdict (``deepest_safe``).
+    """
+    ladder = judged_ladder(results).items()
+    return [freeze for freeze, _ in itertools.takewhile(lambda item: item[1].outcome == "non_inferior", ladder)]

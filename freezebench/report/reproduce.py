@@ -62,6 +62,8 @@ def reproduction_command(settings: Settings) -> str:
     given = [shlex.quote(f"--freeze-{name}={value}") for name, value in options.items() if value not in (None, "")]
     if settings.get("pool_seeds"):
         given.append("--freeze-pool-seeds")
+    if settings.get("claims") and settings["preset"] != "notebook":
+        given.append("--freeze-claims")
     return " ".join(["pytest benchmarks", *given])
 
 

@@ -4,23 +4,42 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezebench.units import ratio_text
+from freezebench.units import percent_text
 
 if TYPE_CHECKING:
     from freezebench.report.rows import Row
+    from freezebench.verdicts.judge import ConfigurationResult
+
+# Ratios are written in whole numbers from here on, and in tenths from there on.
+_WHOLE_FROM = 20
+_TENTHS_FROM = 1.15
 
 
-def speed_text(row: Row) -> str:
-    """Return how fast a configuration trains against no freezing, as the rest of a sentence about it.
-
-    Only an interval that excludes 1 is called a gain or a loss.
-    """
+def speed_text(row: Row, result: ConfigurationResult) -> str:
+    """Return how much faster a configuration trains, with its interval, or that this is not known, and why."""
+    share = contended_share(result)
+    if row.speedup is None and share is not None:
+        return f"its speed-up is not known: the machine was busy ({percent_text(share, 0)} of the time)"
     if row.speedup is None:
-        return f"its saving of time is not known ({row.speedup_reason or 'time was not measured'})"
-    figure = f"trains {ratio_text(row.speedup)} as fast"
+        return "its speed-up was not measured"
     if row.speedup_lower is None or row.speedup_upper is None:
-        return f"{figure} in one pair of runs, which proves no saving of time"
-    interval = f"{row.speedup_lower:.2f} to {row.speedup_upper:.2f}"
-    if row.speedup_outcome == "unclear":
-        return f"no proven saving of time ({ratio_text(row.speedup)}, {interval})"
-    return f"{figure} ({interval})"
+        return "its speed-up is not known: one pair of runs has no spread"
+    if row.speedup_outcome == "loss":
+        return f"trains {_times(1 / row.speedup, 1 / row.speedup_upper, 1 / row.speedup_lower, 'slower')}"
+    if row.speedup_outcome == "gain":
+        return f"trains {_times(row.speedup, row.speedup_lower, row.speedup_upper, 'faster')}"
+    return f"not shown to be faster ({row.speedup_lower:.2f}–{row.speedup_upper:.2f}×)"
+
+
+def _times(ratio: float, lower: float, upper: float, word: str) -> str:
+    """Return a ratio above 1 with its interval: ``1.7× faster (1.6–1.8)``."""
+    # A bound just above 1 must not be rounded to it.
+    digits = 0 if lower >= _WHOLE_FROM else 1 if lower >= _TENTHS_FROM else 2
+    figure, low, high = (f"{value:.{digits}f}" for value in (ratio, lower, upper))
+    return f"{figure}× {word}" + (f" ({low}–{high})" if low != high else "")
+
+
+def contended_share(result: ConfigurationResult) -> float | None:
+    """Return the largest share of the contended runs of a configuration and its baseline; ``None`` if none is."""
+    runs = (*result.records, *result.baseline)
+    return max((record.contended_share or 0.0 for record in runs if record.is_contended), default=None)

@@ -1,21 +1,18 @@
-"""The summary of one experiment: title, figures of every configuration, and the sentences under them."""
+"""The summary of one experiment: its answer, the figures of every configuration, and the sentences under them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from freezebench.meters.metrics import METRICS
 from freezebench.records.headline import headline_metrics
+from freezebench.report.answer import Answer, answer
 from freezebench.report.breakdown import breakdown_table, breakdowns, gap_sentences, grid_sentence
 from freezebench.report.contention import contention_sentence
 from freezebench.report.rows import Row, row
-from freezebench.report.verdict_text import (
-    decided_sentence,
-    prefix_sentence,
-    recommendation_sentence,
-    safe_prefix_sentence,
-)
+from freezebench.report.verdict_text import decided_sentence, invalid_sentences, prefix_sentence
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.verdicts.notebook_claims import conclusions
 from freezebench.verdicts.vocabulary import STANDINGS
@@ -27,8 +24,8 @@ if TYPE_CHECKING:
     from freezebench.report.saved_model import SavingOutcome
     from freezebench.verdicts.judge import ConfigurationResult
 
-# The first lines of a summary are the answer; the others qualify it.
-NUM_ANSWERS = 3
+# What the terminal and Markdown call the accuracy of always predicting the most frequent class of the test split.
+MAJORITY_CLASS = "majority class"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +38,7 @@ class Summary:
         rows: Their figures, in the same order.
         margin_pp: Decision margin in percentage points.
         lines: The sentences under the table.
+        notes: Further sentences, which do not change the answer: on the page, in the files, and with ``-v``.
         saved: What became of the recommended model, where models are saved.
     """
 
@@ -49,17 +47,34 @@ class Summary:
     rows: tuple[Row, ...]
     margin_pp: float
     lines: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     saved: SavingOutcome | None = None
+
+    @cached_property
+    def answer(self) -> Answer:
+        """The answer in plain words."""
+        return answer(self.results, self.rows, self.margin_pp)
+
+    @property
+    def answer_lines(self) -> tuple[str, ...]:
+        """The sentences of the answer, its headline first."""
+        return (self.answer.headline, *self.answer.details, *self.answer.next_steps)
 
     @property
     def gaps(self) -> tuple[str, ...]:
-        """Those of the sentences that are about gaps between measured and counted speed-ups, the largest first."""
+        """Those of the notes that are about gaps between measured and counted speed-ups, the largest first."""
         return gap_sentences(breakdowns(self.results))
 
     @property
     def breakdown(self) -> tuple[tuple[str, ...], list[list[str]]]:
         """Headers and cells of the table of how time is spent; empty where that was not measured."""
         return breakdown_table(breakdowns(self.results))
+
+    @property
+    def majority_accuracy(self) -> float | None:
+        """Accuracy of always predicting the most frequent class of the test split, 0 to 1; ``None`` if unknown."""
+        records = (record for result in self.results for record in result.records)
+        return next((record.data.majority_share for record in records if record.data is not None), None)
 
 
 def summarize(results: Sequence[ConfigurationResult], settings: Settings) -> Summary:
@@ -77,6 +92,7 @@ def summarize(results: Sequence[ConfigurationResult], settings: Settings) -> Sum
         rows=tuple(rows),
         margin_pp=settings.margin_pp,
         lines=tuple(_lines(ordered, rows, settings)),
+        notes=tuple(_notes(ordered)),
     )
 
 
@@ -100,47 +116,41 @@ def _title(results: Sequence[ConfigurationResult], settings: Settings) -> str:
 
 
 def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings: Settings) -> list[str]:
-    """Return the sentences of the summary: the answer, then what qualifies it."""
-    limits = [
-        f"Limit {STANDINGS[part.standing].word}: {result.freeze}: {part.sentence}."
-        for result in results
-        for part in result.parts
+    """Return the sentences under the table: what was decided, missed limits, invalid and contended runs, warnings."""
+    warnings = _distinct(warning.rstrip(".") for result in results for warning in result.warnings)
+    return [
+        *filter(None, [decided_sentence(results, settings)]),
+        *_limits(results, are_met=False),
+        *invalid_sentences(results),
+        *filter(None, [contention_sentence(rows)]),
+        *(f"Warning: {warning}." for warning in warnings),
+        *(conclusion.sentence for conclusion in (conclusions(results, settings.margin_pp) if settings.claims else ())),
     ]
+
+
+def _notes(results: Sequence[ConfigurationResult]) -> list[str]:
+    """Return the sentences that do not change the answer: times, training length, data, what was not measured."""
     times = [prefix_sentence(results), grid_sentence(results), *gap_sentences(breakdowns(results))]
-    return [
-        *_answer(results, rows, settings),
-        *limits,
-        *filter(None, (contention_sentence(rows), *times)),
-        *_qualifications(results, rows),
-        *_footnotes(results),
-        *(conclusion.sentence for conclusion in conclusions(results, settings.margin_pp)),
-    ]
-
-
-def _answer(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings: Settings) -> list[str]:
-    """Return the first ``NUM_ANSWERS`` sentences: deepest safe prefix, recommendation, number of decided candidates."""
-    basis = f"limits from {settings.limits_from}" if settings.limits_from else "no limit asserted"
-    judged_at = "their limits" if settings.limits_from else "the margin"
-    return [
-        safe_prefix_sentence(results, rows, settings.margin_pp),
-        recommendation_sentence(results, rows, settings.margin_pp),
-        f"{decided_sentence(results)} at {judged_at} ({basis}; margin {settings.margin_pp:g} points).",
-    ]
-
-
-def _qualifications(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> list[str]:
-    """Return what limits the meaning of the figures: invalid runs, data, training length, warnings."""
-    lines = [f"Broken: {row.freeze}: {row.broken.rstrip('.')}." for row in rows if row.broken]
     data = [record.data for result in results for record in result.records if record.is_valid and record.data]
-    lines += [f"Data: {note}" for note in _distinct(note for facts in data for note in facts.notes)]
     undertrained = [result.freeze for result in results if result.undertrained]
+    notes = [*_limits(results, are_met=True), *filter(None, times)]
+    notes += [f"Data: {note}" for note in _distinct(note for facts in data for note in facts.notes)]
     if undertrained:
-        lines.append(
+        notes.append(
             f"Undertrained: the best epoch was the last one for {', '.join(undertrained)}; "
             "more epochs might raise their accuracy."
         )
-    warnings = _distinct(warning.rstrip(".") for result in results for warning in result.warnings)
-    return lines + [f"Warning: {warning}." for warning in warnings]
+    return notes + _footnotes(results)
+
+
+def _limits(results: Sequence[ConfigurationResult], *, are_met: bool) -> list[str]:
+    """Return one sentence for each limit besides accuracy that is met, or for each one that is not."""
+    return [
+        f"Limit {STANDINGS[part.standing].word}: {result.freeze}: {part.sentence}."
+        for result in results
+        for part in result.parts
+        if (part.standing == "ok") is are_met
+    ]
 
 
 def _footnotes(results: Sequence[ConfigurationResult]) -> list[str]:

@@ -4,48 +4,83 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezebench.report.summary import NUM_ANSWERS
 from freezebench.report.terminal_table import figure_tables, text_tables
 from freezebench.report.terminal_text import cut, one_line, wrap
 from freezebench.verdicts.vocabulary import STANDINGS
 
 if TYPE_CHECKING:
+    from freezebench.report.answer import Outcome
     from freezebench.report.summary import Summary
     from freezebench.report.terminal_table import Line, Style
 
+# How the headline of an answer is shown.
+_HEADLINES: dict[Outcome, Style] = {
+    "safe": "strong",
+    "nothing_safe": "strong",
+    "failed": "bad",
+    "no_candidate": "strong",
+}
 # How the beginning of a line, up to its colon, is shown.
 _LABELS: dict[str, Style] = {
-    "Deepest safe prefix": "strong",
-    "Recommended": "strong",
     **{f"Limit {term.word}": term.tone for standing, term in STANDINGS.items() if standing != "ok"},
-    "Broken": "bad",
+    "Invalid": "bad",
     "Contended": "unsure",
     "Warning": "unsure",
     "Undertrained": "unsure",
 }
+_MORE = "More, with the time of every phase: -v, or the page of --freeze-report=DIR."
 
 
 def title_line(summary: Summary, width: int) -> str:
     """Return what was trained on what, in one short line."""
-    return cut(one_line(f"freezebench: {summary.title.split('; ')[0]}"), width)
+    return cut(one_line(f"freezebench: {_name(summary)}"), width)
 
 
-def summary_lines(summary: Summary, width: int) -> list[Line]:
-    """Return the whole summary in lines of at most ``width`` columns, each made of texts with their styles."""
+def closing_lines(summaries: list[Summary], width: int) -> list[Line]:
+    """Return the answers once more, for the end of a session: each headline, and of a single one what to do next."""
     lines: list[Line] = []
-    for sentence in summary.lines[:NUM_ANSWERS]:
+    for summary in summaries:
+        # Several answers need the names of their experiments.
+        name = f"{_name(summary)}: " if len(summaries) > 1 else ""
+        style = _HEADLINES[summary.answer.outcome]
+        lines += [((line, style),) for line in wrap(name + summary.answer.headline, width)]
+    if len(summaries) == 1:
+        for sentence in summaries[0].answer.next_steps[:1]:
+            lines += _sentence(sentence, width)
+    return lines
+
+
+def summary_lines(summary: Summary, width: int, *, verbose: bool = False) -> list[Line]:
+    """Return the whole summary in lines of at most ``width`` columns, each made of texts with their styles.
+
+    Args:
+        summary: The summary.
+        width: Columns of the terminal.
+        verbose: Whether the table of times and the notes are shown as well.
+    """
+    headline, *rest = summary.answer_lines
+    lines: list[Line] = [((line, _HEADLINES[summary.answer.outcome]),) for line in wrap(headline, width)]
+    for sentence in rest:
         lines += _sentence(sentence, width)
-    for table in figure_tables(summary, width):
-        lines += [(), *table]
+    # Without a single figure the table would only repeat that everything is invalid.
+    if any(row.accuracy is not None for row in summary.rows):
+        for table in figure_tables(summary, width):
+            lines += [(), *table]
     headers, cells = summary.breakdown
-    if headers:
+    if headers and verbose:
         lines += [(), *(((line, ""),) for line in text_tables(headers, cells, width))]
     lines.append(())
-    # The page has the sentences on smaller gaps.
-    left_out = summary.gaps[1:]
-    for sentence in (f"Setting: {summary.title}.", *summary.lines[NUM_ANSWERS:]):
-        lines += [] if sentence in left_out else _sentence(sentence, width)
+    # The page has the sentences on smaller gaps between measured and counted speed-ups.
+    notes = [note for note in summary.notes if note not in summary.gaps[1:]]
+    more = notes if verbose else [_MORE] * bool(headers or notes)
+    for sentence in (f"Setting: {summary.title}.", *summary.lines, *more):
+        lines += _sentence(sentence, width)
     return lines
+
+
+def _name(summary: Summary) -> str:
+    """Return the model and the data of an experiment."""
+    return summary.title.split("; ")[0]
 
 
 def _sentence(text: str, width: int) -> list[Line]:

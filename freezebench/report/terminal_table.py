@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from freezebench.report.column import without_negative_zero
 from freezebench.report.columns import COLUMNS, heading_words
+from freezebench.report.summary import MAJORITY_CLASS
 from freezebench.report.terminal_text import columns_of, cut, pad
 from freezebench.units import NOT_MEASURED
 
@@ -39,6 +40,7 @@ class TerminalColumn:
         rank: When it is left out where the terminal is narrow: the higher the sooner; 0 is always shown.
         is_cost: Whether it is about what training takes, not about how good the result is.
         is_left: Whether its cells are aligned on the left.
+        is_accuracy: Whether its figures are accuracies on the test split.
     """
 
     heading: tuple[str, ...]
@@ -47,6 +49,7 @@ class TerminalColumn:
     rank: int = 0
     is_cost: bool = False
     is_left: bool = False
+    is_accuracy: bool = False
 
     @property
     def width(self) -> int:
@@ -76,7 +79,24 @@ def figure_tables(summary: Summary, width: int) -> list[list[Line]]:
             if is_kin and _width([first, *group, column]) <= width:
                 group.append(column)
                 break
-    return [_table([first, *sorted(group, key=rest.index)]) for group in groups]
+    tables = []
+    for group in groups:
+        shown = [first, *sorted(group, key=rest.index)]
+        tables.append([*_table(shown), *_majority_line(summary, shown)])
+    return tables
+
+
+def _majority_line(summary: Summary, shown: Sequence[TerminalColumn]) -> list[Line]:
+    """Return the accuracy of always predicting the most frequent class, below the accuracies; nothing elsewhere."""
+    position = next((index for index, column in enumerate(shown) if column.is_accuracy), None)
+    if position is None or summary.majority_accuracy is None:
+        return []
+    # Its decimal point is below those of the accuracies, which may have a spread behind them.
+    example = next((cell for cell in shown[position].cells if "." in cell), "0.0")
+    figure = f"{100 * summary.majority_accuracy:.1f}"
+    begin = _width(shown[:position]) + len(_GAP) + shown[position].width - columns_of(example)
+    blanks = begin + example.index(".") - figure.index(".")
+    return [((pad(cut(MAJORITY_CLASS, blanks - 1), blanks, left=True), "faint"), (figure, "faint"))]
 
 
 def text_tables(headers: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> list[str]:
@@ -138,6 +158,7 @@ def _terminal_column(column: Column, rows: Sequence[Row], words: Mapping[str, st
         rank=column.rank,
         is_cost=column.is_cost,
         is_left=column.term is not None,
+        is_accuracy=column.name == "accuracy",
     )
 
 

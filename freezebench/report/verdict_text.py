@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezebench.report.recommendation import recommended
-from freezebench.report.speed_text import speed_text
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.units import bytes_text, percent_text, saving_text, seconds_text
-from freezebench.verdicts.noninferiority import deepest_safe
+from freezebench.units import bytes_text, percent_text, seconds_text
 from freezebench.verdicts.vocabulary import STANDINGS, VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freezebench.report.rows import Row
+    from freezebench.config.settings import Settings
     from freezebench.verdicts.judge import ConfigurationResult
     from freezebench.verdicts.noninferiority import Verdict
 
@@ -64,11 +61,36 @@ def _points(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.1f}".replace("-0.0", "0.0")
 
 
-def decided_sentence(results: Sequence[ConfigurationResult]) -> str:
-    """Return how many candidates are decided, each at its limit or, without one, at the margin."""
+def decided_sentence(results: Sequence[ConfigurationResult], settings: Settings) -> str | None:
+    """Return how many candidates the evidence decides, at the margin and at their limits; ``None`` without valid ones.
+
+    The two are counted apart, since a limit may be far from the margin.
+    """
     candidates = [result for result in results if not result.is_baseline]
-    num_decided = sum(is_decided(result) for result in candidates)
-    return f"Decided: {num_decided} of {len(candidates)}"
+    if all(result.broken for result in candidates):
+        return None
+    at_margin = sum(result.verdict is not None and result.verdict.outcome in _DECIDED for result in candidates)
+    sentence = f"Decided: {at_margin} of {len(candidates)} at the margin of {settings.margin_pp:g} points"
+    limited = [result for result in candidates if result.gate is not None or result.parts]
+    if not limited:
+        return f"{sentence}; no limit is asserted."
+    at_limit = sum(result.standing in ("ok", "worse") for result in limited)
+    source = f" ({settings.limits_from})" if settings.limits_from else ""
+    return f"{sentence}, {at_limit} of {len(limited)} at their limits{source}."
+
+
+def invalid_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
+    """Return one sentence per distinct cause of invalid runs, but for the cause of a failed experiment.
+
+    The headline of the answer names that cause, and an invalid baseline makes every other configuration invalid.
+    """
+    if all(result.broken for result in results if not result.is_baseline):
+        return []
+    names: dict[str, list[str]] = {}
+    for result in results:
+        if result.broken:
+            names.setdefault(result.broken.rstrip("."), []).append(result.freeze)
+    return [f"Invalid: {', '.join(freezes)}: {cause}." for cause, freezes in names.items()]
 
 
 def is_decided(result: ConfigurationResult) -> bool:
@@ -83,30 +105,6 @@ def judged_ladder(results: Sequence[ConfigurationResult]) -> dict[str, Verdict]:
         for result in sorted(results, key=lambda result: FreezeSpec.parse(result.freeze).frozen_order)
         if result.verdict is not None and not result.is_baseline and FreezeSpec.parse(result.freeze).is_prefix
     }
-
-
-def safe_prefix_sentence(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> str:
-    """Return the deepest safe prefix in one sentence: its evidence, its learning rates, and what it saves."""
-    ladder = judged_ladder(results)
-    if not ladder:
-        return "Deepest safe prefix: unknown, since no configuration with a frozen prefix was run."
-    deepest = deepest_safe(ladder)
-    limit = f"{margin_pp:g} points of no freezing"
-    if deepest is None:
-        first, verdict = next(iter(ladder.items()))
-        evidence = verdict.reason if verdict.outcome == "invalid" else _observation(verdict)
-        word = VERDICTS[verdict.outcome].word
-        return f"Deepest safe prefix: none is shown to be within {limit}; {first} is {word} ({evidence})."
-    row = next(row for row in rows if row.freeze == deepest)
-    baseline = next((row for row in rows if row.freeze == "none"), None)
-    rate = f"{row.learning_rate:g}" if row.learning_rate else "unknown"
-    rates = f"learning rate {rate}"
-    if baseline and baseline.learning_rate != row.learning_rate:
-        rates += f" ({baseline.learning_rate:g} without freezing)"
-    saves = f"; {speed_text(row)}"
-    if row.trainable_fraction is not None:
-        saves += f", with {100 * row.trainable_fraction:.1f} % of the parameters"
-    return f"Deepest safe prefix: {deepest} is within {limit} ({_observation(ladder[deepest])}) at {rates}{saves}."
 
 
 def prefix_sentence(results: Sequence[ConfigurationResult]) -> str | None:
@@ -125,22 +123,3 @@ def prefix_sentence(results: Sequence[ConfigurationResult]) -> str | None:
         "and warm speed-ups do not include this time; cold speed-ups charge all of it to one run. The peak memory of a "
         "process includes its cache."
     )
-
-
-def recommendation_sentence(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> str:
-    """Return the recommended configuration with what it saves, or why there is none."""
-    baseline = next((result for result in results if result.is_baseline), None)
-    if baseline is not None and baseline.broken:
-        return f"Recommended: nothing, since the unfrozen baseline is invalid ({baseline.broken})."
-    recommendation = recommended(results, rows)
-    if recommendation is None:
-        return f"Recommended: no freezing; nothing else is shown to be within {margin_pp:g} points and its limits."
-    best = recommendation.row
-    savings = [
-        speed_text(best),
-        f"{saving_text(best.memory_saving)} peak memory" if best.memory_saving else "",
-        f"{saving_text(best.energy_saving)} energy" if best.energy_saving else "",
-    ]
-    kind = "cheapest configuration" if recommendation.is_timed else "configuration with the fewest trainable parameters"
-    shown = ", ".join(text for text in savings if text)
-    return f"Recommended: {best.freeze}, the {kind} within {margin_pp:g} points and its limits: {shown}."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -124,10 +123,10 @@ def _expected_drop_pp(result: ConfigurationResult) -> float | None:
     data = next((record.data for record in result.baseline if record.data), None)
     share = next((record.trainable_fraction for record in result.records if record.is_valid), None)
     accuracies = [record.test.accuracy for record in result.baseline if record.test]
-    if data is None or share is None or not accuracies:
+    chance = None if data is None else data.majority_share
+    if chance is None or share is None or not accuracies:
         return None
     # What fine-tuning learned is the accuracy above that of the most frequent class.
-    chance = max(Counter(data.test_labels).values()) / data.num_test
     return 100 * (1 - share) * (statistics.fmean(accuracies) - chance)
 
 

@@ -47,3 +47,5 @@ STANDINGS: dict[Standing, Term] = {
     "worse": Term(word="WORSE", tone="bad"),
     "broken": Term(word="BROKEN", tone="bad"),
 }
+# A test that asserts nothing has not passed anything.
+NO_LIMIT = Term(word="no limit", tone="faint")

@@ -104,7 +104,7 @@ def test_the_page_answers_and_shows_every_picture_without_an_error(
     """The answer is on the first screen, only the table scrolls sideways, the console has no message."""
     _open(browser, page, size)
     answer = browser.find_element("css selector", ".answer")
-    assert answer.text.startswith("Deepest safe prefix: ")
+    assert answer.text.startswith("Freeze emb+L0: ")
     assert answer.rect["y"] < size[1]
     images = browser.execute_async_script(
         "const done = arguments[0], images = [...document.images];"

@@ -38,6 +38,7 @@ def test_the_list_of_options_is_golden() -> None:
         "--freeze-max-energy",
         "--freeze-max-memory",
         "--freeze-inconclusive",
+        "--freeze-claims",
         "--freeze-plan",
         "--freeze-report",
         "--freeze-save",

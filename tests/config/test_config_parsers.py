@@ -21,6 +21,7 @@ BAD = [
     ("num_seeds", "5,3", "increasing"),
     ("num_seeds", "3,x", "increasing ones"),
     ("pool_seeds", "maybe", "choose yes or no"),
+    ("claims", "maybe", "choose yes or no"),
     ("plan", "maybe", "choose yes or no"),
     ("min_speedup", "0.5", "from 1.01"),
     ("min_memory_saving", "100", "to 99.9"),

@@ -54,6 +54,7 @@ CASES: dict[str, tuple[str, str, object]] = {
     "margin": ("1.5", "margin_pp", 1.5),
     "max_drop": ("3,emb:1", "max_drop", PerSpec(default=3.0, by_spec=(("emb", 1.0),))),
     "pool_seeds": ("yes", "pool_seeds", True),
+    "claims": ("yes", "claims", True),
     "min_speedup": ("emb:1.5", "costs.min_speedup", PerSpec(by_spec=(("emb", 1.5),))),
     "min_energy_saving": ("10", "costs.min_energy_saving", PerSpec(default=10.0)),
     "min_memory_saving": ("10", "costs.min_memory_saving", PerSpec(default=10.0)),
@@ -97,6 +98,7 @@ def test_flag_beats_marker_beats_ini(name: str) -> None:
         "precision": "float32",
         "inconclusive": "pass",
         "pool_seeds": "no",
+        "claims": "no",
         "prefix_mode": "eval",
     }
     another = other.get(name, "9")

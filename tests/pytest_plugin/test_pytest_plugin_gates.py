@@ -129,7 +129,7 @@ def test_the_recommendation_is_the_cheapest_that_passes_everything(project: Proj
         "--freeze-grid=none,emb,emb+L0"
     )
     result.stdout.fnmatch_lines(
-        ["Recommended: emb, the cheapest configuration within 2 points and its limits: trains 2.00× as fast*"]
+        ["Freeze emb: accuracy within 2 points (*), trains 2.0× faster, 70 % of the parameters."]
     )
 
 
@@ -224,4 +224,4 @@ def test_tests_of_one_class_share_one_table(pytester: pytest.Pytester, project: 
     )
     result = pytester.runpytest_inprocess()
     result.assert_outcomes(passed=4)
-    assert sum(line.startswith("Deepest safe prefix") for line in result.outlines) == 1
+    assert sum(line.startswith("Decided: ") for line in result.outlines) == 1

@@ -45,7 +45,7 @@ def test_failures_and_tables_reach_github(project: Project, actions: Path, tmp_p
     assert len(commands) == 2
     text = actions.read_text(encoding="utf-8")
     assert "| emb+L0-1 " in text
-    assert "- Deepest safe prefix: " in text
+    assert "\n\n**" in text
     properties = properties_by_test(junit)
     assert properties["test_it[none]"]["freezebench_verdict"] == "baseline"
     for spec, standing in (("emb", "worse"), ("emb+L0", "undecided"), ("emb+L0-1", "ok")):

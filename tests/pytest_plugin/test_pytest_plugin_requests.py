@@ -147,10 +147,31 @@ def test_a_stated_depth_is_checked(project: Project, marker: str, sentence: str)
     result.stderr.fnmatch_lines([f"ERROR: *{sentence}*"])
 
 
-def test_the_header_shows_the_settings(project: Project) -> None:
-    """Preset with its reason, model, data, grid, seeds, and what the design can resolve."""
+def test_the_settings_of_the_selected_tests_are_shown(project: Project, tiny_model: Path) -> None:
+    """Preset with its reason, model, data, grid, seeds; a default that no test uses is not announced."""
     result = project().runpytest_inprocess("--freeze-grid=none,emb", "--freeze-num-seeds=2", "--collect-only")
     result.stdout.fnmatch_lines(["freezebench: preset embedded (*)", "freezebench: model *grid none,emb, seeds 42, 43"])
+    assert [line for line in result.outlines if line.startswith("freezebench: model ")] == [
+        line for line in result.outlines if line.startswith(f"freezebench: model {tiny_model}, ")
+    ]
+
+
+def test_several_experiments_have_one_line_each(project: Project, pytester: pytest.Pytester) -> None:
+    """At most a few, and the number of the others; -v shows all of each."""
+    source = (project().path / "test_project.py").read_text(encoding="utf-8")
+    marker = source.partition("@pytest.mark.freeze")[2].partition("\n")[0]
+    tests = "".join(
+        f"@pytest.mark.freeze{marker[:-1]}, batch_size={size})\ndef test_{size}(freeze_run):\n    freeze_run()\n"
+        for size in range(1, 7)
+    )
+    pytester.makepyfile(test_project="import pytest\n" + tests.replace("batch_size=8, ", "", 6))
+    arguments = ["--freeze-grid=none,emb", "--freeze-num-seeds=2", "--collect-only"]
+    lines = [line for line in pytester.runpytest_inprocess(*arguments).outlines if line.startswith("freezebench: ")]
+    assert len(lines) == 5
+    assert lines[0].endswith(": 2 configurations × 2 seeds, 8 epochs, batch 1, engine cached")
+    assert lines[-1] == "freezebench: and 2 more (-v shows all)"
+    lines = pytester.runpytest_inprocess(*arguments, "-v").outlines
+    assert sum(line.startswith("freezebench: model ") for line in lines) == 6
 
 
 def test_the_notebook_preset_without_the_hub_names_what_is_missing(

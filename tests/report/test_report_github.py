@@ -141,7 +141,7 @@ def test_the_step_summary_has_table_sentences_and_comparison() -> None:
     """The summary has the content of the report as Markdown."""
     text = step_summary([summary()], ["compared", "a  b\n-  -\n```"])
     assert "| frozen" in text
-    assert "- Deepest safe prefix: emb is within 2 points" in text
+    assert "**Freeze emb: accuracy within 2 points (" in text
     assert text.endswith("## Compared with a saved run\n\n    compared\n    a  b\n    -  -\n    ```\n")
 
 

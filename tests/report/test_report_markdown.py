@@ -16,7 +16,28 @@ def test_markdown_has_a_header_of_one_line() -> None:
     lines = results_table(small_summary()).splitlines()
     assert lines[0].startswith("| frozen")
     assert set(lines[1]) <= set("|-: ")
-    assert len(lines) == 5
+    assert len(lines) == 6
+    assert lines[-1].split() == [
+        "|",
+        "majority",
+        "class",
+        "|",
+        "|",
+        "|",
+        "|",
+        "50.0",
+        *["|"] * (lines[0].count("|") - 5),
+    ]
+
+
+def test_the_answer_precedes_the_table(tmp_path: Path) -> None:
+    """The headline is bold; the notes follow the other sentences."""
+    summary = small_summary()
+    write_report(tmp_path, [(summary_settings(max_drop="5"), summary)], SessionSettings())
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    parts = f"**{summary.answer.headline}**", summary.answer.details[0], "| frozen", summary.lines[0], summary.notes[0]
+    positions = [text.index(part) for part in parts]
+    assert positions == sorted(positions)
 
 
 def test_hostile_names_stay_text_in_markdown(tmp_path: Path) -> None:

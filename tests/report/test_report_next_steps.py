@@ -69,9 +69,9 @@ def test_a_fault_without_a_known_remedy_suggests_nothing() -> None:
         (_constant(rate=5e-3), "Try --freeze-lr=5e-05; the rate that was used is 100 times that: the"),
         (
             _constant(num_steps=20),
-            "Try --freeze-epochs=10: the training loss ended at 0.69, and guessing has 0.69 after",
+            "Try --freeze-epochs=10: the training loss ended at 0.69, and guessing gives 0.69 after",
         ),
-        (_constant(), "Try --freeze-lr=0.0001: the training loss ended at 0.69, and guessing has 0.69."),
+        (_constant(), "Try --freeze-lr=0.0001: the training loss ended at 0.69, and guessing gives 0.69."),
         (_constant(loss=0.2), "Check that the labels of training and test sentences mean the same: the training loss"),
     ],
     ids=["low-rate", "high-rate", "few-steps", "usual-rate", "learned"],

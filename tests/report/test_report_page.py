@@ -73,7 +73,7 @@ def test_the_first_lines_are_the_answer() -> None:
     start = content.index("Freeze the embeddings and layer 0: accuracy stays within 2 points.")
     answer = content[start : content.index("Figures")]
     for part in (
-        "Deepest safe prefix: emb+L0 is within 2 points",
+        "Freeze emb+L0: accuracy within 2 points",
         "3.00× as fast: 10.0 s → 3.33 s",
         "50 % less",
         "peak memory: 4.00 GiB → 2.00 GiB",
@@ -82,7 +82,7 @@ def test_the_first_lines_are_the_answer() -> None:
         "3 seeds × 400 sentences",
     ):
         assert part in answer
-    assert content.index("Deepest safe prefix") < content.index("Figures") < content.index("Pictures")
+    assert content.index("Freeze emb+L0: ") < content.index("Figures") < content.index("Pictures")
 
 
 def test_what_was_not_measured_is_shown_with_its_reason() -> None:
@@ -211,7 +211,7 @@ def test_without_matplotlib_the_page_says_how_to_get_the_pictures() -> None:
     """The other sections are unchanged."""
     content = _Outline(page([experiment()], NO_MATPLOTLIB)).text
     assert NO_MATPLOTLIB in content
-    assert "Deepest safe prefix" in content
+    assert "Freeze emb+L0: " in content
 
 
 def test_several_experiments_are_shown_side_by_side() -> None:

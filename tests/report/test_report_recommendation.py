@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import made_up
 from experiments import judged
 from freezebench.records.reading import Reading
+from freezebench.report.answer import answer
 from freezebench.report.recommendation import recommended
 from freezebench.report.rows import row
-from freezebench.report.verdict_text import recommendation_sentence
 from freezebench.verdicts.judge import judge
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ def test_contended_times_recommend_nothing() -> None:
     recommendation = _recommended(*results)
     assert recommendation is not None
     assert (recommendation.is_timed, recommendation.row.freeze) == (False, "emb+L0")
-    sentence = recommendation_sentence(results, [row(result) for result in results], 2.0)
-    assert sentence.startswith("Recommended: emb+L0, the configuration with the fewest trainable parameters within 2")
-    assert "its saving of time is not known (3 of 3 seeds trained on a busy machine: up to 41 %" in sentence
+    headline = answer(results, [row(result) for result in results], 2.0).headline
+    assert headline.startswith("Freeze emb+L0: ")
+    assert headline.endswith("; its speed-up is not known: the machine was busy (41 % of the time).")
 
 
 def test_a_saving_that_is_not_proven_is_not_claimed() -> None:
@@ -82,6 +82,29 @@ def test_a_saving_that_is_not_proven_is_not_claimed() -> None:
     results = [
         judge(name, runs, baseline, margin_pp=2.0, limit_pp=None) for name, runs in (("none", baseline), ("emb", noisy))
     ]
-    sentence = recommendation_sentence(results, [row(result) for result in results], 2.0)
-    assert sentence.startswith("Recommended: emb, the cheapest configuration")
-    assert "no proven saving of time (1.05×, 0.74 to 1.49)" in sentence
+    headline = answer(results, [row(result) for result in results], 2.0).headline
+    assert headline.startswith("Freeze emb: ")
+    assert headline.endswith(", trains 70 % of the parameters, not shown to be faster (0.74–1.49×).")
+
+
+def test_prefixes_are_judged_in_order() -> None:
+    """A prefix behind one that is not proven safe does not count, since the error rate is that of one verdict."""
+    baseline, emb, undecided = judged("none", 0.9), judged("emb", 0.9), judged("emb+L0", 0.872)
+    recommendation = _recommended(baseline, emb, undecided, judged("emb+L0-1", 0.9))
+    assert recommendation is not None
+    assert recommendation.row.freeze == "emb"
+    assert _recommended(baseline, judged("emb", 0.872), judged("emb+L0", 0.9)) is None
+
+
+def test_other_configurations_compete_by_their_speed_up() -> None:
+    """A single layer is neither before nor behind a prefix."""
+    baseline = made_up.seeds("none")
+    seconds = {"emb": 8.0, "L1": 6.0}
+    results = [judge("none", baseline, baseline, margin_pp=2.0, limit_pp=None)]
+    for freeze, time_s in seconds.items():
+        reading = Reading(value=time_s, unit="s", source="clock")
+        runs = [replace(run, readings={**run.readings, "train_s": reading}) for run in made_up.seeds(freeze)]
+        results.append(judge(freeze, runs, baseline, margin_pp=2.0, limit_pp=None))
+    recommendation = _recommended(*results)
+    assert recommendation is not None
+    assert (recommendation.is_timed, recommendation.row.freeze) == (True, "L1")

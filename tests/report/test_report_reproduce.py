@@ -77,6 +77,7 @@ _OTHER_VALUES = {
     "margin": "1.5",
     "max_drop": "2,emb:1",
     "pool_seeds": True,
+    "claims": True,
     "min_speedup": "emb:1.5",
     "min_energy_saving": "10",
     "min_memory_saving": "20",

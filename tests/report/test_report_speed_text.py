@@ -6,27 +6,40 @@ from dataclasses import replace
 
 import pytest
 
+import made_up
 from experiments import judged
 from freezebench.report.rows import Row, row
-from freezebench.report.speed_text import speed_text
+from freezebench.report.speed_text import contended_share, speed_text
+from freezebench.verdicts.judge import judge
 
-_ROW: Row = row(judged("emb", 0.9))
+_RESULT = judged("emb", 0.9)
+_ROW: Row = row(_RESULT)
 
 
 @pytest.mark.parametrize(
     ("ratio", "lower", "upper", "text"),
     [
-        (1.7, 1.62, 1.79, "trains 1.70× as fast (1.62 to 1.79)"),
-        (0.8, 0.7, 0.9, "trains 0.80× as fast (0.70 to 0.90)"),
-        (1.19, 0.9, 1.5, "no proven saving of time (1.19×, 0.90 to 1.50)"),
-        (1.7, None, None, "trains 1.70× as fast in one pair of runs, which proves no saving of time"),
-        (None, None, None, "its saving of time is not known (3 of 3 seeds …)"),
+        (1.7, 1.62, 1.79, "trains 1.7× faster (1.6–1.8)"),
+        (1.05, 1.02, 1.08, "trains 1.05× faster (1.02–1.08)"),
+        (254.2, 240.1, 269.0, "trains 254× faster (240–269)"),
+        (2.0, 2.0, 2.0, "trains 2.0× faster"),
+        (0.8, 0.7, 0.85, "trains 1.2× slower (1.2–1.4)"),
+        (1.19, 0.9, 1.5, "not shown to be faster (0.90–1.50×)"),
+        (1.7, None, None, "its speed-up is not known: one pair of runs has no spread"),
+        (None, None, None, "its speed-up was not measured"),
     ],
 )
 def test_words_claim_what_the_interval_shows(
     ratio: float | None, lower: float | None, upper: float | None, text: str
 ) -> None:
     """A gain or loss has its interval; without one, or with 1 in it, nothing is claimed."""
-    reason = "3 of 3 seeds …" if ratio is None else None
-    shown = replace(_ROW, speedup=ratio, speedup_lower=lower, speedup_upper=upper, speedup_reason=reason)
-    assert speed_text(shown) == text
+    assert speed_text(replace(_ROW, speedup=ratio, speedup_lower=lower, speedup_upper=upper), _RESULT) == text
+
+
+def test_a_busy_machine_is_the_reason_whichever_arm_it_disturbed() -> None:
+    """The share is the largest of both arms; undisturbed runs have none."""
+    assert contended_share(_RESULT) is None
+    baseline = [made_up.contended(run, 0.3 + index / 10) for index, run in enumerate(made_up.seeds("none"))]
+    result = judge("emb", made_up.seeds("emb"), baseline, margin_pp=2.0, limit_pp=None)
+    text = "its speed-up is not known: the machine was busy (50 % of the time)"
+    assert speed_text(row(result), result) == text

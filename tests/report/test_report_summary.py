@@ -5,45 +5,89 @@ from __future__ import annotations
 from dataclasses import replace
 
 import made_up
-from experiments import small_summary, summary_settings
+from experiments import judged, small_summary, summary_settings
+from freezebench.records.reading import Reading
 from freezebench.report.summary import summarize
+from freezebench.verdicts.gate import Part
 from freezebench.verdicts.judge import judge
 
 
-def test_the_deepest_safe_prefix_is_one_sentence_with_its_rates() -> None:
-    """The answer comes first, then the number of decided configurations."""
-    lines = small_summary().lines
-    assert lines[0].startswith("Deepest safe prefix: emb is within 2 points of no freezing (drop ")
-    assert "learning rate" in lines[0]
-    assert lines[1].startswith(
-        "Recommended: emb, the cheapest configuration within 2 points and its limits: trains 2.00× as fast"
-    )
-    assert lines[2].startswith("Decided: 2 of 2 at their limits")
-
-
 def test_every_line_of_the_summary() -> None:
-    """All of them, so that a line that is added or lost is noticed."""
-    claim = "The notebook's claim that freezing"
-    drops = "emb: drop -0.5 points [-1.1, +0.1], 3 seeds", "emb+L0: drop +18.8 points [+15.7, +21.9], 3 seeds"
-    assert small_summary().lines == (
+    """All of them, so that a line that is added or lost is noticed; what does not change the answer is a note."""
+    summary = small_summary()
+    assert summary.answer_lines == (
         (
-            "Deepest safe prefix: emb is within 2 points of no freezing (drop -0.5 points, upper bound 0.1, 3 seeds) "
-            "at learning rate 5e-05; trains 2.00× as fast (2.00 to 2.00), with 70.0 % of the parameters."
+            "Freeze emb: accuracy within 2 points (gain 0.5, drop at most 0.1), trains 2.0× faster, 70 % of the "
+            "parameters."
         ),
+        "The next deeper one, emb+L0, loses too much (drop 18.8, at least 15.7).",
         (
-            "Recommended: emb, the cheapest configuration within 2 points and its limits: trains 2.00× as fast "
-            "(2.00 to 2.00), 25 % less "
-            "peak memory."
+            'To use it: freezebench.freeze(model, "emb"), at a learning rate of 5e-05; --freeze-save=DIR saves the '
+            "trained model."
         ),
-        "Decided: 2 of 2 at their limits (limits from --freeze-max-drop; margin 2 points).",
-        f"CPU package energy not measured: {made_up.NO_RAPL}.",
-        f"{claim} the embeddings improves accuracy: undecided ({drops[0]}, Holm-adjusted p = 0.13).",
-        (
-            f"{claim} more layers lowers accuracy, but less than one thinks: supported ({drops[1]}; 23.6 points would "
-            "be in proportion to the frozen parameters)."
-        ),
-        f"{claim} all but the last one or two layers is the sweet spot: supported ({drops[0]}; {drops[1]}; margin 2).",
     )
+    assert summary.lines == ("Decided: 2 of 2 at the margin of 2 points, 2 of 2 at their limits (--freeze-max-drop).",)
+    assert summary.notes == (f"CPU package energy not measured: {made_up.NO_RAPL}.",)
+
+
+def test_the_claims_of_the_notebook_are_judged_on_request() -> None:
+    """They are with the preset notebook or --freeze-claims; most people have not read that notebook."""
+    results = [judged("none", 0.9), judged("emb", 0.9), judged("emb+L0", 0.7)]
+    for flags, number in (({}, 0), ({"claims": "yes"}, 3), ({"preset": "notebook"}, 3)):
+        lines = summarize(results, summary_settings(**flags)).lines
+        assert sum(line.startswith("The notebook's claim that ") for line in lines) == number
+
+
+def test_limits_and_margin_are_counted_apart() -> None:
+    """A configuration may be decided at a limit far from the margin and be undecided at the margin."""
+    limited, unlimited = judged("emb", 0.872, limit=20.0), judged("emb+L0", 0.7, limit=None)
+    for results, text in (
+        ([limited, unlimited], "Decided: 1 of 2 at the margin of 2 points, 1 of 1 at their limits."),
+        ([unlimited], "Decided: 1 of 1 at the margin of 2 points; no limit is asserted."),
+    ):
+        assert summarize([judged("none", 0.9), *results], summary_settings()).lines[0] == text
+
+
+def test_a_met_limit_is_a_note_and_a_missed_one_a_line() -> None:
+    """What was missed may change the answer."""
+    met, missed = (
+        Part(quantity="peak memory", standing=standing, sentence=f"peak memory: {standing}")
+        for standing in ("ok", "worse")
+    )
+    result = replace(judged("emb", 0.9), parts=(met, missed))
+    summary = summarize([judged("none", 0.9), result], summary_settings())
+    assert "Limit WORSE: emb: peak memory: worse." in summary.lines
+    assert "Limit ok: emb: peak memory: ok." in summary.notes
+
+
+def test_a_cause_of_invalid_runs_is_named_once() -> None:
+    """Configurations that share it share a line; the cause of a failed experiment is in its headline."""
+    broken = [
+        judge(freeze, [made_up.broken(freeze)], [made_up.record()], margin_pp=2.0, limit_pp=None)
+        for freeze in ("emb+L0", "emb+L0-1")
+    ]
+    lines = summarize([judged("none", 0.9), judged("emb", 0.9), *broken], summary_settings()).lines
+    assert [line for line in lines if "non-finite" in line] == [
+        "Invalid: emb+L0, emb+L0-1: seed 42: non-finite loss: at step 3."
+    ]
+    failed = summarize([judged("none", 0.9), *broken], summary_settings())
+    assert sum("non-finite" in line for line in (*failed.answer_lines, *failed.lines, *failed.notes)) == 1
+
+
+def test_contended_runs_are_named_with_their_share() -> None:
+    """Their times are marked in the table, and this line says why."""
+    share = Reading(value=0.41, unit="1", source="schedstat")
+    busy = [replace(record, readings={**record.readings, "contended_share": share}) for record in made_up.seeds("emb")]
+    result = judge("emb", busy, made_up.seeds("none"), margin_pp=2.0, limit_pp=None)
+    summary = summarize([judged("none", 0.9), result], summary_settings())
+    assert summary.lines[1].startswith("Contended: in up to 41 % of the training time threads waited for a processor")
+    assert "its speed-up is not known: the machine was busy (41 % of the time)" in summary.answer.headline
+    assert "--freeze-resume=no" in summary.answer.next_steps[1]
+
+
+def test_the_accuracy_of_the_majority_class_is_known() -> None:
+    """It is what predicting the most frequent class of the test split gives."""
+    assert small_summary().majority_accuracy == 0.5
 
 
 def test_the_title_counts_invalid_runs() -> None:
@@ -59,20 +103,7 @@ def test_the_title_counts_invalid_runs() -> None:
     assert titles[1].endswith("; 3 seeds, all invalid")
 
 
-def test_nothing_is_recommended_with_an_invalid_baseline() -> None:
-    """The unfrozen configuration cannot be recommended either."""
-    baseline = made_up.seeds("none", accuracy=0.9, num=1)
-    broken = [replace(record, status="invalid", reason="non-finite loss: nan") for record in baseline]
-    results = [
-        judge(freeze, made_up.seeds("emb", num=1) if freeze == "emb" else broken, broken, margin_pp=2.0, limit_pp=None)
-        for freeze in ("none", "emb")
-    ]
-    line = next(line for line in summarize(results, summary_settings()).lines if line.startswith("Recommended: "))
-    assert line.startswith("Recommended: nothing, ")
-    assert "non-finite loss: nan" in line
-
-
 def test_what_was_not_measured_has_a_footnote() -> None:
     """There is one line per distinct reason."""
-    footnotes = [line for line in small_summary().lines if made_up.NO_RAPL in line]
+    footnotes = [line for line in small_summary().notes if made_up.NO_RAPL in line]
     assert footnotes == [f"CPU package energy not measured: {made_up.NO_RAPL}."]

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
-from experiments import varied_summary
-from freezebench.report.terminal_summary import summary_lines, title_line
+from experiments import broken_experiment, experiment, varied_summary
+from freezebench.report.terminal_summary import closing_lines, summary_lines, title_line
 from freezebench.report.terminal_table import plain_text
 from freezebench.report.terminal_text import columns_of
+from stories import STORIES
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+@pytest.mark.parametrize("story", STORIES)
+def test_the_screen_is_golden(story: str, width: int) -> None:
+    """It equals the golden file; FREEZEBENCH_WRITE_GOLDEN=1 writes these anew, to be read before a commit."""
+    golden = Path(__file__).with_name("golden") / f"{story}_{width}.txt"
+    summary = STORIES[story]().summary
+    title = f"= {title_line(summary, width - 4)} ="
+    screen = plain_text([*summary_lines(summary, width), (), *closing_lines([summary], width)])
+    shown = f"{title}\n{screen}\n"
+    if os.environ.get("FREEZEBENCH_WRITE_GOLDEN"):
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(shown, encoding="utf-8")
+    assert shown == golden.read_text(encoding="utf-8")
+    assert max(map(columns_of, shown.splitlines())) <= width
 
 
 @pytest.mark.parametrize("width", range(44, 200, 3))
@@ -21,20 +41,43 @@ def test_no_line_wraps_and_the_main_columns_are_always_shown(on_gpu: bool, width
         assert part in text
 
 
-def test_the_answer_comes_first() -> None:
-    """What can be frozen and what that saves precede the tables."""
-    lines = plain_text(summary_lines(varied_summary(on_gpu=True), 100)).splitlines()
-    assert lines[0].startswith("Deepest safe prefix: emb")
-    assert next(line for line in lines if line.startswith("Recommended: "))
+def test_the_answer_comes_first_and_last() -> None:
+    """What can be frozen and how precede the tables, and are repeated at the end of the session."""
+    summary = varied_summary(on_gpu=True)
+    lines = plain_text(summary_lines(summary, 100)).splitlines()
+    assert lines[0].startswith("Freeze emb+L0: accuracy within 2 points")
     assert lines.index("") < next(index for index, line in enumerate(lines) if "verdict at" in line)
+    closing = plain_text(closing_lines([summary], 300)).splitlines()
+    assert closing == [summary.answer.headline, summary.answer.next_steps[0]]
 
 
-def test_what_was_not_measured_has_a_footnote_instead_of_a_column() -> None:
-    """A column of dashes is left out."""
-    text = plain_text(summary_lines(varied_summary(on_gpu=False), 140))
-    assert "\n" + "CPU package energy not measured: no /sys/class/powercap." in text
+def test_several_answers_are_repeated_with_their_names() -> None:
+    """Otherwise nobody could tell which is which."""
+    summaries = [varied_summary(on_gpu=True, model=name) for name in ("first", "second")]
+    closing = plain_text(closing_lines(summaries, 300)).splitlines()
+    assert [line.partition(" on ")[0] for line in closing] == ["first", "second"]
+
+
+def test_notes_and_times_need_verbosity() -> None:
+    """What does not change the answer is shown with -v, and a line says so."""
+    summary = experiment().summary
+    short, long = (plain_text(summary_lines(summary, 140, verbose=verbose)) for verbose in (False, True))
+    assert "\nMore, with the time of every phase: -v, or the page of --freeze-report=DIR." in short
+    assert "More, with" not in long
+    assert "optimizer" in long
+    assert "optimizer" not in short
+    text = plain_text(summary_lines(varied_summary(on_gpu=False), 140, verbose=True))
+    assert "\nCPU package energy not measured: no /sys/class/powercap." in text
+    # A column of dashes is left out.
     assert "J per" not in text
     assert text.count("energy") == 1
+
+
+def test_without_a_figure_there_is_no_table() -> None:
+    """It would repeat that everything is invalid."""
+    text = plain_text(summary_lines(broken_experiment().summary, 100))
+    assert text.startswith("The experiment failed: ")
+    assert "---" not in text
 
 
 def test_every_verdict_has_a_word_and_a_colour() -> None:

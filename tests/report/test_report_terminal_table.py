@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from experiments import varied_summary
+from experiments import judged, summary_settings, varied_summary
+from freezebench.report.summary import summarize
 from freezebench.report.terminal_table import aligned, figure_tables, plain_text
 
 _CASES: dict[str, dict[str, Any]] = {
-    "cpu": {"on_gpu": False},
     "gpu": {"on_gpu": True},
-    "contended": {"on_gpu": False, "contended": {"none": 1, "emb": 3, "emb+L0": 2}},
+    "partly_contended": {"on_gpu": False, "contended": {"none": 1, "emb": 3, "emb+L0": 2}},
 }
 
 
@@ -28,6 +29,30 @@ def test_the_tables_are_golden(case: str, width: int) -> None:
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(shown, encoding="utf-8")
     assert shown == golden.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("on_gpu", [False, True], ids=["cpu", "gpu"])
+def test_the_majority_class_is_below_the_accuracies(on_gpu: bool) -> None:
+    """Its decimal point is below theirs; tables without accuracy do not have it, nor do data sets without labels."""
+    summary = varied_summary(on_gpu=on_gpu)
+    tables = [plain_text(table).splitlines() for table in figure_tables(summary, 80)]
+    assert [sum("majority class" in line for line in table) for table in tables] == [1, 0]
+    line, baseline = tables[0][-1], next(line for line in tables[0] if line.startswith("none"))
+    assert line == "majority class".ljust(baseline.index("92.2")) + "50.0"
+    unknown = replace(summary, results=())
+    assert "majority" not in plain_text(figure_tables(unknown, 80)[0])
+
+
+def test_a_test_without_a_limit_is_not_ok() -> None:
+    """It asserted nothing; without any limit the column is left out."""
+    results = [judged("none", 0.9), judged("emb", 0.9), judged("emb+L0", 0.9, limit=None)]
+    lines = plain_text(figure_tables(summarize(results, summary_settings()), 100)[0]).splitlines()
+    words = {line.split()[0]: line[:40].split()[1:] for line in lines[3:]}
+    assert words["none"][:2] == ["baseline", "–"]
+    assert words["emb"][:2] == ["non-inferior", "ok"]
+    assert words["emb+L0"][:3] == ["non-inferior", "no", "limit"]
+    without = [judged("none", 0.9), judged("emb", 0.9, limit=None)]
+    assert "limit" not in plain_text(figure_tables(summarize(without, summary_settings()), 100)[0])
 
 
 def test_numbers_are_aligned_at_the_decimal_point() -> None:

@@ -57,7 +57,7 @@ def test_an_invalid_baseline_invalidates_every_candidate() -> None:
     for records in (made_up.seeds("emb"), []):
         result = judge("emb", records, [made_up.broken("none")], **LIMITS)
         assert result.standing == "broken"
-        assert "baseline is invalid: seed 42: non-finite loss" in str(result.broken)
+        assert str(result.broken) == "the unfrozen baseline is invalid"
 
 
 def _constant(freeze: str, seed: int) -> RunRecord:
@@ -73,10 +73,7 @@ def test_constant_predictions_break_the_baseline_and_warn_elsewhere() -> None:
     candidates = [_constant("emb", 42 + index) for index in range(3)]
     result = judge("emb", candidates, made_up.seeds("none"), **LIMITS)
     assert result.standing == "worse"
-    assert any(
-        "predicts one class for every test sentence; train longer (--freeze-epochs)" in warning
-        for warning in result.warnings
-    )
+    assert any("predicts one class for every test sentence" in warning for warning in result.warnings)
 
 
 def test_identical_predictions_across_seeds_break_the_baseline() -> None:

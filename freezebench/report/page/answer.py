@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from freezebench.report.page.markup import Html, element, joined
 from freezebench.report.reasons import why_not_measured
-from freezebench.report.verdict_text import recommendation_sentence, safe_prefix_sentence
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import bytes_text, energy_text, saving_text, seconds_text
 from freezebench.verdicts.vocabulary import VERDICTS
@@ -18,10 +17,7 @@ if TYPE_CHECKING:
 
 def answer_sentences(experiment: Experiment) -> list[str]:
     """Return the answer in words, the deepest safe prefix first."""
-    return [
-        safe_prefix_sentence(experiment.results, experiment.rows, experiment.margin_pp),
-        recommendation_sentence(experiment.results, experiment.rows, experiment.margin_pp),
-    ]
+    return list(experiment.summary.answer_lines)
 
 
 def answer(experiment: Experiment) -> Html:

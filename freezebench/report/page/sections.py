@@ -176,7 +176,7 @@ def footnotes(experiment: Experiment) -> Html:
     """Return the sentences that qualify the answer."""
     # The words of an old report's sentences may differ from today's, so their labels are compared.
     labels = {_label(sentence) for sentence in answer_sentences(experiment)}
-    lines = [line for line in experiment.summary.lines if _label(line) not in labels]
+    lines = [line for line in (*experiment.summary.lines, *experiment.summary.notes) if _label(line) not in labels]
     return section("Footnotes", _list(lines), class_="notes")
 
 
