@@ -67,6 +67,7 @@ def _save(config: pytest.Config, saver: ModelSaver) -> None:
     from freezebench.report.progress import Progress
 
     session, terminal = freeze_session(config), Terminal(config)
+    session_report(config).saved = saver.outcomes
     terminal.end_line()
 
     def on_start(spec: RunSpec) -> None:
@@ -76,7 +77,6 @@ def _save(config: pytest.Config, saver: ModelSaver) -> None:
 
     with contextlib.chdir(config.invocation_params.dir):
         saver.save(summaries(session), on_start)
-    session_report(config).saved = saver.outcomes
     for outcome in saver.outcomes.values():
         if outcome.is_failure:
             _fail(config, "saved", outcome.sentence)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from freezebench.errors import FreezebenchError, one_line
+from freezebench.errors import FreezebenchError
 from freezebench.pytest_plugin.options import freeze_session
 
 # The rest is imported when a model is saved: most pytest sessions have no freeze tests.
@@ -39,11 +39,13 @@ class ModelSaver:
 
     Attributes:
         outcomes: What became of the model of each experiment, by its settings; empty until the last test has ended.
+        has_ended: Whether all of them were considered.
     """
 
     def __init__(self, session: FreezeSession, root: Path) -> None:
         """Take the session, and the folder of ``--freeze-save``."""
         self.outcomes: dict[Settings, SavingOutcome] = {}
+        self.has_ended = False
         self._session, self._root = session, root
         self._folders: dict[Settings, ModelFolder] = {}
 
@@ -82,7 +84,7 @@ class ModelSaver:
             try:
                 saved = self._save(summary, recommendation.row, folder, on_start)
             except Exception as error:  # noqa: BLE001 - hours of training must not end in an error of saving
-                sentence = f"--freeze-save: the model of {recommendation.row.freeze} was not saved: {one_line(error)}."
+                sentence = f"--freeze-save: the model of {recommendation.row.freeze} was not saved: {_reason(error)}."
                 self.outcomes[settings] = SavingOutcome(sentence=sentence, is_failure=True)
             else:
                 self.outcomes[settings] = SavingOutcome(
@@ -92,6 +94,7 @@ class ModelSaver:
                     seed=saved.record.spec.seed,
                     is_reproduced=saved.is_reproduced,
                 )
+        self.has_ended = True
 
     def _save(self, summary: Summary, row: Row, folder: ModelFolder, on_start: Callable[[RunSpec], None]) -> SavedModel:
         """Train and save one model with its card.
@@ -173,7 +176,8 @@ def saving_lines(config: pytest.Config) -> list[tuple[str, dict[str, bool]]]:
     if saver is None:
         return []
     if not saver.outcomes:
-        return [("--freeze-save: nothing was saved, since the session ended before its last test.", {"yellow": True})]
+        why = "no configuration was trained" if saver.has_ended else "the session was stopped before its end"
+        return [(f"--freeze-save: nothing was saved, since {why}.", {"yellow": True})]
     return [
         (outcome.sentence, {"red": True} if outcome.is_failure else {"yellow": outcome.is_reproduced is False})
         for outcome in saver.outcomes.values()
@@ -203,6 +207,12 @@ def folder_names(experiments: Sequence[RunSpec]) -> list[str | None]:
 
 def _safe_name(text: str) -> str:
     return _UNSAFE.sub("-", text).strip(".-")[:_MAX_NAME] or "model"
+
+
+def _reason(error: Exception) -> str:
+    """Return an error's message on one line; other errors than freezebench's may say little without their class."""
+    kind = "" if isinstance(error, FreezebenchError) else f"{type(error).__name__}: "
+    return kind + " ".join(str(error).split()).rstrip(".")
 
 
 def _nothing_sentence(folder: Path) -> str:

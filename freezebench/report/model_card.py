@@ -92,15 +92,15 @@ def _header(saved: SavedModel, test: Evaluation, source: str) -> str:
 
 def _figures(saved: SavedModel, test: Evaluation, data: DataFacts) -> Figures:
     """Return what was measured: of this model, of its configuration over the seeds, and of the comparison."""
-    row, baseline = saved.row, saved.baseline
-    num_correct = sum(saved.record.test_correct)
+    row, baseline, record = saved.row, saved.baseline, saved.record
+    num_correct = sum(record.test_correct)
     majority = max(Counter(data.test_labels).values()) / data.num_test
     return [
         (
-            f"test accuracy of this model (seed {saved.record.spec.seed})",
+            f"test accuracy of this model (seed {record.spec.seed})",
             f"{percent_text(test.accuracy)} ({num_correct:,} of {data.num_test:,} sentences)",
         ),
-        (f"test {_f1_name(saved.record)} of this model", percent_text(test.f1)),
+        (f"test {_f1_name(record)} of this model", percent_text(test.f1)),
         (f"test accuracy of {row.freeze}", _over_seeds(row)),
         ("test accuracy without freezing", _over_seeds(baseline)),
         ("accuracy of the most frequent class", percent_text(majority)),
@@ -109,7 +109,7 @@ def _figures(saved: SavedModel, test: Evaluation, data: DataFacts) -> Figures:
         ("training speed against no freezing", _speedup(row)),
         (
             "trained parameters",
-            f"{row.num_trainable_params:,} of {saved.record.num_params:,} ({percent_text(row.trainable_fraction)})",
+            f"{record.num_trainable_params:,} of {record.num_params:,} ({percent_text(record.trainable_fraction)})",
         ),
     ]
 

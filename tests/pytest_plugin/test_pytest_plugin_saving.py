@@ -233,6 +233,16 @@ def test_several_experiments_get_a_folder_each(project: Project, tmp_path: Path,
         result.stdout.fnmatch_lines([f"freezebench: --freeze-save: saved the model of L0, seed 42, to {folder};*"])
 
 
+def test_a_test_that_trains_nothing_has_no_model(project: Project, tmp_path: Path) -> None:
+    """The session ends as it would without the option, and says that there was nothing to save."""
+    session = project(MARKER)
+    source = (session.path / "test_project.py").read_text()
+    (session.path / "test_project.py").write_text(source.replace("    freeze_run()", "    pass"))
+    result = session.runpytest_inprocess(f"--freeze-save={tmp_path / 'model'}")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["freezebench: --freeze-save: nothing was saved, since no configuration was trained."])
+
+
 def test_folders_of_experiments_have_readable_safe_names() -> None:
     """No part of a path is taken over; equal names get a hash, and equal experiments a number."""
 
@@ -259,7 +269,7 @@ def test_a_session_that_stops_early_saves_nothing(project: Project, tmp_path: Pa
     source = (session.path / "test_project.py").read_text()
     (session.path / "test_project.py").write_text(f"{source}\ndef test_fails():\n    assert False\n")
     result = session.runpytest_inprocess(store, f"--freeze-save={tmp_path / 'model'}", "-x", "test_project.py")
-    result.stdout.fnmatch_lines(["freezebench: --freeze-save: nothing was saved, since the session ended before *"])
+    result.stdout.fnmatch_lines(["freezebench: --freeze-save: nothing was saved, since the session was stopped *"])
     assert not (tmp_path / "model").exists()
 
 
