@@ -46,15 +46,7 @@ def deciding_steps(candidates: Sequence[ConfigurationResult], margin_pp: float) 
     if verdict.num_seeds == 1:
         return ("Train at least 3 seeds (--freeze-num-seeds=3): one seed cannot tell training noise from freezing.",)
     if verdict.drop_pp >= margin_pp:
-        rates = {record.spec.protocol.learning_rate for result in candidates for record in result.records}
-        rates |= {record.spec.protocol.learning_rate for record in first.baseline}
-        loss = f"No number of seeds would show it: {first.freeze} lost {verdict.drop_pp:.1f} points."
-        if len(rates) > 1:
-            return (loss,)
-        return (
-            loss,
-            f"All trained at the rate {rates.pop():g}; fewer trainable layers often need a higher one (--freeze-lr).",
-        )
+        return _after_loss(first, candidates, verdict.drop_pp)
     counts = deciding_counts(observed_mean_squares(first), margin_pp, alpha=verdict.alpha)
     more = []
     # A pooled variance gives another interval than the configuration's own, which could need nothing more.
@@ -67,6 +59,21 @@ def deciding_steps(candidates: Sequence[ConfigurationResult], margin_pp: float) 
     if not more:
         return (f"To prove {first.freeze} safe takes both more seeds and more test sentences.",)
     return (f"About {' or '.join(more)} would prove {first.freeze} safe, if its drop stays at {verdict.drop_pp:.1f}.",)
+
+
+def _after_loss(
+    first: ConfigurationResult, candidates: Sequence[ConfigurationResult], drop_pp: float
+) -> tuple[str, ...]:
+    """Return what to change where the configuration to prove safe has lost more than the margin."""
+    loss = f"No number of seeds would show it: {first.freeze} lost {drop_pp:.1f} points."
+    if repair := repairing_steps(first):
+        return loss, *repair
+    records = [*first.baseline, *(record for result in candidates for record in result.records)]
+    rates = {record.spec.protocol.learning_rate for record in records}
+    if len(rates) > 1:
+        return (loss,)
+    advice = "fewer trainable layers often need a higher one (--freeze-lr)"
+    return loss, f"All trained at the rate {rates.pop():g}; {advice}."
 
 
 def first_open(candidates: Sequence[ConfigurationResult]) -> ConfigurationResult:
@@ -103,7 +110,8 @@ def _after_fault(record: RunRecord) -> str | None:
         case "non_finite_loss":
             usual = _usual_rate(record)
             lower = usual if protocol.learning_rate > _FAR * usual else protocol.learning_rate / 10
-            return f"Try --freeze-lr={lower:g}: at {protocol.learning_rate:g} the loss became infinite or not a number."
+            fault = f"at {protocol.learning_rate:g} the loss became infinite or not a number"
+            return f"Try {_rate_flag(record)}{lower:g}: {fault}."
         case "out_of_memory" if protocol.batch_size > 1:
             half = protocol.batch_size // 2
             return f"Try --freeze-batch-size={half}: a batch of {protocol.batch_size} did not fit."
@@ -132,16 +140,22 @@ def _after_one_class(record: RunRecord) -> str | None:
 
 def _after_no_learning(record: RunRecord, fell: str) -> str:
     """Return what to change where the training loss stayed at that of guessing, which ``fell`` says in words."""
-    rate, usual = record.spec.protocol.learning_rate, _usual_rate(record)
+    rate, usual, flag = record.spec.protocol.learning_rate, _usual_rate(record), _rate_flag(record)
     if rate < usual / _FAR:
-        return f"Try --freeze-lr={usual:g}, {usual / rate:.0f} times the rate that was used: {fell}."
+        return f"Try {flag}{usual:g}, {usual / rate:.0f} times the rate that was used: {fell}."
     if rate > usual * _FAR:
-        return f"Try --freeze-lr={usual:g}; the rate that was used is {rate / usual:.0f} times that: {fell}."
+        return f"Try {flag}{usual:g}; the rate that was used is {rate / usual:.0f} times that: {fell}."
     num_steps = len(record.step_losses)
     if num_steps < _FEWEST_STEPS:
         num_epochs = math.ceil(len(record.epochs) * _FEWEST_STEPS / max(num_steps, 1))
         return f"Try --freeze-epochs={num_epochs}: {fell} after only {num_steps} steps."
-    return f"Try --freeze-lr={2 * rate:g}: {fell}."
+    return f"Try {flag}{2 * rate:g}: {fell}."
+
+
+def _rate_flag(record: RunRecord) -> str:
+    """Return the option for the rate of a run's configuration, without the rate."""
+    freeze = record.spec.freeze
+    return "--freeze-lr=" if freeze == "none" else f"--freeze-lr={freeze}:"
 
 
 def _usual_rate(record: RunRecord) -> float:

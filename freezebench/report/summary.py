@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # What the terminal and Markdown call the accuracy of always predicting the most frequent class of the test split.
 MAJORITY_CLASS = "majority class"
+# How notes on test sentences that were trained on begin; they make every accuracy doubtful.
+_LEAKAGE = "Leakage: "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +125,7 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
         *_limits(results, are_met=False),
         *invalid_sentences(results),
         *filter(None, [contention_sentence(rows)]),
+        *(note for note in _data_notes(results) if note.startswith(_LEAKAGE)),
         *(f"Warning: {warning}." for warning in warnings),
         *(conclusion.sentence for conclusion in (conclusions(results, settings.margin_pp) if settings.claims else ())),
     ]
@@ -131,16 +134,21 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
 def _notes(results: Sequence[ConfigurationResult]) -> list[str]:
     """Return the sentences that do not change the answer: times, training length, data, what was not measured."""
     times = [prefix_sentence(results), grid_sentence(results), *gap_sentences(breakdowns(results))]
-    data = [record.data for result in results for record in result.records if record.is_valid and record.data]
     undertrained = [result.freeze for result in results if result.undertrained]
     notes = [*_limits(results, are_met=True), *filter(None, times)]
-    notes += [f"Data: {note}" for note in _distinct(note for facts in data for note in facts.notes)]
+    notes += [f"Data: {note}" for note in _data_notes(results) if not note.startswith(_LEAKAGE)]
     if undertrained:
         notes.append(
             f"Undertrained: the best epoch was the last one for {', '.join(undertrained)}; "
             "more epochs might raise their accuracy."
         )
     return notes + _footnotes(results)
+
+
+def _data_notes(results: Sequence[ConfigurationResult]) -> list[str]:
+    """Return the distinct notes on the data of valid runs."""
+    data = [record.data for result in results for record in result.records if record.is_valid and record.data]
+    return _distinct(note for facts in data for note in facts.notes)
 
 
 def _limits(results: Sequence[ConfigurationResult], *, are_met: bool) -> list[str]:

@@ -25,6 +25,7 @@ _LABELS: dict[str, Style] = {
     **{f"Limit {term.word}": term.tone for standing, term in STANDINGS.items() if standing != "ok"},
     "Invalid": "bad",
     "Contended": "unsure",
+    "Leakage": "unsure",
     "Warning": "unsure",
     "Undertrained": "unsure",
 }

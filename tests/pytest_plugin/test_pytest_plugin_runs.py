@@ -41,7 +41,7 @@ def test_a_grid_runs_and_is_reported_everywhere(project: Project, tmp_path: Path
             "*test_it[[]emb+L0[]]*",
             "*test_it[[]emb+L0-1[]]*",
             "*= freezebench: * on * =*",
-            "none  *baseline*1.00×*100.0 %*",
+            "none  *baseline*100.0 %*",
             "emb  *",
             "emb+L0-1  *",
             "majority class *50.0*",

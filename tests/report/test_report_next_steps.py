@@ -120,6 +120,22 @@ def test_no_number_of_seeds_undoes_a_loss() -> None:
     assert "(--freeze-lr)" in steps[1]
 
 
+def test_a_loss_by_predicting_one_class_is_repaired() -> None:
+    """The rate of that configuration is the suspect, not the number of seeds."""
+    constant = [
+        replace(
+            _with_protocol(run, learning_rate=1e-7),
+            test=run.test and replace(run.test, predictions=(0,) * len(run.test.predictions)),
+            epochs=tuple(replace(epoch, train_loss=0.69) for epoch in run.epochs),
+        )
+        for run in made_up.seeds("emb")
+    ]
+    result = judge("emb", constant, made_up.seeds("none"), margin_pp=2.0, limit_pp=None)
+    steps = deciding_steps([result], 2.0)
+    assert steps[0].startswith("No number of seeds would show it: emb lost ")
+    assert steps[1].startswith("Try --freeze-lr=emb:5e-05, 500 times the rate that was used: ")
+
+
 def test_the_first_open_prefix_is_decided_next() -> None:
     """Prefixes are tested in order; without one it is the smallest drop."""
     ladder = [judged("emb", 0.9), judged("emb+L0", 0.87), judged("emb+L0-1", 0.8)]

@@ -60,6 +60,15 @@ def test_a_met_limit_is_a_note_and_a_missed_one_a_line() -> None:
     assert "Limit ok: emb: peak memory: ok." in summary.notes
 
 
+def test_leakage_is_a_line_and_other_notes_on_data_are_notes() -> None:
+    """Test sentences that were trained on make every accuracy doubtful."""
+    notes = ("Leakage: 7 of 400 test examples (1.8 %) also occur in train.", "100 of 200 train examples were drawn.")
+    runs = [replace(run, data=run.data and replace(run.data, notes=notes)) for run in made_up.seeds("none")]
+    summary = summarize([judge("none", runs, runs, margin_pp=2.0, limit_pp=None)], summary_settings())
+    assert notes[0] in summary.lines
+    assert f"Data: {notes[1]}" in summary.notes
+
+
 def test_a_cause_of_invalid_runs_is_named_once() -> None:
     """Configurations that share it share a line; the cause of a failed experiment is in its headline."""
     broken = [
