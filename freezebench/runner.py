@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from freezebench.errors import FreezebenchError
 from freezebench.planning.finished import FinishedRuns
-from freezebench.planning.looks import baseline_so_far, next_step
-from freezebench.records.events import RunFinished
+from freezebench.planning.results import baseline_so_far
+from freezebench.records.events import RunFinished, RunsPlanned
 from freezebench.records.run_record import RunRecord
 from freezebench.verdicts.judge import ConfigurationResult
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from freezebench.config.settings import Settings
     from freezebench.executors.base import Executor, OnEvent
     from freezebench.planning.finished import NeededRun
+    from freezebench.planning.session_plan import SessionPlan
     from freezebench.runs.input_check import InputCheck
     from freezebench.runs.reuse import Reuse
 
@@ -34,49 +35,50 @@ class Runner:
     def __init__(
         self,
         executor: Executor,
+        plan: SessionPlan,
         *,
         reuse: Reuse | None = None,
         inputs: InputCheck | None = None,
         on_event: OnEvent = lambda _: None,
     ) -> None:
-        """Take where runs train.
+        """Take where runs train, and the configurations that they are planned for.
 
         Args:
             executor: Trains the runs.
+            plan: The configurations of the session.
             reuse: Runs of earlier sessions; ``None``: all runs are trained and none is saved.
             inputs: Checks that all runs had the same data and weights; ``None``: they are not checked.
-            on_event: Receives the end of every run that was trained.
+            on_event: Receives the plan before every run, the end of every run that was trained, and that of a seed.
         """
-        self._executor, self._reuse, self._inputs, self._on_event = executor, reuse, inputs, on_event
+        self._executor, self._plan, self._on_event = executor, plan, on_event
+        self._reuse, self._inputs = reuse, inputs
         self.finished = FinishedRuns()
+        # Number of seeds whose end was reported, by settings.
+        self._num_reported: dict[Settings, int] = {}
 
-    def result(
-        self, settings: Settings, freeze: str, *, grid: Sequence[str] = (), with_times: bool = True
-    ) -> ConfigurationResult:
+    def result(self, settings: Settings, freeze: str) -> ConfigurationResult:
         """Return one configuration's result, training the runs that are missing, the baseline's included.
+
+        Runs of other configurations that come earlier in the order of the plan are trained as well.
 
         Args:
             settings: The settings of the test.
             freeze: Canonical id of the configuration.
-            grid: All configurations of the session, over which the variance between seeds may be pooled.
-            with_times: Whether required savings of time and energy are checked, which takes further runs.
         """
         # Runs end in any order. After each the plan is made anew, for what is still needed may depend on its outcome.
         running: dict[Future[RunRecord], NeededRun] = {}
-        look = 0
         try:
             while True:
-                step = next_step(settings, freeze, self.finished, grid=grid, with_times=with_times, look=look)
-                if isinstance(step, ConfigurationResult):
-                    if not running:
-                        return step
-                else:
-                    look = max(look, *(needed.look for needed in step))
+                step = self._plan.next_step(settings, freeze, self.finished)
+                if not isinstance(step, ConfigurationResult):
                     self._submit([needed for needed in step if needed not in running.values()], running)
+                elif not running:
+                    return step
                 ended, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in [future for future in running if future in ended]:
                     needed = running.pop(future)
                     self.finished.add(needed, self._record(needed, future))
+                    self._report_seed(settings)
         except BaseException:
             # Nothing trains on behind an interruption.
             self._executor.cancel()
@@ -94,7 +96,17 @@ class Runner:
             if record is not None:
                 self.finished.add(needed, record, is_reused=True)
                 return
+            left = [other for other in self._plan.runs_left(self.finished) if other not in running.values()]
+            self._on_event(RunsPlanned(left=tuple(other.spec for other in left)))
             running[self._executor.submit(needed.spec)] = needed
+
+    def _report_seed(self, settings: Settings) -> None:
+        """Report the end of a seed once, that of one whose last run was reused excepted: the next one follows soon."""
+        seeds = self._plan.seeds_finished(settings, self.finished)
+        key = settings.of_table
+        if seeds is not None and seeds.num_ended > self._num_reported.get(key, 0):
+            self._num_reported[key] = seeds.num_ended
+            self._on_event(seeds)
 
     def _record(self, needed: NeededRun, future: Future[RunRecord]) -> RunRecord:
         """Return the record of a run that ended; an invalid one if it could not be trained."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from freezebench.data.load import TextData
     from freezebench.executors.base import DataCacheOptions, Executor, OnEvent
     from freezebench.planning.reference import Reference
+    from freezebench.planning.session_plan import SessionPlan
     from freezebench.records.events import RunEvent
     from freezebench.records.run_record import RunRecord
     from freezebench.records.saved import SavedRun
@@ -70,7 +71,6 @@ class FreezeSession:
         )
         self.with_times = with_times
         self._default_store = default_store
-        self._grids: dict[Settings, list[str]] = {}
         self._executor: Executor | None = None
         self._results: dict[Settings, dict[str, ConfigurationResult]] = {}
         # Settings that give one table, under the first of them that ran.
@@ -124,14 +124,13 @@ class FreezeSession:
             configurations.append((settings, configuration))
         self.reference = Reference(saved, configurations, with_times=self.with_times)
 
-    def expect(self, planned: Iterable[tuple[Settings, str]]) -> list[RunSpec]:
+    def expect(self, planned: Sequence[tuple[Settings, str]]) -> list[RunSpec]:
         """Take the configurations that will be requested, and return the runs that they need at least."""
-        from freezebench.planning.design import first_runs
+        from freezebench.planning.finished import FinishedRuns
 
-        for settings, freeze in planned:
-            self._grids.setdefault(settings, []).append(freeze)
-        self.executor.expect(freeze for grid in self._grids.values() for freeze in grid)
-        return first_runs(self._grids, with_times=self.with_times)
+        self._plan.add(planned)
+        self.executor.expect(freeze for _, freeze in planned)
+        return [needed.spec for needed in self._plan.runs_left(FinishedRuns())]
 
     def preflight(self, planned: Iterable[tuple[Settings, str]]) -> None:
         """Load every model once and try every configuration on it, before anything is trained.
@@ -173,11 +172,10 @@ class FreezeSession:
 
     def result(self, settings: Settings, freeze: str) -> ConfigurationResult:
         """Return one configuration's result, training the runs that are missing, the baseline's included."""
-        grid = self._grids.get(settings, ())
-        key = table_key(settings)
+        key = settings.of_table
         self._shown.setdefault(key, settings)
         for spec in dict.fromkeys(("none", freeze)):
-            result = self._runner.result(settings, spec, grid=grid, with_times=self.with_times)
+            result = self._runner.result(settings, spec)
             # Stored after the run, so that an interrupted one leaves no empty table.
             self._results.setdefault(key, {})[spec] = result
         # Candidates that needed more seeds have extended the baseline since its own test reported.
@@ -204,7 +202,7 @@ class FreezeSession:
             return result
         parts = self.reference.judge(node_id, settings, result)
         # Not kept in the results themselves: the baseline's is made anew when candidates extend it.
-        self._reference_parts[table_key(settings), result.freeze] = parts
+        self._reference_parts[settings.of_table, result.freeze] = parts
         return replace(result, parts=result.parts + parts)
 
     def results(self) -> list[tuple[Settings, list[ConfigurationResult]]]:
@@ -263,7 +261,15 @@ class FreezeSession:
         from freezebench.runner import Runner
         from freezebench.runs.input_check import InputCheck
 
-        return Runner(self.executor, reuse=self._reuse, inputs=InputCheck(self.data_cache), on_event=self._forward)
+        inputs = InputCheck(self.data_cache)
+        return Runner(self.executor, self._plan, reuse=self._reuse, inputs=inputs, on_event=self._forward)
+
+    @cached_property
+    def _plan(self) -> SessionPlan:
+        """The configurations that tests will request."""
+        from freezebench.planning.session_plan import SessionPlan
+
+        return SessionPlan(with_times=self.with_times)
 
     @cached_property
     def _reuse(self) -> Reuse | None:
@@ -303,12 +309,6 @@ class FreezeSession:
     def _forward(self, event: RunEvent) -> None:
         """Pass an event to the current callback, which is set after the executor was made."""
         self.on_event(event)
-
-
-def table_key(settings: Settings) -> Settings:
-    """Return the settings that results of one table share: grids of single tests and their names are left out."""
-    limits_from = settings.limits_from and "some test"
-    return replace(settings, grid="all", inconclusive="skip", named_specs=(), num_layers=None, limits_from=limits_from)
 
 
 def _default_preset(*, may_fall_back: bool) -> tuple[str, str]:

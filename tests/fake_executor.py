@@ -15,6 +15,7 @@ from freezebench.runs.environment import Machine
 from freezebench.specs.run import RunSpec
 
 _GAP_S = 0.02  # long enough for the first of two runs to be recorded before the second ends
+_PATIENCE_S = 0.5
 
 
 class FakeExecutor:
@@ -33,28 +34,33 @@ class FakeExecutor:
         self.num_cancelled = 0
         self._train = train
         self._waiting: list[tuple[RunSpec, Future[RunRecord]]] = []
+        self._lock = threading.Lock()
 
     def submit(self, spec: RunSpec, *, save_to: Path | None = None) -> Future[RunRecord]:
-        """Take a run, and end all that were taken once every device has one."""
+        """Take a run, and end all that were taken once every device has one, or no further one comes for a moment."""
         self.saved_to += [] if save_to is None else [save_to]
         self.submitted.append(f"{spec.freeze} {spec.seed}")
         future: Future[RunRecord] = Future()
-        self._waiting.append((spec, future))
-        if len(self._waiting) == len(self.devices):
-            runs, self._waiting = self._waiting[::-1], []
-            if len(self.devices) == 1:
-                self._end(runs)
-            else:
-                threading.Thread(target=self._end, args=(runs,)).start()
+        with self._lock:
+            self._waiting.append((spec, future))
+            is_full = len(self._waiting) == len(self.devices)
+        if len(self.devices) == 1:
+            self._end()
+        else:
+            threading.Timer(0 if is_full else _PATIENCE_S, self._end).start()
         return future
 
-    def _end(self, runs: list[tuple[RunSpec, Future[RunRecord]]]) -> None:
-        for spec, future in runs:
+    def _end(self) -> None:
+        with self._lock:
+            runs, self._waiting = self._waiting[::-1], []
+        for number, (spec, future) in enumerate(runs):
+            if number:
+                # The first of two runs is recorded before the second one ends.
+                time.sleep(_GAP_S)
             try:
                 future.set_result(self._train(spec))
             except FreezebenchError as error:
                 future.set_exception(error)
-            time.sleep(_GAP_S * (len(runs) - 1))
 
     def expect(self, freezes: Iterable[str]) -> None:
         """Do nothing."""

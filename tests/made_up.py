@@ -92,3 +92,16 @@ def broken(freeze: str, seed: int = 42) -> RunRecord:
     return RunRecord(
         spec=record(freeze, seed).spec, status="invalid", cause="non_finite_loss", reason="non-finite loss: at step 3"
     )
+
+
+def one_class(freeze: str, seed: int = 42) -> RunRecord:
+    """Return a valid run that predicts the same class for every test sentence."""
+    valid = record(freeze, seed)
+    assert valid.test is not None
+    return replace(valid, test=replace(valid.test, predictions=(0,) * len(valid.test.predictions)))
+
+
+def alike(freeze: str, *seeds: int) -> list[RunRecord]:
+    """Return runs whose seeds have no effect: all predict the same."""
+    first = record(freeze)
+    return [replace(first, spec=replace(first.spec, seed=seed)) for seed in seeds]

@@ -91,6 +91,12 @@ class Settings:
         """The spec of the baseline's first run, which represents the experiment of all configurations."""
         return self.run_spec("none", self.seed)
 
+    @property
+    def of_table(self) -> Settings:
+        """What tests of one table share: these settings without grids of single tests and their names."""
+        limits_from = self.limits_from and "some test"
+        return replace(self, grid="all", inconclusive="skip", named_specs=(), num_layers=None, limits_from=limits_from)
+
 
 def resolve(sources: Sequence[Source], default_preset: Callable[[], tuple[str, str]]) -> Settings:
     """Return the settings of a test; the first source that sets an option wins.

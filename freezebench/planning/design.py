@@ -6,38 +6,14 @@ import math
 from typing import TYPE_CHECKING
 
 from freezebench.errors import DataError, SettingsError
-from freezebench.planning.interleaving import seeds_at_least
 from freezebench.verdicts.power import resolvable_margin
-from freezebench.verdicts.resources import MIN_RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from freezebench.config.settings import Settings
-    from freezebench.specs.run import RunSpec
 
 _MIN_TEST_SENTENCES = 2
-
-
-def first_runs(grids: Mapping[Settings, Sequence[str]], *, with_times: bool) -> list[RunSpec]:
-    """Return the runs that a session needs at least: the first look of everything, and what is interleaved.
-
-    Args:
-        grids: The planned configurations of every test's settings.
-        with_times: Whether required savings of time and energy are checked.
-    """
-    firsts: dict[str, RunSpec] = {}
-    repeated: dict[str, list[RunSpec]] = {}
-    for settings, grid in grids.items():
-        for freeze in dict.fromkeys(("none", *grid)):
-            is_timed = freeze != "none" and with_times and settings.costs.needs_paired_runs(freeze)
-            specs = [settings.run_spec(freeze, seed) for seed in seeds_at_least(settings, is_timed=is_timed)]
-            firsts |= {spec.run_id: spec for spec in specs}
-            if is_timed:
-                # The baseline runs between them are trained again for every configuration that is timed.
-                baseline = [settings.run_spec("none", settings.seed + index) for index in range(MIN_RUNS)]
-                repeated[specs[0].run_id] = baseline
-    return [*firsts.values(), *(spec for specs in repeated.values() for spec in specs)]
 
 
 def check_num_sentences(settings: Settings, num_sentences: int) -> None:

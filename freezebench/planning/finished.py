@@ -18,14 +18,12 @@ class NeededRun:
     Attributes:
         spec: The run.
         must_be_new: Whether a record of an earlier session does not count, because times are going to be judged.
-        look: Number of seeds of the look that needs it; 0 where no look does.
         interleaved_with: Key of the series of interleaved runs that it continues (see ``planning.interleaving``);
             ``None`` for an ordinary run.
     """
 
     spec: RunSpec
     must_be_new: bool = False
-    look: int = 0
     interleaved_with: str | None = None
 
 

@@ -12,27 +12,27 @@ from freezebench.planning.finished import NeededRun
 from freezebench.verdicts.resources import MIN_RUNS, interleaved
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from freezebench.config.settings import Settings
     from freezebench.planning.finished import FinishedRuns
     from freezebench.records.run_record import RunRecord
 
 
-def needed_interleaved_run(settings: Settings, freeze: str, finished: FinishedRuns) -> NeededRun | None:
-    """Return the next interleaved run of a configuration; ``None`` after the last one, or after one that decides it.
+def needed_interleaved_runs(settings: Settings, freeze: str, finished: FinishedRuns) -> list[NeededRun]:
+    """Return the interleaved runs of a configuration that have not ended, in order; none after one that decides it.
 
-    One at a time and never from the store: what is compared has to train on the same machine in the same minutes.
+    They are trained one at a time and never taken from the store: what is compared has to train on the same machine in
+    the same minutes.
     """
     key = _key(settings, freeze)
     done = finished.interleaved.get(key, [])
+    if any(_breaks(record) for record in done):
+        return []
+    needed = []
     arms = interleaved(MIN_RUNS)
-    if len(done) == len(arms) or any(_breaks(record) for record in done):
-        return None
-    arm = arms[len(done)]
-    seed = settings.seed + arms[: len(done)].count(arm)
-    spec = settings.run_spec("none" if arm == "A" else freeze, seed)
-    return NeededRun(spec=spec, must_be_new=True, interleaved_with=key)
+    for position, arm in enumerate(arms):
+        spec = settings.run_spec("none" if arm == "A" else freeze, settings.seed + arms[:position].count(arm))
+        needed.append(NeededRun(spec=spec, must_be_new=True, interleaved_with=key))
+    return needed[len(done) :]
 
 
 def interleaved_pairs(settings: Settings, freeze: str, finished: FinishedRuns) -> list[tuple[RunRecord, RunRecord]]:
@@ -50,12 +50,6 @@ def interleaved_pairs(settings: Settings, freeze: str, finished: FinishedRuns) -
 def _breaks(record: RunRecord) -> bool:
     """Return whether a run leaves the series without a verdict: it is invalid, or other work disturbed it."""
     return not record.is_valid or record.is_contended
-
-
-def seeds_at_least(settings: Settings, *, is_timed: bool) -> Sequence[int]:
-    """Return the seeds that a configuration needs at least: its first look, and those of its interleaved runs."""
-    first_look = settings.looks.counts[0]
-    return range(settings.seed, settings.seed + (max(first_look, MIN_RUNS) if is_timed else first_look))
 
 
 def _key(settings: Settings, freeze: str) -> str:

@@ -49,8 +49,8 @@ def spec_of(item: pytest.Item) -> str:
 
 
 def planned_tests(config: pytest.Config, items: Iterable[pytest.Item]) -> list[tuple[Settings, str]]:
-    """Return settings and freeze spec of every freeze test among the items."""
-    return [(settings_of(item), spec_of(item)) for item in freeze_items(config, items)]
+    """Return settings and freeze spec of every test among the items that is going to train its configuration."""
+    return [(settings_of(item), spec_of(item)) for item in freeze_items(config, items) if _is_going_to_train(item)]
 
 
 def freeze_items(config: pytest.Config, items: Iterable[pytest.Item]) -> list[pytest.Item]:
@@ -62,6 +62,19 @@ def freeze_items(config: pytest.Config, items: Iterable[pytest.Item]) -> list[py
 def function_id(item: pytest.Item) -> str:
     """Return the node id of an item's test function, without parameters."""
     return item.nodeid.partition("[")[0]
+
+
+def _is_going_to_train(item: pytest.Item) -> bool:
+    """Return whether a test uses ``freeze_run`` and no marker skips it; strings as conditions are not evaluated."""
+    if "freeze_run" not in getattr(item, "fixturenames", ()):
+        return False
+    conditions = [
+        condition
+        for marker in item.iter_markers("skipif")
+        for condition in (*marker.args, marker.kwargs.get("condition", False))
+    ]
+    is_skipped = any(condition for condition in conditions if not isinstance(condition, str))
+    return not is_skipped and item.get_closest_marker("skip") is None
 
 
 def _parameters(item: pytest.Item) -> dict[str, object]:

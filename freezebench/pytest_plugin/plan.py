@@ -74,18 +74,18 @@ def _durations(session: FreezeSession, settings: Settings, specs: Sequence[str])
     Raises:
         FreezebenchError: If there is no such device.
     """
-    from freezebench.planning.design import first_runs
+    from freezebench.planning.finished import FinishedRuns
+    from freezebench.planning.session_plan import SessionPlan
     from freezebench.report.durations import expected_durations, saved_durations
     from freezebench.report.plan import data_line, duration_line, run_table
 
     facts = session.data(settings).facts
-    runs = first_runs({settings: specs}, with_times=session.with_times)
+    plan = SessionPlan([(settings, freeze) for freeze in specs], with_times=session.with_times)
+    needed_runs = plan.runs_left(FinishedRuns())
     # Times that are compared are always measured anew.
-    is_timed = session.with_times and any(
-        settings.costs.needs_paired_runs(freeze) for freeze in specs if freeze != "none"
-    )
-    finished = {} if is_timed else session.finished_earlier(runs)
-    left = [run for run in runs if run.run_id not in finished]
+    finished = session.finished_earlier(needed.spec for needed in needed_runs if not needed.must_be_new)
+    runs = [needed.spec for needed in needed_runs]
+    left = [needed.spec for needed in needed_runs if needed.must_be_new or needed.spec.run_id not in finished]
     saved = saved_durations(session.reference.saved if session.reference else None, report_folder(session), finished)
     device_name = session.machine(settings).device_name
     expected = expected_durations(left, saved, device_name) if left else None
@@ -93,5 +93,5 @@ def _durations(session: FreezeSession, settings: Settings, specs: Sequence[str])
     if not session.options.session_settings.plan:
         return lines
     sizes = facts.num_train, facts.num_validation, facts.num_test
-    table = run_table(settings, runs, finished, expected, num_train=facts.num_train)
+    table = run_table(settings, runs, left, expected, num_train=facts.num_train)
     return [data_line(*sizes, num_labels=len(facts.label_names)), *table, *lines]

@@ -73,7 +73,10 @@ def _save(config: pytest.Config, saver: ModelSaver) -> None:
     def on_start(spec: RunSpec) -> None:
         label = f"saving {spec.freeze}, seed {spec.seed}"
         terminal.progress([f"{label} …"], False)
-        session.on_event = Progress(terminal.progress, live=terminal.is_live, planned=[spec], label=label).on_event
+        progress = Progress(
+            terminal.progress, live=terminal.is_live, planned=[spec], label=label, quiet=terminal.is_quiet
+        )
+        session.on_event = progress.on_event
 
     with contextlib.chdir(config.invocation_params.dir):
         saver.save(summaries(session), on_start)
@@ -87,7 +90,9 @@ def _start_progress(config: pytest.Config, planned: Sequence[tuple[Settings, str
     from freezebench.report.progress import Progress
 
     session, terminal = freeze_session(config), Terminal(config)
-    session.on_event = Progress(terminal.progress, live=terminal.is_live, planned=session.expect(planned)).on_event
+    planned_runs = session.expect(planned)
+    progress = Progress(terminal.progress, live=terminal.is_live, planned=planned_runs, quiet=terminal.is_quiet)
+    session.on_event = progress.on_event
 
 
 def _undecided_complaint(session: FreezeSession) -> str | None:

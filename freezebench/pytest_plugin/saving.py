@@ -56,9 +56,8 @@ class ModelSaver:
             FreezebenchError: If one cannot.
         """
         from freezebench.records.model_folder import ModelFolder
-        from freezebench.session import table_key
 
-        experiments = {table_key(settings): settings for settings, _ in planned}
+        experiments = {settings.of_table: settings for settings, _ in planned}
         names = folder_names([settings.experiment for settings in experiments.values()])
         for (key, settings), name in zip(experiments.items(), names, strict=True):
             self._folders[key] = ModelFolder(self._root, name)
@@ -73,10 +72,9 @@ class ModelSaver:
         """
         from freezebench.report.recommendation import recommended
         from freezebench.report.saved_model import SavingOutcome
-        from freezebench.session import table_key
 
         for settings, summary in summaries:
-            folder = self._folders[table_key(settings)]
+            folder = self._folders[settings.of_table]
             recommendation = recommended(summary.results, summary.rows)
             if recommendation is None:
                 self.outcomes[settings] = SavingOutcome(sentence=_nothing_sentence(folder.path))

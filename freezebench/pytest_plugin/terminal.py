@@ -45,13 +45,18 @@ def fitted(lines: Iterable[str]) -> list[str]:
 
 
 class Terminal:
-    """pytest's terminal; without one (``-p no:terminal``) nothing is shown."""
+    """pytest's terminal; without one (``-p no:terminal``) nothing is shown.
+
+    Attributes:
+        is_quiet: Whether ``-q`` was given.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         """Take pytest's configuration."""
+        self._config = config
         self._reporter = config.pluginmanager.get_plugin("terminalreporter")
         self._capture = config.pluginmanager.get_plugin("capturemanager")
-        self._is_quiet = config.option.verbose < 0
+        self.is_quiet = config.option.verbose < 0
         self._is_verbose = config.option.verbose > 0
 
     @property
@@ -63,10 +68,10 @@ class Terminal:
         """Write a line of progress past pytest's capturing; the next one may replace it if it is transient.
 
         Args:
-            forms: The line, from its full to its shortest form; the first that fits is shown.
+            forms: The line, from its full to its shortest form; the first that fits is shown. An empty one clears it.
             is_transient: Whether the next line may replace it.
         """
-        if self._reporter is None or self._is_quiet:
+        if self._reporter is None:
             return
         from freezebench.report.terminal_text import columns_of, cut, one_line
 
@@ -78,17 +83,24 @@ class Terminal:
                 width = terminal_width() - 1
                 shown = next((line for line in lines if columns_of(line) <= width), lines[-1])
                 self._reporter.rewrite(cut(shown, width), erase=True)
+                if not shown:
+                    self._reporter.rewrite("")  # what pytest writes next begins the line
                 return
             # What was written over has to go, and pytest's own line must not be appended to.
             if self.is_live:
                 self._reporter.rewrite("", erase=True)
+                self._reporter.rewrite("")
             else:
                 self._reporter.ensure_newline()
+                # Under -q, the reporter does not know that its own signs of outcomes are on the line.
+                writer = self._config.get_terminal_writer()
+                if writer.width_of_current_line:
+                    writer.line()
             self._reporter.write_line(f"freezebench {lines[0]}")
 
     def end_line(self) -> None:
         """End the line of pytest's own progress, after the last test."""
-        if self._reporter is not None and not self._is_quiet:
+        if self._reporter is not None:
             self._reporter.write_line("")
 
     def summary(self, summary: Summary) -> None:

@@ -1,4 +1,4 @@
-"""Events of runs and of their training, as plain data that can be sent from the training process to the session."""
+"""Events of runs, their training and their plan, as plain data that can be sent from one process to another."""
 
 from __future__ import annotations
 
@@ -98,4 +98,30 @@ class RunFinished:
     record: RunRecord
 
 
-RunEvent = RunStarted | RunWaiting | RunProgressed | RunReused | RunFinished
+@dataclass(frozen=True, kw_only=True)
+class RunsPlanned:
+    """The plan of the session, made anew.
+
+    Attributes:
+        left: All runs that are known to be needed and have not started.
+    """
+
+    left: tuple[RunSpec, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedsFinished:
+    """One more seed has gone through all configurations of a round, and more seeds follow.
+
+    Attributes:
+        num_ended: Number of seeds that these configurations have.
+        num_seeds: Number of seeds of the look.
+        records: The runs of these seeds by configuration, the baseline's first; one that broke is the last of its own.
+    """
+
+    num_ended: int
+    num_seeds: int
+    records: dict[str, tuple[RunRecord, ...]]
+
+
+RunEvent = RunStarted | RunWaiting | RunProgressed | RunReused | RunFinished | RunsPlanned | SeedsFinished

@@ -80,7 +80,7 @@ def data_line(num_train: int, num_validation: int, num_test: int, *, num_labels:
 def run_table(
     settings: Settings,
     runs: Sequence[RunSpec],
-    finished: Collection[str],
+    left: Sequence[RunSpec],
     expected: ExpectedDurations | None,
     *,
     num_train: int,
@@ -90,15 +90,15 @@ def run_table(
     Args:
         settings: Settings of the test.
         runs: The planned runs.
-        finished: Run ids of those that earlier sessions finished.
-        expected: Durations of the other runs, as far as they are known.
+        left: Those that no earlier session finished; a run that is repeated is among them as often as it is trained.
+        expected: Their durations, as far as they are known.
         num_train: Number of training sentences.
     """
     protocol = settings.protocol
     cells = []
     for freeze in sorted({run.freeze for run in runs}, key=lambda freeze: FreezeSpec.parse(freeze).frozen_order):
         own = [run for run in runs if run.freeze == freeze]
-        num_finished = sum(run.run_id in finished for run in own)
+        num_finished = len(own) - sum(run.freeze == freeze for run in left)
         seconds = None if expected is None else expected.seconds.get(freeze)
         duration = "unknown" if seconds is None else duration_text(seconds)
         seeds = sorted({run.seed for run in own})

@@ -1,4 +1,4 @@
-"""Progress from the events of runs: a line while a run trains, and a line when it has ended."""
+"""Progress from the events of runs: a line while a run trains and when it has ended, and a table after each seed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from freezebench.records.events import (
     RunFinished,
     RunProgressed,
     RunReused,
+    RunsPlanned,
     RunStarted,
     RunWaiting,
+    SeedsFinished,
     StepRecord,
     TrainingPaused,
     TrainingStarted,
 )
 from freezebench.report.durations import Durations, count_configurations, duration_text
+from freezebench.report.provisional import provisional_lines
 from freezebench.units import seconds_text
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from freezebench.specs.run import RunSpec
 
 _REFRESH_S = 0.2
+_TABLE_COLUMNS = 68  # 80 without the "freezebench " at the beginning of each line
 
 
 class Progress:
@@ -37,6 +41,7 @@ class Progress:
         live: Whether lines can be replaced, as on a terminal; otherwise there is one line per finished run.
         planned: The runs that the session needs at least.
         label: What lines begin with; ``None``: the number and the name of each run.
+        quiet: Whether nothing is shown but which run goes on; without a terminal that is a line per finished run.
         clock: Returns seconds from an arbitrary start.
     """
 
@@ -47,10 +52,12 @@ class Progress:
         live: bool,
         planned: Sequence[RunSpec],
         label: str | None = None,
+        quiet: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._write, self._live, self._own_label, self._clock = write, live, label, clock
-        self._pending, self._num_planned, self._num_started = count_configurations(planned), len(planned), 0
+        self._write, self._live, self._quiet, self._clock = write, live, quiet, clock
+        self._own_label, self._num_started = label, 0
+        self._plan(planned)
         self._durations = Durations()
         self._spec: RunSpec | None = None
         self._started_at = self._shown = 0.0
@@ -70,27 +77,37 @@ class Progress:
                 self._reuse(event.record)
             case RunFinished():
                 self._finish(event.record)
+            case RunsPlanned():
+                self._plan(event.left)
+            case SeedsFinished():
+                self._compare(event)
+
+    def _plan(self, left: Sequence[RunSpec]) -> None:
+        """Take the runs that have not started: later looks add some, and what broke needs no more."""
+        self._pending, self._num_left = count_configurations(left), len(left)
 
     def _start(self, spec: RunSpec) -> None:
         """Show the start of a run, which loads the model first."""
-        self._num_started += 1
-        self._spec = spec
-        # Runs of later looks were not planned; their count stays at zero.
-        self._pending -= count_configurations([spec])
+        self._count(spec)
         self._started_at, self._trained_s = self._clock(), 0.0
         self._show("preparing")
 
+    def _count(self, spec: RunSpec) -> None:
+        """Count a run as started."""
+        self._spec = spec
+        self._num_started += 1
+        self._num_left = max(self._num_left - 1, 0)
+        self._pending -= count_configurations([spec])
+
     def _wait(self, reason: str) -> None:
         """Show why a run waits for another session."""
-        self._write([f"waiting: {reason}"], False)
+        self._write([f"waiting: {reason}"], self._quiet and self._live)
 
     def _reuse(self, record: RunRecord) -> None:
         """Show that a run of an earlier session is reused."""
-        self._num_started += 1
-        self._spec = record.spec
-        self._pending -= count_configurations([record.spec])
+        self._count(record.spec)
         accuracy = "" if record.test is None else f", test accuracy {100 * record.test.accuracy:.1f} %"
-        self._write([f"{self._label()}: reused from an earlier session{accuracy}"], False)
+        self._end(f"{self._label(record.spec)}: reused from an earlier session{accuracy}")
 
     def _train(self, event: ProgressEvent) -> None:
         """Show the state of training."""
@@ -104,27 +121,38 @@ class Progress:
             self._show(*self._step(event, now))
 
     def _finish(self, record: RunRecord) -> None:
-        """Show the outcome of a run."""
+        """Show the outcome of a run, and the time that the others will take."""
+        left = ""
         if record.test is None:
             outcome = f"invalid: {record.reason}"
         else:
             self._durations.add(record.spec, self._clock() - self._started_at)
             accuracy = f"test accuracy {100 * record.test.accuracy:.1f} %"
             outcome = f"{accuracy}, trained in {seconds_text(record.value('train_s'))}"
-        self._write([f"{self._label()}: {outcome}"], False)
+            seconds = self._durations.total(self._pending, fallback=None)
+            left = f"; {duration_text(seconds)} left" if seconds else ""
+        self._end(f"{self._label(record.spec)}: {outcome}{left}")
 
-    def _label(self) -> str:
-        """Return what lines begin with: the number of the run, the number of planned runs, and its name."""
+    def _end(self, line: str) -> None:
+        """Write a line that stays; where only the run that goes on is shown, clear its line instead."""
+        self._write([""] if self._quiet and self._live else [line], self._quiet and self._live)
+
+    def _compare(self, seeds: SeedsFinished) -> None:
+        """Show how the configurations compare so far."""
+        for line in () if self._quiet else provisional_lines(seeds, _TABLE_COLUMNS):
+            self._write([line], False)
+
+    def _label(self, spec: RunSpec | None) -> str:
+        """Return what lines begin with: number of the latest run, of all that are known to be needed, a run's name."""
         if self._own_label is not None:
             return self._own_label
-        spec = self._spec
         name = f"{spec.freeze} seed {spec.seed}" if spec else ""
-        return f"[{self._num_started}/{max(self._num_planned, self._num_started)}] {name}"
+        return f"[{self._num_started}/{self._num_started + self._num_left}] {name}"
 
     def _show(self, *states: str) -> None:
         if self._live:
             self._shown = self._clock()
-            self._write([f"{self._label()}  {state}" for state in states], True)
+            self._write([f"{self._label(self._spec)}  {state}" for state in states], True)
 
     def _step(self, event: StepRecord, now: float) -> tuple[str, ...]:
         """Return step, loss, throughput and remaining time in a long and a short form."""

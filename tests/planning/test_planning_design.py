@@ -7,7 +7,7 @@ import pytest
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.errors import DataError, SettingsError
-from freezebench.planning.design import check_num_sentences, first_runs, refuse_undecidable
+from freezebench.planning.design import check_num_sentences, refuse_undecidable
 
 
 def _settings(**flags: str) -> Settings:
@@ -25,14 +25,6 @@ def test_a_session_that_could_only_fail_is_refused() -> None:
         refuse_undecidable(settings, ["none", "emb"], 872)
     refuse_undecidable(_settings(num_seeds="3", max_drop="0.5"), ["none", "emb"], 872)
     refuse_undecidable(_settings(num_seeds="3", inconclusive="fail"), ["none", "emb"], 872)
-
-
-def test_the_number_of_runs_counts_the_first_look_and_what_is_interleaved() -> None:
-    """Two configurations of three seeds; a required speed-up adds five unfrozen runs and two frozen ones."""
-    assert len(first_runs({_settings(num_seeds="3,5"): ["emb"]}, with_times=True)) == 6
-    timed = {_settings(num_seeds="3", min_speedup="1.5"): ["none", "emb"]}
-    assert len(first_runs(timed, with_times=True)) == 13
-    assert len(first_runs(timed, with_times=False)) == 6
 
 
 def test_one_test_sentence_is_too_few() -> None:

@@ -8,7 +8,7 @@ import made_up
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.planning.finished import FinishedRuns
-from freezebench.planning.interleaving import interleaved_pairs, needed_interleaved_run
+from freezebench.planning.interleaving import interleaved_pairs, needed_interleaved_runs
 from freezebench.records.run_record import RunRecord
 
 
@@ -17,11 +17,13 @@ def _settings() -> Settings:
     return resolve([Source(label="{flag}", values=values)], lambda: ("embedded", "x"))
 
 
-def test_runs_are_needed_one_at_a_time_in_the_order_a_b_b_a() -> None:
+def test_runs_are_needed_in_the_order_a_b_b_a() -> None:
     """Five pairs, each arm leading every other one; the seeds of both arms are the same."""
     settings, finished = _settings(), FinishedRuns()
-    order = []
-    while (needed := needed_interleaved_run(settings, "emb", finished)) is not None:
+    order: list[str] = []
+    while left := needed_interleaved_runs(settings, "emb", finished):
+        needed = left[0]
+        assert len(left) == 10 - len(order)
         assert needed.must_be_new
         order.append(f"{needed.spec.freeze} {needed.spec.seed}")
         finished.add(needed, made_up.record(needed.spec.freeze, needed.spec.seed))
@@ -35,13 +37,11 @@ def test_a_run_that_breaks_the_series_ends_it_and_is_shown_in_a_pair(last: RunRe
     """An invalid run and one that other work disturbed may have no partner yet."""
     settings, finished = _settings(), FinishedRuns()
     for _ in range(2):
-        needed = needed_interleaved_run(settings, "emb", finished)
-        assert needed
+        needed = needed_interleaved_runs(settings, "emb", finished)[0]
         finished.add(needed, made_up.record(needed.spec.freeze, needed.spec.seed))
-    needed = needed_interleaved_run(settings, "emb", finished)
-    assert needed
+    needed = needed_interleaved_runs(settings, "emb", finished)[0]
     finished.add(needed, last)
-    assert needed_interleaved_run(settings, "emb", finished) is None
+    assert not needed_interleaved_runs(settings, "emb", finished)
     assert interleaved_pairs(settings, "emb", finished)[1] == (last, last)
 
 
@@ -51,8 +51,7 @@ def test_a_repetition_replaces_no_record() -> None:
     first = made_up.record("none", 42)
     finished.records[settings.run_spec("none", 42).run_id] = first
     for accuracy in (0.8, 0.7):
-        needed = needed_interleaved_run(settings, "emb", finished)
-        assert needed
+        needed = needed_interleaved_runs(settings, "emb", finished)[0]
         finished.add(needed, made_up.record(needed.spec.freeze, needed.spec.seed, accuracy=accuracy))
     assert finished.of_configuration(settings, "none") == [first]
     assert len(finished.of_configuration(settings, "emb")) == 1

@@ -27,7 +27,7 @@ class _Reporter:
     def write_line(self, text: str) -> None:
         self.tw.line(text)
 
-    def rewrite(self, text: str, *, erase: bool) -> None:
+    def rewrite(self, text: str, *, erase: bool = False) -> None:
         self.tw.write(f"\r{text}{'<' if erase else ''}")
 
     def ensure_newline(self) -> None:
@@ -45,7 +45,10 @@ class _Reporter:
 def _terminal(reporter: _Reporter | None, *, verbose: int = 0) -> Terminal:
     plugins: dict[str, Any] = {"terminalreporter": reporter}
     manager = SimpleNamespace(get_plugin=plugins.get)
-    config: Any = SimpleNamespace(pluginmanager=manager, option=SimpleNamespace(verbose=verbose))
+    option = SimpleNamespace(verbose=verbose)
+    config: Any = SimpleNamespace(
+        pluginmanager=manager, option=option, get_terminal_writer=lambda: reporter and reporter.tw
+    )
     return Terminal(config)
 
 
@@ -94,19 +97,26 @@ def test_a_line_of_progress_replaces_the_last_one_and_never_wraps(monkeypatch: p
     terminal.progress(["y" * 40, "z" * 39, "z"], True)
     assert reporter.written.endswith("\r" + "z" * 39 + "<")
     terminal.progress(["done"], False)
-    assert reporter.written.endswith("<\r<freezebench done\n")
+    assert reporter.written.endswith("<\r<\rfreezebench done\n")
+    terminal.progress([""], True)
+    assert reporter.written.endswith("\r<\r"), "what pytest writes next begins the line"
 
 
 def test_in_a_log_no_line_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor under CI, even on a terminal; -q and -p no:terminal write nothing."""
+    """Nor under CI, even on a terminal; -p no:terminal writes nothing."""
     reporter = _Reporter(isatty=False)
     terminal = _terminal(reporter)
     assert not terminal.is_live
     terminal.progress(["done"], False)
-    assert reporter.written == "|freezebench done\n"
+    assert reporter.written == "|\nfreezebench done\n"
+    terminal.progress(["done"], False)
+    assert reporter.written.endswith("\nfreezebench done\n|\nfreezebench done\n"), "the line has the reporter's sign"
     monkeypatch.setenv("CI", "true")
     assert not _terminal(_Reporter()).is_live
-    quiet = _Reporter()
-    _terminal(quiet, verbose=-1).progress(["done"], False)
-    assert quiet.written == ""
     _terminal(None).progress(["done"], False)
+
+
+@pytest.mark.parametrize(("verbose", "is_quiet"), [(-1, True), (0, False), (1, False)])
+def test_q_is_quiet(verbose: int, is_quiet: bool) -> None:
+    """What is left out then is decided by the progress."""
+    assert _terminal(_Reporter(), verbose=verbose).is_quiet is is_quiet

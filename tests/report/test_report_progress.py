@@ -11,8 +11,10 @@ from freezebench.records.events import (
     RunFinished,
     RunProgressed,
     RunReused,
+    RunsPlanned,
     RunStarted,
     RunWaiting,
+    SeedsFinished,
     StepRecord,
     TrainingPaused,
     TrainingStarted,
@@ -29,15 +31,18 @@ class _Display:
         transient: The lines that the next one may replace.
         permanent: The lines that stay.
         short: The short form of the last line.
+        progress: The display.
     """
 
-    def __init__(self, *planned: RunRecord, live: bool = True, label: str | None = None) -> None:
+    def __init__(self, *planned: RunRecord, live: bool = True, quiet: bool = False, label: str | None = None) -> None:
         self.now_s = 0.0
         self.transient: list[str] = []
         self.permanent: list[str] = []
         self.short = ""
         specs = [record.spec for record in planned]
-        self._progress = Progress(self._write, live=live, planned=specs, label=label, clock=lambda: self.now_s)
+        self.progress = Progress(
+            self._write, live=live, planned=specs, quiet=quiet, label=label, clock=lambda: self.now_s
+        )
 
     def _write(self, forms: Sequence[str], is_transient: bool) -> None:
         (self.transient if is_transient else self.permanent).append(forms[0])
@@ -45,15 +50,15 @@ class _Display:
 
     def emit(self, event: ProgressEvent) -> None:
         """Emit an event of training."""
-        self._progress.on_event(RunProgressed(spec=NONE.spec, event=event))
+        self.progress.on_event(RunProgressed(spec=NONE.spec, event=event))
 
     def start(self, record: RunRecord) -> None:
         """Start a run."""
-        self._progress.on_event(RunStarted(spec=record.spec))
+        self.progress.on_event(RunStarted(spec=record.spec))
 
     def finish(self, record: RunRecord) -> None:
         """Finish a run."""
-        self._progress.on_event(RunFinished(record=record))
+        self.progress.on_event(RunFinished(record=record))
 
     def load(self, record: RunRecord, *, seconds: float = 2.0) -> None:
         """Start a run and load its model."""
@@ -150,8 +155,8 @@ def test_a_log_has_one_line_per_finished_run() -> None:
 def test_reused_and_waiting_runs_have_a_line() -> None:
     """A reused run counts among the planned ones; the reason for waiting is shown."""
     display = _Display(NONE, EMB, live=False)
-    display._progress.on_event(RunReused(record=NONE))
-    display._progress.on_event(RunWaiting(spec=EMB.spec, reason="another session trains it"))
+    display.progress.on_event(RunReused(record=NONE))
+    display.progress.on_event(RunWaiting(spec=EMB.spec, reason="another session trains it"))
     assert display.permanent == [
         "[1/2] none seed 42: reused from an earlier session, test accuracy 89.5 %",
         "waiting: another session trains it",
@@ -166,3 +171,59 @@ def test_a_label_replaces_number_and_name() -> None:
     assert display.transient
     assert all(line.startswith("saving none, seed 42  ") for line in display.transient)
     assert display.permanent[-1].startswith("saving none, seed 42: test accuracy ")
+
+
+def test_the_end_of_a_run_has_the_time_that_all_others_will_take() -> None:
+    """By the latest run of each configuration, whatever the order; the last run has none left."""
+    display = _Display(NONE, EMB, OTHER, live=False)
+    display.run(NONE, step_s=5.0)
+    display.run(EMB, step_s=1.0)
+    display.run(OTHER, step_s=5.0)
+    assert display.permanent == [
+        "[1/3] none seed 42: test accuracy 89.5 %, trained in 10.0 s; 3 min left",
+        "[2/3] emb seed 42: test accuracy 89.8 %, trained in 5 s; 2 min left",
+        "[3/3] none seed 43: test accuracy 89.2 %, trained in 10.0 s",
+    ]
+
+
+def test_the_number_of_runs_follows_the_plan() -> None:
+    """Later looks add runs; a configuration that broke needs no more."""
+    display = _Display(NONE, EMB, OTHER, live=False)
+    display.run(NONE)
+    display.progress.on_event(RunsPlanned(left=(EMB.spec, OTHER.spec, made_up.record("none", 44).spec)))
+    display.run(EMB)
+    display.progress.on_event(RunsPlanned(left=()))
+    display.finish(EMB)
+    assert [line.partition(":")[0] for line in display.permanent] == [
+        "[1/3] none seed 42",
+        "[2/4] emb seed 42",
+        "[2/2] emb seed 42",
+    ]
+
+
+SEEDS = SeedsFinished(num_ended=1, num_seeds=3, records={"none": (NONE,), "emb": (EMB,)})
+
+
+def test_a_table_follows_every_seed() -> None:
+    """It is part of the log; the lines are those of ``report.provisional``."""
+    display = _Display(NONE, EMB, live=False)
+    display.progress.on_event(SEEDS)
+    assert display.permanent[0] == "provisional, after seed 1 of 3 (drop in points, no verdicts yet):"
+    assert len(display.permanent) == 4
+
+
+def test_quiet_shows_which_run_goes_on() -> None:
+    """A terminal shows one line, which is cleared at the end of a run; a log has a line per run, and no table."""
+    display = _Display(NONE, EMB, quiet=True)
+    display.run(NONE)
+    display.progress.on_event(SEEDS)
+    display.progress.on_event(RunReused(record=EMB))
+    display.progress.on_event(RunWaiting(spec=EMB.spec, reason="another session trains it"))
+    assert not display.permanent
+    assert display.transient[0] == "[1/2] none seed 42  preparing"
+    assert display.transient[-3:] == ["", "", "waiting: another session trains it"]
+    log = _Display(NONE, EMB, live=False, quiet=True)
+    log.run(NONE)
+    log.progress.on_event(SEEDS)
+    assert not log.transient
+    assert log.permanent == ["[1/2] none seed 42: test accuracy 89.5 %, trained in 10.0 s; 12 s left"]

@@ -1,0 +1,140 @@
+"""The result of one look at a configuration, from finished runs."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from freezebench.errors import SettingsError
+from freezebench.verdicts.judge import ConfigurationResult, judge, pooled_over
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from freezebench.config.settings import Settings
+    from freezebench.planning.finished import FinishedRuns
+    from freezebench.records.run_record import RunRecord
+    from freezebench.specs.interim_looks import InterimLooks
+    from freezebench.verdicts.noninferiority import Verdict
+    from freezebench.verdicts.pooling import PooledSeedVariance
+
+
+def result_of_look(
+    settings: Settings,
+    freeze: str,
+    num_seeds: int,
+    finished: FinishedRuns,
+    pooled: PooledSeedVariance | None = None,
+) -> ConfigurationResult:
+    """Return the result of a look whose runs have all ended.
+
+    Args:
+        settings: The settings of the test.
+        freeze: Canonical id of the configuration.
+        num_seeds: Number of seeds of the look.
+        finished: The runs that have ended. Those of later seeds, and those after a broken one, do not count.
+        pooled: Variance between seeds over several configurations; ``None``: each has its own.
+    """
+    position = broken_baseline(settings, num_seeds, finished)
+    baseline = up_to_invalid(settings, "none", num_seeds if position is None else position + 1, finished)
+    if freeze == "none":
+        return _judged(settings, freeze, baseline, baseline)
+    # Only the seeds before a broken baseline were planned for candidates.
+    num_compared = num_seeds if position is None else position
+    return _judged(settings, freeze, up_to_invalid(settings, freeze, num_compared, finished), baseline, pooled)
+
+
+def baseline_so_far(settings: Settings, finished: FinishedRuns) -> ConfigurationResult:
+    """Return the baseline's result with all its seeds that have run, which candidates may have extended."""
+    records = finished.of_configuration(settings, "none")
+    return _judged(settings, "none", records, records)
+
+
+def broken_baseline(
+    settings: Settings, num_seeds: int, finished: FinishedRuns, *, must_be_new: bool = False
+) -> int | None:
+    """Return the position of the seed at which the baseline of a look broke; ``None`` if it has not.
+
+    A run that is invalid or predicts a single class breaks it at once, even while earlier seeds have not ended; that
+    all seeds predict the same is known once the last one has ended.
+    """
+    specs = [settings.run_spec("none", seed) for seed in settings.seeds[:num_seeds]]
+    records = [finished.record(spec, must_be_new=must_be_new) for spec in specs]
+    for position, record in enumerate(records):
+        if record is not None and _judged(settings, "none", [record], [record]).broken:
+            return position
+    ended = [record for record in records if record is not None]
+    is_whole = len(ended) == num_seeds
+    return num_seeds - 1 if is_whole and _judged(settings, "none", ended, ended).broken else None
+
+
+def pooled_variance(
+    settings: Settings, seeds_of: Mapping[str, int], finished: FinishedRuns
+) -> PooledSeedVariance | None:
+    """Return the variance between seeds pooled over candidates.
+
+    Args:
+        settings: The settings of the test.
+        seeds_of: Number of seeds that count, by candidate: those up to the look that decided it.
+        finished: The runs that have ended.
+    """
+    arms = {freeze: up_to_invalid(settings, freeze, number, finished) for freeze, number in seeds_of.items()}
+    baseline = up_to_invalid(settings, "none", max(seeds_of.values(), default=0), finished)
+    return pooled_over(arms, baseline)
+
+
+def up_to_invalid(settings: Settings, freeze: str, num_seeds: int, finished: FinishedRuns) -> list[RunRecord]:
+    """Return the finished runs of the first seeds in their order, up to the first that is invalid or has not ended."""
+    records = []
+    for seed in settings.seeds[:num_seeds]:
+        record = finished.record(settings.run_spec(freeze, seed))
+        if record is None:
+            break
+        records.append(record)
+        if not record.is_valid:
+            break
+    return records
+
+
+def needs_more(verdicts: Iterable[Verdict | None], looks: InterimLooks) -> bool:
+    """Return whether a configuration needs the seeds of the next look.
+
+    It needs none when its interval is decided at every margin (the decision margin and the asserted limit), when
+    something is invalid, or after the last look.
+
+    Args:
+        verdicts: The verdicts on one configuration's latest interval, one per margin; ``None`` where there is none.
+        looks: The allowed numbers of seeds.
+
+    Raises:
+        SettingsError: If the verdicts were not judged at the looks' ``alpha``, which would void the error rate.
+    """
+    given = [verdict for verdict in verdicts if verdict is not None]
+    if any(verdict.outcome == "invalid" for verdict in given):
+        return False
+    undecided = [verdict for verdict in given if not verdict.is_decided]
+    for verdict in undecided:
+        if not math.isclose(verdict.alpha, looks.alpha):
+            raise SettingsError(
+                f"a verdict at alpha {verdict.alpha} cannot be one of {len(looks.counts)} looks at {looks.alpha}: "
+                "judge every look at InterimLooks.alpha."
+            )
+    return any(looks.after(verdict.num_seeds or 0) is not None for verdict in undecided)
+
+
+def _judged(
+    settings: Settings,
+    freeze: str,
+    records: Sequence[RunRecord],
+    baseline: Sequence[RunRecord],
+    pooled: PooledSeedVariance | None = None,
+) -> ConfigurationResult:
+    return judge(
+        freeze,
+        records,
+        baseline,
+        margin_pp=settings.margin_pp,
+        limit_pp=settings.max_drop.get(freeze) if settings.limits_from else None,
+        alpha=settings.looks.alpha,
+        pooled=pooled,
+    )

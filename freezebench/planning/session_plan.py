@@ -1,0 +1,91 @@
+"""The runs of a whole session: what is left of them, and how far the seeds have gone through each grid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freezebench.planning.finished import NeededRun
+from freezebench.planning.interleaving import needed_interleaved_runs
+from freezebench.planning.looks import next_step
+from freezebench.planning.results import up_to_invalid
+from freezebench.planning.rounds import groups, rounds
+from freezebench.records.events import SeedsFinished
+from freezebench.verdicts.resources import MIN_RUNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from freezebench.config.settings import Settings
+    from freezebench.planning.finished import FinishedRuns
+    from freezebench.planning.rounds import Group, Round
+    from freezebench.verdicts.judge import ConfigurationResult
+
+
+class SessionPlan:
+    """The configurations of a session, which its runs follow from.
+
+    Attributes:
+        with_times: Whether required savings of time and energy are checked.
+    """
+
+    def __init__(self, planned: Iterable[tuple[Settings, str]] = (), *, with_times: bool = True) -> None:
+        """Take settings and configuration of every test that is going to run."""
+        self.with_times = with_times
+        # Tests that share a table share its rounds.
+        self._grids: dict[Settings, dict[str, None]] = {}
+        self.add(planned)
+
+    def add(self, planned: Iterable[tuple[Settings, str]]) -> None:
+        """Add settings and configuration of tests that are going to run."""
+        for settings, freeze in planned:
+            self._grids.setdefault(settings.of_table, {})[freeze] = None
+
+    def grid(self, settings: Settings) -> list[str]:
+        """Return the configurations that are compared with each other in the table of a test."""
+        return list(self._grids.get(settings.of_table, {}))
+
+    def next_step(
+        self, settings: Settings, freeze: str, finished: FinishedRuns
+    ) -> list[NeededRun] | ConfigurationResult:
+        """Return the runs that are needed before one configuration has a result, in order, or its result."""
+        return next_step(settings, freeze, finished, grid=self.grid(settings), with_times=self.with_times)
+
+    def runs_left(self, finished: FinishedRuns) -> list[NeededRun]:
+        """Return all runs that have not ended and are known to be needed: rounds that have begun, and all series."""
+        plain: dict[str, NeededRun] = {}
+        repeated: dict[NeededRun, None] = {}
+        for settings, group, current in self._current(finished):
+            ordinary = [needed for needed in current.missing if needed.interleaved_with is None]
+            for freeze in () if current.is_stopped else current.candidates:
+                series = needed_interleaved_runs(settings, freeze, finished) if freeze in group.interleaved else []
+                repeated |= dict.fromkeys(series)
+                # The seeds of a series are the first ones of its configuration; a look may need more.
+                later = settings.seeds[MIN_RUNS : current.num_seeds] if series else ()
+                ordinary += [NeededRun(spec=settings.run_spec(freeze, seed)) for seed in later]
+            plain |= {needed.spec.run_id: needed for needed in ordinary}
+        return [*plain.values(), *repeated]
+
+    def seeds_finished(self, settings: Settings, finished: FinishedRuns) -> SeedsFinished | None:
+        """Return how far the seeds have gone through a table; ``None`` before the first one and after the last."""
+        group = groups(settings, self.grid(settings), with_times=self.with_times)[0]
+        *earlier, current = rounds(settings, group, finished)
+        first = current.missing[0] if current.missing else None
+        if first is None or first.interleaved_with is not None or not group.candidates:
+            return None
+        num_ended = first.spec.seed - settings.seed
+        if num_ended == 0 or current.is_stopped:
+            return None
+        if earlier and num_ended == earlier[-1].num_seeds:
+            current = earlier[-1]  # its successor has not begun
+        specs = ("none", *current.candidates)
+        records = {freeze: up_to_invalid(settings, freeze, num_ended, finished) for freeze in specs}
+        # Interleaved runs come after those of the round.
+        begun = {freeze: tuple(runs) for freeze, runs in records.items() if runs}
+        return SeedsFinished(num_ended=num_ended, num_seeds=current.num_seeds, records=begun)
+
+    def _current(self, finished: FinishedRuns) -> Iterator[tuple[Settings, Group, Round]]:
+        """Yield the latest round of every group, with its settings."""
+        for settings, grid in self._grids.items():
+            for group in groups(settings, grid, with_times=self.with_times):
+                *_, current = rounds(settings, group, finished)
+                yield settings, group, current

@@ -1,0 +1,74 @@
+"""The provisional table: how the configurations compare after a seed, while the session still trains."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING
+
+from freezebench.report.terminal_text import columns_of, cut, one_line, pad
+from freezebench.units import NOT_MEASURED, percent_text, seconds_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.records.events import SeedsFinished
+    from freezebench.records.run_record import RunRecord
+
+_HEADINGS = ("frozen", "accuracy", "drop", "train time")
+_LONGEST_NAME = 22
+
+
+def provisional_lines(seeds: SeedsFinished, width: int) -> list[str]:
+    """Return the configurations of a round as a table of means over the seeds so far, one line each.
+
+    Args:
+        seeds: The seeds that have gone through the round.
+        width: The most columns that a line may take.
+    """
+    baseline = seeds.records["none"]
+    cells = {freeze: _cells(freeze, records, baseline) for freeze, records in seeds.records.items()}
+    rows = [_HEADINGS, *(row for row in cells.values() if row is not None)]
+    names = {freeze: cut(one_line(freeze), _LONGEST_NAME) for freeze in cells}
+    name_columns = max(map(columns_of, [_HEADINGS[0], *names.values()]))
+    columns = [name_columns, *(max(columns_of(row[column]) for row in rows) for column in range(1, len(_HEADINGS)))]
+    number = f"seed {seeds.num_ended} of {seeds.num_seeds}"
+    lines = [f"provisional, after {number} (drop in points, no verdicts yet):", _line(_HEADINGS, columns)]
+    for freeze, row in cells.items():
+        if row is None:
+            start = f"  {pad(names[freeze], name_columns, left=True)}  invalid: "
+            cause = one_line(seeds.records[freeze][-1].reason or "")
+            lines.append(start + cut(cause, width - columns_of(start)))
+        else:
+            lines.append(_line((names[freeze], *row[1:]), columns))
+    return lines
+
+
+def _cells(freeze: str, records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> tuple[str, ...] | None:
+    """Return the cells of a configuration; ``None`` if one of its runs is invalid."""
+    accuracies = [record.test.accuracy for record in records if record.test is not None]
+    if len(accuracies) < len(records):
+        return None
+    # Both arms have the same seeds: a drop is the mean of differences within a seed.
+    pairs = zip([record.test.accuracy for record in baseline if record.test is not None], accuracies, strict=False)
+    drop = 100 * statistics.fmean(unfrozen - frozen for unfrozen, frozen in pairs)
+    return (
+        freeze,
+        percent_text(statistics.fmean(accuracies)),
+        NOT_MEASURED if freeze == "none" else f"{drop:.1f}".replace("-0.0", "0.0"),
+        _train_time(records),
+    )
+
+
+def _train_time(records: Sequence[RunRecord]) -> str:
+    """Return the mean train time, with the largest share of it that a disturbed run waited for a processor."""
+    values = [value for value in (record.value("train_s") for record in records) if value is not None]
+    time = seconds_text(statistics.fmean(values)) if values else NOT_MEASURED
+    shares = [record.contended_share or 0.0 for record in records if record.is_contended]
+    return f"{time}, contended {percent_text(max(shares), 0)}" if shares else time
+
+
+def _line(cells: Sequence[str], columns: Sequence[int]) -> str:
+    padded = [
+        pad(cell, width, left=column == 0) for column, (cell, width) in enumerate(zip(cells, columns, strict=True))
+    ]
+    return ("  " + "  ".join(padded)).rstrip()

@@ -1,0 +1,122 @@
+"""The result of one look, and whether another one is needed."""
+
+from __future__ import annotations
+
+import pytest
+
+import made_up
+from freezebench.config.settings import Settings, resolve
+from freezebench.config.sources import Source
+from freezebench.errors import SettingsError
+from freezebench.planning.finished import FinishedRuns, NeededRun
+from freezebench.planning.results import baseline_so_far, broken_baseline, needs_more, pooled_variance, result_of_look
+from freezebench.records.run_record import RunRecord
+from freezebench.specs.interim_looks import InterimLooks
+from freezebench.verdicts.crossed import Interval
+from freezebench.verdicts.noninferiority import Verdict, decide, invalid_verdict
+
+
+def _settings(**flags: str) -> Settings:
+    values = {"model": "tiny", "data": "made-up", **flags}
+    return resolve([Source(label="{flag}", values=values)], lambda: ("embedded", "x"))
+
+
+def _finished(settings: Settings, *records: RunRecord) -> FinishedRuns:
+    finished = FinishedRuns()
+    for record in records:
+        spec = settings.run_spec(record.spec.freeze, record.spec.seed)
+        finished.add(NeededRun(spec=spec), record)
+    return finished
+
+
+def test_the_baseline_so_far_has_all_its_seeds() -> None:
+    """Candidates that needed more looks have extended it beyond its own first look."""
+    settings = _settings(num_seeds="1,2")
+    finished = _finished(settings, made_up.record("none", 43), made_up.record("none", 42))
+    assert [record.spec.seed for record in baseline_so_far(settings, finished).records] == [42, 43]
+
+
+def test_a_look_has_its_seeds_alone() -> None:
+    """Later seeds, and those after an invalid one, do not count."""
+    settings = _settings(num_seeds="2,3")
+    finished = _finished(settings, *made_up.seeds("none"), made_up.record("emb"), made_up.broken("emb", 43))
+    finished.add(NeededRun(spec=settings.run_spec("emb", 44)), made_up.record("emb", 44))
+    assert len(result_of_look(settings, "none", 2, finished).records) == 2
+    result = result_of_look(settings, "emb", 3, finished)
+    assert [record.is_valid for record in result.records] == [True, False]
+    assert len(result.baseline) == 3
+
+
+@pytest.mark.parametrize(
+    ("records", "position"),
+    [
+        ([made_up.record("none", 42), made_up.record("none", 43)], None),
+        ([made_up.record("none", 42), made_up.broken("none", 43)], 1),
+        ([made_up.one_class("none", 44)], 2),
+        (made_up.alike("none", 42, 43), None),
+        (made_up.alike("none", 42, 43, 44), 2),
+    ],
+)
+def test_a_baseline_breaks_at_the_first_useless_run(records: list[RunRecord], position: int | None) -> None:
+    """Invalid, or of one class, even if earlier seeds have not ended; equal predictions once all seeds have them."""
+    settings = _settings(num_seeds="3")
+    assert broken_baseline(settings, 3, _finished(settings, *records)) == position
+
+
+def test_candidates_of_a_broken_baseline_have_the_seeds_before_it() -> None:
+    """The others may have been trained at the same time elsewhere, and must not make a difference."""
+    settings = _settings(num_seeds="3")
+    finished = _finished(settings, made_up.record("none"), made_up.broken("none", 43), *made_up.seeds("emb"))
+    result = result_of_look(settings, "emb", 3, finished)
+    assert (len(result.records), len(result.baseline)) == (1, 2)
+    assert result.broken == "the unfrozen baseline is invalid"
+
+
+def test_the_variance_is_pooled_over_the_seeds_that_count() -> None:
+    """Runs that another test added to a decided candidate leave the verdicts of this one as they are."""
+    settings = _settings(num_seeds="2,4")
+    records = [record for freeze in ("none", "emb", "emb+L0") for record in made_up.seeds(freeze, num=4)]
+    few = [record for record in records if record.spec.freeze != "emb" or record.spec.seed < 44]
+    seeds_of = {"emb": 2, "emb+L0": 4}
+    pooled = pooled_variance(settings, seeds_of, _finished(settings, *records))
+    assert pooled is not None
+    assert pooled == pooled_variance(settings, seeds_of, _finished(settings, *few))
+    assert pooled != pooled_variance(settings, dict.fromkeys(seeds_of, 4), _finished(settings, *records))
+
+
+def verdict(lower_pp: float, upper_pp: float, *, num_seeds: int = 3, alpha: float = 0.02) -> Verdict:
+    """Return the verdict at two points of an interval with these bounds."""
+    return decide(
+        Interval(
+            drop_pp=(lower_pp + upper_pp) / 2,
+            lower_pp=lower_pp,
+            upper_pp=upper_pp,
+            se_pp=1.0,
+            df=5.0,
+            alpha=alpha,
+            num_seeds=num_seeds,
+            num_sentences=872,
+        )
+    )
+
+
+def test_seeds_are_added_until_both_margins_are_decided() -> None:
+    """A configuration goes on while either margin is open, and ends when both are decided or the looks are spent."""
+    open_, safe, worse = verdict(1.0, 3.0), verdict(-1.0, 1.0), verdict(3.0, 5.0)
+    looks = InterimLooks()
+    assert needs_more([open_, safe, None], looks)
+    assert needs_more([worse, verdict(1.0, 3.0, num_seeds=5)], looks)
+    assert not needs_more([worse, safe], looks)
+    assert not needs_more([verdict(1.0, 3.0, num_seeds=8)], looks)
+    assert not needs_more([], looks)
+
+
+def test_invalid_runs_need_no_more_seeds() -> None:
+    """More seeds would not repair what is invalid."""
+    assert not needs_more([verdict(1.0, 3.0), invalid_verdict("out of memory")], InterimLooks())
+
+
+def test_looks_at_the_wrong_error_rate_are_refused() -> None:
+    """An open verdict at 0.05 cannot be one of three looks: its error rate would be void."""
+    with pytest.raises(SettingsError, match="alpha"):
+        needs_more([verdict(1.0, 3.0, alpha=0.05)], InterimLooks())

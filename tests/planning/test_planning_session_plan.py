@@ -1,0 +1,161 @@
+"""The plan of a session: what is left, how far the seeds are, and results that depend on no order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import settings as profile
+from hypothesis import strategies as st
+
+import made_up
+from freezebench.config.settings import Settings, resolve
+from freezebench.config.sources import Source
+from freezebench.planning.finished import FinishedRuns, NeededRun
+from freezebench.planning.session_plan import SessionPlan
+from freezebench.records.run_record import RunRecord
+from freezebench.verdicts.judge import ConfigurationResult
+
+GRID = ("none", "emb", "emb+L0", "emb+L0-1")
+
+
+def _settings(**flags: str) -> Settings:
+    values = {"model": "tiny", "data": "made-up", **flags}
+    return resolve([Source(label="{flag}", values=values)], lambda: ("embedded", "x"))
+
+
+def _plan(settings: Settings, *grid: str, with_times: bool = True) -> SessionPlan:
+    return SessionPlan([(settings, freeze) for freeze in grid], with_times=with_times)
+
+
+def _names(runs: list[NeededRun]) -> list[str]:
+    return [f"{needed.spec.freeze} {needed.spec.seed}" for needed in runs]
+
+
+def test_what_is_left_at_first_is_the_first_look_and_all_interleaved_runs() -> None:
+    """Two configurations of three seeds; a required speed-up adds five unfrozen runs and two frozen ones."""
+    assert len(_plan(_settings(num_seeds="3,5"), "emb").runs_left(FinishedRuns())) == 6
+    timed = _settings(num_seeds="3", min_speedup="1.5")
+    left = _plan(timed, "none", "emb").runs_left(FinishedRuns())
+    assert _names(left)[:5] == ["none 42", "none 43", "none 44", "none 42", "emb 42"]
+    assert [needed.must_be_new for needed in left] == [False] * 3 + [True] * 10
+    assert len(_plan(timed, "none", "emb", with_times=False).runs_left(FinishedRuns())) == 6
+    many = _settings(num_seeds="7", min_speedup="1.5")
+    assert len(_plan(many, "none", "emb").runs_left(FinishedRuns())) == 7 + 10 + 2
+
+
+def test_tests_of_one_table_share_their_rounds() -> None:
+    """Their grids and policies may differ; a test with other seeds has rounds of its own."""
+    first, second = _settings(grid="none,emb", num_seeds="1"), _settings(grid="emb+L0", num_seeds="1")
+    plan = SessionPlan([(first, "none"), (first, "emb"), (second, "emb+L0")])
+    assert plan.grid(first) == plan.grid(second) == ["none", "emb", "emb+L0"]
+    plan.add([(_settings(num_seeds="2"), "head")])
+    assert plan.grid(first) == ["none", "emb", "emb+L0"]
+    assert _names(plan.runs_left(FinishedRuns())) == ["none 42", "emb 42", "emb+L0 42", "head 42", "none 43", "head 43"]
+
+
+def test_seeds_finish_between_the_first_and_the_last() -> None:
+    """The end of a look counts as its own, not as part of the next; a broken run is the last of its configuration."""
+    settings, finished = _settings(num_seeds="2,3", max_drop="5"), FinishedRuns()
+    plan = _plan(settings, *GRID)
+    ends = {}
+    for number in range(12):
+        step = plan.next_step(settings, "emb+L0", finished)
+        if isinstance(step, ConfigurationResult):
+            break
+        spec = step[0].spec
+        broken = (spec.freeze, spec.seed) == ("emb+L0-1", 42)
+        accuracy = {"none": 0.9, "emb": 0.5}.get(spec.freeze, 0.85)
+        record = made_up.record(spec.freeze, spec.seed, accuracy=accuracy)
+        finished.add(step[0], made_up.broken(spec.freeze) if broken else record)
+        seeds = plan.seeds_finished(settings, finished)
+        if seeds is not None:
+            ends[number] = (seeds.num_ended, seeds.num_seeds, [len(runs) for runs in seeds.records.values()])
+    assert number == 9
+    assert ends == {
+        3: (1, 2, [1, 1, 1, 1]),
+        4: (1, 2, [1, 1, 1, 1]),
+        5: (1, 2, [1, 1, 1, 1]),
+        6: (2, 2, [2, 2, 2, 1]),
+        7: (2, 2, [2, 2, 2, 1]),
+    }
+
+
+def test_no_seed_finishes_without_candidates_or_after_the_baseline_broke() -> None:
+    """There is nothing to compare."""
+    settings, finished = _settings(num_seeds="3"), FinishedRuns()
+    finished.add(NeededRun(spec=settings.run_spec("none", 42)), made_up.record("none"))
+    assert _plan(settings, "none").seeds_finished(settings, finished) is None
+    finished.add(NeededRun(spec=settings.run_spec("none", 43)), made_up.broken("none", 43))
+    assert _plan(settings, "none", "emb").seeds_finished(settings, finished) is None
+
+
+def _session(
+    plan: SessionPlan,
+    settings: Settings,
+    asked: tuple[str, ...],
+    outcomes: dict[str, list[float | None]],
+    *,
+    draw: Any,
+    num_devices: int,
+) -> tuple[list[tuple[str, int, str | None]], dict[str, ConfigurationResult]]:
+    """Return the runs and results of a session whose devices end their runs in a drawn order."""
+    finished, running = FinishedRuns(), list[NeededRun]()
+    ran = []
+    results = {}
+    for freeze in asked:
+        while True:
+            step = plan.next_step(settings, freeze, finished)
+            if isinstance(step, ConfigurationResult):
+                results[freeze] = step
+                if not running:
+                    break
+            else:
+                free = [needed for needed in step if needed not in running][: num_devices - len(running)]
+                ran += [(needed.spec.freeze, needed.spec.seed, needed.interleaved_with) for needed in free]
+                running += free
+            ended = running.pop(draw(st.integers(0, len(running) - 1)))
+            # Earlier sessions have finished some of the runs.
+            is_reused = not ended.must_be_new and draw(st.booleans())
+            finished.add(ended, _outcome(ended, outcomes), is_reused=is_reused)
+    return ran, results
+
+
+def _outcome(needed: NeededRun, outcomes: dict[str, list[float | None]]) -> RunRecord:
+    freeze, seed = needed.spec.freeze, needed.spec.seed
+    accuracy = outcomes[freeze][seed - 42]
+    return made_up.broken(freeze, seed) if accuracy is None else made_up.record(freeze, seed, accuracy=accuracy)
+
+
+# Accuracies with which limits are decided or not, and runs that break.
+OUTCOMES = st.lists(st.sampled_from([0.9, 0.9, 0.88, 0.85, 0.5, None]), min_size=5, max_size=5)
+
+
+@profile(max_examples=25, deadline=None)
+@given(
+    data=st.data(),
+    outcomes=st.fixed_dictionaries(dict.fromkeys(GRID, OUTCOMES)),
+    asked=st.permutations(GRID),
+    num_devices=st.integers(1, 5),
+    limits=st.sampled_from([{}, {"pool_seeds": "yes"}, {"min_speedup": "emb:1.5"}]),
+)
+def test_results_do_not_depend_on_the_order_in_which_runs_end(
+    data: Any,
+    outcomes: dict[str, list[float | None]],
+    asked: list[str],
+    num_devices: int,
+    limits: dict[str, str],
+) -> None:
+    """Any order of tests, devices and outcomes gives the results of one device, and each run is trained once."""
+    settings = _settings(num_seeds="2,4,5", max_drop="5", **limits)
+    plan = _plan(settings, *GRID)
+    serial, expected = _session(plan, settings, GRID, outcomes, draw=lambda _: 0, num_devices=1)
+    ran, results = _session(plan, settings, tuple(asked), outcomes, draw=data.draw, num_devices=num_devices)
+    assert results == expected
+    assert len({*ran}) == len(ran)
+    assert {*serial} <= {*ran}
+    breaks = any(None in accuracies for accuracies in outcomes.values())
+    # What was under way when a run broke is more than one device trains; and the baseline's runs among interleaved
+    # ones serve later looks if those come after them.
+    if not breaks and not settings.costs.needs_paired_runs("emb"):
+        assert sorted(map(str, ran)) == sorted(map(str, serial))

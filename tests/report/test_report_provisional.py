@@ -1,0 +1,55 @@
+"""The provisional table: golden text, and what must not break it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import made_up
+from freezebench.records.events import SeedsFinished
+from freezebench.report.provisional import provisional_lines
+from freezebench.report.terminal_text import columns_of
+
+WIDTH = 68
+
+
+def test_the_table_has_a_line_per_configuration() -> None:
+    """Means over the seeds so far, drops within a seed, train times with the share of a contended run, and causes."""
+    seeds = SeedsFinished(
+        num_ended=2,
+        num_seeds=3,
+        records={
+            "none": (made_up.record("none", accuracy=0.9), made_up.record("none", 43, accuracy=0.9)),
+            "emb": (made_up.record("emb", accuracy=0.92), made_up.contended(made_up.record("emb", 43, accuracy=0.92))),
+            "emb+L0": (made_up.record("emb+L0", accuracy=0.8), made_up.record("emb+L0", 43, accuracy=0.8)),
+            "emb+L0-1": (made_up.broken("emb+L0-1"),),
+        },
+    )
+    assert provisional_lines(seeds, WIDTH) == [
+        "provisional, after seed 2 of 3 (drop in points, no verdicts yet):",
+        "  frozen    accuracy  drop           train time",
+        "  none        89.4 %     –               10.0 s",
+        "  emb         90.6 %  -1.3  5 s, contended 41 %",
+        "  emb+L0      78.1 %  11.2               3.33 s",
+        "  emb+L0-1  invalid: non-finite loss: at step 3",
+    ]
+
+
+def test_every_line_fits_and_is_escaped() -> None:
+    """Long names and causes lose their middle; what could move the cursor is escaped."""
+    name = "emb+" + "+".join(f"L{layer}" for layer in range(0, 24, 2))
+    broken = made_up.broken("emb")
+    reason = "\x1b[2J\n" + "x" * 200
+    seeds = SeedsFinished(
+        num_ended=1,
+        num_seeds=1,
+        records={
+            "none": (made_up.record("none"),),
+            name: (made_up.record(name),),
+            "emb": (replace(broken, reason=reason),),
+        },
+    )
+    lines = provisional_lines(seeds, WIDTH)
+    assert max(map(columns_of, lines)) <= WIDTH
+    assert "…" in lines[3]
+    assert r"\x1b[2J\n" in lines[4]
+    assert all(line.isprintable() for line in lines)
