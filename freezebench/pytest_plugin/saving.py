@@ -25,11 +25,8 @@ if TYPE_CHECKING:
     from freezebench.session import FreezeSession
     from freezebench.specs.run import RunSpec
 
-_MAX_NAME = 80
-
-
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
-
+_MAX_NAME = 80
 
 _SAVER = pytest.StashKey["ModelSaver"]()
 

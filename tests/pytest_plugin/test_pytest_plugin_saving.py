@@ -184,36 +184,48 @@ def test_a_failure_while_saving_loses_no_result(
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_a_factory_without_save_pretrained_is_refused_before_training(project: Project, tmp_path: Path) -> None:
-    """The sentence names the class and what to do; exit code 4."""
-    session = project("grid='none,L0', num_layers=2")
-    session.makepyfile(
-        own="""
-        import torch
-        from freezebench.models.load import load_model
-        from tiny_path import TINY
-
-        class Plain(torch.nn.Module):
-            def __init__(self, model):
-                super().__init__()
-                self.model = model
-
-            def forward(self, input_ids, attention_mask):
-                return self.model(input_ids=input_ids, attention_mask=attention_mask)
-
-        def make(num_labels):
-            model, tokenizer = load_model(TINY, num_labels)
-            return Plain(model), tokenizer
-        """
-    )
+def _with_factory(project: Project, result: str) -> pytest.Pytester:
+    """Return a project whose model comes from a factory that makes the tiny model and returns an expression of it."""
+    session = project(f"{MARKER}, num_layers=2")
     source = (session.path / "test_project.py").read_text()
     tiny = source.split("model='")[1].split("'")[0]
-    session.makepyfile(tiny_path=f"TINY = {tiny!r}")
     (session.path / "test_project.py").write_text(source.replace(tiny, "own:make"))
+    lines = [
+        "import torch",
+        "from freezebench.models.load import load_model",
+        "class Plain(torch.nn.Module):",
+        "    def __init__(self, model):",
+        "        super().__init__()",
+        "        self.model = model",
+        "    def forward(self, input_ids, attention_mask):",
+        "        return self.model(input_ids=input_ids, attention_mask=attention_mask)",
+        "def make(num_labels):",
+        f"    model, tokenizer = load_model({tiny!r}, num_labels)",
+        f"    return {result}, tokenizer",
+    ]
+    session.makepyfile(own="\n".join(lines))
     session.syspathinsert()
-    refused = session.runpytest_inprocess(f"--freeze-save={tmp_path / 'model'}")
+    return session
+
+
+def test_a_factory_without_save_pretrained_is_refused_before_training(project: Project, tmp_path: Path) -> None:
+    """The sentence names the class and what to do; exit code 4."""
+    refused = _with_factory(project, "Plain(model)").runpytest_inprocess(f"--freeze-save={tmp_path / 'model'}")
     assert refused.ret == pytest.ExitCode.USAGE_ERROR
     refused.stderr.fnmatch_lines(["ERROR: cannot save own:make: its model, a Plain, has no method save_pretrained. *"])
+
+
+@pytest.mark.slow
+def test_a_factorys_model_is_loaded_by_its_class(project: Project, tmp_path: Path) -> None:
+    """Its card names class and factory, and no model of the Hub."""
+    model = tmp_path / "model"
+    result = _with_factory(project, "model").runpytest_inprocess(f"--freeze-save={model}")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines([f"*to {model}; DistilBertForSequenceClassification.from_pretrained loads it."])
+    card: Any = ModelCard.load(model / "README.md")
+    assert card.data.base_model is None
+    assert "`DistilBertForSequenceClassification` is the class of the model that `own:make` makes" in card.text
+    assert len(_predictions(model)) == 40
 
 
 def test_several_experiments_get_a_folder_each(project: Project, tmp_path: Path, store: str) -> None:
