@@ -51,7 +51,9 @@ class FreezeRun:
             result = session.result(self.settings, str(self.spec))
             result = session.judged_against_reference(self._item.nodeid, self.settings, result)
             record_benchmark(self._benchmark, self._item, result)
-            session_report(self._item.config).write()
+            report = session_report(self._item.config)
+            report.note_test(self.settings, self._item.nodeid)
+            report.write()
         return result
 
     def _apply(self, result: ConfigurationResult) -> None:

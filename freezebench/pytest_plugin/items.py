@@ -61,7 +61,12 @@ def freeze_items(config: pytest.Config, items: Iterable[pytest.Item]) -> list[py
 
 def function_id(item: pytest.Item) -> str:
     """Return the node id of an item's test function, without parameters."""
-    return item.nodeid.partition("[")[0]
+    return without_parameters(item.nodeid)
+
+
+def without_parameters(node_id: str) -> str:
+    """Return the node id of the test function of a case."""
+    return node_id.partition("[")[0]
 
 
 def _is_going_to_train(item: pytest.Item) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from freezebench.pytest_plugin.items import without_parameters
 from freezebench.pytest_plugin.options import freeze_session
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ class SessionReport:
         self.written: list[Path] = []
         self.problem: str | None = None
         self.saved: Mapping[Settings, SavingOutcome] = {}
+        self._node_ids: dict[Settings, dict[str, None]] = {}
+
+    def note_test(self, settings: Settings, node_id: str) -> None:
+        """Keep the node id of a test that has a result."""
+        self._node_ids.setdefault(settings, {})[node_id] = None
 
     def write(self) -> None:
         """Write everything so far, so that a later crash loses no finished test; the page has no pictures yet."""
@@ -55,12 +61,14 @@ class SessionReport:
 
         experiments, settings = self._summaries(), self._session.options.session_settings
         try:
-            self._keep(write_report(self.folder, experiments, settings, with_pictures=with_pictures))
+            self._keep(
+                write_report(self.folder, experiments, settings, tests=self._tests(), with_pictures=with_pictures)
+            )
         except OSError as error:
             self._keep_problem(error)
         except Exception as error:  # noqa: BLE001 - a fault of the page or of a drawing must not cost the figures
             try:
-                written = write_report(self.folder, experiments, settings, with_page=False)
+                written = write_report(self.folder, experiments, settings, tests=self._tests(), with_page=False)
             except OSError as second_error:
                 self._keep_problem(second_error)
                 return
@@ -69,6 +77,22 @@ class SessionReport:
                 f"the page could not be made ({error!r}); "
                 f"python -m freezebench report {self.folder} tries again from report.json",
             )
+
+    def _tests(self) -> dict[Settings, list[str]]:
+        """Return the tests behind each experiment: functions, or cases of those whose grid has not run completely."""
+        from freezebench.session import table_key
+
+        shown = {table_key(settings): settings for settings, _ in self._session.results()}
+        tests: dict[Settings, list[str]] = {settings: [] for settings in shown.values()}
+        for settings, node_ids in self._node_ids.items():
+            names = tests[shown[table_key(settings)]]
+            functions: dict[str, list[str]] = {}
+            for node_id in node_ids:
+                functions.setdefault(without_parameters(node_id), []).append(node_id)
+            num_cases = len(self._session.options.grid(settings))
+            for function, cases in functions.items():
+                names += [function] if len(cases) == num_cases else cases
+        return tests
 
     def _keep(self, written: list[Path], problem: str | None = None) -> None:
         self.written, self.problem = written, problem

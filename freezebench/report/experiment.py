@@ -39,16 +39,18 @@ class Experiment:
         source: The file that it was read from; empty for this session's.
         settings: The settings in JSON types.
         summary: The results.
+        tests: Node ids of the tests that ran; empty if they are not known.
     """
 
     source: str
     settings: Mapping[str, Json]
     summary: Summary
+    tests: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, settings: Settings, summary: Summary) -> Experiment:
+    def of(cls, settings: Settings, summary: Summary, tests: Sequence[str] = ()) -> Experiment:
         """Return an experiment of this session."""
-        return cls(source="", settings=plain(settings), summary=summary)
+        return cls(source="", settings=plain(settings), summary=summary, tests=tuple(tests))
 
     @property
     def model(self) -> str:
@@ -157,6 +159,8 @@ def _experiment(source: str, saved: _Saved) -> Experiment:
     return Experiment(
         source=source,
         settings=settings,
+        # Reports of version 0.1 do not name them.
+        tests=tuple(str(test) for test in saved.get("tests", ())),
         summary=Summary(
             title=str(saved["title"]),
             results=tuple(results),

@@ -13,7 +13,7 @@ from freezebench.report.columns import figure_names, figures
 from freezebench.report.markdown import markdown_report
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from freezebench.config.session_settings import SessionSettings
     from freezebench.config.settings import Settings
@@ -22,15 +22,18 @@ if TYPE_CHECKING:
 
 
 def report_files(
-    experiments: Sequence[tuple[Settings, Summary]], session_settings: SessionSettings
+    experiments: Sequence[tuple[Settings, Summary]],
+    session_settings: SessionSettings,
+    tests: Mapping[Settings, Sequence[str]],
 ) -> dict[str, bytes]:
     """Return the content of ``report.md``, ``report.csv`` and ``report.json`` by name.
 
     Args:
         experiments: Settings and summary of each experiment.
         session_settings: The options that all experiments share; ``report.json`` repeats them in each.
+        tests: Node ids of the tests behind each experiment.
     """
-    content = _json(experiments, session_settings)
+    content = _json(experiments, session_settings, tests)
     texts = {
         "report.md": markdown_report(summary for _, summary in experiments),
         "report.csv": _csv(experiments),
@@ -51,7 +54,11 @@ def _csv(experiments: Sequence[tuple[Settings, Summary]]) -> str:
     return buffer.getvalue()
 
 
-def _json(experiments: Sequence[tuple[Settings, Summary]], session_settings: SessionSettings) -> dict[str, Json]:
+def _json(
+    experiments: Sequence[tuple[Settings, Summary]],
+    session_settings: SessionSettings,
+    tests: Mapping[Settings, Sequence[str]],
+) -> dict[str, Json]:
     """Return the content of ``report.json``: settings, figures, verdicts, and the record of every run."""
     return {
         "schema": REPORT_SCHEMA,
@@ -76,6 +83,7 @@ def _json(experiments: Sequence[tuple[Settings, Summary]], session_settings: Ses
                 "answer": plain(summary.answer),
                 "notes": list(summary.notes),
                 "majority_accuracy": summary.majority_accuracy,
+                "tests": list(tests.get(settings, ())),
             }
             for settings, summary in experiments
         ],

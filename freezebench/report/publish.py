@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
@@ -16,7 +17,7 @@ from freezebench.report.page.page import NO_MATPLOTLIB, page
 from freezebench.report.picture import PICTURE_NAMES, Picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from freezebench.config.session_settings import SessionSettings
@@ -38,6 +39,7 @@ def write_report(
     experiments: Sequence[tuple[Settings, Summary]],
     session_settings: SessionSettings,
     *,
+    tests: Mapping[Settings, Sequence[str]] = MappingProxyType({}),
     with_page: bool = True,
     with_pictures: bool = False,
 ) -> list[Path]:
@@ -47,15 +49,16 @@ def write_report(
         folder: An existing folder; files of other names in it stay.
         experiments: Settings and summary of each experiment.
         session_settings: The options that all experiments share.
+        tests: Node ids of the tests behind each experiment.
         with_page: Whether ``index.html`` is written.
         with_pictures: Whether its pictures are drawn, too, where matplotlib is installed.
 
     Raises:
         OSError: If a file cannot be written; the earlier report is then unchanged.
     """
-    contents = report_files(experiments, session_settings)
+    contents = report_files(experiments, session_settings, tests)
     if with_page and experiments:
-        shown = [Experiment.of(settings, summary) for settings, summary in experiments]
+        shown = [Experiment.of(settings, summary, tests.get(settings, ())) for settings, summary in experiments]
         contents |= _page_files(shown, with_pictures=with_pictures)
     replace_files(folder, contents, cover=PAGE_FILE, outdated=_own_pictures)
     return [folder / name for name in contents]

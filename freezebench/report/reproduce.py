@@ -11,7 +11,7 @@ from freezebench.specs.limits import DEFAULT_MARGIN_PP, CostLimits
 from freezebench.specs.presets import PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from freezebench.specs.json_types import Json
 
@@ -30,11 +30,12 @@ _PROTOCOL = {
 _DATA = {"data": "source", "label-column": "label_column", "max-train": "max_train"}
 
 
-def reproduction_command(settings: Settings) -> str:
+def reproduction_command(settings: Settings, tests: Sequence[str] = ()) -> str:
     """Return the pytest command that runs an experiment again: its preset, and every option that differs from it.
 
     Args:
         settings: The settings of the experiment in JSON types.
+        tests: Node ids of the tests that ran; if none are known, the folder ``benchmarks`` stands for them.
     """
     usual = _preset(settings)
     # An option that equals the preset's is left out, so that the command shows what is special.
@@ -64,7 +65,7 @@ def reproduction_command(settings: Settings) -> str:
         given.append("--freeze-pool-seeds")
     if settings.get("claims") and settings["preset"] != "notebook":
         given.append("--freeze-claims")
-    return " ".join(["pytest benchmarks", *given])
+    return " ".join(["pytest", *map(shlex.quote, tests or ["benchmarks"]), *given])
 
 
 def preset_differences(settings: Settings) -> str:

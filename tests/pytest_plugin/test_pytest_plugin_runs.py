@@ -202,6 +202,24 @@ def test_paths_are_relative_to_the_starting_folder(project: Project, tiny_data: 
     assert (pytester.path / "out" / "report.json").is_file()
 
 
+@pytest.mark.usefixtures("without_matplotlib")
+def test_a_report_names_the_tests_that_ran(project: Project) -> None:
+    """A function whose whole grid ran is named by itself; of a selection, every case is."""
+    pytester = project(WIDE)
+    arguments = ("--freeze-grid=none,emb", "--freeze-report=out", "--freeze-num-seeds=1")
+
+    def tests() -> object:
+        content = json.loads((pytester.path / "out" / "report.json").read_text(encoding="utf-8"))
+        return content["experiments"][0]["tests"]
+
+    pytester.runpytest_inprocess(*arguments, "-k", "none")
+    assert tests() == ["test_project.py::test_it[none]"]
+    pytester.runpytest_inprocess(*arguments)
+    assert tests() == ["test_project.py::test_it"]
+    page = (pytester.path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "pytest test_project.py::test_it --freeze-preset" in page
+
+
 def test_without_a_limit_the_verdict_is_shown_and_nothing_asserted(project: Project) -> None:
     """A model or data set that is not the preset's has no documented cost."""
     result = project().runpytest_inprocess("--freeze-grid=none,emb")

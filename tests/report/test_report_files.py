@@ -12,13 +12,15 @@ from freezebench.report.files import report_files
 
 def test_the_report_is_markdown_csv_and_json() -> None:
     """JSON has every run; CSV has full precision and empty cells for missing figures."""
-    files = report_files([(summary_settings(), small_summary())], SessionSettings())
+    requested = summary_settings()
+    files = report_files([(requested, small_summary())], SessionSettings(), {requested: ["test_it.py::test_it"]})
     assert list(files) == ["report.md", "report.csv", "report.json"]
     rows = list(csv.DictReader(files["report.csv"].decode().splitlines()))
     assert [line["freeze"] for line in rows] == ["none", "emb", "emb+L0"]
     assert rows[1]["energy_j"] == ""
     assert float(rows[1]["train_s"]) == 5.0
     report = json.loads(files["report.json"])
+    assert report["experiments"][0]["tests"] == ["test_it.py::test_it"]
     configurations = report["experiments"][0]["configurations"]
     assert len(configurations[1]["runs"]) == 3
     assert configurations[1]["verdict_at_margin"]["outcome"] == "non_inferior"

@@ -22,12 +22,16 @@ from freezebench.report.summary import summarize
 FIGURES = ["report.csv", "report.json", "report.md"]
 
 
-def _write(folder: Path, *, everything: bool = True, model: str = "tiny", **options: bool) -> list[Path]:
+def _write(
+    folder: Path, *, everything: bool = True, model: str = "tiny", with_page: bool = True, with_pictures: bool = False
+) -> list[Path]:
     """Write the report of a small grid of one model."""
     requested = settings(model=model)
     folder.mkdir(exist_ok=True)
     summary = summarize(results(everything=everything), requested)
-    return write_report(folder, [(requested, summary)], SessionSettings(), **options)
+    return write_report(
+        folder, [(requested, summary)], SessionSettings(), with_page=with_page, with_pictures=with_pictures
+    )
 
 
 def _names(folder: Path) -> list[str]:
