@@ -301,6 +301,7 @@ COLUMNS: tuple[Column, ...] = (
         heading="learning rate",
         source=lambda row: row.learning_rate,
         text="{:g}".format,
+        rank=4,
         page_only=True,
     ),
     Column(
@@ -308,6 +309,7 @@ COLUMNS: tuple[Column, ...] = (
         heading="seeds",
         source=lambda row: row.num_seeds,
         text="{:.0f}".format,
+        rank=4,
         page_only=True,
     ),
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 
-# Ink, muted ink, grid, paper, ground of the safe range, and blue differ between light and dark; other colours do not.
-LIGHT = ("#1f2329", "#5b6570", "#d9dee3", "#ffffff", "#e3f4ee", "#0072b2")
-DARK = ("#e7ebef", "#a3adb8", "#39424c", "#171b20", "#16352c", "#3f93d6")
+# Ink, muted ink, grid, paper, ground of the safe range, blue, and green of text differ between light and dark; other
+# colours do not.
+LIGHT = ("#1f2329", "#5b6570", "#d9dee3", "#ffffff", "#e3f4ee", "#0072b2", "#00664b")
+DARK = ("#e7ebef", "#a3adb8", "#39424c", "#171b20", "#16352c", "#3f93d6", "#3ecfa4")
 
 
 # Every picture that ``freezebench.report.plots`` draws. They are listed here, where no drawing library is needed, so

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 import tiny
+from browser_window import open_page, run_script
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
 pytestmark = pytest.mark.slow
 
-# Where .ci/run has installed a browser, its absence is a fault and no reason to skip.
-REQUIRED = os.environ.get("FREEZEBENCH_BROWSER") == "required"
 PHONE, DESKTOP = (360, 740), (1280, 900)
 HOSTILE_MODEL = Path("<script>alert('model')<", "script>")
 HOSTILE_LABELS = ('"><img src=x onerror=alert(1)>', "<script>alert('label')</script>")
@@ -57,55 +54,15 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "report" / "index.html"
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    """A headless Chromium."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        reason = "no browser: apt-get install chromium chromium-driver"
-        if REQUIRED:
-            pytest.fail(reason)
-        pytest.skip(reason)
-    from selenium.webdriver import Chrome, ChromeOptions, ChromeService
-
-    options = ChromeOptions()
-    options.binary_location = chromium
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    profile = tmp_path_factory.mktemp("profile")
-    for argument in ("--headless=new", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={profile}"):
-        options.add_argument(argument)
-    if os.geteuid() == 0:
-        # Chromium's sandbox refuses root, whom containers run as.
-        options.add_argument("--no-sandbox")
-    chrome = Chrome(options=options, service=ChromeService(driver))
-    yield chrome
-    chrome.quit()
-
-
-def _open(browser: Chrome, page: Path, size: tuple[int, int], scheme: str = "light") -> None:
-    """Open the page at a size and colour scheme."""
-    width, height = size
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    browser.get(page.as_uri())
-
-
-def _run(browser: Chrome, script: str) -> Any:
-    """Return what a script in the page returns."""
-    return browser.execute_script(script)
-
-
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 def test_the_page_answers_and_shows_every_picture_without_an_error(
     browser: Chrome, page: Path, size: tuple[int, int]
 ) -> None:
     """The answer is on the first screen, only the table scrolls sideways, the console has no message."""
-    _open(browser, page, size)
-    answer = browser.find_element("css selector", ".answer")
-    assert answer.text.startswith("Freeze emb+L0: ")
-    assert answer.rect["y"] < size[1]
+    open_page(browser, page, size)
+    headline = browser.find_element("css selector", ".headline")
+    assert headline.text.startswith(("Freeze emb", "No configuration is proven safe"))
+    assert headline.rect["y"] < size[1]
     images = browser.execute_async_script(
         "const done = arguments[0], images = [...document.images];"
         "Promise.all(images.map((image) => image.decode().catch(() => 0)))"
@@ -114,44 +71,43 @@ def test_the_page_answers_and_shows_every_picture_without_an_error(
     # Drop, time, memory, parameters, metrics, losses and memory over time, light and dark; energy as the machine can.
     assert len(images) >= 14
     assert all(width > 0 for width in images)
-    assert _run(browser, "return document.documentElement.scrollWidth <= window.innerWidth")
-    assert _run(browser, "const box = document.querySelector('.scroll'); return box.scrollWidth > box.clientWidth")
+    assert run_script(browser, "return document.documentElement.scrollWidth <= window.innerWidth")
     assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 def test_the_table_sorts_by_any_column_and_back(browser: Chrome, page: Path, size: tuple[int, int]) -> None:
     """Click and keyboard sort; screen readers get the direction; missing figures stay last."""
-    _open(browser, page, size)
-    names = "return [...document.querySelectorAll('table.sortable tbody th')].map((head) => head.textContent)"
+    open_page(browser, page, size)
+    names = "return [...document.querySelector('table.sortable').tBodies[0].rows].map((r) => r.cells[0].textContent)"
     ladder = ["none", "emb", "emb+L0", "emb+L0-1"]
-    assert _run(browser, names) == ladder
+    assert run_script(browser, names) == ladder
     buttons = {button.text: button for button in browser.find_elements("css selector", "table.sortable thead button")}
     share = buttons["share"]
     browser.execute_script("arguments[0].scrollIntoView({block: 'center', inline: 'center'})", share)
     share.click()
-    assert _run(browser, names) == ladder[::-1]
+    assert run_script(browser, names) == ladder[::-1]
     assert share.find_element("xpath", "..").get_attribute("aria-sort") == "ascending"
     share.send_keys("\ue007")
-    assert _run(browser, names) == ladder
+    assert run_script(browser, names) == ladder
     assert share.find_element("xpath", "..").get_attribute("aria-sort") == "descending"
     drop = next(button for heading, button in buttons.items() if heading.startswith("drop, points"))
     for _ in range(2):
         drop.send_keys("\ue007")
-        assert _run(browser, names)[-1] == "none"
-    assert _run(browser, "return document.querySelectorAll('[aria-sort$=ending]').length") == 1
+        assert run_script(browser, names)[-1] == "none"
+    assert run_script(browser, "return document.querySelectorAll('[aria-sort$=ending]').length") == 1
 
 
 def test_hostile_names_labels_and_sentences_are_text(browser: Chrome, page: Path) -> None:
     """They are shown unchanged; none of their scripts ran, and none of their elements exists."""
-    _open(browser, page, DESKTOP)
+    open_page(browser, page, DESKTOP)
     text = browser.find_element("tag name", "body").text
     assert str(HOSTILE_MODEL) in text
     for label in HOSTILE_LABELS:
         assert label in text
     # An open dialog would have stopped the browser's answers before this one.
-    assert _run(browser, "return document.scripts.length") == 1
-    assert _run(browser, "return document.querySelectorAll('img:not([src^=\"data:\"]), [onerror]').length") == 0
+    assert run_script(browser, "return document.scripts.length") == 1
+    assert run_script(browser, "return document.querySelectorAll('img:not([src^=\"data:\"]), [onerror]').length") == 0
 
 
 def test_an_injected_script_does_not_run(browser: Chrome, page: Path, tmp_path: Path) -> None:
@@ -160,7 +116,7 @@ def test_an_injected_script_does_not_run(browser: Chrome, page: Path, tmp_path: 
     content = page.read_text(encoding="utf-8")
     harm = "<script>document.title = 'harmed'</script><img src=x onerror=\"document.title = 'harmed'\">"
     harmed.write_text(content.replace("<main>", f"<main>{harm}"), encoding="utf-8")
-    _open(browser, harmed, DESKTOP)
+    open_page(browser, harmed, DESKTOP)
     assert browser.title.startswith("freezebench report")
     assert any("Content Security Policy" in line["message"] for line in browser.get_log("browser"))  # type: ignore[no-untyped-call]
 
@@ -168,18 +124,18 @@ def test_an_injected_script_does_not_run(browser: Chrome, page: Path, tmp_path: 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pictures_follow_the_colour_scheme(browser: Chrome, page: Path, scheme: str) -> None:
     """One picture of each pair is visible."""
-    _open(browser, page, DESKTOP, scheme)
+    open_page(browser, page, DESKTOP, scheme)
     seen = "return [...document.images].filter((image) => image.offsetParent).map((image) => image.className)"
-    classes = _run(browser, seen)
+    classes = run_script(browser, seen)
     assert set(classes) == {scheme}
-    assert len(classes) == _run(browser, "return document.images.length") / 2
+    assert len(classes) == run_script(browser, "return document.images.length") / 2
 
 
 def test_the_page_prints_light_pictures_in_both_schemes(browser: Chrome, page: Path) -> None:
     """Dark pictures would be illegible on paper."""
-    _open(browser, page, DESKTOP, "dark")
+    open_page(browser, page, DESKTOP, "dark")
     features = [{"name": "prefers-color-scheme", "value": "dark"}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": features})
     seen = "return [...document.images].filter((image) => image.offsetParent).map((image) => image.className)"
-    assert set(_run(browser, seen)) == {"light"}
-    assert _run(browser, "return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert set(run_script(browser, seen)) == {"light"}
+    assert run_script(browser, "return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

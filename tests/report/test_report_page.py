@@ -19,14 +19,17 @@ import made_up
 from experiments import broken_experiment, experiment
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
+from freezebench.report.contention import MARK
 from freezebench.report.experiment import Experiment
-from freezebench.report.page.answer import in_words
+from freezebench.report.page.answer import with_code
 from freezebench.report.page.histogram import histogram
 from freezebench.report.page.markup import Html, element, text
 from freezebench.report.page.page import NO_MATPLOTLIB, page
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots import draw
 from freezebench.report.summary import summarize
+from freezebench.units import NOT_MEASURED
+from freezebench.verdicts.judge import judge
 
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
 PICTURE = Picture(name="drop", title="Drop", caption="how to read", alt="in words", svg="<svg/>", png=b"")
@@ -68,44 +71,74 @@ def _made(shown: Experiment) -> _Outline:
 
 
 def test_the_first_lines_are_the_answer() -> None:
-    """Deepest safe prefix, what it saves in time, memory and energy, and with which certainty."""
+    """What to freeze, the drop of every configuration, what it saves, with which certainty, and how to use it."""
     content = _made(experiment()).text
-    start = content.index("Freeze the embeddings and layer 0: accuracy stays within 2 points.")
+    start = content.index("Freeze emb+L0: accuracy within 2 points")
     answer = content[start : content.index("Figures")]
-    for part in (
-        "Freeze emb+L0: accuracy within 2 points",
-        "3.00× as fast: 10.0 s → 3.33 s",
-        "50 % less",
-        "peak memory: 4.00 GiB → 2.00 GiB",
+    parts = (
+        "Drop how to read",
+        "Time 3.00× as fast (90 % interval 3.00× to 3.00×): 10.0 s → 3.33 s",
+        "Memory 50 % less peak memory: 4.00 GiB → 2.00 GiB",
         "energy (±",
-        "95 % sure of a drop below",
+        "Certainty 95 % sure of a drop below",
         "3 seeds × 400 sentences",
-    ):
-        assert part in answer
-    assert content.index("Freeze emb+L0: ") < content.index("Figures") < content.index("Pictures")
+        'freezebench.freeze(model, "emb+L0")',
+        "--freeze-save=DIR",
+    )
+    assert [answer.index(part) for part in parts] == sorted(answer.index(part) for part in parts)
+    assert content.index("Figures") < content.index("Pictures") < content.index("Footnotes")
 
 
-def test_what_was_not_measured_is_shown_with_its_reason() -> None:
-    """It is neither a zero nor left out."""
+def test_code_in_sentences_is_set_as_code() -> None:
+    """Calls and options can be copied without the punctuation around them."""
+    shown = with_code('Use freezebench.freeze(model, "emb"); --freeze-lr=0.0001, or --freeze-save=a.b. Not -x <b>.')
+    assert re.findall("<code>(.*?)</code>", shown) == [
+        "freezebench.freeze(model, &quot;emb&quot;)",
+        "--freeze-lr=0.0001",
+        "--freeze-save=a.b",
+    ]
+    assert shown.endswith(". Not -x &lt;b&gt;.")
+
+
+def test_what_was_not_measured_is_left_out_with_one_reason() -> None:
+    """There are neither tiles, nor columns of dashes, nor boxes: every reason is given once."""
     shown = experiment(everything=False)
-    content = _Outline(page([shown], [[Missing(name="e", title="Accuracy against energy", reason="no meter")]])).text
-    assert f"Energy not measured {made_up.NO_RAPL}" in content
-    assert "Not measured: no meter." in content
-    assert "not recorded by the version of freezebench that trained these runs" in content
+    missing = [Missing(name=name, title=f"Accuracy against {name}", reason="no meter.") for name in ("energy", "power")]
+    outline = _Outline(page([shown], [[PICTURE, *missing]]))
+    assert "Not drawn: Accuracy against energy, Accuracy against power (no meter)." in outline.text
+    assert outline.text.count(made_up.NO_RAPL) == 1
+    for tag, name in (("h3", "Energy"), ("button", "energy saved")):
+        assert f"<{tag}>{name}" not in page([shown], [[PICTURE]])
+    columns = _columns(page([shown], [[PICTURE]]))
+    assert columns
+    assert not [column for column in columns if set(column) == {NOT_MEASURED}]
+    assert "not recorded by the version of freezebench that trained these runs" in outline.text
+
+
+def _columns(content: str) -> list[tuple[str, ...]]:
+    """Return the texts of the cells of every column of every table's body, row names left out."""
+    columns: list[tuple[str, ...]] = []
+    for body in re.findall("<tbody>(.*?)</tbody>", content, re.DOTALL):
+        rows = [re.findall("<td.*?>(.*?)</td>", row) for row in body.split("</tr>") if row]
+        columns += zip(*rows, strict=True)
+    return columns
 
 
 def test_an_answer_without_a_safe_prefix() -> None:
-    """The headline is not mistaken for the baseline, whose name is "no freezing"."""
+    """The headline is not mistaken for the baseline, whose name is "no freezing"; the drops are shown all the same."""
     requested = experiments.settings()
     judged = [experiments.judged("none", 0.9), experiments.judged("emb", 0.7)]
     content = _made(Experiment.of(requested, summarize(judged, requested))).text
-    assert "No configuration is shown to stay within 2 points." in content
+    assert "No configuration is proven safe at 2 points." in content
+    assert content.index("proven safe") < content.index("how to read") < content.index("Figures")
+    assert "Certainty" not in content
 
 
-def test_an_invalid_baseline_gives_no_verdict() -> None:
-    """There is nothing to compare with."""
+def test_an_invalid_baseline_is_a_failed_experiment() -> None:
+    """The cause is given once, and there are no figures to compare."""
     content = _made(broken_experiment()).text
-    assert "No verdict: the baseline is invalid." in content
+    assert "The experiment failed: the unfrozen baseline is invalid: seed 42: non-finite loss: at step 3." in content
+    assert content.count("non-finite loss") == 1
     assert "nothing is known about it, since no run was finished" in content
 
 
@@ -113,12 +146,33 @@ def test_the_table_can_be_sorted_by_keyboard() -> None:
     """Headings are buttons, and every cell has the figure to sort by, unless it was not measured."""
     outline = _made(experiment(everything=False))
     heads = [attributes for tag, attributes in outline.tags if tag == "th" and "aria-sort" in attributes]
-    assert len(heads) == 20
+    assert len(heads) > 10
     assert {head["aria-sort"] for head in heads} == {"none"}
     assert sum(tag == "button" and "class" not in attributes for tag, attributes in outline.tags) == len(heads)
     values = [attributes.get("data-value") for tag, attributes in outline.tags if tag == "td"]
     assert repr(5.0) in values
     assert None in values
+
+
+def test_the_table_ends_with_the_majority_class() -> None:
+    """Its line has the accuracy of always predicting the most frequent class, and is not sorted."""
+    content = page([experiment()], [[PICTURE]])
+    foot = re.findall("<tfoot>(.*?)</tfoot>", content)
+    assert len(foot) == 1, "only the table with the accuracies has it"
+    assert re.sub("<.*?>", " ", foot[0]).split() == ["majority", "class", "50.0"]
+
+
+def test_times_of_contended_runs_are_marked() -> None:
+    """The share of time is a column, no speed-up is shown, and a footnote says why."""
+    requested = experiments.settings()
+    arms = {freeze: made_up.seeds(freeze) for freeze in ("none", "emb")}
+    busy = {freeze: [made_up.contended(run, 0.41) for run in runs] for freeze, runs in arms.items()}
+    judged = [judge(freeze, runs, busy["none"], margin_pp=2.0, limit_pp=None) for freeze, runs in busy.items()]
+    outline = _made(Experiment.of(requested, summarize(judged, requested)))
+    assert "time waiting for a processor" in outline.text
+    assert f"5 s {MARK}" in outline.text
+    assert "Contended: " in outline.text
+    assert "as fast (" not in outline.text
 
 
 def test_the_breakdown_of_time_is_shown_where_it_is_known() -> None:
@@ -146,8 +200,9 @@ def test_data_card_environment_protocol_footnotes_and_command_are_there() -> Non
         "pytest benchmarks --freeze-preset=embedded",
     ):
         assert part in content.replace("Words per", "words per")
-    for line in shown.summary.lines:
-        assert line in content
+    for line in (*shown.summary.lines, *shown.summary.notes):
+        # Code inside of a sentence is an element of its own.
+        assert line.replace(" ", "") in content.replace(" ", "")
 
 
 def test_a_loss_is_not_marked_as_a_saving(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,17 +289,13 @@ def test_a_reproduction_is_compared_with_the_notebook() -> None:
     assert "Comparison with the notebook" not in _made(experiment()).text
 
 
-@pytest.mark.parametrize(
-    ("freeze", "words"),
-    [
-        ("emb", "the embeddings"),
-        ("emb+L0", "the embeddings and layer 0"),
-        ("emb+L0-3", "the embeddings and layers 0 to 3"),
-    ],
-)
-def test_a_prefix_in_words(freeze: str, words: str) -> None:
-    """The frozen parts are listed in words."""
-    assert in_words(freeze) == words
+def test_the_tests_that_ran_are_named() -> None:
+    """The command runs them again; a report of version 0.1, which does not name them, says so."""
+    tests = ("tests/test_film.py::test_it", "tests/test_my film.py::test_it[emb]")
+    content = _made(replace(experiment(), tests=tests)).text
+    assert "pytest tests/test_film.py::test_it 'tests/test_my film.py::test_it[emb]' --freeze-preset" in content
+    assert "put your test file in the place of benchmarks" not in content
+    assert "put your test file in the place of benchmarks" in _made(experiment()).text
 
 
 def test_elements_escape_text_and_attributes() -> None:

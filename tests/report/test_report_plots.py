@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -11,10 +12,13 @@ from dataclasses import replace
 import pytest
 
 import made_up
+import stories
 from experiments import broken_experiment, experiment, on_gpu
+from freezebench.report.contention import MARK
 from freezebench.report.picture import DARK, LIGHT, Missing, Picture
-from freezebench.report.plots import draw, draw_side_by_side
+from freezebench.report.plots import draw, draw_side_by_side, training
 from freezebench.report.plots.costs import pareto
+from freezebench.report.plots.style import label_points
 
 NAMES = [
     "drop",
@@ -163,3 +167,48 @@ def test_an_invalid_configuration_does_not_hide_the_others() -> None:
     pictures = draw(Experiment.of(settings(), summarize(judged, settings())))
     assert all(isinstance(picture, Picture) for picture in pictures)
     assert "emb+L0-1" not in pictures[0].alt if isinstance(pictures[0], Picture) else False
+
+
+@pytest.mark.parametrize("num", [2, 8])
+def test_labels_of_points_do_not_collide(num: int) -> None:
+    """Points that lie close together have labels beside each other, inside of the frame."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.4, 3.5))
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    points = [(1 + 0.02 * index, 80 + 0.4 * (index % 3), f"emb+L0-{index}") for index in range(num)]
+    axes.plot([x for x, *_ in points], [y for _, y, _ in points])
+    axes.margins(0.3, 0.5)
+    label_points(axes, points, [])
+    figure.canvas.draw()
+    assert [label.get_text() for label in axes.texts] == [text for *_, text in points]
+    boxes = [label.get_window_extent() for label in axes.texts]
+    assert not [pair for pair in itertools.combinations(boxes, 2) if pair[0].overlaps(pair[1])]
+    frame = axes.get_window_extent()
+    assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 + 2 for box in boxes)
+
+
+def test_metrics_that_no_run_recorded_are_named_once() -> None:
+    """They have no empty box among the others."""
+    drawn = training.metrics(experiment(everything=False))
+    assert isinstance(drawn, Picture)
+    assert drawn.caption.endswith("Not measured: steps per second.")
+    assert "steps per second" not in drawn.alt
+
+
+def test_contended_times_are_marked() -> None:
+    """The picture of times says that they do not count; the one of memory does not."""
+    drawn = {picture.name: picture for picture in draw(stories.contended()) if isinstance(picture, Picture)}
+    for name in ("tradeoff_time", "metrics"):
+        assert f"{MARK} trained on a busy machine, waiting for a processor in up to 41 % of the time" in (
+            drawn[name].caption
+        )
+    assert MARK not in drawn["tradeoff_memory"].caption
+
+
+def test_reasons_of_invalid_runs_are_the_same_everywhere() -> None:
+    """The page can give the reason once."""
+    reasons = {picture.reason for picture in draw(stories.all_invalid()) if isinstance(picture, Missing)}
+    assert reasons == {"no configuration has valid runs"}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import html
+import itertools
 from typing import TYPE_CHECKING
 
+from freezebench.units import NOT_MEASURED
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 _VOID = {"br", "hr", "img", "meta"}
 
@@ -63,16 +66,31 @@ def definitions(pairs: Iterable[tuple[str, Content]]) -> Html:
     return element("dl", *rows)
 
 
-def data_table(caption: str, headers: Iterable[str], rows: Iterable[Iterable[Content]]) -> Html:
-    """Return a table in a box that scrolls sideways; the first cell of a row names the row."""
-    head = element("tr", *(element("th", header, scope="col") for header in headers))
+def data_table(caption: str, headers: Sequence[str], rows: Sequence[Sequence[Content]]) -> Html:
+    """Return a table in a box that scrolls sideways; the first cell of a row names the row.
+
+    Args:
+        caption: The sentence under the table.
+        headers: Headings of its columns; one that no row fills is left out.
+        rows: The cells of every row.
+    """
+    filled = [any(row[column] not in (NOT_MEASURED, None) for row in rows) for column in range(len(headers))]
+    head = element("tr", *(element("th", header, scope="col") for header in itertools.compress(headers, filled)))
     body = []
-    for first, *rest in rows:
+    for row in rows:
+        first, *rest = itertools.compress(row, filled)
         body.append(element("tr", element("th", first, scope="row"), *(element("td", cell) for cell in rest)))
     table = element("table", element("thead", head), element("tbody", *body))
     return joined([scroller(table, caption), element("p", caption, class_="more")])
 
 
 def scroller(table: Html, label: str) -> Html:
-    """Return a table in a box that scrolls sideways, also by keyboard."""
-    return element("div", table, class_="scroll", tabindex="0", role="region", aria_label=label)
+    """Return a table in a box that scrolls sideways, also by keyboard, under a hint for narrow screens."""
+    hint = element("p", "Scroll the table sideways →", class_="hint", aria_hidden="true")
+    return joined([hint, element("div", table, class_="scroll", tabindex="0", role="region", aria_label=label)])
+
+
+def copyable(code: str) -> Html:
+    """Return code with a button that copies it; the page's script shows the button."""
+    button = element("button", "copy", type="button", class_="copy", hidden="")
+    return element("div", element("pre", element("code", code)), button)

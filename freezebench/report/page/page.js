@@ -27,3 +27,13 @@ for (const button of document.querySelectorAll("button.copy")) {
     button.textContent = "copied";
   });
 }
+// A table that fits needs no hint.
+const hints = () => {
+  for (const hint of document.querySelectorAll(".hint")) {
+    const box = hint.nextElementSibling;
+    hint.hidden = box.scrollWidth <= box.clientWidth;
+  }
+};
+hints();
+window.addEventListener("resize", hints);
+document.querySelectorAll("details").forEach((details) => details.addEventListener("toggle", hints));

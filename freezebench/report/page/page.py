@@ -18,6 +18,7 @@ from freezebench.report.page.sections import (
     pictures,
     protocol,
     reproduce,
+    split_forest_plot,
     time_spent,
 )
 from freezebench.report.page.side_by_side import side_by_side
@@ -71,19 +72,21 @@ def page(
 
 def _experiment(experiment: Experiment, drawn: Sequence[Picture | Missing] | str, *, number: int) -> Html:
     """Return the part of the page about one experiment."""
+    main, _, setting = experiment.summary.title.partition("; ")
     source = f" · {experiment.source}" if experiment.source else ""
+    forest_plot, others = (None, ()) if isinstance(drawn, str) else split_forest_plot(drawn)
     return element(
         "article",
-        element("header", element("h1", f"freezebench report · {experiment.summary.title}{source}")),
-        answer(experiment),
+        element("header", element("h1", f"freezebench report · {main}{source}"), element("p", setting)),
+        answer(experiment, forest_plot),
         section("Figures", results_table(experiment)),
         published_figures(experiment),
+        section("Pictures", element("p", drawn) if isinstance(drawn, str) else pictures(others)),
         time_spent(experiment),
-        section("Pictures", element("p", drawn) if isinstance(drawn, str) else pictures(drawn)),
+        footnotes(experiment),
         data_card(experiment),
         protocol(experiment),
         environment(experiment),
-        footnotes(experiment),
         reproduce(experiment),
         id=f"experiment-{number}",
     )

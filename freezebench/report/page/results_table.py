@@ -1,4 +1,4 @@
-"""The result columns as a table that can be sorted by any of them."""
+"""The result columns as tables that can be sorted by any of them: the main figures, and further ones on request."""
 
 from __future__ import annotations
 
@@ -6,35 +6,74 @@ from typing import TYPE_CHECKING
 
 from freezebench.report.columns import COLUMNS, heading_words
 from freezebench.report.page.markup import Html, element, joined, scroller
+from freezebench.report.summary import MAJORITY_CLASS
+from freezebench.units import NOT_MEASURED
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from freezebench.report.column import Column
     from freezebench.report.experiment import Experiment
     from freezebench.report.rows import Row
 
+# Columns up to this rank fit side by side on a screen of 1280 pixels.
+_LAST_MAIN_RANK = 3
+
 
 def results_table(experiment: Experiment) -> Html:
-    """Return the table of one experiment."""
+    """Return the tables of one experiment; a column that no configuration fills is left out."""
+    filled = [column for column in COLUMNS[1:] if not column.is_empty(experiment.rows)]
+    main = [column for column in filled if column.rank <= _LAST_MAIN_RANK]
+    further = [column for column in filled if column.rank > _LAST_MAIN_RANK]
+    remark = "Press a heading to sort."
+    if any(column.cell(row) == NOT_MEASURED for column in filled for row in experiment.rows):
+        remark += " A dash: not measured, or not defined for this configuration."
+    return joined(
+        [
+            _table(experiment, main, "figures of every configuration"),
+            element("p", remark, class_="more script"),
+            element(
+                "details",
+                element("summary", "Further figures"),
+                _table(experiment, further, "further figures of every configuration"),
+            )
+            if further
+            else None,
+        ]
+    )
+
+
+def _table(experiment: Experiment, columns: Sequence[Column], label: str) -> Html:
+    """Return a table of some columns, which begins with the names of the configurations."""
     words = heading_words(experiment.rows, experiment.results, experiment.margin_pp)
+    shown = [COLUMNS[0], *columns]
     head = [
         element(
             "th",
             element("button", column.heading.format_map(words), type="button", title=column.description or None),
             scope="col",
             aria_sort="none",
+            class_=_alignment(column),
         )
-        for column in COLUMNS
+        for column in shown
     ]
-    body = [element("tr", *_cells(row, position), class_=row.verdict) for position, row in enumerate(experiment.rows)]
-    content = element("table", element("thead", element("tr", *head)), element("tbody", *body), class_="sortable")
-    remark = "Press a heading to sort. A dash was not measured; the reasons are in the footnotes."
-    return joined([scroller(content, "figures of every configuration"), element("p", remark, class_="more")])
+    body = [
+        element("tr", *_cells(row, position, columns), class_=row.verdict)
+        for position, row in enumerate(experiment.rows)
+    ]
+    content = element(
+        "table",
+        element("thead", element("tr", *head)),
+        element("tbody", *body),
+        _majority_line(experiment, columns),
+        class_="sortable",
+    )
+    return scroller(content, label)
 
 
-def _cells(row: Row, position: int) -> list[Html]:
+def _cells(row: Row, position: int, columns: Sequence[Column]) -> list[Html]:
     """Return the cells of a row, each with the figure by which the page sorts; the first one names the row."""
-    first, *columns = COLUMNS
-    name = element("th", element("code", first.cell(row)), scope="row", data_value=repr(float(position)))
+    name = element("th", element("code", COLUMNS[0].cell(row)), scope="row", data_value=repr(float(position)))
     return [name, *(_cell(column, row) for column in columns)]
 
 
@@ -43,5 +82,23 @@ def _cell(column: Column, row: Row) -> Html:
     value = column.source(row)
     sign = "" if column.term is None else column.term(row).sign
     return element(
-        "td", f"{sign} {column.cell(row)}".lstrip(), data_value=None if value is None else repr(float(value))
+        "td",
+        f"{sign} {column.cell(row)}".lstrip(),
+        data_value=None if value is None else repr(float(value)),
+        class_=_alignment(column),
     )
+
+
+def _alignment(column: Column) -> str | None:
+    """Return the class of columns of words, which begin at the left; figures end at the right."""
+    return "word" if column.term is not None and not column.is_cost else None
+
+
+def _majority_line(experiment: Experiment, columns: Sequence[Column]) -> Html | None:
+    """Return the line with the accuracy of always predicting the most frequent class, where it is known."""
+    share = experiment.summary.majority_accuracy
+    names = [column.name for column in columns]
+    if share is None or "accuracy" not in names:
+        return None
+    cells = [element("td", f"{100 * share:.1f}" if name == "accuracy" else None) for name in names]
+    return element("tfoot", element("tr", element("th", MAJORITY_CLASS, scope="row"), *cells))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from freezebench.report.experiment import subsettings
-from freezebench.report.page.answer import answer_sentences
+from freezebench.report.page.answer import with_code
 from freezebench.report.page.histogram import histogram
-from freezebench.report.page.markup import Html, data_table, definitions, element, joined, section
-from freezebench.report.picture import Missing
+from freezebench.report.page.markup import Html, copyable, data_table, definitions, element, joined, section
+from freezebench.report.picture import Missing, Picture
 from freezebench.report.reproduce import reproduction_command
 from freezebench.specs.run import Protocol
 
@@ -17,28 +17,48 @@ if TYPE_CHECKING:
 
     from freezebench.records.run_record import DataFacts
     from freezebench.report.experiment import Experiment
-    from freezebench.report.picture import Picture
     from freezebench.specs.json_types import Json
     from freezebench.specs.run import Engine
 
 _SPLITS = ("train", "validation", "test")
 _NAMES = {"source_sha256": "freezebench source (SHA-256)", "torch_num_threads": "torch threads"}
+# Reports of version 0.1 hold their answer among these sentences.
+_OLD_ANSWERS = ("Deepest safe prefix: ", "Recommended: ")
 _NOT_RECORDED = "not recorded by the version of freezebench that trained these runs; train again to have it"
 
 
+def split_forest_plot(drawn: Sequence[Picture | Missing]) -> tuple[Html | None, list[Picture | Missing]]:
+    """Return the picture of the drops, which belongs to the answer, and the other ones; ``None`` if it is missing."""
+    forest_plots = [_figure(picture) for picture in drawn if isinstance(picture, Picture) and picture.name == "drop"]
+    others = [picture for picture in drawn if isinstance(picture, Missing) or picture.name != "drop"]
+    return (forest_plots[0] if forest_plots else None), others
+
+
 def pictures(shown: Sequence[Picture | Missing]) -> Html:
-    """Return the pictures with their captions; a missing picture has its reason instead."""
-    figures = []
+    """Return the pictures with their captions, and under them which ones are missing, each reason once."""
+    figures = [_figure(picture) for picture in shown if isinstance(picture, Picture)]
+    missing: dict[str, list[str]] = {}
     for picture in shown:
-        title = element("h3", picture.title)
         if isinstance(picture, Missing):
-            reason = element("figcaption", f"Not measured: {picture.reason.rstrip('.')}.")
-            figures.append(element("figure", title, reason, class_="missing"))
-            continue
-        light = element("img", src=picture.data_uri(), alt=picture.alt, class_="light")
-        dark = element("img", src=picture.data_uri(dark=True), alt=picture.alt, class_="dark")
-        figures.append(element("figure", title, light, dark, element("figcaption", picture.caption)))
-    return element("div", *figures, class_="pictures")
+            missing.setdefault(picture.reason.rstrip("."), []).append(picture.title)
+    return joined(
+        [
+            element("div", *figures, class_="pictures") if figures else None,
+            *(
+                element("p", f"Not drawn: {', '.join(titles)} ({reason}).", class_="more")
+                for reason, titles in missing.items()
+            ),
+        ]
+    )
+
+
+def _figure(picture: Picture) -> Html:
+    """Return one picture, light and dark, with its caption."""
+    light = element("img", src=picture.data_uri(), alt=picture.alt, class_="light")
+    dark = element("img", src=picture.data_uri(dark=True), alt=picture.alt, class_="dark")
+    return element(
+        "figure", element("h3", picture.title), light, dark, element("figcaption", picture.caption), class_=picture.name
+    )
 
 
 def time_spent(experiment: Experiment) -> Html | None:
@@ -174,21 +194,17 @@ def environment(experiment: Experiment) -> Html:
 
 def footnotes(experiment: Experiment) -> Html:
     """Return the sentences that qualify the answer."""
-    # The words of an old report's sentences may differ from today's, so their labels are compared.
-    labels = {_label(sentence) for sentence in answer_sentences(experiment)}
-    lines = [line for line in (*experiment.summary.lines, *experiment.summary.notes) if _label(line) not in labels]
+    sentences = (*experiment.summary.lines, *experiment.summary.notes)
+    lines = [with_code(sentence) for sentence in sentences if not sentence.startswith(_OLD_ANSWERS)]
     return section("Footnotes", _list(lines), class_="notes")
-
-
-def _label(sentence: str) -> str:
-    return sentence.partition(":")[0]
 
 
 def reproduce(experiment: Experiment) -> Html:
     """Return the command that runs this experiment again."""
-    button = element("button", "copy", type="button", class_="copy", hidden="")
-    code = element("div", element("pre", element("code", reproduction_command(experiment.settings))), button)
-    where = "In a checkout of freezebench; in your own project, name your test file instead of benchmarks."
+    code = copyable(reproduction_command(experiment.settings, experiment.tests))
+    where = "In the project's root folder."
+    if not experiment.tests:
+        where = "This report does not name its tests: put your test file in the place of benchmarks."
     return section("Reproduce", code, element("p", where, class_="more"))
 
 

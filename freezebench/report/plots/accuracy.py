@@ -8,6 +8,7 @@ from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots.style import (
     BLUE,
     GREEN,
+    GREEN_TEXT,
     INK,
     MUTED,
     ORANGE,
@@ -18,6 +19,7 @@ from freezebench.report.plots.style import (
     picture,
     verdict_handles,
 )
+from freezebench.report.reasons import why_missing
 from freezebench.report.reproduce import preset_differences
 from freezebench.specs.notebook_figures import PUBLISHED
 
@@ -36,7 +38,9 @@ def drops(experiment: Experiment) -> Picture | Missing:
     pairs = zip(experiment.results, experiment.rows, strict=True)
     shown = [(result, row) for result, row in pairs if row.drop_pp is not None]
     if not shown:
-        return Missing(name="drop", title=title, reason="no configuration but the baseline gave an accuracy")
+        only = "no configuration but the baseline gave an accuracy"
+        is_compared = any(not row.broken for row in experiment.rows)
+        return Missing(name="drop", title=title, reason=only if is_compared else why_missing(experiment, "train_s"))
     alpha = next(result.verdict.alpha for result, _ in shown if result.verdict)
     level = f"{100 * (1 - 2 * alpha):.0f} %"
     has_seeds = all(row.num_seeds > 1 for _, row in shown)
@@ -58,8 +62,8 @@ def drops(experiment: Experiment) -> Picture | Missing:
         axes.grid(visible=False, axis="y")
         axes.set_xlabel("drop of test accuracy (percentage points, right is worse)")
         axes.text(
-            experiment.margin_pp, 1.01, f" margin {experiment.margin_pp:g}", transform=axes.get_xaxis_transform(),
-            color=GREEN, ha="center", va="bottom", fontsize=8,
+            experiment.margin_pp, 1.01, f"margin {experiment.margin_pp:g}", transform=axes.get_xaxis_transform(),
+            color=GREEN_TEXT, ha="center", va="bottom", fontsize=8,
         )  # fmt: skip
         has_limits = any(row.limit_pp is not None for _, row in shown)
         _verdict_legend(figure, [row.verdict for _, row in shown], has_limits=has_limits)

@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from freezebench.meters.metrics import METRICS
 from freezebench.records.headline import headline_metrics
+from freezebench.report.contention import MARK
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots.style import (
     BLUE,
@@ -19,7 +21,7 @@ from freezebench.report.plots.style import (
     ramp,
     verdict_handles,
 )
-from freezebench.report.reasons import why_not_measured
+from freezebench.report.reasons import busy_note, why_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,22 +109,22 @@ def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
         if (value := cost.figure(row)) is not None and row.accuracy is not None
     ]
     if not shown:
-        return Missing(name=name, title=title, reason=why_not_measured(experiment.records, metric))
+        return Missing(name=name, title=title, reason=why_missing(experiment, metric))
     seeds = [
         (value / cost.scale, 100 * record.test.accuracy)
         for record in experiment.records
         if record.test and (value := record.value(metric)) is not None
     ]
+    needs_quiet = METRICS[metric].needs_quiet
+    names = [f"{row.freeze} {MARK}" if needs_quiet and row.is_contended else row.freeze for row, _, _ in shown]
     # The front is that of the means: single seeds would reward a lucky run.
     front = pareto([(x, y) for _, x, y in shown])
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         axes.plot([x for x, _ in seeds], [y for _, y in seeds], ls="", marker=".", ms=4, color=MUTED, alpha=0.7)
-        axes.plot(
-            [shown[position][1] for position in front], [shown[position][2] for position in front],
-            color=BLUE, lw=1.4, label="Pareto front", zorder=1.5,
-        )  # fmt: skip
+        corners = [shown[position][1:] for position in front]
+        axes.plot([x for x, _ in corners], [y for _, y in corners], color=BLUE, lw=1.4, zorder=1.5)
         for position, (row, x, y) in enumerate(shown):
             color, marker = VERDICT_MARKS[row.verdict]
             is_best = position in front
@@ -132,8 +134,8 @@ def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
         axes.set_xlabel(f"{cost.axis}, left is better")
         axes.set_ylabel("test accuracy (%)")
         _trade_off_legend(figure, [row.verdict for row, _, _ in shown])
-        line = between([shown[position][1:] for position in front])
-        label_points(axes, [(x, y, row.freeze) for row, x, y in shown], [*line, *seeds])
+        labels = [(x, y, label) for (_, x, y), label in zip(shown, names, strict=True)]
+        label_points(axes, labels, [*between(corners), *seeds])
 
     best = ", ".join(shown[position][0].freeze for position in front)
     return picture(
@@ -141,7 +143,7 @@ def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
         title,
         caption=(
             "Filled marks lie on the Pareto front: nothing else is both cheaper and more accurate. "
-            "Small dots: one seed each."
+            f"Small dots: one seed each.{busy_note(experiment.rows) if needs_quiet else ''}"
         ),
         alt=f"On the Pareto front of accuracy and {cost.name}: {best}.",
         height=3.5,
@@ -162,7 +164,7 @@ def parameters(experiment: Experiment) -> Picture | Missing:
     """Return the number of trainable parameters of every configuration."""
     rows = [row for row in experiment.rows if row.num_trainable_params is not None]
     if not rows:
-        return Missing(name="parameters", title="Trainable parameters", reason="no run was finished")
+        return Missing(name="parameters", title="Trainable parameters", reason=why_missing(experiment, "train_s"))
     counts = [(row.num_trainable_params or 0) / 1e6 for row in rows]
 
     def paint(figure: Figure) -> None:
@@ -196,8 +198,8 @@ def over_time(experiment: Experiment, quantity: Quantity) -> Picture | Missing:
     lines = {result.freeze: _line(result.records, quantity) for result in experiment.results}
     shown = {freeze: line for freeze, line in lines.items() if line is not None}
     if not shown:
-        reason = why_not_measured(experiment.records, headline_metrics(experiment.records)[quantity.name == "power"])
-        return Missing(name=name, title=title, reason=f"nothing was sampled ({reason})")
+        reason = why_missing(experiment, headline_metrics(experiment.records)[quantity.name == "power"])
+        return Missing(name=name, title=title, reason=reason)
     colors = ramp(list(shown))
 
     def paint(figure: Figure) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from freezebench.verdicts.vocabulary import VerdictKey
 
-INK, MUTED, GRID, PAPER, SAFE, BLUE = LIGHT
+INK, MUTED, GRID, PAPER, SAFE, BLUE, GREEN_TEXT = LIGHT
 # Okabe & Ito (2008): colours that people with any common kind of colour blindness can distinguish.
 SKY, GREEN, ORANGE, VERMILLION = "#56b4e9", "#009e73", "#e69f00", "#d55e00"
 # A verdict has a colour and a shape, since colour alone would not do.
@@ -130,13 +129,6 @@ def last_frozen(name: str) -> str:
     """Return the last frozen layer of a prefix as a tick label: ``–`` for none, ``e`` for the embeddings."""
     spec = FreezeSpec.parse(name)
     return str(spec.layers[-1]) if spec.layers else "–" if spec.is_none else "e"
-
-
-def note(axes: Axes, text: str) -> None:
-    """Write a remark in place of a drawing."""
-    axes.set_axis_off()
-    lines = textwrap.fill(text, 58)
-    axes.text(0.5, 0.5, lines, transform=axes.transAxes, ha="center", va="center", color=MUTED)
 
 
 def label_points(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import statistics
 from typing import TYPE_CHECKING
 
+from freezebench.report.contention import MARK
 from freezebench.report.notebook_metrics import METRICS, values
 from freezebench.report.picture import Missing, Picture
-from freezebench.report.plots.style import BLUE, MUTED, last_frozen, note, picture, prefixes, ramp
+from freezebench.report.plots.style import BLUE, MUTED, last_frozen, picture, prefixes, ramp
+from freezebench.report.reasons import busy_note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,14 +33,23 @@ def metrics(experiment: Experiment) -> Picture | Missing:
     runs = {result.freeze: [record for record in result.records if record.is_valid] for result in experiment.results}
     names = [name for name in names if runs[name]]
     if not names:
-        return Missing(name="metrics", title=title, reason="no prefix was finished")
+        return Missing(name="metrics", title=title, reason="no run was finished")
+    measured = {metric: [values(runs[name], read) for name in names] for metric, read in METRICS.items()}
+    contended = {row.freeze for row in experiment.rows if row.is_contended}
+    ticks = [f"{last_frozen(name)}{MARK if name in contended else ''}" for name in names]
+    shown = [metric for metric, arms in measured.items() if any(arms)]
+    missing = [metric for metric in measured if metric not in shown]
+    num_rows = math.ceil(len(shown) / 2)
 
     def paint(figure: Figure) -> None:
-        grid = figure.subplots(len(METRICS) // 2, 2, sharex=True)
-        for axes, (metric, read) in zip(grid.flat, METRICS.items(), strict=True):
+        grid = figure.subplots(num_rows, 2, squeeze=False, sharex=True)
+        for axes, metric in itertools.zip_longest(grid.flat, shown):
+            if metric is None:
+                axes.set_axis_off()
+                continue
             axes.set_title(metric)
-            _metric(axes, [values(runs[name], read) for name in names])
-            axes.set_xticks(range(len(names)), [last_frozen(name) for name in names])
+            _metric(axes, measured[metric])
+            axes.set_xticks(range(len(names)), ticks)
             axes.set_xlim(-0.4, len(names) - 0.6)
         figure.supxlabel("last frozen layer (–: nothing, e: the embeddings alone)", fontsize=8.5)
 
@@ -46,18 +59,17 @@ def metrics(experiment: Experiment) -> Picture | Missing:
         caption=(
             "The metrics of the notebook. Line: mean over the seeds; dots: one seed each. "
             "Validation figures are those of the epoch whose weights were kept."
+            + busy_note(experiment.rows)
+            + (f" Not measured: {', '.join(missing)}." if missing else "")
         ),
-        alt=f"Ten metrics for {', '.join(names)}; the table holds the main ones.",
-        height=7.4,
+        alt=f"{', '.join(shown)} for {', '.join(names)}; the table holds the main ones.",
+        height=0.6 + 1.36 * num_rows,
         paint=paint,
     )
 
 
 def _metric(axes: Axes, measured: Sequence[Sequence[float]]) -> None:
     """Draw one metric: mean and seeds."""
-    if not any(measured):
-        note(axes, "not measured")
-        return
     positions = [position for position, values in enumerate(measured) if values]
     means = [statistics.fmean(measured[position]) for position in positions]
     axes.plot(positions, means, color=BLUE, lw=1.5, marker="o", ms=3.5)
@@ -92,7 +104,8 @@ def losses(experiment: Experiment) -> Picture | Missing:
         train.set_xlabel("step")
         validation.set_ylabel("validation loss (nats)")
         validation.set_xlabel("epoch")
-        validation.xaxis.get_major_locator().set_params(integer=True)
+        for axes in (train, validation):
+            axes.xaxis.get_major_locator().set_params(integer=True)
         figure.legend(
             *train.get_legend_handles_labels(), loc="outside lower center", ncols=4, handlelength=1.2, columnspacing=1.1
         )

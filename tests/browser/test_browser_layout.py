@@ -1,0 +1,130 @@
+"""The layout of the page in a browser, for every kind of answer: nothing overflows, everything is legible."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import stories
+from browser_window import open_page, run_script
+from experiments import experiment
+from freezebench.report.page.page import page
+from freezebench.report.plots import draw
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+pytestmark = pytest.mark.slow
+
+WIDTHS = (390, 768, 1280)
+# The last one has every column: energy, memory, limits.
+STORIES = {**stories.STORIES, "everything_measured": experiment}
+# The contrast of every visible text with its ground, as WCAG 2.2 computes it, where it is less than level AA needs.
+CONTRAST = """
+const channel = (value) => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+const luminance = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
+const ground = (element) => {
+  for (let node = element; node; node = node.parentElement) {
+    const color = numbers(getComputedStyle(node).backgroundColor);
+    if (color.length === 3 || color[3] === 1) return color;
+  }
+  return [255, 255, 255];
+};
+const bad = [];
+for (const element of document.querySelectorAll("body *")) {
+  const text = [...element.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data).join("").trim();
+  if (!text || !element.getClientRects().length || ["SCRIPT", "STYLE"].includes(element.tagName)) continue;
+  const style = getComputedStyle(element), size = parseFloat(style.fontSize);
+  const [light, dark] = [luminance(numbers(style.color)), luminance(ground(element))].sort((a, b) => b - a);
+  const ratio = (light + 0.05) / (dark + 0.05);
+  const needed = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700) ? 3 : 4.5;
+  if (ratio < needed) bad.push(`${element.tagName} ${text.slice(0, 40)}: ${ratio.toFixed(2)}`);
+}
+return bad;
+"""
+
+
+@pytest.fixture(scope="module", params=list(STORIES))
+def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of one kind of answer, with its pictures."""
+    shown = STORIES[request.param]()
+    path = tmp_path_factory.mktemp(request.param) / "index.html"
+    path.write_text(page([shown], [draw(shown)]), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_wider_than_the_window(browser: Chrome, story: Path, width: int) -> None:
+    """Neither the page nor anything in it but the tables' own boxes; the answer is on the first screen."""
+    open_page(browser, story, (width, 900))
+    assert run_script(browser, "return document.documentElement.scrollWidth") <= width
+    outside = (
+        "return [...document.querySelectorAll('body *')].filter((element) => !element.closest('.scroll table') && "
+        "element.getBoundingClientRect().right > innerWidth + 0.5).map((element) => element.outerHTML.slice(0, 80))"
+    )
+    assert run_script(browser, outside) == []
+    assert browser.find_element("css selector", ".headline").rect["y"] < 300
+
+
+def test_the_table_of_figures_fits_a_desktop(browser: Chrome, story: Path) -> None:
+    """With all of its columns, and without a hint to scroll."""
+    open_page(browser, story, (1280, 900))
+    boxes = "return [...document.querySelectorAll('.scroll')].map((box) => box.scrollWidth - box.clientWidth)"
+    assert set(run_script(browser, boxes)) == {0}
+    assert not [hint for hint in browser.find_elements("css selector", ".hint") if hint.is_displayed()]
+
+
+def test_on_a_phone_the_table_scrolls_beside_its_first_column(browser: Chrome, story: Path) -> None:
+    """The names of the configurations stay; a hint shows that there is more, and the keyboard scrolls, too."""
+    open_page(browser, story, (390, 844))
+    box = browser.find_element("css selector", ".scroll")
+    if not run_script(browser, "return arguments[0].scrollWidth > arguments[0].clientWidth", box):
+        pytest.skip("a table of invalid runs has few columns")
+    assert browser.find_element("css selector", ".hint").is_displayed()
+    assert box.get_attribute("tabindex") == "0"
+    names = (
+        "return [...arguments[0].querySelectorAll('tr > th:first-child')].map((h) => h.getBoundingClientRect().left)"
+    )
+    before = run_script(browser, names, box)
+    run_script(browser, "arguments[0].scrollLeft = 300", box)
+    assert run_script(browser, "return arguments[0].scrollLeft", box) == 300
+    assert run_script(browser, names, box) == before
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_every_text_has_enough_contrast(browser: Chrome, story: Path, width: int, scheme: str) -> None:
+    """Level AA of WCAG 2.2, in both colour schemes."""
+    open_page(browser, story, (width, 900), scheme)
+    run_script(browser, "document.querySelectorAll('details').forEach((details) => { details.open = true; })")
+    assert run_script(browser, CONTRAST) == []
+
+
+def test_the_page_works_without_scripts(browser: Chrome, story: Path) -> None:
+    """Further figures open, and there are no buttons that do nothing."""
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        open_page(browser, story, (1280, 900))
+        assert not [button for button in browser.find_elements("css selector", ".copy") if button.is_displayed()]
+        details = browser.find_element("css selector", "details")
+        details.find_element("css selector", "summary").click()
+        assert details.find_element("css selector", "table").is_displayed()
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_a_table_that_fits_has_no_hint(browser: Chrome, tmp_path: Path) -> None:
+    """With scripts, the hint is shown only where the table is wider than its box."""
+    shown = stories.all_invalid()
+    path = tmp_path / "index.html"
+    path.write_text(page([shown], "no pictures"), encoding="utf-8")
+    open_page(browser, path, (390, 844))
+    visible: Any = run_script(
+        browser,
+        "return [...document.querySelectorAll('.hint')].map((hint) => [hint.offsetParent !== null, "
+        "hint.nextElementSibling.scrollWidth > hint.nextElementSibling.clientWidth])",
+    )
+    assert [shows for shows, overflows in visible if shows != overflows] == []
