@@ -77,9 +77,9 @@ class ModelSaver:
                 self.outcomes[settings] = SavingOutcome(sentence=_nothing_sentence(folder.path))
                 continue
             try:
-                saved = self._save(summary, recommendation.row, folder, on_start)
+                saved = self._save(summary, recommendation, folder, on_start)
             except Exception as error:  # noqa: BLE001 - hours of training must not end in an error of saving
-                sentence = f"--freeze-save: the model of {recommendation.row.freeze} was not saved: {_reason(error)}."
+                sentence = f"--freeze-save: the model of {recommendation.freeze} was not saved: {_reason(error)}."
                 self.outcomes[settings] = SavingOutcome(sentence=sentence, is_failure=True)
             else:
                 self.outcomes[settings] = SavingOutcome(

@@ -16,6 +16,7 @@ from freezebench.report.verdict_text import judged_ladder
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import NOT_MEASURED, percent_text
 from freezebench.verdicts.judge import BASELINE_INVALID
+from freezebench.verdicts.noninferiority import bound_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +63,7 @@ def answer(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_p
         return _failed(f"{candidates[0].freeze} is invalid: {candidates[0].broken}", candidates[0])
     recommendation = recommended(results, rows)
     if recommendation is not None:
-        return _safe(recommendation.row, results, rows, margin_pp)
+        return _safe(recommendation, results, rows, margin_pp)
     return _nothing_safe(candidates, rows, margin_pp)
 
 
@@ -91,7 +92,7 @@ def _failed(cause: str, result: ConfigurationResult) -> Answer:
 def _safe(row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> Answer:
     """Return the answer that recommends a configuration."""
     result = next(result for result in results if result.freeze == row.freeze)
-    claims = [f"accuracy within {margin_pp:g} points ({drop_text(row)})", speed_text(row, result)]
+    claims = [f"accuracy within {margin_pp:g} points ({drop_text(row, margin_pp)})", speed_text(row, result)]
     if row.trainable_fraction is not None:
         share = f"{percent_text(row.trainable_fraction, 0)} of the parameters"
         # Only a proven gain or loss of time is a claim, and comes first.
@@ -104,7 +105,7 @@ def _safe(row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row],
     return Answer(
         headline=f"Freeze {row.freeze}: {_joined(claims, row)}.",
         outcome="safe",
-        details=_limiting(row, results, rows),
+        details=_limiting(row, results, rows, margin_pp),
         next_steps=tuple(steps),
     )
 
@@ -125,16 +126,20 @@ def _rate_text(row: Row, rows: Sequence[Row]) -> str:
     return f", at a learning rate of {row.learning_rate:g}{other}"
 
 
-def _limiting(row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> tuple[str, ...]:
+def _limiting(
+    row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float
+) -> tuple[str, ...]:
     """Return why nothing deeper is recommended: the next prefix and its drop."""
     ladder = list(judged_ladder(results))
     if row.freeze not in ladder[:-1]:
         return ()
     deeper = next(other for other in rows if other.freeze == ladder[ladder.index(row.freeze) + 1])
     if deeper.verdict == "inferior":
-        return (f"The next deeper one, {deeper.freeze}, loses too much ({drop_text(deeper)}).",)
+        return (f"The next deeper one, {deeper.freeze}, loses too much ({drop_text(deeper, margin_pp)}).",)
     is_open = deeper.verdict == "inconclusive"
-    return (f"The next deeper one, {deeper.freeze}, is not decided ({drop_text(deeper)}).",) if is_open else ()
+    return (
+        (f"The next deeper one, {deeper.freeze}, is not decided ({drop_text(deeper, margin_pp)}).",) if is_open else ()
+    )
 
 
 def _nothing_safe(candidates: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> Answer:
@@ -151,7 +156,7 @@ def _nothing_safe(candidates: Sequence[ConfigurationResult], rows: Sequence[Row]
     first = first_open(candidates)
     row = next(row for row in rows if row.freeze == first.freeze)
     state = "is not decided" if row.verdict == "inconclusive" else "loses too much"
-    details = [f"{first.freeze} {state} ({drop_text(row)})."]
+    details = [f"{first.freeze} {state} ({drop_text(row, margin_pp)})."]
     if proven:
         names = ", ".join(result.freeze for result in proven)
         details.append(f"{names} would be safe alone, but prefixes are judged in order, least frozen first.")
@@ -167,15 +172,15 @@ def _limit(result: ConfigurationResult) -> str:
     return "missed" if result.gate is None else f"{result.gate.margin_pp:g} points"
 
 
-def drop_text(row: Row) -> str:
+def drop_text(row: Row, margin_pp: float) -> str:
     """Return a drop with the bound that matters: ``drop 0.6, at most 1.3``; a gain is called one."""
     if row.drop_pp is None or row.lower_pp is None or row.upper_pp is None:
         return f"drop {NOT_MEASURED}"
-    drop, lower, upper = (f"{value:.1f}".replace("-0.0", "0.0") for value in (row.drop_pp, row.lower_pp, row.upper_pp))
+    drop, lower, upper = f"{row.drop_pp:.1f}", bound_text(row.lower_pp, margin_pp), bound_text(row.upper_pp, margin_pp)
     if row.verdict == "inferior":
         return f"drop {drop}, at least {lower}"
-    if float(drop) < 0:
-        return (
-            f"gain {drop[1:]}, drop at most {upper}" if float(upper) >= 0 else f"gain {drop[1:]}, at least {upper[1:]}"
-        )
-    return f"drop {drop}, at most {upper}"
+    if float(drop) >= 0:
+        return f"drop {drop.replace('-0.0', '0.0')}, at most {upper.replace('-0.0', '0.0')}"
+    if float(upper) >= 0:
+        return f"gain {drop[1:]}, drop at most {upper.replace('-0.0', '0.0')}"
+    return f"gain {drop[1:]}, at least {upper[1:]}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezebench.report.verdict_text import judged_ladder
@@ -16,22 +15,8 @@ if TYPE_CHECKING:
     from freezebench.verdicts.judge import ConfigurationResult
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recommendation:
-    """The recommended configuration.
-
-    Attributes:
-        row: Its figures.
-        is_timed: Whether it has the largest speed-up; else it has the fewest trainable parameters, since the speed-up
-            of some candidate is not known: its time was not measured, or its runs trained on a busy machine.
-    """
-
-    row: Row
-    is_timed: bool
-
-
-def recommended(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> Recommendation | None:
-    """Return the cheapest configuration that is non-inferior at the margin and passes its limits.
+def recommended(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> Row | None:
+    """Return the row of the cheapest configuration that is non-inferior at the margin and passes its limits.
 
     Prefixes are nested, and judged in order, least frozen first: of those before the first one that is not proven safe
     the deepest is the cheapest, since it has the least to compute. Among it and other configurations the cheapest one
@@ -58,10 +43,9 @@ def recommended(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> 
     candidates = [row for row in rows if row.freeze in (*prefixes[-1:], *others)]
     if not candidates:
         return None
-    is_timed = all(row.speedup is not None for row in candidates)
-    # A speed-up is better the higher, a number of parameters the lower.
-    row = min(candidates, key=lambda row: -(row.speedup or 0.0) if is_timed else row.num_trainable_params or 0)
-    return Recommendation(row=row, is_timed=is_timed)
+    if any(row.speedup is None for row in candidates):
+        return min(candidates, key=lambda row: row.num_trainable_params or 0)
+    return max(candidates, key=lambda row: row.speedup or 0.0)
 
 
 def safe_prefixes(results: Sequence[ConfigurationResult]) -> list[str]:

@@ -208,7 +208,7 @@ def _judge(interval: Interval, margin_pp: float) -> tuple[Outcome, str]:
     # The interval of one seed covers new sentences but no new training run, so it must not decide.
     if interval.num_seeds <= 1:
         return "inconclusive", ONE_SEED
-    lower, upper = (_bound_text(bound, margin_pp) for bound in (interval.lower_pp, interval.upper_pp))
+    lower, upper = (bound_text(bound, margin_pp) for bound in (interval.lower_pp, interval.upper_pp))
     limit, seeds = f"{margin_pp:g} points", f"{interval.num_seeds} seeds"
     # A pass needs proof: a comparison that is false for any cause, NaN included, must not count as one.
     if not (interval.upper_pp < margin_pp):
@@ -218,7 +218,7 @@ def _judge(interval: Interval, margin_pp: float) -> tuple[Outcome, str]:
     return "non_inferior", f"upper bound {upper} is below {limit}, {seeds}"
 
 
-def _bound_text(bound_pp: float, margin_pp: float) -> str:
+def bound_text(bound_pp: float, margin_pp: float) -> str:
     """Return a bound with enough decimals to differ from the margin: 1.96 rather than 2.0 at a margin of 2."""
     texts = (f"{bound_pp:.{decimals}f}" for decimals in (1, 2, 3, 4))
     return next((text for text in texts if float(text) != margin_pp), f"{bound_pp:.4f}")

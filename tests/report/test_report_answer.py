@@ -106,16 +106,21 @@ def test_gains_and_losses_have_words() -> None:
         (-0.3, -1.4, 0.8),
         (-2.0, -3.0, -1.0),
         (-0.04, -1.0, 1.0),
+        (1.0, 0.0, 1.96),
         (None, None, None),
     ]
     texts = [
-        drop_text(replace(example, drop_pp=drop, lower_pp=lower, upper_pp=upper)) for drop, lower, upper in figures
+        drop_text(replace(example, drop_pp=drop, lower_pp=lower, upper_pp=upper), 2.0) for drop, lower, upper in figures
     ]
     assert texts == [
         "drop 0.6, at most 1.3",
         "gain 0.3, drop at most 0.8",
         "gain 2.0, at least 1.0",
         "drop 0.0, at most 1.0",
+        # A bound is not rounded to the margin that it is compared with.
+        "drop 1.0, at most 1.96",
         "drop –",
     ]
-    assert drop_text(replace(example, drop_pp=13.1, lower_pp=11.1, verdict="inferior")) == "drop 13.1, at least 11.1"
+    assert (
+        drop_text(replace(example, drop_pp=13.1, lower_pp=11.1, verdict="inferior"), 2.0) == "drop 13.1, at least 11.1"
+    )

@@ -28,7 +28,7 @@ def answer(experiment: Experiment, forest_plot: Html | None) -> Html:
     """
     given = experiment.summary.answer
     recommendation = recommended(experiment.results, experiment.rows)
-    saved = None if recommendation is None else _tiles(experiment, recommendation.row)
+    saved = None if recommendation is None else _tiles(experiment, recommendation)
     return element(
         "section",
         element("h2", given.headline, class_="headline"),
