@@ -80,12 +80,10 @@ class SessionReport:
 
     def _tests(self) -> dict[Settings, list[str]]:
         """Return the tests behind each experiment: functions, or cases of those whose grid has not run completely."""
-        from freezebench.session import table_key
-
-        shown = {table_key(settings): settings for settings, _ in self._session.results()}
+        shown = {settings.of_table: settings for settings, _ in self._session.results()}
         tests: dict[Settings, list[str]] = {settings: [] for settings in shown.values()}
         for settings, node_ids in self._node_ids.items():
-            names = tests[shown[table_key(settings)]]
+            names = tests[shown[settings.of_table]]
             functions: dict[str, list[str]] = {}
             for node_id in node_ids:
                 functions.setdefault(without_parameters(node_id), []).append(node_id)
