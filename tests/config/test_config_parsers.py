@@ -54,6 +54,7 @@ BAD = [
     ("max_drop", "emb=2", "cannot read"),
     ("inconclusive", "warn", "choose from skip, pass, fail"),
     ("report", "", "empty"),
+    ("save", "", "empty"),
     ("store", "", "empty"),
     ("resume", "perhaps", "choose yes or no"),
     ("isolate", "fork", "choose from worker, run, none"),
