@@ -92,7 +92,7 @@ def test_the_first_lines_are_the_answer() -> None:
 def test_code_in_sentences_is_set_as_code() -> None:
     """Calls and options can be copied without the punctuation around them."""
     shown = with_code('Use freezebench.freeze(model, "emb"); --freeze-lr=0.0001, or --freeze-save=a.b. Not -x <b>.')
-    assert re.findall("<code>(.*?)</code>", shown) == [
+    assert re.findall("<code.*?>(.*?)</code>", shown) == [
         "freezebench.freeze(model, &quot;emb&quot;)",
         "--freeze-lr=0.0001",
         "--freeze-save=a.b",

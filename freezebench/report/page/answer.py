@@ -51,7 +51,8 @@ def _pieces(sentence: str) -> Iterator[str]:
     end = 0
     for match in _CODE.finditer(sentence):
         yield sentence[end : match.start()]
-        yield element("code", match.group())
+        code = match.group()
+        yield element("code", code, class_="option" if code.startswith("--") else None)
         end = match.end()
     yield sentence[end:]
 
