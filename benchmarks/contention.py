@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from freezebench.records.run_record import RunRecord
     from freezebench.training.engines.events import Event
 
-# Computes for a share of every 20 ms. Its argument is that share.
+# Computes for a share of every 20 ms, its argument, and ends with the process that started it.
 _LOOP = """
-import sys, time
-share = float(sys.argv[1])
-while True:
+import os, sys, time
+share, parent = float(sys.argv[1]), os.getppid()
+while os.getppid() == parent:
     end = time.monotonic() + 0.02 * share
     while time.monotonic() < end:
         pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 import threading
@@ -174,11 +175,9 @@ def test_no_time_and_no_threads_share_nothing() -> None:
 @pytest.mark.skipif(waits_problem() is not None, reason="needs a kernel that counts waiting threads")
 def test_busy_loops_beside_the_work_are_found() -> None:
     """Beside three loops for each processor a thread waits for most of the time; the limit is 5 %."""
-    import os
-
-    loops = [
-        subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3 * len(os.sched_getaffinity(0)))
-    ]
+    # They end by themselves, should this process be killed.
+    code = "import time; end = time.monotonic() + 30\nwhile time.monotonic() < end: pass"
+    loops = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3 * len(os.sched_getaffinity(0)))]
     try:
         time.sleep(0.5)
         with measure([]) as window:

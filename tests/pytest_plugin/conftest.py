@@ -10,6 +10,7 @@ import datasets  # noqa: F401 - pytester forgets what its sessions import, and t
 import pytest
 
 from freezebench.config import session_settings
+from freezebench.records import contention
 
 FAULTS = Path(__file__).resolve().parent.parent / "faults"
 
@@ -40,6 +41,8 @@ def project(
     temporary = str(tmp_path_factory.mktemp("temporary"))
     monkeypatch.setenv("TMPDIR", temporary)
     monkeypatch.setattr(tempfile, "tempdir", temporary)
+    # Tests share their machine, and no verdict on the times of the tiny model is to depend on that.
+    monkeypatch.setattr(contention, "CONTENTION_LIMIT", 1.0)
     # The tests may run under pytest-xdist; their sessions do not.
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     # Many columns, so that the whole table is shown and every sentence is on one line.

@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import made_up
+from freezebench.records import contention
 from freezebench.records.run_record import RunRecord
 from freezebench.runs import experiment
 from freezebench.runs.data_cache import DataCache
@@ -225,3 +226,20 @@ def test_tests_of_one_class_share_one_table(pytester: pytest.Pytester, project: 
     result = pytester.runpytest_inprocess()
     result.assert_outcomes(passed=4)
     assert sum(line.startswith("Decided: ") for line in result.outlines) == 1
+
+
+def test_no_time_of_a_busy_machine_is_judged(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A required speed-up is BROKEN; terminal and pytest-benchmark's table mark the times, and no speed-up is shown."""
+    pytester = project("max_drop=60, min_speedup=1.5")
+    # Every share is past this limit.
+    monkeypatch.setattr(contention, "CONTENTION_LIMIT", -1.0)
+    result = pytester.runpytest_inprocess("--freeze-grid=none,emb", "--freeze-num-seeds=2")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*BROKEN: train time: 1 of 1 runs trained on a busy machine (seed 42 of none): up to *",
+            "Contended: in up to * (all runs)*",
+            "test_it[[]*[]] (contended) *",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*speed-up*[[]90 % interval]*")
