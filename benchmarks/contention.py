@@ -252,7 +252,8 @@ def main() -> None:
             data=small_data(Path(folder), arguments.max_train),
             freeze=arguments.freeze,
             device="cpu",
-            protocol=replace(chosen.protocol, num_epochs=arguments.epochs),
+            # Small batches, so that a few sentences make enough steps for a load from half way.
+            protocol=replace(chosen.protocol, num_epochs=arguments.epochs, batch_size=8),
         )
         cache = DataCache()
         measure(spec, Load(), cache)  # the first run loads libraries
