@@ -46,6 +46,8 @@ def presets_table() -> str:
             f"`{preset.model}`",
             f"`{preset.data.source}`",
             str(preset.protocol.num_epochs),
+            str(preset.protocol.batch_size),
+            "yes" if preset.protocol.dropout else "no",
             "all" if preset.data.max_train is None else f"{preset.data.max_train:,}",
             str(preset.looks),
             f"`{preset.protocol.engine}`",
@@ -54,8 +56,8 @@ def presets_table() -> str:
         )
         for preset in PRESETS.values()
     ]
-    headings = ("preset", "experiment", "model", "data", "epochs", "training sentences", "seeds", "engine")
-    return _table((*headings, "learning rate", "limits"), rows)
+    headings = ("preset", "experiment", "model", "data", "epochs", "batch", "dropout", "training sentences")
+    return _table((*headings, "seeds", "engine", "learning rate", "limits"), rows)
 
 
 def metrics_table() -> str:

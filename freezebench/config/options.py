@@ -112,6 +112,13 @@ OPTIONS: tuple[Option, ...] = (
         help="truncate inputs to N tokens (default: what model and tokenizer allow)",
     ),
     Option(
+        name="dropout",
+        metavar="YES",
+        parser=parse_bool,
+        help="yes or no: dropout in training; without it, runs of a seed differ less between configurations (default: "
+        "the preset's)",
+    ),
+    Option(
         name="engine",
         metavar="ENGINE",
         parser=choice_parser(*ENGINES),

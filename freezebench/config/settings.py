@@ -207,6 +207,7 @@ def _protocol(base: Preset, options: ParsedOptions) -> Protocol:
         engine=options.get("engine", protocol.engine),
         precision=options.get("precision", protocol.precision),
         max_length=options.get("max_length", protocol.max_length),
+        dropout=options.get("dropout", protocol.dropout),
         prefix_mode=options.get("prefix_mode", protocol.prefix_mode),
     )
 

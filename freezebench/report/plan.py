@@ -17,9 +17,15 @@ if TYPE_CHECKING:
 
     from freezebench.config.settings import Settings
     from freezebench.report.durations import ExpectedDurations
-    from freezebench.specs.run import RunSpec
+    from freezebench.specs.run import Protocol, RunSpec
 
 _POWER = 0.8  # probability that a configuration without any drop is found non-inferior
+
+
+def training_text(protocol: Protocol) -> str:
+    """Return how long and with what batches runs train: ``2 epochs, batch 16, no dropout``."""
+    dropout = "" if protocol.dropout else ", no dropout"
+    return f"{_counted(protocol.num_epochs, 'epoch')}, batch {protocol.batch_size}{dropout}"
 
 
 def settings_lines(settings: Settings) -> list[str]:
@@ -35,7 +41,7 @@ def settings_lines(settings: Settings) -> list[str]:
             f"preset {settings.preset} ({settings.preset_reason})",
             f"model {settings.model}, data {settings.data.source}, grid {settings.grid}, {seeds}",
             f"engine {protocol.engine}, device {settings.device}, precision {protocol.precision}",
-            f"{_counted(protocol.num_epochs, 'epoch')}, batch {protocol.batch_size}, learning rate {rates}",
+            f"{training_text(protocol)}, learning rate {rates}",
         )
     ]
 
@@ -46,7 +52,7 @@ def experiment_line(settings: Settings, num_configurations: int) -> str:
     return (
         f"freezebench: {settings.model} on {settings.data.source}: "
         f"{_counted(num_configurations, 'configuration')} × {_looks_text(settings)}, "
-        f"{_counted(protocol.num_epochs, 'epoch')}, batch {protocol.batch_size}, engine {protocol.engine}"
+        f"{training_text(protocol)}, engine {protocol.engine}"
     )
 
 

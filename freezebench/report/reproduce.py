@@ -25,6 +25,7 @@ _PROTOCOL = {
     "engine": "engine",
     "precision": "precision",
     "max-length": "max_length",
+    "dropout": "dropout",
     "prefix-mode": "prefix_mode",
 }
 _DATA = {"data": "source", "label-column": "label_column", "max-train": "max_train"}
@@ -60,7 +61,8 @@ def reproduction_command(settings: Settings, tests: Sequence[str] = ()) -> str:
     options |= {name.replace("_", "-"): _per_spec(subsettings(costs, name)) for name in CostLimits.names()}
     if settings.get("inconclusive") != "skip":
         options["inconclusive"] = settings.get("inconclusive")
-    given = [shlex.quote(f"--freeze-{name}={value}") for name, value in options.items() if value not in (None, "")]
+    texts = {name: _text(value) for name, value in options.items() if value is not None}
+    given = [shlex.quote(f"--freeze-{name}={text}") for name, text in texts.items() if text]
     if settings.get("pool_seeds"):
         given.append("--freeze-pool-seeds")
     if settings.get("claims") and settings["preset"] != "notebook":
@@ -99,6 +101,10 @@ def _per_spec(values: Settings) -> str:
 
 def _joined(values: Json) -> str:
     return ",".join(map(str, values)) if isinstance(values, list) else ""
+
+
+def _text(value: Json) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def _number(value: Json) -> str:

@@ -11,6 +11,7 @@ from freezebench.records.headline import headline_metrics
 from freezebench.report.answer import Answer, answer
 from freezebench.report.breakdown import breakdown_table, breakdowns, gap_sentences, grid_sentence
 from freezebench.report.contention import contention_sentence
+from freezebench.report.plan import training_text
 from freezebench.report.rows import Row, row
 from freezebench.report.verdict_text import decided_sentence, invalid_sentences, prefix_sentence
 from freezebench.specs.freeze import FreezeSpec
@@ -106,8 +107,7 @@ def _title(results: Sequence[ConfigurationResult], settings: Settings) -> str:
         parts.append(f"{record.data.num_train:,} training and {record.data.num_test:,} test sentences")
         parts.append(f"{record.device_name} ({record.device}, {record.precision})")
     protocol = settings.protocol
-    epochs = f"{protocol.num_epochs} epoch" + ("s" if protocol.num_epochs > 1 else "")
-    parts.append(f"{epochs}, batch {protocol.batch_size}")
+    parts.append(training_text(protocol))
     parts.append(f"engine {protocol.engine}, frozen part in {protocol.frozen_part_runs_in} mode")
     valid = [result for result in results if not result.broken]
     counts = sorted({len(result.records) for result in valid or results})

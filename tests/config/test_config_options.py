@@ -21,6 +21,7 @@ def test_the_list_of_options_is_golden() -> None:
         "--freeze-lr",
         "--freeze-max-train",
         "--freeze-max-length",
+        "--freeze-dropout",
         "--freeze-engine",
         "--freeze-prefix-mode",
         "--freeze-prefix-cache",

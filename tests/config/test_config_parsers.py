@@ -46,6 +46,8 @@ BAD = [
     ("max_train", "1", "from 2 on"),
     ("max_length", "2", "from 4 on"),
     ("engine", "cached2", "choose from standard, cached, trainer"),
+    ("dropout", "0.1", "choose yes or no"),
+    ("save", "", "empty"),
     ("device", "tpu", "choose from auto, cpu, cuda"),
     ("precision", "fp8", "choose from auto, float32, bf16"),
     ("margin", "0.02", "Did you mean 2 points"),

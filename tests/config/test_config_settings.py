@@ -43,10 +43,11 @@ CASES: dict[str, tuple[str, str, object]] = {
     "num_seeds": ("3,6", "looks", InterimLooks(counts=(3, 6))),
     "seed": ("7", "seed", 7),
     "epochs": ("4", "protocol.num_epochs", 4),
-    "batch_size": ("16", "protocol.batch_size", 16),
+    "batch_size": ("24", "protocol.batch_size", 24),
     "lr": ("1e-3", "learning_rates", PerSpec(default=1e-3)),
     "max_train": ("100", "data.max_train", 100),
     "max_length": ("32", "protocol.max_length", 32),
+    "dropout": ("yes", "protocol.dropout", True),
     "engine": ("trainer", "protocol.engine", "trainer"),
     "prefix_mode": ("train", "protocol.prefix_mode", "train"),
     "device": ("cuda:1", "device", "cuda:1"),
@@ -99,6 +100,7 @@ def test_flag_beats_marker_beats_ini(name: str) -> None:
         "inconclusive": "pass",
         "pool_seeds": "no",
         "claims": "no",
+        "dropout": "no",
         "prefix_mode": "eval",
     }
     another = other.get(name, "9")

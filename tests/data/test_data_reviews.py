@@ -39,7 +39,7 @@ def test_archive_is_fetched_once_with_its_hash(pip: Pip) -> None:
 def test_splits_depend_on_the_text_alone(pip: Pip) -> None:
     """Another order of the lines, or other lines beside it, moves no sentence to another end of the order."""
     first = reviews.read_domain("reviews")
-    assert {split: len(sentences) for split, sentences in first.items()} == {"train": 59, "validation": 6, "test": 35}
+    assert {split: len(sentences) for split, sentences in first.items()} == {"train": 82, "validation": 2, "test": 16}
     pip.serve(archive_of(RATINGS[::-1]))
     assert reviews.read_domain("reviews") == first
     positions = [sentence.position for split in ("test", "validation", "train") for sentence in first[split]]
@@ -59,7 +59,7 @@ def test_neutral_sentences_and_repetitions_are_left_out(pip: Pip) -> None:
 def test_every_domain_is_a_data_set(source: str) -> None:
     """The name goes where the name of a data set goes; classes have names."""
     data = load_data(DataSpec(source=source))
-    assert data.num_examples == {"train": 59, "validation": 6, "test": 35}
+    assert data.num_examples == {"train": 82, "validation": 2, "test": 16}
     assert data.label_names == ("negative", "positive")
 
 
