@@ -116,7 +116,7 @@ OPTIONS: tuple[Option, ...] = (
         metavar="YES",
         parser=parse_bool,
         help="yes or no: dropout in training; without it, runs of a seed differ less between configurations (default: "
-        "the preset's)",
+        "the preset's for its own model and data, else yes)",
     ),
     Option(
         name="engine",

@@ -147,9 +147,10 @@ def _stated_depth(sources: Sequence[Source]) -> int | None:
 def _overlay(base: Preset, reason: str, options: ParsedOptions, num_layers: int | None) -> Settings:
     """Return the preset's experiment with the given options in place of its own."""
     data = _data(base, options)
-    protocol = _protocol(base, options)
     model = options.get("model", base.model)
-    rates = _learning_rates(base, options, is_own=model == base.model and data.source == base.data.source)
+    is_own = model == base.model and data.source == base.data.source
+    protocol = _protocol(base, options, is_own=is_own)
+    rates = _learning_rates(base, options, is_own=is_own)
     # A preset's limits document what freezing costs in one experiment; they do not hold for another one. Precision may
     # differ, since the preset leaves it to the device.
     is_own_experiment = (
@@ -197,8 +198,14 @@ def _data(base: Preset, options: ParsedOptions) -> DataSpec:
     )
 
 
-def _protocol(base: Preset, options: ParsedOptions) -> Protocol:
-    """Return how runs train, but for the learning rate."""
+def _protocol(base: Preset, options: ParsedOptions, *, is_own: bool) -> Protocol:
+    """Return how runs train, but for the learning rate.
+
+    Args:
+        base: The preset.
+        options: The options that were set.
+        is_own: Whether model and data are the preset's, for which it may leave out dropout; others train with it.
+    """
     protocol = base.protocol
     return replace(
         protocol,
@@ -207,7 +214,7 @@ def _protocol(base: Preset, options: ParsedOptions) -> Protocol:
         engine=options.get("engine", protocol.engine),
         precision=options.get("precision", protocol.precision),
         max_length=options.get("max_length", protocol.max_length),
-        dropout=options.get("dropout", protocol.dropout),
+        dropout=options.get("dropout", protocol.dropout if is_own else Protocol.dropout),
         prefix_mode=options.get("prefix_mode", protocol.prefix_mode),
     )
 

@@ -108,6 +108,14 @@ def test_flag_beats_marker_beats_ini(name: str) -> None:
     assert _get(_resolve(marker={name: text}, ini={name: another}), path) == value
 
 
+def test_only_the_presets_own_experiment_leaves_out_dropout() -> None:
+    """Another model or other data train with dropout, as is usual, until the option says otherwise."""
+    assert not _resolve().protocol.dropout
+    assert _resolve({"model": "x"}).protocol.dropout
+    assert _resolve({"data": "./mine"}).protocol.dropout
+    assert not _resolve({"data": "./mine", "dropout": "no"}).protocol.dropout
+
+
 def test_marker_values_may_be_python_values() -> None:
     """Numbers, lists and dictionaries give the same as their text forms."""
     settings = _resolve(marker={"grid": ["none", "emb"], "max_drop": {"emb": 2}, "epochs": 3, "lr": 1e-4})
