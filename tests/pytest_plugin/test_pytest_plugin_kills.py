@@ -34,7 +34,7 @@ def test_no_child_outlives_its_parent(
     faults(emb_L0="sleep")  # in the middle of a run, which it would not end by itself
     mark = f"FREEZEBENCH_TEST={tmp_path}"
     monkeypatch.setenv(*mark.split("=", 1))
-    session = project("max_drop=90, grid='all', num_seeds=2")
+    session = project("max_drop=90, grid='all', num_seeds=1")
     store = tmp_path / "runs"
     # Background jobs of a shell ignore Ctrl-C, and so do the processes that they start: restore its default.
     heed = (
@@ -44,7 +44,7 @@ def test_no_child_outlives_its_parent(
     command = [sys.executable, "-c", heed, *pytest_command]
     process = subprocess.Popen(command, cwd=session.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     deadline = time.monotonic() + 120
-    while len(list(store.glob("*.json"))) < 4:
+    while len(list(store.glob("*.json"))) < 2:  # none and emb
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.02)
