@@ -109,6 +109,8 @@ class Terminal:
 
         if self._reporter is not None:
             width = terminal_width()
+            # Otherwise the reporter would end its own line later, in the middle of the summary.
+            self._reporter.ensure_newline()
             # pytest's bar needs a blank and a sign at either end.
             self._reporter.section(title_line(summary, width - 4), sep="=")
             self.write(summary_lines(summary, width, verbose=self._is_verbose))

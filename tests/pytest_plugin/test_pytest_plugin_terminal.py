@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 from _pytest._io import TerminalWriter
 
+from experiments import settings
 from freezebench.pytest_plugin.terminal import Terminal, terminal_width
+from freezebench.report.summary import summarize
 from freezebench.report.terminal_table import Line
+from freezebench.verdicts.judge import judge
+from made_up import record
 
 
 class _Reporter:
@@ -120,3 +124,12 @@ def test_in_a_log_no_line_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_q_is_quiet(verbose: int, is_quiet: bool) -> None:
     """What is left out then is decided by the progress."""
     assert _terminal(_Reporter(), verbose=verbose).is_quiet is is_quiet
+
+
+def test_pytests_own_line_ends_before_the_summary() -> None:
+    """Otherwise the reporter ends it within the summary, where a blank line would part a sentence."""
+    reporter = _Reporter()
+    results = [judge("none", [record()], [record()], margin_pp=2.0, limit_pp=None)]
+    _terminal(reporter).summary(summarize(results, settings()))
+    assert reporter.written.startswith("|=")
+    assert reporter.written.count("|") == 1
