@@ -28,13 +28,13 @@ def contention_sentence(rows: Sequence[Row]) -> str | None:
     contended = [row for row in rows if row.num_contended]
     if not contended:
         return None
+    largest = percent_text(max(row.contended_share or 0.0 for row in contended), 0)
+    waited = f"Contended: in up to {largest} of the training time threads waited for a processor"
+    counting = "These times and energies count for no speed-up, limit or recommendation"
     counts = ", ".join(f"{row.freeze} {row.num_contended} of {row.num_seeds}" for row in contended)
     runs = "all runs" if all(row.is_contended for row in rows) else f"seeds: {counts}"
-    largest = max(row.contended_share or 0.0 for row in contended)
     # The mark is explained where some figure has it.
     marked = f"; {MARK} marks figures of which there are no others" if any(row.is_contended for row in rows) else ""
-    return (
-        f"Contended: in up to {percent_text(largest, 0)} of the training time threads waited for a processor, since "
-        f"the machine did other work ({runs}). These times and energies count for no speed-up, limit or "
-        f"recommendation{marked}. Run it again alone (--freeze-resume=no)."
-    )
+    # Where undisturbed pairs of runs are left, every speed-up is known.
+    again = " Run it again alone (--freeze-resume=no)." if any(row.speedup is None for row in rows) else ""
+    return f"{waited} ({runs}). {counting}{marked}.{again}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from experiments import varied_summary
 from freezebench.report.contention import contended_text, contention_sentence
 
@@ -10,17 +12,24 @@ def test_the_sentence_counts_the_runs_and_explains_the_mark() -> None:
     """Every configuration with a contended run is named, with the largest share of all."""
     rows = varied_summary(on_gpu=False, contended={"none": 1, "emb": 3}).rows
     assert contention_sentence(rows) == (
-        "Contended: in up to 32 % of the training time threads waited for a processor, since the machine did other "
-        "work (seeds: none 1 of 3, emb 3 of 3). These times and energies count for no speed-up, limit or "
-        "recommendation; † marks figures of which there are no others. Run it again alone (--freeze-resume=no)."
+        "Contended: in up to 32 % of the training time threads waited for a processor (seeds: none 1 of 3, emb 3 of "
+        "3). These times and energies count for no speed-up, limit or recommendation; † marks figures of which there "
+        "are no others. Run it again alone (--freeze-resume=no)."
     )
     assert [contended_text(row) for row in rows] == ["32 % (1 of 3)", "32 %", "", "", ""]
 
 
-def test_no_mark_is_explained_where_no_figure_has_one() -> None:
-    """With undisturbed seeds left, the figures are theirs."""
+def test_nothing_has_to_run_again_where_every_speed_up_is_known() -> None:
+    """With undisturbed seeds left, the figures are theirs, and no mark is explained."""
     sentence = contention_sentence(varied_summary(on_gpu=False, contended={"emb": 2}).rows)
-    assert "†" not in str(sentence)
+    assert str(sentence).endswith("count for no speed-up, limit or recommendation.")
+
+
+def test_two_arms_without_an_undisturbed_seed_in_common_run_again() -> None:
+    """Each has undisturbed seeds, but no pair, so that the speed-up is missing."""
+    rows = varied_summary(on_gpu=False, contended={"emb": 2}).rows
+    sentence = contention_sentence([replace(row, speedup=None) if row.freeze == "emb" else row for row in rows])
+    assert str(sentence).endswith("recommendation. Run it again alone (--freeze-resume=no).")
 
 
 def test_an_undisturbed_session_has_no_such_sentence() -> None:
