@@ -156,7 +156,9 @@ def _nothing_safe(candidates: Sequence[ConfigurationResult], rows: Sequence[Row]
     first = first_open(candidates)
     row = next(row for row in rows if row.freeze == first.freeze)
     state = "is not decided" if row.verdict == "inconclusive" else "loses too much"
-    details = [f"{first.freeze} {state} ({drop_text(row, margin_pp)})."]
+    details = [
+        f"{first.freeze} is invalid." if first.broken else f"{first.freeze} {state} ({drop_text(row, margin_pp)})."
+    ]
     if proven:
         names = ", ".join(result.freeze for result in proven)
         details.append(f"{names} would be safe alone, but prefixes are judged in order, least frozen first.")

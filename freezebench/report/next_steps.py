@@ -33,7 +33,7 @@ _ROUNDING = 100
 
 
 def deciding_steps(candidates: Sequence[ConfigurationResult], margin_pp: float) -> tuple[str, ...]:
-    """Return what would decide the configuration that has to be proven safe first.
+    """Return what would decide the configuration that has to be proven safe first, or repair it if it is invalid.
 
     Args:
         candidates: Configurations without the baseline, none of them recommended.
@@ -42,7 +42,7 @@ def deciding_steps(candidates: Sequence[ConfigurationResult], margin_pp: float) 
     first = first_open(candidates)
     verdict = first.verdict
     if verdict is None or verdict.drop_pp is None or verdict.num_seeds is None or verdict.num_sentences is None:
-        return ()
+        return repairing_steps(first)
     if verdict.num_seeds == 1:
         return ("Train at least 3 seeds (--freeze-num-seeds=3): one seed cannot tell training noise from freezing.",)
     if verdict.drop_pp >= margin_pp:
@@ -57,7 +57,8 @@ def deciding_steps(candidates: Sequence[ConfigurationResult], margin_pp: float) 
         number = math.ceil((counts.num_sentences - verdict.num_sentences) / _ROUNDING) * _ROUNDING
         more.append(f"{number:,} more test sentences")
     if not more:
-        return (f"To prove {first.freeze} safe takes both more seeds and more test sentences.",)
+        suffices = counts.num_seeds is not None or counts.num_sentences is not None
+        return () if suffices else (f"To prove {first.freeze} safe takes both more seeds and more test sentences.",)
     return (f"About {' or '.join(more)} would prove {first.freeze} safe, if its drop stays at {verdict.drop_pp:.1f}.",)
 
 
@@ -65,7 +66,7 @@ def _after_loss(
     first: ConfigurationResult, candidates: Sequence[ConfigurationResult], drop_pp: float
 ) -> tuple[str, ...]:
     """Return what to change where the configuration to prove safe has lost more than the margin."""
-    loss = f"No number of seeds would show it: {first.freeze} lost {drop_pp:.1f} points."
+    loss = f"No number of seeds would prove {first.freeze} safe, if its drop stays at {drop_pp:.1f}."
     if repair := repairing_steps(first):
         return loss, *repair
     records = [*first.baseline, *(record for result in candidates for record in result.records)]
@@ -80,7 +81,7 @@ def first_open(candidates: Sequence[ConfigurationResult]) -> ConfigurationResult
     """Return the configuration to decide next: the first prefix that is not proven safe, else the smallest drop."""
     by_freeze = {result.freeze: result for result in candidates}
     for freeze, verdict in judged_ladder(candidates).items():
-        if verdict.outcome in ("inconclusive", "inferior"):
+        if verdict.outcome != "non_inferior":
             return by_freeze[freeze]
     judged = [result for result in candidates if result.verdict and result.verdict.drop_pp is not None]
     return min(judged or candidates, key=_drop_pp)

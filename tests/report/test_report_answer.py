@@ -60,6 +60,17 @@ def test_nothing_safe_says_what_would_decide() -> None:
     assert "emb" in found.next_steps[0]
 
 
+def test_an_invalid_prefix_is_what_keeps_deeper_ones_from_being_safe() -> None:
+    """Nothing is said against the deeper one, which is proven alone, and the next step repairs the invalid one."""
+    found = _answer(judged("none", 0.9), _broken("emb"), judged("emb+L0", 0.9))
+    assert found.outcome == "nothing_safe"
+    assert found.details == (
+        "emb is invalid.",
+        "emb+L0 would be safe alone, but prefixes are judged in order, least frozen first.",
+    )
+    assert [step.partition("=")[0] for step in found.next_steps] == ["Try --freeze-lr"]
+
+
 def test_limits_that_are_missed_are_no_lack_of_evidence() -> None:
     """A configuration within the margin that misses a required saving is named with it."""
     part = Part(quantity="train time", standing="worse", sentence="train time: 1.10× of at least 1.5× of no freezing")

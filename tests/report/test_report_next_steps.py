@@ -107,6 +107,14 @@ def test_undecided_configurations_need_a_number_of_seeds_or_sentences() -> None:
     assert "would prove emb safe" in step
 
 
+def test_nothing_is_advised_where_the_own_interval_decides() -> None:
+    """A variance that is pooled over the grid can leave a configuration undecided that needs no more by its own."""
+    result = judged("emb", 0.9)
+    assert result.verdict is not None
+    pooled = replace(result, verdict=replace(result.verdict, outcome="inconclusive"))
+    assert deciding_steps([pooled], 2.0) == ()
+
+
 def test_one_seed_has_no_spread() -> None:
     """Nothing can be computed from it, but two are more than one."""
     (step,) = deciding_steps([judged("emb", 0.9, num=1)], 2.0)
@@ -116,7 +124,7 @@ def test_one_seed_has_no_spread() -> None:
 def test_no_number_of_seeds_undoes_a_loss() -> None:
     """Beyond the margin more seeds only prove the loss; a rate that all configurations share is a suspect."""
     steps = deciding_steps([judged("emb", 0.8)], 2.0)
-    assert steps[0].startswith("No number of seeds would show it: emb lost ")
+    assert steps[0].startswith("No number of seeds would prove emb safe, if its drop stays at ")
     assert "(--freeze-lr)" in steps[1]
 
 
@@ -132,7 +140,7 @@ def test_a_loss_by_predicting_one_class_is_repaired() -> None:
     ]
     result = judge("emb", constant, made_up.seeds("none"), margin_pp=2.0, limit_pp=None)
     steps = deciding_steps([result], 2.0)
-    assert steps[0].startswith("No number of seeds would show it: emb lost ")
+    assert steps[0].startswith("No number of seeds would prove emb safe, if its drop stays at ")
     assert steps[1].startswith("Try --freeze-lr=emb:5e-05, 500 times the rate that was used: ")
 
 
@@ -140,4 +148,6 @@ def test_the_first_open_prefix_is_decided_next() -> None:
     """Prefixes are tested in order; without one it is the smallest drop."""
     ladder = [judged("emb", 0.9), judged("emb+L0", 0.87), judged("emb+L0-1", 0.8)]
     assert first_open(ladder).freeze == "emb+L0"
+    invalid = judge("emb", [made_up.broken("emb")], [made_up.record()], margin_pp=2.0, limit_pp=None)
+    assert first_open([invalid, judged("emb+L0", 0.9)]).freeze == "emb"
     assert first_open([judged("L0", 0.8), judged("L1", 0.87)]).freeze == "L1"
