@@ -103,6 +103,9 @@ class ModelSaver:
         from freezebench.report.saved_model import CARD_FILE, SavedModel
 
         recorded = min(row.records, key=lambda record: record.spec.seed)
+        verdict = next(result.verdict for result in summary.results if result.freeze == row.freeze)
+        if verdict is None:
+            raise FreezebenchError(f"{row.freeze} was not judged")
         on_start(recorded.spec)
         with folder.replaced() as staging:
             record = self._session.save_model(recorded.spec, staging)
@@ -114,6 +117,7 @@ class ModelSaver:
                 row=row,
                 baseline=next(other for other in summary.rows if other.freeze == "none"),
                 margin_pp=summary.margin_pp,
+                alpha=verdict.alpha,
                 recorded=recorded,
                 record=record,
                 model_name=model_name,

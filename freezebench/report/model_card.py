@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,7 +93,6 @@ def _figures(saved: SavedModel, test: Evaluation, data: DataFacts) -> Figures:
     """Return what was measured: of this model, of its configuration over the seeds, and of the comparison."""
     row, baseline, record = saved.row, saved.baseline, saved.record
     num_correct = sum(record.test_correct)
-    majority = max(Counter(data.test_labels).values()) / data.num_test
     return [
         (
             f"test accuracy of this model (seed {record.spec.seed})",
@@ -103,8 +101,8 @@ def _figures(saved: SavedModel, test: Evaluation, data: DataFacts) -> Figures:
         (f"test {_f1_name(record)} of this model", percent_text(test.f1)),
         (f"test accuracy of {row.freeze}", _over_seeds(row)),
         ("test accuracy without freezing", _over_seeds(baseline)),
-        ("accuracy of the most frequent class", percent_text(majority)),
-        ("accuracy drop against no freezing", _drop(row)),
+        ("accuracy of the most frequent class", percent_text(data.majority_share)),
+        ("accuracy drop against no freezing", _drop(row, saved.alpha)),
         ("verdict", f"{VERDICTS[row.verdict].word} at a margin of {saved.margin_pp:g} points"),
         ("training speed against no freezing", _speedup(row)),
         (
@@ -119,11 +117,12 @@ def _over_seeds(row: Row) -> str:
     return f"{percent_text(row.accuracy)}{spread}, mean of {row.num_seeds} seeds"
 
 
-def _drop(row: Row) -> str:
+def _drop(row: Row, alpha: float) -> str:
     drop, lower, upper = (
         "–" if value is None else f"{value:.2f}" for value in (row.drop_pp, row.lower_pp, row.upper_pp)
     )
-    return f"{drop} points, 90 % interval {lower} to {upper} (negative: more accurate than without freezing)"
+    level = f"{100 * (1 - 2 * alpha):.0f} %"
+    return f"{drop} points, {level} interval {lower} to {upper} (negative: more accurate than without freezing)"
 
 
 def _speedup(row: Row) -> str:

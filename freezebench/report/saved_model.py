@@ -22,6 +22,7 @@ class SavedModel:
         row: The figures of the configuration over its seeds.
         baseline: Those of no freezing.
         margin_pp: Decision margin in percentage points.
+        alpha: Error rate of each bound of the drop.
         recorded: The run that the figures contain.
         record: The same run, trained again to be saved.
         model_name: What the card calls the pretrained model.
@@ -32,6 +33,7 @@ class SavedModel:
     row: Row
     baseline: Row
     margin_pp: float
+    alpha: float
     recorded: RunRecord
     record: RunRecord
     model_name: str

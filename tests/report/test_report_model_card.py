@@ -26,6 +26,7 @@ def _saved(**changes: Any) -> SavedModel:
         "row": row(results[1]),
         "baseline": row(results[0]),
         "margin_pp": 2.0,
+        "alpha": 0.05,
         "recorded": records[0],
         "record": records[0],
         "model_name": "distilbert/distilbert-base-uncased",
@@ -87,6 +88,12 @@ def test_the_figures_are_those_of_row_and_record() -> None:
     assert figures["classes"] == "0 = negative, 1 = positive"
     assert figures["freeze spec"] == "emb"
     assert figures["versions"] == "torch 2.13.0"
+
+
+def test_bounds_of_several_looks_have_their_own_level() -> None:
+    """Each look has its share of the error rate, so that the interval is wider than one of 90 %."""
+    drop = _figures(model_card(_saved(alpha=0.0167)))["accuracy drop against no freezing"]
+    assert " points, 97 % interval " in drop
 
 
 def test_a_speed_up_is_claimed_only_where_it_was_shown() -> None:
