@@ -21,7 +21,7 @@ from freezebench.records.events import (
 )
 from freezebench.report.durations import Durations, count_configurations, duration_text
 from freezebench.report.provisional import provisional_lines
-from freezebench.units import seconds_text
+from freezebench.units import percent_text, seconds_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -128,7 +128,9 @@ class Progress:
         else:
             self._durations.add(record.spec, self._clock() - self._started_at)
             accuracy = f"test accuracy {100 * record.test.accuracy:.1f} %"
-            outcome = f"{accuracy}, trained in {seconds_text(record.value('train_s'))}"
+            share = percent_text(record.contended_share, 0)
+            contended = f", contended {share}" if record.is_contended else ""
+            outcome = f"{accuracy}, trained in {seconds_text(record.value('train_s'))}{contended}"
             seconds = self._durations.total(self._pending, fallback=None)
             left = f"; {duration_text(seconds)} left" if seconds else ""
         self._end(f"{self._label(record.spec)}: {outcome}{left}")

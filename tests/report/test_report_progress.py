@@ -110,6 +110,13 @@ def test_remaining_time_follows_from_runs_that_have_ended() -> None:
     assert display.transient[-1].endswith("320 sentences/s  1 s left, grid 1 s")
 
 
+def test_the_time_of_a_contended_run_has_its_share() -> None:
+    """Nobody takes it for the time of an undisturbed run."""
+    display = _Display(NONE)
+    display.run(made_up.contended(NONE))
+    assert display.permanent[-1].endswith(", trained in 10.0 s, contended 41 %")
+
+
 def test_evaluation_is_not_training() -> None:
     """It is shown while it lasts and does not count in the throughput."""
     display = _Display(NONE)

@@ -80,7 +80,7 @@ def _tiles(experiment: Experiment, row: Row) -> Html:
 
 def _interval(row: Row) -> str:
     if row.speedup_lower is None or row.speedup_upper is None:
-        return " (one seed: no interval)"
+        return " (one pair of runs: no interval)"
     return f" (90 % interval {ratio_text(row.speedup_lower)} to {ratio_text(row.speedup_upper)})"
 
 
