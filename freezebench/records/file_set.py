@@ -114,9 +114,14 @@ def _finish(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock."""
+    """Hold the folder's lock, where there can be one."""
     lock = Lock(folder / _LOCK)
-    lock.acquire(lambda: None)
+    try:
+        lock.acquire(lambda: None)
+    except OSError:
+        # Some file systems have no locks. Writers of such a folder do not wait for each other, and do write.
+        with contextlib.suppress(OSError):
+            (folder / _LOCK).unlink(missing_ok=True)
     try:
         yield
     finally:

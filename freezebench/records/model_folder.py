@@ -94,7 +94,9 @@ class ModelFolder:
         container = Path(tempfile.mkdtemp(dir=self._root.parent, prefix=self._prefix))
         lock = Lock(container / "lock")
         try:
-            lock.try_acquire()
+            # Where the file system has no locks, nothing is taken for a leftover, either.
+            with suppress(OSError):
+                lock.try_acquire()
             new = container / "new"
             new.mkdir()
             yield new

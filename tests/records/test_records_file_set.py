@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import shutil
 import subprocess
@@ -170,6 +172,18 @@ def test_files_keep_the_permissions_that_the_user_wants(folder: Path) -> None:
     finally:
         os.umask(mask)
     assert (folder / COVER).stat().st_mode & 0o777 == 0o644
+
+
+def test_a_file_system_without_locks_has_reports_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Network file systems may refuse them; no lock file is left there."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    _write(folder, NEW)
+    assert _content(folder) == {**NEW, **FOREIGN}
+    assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
 def test_without_hard_links_old_files_are_copied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import shutil
@@ -82,6 +84,18 @@ def test_an_earlier_model_stays_if_saving_fails(
 def test_the_exchange_is_not_needed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a file system that cannot exchange two folders, the earlier one is moved away first."""
     monkeypatch.setattr(model_folder, "_exchange", lambda *_: False)
+    _save(ModelFolder(root), "first")
+    _save(ModelFolder(root), "second")
+    assert (root / "model.safetensors").read_text() == "second"
+
+
+def test_a_file_system_without_locks_has_models_too(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Network file systems may refuse them."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
     _save(ModelFolder(root), "first")
     _save(ModelFolder(root), "second")
     assert (root / "model.safetensors").read_text() == "second"
