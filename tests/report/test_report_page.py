@@ -193,7 +193,7 @@ def test_data_card_environment_protocol_footnotes_and_command_are_there() -> Non
         "60 (60.0 %)",
         "words per training sentence: median 3",
         "torch 2.13.0",
-        "batch size 32",
+        "batch size 16",
         "max length not limited",
         "prefix mode eval (engine's default)",
         "seeds 42, 43, 44",

@@ -65,7 +65,7 @@ _OTHER_VALUES = {
     "data": "made-up",
     "text_column": "premise,hypothesis",
     "label_column": "gold",
-    "num_seeds": "3,5",
+    "num_seeds": "3,6",
     "seed": "7",
     "epochs": "7",
     "batch_size": "8",
@@ -106,7 +106,7 @@ def test_no_option_is_forgotten(name: str) -> None:
 def test_the_preset_alone_is_a_short_command() -> None:
     """Defaults are left out, except the configurations and the number of seeds."""
     requested = plain(resolve([Source(label="{flag}", values={"preset": "embedded"})], lambda: ("", "")))
-    command = "pytest benchmarks --freeze-preset=embedded --freeze-grid=all --freeze-num-seeds=3"
+    command = "pytest benchmarks --freeze-preset=embedded --freeze-grid=all --freeze-num-seeds=3,5"
     assert reproduction_command(requested) == command
     assert preset_differences(requested) == "All settings are the preset's."
 
