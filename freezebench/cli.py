@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    description = "what this machine can train on and measure; comparison and report of saved runs"
+    description = "what this machine can train on and measure; download of data; comparison and report of saved runs"
     parser = argparse.ArgumentParser(prog="python -m freezebench", description=description, exit_on_error=False)
     parser.add_argument("--version", action="version", version=f"freezebench {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

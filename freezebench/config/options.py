@@ -56,8 +56,8 @@ OPTIONS: tuple[Option, ...] = (
         metavar="DATA",
         parser=parse_text,
         help="data set: a Hub name (or name:config), a folder with train, validation and test files (.jsonl, .json, "
-        ".csv, .tsv, .parquet), one such file, or 'reviews' (or reviews:products, reviews:tweets, "
-        "reviews:editorials) (default: the preset's)",
+        ".csv, .tsv, .parquet), one such file, or 'reviews' (movie reviews, downloaded once; others are "
+        "reviews:products, reviews:tweets, reviews:editorials) (default: the preset's)",
     ),
     Option(
         name="text_column",
@@ -115,8 +115,8 @@ OPTIONS: tuple[Option, ...] = (
         name="dropout",
         metavar="YES",
         parser=parse_bool,
-        help="yes or no: dropout in training; without it, runs of a seed differ less between configurations (default: "
-        "the preset's for its own model and data, else yes)",
+        help="yes trains with dropout, no without it, so that runs of a seed differ less between configurations "
+        "(default: the preset's for its own model and data, else yes)",
     ),
     Option(
         name="engine",

@@ -34,7 +34,8 @@ def contention_sentence(rows: Sequence[Row]) -> str | None:
     counts = ", ".join(f"{row.freeze} {row.num_contended} of {row.num_seeds}" for row in contended)
     runs = "all runs" if all(row.is_contended for row in rows) else f"seeds: {counts}"
     # The mark is explained where some figure has it.
-    marked = f"; {MARK} marks figures of which there are no others" if any(row.is_contended for row in rows) else ""
+    marked = f"; {MARK} marks figures that come from such runs alone" if any(row.is_contended for row in rows) else ""
     # Where undisturbed pairs of runs are left, every speed-up is known.
-    again = " Run it again alone (--freeze-resume=no)." if any(row.speedup is None for row in rows) else ""
+    is_missing = any(row.speedup is None for row in rows)
+    again = " Run again with --freeze-resume=no while nothing else runs." if is_missing else ""
     return f"{waited} ({runs}). {counting}{marked}.{again}"

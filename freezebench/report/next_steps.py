@@ -52,7 +52,7 @@ def deciding_steps(candidates: Sequence[ConfigurationResult], margin_pp: float) 
     # A pooled variance gives another interval than the configuration's own, which could need nothing more.
     if counts.num_seeds is not None and counts.num_seeds > verdict.num_seeds:
         number = counts.num_seeds - verdict.num_seeds
-        more.append(f"{number} more seed{'' if number == 1 else 's'}")
+        more.append(f"{number} more seed{'' if number == 1 else 's'} (--freeze-num-seeds)")
     if counts.num_sentences is not None and counts.num_sentences > verdict.num_sentences:
         number = math.ceil((counts.num_sentences - verdict.num_sentences) / _ROUNDING) * _ROUNDING
         more.append(f"{number:,} more test sentences")

@@ -33,7 +33,7 @@ def settings_lines(settings: Settings) -> list[str]:
     protocol = settings.protocol
     seeds = f"seeds {', '.join(map(str, settings.seeds[: settings.looks.counts[0]]))}"
     if len(settings.looks.counts) > 1:
-        seeds += f", up to {settings.seeds[-1]} where undecided (looks after {settings.looks} seeds)"
+        seeds += f", up to {settings.seeds[-1]} where undecided (judged after {_looks_text(settings)})"
     rates = str(settings.learning_rates).replace(",", ", ")
     return [
         f"freezebench: {text}"

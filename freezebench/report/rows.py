@@ -54,8 +54,8 @@ class Row:
         energy_saving_uncertainty: Half-width of its interval from the uncertainties of the meters.
         accuracy: Mean test accuracy, 0 to 1; ``accuracy_sd`` over seeds (``None`` for one seed).
         f1: Mean test F1, 0 to 1; ``f1_sd`` over seeds.
-        drop_pp: Accuracy drop against no freezing in percentage points, positive is worse, with one-sided 95 % bounds
-            ``lower_pp`` and ``upper_pp``.
+        drop_pp: Accuracy drop against no freezing in percentage points, positive is worse, with one-sided bounds
+            ``lower_pp`` and ``upper_pp``, each of 95 %, or of 98 % with several looks.
         verdict: Verdict at the decision margin; ``baseline`` for a valid baseline.
         limit_pp: Asserted limit in percentage points.
         gate: Verdict at that limit.

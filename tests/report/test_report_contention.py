@@ -13,8 +13,8 @@ def test_the_sentence_counts_the_runs_and_explains_the_mark() -> None:
     rows = varied_summary(on_gpu=False, contended={"none": 1, "emb": 3}).rows
     assert contention_sentence(rows) == (
         "Contended: in up to 32 % of the training time threads waited for a processor (seeds: none 1 of 3, emb 3 of "
-        "3). These times and energies count for no speed-up, limit or recommendation; † marks figures of which there "
-        "are no others. Run it again alone (--freeze-resume=no)."
+        "3). These times and energies count for no speed-up, limit or recommendation; † marks figures that come "
+        "from such runs alone. Run again with --freeze-resume=no while nothing else runs."
     )
     assert [contended_text(row) for row in rows] == ["32 % (1 of 3)", "32 %", "", "", ""]
 
@@ -29,7 +29,7 @@ def test_two_arms_without_an_undisturbed_seed_in_common_run_again() -> None:
     """Each has undisturbed seeds, but no pair, so that the speed-up is missing."""
     rows = varied_summary(on_gpu=False, contended={"emb": 2}).rows
     sentence = contention_sentence([replace(row, speedup=None) if row.freeze == "emb" else row for row in rows])
-    assert str(sentence).endswith("recommendation. Run it again alone (--freeze-resume=no).")
+    assert str(sentence).endswith("Run again with --freeze-resume=no while nothing else runs.")
 
 
 def test_an_undisturbed_session_has_no_such_sentence() -> None:

@@ -15,7 +15,7 @@ def _settings(**flags: str) -> Settings:
 def test_the_plan_names_the_looks() -> None:
     """The first seeds, and the last one that may be trained."""
     lines = "\n".join(settings_lines(_settings(num_seeds="3,5,8")))
-    assert "seeds 42, 43, 44, up to 49 where undecided (looks after 3,5,8 seeds)" in lines
+    assert "seeds 42, 43, 44, up to 49 where undecided (judged after 3, then 5, then 8 seeds)" in lines
 
 
 def test_the_resolved_margin_is_shown_for_every_look() -> None:
