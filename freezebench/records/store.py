@@ -1,8 +1,9 @@
-"""The store of finished runs: one immutable file per run.
+"""The store of finished runs: one file per run.
 
 Several sessions may use one folder at the same time, and a machine may lose power while it writes. So every file is
-written under a temporary name and linked to its own name when it is complete. A file that exists is never changed, and
-it is used only if its checksum and its name, which both follow from its content, are right.
+written under a temporary name and linked to its own name when it is complete. A file that exists is never changed, only
+replaced as a whole where a session trains all anew, and it is used only if its checksum and its name, which both follow
+from its content, are right.
 """
 
 from __future__ import annotations
@@ -120,14 +121,20 @@ class Store:
                 return record.without_costs(f"trained on another device ({record.device_name}) in an earlier session")
         return None
 
-    def save(self, record: RunRecord, files_sha256: str) -> bool:
-        """Save a finished run unless it is saved already; return whether the store has it now."""
+    def save(self, record: RunRecord, files_sha256: str, *, replaces: bool = False) -> bool:
+        """Save a finished run unless it is saved already; return whether the store has it now.
+
+        Args:
+            record: The run.
+            files_sha256: Content hash of the configuration and tokenizer of its model.
+            replaces: Whether it takes the place of the same run that was saved earlier.
+        """
         key = record_key(record, files_sha256)
         if key is None:
             return False
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            _link_whole(self.folder / f"{key}.json", encode(record, files_sha256))
+            _write_whole(self.folder / f"{key}.json", encode(record, files_sha256), replaces=replaces)
         except OSError as error:
             self._report(
                 f"runs could not be saved to {self.folder} ({error.strerror or error}): this session's summary and "
@@ -221,8 +228,14 @@ def _canonical(value: Json) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
-def _link_whole(path: Path, content: bytes) -> None:
-    """Write a file completely or not at all, even if the machine loses power; an existing file is kept."""
+def _write_whole(path: Path, content: bytes, *, replaces: bool) -> None:
+    """Write a file completely or not at all, even if the machine loses power.
+
+    Args:
+        path: The file.
+        content: Its content.
+        replaces: Whether it replaces an existing file, which is kept otherwise.
+    """
     handle, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
     temporary = Path(name)
     try:
@@ -232,8 +245,11 @@ def _link_whole(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         try:
-            # A rename would replace a file that another session has written meanwhile.
-            os.link(temporary, path)
+            if replaces:
+                temporary.replace(path)
+            else:
+                # A rename would replace a file that another session has written meanwhile.
+                os.link(temporary, path)
         except FileExistsError:
             return  # another session finished the same run first
     finally:

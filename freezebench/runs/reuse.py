@@ -106,7 +106,10 @@ class Reuse:
         """Save a run that was trained now, if it is valid, and give up its claim."""
         try:
             files_sha256 = self._files_sha256(record.spec) if record.is_valid else None
-            self.num_saved += files_sha256 is not None and self._store.save(record, files_sha256)
+            # A run that was requested anew is what later sessions reuse, unless other work disturbed it.
+            replaces = not self._resume and not record.is_contended
+            if files_sha256 is not None:
+                self.num_saved += self._store.save(record, files_sha256, replaces=replaces)
         finally:
             self.release(record.spec)
 

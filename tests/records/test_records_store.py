@@ -38,13 +38,22 @@ def test_a_saved_run_is_loaded(tmp_path: Path) -> None:
     assert store.problems == []
 
 
-def test_a_file_is_never_replaced(tmp_path: Path) -> None:
+def test_a_file_is_not_replaced_unless_requested(tmp_path: Path) -> None:
     """The first result is kept; a second session that saves the same run gets no error."""
     store, key, path = _saved(tmp_path)
     first = path.read_bytes()
     assert store.save(made_up.record(started_at="2030-01-01T00:00:00+00:00"), FILES)
     assert path.read_bytes() == first
     assert store.load(key) == made_up.record()
+
+
+def test_a_run_that_was_requested_anew_replaces_the_saved_one(tmp_path: Path) -> None:
+    """Otherwise a run beside other work would be reused for ever; no other file is left."""
+    store, key, path = _saved(tmp_path)
+    anew = made_up.record(started_at="2030-01-01T00:00:00+00:00")
+    assert store.save(anew, FILES, replaces=True)
+    assert store.load(key) == anew
+    assert list(store.folder.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(
