@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from concurrent.futures import FIRST_COMPLETED, wait
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -53,6 +55,8 @@ class Runner:
         self._executor, self._plan, self._on_event = executor, plan, on_event
         self._reuse, self._inputs = reuse, inputs
         self.finished = FinishedRuns()
+        # Records in the store keep it, so that the times of two sessions can be told apart.
+        self._session = uuid.uuid4().hex
         # Number of seeds whose end was reported, by settings.
         self._num_reported: dict[Settings, int] = {}
 
@@ -111,7 +115,7 @@ class Runner:
     def _record(self, needed: NeededRun, future: Future[RunRecord]) -> RunRecord:
         """Return the record of a run that ended; an invalid one if it could not be trained."""
         try:
-            record = future.result()
+            record = replace(future.result(), session=self._session)
             record = record if self._inputs is None else self._inputs.checked(record)
             self._on_event(RunFinished(record=record))
         except FreezebenchError as error:

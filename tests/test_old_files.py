@@ -42,7 +42,8 @@ def _as_in_v01(record: RunRecord) -> Any:
     """Return a record as JSON, without the keys that version 0.1 did not have, and with the one that went."""
     values: Any = record.to_json()
     data = {**values["data"], "generated": values["spec"]["data"]["source"] == "generated"}
-    return {**values, "data": data, "epochs": [{key: epoch[key] for key in _EPOCH_KEYS} for epoch in values["epochs"]]}
+    epochs = [{key: epoch[key] for key in _EPOCH_KEYS} for epoch in values["epochs"]]
+    return {name: value for name, value in values.items() if name != "session"} | {"data": data, "epochs": epochs}
 
 
 def test_an_old_report_gives_the_same_figures() -> None:
@@ -131,4 +132,4 @@ def test_files_have_the_same_columns_and_keys_as_before(tmp_path: Path) -> None:
     old, new = (experiment["configurations"][1] for experiment in (old, new))
     assert set(old) <= set(new)
     assert list(new["verdict_at_margin"]) == list(old["verdict_at_margin"])
-    assert list(new["runs"][0]) == list(old["runs"][0])
+    assert list(new["runs"][0]) == [*old["runs"][0], "session"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 import made_up
@@ -199,10 +201,12 @@ def test_pooled_seeds_train_the_first_look_of_the_grid_before_judging() -> None:
     assert own.df != shared.df
 
 
-def test_results_of_several_devices_are_those_of_one() -> None:
+def test_results_of_several_devices_are_those_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs that end in another order give the same results; no run is submitted twice."""
     settings = _settings(num_seeds="2,4", max_drop="5")
     train = by_accuracy(emb=0.85)
+    # Sessions differ in their ids alone.
+    monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=0))
     serial, ran = _runner(FakeExecutor(train), settings, *GRID)
     parallel, ran_together = _runner(FakeExecutor(train, num_devices=2), settings, *GRID)
     assert [serial.result(settings, freeze) for freeze in GRID] == [
@@ -256,6 +260,17 @@ def test_the_end_of_every_trained_run_is_an_event() -> None:
         RunsPlanned(left=(emb,)),
     ]
     assert results[1].records[0].cause == "crash"
+
+
+def test_records_have_the_session_that_trained_them() -> None:
+    """All of a session have one id, and two sessions have two."""
+    settings, sessions = _settings(num_seeds="2"), []
+    for _ in range(2):
+        runner, _ran = _runner(FakeExecutor(by_accuracy()), settings, "none", "emb")
+        (session,) = {record.session for record in runner.result(settings, "emb").records}
+        sessions.append(session)
+    assert "" not in sessions
+    assert len({*sessions}) == 2
 
 
 def test_the_end_of_every_seed_is_an_event_but_of_the_last_one() -> None:

@@ -150,6 +150,7 @@ class RunRecord:
         warnings: Warnings about this run, in sentences.
         log: The end of the traceback of an invalid run.
         environment: Versions of Python, libraries and freezebench, and the hash of freezebench's source.
+        session: Id of the session that trained it, outside of which its times are not compared; empty: of none.
     """
 
     spec: RunSpec
@@ -176,6 +177,7 @@ class RunRecord:
     warnings: tuple[str, ...] = ()
     log: str = ""
     environment: dict[str, str] = field(default_factory=dict)
+    session: str = ""
 
     def __post_init__(self) -> None:
         if self.status not in get_args(RunStatus):

@@ -17,6 +17,7 @@ from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import NOT_MEASURED, percent_text
 from freezebench.verdicts.judge import BASELINE_INVALID
 from freezebench.verdicts.noninferiority import bound_text
+from freezebench.verdicts.speedup import OTHER_SESSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +101,9 @@ def _safe(row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row],
         claims.insert(2 if is_shown else 1, share if is_shown else f"trains {share}")
     use = f'To use it: freezebench.freeze(model, "{row.freeze}"){_rate_text(row, rows)}'
     steps = [f"{use}; --freeze-save=DIR saves the trained model."]
-    if row.speedup is None and contended_share(result) is not None:
+    if row.speedup_reason == OTHER_SESSION:
+        steps.append("To know its speed-up: train all runs anew with --freeze-resume=no.")
+    elif row.speedup is None and contended_share(result) is not None:
         steps.append("To know its speed-up: run again with --freeze-resume=no while nothing else runs.")
     return Answer(
         headline=f"Freeze {row.freeze}: {_joined(claims, row)}.",

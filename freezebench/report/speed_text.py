@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.units import percent_text
+from freezebench.verdicts.speedup import OTHER_SESSION
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from freezebench.report.rows import Row
     from freezebench.verdicts.judge import ConfigurationResult
 
@@ -17,11 +20,8 @@ _TENTHS_FROM = 1.15
 
 def speed_text(row: Row, result: ConfigurationResult) -> str:
     """Return how much faster a configuration trains, with its interval, or that this is not known, and why."""
-    share = contended_share(result)
-    if row.speedup is None and share is not None:
-        return f"its speed-up is not known: the machine was busy ({percent_text(share, 0)} of the time)"
     if row.speedup is None:
-        return "its speed-up was not measured"
+        return _why_unknown(row, result)
     if row.speedup_lower is None or row.speedup_upper is None:
         return "its speed-up is not known: one pair of runs has no spread"
     if row.speedup_outcome == "loss":
@@ -31,12 +31,28 @@ def speed_text(row: Row, result: ConfigurationResult) -> str:
     return f"not shown to be faster ({row.speedup_lower:.2f}–{row.speedup_upper:.2f}×)"
 
 
+def _why_unknown(row: Row, result: ConfigurationResult) -> str:
+    """Return that there is no speed-up, and why."""
+    if row.speedup_reason == OTHER_SESSION:
+        return "its speed-up is not known: the unfrozen runs are of another session"
+    share = contended_share(result)
+    if share is not None:
+        return f"its speed-up is not known: the machine was busy ({percent_text(share, 0)} of the time)"
+    return "its speed-up was not measured"
+
+
 def _times(ratio: float, lower: float, upper: float, word: str) -> str:
     """Return a ratio above 1 with its interval: ``1.7× faster (1.6–1.8)``."""
     # A bound just above 1 must not be rounded to it.
     digits = 0 if lower >= _WHOLE_FROM else 1 if lower >= _TENTHS_FROM else 2
     figure, low, high = (f"{value:.{digits}f}" for value in (ratio, lower, upper))
     return f"{figure}× {word}" + (f" ({low}–{high})" if low != high else "")
+
+
+def other_session_sentence(rows: Sequence[Row]) -> str | None:
+    """Return which configurations have no speed-up, since they trained in another session; ``None`` if none has."""
+    names = [row.freeze for row in rows if row.speedup_reason == OTHER_SESSION]
+    return f"No speed-up of {', '.join(names)}: {OTHER_SESSION}." if names else None
 
 
 def contended_share(result: ConfigurationResult) -> float | None:

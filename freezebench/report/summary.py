@@ -13,6 +13,7 @@ from freezebench.report.breakdown import breakdown_table, breakdowns, gap_senten
 from freezebench.report.contention import contention_sentence
 from freezebench.report.plan import training_text
 from freezebench.report.rows import Row, row
+from freezebench.report.speed_text import other_session_sentence
 from freezebench.report.verdict_text import decided_sentence, invalid_sentences, prefix_sentence
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.verdicts.notebook_claims import conclusions
@@ -124,7 +125,7 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
         *filter(None, [decided_sentence(results, settings)]),
         *_limits(results, are_met=False),
         *invalid_sentences(results),
-        *filter(None, [contention_sentence(rows)]),
+        *filter(None, [contention_sentence(rows), other_session_sentence(rows)]),
         *(note for note in _data_notes(results) if note.startswith(_LEAKAGE)),
         *(f"Warning: {warning}." for warning in warnings),
         *(conclusion.sentence for conclusion in (conclusions(results, settings.margin_pp) if settings.claims else ())),

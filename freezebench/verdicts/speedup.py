@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 SpeedupOutcome = Literal["gain", "loss", "unclear", "unknown"]
 
 _FEWEST_PAIRS = 2
+OTHER_SESSION = (
+    "the unfrozen runs of the same seeds are of another session, in which the machine may have been faster or slower; "
+    "--freeze-resume=no trains all anew"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +71,7 @@ def paired_speedup(
     probability ``alpha``, so that the interval has the level ``1 - 2 alpha``, like the bounds of the accuracy drop.
 
     Logarithms make twice as fast and half as fast equally large, so that exchanging the arms gives the inverse bounds.
-    Pairs of a seed have the order of sentences in common, and run within minutes of each other.
+    Pairs of a seed have the order of sentences in common, and are neighbours in the order of a session's runs.
 
     Args:
         baseline: Seconds of training by seed, positive.
@@ -95,7 +99,10 @@ def paired_speedup(
 
 
 def speedup_of(records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> Speedup:
-    """Return the speed-up of valid runs over the valid unfrozen runs of the same seeds, contended ones left out.
+    """Return the speed-up of valid runs over the valid unfrozen runs of the same seeds and the same session.
+
+    Contended runs are left out. Another session is another state of the machine (its clock rate, its cooling, its power
+    supply), which nothing that is measured shows.
 
     Args:
         records: Runs of the candidate.
@@ -108,8 +115,11 @@ def speedup_of(records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> S
         shares = [max(record.contended_share or 0.0 for record in pair) for pair in pairs.values()]
         reason = contention_reason(shares, len(pairs))
         return Speedup(ratio=None, lower=None, upper=None, num_pairs=0, reason=reason)
+    common = {seed: pair for seed, pair in quiet.items() if pair[0].session == pair[1].session}
+    if quiet and not common:
+        return Speedup(ratio=None, lower=None, upper=None, num_pairs=0, reason=OTHER_SESSION)
     times: list[dict[int, float]] = [{}, {}]
-    for seed, pair in quiet.items():
+    for seed, pair in common.items():
         for arm, record in zip(times, pair, strict=True):
             # A time of 0 is below the clock's resolution and gives no ratio.
             if seconds := record.value("train_s"):

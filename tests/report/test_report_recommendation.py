@@ -69,6 +69,17 @@ def test_contended_times_recommend_nothing() -> None:
     assert headline.endswith("; its speed-up is not known: the machine was busy (41 % of the time).")
 
 
+def test_times_of_another_session_recommend_nothing() -> None:
+    """Where the store had the unfrozen runs, the answer has no speed-up, and says how to get one."""
+    baseline = [replace(run, session="monday") for run in made_up.seeds("none")]
+    frozen = [replace(run, session="tuesday") for run in made_up.seeds("emb")]
+    arms = {"none": baseline, "emb": frozen}
+    results = [judge(freeze, runs, baseline, margin_pp=2.0, limit_pp=None) for freeze, runs in arms.items()]
+    found = answer(results, [row(result) for result in results], 2.0)
+    assert found.headline.endswith("; its speed-up is not known: the unfrozen runs are of another session.")
+    assert found.next_steps[-1] == "To know its speed-up: train all runs anew with --freeze-resume=no."
+
+
 def test_a_saving_that_is_not_proven_is_not_claimed() -> None:
     """The cheapest safe configuration is named, with its interval around 1."""
     baseline = made_up.seeds("none")

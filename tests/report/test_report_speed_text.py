@@ -9,8 +9,9 @@ import pytest
 import made_up
 from experiments import judged
 from freezebench.report.rows import Row, row
-from freezebench.report.speed_text import contended_share, speed_text
+from freezebench.report.speed_text import contended_share, other_session_sentence, speed_text
 from freezebench.verdicts.judge import judge
+from freezebench.verdicts.speedup import OTHER_SESSION
 
 _RESULT = judged("emb", 0.9)
 _ROW: Row = row(_RESULT)
@@ -43,3 +44,11 @@ def test_a_busy_machine_is_the_reason_whichever_arm_it_disturbed() -> None:
     result = judge("emb", made_up.seeds("emb"), baseline, margin_pp=2.0, limit_pp=None)
     text = "its speed-up is not known: the machine was busy (50 % of the time)"
     assert speed_text(row(result), result) == text
+
+
+def test_configurations_of_another_session_are_named() -> None:
+    """Their speed-ups are missing in the table, and the sentence says why."""
+    other = replace(_ROW, speedup=None, speedup_reason=OTHER_SESSION)
+    assert other_session_sentence([_ROW]) is None
+    sentence = str(other_session_sentence([_ROW, other, replace(other, freeze="emb+L0")]))
+    assert sentence.startswith("No speed-up of emb, emb+L0: the unfrozen runs of the same seeds are of another session")

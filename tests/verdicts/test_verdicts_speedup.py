@@ -15,7 +15,7 @@ import made_up
 from freezebench.errors import SettingsError
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
-from freezebench.verdicts.speedup import paired_speedup, speedup_of, speedup_outcome
+from freezebench.verdicts.speedup import OTHER_SESSION, paired_speedup, speedup_of, speedup_outcome
 
 _TIMES = st.floats(min_value=1e-3, max_value=1e6)
 _ARMS = st.lists(st.tuples(_TIMES, _TIMES), min_size=2, max_size=8)
@@ -160,3 +160,15 @@ def test_a_time_that_was_not_measured_has_no_part() -> None:
     baseline, candidate = _runs("none", [20.0, 20.0], [None] * 2), _runs("emb", [10.0, 10.0], [None] * 2)
     shared = replace(candidate[0], readings={"train_s": Reading.not_measured("s", "clock", "device shared")})
     assert speedup_of([shared, candidate[1]], baseline).num_pairs == 1
+
+
+def test_times_of_two_sessions_are_not_compared() -> None:
+    """The machine may have run at another speed; pairs of one session still count, whichever it is."""
+    baseline, candidate = _runs("none", [20.0, 20.0], [0.0] * 2), _runs("emb", [10.0, 4.0], [0.0] * 2)
+    arms = [[replace(run, session="monday") for run in arm] for arm in (baseline, candidate)]
+    later = replace(arms[1][1], session="tuesday")
+    found = speedup_of([arms[1][0], later], arms[0])
+    assert found.ratio == pytest.approx(2.0)
+    assert found.num_pairs == 1
+    assert speedup_of([later], arms[0]).reason == OTHER_SESSION
+    assert speedup_of([later], [replace(run, session="tuesday") for run in baseline]).ratio == pytest.approx(5.0)
