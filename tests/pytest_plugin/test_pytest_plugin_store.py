@@ -50,6 +50,19 @@ def test_a_second_session_trains_nothing_and_finds_the_same(
     assert outcomes(tmp_path / "a") == outcomes(tmp_path / "b") == outcomes(tmp_path / "c")
 
 
+def test_a_configuration_that_is_added_to_reused_runs_has_no_speedup(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The unfrozen runs are those of another session; trained anew, all runs are of one."""
+    monkeypatch.setattr(contention, "CONTENTION_LIMIT", 2.0)
+    session, store = project(MARKER), f"--freeze-store={tmp_path / 'runs'}"
+    session.runpytest_inprocess(store).stdout.no_fnmatch_line("No speed-up of *")
+    added = session.runpytest_inprocess(store, "--freeze-grid=none,emb,emb+L0")
+    added.stdout.fnmatch_lines(["No speed-up of emb+L0: the unfrozen runs of the same seeds are of another session*"])
+    anew = session.runpytest_inprocess(store, "--freeze-grid=none,emb,emb+L0", "--freeze-resume=no")
+    anew.stdout.no_fnmatch_line("No speed-up of *")
+
+
 def test_a_changed_model_configuration_is_another_run(project: Project, tmp_path: Path, tiny_model: Path) -> None:
     """With the same weights but another dropout rate, no run is reused."""
     store = tmp_path / "runs"
