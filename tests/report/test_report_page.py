@@ -173,6 +173,8 @@ def test_times_of_contended_runs_are_marked() -> None:
     assert f"5 s {MARK}" in outline.text
     assert "Contended: " in outline.text
     assert "as fast (" not in outline.text
+    together = _Outline(page([Experiment.of(requested, summarize(judged, requested))] * 2, NO_MATPLOTLIB)).text
+    assert f"10.0 s {MARK}" in together[: together.index("1 → 2: what changed")]
 
 
 def test_the_breakdown_of_time_is_shown_where_it_is_known() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.records.saved import SavedRun, from_records
 from freezebench.report.comparison import HEADERS, comparison_cells, remarks
+from freezebench.report.contention import MARK
 from freezebench.report.page.markup import Html, data_table, element, joined, section
 from freezebench.report.page.sections import pictures
 from freezebench.units import percent_text, ratio_text, seconds_text
@@ -36,10 +37,11 @@ def _overview(number: int, experiment: Experiment) -> list[str]:
     name = element("a", f"{number}: {experiment.model} on {experiment.data_source}", href=f"#experiment-{number}")
     origin = element("small", experiment.source)
     baseline, deepest = experiment.baseline, experiment.deepest
+    mark = f" {MARK}" if baseline is not None and baseline.is_contended else ""
     return [
         joined([name, element("br"), origin]),
         percent_text(baseline.accuracy if baseline else None),
-        seconds_text(baseline.train_s if baseline else None),
+        seconds_text(baseline.train_s if baseline else None) + mark,
         deepest.freeze if deepest else "none",
         ratio_text(deepest.speedup if deepest else None),
         percent_text(deepest.memory_saving if deepest else None, 0),
