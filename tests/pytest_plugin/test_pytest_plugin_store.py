@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from freezebench.records import contention
 from freezebench.records import store as store_module
 from freezebench.records.store import decode
 from saved_runs import outcomes
@@ -22,12 +21,8 @@ MARKER = "max_drop=90, grid='none,emb', num_seeds=2"
 
 
 @pytest.mark.usefixtures("without_matplotlib")
-def test_a_second_session_trains_nothing_and_finds_the_same(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_session_trains_nothing_and_finds_the_same(project: Project, tmp_path: Path) -> None:
     """Runs are saved once and reused once; --freeze-resume=no trains and saves them again, with the same outcomes."""
-    # Other work beside this test would keep a run from replacing an earlier one.
-    monkeypatch.setattr(contention, "CONTENTION_LIMIT", 2.0)
     store = tmp_path / "runs"
     session = project(MARKER)
     first = session.runpytest_inprocess(f"--freeze-store={store}", f"--freeze-report={tmp_path / 'a'}")
@@ -50,11 +45,8 @@ def test_a_second_session_trains_nothing_and_finds_the_same(
     assert outcomes(tmp_path / "a") == outcomes(tmp_path / "b") == outcomes(tmp_path / "c")
 
 
-def test_a_configuration_that_is_added_to_reused_runs_has_no_speedup(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_configuration_that_is_added_to_reused_runs_has_no_speedup(project: Project, tmp_path: Path) -> None:
     """The unfrozen runs are those of another session; trained anew, all runs are of one."""
-    monkeypatch.setattr(contention, "CONTENTION_LIMIT", 2.0)
     session, store = project(MARKER), f"--freeze-store={tmp_path / 'runs'}"
     session.runpytest_inprocess(store).stdout.no_fnmatch_line("No speed-up of *")
     added = session.runpytest_inprocess(store, "--freeze-grid=none,emb,emb+L0")
