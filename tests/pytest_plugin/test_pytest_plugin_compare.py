@@ -67,7 +67,7 @@ def test_an_unchanged_run_passes_and_a_worse_one_fails(project: Project, reached
     pytester = project("num_seeds=5")
     assert pytester.runpytest_inprocess(*SAVE).ret == 0
     limits = ("--freeze-max-time=1.05", "--freeze-max-memory=1.01")
-    result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", *limits)
+    result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", "-v", *limits)
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(
         [
@@ -191,7 +191,7 @@ def test_another_device_refuses_time_alone(project: Project, reached: dict[str, 
 
 def test_too_few_seeds_for_time_are_reported_before_training(project: Project, reached: dict[str, Any]) -> None:
     """The design cannot decide: a note if undecided tests are skipped, an error if they fail."""
-    pytester = project()
+    pytester = project("num_seeds=3")
     assert pytester.runpytest_inprocess(*SAVE).ret == 0
     flags = (GRID, "--benchmark-compare", "--freeze-max-time=1.1")
     result = pytester.runpytest_inprocess(*flags)

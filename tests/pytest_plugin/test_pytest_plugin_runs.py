@@ -141,7 +141,7 @@ def test_undecided_is_not_green_in_ci(project: Project, monkeypatch: pytest.Monk
 
 def test_the_baseline_runs_on_demand(project: Project) -> None:
     """A candidate selected alone is compared with a baseline that is trained for it and shown."""
-    result = project(WIDE).runpytest_inprocess("test_project.py::test_it[emb+L0]")
+    result = project(WIDE).runpytest_inprocess("test_project.py::test_it[emb+L0]", "--freeze-num-seeds=3")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
         [
@@ -307,7 +307,7 @@ def test_a_custom_model_on_three_classes(project: Project, tiny_model: Path, thr
     pytester = project()
     pytester.makepyfile(test_custom=CUSTOM.format(tokenizer=str(tiny_model), data=str(three_class_data)))
     pytester.syspathinsert()
-    result = pytester.runpytest_inprocess("test_custom.py", "-k", "bag")
+    result = pytester.runpytest_inprocess("test_custom.py", "-k", "bag", "--freeze-num-seeds=3")
     result.assert_outcomes(passed=5, deselected=2)
     result.stdout.fnmatch_lines(["none *", "emb *", "emb+L0 *", "emb+L0-1 *", "emb+L0-2 *"])
 
