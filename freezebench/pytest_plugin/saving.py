@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_NAME = 80
+# Such a test is not known to train before it does, so that no folder was checked for it.
+_UNPLANNED = (
+    "--freeze-save: the model of an experiment was not saved: its tests request freeze_run while they run, and not "
+    "by an argument."
+)
 
 _SAVER = pytest.StashKey["ModelSaver"]()
 
@@ -71,7 +76,10 @@ class ModelSaver:
         from freezebench.report.saved_model import SavingOutcome
 
         for settings, summary in summaries:
-            folder = self._folders[settings.of_table]
+            folder = self._folders.get(settings.of_table)
+            if folder is None:
+                self.outcomes[settings] = SavingOutcome(sentence=_UNPLANNED, is_failure=True)
+                continue
             recommendation = recommended(summary.results, summary.rows)
             if recommendation is None:
                 self.outcomes[settings] = SavingOutcome(sentence=_nothing_sentence(folder.path))

@@ -19,9 +19,11 @@ from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+import experiments
 from freezebench.models.load import load_model
-from freezebench.pytest_plugin.saving import folder_names
+from freezebench.pytest_plugin.saving import ModelSaver, folder_names
 from freezebench.records.model_folder import MANIFEST
+from freezebench.report.summary import summarize
 from freezebench.session import FreezeSession
 from freezebench.specs.run import DataSpec, RunSpec
 from tiny import sentences
@@ -306,3 +308,14 @@ def test_a_kill_while_saving_leaves_the_earlier_model(project: Project, tmp_path
     assert MANIFEST in before
     assert session.runpytest_inprocess(f"--freeze-save={model}", f"--freeze-store={store}").ret == 0
     assert [path.name for path in model.parent.iterdir()] == ["model"]
+
+
+def test_an_experiment_that_nobody_planned_costs_its_model_alone(tmp_path: Path) -> None:
+    """A test may request freeze_run while it runs: the session ends with a failure instead of an internal error."""
+    requested = experiments.settings()
+    saver = ModelSaver(FreezeSession({}, {}), tmp_path / "model")
+    saver.save([(requested, summarize(experiments.results(), requested))], lambda _: None)
+    (outcome,) = saver.outcomes.values()
+    assert outcome.is_failure
+    assert "its tests request freeze_run while they run" in outcome.sentence
+    assert list(tmp_path.iterdir()) == []
