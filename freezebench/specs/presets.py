@@ -69,8 +69,8 @@ PRESETS = {
             ),
             # Two more seeds for what three leave undecided: of sessions with three alone, a third decided only four.
             looks=InterimLooks(counts=(3, 5)),
-            # The largest upper bounds of ten sessions were 1.5, 1.8, 1.9, 3.8, 5.2, 9.9 and 22.0 points (two cores of an
-            # AMD EPYC, bf16, 29 November 2026); the limits allow for other seeds and for other processors' rounding.
+            # The largest upper bounds of ten sessions were 1.5, 1.8, 1.9, 3.8, 5.2, 9.9 and 22.0 points (two cores of
+            # an AMD EPYC, bf16, 29 November 2026); the limits allow for other seeds and other processors' rounding.
             max_drop=PerSpec.parse("emb:3,emb+L0:3,emb+L0-1:4,emb+L0-2:5,emb+L0-3:7,emb+L0-4:12,emb+L0-5:24"),
         ),
         Preset(

@@ -253,7 +253,9 @@ def test_a_test_that_trains_nothing_has_no_model(project: Project, tmp_path: Pat
     source = (session.path / "test_project.py").read_text()
     (session.path / "test_project.py").write_text(source.replace("    freeze_run()", "    pass"))
     # pytest-benchmark warns of tests that do not use its fixture.
-    result = session.runpytest_inprocess(f"--freeze-save={tmp_path / 'model'}", "-W", "ignore:Benchmark fixture was not")
+    result = session.runpytest_inprocess(
+        f"--freeze-save={tmp_path / 'model'}", "-W", "ignore:Benchmark fixture was not"
+    )
     assert result.ret == 0
     result.stdout.fnmatch_lines(["freezebench: --freeze-save: nothing was saved, since no configuration was trained."])
 
