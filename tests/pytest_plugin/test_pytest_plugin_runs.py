@@ -48,7 +48,7 @@ def test_a_grid_runs_and_is_reported_everywhere(project: Project, tmp_path: Path
             "Setting: *48 training and 40 test sentences;*3 seeds.",
             "Decided: * of 3 at the margin of 2 points, * at their limits (freeze marker of test_project.py::*).",
             "*benchmark: 4 tests*",
-            "*= 4 passed in *",
+            "*= 4 passed*in *",
         ]
     )
     assert_repeated_at_the_end(result.outlines)
