@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from freezebench.planning.finished import FinishedRuns, NeededRun
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import DataFacts, EpochRecord, Evaluation, RunRecord
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
+
+if TYPE_CHECKING:
+    from freezebench.config.settings import Settings
 
 NO_RAPL = "no /sys/class/powercap"
 
@@ -105,3 +109,11 @@ def alike(freeze: str, *seeds: int) -> list[RunRecord]:
     """Return runs whose seeds have no effect: all predict the same."""
     first = record(freeze)
     return [replace(first, spec=replace(first.spec, seed=seed)) for seed in seeds]
+
+
+def finished(settings: Settings, *records: RunRecord) -> FinishedRuns:
+    """Return runs as finished ones of a session with these settings."""
+    runs = FinishedRuns()
+    for item in records:
+        runs.add(NeededRun(spec=settings.run_spec(item.spec.freeze, item.spec.seed)), item)
+    return runs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,3 +89,16 @@ def write_model(folder: Path, *, n_layers: int = 2, seed: int = 0) -> Path:
         DistilBertForSequenceClassification(config).save_pretrained(folder)
     write_tokenizer(folder)
     return folder
+
+
+def loaded_predictions(folder: Path) -> list[int]:
+    """Return what a saved model predicts for the test sentences of ``write_data``, loaded as a user would."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    model: Any = AutoModelForSequenceClassification.from_pretrained(folder)
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    texts = [text for text, _ in sentences(40, 2, 2)]
+    with torch.inference_mode():
+        scores = model(**tokenizer(texts, truncation=True, padding=True, return_tensors="pt")).logits
+    return list(scores.argmax(dim=-1).tolist())

@@ -8,7 +8,7 @@ import made_up
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.errors import SettingsError
-from freezebench.planning.finished import FinishedRuns, NeededRun
+from freezebench.planning.finished import NeededRun
 from freezebench.planning.results import baseline_so_far, broken_baseline, needs_more, pooled_variance, result_of_look
 from freezebench.records.run_record import RunRecord
 from freezebench.specs.interim_looks import InterimLooks
@@ -21,25 +21,17 @@ def _settings(**flags: str) -> Settings:
     return resolve([Source(label="{flag}", values=values)], lambda: ("embedded", "x"))
 
 
-def _finished(settings: Settings, *records: RunRecord) -> FinishedRuns:
-    finished = FinishedRuns()
-    for record in records:
-        spec = settings.run_spec(record.spec.freeze, record.spec.seed)
-        finished.add(NeededRun(spec=spec), record)
-    return finished
-
-
 def test_the_baseline_so_far_has_all_its_seeds() -> None:
     """Candidates that needed more looks have extended it beyond its own first look."""
     settings = _settings(num_seeds="1,2")
-    finished = _finished(settings, made_up.record("none", 43), made_up.record("none", 42))
+    finished = made_up.finished(settings, made_up.record("none", 43), made_up.record("none", 42))
     assert [record.spec.seed for record in baseline_so_far(settings, finished).records] == [42, 43]
 
 
 def test_a_look_has_its_seeds_alone() -> None:
     """Later seeds, and those after an invalid one, do not count."""
     settings = _settings(num_seeds="2,3")
-    finished = _finished(settings, *made_up.seeds("none"), made_up.record("emb"), made_up.broken("emb", 43))
+    finished = made_up.finished(settings, *made_up.seeds("none"), made_up.record("emb"), made_up.broken("emb", 43))
     finished.add(NeededRun(spec=settings.run_spec("emb", 44)), made_up.record("emb", 44))
     assert len(result_of_look(settings, "none", 2, finished).records) == 2
     result = result_of_look(settings, "emb", 3, finished)
@@ -60,13 +52,13 @@ def test_a_look_has_its_seeds_alone() -> None:
 def test_a_baseline_breaks_at_the_first_useless_run(records: list[RunRecord], position: int | None) -> None:
     """Invalid, or of one class, even if earlier seeds have not ended; equal predictions once all seeds have them."""
     settings = _settings(num_seeds="3")
-    assert broken_baseline(settings, 3, _finished(settings, *records)) == position
+    assert broken_baseline(settings, 3, made_up.finished(settings, *records)) == position
 
 
 def test_candidates_of_a_broken_baseline_have_the_seeds_before_it() -> None:
     """The others may have been trained at the same time elsewhere, and must not make a difference."""
     settings = _settings(num_seeds="3")
-    finished = _finished(settings, made_up.record("none"), made_up.broken("none", 43), *made_up.seeds("emb"))
+    finished = made_up.finished(settings, made_up.record("none"), made_up.broken("none", 43), *made_up.seeds("emb"))
     result = result_of_look(settings, "emb", 3, finished)
     assert (len(result.records), len(result.baseline)) == (1, 2)
     assert result.broken == "the unfrozen baseline is invalid"
@@ -78,10 +70,10 @@ def test_the_variance_is_pooled_over_the_seeds_that_count() -> None:
     records = [record for freeze in ("none", "emb", "emb+L0") for record in made_up.seeds(freeze, num=4)]
     few = [record for record in records if record.spec.freeze != "emb" or record.spec.seed < 44]
     seeds_of = {"emb": 2, "emb+L0": 4}
-    pooled = pooled_variance(settings, seeds_of, _finished(settings, *records))
+    pooled = pooled_variance(settings, seeds_of, made_up.finished(settings, *records))
     assert pooled is not None
-    assert pooled == pooled_variance(settings, seeds_of, _finished(settings, *few))
-    assert pooled != pooled_variance(settings, dict.fromkeys(seeds_of, 4), _finished(settings, *records))
+    assert pooled == pooled_variance(settings, seeds_of, made_up.finished(settings, *few))
+    assert pooled != pooled_variance(settings, dict.fromkeys(seeds_of, 4), made_up.finished(settings, *records))
 
 
 def verdict(lower_pp: float, upper_pp: float, *, num_seeds: int = 3, alpha: float = 0.02) -> Verdict:

@@ -17,7 +17,6 @@ import pytest
 import torch
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import experiments
 from freezebench.models.load import load_model
@@ -26,7 +25,7 @@ from freezebench.records.model_folder import MANIFEST
 from freezebench.report.summary import summarize
 from freezebench.session import FreezeSession
 from freezebench.specs.run import DataSpec, RunSpec
-from tiny import sentences
+from tiny import loaded_predictions, sentences
 
 Project = Callable[..., pytest.Pytester]
 
@@ -38,16 +37,6 @@ MARKER = "grid='none,L0', num_seeds=2, margin=45"
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The option of a store that the tests share: only the first one trains the runs of the comparison."""
     return f"--freeze-store={tmp_path_factory.mktemp('runs')}"
-
-
-def _predictions(folder: Path) -> list[int]:
-    """Return what a saved model predicts for the test sentences, loaded as its card says."""
-    model: Any = AutoModelForSequenceClassification.from_pretrained(folder)
-    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-    texts = [text for text, _ in sentences(40, 2, 2)]
-    with torch.inference_mode():
-        scores = model(**tokenizer(texts, truncation=True, padding=True, return_tensors="pt")).logits
-    return list(scores.argmax(dim=-1).tolist())
 
 
 def _experiment(report: Path) -> dict[str, Any]:
@@ -76,7 +65,7 @@ def test_the_recommended_model_is_saved(
     experiment = _experiment(report)
     row = next(row for row in experiment["configurations"] if row["freeze"] == "L0")
     run = row["runs"][0]
-    assert (run["spec"]["seed"], _predictions(model)) == (42, run["test"]["predictions"])
+    assert (run["spec"]["seed"], loaded_predictions(model)) == (42, run["test"]["predictions"])
     saved, (pretrained, _) = load_file(model / "model.safetensors"), load_model(str(tiny_model))
     frozen = {name for name in saved if "layer.0." in name}
     assert (
@@ -160,7 +149,7 @@ def test_a_model_that_is_not_reproduced_says_so(
     card: Any = ModelCard.load(model / "README.md")
     assert "**This is not exactly the model of the comparison.**" in card.text
     labels = [label for _, label in sentences(40, 2, 2)]
-    accuracy = sum(one == other for one, other in zip(_predictions(model), labels, strict=True)) / 40
+    accuracy = sum(one == other for one, other in zip(loaded_predictions(model), labels, strict=True)) / 40
     assert card.data.eval_results[0].metric_value == pytest.approx(accuracy)
 
 
@@ -227,7 +216,7 @@ def test_a_factorys_model_is_loaded_by_its_class(project: Project, tmp_path: Pat
     card: Any = ModelCard.load(model / "README.md")
     assert card.data.base_model is None
     assert "`DistilBertForSequenceClassification` is the class of the model that `own:make` makes" in card.text
-    assert len(_predictions(model)) == 40
+    assert len(loaded_predictions(model)) == 40
 
 
 def test_several_experiments_get_a_folder_each(project: Project, tmp_path: Path, store: str) -> None:
@@ -243,7 +232,7 @@ def test_several_experiments_get_a_folder_each(project: Project, tmp_path: Path,
     assert len(folders) == 2
     assert len({folder.name.rpartition("-")[0] for folder in folders}) == 1
     for folder in folders:
-        assert len(_predictions(folder)) == 40
+        assert len(loaded_predictions(folder)) == 40
         result.stdout.fnmatch_lines([f"freezebench: --freeze-save: saved the model of L0, seed 42, to {folder};*"])
 
 

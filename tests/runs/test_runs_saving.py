@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoTokenizer
 
 from freezebench.errors import FreezebenchError, ModelError
 from freezebench.models.layers import find_layers
@@ -21,7 +21,7 @@ from freezebench.models.load import load_model
 from freezebench.runs.experiment import run
 from freezebench.runs.saving import check_savable, save_model
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
-from tiny import sentences
+from tiny import loaded_predictions
 
 PROTOCOL = Protocol(num_epochs=2, batch_size=8, learning_rate=1e-2, precision="float32")
 
@@ -33,23 +33,13 @@ def spec(tiny_model: Path, tiny_data: Path) -> RunSpec:
     return RunSpec(model=str(tiny_model), data=data, freeze="emb+L0", seed=3, device="cpu", protocol=PROTOCOL)
 
 
-def _predictions(folder: Path) -> list[int]:
-    """Return what a saved model predicts for the test sentences of the tiny data, loaded as a user would."""
-    model: Any = AutoModelForSequenceClassification.from_pretrained(folder)
-    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-    texts = [text for text, _ in sentences(40, 2, 2)]
-    with torch.inference_mode():
-        scores = model(**tokenizer(texts, truncation=True, padding=True, return_tensors="pt")).logits
-    return list(scores.argmax(dim=-1).tolist())
-
-
 @pytest.mark.parametrize("engine", ["standard", "cached", "trainer"])
 def test_a_saved_model_predicts_what_the_run_recorded(spec: RunSpec, tmp_path: Path, engine: Any) -> None:
     """Of every engine: the weights are those of the best epoch, and frozen ones equal the pretrained bit by bit."""
     spec = replace(spec, protocol=replace(PROTOCOL, engine=engine))
     record = run(spec, save_to=tmp_path)
     assert record.test is not None
-    assert list(record.test.predictions) == _predictions(tmp_path)
+    assert list(record.test.predictions) == loaded_predictions(tmp_path)
     saved = load_file(tmp_path / "model.safetensors")
     pretrained, _ = load_model(spec.model)
     layers = find_layers(pretrained)
