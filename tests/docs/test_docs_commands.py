@@ -82,6 +82,12 @@ freeze_batch_size = 8
 freeze_precision = float32
 freeze_device = cpu
 """
+# Tiny models train for milliseconds, in which other tests may well disturb them.
+NEVER_CONTENDED = """
+from freezebench.records import contention
+
+contention.CONTENTION_LIMIT = 1.0
+"""
 
 
 @pytest.mark.slow
@@ -90,6 +96,7 @@ def test_commands_of_a_page_run(page: str, workplace: Path) -> None:
     """They train and judge; whether a tiny model passes its limits (0 or 1, under --strict 2) says nothing here."""
     write_files(page, workplace)
     (workplace / "pytest.ini").write_text(TINY_DEFAULTS, encoding="utf-8")
+    (workplace / "conftest.py").write_text(NEVER_CONTENDED, encoding="utf-8")
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for command in (command for command in of_program("pytest", "freezebench") if command.block.page == page):
         shell = ["bash", "-c", command.text]

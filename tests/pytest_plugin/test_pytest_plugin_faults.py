@@ -91,8 +91,8 @@ def test_a_fresh_process_for_every_run(project: Project, faults: Callable[..., N
     """--freeze-isolate=run gives the figures of the kept worker, the frozen prefix computed once for all."""
     faults(emb_L0="exit")
     session = project("max_drop=90, grid='all', num_seeds=1, inconclusive='pass', engine='cached'")
-    kept = session.runpytest_subprocess(f"--freeze-report={tmp_path / 'kept'}")
-    fresh = session.runpytest_subprocess("--freeze-isolate=run", f"--freeze-report={tmp_path / 'fresh'}")
+    kept = session.runpytest_subprocess("-v", f"--freeze-report={tmp_path / 'kept'}")
+    fresh = session.runpytest_subprocess("-v", "--freeze-isolate=run", f"--freeze-report={tmp_path / 'fresh'}")
     for result in (kept, fresh):
         result.assert_outcomes(passed=3, failed=1)
         result.stdout.fnmatch_lines(["*Frozen prefixes: computed in*"])
