@@ -204,6 +204,8 @@ def waits_problem() -> str | None:
         thread.start()
     for thread in threads:
         thread.join()
+    if len(waited) < len(threads):
+        return "the kernel's waiting times of threads cannot be checked: this process may not choose its processor"
     if sum(waited) < _SMALLEST_PROBED_WAIT_S:
         return "the kernel does not count how long threads wait for a processor: two on one processor did not wait"
     return None

@@ -135,6 +135,7 @@ def test_two_threads_on_one_processor_wait() -> None:
         ("del os.sched_setaffinity", "this system does not count"),
         ("processors._waits_s = lambda: None", "no schedstat"),
         ("processors._waits_s = lambda: 0.0", "two on one processor did not wait"),
+        ("os.sched_setaffinity = lambda *_: os.open('/missing', 0)", "this process may not choose its processor"),
     ],
 )
 def test_a_zero_is_not_trusted(patch: str, reason: str) -> None:
