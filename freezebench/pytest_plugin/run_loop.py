@@ -1,6 +1,6 @@
-"""The loop over tests: preflight before it, progress within it; then models are saved, and what is missing fails.
+"""The loop over tests: preflight before it, progress within it, the saving of models after it.
 
-In CI a session in which nothing was decided fails; everywhere one whose model was requested and could not be saved.
+In CI, a session in which nothing was decided fails. Everywhere, a session fails whose requested model was not saved.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # Outermost, so that what is shown after the tests follows the end of their own line.
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """Show progress while tests run; afterwards save models, and fail a session that has not what it should have."""
+    """Show progress while tests run; afterwards save models, and fail a session without a verdict or its model."""
     config = session.config
     planned = planned_tests(config, session.items)
     saver = None

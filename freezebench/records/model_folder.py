@@ -39,16 +39,15 @@ class ModelFolder:
         path: Its absolute path.
     """
 
-    def __init__(self, root: Path, name: str | None = None, *, option: str = "--freeze-save") -> None:
+    def __init__(self, root: Path, name: str | None = None) -> None:
         """Take where the folder is.
 
         Args:
             root: The folder that the option names.
             name: Subfolder of the model, where several experiments save one each; ``None``: the folder itself.
-            option: The option, for messages.
         """
         self._root = root.expanduser().resolve()
-        self._option = f"{option}={root}"
+        self._option = f"--freeze-save={root}"
         self.path = self._root if name is None else self._root / name
 
     def check(self, num_bytes: int | None = None) -> None:

@@ -184,7 +184,7 @@ def row(result: ConfigurationResult) -> Row:
 def aggregate(records: Sequence[RunRecord], metric: str) -> float | None:
     """Return one figure for a metric of several seeds, by the registry's rule; ``None`` unless all runs measured it.
 
-    What other work on the processors falsifies is the figure of the undisturbed runs; of all, if there are no others.
+    A metric that other work on the processors falsifies is taken from the undisturbed runs alone, if there are any.
     """
     quiet = [record for record in records if not record.is_contended]
     counted = quiet if quiet and METRICS[metric].needs_quiet else records

@@ -73,7 +73,7 @@ def summary_lines(summary: Summary, width: int, *, verbose: bool = False) -> lis
     lines.append(())
     # The page has the sentences on smaller gaps between measured and counted speed-ups.
     notes = [note for note in summary.notes if note not in summary.gaps[1:]]
-    more = notes if verbose else [_MORE] * bool(headers or notes)
+    more = notes if verbose else [_MORE] if headers or notes else []
     for sentence in (f"Setting: {summary.title}.", *summary.lines, *more):
         lines += _sentence(sentence, width)
     return lines
