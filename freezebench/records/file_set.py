@@ -1,4 +1,4 @@
-"""Files that belong together, replaced as a whole: at no time is the first of them next to files of another set.
+"""Files that belong together, replaced as a whole: at no time is the main file next to files of another set.
 
 Renaming a new folder over the old one would be simpler. It would also lose files of other origin, fail where the folder
 is a mount point, and leave a server or a shell that works in the folder with a removed one. So the folder stays, and
@@ -7,11 +7,11 @@ the files inside are replaced in steps that can be finished or undone:
     stage     FOLDER/.freezebench-staged/new    the new files, flushed to disk
                                         /old    the present files, as second links
     commit    rename .freezebench-staged to .freezebench-pending
-    install   remove the cover; rename the new files over the old ones, the cover last
+    install   remove the main file; rename the new files over the old ones, the main file last
     clean up  remove .freezebench-pending
 
 A crash before the commit leaves the old set. After it, the next writer finishes the installation; until then there is
-no cover, so that nobody reads a mixture. An error puts the old set back: ``.freezebench-pending`` becomes
+no main file, so that nobody reads a mixture. An error puts the old set back: ``.freezebench-pending`` becomes
 ``.freezebench-undo``, which the next writer would finish, too.
 """
 
@@ -40,12 +40,12 @@ class _Plan:
     """What an installation changes, kept next to the staged files.
 
     Attributes:
-        cover: The file that people open; it is removed first and put in place last.
+        main_file: The file that people open; it is removed first and put in place last.
         new: Names of the new files, relative to the folder.
         old: Names of the files that they replace, and of those that are removed.
     """
 
-    cover: str
+    main_file: str
     new: list[str]
     old: list[str]
 
@@ -54,7 +54,7 @@ def replace_files(
     folder: Path,
     contents: Mapping[str, bytes],
     *,
-    cover: str,
+    main_file: str,
     outdated: Callable[[Path], Iterable[str]],
     check: Callable[[], None] = lambda: None,
 ) -> None:
@@ -63,7 +63,7 @@ def replace_files(
     Args:
         folder: An existing folder.
         contents: The new files by name relative to the folder, ``pictures/drop.svg``.
-        cover: The file that people open; it exists only while all others belong to it.
+        main_file: The file that people open; it exists only while all others belong to it.
         outdated: Returns the names of present files of the set, of which those without new content are removed.
         check: Called before anything is changed; what it raises ends the replacement.
 
@@ -75,7 +75,9 @@ def replace_files(
         check()
         names = {*contents, *outdated(folder)}
         plan = _Plan(
-            cover=cover, new=sorted(contents), old=sorted(name for name in names if os.path.lexists(folder / name))
+            main_file=main_file,
+            new=sorted(contents),
+            old=sorted(name for name in names if os.path.lexists(folder / name)),
         )
         try:
             _stage(folder, contents, plan)
@@ -153,23 +155,23 @@ def _stage(folder: Path, contents: Mapping[str, bytes], plan: _Plan) -> None:
 
 def _install(folder: Path, plan: _Plan) -> None:
     """Put the new files in place; those that an earlier call has put there are no longer staged."""
-    _exchange(folder, folder / _PENDING, source="new", names=plan.new, others=plan.old, cover=plan.cover)
+    _exchange(folder, folder / _PENDING, source="new", names=plan.new, others=plan.old, main_file=plan.main_file)
 
 
 def _undo(folder: Path, plan: _Plan) -> None:
     """Put the old files back."""
-    _exchange(folder, folder / _UNDO, source="old", names=plan.old, others=plan.new, cover=plan.cover)
+    _exchange(folder, folder / _UNDO, source="old", names=plan.old, others=plan.new, main_file=plan.main_file)
 
 
 def _exchange(
-    folder: Path, staged: Path, *, source: str, names: Iterable[str], others: Iterable[str], cover: str
+    folder: Path, staged: Path, *, source: str, names: Iterable[str], others: Iterable[str], main_file: str
 ) -> None:
     """Move staged files of one kind into the folder, remove those of the other kind, and remove what was staged."""
-    names = sorted(names, key=lambda name: name == cover)
+    names = sorted(names, key=lambda name: name == main_file)
     is_left = [name for name in names if os.path.lexists(staged / source / name)]
-    # Once the cover was moved, everything else is in place.
-    if cover in is_left or cover not in names:
-        (folder / cover).unlink(missing_ok=True)
+    # Once the main file was moved, everything else is in place.
+    if main_file in is_left or main_file not in names:
+        (folder / main_file).unlink(missing_ok=True)
     for name in others:
         if name not in names:
             (folder / name).unlink(missing_ok=True)

@@ -60,7 +60,7 @@ def write_report(
     if with_page and experiments:
         shown = [Experiment.of(settings, summary, tests.get(settings, ())) for settings, summary in experiments]
         contents |= _page_files(shown, with_pictures=with_pictures)
-    replace_files(folder, contents, cover=PAGE_FILE, outdated=_own_pictures)
+    replace_files(folder, contents, main_file=PAGE_FILE, outdated=_own_pictures)
     return [folder / name for name in contents]
 
 
@@ -96,7 +96,7 @@ def publish_saved(folder: Path, paths: Sequence[Path]) -> list[Path]:
             raise SettingsError(f"{own} was replaced while its page was made: run the command again.")
 
     contents = _page_files(experiments, with_pictures=True)
-    replace_files(folder, contents, cover=PAGE_FILE, outdated=_own_pictures, check=check)
+    replace_files(folder, contents, main_file=PAGE_FILE, outdated=_own_pictures, check=check)
     return [folder / name for name in contents]
 
 

@@ -16,9 +16,9 @@ import pytest
 
 from freezebench.records.file_set import finish_replacement, replace_files
 
-COVER = "index.html"
-OLD = {COVER: b"old page", "report.json": b"old", "pictures/drop.svg": b"old drop", "pictures/gone.svg": b"gone"}
-NEW = {COVER: b"new page", "report.json": b"new", "pictures/drop.svg": b"new drop", "pictures/more.svg": b"more"}
+MAIN_FILE = "index.html"
+OLD = {MAIN_FILE: b"old page", "report.json": b"old", "pictures/drop.svg": b"old drop", "pictures/gone.svg": b"gone"}
+NEW = {MAIN_FILE: b"new page", "report.json": b"new", "pictures/drop.svg": b"new drop", "pictures/more.svg": b"more"}
 FOREIGN = {"mine.txt": b"mine", "pictures/mine.png": b"mine"}
 # The steps of a replacement: every call of these functions is one.
 STEPS = [(os, "replace"), (os, "fsync"), (Path, "unlink"), (Path, "hardlink_to"), (shutil, "rmtree")]
@@ -30,7 +30,7 @@ def _pictures(folder: Path) -> Iterable[str]:
 
 
 def _write(folder: Path, contents: dict[str, bytes], **options: Callable[[], None]) -> None:
-    replace_files(folder, contents, cover=COVER, outdated=_pictures, **options)
+    replace_files(folder, contents, main_file=MAIN_FILE, outdated=_pictures, **options)
 
 
 def _content(folder: Path) -> dict[str, bytes]:
@@ -119,7 +119,7 @@ def test_a_writer_that_is_killed_leaves_no_mixture(folder: Path) -> None:
     for step in range(1, 60):
         done = subprocess.run([sys.executable, "-c", KILLED, str(folder), str(step)], check=False)
         after = _content(folder)
-        if COVER in after:
+        if MAIN_FILE in after:
             assert after in ({**OLD, **FOREIGN}, {**NEW, **FOREIGN})
         finish_replacement(folder)
         assert _content(folder) in ({**OLD, **FOREIGN}, {**NEW, **FOREIGN})
@@ -133,7 +133,7 @@ def test_a_writer_that_is_killed_leaves_no_mixture(folder: Path) -> None:
 
 def test_writers_at_the_same_time_leave_one_whole_set(folder: Path) -> None:
     """The last one wins, with all of its files."""
-    sets = [{COVER: b"%d" % number, "report.json": b"%d" % number} for number in range(4)]
+    sets = [{MAIN_FILE: b"%d" % number, "report.json": b"%d" % number} for number in range(4)]
     threads = [threading.Thread(target=_write, args=(folder, contents)) for contents in sets]
     for thread in threads:
         thread.start()
@@ -171,7 +171,7 @@ def test_files_keep_the_permissions_that_the_user_wants(folder: Path) -> None:
         _write(folder, NEW)
     finally:
         os.umask(mask)
-    assert (folder / COVER).stat().st_mode & 0o777 == 0o644
+    assert (folder / MAIN_FILE).stat().st_mode & 0o777 == 0o644
 
 
 def test_a_file_system_without_locks_has_reports_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
