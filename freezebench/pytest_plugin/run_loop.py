@@ -1,6 +1,6 @@
 """The loop over tests: preflight before it, progress within it, the saving of models after it.
 
-In CI, a session in which nothing was decided fails. Everywhere, a session fails whose requested model was not saved.
+In CI, complaints about a session fail it. Everywhere, a session fails whose requested model was not saved.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from freezebench.pytest_plugin.items import planned_tests
 from freezebench.pytest_plugin.options import freeze_session, usage_errors
 from freezebench.pytest_plugin.reporting import session_report, summaries
 from freezebench.pytest_plugin.saving import make_saver
+from freezebench.pytest_plugin.session_gate import complaints
 from freezebench.pytest_plugin.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from freezebench.config.settings import Settings
     from freezebench.pytest_plugin.saving import ModelSaver
-    from freezebench.session import FreezeSession
     from freezebench.specs.run import RunSpec
 
 
@@ -41,22 +41,22 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
             freeze_session(config).preflight(planned)
         _start_progress(config, planned)
     outcome = yield
-    complaint = _undecided_complaint(freeze_session(config)) if planned else None
-    if complaint and in_ci():
-        _fail(config, "decided", complaint)
+    if planned and in_ci():
+        for complaint in complaints(config):
+            _fail(config, complaint.name, complaint.sentence)
     if saver is not None:
         _save(config, saver)
     return outcome
 
 
-def _fail(config: pytest.Config, name: str, complaint: str) -> None:
+def _fail(config: pytest.Config, name: str, sentence: str) -> None:
     """Report a failed test that is none of the user's, so that the session fails."""
     report = pytest.TestReport(
         nodeid=f"freezebench::{name}",
         location=("freezebench", None, name),
         keywords={},
         outcome="failed",
-        longrepr=complaint,
+        longrepr=sentence,
         when="call",
     )
     config.hook.pytest_runtest_logreport(report=report)
@@ -93,13 +93,3 @@ def _start_progress(config: pytest.Config, planned: Sequence[tuple[Settings, str
     planned_runs = session.expect(planned)
     progress = Progress(terminal.progress, live=terminal.is_live, planned=planned_runs, quiet=terminal.is_quiet)
     session.on_event = progress.on_event
-
-
-def _undecided_complaint(session: FreezeSession) -> str | None:
-    """Return a complaint if candidates were trained and none of them is decided."""
-    from freezebench.report.verdict_text import is_decided
-
-    candidates = [result for _, group in session.results() for result in group if not result.is_baseline]
-    if not candidates or any(map(is_decided, candidates)):
-        return None
-    return f"UNDECIDED: no candidate was decided (0 of {len(candidates)}). Use more seeds or more test sentences."
