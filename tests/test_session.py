@@ -21,7 +21,6 @@ def _session(**options: Any) -> FreezeSession:
 
 def test_the_default_preset_follows_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """SST-2 with a GPU and its assets, else the embedded one, said with its reason."""
-    monkeypatch.delenv("CI", raising=False)
     monkeypatch.setattr(assets, "cuda_visible", lambda: False)
     settings = _session().options.settings()
     assert (settings.preset, settings.preset_reason) == ("embedded", "the default without a CUDA GPU")
@@ -38,7 +37,6 @@ def test_nothing_falls_back_where_nobody_watches(monkeypatch: pytest.MonkeyPatch
     """Under CI, and with a reference to compare with, a silent Hub is an error."""
     monkeypatch.setattr(assets, "cuda_visible", lambda: True)
     monkeypatch.setattr(assets, "hub_state", lambda *_: SimpleNamespace(available=False, reason="the Hub is silent"))
-    monkeypatch.delenv("CI", raising=False)
     if reason == "ci":
         monkeypatch.setenv("CI", "true")
     with pytest.raises(SettingsError, match=r"the Hub is silent.*no falling back"):

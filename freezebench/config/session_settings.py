@@ -15,12 +15,36 @@ if TYPE_CHECKING:
     from freezebench.specs.names import Isolation
 
 DEFAULT_ISOLATION: Isolation = "worker"
+_NO = ("0", "false", "no", "off")
+
+
+# Set by the services; several of them also set CI. The first four are not those of one service alone.
+CI_VARIABLES = (
+    "CI",
+    "CONTINUOUS_INTEGRATION",
+    "BUILD_NUMBER",
+    "BUILD_ID",
+    "APPVEYOR",
+    "BITBUCKET_BUILD_NUMBER",
+    "BUILDER_OUTPUT",  # Google Cloud Build
+    "BUILDKITE",
+    "CIRCLECI",
+    "CODEBUILD_BUILD_ID",  # AWS CodeBuild
+    "DRONE",
+    "GITHUB_ACTIONS",
+    "GITLAB_CI",
+    "JENKINS_URL",
+    "TEAMCITY_VERSION",
+    "TF_BUILD",  # Azure Pipelines
+    "TRAVIS",
+)
 
 
 def in_ci() -> bool:
     """Return whether this runs under continuous integration, where what needs a person's attention is an error."""
-    # GitHub, GitLab and most other services set CI=true.
-    return os.environ.get("CI", "").lower() not in ("", "0", "false")
+    values = {name: os.environ.get(name, "").strip().lower() for name in CI_VARIABLES}
+    # With CI=false, a person says that nothing is to be treated as continuous integration.
+    return values["CI"] not in _NO and any(value not in ("", *_NO) for value in values.values())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,7 +48,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "test_grid.py").write_text(TEST.format(model=str(model), data=str(data)), encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "--freeze-num-seeds=2", "--freeze-report=report"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTEST_ADDOPTS": "-p no:randomly"}
-    environment.pop("CI", None)
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     return folder / "report" / "index.html"

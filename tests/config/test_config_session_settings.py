@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from freezebench.config.options import OPTIONS
-from freezebench.config.session_settings import SessionSettings, in_ci, resolve_session
+from freezebench.config.session_settings import CI_VARIABLES, SessionSettings, in_ci, resolve_session
 from freezebench.config.settings import check_names
 from freezebench.config.sources import Source
 from freezebench.errors import SettingsError
@@ -66,9 +67,35 @@ def test_a_timeout_needs_a_process_that_can_be_ended() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [("true", True), ("1", True), ("", False), ("0", False), ("False", False)]
+    ("values", "expected"),
+    [
+        ({}, False),
+        ({"CI": "true"}, True),
+        ({"CI": "1"}, True),
+        ({"CI": ""}, False),
+        ({"CI": "0"}, False),
+        ({"CI": "False"}, False),
+        ({"JENKINS_URL": "https://ci.example.org/", "BUILD_ID": "12"}, True),
+        ({"BUILD_NUMBER": "12"}, True),
+        ({"TF_BUILD": "True"}, True),
+        ({"TF_BUILD": "False"}, False),
+        ({"TEAMCITY_VERSION": "2025.07"}, True),
+        ({"CODEBUILD_BUILD_ID": "project:1"}, True),
+        ({"CI": "false", "JENKINS_URL": "https://ci.example.org/"}, False),
+        ({"CI": "", "BUILDKITE": "true"}, True),
+    ],
 )
-def test_continuous_integration_is_recognised(monkeypatch: pytest.MonkeyPatch, value: str, *, expected: bool) -> None:
-    """It is recognised by the environment variable CI."""
-    monkeypatch.setenv("CI", value)
+def test_continuous_integration_is_recognised(
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], *, expected: bool
+) -> None:
+    """By the variables that services set; CI=false switches it off."""
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
     assert in_ci() is expected
+
+
+@pytest.mark.parametrize("name", CI_VARIABLES)
+def test_every_variable_of_a_service_is_documented(name: str) -> None:
+    """The page on continuous integration lists what counts."""
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "ci.md"
+    assert f"`{name}`" in page.read_text(encoding="utf-8")

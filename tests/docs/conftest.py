@@ -27,8 +27,7 @@ def workplace(material: Path, pytester: pytest.Pytester, monkeypatch: pytest.Mon
     """A fresh working folder with that material, and an environment like that of a person at a terminal."""
     for path in material.iterdir():
         (pytester.path / path.name).symlink_to(path)
-    for name in ("CI", "PYTEST_XDIST_WORKER"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly")

@@ -35,7 +35,6 @@ def project(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., pytest.Pytester]:
     """Make a project with one freeze test on the tiny model and data; ``marker`` adds to its marker."""
-    monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     # Separate device locks, so that no test waits for another.
     temporary = str(tmp_path_factory.mktemp("temporary"))

@@ -91,7 +91,6 @@ def test_the_width_is_the_terminals_or_a_hundred(monkeypatch: pytest.MonkeyPatch
 
 def test_a_line_of_progress_replaces_the_last_one_and_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal; permanent lines are written separately."""
-    monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("COLUMNS", "40")
     reporter = _Reporter()
     terminal = _terminal(reporter)
