@@ -26,7 +26,8 @@ from scipy.special import ndtri
 from scipy.stats import multivariate_normal, norm
 
 from freezebench.specs.interim_looks import InterimLooks
-from freezebench.verdicts.crossed import MeanSquares, mean_squares, standard_error, t_quantile
+from freezebench.verdicts.crossed import standard_error, t_quantile
+from freezebench.verdicts.mean_squares import MeanSquares, mean_squares
 from freezebench.verdicts.power import resolvable_margin
 
 if TYPE_CHECKING:

@@ -94,10 +94,10 @@ class FreezeSession:
         if store is not None and not Path(store).is_dir():  # a folder that can only be read still has runs to reuse
             prepare_folder(Path(store), "--freeze-store")
         self.data_cache.model_source(settings.model).check()
-        num_test = len(self.data(settings).test)
-        check_num_sentences(settings, num_test)
-        self.num_test[settings] = num_test
-        refuse_undecidable(settings, [str(spec) for spec in self.options.grid(settings)], num_test)
+        facts = self.data(settings).facts
+        check_num_sentences(settings, facts)
+        self.num_test[settings] = facts.num_test
+        refuse_undecidable(settings, [str(spec) for spec in self.options.grid(settings)], facts)
 
     def take_reference(self, saved: SavedRun | None, planned: Sequence[tuple[Settings, str, str]]) -> None:
         """Take the saved run that tests are compared with, if one was requested.

@@ -45,6 +45,11 @@ def saving_text(saving: float) -> str:
     return f"{abs(100 * saving):.0f} % {'less' if saving >= 0 else 'more'}"
 
 
+def distinct_text(count: int, num_distinct: int, noun: str) -> str:
+    """Return a number of things, and how many differ if some repeat others: ``872 sentences (850 distinct)``."""
+    return f"{count:,} {noun}" + (f" ({num_distinct:,} distinct)" if num_distinct < count else "")
+
+
 def ratio_text(value: float | None) -> str:
     """Return a ratio as a multiple: ``1.52×``."""
     return NOT_MEASURED if value is None else f"{value:.2f}×"

@@ -80,6 +80,14 @@ def record(
     return RunRecord(**{**values, **changes})
 
 
+def facts(num_test: int, *, num_distinct: int | None = None) -> DataFacts:
+    """Return the facts of a data set whose last test sentences repeat the first ones if fewer are distinct."""
+    data = record(num_test=num_test).data
+    assert data is not None
+    groups = None if num_distinct is None else tuple(index % num_distinct for index in range(num_test))
+    return replace(data, test_groups=groups)
+
+
 def seeds(freeze: str, *, num: int = 3, **options: Any) -> list[RunRecord]:
     """Return one configuration's runs with several seeds."""
     return [record(freeze, 42 + index, **options) for index in range(num)]

@@ -42,6 +42,7 @@ def _as_in_v01(record: RunRecord) -> Any:
     """Return a record as JSON, without the keys that version 0.1 did not have, and with the one that went."""
     values: Any = record.to_json()
     data = {**values["data"], "generated": values["spec"]["data"]["source"] == "generated"}
+    data.pop("test_groups")
     epochs = [{key: epoch[key] for key in _EPOCH_KEYS} for epoch in values["epochs"]]
     return {name: value for name, value in values.items() if name != "session"} | {"data": data, "epochs": epochs}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from freezebench.records.run_record import DataFacts, SplitFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from freezebench.data.splits import Split, Splits
 
@@ -44,9 +44,17 @@ def data_facts(splits: Splits, label_names: Sequence[str], notes: Sequence[str])
         test_sha256=splits.test.sha256,
         test_labels=splits.test.labels,
         label_names=tuple(label_names),
-        notes=(*notes, *_overlap_notes(facts)),
+        notes=(*notes, *_overlap_notes(facts), *_contradiction_notes(by_name, keys)),
         splits=facts,
+        test_groups=_groups(keys["test"]),
     )
+
+
+def _groups(keys: Sequence[_Key]) -> tuple[int, ...] | None:
+    """Return the number of every example's text, in the order of their first examples; ``None`` if none repeats."""
+    numbers: dict[_Key, int] = {}
+    groups = tuple(numbers.setdefault(key, len(numbers)) for key in keys)
+    return groups if len(numbers) < len(keys) else None
 
 
 def _split_facts(split: Split, keys: Sequence[_Key], num_labels: int, trained: set[_Key]) -> SplitFacts:
@@ -62,7 +70,7 @@ def _split_facts(split: Split, keys: Sequence[_Key], num_labels: int, trained: s
 
 
 def _overlap_notes(facts: dict[str, SplitFacts]) -> list[str]:
-    """Return notes on test and validation examples that are also trained on, and on repeated training examples."""
+    """Return notes on test and validation examples that are also trained on, and on repeated ones in train and test."""
     notes = []
     for name in ("test", "validation"):
         count, size = facts[name].num_in_train, sum(facts[name].class_counts)
@@ -74,6 +82,27 @@ def _overlap_notes(facts: dict[str, SplitFacts]) -> list[str]:
     train = facts["train"]
     if train.num_repeated:
         notes.append(f"{train.num_repeated} of {sum(train.class_counts)} train examples repeat another one's text.")
+    test = facts["test"]
+    if test.num_repeated:
+        size = sum(test.class_counts)
+        notes.append(
+            f"Repeats: {test.num_repeated} of {size} test examples repeat another one's text, white space and case "
+            f"aside. Intervals count the {size - test.num_repeated} distinct texts."
+        )
+    return notes
+
+
+def _contradiction_notes(splits: Mapping[str, Split], keys: Mapping[str, Sequence[_Key]]) -> list[str]:
+    """Return a note on every split in which one text has several labels."""
+    notes = []
+    for name, split in splits.items():
+        labels: dict[_Key, set[int]] = {}
+        for key, label in zip(keys[name], split.labels, strict=True):
+            labels.setdefault(key, set()).add(label)
+        count = sum(len(own) > 1 for own in labels.values())
+        if count:
+            texts = "1 text has" if count == 1 else f"{count} texts have"
+            notes.append(f"Contradictory labels: {texts} more than one label within {name}. Correct or remove them.")
     return notes
 
 

@@ -6,30 +6,33 @@ import math
 from typing import TYPE_CHECKING
 
 from freezebench.errors import DataError, SettingsError
+from freezebench.units import distinct_text
 from freezebench.verdicts.power import resolvable_margin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from freezebench.config.settings import Settings
+    from freezebench.records.run_record import DataFacts
 
 _MIN_TEST_SENTENCES = 2
 
 
-def check_num_sentences(settings: Settings, num_sentences: int) -> None:
-    """Check that the test split is large enough for an interval.
+def check_num_sentences(settings: Settings, facts: DataFacts) -> None:
+    """Check that the test split has enough distinct sentences for an interval.
 
     Raises:
-        DataError: If it is not.
+        DataError: If it has not.
     """
-    if num_sentences < _MIN_TEST_SENTENCES:
+    if facts.num_distinct_test < _MIN_TEST_SENTENCES:
+        noun = "test sentence" if facts.num_test == 1 else "test sentences"
         raise DataError(
-            f"{settings.data.source} has {num_sentences} test sentence: an interval needs at least "
-            f"{_MIN_TEST_SENTENCES}. Give a larger test split."
+            f"{settings.data.source} has {distinct_text(facts.num_test, facts.num_distinct_test, noun)}: an interval "
+            f"needs at least {_MIN_TEST_SENTENCES} different ones. Give a larger test split."
         )
 
 
-def refuse_undecidable(settings: Settings, grid: Sequence[str], num_sentences: int) -> None:
+def refuse_undecidable(settings: Settings, grid: Sequence[str], facts: DataFacts) -> None:
     """Refuse a session that could only fail: undecided fails, and no allowed number of seeds resolves a limit.
 
     Raises:
@@ -38,12 +41,14 @@ def refuse_undecidable(settings: Settings, grid: Sequence[str], num_sentences: i
     if not settings.limits_from:
         return
     looks = settings.looks
-    resolved = min(resolvable_margin(count, num_sentences, alpha=looks.alpha) for count in looks.counts)
+    num_distinct = facts.num_distinct_test
+    resolved = min(resolvable_margin(count, num_distinct, alpha=looks.alpha) for count in looks.counts)
     for freeze in grid:
         limit = settings.max_drop.get(freeze)
         if freeze != "none" and settings.policy(freeze) == "fail" and limit is not None and limit < resolved:
             best = "no verdict at all" if math.isinf(resolved) else f"{resolved:.1f} points"
-            design = f"--freeze-num-seeds={looks} on {num_sentences} test sentences"
+            sentences = distinct_text(facts.num_test, num_distinct, "test sentences")
+            design = f"--freeze-num-seeds={looks} on {sentences}"
             raise SettingsError(
                 f"{freeze} is limited to {limit:g} points ({settings.limits_from}) and undecided tests fail "
                 f"(--freeze-inconclusive=fail), but {design} resolves {best}: "

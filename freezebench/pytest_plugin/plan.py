@@ -63,7 +63,7 @@ def _settings_plan(session: FreezeSession, settings: Settings, specs: Sequence[s
     lines = [*settings_lines(settings), size_line(settings, specs)]
     if settings not in session.num_test:  # not checked, as with --collect-only
         return lines
-    lines.append(resolution_line(settings, session.num_test[settings]))
+    lines.append(resolution_line(settings, session.data(settings).facts))
     with usage_errors():
         return lines + _durations(session, settings, specs)
 
@@ -92,6 +92,5 @@ def _durations(session: FreezeSession, settings: Settings, specs: Sequence[str])
     lines = [duration_line(len(runs), len(left), expected)]
     if not session.options.session_settings.plan:
         return lines
-    sizes = facts.num_train, facts.num_validation, facts.num_test
     table = run_table(settings, runs, left, expected, num_train=facts.num_train)
-    return [data_line(*sizes, num_labels=len(facts.label_names)), *table, *lines]
+    return [data_line(facts), *table, *lines]

@@ -102,6 +102,8 @@ class DataFacts:
         label_names: Name of every class.
         notes: How the data were changed when they were read, in sentences.
         splits: Statistics of every split, by name; ``None`` in records of versions that did not compute them.
+        test_groups: Number of the text of every test sentence, white space and case aside: sentences with one number
+            repeat each other. ``None``: no text is repeated, or the version did not look.
     """
 
     num_train: int
@@ -114,6 +116,12 @@ class DataFacts:
     label_names: tuple[str, ...]
     notes: tuple[str, ...] = ()
     splits: dict[str, SplitFacts] | None = None
+    test_groups: tuple[int, ...] | None = None
+
+    @property
+    def num_distinct_test(self) -> int:
+        """Number of distinct texts among the test sentences, which is what an interval can rest on."""
+        return self.num_test if self.test_groups is None else len(set(self.test_groups))
 
     @property
     def majority_share(self) -> float | None:

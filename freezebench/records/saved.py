@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Self, TypeGuard, TypeVar
@@ -12,6 +11,7 @@ import numpy as np
 from freezebench.errors import RecordError, SpecError
 from freezebench.records.contention import is_past_limit
 from freezebench.records.headline import CPU_METRICS, GPU_METRICS
+from freezebench.records.packed import groups_of, packed, repeats_of, unpacked
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.run import Protocol
 
@@ -30,7 +30,6 @@ SPLITS = ("train", "validation", "test")
 # The requested precision is left out: the comparison uses the actual one, which a configuration has as a field.
 PROTOCOL_FIELDS = tuple(field.name for field in fields(Protocol) if field.name != "precision")
 _TEXTS = ("model", "model_sha256", "data", "experiment_id", "device", "device_name", "precision", "broken")
-_LARGEST_TEST_SET = 50_000_000  # far more than any data set has; a damaged number may be anything
 # Largest difference between a saved accuracy and the one that the saved outcomes give.
 _ROUNDING = 1e-6
 
@@ -65,6 +64,8 @@ class SavedConfiguration:
         device_name: Model of the GPU or CPU.
         precision: Number format that was used.
         broken: Why the runs are not usable; ``None`` if they are.
+        test_groups: Number of the text of every test sentence, if some texts are repeated; ``None``: none is, or the
+            version that saved it did not look.
         runs: The valid runs, in the order of training.
     """
 
@@ -80,6 +81,7 @@ class SavedConfiguration:
     device_name: str | None = None
     precision: str | None = None
     broken: str | None = None
+    test_groups: tuple[int, ...] | None = None
     runs: tuple[SavedSeed, ...] = ()
 
     @property
@@ -156,6 +158,7 @@ def from_records(
         device_name=first.device_name,
         precision=first.precision,
         broken=broken or (None if valid else f"seed {first.spec.seed}: {first.reason}"),
+        test_groups=first.data.test_groups if first.data else None,
         runs=tuple(
             SavedSeed(
                 seed=record.spec.seed,
@@ -171,7 +174,8 @@ def to_info(saved: SavedConfiguration, *, run_extras: Sequence[Mapping[str, Json
     """Return a configuration in JSON types.
 
     Outcomes are saved as one bit per test sentence, since a configuration may have millions of them: in order, from the
-    highest bit of the first byte on, as ``numpy.packbits`` does it, in Base64.
+    highest bit of the first byte on, as ``numpy.packbits`` does it, in Base64. Of the texts, only the sentences that
+    repeat an earlier one are saved, by position: ``[[5, 2]]`` where the sixth sentence repeats the third.
 
     Args:
         saved: The configuration.
@@ -184,12 +188,13 @@ def to_info(saved: SavedConfiguration, *, run_extras: Sequence[Mapping[str, Json
         **{name: getattr(saved, name) for name in _TEXTS},
         "data_sha256": dict(saved.data_sha256),
         "protocol": dict(saved.protocol),
+        **({} if saved.test_groups is None else {"test_repeats": repeats_of(saved.test_groups)}),
         "runs": [
             {
                 "seed": run.seed,
                 "accuracy": float(run.correct.mean()),
                 "num_test": len(run.correct),
-                "test_correct_base64": base64.b64encode(np.packbits(run.correct).tobytes()).decode("ascii"),
+                "test_correct_base64": packed(run.correct),
                 "readings": dict(run.readings),
                 **extra,
             }
@@ -211,12 +216,14 @@ def from_info(info: object, node_id: str | None) -> SavedConfiguration:
         raise RecordError(
             f"figures of schema {schema!r}, but this version of freezebench reads {EXTRA_INFO_SCHEMA}: {advice}"
         )
+    runs = tuple(_seed(run) for run in _typed(info, "runs", list))
     configuration = SavedConfiguration(
         freeze=_freeze(info),
         node_id=node_id,
         data_sha256=_typed(info, "data_sha256", dict),
         protocol=_typed(info, "protocol", dict),
-        runs=tuple(_seed(run) for run in _typed(info, "runs", list)),
+        test_groups=groups_of(info.get("test_repeats"), len(runs[0].correct)) if runs else None,
+        runs=runs,
         **{name: None if info.get(name) is None else _typed(info, name, str) for name in _TEXTS},
     )
     check(configuration)
@@ -279,7 +286,7 @@ def _seed(run: object) -> SavedSeed:
     Raises:
         RecordError: If an entry is missing or damaged.
     """
-    correct = _outcomes(_typed(run, "num_test", int), _typed(run, "test_correct_base64", str))
+    correct = unpacked(_typed(run, "num_test", int), _typed(run, "test_correct_base64", str))
     accuracy = run.get("accuracy") if isinstance(run, dict) else None
     if not _is_number(accuracy) or not abs(correct.mean() - accuracy) < _ROUNDING:
         raise RecordError(f"the outcomes give an accuracy of {correct.mean():.4f}, but {accuracy!r} was saved")
@@ -288,24 +295,3 @@ def _seed(run: object) -> SavedSeed:
         if value is not None and not _is_number(value):
             raise RecordError(f"reading {name!r} is no finite number: {str(value)[:40]}")
     return SavedSeed(seed=_typed(run, "seed", int), correct=correct, readings=readings)
-
-
-def _outcomes(num_test: int, packed: str) -> NDArray[np.bool_]:
-    """Return whether each test sentence was classified correctly, from the packed bits.
-
-    Raises:
-        RecordError: If the bits do not fit the number of sentences.
-    """
-    num_bytes = -(-num_test // 8)
-    # The lengths are checked first, so that a damaged number cannot make us allocate memory without limit.
-    if not 1 <= num_test <= _LARGEST_TEST_SET or len(packed) != 4 * -(-num_bytes // 3):
-        raise RecordError(f"{len(packed)} characters of outcomes do not fit {num_test} test sentences")
-    try:
-        raw = base64.b64decode(packed, validate=True)
-    except ValueError as error:
-        raise RecordError(f"the outcomes are no Base64: {error}") from error
-    bits = np.unpackbits(np.frombuffer(raw, dtype=np.uint8)).astype(np.bool_)
-    # The last byte may have bits beyond the last sentence, which are zero.
-    if len(raw) != num_bytes or bits[num_test:].any():
-        raise RecordError(f"the outcomes do not fit {num_test} test sentences")
-    return bits[:num_test]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from freezebench.report.terminal_text import one_line
-from freezebench.units import percent_text
+from freezebench.units import distinct_text, percent_text
 from freezebench.verdicts.vocabulary import VERDICTS
 
 if TYPE_CHECKING:
@@ -182,10 +182,11 @@ freezebench.freeze(model, "{spec.freeze}")
 
 def _data_facts(data: DataFacts, source: str) -> Figures:
     classes = ", ".join(f"{number} = {name}" for number, name in enumerate(data.label_names))
+    num_test = distinct_text(data.num_test, data.num_distinct_test, "test")
     hashes = f"{data.train_sha256[:12]}, {data.validation_sha256[:12]}, {data.test_sha256[:12]}"
     return [
         ("data set", source),
-        ("sentences", f"{data.num_train:,} training, {data.num_validation:,} validation, {data.num_test:,} test"),
+        ("sentences", f"{data.num_train:,} training, {data.num_validation:,} validation, {num_test}"),
         ("SHA-256 of the splits", hashes),
         ("classes", classes),
         *(("note on the data", note) for note in data.notes),

@@ -9,13 +9,14 @@ from tabulate import tabulate
 
 from freezebench.report.durations import duration_text
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.units import NOT_MEASURED
+from freezebench.units import NOT_MEASURED, distinct_text
 from freezebench.verdicts.power import resolvable_margin
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from freezebench.config.settings import Settings
+    from freezebench.records.run_record import DataFacts
     from freezebench.report.durations import ExpectedDurations
     from freezebench.specs.run import Protocol, RunSpec
 
@@ -56,17 +57,18 @@ def experiment_line(settings: Settings, num_configurations: int) -> str:
     )
 
 
-def resolution_line(settings: Settings, num_sentences: int) -> str:
-    """Return the smallest margin that this number of seeds and sentences resolves."""
+def resolution_line(settings: Settings, facts: DataFacts) -> str:
+    """Return the smallest margin that this number of seeds and distinct test sentences resolves."""
     looks = settings.looks
     if looks.max_seeds == 1:
         return "freezebench: one seed gives figures and no verdict; use --freeze-num-seeds=3 or more for verdicts"
     resolved = {
-        count: resolvable_margin(count, num_sentences, power=_POWER, alpha=looks.alpha) for count in looks.counts
+        count: resolvable_margin(count, facts.num_distinct_test, power=_POWER, alpha=looks.alpha)
+        for count in looks.counts
     }
     texts = [f"{margin:.1f} points with {_counted(count, 'seed')}" for count, margin in resolved.items()]
     line = (
-        f"freezebench: smallest margin that {num_sentences} test sentences resolve ({100 * _POWER:g} % power): "
+        f"freezebench: smallest margin that {_test_sentences(facts)} resolve ({100 * _POWER:g} % power): "
         f"{', '.join(texts)}"
     )
     if min(resolved.values()) > settings.margin_pp:
@@ -77,10 +79,14 @@ def resolution_line(settings: Settings, num_sentences: int) -> str:
     return line
 
 
-def data_line(num_train: int, num_validation: int, num_test: int, *, num_labels: int) -> str:
+def data_line(facts: DataFacts) -> str:
     """Return the sizes of the splits and the number of classes."""
-    sizes = f"{num_train:,} training, {num_validation:,} validation and {num_test:,} test sentences"
-    return f"freezebench: {sizes} of {num_labels} classes"
+    sizes = f"{facts.num_train:,} training, {facts.num_validation:,} validation and {_test_sentences(facts)}"
+    return f"freezebench: {sizes} of {len(facts.label_names)} classes"
+
+
+def _test_sentences(facts: DataFacts) -> str:
+    return distinct_text(facts.num_test, facts.num_distinct_test, "test sentences")
 
 
 def run_table(

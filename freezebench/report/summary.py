@@ -16,6 +16,7 @@ from freezebench.report.rows import Row, row
 from freezebench.report.speed_text import other_session_sentence
 from freezebench.report.verdict_text import decided_sentence, invalid_sentences, prefix_sentence
 from freezebench.specs.freeze import FreezeSpec
+from freezebench.units import distinct_text
 from freezebench.verdicts.notebook_claims import conclusions
 from freezebench.verdicts.vocabulary import STANDINGS
 
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 # What the terminal and Markdown call the accuracy of always predicting the most frequent class of the test split.
 MAJORITY_CLASS = "majority class"
-# How notes on test sentences that were trained on begin; they make every accuracy doubtful.
-_LEAKAGE = "Leakage: "
+# How notes on the data begin that concern every accuracy or interval, so that they are always shown.
+_ALWAYS_SHOWN = ("Leakage: ", "Repeats: ", "Contradictory labels: ")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +106,8 @@ def _title(results: Sequence[ConfigurationResult], settings: Settings) -> str:
     record = next((record for result in results for record in result.records if record.is_valid), None)
     parts = [f"{settings.model} on {settings.data.source}"]
     if record is not None and record.data is not None:
-        parts.append(f"{record.data.num_train:,} training and {record.data.num_test:,} test sentences")
+        num_test = distinct_text(record.data.num_test, record.data.num_distinct_test, "test sentences")
+        parts.append(f"{record.data.num_train:,} training and {num_test}")
         parts.append(f"{record.device_name} ({record.device}, {record.precision})")
     protocol = settings.protocol
     parts.append(training_text(protocol))
@@ -126,7 +128,7 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
         *_limits(results, are_met=False),
         *invalid_sentences(results),
         *filter(None, [contention_sentence(rows), other_session_sentence(rows)]),
-        *(note for note in _data_notes(results) if note.startswith(_LEAKAGE)),
+        *(note for note in _data_notes(results) if note.startswith(_ALWAYS_SHOWN)),
         *(f"Warning: {warning}." for warning in warnings),
         *(conclusion.sentence for conclusion in (conclusions(results, settings.margin_pp) if settings.claims else ())),
     ]
@@ -137,7 +139,7 @@ def _notes(results: Sequence[ConfigurationResult]) -> list[str]:
     times = [prefix_sentence(results), grid_sentence(results), *gap_sentences(breakdowns(results))]
     undertrained = [result.freeze for result in results if result.undertrained]
     notes = [*_limits(results, are_met=True), *filter(None, times)]
-    notes += [f"Data: {note}" for note in _data_notes(results) if not note.startswith(_LEAKAGE)]
+    notes += [f"Data: {note}" for note in _data_notes(results) if not note.startswith(_ALWAYS_SHOWN)]
     if undertrained:
         notes.append(
             f"Undertrained: the best epoch was the last one for {', '.join(undertrained)}; "

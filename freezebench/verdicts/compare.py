@@ -162,7 +162,9 @@ def _accuracy(old: SavedConfiguration, new: SavedConfiguration, margin_pp: float
         np.stack([side[seed] for seed in common] if is_shared else list(side.values())[:num])
         for side in (before, after)
     ]
-    verdict = noninferiority(arms[0], arms[1], margin_pp)
+    # Both sides have the same test sentences, but an earlier version did not save which of them repeat.
+    groups = old.test_groups if new.test_groups is None else new.test_groups
+    verdict = noninferiority(arms[0], arms[1], margin_pp, groups=groups)
     return Observation(
         quantity="accuracy",
         old=statistics.fmean(float(correct.mean()) for correct in before.values()),

@@ -12,53 +12,30 @@ Another study would draw other seeds and other sentences, so both the spread of 
 Seeds x sentences is the crossed (multi-reader, multi-case) design of diagnostic studies, with seeds as readers and
 sentences as cases: the two-way random-effects analysis of Dorfman, Berbaum & Metz (1992) and Obuchowski & Rockette
 (1995) in the form of Hillis, Berbaum & Metz (2008), on the differences of two arms that share seeds and sentences.
+
+The sentences are the distinct ones: ``freezebench.verdicts.mean_squares`` says how repeats of a text count.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freezebench.errors import FreezebenchError, SettingsError
+from freezebench.errors import SettingsError
+from freezebench.verdicts.mean_squares import mean_squares, outcome_differences
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
-    Floats = NDArray[np.float64]
+    from freezebench.verdicts.mean_squares import Floats, MeanSquares
 
-_NUM_AXES = 2  # seeds and sentences
 _HALF = 0.5  # from one half on, the bounds would swap sides
 # Below this many degrees of freedom, two seeds in practice, the mean square between seeds is often far too small by
 # chance: with one degree of freedom, 8 % of all samples give less than a hundredth of the true value.
 _FEW_SEED_DF = 2.0
-
-
-class OutcomesError(FreezebenchError, ValueError):
-    """Per-sentence outcomes that cannot be compared: wrong shape, wrong type, or none at all."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class MeanSquares:
-    """Mean squares of the two-way layout seeds x sentences, one entry per layout of a batch.
-
-    Attributes:
-        drop: Mean difference, a proportion of sentences, baseline - candidate; positive is worse.
-        seeds: ``MS_S``, the mean square between seeds; zero for a single seed.
-        sentences: ``MS_I``, the mean square between sentences.
-        residual: ``MS_E``, the mean square of seeds x sentences; zero for a single seed.
-        num_seeds: Number of seeds ``k``.
-        num_sentences: Number of sentences ``n``.
-    """
-
-    drop: Floats
-    seeds: Floats
-    sentences: Floats
-    residual: Floats
-    num_seeds: int
-    num_sentences: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +50,7 @@ class Interval:
         df: Degrees of freedom of the t distribution behind the bounds.
         alpha: Error rate of each of the two bounds.
         num_seeds: Number of seeds; with one, the interval covers sentences only and not training noise.
-        num_sentences: Number of sentences.
+        num_sentences: Number of distinct sentences.
     """
 
     drop_pp: float
@@ -94,63 +71,6 @@ class Interval:
     def covers(self) -> str:
         """What the interval generalises to: ``seeds and sentences``, or ``sentences only`` for one seed."""
         return "seeds and sentences" if self.num_seeds > 1 else "sentences only"
-
-
-def outcome_differences(baseline_correct: ArrayLike, candidate_correct: ArrayLike) -> NDArray[np.int8]:
-    """Return baseline - candidate for every seed and sentence: -1, 0 or 1 (1: only the baseline is right).
-
-    Args:
-        baseline_correct: Boolean array ``(seeds, sentences)``, true where the prediction is right.
-        candidate_correct: The same for the candidate: same seeds and sentences in the same order.
-
-    Raises:
-        OutcomesError: If an array is not boolean, not of two dimensions or empty, or if the shapes differ.
-    """
-    baseline = _outcomes(baseline_correct, arm="baseline")
-    candidate = _outcomes(candidate_correct, arm="candidate")
-    if baseline.shape != candidate.shape:
-        raise OutcomesError(
-            f"cannot pair a baseline of {baseline.shape[0]} seeds x {baseline.shape[1]} sentences with a candidate "
-            f"of {candidate.shape[0]} x {candidate.shape[1]}: give both arms the same seeds and sentences."
-        )
-    return baseline.astype(np.int8) - candidate.astype(np.int8)
-
-
-def mean_squares(differences: NDArray[np.integer[Any]]) -> MeanSquares:
-    """Return the mean squares of integer differences, two-way analysis of variance without replication.
-
-    Sums of integers are exact, so neither the order of seeds nor that of sentences can change a verdict by rounding.
-
-    Args:
-        differences: Integer array ``(..., seeds, sentences)``; leading axes are a batch of layouts.
-
-    Raises:
-        OutcomesError: If there is no seed or fewer than two sentences, or the values are not integers.
-    """
-    if not np.issubdtype(differences.dtype, np.integer) or differences.ndim < 2:  # noqa: PLR2004 - a layout has two axes
-        raise OutcomesError(
-            f"differences are integers of shape (seeds, sentences), not {differences.dtype} {differences.shape}."
-        )
-    k, n = differences.shape[-2:]
-    if k < 1 or n <= 1:
-        raise OutcomesError(f"cannot judge {k} seeds x {n} sentences: at least 1 seed and 2 sentences are needed.")
-    per_seed = differences.sum(axis=-1, dtype=np.int64)
-    per_sentence = differences.sum(axis=-2, dtype=np.int64)
-    total = per_seed.sum(axis=-1)
-    squares = np.square(differences, dtype=np.int64).sum(axis=(-2, -1))
-    # Two-way analysis of variance without replication: total = seeds + sentences + residual.
-    # Every sum of squares is scaled by k·n, which keeps it an exact integer.
-    between_seeds = k * np.square(per_seed).sum(axis=-1) - total**2
-    between_sentences = n * np.square(per_sentence).sum(axis=-1) - total**2
-    residual = k * n * squares - total**2 - between_seeds - between_sentences
-    return MeanSquares(
-        drop=np.asarray(total / (k * n), dtype=np.float64),
-        seeds=np.asarray(between_seeds / (k * n * max(k - 1, 1)), dtype=np.float64),
-        sentences=np.asarray(between_sentences / (k * n * (n - 1)), dtype=np.float64),
-        residual=np.asarray(residual / (k * n * max(k - 1, 1) * (n - 1)), dtype=np.float64),
-        num_seeds=k,
-        num_sentences=n,
-    )
 
 
 def standard_error(squares: MeanSquares, *, seed_df: float | None = None) -> tuple[Floats, Floats]:
@@ -226,7 +146,13 @@ def interval_from_mean_squares(squares: MeanSquares, *, alpha: float = 0.05, see
     )
 
 
-def crossed_interval(baseline_correct: ArrayLike, candidate_correct: ArrayLike, *, alpha: float = 0.05) -> Interval:
+def crossed_interval(
+    baseline_correct: ArrayLike,
+    candidate_correct: ArrayLike,
+    *,
+    alpha: float = 0.05,
+    groups: ArrayLike | None = None,
+) -> Interval:
     """Return the drop in accuracy with one-sided bounds that hold for new seeds and new sentences.
 
     With a single seed the bounds hold for new sentences only (a paired t interval): see ``Interval.covers``.
@@ -235,13 +161,15 @@ def crossed_interval(baseline_correct: ArrayLike, candidate_correct: ArrayLike, 
         baseline_correct: Boolean array ``(seeds, sentences)``.
         candidate_correct: Boolean array ``(seeds, sentences)``, same seeds and sentences in the same order.
         alpha: Error rate of each one-sided bound, between 0 and 0.5.
+        groups: Number of the text of every sentence, shape ``(sentences,)``; ``None``: no text is repeated.
 
     Raises:
-        OutcomesError: If the arrays are not boolean, empty, of different shape, or hold fewer than two sentences.
+        OutcomesError: If the arrays are not boolean, empty, of different shape, or hold fewer than two distinct
+            sentences, or the groups do not fit them.
         SettingsError: If ``alpha`` is not between 0 and 0.5.
     """
     return interval_from_mean_squares(
-        mean_squares(outcome_differences(baseline_correct, candidate_correct)), alpha=alpha
+        mean_squares(outcome_differences(baseline_correct, candidate_correct), groups), alpha=alpha
     )
 
 
@@ -253,27 +181,3 @@ def check_alpha(alpha: float) -> None:
     """
     if not 0 < alpha < _HALF:
         raise SettingsError(f"alpha is {alpha!r}: give a one-sided error rate between 0 and 0.5, such as 0.05.")
-
-
-def _outcomes(correct: ArrayLike, *, arm: str) -> NDArray[np.bool_]:
-    """Return the outcomes of one arm as a boolean array of two dimensions.
-
-    Raises:
-        OutcomesError: If they are not boolean, not of two dimensions, or empty.
-    """
-    try:
-        array = np.asarray(correct)
-    except ValueError as error:
-        raise OutcomesError(f"the {arm}'s outcomes are ragged: every seed needs the same sentences.") from error
-    if array.ndim != _NUM_AXES:
-        raise OutcomesError(
-            f"the {arm}'s outcomes have shape {array.shape}: expected (seeds, sentences); one seed is (1, sentences)."
-        )
-    if array.size == 0:
-        raise OutcomesError(f"the {arm}'s outcomes are empty, shape {array.shape}: nothing was evaluated.")
-    if array.dtype != np.bool_:
-        # Casting would turn NaN, scores and class numbers into True: a missing outcome must not count as right.
-        raise OutcomesError(
-            f"the {arm}'s outcomes are {array.dtype}, not boolean: pass `predictions == labels`, nothing missing."
-        )
-    return array

@@ -9,8 +9,9 @@ import numpy as np
 
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
-from freezebench.verdicts.crossed import interval_from_mean_squares, mean_squares, outcome_differences
+from freezebench.verdicts.crossed import interval_from_mean_squares
 from freezebench.verdicts.gate import accuracy_standing, worst
+from freezebench.verdicts.mean_squares import mean_squares, outcome_differences
 from freezebench.verdicts.noninferiority import decide, invalid_verdict
 from freezebench.verdicts.pooling import pooled_interval, pooled_seed_variance
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from freezebench.records.run_record import RunRecord
-    from freezebench.verdicts.crossed import MeanSquares
     from freezebench.verdicts.gate import Part, Standing
+    from freezebench.verdicts.mean_squares import MeanSquares
     from freezebench.verdicts.noninferiority import Verdict
     from freezebench.verdicts.pooling import PooledSeedVariance
 
@@ -112,7 +113,7 @@ def judge(
         verdict = invalid_verdict(broken, margin_pp=margin_pp, alpha=alpha, num_seeds=len(records))
     elif not is_baseline:
         # One interval serves both margin and limit, so that the two verdicts cannot contradict each other.
-        squares = mean_squares(outcome_differences(_outcomes(baseline), _outcomes(records)))
+        squares = _mean_squares(baseline, records)
         own = interval_from_mean_squares(squares, alpha=alpha)
         verdict = decide(own if pooled is None else pooled_interval(squares, pooled, alpha=alpha), margin_pp)
     return ConfigurationResult(
@@ -128,7 +129,7 @@ def judge(
 
 def observed_mean_squares(result: ConfigurationResult) -> MeanSquares:
     """Return the mean squares of a valid candidate's differences from the unfrozen runs, from which it was judged."""
-    return mean_squares(outcome_differences(_outcomes(result.baseline), _outcomes(result.records)))
+    return _mean_squares(result.baseline, result.records)
 
 
 def pooled_over(arms: Mapping[str, Sequence[RunRecord]], baseline: Sequence[RunRecord]) -> PooledSeedVariance | None:
@@ -147,9 +148,16 @@ def pooled_over(arms: Mapping[str, Sequence[RunRecord]], baseline: Sequence[RunR
         paired = list(zip(baseline, records, strict=False))
         is_valid = len(paired) > 1 and not _broken([record for pair in paired for record in pair])
         if is_valid and not FreezeSpec.parse(freeze).is_none and not _different_arms(*_unzipped(paired)):
-            unfrozen, frozen = _unzipped(paired)
-            squares[freeze] = mean_squares(outcome_differences(_outcomes(unfrozen), _outcomes(frozen)))
+            squares[freeze] = _mean_squares(*_unzipped(paired))
     return pooled_seed_variance(squares) if squares else None
+
+
+def _mean_squares(baseline: Sequence[RunRecord], records: Sequence[RunRecord]) -> MeanSquares:
+    """Return the mean squares of the drops from the unfrozen runs, over the distinct test texts."""
+    # All runs have the same test sentences, but those of an earlier version do not say which of them repeat.
+    groups = (record.data.test_groups for record in (*records, *baseline) if record.data is not None)
+    known = next((numbers for numbers in groups if numbers is not None), None)
+    return mean_squares(outcome_differences(_outcomes(baseline), _outcomes(records)), known)
 
 
 def _unzipped(pairs: Sequence[tuple[RunRecord, RunRecord]]) -> tuple[list[RunRecord], list[RunRecord]]:

@@ -35,7 +35,7 @@ class Verdict:
         margin_pp: The margin that was judged, positive, percentage points.
         alpha: Error rate of each one-sided bound.
         num_seeds: Number of paired seeds; ``None`` when unknown.
-        num_sentences: Number of sentences; ``None`` when unknown.
+        num_sentences: Number of distinct sentences; ``None`` when unknown.
         df: Degrees of freedom of the bounds.
         se_pp: Standard error of the drop, percentage points.
         reason: Observation and margin, or the cause of ``invalid``; never empty.
@@ -96,6 +96,7 @@ def noninferiority(
     candidate_correct: ArrayLike,
     margin_pp: float = DEFAULT_MARGIN_PP,
     alpha: float = 0.05,
+    groups: ArrayLike | None = None,
 ) -> Verdict:
     """Return whether the candidate loses less than ``margin_pp`` percentage points of accuracy.
 
@@ -107,13 +108,16 @@ def noninferiority(
         candidate_correct: Boolean array ``(seeds, sentences)``, same seeds and sentences in the same order.
         margin_pp: Largest acceptable drop, positive, percentage points.
         alpha: One-sided error rate of each bound, between 0 and 0.5.
+        groups: Number of the text of every sentence, shape ``(sentences,)``, where the test set repeats texts: repeats
+            are no further evidence. ``None``: no text is repeated.
 
     Raises:
-        OutcomesError: If the arrays are not boolean, empty, of different shape, or hold fewer than two sentences.
+        OutcomesError: If the arrays are not boolean, empty, of different shape, or hold fewer than two distinct
+            sentences, or the groups do not fit them.
         SettingsError: If the margin is not positive or ``alpha`` not between 0 and 0.5.
     """
     _check_margin(margin_pp)
-    return decide(crossed_interval(baseline_correct, candidate_correct, alpha=alpha), margin_pp)
+    return decide(crossed_interval(baseline_correct, candidate_correct, alpha=alpha, groups=groups), margin_pp)
 
 
 def decide(interval: Interval, margin_pp: float = DEFAULT_MARGIN_PP) -> Verdict:

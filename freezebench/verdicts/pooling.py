@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freezebench.errors import SettingsError
-from freezebench.verdicts.crossed import Interval, MeanSquares, interval_from_mean_squares
+from freezebench.verdicts.crossed import Interval, interval_from_mean_squares
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+
+    from freezebench.verdicts.mean_squares import MeanSquares
 
 # Differences of two candidates from one baseline share the baseline's half of their variance between seeds.
 _CORRELATION_OF_DROPS = 0.5

@@ -10,7 +10,8 @@ import numpy as np
 
 from freezebench.errors import SettingsError
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
-from freezebench.verdicts.crossed import MeanSquares, check_alpha, standard_error, t_quantile
+from freezebench.verdicts.crossed import check_alpha, standard_error, t_quantile
+from freezebench.verdicts.mean_squares import MeanSquares
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -53,3 +53,34 @@ def test_facts_of_records_are_read() -> None:
     old = RunRecord.from_json(saved)
     assert old.data is not None
     assert old.data.splits is None
+
+
+def test_repeats_within_test_are_numbered_and_announced(tmp_path: Path) -> None:
+    """White space and case do not matter; a note names the number of texts, another one labels that contradict."""
+    test = [("Good  film", 1), ("bad", 0), ("good film", 1), ("dull", 0), (" BAD ", 1)]
+    _write(tmp_path, train=[("so so", 1), ("poor", 0)], validation=[("fine", 1), ("worse", 0)], test=test)
+    facts = load_data(DataSpec(source=str(tmp_path))).facts
+    assert facts.test_groups == (0, 1, 0, 2, 1)
+    assert (facts.num_test, facts.num_distinct_test) == (5, 3)
+    repeats, contradiction = (note for note in facts.notes if note.startswith(("Repeats", "Contradictory")))
+    assert repeats.startswith("Repeats: 2 of 5 test examples repeat another one's text, white space and case aside. ")
+    assert repeats.endswith(" Intervals count the 3 distinct texts.")
+    assert contradiction == "Contradictory labels: 1 text has more than one label within test. Correct or remove them."
+
+
+def test_pairs_repeat_only_as_pairs(tmp_path: Path) -> None:
+    """An example of two texts repeats another one if both texts are the same."""
+    rows = [("one", "two", 1), ("one", "three", 0), ("two", "one", 1), ("One", "TWO", 1)]
+    for split in ("train", "validation", "test"):
+        lines = [json.dumps({"premise": a, "hypothesis": b, "label": label}) for a, b, label in rows]
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    facts = load_data(DataSpec(source=str(tmp_path), text_columns=("premise", "hypothesis"))).facts
+    assert facts.test_groups == (0, 1, 2, 0)
+
+
+def test_texts_that_all_differ_need_no_numbers(tmp_path: Path) -> None:
+    """Without repeats the records stay as small as they were."""
+    _write(tmp_path, train=[("a", 1), ("b", 0)], validation=[("c", 1), ("d", 0)], test=[("e", 1), ("f", 0)])
+    facts = load_data(DataSpec(source=str(tmp_path))).facts
+    assert (facts.test_groups, facts.num_distinct_test) == (None, 2)
+    assert not facts.notes

@@ -8,6 +8,7 @@ from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.errors import DataError, SettingsError
 from freezebench.planning.design import check_num_sentences, refuse_undecidable
+from made_up import facts
 
 
 def _settings(**flags: str) -> Settings:
@@ -18,17 +19,27 @@ def _settings(**flags: str) -> Settings:
 def test_a_session_that_could_only_fail_is_refused() -> None:
     """Undecided fails, and even the last look resolves more than the limit."""
     settings = _settings(num_seeds="3,5", max_drop="50,emb:0.5", inconclusive="fail")
-    refuse_undecidable(settings, ["none", "emb+L0"], 872)
+    refuse_undecidable(settings, ["none", "emb+L0"], facts(872))
     with pytest.raises(
         SettingsError, match=r"emb is limited to 0.5 points \(--freeze-max-drop\).*resolves 2\.\d points"
     ):
-        refuse_undecidable(settings, ["none", "emb"], 872)
-    refuse_undecidable(_settings(num_seeds="3", max_drop="0.5"), ["none", "emb"], 872)
-    refuse_undecidable(_settings(num_seeds="3", inconclusive="fail"), ["none", "emb"], 872)
+        refuse_undecidable(settings, ["none", "emb"], facts(872))
+    refuse_undecidable(_settings(num_seeds="3", max_drop="0.5"), ["none", "emb"], facts(872))
+    refuse_undecidable(_settings(num_seeds="3", inconclusive="fail"), ["none", "emb"], facts(872))
 
 
 def test_one_test_sentence_is_too_few() -> None:
     """An interval over sentences needs two of them."""
-    check_num_sentences(_settings(), 2)
-    with pytest.raises(DataError, match="made-up has 1 test sentence: an interval needs at least 2"):
-        check_num_sentences(_settings(), 1)
+    check_num_sentences(_settings(), facts(2))
+    with pytest.raises(DataError, match="made-up has 1 test sentence: an interval needs at least 2 "):
+        check_num_sentences(_settings(), facts(1))
+
+
+def test_repeated_sentences_do_not_count() -> None:
+    """Twenty copies of one sentence are as good as one, and 872 of 30 texts resolve what 30 sentences do."""
+    with pytest.raises(DataError, match=r"made-up has 20 test sentences \(1 distinct\): an interval needs at least 2 "):
+        check_num_sentences(_settings(), facts(20, num_distinct=1))
+    settings = _settings(num_seeds="3", max_drop="5", inconclusive="fail")
+    refuse_undecidable(settings, ["none", "emb"], facts(872))
+    with pytest.raises(SettingsError, match=r"on 872 test sentences \(30 distinct\) resolves 9\.\d points"):
+        refuse_undecidable(settings, ["none", "emb"], facts(872, num_distinct=30))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from freezebench.errors import RecordError
 from freezebench.records import saved_files
-from freezebench.records.saved import EXTRA_INFO_SCHEMA, from_info, to_info
+from freezebench.records.saved import EXTRA_INFO_SCHEMA, SavedConfiguration, from_info, from_records, to_info
 from freezebench.records.saved_files import read_saved_run
 from made_up import broken, seeds
 from saved_runs import benchmark_json, configuration, write
@@ -126,3 +127,28 @@ def test_a_binary_file_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00{")
     with pytest.raises(RecordError, match="damaged or no JSON"):
         read_saved_run(file)
+
+
+def _repeating() -> SavedConfiguration:
+    """Return a saved configuration whose sixth test sentence repeats the third one, and the eighth the sixth."""
+    records = seeds("emb", num_test=8)
+    groups = (0, 1, 2, 3, 4, 2, 5, 2)
+    return from_records(
+        "emb", [replace(run, data=run.data and replace(run.data, test_groups=groups)) for run in records]
+    )
+
+
+def test_repeated_test_sentences_survive_json() -> None:
+    """Only the repeats are saved; the numbers of texts are others, and mean the same."""
+    info = json.loads(json.dumps(to_info(_repeating())))
+    assert info["test_repeats"] == [[5, 2], [7, 2]]
+    groups = from_info(info, None).test_groups
+    assert groups == (0, 1, 2, 3, 4, 2, 6, 2)
+    assert "test_repeats" not in to_info(configuration())
+
+
+@pytest.mark.parametrize("repeats", [{}, [5], [[5, 2, 1]], [[8, 2]], [[2, 5]], [[5, -1]], [["5", 2]], [[5, 2], [6, 5]]])
+def test_damaged_repeats_are_refused(repeats: object) -> None:
+    """A position that does not exist, or is no earlier sentence that is no repeat itself, is an error."""
+    with pytest.raises(RecordError, match="repeated test sentences do not fit 8"):
+        from_info({**to_info(_repeating()), "test_repeats": repeats}, None)

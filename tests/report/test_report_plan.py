@@ -5,6 +5,7 @@ from __future__ import annotations
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.report.plan import resolution_line, settings_lines
+from made_up import facts
 
 
 def _settings(**flags: str) -> Settings:
@@ -20,8 +21,14 @@ def test_the_plan_names_the_looks() -> None:
 
 def test_the_resolved_margin_is_shown_for_every_look() -> None:
     """About 2.2 points for 3 seeds on 872 sentences, 1.4 for 5 on 1821, as the design computed."""
-    assert "(80 % power): 2.2 points with 3 seeds" in resolution_line(_settings(num_seeds="3"), 872)
-    assert "1.4 points with 5 seeds" in resolution_line(_settings(num_seeds="5"), 1821)
-    line = resolution_line(_settings(num_seeds="3,5,8"), 872)
+    assert "(80 % power): 2.2 points with 3 seeds" in resolution_line(_settings(num_seeds="3"), facts(872))
+    assert "1.4 points with 5 seeds" in resolution_line(_settings(num_seeds="5"), facts(1821))
+    line = resolution_line(_settings(num_seeds="3,5,8"), facts(872))
     assert all(f"points with {count} seeds" in line for count in (3, 5, 8))
-    assert "expect undecided verdicts" in resolution_line(_settings(num_seeds="3"), 100)
+    assert "expect undecided verdicts" in resolution_line(_settings(num_seeds="3"), facts(100))
+
+
+def test_repeated_test_sentences_resolve_nothing() -> None:
+    """The plan resolves what the distinct sentences do, and names both numbers."""
+    line = resolution_line(_settings(num_seeds="3"), facts(8720, num_distinct=872))
+    assert "margin that 8,720 test sentences (872 distinct) resolve (80 % power): 2.2 points with 3 seeds" in line

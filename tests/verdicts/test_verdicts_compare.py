@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from freezebench.records.saved import SavedConfiguration, from_records
@@ -182,3 +183,20 @@ def test_a_busy_host_does_not_hide_the_times_of_a_gpu() -> None:
     assert contended_configuration(3, device="cuda:0").contended_shares == ()
     assert contended_configuration(3).contended_shares == (0.41,) * 3
     assert [run.seed for run in contended_configuration(3).quiet.runs] == [45, 46]
+
+
+@pytest.mark.parametrize("sides", ["both", "old", "new"])
+def test_accuracy_against_a_saved_run_counts_distinct_texts(sides: str) -> None:
+    """Copies of the test sentences leave verdict and sentence as they were, even if one file does not name them."""
+    old, new = configuration("emb", accuracy=0.9), configuration("emb", accuracy=0.89)
+    often = [_copied(each, named=sides in ("both", name)) for name, each in (("old", old), ("new", new))]
+    before = compare_pair(old, new, margin_pp=2.0).observations[0]
+    after = compare_pair(*often, margin_pp=2.0).observations[0]
+    assert after == before
+
+
+def _copied(saved: SavedConfiguration, *, named: bool) -> SavedConfiguration:
+    """Return a configuration on a test set that has every sentence five times."""
+    runs = tuple(replace(run, correct=np.tile(run.correct, 5)) for run in saved.runs)
+    num_test = len(saved.runs[0].correct)
+    return replace(saved, runs=runs, test_groups=tuple(range(num_test)) * 5 if named else None)

@@ -13,23 +13,12 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from freezebench.errors import FreezebenchError, SettingsError
-from freezebench.verdicts.crossed import (
-    MeanSquares,
-    OutcomesError,
-    crossed_interval,
-    interval_from_mean_squares,
-    mean_squares,
-    outcome_differences,
-    standard_error,
-)
+from freezebench.verdicts.crossed import crossed_interval, interval_from_mean_squares, standard_error
+from freezebench.verdicts.mean_squares import MeanSquares, mean_squares, outcome_differences
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Shrout & Fleiss (1979), Psychological Bulletin 86:420-428, tables 2 and 3: six targets rated by four judges.
-SHROUT_FLEISS = np.array(
-    [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], dtype=np.int64
-).T
 
 # Output of OR-DBM MRMC 2.51 (Schartz, Hillis, Pesce & Berbaum, University of Iowa) for the VanDyke data: 5 readers,
 # 114 cases, trapezoidal area, jackknife, readers and cases random. Stored publicly in github.com/dpc10ster/RJafroc,
@@ -51,14 +40,6 @@ def squares_of_obuchowski_rockette(*, drop: float, reader_ms: float, case_covari
         num_seeds=READERS,
         num_sentences=CASES,
     )
-
-
-def test_mean_squares_agree_with_a_published_table() -> None:
-    """The mean squares of Shrout & Fleiss's ratings are the published 32.49, 11.24 and 1.02."""
-    squares = mean_squares(SHROUT_FLEISS)
-    assert round(float(squares.seeds), 2) == 32.49
-    assert round(float(squares.sentences), 2) == 11.24
-    assert round(float(squares.residual), 2) == 1.02
 
 
 @pytest.mark.parametrize(
@@ -83,49 +64,6 @@ def test_interval_agrees_with_published_multi_reader_analysis(
     assert interval.df == pytest.approx(df, abs=0.011)  # the published inputs are rounded to eight decimals
     assert interval.lower_pp / 100 == pytest.approx(lower, abs=2e-5)
     assert interval.upper_pp / 100 == pytest.approx(upper, abs=2e-5)
-
-
-def residual_sum_of_squares(design: NDArray[np.float64], response: NDArray[np.float64]) -> float:
-    """Return the residual sum of squares of a linear model."""
-    fitted = design @ np.linalg.lstsq(design, response, rcond=None)[0]
-    return float(((response - fitted) ** 2).sum())
-
-
-@settings(max_examples=50, deadline=None)
-@given(outcomes)
-def test_mean_squares_agree_with_least_squares(arms: tuple[NDArray[np.bool_], NDArray[np.bool_]]) -> None:
-    """The mean squares are the reductions in residual sum of squares of models fitted with explicit dummies."""
-    differences = outcome_differences(*arms)
-    k, n = differences.shape
-    response = differences.astype(float).ravel()
-    one = np.ones((k * n, 1))
-    seeds: NDArray[np.float64] = np.repeat(np.eye(k), n, axis=0)
-    sentences: NDArray[np.float64] = np.tile(np.eye(n), (k, 1))
-    neither = residual_sum_of_squares(one, response)
-    only_seeds = residual_sum_of_squares(seeds, response)
-    both = residual_sum_of_squares(np.hstack([one, seeds, sentences]), response)
-    squares = mean_squares(differences)
-    assert float(squares.seeds) == pytest.approx((neither - only_seeds) / (k - 1), abs=1e-9)
-    assert float(squares.sentences) == pytest.approx((only_seeds - both) / (n - 1), abs=1e-9)
-    assert float(squares.residual) == pytest.approx(both / ((k - 1) * (n - 1)), abs=1e-9)
-
-
-@settings(max_examples=100, deadline=None)
-@given(outcomes)
-def test_variance_agrees_with_moments_of_pairs(arms: tuple[NDArray[np.bool_], NDArray[np.bool_]]) -> None:
-    """Without truncation and floor, SE² is Gallas's (2006) estimate from means over pairs of seeds and sentences."""
-    d = outcome_differences(*arms).astype(float)
-    k, n = d.shape
-    same_seed, same_sentence = ~np.eye(n, dtype=bool), ~np.eye(k, dtype=bool)
-    products = np.einsum("si,tj->stij", d, d)
-    both_same = np.mean(d**2)
-    one_seed = np.mean([products[s, s][same_seed] for s in range(k)])
-    one_sentence = np.mean([products[:, :, i, i][same_sentence] for i in range(n)])
-    neither = np.mean(products[same_sentence][:, same_seed])
-    variance = (both_same + (n - 1) * one_seed + (k - 1) * one_sentence + (n - 1) * (k - 1) * neither) / (k * n)
-    squares = mean_squares(outcome_differences(*arms))
-    ours = float(squares.seeds + squares.sentences - squares.residual) / (k * n)
-    assert ours == pytest.approx(float(variance - neither), abs=1e-12)
 
 
 def test_one_seed_is_a_paired_t_interval_over_sentences() -> None:
@@ -220,41 +158,6 @@ def test_a_batch_gives_what_its_layouts_give() -> None:
 
 
 GOOD = np.ones((2, 3), dtype=bool)
-
-
-@pytest.mark.parametrize(
-    ("candidate", "complaint"),
-    [
-        (np.ones((2, 4), dtype=bool), "same seeds and sentences"),
-        (np.ones((3, 3), dtype=bool), "same seeds and sentences"),
-        (np.ones(3, dtype=bool), "one seed is"),
-        (np.ones((2, 3)), "not boolean"),
-        (np.array([[1, 0, 1], [1, 1, 1]]), "not boolean"),
-        (np.full((2, 3), np.nan), "not boolean"),
-        (np.array([[True, None, True], [True, True, True]]), "not boolean"),
-        ([[True], [True, False]], "ragged"),
-        (np.ones((2, 0), dtype=bool), "empty"),
-        (np.ones((0, 3), dtype=bool), "empty"),
-    ],
-)
-def test_unfit_outcomes_are_refused(candidate: Any, complaint: str) -> None:
-    """Outcomes of the wrong shape or type are refused, never cast or broadcast."""
-    with pytest.raises(OutcomesError, match=complaint):
-        crossed_interval(GOOD, candidate)
-
-
-def test_one_sentence_is_refused() -> None:
-    """One sentence has no spread to judge by."""
-    with pytest.raises(OutcomesError, match="2 sentences"):
-        crossed_interval([[True], [True]], [[True], [False]])
-
-
-def test_differences_must_be_integers_with_two_axes() -> None:
-    """Mean squares are exact for integers only, so nothing else is taken."""
-    with pytest.raises(OutcomesError, match="integers"):
-        mean_squares(np.zeros(3, dtype=np.int8))
-    with pytest.raises(OutcomesError, match="integers"):
-        mean_squares(np.zeros((2, 3)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0, -0.1, math.nan])

@@ -7,7 +7,7 @@ from typing import Any
 
 import made_up
 from freezebench.records.run_record import Evaluation, RunRecord
-from freezebench.verdicts.judge import judge
+from freezebench.verdicts.judge import judge, pooled_over
 
 LIMITS: dict[str, Any] = {"margin_pp": 2.0, "limit_pp": 5.0}
 
@@ -110,3 +110,35 @@ def test_undertrained_configurations_are_marked() -> None:
     result = judge("emb", records, made_up.seeds("none"), **LIMITS)
     assert result.undertrained
     assert not judge("emb", made_up.seeds("emb"), made_up.seeds("none"), **LIMITS).undertrained
+
+
+def test_the_interval_counts_distinct_texts() -> None:
+    """Four copies of every sentence leave the interval of one, pooled or not; an early record may lack the texts."""
+    arms = {freeze: made_up.seeds(freeze, accuracy=accuracy) for freeze, accuracy in (("none", 0.9), ("emb", 0.89))}
+    copies = {freeze: [_copied(record, 4) for record in records] for freeze, records in arms.items()}
+    options: dict[str, Any] = {"margin_pp": 2.0, "limit_pp": 5.0}
+    once = judge("emb", arms["emb"], arms["none"], **options)
+    often = judge("emb", copies["emb"], copies["none"], **options)
+    assert often.verdict == once.verdict
+    assert often.verdict is not None
+    assert often.verdict.num_sentences == 400
+    without = [
+        replace(record, data=record.data and replace(record.data, test_groups=None)) for record in copies["none"]
+    ]
+    assert judge("emb", copies["emb"], without, **options).verdict == once.verdict
+    pooled = [pooled_over(each, each["none"]) for each in (arms, copies)]
+    judged = [
+        judge("emb", each["emb"], each["none"], pooled=variance, **options)
+        for each, variance in zip((arms, copies), pooled, strict=True)
+    ]
+    assert judged[0].verdict == judged[1].verdict
+
+
+def _copied(record: RunRecord, times: int) -> RunRecord:
+    """Return a run on a test set that has every sentence several times."""
+    assert record.test is not None
+    assert record.data is not None
+    num_test, labels = record.data.num_test, record.data.test_labels
+    groups = tuple(range(num_test)) * times
+    data = replace(record.data, num_test=num_test * times, test_labels=labels * times, test_groups=groups)
+    return replace(record, data=data, test=replace(record.test, predictions=record.test.predictions * times))

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from freezebench.errors import SettingsError
-from freezebench.verdicts.crossed import Interval, OutcomesError, crossed_interval
+from freezebench.verdicts.crossed import Interval, crossed_interval
+from freezebench.verdicts.mean_squares import OutcomesError
 from freezebench.verdicts.noninferiority import Verdict, decide, deepest_safe, invalid_verdict, noninferiority
 
 if TYPE_CHECKING:
@@ -207,3 +208,17 @@ def test_a_verdict_holds_its_interval(given_interval: Interval, margin: float) -
     """The interval can be taken back out of a verdict unchanged."""
     assume(given_interval.is_finite)
     assert decide(given_interval, margin).interval == given_interval
+
+
+def test_repeated_sentences_are_no_further_evidence() -> None:
+    """Counted as sentences, twenty copies of 30 outcomes would decide; as texts they decide as little as the 30."""
+    rng = np.random.default_rng(40)
+    baseline = rng.random((3, 30)) < 0.9
+    candidate = np.where(rng.random((3, 30)) < 0.06, ~baseline, baseline)
+    copies = np.tile(baseline, 20), np.tile(candidate, 20)
+    own = noninferiority(baseline, candidate, margin_pp=5.0)
+    naive = noninferiority(*copies, 5.0)
+    assert (own.outcome, naive.outcome) == ("inconclusive", "non_inferior")
+    bounds = [(verdict.interval.lower_pp, verdict.interval.upper_pp) for verdict in (own, naive) if verdict.interval]
+    assert bounds == [pytest.approx((-6.8, 9.1), abs=0.05), pytest.approx((-2.1, 4.4), abs=0.05)]
+    assert noninferiority(*copies, 5.0, groups=np.tile(np.arange(30), 20)) == own

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from freezebench.errors import SettingsError
-from freezebench.verdicts.crossed import MeanSquares, interval_from_mean_squares
+from freezebench.verdicts.crossed import interval_from_mean_squares
+from freezebench.verdicts.mean_squares import MeanSquares
 from freezebench.verdicts.pooling import pooled_interval, pooled_seed_variance
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from freezebench.errors import SettingsError
 from freezebench.specs.interim_looks import InterimLooks
-from freezebench.verdicts.crossed import MeanSquares, interval_from_mean_squares
+from freezebench.verdicts.crossed import interval_from_mean_squares
+from freezebench.verdicts.mean_squares import MeanSquares
 from freezebench.verdicts.power import Population, deciding_counts, resolvable_margin
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from freezebench.specs.interim_looks import InterimLooks
-from freezebench.verdicts.crossed import mean_squares
+from freezebench.verdicts.mean_squares import mean_squares
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "operating_characteristics.py"
 

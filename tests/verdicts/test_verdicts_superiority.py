@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from freezebench.errors import SettingsError
-from freezebench.verdicts.crossed import Interval, crossed_interval, outcome_differences
+from freezebench.verdicts.crossed import Interval, crossed_interval
+from freezebench.verdicts.mean_squares import outcome_differences
 from freezebench.verdicts.superiority import holm, superiority
 
 

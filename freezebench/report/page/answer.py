@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.report.page.markup import Html, element, joined
 from freezebench.report.recommendation import recommended
-from freezebench.units import bytes_text, energy_text, ratio_text, saving_text, seconds_text
+from freezebench.units import bytes_text, distinct_text, energy_text, ratio_text, saving_text, seconds_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,11 +91,13 @@ def _speed_tone(row: Row) -> str:
 
 def _certainty(experiment: Experiment, row: Row) -> list[Html]:
     """Return the confidence level of the drop's upper bound, and the bound, where there is an interval."""
-    verdict = next(result.verdict for result in experiment.results if result.freeze == row.freeze)
-    if verdict is None or verdict.upper_pp is None:
+    result = next(result for result in experiment.results if result.freeze == row.freeze)
+    verdict, data = result.verdict, result.records[0].data
+    if verdict is None or verdict.upper_pp is None or data is None:
         return []
     seeds = f"{verdict.num_seeds} seed{'' if verdict.num_seeds == 1 else 's'}"
-    bound = f"sure of a drop below {verdict.upper_pp:.1f} points: {seeds} × {verdict.num_sentences:,} sentences"
+    sentences = distinct_text(data.num_test, data.num_distinct_test, "sentences")
+    bound = f"sure of a drop below {verdict.upper_pp:.1f} points: {seeds} × {sentences}"
     return [_tile("Certainty", f"{100 * (1 - verdict.alpha):g} %", bound, "")]
 
 

@@ -102,8 +102,8 @@ def _leakage(facts: DataFacts) -> str:
         split_facts = facts.splits[split]
         total = sum(split_facts.class_counts)
         parts.append(f"{split_facts.num_in_train} of {total:,} {split} sentences also occur in train")
-    repeated = facts.splits["train"].num_repeated
-    return f"{'; '.join(parts)}; {repeated} train sentences repeat another one (white space and case aside)"
+    repeated = " and ".join(f"{facts.splits[split].num_repeated} {split}" for split in ("train", "test"))
+    return f"{'; '.join(parts)}; {repeated} sentences repeat another one (white space and case aside)"
 
 
 def _balance(facts: DataFacts) -> Html:

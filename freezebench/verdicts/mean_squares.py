@@ -1,0 +1,181 @@
+"""The mean squares of a layout seeds x sentences, where repeats of one text count as one sentence.
+
+A test set may repeat sentences. Repeats of one text share its difficulty, and in evaluation they have one outcome, so
+that they are no further evidence: the columns are then the distinct texts. Of the sum ``y[s, c]`` of the differences of
+text ``c`` with its ``n_c`` sentences, the analysis uses ``z[s, c] = D + (m / n) (y[s, c] - n_c D)``, for ``m`` texts,
+``n`` sentences and their mean difference ``D``. The mean of ``z`` is the mean over all sentences, seed by seed, and its
+variance between texts is that of the ratio estimator for clusters of unequal size (Cochran 1977, Sampling Techniques,
+chapter 9). Without repeats ``z`` is ``d``; with as many repeats of every text it is the text's mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from freezebench.errors import FreezebenchError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float64]
+
+_NUM_AXES = 2  # seeds and sentences
+
+
+class OutcomesError(FreezebenchError, ValueError):
+    """Per-sentence outcomes that cannot be compared: wrong shape, wrong type, or none at all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanSquares:
+    """Mean squares of the two-way layout seeds x distinct sentences, one entry per layout of a batch.
+
+    Attributes:
+        drop: Mean difference, a proportion of sentences, baseline - candidate; positive is worse.
+        seeds: ``MS_S``, the mean square between seeds; zero for a single seed.
+        sentences: ``MS_I``, the mean square between sentences.
+        residual: ``MS_E``, the mean square of seeds x sentences; zero for a single seed.
+        num_seeds: Number of seeds ``k``.
+        num_sentences: Number of distinct sentences ``n``.
+    """
+
+    drop: Floats
+    seeds: Floats
+    sentences: Floats
+    residual: Floats
+    num_seeds: int
+    num_sentences: int
+
+
+def outcome_differences(baseline_correct: ArrayLike, candidate_correct: ArrayLike) -> NDArray[np.int8]:
+    """Return baseline - candidate for every seed and sentence: -1, 0 or 1 (1: only the baseline is right).
+
+    Args:
+        baseline_correct: Boolean array ``(seeds, sentences)``, true where the prediction is right.
+        candidate_correct: The same for the candidate: same seeds and sentences in the same order.
+
+    Raises:
+        OutcomesError: If an array is not boolean, not of two dimensions or empty, or if the shapes differ.
+    """
+    baseline = _outcomes(baseline_correct, arm="baseline")
+    candidate = _outcomes(candidate_correct, arm="candidate")
+    if baseline.shape != candidate.shape:
+        raise OutcomesError(
+            f"cannot pair a baseline of {baseline.shape[0]} seeds x {baseline.shape[1]} sentences with a candidate "
+            f"of {candidate.shape[0]} x {candidate.shape[1]}: give both arms the same seeds and sentences."
+        )
+    return baseline.astype(np.int8) - candidate.astype(np.int8)
+
+
+def mean_squares(differences: NDArray[np.integer[Any]], groups: ArrayLike | None = None) -> MeanSquares:
+    """Return the mean squares of integer differences, two-way analysis of variance without replication.
+
+    Sums of integers are exact, so neither the order of seeds nor that of sentences can change a verdict by rounding.
+
+    Args:
+        differences: Integer array ``(..., seeds, sentences)``; leading axes are a batch of layouts.
+        groups: Number of the text of every sentence, shape ``(sentences,)``; ``None``: no text is repeated.
+
+    Raises:
+        OutcomesError: If there is no seed or fewer than two distinct sentences, the values are not integers, or the
+            groups do not fit the sentences.
+    """
+    if not np.issubdtype(differences.dtype, np.integer) or differences.ndim < 2:  # noqa: PLR2004 - a layout has two axes
+        raise OutcomesError(
+            f"differences are integers of shape (seeds, sentences), not {differences.dtype} {differences.shape}."
+        )
+    k, n = differences.shape[-2:]
+    per_cell, sizes = _per_text(differences, groups)
+    m = len(sizes)
+    if k < 1 or m <= 1:
+        distinct = "" if m == n else "distinct "
+        raise OutcomesError(
+            f"cannot judge {k} seeds x {m} {distinct}sentences: at least 1 seed and 2 {distinct}sentences are needed."
+        )
+    per_seed, per_text = per_cell.sum(axis=-1), per_cell.sum(axis=-2)
+    total = _exact(per_seed.sum(axis=-1))
+    # The analysis is that of k·n·y - n_c·total, which is an integer, has the mean zero, and is (n² k / m) (z - D).
+    # Each sum of its squares follows from sums that are small enough for 64 bits.
+    weighted = _exact((sizes * per_text).sum(axis=-1))
+    squared_sizes = int(np.square(sizes).sum())
+    squares = (
+        (k * n) ** 2 * _exact(np.square(per_cell).sum(axis=(-2, -1)))
+        - 2 * k * n * total * weighted
+        + k * total**2 * squared_sizes
+    )
+    # Two-way analysis of variance without replication: total = seeds + sentences + residual, each times k·m.
+    between_seeds = k * n**2 * k * (k * _exact(np.square(per_seed).sum(axis=-1)) - total**2)
+    between_sentences = m * (
+        (k * n) ** 2 * _exact(np.square(per_text).sum(axis=-1))
+        - 2 * n * k**2 * total * weighted
+        + k**2 * total**2 * squared_sizes
+    )
+    residual = k * m * squares - between_seeds - between_sentences
+    # From the integers' scale to that of z, and from k·m times a sum of squares to the sum: (m / (n² k))² / (k m).
+    scale = k**3 * n**4
+    return MeanSquares(
+        drop=_ratio(total, k * n),
+        seeds=_ratio(m * between_seeds, scale * max(k - 1, 1)),
+        sentences=_ratio(m * between_sentences, scale * (m - 1)),
+        residual=_ratio(m * residual, scale * max(k - 1, 1) * (m - 1)),
+        num_seeds=k,
+        num_sentences=m,
+    )
+
+
+def _per_text(
+    differences: NDArray[np.integer[Any]], groups: ArrayLike | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the sums of differences over the sentences of every text, and the numbers of these sentences.
+
+    Raises:
+        OutcomesError: If there is not one number of a text per sentence.
+    """
+    n = differences.shape[-1]
+    if groups is None:
+        return differences.astype(np.int64), np.ones(n, dtype=np.int64)
+    texts = np.asarray(groups)
+    if texts.shape != (n,) or not np.issubdtype(texts.dtype, np.integer):
+        raise OutcomesError(
+            f"groups are {texts.dtype} of shape {texts.shape}: give one whole number per sentence, {n} of them."
+        )
+    order = np.argsort(texts, kind="stable")
+    starts = np.flatnonzero(np.diff(texts[order], prepend=texts[order[:1]] - 1))
+    sums = np.add.reduceat(differences[..., order].astype(np.int64), starts, axis=-1)
+    return sums, np.diff(starts, append=n)
+
+
+def _exact(numbers: NDArray[np.int64] | np.int64) -> Any:
+    """Return whole numbers without a limit on their size, as Python's own."""
+    return np.asarray(numbers).astype(object)
+
+
+def _ratio(numerator: Any, denominator: int) -> Floats:
+    return np.asarray(numerator / denominator, dtype=np.float64)
+
+
+def _outcomes(correct: ArrayLike, *, arm: str) -> NDArray[np.bool_]:
+    """Return the outcomes of one arm as a boolean array of two dimensions.
+
+    Raises:
+        OutcomesError: If they are not boolean, not of two dimensions, or empty.
+    """
+    try:
+        array = np.asarray(correct)
+    except ValueError as error:
+        raise OutcomesError(f"the {arm}'s outcomes are ragged: every seed needs the same sentences.") from error
+    if array.ndim != _NUM_AXES:
+        raise OutcomesError(
+            f"the {arm}'s outcomes have shape {array.shape}: expected (seeds, sentences); one seed is (1, sentences)."
+        )
+    if array.size == 0:
+        raise OutcomesError(f"the {arm}'s outcomes are empty, shape {array.shape}: nothing was evaluated.")
+    if array.dtype != np.bool_:
+        # Casting would turn NaN, scores and class numbers into True: a missing outcome must not count as right.
+        raise OutcomesError(
+            f"the {arm}'s outcomes are {array.dtype}, not boolean: pass `predictions == labels`, nothing missing."
+        )
+    return array
