@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -11,6 +11,7 @@ from freezebench.pytest_plugin.benchmark import record_benchmark
 from freezebench.pytest_plugin.items import settings_of
 from freezebench.pytest_plugin.options import freeze_session
 from freezebench.pytest_plugin.reporting import session_report
+from freezebench.pytest_plugin.session_gate import session_gate
 
 if TYPE_CHECKING:
     from freezebench.config.settings import Settings
@@ -32,44 +33,62 @@ class FreezeRun:
         self._item, self._benchmark = item, benchmark
         self._result: ConfigurationResult | None = None
 
+    def __bool__(self) -> NoReturn:  # noqa: PLE0304 - it never returns
+        """Fail the test: who takes the truth value has forgotten the parentheses of the call."""
+        pytest.fail(
+            "freeze_run has no truth value, since it is a function: write freeze_run(), with parentheses, to train.",
+            pytrace=False,
+        )
+
     def __call__(self) -> ConfigurationResult:
         """Train every seed of the configuration (and the baseline, if it is missing) and return the result.
 
         The test fails here if the accuracy drop exceeds its limit or a run is invalid, and is skipped, passed or failed
-        as ``--freeze-inconclusive`` says if the evidence does not decide.
+        as ``--freeze-inconclusive`` says if the evidence does not decide. A further call trains nothing and ends in the
+        same way.
         """
+        session_gate(self._item.config).note_call(self._item.nodeid)
         if self._result is None:
             self._result = self._train()
-            self._apply(self._result)
+        self._apply(self._result)
         return self._result
 
     def _train(self) -> ConfigurationResult:
         """Train and record the configuration."""
+        from freezebench.report.verdict_text import gate_sentence
+
         session = freeze_session(self._item.config)
         # Relative paths were given from the folder where pytest was started; a test may have changed it since.
         with contextlib.chdir(self._item.config.invocation_params.dir):
             result = session.result(self.settings, str(self.spec))
             result = session.judged_against_reference(self._item.nodeid, self.settings, result)
+            session_gate(self._item.config).note_result(self._item.nodeid, result, fails=self._fails(result))
             record_benchmark(self._benchmark, self._item, result)
+            self._item.user_properties.append(("freezebench_message", gate_sentence(result)))
             report = session_report(self._item.config)
             report.note_test(self.settings, self._item.nodeid)
             report.write()
         return result
 
+    def _fails(self, result: ConfigurationResult) -> bool:
+        """Return whether the test fails by its limits, or by the policy on what is undecided."""
+        is_undecided = result.standing == "undecided"
+        return result.standing in ("broken", "worse") or (is_undecided and self._policy == "fail")
+
     def _apply(self, result: ConfigurationResult) -> None:
         """Fail or skip the test if its limits say so."""
         from freezebench.report.verdict_text import gate_sentence
 
-        sentence = gate_sentence(result)
-        self._item.user_properties.append(("freezebench_message", sentence))
-        policy = self.settings.policy(self.spec)
-        is_undecided = result.standing == "undecided"
-        if result.standing in ("broken", "worse") or (is_undecided and policy == "fail"):
+        if self._fails(result):
             # Otherwise pytest-benchmark would save the failed run as the next reference.
             self._benchmark.has_error = True
-            pytest.fail(sentence, pytrace=False)
-        if is_undecided and policy == "skip":
-            pytest.skip(sentence)
+            pytest.fail(gate_sentence(result), pytrace=False)
+        if result.standing == "undecided" and self._policy == "skip":
+            pytest.skip(gate_sentence(result))
+
+    @property
+    def _policy(self) -> str:
+        return self.settings.policy(self.spec)
 
 
 @pytest.fixture
@@ -77,10 +96,17 @@ def freeze_spec(request: pytest.FixtureRequest) -> FreezeSpec:
     """The freeze spec of this test: one test per configuration of the grid."""
     from freezebench.specs.freeze import FreezeSpec
 
+    if not hasattr(request, "param"):
+        pytest.fail(
+            "freeze_run has no configuration here: only a test with the argument freeze_run or freeze_spec has one. "
+            "A method of unittest.TestCase takes no arguments; use a function or a plain class.",
+            pytrace=False,
+        )
     return FreezeSpec.parse(request.param)
 
 
 @pytest.fixture
 def freeze_run(request: pytest.FixtureRequest, freeze_spec: FreezeSpec, benchmark: Benchmark) -> FreezeRun:
     """Train this test's configuration when called, record it, and hold it to its accuracy limit; see FreezeRun."""
+    session_gate(request.config).note_request(request.node.nodeid)
     return FreezeRun(request.node, freeze_spec, settings_of(request.node), benchmark)

@@ -10,7 +10,7 @@ from freezebench.errors import FreezebenchError
 from freezebench.pytest_plugin.options import freeze_session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from freezebench.config.settings import Settings
 
@@ -50,7 +50,32 @@ def spec_of(item: pytest.Item) -> str:
 
 def planned_tests(config: pytest.Config, items: Iterable[pytest.Item]) -> list[tuple[Settings, str]]:
     """Return settings and freeze spec of every test among the items that is going to train its configuration."""
-    return [(settings_of(item), spec_of(item)) for item in freeze_items(config, items) if _is_going_to_train(item)]
+    return [(settings_of(item), spec_of(item)) for item in planned_items(config, items)]
+
+
+def planned_items(config: pytest.Config, items: Iterable[pytest.Item]) -> list[pytest.Item]:
+    """Return the tests among the items that are going to train: they use ``freeze_run``, and no marker skips them."""
+    return [
+        item
+        for item in freeze_items(config, items)
+        if "freeze_run" in _fixture_names(item) and _skip_reason(item) is None
+    ]
+
+
+def items_without_training(config: pytest.Config, items: Iterable[pytest.Item]) -> dict[str, str]:
+    """Return why tests that ask for training cannot train although no marker of theirs skips them, by node id."""
+    reasons = {}
+    for item in items:
+        names = _fixture_names(item)
+        # A marker of a module or a class may be for other tests than this one.
+        has_own_settings = any(marker.name == "freeze" and marker.kwargs for marker in item.own_markers)
+        if "freeze_run" in names:
+            skip_reason = _skip_reason(item)
+            if skip_reason is not None and _is_skipped_by_plugin(config, skip_reason):
+                reasons[item.nodeid] = f"Skipped ({skip_reason})"
+        elif has_own_settings and "freeze_spec" not in names and _skip_reason(item) is None:
+            reasons[item.nodeid] = "Without the argument freeze_run"
+    return reasons
 
 
 def freeze_items(config: pytest.Config, items: Iterable[pytest.Item]) -> list[pytest.Item]:
@@ -69,17 +94,29 @@ def without_parameters(node_id: str) -> str:
     return node_id.partition("[")[0]
 
 
-def _is_going_to_train(item: pytest.Item) -> bool:
-    """Return whether a test uses ``freeze_run`` and no marker skips it; strings as conditions are not evaluated."""
-    if "freeze_run" not in getattr(item, "fixturenames", ()):
-        return False
-    conditions = [
-        condition
-        for marker in item.iter_markers("skipif")
-        for condition in (*marker.args, marker.kwargs.get("condition", False))
-    ]
-    is_skipped = any(condition for condition in conditions if not isinstance(condition, str))
-    return not is_skipped and item.get_closest_marker("skip") is None
+def _fixture_names(item: pytest.Item) -> Sequence[str]:
+    return getattr(item, "fixturenames", ())
+
+
+def _skip_reason(item: pytest.Item) -> str | None:
+    """Return why a marker keeps a test from running (skip, skipif, xfail with run=False); ``None``: it runs."""
+    if not item.config.pluginmanager.hasplugin("skipping"):
+        return None
+    from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks
+
+    try:
+        skip, xfail = evaluate_skip_marks(item), evaluate_xfail_marks(item)
+    except pytest.fail.Exception:
+        return None  # a condition that cannot be evaluated fails the test
+    if skip is not None:
+        return skip.reason
+    return None if xfail is None or xfail.run or item.config.option.runxfail else xfail.reason
+
+
+def _is_skipped_by_plugin(config: pytest.Config, skip_reason: str) -> bool:
+    """Return whether a marker was set by pytest or a plugin, so that the author of the test did not want it skipped."""
+    is_by_benchmark = config.getoption("benchmark_skip", False) and "--benchmark-skip" in skip_reason
+    return is_by_benchmark or skip_reason.startswith("got empty parameter set")
 
 
 def _parameters(item: pytest.Item) -> dict[str, object]:

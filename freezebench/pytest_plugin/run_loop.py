@@ -12,10 +12,10 @@ import pytest
 
 from freezebench.config.session_settings import in_ci
 from freezebench.pytest_plugin.items import planned_tests
-from freezebench.pytest_plugin.options import freeze_session, usage_errors
+from freezebench.pytest_plugin.options import find_session, freeze_session, usage_errors
 from freezebench.pytest_plugin.reporting import session_report, summaries
 from freezebench.pytest_plugin.saving import make_saver
-from freezebench.pytest_plugin.session_gate import complaints
+from freezebench.pytest_plugin.session_gate import keep_complaints, session_gate
 from freezebench.pytest_plugin.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -31,22 +31,50 @@ if TYPE_CHECKING:
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     """Show progress while tests run; afterwards save models, and fail a session without a verdict or its model."""
     config = session.config
-    planned = planned_tests(config, session.items)
-    saver = None
-    if planned and not config.option.collectonly and not freeze_session(config).options.session_settings.plan:
-        with usage_errors(), contextlib.chdir(config.invocation_params.dir):
-            saver = make_saver(config)
-            if saver is not None:
-                saver.check(planned)
-            freeze_session(config).preflight(planned)
-        _start_progress(config, planned)
-    outcome = yield
-    if planned and in_ci():
-        for complaint in complaints(config):
-            _fail(config, complaint.name, complaint.sentence)
+    if not _calls_tests(config):
+        return (yield)
+    fails = in_ci()  # now, since a test may change its environment
+    session_gate(config).expect(config, session.items)
+    saver = _prepare(config, planned_tests(config, session.items))
+    try:
+        outcome = yield
+    except pytest.exit.Exception as stop:
+        # A test that ends the session as a success must not hide what is wrong with it.
+        if stop.returncode == pytest.ExitCode.OK and _complain(config, fails=fails) and fails:
+            stop.returncode = pytest.ExitCode.TESTS_FAILED
+        raise
+    _complain(config, fails=fails)
     if saver is not None:
         _save(config, saver)
     return outcome
+
+
+def _calls_tests(config: pytest.Config) -> bool:
+    """Return whether the tests are going to be called: not only listed, planned or set up."""
+    session = find_session(config)
+    is_plan = session is not None and session.options.session_settings.plan
+    return not (is_plan or config.option.collectonly or getattr(config.option, "setuponly", False))
+
+
+def _prepare(config: pytest.Config, planned: Sequence[tuple[Settings, str]]) -> ModelSaver | None:
+    """Check that the planned tests can run, and show their progress from now on; return what saves their models."""
+    if not planned:
+        return None
+    with usage_errors(), contextlib.chdir(config.invocation_params.dir):
+        saver = make_saver(config)
+        if saver is not None:
+            saver.check(planned)
+        freeze_session(config).preflight(planned)
+    _start_progress(config, planned)
+    return saver
+
+
+def _complain(config: pytest.Config, *, fails: bool) -> bool:
+    """Keep the complaints about the session for its summary, and let them fail it; return whether there are any."""
+    complaints = keep_complaints(config)
+    for complaint in complaints if fails else ():
+        _fail(config, complaint.name, complaint.sentence)
+    return bool(complaints)
 
 
 def _fail(config: pytest.Config, name: str, sentence: str) -> None:

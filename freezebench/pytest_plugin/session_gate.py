@@ -1,6 +1,7 @@
 """What must not be green: complaints about a session as a whole, which no single test reports.
 
-In CI each complaint fails the session. Elsewhere it is a warning in the summary.
+In CI each complaint fails the session. Elsewhere it is a warning in the summary. The outcomes of the tests are not
+enough: a test may never call ``freeze_run``, or catch the exception by which ``freeze_run`` fails it.
 """
 
 from __future__ import annotations
@@ -8,12 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pytest
+
+from freezebench.config.session_settings import in_ci
+from freezebench.pytest_plugin.items import items_without_training, planned_items, spec_of
 from freezebench.pytest_plugin.options import find_session
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Sequence
 
     from freezebench.session import FreezeSession
+    from freezebench.verdicts.judge import ConfigurationResult
+
+_MOST_NAMED = 5
+_NOT_CALLED = "freeze_run was not called"
+_GATE = pytest.StashKey["SessionGate"]()
+_COMPLAINTS = pytest.StashKey["list[Complaint]"]()
 
 
 @dataclass(frozen=True)
@@ -29,19 +40,147 @@ class Complaint:
     sentence: str
 
 
+class SessionGate:
+    """A plugin that keeps what became of every freeze test: its result, and the outcome that pytest counted.
+
+    Attributes:
+        has_candidates: Whether a test is expected to train a configuration that freezes something.
+    """
+
+    def __init__(self) -> None:
+        # Why a test has no result if nothing else tells, by node id.
+        self._expected: dict[str, str] = {}
+        self.has_candidates = False
+        self._called: set[str] = set()
+        # Results, and whether they fail their tests, by node id.
+        self._results: dict[str, tuple[ConfigurationResult, bool]] = {}
+        self._ended: set[str] = set()
+        self._failed: set[str] = set()
+        self._expected_to_fail: set[str] = set()
+        self._skip_reasons: dict[str, str] = {}
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether some test failed."""
+        return bool(self._failed)
+
+    def expect(self, config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+        """Take the selected tests before the first one runs."""
+        planned = planned_items(config, items)
+        self.has_candidates = any(spec_of(item) != "none" for item in planned)
+        self._expected = {item.nodeid: _NOT_CALLED for item in planned}
+        self._expected |= items_without_training(config, items)
+
+    def note_request(self, node_id: str) -> None:
+        """Keep that a test has the value of ``freeze_run``, which it may have requested while it runs."""
+        self._expected.setdefault(node_id, _NOT_CALLED)
+
+    def note_call(self, node_id: str) -> None:
+        """Keep that a test called ``freeze_run``."""
+        self._called.add(node_id)
+
+    def note_result(self, node_id: str, result: ConfigurationResult, *, fails: bool) -> None:
+        """Keep the result of a test, and whether it fails the test."""
+        self._results[node_id] = result, fails
+
+    # The first hook, as pytest's own that counts failures: what later hooks do to a report changes no exit code.
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the outcome of a test."""
+        self._ended.add(report.nodeid)
+        if hasattr(report, "wasxfail"):
+            self._expected_to_fail.add(report.nodeid)
+        elif report.failed:
+            self._failed.add(report.nodeid)
+        elif report.skipped and isinstance(report.longrepr, tuple):
+            self._skip_reasons[report.nodeid] = str(report.longrepr[2]).removeprefix("Skipped: ")
+
+    def without_result(self) -> str | None:
+        """Return a complaint if tests neither failed nor have a result."""
+        missing = [node_id for node_id in self._expected if node_id not in self._results.keys() | self._failed]
+        if not missing:
+            return None
+        by_reason: dict[str, list[str]] = {}
+        for node_id in missing:
+            by_reason.setdefault(self._why_missing(node_id), []).append(node_id)
+        causes = "; ".join(f"{reason}: {_names(node_ids)}" for reason, node_ids in by_reason.items())
+        return (
+            f"UNDECIDED: {len(missing)} of {len(self._expected)} freeze tests have no result. {causes}. "
+            "A freeze test has to call freeze_run(); mark one that must not train with skip, skipif or "
+            'xfail(run=False), or deselect it, as by -m "not freeze".'
+        )
+
+    def not_failed(self) -> dict[str, str]:
+        """Return a complaint on tests that did not fail although their result fails them, by its first word."""
+        passed: dict[str, list[str]] = {}
+        for node_id, (result, fails) in self._results.items():
+            if fails and node_id not in self._failed | self._expected_to_fail:
+                passed.setdefault(result.standing, []).append(f"{result.freeze} ({node_id})")
+        return {
+            standing: f"{standing.upper()}: {_names(names)}, and the test did not fail. Let the exception of "
+            "freeze_run() end the test; mark a test that is expected to fail with xfail."
+            for standing, names in passed.items()
+        }
+
+    def _why_missing(self, node_id: str) -> str:
+        if node_id in self._skip_reasons:
+            return f"Skipped ({self._skip_reasons[node_id]})"
+        if node_id in self._called:
+            return "freeze_run() ended without a result"
+        return self._expected[node_id] if node_id in self._ended else "Not run"
+
+
+def session_gate(config: pytest.Config) -> SessionGate:
+    """Return the gate of this pytest run, made and registered at the first call."""
+    if _GATE not in config.stash:
+        config.stash[_GATE] = SessionGate()
+        config.pluginmanager.register(config.stash[_GATE], "freezebench-gate")
+    return config.stash[_GATE]
+
+
 def complaints(config: pytest.Config) -> list[Complaint]:
     """Return what is wrong with a session once its tests have run; a session without freeze tests has no complaint."""
-    session = find_session(config)
-    if session is None:
+    gate, session = session_gate(config), find_session(config)
+    sentences = {
+        "result": gate.without_result(),
+        **gate.not_failed(),
+        "decided": session and _undecided(session, gate),
+    }
+    return [Complaint(name, sentence) for name, sentence in sentences.items() if sentence]
+
+
+def keep_complaints(config: pytest.Config) -> list[Complaint]:
+    """Return the complaints about a session whose tests have run, and keep them for its summary."""
+    config.stash[_COMPLAINTS] = complaints(config)
+    return config.stash[_COMPLAINTS]
+
+
+def warning_lines(config: pytest.Config) -> list[str]:
+    """Return the kept complaints as warnings; none in CI, where they fail the session, or if it was stopped."""
+    if in_ci():
         return []
-    return [Complaint("decided", sentence) for sentence in _undecided(session)]
+    return [f"freezebench: warning: {complaint.sentence}" for complaint in config.stash.get(_COMPLAINTS, [])]
 
 
-def _undecided(session: FreezeSession) -> list[str]:
-    """Return a complaint if candidates were trained and none of them is decided."""
+def _undecided(session: FreezeSession, gate: SessionGate) -> str | None:
+    """Return a complaint if nothing was compared, or if nothing that was is decided."""
     from freezebench.report.verdict_text import is_decided
 
-    candidates = [result for _, group in session.results() for result in group if not result.is_baseline]
-    if not candidates or any(map(is_decided, candidates)):
-        return []
-    return [f"UNDECIDED: no candidate was decided (0 of {len(candidates)}). Use more seeds or more test sentences."]
+    results = [result for _, group in session.results() for result in group]
+    # A baseline has limits only against a saved run.
+    compared = [result for result in results if not result.is_baseline or result.is_asserted]
+    if results and not compared and not gate.has_candidates and not gate.has_failures:
+        return (
+            "UNDECIDED: only the unfrozen baseline was selected, so nothing was compared. Select configurations that "
+            "freeze something, such as --freeze-grid=all."
+        )
+    asserted = [result for result in compared if result.is_asserted] or compared
+    if not asserted or any(map(is_decided, asserted)):
+        return None
+    return f"UNDECIDED: no candidate was decided (0 of {len(asserted)}). Use more seeds or more test sentences."
+
+
+def _names(names: list[str]) -> str:
+    """Return names in one clause, at most a few."""
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

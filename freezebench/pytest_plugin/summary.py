@@ -11,6 +11,7 @@ import pytest
 from freezebench.pytest_plugin.options import find_session
 from freezebench.pytest_plugin.reporting import session_report, summaries
 from freezebench.pytest_plugin.saving import saving_lines
+from freezebench.pytest_plugin.session_gate import warning_lines
 from freezebench.pytest_plugin.terminal import Terminal, fitted, terminal_width
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 @pytest.hookimpl(tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the tables and what they mean."""
+    _warn(config)
     session = find_session(config)
     if session is None:
         return
@@ -46,7 +48,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
-    """Repeat the answer at the very end, below the tables of other plugins and pytest's own last line."""
+    """Repeat answer and warnings at the very end, below the tables of other plugins and pytest's own last line."""
     outcome = yield
     freezes = find_session(session.config)
     shown = [summary for _, summary in summaries(freezes)] if freezes is not None else []
@@ -54,7 +56,13 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
         from freezebench.report.terminal_summary import closing_lines
 
         Terminal(session.config).write(closing_lines(shown, terminal_width()))
+    _warn(session.config)
     return outcome
+
+
+def _warn(config: pytest.Config) -> None:
+    """Write what would fail the session in CI."""
+    Terminal(config).write(((line, "bad"),) for line in fitted(warning_lines(config)))
 
 
 def _comparison_lines(session: FreezeSession, width: int) -> list[str]:

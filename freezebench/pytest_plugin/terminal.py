@@ -56,8 +56,9 @@ class Terminal:
         self._config = config
         self._reporter = config.pluginmanager.get_plugin("terminalreporter")
         self._capture = config.pluginmanager.get_plugin("capturemanager")
-        self.is_quiet = config.option.verbose < 0
-        self._is_verbose = config.option.verbose > 0
+        verbosity = getattr(config.option, "verbose", 0)  # an option of the reporter
+        self.is_quiet = verbosity < 0
+        self._is_verbose = verbosity > 0
 
     @property
     def is_live(self) -> bool:

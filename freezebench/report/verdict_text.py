@@ -28,7 +28,7 @@ def gate_sentence(result: ConfigurationResult) -> str:
     """
     if result.broken:
         return f"{_BROKEN}: {result.freeze}: {result.broken}"
-    if result.gate is None and not result.parts:
+    if not result.is_asserted:
         return f"{result.freeze}: no limit is asserted"
     # A passed test has no word in front; the word "invalid" after BROKEN is kept for people who search logs for it.
     words = {"ok": "", "broken": f"{_BROKEN}: "}
@@ -71,10 +71,10 @@ def decided_sentence(results: Sequence[ConfigurationResult], settings: Settings)
         return None
     at_margin = sum(result.verdict is not None and result.verdict.outcome in _DECIDED for result in candidates)
     sentence = f"Decided: {at_margin} of {len(candidates)} at the margin of {settings.margin_pp:g} points"
-    limited = [result for result in candidates if result.gate is not None or result.parts]
+    limited = [result for result in candidates if result.is_asserted]
     if not limited:
         return f"{sentence}; no limit is asserted."
-    at_limit = sum(result.standing in ("ok", "worse") for result in limited)
+    at_limit = sum(map(is_decided, limited))
     source = f" ({settings.limits_from})" if settings.limits_from else ""
     return f"{sentence}, {at_limit} of {len(limited)} at their limits{source}."
 
@@ -94,8 +94,10 @@ def invalid_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
 
 
 def is_decided(result: ConfigurationResult) -> bool:
-    """Return whether a candidate is shown to be non-inferior or inferior."""
-    return result.deciding is not None and result.deciding.outcome in _DECIDED
+    """Return whether the evidence decides what was asked: all limits of a test, or without limits the margin."""
+    if result.is_asserted:
+        return result.standing in ("ok", "worse")
+    return not result.broken and result.verdict is not None and result.verdict.outcome in _DECIDED
 
 
 def judged_ladder(results: Sequence[ConfigurationResult]) -> dict[str, Verdict]:

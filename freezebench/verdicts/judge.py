@@ -68,6 +68,11 @@ class ConfigurationResult:
         return self.gate or self.verdict
 
     @property
+    def is_asserted(self) -> bool:
+        """Whether some limit is asserted of this configuration."""
+        return self.gate is not None or bool(self.parts)
+
+    @property
     def standing(self) -> Standing:
         """The standing of the joint gate, that of its worst part; without a limit only invalid runs fail the test."""
         if self.broken:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import datasets  # noqa: F401 - pytester forgets what its sessions import, and this one cannot be imported twice
 import pytest
 
+import made_up
 from freezebench.config import session_settings
 from freezebench.records import contention
+from freezebench.records.run_record import RunRecord
+from freezebench.runs import experiment
+from freezebench.runs.data_cache import DataCache
+from freezebench.specs.run import RunSpec
 
 FAULTS = Path(__file__).resolve().parent.parent / "faults"
 
@@ -59,6 +66,30 @@ def project(
         return pytester
 
     return make
+
+
+@pytest.fixture
+def reach(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Replace training, so that configurations reach given accuracies at once; return the list of runs."""
+    ran: list[str] = []
+
+    def install(**accuracies: float | None) -> list[str]:
+        def run(spec: RunSpec, *, data_cache: DataCache, **_: Any) -> RunRecord:
+            ran.append(f"{spec.freeze} {spec.seed}")
+            accuracy = accuracies.get(spec.freeze, 0.9)
+            if accuracy is None:
+                return made_up.broken(spec.freeze, spec.seed)
+            record = made_up.record(spec.freeze, spec.seed, accuracy=accuracy, spec=spec)
+            assert record.data
+            # The session checks that all runs had the same data.
+            facts = data_cache.data(spec).facts
+            hashes = {name: getattr(facts, name) for name in ("train_sha256", "validation_sha256", "test_sha256")}
+            return replace(record, data=replace(record.data, **hashes))
+
+        monkeypatch.setattr(experiment, "run", run)
+        return ran
+
+    return install
 
 
 @pytest.fixture

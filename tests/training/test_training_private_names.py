@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "explanation" / "private-names.md"
 # Private by documentation, though not by an underscore.
 UNDOCUMENTED = {"grad_scale", "TorchFunctionMode"}
-DOCUMENTED = {"_exit"}  # os._exit
+DOCUMENTED = {"_exit", "_typeshed"}  # os._exit; what type checkers provide
 
 
 def _private_names(tree: ast.AST) -> Iterator[str]:
@@ -32,7 +32,9 @@ def _private_names(tree: ast.AST) -> Iterator[str]:
             if node.attr in UNDOCUMENTED or (_is_private(node.attr) and not is_own):
                 yield node.attr
         elif isinstance(node, ast.ImportFrom):
-            yield from (alias.name for alias in node.names if alias.name in UNDOCUMENTED or _is_private(alias.name))
+            in_private = any(map(_is_private, str(node.module).split(".")))
+            names = [alias.name for alias in node.names]
+            yield from (name for name in names if in_private or name in UNDOCUMENTED or _is_private(name))
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr":
             name = node.args[1]
             if isinstance(name, ast.Constant) and isinstance(name.value, str) and _is_private(name.value):

@@ -1,0 +1,401 @@
+"""What must not be green: freeze tests without a result, failures that tests catch, sessions that decide nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+Project = Callable[..., pytest.Pytester]
+Reach = Callable[..., list[str]]
+Run = Callable[..., pytest.RunResult]
+
+NOT_CALLED = (
+    "UNDECIDED: 2 of 2 freeze tests have no result. freeze_run was not called: *::test_it[[]none[]], *[[]emb[]]."
+)
+MARKER = "max_drop=30, grid='none,emb'"
+
+
+@pytest.fixture
+def run(project: Project, reach: Reach, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Return a function that runs a session of a test on two configurations, of which emb is WORSE by default.
+
+    Its arguments: the source of the test, arguments of pytest, whether this is CI, and the accuracies that are reached.
+    """
+
+    def session(source: str, *arguments: str, ci: bool, marker: str = MARKER, **accuracies: float) -> pytest.RunResult:
+        reach(**({"emb": 0.4} | accuracies))
+        if ci:
+            monkeypatch.setenv("CI", "1")
+        else:
+            monkeypatch.delenv("CI", raising=False)
+        pytester = project(marker)
+        whole = (pytester.path / "test_project.py").read_text(encoding="utf-8")
+        mark = next(line for line in whole.splitlines() if line.startswith("@pytest.mark.freeze"))
+        pytester.makepyfile(test_project=source.replace("@freeze", mark))
+        return pytester.runpytest_inprocess(*arguments, no_reraise_ctrlc=True)
+
+    # In this order, since ``project`` removes CI from the environment.
+    return session
+
+
+def assert_complaint(result: pytest.RunResult, name: str, sentence: str, *, ci: bool) -> None:
+    """Check that a complaint fails the session in CI, and is elsewhere a warning in the summary and the last line."""
+    if ci:
+        assert result.ret == 1
+        result.stdout.fnmatch_lines([f"*_ {name} _*", sentence])
+        return
+    assert result.ret == 0
+    warning = f"freezebench: warning: {sentence}"
+    result.stdout.fnmatch_lines([warning, "*= * in *", warning])
+    # pytest's own word on the end of a session follows only where a test ended it.
+    last = [line for line in result.outlines if line and not line.startswith("!")][-1]
+    assert last.startswith("freezebench: warning: ")
+    result.stdout.no_fnmatch_line(f"*_ {name} _*")
+
+
+# What a test may do instead of calling freeze_run, and the reason that the complaint names.
+UNTRAINED = {
+    "not called": ("@freeze\ndef test_it(freeze_run):\n    pass", "freeze_run was not called"),
+    "compared": ("@freeze\ndef test_it(freeze_run):\n    assert freeze_run is not None", "freeze_run was not called"),
+    "truth swallowed": (
+        "@freeze\ndef test_it(freeze_run):\n    with pytest.raises(BaseException):\n        assert freeze_run",
+        "freeze_run was not called",
+    ),
+    "skipped in the body": (
+        "@freeze\ndef test_it(freeze_run):\n    pytest.skip('no time')\n    freeze_run()",
+        "Skipped (no time)",
+    ),
+    "skipped in a fixture": (
+        "@pytest.fixture\ndef gpu():\n    pytest.skip('no GPU')\n\n@freeze\ndef test_it(gpu, freeze_run):\n    pass",
+        "Skipped (no GPU)",
+    ),
+    "expected to fail": (
+        "@freeze\n@pytest.mark.xfail\ndef test_it(freeze_run):\n    freeze_runn()",
+        "freeze_run was not called",
+    ),
+    "replaced": (
+        (
+            "@pytest.fixture\ndef freeze_run(freeze_spec):\n    return lambda: None\n\n"
+            "@freeze\ndef test_it(freeze_run):\n    freeze_run()"
+        ),
+        "freeze_run was not called",
+    ),
+    "requested in the body": (
+        "@freeze\ndef test_it(freeze_spec, request):\n    request.getfixturevalue('freeze_run')",
+        "freeze_run was not called",
+    ),
+    "used by a fixture": (
+        "@pytest.fixture(autouse=True)\ndef each(freeze_run):\n    return 1\n\n@freeze\ndef test_it():\n    pass",
+        "freeze_run was not called",
+    ),
+    "in a class": (
+        "@freeze\nclass TestAll:\n    def test_it(self, freeze_run):\n        pass",
+        "freeze_run was not called",
+    ),
+    "interruption swallowed": (
+        (
+            "import freezebench.session as session\n\n@freeze\ndef test_it(freeze_run, monkeypatch):\n"
+            "    def interrupted(*_):\n        raise KeyboardInterrupt\n"
+            "    monkeypatch.setattr(session.FreezeSession, 'result', interrupted)\n"
+            "    try:\n        freeze_run()\n    except BaseException:\n        pass"
+        ),
+        "freeze_run() ended without a result",
+    ),
+    "empty parameters": (
+        "@freeze\n@pytest.mark.parametrize('size', [])\ndef test_it(freeze_run, size):\n    freeze_run()",
+        "Skipped (got empty parameter set for (size))",
+    ),
+}
+
+
+@pytest.mark.parametrize("ci", [True, False], ids=["ci", "local"])
+@pytest.mark.parametrize("case", UNTRAINED)
+def test_a_freeze_test_without_a_result_is_not_green(run: Run, case: str, ci: bool) -> None:
+    """Whatever the test does, a configuration that was selected and has no result fails the session in CI."""
+    source, reason = UNTRAINED[case]
+    result = run(f"import pytest\n{source}", ci=ci)
+    pattern = reason.replace("[", "[[]")
+    assert_complaint(result, "result", f"UNDECIDED: 2 of 2 freeze tests have no result. {pattern}: *emb*", ci=ci)
+    result.stdout.no_fnmatch_line("*only the unfrozen baseline*")
+
+
+def test_a_marker_with_settings_needs_the_fixture(run: Run) -> None:
+    """A forgotten argument is found at the test's own marker; that of a class may be for other tests."""
+    forgotten = "import pytest\n@freeze\ndef test_it():\n    pass"
+    sentence = (
+        "UNDECIDED: 1 of 1 freeze tests have no result. Without the argument freeze_run: test_project.py::test_it*"
+    )
+    for ci in (True, False):
+        assert_complaint(run(forgotten, ci=ci), "result", sentence, ci=ci)
+    label = "import pytest\n@pytest.mark.freeze\ndef test_label():\n    pass\n"
+    shared = "@freeze\nclass TestAll:\n    def test_it(self, freeze_run):\n        freeze_run()\n"
+    shared += "    def test_plain(self):\n        pass"
+    result = run(label + shared, ci=True, emb=0.9)
+    assert result.ret == 0
+    result.assert_outcomes(passed=4)
+
+
+def test_benchmark_skip_is_not_green(run: Run) -> None:
+    """pytest-benchmark's marker is not one by which a test declares that it does not train."""
+    source = "import pytest\n@freeze\ndef test_it(freeze_run):\n    freeze_run()"
+    for ci in (True, False):
+        result = run(source, "--benchmark-skip", ci=ci)
+        assert_complaint(result, "result", "UNDECIDED: 2 of 2 *Skipped (Skipping benchmark (--benchmark-skip*", ci=ci)
+
+
+DECLARED = {
+    "skip": "@pytest.mark.skip",
+    "skipif": "@pytest.mark.skipif(True, reason='later')",
+    "skipif text": "@pytest.mark.skipif('sys.version_info > (3,)', reason='later')",
+    "xfail": "@pytest.mark.xfail(run=False)",
+    "xfail text": "@pytest.mark.xfail('sys.version_info > (3,)', run=False, reason='later')",
+}
+
+
+@pytest.mark.parametrize("mark", DECLARED)
+def test_what_a_marker_skips_is_not_planned(run: Run, reach: Reach, mark: str) -> None:
+    """The author declared it: no complaint, and nothing is trained."""
+    ran = reach()
+    result = run(f"import pytest\n@freeze\n{DECLARED[mark]}\ndef test_it(freeze_run):\n    freeze_run()", ci=True)
+    assert result.ret == 0
+    assert not ran
+    result.stdout.no_fnmatch_line("*UNDECIDED*")
+
+
+def test_a_marker_that_pytest_ignores_declares_nothing(run: Run) -> None:
+    """A false condition, --runxfail, and pytest without its skipping."""
+    source = "import pytest\n@freeze\n{}\ndef test_it(freeze_run):\n    {}"
+    false = source.format("@pytest.mark.skipif('sys.version_info < (3,)', reason='never')", "pass")
+    assert_complaint(run(false, ci=True), "result", "UNDECIDED: 2 of 2 *freeze_run was not called*", ci=True)
+    not_run = source.format("@pytest.mark.xfail(run=False)", "pass")
+    assert_complaint(run(not_run, "--runxfail", ci=True), "result", "UNDECIDED: 2 of 2 *", ci=True)
+    skipped = source.format("@pytest.mark.skip", "pass")
+    assert_complaint(run(skipped, "-p", "no:skipping", ci=True), "result", "UNDECIDED: 2 of 2 *", ci=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--collect-only"], 0),
+        (["--freeze-plan"], 0),
+        (["--setup-only"], 0),
+        (["--setup-plan"], 0),
+        (["-k", "plain"], 0),
+        (["-m", "not freeze"], 0),
+        (["--deselect=test_project.py::test_it"], 0),
+        (["--markers"], 0),
+        (["--fixtures"], 0),
+    ],
+    ids=str,
+)
+def test_what_does_not_run_is_no_complaint(run: Run, reach: Reach, arguments: list[str], code: int) -> None:
+    """Listings, plans and other selections train nothing and fail nothing."""
+    ran = reach()
+    source = "import pytest\n@freeze\ndef test_it(freeze_run):\n    freeze_run()\ndef test_plain():\n    pass"
+    result = run(source, *arguments, ci=True)
+    assert result.ret == code
+    assert not ran
+    result.stdout.no_fnmatch_line("*UNDECIDED*")
+
+
+@pytest.mark.parametrize(
+    ("body", "arguments", "code"),
+    [
+        ("freeze_run()", ["-x"], 1),
+        ("freeze_run()", ["--maxfail=1"], 1),
+        ("raise KeyboardInterrupt", [], 2),
+        ("pytest.exit('enough')", [], 2),
+        ("pytest.exit('enough', returncode=3)", [], 3),
+        ("raise ValueError", [], 1),
+    ],
+    ids=str,
+)
+def test_a_session_that_is_red_has_no_further_complaint(run: Run, body: str, arguments: list[str], code: int) -> None:
+    """After -x, an interruption or an error it would only mislead."""
+    source = f"import pytest\n@freeze\ndef test_it(freeze_run):\n    {body}"
+    for ci in (True, False):
+        result = run(source, *arguments, ci=ci, marker="max_drop=30, grid='none,emb,emb+L0'")
+        assert result.ret == code
+        result.stdout.no_fnmatch_line("*have no result*")
+        result.stdout.no_fnmatch_line("*only the unfrozen baseline*")
+        result.stdout.no_fnmatch_line("*freezebench: warning*")
+
+
+# How a test or a hook hides the failure of emb, which is WORSE.
+SWALLOWED = {
+    "except": "    try:\n        freeze_run()\n    except BaseException:\n        pass",
+    "raises": "    with pytest.raises(BaseException):\n        freeze_run()\n        raise ValueError",
+    "finally": "    try:\n        return freeze_run()\n    finally:\n        return None",
+    "thread": (
+        "    import threading\n    def call():\n        try:\n            freeze_run()\n        except BaseException:\n"
+        "            pass\n    thread = threading.Thread(target=call)\n    thread.start()\n    thread.join()"
+    ),
+    "skipped then": "    try:\n        freeze_run()\n    except BaseException:\n        pytest.skip('never mind')",
+    "exit": "    try:\n        freeze_run()\n    except BaseException:\n        pytest.exit('done', returncode=0)",
+}
+
+
+@pytest.mark.parametrize("ci", [True, False], ids=["ci", "local"])
+@pytest.mark.parametrize("case", SWALLOWED)
+def test_a_caught_failure_is_not_green(run: Run, case: str, ci: bool) -> None:
+    """WORSE in the table fails the session, whatever the test did with the exception."""
+    source = f"import pytest\n@freeze\ndef test_it(freeze_run):\n{SWALLOWED[case]}"
+    result = run(source, ci=ci)
+    sentence = "WORSE: emb (test_project.py::test_it[[]emb[]]), and the test did not fail. Let the exception of *"
+    assert_complaint(result, "worse", sentence, ci=ci)
+    result.stdout.no_fnmatch_line("*have no result*")
+
+
+HOOKS = {
+    "passed": "report.outcome, report.longrepr = 'passed', None",
+    "skipped": "report.outcome, report.longrepr = 'skipped', ('x', 1, 'no')",
+}
+
+
+@pytest.mark.parametrize("outcome", HOOKS)
+def test_a_hook_cannot_hide_a_failure(run: Run, pytester: pytest.Pytester, outcome: str) -> None:
+    """What a conftest makes of the report changes nothing: the complaint is about the result."""
+    pytester.makeconftest(
+        f"""
+        import pytest
+
+        @pytest.hookimpl(wrapper=True, tryfirst=True)
+        def pytest_runtest_makereport(item, call):
+            report = yield
+            if report.when == "call" and report.failed:
+                {HOOKS[outcome]}
+            return report
+        """
+    )
+    source = "import pytest\n@freeze\ndef test_it(freeze_run):\n    freeze_run()"
+    for ci in (True, False):
+        assert_complaint(run(source, ci=ci), "worse", "WORSE: emb (*), and the test did not fail. *", ci=ci)
+
+
+def test_an_undecided_test_that_had_to_fail_is_not_green(run: Run) -> None:
+    """With --freeze-inconclusive=fail a caught exception is reported; with skip and pass it changes nothing."""
+    source = f"import pytest\n@freeze\ndef test_it(freeze_run):\n{SWALLOWED['except']}"
+    accuracies = {"emb": 0.6, "emb+L0": 0.9}
+    marker = "max_drop=30, grid='none,emb,emb+L0'"
+    for ci in (True, False):
+        result = run(source, "--freeze-inconclusive=fail", ci=ci, marker=marker, **accuracies)
+        assert_complaint(result, "undecided", "UNDECIDED: emb (*), and the test did not fail.*", ci=ci)
+        for policy in ("skip", "pass"):
+            result = run(source, f"--freeze-inconclusive={policy}", ci=ci, marker=marker, **accuracies)
+            assert result.ret == 0
+            result.stdout.no_fnmatch_line("*did not fail*")
+
+
+@pytest.mark.parametrize("mark", ["xfail", "xfail(reason='known')", "xfail('True', reason='known')"])
+def test_an_expected_failure_is_declared(run: Run, mark: str) -> None:
+    """A test that is marked xfail by name may be WORSE."""
+    source = f"import pytest\n@freeze\n@pytest.mark.{mark}\ndef test_it(freeze_run):\n    freeze_run()"
+    result = run(source, ci=True)
+    result.assert_outcomes(xpassed=1, xfailed=1)
+    assert result.ret == 0
+    result.stdout.no_fnmatch_line("*did not fail*")
+    assert run(source, "--runxfail", ci=True).ret == 1
+
+
+def test_broken_runs_are_not_green(run: Run) -> None:
+    """A baseline that is invalid makes the whole session BROKEN, whatever its tests catch."""
+    source = f"import pytest\n@freeze\ndef test_it(freeze_run):\n{SWALLOWED['except']}"
+    for ci in (True, False):
+        result = run(source, ci=ci, none=None)
+        assert_complaint(result, "broken", "BROKEN: none (*), emb (*), and the test did not fail.*", ci=ci)
+
+
+def test_the_truth_of_the_fixture_is_an_error(run: Run) -> None:
+    """Who forgets the parentheses reads what to write, once per configuration."""
+    for assertion in ("assert freeze_run", "assert not freeze_run", "if freeze_run:\n        pass"):
+        result = run(f"import pytest\n@freeze\ndef test_it(freeze_run):\n    {assertion}", ci=False)
+        assert result.ret == 1
+        result.assert_outcomes(failed=2)
+        result.stdout.fnmatch_lines(
+            ["freeze_run has no truth value, *: write freeze_run(), with parentheses, to train."]
+        )
+
+
+def test_a_second_call_ends_like_the_first(run: Run) -> None:
+    """After a caught failure or skip it fails or skips again; after a success it returns the same result."""
+    source = (
+        "import pytest\n@freeze\ndef test_it(freeze_run):\n    first = None\n    try:\n        first = freeze_run()\n"
+        "    except BaseException:\n        pass\n    assert freeze_run() is first"
+    )
+    result = run(source, ci=False, marker="max_drop=30, grid='none,emb,emb+L0'", **{"emb+L0": 0.6})
+    assert result.ret == 1
+    result.assert_outcomes(passed=1, failed=1, skipped=1)
+    result.stdout.fnmatch_lines(["WORSE emb is not within 30 points*"])
+
+
+def test_a_test_that_is_run_twice_fails_twice(run: Run, pytester: pytest.Pytester) -> None:
+    """A plugin that calls a failed test again cannot make it pass."""
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.hookimpl(wrapper=True)
+        def pytest_pyfunc_call(pyfuncitem):
+            try:
+                return (yield)
+            except BaseException:
+                pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in ("freeze_run",)})
+                return True
+        """
+    )
+    result = run("import pytest\n@freeze\ndef test_it(freeze_run):\n    freeze_run()", ci=False)
+    assert result.ret == 1
+    result.assert_outcomes(passed=1, failed=1)
+
+
+def test_other_kinds_of_tests(run: Run) -> None:
+    """A coroutine and a unittest.TestCase cannot train, and are red; a fixture can."""
+    result = run("import pytest\n@freeze\nasync def test_it(freeze_run):\n    freeze_run()", ci=False)
+    assert result.ret == 1
+    case = (
+        "import pytest, unittest\n@freeze\n@pytest.mark.usefixtures('freeze_run')\n"
+        "class TestIt(unittest.TestCase):\n    def test_it(self):\n        pass"
+    )
+    result = run(case, ci=False)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["freeze_run has no configuration here: *use a function or a plain class."])
+    fixture = (
+        "import pytest\n@pytest.fixture\ndef result(freeze_run):\n    return freeze_run()\n"
+        "@freeze\ndef test_it(result):\n    assert result.freeze"
+    )
+    result = run(fixture, ci=True)
+    assert result.ret == 1
+    result.assert_outcomes(passed=1, errors=1)
+    assert run(fixture, ci=True, emb=0.9).ret == 0
+
+
+@pytest.mark.parametrize("selection", [["-k", "none"], ["--freeze-grid=none"], ["test_project.py::test_it[none]"]])
+def test_a_baseline_alone_is_not_green_in_ci(run: Run, selection: list[str]) -> None:
+    """It is compared with nothing."""
+    marker = "max_drop=30" if "--freeze-grid=none" in selection else MARKER
+    for ci in (True, False):
+        result = run(
+            "import pytest\n@freeze\ndef test_it(freeze_run):\n    freeze_run()", *selection, ci=ci, marker=marker
+        )
+        sentence = "UNDECIDED: only the unfrozen baseline was selected, so nothing was compared. Select *"
+        assert_complaint(result, "decided", sentence, ci=ci)
+
+
+def test_a_missed_result_fails_in_junit_and_without_a_terminal(run: Run, tmp_path: Path) -> None:
+    """The complaint is a failed test case of its own, and the exit code needs no terminal."""
+    source = "import pytest\n@freeze\ndef test_it(freeze_run):\n    pass"
+    junit = tmp_path / "j.xml"
+    assert run(source, "-p", "no:terminal", f"--junitxml={junit}", ci=True).ret == 1
+    suite = ET.parse(junit).getroot()[0]  # noqa: S314 - ours
+    assert (suite.get("failures"), suite.get("tests")) == ("1", "3")
+    message = str(suite.findall("testcase")[-1][0].text)
+    assert message.startswith("UNDECIDED: 2 of 2 freeze tests have no result.")
+
+
+def test_a_test_that_hides_ci_changes_nothing(run: Run) -> None:
+    """Whether this is CI is decided before the first test."""
+    source = "import os, pytest\n@freeze\ndef test_it(freeze_run):\n    os.environ.pop('CI', None)"
+    assert run(source, ci=True).ret == 1
