@@ -34,6 +34,7 @@ InvalidCause = Literal[
     "killed",
     "timeout",
     "inputs_changed",
+    "not_as_specified",
 ]
 
 

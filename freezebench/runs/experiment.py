@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -18,28 +16,32 @@ from freezebench.records.run_record import RunRecord
 from freezebench.runs.costs import CostWindows, mark_contended, prefix_readings, timing_readings
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.environment import environment
+from freezebench.runs.evaluation_check import Reevaluation, check_data
 from freezebench.runs.faults import invalid_record
+from freezebench.runs.process_state import free_memory, standard_attention
 from freezebench.runs.saving import save_model
-from freezebench.runs.weights import UnsoundRunError, check_weights, checksums
+from freezebench.runs.training_check import TrainingCheck, check_order, seed_note
+from freezebench.runs.weights import UnsoundRunError, check_freezing, check_weights, checksums, trainable_by_spec
 from freezebench.strategies.freeze import fixed_note, fixed_parameters, freeze, frozen_modules
 from freezebench.training.batches.encoding import longest_input
 from freezebench.training.device import device_name, resolve_device, resolve_precision
 from freezebench.training.engines import loop
 from freezebench.training.engines.cached import make_feed
-from freezebench.training.engines.evaluate import evaluate
+from freezebench.training.engines.evaluate import class_scores, evaluation_of
 from freezebench.training.engines.job import Job
 from freezebench.training.prefix.verify import PrefixMismatchError
 from freezebench.training.random_state import isolated_random_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from transformers import PreTrainedTokenizerBase
 
+    from freezebench.data.load import TextData
+    from freezebench.data.splits import Split
     from freezebench.models.layers import LayerMap
     from freezebench.models.source import ModelSource
-    from freezebench.records.run_record import Evaluation
     from freezebench.runs.data_cache import TokenizedData
     from freezebench.specs.run import Precision, RunSpec
     from freezebench.strategies.freeze import FreezeSummary
@@ -99,18 +101,19 @@ def run(
         data=data.facts,
         environment=environment(),
     )
-    _free_memory()
-    with isolated_random_state(device), _standard_attention():
+    free_memory()
+    with isolated_random_state(device), standard_attention():
         try:
-            setup = _set_up(spec, source, data.facts.label_names, device, data_cache)
-            feed, feed_warnings = _make_feed(spec, setup, precision, data_cache)
+            setup = _set_up(source, data, data_cache, spec=spec, precision=precision)
+            feed, feed_warnings = _make_feed(spec, setup, data_cache)
             with feed or nullcontext():
-                record = _train(draft, setup, feed, precision, emit, warnings=(*setup.warnings, *feed_warnings))
+                record, scores = _train(draft, setup, feed, emit, warnings=(*setup.warnings, *feed_warnings))
+            # The feed has been closed: the model's methods are its own again.
+            record = _reevaluated(record, setup, data.test, scores)
         except FreezebenchError:
             raise
         except Exception as error:  # noqa: BLE001 - an error of a model must not end the runs after it
             return invalid_record(draft, error, device)
-        # The feed has been closed: the model's methods are its own again.
         if save_to is not None:
             _save(spec, setup, save_to)
         return record
@@ -125,9 +128,11 @@ class _Setup:
         tokenizer: Its tokenizer.
         layers: Its layers.
         summary: What freezing left to train.
+        trainable: Names of the parameters that the spec trains.
         eval_modules: Frozen modules whose dropout stays off in training.
         data: The tokenized data set.
         num_labels: Number of classes.
+        precision: Number format of the forward passes.
         warnings: What a user should know of the model.
     """
 
@@ -135,41 +140,51 @@ class _Setup:
     tokenizer: PreTrainedTokenizerBase
     layers: LayerMap
     summary: FreezeSummary
+    trainable: frozenset[str]
     eval_modules: tuple[torch.nn.Module, ...]
     data: TokenizedData
     num_labels: int
+    precision: Precision
     warnings: tuple[str, ...]
 
 
 def _set_up(
-    spec: RunSpec, source: ModelSource, label_names: tuple[str, ...], device: torch.device, data_cache: DataCache
+    source: ModelSource, data: TextData, data_cache: DataCache, *, spec: RunSpec, precision: Precision
 ) -> _Setup:
-    """Load and freeze the model, move it to its device, and tokenize the data."""
+    """Load and freeze the model, move it to its device, and tokenize the data.
+
+    Raises:
+        UnsoundRunError: If the parameters that train, or the labels, are not those of the spec.
+    """
     torch.manual_seed(spec.seed)  # the head's initial weights
-    model, tokenizer = load_model(source, len(label_names), label_names=label_names)
+    model, tokenizer = load_model(source, data.num_labels, label_names=data.label_names)
+    warnings = seed_note(spec.seed)
     layers = find_layers(model)
     # Read before freezing, which sets requires_grad of every parameter.
     fixed = fixed_parameters(model)
     summary = freeze(model, spec.freeze_spec, layers, fixed=fixed)
     runs_in_eval = spec.protocol.frozen_part_runs_in == "eval"
     eval_modules = frozen_modules(model, layers, spec.freeze_spec) if runs_in_eval else ()
-    warnings = fixed_note(model, fixed)
-    model.to(device)
+    trainable = trainable_by_spec(model, layers, spec.freeze_spec, fixed)
+    check_freezing(model, spec.freeze_spec, trainable)
+    model.to(resolve_device(spec.device))
+    tokenized = data_cache.tokenized(spec, tokenizer, model)
+    check_data(data.splits, tokenized.splits)
     return _Setup(
         model=model,
         tokenizer=tokenizer,
         layers=layers,
         summary=summary,
+        trainable=trainable,
         eval_modules=eval_modules,
-        data=data_cache.tokenized(spec, tokenizer, model),
-        num_labels=len(label_names),
-        warnings=warnings,
+        data=tokenized,
+        num_labels=data.num_labels,
+        precision=precision,
+        warnings=(*warnings, *fixed_note(model, fixed)),
     )
 
 
-def _make_feed(
-    spec: RunSpec, setup: _Setup, precision: Precision, data_cache: DataCache
-) -> tuple[Feed | None, tuple[str, ...]]:
+def _make_feed(spec: RunSpec, setup: _Setup, data_cache: DataCache) -> tuple[Feed | None, tuple[str, ...]]:
     """Return the feed of the cached engine and its warnings; no feed for the other engines.
 
     Raises:
@@ -188,7 +203,7 @@ def _make_feed(
             spec.freeze_spec,
             packed,
             data_cache.prefixes,
-            precision=precision,
+            precision=setup.precision,
             prefix_mode=protocol.frozen_part_runs_in,
             weight_decay=protocol.weight_decay,
             seed=spec.seed,
@@ -200,35 +215,38 @@ def _make_feed(
 
 
 def _train(
-    draft: RunRecord,
-    setup: _Setup,
-    feed: Feed | None,
-    precision: Precision,
-    emit: Emit,
-    *,
-    warnings: tuple[str, ...],
-) -> RunRecord:
-    """Train under meters, check the weights and evaluate; return the completed record."""
+    draft: RunRecord, setup: _Setup, feed: Feed | None, emit: Emit, *, warnings: tuple[str, ...]
+) -> tuple[RunRecord, torch.Tensor]:
+    """Train under meters, check the training and evaluate; return the completed record and the test scores.
+
+    Raises:
+        UnsoundRunError: If the training was not as the spec says.
+    """
     spec, protocol, model, summary = draft.spec, draft.spec.protocol, setup.model, setup.summary
-    evaluation = _evaluation(setup, feed, precision)
+    scores_of = _scorer(setup, feed)
+    test, validation = setup.data.splits["test"], setup.data.splits["validation"]
+    check = TrainingCheck(model, protocol, trainable=setup.trainable, num_train=len(setup.data.splits["train"]))
     job = Job(
         model=model,
         tokenizer=setup.tokenizer,
         train=setup.data.splits["train"],
         protocol=protocol,
-        precision=precision,
+        precision=setup.precision,
         seed=spec.seed,
-        evaluate=lambda: evaluation("validation"),
+        evaluate=lambda: check.validated(evaluation_of(scores_of("validation"), validation.labels)),
         feed=feed,
         eval_modules=setup.eval_modules,
     )
     # The seed of dropout is set after this evaluation, which must not change the training.
-    test_before = evaluation("test") if protocol.evaluate_before else None
-    weights = checksums(model)
+    test_before = evaluation_of(scores_of("test"), test.labels) if protocol.evaluate_before else None
+    order_warnings, weights = check_order(job), checksums(model)
     torch.manual_seed(spec.seed)  # dropout
     with CostWindows(emit, model=model, device=job.device) as costs:
-        result = _ENGINES[protocol.engine](job, costs.emit)
-    weight_warnings = check_weights(model, setup.layers, weights)
+        result = _ENGINES[protocol.engine](job, check.watching(costs.emit))
+    trained = checksums(model)
+    weight_warnings = check_weights(setup.layers, setup.trainable, weights, trained)
+    check.check_best(trained)
+    scores = scores_of("test")
     shares = costs.contended_shares
     record = replace(
         draft,
@@ -240,7 +258,7 @@ def _train(
         step_losses=result.step_losses,
         epochs=tuple(replace(epoch, contended_share=shares.get(epoch.epoch)) for epoch in result.epochs),
         best_epoch=result.best_epoch,
-        test=evaluation("test"),
+        test=evaluation_of(scores, test.labels),
         test_before=test_before,
         readings={
             **timing_readings(result, num_examples=len(job.train), shared_devices=costs.shared_devices),
@@ -249,9 +267,10 @@ def _train(
         },
         devices=costs.devices,
         trace=costs.trace,
-        warnings=(*warnings, *weight_warnings, *result.warnings, *costs.warnings),
+        warnings=(*warnings, *order_warnings, *weight_warnings, *result.warnings, *costs.warnings),
     )
-    return replace(record, readings=mark_contended(record.readings)) if record.is_contended else record
+    marked = replace(record, readings=mark_contended(record.readings)) if record.is_contended else record
+    return marked, scores
 
 
 def _save(spec: RunSpec, setup: _Setup, folder: Path) -> None:
@@ -264,40 +283,30 @@ def _save(spec: RunSpec, setup: _Setup, folder: Path) -> None:
     save_model(setup.model, setup.tokenizer, folder, name=spec.model, max_length=max_length)
 
 
-def _evaluation(setup: _Setup, feed: Feed | None, precision: Precision) -> Callable[[str], Evaluation]:
-    """Return the function that evaluates the model on a split, given by name."""
+def _scorer(setup: _Setup, feed: Feed | None) -> Callable[[str], torch.Tensor]:
+    """Return the function that gives the class scores of a split by its name."""
 
-    def evaluation(split: str) -> Evaluation:
-        return evaluate(
+    def scores(split: str) -> torch.Tensor:
+        return class_scores(
             setup.model,
             setup.data.splits[split],
             setup.tokenizer,
             num_labels=setup.num_labels,
-            precision=precision,
+            precision=setup.precision,
             feed=None if feed is None else (feed, split),
         )
 
-    return evaluation
+    return scores
 
 
-@contextmanager
-def _standard_attention() -> Iterator[None]:
-    """Turn off the fast path of torch's own transformer layers in a block.
+def _reevaluated(record: RunRecord, setup: _Setup, test: Split, scores: torch.Tensor) -> RunRecord:
+    """Return the record with the warnings of the check of its test evaluation.
 
-    In eval mode that path passes nested tensors from layer to layer. The hidden states differ from those in training,
-    and a model of which some layers learn fails.
+    Raises:
+        UnsoundRunError: If the evaluation does not follow from the model and the test sentences.
     """
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
-
-
-def _free_memory() -> None:
-    """Free what earlier runs have left in memory, so that it does not count as this run's."""
-    gc.collect()
-    # The C library keeps freed memory for itself: with batches of many lengths, more than it ever uses again.
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).malloc_trim(0)
+    if record.test is None:
+        return record
+    max_length = longest_input(setup.model, setup.tokenizer, record.spec.protocol.max_length)
+    again = Reevaluation(setup.model, setup.tokenizer, test, precision=setup.precision, max_length=max_length)
+    return replace(record, warnings=(*record.warnings, *again.check(record.test, scores)))

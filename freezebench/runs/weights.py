@@ -1,4 +1,4 @@
-"""Check that a run changed trainable weights and left frozen weights as they were."""
+"""Check that a run changed the weights that its spec trains, and left the others as they were."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import torch
 from freezebench.training.device import INTEGERS_BY_SIZE
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from freezebench.models.layers import LayerMap
     from freezebench.records.run_record import InvalidCause
+    from freezebench.specs.freeze import FreezeSpec
 
 
 class UnsoundRunError(Exception):
-    """A run's result is not valid: frozen weights changed, no weight changed, or a cached prefix is not the model's."""
+    """A run's result is not valid: it was not trained or evaluated as its spec says."""
 
     def __init__(self, cause: InvalidCause, message: str) -> None:
         super().__init__(message)
@@ -32,27 +35,67 @@ def checksums(model: torch.nn.Module) -> dict[str, int]:
     return sums
 
 
-def check_weights(model: torch.nn.Module, layers: LayerMap, before: dict[str, int]) -> tuple[str, ...]:
+def _parts(layers: LayerMap) -> dict[str, tuple[str, ...]]:
+    """Return the names of the parameters of every part, by the part's id in freeze specs."""
+    return {"emb": layers.emb, **{f"L{number}": names for number, names in enumerate(layers.layers)}}
+
+
+def trainable_by_spec(
+    model: torch.nn.Module, layers: LayerMap, spec: FreezeSpec, fixed: Collection[str] = ()
+) -> frozenset[str]:
+    """Return the names of the parameters that a spec trains, derived from its id and not from ``requires_grad``.
+
+    Args:
+        model: The model.
+        layers: Its layers.
+        spec: What is frozen.
+        fixed: Names of parameters that stay frozen under every spec.
+    """
+    is_frozen = {"emb": spec.embeddings, **{f"L{number}": True for number in spec.layers}}
+    frozen = {name for part, names in _parts(layers).items() if is_frozen.get(part) for name in names}
+    frozen.update(layers.head if spec.head else ())
+    parameters = {name for name, parameter in model.named_parameters() if parameter.is_floating_point()}
+    return frozenset(parameters - frozen - set(fixed))
+
+
+def check_freezing(model: torch.nn.Module, spec: FreezeSpec, trainable: frozenset[str]) -> None:
+    """Check that exactly the parameters that a spec trains require gradients.
+
+    Raises:
+        UnsoundRunError: If one more or one less does.
+    """
+    actual = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    if actual == trainable:
+        return
+    wrong = min(actual ^ trainable)
+    states = ("frozen", "trainable") if wrong in trainable else ("trainable", "frozen")
+    raise UnsoundRunError(
+        "not_as_specified",
+        f"{len(actual ^ trainable)} parameters are not as {spec} says: {wrong} is {states[0]}, not {states[1]}",
+    )
+
+
+def check_weights(
+    layers: LayerMap, trainable: frozenset[str], before: dict[str, int], after: dict[str, int]
+) -> tuple[str, ...]:
     """Check the weights after training; return a warning of trainable parts that did not change.
 
     Args:
-        model: The model after training.
-        layers: Its layers.
+        layers: The model's layers.
+        trainable: Names of the parameters that the spec trains.
         before: Checksums before training.
+        after: Checksums after it.
 
     Raises:
         UnsoundRunError: If a frozen weight changed, or no trainable weight did.
     """
-    after = checksums(model)
-    trainable = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
     # requires_grad alone does not protect a weight: the model's own code may write to it.
     changed = {name for name in before if before[name] != after[name]}
     if changed - trainable:
         raise UnsoundRunError("frozen_weights_changed", f"frozen weights changed: {min(changed - trainable)}")
     if not changed & trainable:
         raise UnsoundRunError("nothing_trained", "no trainable weight changed in training")
-    parts = {"emb": layers.emb, **{f"L{number}": names for number, names in enumerate(layers.layers)}}
-    unmoved = [part for part, names in parts.items() if trainable & set(names) and not changed & set(names)]
+    unmoved = [part for part, names in _parts(layers).items() if trainable & set(names) and not changed & set(names)]
     if not unmoved:
         return ()
     return (f"{', '.join(unmoved)}: trainable, but unchanged by training, since no gradient reached it",)

@@ -112,7 +112,11 @@ def test_architectures_that_cannot_be_spliced_train_whole(
     in_standards_order(monkeypatch)
     cached = run(cached_run(model, tiny_data, freeze="emb+L0"))
     standard = run(replace(cached.spec, protocol=replace(PROTOCOL, engine="standard")))
-    assert cached.warnings == (f"nothing is cached: {why}",)
+    assert cached.warnings[0] == f"nothing is cached: {why}"
+    # Longformer pads to its windows itself, and masks that. The other two have no use for a mask of padding.
+    padding = "the model's class scores of a sentence change with padding, as if it had no attention mask"
+    assert cached.warnings[1:] == (() if architecture == "longformer" else (padding,))
+    assert standard.warnings == cached.warnings[1:]
     assert cached.step_losses
     assert cached.step_losses == pytest.approx(standard.step_losses, rel=1e-4)
 
@@ -143,11 +147,14 @@ def test_frozen_layers_do_not_run_in_training(
         for number in range(2):
             query = job.model.get_submodule(f"distilbert.transformer.layer.{number}.attention.q_lin")
             query.register_forward_hook(lambda *_, number=number: computed.append(number))
-        return loop.train(job, emit)
+        result = loop.train(job, emit)
+        in_training.update(computed)
+        return result
 
+    in_training: set[int] = set()
     monkeypatch.setitem(experiment._ENGINES, "cached", counted)
     assert run(cached_run(tiny_model, tiny_data, freeze="emb+L0")).is_valid
-    assert set(computed) == {1}
+    assert in_training == {1}
     assert len(computed) > 12
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
@@ -15,7 +15,7 @@ from freezebench.training.batches.order import batches_by_length
 from freezebench.training.device import autocast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from transformers import PreTrainedTokenizerBase
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _BATCH_SIZE = 64
 
 
-@torch.inference_mode()
 def evaluate(
     model: torch.nn.Module,
     data: Encoded,
@@ -36,12 +35,27 @@ def evaluate(
     precision: Precision,
     feed: tuple[Feed, str] | None = None,
 ) -> Evaluation:
-    """Return loss, accuracy, F1 and the predicted class of every sentence; the model's train mode is restored.
+    """Return loss, accuracy, F1 and the predicted class of every sentence, from ``class_scores``."""
+    scores = class_scores(model, data, tokenizer, num_labels=num_labels, precision=precision, feed=feed)
+    return evaluation_of(scores, data.labels)
+
+
+@torch.inference_mode()
+def class_scores(
+    model: torch.nn.Module,
+    data: Encoded,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    num_labels: int,
+    precision: Precision,
+    feed: tuple[Feed, str] | None = None,
+) -> torch.Tensor:
+    """Return the class scores of every sentence on the CPU, shape (sentences, classes); train mode is restored.
 
     With a feed, the model is evaluated as it is trained: behind the cached prefix, which holds the hidden states of
-    validation and test sentences, too. Batches are sorted by length; predictions return to the order of the data::
+    validation and test sentences, too. Batches are sorted by length; scores return to the order of the data::
 
-        batch of sentences 7, 2, 9 ──► hidden states from the cache ──► remaining layers ──► predictions[[7, 2, 9]]
+        batch of sentences 7, 2, 9 ──► hidden states from the cache ──► remaining layers ──► scores[[7, 2, 9]]
 
     Args:
         model: The model.
@@ -54,24 +68,32 @@ def evaluate(
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
-    # Filled in the order of batches, read in the order of the data.
-    predictions = np.zeros(len(data), dtype=np.int64)
-    # The sum stays on the device and in float64: batches have different sizes, and there may be thousands of them.
-    total_loss = torch.zeros((), dtype=torch.float64, device=device)
+    # Filled in the order of batches, read in the order of the data. A sentence that no batch has stays NaN.
+    scores = torch.full((len(data), num_labels), math.nan)
     batches = _batches(data, tokenizer) if feed is None else feed[0].evaluation(feed[1])
     for sentences, tensors in batches:
         batch = to_device(tensors, device)
-        labels = batch.pop("labels")
+        batch.pop("labels")
         with autocast(precision, device):
             logits = logits_of(model(**batch)) if feed is None else feed[0].logits(batch)
-        total_loss += cross_entropy(logits, labels, reduction="sum").double()
-        predictions[sentences] = logits.argmax(dim=-1).cpu().numpy()
+        scores[sentences] = logits.cpu()
     model.train(was_training)
-    labels_array = np.asarray(data.labels)
+    return scores
+
+
+def evaluation_of(scores: torch.Tensor, labels: Sequence[int]) -> Evaluation:
+    """Return loss, accuracy, F1 and predicted classes.
+
+    Args:
+        scores: Class scores, shape (sentences, classes).
+        labels: True class numbers.
+    """
+    true_classes = torch.tensor(labels)
+    predictions = scores.argmax(dim=-1).numpy()
     return Evaluation(
-        loss=float(total_loss) / len(data),
-        accuracy=float((predictions == labels_array).mean()),
-        f1=f1_score(labels_array, predictions, num_labels),
+        loss=float(cross_entropy(scores.double(), true_classes)),
+        accuracy=float((predictions == true_classes.numpy()).mean()),
+        f1=f1_score(true_classes.numpy(), predictions, scores.shape[-1]),
         predictions=tuple(predictions.tolist()),
     )
 

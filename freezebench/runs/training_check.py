@@ -1,0 +1,175 @@
+"""Check that an engine trains as the spec says, by what can be observed from outside while it does.
+
+Each check costs about as much as a step or less, and none depends on the code that it checks::
+
+    first step     modes of the modules, cleared gradients
+    every epoch    checksums of the weights whose validation loss is the lowest so far
+    last step      parameters, learning rate and number of steps of the optimizer
+    afterwards     the weights are those of the best epoch
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from freezebench.records.events import StepRecord
+from freezebench.runs.weights import UnsoundRunError, checksums
+from freezebench.training.engines.events import BackwardDone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from freezebench.records.run_record import Evaluation
+    from freezebench.specs.run import Protocol
+    from freezebench.training.engines.events import Emit, Event
+    from freezebench.training.engines.job import Job
+
+_RATE_TOLERANCE = 1e-4  # rates are float32 on a GPU
+_MIN_BATCHES = 4  # fewer batches may come in one order for several seeds by chance
+_NUM_OTHER_SEEDS = 3
+
+
+class TrainingCheck:
+    """Observes one run's training."""
+
+    def __init__(
+        self, model: torch.nn.Module, protocol: Protocol, *, trainable: frozenset[str], num_train: int
+    ) -> None:
+        """Take what the run has to be like.
+
+        Args:
+            model: The model.
+            protocol: How to train.
+            trainable: Names of the parameters that the spec trains.
+            num_train: Number of training sentences.
+        """
+        self._model, self._protocol, self._trainable = model, protocol, trainable
+        self._num_steps = protocol.num_epochs * math.ceil(num_train / protocol.batch_size)
+        self._lowest_loss = math.inf
+        self._best: dict[str, int] = {}
+
+    def validated(self, evaluation: Evaluation) -> Evaluation:
+        """Return the evaluation after an epoch; the weights are remembered if its loss is the lowest so far."""
+        if evaluation.loss < self._lowest_loss:
+            self._lowest_loss, self._best = evaluation.loss, checksums(self._model)
+        return evaluation
+
+    def watching(self, emit: Emit) -> Emit:
+        """Return a function that checks the training at its events, and passes them on to ``emit``."""
+
+        def check(event: Event) -> None:
+            if isinstance(event, BackwardDone):
+                self._check_optimizer(event.optimizer)
+            elif isinstance(event, StepRecord) and event.step == 1:
+                self._check_modes()
+                self._check_gradients()
+            emit(event)
+
+        return check
+
+    def check_best(self, weights: dict[str, int]) -> None:
+        """Check that the weights after training, given as checksums, are those of the lowest validation loss.
+
+        Raises:
+            UnsoundRunError: If they are not.
+        """
+        other = [name for name, checksum in self._best.items() if weights[name] != checksum]
+        if other:
+            raise UnsoundRunError(
+                "not_as_specified",
+                f"the weights after training are not those of the epoch with the lowest validation loss: {min(other)}",
+            )
+
+    def _check_modes(self) -> None:
+        """Check that nothing is in train mode that the protocol has in eval mode: a frozen part, or the whole model."""
+        frozen_in_eval = self._protocol.frozen_part_runs_in == "eval"
+        in_eval = _modules_of(self._model, self._trainable) if frozen_in_eval else iter(())
+        if not self._protocol.dropout:
+            in_eval = self._model.named_modules()
+        wrong = next((name for name, module in in_eval if module.training), None)
+        if wrong is not None:
+            raise UnsoundRunError(
+                "not_as_specified",
+                f"{wrong or 'the model'} trained in train mode, with dropout; the protocol has it in eval mode",
+            )
+
+    def _check_gradients(self) -> None:
+        """Check that the gradients of a step are cleared before the next; captured steps overwrite theirs."""
+        for name, parameter in self._model.named_parameters():
+            gradient = parameter.grad
+            if gradient is not None and gradient.is_cpu and gradient.any():
+                raise UnsoundRunError(
+                    "not_as_specified", f"the gradients of the first step are added to those of the second: {name}"
+                )
+
+    def _check_optimizer(self, optimizer: torch.optim.Optimizer) -> None:
+        """Check before the last update what the optimizer updates, at which rate, and how often it has done so."""
+        held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        names = {name for name, parameter in self._model.named_parameters() if id(parameter) in held}
+        if names != self._trainable:
+            wrong = min(names ^ self._trainable)
+            verb = "lacks" if wrong in self._trainable else "updates the frozen parameter"
+            raise UnsoundRunError(
+                "not_as_specified",
+                f"the optimizer has {len(names)} parameters, and {len(self._trainable)} train: it {verb} {wrong}",
+            )
+        # The rate decays linearly from its first value to 0 after the last step.
+        expected = self._protocol.learning_rate / self._num_steps
+        rates = [float(group["lr"]) for group in optimizer.param_groups]
+        wrong_rates = [rate for rate in rates if not math.isclose(rate, expected, rel_tol=_RATE_TOLERANCE)]
+        steps = [int(state["step"]) for state in optimizer.state.values() if "step" in state]
+        num_steps = max(steps, default=0) + 1
+        if num_steps != self._num_steps:
+            raise UnsoundRunError(
+                "not_as_specified",
+                f"the optimizer made {num_steps} steps; {self._protocol.num_epochs} epochs have {self._num_steps}",
+            )
+        if wrong_rates:
+            raise UnsoundRunError(
+                "not_as_specified",
+                f"the learning rate of the last step was {wrong_rates[0]:.3g}; the rate "
+                f"{self._protocol.learning_rate:g} has decayed to {expected:.3g} by then",
+            )
+
+
+def seed_note(seed: int) -> tuple[str, ...]:
+    """Return a warning if torch's random state, right after a model was loaded, goes back to another seed."""
+    if torch.initial_seed() == seed:
+        return ()
+    return (f"loading the model set torch's seed to {torch.initial_seed()}: every seed may start from the same head",)
+
+
+def check_order(job: Job) -> tuple[str, ...]:
+    """Return a warning if the order of training sentences does not depend on the seed."""
+    batches = job.batches()
+    if len(batches) < _MIN_BATCHES:
+        return ()
+    first = batches.average_batch()
+    for number in range(1, _NUM_OTHER_SEEDS + 1):
+        other = replace(job, seed=job.seed + number).batches().average_batch()
+        if any(
+            other[name].shape != tensor.shape or bool((other[name] != tensor).any()) for name, tensor in first.items()
+        ):
+            return ()
+    return ("every seed trains on the sentences in the same order, so that seeds differ by less than they should",)
+
+
+def _modules_of(model: torch.nn.Module, trainable: frozenset[str]) -> Iterator[tuple[str, torch.nn.Module]]:
+    """Yield the modules of the frozen part: those without a trainable parameter, in a module that has frozen ones.
+
+    A module without parameters, such as dropout, belongs to the nearest module around it that has some.
+    """
+
+    def visit(name: str, module: torch.nn.Module, *, is_frozen: bool) -> Iterator[tuple[str, torch.nn.Module]]:
+        own = [f"{name}.{key}" if name else key for key, _ in module.named_parameters()]
+        is_frozen = trainable.isdisjoint(own) if own else is_frozen
+        if is_frozen:
+            yield name, module
+        for key, child in module.named_children():
+            yield from visit(f"{name}.{key}" if name else key, child, is_frozen=is_frozen)
+
+    return visit("", model, is_frozen=False)
