@@ -15,7 +15,7 @@ from freezebench.report.contention import contended_text
 from freezebench.report.rows import Row, aggregate
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.units import NOT_MEASURED, bytes_text, energy_text, number_text, percent_text, seconds_text
-from freezebench.verdicts.vocabulary import NO_LIMIT, STANDINGS, VERDICTS, Term
+from freezebench.verdicts.vocabulary import STANDINGS, VERDICTS, Term
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -92,10 +92,9 @@ def _points(value: float) -> str:
 
 
 def _standing(row: Row) -> Term:
-    """Return the standing of the test; a broken configuration has none at a limit."""
-    if row.is_asserted and not row.broken:
-        return STANDINGS[row.standing]
-    return Term(word=NOT_MEASURED) if row.verdict in ("baseline", "invalid") else NO_LIMIT
+    """Return the standing of the test; a broken configuration and a baseline without limits have none at a limit."""
+    has_none = row.broken or (row.verdict == "baseline" and row.standing == "no_limit")
+    return Term(word=NOT_MEASURED) if has_none else STANDINGS[row.standing]
 
 
 def _multiple(value: float) -> str:
@@ -131,7 +130,7 @@ COLUMNS: tuple[Column, ...] = (
         short_heading=("test at", "limit"),
         source=lambda row: list(STANDINGS).index(row.standing),
         term=_standing,
-        empty_words=(NOT_MEASURED, NO_LIMIT.word),
+        empty_words=(NOT_MEASURED, STANDINGS["no_limit"].word),
         hide_empty=True,
     ),
     Column(

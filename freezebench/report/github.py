@@ -112,7 +112,7 @@ def annotation(report: PytestReport, root: Path, environment: Mapping[str, str])
         level="error" if report.failed else "warning",
         title=report.nodeid,
         # A test may pass its limits and fail by an assertion of its own, which is then the message.
-        message=failure if recorded is None or standing == "ok" else str(recorded),
+        message=failure if recorded is None or standing in ("ok", "no_limit") else str(recorded),
         # A failure of the whole session has neither file nor line.
         file=None if line is None else workspace_path(root / file, environment),
         line=None if line is None else line + 1,

@@ -32,11 +32,13 @@ def recommended(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> 
     """
     if any(result.is_baseline and result.broken for result in results):
         return None
-    # Without an asserted limit the standing is ok, so the verdict at the margin decides alone.
+    # Without an asserted limit the verdict at the margin decides alone.
     safe = [
         result.freeze
         for result in results
-        if result.verdict is not None and result.verdict.outcome == "non_inferior" and result.standing == "ok"
+        if result.verdict is not None
+        and result.verdict.outcome == "non_inferior"
+        and result.standing in ("ok", "no_limit")
     ]
     prefixes = [freeze for freeze in safe_prefixes(results) if freeze in safe]
     others = [freeze for freeze in safe if not FreezeSpec.parse(freeze).is_prefix]

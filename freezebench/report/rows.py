@@ -60,7 +60,7 @@ class Row:
         limit_pp: Asserted limit in percentage points.
         gate: Verdict at that limit.
         num_parts: Number of further limits of the joint gate: savings, and the comparison with a saved run.
-        standing: Standing of the joint gate: ``ok``, ``undecided``, ``worse`` or ``broken``.
+        standing: Standing of the joint gate: ``no_limit``, ``ok``, ``undecided``, ``worse`` or ``broken``.
         broken: Why the runs are invalid.
         speedup_lower: Lower bound of the two-sided 90 % interval of ``speedup``; ``speedup_upper`` is the upper one;
             ``None`` without two seeds that both arms trained undisturbed.
@@ -105,11 +105,6 @@ class Row:
     contended_share: float | None = None
     num_contended: int = 0
     records: tuple[RunRecord, ...] = field(default=(), repr=False)
-
-    @property
-    def is_asserted(self) -> bool:
-        """Whether some limit is asserted of this configuration."""
-        return self.gate is not None or self.num_parts > 0
 
     @property
     def is_contended(self) -> bool:

@@ -22,7 +22,7 @@ _HEADLINES: dict[Outcome, Style] = {
 }
 # How the beginning of a line, up to its colon, is shown.
 _LABELS: dict[str, Style] = {
-    **{f"Limit {term.word}": term.tone for standing, term in STANDINGS.items() if standing != "ok"},
+    **{f"Limit {term.word}": term.tone for standing, term in STANDINGS.items() if standing not in ("no_limit", "ok")},
     "Invalid": "bad",
     "Contended": "unsure",
     "Leakage": "unsure",

@@ -62,21 +62,23 @@ def _points(value: float | None) -> str:
 
 
 def decided_sentence(results: Sequence[ConfigurationResult], settings: Settings) -> str | None:
-    """Return how many candidates the evidence decides, at the margin and at their limits; ``None`` without valid ones.
+    """Return how many candidates the evidence decides, at their limits and at the margin; ``None`` without valid ones.
 
-    The two are counted apart, since a limit may be far from the margin.
+    The two are counted apart, since a limit may be far from the margin. Limits come first: they are what tests assert.
     """
     candidates = [result for result in results if not result.is_baseline]
     if all(result.broken for result in candidates):
         return None
-    at_margin = sum(result.verdict is not None and result.verdict.outcome in _DECIDED for result in candidates)
-    sentence = f"Decided: {at_margin} of {len(candidates)} at the margin of {settings.margin_pp:g} points"
+    num_at_margin = sum(result.verdict is not None and result.verdict.outcome in _DECIDED for result in candidates)
+    at_margin = f"{num_at_margin} of {len(candidates)} at the margin of {settings.margin_pp:g} points"
     limited = [result for result in candidates if result.is_asserted]
     if not limited:
-        return f"{sentence}; no limit is asserted."
-    at_limit = sum(map(is_decided, limited))
+        return f"Decided: {at_margin}; no limit is asserted."
     source = f" ({settings.limits_from})" if settings.limits_from else ""
-    return f"{sentence}, {at_limit} of {len(limited)} at their limits{source}."
+    at_limits = f"{sum(map(is_decided, limited))} of {len(limited)} at their limits{source}"
+    num_without = len(candidates) - len(limited)
+    without = f", {num_without} without a limit" if num_without else ""
+    return f"Decided: {at_limits}{without}; {at_margin}."
 
 
 def invalid_sentences(results: Sequence[ConfigurationResult]) -> list[str]:

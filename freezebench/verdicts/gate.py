@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from freezebench.verdicts.resources import ResourceVerdict
 
 # From harmless to worst: the standing of several parts is that of the worst one.
-Standing = Literal["ok", "undecided", "worse", "broken"]
+Standing = Literal["no_limit", "ok", "undecided", "worse", "broken"]
 
 _OF_ACCURACY: dict[str, Standing] = {
     "non_inferior": "ok",
@@ -54,6 +54,6 @@ def resource_standing(verdict: ResourceVerdict) -> Standing:
 
 
 def worst(standings: Iterable[Standing]) -> Standing:
-    """Return the worst of several standings; ``ok`` if there are none."""
+    """Return the worst of several standings; ``no_limit`` if there are none: what asserts nothing has not passed."""
     order = get_args(Standing)
-    return max(standings, key=order.index, default="ok")
+    return max(standings, key=order.index, default="no_limit")

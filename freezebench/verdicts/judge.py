@@ -63,11 +63,6 @@ class ConfigurationResult:
         return any(record.undertrained for record in self.records)
 
     @property
-    def deciding(self) -> Verdict | None:
-        """The verdict that decides the test: at the limit if one is asserted, else at the margin."""
-        return self.gate or self.verdict
-
-    @property
     def is_asserted(self) -> bool:
         """Whether some limit is asserted of this configuration."""
         return self.gate is not None or bool(self.parts)

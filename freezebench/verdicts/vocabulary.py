@@ -42,10 +42,10 @@ VERDICTS: dict[VerdictKey, Term] = {
 }
 # The words in capitals are the first word of a failure, which people search logs for.
 STANDINGS: dict[Standing, Term] = {
+    # A test that asserts nothing has not passed anything.
+    "no_limit": Term(word="no limit", tone="faint"),
     "ok": Term(word="ok", tone="good"),
     "undecided": Term(word="UNDECIDED", tone="unsure"),
     "worse": Term(word="WORSE", tone="bad"),
     "broken": Term(word="BROKEN", tone="bad"),
 }
-# A test that asserts nothing has not passed anything.
-NO_LIMIT = Term(word="no limit", tone="faint")

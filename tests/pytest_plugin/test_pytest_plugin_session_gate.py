@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -399,3 +400,40 @@ def test_a_test_that_hides_ci_changes_nothing(run: Run) -> None:
     """Whether this is CI is decided before the first test."""
     source = "import os, pytest\n@freeze\ndef test_it(freeze_run):\n    os.environ.pop('CI', None)"
     assert run(source, ci=True).ret == 1
+
+
+@pytest.mark.usefixtures("without_matplotlib")
+def test_what_has_no_limit_is_never_ok(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Terminal, JUnit, report, page, saved run and step summary say that nothing is asserted of emb+L0."""
+    step, report, saved, junit = (tmp_path / name for name in ("step.md", "report", "saved.json", "j.xml"))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(step))
+    source = "import pytest\n@freeze\ndef test_it(freeze_run):\n    freeze_run()"
+    files = f"--freeze-report={report}", f"--benchmark-json={saved}", f"--junitxml={junit}"
+    result = run(source, *files, ci=True, marker="max_drop={'emb': 30}, grid='none,emb,emb+L0'", emb=0.9)
+    assert result.ret == 0
+    expected = {"none": "no_limit", "emb": "ok", "emb+L0": "no_limit"}
+    rows = json.loads((report / "report.json").read_text(encoding="utf-8"))["experiments"][0]["configurations"]
+    assert {row["freeze"]: row["standing"] for row in rows} == expected
+    benchmarks = json.loads(saved.read_text(encoding="utf-8"))["benchmarks"]
+    assert {each["param"]: each["extra_info"]["freezebench"]["standing"] for each in benchmarks} == expected
+    cases = ET.parse(junit).getroot().iter("testcase")  # noqa: S314 - ours
+    properties = [{each.get("name"): each.get("value") for each in case.iter("property")} for case in cases]
+    assert {each["freezebench_freeze"]: each["freezebench_standing"] for each in properties} == expected
+    assert properties[-1]["freezebench_message"] == "emb+L0: no limit is asserted"
+    result.stdout.fnmatch_lines(
+        ["emb * ok *", "emb+L0 * no limit *", "Decided: 1 of 1 at their limits (*), 1 without a *"]
+    )
+    for text in (step.read_text(encoding="utf-8"), (report / "report.md").read_text(encoding="utf-8")):
+        assert [line.count("no limit") for line in text.splitlines() if line.startswith("| emb")] == [0, 1]
+    assert (report / "index.html").read_text(encoding="utf-8").count(">no limit<") == 1
+
+
+@pytest.mark.parametrize("emb", [0.6, 0.9])
+def test_undecided_limits_are_not_decided_by_the_margin(run: Run, emb: float) -> None:
+    """The limits that were asked count: a met limit on accuracy decides nothing while that on energy is undecided."""
+    source = "import pytest\n@freeze\ndef test_it(freeze_run):\n    freeze_run()"
+    marker = f"{MARKER}, min_energy_saving=10"
+    result = run(source, ci=True, marker=marker, emb=emb)
+    assert_complaint(result, "decided", "UNDECIDED: no candidate was decided (0 of 1).*", ci=True)
+    result.stdout.fnmatch_lines(["Decided: 0 of 1 at their limits *"])

@@ -26,7 +26,7 @@ def test_every_line_of_the_summary() -> None:
             "trained model."
         ),
     )
-    assert summary.lines == ("Decided: 2 of 2 at the margin of 2 points, 2 of 2 at their limits (--freeze-max-drop).",)
+    assert summary.lines == ("Decided: 2 of 2 at their limits (--freeze-max-drop); 2 of 2 at the margin of 2 points.",)
     assert summary.notes == (f"CPU package energy not measured: {made_up.NO_RAPL}.",)
 
 
@@ -42,7 +42,7 @@ def test_limits_and_margin_are_counted_apart() -> None:
     """A configuration may be decided at a limit far from the margin and be undecided at the margin."""
     limited, unlimited = judged("emb", 0.872, limit=20.0), judged("emb+L0", 0.7, limit=None)
     for results, text in (
-        ([limited, unlimited], "Decided: 1 of 2 at the margin of 2 points, 1 of 1 at their limits."),
+        ([limited, unlimited], "Decided: 1 of 1 at their limits, 1 without a limit; 1 of 2 at the margin of 2 points."),
         ([unlimited], "Decided: 1 of 1 at the margin of 2 points; no limit is asserted."),
     ):
         assert summarize([judged("none", 0.9), *results], summary_settings()).lines[0] == text

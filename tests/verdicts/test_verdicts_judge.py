@@ -34,8 +34,8 @@ def test_without_a_limit_nothing_is_asserted() -> None:
     arms = made_up.seeds("emb", accuracy=0.7), made_up.seeds("none", accuracy=0.9)
     result = judge("emb", *arms, margin_pp=2.0, limit_pp=None)
     assert result.gate is None
-    assert result.standing == "ok"
-    assert result.deciding is result.verdict
+    assert result.standing == "no_limit"
+    assert not result.is_asserted
 
 
 def test_one_seed_is_undecided() -> None:
@@ -87,7 +87,7 @@ def test_a_perfect_baseline_is_no_fault() -> None:
     """Seeds that classify every sentence correctly give identical predictions and stay valid."""
     perfect = made_up.seeds("none", accuracy=2.0)
     assert len({record.test for record in perfect}) == 1
-    assert judge("none", perfect, perfect, **LIMITS).standing == "ok"
+    assert judge("none", perfect, perfect, **LIMITS).standing == "no_limit"
 
 
 def test_arms_that_cannot_be_paired_are_invalid() -> None:
@@ -101,7 +101,7 @@ def test_arms_that_cannot_be_paired_are_invalid() -> None:
 def test_a_sound_baseline_is_compared_with_nothing() -> None:
     """Its test asserts nothing but that it is sound."""
     result = judge("none", made_up.seeds("none"), made_up.seeds("none"), **LIMITS)
-    assert (result.verdict, result.gate, result.standing) == (None, None, "ok")
+    assert (result.verdict, result.gate, result.standing) == (None, None, "no_limit")
 
 
 def test_undertrained_configurations_are_marked() -> None:
