@@ -14,6 +14,10 @@ class SpecError(FreezebenchError, ValueError):
     """A freeze spec, grid or number per configuration that cannot be parsed or applied to the model."""
 
 
+class NothingToTrainError(SpecError):
+    """A freeze spec that would leave nothing of the model to train."""
+
+
 class SettingsError(FreezebenchError, ValueError):
     """An option, ini value or marker argument that is not valid or contradicts another one."""
 

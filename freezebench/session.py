@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freezebench.config.session_options import SessionOptions
+from freezebench.errors import FreezebenchError
 from freezebench.records.events import RunReused, RunWaiting
 from freezebench.records.files import prepare_folder
 
@@ -128,9 +130,9 @@ class FreezeSession:
         """Take the configurations that will be requested, and return the runs that they need at least."""
         from freezebench.planning.finished import FinishedRuns
 
-        self._plan.add(planned)
-        self.executor.expect(freeze for _, freeze in planned)
-        return [needed.spec for needed in self._plan.runs_left(FinishedRuns())]
+        self.plan.add(planned)
+        self.executor.expect(freeze for settings, freeze in planned if freeze in self.plan.grid(settings))
+        return [needed.spec for needed in self.plan.runs_left(FinishedRuns())]
 
     def preflight(self, planned: Iterable[tuple[Settings, str]]) -> None:
         """Load every model once and try every configuration on it, before anything is trained.
@@ -138,12 +140,13 @@ class FreezeSession:
         Raises:
             FreezebenchError: If any of this fails.
         """
-        grids: dict[RunSpec, list[str]] = {}
-        for settings, freeze in planned:
-            grids.setdefault(settings.experiment, []).append(freeze)
-        for experiment, grid in grids.items():
+        from freezebench.planning.not_run import preflight_grids
+
+        save = self.options.session_settings.save is not None
+        for experiment, grid in preflight_grids(planned).items():
             self.executor.machine(experiment)  # a device that does not exist is an error before a model is loaded
-            self.executor.preflight(experiment, grid, will_save=self.options.session_settings.save is not None)
+            trains = self.executor.preflight(experiment, grid.all, may_train_nothing=grid.unnamed, will_save=save)
+            self.plan.add_trainable(experiment, trains)
 
     def data(self, settings: Settings) -> TextData:
         """Return the data set of a test.
@@ -163,9 +166,7 @@ class FreezeSession:
 
     def finished_earlier(self, specs: Iterable[RunSpec]) -> dict[str, RunRecord]:
         """Return by run id those of some runs that earlier sessions have finished."""
-        if self._reuse is None:
-            return {}
-        records = {spec.run_id: self._reuse.find_finished(spec) for spec in specs}
+        records = {spec.run_id: self._reuse.find_finished(spec) for spec in specs} if self._reuse else {}
         return {run_id: record for run_id, record in records.items() if record is not None}
 
     # --- training and results -------------------------------------------------------------------------------------
@@ -174,12 +175,18 @@ class FreezeSession:
         """Return one configuration's result, training the runs that are missing, the baseline's included."""
         key = settings.of_table
         self._shown.setdefault(key, settings)
-        for spec in dict.fromkeys(("none", freeze)):
+        if self.plan.trains(settings, freeze) is None:  # a test that requests freeze_run while it runs
+            with suppress(FreezebenchError):  # the run has the same fault
+                self.preflight([(settings, freeze)])
+        # The baseline is needed where something is compared with it.
+        specs = dict.fromkeys(("none", freeze) if self.plan.is_run(settings, freeze) else (freeze,))
+        for spec in specs:
             result = self._runner.result(settings, spec)
             # Stored after the run, so that an interrupted one leaves no empty table.
             self._results.setdefault(key, {})[spec] = result
         # Candidates that needed more seeds have extended the baseline since its own test reported.
-        self._results[key]["none"] = self._runner.baseline(settings)
+        if "none" in specs:
+            self._results[key]["none"] = self._runner.baseline(settings)
         return result
 
     def save_model(self, spec: RunSpec, folder: Path) -> RunRecord:
@@ -198,25 +205,22 @@ class FreezeSession:
         self, node_id: str, settings: Settings, result: ConfigurationResult
     ) -> ConfigurationResult:
         """Return the result with the limits that are judged against the saved run."""
-        if self.reference is None:
+        if self.reference is None or not result.was_run:
             return result
         parts = self.reference.judge(node_id, settings, result)
         # Not kept in the results themselves: the baseline's is made anew when candidates extend it.
         self._reference_parts[settings.of_table, result.freeze] = parts
-        return replace(result, parts=result.parts + parts)
+        return self._with_reference(settings.of_table, result)
 
     def results(self) -> list[tuple[Settings, list[ConfigurationResult]]]:
         """Return the results so far, those that are compared with each other together."""
         return [
-            (
-                self._shown[key],
-                [
-                    replace(result, parts=result.parts + self._reference_parts.get((key, freeze), ()))
-                    for freeze, result in results.items()
-                ],
-            )
+            (self._shown[key], [self._with_reference(key, result) for result in results.values()])
             for key, results in self._results.items()
         ]
+
+    def _with_reference(self, key: Settings, result: ConfigurationResult) -> ConfigurationResult:
+        return replace(result, parts=result.parts + self._reference_parts.get((key, result.freeze), ()))
 
     def store_lines(self) -> list[str]:
         """Return the summary's lines on the store; none if nothing was trained or looked up."""
@@ -262,10 +266,10 @@ class FreezeSession:
         from freezebench.runs.input_check import InputCheck
 
         inputs = InputCheck(self.data_cache)
-        return Runner(self.executor, self._plan, reuse=self._reuse, inputs=inputs, on_event=self._forward)
+        return Runner(self.executor, self.plan, reuse=self._reuse, inputs=inputs, on_event=self._forward)
 
     @cached_property
-    def _plan(self) -> SessionPlan:
+    def plan(self) -> SessionPlan:
         """The configurations that tests will request."""
         from freezebench.planning.session_plan import SessionPlan
 
@@ -280,17 +284,15 @@ class FreezeSession:
         folder = self._default_store if settings.store is None else Path(settings.store)
         if folder is None:
             return None
-
-        def on_wait(spec: RunSpec) -> None:
-            self._forward(RunWaiting(spec=spec, reason=f"another session trains {spec.freeze} seed {spec.seed}"))
-
         return Reuse(
             folder,
             self.data_cache,
             self.executor.machine,
             resume=settings.resume,
             on_reused=lambda record: self._forward(RunReused(record=record)),
-            on_wait=on_wait,
+            on_wait=lambda spec: self._forward(
+                RunWaiting(spec=spec, reason=f"another session trains {spec.freeze} seed {spec.seed}")
+            ),
         )
 
     @property

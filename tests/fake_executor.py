@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future
 from pathlib import Path
 
 import made_up
 from freezebench.errors import FreezebenchError, ModelError
 from freezebench.records.run_record import RunRecord
+from freezebench.records.trainable_set import TrainableSet
 from freezebench.runs.environment import Machine
 from freezebench.specs.run import RunSpec
 
@@ -25,6 +26,7 @@ class FakeExecutor:
         submitted: What was submitted, such as ``emb 42``, in order.
         saved_to: The folders to which models were to be saved; nothing is written there.
         num_cancelled: How often ``cancel`` was called.
+        trainable: What the preflight check finds that each configuration trains; may be changed.
     """
 
     def __init__(self, train: Callable[[RunSpec], RunRecord], *, num_devices: int = 1) -> None:
@@ -32,6 +34,7 @@ class FakeExecutor:
         self.submitted: list[str] = []
         self.saved_to: list[Path] = []
         self.num_cancelled = 0
+        self.trainable: dict[str, TrainableSet] = {}
         self._train = train
         self._waiting: list[tuple[RunSpec, Future[RunRecord]]] = []
         self._lock = threading.Lock()
@@ -65,8 +68,16 @@ class FakeExecutor:
     def expect(self, freezes: Iterable[str]) -> None:
         """Do nothing."""
 
-    def preflight(self, spec: RunSpec, grid: Iterable[str], *, will_save: bool = False) -> None:
-        """Do nothing."""
+    def preflight(
+        self,
+        spec: RunSpec,  # noqa: ARG002 - the protocol's arguments
+        grid: Iterable[str],
+        *,
+        may_train_nothing: Collection[str] = (),  # noqa: ARG002
+        will_save: bool = False,  # noqa: ARG002
+    ) -> dict[str, TrainableSet]:
+        """Return what the configurations train, as far as ``trainable`` says it."""
+        return {freeze: self.trainable[freeze] for freeze in grid if freeze in self.trainable}
 
     def machine(self, spec: RunSpec) -> Machine:
         """Return a made-up CPU."""

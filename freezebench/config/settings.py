@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from freezebench.config.options import OPTIONS
 from freezebench.config.sources import ParsedOptions, Source, parse_sources
 from freezebench.errors import SettingsError
-from freezebench.specs.grid import PerSpec
+from freezebench.specs.grid import PerSpec, split_grid
 from freezebench.specs.interim_looks import InterimLooks
 from freezebench.specs.limits import DEFAULT_MARGIN_PP, CostLimits
 from freezebench.specs.presets import Preset, preset
@@ -77,6 +77,10 @@ class Settings:
         entries = [entry.rpartition(":") for entry in self.inconclusive.split(",")]
         policies = {spec: policy for spec, _, policy in entries}
         return policies.get(str(freeze), policies.get("", "skip"))
+
+    def names(self, freeze: str) -> bool:
+        """Return whether the grid lists a configuration by its own id, not only as a part of ``all``."""
+        return freeze in split_grid(self.grid)
 
     def run_spec(self, freeze: FreezeSpec | str, seed: int) -> RunSpec:
         """Return the spec of the run of one configuration and seed."""

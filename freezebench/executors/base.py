@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from freezebench.records.run_record import RunRecord
+    from freezebench.records.trainable_set import TrainableSet
     from freezebench.runs.data_cache import DataCache
     from freezebench.runs.environment import Machine
     from freezebench.specs.run import Precision, RunSpec
@@ -66,13 +67,19 @@ class Executor(Protocol):
     def expect(self, freezes: Iterable[str]) -> None:
         """Add to the configurations that will run, so that one pass over the data caches every depth among them."""
 
-    def preflight(self, spec: RunSpec, grid: Iterable[str], *, will_save: bool = False) -> None:
+    def preflight(
+        self, spec: RunSpec, grid: Iterable[str], *, may_train_nothing: Collection[str] = (), will_save: bool = False
+    ) -> dict[str, TrainableSet]:
         """Load and freeze a model and run a batch through it, before anything is trained.
 
         Args:
             spec: Any run of the experiment.
             grid: Canonical ids of the configurations.
+            may_train_nothing: Those of them for which it is no fault that nothing would be left to train.
             will_save: Whether a model of the experiment is going to be saved, which not every model can be.
+
+        Returns:
+            What each configuration trains.
 
         Raises:
             FreezebenchError: If any of this fails.

@@ -12,11 +12,12 @@ from freezebench.executors.base import Machines
 from freezebench.executors.device_lock import run_alone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
     from freezebench.executors.base import ExecutorOptions
     from freezebench.records.run_record import RunRecord
+    from freezebench.records.trainable_set import TrainableSet
     from freezebench.runs.environment import Machine
     from freezebench.specs.run import RunSpec
 
@@ -56,11 +57,13 @@ class InProcessExecutor:
         """Add to the configurations that will run."""
         self._data_cache.expect(freezes)
 
-    def preflight(self, spec: RunSpec, grid: Iterable[str], *, will_save: bool = False) -> None:
-        """Load and freeze a model and run a batch through it."""
+    def preflight(
+        self, spec: RunSpec, grid: Iterable[str], *, may_train_nothing: Collection[str] = (), will_save: bool = False
+    ) -> dict[str, TrainableSet]:
+        """Load and freeze a model and run a batch through it; return what each configuration trains."""
         from freezebench.runs.preflight import preflight
 
-        preflight(spec, grid, self._data_cache, will_save=will_save)
+        return preflight(spec, grid, self._data_cache, may_train_nothing=may_train_nothing, will_save=will_save)
 
     def machine(self, spec: RunSpec) -> Machine:
         """Return what the outcome of a run depends on besides its spec."""

@@ -28,11 +28,12 @@ class RunRequest(TypedDict):
 
 
 class PreflightRequest(TypedDict):
-    """Load and freeze a model and run a batch through it; answered by nothing."""
+    """Load and freeze a model and run a batch through it; answered by the ``TrainableSet`` of each configuration."""
 
     kind: Literal["preflight"]
     spec: Mapping[str, Json]
     grid: list[str]
+    may_train_nothing: list[str]
     will_save: bool
 
 

@@ -18,10 +18,11 @@ from freezebench.executors.requests import MachineRequest, PreflightRequest, Run
 from freezebench.executors.session_folder import make_session_folder, worker_errors
 from freezebench.executors.worker_process import WorkerDiedError, WorkerProcess
 from freezebench.records.run_record import RunRecord
+from freezebench.records.trainable_set import TrainableSet
 from freezebench.runs.environment import Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -86,17 +87,29 @@ class WorkerExecutor:
         """Add to the configurations that will run."""
         self._grid += freezes
 
-    def preflight(self, spec: RunSpec, grid: Iterable[str], *, will_save: bool = False) -> None:
-        """Load and freeze a model and run a batch through it; the data are read on the way.
+    def preflight(
+        self, spec: RunSpec, grid: Iterable[str], *, may_train_nothing: Collection[str] = (), will_save: bool = False
+    ) -> dict[str, TrainableSet]:
+        """Load and freeze a model and run a batch through it; return what each configuration trains.
+
+        The data are read on the way.
 
         Raises:
             FreezebenchError: If any of this fails, or ends the process.
         """
-        request = PreflightRequest(kind="preflight", spec=spec.to_json(), grid=list(grid), will_save=will_save)
+        request = PreflightRequest(
+            kind="preflight",
+            spec=spec.to_json(),
+            grid=list(grid),
+            may_train_nothing=list(may_train_nothing),
+            will_save=will_save,
+        )
         try:
-            self._wait_for(lambda: self._request(request))
+            answer = self._wait_for(lambda: self._request(request))
         except WorkerDiedError as error:
             raise FreezebenchError(f"{spec.model} could not be tried: {error}\n{error.log}") from error
+        # The worker wrote the fields of one for each configuration.
+        return {freeze: TrainableSet(**trains) for freeze, trains in answer.items()}  # type: ignore[arg-type]
 
     def machine(self, spec: RunSpec) -> Machine:
         """Return what the outcome of a run depends on besides its spec.

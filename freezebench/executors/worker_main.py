@@ -124,8 +124,14 @@ class RequestHandler:
         from freezebench.runs.preflight import preflight
 
         spec = RunSpec.from_json(request["spec"])
-        preflight(spec, request["grid"], data_cache, will_save=request["will_save"])
-        return {}
+        trainable = preflight(
+            spec,
+            request["grid"],
+            data_cache,
+            may_train_nothing=request["may_train_nothing"],
+            will_save=request["will_save"],
+        )
+        return {freeze: asdict(trains) for freeze, trains in trainable.items()}
 
     def _machine(self, request: MachineRequest) -> dict[str, Json]:
         from freezebench.runs.environment import machine

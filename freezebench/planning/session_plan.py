@@ -7,22 +7,25 @@ from typing import TYPE_CHECKING
 from freezebench.planning.finished import NeededRun
 from freezebench.planning.interleaving import needed_interleaved_runs
 from freezebench.planning.looks import next_step
+from freezebench.planning.not_run import not_run
 from freezebench.planning.results import up_to_invalid
 from freezebench.planning.rounds import groups, rounds
 from freezebench.records.events import SeedsFinished
 from freezebench.verdicts.resources import MIN_RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from freezebench.config.settings import Settings
     from freezebench.planning.finished import FinishedRuns
     from freezebench.planning.rounds import Group, Round
+    from freezebench.records.trainable_set import TrainableSet
+    from freezebench.specs.run import RunSpec
     from freezebench.verdicts.judge import ConfigurationResult
 
 
 class SessionPlan:
-    """The configurations of a session, which its runs follow from.
+    """The configurations of a session, which its runs follow from; some are not run (see ``planning.not_run``).
 
     Attributes:
         with_times: Whether required savings of time and energy are checked.
@@ -33,6 +36,7 @@ class SessionPlan:
         self.with_times = with_times
         # Tests that share a table share its rounds.
         self._grids: dict[Settings, dict[str, None]] = {}
+        self._trainable: dict[RunSpec, dict[str, TrainableSet]] = {}
         self.add(planned)
 
     def add(self, planned: Iterable[tuple[Settings, str]]) -> None:
@@ -40,14 +44,43 @@ class SessionPlan:
         for settings, freeze in planned:
             self._grids.setdefault(settings.of_table, {})[freeze] = None
 
+    def add_trainable(self, experiment: RunSpec, trainable: Mapping[str, TrainableSet]) -> None:
+        """Add what configurations of an experiment (``Settings.experiment``) train, by canonical id."""
+        self._trainable.setdefault(experiment, {}).update(trainable)
+
+    def trains(self, settings: Settings, freeze: str) -> TrainableSet | None:
+        """Return what a configuration trains; ``None`` if that is not known."""
+        return self._trainable.get(settings.experiment, {}).get(freeze)
+
+    def is_run(self, settings: Settings, freeze: str) -> bool:
+        """Return whether a configuration has something to train that no less frozen one of its table trains."""
+        return freeze not in self._not_run(settings, freeze)
+
     def grid(self, settings: Settings) -> list[str]:
-        """Return the configurations that are compared with each other in the table of a test."""
-        return list(self._grids.get(settings.of_table, {}))
+        """Return the configurations that are compared with each other in the table of a test, but those not run."""
+        left_out = self._not_run(settings)
+        return [freeze for freeze in self._grids.get(settings.of_table, {}) if freeze not in left_out]
+
+    def not_run(self) -> list[tuple[Settings, list[ConfigurationResult]]]:
+        """Return the results of planned configurations that are not run, those of one table together."""
+        of_tables = [(settings, self._not_run(settings)) for settings in self._grids]
+        return [
+            (settings, [result for freeze, result in results.items() if freeze in self._grids[settings]])
+            for settings, results in of_tables
+        ]
+
+    def _not_run(self, settings: Settings, *further: str) -> dict[str, ConfigurationResult]:
+        """Return the results of a table's configurations that are not run, by canonical id."""
+        grid = {*self._grids.get(settings.of_table, {}), *further}
+        return not_run(grid, self._trainable.get(settings.experiment, {}), settings.model)
 
     def next_step(
         self, settings: Settings, freeze: str, finished: FinishedRuns
     ) -> list[NeededRun] | ConfigurationResult:
         """Return the runs that are needed before one configuration has a result, in order, or its result."""
+        left_out = self._not_run(settings, freeze).get(freeze)
+        if left_out is not None:
+            return left_out
         return next_step(settings, freeze, finished, grid=self.grid(settings), with_times=self.with_times)
 
     def runs_left(self, finished: FinishedRuns) -> list[NeededRun]:
@@ -85,7 +118,10 @@ class SessionPlan:
 
     def _current(self, finished: FinishedRuns) -> Iterator[tuple[Settings, Group, Round]]:
         """Yield the latest round of every group, with its settings."""
-        for settings, grid in self._grids.items():
+        for settings in self._grids:
+            grid = self.grid(settings)
+            if not grid:  # the baseline would have nothing to be compared with
+                continue
             for group in groups(settings, grid, with_times=self.with_times):
                 *_, current = rounds(settings, group, finished)
                 yield settings, group, current

@@ -113,6 +113,8 @@ def extra_info(result: ConfigurationResult, node_id: str | None = None) -> dict[
     from freezebench.report.columns import figures
     from freezebench.report.rows import row
 
+    if not result.was_run:  # pytest-benchmark saves nothing of it
+        return dict(figures(row(result)))
     saved = from_records(result.freeze, result.records, broken=result.broken, node_id=node_id)
     valid = [record for record in result.records if record.is_valid]
     extras = [{"run_id": record.spec.run_id, "f1": record.test.f1 if record.test else None} for record in valid]

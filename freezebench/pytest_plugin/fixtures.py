@@ -44,7 +44,8 @@ class FreezeRun:
         """Train every seed of the configuration (and the baseline, if it is missing) and return the result.
 
         The test fails here if the accuracy drop exceeds its limit or a run is invalid, and is skipped, passed or failed
-        as ``--freeze-inconclusive`` says if the evidence does not decide. A further call trains nothing and ends in the
+        as ``--freeze-inconclusive`` says if the evidence does not decide. It is skipped if a less frozen configuration
+        trains the same parameters, or nothing would be left to train. A further call trains nothing and ends in the
         same way.
         """
         session_gate(self._item.config).note_call(self._item.nodeid)
@@ -79,6 +80,8 @@ class FreezeRun:
         """Fail or skip the test if its limits say so."""
         from freezebench.report.verdict_text import gate_sentence
 
+        if not result.was_run:
+            pytest.skip(gate_sentence(result))
         if self._fails(result):
             # Otherwise pytest-benchmark would save the failed run as the next reference.
             self._benchmark.has_error = True

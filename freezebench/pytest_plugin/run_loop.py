@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from freezebench.config.settings import Settings
     from freezebench.pytest_plugin.saving import ModelSaver
+    from freezebench.session import FreezeSession
     from freezebench.specs.run import RunSpec
 
 
@@ -113,11 +114,25 @@ def _save(config: pytest.Config, saver: ModelSaver) -> None:
             _fail(config, "saved", outcome.sentence)
 
 
+def _not_run_lines(session: FreezeSession) -> list[str]:
+    """Return which planned configurations are not run, which only a loaded model tells: no plan could say it."""
+    from freezebench.report.verdict_text import not_run_sentences
+
+    tables = [(settings, results) for settings, results in session.plan.not_run() if results]
+    sentences = ((settings.model, sentence) for settings, results in tables for sentence in not_run_sentences(results))
+    lines = [(model, sentence[0].lower() + sentence[1:].rstrip(".")) for model, sentence in sentences]
+    has_several = len({settings.model for settings, _ in tables}) > 1
+    # Tables of one model differ in other settings.
+    return list(dict.fromkeys(f"{model}: {line}" if has_several else line for model, line in lines))
+
+
 def _start_progress(config: pytest.Config, planned: Sequence[tuple[Settings, str]]) -> None:
     """Show the events of runs in the terminal from now on."""
     from freezebench.report.progress import Progress
 
     session, terminal = freeze_session(config), Terminal(config)
     planned_runs = session.expect(planned)
+    for line in _not_run_lines(session):
+        terminal.progress([line], is_transient=False)
     progress = Progress(terminal.progress, live=terminal.is_live, planned=planned_runs, quiet=terminal.is_quiet)
     session.on_event = progress.on_event

@@ -164,11 +164,17 @@ def warning_lines(config: pytest.Config) -> list[str]:
 
 def _undecided(session: FreezeSession, gate: SessionGate) -> str | None:
     """Return a complaint if nothing was compared, or if nothing that was is decided."""
-    from freezebench.report.verdict_text import is_decided
+    from freezebench.report.next_steps import UNFIX
+    from freezebench.report.verdict_text import is_decided, nothing_of_its_own
 
-    results = [result for _, group in session.results() for result in group]
+    requested = [result for _, group in session.results() for result in group]
+    # What was not run would only repeat the runs of another configuration.
+    results = [result for result in requested if result.was_run]
+    num_not_run = len(requested) - len(results)
     # A baseline has limits only against a saved run.
     compared = [result for result in results if not result.is_baseline or result.is_asserted]
+    if num_not_run and not compared:
+        return f"UNDECIDED: no candidate was decided (0 of {num_not_run}): {nothing_of_its_own(requested)}. {UNFIX}"
     if results and not compared and not gate.has_candidates and not gate.has_failures:
         return (
             "UNDECIDED: only the unfrozen baseline was selected, so nothing was compared. Select configurations that "

@@ -203,13 +203,6 @@ class RunRecord:
         return self.status == "completed"
 
     @property
-    def trainable_fraction(self) -> float | None:
-        """Share of the parameters that trained, 0 to 1."""
-        if not self.num_params or self.num_trainable_params is None:
-            return None
-        return self.num_trainable_params / self.num_params
-
-    @property
     def contended_share(self) -> float | None:
         """Share of the training time in which training threads waited for a processor, 0 to 1."""
         return self.value("contended_share")

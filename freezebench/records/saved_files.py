@@ -101,7 +101,9 @@ def _from_report(source: str, content: dict[str, Any]) -> SavedRun:
     # Only the entries that a comparison needs are read: a report of a newer version may have others.
     try:
         for experiment in content["experiments"]:
-            for configuration in experiment["configurations"]:
+            # Nothing is compared with what was not run: it trained what another configuration trains, or nothing.
+            run = [item for item in experiment["configurations"] if not (item.get("same_as") or item.get("left_out"))]
+            for configuration in run:
                 records = [RunRecord.from_json(run) for run in configuration["runs"]]
                 dates += [str(record.started_at) for record in records if record.started_at]
                 freeze, broken = str(FreezeSpec.parse(configuration["freeze"])), configuration["broken"]

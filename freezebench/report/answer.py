@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from freezebench.report.next_steps import deciding_steps, first_open, repairing_steps
+from freezebench.report.next_steps import UNFIX, deciding_steps, first_open, repairing_steps
 from freezebench.report.recommendation import recommended, safe_prefixes
+from freezebench.report.rows import share_of
 from freezebench.report.speed_text import contended_share, speed_text
-from freezebench.report.verdict_text import judged_ladder
+from freezebench.report.verdict_text import judged_ladder, nothing_of_its_own
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import NOT_MEASURED, percent_text
 from freezebench.verdicts.judge import BASELINE_INVALID
@@ -35,7 +36,7 @@ class Answer:
     Attributes:
         headline: The answer in one sentence.
         outcome: ``safe``: a configuration is recommended; ``nothing_safe``: none is proven to be within the margin and
-            its limits; ``failed``: no candidate has valid runs to compare; ``no_candidate``: only the baseline ran.
+            its limits; ``failed``: no candidate has valid runs to compare; ``no_candidate``: none was run.
         details: Sentences behind the headline.
         next_steps: What to do now, in sentences.
     """
@@ -54,12 +55,12 @@ def answer(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_p
         rows: Their figures, in the same order.
         margin_pp: Decision margin in percentage points.
     """
-    candidates = [result for result in results if not result.is_baseline]
+    candidates = [result for result in results if result.was_run and not result.is_baseline]
     baseline = next((result for result in results if result.is_baseline), None)
     if baseline is not None and baseline.broken:
         return _failed(f"{BASELINE_INVALID}: {baseline.broken}", baseline)
     if not candidates:
-        return _no_candidate(rows)
+        return _no_candidate(results, rows)
     if all(result.broken for result in candidates):
         return _failed(f"{candidates[0].freeze} is invalid: {candidates[0].broken}", candidates[0])
     recommendation = recommended(results, rows)
@@ -68,10 +69,17 @@ def answer(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_p
     return _nothing_safe(candidates, rows, margin_pp)
 
 
-def _no_candidate(rows: Sequence[Row]) -> Answer:
-    """Return the answer where only the baseline ran."""
-    accuracy = rows[0].accuracy if rows else None
+def _no_candidate(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> Answer:
+    """Return the answer where only the baseline ran, or not even that, since it had nothing to be compared with."""
+    accuracy = next((row.accuracy for row in rows if row.freeze == "none"), None)
     figure = "" if accuracy is None else f" (accuracy {percent_text(accuracy)})"
+    if any(not result.was_run for result in results):
+        return Answer(
+            headline=f"Nothing to compare: {nothing_of_its_own(results)}{figure}.",
+            outcome="no_candidate",
+            details=(),
+            next_steps=(UNFIX,),
+        )
     return Answer(
         headline=f"Nothing to compare: only the unfrozen baseline ran{figure}.",
         outcome="no_candidate",
@@ -95,7 +103,7 @@ def _safe(row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row],
     result = next(result for result in results if result.freeze == row.freeze)
     claims = [f"accuracy within {margin_pp:g} points ({drop_text(row, margin_pp)})", speed_text(row, result)]
     if row.trainable_fraction is not None:
-        share = f"{percent_text(row.trainable_fraction, 0)} of the parameters"
+        share = f"{percent_text(row.trainable_fraction, 0)} of the {share_of(rows)}"
         # Only a proven gain or loss of time is a claim, and comes first.
         is_shown = row.speedup_outcome in ("gain", "loss")
         claims.insert(2 if is_shown else 1, share if is_shown else f"trains {share}")

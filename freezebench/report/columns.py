@@ -15,7 +15,7 @@ from freezebench.report.contention import contended_text
 from freezebench.report.rows import Row, aggregate
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.units import NOT_MEASURED, bytes_text, energy_text, number_text, percent_text, seconds_text
-from freezebench.verdicts.vocabulary import STANDINGS, VERDICTS, Term
+from freezebench.verdicts.vocabulary import STANDINGS, VERDICTS, Term, verdict_term
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -92,8 +92,8 @@ def _points(value: float) -> str:
 
 
 def _standing(row: Row) -> Term:
-    """Return the standing of the test; a broken configuration and a baseline without limits have none at a limit."""
-    has_none = row.broken or (row.verdict == "baseline" and row.standing == "no_limit")
+    """Return the standing of the test; there is none at a limit if it is broken, was not run, or is a plain baseline."""
+    has_none = row.broken or (row.verdict in ("baseline", "not_run") and row.standing == "no_limit")
     return Term(word=NOT_MEASURED) if has_none else STANDINGS[row.standing]
 
 
@@ -122,7 +122,7 @@ COLUMNS: tuple[Column, ...] = (
         heading="verdict at margin",
         short_heading=("verdict at", "{margin} points"),
         source=lambda row: list(VERDICTS).index(row.verdict),
-        term=lambda row: VERDICTS[row.verdict],
+        term=lambda row: verdict_term(row.verdict, row.same_as),
     ),
     Column(
         name="standing",

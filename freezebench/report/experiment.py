@@ -186,6 +186,9 @@ def _result(saved: _Saved, records: Sequence[RunRecord], unfrozen: Mapping[int, 
         warnings=tuple(str(warning) for warning in saved["warnings"]),
         # Reports of the first versions have no parts.
         parts=tuple(Part(**part) for part in saved.get("parts", ())),
+        # Reports of earlier versions have no configurations that were not run.
+        same_as=None if saved.get("same_as") is None else str(FreezeSpec.parse(saved["same_as"])),
+        left_out=None if saved.get("left_out") is None else str(saved["left_out"]),
     )
 
 

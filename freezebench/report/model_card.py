@@ -105,11 +105,16 @@ def _figures(saved: SavedModel, test: Evaluation, data: DataFacts) -> Figures:
         ("accuracy drop against no freezing", _drop(row, saved.alpha)),
         ("verdict", f"{VERDICTS[row.verdict].word} at a margin of {saved.margin_pp:g} points"),
         ("training speed against no freezing", _speedup(row)),
-        (
-            "trained parameters",
-            f"{record.num_trainable_params:,} of {record.num_params:,} ({percent_text(record.trainable_fraction)})",
-        ),
+        ("trained parameters", _trained_parameters(saved)),
     ]
+
+
+def _trained_parameters(saved: SavedModel) -> str:
+    """Return number and share of the trained parameters; the share counts from those that train without freezing."""
+    unfrozen, num_params = saved.baseline.num_trainable_params or 0, saved.record.num_params or 0
+    share = percent_text(saved.row.trainable_fraction)
+    fixed = "" if unfrozen == num_params else f"; the pretrained model has {num_params - unfrozen:,} more fixed"
+    return f"{saved.record.num_trainable_params:,} of {unfrozen:,} ({share}){fixed}"
 
 
 def _over_seeds(row: Row) -> str:

@@ -30,6 +30,11 @@ _LOPSIDED = 0.9
 _FEWEST_STEPS = 100
 # The spread of this many seeds is a rough estimate, so that numbers derived from it are rounded.
 _ROUNDING = 100
+# Where freezing finds nothing of its own to freeze.
+UNFIX = (
+    "The model itself has parameters fixed (requires_grad=False): make trainable what freezing is to be tried on, or "
+    "freeze other parts."
+)
 
 
 def deciding_steps(candidates: Sequence[ConfigurationResult], margin_pp: float) -> tuple[str, ...]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 from freezebench.meters.metrics import METRICS
 from freezebench.records.headline import headline_metrics
-from freezebench.verdicts.speedup import speedup_of, speedup_outcome
+from freezebench.verdicts.speedup import Speedup, speedup_of, speedup_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -37,7 +37,7 @@ class Row:
         freeze: Canonical id of the freeze spec.
         num_seeds: Number of valid runs behind the figures.
         num_trainable_params: Number of parameters that train.
-        trainable_fraction: Their share, 0 to 1.
+        trainable_fraction: Their share, 0 to 1, of those that train without freezing.
         learning_rate: AdamW's rate at the first step.
         train_s: Median seconds of training alone. Times, and energies of a CPU, leave contended runs out, unless
             there are no others.
@@ -56,7 +56,7 @@ class Row:
         f1: Mean test F1, 0 to 1; ``f1_sd`` over seeds.
         drop_pp: Accuracy drop against no freezing in percentage points, positive is worse, with one-sided bounds
             ``lower_pp`` and ``upper_pp``, each of 95 %, or of 98 % with several looks.
-        verdict: Verdict at the decision margin; ``baseline`` for a valid baseline.
+        verdict: Verdict at the decision margin; ``baseline`` for a valid baseline, ``not_run`` without runs.
         limit_pp: Asserted limit in percentage points.
         gate: Verdict at that limit.
         num_parts: Number of further limits of the joint gate: savings, and the comparison with a saved run.
@@ -67,6 +67,8 @@ class Row:
         speedup_reason: Why ``speedup`` is ``None``.
         contended_share: Largest share of a run's training time in which its threads waited for a processor, 0 to 1.
         num_contended: Number of runs whose share is past the limit, so that their times do not count.
+        same_as: The less frozen configuration that trains the same parameters, so that this one was not run.
+        left_out: Why it cannot be run: nothing would be left to train.
         records: The valid runs, from which further metrics can be aggregated.
     """
 
@@ -104,6 +106,8 @@ class Row:
     speedup_reason: str | None = None
     contended_share: float | None = None
     num_contended: int = 0
+    same_as: str | None = None
+    left_out: str | None = None
     records: tuple[RunRecord, ...] = field(default=(), repr=False)
 
     @property
@@ -128,19 +132,18 @@ def row(result: ConfigurationResult) -> Row:
     baseline = [record for record in result.baseline if record.is_valid]
     # The baseline's device decides, so that both arms show the same metric.
     memory, energy = headline_metrics(result.baseline)
-    train_s, speedup = aggregate(records, "train_s"), speedup_of(records, baseline)
+    train_s, speedup = aggregate(records, "train_s"), _speedup(result, records, baseline)
     peak, baseline_peak = (aggregate(arm, memory) for arm in (records, baseline))
     energy_j, baseline_j = (aggregate(arm, energy) for arm in (records, baseline))
     is_comparable = all(any(not record.is_contended for record in arm) for arm in (records, baseline))
-    num_samples = _num_samples(records)
     accuracies = [record.test.accuracy for record in records if record.test]
     f1s = [record.test.f1 for record in records if record.test]
-    verdict = result.verdict
+    verdict, num_samples = result.verdict, _num_samples(records)
     return Row(
         freeze=result.freeze,
         num_seeds=len(records),
         num_trainable_params=records[0].num_trainable_params if records else None,
-        trainable_fraction=records[0].trainable_fraction if records else None,
+        trainable_fraction=result.trainable_fraction if records else None,
         learning_rate=result.records[0].spec.protocol.learning_rate if result.records else None,
         train_s=train_s,
         speedup=speedup.ratio,
@@ -160,20 +163,28 @@ def row(result: ConfigurationResult) -> Row:
         drop_pp=verdict.drop_pp if verdict else None,
         lower_pp=verdict.lower_pp if verdict else None,
         upper_pp=verdict.upper_pp if verdict else None,
-        verdict=verdict.outcome if verdict else "baseline",
+        verdict=verdict.outcome if verdict else "baseline" if result.was_run else "not_run",
         limit_pp=result.gate.margin_pp if result.gate else None,
         gate=result.gate.outcome if result.gate else None,
         num_parts=len(result.parts),
         standing=result.standing,
         broken=result.broken,
-        # A baseline is not compared with itself.
-        speedup_lower=None if result.is_baseline else speedup.lower,
-        speedup_upper=None if result.is_baseline else speedup.upper,
-        speedup_reason=speedup.reason if records else "the runs are invalid",
+        speedup_lower=speedup.lower,
+        speedup_upper=speedup.upper,
+        speedup_reason=speedup.reason,
         contended_share=_largest_share(records),
         num_contended=sum(record.is_contended for record in records),
+        same_as=result.same_as,
+        left_out=result.left_out,
         records=tuple(records),
     )
+
+
+def share_of(rows: Iterable[Row]) -> str:
+    """Return what ``trainable_fraction`` is a share of: ``parameters``, or fewer where the model has some fixed."""
+    unfrozen = (record for row in rows if row.freeze == "none" for record in row.records)
+    has_fixed = any(record.num_trainable_params != record.num_params for record in unfrozen)
+    return "trainable parameters" if has_fixed else "parameters"
 
 
 def aggregate(records: Sequence[RunRecord], metric: str) -> float | None:
@@ -185,6 +196,16 @@ def aggregate(records: Sequence[RunRecord], metric: str) -> float | None:
     counted = quiet if quiet and METRICS[metric].needs_quiet else records
     values = [value for value in (record.value(metric) for record in counted) if value is not None]
     return _OVER_SEEDS[METRICS[metric].over_seeds](values) if values and len(values) == len(counted) else None
+
+
+def _speedup(result: ConfigurationResult, records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> Speedup:
+    """Return the speed-up of a configuration's valid runs with its interval, or why there is none."""
+    if not records:
+        reason = "the runs are invalid" if result.was_run else "it was not run"
+        return Speedup(ratio=None, lower=None, upper=None, num_pairs=0, reason=reason)
+    speedup = speedup_of(records, baseline)
+    # A baseline is not compared with itself.
+    return replace(speedup, lower=None, upper=None) if result.is_baseline else speedup
 
 
 def _largest_share(records: Sequence[RunRecord]) -> float | None:

@@ -14,7 +14,7 @@ from freezebench.report.contention import contention_sentence
 from freezebench.report.plan import training_text
 from freezebench.report.rows import Row, row
 from freezebench.report.speed_text import other_session_sentence
-from freezebench.report.verdict_text import decided_sentence, invalid_sentences, prefix_sentence
+from freezebench.report.verdict_text import decided_sentence, invalid_sentences, not_run_sentences, prefix_sentence
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import distinct_text
 from freezebench.verdicts.notebook_claims import conclusions
@@ -112,8 +112,11 @@ def _title(results: Sequence[ConfigurationResult], settings: Settings) -> str:
     protocol = settings.protocol
     parts.append(training_text(protocol))
     parts.append(f"engine {protocol.engine}, frozen part in {protocol.frozen_part_runs_in} mode")
-    valid = [result for result in results if not result.broken]
-    counts = sorted({len(result.records) for result in valid or results})
+    run = [result for result in results if result.was_run]
+    valid = [result for result in run if not result.broken]
+    counts = sorted({len(result.records) for result in valid or run})
+    if not counts:
+        return "; ".join([*parts, "nothing was run"])
     seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     invalid = "" if valid else ", invalid" if seeds == "1" else ", all invalid"
     parts.append(f"{seeds} seed" + ("" if seeds == "1" else "s") + invalid)
@@ -125,6 +128,7 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
     warnings = _distinct(warning.rstrip(".") for result in results for warning in result.warnings)
     return [
         *filter(None, [decided_sentence(results, settings)]),
+        *not_run_sentences(results),
         *_limits(results, are_met=False),
         *invalid_sentences(results),
         *filter(None, [contention_sentence(rows), other_session_sentence(rows)]),

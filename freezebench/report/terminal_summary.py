@@ -26,6 +26,8 @@ _LABELS: dict[str, Style] = {
     "Invalid": "bad",
     "Contended": "unsure",
     "Leakage": "unsure",
+    "Not run": "unsure",
+    "Left out": "unsure",
     "Warning": "unsure",
     "Undertrained": "unsure",
 }

@@ -28,6 +28,8 @@ def gate_sentence(result: ConfigurationResult) -> str:
     """
     if result.broken:
         return f"{_BROKEN}: {result.freeze}: {result.broken}"
+    if not result.was_run:
+        return not_run_reason(result)
     if not result.is_asserted:
         return f"{result.freeze}: no limit is asserted"
     # A passed test has no word in front; the word "invalid" after BROKEN is kept for people who search logs for it.
@@ -36,6 +38,44 @@ def gate_sentence(result: ConfigurationResult) -> str:
     accuracy = "" if result.gate is None else f" {_accuracy(result.gate)}"
     parts = "".join(f"\n  {STANDINGS[part.standing].word}: {part.sentence}" for part in result.parts)
     return f"{word}{result.freeze}{accuracy}{'.' if accuracy else ''}{parts}"
+
+
+def not_run_reason(result: ConfigurationResult) -> str:
+    """Return why a configuration was not run, which is the reason of its skipped test."""
+    if result.same_as is not None:
+        return f"same as {result.same_as}: trains the same parameters"
+    return f"left out: {result.freeze}, since {result.left_out}"
+
+
+def not_run_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
+    """Return which configurations were not run, one sentence for each reason."""
+    same: dict[str, list[str]] = {}
+    left_out: dict[str, list[str]] = {}
+    for result in results:
+        if result.same_as is not None:
+            same.setdefault(result.same_as, []).append(result.freeze)
+        elif result.left_out is not None:
+            left_out.setdefault(result.left_out, []).append(result.freeze)
+    return [
+        *(f"Not run: {', '.join(names)}, since {_same_parameters(names, first)}." for first, names in same.items()),
+        *(f"Left out: {', '.join(names)}, since {reason}." for reason, names in left_out.items()),
+    ]
+
+
+def _same_parameters(names: Sequence[str], first: str) -> str:
+    return f"{'it trains' if len(names) == 1 else 'they train'} the same parameters as {first}"
+
+
+def nothing_of_its_own(results: Sequence[ConfigurationResult]) -> str:
+    """Return why no candidate could be run, as a clause."""
+    # Where no candidate was run, the baseline is all that others can be the same as.
+    same = [result.freeze for result in results if result.same_as is not None]
+    empty = [result.freeze for result in results if result.left_out is not None]
+    clauses = (
+        [f"{', '.join(same)} {'trains' if len(same) == 1 else 'train'} the same parameters as none"] if same else []
+    )
+    clauses += [f"{', '.join(empty)} would leave nothing to train"] if empty else []
+    return ", and ".join(clauses)
 
 
 def _accuracy(gate: Verdict) -> str:
@@ -66,7 +106,7 @@ def decided_sentence(results: Sequence[ConfigurationResult], settings: Settings)
 
     The two are counted apart, since a limit may be far from the margin. Limits come first: they are what tests assert.
     """
-    candidates = [result for result in results if not result.is_baseline]
+    candidates = [result for result in results if result.was_run and not result.is_baseline]
     if all(result.broken for result in candidates):
         return None
     num_at_margin = sum(result.verdict is not None and result.verdict.outcome in _DECIDED for result in candidates)
@@ -86,7 +126,7 @@ def invalid_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
 
     The headline of the answer names that cause, and an invalid baseline makes every other configuration invalid.
     """
-    if all(result.broken for result in results if not result.is_baseline):
+    if all(result.broken for result in results if result.was_run and not result.is_baseline):
         return []
     names: dict[str, list[str]] = {}
     for result in results:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from freezebench.errors import ModelError
+from freezebench.errors import ModelError, NothingToTrainError
 from freezebench.models.layers import find_layers
 from freezebench.models.load import load_model
+from freezebench.records.trainable_set import TrainableSet
 from freezebench.runs.faults import first_line
 from freezebench.runs.saving import check_savable
 from freezebench.strategies.freeze import fixed_parameters, freeze
@@ -19,7 +20,7 @@ from freezebench.training.device import autocast, resolve_device, resolve_precis
 from freezebench.training.random_state import isolated_random_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from transformers import PreTrainedTokenizerBase
 
@@ -32,14 +33,25 @@ if TYPE_CHECKING:
 _NUM_EXAMPLES = 2
 
 
-def preflight(spec: RunSpec, grid: Iterable[str], data_cache: DataCache, *, will_save: bool = False) -> None:
+def preflight(
+    spec: RunSpec,
+    grid: Iterable[str],
+    data_cache: DataCache,
+    *,
+    may_train_nothing: Collection[str] = (),
+    will_save: bool = False,
+) -> dict[str, TrainableSet]:
     """Check on the CPU that a model loads, that every configuration can be frozen, and that the model runs a batch.
 
     Args:
         spec: Any run of the experiment.
         grid: Canonical ids of the configurations.
         data_cache: The session's inputs.
+        may_train_nothing: Those of them for which it is no fault that nothing would be left to train.
         will_save: Whether a model is going to be saved.
+
+    Returns:
+        What each configuration trains.
 
     Raises:
         FreezebenchError: If one of these fails: layers share weights, a factory fails, the tokenizer cannot pad, or the
@@ -51,8 +63,15 @@ def preflight(spec: RunSpec, grid: Iterable[str], data_cache: DataCache, *, will
         if will_save:
             check_savable(model, tokenizer, spec.model)
         layers, fixed = find_layers(model), fixed_parameters(model)
+        trainable = {}
         for freeze_text in grid:
-            freeze(model, freeze_text, layers, fixed=fixed)
+            try:
+                freeze(model, freeze_text, layers, fixed=fixed)
+                trainable[freeze_text] = _trainable(model)
+            except NothingToTrainError:
+                if freeze_text not in may_train_nothing:
+                    raise
+                trainable[freeze_text] = TrainableSet.of((), num_params=0)
         batch = _batch(spec, data.train, model, tokenizer)
         batch.pop("labels")
         shape = _scores_shape(model, batch, spec)
@@ -61,6 +80,13 @@ def preflight(spec: RunSpec, grid: Iterable[str], data_cache: DataCache, *, will
             f"{spec.model} returns scores of shape {shape} for {_NUM_EXAMPLES} sentences of {data.num_labels} classes. "
             "freezebench trains sequence classifiers: one score per sentence and class."
         )
+    return trainable
+
+
+def _trainable(model: torch.nn.Module) -> TrainableSet:
+    """Return what a frozen model trains; tied parameters have one name and count once."""
+    names = {name: parameter.numel() for name, parameter in model.named_parameters() if parameter.requires_grad}
+    return TrainableSet.of(names, num_params=sum(names.values()))
 
 
 def _scores_shape(model: torch.nn.Module, batch: Batch, spec: RunSpec) -> tuple[int, ...]:

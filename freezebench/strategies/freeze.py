@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freezebench.errors import SpecError
+from freezebench.errors import NothingToTrainError
 from freezebench.models.layers import find_layers, model_name
 from freezebench.specs.freeze import FreezeSpec
 
@@ -74,7 +74,8 @@ def freeze(
         fixed: Names of parameters that stay frozen under every spec, such as :func:`fixed_parameters` returns.
 
     Raises:
-        SpecError: If the spec cannot be read, names layers that do not exist, or leaves nothing to train.
+        SpecError: If the spec cannot be read or names layers that do not exist.
+        NothingToTrainError: If it leaves nothing to train.
         ModelError: If the layers of the model cannot be found.
     """
     if isinstance(spec, str):
@@ -87,10 +88,11 @@ def freeze(
     parameters = dict(model.named_parameters())
     trainable = {key for key, parameter in parameters.items() if key not in frozen and parameter.is_floating_point()}
     if not trainable:
-        advice = "Leave out one part"
-        if fixed:
-            advice += ", or make some of the parameters trainable that the model itself has fixed (requires_grad=False)"
-        raise SpecError(f"cannot freeze {spec}: nothing of {name} would be left to train. {advice}.")
+        unfix = "make some of the parameters trainable that the model itself has fixed (requires_grad=False)"
+        advice = f"Leave out one part, or {unfix}" if fixed else "Leave out one part"
+        if spec.is_none:  # then there is no part to leave out
+            advice = unfix.replace("make", "Make", 1)
+        raise NothingToTrainError(f"cannot freeze {spec}: nothing of {name} would be left to train. {advice}.")
     for key, parameter in parameters.items():
         parameter.requires_grad_(key in trainable)
     return FreezeSummary(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -36,11 +36,15 @@ class ConfigurationResult:
         freeze: Canonical id of the freeze spec.
         records: Its runs, one per seed.
         baseline: The unfrozen runs of the same seeds; the same as ``records`` for ``none``.
-        verdict: Verdict at the decision margin; ``None`` for a valid baseline, which is compared with nothing.
+        verdict: Verdict at the decision margin; ``None`` for a valid baseline, which is compared with nothing, and for
+            a configuration that was not run.
         gate: Verdict at the asserted limit; ``None`` where nothing is asserted.
         broken: Why the runs are invalid; ``None`` if they are valid.
         warnings: Reasons to doubt the figures.
         parts: Limits of the joint gate besides accuracy: savings, and the comparison with a saved run.
+        same_as: The less frozen configuration that trains the same parameters, so that this one was not run;
+            ``None``: there is none.
+        left_out: Why it cannot be run although nobody named it: nothing would be left to train; ``None``: it can.
     """
 
     freeze: str
@@ -51,11 +55,45 @@ class ConfigurationResult:
     broken: str | None
     warnings: tuple[str, ...]
     parts: tuple[Part, ...] = ()
+    same_as: str | None = None
+    left_out: str | None = None
+
+    @classmethod
+    def not_run(cls, freeze: str, *, same_as: str | None = None, left_out: str | None = None) -> Self:
+        """Return the result of a configuration that was not run: it has no runs, no verdict, and is not broken."""
+        return cls(
+            freeze=freeze,
+            records=(),
+            baseline=(),
+            verdict=None,
+            gate=None,
+            broken=None,
+            warnings=(),
+            same_as=same_as,
+            left_out=left_out,
+        )
+
+    @property
+    def was_run(self) -> bool:
+        """Whether there was anything to run; without runs nothing is decided, asserted or broken."""
+        return self.same_as is None and self.left_out is None
 
     @property
     def is_baseline(self) -> bool:
         """Whether this is the unfrozen configuration."""
         return FreezeSpec.parse(self.freeze).is_none
+
+    @property
+    def trainable_fraction(self) -> float | None:
+        """Share of the parameters that train without freezing which this configuration trains, 0 to 1.
+
+        Parameters that the model itself has fixed train in no configuration, and count in neither number.
+        """
+        own, unfrozen = (
+            next((record.num_trainable_params for record in arm if record.is_valid), None)
+            for arm in (self.records, self.baseline)
+        )
+        return own / unfrozen if own is not None and unfrozen else None
 
     @property
     def undertrained(self) -> bool:

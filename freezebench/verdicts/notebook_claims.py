@@ -121,7 +121,7 @@ def _is_below(interval: Interval | str, expected: float | None) -> bool:
 def _expected_drop_pp(result: ConfigurationResult) -> float | None:
     """Return the drop in proportion to the frozen parameters, percentage points; ``None`` if they were not counted."""
     data = next((record.data for record in result.baseline if record.data), None)
-    share = next((record.trainable_fraction for record in result.records if record.is_valid), None)
+    share = result.trainable_fraction
     accuracies = [record.test.accuracy for record in result.baseline if record.test]
     chance = None if data is None else data.majority_share
     if chance is None or share is None or not accuracies:
@@ -190,7 +190,8 @@ def _median_train_s(records: Sequence[RunRecord]) -> float | None:
 
 def _ladder(results: Mapping[str, ConfigurationResult]) -> list[str]:
     """Return the prefixes that ran, least frozen first, the baseline left out."""
-    specs = [spec for spec in map(FreezeSpec.parse, results) if spec.is_prefix and not spec.is_none]
+    specs = [FreezeSpec.parse(name) for name, result in results.items() if result.was_run]
+    specs = [spec for spec in specs if spec.is_prefix and not spec.is_none]
     return [str(spec) for spec in sorted(specs, key=lambda spec: spec.frozen_order)]
 
 
@@ -199,6 +200,10 @@ def _evidence(results: Mapping[str, ConfigurationResult], name: str) -> Interval
     result = results.get(name)
     if result is None:
         return f"{name} was not run"
+    if result.same_as is not None:
+        return f"{name} trains the same parameters as {result.same_as}"
+    if result.left_out is not None:
+        return f"{name} was not run, since {result.left_out}"
     interval = None if result.verdict is None else result.verdict.interval
     if interval is None or not interval.is_finite:
         return f"{name} is invalid"

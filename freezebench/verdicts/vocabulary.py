@@ -5,14 +5,14 @@ Saved files hold the keys (``non_inferior``); people read the words (``non-infer
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from freezebench.verdicts.gate import Standing
 
-# What a table shows for a configuration: the outcome of its verdict, or that it is the baseline.
-VerdictKey = Literal["baseline", "non_inferior", "inconclusive", "inferior", "invalid"]
+# What a table shows for a configuration: the outcome of its verdict, that it is the baseline, or that it was not run.
+VerdictKey = Literal["baseline", "non_inferior", "inconclusive", "inferior", "invalid", "not_run"]
 # What a colour means; the empty text is the usual colour.
 Tone = Literal["", "good", "unsure", "bad", "faint"]
 
@@ -39,6 +39,7 @@ VERDICTS: dict[VerdictKey, Term] = {
     "inconclusive": Term(word="inconclusive", sign="?", tone="unsure"),
     "inferior": Term(word="inferior", sign="✗", tone="bad"),
     "invalid": Term(word="invalid", sign="!", tone="bad"),
+    "not_run": Term(word="not run", sign="–", tone="faint"),
 }
 # The words in capitals are the first word of a failure, which people search logs for.
 STANDINGS: dict[Standing, Term] = {
@@ -49,3 +50,15 @@ STANDINGS: dict[Standing, Term] = {
     "worse": Term(word="WORSE", tone="bad"),
     "broken": Term(word="BROKEN", tone="bad"),
 }
+
+
+def verdict_term(verdict: VerdictKey, same_as: str | None = None) -> Term:
+    """Return how a verdict at the margin is shown; of a configuration that was not run, why.
+
+    Args:
+        verdict: The verdict.
+        same_as: The configuration that trains the same parameters; ``None`` without one.
+    """
+    if verdict != "not_run":
+        return VERDICTS[verdict]
+    return replace(VERDICTS[verdict], word="nothing to train" if same_as is None else f"same as {same_as}")

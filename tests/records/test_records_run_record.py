@@ -77,9 +77,8 @@ def test_foreign_records_are_refused(data: dict[str, object]) -> None:
 
 
 def test_derived_figures() -> None:
-    """Share of trainable parameters, correctness per sentence, and whether the best epoch was the last."""
+    """Correctness per sentence, and whether the best epoch was the last."""
     record = made_up.record("emb", accuracy=0.8)
-    assert record.trainable_fraction == pytest.approx(0.7)
     assert record.test is not None
     assert sum(record.test_correct) / len(record.test_correct) == pytest.approx(record.test.accuracy)
     assert not record.undertrained

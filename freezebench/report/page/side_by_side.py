@@ -68,7 +68,9 @@ def _saved(experiment: Experiment) -> SavedRun:
     """Return an experiment as a saved run, which comparisons work on."""
     dates = [record.started_at for record in experiment.records if record.started_at]
     configurations = (
-        from_records(result.freeze, result.records, broken=result.broken) for result in experiment.results
+        from_records(result.freeze, result.records, broken=result.broken)
+        for result in experiment.results
+        if result.was_run
     )
     return SavedRun(
         source=experiment.source, date=max(dates, default="unknown date"), configurations=tuple(configurations)

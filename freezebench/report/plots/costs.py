@@ -22,6 +22,7 @@ from freezebench.report.plots.style import (
     verdict_handles,
 )
 from freezebench.report.reasons import busy_note, why_missing
+from freezebench.report.rows import share_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -185,7 +186,7 @@ def parameters(experiment: Experiment) -> Picture | Missing:
     return picture(
         "parameters",
         "Trainable parameters",
-        caption="Next to each bar: the share of all parameters that still trains.",
+        caption=f"Next to each bar: the share of the {share_of(rows)} that still trains.",
         alt=f"Trainable parameters: {figures}.",
         height=0.85 + 0.3 * len(rows),
         paint=paint,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots.style import BLUE, GREEN, MUTED, ORANGE, SAFE, SKY, VERMILLION, picture
+from freezebench.report.rows import share_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from freezebench.report.experiment import Experiment
 
 _MARKS = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "D"), (VERMILLION, "^"), (SKY, "v"), (MUTED, "P"))
-_SHARE = "share of the parameters that trains (%)"
 
 
 def drops(experiments: Sequence[Experiment]) -> Picture | Missing:
@@ -45,7 +45,7 @@ def drops(experiments: Sequence[Experiment]) -> Picture | Missing:
         padding = 0.06 * (max(bounds) - min(bounds) + 1)
         axes.set_ylim(min([0.0, *bounds]) - padding, max([*bounds, *margins]) + padding)
         axes.invert_xaxis()
-        axes.set_xlabel(_SHARE)
+        axes.set_xlabel(_share_label(experiments))
         axes.set_ylabel("drop (percentage points)")
         figure.legend(loc="outside lower center", ncols=1)
 
@@ -57,6 +57,11 @@ def drops(experiments: Sequence[Experiment]) -> Picture | Missing:
         height=3.4 + 0.17 * len(experiments),
         paint=paint,
     )
+
+
+def _share_label(experiments: Sequence[Experiment]) -> str:
+    """Return the label of the axis of shares, which count from what each model trains without freezing."""
+    return f"share of the {share_of(row for experiment in experiments for row in experiment.rows)} that trains (%)"
 
 
 def _intervals(experiment: Experiment) -> list[tuple[float, float, float, float]]:
@@ -94,7 +99,7 @@ def speedups(experiments: Sequence[Experiment]) -> Picture | Missing:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}×")
         axes.invert_xaxis()
-        axes.set_xlabel(_SHARE)
+        axes.set_xlabel(_share_label(experiments))
         axes.set_ylabel("speed-up over its own baseline (×)")
         figure.legend(loc="outside lower center", ncols=1)
 

@@ -34,6 +34,7 @@ VERDICT_MARKS: dict[VerdictKey, tuple[str, str]] = {
     "inconclusive": (ORANGE, "D"),
     "inferior": (VERMILLION, "X"),
     "invalid": (MUTED, "x"),
+    "not_run": (MUTED, "_"),
 }
 # Wider than a journal's column of 3.4 inches, so that small print is legible after scaling down.
 WIDTH = 4.4
