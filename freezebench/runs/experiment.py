@@ -225,7 +225,8 @@ def _train(
     spec, protocol, model, summary = draft.spec, draft.spec.protocol, setup.model, setup.summary
     scores_of = _scorer(setup, feed)
     test, validation = setup.data.splits["test"], setup.data.splits["validation"]
-    check = TrainingCheck(model, protocol, trainable=setup.trainable, num_train=len(setup.data.splits["train"]))
+    num_train = len(setup.data.splits["train"])
+    check = TrainingCheck(model, spec, setup.layers, trainable=setup.trainable, num_train=num_train)
     job = Job(
         model=model,
         tokenizer=setup.tokenizer,

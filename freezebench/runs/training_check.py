@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING
 import torch
 
 from freezebench.records.events import StepRecord
-from freezebench.runs.weights import UnsoundRunError, checksums
+from freezebench.runs.weights import UnsoundRunError, checksums, frozen_stack
 from freezebench.training.engines.events import BackwardDone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from freezebench.models.layers import LayerMap
     from freezebench.records.run_record import Evaluation
-    from freezebench.specs.run import Protocol
+    from freezebench.specs.run import RunSpec
     from freezebench.training.engines.events import Emit, Event
     from freezebench.training.engines.job import Job
 
@@ -37,18 +38,21 @@ class TrainingCheck:
     """Observes one run's training."""
 
     def __init__(
-        self, model: torch.nn.Module, protocol: Protocol, *, trainable: frozenset[str], num_train: int
+        self, model: torch.nn.Module, spec: RunSpec, layers: LayerMap, *, trainable: frozenset[str], num_train: int
     ) -> None:
         """Take what the run has to be like.
 
         Args:
             model: The model.
-            protocol: How to train.
+            spec: What to run.
+            layers: The model's layers.
             trainable: Names of the parameters that the spec trains.
             num_train: Number of training sentences.
         """
-        self._model, self._protocol, self._trainable = model, protocol, trainable
-        self._num_steps = protocol.num_epochs * math.ceil(num_train / protocol.batch_size)
+        self._model, self._protocol, self._trainable = model, spec.protocol, trainable
+        # What the model itself has fixed, and a frozen head, run as the trainable part does.
+        self._frozen = frozen_stack(layers, spec.freeze_spec)
+        self._num_steps = spec.protocol.num_epochs * math.ceil(num_train / spec.protocol.batch_size)
         self._lowest_loss = math.inf
         self._best: dict[str, int] = {}
 
@@ -87,7 +91,7 @@ class TrainingCheck:
     def _check_modes(self) -> None:
         """Check that nothing is in train mode that the protocol has in eval mode: a frozen part, or the whole model."""
         frozen_in_eval = self._protocol.frozen_part_runs_in == "eval"
-        in_eval = _modules_of(self._model, self._trainable) if frozen_in_eval else iter(())
+        in_eval = _modules_of(self._model, self._frozen) if frozen_in_eval else iter(())
         if not self._protocol.dropout:
             in_eval = self._model.named_modules()
         wrong = next((name for name, module in in_eval if module.training), None)
@@ -158,15 +162,15 @@ def check_order(job: Job) -> tuple[str, ...]:
     return ("every seed trains on the sentences in the same order, so that seeds differ by less than they should",)
 
 
-def _modules_of(model: torch.nn.Module, trainable: frozenset[str]) -> Iterator[tuple[str, torch.nn.Module]]:
-    """Yield the modules of the frozen part: those without a trainable parameter, in a module that has frozen ones.
+def _modules_of(model: torch.nn.Module, frozen: frozenset[str]) -> Iterator[tuple[str, torch.nn.Module]]:
+    """Yield the modules of the frozen part: those whose parameters are all frozen.
 
     A module without parameters, such as dropout, belongs to the nearest module around it that has some.
     """
 
     def visit(name: str, module: torch.nn.Module, *, is_frozen: bool) -> Iterator[tuple[str, torch.nn.Module]]:
         own = [f"{name}.{key}" if name else key for key, _ in module.named_parameters()]
-        is_frozen = trainable.isdisjoint(own) if own else is_frozen
+        is_frozen = frozen.issuperset(own) if own else is_frozen
         if is_frozen:
             yield name, module
         for key, child in module.named_children():

@@ -40,6 +40,12 @@ def _parts(layers: LayerMap) -> dict[str, tuple[str, ...]]:
     return {"emb": layers.emb, **{f"L{number}": names for number, names in enumerate(layers.layers)}}
 
 
+def frozen_stack(layers: LayerMap, spec: FreezeSpec) -> frozenset[str]:
+    """Return the names of the parameters of embeddings and layers that a spec freezes, derived from its id."""
+    is_frozen = {"emb": spec.embeddings, **{f"L{number}": True for number in spec.layers}}
+    return frozenset(name for part, names in _parts(layers).items() if is_frozen.get(part) for name in names)
+
+
 def trainable_by_spec(
     model: torch.nn.Module, layers: LayerMap, spec: FreezeSpec, fixed: Collection[str] = ()
 ) -> frozenset[str]:
@@ -51,9 +57,7 @@ def trainable_by_spec(
         spec: What is frozen.
         fixed: Names of parameters that stay frozen under every spec.
     """
-    is_frozen = {"emb": spec.embeddings, **{f"L{number}": True for number in spec.layers}}
-    frozen = {name for part, names in _parts(layers).items() if is_frozen.get(part) for name in names}
-    frozen.update(layers.head if spec.head else ())
+    frozen = frozen_stack(layers, spec).union(layers.head if spec.head else ())
     parameters = {name for name, parameter in model.named_parameters() if parameter.is_floating_point()}
     return frozenset(parameters - frozen - set(fixed))
 

@@ -247,3 +247,20 @@ def test_string_labels_take_the_models_order(tmp_path: Path, tiny_model: Path) -
     spec = RunSpec(model=str(tiny_model), data=DataSpec(source=str(data)))
     assert DataCache().data(replace(spec, model=str(folder))).label_names == ("worse", "better")
     assert DataCache().data(spec).label_names == ("better", "worse")
+
+
+@pytest.mark.parametrize("freeze", ["none", "head", "L0"])
+def test_dropout_stays_on_in_what_the_model_has_fixed_and_in_a_frozen_head(
+    spec: RunSpec, monkeypatch: pytest.MonkeyPatch, freeze: str
+) -> None:
+    """Only embeddings and layers that the spec freezes run in eval mode, which is no fault of the run."""
+    load = load_model
+
+    def with_fixed_embeddings(*args: Any, **options: Any) -> Any:
+        model, tokenizer = load(*args, **options)
+        model.distilbert.embeddings.requires_grad_(requires_grad=False)
+        return model, tokenizer
+
+    monkeypatch.setattr(experiment, "load_model", with_fixed_embeddings)
+    record = experiment.run(replace(spec, freeze=freeze, protocol=replace(spec.protocol, engine="cached")))
+    assert (record.status, record.reason) == ("completed", None)
