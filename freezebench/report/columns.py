@@ -92,7 +92,7 @@ def _points(value: float) -> str:
 
 
 def _standing(row: Row) -> Term:
-    """Return the standing of the test; there is none at a limit if it is broken, was not run, or is a plain baseline."""
+    """Return the standing of the test; one that is broken or was not run, and a baseline without limits, have none."""
     has_none = row.broken or (row.verdict in ("baseline", "not_run") and row.standing == "no_limit")
     return Term(word=NOT_MEASURED) if has_none else STANDINGS[row.standing]
 

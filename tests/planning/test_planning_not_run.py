@@ -70,7 +70,7 @@ def test_what_trains_nothing_is_left_out_and_never_the_same_as_another_one() -> 
             None,
             None,
         )
-        assert (result.was_run, result.standing) == (False, "ok")
+        assert (result.was_run, result.standing) == (False, "no_limit")
 
 
 def test_unknown_sets_leave_nothing_out() -> None:

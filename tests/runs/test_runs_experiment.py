@@ -254,11 +254,11 @@ def test_dropout_stays_on_in_what_the_model_has_fixed_and_in_a_frozen_head(
     spec: RunSpec, monkeypatch: pytest.MonkeyPatch, freeze: str
 ) -> None:
     """Only embeddings and layers that the spec freezes run in eval mode, which is no fault of the run."""
-    load = load_model
 
     def with_fixed_embeddings(*args: Any, **options: Any) -> Any:
-        model, tokenizer = load(*args, **options)
-        model.distilbert.embeddings.requires_grad_(requires_grad=False)
+        model: Any
+        model, tokenizer = load_model(*args, **options)
+        model.distilbert.embeddings.requires_grad_(False)
         return model, tokenizer
 
     monkeypatch.setattr(experiment, "load_model", with_fixed_embeddings)
