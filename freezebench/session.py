@@ -96,6 +96,7 @@ class FreezeSession:
         if store is not None and not Path(store).is_dir():  # a folder that can only be read still has runs to reuse
             prepare_folder(Path(store), "--freeze-store")
         self.data_cache.model_source(settings.model).check()
+        self.data_cache.file_hashes(settings.experiment)
         facts = self.data(settings).facts
         check_num_sentences(settings, facts)
         self.num_test[settings] = facts.num_test

@@ -49,6 +49,7 @@ def record(
         "device_name": "a CPU",
         "precision": "float32",
         "model_sha256": "ab" * 32,
+        "files_sha256": "ef" * 32,
         "data": DataFacts(
             num_train=100,
             num_validation=50,

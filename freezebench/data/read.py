@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from freezebench.data import reviews
 from freezebench.data.columns import LABEL_TEXT_COLUMN
-from freezebench.data.files import read_local
+from freezebench.data.files import read_local, split_files
 from freezebench.data.formats import SUFFIXES
 from freezebench.data.table import Table
 from freezebench.errors import DataError
@@ -50,6 +51,23 @@ def read_tables(spec: DataSpec) -> tuple[dict[str, Table], tuple[str, ...], Orig
 
     tables, notes = read_hub(spec.source, requested)
     return tables, notes, "hub"
+
+
+def local_file_hashes(source: str) -> dict[str, str]:
+    """Return the SHA-256 of the files of local data by name; none for data that are not local, or not readable."""
+    try:
+        path = _local_path(source)
+        if path is None or source.partition(":")[0] == reviews.SOURCE:
+            return {}
+        files = split_files(path).values() if path.is_dir() else [path]
+        return {file.name: _sha256(file) for file in files}
+    except (DataError, OSError):
+        return {}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_column_names(spec: DataSpec) -> None:

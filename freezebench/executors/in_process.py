@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     from freezebench.records.trainable_set import TrainableSet
     from freezebench.runs.environment import Machine
     from freezebench.specs.run import RunSpec
+
+
+# A conftest or a test may have changed anything in this process, so that its runs are not those of a worker: the key
+# under which the store keeps a run includes its environment.
+_IN_PROCESS = {"isolation": "none"}
 
 
 class InProcessExecutor:
@@ -51,7 +57,8 @@ class InProcessExecutor:
     def _train(self, spec: RunSpec, emit: Callable[[object], None], *, save_to: Path | None) -> RunRecord:
         from freezebench.runs.experiment import run
 
-        return run(spec, emit=emit, data_cache=self._data_cache, save_to=save_to)
+        record = run(spec, emit=emit, data_cache=self._data_cache, save_to=save_to)
+        return replace(record, environment={**record.environment, **_IN_PROCESS})
 
     def expect(self, freezes: Iterable[str]) -> None:
         """Add to the configurations that will run."""
@@ -67,7 +74,8 @@ class InProcessExecutor:
 
     def machine(self, spec: RunSpec) -> Machine:
         """Return what the outcome of a run depends on besides its spec."""
-        return self._machines.of(spec)
+        machine = self._machines.of(spec)
+        return replace(machine, environment={**machine.environment, **_IN_PROCESS})
 
     def cancel(self) -> None:
         """Do nothing: a run ends before ``submit`` returns."""

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezebench.errors import ModelError
@@ -40,8 +41,22 @@ _PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.bin", "m
 _FOREIGN = ("tf_model.h5", "flax_model.msgpack", "model.onnx")
 _DEPTH_KEYS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers")
 _REMOTE_CODE = ("AutoConfig", "AutoModel", "AutoModelForSequenceClassification")
-# Configuration, vocabularies and merges have these endings.
-_SMALL_FILES = {".json", ".txt", ".model", ".codes"}
+# Weights in formats that are never loaded, and texts for people.
+_NEVER_READ = {
+    ".bin",
+    ".pt",
+    ".pth",
+    ".ckpt",
+    ".pkl",
+    ".h5",
+    ".msgpack",
+    ".onnx",
+    ".ot",
+    ".gguf",
+    ".md",
+    ".log",
+    ".lock",
+}
 # A safetensors file begins with the length of its JSON header in this many bytes, little-endian.
 _LENGTH_BYTES = 8
 _LFS_POINTER = b"version https://git-lfs"
@@ -180,35 +195,59 @@ def weight_files(folder: Path, name: str) -> list[Path]:
     )
 
 
-def weights_sha256(folder: Path, name: str) -> str:
-    """Return the SHA-256 of a checkpoint's weights; of several files, the SHA-256 of their hashes and names in order.
+@dataclass(frozen=True)
+class FileHashes:
+    """The SHA-256 of every file of a checkpoint that loading may read.
+
+    Attributes:
+        weights: Hashes of the files of its weights, by name, in the order of the index.
+        others: Hashes of configuration, tokenizer and what else may be read, by name.
+    """
+
+    weights: Mapping[str, str]
+    others: Mapping[str, str]
+
+    @property
+    def weights_sha256(self) -> str:
+        """The SHA-256 of the weights; of several files, the SHA-256 of their hashes and names in order."""
+        if len(self.weights) == 1:
+            return next(iter(self.weights.values()))
+        # The lines are those that sha256sum prints.
+        lines = "".join(f"{digest}  {name}\n" for name, digest in self.weights.items())
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    @property
+    def files_sha256(self) -> str:
+        """The SHA-256 of the other files: of their names and hashes in order."""
+        lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(self.others.items()))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    def differing(self, other: FileHashes) -> list[str]:
+        """Return the names of the files that the two do not share or whose content differs."""
+        before, after = {**self.weights, **self.others}, {**other.weights, **other.others}
+        return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+
+
+def file_hashes(folder: Path, name: str) -> FileHashes:
+    """Return the hashes of the files of a checkpoint folder.
 
     Raises:
-        ModelError: If there are no weights.
+        ModelError: If there are no weights, or a file cannot be read.
     """
-    files = weight_files(folder, name)
-    hashes = [file_sha256(path) for path in files]
-    if len(files) == 1:
-        return hashes[0]
-    # The lines are those that sha256sum prints.
-    lines = "".join(f"{digest}  {path.name}\n" for digest, path in zip(hashes, files, strict=True))
-    return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def small_files_sha256(folder: Path, name: str) -> str:
-    """Return the SHA-256 of a checkpoint's configuration and tokenizer: of their names and hashes in order.
-
-    Raises:
-        ModelError: If a file cannot be read.
-    """
-    digest = hashlib.sha256()
+    weights = {path.relative_to(folder).as_posix(): path for path in weight_files(folder, name)}
     try:
-        for path in sorted(folder.iterdir()):
-            if path.suffix in _SMALL_FILES and path.is_file():
-                digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+        files = {path.name: path for path in folder.iterdir() if path.is_file() and _may_be_read(path)}
+        return FileHashes(
+            weights={file: file_sha256(path) for file, path in weights.items()},
+            others={file: file_sha256(path) for file, path in files.items() if file not in weights},
+        )
     except OSError as error:
         raise ModelError(f"cannot read the files of the model {name!r}: {error}. Check their permissions.") from error
-    return digest.hexdigest()
+
+
+def _may_be_read(path: Path) -> bool:
+    """Return whether loading may read a file: what is unknown counts, since tokenizers have files of many names."""
+    return path.suffix.lower() not in _NEVER_READ and not path.name.startswith(".")
 
 
 def file_sha256(path: Path) -> str:

@@ -15,7 +15,7 @@ from freezebench.errors import FreezebenchError, ModelError
 from freezebench.models import checkpoint, embedded
 
 if TYPE_CHECKING:
-    from freezebench.models.checkpoint import Config
+    from freezebench.models.checkpoint import Config, FileHashes
 
 Kind = Literal["embedded", "folder", "factory", "hub"]
 # Called with the number of classes; load_model checks that it returns (model, tokenizer).
@@ -171,25 +171,13 @@ class ModelSource:
         """
         _ = self.factory if self.kind == "factory" else self.folder
 
-    def weights_sha256(self) -> str | None:
-        """Return the SHA-256 of the weights, the same in every folder; ``None`` for a factory, which has no file.
-
-        Raises:
-            ModelError: If the weights cannot be found or fetched, or are damaged.
-        """
-        if self.kind == "factory":
-            return None
-        folder = self.folder
-        # The embedded weights have been compared with the published hash when the folder was checked.
-        return embedded.WEIGHTS_SHA256 if self.kind == "embedded" else checkpoint.weights_sha256(folder, self.name)
-
-    def files_sha256(self) -> str | None:
-        """Return the SHA-256 of configuration and tokenizer; ``None`` for a factory, which is code.
+    def file_hashes(self) -> FileHashes | None:
+        """Return the hashes of all files that loading may read; ``None`` for a factory, which is code.
 
         Raises:
             ModelError: If the files cannot be found, fetched or read.
         """
-        return None if self.kind == "factory" else checkpoint.small_files_sha256(self.folder, self.name)
+        return None if self.kind == "factory" else checkpoint.file_hashes(self.folder, self.name)
 
 
 def model_is_cached(name: str, revision: str | None = None) -> bool:

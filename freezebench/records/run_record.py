@@ -160,6 +160,7 @@ class RunRecord:
         log: The end of the traceback of an invalid run.
         environment: Versions of Python, libraries and freezebench, and the hash of freezebench's source.
         session: Id of the session that trained it, outside of which its times are not compared; empty: of none.
+        files_sha256: Content hash of the other files of the model that loading may read: configuration and tokenizer.
     """
 
     spec: RunSpec
@@ -187,6 +188,7 @@ class RunRecord:
     log: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     session: str = ""
+    files_sha256: str | None = None
 
     def __post_init__(self) -> None:
         if self.status not in get_args(RunStatus):

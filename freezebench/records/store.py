@@ -13,6 +13,7 @@ import json
 import os
 import tempfile
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ def run_key(
     Args:
         spec: The run's spec.
         model_sha256: Content hash of the pretrained weights.
-        files_sha256: Content hash of the model's configuration and tokenizer, which a record does not hold.
+        files_sha256: Content hash of the model's configuration and tokenizer.
         data_sha256: Content hashes of the training, validation and test split.
         device_name: Model of the GPU or CPU.
         precision: Number format, resolved.
@@ -66,14 +67,14 @@ def _device_hash(device_name: str) -> str:
     return hashlib.sha256(device_name.encode()).hexdigest()[:8]
 
 
-def record_key(record: RunRecord, files_sha256: str) -> str | None:
-    """Return the key of a finished run; ``None`` if it is invalid or its weights have no content hash (a factory)."""
-    if not record.is_valid or record.data is None or record.model_sha256 is None:
+def record_key(record: RunRecord) -> str | None:
+    """Return the key of a finished run; ``None`` if it is invalid or its model has no content hashes (a factory)."""
+    if not record.is_valid or record.data is None or record.model_sha256 is None or record.files_sha256 is None:
         return None
     return run_key(
         record.spec,
         model_sha256=record.model_sha256,
-        files_sha256=files_sha256,
+        files_sha256=record.files_sha256,
         data_sha256=(record.data.train_sha256, record.data.validation_sha256, record.data.test_sha256),
         device_name=record.device_name,
         precision=record.precision,
@@ -121,20 +122,19 @@ class Store:
                 return record.without_costs(f"trained on another device ({record.device_name}) in an earlier session")
         return None
 
-    def save(self, record: RunRecord, files_sha256: str, *, replaces: bool = False) -> bool:
+    def save(self, record: RunRecord, *, replaces: bool = False) -> bool:
         """Save a finished run unless it is saved already; return whether the store has it now.
 
         Args:
             record: The run.
-            files_sha256: Content hash of the configuration and tokenizer of its model.
             replaces: Whether it takes the place of the same run that was saved earlier.
         """
-        key = record_key(record, files_sha256)
+        key = record_key(record)
         if key is None:
             return False
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            _write_whole(self.folder / f"{key}.json", encode(record, files_sha256), replaces=replaces)
+            _write_whole(self.folder / f"{key}.json", encode(record), replaces=replaces)
         except OSError as error:
             self._report(
                 f"runs could not be saved to {self.folder} ({error.strerror or error}): this session's summary and "
@@ -172,15 +172,16 @@ class Store:
             self.problems.append(problem)
 
 
-def encode(record: RunRecord, files_sha256: str) -> bytes:
+def encode(record: RunRecord) -> bytes:
     """Return the content of a record's file."""
-    body: dict[str, Json] = {"record": record.to_json(), "files_sha256": files_sha256}
+    # Files of version 0.1 have the hash of the model's files beside the record, and not in it.
+    body: dict[str, Json] = {"record": record.to_json(), "files_sha256": record.files_sha256}
     sha256 = hashlib.sha256(_canonical(body)).hexdigest()
     return json.dumps({"schema": STORE_SCHEMA, "sha256": sha256, **body}, allow_nan=False).encode()
 
 
-def decode(content: bytes) -> tuple[RunRecord, str]:
-    """Return the record and the hash of the model's files from the content that ``encode`` returned.
+def decode(content: bytes) -> RunRecord:
+    """Return the record from the content that ``encode`` returned.
 
     Raises:
         RecordError: If it is any other content.
@@ -201,7 +202,7 @@ def decode(content: bytes) -> tuple[RunRecord, str]:
     if data.get("sha256") != sha256:
         raise RecordError("its checksum does not match its content")
     try:
-        return RunRecord.from_json(data["record"]), str(data["files_sha256"])
+        return replace(RunRecord.from_json(data["record"]), files_sha256=data["files_sha256"])
     except RecordError:
         raise
     except (ValueError, TypeError, AttributeError) as error:
@@ -217,8 +218,8 @@ def _read(path: Path) -> RunRecord:
     """
     if path.stat().st_size > _LARGEST_FILE:
         raise RecordError(f"it is larger than {_LARGEST_FILE} bytes")
-    record, files_sha256 = decode(path.read_bytes())
-    if record_key(record, files_sha256) != path.stem:
+    record = decode(path.read_bytes())
+    if record_key(record) != path.stem:
         raise RecordError("it holds another run than its name indicates")
     return record
 

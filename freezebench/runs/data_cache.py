@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freezebench.data.load import load_data
+from freezebench.data.read import local_file_hashes
 from freezebench.models.source import ModelSource
 from freezebench.specs.freeze import FreezeSpec
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from freezebench.data.load import TextData
+    from freezebench.models.checkpoint import FileHashes
     from freezebench.specs.run import DataSpec, RunSpec
     from freezebench.training.batches.encoding import Encoded
     from freezebench.training.batches.packed import PackedSplit
@@ -72,6 +74,8 @@ class DataCache:
         self._prefix_folder, self._prefix_folder_bytes = prefix_folder, prefix_folder_bytes
         self._expected_depths: set[int] = set()
         self._sources: dict[tuple[str, str | None], ModelSource] = {}
+        self._model_hashes: dict[tuple[str, str | None], FileHashes | None] = {}
+        self._data_hashes: dict[str, dict[str, str]] = {}
         self._data: dict[tuple[DataSpec, tuple[str, ...] | None], TextData] = {}
         self._tokenized: dict[tuple[DataSpec, str, str | None, int], TokenizedData] = {}
 
@@ -96,8 +100,26 @@ class DataCache:
         # Models with the same class names share one copy of the data.
         label_names = self.model_source(spec.model, spec.model_revision).label_names
         if (spec.data, label_names) not in self._data:
+            self._data_hashes.setdefault(spec.data.source, local_file_hashes(spec.data.source))
             self._data[spec.data, label_names] = load_data(spec.data, label_names=label_names)
         return self._data[spec.data, label_names]
+
+    def file_hashes(self, spec: RunSpec) -> FileHashes | None:
+        """Return the hashes of the files of a run's model, taken at the first call; ``None`` for a factory.
+
+        Raises:
+            ModelError: If the files cannot be read.
+        """
+        key = (spec.model, spec.model_revision)
+        if key not in self._model_hashes:
+            self._model_hashes[key] = self.model_source(*key).file_hashes()
+        return self._model_hashes[key]
+
+    def changed_data_files(self, spec: RunSpec) -> list[str]:
+        """Return the names of the local files of a run's data that are no longer what they were when they were read."""
+        before = self._data_hashes.get(spec.data.source, {})
+        after = local_file_hashes(spec.data.source)
+        return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
 
     def tokenized(self, spec: RunSpec, tokenizer: PreTrainedTokenizerBase, model: torch.nn.Module) -> TokenizedData:
         """Return the data set of a run as token ids, tokenized at the first call for a model and length.

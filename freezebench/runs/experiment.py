@@ -18,6 +18,7 @@ from freezebench.runs.data_cache import DataCache
 from freezebench.runs.environment import environment
 from freezebench.runs.evaluation_check import Reevaluation, check_data
 from freezebench.runs.faults import invalid_record
+from freezebench.runs.input_check import unchanged
 from freezebench.runs.process_state import free_memory, standard_attention
 from freezebench.runs.saving import save_model
 from freezebench.runs.training_check import TrainingCheck, check_order, seed_note
@@ -88,6 +89,7 @@ def run(
     precision = resolve_precision(spec.protocol.precision, device)
     source = data_cache.model_source(spec.model, spec.model_revision)
     data = data_cache.data(spec)
+    hashes = source.file_hashes()
     # The record of a run that breaks is this draft with a cause: it has all that is known before training.
     draft = RunRecord(
         spec=spec,
@@ -97,7 +99,8 @@ def run(
         device=str(device),
         device_name=device_name(device),
         precision=precision,
-        model_sha256=source.weights_sha256(),
+        model_sha256=None if hashes is None else hashes.weights_sha256,
+        files_sha256=None if hashes is None else hashes.files_sha256,
         data=data.facts,
         environment=environment(),
     )
@@ -114,7 +117,8 @@ def run(
             raise
         except Exception as error:  # noqa: BLE001 - an error of a model must not end the runs after it
             return invalid_record(draft, error, device)
-        if save_to is not None:
+        record = unchanged(record, hashes, data_cache)
+        if save_to is not None and record.is_valid:
             _save(spec, setup, save_to)
         return record
 

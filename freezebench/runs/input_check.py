@@ -1,11 +1,26 @@
-"""The check that all runs of a session were trained on the same data and the same weights."""
+"""The check that all runs of a session were trained on the same data and the same model, whatever happens to files.
+
+A user may edit a file at any time, and another process may read it at another time than this one. So the hashes of a
+model's files are taken before anything is trained, again by the process that trains, before it loads the model, and
+once more when the run has ended:
+
+    session: hashes ──────────────────────────────────── compared with those in the record ──► store, under these hashes
+    worker:            hashes ─ load ─ train ─ hashes
+
+Data are read once by every process, and the hash in a record is that of the texts and labels that were read.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from freezebench.errors import FreezebenchError
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.models.checkpoint import FileHashes
     from freezebench.records.run_record import RunRecord
     from freezebench.runs.data_cache import DataCache
 
@@ -13,26 +28,58 @@ _HASHES = ("train_sha256", "validation_sha256", "test_sha256")
 
 
 class InputCheck:
-    """Compares the hashes in records with what this session read first: files may change while it runs."""
+    """The inputs of a session as this process read them first, which those in records are compared with."""
 
     def __init__(self, data_cache: DataCache) -> None:
-        """Take the data sets as this process read them."""
+        """Take the data sets and model sources of this process."""
         self._data_cache = data_cache
-        self._models: dict[tuple[str, str | None], str | None] = {}
 
     def checked(self, record: RunRecord) -> RunRecord:
-        """Return the record; an invalid one if its data or model are no longer those of earlier runs."""
+        """Return the record; an invalid one if its data or model are not those that this session began with."""
         if not record.is_valid or record.data is None:
             return record
-        spec = record.spec
-        facts = self._data_cache.data(spec).facts
-        first_sha256 = self._models.setdefault((spec.model, spec.model_revision), record.model_sha256)
-        data_changed = any(getattr(facts, name) != getattr(record.data, name) for name in _HASHES)
-        changed = spec.data.source if data_changed else spec.model if first_sha256 != record.model_sha256 else None
-        if changed is None:
+        spec, facts = record.spec, self._data_cache.data(record.spec).facts
+        if any(getattr(facts, name) != getattr(record.data, name) for name in _HASHES):
+            return changed_record(record, spec.data.source)
+        hashes = self._data_cache.file_hashes(spec)
+        if hashes is None or (hashes.weights_sha256, hashes.files_sha256) == (record.model_sha256, record.files_sha256):
             return record
-        reason = (
-            f"{changed} changed while this session ran: runs before and after cannot be compared. Leave its files "
-            "alone and run again; finished runs are reused."
-        )
-        return replace(record, status="invalid", cause="inputs_changed", reason=reason)
+        weights_differ = hashes.weights_sha256 != record.model_sha256
+        return changed_record(record, spec.model, ["weights" if weights_differ else "configuration or tokenizer"])
+
+
+def changed_record(record: RunRecord, source: str, parts: Sequence[str] = ()) -> RunRecord:
+    """Return the record as an invalid one, since a model or data set changed.
+
+    Args:
+        record: A run that may have read the old or the new content.
+        source: Name of the model or data set.
+        parts: Names of its files or parts that changed, as far as they are known.
+    """
+    names = f" ({', '.join(parts)})" if parts else ""
+    reason = (
+        f"{source} changed while this session ran{names}: runs before and after cannot be compared. Leave its files "
+        "alone and run again; finished runs are reused."
+    )
+    return replace(record, status="invalid", cause="inputs_changed", reason=reason)
+
+
+def unchanged(record: RunRecord, before: FileHashes | None, data_cache: DataCache) -> RunRecord:
+    """Return the record of a run that this process trained; an invalid one if files changed since before it.
+
+    Args:
+        record: The run.
+        before: Hashes of the model's files before it was loaded; ``None`` for a factory.
+        data_cache: The inputs of this process.
+    """
+    spec = record.spec
+    if data_files := data_cache.changed_data_files(spec):
+        return changed_record(record, spec.data.source, data_files)
+    if before is None:
+        return record
+    try:
+        after = data_cache.model_source(spec.model, spec.model_revision).file_hashes()
+    except FreezebenchError:
+        return changed_record(record, spec.model)
+    names = [] if after is None else before.differing(after)
+    return changed_record(record, spec.model, names) if names else record

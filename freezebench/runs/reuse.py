@@ -42,7 +42,7 @@ class Reuse:
 
         Args:
             folder: The store's folder.
-            data_cache: The session's data.
+            data_cache: The session's data and the hashes of its models, as they were before anything was trained.
             machine: Returns what a run's outcome depends on here; raises FreezebenchError if there is no such device.
             resume: Whether runs are looked up; they are saved either way.
             on_reused: Called with every record that is reused.
@@ -105,11 +105,9 @@ class Reuse:
     def save(self, record: RunRecord) -> None:
         """Save a run that was trained now, if it is valid, and give up its claim."""
         try:
-            files_sha256 = self._files_sha256(record.spec) if record.is_valid else None
             # A run that was requested anew is what later sessions reuse, unless other work disturbed it.
             replaces = not self._resume and not record.is_contended
-            if files_sha256 is not None:
-                self.num_saved += self._store.save(record, files_sha256, replaces=replaces)
+            self.num_saved += self._store.save(record, replaces=replaces)
         finally:
             self.release(record.spec)
 
@@ -132,26 +130,17 @@ class Reuse:
         """Return the store's key of a run; ``None`` if it has none, or cannot run at all."""
         try:
             machine = self._machine(spec)
-            data = self._data_cache.data(spec)
-            model_sha256 = self._data_cache.model_source(spec.model, spec.model_revision).weights_sha256()
+            data, hashes = self._data_cache.data(spec), self._data_cache.file_hashes(spec)
         except FreezebenchError:
             return None  # training raises the same error, with its context
-        files_sha256 = self._files_sha256(spec)
-        if model_sha256 is None or files_sha256 is None:
+        if hashes is None:
             return None
         return run_key(
             spec,
-            model_sha256=model_sha256,
-            files_sha256=files_sha256,
+            model_sha256=hashes.weights_sha256,
+            files_sha256=hashes.files_sha256,
             data_sha256=(data.train.sha256, data.validation.sha256, data.test.sha256),
             device_name=machine.device_name,
             precision=machine.precision,
             environment=machine.environment,
         )
-
-    def _files_sha256(self, spec: RunSpec) -> str | None:
-        """Return the content hash of a model's configuration and tokenizer; ``None`` for a factory, which is code."""
-        try:
-            return self._data_cache.model_source(spec.model, spec.model_revision).files_sha256()
-        except FreezebenchError:
-            return None

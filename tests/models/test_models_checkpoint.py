@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from freezebench.errors import ModelError
-from freezebench.models.checkpoint import check_folder, depth_of, file_sha256, label_names_of, weights_sha256
+from freezebench.models.checkpoint import check_folder, depth_of, file_hashes, file_sha256, label_names_of
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_class_names_are_those_of_a_fine_tuned_checkpoint(
 def test_the_hash_of_one_weight_file_is_that_of_the_file(tiny_model: Path) -> None:
     """It can be compared with a published SHA-256."""
     published = hashlib.sha256((tiny_model / "model.safetensors").read_bytes()).hexdigest()
-    assert weights_sha256(tiny_model, "m") == published == file_sha256(tiny_model / "model.safetensors")
+    assert file_hashes(tiny_model, "m").weights_sha256 == published == file_sha256(tiny_model / "model.safetensors")
 
 
 def write_parts(folder: Path, contents: dict[str, bytes]) -> Path:
@@ -79,9 +80,9 @@ def write_parts(folder: Path, contents: dict[str, bytes]) -> Path:
 
 def test_the_hash_of_several_files_depends_on_each_and_on_their_names(tmp_path: Path) -> None:
     """A change in any file changes it."""
-    first = weights_sha256(write_parts(tmp_path, {"a": b"1", "b": b"2"}), "m")
-    assert weights_sha256(write_parts(tmp_path, {"b": b"2", "a": b"1"}), "m") == first
-    assert weights_sha256(write_parts(tmp_path, {"a": b"2", "b": b"1"}), "m") != first
+    first = file_hashes(write_parts(tmp_path, {"a": b"1", "b": b"2"}), "m").weights_sha256
+    assert file_hashes(write_parts(tmp_path, {"b": b"2", "a": b"1"}), "m").weights_sha256 == first
+    assert file_hashes(write_parts(tmp_path, {"a": b"2", "b": b"1"}), "m").weights_sha256 != first
 
 
 @pytest.mark.parametrize("index", ["{", "[]", '{"weight_map": {}}', '{"weight_map": [1]}'])
@@ -89,7 +90,7 @@ def test_a_broken_index_is_refused(tmp_path: Path, index: str) -> None:
     """The index of several weight files has to name them."""
     (tmp_path / "model.safetensors.index.json").write_text(index)
     with pytest.raises(ModelError, match=r"Fetch (it|them) again"):
-        weights_sha256(tmp_path, "m")
+        file_hashes(tmp_path, "m")
 
 
 @pytest.mark.parametrize("file", ["tf_model.h5", "model.onnx"])
@@ -97,7 +98,7 @@ def test_weights_of_other_frameworks_are_named(tmp_path: Path, file: str) -> Non
     """The message names the file that the folder has instead."""
     (tmp_path / file).touch()
     with pytest.raises(ModelError, match=f"has no model.safetensors but {file}"):
-        weights_sha256(tmp_path, "m")
+        file_hashes(tmp_path, "m")
 
 
 def test_character_models_need_no_vocabulary(tmp_path: Path, tiny_model: Path) -> None:
@@ -105,3 +106,31 @@ def test_character_models_need_no_vocabulary(tmp_path: Path, tiny_model: Path) -
     (tmp_path / "config.json").write_text('{"model_type": "canine"}')
     (tmp_path / "model.safetensors").write_bytes((tiny_model / "model.safetensors").read_bytes())
     check_folder(tmp_path, "m")
+
+
+@pytest.mark.parametrize(
+    ("file", "counts"),
+    [
+        ("config.json", True),
+        ("vocab.txt", True),
+        ("added_tokens.json", True),
+        ("merges.txt", True),
+        ("qwen.tiktoken", True),
+        ("source.spm", True),
+        ("tokens_of_a_kind_unknown_here", True),
+        ("adapter_model.safetensors", True),
+        ("README.md", False),
+        ("pytorch_model.bin", False),
+        (".config.json.swp", False),
+        ("training.log", False),
+    ],
+)
+def test_every_file_that_loading_may_read_is_hashed(tiny_model: Path, tmp_path: Path, file: str, counts: bool) -> None:
+    """A file that is added or edited changes the hash of the others, but not texts for people and unused weights."""
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "copy"))
+    before = file_hashes(folder, "m")
+    (folder / file).write_bytes(b"new")
+    after = file_hashes(folder, "m")
+    assert before.differing(after) == ([file] if counts else [])
+    assert (before.files_sha256 != after.files_sha256) == counts
+    assert before.weights_sha256 == after.weights_sha256

@@ -101,7 +101,9 @@ def test_loading_it_prints_nothing(checkpoint: Path, capfd: pytest.CaptureFixtur
 def test_its_hash_is_the_published_one(checkpoint: Path) -> None:
     """Records have the hash that the Hub shows."""
     assert checkpoint.is_dir()
-    assert ModelSource.resolve("embedded").weights_sha256() == embedded.WEIGHTS_SHA256
+    hashes = ModelSource.resolve("embedded").file_hashes()
+    assert hashes is not None
+    assert hashes.weights_sha256 == embedded.WEIGHTS_SHA256
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "config.json", "tokenizer.json"])

@@ -88,7 +88,7 @@ def test_a_factory_declares_depth_and_class_names(factories: str) -> None:
     source.check()
     assert source.num_layers == 4
     assert source.label_names == ("no", "yes")
-    assert source.weights_sha256() is None
+    assert source.file_hashes() is None
     silent = ModelSource.resolve(f"{factories}:silent")
     assert silent.label_names is None
     with pytest.raises(ModelError, match=r"Write silent\.num_layers = N .* num_layers=N in the freeze marker"):
@@ -116,11 +116,15 @@ def test_the_hash_is_that_of_the_weights(tiny_model: Path, tmp_path: Path) -> No
     """A copy has the same hash; when its weights change, the hash changes."""
     copy = Path(shutil.copytree(tiny_model, tmp_path / "copy"))
     original, source = ModelSource.resolve(str(tiny_model)), ModelSource.resolve(str(copy))
-    assert source.weights_sha256() == original.weights_sha256()
+    assert source.file_hashes() == original.file_hashes()
     content = bytearray((copy / "model.safetensors").read_bytes())
     content[-1] ^= 1
     (copy / "model.safetensors").write_bytes(content)
-    assert source.weights_sha256() != original.weights_sha256()
+    before, after = original.file_hashes(), source.file_hashes()
+    assert before is not None
+    assert after is not None
+    assert before.weights_sha256 != after.weights_sha256
+    assert before.differing(after) == ["model.safetensors"]
 
 
 def test_nothing_read_at_collection_imports_torch(tiny_model: Path) -> None:
@@ -129,7 +133,7 @@ def test_nothing_read_at_collection_imports_torch(tiny_model: Path) -> None:
         "import sys\n"
         "from freezebench.models.source import ModelSource\n"
         f"source = ModelSource.resolve({str(tiny_model)!r})\n"
-        "source.num_layers, source.label_names, source.check(), source.weights_sha256(), source.files_sha256()\n"
+        "source.num_layers, source.label_names, source.check(), source.file_hashes()\n"
         "heavy = {'torch', 'transformers', 'datasets', 'numpy', 'huggingface_hub', 'safetensors'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )

@@ -5,14 +5,17 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from freezebench.executors import in_process
 from freezebench.records import store as store_module
 from freezebench.records.store import decode
+from freezebench.runs import experiment
 from saved_runs import outcomes
 
 Project = Callable[..., pytest.Pytester]
@@ -88,7 +91,7 @@ def test_a_damaged_file_is_set_aside_and_trained_again(project: Project, tmp_pat
     result.stdout.fnmatch_lines(
         ["freezebench: *is not used: it is damaged or not JSON*", "freezebench: reused 3 runs*", "*saved 1 run to*"]
     )
-    assert decode(damaged.read_bytes())[0].test == decode(whole)[0].test
+    assert decode(damaged.read_bytes()).test == decode(whole).test
 
 
 def test_a_disk_that_fills_up_costs_nothing_but_the_store(
@@ -168,3 +171,48 @@ def test_a_damaged_file_in_a_store_that_can_only_be_read(
         ["*could not be moved (Read-only file system): the run is trained again and not saved*"]
     )
     assert len(damaged.read_bytes()) == 1000
+
+
+def test_a_model_that_is_edited_during_a_run_poisons_no_store(
+    project: Project, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Runs from then on are invalid and not kept; the one before is kept under the configuration that it had."""
+    model, store = Path(shutil.copytree(tiny_model, tmp_path / "model")), tmp_path / "runs"
+    original = (model / "config.json").read_bytes()
+    session, arguments = project(MARKER), [f"--freeze-store={store}", f"--freeze-model={model}"]
+    calls, train = [], experiment._train
+
+    def edited(*given: Any, **options: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 2:
+            (model / "config.json").write_bytes(original.replace(b'"dropout": 0.1', b'"dropout": 0.4'))
+        return train(*given, **options)
+
+    monkeypatch.setattr(experiment, "_train", edited)
+    result = session.runpytest_inprocess(*arguments)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        [f"*BROKEN invalid: emb: seed 42: {model} changed while this session ran (config.json): runs before and after*"]
+    )
+    assert len(list(store.glob("*.json"))) == 1
+    again = session.runpytest_inprocess(*arguments)
+    again.stdout.no_fnmatch_line("freezebench: reused*")
+    (model / "config.json").write_bytes(original)
+    restored = session.runpytest_inprocess(*arguments)
+    restored.assert_outcomes(passed=2)
+    restored.stdout.fnmatch_lines(["freezebench: reused 1 run of earlier sessions*"])
+
+
+def test_runs_of_this_process_are_others_than_those_of_a_worker(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With --freeze-isolate=none a conftest may have patched anything, so that no worker's session reuses its runs."""
+    store = tmp_path / "runs"
+    session = project(MARKER)
+    session.runpytest_inprocess(f"--freeze-store={store}", "--freeze-isolate=none").assert_outcomes(passed=2)
+    environments = [decode(path.read_bytes()).environment for path in store.glob("*.json")]
+    assert [environment["isolation"] for environment in environments] == ["none"] * 4
+    monkeypatch.setattr(in_process, "_IN_PROCESS", {})  # as a worker's records are
+    other = session.runpytest_inprocess(f"--freeze-store={store}")
+    other.assert_outcomes(passed=2)
+    other.stdout.no_fnmatch_line("freezebench: reused*")

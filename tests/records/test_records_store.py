@@ -18,14 +18,12 @@ import made_up
 from freezebench.errors import RecordError
 from freezebench.records.store import Store, decode, encode, record_key
 
-FILES = "ef" * 32
-
 
 def _saved(folder: Path) -> tuple[Store, str, Path]:
     record = made_up.record()
     store = Store(folder / "runs")
-    assert store.save(record, FILES)
-    key = record_key(record, FILES)
+    assert store.save(record)
+    key = record_key(record)
     assert key is not None
     return store, key, store.folder / f"{key}.json"
 
@@ -42,7 +40,7 @@ def test_a_file_is_not_replaced_unless_requested(tmp_path: Path) -> None:
     """The first result is kept; a second session that saves the same run gets no error."""
     store, key, path = _saved(tmp_path)
     first = path.read_bytes()
-    assert store.save(made_up.record(started_at="2030-01-01T00:00:00+00:00"), FILES)
+    assert store.save(made_up.record(started_at="2030-01-01T00:00:00+00:00"))
     assert path.read_bytes() == first
     assert store.load(key) == made_up.record()
 
@@ -51,7 +49,7 @@ def test_a_run_that_was_requested_anew_replaces_the_saved_one(tmp_path: Path) ->
     """Otherwise a run beside other work would be reused for ever; no other file is left."""
     store, key, path = _saved(tmp_path)
     anew = made_up.record(started_at="2030-01-01T00:00:00+00:00")
-    assert store.save(anew, FILES, replaces=True)
+    assert store.save(anew, replaces=True)
     assert store.load(key) == anew
     assert list(store.folder.iterdir()) == [path]
 
@@ -70,17 +68,17 @@ def test_a_run_that_was_requested_anew_replaces_the_saved_one(tmp_path: Path) ->
 )
 def test_everything_that_determines_a_run_changes_its_key(changes: dict[str, Any]) -> None:
     """Seed, freeze spec, weights, precision, device, versions, and the model's other files."""
-    assert record_key(made_up.record(), "0" * 64) != record_key(made_up.record(), FILES)
-    assert record_key(made_up.record(**changes), FILES) != record_key(made_up.record(), FILES)
+    assert record_key(made_up.record(files_sha256="0" * 64)) != record_key(made_up.record())
+    assert record_key(made_up.record(**changes)) != record_key(made_up.record())
 
 
 def test_a_run_of_another_device_has_outcomes_but_no_costs(tmp_path: Path) -> None:
     """Predictions are reused; time, memory and energy of another device are not."""
     store = Store(tmp_path)
     other = made_up.record(device_name="a fast GPU")
-    key = record_key(made_up.record(), FILES)
+    key = record_key(made_up.record())
     assert key
-    assert store.save(other, FILES)
+    assert store.save(other)
     assert store.load(key) is None
     record = store.load_of_other_device(key)
     assert record is not None
@@ -88,18 +86,18 @@ def test_a_run_of_another_device_has_outcomes_but_no_costs(tmp_path: Path) -> No
     assert record.readings.keys() == other.readings.keys()
     assert all(record.value(name) is None for name in record.readings)
     assert "a fast GPU" in str(record.readings["train_s"].reason)
-    in_another_format = record_key(made_up.record(precision="bf16"), FILES)
+    in_another_format = record_key(made_up.record(precision="bf16"))
     assert in_another_format
     assert store.load_of_other_device(in_another_format) is None
-    assert store.save(made_up.record(), FILES)
+    assert store.save(made_up.record())
     assert store.load_of_other_device(key) == record  # the run of this device is left out
 
 
 def test_broken_runs_and_unknown_weights_are_not_saved(tmp_path: Path) -> None:
     """An invalid run may succeed next time; the weights of a factory have no hash that identifies them."""
     store = Store(tmp_path)
-    assert not store.save(made_up.broken("emb"), FILES)
-    assert not store.save(made_up.record(model_sha256=None), FILES)
+    assert not store.save(made_up.broken("emb"))
+    assert not store.save(made_up.record(model_sha256=None))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -117,7 +115,7 @@ def _edited(content: bytes, **changes: object) -> bytes:
         (lambda _: b"[]", "not written by freezebench"),
         (lambda content: content.replace(b'"accuracy": 0.', b'"accuracy": 1.', 1), "checksum"),
         (lambda content: _edited(content, schema=2), "schema 2"),
-        (lambda _: encode(made_up.record(seed=7), FILES), "another run than its name indicates"),
+        (lambda _: encode(made_up.record(seed=7)), "another run than its name indicates"),
     ],
     ids=["truncated", "empty", "binary", "nested", "foreign", "edited", "newer", "misnamed"],
 )
@@ -129,7 +127,7 @@ def test_damaged_files_are_set_aside(tmp_path: Path, damage: Callable[[bytes], b
     assert store.load(key) is None
     assert reason in store.problems[0]
     assert [aside.read_bytes() for aside in store.folder.glob("set-aside/*/*.json")] == [damaged]
-    assert store.save(made_up.record(), FILES)
+    assert store.save(made_up.record())
     assert store.load(key) == made_up.record()
 
 
@@ -153,8 +151,8 @@ def test_a_full_disk_loses_no_run_and_leaves_nothing(
 
     monkeypatch.setattr(os, failing, full)
     store = Store(tmp_path)
-    assert not store.save(made_up.record(), FILES)
-    assert not store.save(made_up.record(seed=43), FILES)
+    assert not store.save(made_up.record())
+    assert not store.save(made_up.record(seed=43))
     assert len(store.problems) == 1
     assert "No space left on device" in store.problems[0]
     assert list(tmp_path.iterdir()) == []
@@ -165,11 +163,11 @@ def test_a_store_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("x")
     store = Store(tmp_path / "runs")
     assert store.load("0" * 32) is None
-    assert not store.save(made_up.record(), FILES)
+    assert not store.save(made_up.record())
     assert "could not be saved" in store.problems[-1]
 
 
-_CONTENT = encode(made_up.record(num_test=4), FILES)
+_CONTENT = encode(made_up.record(num_test=4))
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

@@ -67,7 +67,7 @@ def test_times_of_a_run_that_waited_are_marked(
     assert (time_s.status, memory.status) == ("contended" if is_contended else "measured", "measured")
     assert ("trained on a busy machine" in str(time_s.reason)) is is_contended
     store = Store(tmp_path / "store")
-    assert store.save(record, "files")
+    assert store.save(record)
     (path,) = (tmp_path / "store").glob("*.json")
     assert store.load(path.stem) == record
 
