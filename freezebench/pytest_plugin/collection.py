@@ -59,12 +59,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # Errors of tests that were deselected are not raised.
     errors = config.stash.get(SETTINGS_ERRORS, {})
     messages = dict.fromkeys(errors[name] for name in map(function_id, items) if name in errors)
+    selected = freeze_items(config, items)
+    if not (messages or selected):
+        return
+    try:
+        refuse_combinations(config)
+    except pytest.UsageError:
+        items.clear()  # pytest-xdist would wait for what it has collected
+        raise
     if messages:
         raise pytest.UsageError("\n".join(messages))
-    selected = freeze_items(config, items)
-    if not selected:
-        return
-    refuse_combinations(config)
     if not any(getattr(config.option, name, False) for name in _LISTINGS):
         with usage_errors():
             _check(session, config, selected)

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 _SESSION = pytest.StashKey["FreezeSession"]()
 
+_REFUSED = "freezebench_refused"
+_NO_WORKERS = (
+    "freeze tests cannot run under pytest-xdist: its workers share no baseline and would compete for the device. Use "
+    "-n0; for several devices, start one session per device with --freeze-device=cuda:N."
+)
 _MARKER = (
     "freeze(**options): settings of a test that uses the freeze_run fixture, named like the --freeze-* options without "
     "the prefix: freeze(model='./checkpoint', data='./reviews', grid='none,emb', max_drop=3); num_layers=N says the "
@@ -110,12 +115,23 @@ def refuse_combinations(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: If such an option is set.
     """
-    if config.getoption("numprocesses", None) or hasattr(config, "workerinput"):
-        raise pytest.UsageError(
-            "freeze tests cannot run under pytest-xdist: its workers share no baseline and would compete for the "
-            "device. Use -n0; for several devices, start one session per device with --freeze-device=cuda:N."
-        )
+    if hasattr(config, "workeroutput"):
+        config.workeroutput[_REFUSED] = _NO_WORKERS  # what a worker raises, its controller would not show
+    if config.getoption("numprocesses", None) or hasattr(config, "workeroutput"):
+        raise pytest.UsageError(_NO_WORKERS)
     refuse_profiling(config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """End a session of pytest-xdist whose workers found freeze tests.
+
+    Raises:
+        pytest.UsageError: If this worker refused them.
+    """
+    refusal = getattr(node, "workeroutput", {}).get(_REFUSED)
+    if refusal is not None:
+        raise pytest.UsageError(refusal)
 
 
 def _given_options(config: pytest.Config) -> tuple[dict[str, object], dict[str, object]]:

@@ -6,7 +6,12 @@ from freezebench.pytest_plugin.collection import (
     pytest_itemcollected,
 )
 from freezebench.pytest_plugin.fixtures import FreezeRun, freeze_run, freeze_spec
-from freezebench.pytest_plugin.options import pytest_addoption, pytest_configure, pytest_unconfigure
+from freezebench.pytest_plugin.options import (
+    pytest_addoption,
+    pytest_configure,
+    pytest_testnodedown,
+    pytest_unconfigure,
+)
 from freezebench.pytest_plugin.plan import pytest_report_collectionfinish
 from freezebench.pytest_plugin.run_loop import pytest_runtestloop
 from freezebench.pytest_plugin.summary import pytest_sessionfinish, pytest_terminal_summary
@@ -24,5 +29,6 @@ __all__ = [
     "pytest_runtestloop",
     "pytest_sessionfinish",
     "pytest_terminal_summary",
+    "pytest_testnodedown",
     "pytest_unconfigure",
 ]

@@ -197,6 +197,16 @@ def test_workers_are_refused() -> None:
         options.refuse_combinations(config)
 
 
+@pytest.mark.slow
+def test_workers_that_find_freeze_tests_end_the_session(project: Project) -> None:
+    """Without an option the controller learns of freeze tests from its workers; the error is the same."""
+    pytest.importorskip("xdist")
+    result = project().runpytest_subprocess("-n2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: freeze tests cannot run under pytest-xdist: *Use -n0;*"])
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
+
+
 def test_the_plugin_may_be_named_in_a_conftest(project: Project, tmp_path: Path) -> None:
     """``pytest_plugins`` and the entry point do not collide."""
     pytester = project()

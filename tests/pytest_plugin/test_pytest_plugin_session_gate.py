@@ -28,17 +28,13 @@ def run(project: Project, reach: Reach, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def session(source: str, *arguments: str, ci: bool, marker: str = MARKER, **accuracies: float) -> pytest.RunResult:
         reach(**({"emb": 0.4} | accuracies))
-        if ci:
-            monkeypatch.setenv("CI", "1")
-        else:
-            monkeypatch.delenv("CI", raising=False)
+        monkeypatch.setenv("CI", "1" if ci else "false")
         pytester = project(marker)
         whole = (pytester.path / "test_project.py").read_text(encoding="utf-8")
         mark = next(line for line in whole.splitlines() if line.startswith("@pytest.mark.freeze"))
         pytester.makepyfile(test_project=source.replace("@freeze", mark))
         return pytester.runpytest_inprocess(*arguments, no_reraise_ctrlc=True)
 
-    # In this order, since ``project`` removes CI from the environment.
     return session
 
 
