@@ -94,6 +94,32 @@ def experiment(
     return Experiment.of(requested, summarize(results(num=num, everything=everything, **changes), requested))
 
 
+def partly_fixed_experiment(**flags: Any) -> Experiment:
+    """Return an experiment on a model that trains 800 of its 1,000 parameters without freezing.
+
+    Freezing the embeddings alone changes nothing, and the last rung of the ladder would train nothing.
+    """
+    arms = {"none": (0.9, 800), "emb+L0": (0.9, 200)}
+    runs = {
+        freeze: [replace(record, num_trainable_params=num) for record in made_up.seeds(freeze, accuracy=accuracy)]
+        for freeze, (accuracy, num) in arms.items()
+    }
+    configurations = [
+        *(judge(freeze, runs[freeze], runs["none"], margin_pp=2.0, limit_pp=5.0) for freeze in runs),
+        ConfigurationResult.not_run("emb", same_as="none"),
+        ConfigurationResult.not_run("emb+L0-1", left_out="nothing of tiny would be left to train"),
+    ]
+    requested = settings(**flags)
+    return Experiment.of(requested, summarize(configurations, requested))
+
+
+def not_run_experiment() -> Experiment:
+    """Return an experiment in which not even the baseline was run, since nothing was to be compared with it."""
+    requested = settings()
+    same = [ConfigurationResult.not_run(freeze, same_as="none") for freeze in ("emb", "emb+L0")]
+    return Experiment.of(requested, summarize(same, requested))
+
+
 def broken_experiment() -> Experiment:
     """Return an experiment without a valid run."""
     requested = settings()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from freezebench.report.next_steps import UNFIX, deciding_steps, first_open, repairing_steps
 from freezebench.report.recommendation import recommended, safe_prefixes
-from freezebench.report.rows import share_of
+from freezebench.report.rows import has_fixed, share_of
 from freezebench.report.speed_text import contended_share, speed_text
 from freezebench.report.verdict_text import judged_ladder, nothing_of_its_own
 from freezebench.specs.freeze import FreezeSpec
@@ -107,7 +107,10 @@ def _safe(row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row],
         # Only a proven gain or loss of time is a claim, and comes first.
         is_shown = row.speedup_outcome in ("gain", "loss")
         claims.insert(2 if is_shown else 1, share if is_shown else f"trains {share}")
-    use = f'To use it: freezebench.freeze(model, "{row.freeze}"){_rate_text(row, rows)}'
+    # By itself, freeze makes trainable what it does not freeze.
+    call = f'"{row.freeze}", fixed=NAMES' if has_fixed(rows) else f'"{row.freeze}"'
+    names = ", with the names of the parameters that the model itself has fixed" if has_fixed(rows) else ""
+    use = f"To use it: freezebench.freeze(model, {call}){names}{_rate_text(row, rows)}"
     steps = [f"{use}; --freeze-save=DIR saves the trained model."]
     if row.speedup_reason == OTHER_SESSION:
         steps.append("To know its speed-up: train all runs anew with --freeze-resume=no.")

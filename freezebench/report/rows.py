@@ -180,11 +180,15 @@ def row(result: ConfigurationResult) -> Row:
     )
 
 
+def has_fixed(rows: Iterable[Row]) -> bool:
+    """Return whether no freezing trains fewer than all parameters, since the model itself has some fixed."""
+    unfrozen = (record for row in rows if row.freeze == "none" for record in row.records)
+    return any(record.num_trainable_params != record.num_params for record in unfrozen)
+
+
 def share_of(rows: Iterable[Row]) -> str:
     """Return what ``trainable_fraction`` is a share of: ``parameters``, or fewer where the model has some fixed."""
-    unfrozen = (record for row in rows if row.freeze == "none" for record in row.records)
-    has_fixed = any(record.num_trainable_params != record.num_params for record in unfrozen)
-    return "trainable parameters" if has_fixed else "parameters"
+    return "trainable parameters" if has_fixed(rows) else "parameters"
 
 
 def aggregate(records: Sequence[RunRecord], metric: str) -> float | None:

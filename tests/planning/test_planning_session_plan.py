@@ -14,6 +14,7 @@ from freezebench.config.sources import Source
 from freezebench.planning.finished import FinishedRuns, NeededRun
 from freezebench.planning.session_plan import SessionPlan
 from freezebench.records.run_record import RunRecord
+from freezebench.records.trainable_set import TrainableSet
 from freezebench.verdicts.judge import ConfigurationResult
 
 GRID = ("none", "emb", "emb+L0", "emb+L0-1")
@@ -159,3 +160,57 @@ def test_results_do_not_depend_on_the_order_in_which_runs_end(
     # ones serve later looks if those come after them.
     if not breaks and not settings.costs.needs_paired_runs("emb"):
         assert sorted(map(str, ran)) == sorted(map(str, serial))
+
+
+def _trains(*names: str) -> TrainableSet:
+    return TrainableSet.of(names, num_params=len(names))
+
+
+def _with_same(settings: Settings, *grid: str) -> SessionPlan:
+    """Return a plan of a model whose embeddings and layer 0 are fixed, and whose last rung would train nothing."""
+    plan = _plan(settings, *grid)
+    same = dict.fromkeys(("none", "emb", "emb+L0"), _trains("layer 1"))
+    plan.add_trainable(settings.experiment, {**same, "emb+L0-1": _trains()})
+    return plan
+
+
+def test_what_is_not_run_needs_no_run() -> None:
+    """Neither in rounds nor interleaved with the baseline, and it is not pooled over; it has a result at once."""
+    for flags in ({}, {"min_speedup": "1.5"}, {"pool_seeds": "yes"}, {"max_drop": "1"}):
+        settings = _settings(num_seeds="2", **flags)
+        plan = _with_same(settings, *GRID)
+        assert _names(plan.runs_left(FinishedRuns())) == ["none 42", "none 43"]
+        for freeze, same_as in (("emb", "none"), ("emb+L0", "none"), ("emb+L0-1", None)):
+            result = plan.next_step(settings, freeze, FinishedRuns())
+            assert isinstance(result, ConfigurationResult)
+            assert (result.same_as, result.was_run, result.parts, result.gate) == (same_as, False, (), None)
+        assert plan.grid(settings) == ["none"]
+        ((_, results),) = plan.not_run()
+        assert [result.freeze for result in results] == ["emb", "emb+L0", "emb+L0-1"]
+
+
+def test_the_baseline_runs_for_those_alone_that_are_run() -> None:
+    """Where nobody requested it and nothing is compared with it, it would train for nothing."""
+    settings = _settings(num_seeds="2")
+    assert _with_same(settings, "emb", "emb+L0-1").runs_left(FinishedRuns()) == []
+    assert len(_with_same(settings, "emb", "L1").runs_left(FinishedRuns())) == 4
+
+
+def test_another_experiment_knows_nothing_of_what_this_one_trains() -> None:
+    """Its model, or its data, may be another."""
+    settings, other = _settings(num_seeds="1"), _settings(num_seeds="1", model="other")
+    plan = _with_same(settings, *GRID)
+    plan.add([(other, "emb")])
+    assert plan.is_run(other, "emb")
+    assert not plan.is_run(settings, "emb")
+
+
+def test_a_provisional_table_has_only_what_is_run() -> None:
+    """After the first of two seeds."""
+    settings, finished = _settings(num_seeds="2"), FinishedRuns()
+    plan = _with_same(settings, *GRID, "L1")
+    for freeze in ("none", "L1"):
+        finished.add(NeededRun(spec=settings.run_spec(freeze, 42)), made_up.record(freeze, 42))
+    seeds = plan.seeds_finished(settings, finished)
+    assert seeds is not None
+    assert list(seeds.records) == ["none", "L1"]

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import made_up
-from experiments import judged
+from experiments import judged, partly_fixed_experiment
 from freezebench.report.answer import answer, drop_text
 from freezebench.report.rows import row
 from freezebench.verdicts.gate import Part
-from freezebench.verdicts.judge import judge
+from freezebench.verdicts.judge import ConfigurationResult, judge
 
 if TYPE_CHECKING:
     from freezebench.report.answer import Answer
@@ -135,3 +135,48 @@ def test_gains_and_losses_have_words() -> None:
     assert (
         drop_text(replace(example, drop_pp=13.1, lower_pp=11.1, verdict="inferior"), 2.0) == "drop 13.1, at least 11.1"
     )
+
+
+def test_shares_count_from_what_trains_without_freezing() -> None:
+    """Where the model itself has parameters fixed, the headline says so, and the next step keeps them fixed."""
+    shown = partly_fixed_experiment().summary.answer
+    assert shown.outcome == "safe"
+    assert shown.headline.endswith(", trains 3.0× faster, 25 % of the trainable parameters.")
+    assert 'freezebench.freeze(model, "emb+L0", fixed=NAMES), with the names of' in shown.next_steps[0]
+
+
+def test_what_was_not_run_is_nothing_to_compare() -> None:
+    """The answer says why, for each reason, and with the baseline's accuracy where it ran."""
+    same = ConfigurationResult.not_run("emb", same_as="none")
+    more = ConfigurationResult.not_run("emb+L0", same_as="none")
+    empty = ConfigurationResult.not_run("emb+L0-1", left_out="nothing of tiny would be left to train")
+    accuracy = judged("none", 0.9).records[0].test
+    assert accuracy is not None
+    headlines = {
+        (same,): "Nothing to compare: emb trains the same parameters as none.",
+        (same, more): "Nothing to compare: emb, emb+L0 train the same parameters as none.",
+        (empty,): "Nothing to compare: emb+L0-1 would leave nothing to train.",
+        (same, empty): (
+            "Nothing to compare: emb trains the same parameters as none, and emb+L0-1 would leave nothing to train."
+        ),
+    }
+    for results, headline in headlines.items():
+        found = _answer(*results)
+        assert (found.outcome, found.headline) == ("no_candidate", headline)
+        assert "requires_grad=False" in found.next_steps[0]
+        with_baseline = _answer(judged("none", 0.9), *results)
+        assert with_baseline.headline == headline[:-1] + " (accuracy 89.3 %)."
+
+
+def test_what_was_not_run_changes_no_other_answer() -> None:
+    """Neither a recommendation, nor an undecided one, nor that everything else is invalid."""
+    extra = [
+        ConfigurationResult.not_run("L0", same_as="none"),
+        ConfigurationResult.not_run("emb+L0-1", left_out="nothing of tiny would be left to train"),
+    ]
+    for results in (
+        [judged("none", 0.9), judged("emb", 0.9), judged("emb+L0", 0.7)],
+        [judged("none", 0.9), judged("emb", 0.7)],
+        [judged("none", 0.9), _broken("emb")],
+    ):
+        assert _answer(*results, *extra) == _answer(*results)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from experiments import results, settings
+from experiments import not_run_experiment, partly_fixed_experiment, results, settings
 from freezebench.config.session_settings import SessionSettings
 from freezebench.errors import RecordError
 from freezebench.records.files import plain
+from freezebench.records.saved_files import read_saved_run
 from freezebench.report.experiment import Experiment, read_experiments
 from freezebench.report.publish import write_report
 from freezebench.report.summary import summarize
@@ -99,3 +101,25 @@ def test_a_folder_without_report_is_refused(tmp_path: Path) -> None:
     """The message names the file that was expected."""
     with pytest.raises(RecordError, match=r"report\.json: cannot be read in this folder"):
         read_experiments(tmp_path)
+
+
+@pytest.mark.parametrize("made", [partly_fixed_experiment, not_run_experiment])
+def test_what_was_not_run_survives_the_report(tmp_path: Path, made: Callable[[], Experiment]) -> None:
+    """Its rows, results and sentences are those of the session; no comparison with another run misses it."""
+    written, requested = made(), settings()
+    write_report(tmp_path, [(requested, written.summary)], SessionSettings())
+    back = read_experiments(tmp_path)[0]
+    assert back.results == written.results
+    assert back.rows == written.rows
+    assert back.summary.answer == written.summary.answer
+    assert back.summary.lines == written.summary.lines
+    saved = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["experiments"][0]["configurations"]
+    assert {item["freeze"]: item["verdict"] for item in saved if not item["runs"]} == {
+        result.freeze: "not_run" for result in written.results if not result.was_run
+    }
+    was_run = [result.freeze for result in written.results if result.was_run]
+    if was_run:
+        assert [item.freeze for item in read_saved_run(tmp_path).configurations] == was_run
+    else:
+        with pytest.raises(RecordError, match="holds no configuration"):
+            read_saved_run(tmp_path)

@@ -172,3 +172,16 @@ def test_the_card_shows_how_to_load_the_model(class_name: str | None, loader: st
     assert f"model = {loader}.from_pretrained(folder)" in snippets[0]
     assert ("import AutoModel" in snippets[0]) == (class_name is None)
     assert 'freezebench.freeze(model, "emb")' in snippets[1]
+
+
+def test_the_share_that_trains_counts_from_what_trains_without_freezing() -> None:
+    """What the pretrained model has fixed is named apart from it."""
+    baseline, records = (
+        [replace(record, num_trainable_params=num) for record in made_up.seeds(freeze)]
+        for freeze, num in (("none", 800), ("emb", 200))
+    )
+    rows = [
+        row(judge(freeze, runs, baseline, margin_pp=2.0, limit_pp=None)) for freeze, runs in _arms(baseline, records)
+    ]
+    card = model_card(_saved(baseline=rows[0], row=rows[1], record=records[0], recorded=records[0]))
+    assert _figures(card)["trained parameters"] == "200 of 800 (25.0 %); the pretrained model has 200 more fixed"

@@ -16,7 +16,7 @@ import pytest
 
 import experiments
 import made_up
-from experiments import broken_experiment, experiment
+from experiments import broken_experiment, experiment, not_run_experiment, partly_fixed_experiment
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
 from freezebench.report.contention import MARK
@@ -328,3 +328,18 @@ def test_the_page_is_made_without_matplotlib_and_torch() -> None:
         "assert not {'matplotlib', 'torch'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd="tests")
+
+
+def test_what_was_not_run_is_in_the_table_with_its_reason() -> None:
+    """Alone, and next to other experiments; the page is made even if nothing was run."""
+    content = page([partly_fixed_experiment()], [[]])
+    rows = re.findall(r'<tr class="not_run">.*?</tr>', content)
+    assert [re.findall("– (same as none|nothing to train)", row) for row in rows][:2] == [
+        ["same as none"],
+        ["nothing to train"],
+    ]
+    assert "Left out: emb+L0-1, since nothing of tiny would be left to train." in content
+    assert "Nothing to compare: emb, emb+L0 train the same parameters as none." in page([not_run_experiment()], [[]])
+    several = page([experiment(), partly_fixed_experiment(), not_run_experiment()], "no pictures")
+    assert "Only in the saved run: emb (tiny on made-up)." in several
+    assert "they have no configuration in common" in several

@@ -13,7 +13,7 @@ import pytest
 
 import made_up
 import stories
-from experiments import broken_experiment, experiment, on_gpu
+from experiments import broken_experiment, experiment, not_run_experiment, on_gpu, partly_fixed_experiment
 from freezebench.report.contention import MARK
 from freezebench.report.picture import DARK, LIGHT, Missing, Picture
 from freezebench.report.plots import draw, draw_side_by_side, training
@@ -212,3 +212,22 @@ def test_reasons_of_invalid_runs_are_the_same_everywhere() -> None:
     """The page can give the reason once."""
     reasons = {picture.reason for picture in draw(stories.all_invalid()) if isinstance(picture, Missing)}
     assert reasons == {"no configuration has valid runs"}
+
+
+def test_shares_count_from_what_trains_without_freezing() -> None:
+    """The caption and the axis say so; what was not run has no mark."""
+    pictures = {picture.name: picture for picture in draw(partly_fixed_experiment())}
+    parameters = pictures["parameters"]
+    assert isinstance(parameters, Picture)
+    assert parameters.caption == "Next to each bar: the share of the trainable parameters that still trains."
+    assert parameters.alt == "Trainable parameters: none 800; emb+L0 200."
+    together = draw_side_by_side([partly_fixed_experiment(), not_run_experiment()])
+    assert [picture.name for picture in together if isinstance(picture, Picture)] == [
+        "together_drop",
+        "together_speedup",
+    ]
+
+
+def test_an_experiment_in_which_nothing_was_run_has_reasons_only() -> None:
+    """No picture of it fails."""
+    assert all(isinstance(picture, Missing) for picture in draw(not_run_experiment()))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import made_up
-from experiments import judged, small_summary, summary_settings
+from experiments import judged, not_run_experiment, partly_fixed_experiment, small_summary, summary_settings
 from freezebench.records.reading import Reading
 from freezebench.report.summary import summarize
 from freezebench.verdicts.gate import Part
-from freezebench.verdicts.judge import judge
+from freezebench.verdicts.judge import ConfigurationResult, judge
 
 
 def test_every_line_of_the_summary() -> None:
@@ -116,3 +116,27 @@ def test_what_was_not_measured_has_a_footnote() -> None:
     """There is one line per distinct reason."""
     footnotes = [line for line in small_summary().notes if made_up.NO_RAPL in line]
     assert footnotes == [f"CPU package energy not measured: {made_up.NO_RAPL}."]
+
+
+def test_what_was_not_run_is_named_and_not_counted() -> None:
+    """Neither among the decided ones nor in the number of seeds; the sentences say why."""
+    summary = partly_fixed_experiment().summary
+    assert "; 3 seeds" in summary.title
+    assert summary.lines[0].startswith("Decided: 1 of 1 at ")
+    assert summary.lines[1:3] == (
+        "Not run: emb, since it trains the same parameters as none.",
+        "Left out: emb+L0-1, since nothing of tiny would be left to train.",
+    )
+    nothing = not_run_experiment().summary
+    assert nothing.title.endswith("; nothing was run")
+    assert nothing.lines == ("Not run: emb, emb+L0, since they train the same parameters as none.",)
+    assert nothing.majority_accuracy is None
+
+
+def test_what_was_not_run_hides_no_invalid_configuration() -> None:
+    """The cause of a failed experiment is in its headline, and needs no sentence of its own."""
+    same = ConfigurationResult.not_run("emb+L0", same_as="none")
+    broken = judge("emb", [made_up.broken("emb")], made_up.seeds("none", num=1), margin_pp=2.0, limit_pp=None)
+    summary = summarize([judged("none", 0.9, num=1), broken, same], summary_settings())
+    assert summary.answer.headline.startswith("The experiment failed: emb is invalid")
+    assert not any(line.startswith("Invalid") for line in summary.lines)

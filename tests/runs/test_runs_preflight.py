@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from freezebench.errors import ModelError, SpecError
+from freezebench.errors import ModelError, NothingToTrainError, SpecError
 from freezebench.models.load import load_model
 from freezebench.models.source import ModelSource
 from freezebench.runs import preflight as preflight_module
@@ -117,3 +117,56 @@ def test_a_model_that_cannot_be_saved_is_refused_only_where_it_is_to_be_saved(
     preflight(spec, ["emb"], data_cache)
     with pytest.raises(ModelError, match="has no method save_pretrained"):
         preflight(spec, ["emb"], data_cache, will_save=True)
+
+
+def test_what_each_configuration_trains_is_returned(spec: RunSpec, data_cache: DataCache, alter: Alter) -> None:
+    """Embeddings and layer 0 are fixed, so that freezing them changes nothing."""
+
+    def fix(model: Any, _: Any) -> None:
+        for part in (model.distilbert.embeddings, model.distilbert.transformer.layer[0]):
+            part.requires_grad_(False)
+
+    grid = ["none", "emb", "emb+L0", "L1", "emb+L0-1"]
+    plain = preflight(spec, grid, data_cache)
+    assert len({trains.sha256 for trains in plain.values()}) == len(grid)
+    alter(fix)
+    fixed = preflight(spec, grid, data_cache)
+    assert fixed["none"] == fixed["emb"] == fixed["emb+L0"]
+    assert fixed["L1"] == fixed["emb+L0-1"] == plain["emb+L0-1"]
+    assert plain["none"].num_params > fixed["none"].num_params == plain["emb+L0"].num_params
+
+
+def test_tied_parameters_are_one(spec: RunSpec, data_cache: DataCache, alter: Alter) -> None:
+    """They train, or not, under the part that they belong to, and count once."""
+
+    def tie(model: Any, _: Any) -> None:
+        # The head scores by what the embeddings are normalized with.
+        model.pre_classifier.bias = model.distilbert.embeddings.LayerNorm.bias
+
+    grid = ["none", "emb"]
+    plain = preflight(spec, grid, data_cache)
+    alter(tie)
+    tied = preflight(spec, grid, data_cache)
+    width = 16
+    assert {freeze: plain[freeze].num_params - tied[freeze].num_params for freeze in grid} == dict.fromkeys(grid, width)
+
+
+def test_nothing_to_train_is_a_fault_only_of_what_has_to_train(
+    spec: RunSpec, data_cache: DataCache, alter: Alter
+) -> None:
+    """The head is fixed, so that the last rung of the ladder has nothing to train."""
+    alter(lambda model, _: [part.requires_grad_(False) for part in (model.pre_classifier, model.classifier)])
+    grid = ["none", "emb+L0-1"]
+    trains = preflight(spec, grid, data_cache, may_train_nothing=["emb+L0-1"])
+    assert (trains["none"].num_params > 0, trains["emb+L0-1"].num_params) == (True, 0)
+    with pytest.raises(
+        NothingToTrainError, match=r"cannot freeze emb\+L0-1: nothing of .* Leave out one part, or make"
+    ):
+        preflight(spec, grid, data_cache)
+
+
+def test_a_model_that_trains_nothing_by_itself_is_refused(spec: RunSpec, data_cache: DataCache, alter: Alter) -> None:
+    """There is no part to leave out of no freezing."""
+    alter(lambda model, _: model.requires_grad_(False))
+    with pytest.raises(NothingToTrainError, match=r"cannot freeze none: nothing of .* to train\. Make some of the"):
+        preflight(spec, ["none", "emb"], data_cache, may_train_nothing=["emb"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import made_up
 from freezebench.records.run_record import Evaluation, RunRecord
-from freezebench.verdicts.judge import judge, pooled_over
+from freezebench.verdicts.judge import ConfigurationResult, judge, pooled_over
 
 LIMITS: dict[str, Any] = {"margin_pp": 2.0, "limit_pp": 5.0}
 
@@ -142,3 +142,23 @@ def _copied(record: RunRecord, times: int) -> RunRecord:
     groups = tuple(range(num_test)) * times
     data = replace(record.data, num_test=num_test * times, test_labels=labels * times, test_groups=groups)
     return replace(record, data=data, test=replace(record.test, predictions=record.test.predictions * times))
+
+
+def test_the_share_that_trains_counts_from_what_trains_without_freezing() -> None:
+    """What the model itself has fixed trains in no configuration; without valid runs no share is known."""
+    unfrozen = [replace(record, num_trainable_params=800) for record in made_up.seeds("none")]
+    assert judge("emb", made_up.seeds("emb"), unfrozen, **LIMITS).trainable_fraction == 700 / 800
+    assert judge("none", unfrozen, unfrozen, **LIMITS).trainable_fraction == 1
+    assert judge("emb", made_up.seeds("emb"), made_up.seeds("none"), **LIMITS).trainable_fraction == 0.7
+    assert judge("emb", [made_up.broken("emb")], unfrozen, **LIMITS).trainable_fraction is None
+
+
+def test_what_was_not_run_has_nothing_that_could_be_counted() -> None:
+    """Neither runs nor a verdict, and it is not broken."""
+    for result in (
+        ConfigurationResult.not_run("emb", same_as="none"),
+        ConfigurationResult.not_run("emb", left_out="nothing would be left to train"),
+    ):
+        assert not result.was_run
+        assert (result.records, result.verdict, result.gate, result.broken) == ((), None, None, None)
+        assert (result.trainable_fraction, result.undertrained, result.is_asserted) == (None, False, False)

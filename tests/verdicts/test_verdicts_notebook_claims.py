@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -147,3 +148,36 @@ def test_order_of_results_is_irrelevant() -> None:
     assert conclusions(results, 2.0) == conclusions(results[::-1], 2.0)
     unlabelled = [replace(result, warnings=("x",)) for result in results]
     assert conclusions(unlabelled, 2.0) == conclusions(results, 2.0)
+
+
+def test_what_was_not_run_is_no_evidence() -> None:
+    """A claim about it is undecided and says why; the deepest prefix that ran is the deepest one."""
+    ran = experiment({"emb": 0.91, "emb+L0": 0.88})
+    deeper = ConfigurationResult.not_run("emb+L0-1", same_as="emb+L0")
+    before, after = conclusions(ran, 2.0), conclusions([*ran, deeper], 2.0)
+    assert after[:2] == before[:2]
+    assert "emb+L0-1 trains the same parameters as emb+L0" in after[2].sentence
+    empty = ConfigurationResult.not_run("emb", left_out="nothing would be left to train")
+    assert "emb was not run, since nothing would be left to train" in conclusions([empty], 2.0)[0].sentence
+    same = [ConfigurationResult.not_run(freeze, same_as="none") for freeze in LADDER[1:]]
+    assert verdicts([*experiment({}), *same]) == ["undecided"] * 3
+    assert "emb trains the same parameters as none" in conclusions(same, 2.0)[0].sentence
+
+
+def test_the_loss_in_proportion_counts_from_what_trains_without_freezing() -> None:
+    """With a quarter of the parameters fixed by the model, emb+L0 trains 60 % of the others, and not 45 % of all."""
+
+    def proportional(results: list[ConfigurationResult]) -> float:
+        found = re.search(r"([\d.]+) points would be in proportion", conclusions(results, 2.0)[1].sentence)
+        assert found is not None
+        return float(found[1])
+
+    ran = experiment({"emb+L0": 0.88})
+    fixed = [
+        replace(
+            result,
+            baseline=tuple(replace(record, num_trainable_params=750) for record in result.baseline),
+        )
+        for result in ran
+    ]
+    assert proportional(fixed) / proportional(ran) == pytest.approx((1 - 450 / 750) / (1 - 450 / 1000), rel=0.01)
