@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
-from freezebench.verdicts.judge import ConfigurationResult, judge, pooled_over
+from freezebench.verdicts.contradictions import contradiction
+from freezebench.verdicts.judge import judge, pooled_over
+from freezebench.verdicts.noninferiority import invalid_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from freezebench.planning.finished import FinishedRuns
     from freezebench.records.run_record import RunRecord
     from freezebench.specs.interim_looks import InterimLooks
+    from freezebench.verdicts.judge import ConfigurationResult
     from freezebench.verdicts.noninferiority import Verdict
     from freezebench.verdicts.pooling import PooledSeedVariance
 
@@ -41,7 +45,8 @@ def result_of_look(
         return _judged(settings, freeze, baseline, baseline)
     # Only the seeds before a broken baseline were planned for candidates.
     num_compared = num_seeds if position is None else position
-    return _judged(settings, freeze, up_to_invalid(settings, freeze, num_compared, finished), baseline, pooled)
+    records = up_to_invalid(settings, freeze, num_compared, finished)
+    return _judged(settings, freeze, records, baseline, pooled, num_seeds=num_compared)
 
 
 def baseline_so_far(settings: Settings, finished: FinishedRuns) -> ConfigurationResult:
@@ -128,13 +133,26 @@ def _judged(
     records: Sequence[RunRecord],
     baseline: Sequence[RunRecord],
     pooled: PooledSeedVariance | None = None,
+    *,
+    num_seeds: int | None = None,
 ) -> ConfigurationResult:
-    return judge(
-        freeze,
-        records,
-        baseline,
-        margin_pp=settings.margin_pp,
-        limit_pp=settings.max_drop.get(freeze) if settings.limits_from else None,
-        alpha=settings.looks.alpha,
-        pooled=pooled,
-    )
+    """Return the result of some runs; an invalid one if it contradicts itself.
+
+    Args:
+        settings: The settings of the test.
+        freeze: Canonical id of the configuration.
+        records: Its runs.
+        baseline: The unfrozen runs.
+        pooled: Variance between seeds over several configurations.
+        num_seeds: How many seeds have to be judged; ``None``: those of the records.
+    """
+    limit_pp = settings.max_drop.get(freeze) if settings.limits_from else None
+    margin_pp, alpha = settings.margin_pp, settings.looks.alpha
+    result = judge(freeze, records, baseline, margin_pp=margin_pp, limit_pp=limit_pp, alpha=alpha, pooled=pooled)
+    wrong = contradiction(result, limit_pp=limit_pp, num_seeds=len(records) if num_seeds is None else num_seeds)
+    if wrong is None:
+        return result
+    broken = f"the result contradicts itself: {wrong}"
+    verdict = invalid_verdict(broken, margin_pp=margin_pp, alpha=alpha, num_seeds=len(records))
+    gate = None if limit_pp is None or result.is_baseline else verdict.at_margin(limit_pp)
+    return replace(result, broken=broken, verdict=verdict, gate=gate)

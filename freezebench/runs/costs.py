@@ -99,6 +99,11 @@ class CostWindows:
         return {**combine([window.readings for window in self._windows], durations_s), **self._breakdown}
 
     @property
+    def duration_s(self) -> float:
+        """Length of all windows together, in seconds."""
+        return math.fsum(window.duration_s or 0.0 for window in self._windows)
+
+    @property
     def contended_shares(self) -> dict[int, float | None]:
         """Share of each epoch's training in which threads waited for a processor, by the number of the epoch."""
         shares = (window.readings["contended_share"].value for window in self._windows)

@@ -20,7 +20,7 @@ from freezebench.training.device import autocast
 from freezebench.training.prefix.verify import SCORE_TOLERANCE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from transformers import PreTrainedTokenizerBase
 
@@ -32,11 +32,18 @@ if TYPE_CHECKING:
 _NUM_SENTENCES = 8
 
 
-def check_data(splits: Mapping[str, Split], encoded: Mapping[str, Encoded]) -> None:
-    """Check that the tokenized splits have the labels of the data, in the same order.
+def check_data(
+    splits: Mapping[str, Split], encoded: Mapping[str, Encoded], encode_again: Callable[[Split], Encoded]
+) -> None:
+    """Check that the tokenized splits are those of the data: all labels, and some sentences.
+
+    Args:
+        splits: The data.
+        encoded: The tokenized data.
+        encode_again: Tokenizes some sentences.
 
     Raises:
-        UnsoundRunError: If they do not.
+        UnsoundRunError: If they are not.
     """
     for name, split in splits.items():
         tokenized = encoded[name]
@@ -47,6 +54,14 @@ def check_data(splits: Mapping[str, Split], encoded: Mapping[str, Encoded]) -> N
         labels = tuple(example["labels"] for example in tokenized.examples)
         if not labels == tokenized.labels == split.labels:
             raise UnsoundRunError("not_as_specified", f"the labels of the {name} sentences are not those of the data")
+        positions = _sample(len(split))
+        if list(encode_again(split.at(positions)).examples) != [tokenized.examples[position] for position in positions]:
+            raise UnsoundRunError("not_as_specified", f"the {name} sentences are not those of the data")
+
+
+def _sample(num: int) -> list[int]:
+    """Return the positions of some sentences of a split, evenly from the first to the last."""
+    return sorted({round(position) for position in torch.linspace(0, num - 1, _NUM_SENTENCES).tolist()})
 
 
 class Reevaluation:
@@ -86,8 +101,8 @@ class Reevaluation:
             UnsoundRunError: If the evaluation does not follow from the model and the test sentences.
         """
         self._check_predictions(evaluation, scores)
-        positions = torch.linspace(0, len(self._test) - 1, min(_NUM_SENTENCES, len(self._test))).long()
-        examples = encode(self._test.at(positions.tolist()), self._tokenizer, self._model, self._max_length).examples
+        positions = _sample(len(self._test))
+        examples = encode(self._test.at(positions), self._tokenizer, self._model, self._max_length).examples
         batches = [{name: torch.tensor([value]) for name, value in example.items()} for example in examples]
         alone = self._scores(batches)
         if self._are_close(scores[positions], alone):

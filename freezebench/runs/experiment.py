@@ -21,10 +21,10 @@ from freezebench.runs.faults import invalid_record
 from freezebench.runs.input_check import unchanged
 from freezebench.runs.process_state import free_memory, standard_attention
 from freezebench.runs.saving import save_model
-from freezebench.runs.training_check import TrainingCheck, check_order, seed_note
+from freezebench.runs.training_check import TrainingCheck, check_batches, check_times, seed_note
 from freezebench.runs.weights import UnsoundRunError, check_freezing, check_weights, checksums, trainable_by_spec
 from freezebench.strategies.freeze import fixed_note, fixed_parameters, freeze, frozen_modules
-from freezebench.training.batches.encoding import longest_input
+from freezebench.training.batches.encoding import encode, longest_input
 from freezebench.training.device import device_name, resolve_device, resolve_precision
 from freezebench.training.engines import loop
 from freezebench.training.engines.cached import make_feed
@@ -173,7 +173,8 @@ def _set_up(
     check_freezing(model, spec.freeze_spec, trainable)
     model.to(resolve_device(spec.device))
     tokenized = data_cache.tokenized(spec, tokenizer, model)
-    check_data(data.splits, tokenized.splits)
+    max_length = longest_input(model, tokenizer, spec.protocol.max_length)
+    check_data(data.splits, tokenized.splits, lambda some: encode(some, tokenizer, model, max_length))
     return _Setup(
         model=model,
         tokenizer=tokenizer,
@@ -244,13 +245,14 @@ def _train(
     )
     # The seed of dropout is set after this evaluation, which must not change the training.
     test_before = evaluation_of(scores_of("test"), test.labels) if protocol.evaluate_before else None
-    order_warnings, weights = check_order(job), checksums(model)
+    order_warnings, weights = check_batches(job, setup.data.splits["train"]), checksums(model)
     torch.manual_seed(spec.seed)  # dropout
     with CostWindows(emit, model=model, device=job.device) as costs:
         result = _ENGINES[protocol.engine](job, check.watching(costs.emit))
     trained = checksums(model)
     weight_warnings = check_weights(setup.layers, setup.trainable, weights, trained)
     check.check_best(trained)
+    check_times(result, costs.duration_s)
     scores = scores_of("test")
     shares = costs.contended_shares
     record = replace(

@@ -2,10 +2,11 @@
 
 Each check costs about as much as a step or less, and none depends on the code that it checks::
 
+    before         sentences, labels and order of batches
     first step     modes of the modules, cleared gradients
     every epoch    checksums of the weights whose validation loss is the lowest so far
     last step      parameters, learning rate and number of steps of the optimizer
-    afterwards     the weights are those of the best epoch
+    afterwards     the weights are those of the best epoch, and the times fit into each other
 """
 
 from __future__ import annotations
@@ -26,12 +27,17 @@ if TYPE_CHECKING:
     from freezebench.models.layers import LayerMap
     from freezebench.records.run_record import Evaluation
     from freezebench.specs.run import RunSpec
+    from freezebench.training.batches.encoding import Encoded
     from freezebench.training.engines.events import Emit, Event
     from freezebench.training.engines.job import Job
+    from freezebench.training.engines.log import TrainingResult
 
 _RATE_TOLERANCE = 1e-4  # rates are float32 on a GPU
 _MIN_BATCHES = 4  # fewer batches may come in one order for several seeds by chance
 _NUM_OTHER_SEEDS = 3
+# Two clocks, those of device and host, differ by less.
+_CLOCK_RATIO = 1.02
+_CLOCK_S = 1e-3
 
 
 class TrainingCheck:
@@ -147,19 +153,52 @@ def seed_note(seed: int) -> tuple[str, ...]:
     return (f"loading the model set torch's seed to {torch.initial_seed()}: every seed may start from the same head",)
 
 
-def check_order(job: Job) -> tuple[str, ...]:
-    """Return a warning if the order of training sentences does not depend on the seed."""
+def check_batches(job: Job, train: Encoded) -> tuple[str, ...]:
+    """Check that batches hold training sentences with their labels; return a warning if all seeds have one order.
+
+    Raises:
+        UnsoundRunError: If a batch holds a sentence that is not in the training split, or has another label there.
+    """
     batches = job.batches()
+    batch = batches.average_batch()
+    # Behind a cached prefix of all layers, batches hold first tokens only.
+    if "attention_mask" in batch and not (job.feed is not None and job.feed.cls_only):
+        known = {(tuple(example["input_ids"]), example["labels"]) for example in train.examples}
+        rows = zip(batch["input_ids"], batch["attention_mask"], batch["labels"].tolist(), strict=True)
+        if any((tuple(ids[mask.bool()].tolist()), label) not in known for ids, mask, label in rows):
+            raise UnsoundRunError(
+                "not_as_specified",
+                "a training batch holds a sentence that is not in the training split, or has another label there",
+            )
     if len(batches) < _MIN_BATCHES:
         return ()
-    first = batches.average_batch()
     for number in range(1, _NUM_OTHER_SEEDS + 1):
         other = replace(job, seed=job.seed + number).batches().average_batch()
-        if any(
-            other[name].shape != tensor.shape or bool((other[name] != tensor).any()) for name, tensor in first.items()
-        ):
+        if any(not torch.equal(other[name], tensor) for name, tensor in batch.items()):
             return ()
     return ("every seed trains on the sentences in the same order, so that seeds differ by less than they should",)
+
+
+def check_times(result: TrainingResult, window_s: float) -> None:
+    """Check that the steps fit into the training time, and that into the windows of the meters.
+
+    Args:
+        result: Measurements of the engine.
+        window_s: Length of the meters' windows together.
+
+    Raises:
+        UnsoundRunError: If a part took longer than the whole.
+    """
+    steps_s = math.fsum(result.step_s)
+    for part_s, part, whole_s, whole in (
+        (steps_s, "all steps", result.train_s, "training"),
+        (result.train_s, "training", window_s, "the windows of the meters"),
+    ):
+        if part_s > whole_s * _CLOCK_RATIO + _CLOCK_S:
+            raise UnsoundRunError(
+                "not_as_specified",
+                f"the times contradict each other: {part} took {part_s:.4f} s, {whole} {whole_s:.4f} s",
+            )
 
 
 def _modules_of(model: torch.nn.Module, frozen: frozenset[str]) -> Iterator[tuple[str, torch.nn.Module]]:
