@@ -81,10 +81,12 @@ def reach(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
                 return made_up.broken(spec.freeze, spec.seed)
             record = made_up.record(spec.freeze, spec.seed, accuracy=accuracy, spec=spec)
             assert record.data
-            # The session checks that all runs had the same data.
-            facts = data_cache.data(spec).facts
+            # The session checks that all runs had its data and its model.
+            facts, files = data_cache.data(spec).facts, data_cache.file_hashes(spec)
             hashes = {name: getattr(facts, name) for name in ("train_sha256", "validation_sha256", "test_sha256")}
-            return replace(record, data=replace(record.data, **hashes))
+            data = replace(record.data, **hashes)
+            assert files
+            return replace(record, data=data, model_sha256=files.weights_sha256, files_sha256=files.files_sha256)
 
         monkeypatch.setattr(experiment, "run", run)
         return ran
