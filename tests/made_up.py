@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from freezebench.planning.finished import FinishedRuns, NeededRun
+from freezebench.records.consistency import f1_score
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import DataFacts, EpochRecord, Evaluation, RunRecord
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
@@ -32,7 +33,7 @@ def record(
     test = Evaluation(
         loss=0.3,
         accuracy=float((predictions == labels).mean()),
-        f1=float((predictions == labels).mean()),
+        f1=f1_score(labels.tolist(), predictions.tolist(), 2),
         predictions=tuple(predictions.tolist()),
     )
     validation = replace(test, predictions=())
@@ -111,7 +112,8 @@ def one_class(freeze: str, seed: int = 42) -> RunRecord:
     """Return a valid run that predicts the same class for every test sentence."""
     valid = record(freeze, seed)
     assert valid.test is not None
-    return replace(valid, test=replace(valid.test, predictions=(0,) * len(valid.test.predictions)))
+    predictions = (0,) * len(valid.test.predictions)
+    return replace(valid, test=replace(valid.test, accuracy=0.5, f1=0.0, predictions=predictions))
 
 
 def alike(freeze: str, *seeds: int) -> list[RunRecord]:

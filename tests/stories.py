@@ -99,7 +99,7 @@ def all_invalid() -> Experiment:
 
     def constant(record: RunRecord) -> RunRecord:
         assert record.test is not None
-        test = replace(record.test, predictions=(1,) * len(record.test.predictions), accuracy=0.5, f1=0.67)
+        test = replace(record.test, predictions=(1,) * len(record.test.predictions), accuracy=0.5, f1=2 / 3)
         epochs = tuple(replace(epoch, train_loss=0.693) for epoch in record.epochs)
         return replace(record, test=test, epochs=epochs)
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from freezebench.errors import FreezebenchError, RecordError
-from freezebench.records.run_record import RunRecord
+from freezebench.records.consistency import read_record
 from freezebench.records.saved import SavedConfiguration, SavedRun, check, from_info, from_records
 from freezebench.specs.freeze import FreezeSpec
 
@@ -104,7 +104,7 @@ def _from_report(source: str, content: dict[str, Any]) -> SavedRun:
             # Nothing is compared with what was not run: it trained what another configuration trains, or nothing.
             run = [item for item in experiment["configurations"] if not (item.get("same_as") or item.get("left_out"))]
             for configuration in run:
-                records = [RunRecord.from_json(run) for run in configuration["runs"]]
+                records = [read_record(run) for run in configuration["runs"]]
                 dates += [str(record.started_at) for record in records if record.started_at]
                 freeze, broken = str(FreezeSpec.parse(configuration["freeze"])), configuration["broken"]
                 saved.append(from_records(freeze, records, broken=broken and str(broken)))

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freezebench.errors import RecordError
+from freezebench.records.consistency import read_record
 from freezebench.records.locks import Lock
-from freezebench.records.run_record import RunRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from freezebench.records.run_record import RunRecord
     from freezebench.specs.json_types import Json
     from freezebench.specs.run import RunSpec
 
@@ -202,7 +203,7 @@ def decode(content: bytes) -> RunRecord:
     if data.get("sha256") != sha256:
         raise RecordError("its checksum does not match its content")
     try:
-        return replace(RunRecord.from_json(data["record"]), files_sha256=data["files_sha256"])
+        return replace(read_record(data["record"]), files_sha256=data["files_sha256"])
     except RecordError:
         raise
     except (ValueError, TypeError, AttributeError) as error:

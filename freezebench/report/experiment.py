@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 from freezebench.errors import FreezebenchError, RecordError
+from freezebench.records.consistency import read_record
 from freezebench.records.files import plain
-from freezebench.records.run_record import RunRecord
 from freezebench.records.saved_files import REPORT_FILE, REPORT_SCHEMA, read_content
 from freezebench.report.rows import row
 from freezebench.report.summary import Summary
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from freezebench.config.settings import Settings
+    from freezebench.records.run_record import RunRecord
     from freezebench.report.rows import Row
     from freezebench.specs.json_types import Json
 
@@ -148,7 +149,7 @@ def _foreign(content: object) -> str:
 def _experiment(source: str, saved: _Saved) -> Experiment:
     """Return one experiment of a report."""
     configurations = saved["configurations"]
-    runs = {item["freeze"]: [RunRecord.from_json(run) for run in item["runs"]] for item in configurations}
+    runs = {item["freeze"]: [read_record(run) for run in item["runs"]] for item in configurations}
     # The file has every run once; candidates are paired again with the unfrozen run of the same seed.
     unfrozen = {record.spec.seed: record for record in runs.get("none", [])}
     results = [_result(item, runs[item["freeze"]], unfrozen) for item in configurations]
