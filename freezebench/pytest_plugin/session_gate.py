@@ -6,6 +6,7 @@ enough: a test may never call ``freeze_run``, or catch the exception by which ``
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -183,7 +184,18 @@ def _undecided(session: FreezeSession, gate: SessionGate) -> str | None:
     asserted = [result for result in compared if result.is_asserted] or compared
     if not asserted or any(map(is_decided, asserted)):
         return None
-    return f"UNDECIDED: no candidate was decided (0 of {len(asserted)}). Use more seeds or more test sentences."
+    return f"UNDECIDED: no candidate was decided (0 of {len(asserted)}){_remedy(asserted)}"
+
+
+def _remedy(undecided: Sequence[ConfigurationResult]) -> str:
+    """Return what would decide one of several results, or why none can be decided, as the end of a sentence."""
+    asked = (result.gate if result.is_asserted else result.verdict for result in undecided)
+    if any(verdict is not None and verdict.outcome == "inconclusive" for verdict in asked):
+        return ". Use more seeds or more test sentences."
+    parts = (part for result in undecided for part in result.parts)
+    open_parts = (part.sentence for part in parts if part.standing in ("undecided", "broken"))
+    causes = (f"{result.freeze} is invalid: {result.broken}" for result in undecided if result.broken)
+    return f": {next(itertools.chain(open_parts, causes), 'nothing could be judged').rstrip('.')}."
 
 
 def _names(names: list[str]) -> str:
