@@ -156,11 +156,14 @@ def keep_complaints(config: pytest.Config) -> list[Complaint]:
     return config.stash[_COMPLAINTS]
 
 
+def kept_sentences(config: pytest.Config) -> list[str]:
+    """Return the sentences of the kept complaints; none if the session was stopped."""
+    return [complaint.sentence for complaint in config.stash.get(_COMPLAINTS, [])]
+
+
 def warning_lines(config: pytest.Config) -> list[str]:
-    """Return the kept complaints as warnings; none in CI, where they fail the session, or if it was stopped."""
-    if in_ci():
-        return []
-    return [f"freezebench: warning: {complaint.sentence}" for complaint in config.stash.get(_COMPLAINTS, [])]
+    """Return the kept complaints as warnings; none in CI, where they fail the session."""
+    return [] if in_ci() else [f"freezebench: warning: {sentence}" for sentence in kept_sentences(config)]
 
 
 def _undecided(session: FreezeSession, gate: SessionGate) -> str | None:

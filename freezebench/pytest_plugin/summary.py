@@ -11,7 +11,7 @@ import pytest
 from freezebench.pytest_plugin.options import find_session
 from freezebench.pytest_plugin.reporting import session_report, summaries
 from freezebench.pytest_plugin.saving import saving_lines
-from freezebench.pytest_plugin.session_gate import warning_lines
+from freezebench.pytest_plugin.session_gate import kept_sentences, warning_lines
 from freezebench.pytest_plugin.terminal import Terminal, fitted, terminal_width
 
 if TYPE_CHECKING:
@@ -25,10 +25,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Print the tables and what they mean."""
     _warn(config)
     session = find_session(config)
-    if session is None:
-        return
-    shown = [summary for _, summary in summaries(session)]
-    for summary in shown:
+    if session is not None:
+        _show(terminalreporter, config, session)
+    if session is not None or kept_sentences(config):
+        _report_to_github(terminalreporter, config, session)
+
+
+def _show(terminalreporter: pytest.TerminalReporter, config: pytest.Config, session: FreezeSession) -> None:
+    """Print the tables, the comparison, and what was saved and written."""
+    for _, summary in summaries(session):
         Terminal(config).summary(summary)
     comparison = _comparison_lines(session, terminal_width())
     for line in fitted([*comparison, *(f"freezebench: {line}" for line in session.store_lines())]):
@@ -37,11 +42,24 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         for line in fitted([f"freezebench: {sentence}"]):
             terminalreporter.write_line(line, **markup)
     _publish(terminalreporter, config)
+
+
+def _report_to_github(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config, session: FreezeSession | None
+) -> None:
+    """Print annotations and write the step's summary, in GitHub Actions."""
     from freezebench.report import github
 
     outcomes = ("failed", "error", "skipped", "passed")
-    reports = [report for outcome in outcomes for report in terminalreporter.stats.get(outcome, [])]
-    for line in github.report_to_github(reports, shown, comparison, root=config.rootpath, environment=os.environ):
+    lines = github.report_to_github(
+        [report for outcome in outcomes for report in terminalreporter.stats.get(outcome, [])],
+        [summary for _, summary in summaries(session)] if session is not None else [],
+        _comparison_lines(session, terminal_width()) if session is not None else [],
+        complaints=kept_sentences(config),
+        root=config.rootpath,
+        environment=os.environ,
+    )
+    for line in lines:
         terminalreporter.ensure_newline()
         terminalreporter.write_line(line)
 

@@ -44,6 +44,10 @@ class PytestReport(Protocol):
         """Whether the phase failed."""
 
     @property
+    def skipped(self) -> bool:
+        """Whether the phase was skipped."""
+
+    @property
     def location(self) -> tuple[str, int | None, str]:
         """File relative to pytest's root, line from 0, and name."""
 
@@ -99,8 +103,10 @@ def annotation(report: PytestReport, root: Path, environment: Mapping[str, str])
         root: pytest's root folder, to which the report's location is relative.
         environment: Environment variables, ``GITHUB_WORKSPACE`` among them.
     """
-    # The recorded standing does not cover an error in a fixture around the test.
-    properties = dict(report.user_properties) if report.when == "call" else {}
+    # The recorded standing does not cover an error in a fixture around the test. A fixture may train, too: then the
+    # undecided test is skipped before its call.
+    has_standing = report.when == "call" or (report.when == "setup" and report.skipped)
+    properties = dict(report.user_properties) if has_standing else {}
     standing, recorded = properties.get("freezebench_standing"), properties.get("freezebench_message")
     if not (report.failed or standing == "undecided"):
         return None
@@ -148,14 +154,15 @@ def workspace_path(path: Path, environment: Mapping[str, str]) -> str:
     return path.as_posix()
 
 
-def step_summary(summaries: Sequence[Summary], comparison: Sequence[str] = ()) -> str:
+def step_summary(summaries: Sequence[Summary], comparison: Sequence[str] = (), complaints: Sequence[str] = ()) -> str:
     """Return the summaries of a session as Markdown; names from models and data stay text.
 
     Args:
         summaries: One per experiment.
         comparison: Lines of the comparison with a saved run, as the terminal shows them.
+        complaints: Sentences on what fails the session besides its tests.
     """
-    parts = ["# freezebench"]
+    parts = ["# freezebench", *(f"**{_text(complaint)}**" for complaint in complaints)]
     for summary in summaries:
         headline, *rest = map(_text, summary.answer_lines)
         lines = "\n".join(f"- {_text(line)}" for line in (*summary.lines, *summary.notes))
@@ -172,6 +179,7 @@ def report_to_github(
     summaries: Sequence[Summary],
     comparison: Sequence[str],
     *,
+    complaints: Sequence[str] = (),
     root: Path,
     environment: Mapping[str, str],
 ) -> list[str]:
@@ -183,6 +191,7 @@ def report_to_github(
         reports: pytest's reports of the session.
         summaries: One per experiment.
         comparison: Lines of the comparison with a saved run.
+        complaints: Sentences on what fails the session besides its tests.
         root: pytest's root folder.
         environment: The process's environment variables.
     """
@@ -191,8 +200,8 @@ def report_to_github(
     # Annotations are lines of the log; the step summary is a file that other steps append to as well.
     lines = annotation_commands(reports, root, environment)
     path = environment.get("GITHUB_STEP_SUMMARY")
-    if path and summaries:
-        problem = append_step_summary(Path(path), step_summary(summaries, comparison))
+    if path and (summaries or complaints):
+        problem = append_step_summary(Path(path), step_summary(summaries, comparison, complaints))
         lines += [f"freezebench: warning: {problem}"] if problem else []
     return lines
 

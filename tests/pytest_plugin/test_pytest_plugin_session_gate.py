@@ -473,3 +473,17 @@ def test_a_plugin_that_reruns_tests_hides_nothing(run: Run, pytester: pytest.Pyt
     source = f"import pytest\nseen = []\n@freeze\ndef test_it(freeze_run, request):\n{flaky}"
     for ci in (True, False):
         assert_complaint(run(source, ci=ci), "worse", "WORSE: emb (*), and the test did not fail.*", ci=ci)
+
+
+@pytest.mark.parametrize("has_session", [True, False])
+def test_a_complaint_reaches_github(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_session: bool
+) -> None:
+    """It is an annotation, and stands above everything else in the step's summary, even if nothing was trained."""
+    step = tmp_path / "step.md"
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(step))
+    argument = "freeze_run" if has_session else ""
+    result = run(f"import pytest\n@freeze\ndef test_it({argument}):\n    pass", ci=True)
+    result.stdout.fnmatch_lines(["::error title=freezebench%3A%3Aresult::UNDECIDED: * freeze tests have no result*"])
+    assert step.read_text(encoding="utf-8").startswith("# freezebench\n\n**UNDECIDED: ")

@@ -48,6 +48,7 @@ def report(**changes: Any) -> SimpleNamespace:
         "location": ("benchmarks/test_it.py", 6, "test_it[emb]"),
         "when": "call",
         "failed": True,
+        "skipped": False,
         "keywords": {"freeze": 1},
         "longrepr": SimpleNamespace(reprcrash=SimpleNamespace(message="assert 1 == 2")),
         "longreprtext": "a long traceback",
@@ -100,6 +101,16 @@ def test_a_failed_test_is_an_error_at_its_line(tmp_path: Path) -> None:
             "warning",
             "?",
         ),
+        (  # trained by a fixture
+            {
+                "when": "setup",
+                "failed": False,
+                "skipped": True,
+                "user_properties": [("freezebench_standing", "undecided"), ("freezebench_message", "?")],
+            },
+            "warning",
+            "?",
+        ),
     ],
 )
 def test_the_message_is_that_of_the_failure(changes: dict[str, Any], level: str, message: str) -> None:
@@ -139,7 +150,8 @@ def test_paths_outside_the_workspace_stay_absolute(tmp_path: Path) -> None:
 
 def test_the_step_summary_has_table_sentences_and_comparison() -> None:
     """The summary has the content of the report as Markdown."""
-    text = step_summary([summary()], ["compared", "a  b\n-  -\n```"])
+    text = step_summary([summary()], ["compared", "a  b\n-  -\n```"], ["UNDECIDED: nothing trained."])
+    assert text.startswith("# freezebench\n\n**UNDECIDED: nothing trained.**\n\n## ")
     assert "| frozen" in text
     assert "**Freeze emb: accuracy within 2 points (" in text
     assert text.endswith("## Compared with a saved run\n\n    compared\n    a  b\n    -  -\n    ```\n")
