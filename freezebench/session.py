@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from freezebench.planning.session_plan import SessionPlan
     from freezebench.records.events import RunEvent
     from freezebench.records.run_record import RunRecord
-    from freezebench.records.saved import SavedRun
     from freezebench.runner import Runner
     from freezebench.runs.data_cache import DataCache
     from freezebench.runs.environment import Machine
@@ -43,7 +42,7 @@ class FreezeSession:
         options: The options, and the settings of tests.
         with_times: Whether limits on time and energy count.
         num_test: Number of test sentences, once settings were checked.
-        reference: The saved run that tests are compared with; ``None`` if none was requested.
+        references: The saved runs that tests are compared with; may be set while no run trains.
         on_event: Called with every event of a run; may be replaced while no run trains.
     """
 
@@ -78,7 +77,7 @@ class FreezeSession:
         # Settings that give one table, under the first of them that ran.
         self._shown: dict[Settings, Settings] = {}
         self.num_test: dict[Settings, int] = {}
-        self.reference: Reference | None = None
+        self.references: tuple[Reference, ...] = ()
         self._reference_parts: dict[tuple[Settings, str], tuple[Part, ...]] = {}
         self.on_event: OnEvent = lambda _: None
 
@@ -101,31 +100,6 @@ class FreezeSession:
         check_num_sentences(settings, facts)
         self.num_test[settings] = facts.num_test
         refuse_undecidable(settings, [str(spec) for spec in self.options.grid(settings)], facts)
-
-    def take_reference(self, saved: SavedRun | None, planned: Sequence[tuple[Settings, str, str]]) -> None:
-        """Take the saved run that tests are compared with, if one was requested.
-
-        Args:
-            saved: The saved run; ``None``: there is none.
-            planned: Settings, freeze spec and node id of every test that is going to run.
-
-        Raises:
-            SettingsError: If a limit of some test cannot be judged against it.
-        """
-        is_needed = self.options.has_reference or any(settings.costs.need_reference for settings, _, _ in planned)
-        if saved is None and not is_needed:
-            return
-        from freezebench.planning.reference import Reference, limits_times
-        from freezebench.runs.planned_configuration import planned_configuration
-
-        configurations = []
-        for settings, freeze, node_id in planned:
-            spec = settings.run_spec(freeze, settings.seed)
-            is_timed = limits_times(settings, freeze, with_times=self.with_times)
-            device_name = self.executor.machine(spec).device_name if is_timed else None
-            configuration = planned_configuration(spec, node_id, self.data_cache, device_name=device_name)
-            configurations.append((settings, configuration))
-        self.reference = Reference(saved, configurations, with_times=self.with_times)
 
     def expect(self, planned: Sequence[tuple[Settings, str]]) -> list[RunSpec]:
         """Take the configurations that will be requested, and return the runs that they need at least."""
@@ -205,10 +179,12 @@ class FreezeSession:
     def judged_against_reference(
         self, node_id: str, settings: Settings, result: ConfigurationResult
     ) -> ConfigurationResult:
-        """Return the result with the limits that are judged against the saved run."""
-        if self.reference is None or not result.was_run:
+        """Return the result with the limits that are judged against saved runs."""
+        if not result.was_run:
+            for reference in self.references:
+                reference.leave_out(node_id)
             return result
-        parts = self.reference.judge(node_id, settings, result)
+        parts = tuple(part for reference in self.references for part in reference.judge(node_id, settings, result))
         # Not kept in the results themselves: the baseline's is made anew when candidates extend it.
         self._reference_parts[settings.of_table, result.freeze] = parts
         return self._with_reference(settings.of_table, result)

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from freezebench.config.limit_options import LIMIT_OPTIONS
 from freezebench.config.option import Option
 from freezebench.config.parsers import (
     choice_parser,
     int_parser,
     parse_bool,
     parse_columns,
-    parse_cost_ratio,
     parse_device,
     parse_duration,
     parse_grid,
     parse_learning_rates,
     parse_looks,
-    parse_points,
-    parse_points_per_spec,
-    parse_policies,
-    parse_saving,
     parse_seed,
     parse_size,
-    parse_speedup,
     parse_text,
 )
 from freezebench.specs.names import ENGINES, ISOLATIONS, PRECISIONS, PREFIX_MODES, PRESET_NAMES
@@ -168,77 +163,7 @@ OPTIONS: tuple[Option, ...] = (
         help="auto (bf16 if the hardware supports it, else float32), float32 or bf16 (default: the preset's)",
     ),
     # --- margins and limits
-    Option(
-        name="margin",
-        metavar="POINTS",
-        parser=parse_points,
-        help="non-inferiority margin: a depth counts as safe if its accuracy drop is shown to be below this many "
-        "percentage points; decides the deepest safe prefix, never fails a test (default: 2)",
-    ),
-    Option(
-        name="max_drop",
-        metavar="POINTS",
-        parser=parse_points_per_spec,
-        help="assert that freezing costs less accuracy than this many percentage points, one number or per "
-        "configuration: 2,emb+L0-4:5 (default: the preset's or marker's limits; none for your own model or data)",
-    ),
-    Option(
-        name="pool_seeds",
-        metavar="YES",
-        parser=parse_bool,
-        is_switch=True,
-        help="estimate the variance between seeds from all configurations together, assuming that it is the same for "
-        "all (default: from each configuration alone)",
-    ),
-    Option(
-        name="min_speedup",
-        metavar="TIMES",
-        parser=parse_speedup,
-        help="assert that training is at least this many times as fast as without freezing, one number or per "
-        "configuration: emb+L0-3:1.5; interleaves 5 runs with 5 of the baseline (default: no limit)",
-    ),
-    Option(
-        name="min_energy_saving",
-        metavar="PERCENT",
-        parser=parse_saving,
-        help="assert that freezing saves at least this percentage of the energy of training, one number or per "
-        "configuration; interleaves runs likewise (default: no limit)",
-    ),
-    Option(
-        name="min_memory_saving",
-        metavar="PERCENT",
-        parser=parse_saving,
-        help="assert that freezing saves at least this percentage of the peak memory, one number or per configuration "
-        "(default: no limit)",
-    ),
-    Option(
-        name="max_time",
-        metavar="TIMES",
-        parser=parse_cost_ratio,
-        help="with --benchmark-compare: assert that training takes at most this many times as long as in the saved "
-        "run, one number or per configuration: 1.05,emb:1.1; needs 5 seeds on both sides (default: shown, not "
-        "asserted)",
-    ),
-    Option(
-        name="max_energy",
-        metavar="TIMES",
-        parser=parse_cost_ratio,
-        help="with --benchmark-compare: the same for the energy of training (default: shown, not asserted)",
-    ),
-    Option(
-        name="max_memory",
-        metavar="TIMES",
-        parser=parse_cost_ratio,
-        help="with --benchmark-compare: the same for peak memory, compared without a statistical test: 1.01 (default: "
-        "shown, not asserted)",
-    ),
-    Option(
-        name="inconclusive",
-        metavar="POLICY",
-        parser=parse_policies,
-        help="outcome of a test if the evidence does not decide about its limits: skip, pass or fail, one word or per "
-        "configuration: skip,emb+L0-5:pass (default: skip)",
-    ),
+    *LIMIT_OPTIONS,
     Option(
         name="claims",
         metavar="YES",

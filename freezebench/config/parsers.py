@@ -187,6 +187,25 @@ def parse_policies(text: str) -> str:
     return ",".join(f"{name}:{policy}" if name else policy for name, policy in policies.items())
 
 
+def parse_across(text: str) -> tuple[str, ...]:
+    """Return what may differ from a saved run."""
+    from freezebench.specs.across import ACROSS
+
+    names = tuple(dict.fromkeys(name.strip().replace("_", "-") for name in text.split(",")))
+    unknown = [name for name in names if name not in ACROSS]
+    if unknown:
+        raise SettingsError(f"{unknown[0]!r} is nothing that may differ. Choose from {', '.join(ACROSS)}.")
+    return names
+
+
+def parse_specs(text: str) -> tuple[str, ...]:
+    """Return the canonical ids of several configurations, or ``all`` alone."""
+    from freezebench.specs.grid import split_grid
+
+    specs = tuple(dict.fromkeys(split_grid(text)))
+    return ("all",) if "all" in specs else specs
+
+
 def parse_points(text: str) -> float:
     """Return a number of percentage points."""
     try:
@@ -198,11 +217,17 @@ def parse_points(text: str) -> float:
 
 
 def parse_points_per_spec(text: str) -> PerSpec:
-    """Return percentage points per configuration."""
+    """Return percentage points per configuration, the baseline excepted."""
+    limits = parse_regression(text)
+    _check_not_baseline(limits)
+    return limits
+
+
+def parse_regression(text: str) -> PerSpec:
+    """Return percentage points per configuration, the baseline included."""
     from freezebench.specs.grid import PerSpec
 
     limits = PerSpec.parse(text)
-    _check_not_baseline(limits)
     for number in limits.numbers:
         _check_points(number)
     return limits

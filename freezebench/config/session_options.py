@@ -112,5 +112,6 @@ class SessionOptions:
             SettingsError: If there is a GPU but no data, where falling back would quietly compare something else.
         """
         if self._preset is None:
-            self._preset = self._default_preset(may_fall_back=not in_ci() and not self.has_reference)
+            has_reference = self.has_reference or self.session_settings.anchor is not None
+            self._preset = self._default_preset(may_fall_back=not in_ci() and not has_reference)
         return self._preset

@@ -62,6 +62,9 @@ class SessionSettings:
         resume: Whether finished runs of earlier sessions are reused.
         isolate: Where runs train.
         timeout_s: How long one run may take, in seconds; ``None``: the default limit.
+        anchor: A saved run that accuracy is compared with besides that of ``--benchmark-compare``; ``None``: none.
+        compare_across: What may differ from a saved run.
+        allow_unmatched: Freeze specs that may have no partner in a comparison; ``all`` alone admits every one.
     """
 
     cache_bytes: int | None = None
@@ -74,6 +77,9 @@ class SessionSettings:
     resume: bool = True
     isolate: Isolation = DEFAULT_ISOLATION
     timeout_s: float | None = None
+    anchor: str | None = None
+    compare_across: tuple[str, ...] = ()
+    allow_unmatched: tuple[str, ...] = ()
 
 
 def resolve_session(sources: Sequence[Source], *, has_reference: bool = False) -> SessionSettings:
@@ -105,4 +111,7 @@ def resolve_session(sources: Sequence[Source], *, has_reference: bool = False) -
         resume=options.get("resume", not has_reference),
         isolate=options.get("isolate", DEFAULT_ISOLATION),
         timeout_s=options.get("timeout", None),
+        anchor=options.get("anchor", None),
+        compare_across=options.get("compare_across", ()),
+        allow_unmatched=options.get("allow_unmatched", ()),
     )

@@ -38,6 +38,8 @@ class Settings:
         margin_pp: Non-inferiority margin in percentage points.
         max_drop: Asserted limits in percentage points.
         limits_from: Source of the asserted limits; ``None`` if there are none.
+        max_regression: Asserted limits on the drop of accuracy from a saved run in percentage points; the margin where
+            there is no number.
         costs: Limits on time, energy and memory.
         claims: Whether the notebook's three claims are judged.
         pool_seeds: Whether the variance between seeds is estimated from all configurations together.
@@ -59,6 +61,7 @@ class Settings:
     margin_pp: float = DEFAULT_MARGIN_PP
     max_drop: PerSpec = PerSpec()  # noqa: RUF009 - frozen
     limits_from: str | None = None
+    max_regression: PerSpec = PerSpec()  # noqa: RUF009 - frozen
     costs: CostLimits = CostLimits()  # noqa: RUF009 - frozen
     claims: bool = False
     pool_seeds: bool = False
@@ -179,6 +182,7 @@ def _overlay(base: Preset, reason: str, options: ParsedOptions, num_layers: int 
         margin_pp=options.get("margin", Settings.margin_pp),
         max_drop=limits,
         limits_from=options.origins.get("max_drop", f"preset {base.name}") if limits.numbers else None,
+        max_regression=options.get("max_regression", PerSpec()),
         costs=CostLimits(**costs),
         claims=options.get("claims", base.name == "notebook"),
         pool_seeds=options.get("pool_seeds", Settings.pool_seeds),
@@ -238,5 +242,5 @@ def _learning_rates(base: Preset, options: ParsedOptions, *, is_own: bool) -> Pe
 
 def _named_specs(options: ParsedOptions) -> tuple[tuple[str, str], ...]:
     """Return (option, configuration) pairs of all options with a value per configuration."""
-    names = [name for name in ("max_drop", "lr", *CostLimits.names()) if name in options]
+    names = [name for name in ("max_drop", "max_regression", "lr", *CostLimits.names()) if name in options]
     return tuple((options.origins[name], spec) for name in names for spec, _ in options.get(name, PerSpec()).by_spec)

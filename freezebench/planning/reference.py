@@ -1,38 +1,37 @@
 """The comparison of a session's tests with a saved run.
 
-The saved partner of every test is found before anything trains, so that a limit which no run could decide is refused at
-once.
+The saved partner of every test is found before anything trains, so that a comparison or limit which no run could
+decide is refused at once.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezebench.errors import SettingsError
-from freezebench.records.contention import contention_reason
-from freezebench.records.saved import SavedConfiguration, from_records
-from freezebench.verdicts.compare import Comparison, compare_pair
-from freezebench.verdicts.matching import differences, match
-from freezebench.verdicts.resources import MIN_RUNS
+from freezebench.planning.reference_check import (
+    PlannedTest,
+    enumerated,
+    refuse_incomparable,
+    refuse_single_seeds,
+    refuse_unjudgeable,
+    too_few_runs,
+)
+from freezebench.records.saved import from_records
+from freezebench.specs.limits import CostLimits
+from freezebench.verdicts.compare import SAVED_RUN, Comparison, compare_pair
+from freezebench.verdicts.matching import match
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from freezebench.config.settings import Settings
-    from freezebench.records.saved import SavedRun
-    from freezebench.specs.limits import CostLimits
+    from freezebench.records.reference_search import RequestedRun
+    from freezebench.records.saved import SavedConfiguration, SavedRun
     from freezebench.verdicts.compare import Pair
     from freezebench.verdicts.gate import Part
     from freezebench.verdicts.judge import ConfigurationResult
 
-HOW_TO_SAVE = "Save one with: pytest benchmarks --benchmark-save=NAME, then: pytest benchmarks --benchmark-compare"
-_TIMED = ("max_time", "max_energy")
-
-
-def limits_times(settings: Settings, freeze: str, *, with_times: bool) -> bool:
-    """Return whether time or energy of a configuration is limited by that of a saved run."""
-    limits = settings.costs.named(*_TIMED) if with_times else {}
-    return any(limit.get(freeze) is not None for limit in limits.values())
+ANCHOR = "the anchor"
 
 
 class Reference:
@@ -40,40 +39,46 @@ class Reference:
 
     Attributes:
         notes: Sentences to show before training: what is not compared, and which limits cannot be decided.
-        saved: The saved run; ``None``: there is none.
     """
 
     def __init__(
         self,
-        saved: SavedRun | None,
-        planned: Sequence[tuple[Settings, SavedConfiguration]],
+        request: RequestedRun,
+        planned: Sequence[PlannedTest],
         *,
+        is_anchor: bool = False,
         with_times: bool = True,
+        across: Container[str | None] = (),
+        allowed: Container[str] = (),
     ) -> None:
-        """Find the partner of every test, and refuse limits that could not be judged.
+        """Find the partner of every test, and refuse what could not be compared or judged.
 
         Args:
-            saved: The saved run; ``None``: there is none.
-            planned: Settings of every test that is going to run, and its configuration, still without runs.
+            request: The saved run.
+            planned: The tests that are going to run.
+            is_anchor: Whether this is ``--freeze-anchor``, which limits accuracy alone.
             with_times: Whether limits on time and energy count.
+            across: Names of what may differ (``Difference.name``).
+            allowed: Freeze specs that may have no partner; ``all`` admits every one.
 
         Raises:
-            SettingsError: If a limit cannot be judged against this saved run, or undecided tests fail and it could
-                only be undecided.
+            SettingsError: If a limit cannot be judged against this saved run, if undecided tests fail and it could
+                only be undecided, or if a comparison is required and could not be made.
         """
-        self.saved = saved
-        self._with_times = with_times
+        self._request, self._planned = request, planned
+        self._is_anchor, self._with_times = is_anchor, with_times
+        self._across, self._allowed = across, allowed
+        self._name = ANCHOR if is_anchor else SAVED_RUN
         self._pairs: dict[str, Pair] = {}
-        self._planned = planned
-        pairs = match(saved.configurations, [new for _, new in planned]) if saved else []
+        self._left_out: set[str] = set()
+        pairs = match(self._saved_configurations, [test.configuration for test in planned])
         self._partners = {str(new.node_id): old for old, new in pairs}
-        notes = (
-            [f"--benchmark-compare found no saved run: nothing is compared. {HOW_TO_SAVE}."] if saved is None else []
-        )
-        for settings, new in planned:
-            self._refuse_unjudgeable(new, self._costs(settings))
-            notes += self._too_few_runs(settings, new)
-        self.notes = tuple(dict.fromkeys(notes))
+        self.notes = tuple(dict.fromkeys(note for note in (*request.notes, *self._check()) if note))
+
+    @property
+    def saved(self) -> SavedRun | None:
+        """The saved run; ``None``: there is none."""
+        return self._request.saved
 
     def judge(self, node_id: str, settings: Settings, result: ConfigurationResult) -> tuple[Part, ...]:
         """Return the limits of a test that are judged against its partner; none without a partner."""
@@ -81,13 +86,25 @@ class Reference:
         if old is None:
             return ()
         new = from_records(result.freeze, result.records, broken=result.broken, node_id=node_id)
-        pair = compare_pair(old, new, margin_pp=settings.margin_pp, costs=self._costs(settings))
+        limit_pp = settings.max_regression.get(result.freeze)
+        pair = compare_pair(
+            old,
+            new,
+            margin_pp=settings.margin_pp if limit_pp is None else limit_pp,
+            costs=self._costs(settings),
+            across=self._across,
+            reference=self._name,
+        )
         self._pairs[node_id] = pair
         # A run that broke fails its test by itself, with its own cause.
         return () if new.broken else pair.parts
 
+    def leave_out(self, node_id: str) -> None:
+        """Take note that a test is not run, since its configuration trains what another one trains."""
+        self._left_out.add(node_id)
+
     def comparison(self) -> Comparison | None:
-        """Return what was compared so far, and what has no partner; ``None`` if there is no saved run."""
+        """Return what was compared so far, and what was not; ``None`` if there is no saved run."""
         if self.saved is None:
             return None
         matched = {id(partner) for partner in self._partners.values()}
@@ -96,56 +113,96 @@ class Reference:
             date=self.saved.date,
             pairs=tuple(self._pairs.values()),
             only_old=tuple(old.name for old in self.saved.configurations if id(old) not in matched),
-            only_new=tuple(new.name for _, new in self._planned if new.node_id not in self._partners),
+            only_new=tuple(new.name for new in self._without_partner),
+            not_run=tuple(node_id for node_id in self._partners if node_id not in {*self._pairs, *self._left_out}),
         )
+
+    def complaints(self) -> list[str]:
+        """Return why a session that was to be compared must not pass unattended.
+
+        Nothing was decided, or a configuration has no partner and is not allowed to have none. What only the saved run
+        has counts if its test ran with other configurations and no longer has this one: a test that was not selected
+        was left out on purpose.
+        """
+        if self.saved is None or not self._planned:
+            return []
+        sentences = []
+        pairs = list(self._pairs.values())
+        if not any(pair.is_decided for pair in pairs):
+            num = f"0 of {len(self._planned)}"
+            sentences.append(
+                f"UNDECIDED: no configuration was decided against {self._name}, {self.saved.source} ({num}). Use more "
+                "seeds or more test sentences."
+            )
+        only_new = [new for new in self._without_partner if not self._is_allowed(new)]
+        only_old = [old for old in self._dropped() if not self._is_allowed(old)]
+        parts = [
+            f"{title}: {enumerated(side.name for side in sides)}"
+            for title, sides in ((f"not in {self._name}", only_new), (f"only in {self._name}", only_old))
+            if sides
+        ]
+        if parts:
+            specs = ",".join(dict.fromkeys(side.freeze for side in (*only_new, *only_old)))
+            sentences.append(
+                f"UNDECIDED: not compared with {self.saved.source}: {'; '.join(parts)}. Save a new run (one that "
+                f"failed is not saved), or allow it with --freeze-allow-unmatched={specs}."
+            )
+        return sentences
+
+    @property
+    def _saved_configurations(self) -> tuple[SavedConfiguration, ...]:
+        return self.saved.configurations if self.saved else ()
+
+    @property
+    def _without_partner(self) -> list[SavedConfiguration]:
+        """The configurations of this session that the saved run lacks."""
+        planned = [test.configuration for test in self._planned]
+        return [new for new in planned if str(new.node_id) not in {*self._partners, *self._left_out}]
+
+    def _dropped(self) -> list[SavedConfiguration]:
+        """Return what the saved run has of tests that ran, and that these tests no longer have."""
+        grids: dict[str | None, set[str]] = {}
+        for test in self._planned:
+            old = self._partners.get(str(test.configuration.node_id))
+            for side in (test.configuration, *([] if old is None else [old])):
+                grids.setdefault(_function(side), set()).update(test.grid)
+                # A report has the baseline even where no test is its own.
+                grids[_function(side)] |= set() if side.node_id else {"none"}
+        return [
+            old
+            for old in self._saved_configurations
+            if _function(old) in grids and old.freeze not in grids[_function(old)]
+        ]
+
+    def _is_allowed(self, configuration: SavedConfiguration) -> bool:
+        return "all" in self._allowed or configuration.freeze in self._allowed
+
+    def _check(self) -> list[str]:
+        """Return notes on what cannot be decided.
+
+        Raises:
+            SettingsError: If something is asserted or required that cannot be decided.
+        """
+        pairs = [(test, self._partners.get(str(test.configuration.node_id))) for test in self._planned]
+        if self._request.is_required:
+            refuse_incomparable(self._request, pairs, self._across)
+        notes = [refuse_single_seeds(self._request, pairs)]
+        for test, old in pairs:
+            settings, freeze = test.settings, test.configuration.freeze
+            refuse_unjudgeable(self._request, (test, old), self._costs(settings), self._across)
+            if not self._is_anchor:
+                notes.append(too_few_runs(settings, freeze, old, with_times=self._with_times))
+        if self.saved is not None and self._without_partner:
+            names = enumerated(new.name for new in self._without_partner)
+            notes.append(f"{self._request.option}: not in {self.saved.source}, so not compared: {names}.")
+        return notes
 
     def _costs(self, settings: Settings) -> CostLimits:
+        if self._is_anchor:
+            return CostLimits()
         return settings.costs if self._with_times else settings.costs.memory_only
 
-    def _refuse_unjudgeable(self, new: SavedConfiguration, costs: CostLimits) -> None:
-        """Refuse limits against a saved run that no training could ever decide.
 
-        Raises:
-            SettingsError: If there is no saved run, no partner in it, or what it ran is not comparable.
-        """
-        # Accuracy needs no limit of its own, so a test without these is compared as far as it can be.
-        limits = costs.named(*_TIMED, "max_memory")
-        limited = {name: limit.get(new.freeze) for name, limit in limits.items() if limit.get(new.freeze) is not None}
-        if not limited:
-            return
-        name, number = next(iter(limited.items()))
-        request = f"--freeze-{name.replace('_', '-')}: {new.node_id} is limited to {number:g}× the saved run's figure"
-        old = self._partners.get(str(new.node_id))
-        if self.saved is None:
-            raise SettingsError(f"{request}, but there is no saved run to compare with. {HOW_TO_SAVE}.")
-        if old is None:
-            raise SettingsError(f"{request}, but {self.saved.source} holds no such configuration. {HOW_TO_SAVE}.")
-        differing = [f"it broke there: {old.broken.rstrip('.')}"] if old.broken else differences(old, new)
-        if name in _TIMED and old.contended_shares and len(old.quiet.runs) < MIN_RUNS:
-            differing.append(contention_reason(old.contended_shares, len(old.runs), runs="runs"))
-        if self._with_times and new.device_name is not None and old.device_name != new.device_name:
-            differing.append(f"device {old.device_name} → {new.device_name}")
-        if differing:
-            raise SettingsError(
-                f"{request}, but {self.saved.source} is not comparable: {', '.join(differing)}. {HOW_TO_SAVE}."
-            )
-
-    def _too_few_runs(self, settings: Settings, new: SavedConfiguration) -> list[str]:
-        """Return why a limit on time or energy cannot be decided by the planned and the saved runs.
-
-        Raises:
-            SettingsError: If undecided tests fail: the run could only fail.
-        """
-        old = self._partners.get(str(new.node_id))
-        if old is None or not limits_times(settings, new.freeze, with_times=self._with_times):
-            return []
-        planned, saved = settings.looks.max_seeds, len(old.runs)
-        if min(planned, saved) >= MIN_RUNS:
-            return []
-        note = (
-            f"limits on time and energy need {MIN_RUNS} runs on both sides; {planned} are planned and {saved} saved "
-            f"for {new.freeze}: use --freeze-num-seeds={MIN_RUNS}, in the saved run as well"
-        )
-        if settings.policy(new.freeze) == "fail":
-            raise SettingsError(f"{note}. Undecided tests fail (--freeze-inconclusive=fail): the run could only fail.")
-        return [f"{note}; they stay undecided."]
+def _function(configuration: SavedConfiguration) -> str | None:
+    """Return the test function of a configuration; in a report, which names no tests, its experiment."""
+    return configuration.node_id.partition("[")[0] if configuration.node_id else configuration.experiment_id

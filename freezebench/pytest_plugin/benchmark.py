@@ -1,4 +1,4 @@
-"""The adapter to pytest-benchmark: recorded seconds in, figures in ``extra_info``, saved runs compared."""
+"""The adapter to pytest-benchmark: recorded seconds in, figures in ``extra_info``, the files of saved runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from freezebench.errors import RecordError
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
 
-    from freezebench.records.saved import SavedRun
+    from freezebench.records.reference_search import Storage
     from freezebench.session import FreezeSession
     from freezebench.specs.json_types import Json
     from freezebench.verdicts.judge import ConfigurationResult
@@ -121,26 +121,23 @@ def extra_info(result: ConfigurationResult, node_id: str | None = None) -> dict[
     return {**figures(row(result)), **to_info(saved, run_extras=extras)}
 
 
-def saved_run(config: pytest.Config) -> SavedRun | None:
-    """Return the saved run that ``--benchmark-compare`` names, the latest one of several; ``None``: there is none.
+def storage_of(config: pytest.Config, option: str) -> Storage:
+    """Return pytest-benchmark's storage of saved runs.
+
+    Args:
+        config: pytest's configuration, with pytest-benchmark.
+        option: The option that needs it, for the message.
 
     Raises:
-        RecordError: If it is damaged, foreign, or of an unknown schema.
+        RecordError: If it saves no files.
     """
-    pattern = config.getoption("benchmark_compare", None)
-    if not pattern:
-        return None
-    from freezebench.records.saved_files import read_saved_run
-
     # pytest-benchmark's own loader would skip a damaged file with a warning: only the search is left to it.
-    storage = config._benchmarksession.storage  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
+    storage: Storage = config._benchmarksession.storage  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way
     if not hasattr(storage, "query"):
         raise RecordError(
-            f"--benchmark-compare: freezebench reads references from files, not from {storage}. "
-            "Use --benchmark-storage=file://…"
+            f"{option}: freezebench reads references from files, not from {storage}. Use --benchmark-storage=file://…"
         )
-    paths = storage.query("[0-9][0-9][0-9][0-9]_" if pattern is True else pattern)
-    return read_saved_run(paths[-1]) if paths else None
+    return storage
 
 
 class FallbackBenchmark:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from freezebench.errors import FreezebenchError
-from freezebench.pytest_plugin.benchmark import add_clock, saved_run
+from freezebench.pytest_plugin.benchmark import add_clock
 from freezebench.pytest_plugin.items import (
     SETTINGS_ERRORS,
     freeze_items,
@@ -17,6 +17,7 @@ from freezebench.pytest_plugin.items import (
     spec_of,
 )
 from freezebench.pytest_plugin.options import find_session, freeze_session, refuse_combinations, usage_errors
+from freezebench.pytest_plugin.references import take_references
 from freezebench.pytest_plugin.reporting import report_folder
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _check(session: FreezeSession, config: pytest.Config, selected: Sequence[pyt
     _fetch(config, [settings.data.source for settings in distinct])
     for settings in distinct:
         session.check(settings)
-    session.take_reference(saved_run(config), [(settings_of(item), spec_of(item), item.nodeid) for item in selected])
+    take_references(session, config, selected)
 
 
 def _fetch(config: pytest.Config, sources: Sequence[str]) -> None:

@@ -40,7 +40,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     else:
         for settings, own in specs.items():
             lines += _settings_plan(session, settings, list(dict.fromkeys(own)))
-    lines += [f"freezebench: {note}" for note in (session.reference.notes if session.reference else ())]
+    lines += [f"freezebench: {note}" for reference in session.references for note in reference.notes]
     if is_plan:
         lines.append("freezebench: --freeze-plan: " + ("nothing runs" if specs else "no freeze test is selected"))
     return fitted(lines)
@@ -86,7 +86,8 @@ def _durations(session: FreezeSession, settings: Settings, specs: Sequence[str])
     finished = session.finished_earlier(needed.spec for needed in needed_runs if not needed.must_be_new)
     runs = [needed.spec for needed in needed_runs]
     left = [needed.spec for needed in needed_runs if needed.must_be_new or needed.spec.run_id not in finished]
-    saved = saved_durations(session.reference.saved if session.reference else None, report_folder(session), finished)
+    reference_run = next((reference.saved for reference in session.references), None)
+    saved = saved_durations(reference_run, report_folder(session), finished)
     device_name = session.machine(settings).device_name
     expected = expected_durations(left, saved, device_name) if left else None
     lines = [duration_line(len(runs), len(left), expected)]

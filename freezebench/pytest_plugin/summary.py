@@ -84,15 +84,19 @@ def _warn(config: pytest.Config) -> None:
 
 
 def _comparison_lines(session: FreezeSession, width: int) -> list[str]:
-    """Return the comparison with the saved run, and what was not compared; its table fits the width."""
-    if session.reference is None or not session.results():
+    """Return the comparisons with saved runs, and what was not compared; their tables fit the width."""
+    if not session.results():
         return []
     from freezebench.report.comparison import comparison_lines
 
-    comparison = session.reference.comparison()
-    if comparison is None:
-        return [f"freezebench: {note}" for note in session.reference.notes]
-    return comparison_lines(comparison, with_parts=False, width=width)
+    lines: list[str] = []
+    for reference in session.references:
+        comparison = reference.comparison()
+        if comparison is None:
+            lines += [f"freezebench: {note}" for note in reference.notes]
+        else:
+            lines += comparison_lines(comparison, with_parts=False, width=width)
+    return lines
 
 
 def _publish(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

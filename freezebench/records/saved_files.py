@@ -18,16 +18,21 @@ REPORT_FILE = "report.json"
 REPORT_SCHEMA = 1
 # Ten configurations of eight seeds on 100,000 sentences need a tenth of this.
 _LARGEST_FILE = 500_000_000
-_NO_FIGURES = (
+NO_FIGURES = (
     "holds no freezebench figures. Save a reference with: pytest benchmarks --benchmark-save=NAME, or give a folder "
     "that --freeze-report wrote"
 )
+
+
+class NoFiguresError(RecordError):
+    """A readable file of pytest-benchmark that holds ordinary benchmarks only."""
 
 
 def read_saved_run(path: Path) -> SavedRun:
     """Return the saved run of a pytest-benchmark JSON file, a report folder, or a ``report.json``.
 
     Raises:
+        NoFiguresError: If it holds ordinary benchmarks only.
         RecordError: If the file is missing, damaged, foreign, or of a schema that this version does not know.
     """
     file = path / REPORT_FILE if path.is_dir() else path
@@ -38,8 +43,8 @@ def read_saved_run(path: Path) -> SavedRun:
         if isinstance(content, dict) and isinstance(content.get("benchmarks"), list):
             return _from_benchmarks(str(path), content)
     except RecordError as error:
-        raise RecordError(f"{file}: {str(error).rstrip('.')}.") from error
-    raise RecordError(f"{file}: is neither a pytest-benchmark file nor a report; it {_NO_FIGURES}.")
+        raise type(error)(f"{file}: {str(error).rstrip('.')}.") from error
+    raise RecordError(f"{file}: is neither a pytest-benchmark file nor a report; it {NO_FIGURES}.")
 
 
 def read_content(file: Path) -> object:
@@ -82,7 +87,7 @@ def _from_benchmarks(source: str, content: dict[str, Any]) -> SavedRun:
         except RecordError as error:
             raise RecordError(f"{node_id}: {error}") from error
     if not configurations:
-        raise RecordError(_NO_FIGURES)
+        raise NoFiguresError(NO_FIGURES)
     date = content.get("datetime")
     return SavedRun(
         source=source,

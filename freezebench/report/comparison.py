@@ -9,7 +9,8 @@ from freezebench.units import NOT_MEASURED, bytes_text, energy_text, seconds_tex
 from freezebench.verdicts.vocabulary import STANDINGS
 
 if TYPE_CHECKING:
-    from freezebench.verdicts.compare import Comparison, Observation, Pair
+    from freezebench.verdicts.compare import Comparison, Pair
+    from freezebench.verdicts.observation import Observation
 
 HEADERS = ("frozen", "accuracy %", "train time", "peak memory", "energy")
 
@@ -37,7 +38,21 @@ def remarks(comparison: Comparison, *, with_parts: bool = True) -> list[str]:
     lines = [line for pair in comparison.pairs for line in _pair_lines(pair, with_parts=with_parts)]
     lines += [f"Not in the saved run: {name}." for name in comparison.only_new]
     lines += [f"Only in the saved run: {name}." for name in comparison.only_old]
-    return lines
+    lines += [f"Not run, so not compared: {name}." for name in comparison.not_run]
+    return _across_lines(comparison) + lines
+
+
+def _across_lines(comparison: Comparison) -> list[str]:
+    """Return what differs and was compared across on request, once for all configurations in which it does."""
+    names: dict[str, list[str]] = {}
+    for pair in comparison.pairs:
+        for text in pair.admitted:
+            names.setdefault(text, []).append(pair.new.freeze)
+    everywhere = len(comparison.pairs)
+    return [
+        f"Compared across: {text}" + ("." if len(specs) == everywhere else f" ({', '.join(specs)}).")
+        for text, specs in names.items()
+    ]
 
 
 def comparison_cells(pair: Pair) -> list[str]:

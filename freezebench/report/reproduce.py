@@ -57,6 +57,7 @@ def reproduction_command(settings: Settings, tests: Sequence[str] = ()) -> str:
         options["margin"] = _number(settings["margin_pp"])
     if settings.get("limits_from") and settings["limits_from"] != f"preset {settings['preset']}":
         options["max-drop"] = _per_spec(subsettings(settings, "max_drop"))
+    options["max-regression"] = _per_spec(subsettings(settings, "max_regression"))
     costs = subsettings(settings, "costs")
     options |= {name.replace("_", "-"): _per_spec(subsettings(costs, name)) for name in CostLimits.names()}
     if settings.get("inconclusive") != "skip":

@@ -8,11 +8,12 @@ from freezebench.records.saved import PROTOCOL_FIELDS, SPLITS, SavedConfiguratio
 
 if TYPE_CHECKING:
     from freezebench.runs.data_cache import DataCache
+    from freezebench.runs.environment import Machine
     from freezebench.specs.run import RunSpec
 
 
 def planned_configuration(
-    spec: RunSpec, node_id: str, data_cache: DataCache, *, device_name: str | None
+    spec: RunSpec, node_id: str, data_cache: DataCache, *, machine: Machine, model_sha256: str | None
 ) -> SavedConfiguration:
     """Return the configuration of a test, without runs.
 
@@ -20,7 +21,8 @@ def planned_configuration(
         spec: Any of its runs.
         node_id: The test.
         data_cache: The session's data, read now if they have not been.
-        device_name: Model of the GPU or CPU; ``None`` where the comparison does not depend on it.
+        machine: Where it is going to train.
+        model_sha256: Content hash of the model's weights; ``None`` if it has none.
 
     Raises:
         FreezebenchError: If the data cannot be read.
@@ -30,9 +32,12 @@ def planned_configuration(
         freeze=spec.freeze,
         node_id=node_id,
         model=spec.model,
+        model_sha256=model_sha256,
         data=spec.data.source,
         data_sha256={split: getattr(data, split).sha256 for split in SPLITS},
         protocol={name: getattr(spec.protocol, name) for name in PROTOCOL_FIELDS},
         experiment_id=spec.experiment_id,
-        device_name=device_name,
+        device=machine.device,
+        device_name=machine.device_name,
+        precision=machine.precision,
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from freezebench.records.saved import PROTOCOL_FIELDS, SPLITS
+from freezebench.specs.across import across_name
 from freezebench.specs.run import Protocol
 
 if TYPE_CHECKING:
@@ -66,33 +67,66 @@ def _unique_pairs(
     ]
 
 
-def differences(old: SavedConfiguration, new: SavedConfiguration) -> list[str]:
-    """Return each field that has to be equal for a comparison and is not, with both values.
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One property in which two configurations differ.
+
+    Attributes:
+        name: The name by which ``--freeze-compare-across`` admits it; ``None`` where nothing can: accuracy is compared
+            example by example, so that the test set has to be the same.
+        text: The property with both values.
+    """
+
+    name: str | None
+    text: str
+
+
+def differences(old: SavedConfiguration, new: SavedConfiguration) -> list[Difference]:
+    """Return each property that has to be equal for a comparison and is not.
 
     A value that is unknown on one side is not compared: a factory's weights have no hash, a run that has not started
-    has no precision.
+    has no number of test sentences.
     """
-    changes = [_changed("model", old.model, new.model)]
-    if not changes[0]:
-        changes.append(_changed("model weights", _short(old.model_sha256), _short(new.model_sha256)))
+    return [*_of_model(old, new), *_of_data(old, new), *_of_protocol(old, new)]
+
+
+def _of_model(old: SavedConfiguration, new: SavedConfiguration) -> list[Difference]:
+    return _changed("model", "model", old.model, new.model) or _changed(
+        "model", "model weights", _short(old.model_sha256), _short(new.model_sha256)
+    )
+
+
+def _of_data(old: SavedConfiguration, new: SavedConfiguration) -> list[Difference]:
+    """Return the splits that differ, and the number of test sentences."""
     splits = [
-        _changed(f"{split} sentences", _short(old.data_sha256.get(split)), _short(new.data_sha256.get(split)))
+        change
         for split in SPLITS
+        for change in _changed(
+            None if split == "test" else "data",
+            f"{split} sentences",
+            _short(old.data_sha256.get(split)),
+            _short(new.data_sha256.get(split)),
+        )
     ]
     # Equal content may come from two sources. Where the content differs, the source is the best explanation.
-    if any(splits):
-        changes += [_changed("data", old.data, new.data), *splits]
+    source = _changed("data", "data", old.data, new.data) if splits else []
+    sizes = [str(len(side.runs[0].correct)) if side.runs else None for side in (old, new)]
+    return [*source, *splits, *_changed(None, "number of test sentences", *sizes)]
+
+
+def _of_protocol(old: SavedConfiguration, new: SavedConfiguration) -> list[Difference]:
+    """Return the fields of the protocol that differ, and the number format."""
+    changes = []
     for name in PROTOCOL_FIELDS:
         before, after = (side.protocol.get(name, _PROTOCOL_DEFAULTS[name]) for side in (old, new))
-        changes.append(f"{name} {before} → {after}" if before != after else "")
-    changes.append(_changed("precision", old.precision, new.precision))
-    sizes = [str(len(side.runs[0].correct)) if side.runs else None for side in (old, new)]
-    changes.append(_changed("number of test sentences", *sizes))
-    return [change for change in changes if change]
+        if before != after:
+            changes.append(Difference(name=across_name(name), text=f"{name} {before} → {after}"))
+    return [*changes, *_changed("precision", "precision", old.precision, new.precision)]
 
 
-def _changed(name: str, before: str | None, after: str | None) -> str:
-    return f"{name} {before} → {after}" if before != after and None not in (before, after) else ""
+def _changed(name: str | None, label: str, before: str | None, after: str | None) -> list[Difference]:
+    is_changed = before != after and None not in (before, after)
+    return [Difference(name=name, text=f"{label} {before} → {after}")] if is_changed else []
 
 
 def _short(digest: str | None) -> str | None:

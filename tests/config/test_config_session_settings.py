@@ -32,6 +32,9 @@ CASES: dict[str, tuple[str, str, object]] = {
     "resume": ("no", "resume", False),
     "isolate": ("run", "isolate", "run"),
     "timeout": ("30min", "timeout_s", 1800.0),
+    "anchor": ("0001_v1", "anchor", "0001_v1"),
+    "compare_across": ("model, batch_size,lr", "compare_across", ("model", "batch-size", "lr")),
+    "allow_unmatched": ("emb+L0+L1,head", "allow_unmatched", ("emb+L0-1", "head")),
 }
 
 
@@ -45,7 +48,7 @@ def test_every_session_wide_option_by_flag_and_ini(name: str) -> None:
     """A flag beats the ini key, the value differs from the default, and no marker can set it."""
     text, path, value = CASES[name]
     other = {"prefix_cache_size": "1GiB", "cache_memory": "1GiB", "plan": "no", "resume": "yes", "isolate": "worker"}
-    another = {**other, "timeout": "1h"}.get(name, "9")
+    another = {**other, "timeout": "1h", "compare_across": "data", "allow_unmatched": "all"}.get(name, "9")
     assert getattr(_resolve(flags={name: text}, ini={name: another}), path) == value
     assert getattr(_resolve(ini={name: text}), path) == value
     assert getattr(_resolve(), path) != value

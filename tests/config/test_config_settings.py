@@ -62,6 +62,7 @@ CASES: dict[str, tuple[str, str, object]] = {
     "max_time": ("1.05", "costs.max_time", PerSpec(default=1.05)),
     "max_energy": ("1.05", "costs.max_energy", PerSpec(default=1.05)),
     "max_memory": ("1.01", "costs.max_memory", PerSpec(default=1.01)),
+    "max_regression": ("1,none:0.5", "max_regression", PerSpec(default=1.0, by_spec=(("none", 0.5),))),
     "inconclusive": ("fail", "inconclusive", "fail"),
 }
 

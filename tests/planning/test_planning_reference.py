@@ -10,6 +10,8 @@ from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.errors import SettingsError
 from freezebench.planning.reference import Reference
+from freezebench.planning.reference_check import PlannedTest
+from freezebench.records.reference_search import RequestedRun
 from freezebench.records.saved import SavedConfiguration, from_records
 from made_up import contended, seeds
 from saved_runs import saved
@@ -28,7 +30,8 @@ def _saved(num_contended: int) -> SavedConfiguration:
 
 def _reference(num_contended: int, **values: str) -> Reference:
     old = _saved(num_contended)
-    return Reference(saved(old), [(_settings(**values), replace(old, runs=()))])
+    request = RequestedRun(option="--benchmark-compare", saved=saved(old))
+    return Reference(request, [PlannedTest(settings=_settings(**values), configuration=replace(old, runs=()))])
 
 
 @pytest.mark.parametrize("limit", ["max_time", "max_energy"])

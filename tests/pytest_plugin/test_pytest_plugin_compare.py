@@ -43,7 +43,13 @@ def reached(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         train_s = record.readings["train_s"]
         slower = replace(train_s, value=(train_s.value or 0) * reaches["slower"])
         name = device_name(torch.device("cpu"))
-        return replace(record, data=facts, device_name=name, readings={**record.readings, "train_s": slower})
+        return replace(
+            record,
+            data=facts,
+            device_name=name,
+            model_sha256=data_cache.model_source(spec.model).weights_sha256(),
+            readings={**record.readings, "train_s": slower},
+        )
 
     monkeypatch.setattr(experiment, "run", run)
     return reaches

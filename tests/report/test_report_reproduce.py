@@ -86,6 +86,7 @@ _OTHER_VALUES = {
     "min_memory_saving": "20",
     "max_time": "1.05,emb:1.1",
     "max_energy": "1.2",
+    "max_regression": "1,none:0.5",
     "max_memory": "1.01",
     "inconclusive": "skip,emb:pass",
 }

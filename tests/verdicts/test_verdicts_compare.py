@@ -10,7 +10,8 @@ import pytest
 from freezebench.records.saved import SavedConfiguration, from_records
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.limits import CostLimits
-from freezebench.verdicts.compare import Observation, Pair, compare, compare_pair
+from freezebench.verdicts.compare import Pair, compare, compare_pair
+from freezebench.verdicts.observation import Observation
 from made_up import broken, contended, seeds
 from saved_runs import configuration, saved, timed, with_protocol
 

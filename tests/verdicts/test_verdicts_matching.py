@@ -29,7 +29,8 @@ from saved_runs import configuration, saved
 )
 def test_differences_are_named_with_both_values(changes: dict[str, Any], expected: list[str]) -> None:
     """Content hashes decide where they are known: data that were only moved are the same data."""
-    assert differences(configuration(), replace(configuration(), **changes)) == expected
+    found = differences(configuration(), replace(configuration(), **changes))
+    assert [difference.text for difference in found] == expected
 
 
 def test_configurations_are_matched_by_test_then_experiment_then_freeze_spec() -> None:

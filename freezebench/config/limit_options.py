@@ -1,0 +1,125 @@
+"""The options that set margins and limits, and with which saved run and how strictly a session is compared."""
+
+from __future__ import annotations
+
+from freezebench.config.option import Option
+from freezebench.config.parsers import (
+    parse_across,
+    parse_bool,
+    parse_cost_ratio,
+    parse_points,
+    parse_points_per_spec,
+    parse_policies,
+    parse_regression,
+    parse_saving,
+    parse_specs,
+    parse_speedup,
+    parse_text,
+)
+
+LIMIT_OPTIONS: tuple[Option, ...] = (
+    Option(
+        name="margin",
+        metavar="POINTS",
+        parser=parse_points,
+        help="non-inferiority margin: a depth counts as safe if its accuracy drop is shown to be below this many "
+        "percentage points; decides the deepest safe prefix, never fails a test (default: 2)",
+    ),
+    Option(
+        name="max_drop",
+        metavar="POINTS",
+        parser=parse_points_per_spec,
+        help="assert that freezing costs less accuracy than this many percentage points, one number or per "
+        "configuration: 2,emb+L0-4:5 (default: the preset's or marker's limits; none for your own model or data)",
+    ),
+    Option(
+        name="pool_seeds",
+        metavar="YES",
+        parser=parse_bool,
+        is_switch=True,
+        help="estimate the variance between seeds from all configurations together, assuming that it is the same for "
+        "all (default: from each configuration alone)",
+    ),
+    Option(
+        name="min_speedup",
+        metavar="TIMES",
+        parser=parse_speedup,
+        help="assert that training is at least this many times as fast as without freezing, one number or per "
+        "configuration: emb+L0-3:1.5; interleaves 5 runs with 5 of the baseline (default: no limit)",
+    ),
+    Option(
+        name="min_energy_saving",
+        metavar="PERCENT",
+        parser=parse_saving,
+        help="assert that freezing saves at least this percentage of the energy of training, one number or per "
+        "configuration; interleaves runs likewise (default: no limit)",
+    ),
+    Option(
+        name="min_memory_saving",
+        metavar="PERCENT",
+        parser=parse_saving,
+        help="assert that freezing saves at least this percentage of the peak memory, one number or per configuration "
+        "(default: no limit)",
+    ),
+    Option(
+        name="max_time",
+        metavar="TIMES",
+        parser=parse_cost_ratio,
+        help="with --benchmark-compare: assert that training takes at most this many times as long as in the saved "
+        "run, one number or per configuration: 1.05,emb:1.1; needs 5 seeds on both sides (default: shown, not "
+        "asserted)",
+    ),
+    Option(
+        name="max_energy",
+        metavar="TIMES",
+        parser=parse_cost_ratio,
+        help="with --benchmark-compare: the same for the energy of training (default: shown, not asserted)",
+    ),
+    Option(
+        name="max_memory",
+        metavar="TIMES",
+        parser=parse_cost_ratio,
+        help="with --benchmark-compare: the same for peak memory, compared without a statistical test: 1.01 (default: "
+        "shown, not asserted)",
+    ),
+    Option(
+        name="max_regression",
+        metavar="POINTS",
+        parser=parse_regression,
+        help="with --benchmark-compare or --freeze-anchor: assert that accuracy is less than this many percentage "
+        "points below that of the saved run, one number or per configuration, none included: 1,none:0.5 (default: the "
+        "margin)",
+    ),
+    Option(
+        name="anchor",
+        metavar="RUN",
+        parser=parse_text,
+        session_wide=True,
+        help="compare accuracy with this saved run as well, whatever --benchmark-compare takes, so that small losses "
+        "do not add up: a name as --benchmark-compare takes it, a pytest-benchmark file, or a folder that "
+        "--freeze-report wrote (default: none)",
+    ),
+    Option(
+        name="compare_across",
+        metavar="WHAT",
+        parser=parse_across,
+        session_wide=True,
+        help="compare with a saved run although these differ, separated by commas: model, data (but not the test set), "
+        "lr, epochs, or another field of the protocol (default: whatever differs is refused)",
+    ),
+    Option(
+        name="allow_unmatched",
+        metavar="SPECS",
+        parser=parse_specs,
+        session_wide=True,
+        help="configurations that may lack a partner in the saved run, or in this one, without failing a session in "
+        "continuous integration: freeze specs separated by commas, or all (default: none may)",
+    ),
+    Option(
+        name="inconclusive",
+        metavar="POLICY",
+        parser=parse_policies,
+        help="outcome of a test if the evidence does not decide about its limits: skip, pass or fail, one word or per "
+        "configuration: skip,emb+L0-5:pass (default: skip)",
+    ),
+)

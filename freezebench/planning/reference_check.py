@@ -1,0 +1,193 @@
+"""What is refused before training: limits and comparisons that no run could decide against a saved run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freezebench.config.session_settings import in_ci
+from freezebench.errors import SettingsError
+from freezebench.records.contention import contention_reason
+from freezebench.records.reference_search import HOW_TO_SAVE
+from freezebench.verdicts.matching import differences
+from freezebench.verdicts.resources import MIN_RUNS
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Sequence
+
+    from freezebench.config.settings import Settings
+    from freezebench.records.reference_search import RequestedRun
+    from freezebench.records.saved import SavedConfiguration
+    from freezebench.specs.limits import CostLimits
+    from freezebench.verdicts.matching import Difference
+
+_TIMED = ("max_time", "max_energy")
+_MOST_NAMED = 4
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlannedTest:
+    """A test that is going to run.
+
+    Attributes:
+        settings: Its settings.
+        configuration: Its configuration, still without runs.
+        grid: Freeze specs of all tests of its function, those that are not selected included.
+    """
+
+    settings: Settings
+    configuration: SavedConfiguration
+    grid: frozenset[str] = frozenset()
+
+
+def limits_times(settings: Settings, freeze: str, *, with_times: bool) -> bool:
+    """Return whether time or energy of a configuration is limited by that of a saved run."""
+    limits = settings.costs.named(*_TIMED) if with_times else {}
+    return any(limit.get(freeze) is not None for limit in limits.values())
+
+
+def refuse_incomparable(
+    request: RequestedRun,
+    pairs: Sequence[tuple[PlannedTest, SavedConfiguration | None]],
+    across: Container[str | None],
+) -> None:
+    """Refuse a session in which a configuration could not be compared with its partner, or none has a partner.
+
+    Args:
+        request: The saved run.
+        pairs: The tests that are going to run, each with its partner; ``None``: it has none.
+        across: Names of what may differ.
+
+    Raises:
+        SettingsError: If that is so, with what differs and what to do.
+    """
+    if request.saved is None or not pairs:
+        return
+    matched = [(test, old) for test, old in pairs if old is not None]
+    if not matched:
+        held = enumerated(old.name for old in request.saved.configurations)
+        planned = enumerated(test.configuration.name for test, _ in pairs)
+        problem = f"nothing could be compared: {request.saved.source} holds {held}, and this session runs {planned}"
+        raise SettingsError(f"{request.option}: {problem}. {_advice(request)}")
+    # Configurations mostly differ in the same things, which are then said once.
+    names: dict[str, list[str]] = {}
+    refused: list[Difference] = []
+    for test, old in matched:
+        found = [item for item in differences(old, test.configuration) if item.name not in across]
+        refused += found
+        reason = f"it is invalid there: {old.broken.rstrip('.')}" if old.broken else ", ".join(i.text for i in found)
+        if reason:
+            names.setdefault(reason, []).append(test.configuration.name)
+    if names:
+        problem = "; ".join(f"{enumerated(tests)}: {reason}" for reason, tests in names.items())
+        raise SettingsError(
+            f"{request.option}: not comparable with {request.saved.source}: {problem}. {_advice(request, refused)}"
+        )
+
+
+def refuse_single_seeds(request: RequestedRun, pairs: Sequence[tuple[PlannedTest, SavedConfiguration | None]]) -> str:
+    """Return a note if all comparisons have one seed on a side, which decides nothing; empty if some have more.
+
+    Raises:
+        SettingsError: If nobody would read the note, since this is continuous integration.
+    """
+    counts = [(test.settings.looks.max_seeds, len(old.runs)) for test, old in pairs if old is not None]
+    if request.saved is None or not counts or any(min(count) > 1 for count in counts):
+        return ""
+    planned, saved = counts[0]
+    note = (
+        f"{request.option}: one seed cannot tell training noise from a change, so that nothing can be decided: "
+        f"{planned} planned, {saved} in {request.saved.source}. Use --freeze-num-seeds=3 or more, there as well."
+    )
+    if in_ci():
+        raise SettingsError(note)
+    return note
+
+
+def refuse_unjudgeable(
+    request: RequestedRun,
+    pair: tuple[PlannedTest, SavedConfiguration | None],
+    costs: CostLimits,
+    across: Container[str | None],
+) -> None:
+    """Refuse limits against a saved run that no training could ever decide.
+
+    Args:
+        request: The saved run.
+        pair: The test and its partner; ``None``: it has none.
+        costs: The limits on time, energy and memory that count.
+        across: Names of what may differ.
+
+    Raises:
+        SettingsError: If there is no saved run, no partner in it, or what it ran is not comparable.
+    """
+    (test, old), saved = pair, request.saved
+    new = test.configuration
+    limit = _first_limit(test.settings, costs, new.freeze)
+    if limit is None:
+        return
+    name, text = limit
+    asked = f"--freeze-{name.replace('_', '-')}: {new.node_id} is limited to {text}"
+    if saved is None:
+        raise SettingsError(
+            f"{asked}, but there is no saved run to compare with. {request.elsewhere or HOW_TO_SAVE + '.'}"
+        )
+    if old is None:
+        raise SettingsError(f"{asked}, but {saved.source} holds no such configuration. {HOW_TO_SAVE}.")
+    differing = [item.text for item in differences(old, new) if item.name not in across]
+    differing = [f"it broke there: {old.broken.rstrip('.')}"] if old.broken else differing
+    if name in _TIMED and old.contended_shares and len(old.quiet.runs) < MIN_RUNS:
+        differing.append(contention_reason(old.contended_shares, len(old.runs), runs="runs"))
+    if name in _TIMED and old.device_name != new.device_name and None not in (old.device_name, new.device_name):
+        differing.append(f"device {old.device_name} → {new.device_name}")
+    elif name == "max_memory" and old.is_gpu != new.is_gpu and None not in (old.device, new.device):
+        differing.append(f"device {old.device} → {new.device}")
+    if differing:
+        raise SettingsError(f"{asked}, but {saved.source} is not comparable: {', '.join(differing)}. {HOW_TO_SAVE}.")
+
+
+def too_few_runs(settings: Settings, freeze: str, old: SavedConfiguration | None, *, with_times: bool) -> str:
+    """Return why a limit on time or energy cannot be decided by the planned and the saved runs; empty if it can.
+
+    Raises:
+        SettingsError: If undecided tests fail: the run could only fail.
+    """
+    if old is None or not limits_times(settings, freeze, with_times=with_times):
+        return ""
+    planned, saved = settings.looks.max_seeds, len(old.runs)
+    if min(planned, saved) >= MIN_RUNS:
+        return ""
+    note = (
+        f"limits on time and energy need {MIN_RUNS} runs on both sides; {planned} are planned and {saved} saved "
+        f"for {freeze}: use --freeze-num-seeds={MIN_RUNS}, in the saved run as well"
+    )
+    if settings.policy(freeze) == "fail":
+        raise SettingsError(f"{note}. Undecided tests fail (--freeze-inconclusive=fail): the run could only fail.")
+    return f"{note}; they stay undecided."
+
+
+def enumerated(names: Iterable[str]) -> str:
+    """Return names separated by commas, the first few of many."""
+    listed = list(names)
+    more = len(listed) - _MOST_NAMED
+    return ", ".join(listed[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _first_limit(settings: Settings, costs: CostLimits, freeze: str) -> tuple[str, str] | None:
+    """Return name and text of a configuration's limit against a saved run, the most demanding one of several."""
+    for name, limit in costs.named(*_TIMED, "max_memory").items():
+        if (ratio := limit.get(freeze)) is not None:
+            return name, f"{ratio:g}× the saved run's figure"
+    points = settings.max_regression.get(freeze)
+    return None if points is None else ("max_regression", f"{points:g} points below the saved run")
+
+
+def _advice(request: RequestedRun, refused: Sequence[Difference] = ()) -> str:
+    """Return what can be done so that configurations become comparable."""
+    admissible = dict.fromkeys(item.name for item in refused if item.name is not None)
+    advice = "Undo the change" if refused else "Name another saved run"
+    if admissible:
+        advice += f", compare across it with --freeze-compare-across={','.join(admissible)}"
+    if any(item.name is None for item in refused):
+        advice += " (the test set has to be the same)"
+    return f"{advice}, or save a new one: pytest benchmarks --benchmark-save=NAME. {request.elsewhere}".rstrip()
