@@ -114,6 +114,7 @@ class Reference:
             pairs=tuple(self._pairs.values()),
             only_old=tuple(old.name for old in self.saved.configurations if id(old) not in matched),
             only_new=tuple(new.name for new in self._without_partner),
+            reference=self._name,
             not_run=tuple(node_id for node_id in self._partners if node_id not in {*self._pairs, *self._left_out}),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -72,6 +73,21 @@ def refuse_profiling(config: pytest.Config) -> None:
         raise pytest.UsageError(
             "--benchmark-cprofile would replay recorded times, not training. Leave it out; "
             "to profile, run one configuration under a profiler of your choice."
+        )
+
+
+def refuse_missing_file(config: pytest.Config) -> None:
+    """Refuse a path of ``--benchmark-compare`` that leads to no file, with which pytest-benchmark ends in a traceback.
+
+    Raises:
+        pytest.UsageError: If it is one.
+    """
+    value = config.getoption("benchmark_compare", None)
+    # Names of one or two parts are patterns of files in pytest-benchmark's storage.
+    if isinstance(value, str) and len(Path(value).parts) > 2 and not Path(value).is_file():  # noqa: PLR2004
+        raise pytest.UsageError(
+            f"--benchmark-compare={value}: there is no such file (seen from {Path.cwd()}). Give a file, or the "
+            "number of a run that --benchmark-save saved."
         )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from freezebench.config.options import OPTIONS
 from freezebench.errors import FreezebenchError
-from freezebench.pytest_plugin.benchmark import BenchmarkHooks, FallbackBenchmark, refuse_profiling
+from freezebench.pytest_plugin.benchmark import BenchmarkHooks, FallbackBenchmark, refuse_missing_file, refuse_profiling
 
 # What only freeze tests need is imported when the first one is found: most pytest sessions have none.
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
         with usage_errors():
             freeze_session(config)
         refuse_combinations(config)
+    refuse_missing_file(config)
     has_benchmark = config.pluginmanager.hasplugin("benchmark")
     adapter = BenchmarkHooks(lambda: find_session(config)) if has_benchmark else FallbackBenchmark()
     config.pluginmanager.register(adapter, "freezebench-benchmark")

@@ -12,7 +12,7 @@ from freezebench.pytest_plugin.items import planned_items, settings_of, spec_of
 from freezebench.pytest_plugin.reporting import report_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     import pytest
 
@@ -34,19 +34,22 @@ def take_references(session: FreezeSession, config: pytest.Config, items: Sequen
     Raises:
         FreezebenchError: If a saved run cannot be read, a test could not be compared, or a limit not be judged.
     """
+    requested, anchor = _requested_run(config), _anchor_run(session, config)
     trained = planned_items(config, items)
     if not trained:
+        required = next((request for request in (requested, anchor) if request and request.is_required), None)
+        if required is not None:
+            raise SettingsError(
+                f"{required.option}: nothing could be compared: all freeze tests that are selected are skipped, or "
+                "train nothing. Leave the option out, or run some of them."
+            )
         return
-    requested, anchor = _requested_run(config), _anchor_run(session, config)
     requested = requested or _needed_run(trained, has_anchor=anchor is not None)
     if requested is None and anchor is None:
         return
     from freezebench.planning.reference import Reference
 
-    # Weights are large: each file is read once, not once per test.
-    models = dict.fromkeys(settings_of(item).model for item in trained)
-    hashes = {model: session.data_cache.model_source(model).weights_sha256() for model in models}
-    planned = [_planned_test(session, item, hashes) for item in trained]
+    planned = [_planned_test(session, item) for item in trained]
     options = session.options.session_settings
     session.references = tuple(
         Reference(
@@ -114,23 +117,17 @@ def _needed_run(items: Iterable[pytest.Item], *, has_anchor: bool) -> RequestedR
     return None
 
 
-def _planned_test(session: FreezeSession, item: pytest.Item, hashes: Mapping[str, str | None]) -> PlannedTest:
-    """Return what is known of a test before it runs; ``hashes`` are those of the weights, by model.
+def _planned_test(session: FreezeSession, item: pytest.Item) -> PlannedTest:
+    """Return what is known of a test before it runs.
 
     Raises:
-        FreezebenchError: If the data cannot be read, or there is no such device.
+        FreezebenchError: If model or data cannot be read, or there is no such device.
     """
     from freezebench.planning.reference_check import PlannedTest
     from freezebench.runs.planned_configuration import planned_configuration
 
     settings = settings_of(item)
     spec = settings.run_spec(spec_of(item), settings.seed)
-    configuration = planned_configuration(
-        spec,
-        item.nodeid,
-        session.data_cache,
-        machine=session.machine(settings),
-        model_sha256=hashes[settings.model],
-    )
+    configuration = planned_configuration(spec, item.nodeid, session.data_cache, machine=session.machine(settings))
     grid = frozenset(map(str, session.options.grid(settings)))
     return PlannedTest(settings=settings, configuration=configuration, grid=grid)

@@ -147,7 +147,9 @@ def complaints(config: pytest.Config) -> list[Complaint]:
         **gate.not_failed(),
         "decided": session and _undecided(session, gate),
     }
-    compared = [sentence for reference in (session.references if session else ()) for sentence in reference.complaints()]
+    compared = [
+        sentence for reference in (session.references if session else ()) for sentence in reference.complaints()
+    ]
     return [
         *(Complaint(name, sentence) for name, sentence in sentences.items() if sentence),
         *(Complaint("compared", sentence) for sentence in compared),

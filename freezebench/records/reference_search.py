@@ -143,11 +143,12 @@ def _absence(storage: Storage, name: str | None) -> str:
 
 def _hint(name: str | None, option: str) -> str:
     """Return what was probably meant, where the name of a saved run is that of a folder."""
-    if name is None or not Path(name).is_dir():
+    path = None if name is None else Path(name.partition("::")[0])
+    if path is None or not path.exists():
         return ""
     return (
-        f" {name} is a folder: if it holds tests, write it before {option}; if it is a report, give it as "
-        f"--freeze-anchor={name}."
+        f" There is {path}: if it holds tests, write it before {option}; if it is a report, give it as "
+        f"--freeze-anchor={path}."
     )
 
 

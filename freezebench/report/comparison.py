@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.report.terminal_table import text_tables
 from freezebench.units import NOT_MEASURED, bytes_text, energy_text, seconds_text
+from freezebench.verdicts.compare import SAVED_RUN
 from freezebench.verdicts.vocabulary import STANDINGS
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ def comparison_lines(comparison: Comparison, *, with_parts: bool = True, width: 
         with_parts: Whether each limit has a sentence; pytest's summary has them already.
         width: Largest width of the table, in columns of a terminal.
     """
-    lines = [f"freezebench: compared with the run of {comparison.date} ({comparison.source}), saved → now"]
+    name = "" if comparison.reference == SAVED_RUN else f"{comparison.reference}, "
+    lines = [f"freezebench: compared with {name}the run of {comparison.date} ({comparison.source}), saved → now"]
     compared = [pair for pair in comparison.pairs if not pair.refused]
     if compared:
         cells = [comparison_cells(pair) for pair in compared]
@@ -36,8 +38,8 @@ def comparison_lines(comparison: Comparison, *, with_parts: bool = True, width: 
 def remarks(comparison: Comparison, *, with_parts: bool = True) -> list[str]:
     """Return the sentences under the table: limits, and what was not compared."""
     lines = [line for pair in comparison.pairs for line in _pair_lines(pair, with_parts=with_parts)]
-    lines += [f"Not in the saved run: {name}." for name in comparison.only_new]
-    lines += [f"Only in the saved run: {name}." for name in comparison.only_old]
+    lines += [f"Not in {comparison.reference}: {name}." for name in comparison.only_new]
+    lines += [f"Only in {comparison.reference}: {name}." for name in comparison.only_old]
     lines += [f"Not run, so not compared: {name}." for name in comparison.not_run]
     return _across_lines(comparison) + lines
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def planned_configuration(
-    spec: RunSpec, node_id: str, data_cache: DataCache, *, machine: Machine, model_sha256: str | None
+    spec: RunSpec, node_id: str, data_cache: DataCache, *, machine: Machine
 ) -> SavedConfiguration:
     """Return the configuration of a test, without runs.
 
@@ -22,17 +22,16 @@ def planned_configuration(
         node_id: The test.
         data_cache: The session's data, read now if they have not been.
         machine: Where it is going to train.
-        model_sha256: Content hash of the model's weights; ``None`` if it has none.
 
     Raises:
-        FreezebenchError: If the data cannot be read.
+        FreezebenchError: If model or data cannot be read.
     """
-    data = data_cache.data(spec)
+    data, files = data_cache.data(spec), data_cache.file_hashes(spec)
     return SavedConfiguration(
         freeze=spec.freeze,
         node_id=node_id,
         model=spec.model,
-        model_sha256=model_sha256,
+        model_sha256=None if files is None else files.weights_sha256,
         data=spec.data.source,
         data_sha256={split: getattr(data, split).sha256 for split in SPLITS},
         protocol={name: getattr(spec.protocol, name) for name in PROTOCOL_FIELDS},

@@ -81,6 +81,7 @@ class Comparison:
         pairs: The configurations that both runs have, in the order of the new one.
         only_old: Names of the configurations that only the saved run has.
         only_new: Names of the configurations that only the new run has.
+        reference: What sentences call the saved run.
         not_run: Names of the configurations that both were to have and that the new one did not run.
     """
 
@@ -89,6 +90,7 @@ class Comparison:
     pairs: tuple[Pair, ...]
     only_old: tuple[str, ...]
     only_new: tuple[str, ...]
+    reference: str = SAVED_RUN
     not_run: tuple[str, ...] = ()
 
     @property
@@ -172,7 +174,7 @@ def _accuracy(pair: Pair, margin_pp: float) -> Observation:
         for side in (before, after)
     ]
     # Both sides have the same test sentences, but an earlier version did not save which of them repeat.
-    groups = old.test_groups if new.test_groups is None else new.test_groups
+    groups = pair.old.test_groups if pair.new.test_groups is None else pair.new.test_groups
     verdict = noninferiority(arms[0], arms[1], margin_pp, groups=groups)
     return Observation(
         quantity="accuracy",

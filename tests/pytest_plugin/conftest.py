@@ -10,6 +10,7 @@ from typing import Any
 
 import datasets  # noqa: F401 - pytester forgets what its sessions import, and this one cannot be imported twice
 import pytest
+import torch
 
 import made_up
 from freezebench.config import session_settings
@@ -18,6 +19,7 @@ from freezebench.records.run_record import RunRecord
 from freezebench.runs import experiment
 from freezebench.runs.data_cache import DataCache
 from freezebench.specs.run import RunSpec
+from freezebench.training.device import device_name
 
 FAULTS = Path(__file__).resolve().parent.parent / "faults"
 
@@ -92,6 +94,39 @@ def reach(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
         return ran
 
     return install
+
+
+@pytest.fixture
+def reached(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Replace training by made-up runs; return their ``accuracy`` and ``slower``, which a test may change."""
+    reaches: dict[str, Any] = {"accuracy": 0.9, "slower": 1.0, "ran": 0}
+
+    def run(spec: RunSpec, *, data_cache: DataCache, **_: Any) -> RunRecord:
+        reaches["ran"] += 1
+        data, files = data_cache.data(spec), data_cache.file_hashes(spec)
+        record = made_up.record(spec.freeze, spec.seed, accuracy=reaches["accuracy"], spec=spec)
+        assert record.data is not None
+        assert files
+        facts = replace(
+            record.data,
+            train_sha256=data.train.sha256,
+            validation_sha256=data.validation.sha256,
+            test_sha256=data.test.sha256,
+        )
+        train_s = record.readings["train_s"]
+        slower = replace(train_s, value=(train_s.value or 0) * reaches["slower"])
+        name = device_name(torch.device("cpu"))
+        return replace(
+            record,
+            data=facts,
+            device_name=name,
+            model_sha256=files.weights_sha256,
+            files_sha256=files.files_sha256,
+            readings={**record.readings, "train_s": slower},
+        )
+
+    monkeypatch.setattr(experiment, "run", run)
+    return reaches
 
 
 @pytest.fixture

@@ -4,55 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-
-import made_up
-from freezebench.records.run_record import RunRecord
-from freezebench.runs import experiment
-from freezebench.runs.data_cache import DataCache
-from freezebench.specs.run import RunSpec
-from freezebench.training.device import device_name
 
 Project = Callable[..., pytest.Pytester]
 
 GRID = "--freeze-grid=none,emb"
 SAVE = (GRID, "--benchmark-save=ref")
-
-
-@pytest.fixture
-def reached(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Replace training by made-up runs; return their ``accuracy`` and ``slower``, which a test may change."""
-    reaches: dict[str, Any] = {"accuracy": 0.9, "slower": 1.0, "ran": 0}
-
-    def run(spec: RunSpec, *, data_cache: DataCache, **_: Any) -> RunRecord:
-        reaches["ran"] += 1
-        data = data_cache.data(spec)
-        record = made_up.record(spec.freeze, spec.seed, accuracy=reaches["accuracy"], spec=spec)
-        assert record.data is not None
-        facts = replace(
-            record.data,
-            train_sha256=data.train.sha256,
-            validation_sha256=data.validation.sha256,
-            test_sha256=data.test.sha256,
-        )
-        train_s = record.readings["train_s"]
-        slower = replace(train_s, value=(train_s.value or 0) * reaches["slower"])
-        name = device_name(torch.device("cpu"))
-        return replace(
-            record,
-            data=facts,
-            device_name=name,
-            model_sha256=data_cache.model_source(spec.model).weights_sha256(),
-            readings={**record.readings, "train_s": slower},
-        )
-
-    monkeypatch.setattr(experiment, "run", run)
-    return reaches
 
 
 def _saved_file(pytester: pytest.Pytester) -> Path:
