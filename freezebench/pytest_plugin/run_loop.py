@@ -72,7 +72,7 @@ def _prepare(config: pytest.Config, planned: Sequence[tuple[Settings, str]]) -> 
 
 def _complain(config: pytest.Config, *, fails: bool) -> bool:
     """Keep the complaints about the session for its summary, and let them fail it; return whether there are any."""
-    complaints = keep_complaints(config)
+    complaints = keep_complaints(config, are_warnings=not fails)
     for complaint in complaints if fails else ():
         _fail(config, complaint.name, complaint.sentence)
     return bool(complaints)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from freezebench.config.session_settings import in_ci
 from freezebench.pytest_plugin.items import items_without_training, planned_items, spec_of
 from freezebench.pytest_plugin.options import find_session
 
@@ -26,6 +25,7 @@ _MOST_NAMED = 5
 _NOT_CALLED = "freeze_run was not called"
 _GATE = pytest.StashKey["SessionGate"]()
 _COMPLAINTS = pytest.StashKey["list[Complaint]"]()
+_WARNINGS = pytest.StashKey["list[str]"]()
 
 
 @dataclass(frozen=True)
@@ -156,10 +156,17 @@ def complaints(config: pytest.Config) -> list[Complaint]:
     ]
 
 
-def keep_complaints(config: pytest.Config) -> list[Complaint]:
-    """Return the complaints about a session whose tests have run, and keep them for its summary."""
-    config.stash[_COMPLAINTS] = complaints(config)
-    return config.stash[_COMPLAINTS]
+def keep_complaints(config: pytest.Config, *, are_warnings: bool) -> list[Complaint]:
+    """Return the complaints about a session whose tests have run, and keep them for its summary.
+
+    Args:
+        config: pytest's configuration.
+        are_warnings: Whether the summary warns of them; in CI each of them is a failure of its own.
+    """
+    kept = complaints(config)
+    config.stash[_COMPLAINTS] = kept
+    config.stash[_WARNINGS] = [complaint.sentence for complaint in kept] if are_warnings else []
+    return kept
 
 
 def kept_sentences(config: pytest.Config) -> list[str]:
@@ -169,7 +176,7 @@ def kept_sentences(config: pytest.Config) -> list[str]:
 
 def warning_lines(config: pytest.Config) -> list[str]:
     """Return the kept complaints as warnings; none in CI, where they fail the session."""
-    return [] if in_ci() else [f"freezebench: warning: {sentence}" for sentence in kept_sentences(config)]
+    return [f"freezebench: warning: {sentence}" for sentence in config.stash.get(_WARNINGS, [])]
 
 
 def _undecided(session: FreezeSession, gate: SessionGate) -> str | None:
