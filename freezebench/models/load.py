@@ -44,6 +44,7 @@ def load_model(
     *,
     revision: str | None = None,
     label_names: Sequence[str] | None = None,
+    seed: int = 0,
 ) -> Classifier:
     """Return a sequence classifier in float32 on the CPU, in evaluation mode, and its tokenizer.
 
@@ -52,11 +53,12 @@ def load_model(
 
     Args:
         source: ``embedded``, a checkpoint folder, a Hub name, ``module:factory``, or a resolved source. A factory is
-            called as ``factory(num_labels)`` and returns (model, tokenizer); both are used as they are, except that
-            weights in half precision become float32.
+            called as ``factory(num_labels)``, or ``factory(num_labels, seed=seed)`` if it takes a seed, and returns
+            (model, tokenizer); both are used as they are, except that weights in half precision become float32.
         num_labels: Number of classes.
         revision: Hub commit, tag or branch, for a Hub name.
         label_names: Name of every class, for the model's configuration.
+        seed: For a factory with a parameter of this name.
 
     Raises:
         ModelError: If there is no such model, or it cannot be loaded safely and completely.
@@ -71,7 +73,7 @@ def load_model(
         )
     with quiet():
         if source.kind == "factory":
-            model, tokenizer = _from_factory(source, num_labels)
+            model, tokenizer = _from_factory(source, num_labels, seed)
         elif source.kind == "embedded":
             from freezebench.models.embedded import load_embedded
 
@@ -106,7 +108,7 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _from_factory(source: ModelSource, num_labels: int) -> Classifier:
+def _from_factory(source: ModelSource, num_labels: int, seed: int) -> Classifier:
     """Return the model and tokenizer that a factory makes.
 
     Raises:
@@ -116,7 +118,7 @@ def _from_factory(source: ModelSource, num_labels: int) -> Classifier:
 
     factory = source.factory
     try:
-        made = factory(num_labels)
+        made = factory(num_labels, seed=seed) if source.depends_on_seed else factory(num_labels)
     except FreezebenchError:
         raise
     except (Exception, SystemExit) as error:

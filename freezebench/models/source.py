@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from freezebench.models.checkpoint import Config, FileHashes
 
 Kind = Literal["embedded", "folder", "factory", "hub"]
-# Called with the number of classes; load_model checks that it returns (model, tokenizer).
-Factory = Callable[[int], object]
+# Called with the number of classes, and a seed if it takes one; load_model checks that it returns (model, tokenizer).
+Factory = Callable[..., object]
 
 _FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
@@ -89,6 +90,16 @@ class ModelSource:
                 "Write def factory(num_labels) that returns (model, tokenizer)."
             )
         return value
+
+    @cached_property
+    def depends_on_seed(self) -> bool:
+        """Whether the model is made by a factory with a parameter ``seed``: its embeddings and layers may differ."""
+        if self.kind != "factory":
+            return False
+        try:
+            return "seed" in inspect.signature(self.factory).parameters
+        except (TypeError, ValueError):
+            return False  # a callable without a signature
 
     @cached_property
     def config(self) -> Config:

@@ -161,6 +161,7 @@ class RunRecord:
         environment: Versions of Python, libraries and freezebench, and the hash of freezebench's source.
         session: Id of the session that trained it, outside of which its times are not compared; empty: of none.
         files_sha256: Content hash of the other files of the model that loading may read: configuration and tokenizer.
+        initial_sha256: Of a factory's model before training, the content hashes of embeddings and layers, and of all.
     """
 
     spec: RunSpec
@@ -189,6 +190,7 @@ class RunRecord:
     environment: dict[str, str] = field(default_factory=dict)
     session: str = ""
     files_sha256: str | None = None
+    initial_sha256: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         if self.status not in get_args(RunStatus):

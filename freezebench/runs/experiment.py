@@ -17,6 +17,7 @@ from freezebench.runs.costs import CostWindows, mark_contended, prefix_readings,
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.environment import environment
 from freezebench.runs.evaluation_check import Reevaluation, check_data
+from freezebench.runs.factory_check import initial_sha256
 from freezebench.runs.faults import invalid_record
 from freezebench.runs.input_check import unchanged
 from freezebench.runs.process_state import free_memory, standard_attention
@@ -87,8 +88,7 @@ def run(
     data_cache = data_cache or DataCache()
     device = resolve_device(spec.device)
     precision = resolve_precision(spec.protocol.precision, device)
-    source = data_cache.model_source(spec.model, spec.model_revision)
-    data = data_cache.data(spec)
+    source, data = data_cache.model_source(spec.model, spec.model_revision), data_cache.data(spec)
     hashes = source.file_hashes()
     # The record of a run that breaks is this draft with a cause: it has all that is known before training.
     draft = RunRecord(
@@ -108,6 +108,8 @@ def run(
     with isolated_random_state(device), standard_attention():
         try:
             setup = _set_up(source, data, data_cache, spec=spec, precision=precision)
+            if source.kind == "factory":
+                draft = replace(draft, initial_sha256=initial_sha256(setup.model, setup.layers))
             feed, feed_warnings = _make_feed(spec, setup, data_cache)
             with feed or nullcontext():
                 record, scores = _train(draft, setup, feed, emit, warnings=(*setup.warnings, *feed_warnings))
@@ -161,7 +163,7 @@ def _set_up(
         UnsoundRunError: If the parameters that train, or the labels, are not those of the spec.
     """
     torch.manual_seed(spec.seed)  # the head's initial weights
-    model, tokenizer = load_model(source, data.num_labels, label_names=data.label_names)
+    model, tokenizer = load_model(source, data.num_labels, label_names=data.label_names, seed=spec.seed)
     warnings = seed_note(spec.seed)
     layers = find_layers(model)
     # Read before freezing, which sets requires_grad of every parameter.
@@ -229,13 +231,12 @@ def _train(
     """
     spec, protocol, model, summary = draft.spec, draft.spec.protocol, setup.model, setup.summary
     scores_of = _scorer(setup, feed)
-    test, validation = setup.data.splits["test"], setup.data.splits["validation"]
-    num_train = len(setup.data.splits["train"])
-    check = TrainingCheck(model, spec, setup.layers, trainable=setup.trainable, num_train=num_train)
+    train, validation, test = (setup.data.splits[name] for name in ("train", "validation", "test"))
+    check = TrainingCheck(model, spec, setup.layers, trainable=setup.trainable, num_train=len(train))
     job = Job(
         model=model,
         tokenizer=setup.tokenizer,
-        train=setup.data.splits["train"],
+        train=train,
         protocol=protocol,
         precision=setup.precision,
         seed=spec.seed,
@@ -245,7 +246,7 @@ def _train(
     )
     # The seed of dropout is set after this evaluation, which must not change the training.
     test_before = evaluation_of(scores_of("test"), test.labels) if protocol.evaluate_before else None
-    order_warnings, weights = check_batches(job, setup.data.splits["train"]), checksums(model)
+    order_warnings, weights = check_batches(job, train), checksums(model)
     torch.manual_seed(spec.seed)  # dropout
     with CostWindows(emit, model=model, device=job.device) as costs:
         result = _ENGINES[protocol.engine](job, check.watching(costs.emit))

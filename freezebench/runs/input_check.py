@@ -33,6 +33,8 @@ class InputCheck:
     def __init__(self, data_cache: DataCache) -> None:
         """Take the data sets and model sources of this process."""
         self._data_cache = data_cache
+        # Hashes of a factory's models, with the run that had them first: by model and classes, and by seed as well.
+        self._initial: dict[tuple[str, tuple[str, ...], int | None], tuple[str, str]] = {}
 
     def checked(self, record: RunRecord) -> RunRecord:
         """Return the record; an invalid one if its data or model are not those that this session began with."""
@@ -42,10 +44,36 @@ class InputCheck:
         if any(getattr(facts, name) != getattr(record.data, name) for name in _HASHES):
             return changed_record(record, spec.data.source)
         hashes = self._data_cache.file_hashes(spec)
-        if hashes is None or (hashes.weights_sha256, hashes.files_sha256) == (record.model_sha256, record.files_sha256):
+        if hashes is None:
+            return self._checked_factory(record)
+        if (hashes.weights_sha256, hashes.files_sha256) == (record.model_sha256, record.files_sha256):
             return record
         weights_differ = hashes.weights_sha256 != record.model_sha256
         return changed_record(record, spec.model, ["weights" if weights_differ else "configuration or tokenizer"])
+
+    def _checked_factory(self, record: RunRecord) -> RunRecord:
+        """Return the record; an invalid one if its factory returned another model than for earlier runs."""
+        if record.initial_sha256 is None or record.data is None:
+            return record
+        spec, (encoder, whole) = record.spec, record.initial_sha256
+        run, names = f"{spec.freeze} seed {spec.seed}", record.data.label_names
+        first, run_of_first = self._initial.setdefault((spec.model, names, spec.seed), (whole, run))
+        if first != whole:
+            return _other_model(record, "model", run_of_first)
+        if self._data_cache.model_source(spec.model).depends_on_seed:
+            return record
+        first, run_of_first = self._initial.setdefault((spec.model, names, None), (encoder, run))
+        return record if first == encoder else _other_model(record, "encoder", run_of_first)
+
+
+def _other_model(record: RunRecord, what: str, first: str) -> RunRecord:
+    """Return the record as an invalid one, since its factory returned something else than for an earlier run."""
+    spec = record.spec
+    reason = (
+        f"the factory {spec.model} returned another {what} for {spec.freeze} seed {spec.seed} than for {first}, so "
+        "that a drop would be between two models. Let it depend on its arguments and torch's random state alone"
+    )
+    return replace(record, status="invalid", cause="inputs_changed", reason=reason)
 
 
 def changed_record(record: RunRecord, source: str, parts: Sequence[str] = ()) -> RunRecord:

@@ -11,6 +11,7 @@ from freezebench.errors import ModelError, NothingToTrainError
 from freezebench.models.layers import find_layers
 from freezebench.models.load import load_model
 from freezebench.records.trainable_set import TrainableSet
+from freezebench.runs.factory_check import check_factory
 from freezebench.runs.faults import first_line
 from freezebench.runs.saving import check_savable
 from freezebench.strategies.freeze import fixed_parameters, freeze
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedTokenizerBase
 
+    from freezebench.data.load import TextData
     from freezebench.data.splits import Split
+    from freezebench.models.layers import LayerMap
+    from freezebench.models.source import ModelSource
     from freezebench.runs.data_cache import DataCache
     from freezebench.specs.run import Precision, RunSpec
     from freezebench.training.batches.encoding import Batch
@@ -59,7 +63,9 @@ def preflight(
     """
     source, data = data_cache.model_source(spec.model, spec.model_revision), data_cache.data(spec)
     with isolated_random_state(torch.device("cpu")):
-        model, tokenizer = load_model(source, data.num_labels, label_names=data.label_names)
+        if source.kind == "factory":
+            _check_factory(source, spec, data)
+        model, tokenizer = load_model(source, data.num_labels, label_names=data.label_names, seed=spec.seed)
         if will_save:
             check_savable(model, tokenizer, spec.model)
         layers, fixed = find_layers(model), fixed_parameters(model)
@@ -87,6 +93,21 @@ def _trainable(model: torch.nn.Module) -> TrainableSet:
     """Return what a frozen model trains; tied parameters have one name and count once."""
     names = {name: parameter.numel() for name, parameter in model.named_parameters() if parameter.requires_grad}
     return TrainableSet.of(names, num_params=sum(names.values()))
+
+
+def _check_factory(source: ModelSource, spec: RunSpec, data: TextData) -> None:
+    """Check that a factory returns the same model in every call.
+
+    Raises:
+        ModelError: If it does not.
+    """
+
+    def make(seed: int) -> tuple[torch.nn.Module, LayerMap]:
+        torch.manual_seed(seed)  # as before every run
+        model, _ = load_model(source, data.num_labels, label_names=data.label_names, seed=seed)
+        return model, find_layers(model)
+
+    check_factory(source.name, spec.seed, make, seeded=source.depends_on_seed)
 
 
 def _scores_shape(model: torch.nn.Module, batch: Batch, spec: RunSpec) -> tuple[int, ...]:
