@@ -188,10 +188,10 @@ def _undecided(session: FreezeSession, gate: SessionGate) -> str | None:
     # What was not run would only repeat the runs of another configuration.
     results = [result for result in requested if result.was_run]
     num_not_run = len(requested) - len(results)
+    if num_not_run and all(result.is_baseline for result in results):
+        return f"UNDECIDED: no candidate was decided (0 of {num_not_run}): {nothing_of_its_own(requested)}. {UNFIX}"
     # A baseline has limits only against a saved run.
     compared = [result for result in results if not result.is_baseline or result.is_asserted]
-    if num_not_run and not compared:
-        return f"UNDECIDED: no candidate was decided (0 of {num_not_run}): {nothing_of_its_own(requested)}. {UNFIX}"
     if results and not compared and not gate.has_candidates and not gate.has_failures:
         return (
             "UNDECIDED: only the unfrozen baseline was selected, so nothing was compared. Select configurations that "
