@@ -96,6 +96,14 @@ def _write(folder: Path, name: str, *configurations: SavedConfiguration) -> str:
         (replace(GOOD, device_name="B"), ["--max-time=2"], 0, "UNDECIDED: emb: train time"),
         (replace(GOOD, device_name="B"), ["--max-time=2", "--strict"], 2, "not comparable: device a CPU → B"),
         (replace(GOOD, model="other"), [], 4, "Not compared: t.py::test_it[emb]: model tiny → other"),
+        (replace(GOOD, model="other"), ["--compare-across=lr"], 4, "model tiny → other"),
+        (replace(GOOD, model="other"), ["--compare-across=model,lr"], 0, "Compared across: model tiny → other."),
+        (
+            replace(configuration("emb", num=5, accuracy=0.7), model="other"),
+            ["--compare-across=model"],
+            1,
+            "WORSE: emb: accuracy",
+        ),
         (configuration("head"), [], 4, "Nothing was compared."),
         (replace(GOOD, broken="seed 42: out of memory"), [], 1, "is invalid in the new run: seed 42: out of memory"),
     ],
@@ -112,6 +120,28 @@ def test_compare_exits_with_what_it_found(  # noqa: PLR0917 - four columns of th
     files = [_write(tmp_path, "old.json", GOOD), _write(tmp_path, "new.json", new)]
     assert main(["compare", *files, *options]) == code
     assert text in capsys.readouterr().out
+
+
+def test_a_configuration_without_a_partner_is_not_strict(tmp_path: Path) -> None:
+    """Whichever run lacks it."""
+    files = [_write(tmp_path, "one.json", GOOD), _write(tmp_path, "two.json", GOOD, configuration("head", num=5))]
+    for old, new in (files, files[::-1]):
+        assert main(["compare", old, new]) == 0
+        assert main(["compare", old, new, "--strict"]) == 2
+
+
+def test_a_saved_run_that_is_all_invalid_compares_nothing(tmp_path: Path) -> None:
+    """This is no success, strict or not."""
+    old = _write(tmp_path, "old.json", replace(GOOD, broken="seed 42: out of memory"))
+    assert main(["compare", old, _write(tmp_path, "new.json", GOOD)]) == 4
+
+
+def test_nothing_decided_is_no_success_in_ci(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One seed decides nothing."""
+    files = [_write(tmp_path, "old.json", GOOD), _write(tmp_path, "new.json", configuration("emb", num=1))]
+    assert main(["compare", *files]) == 0
+    monkeypatch.setenv("BUILDKITE", "true")
+    assert main(["compare", *files]) == 2
 
 
 def test_compare_prints_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,7 +195,15 @@ def test_bad_input_exits_with_code_4(
 
 @pytest.mark.parametrize(
     "options",
-    [["--margin=0.02"], ["--margin=x"], ["--max-time=fast"], ["--max-time=99"], ["--max-memory=emb"], ["--x"]],
+    [
+        ["--margin=0.02"],
+        ["--margin=x"],
+        ["--compare-across=colour"],
+        ["--max-time=fast"],
+        ["--max-time=99"],
+        ["--max-memory=emb"],
+        ["--x"],
+    ],
 )
 def test_bad_limits_exit_with_code_4(options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The command line refuses what pytest's options refuse."""

@@ -120,6 +120,7 @@ def reached(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             record,
             data=facts,
             device_name=name,
+            step_losses=(0.7,) * spec.protocol.num_epochs,
             epochs=tuple(replace(record.epochs[0], epoch=index + 1) for index in range(spec.protocol.num_epochs)),
             model_sha256=files.weights_sha256,
             files_sha256=files.files_sha256,

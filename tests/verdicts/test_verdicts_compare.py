@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from freezebench.records.saved import SavedConfiguration, from_records
+from freezebench.specs.across import ACROSS
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.limits import CostLimits
 from freezebench.verdicts.compare import Pair, compare, compare_pair
@@ -119,6 +120,32 @@ def test_another_device_refuses_time_and_energy_only() -> None:
     assert not by_quantity(compare_pair(timed_configuration(), gpu, margin_pp=2))["peak memory"].is_comparable
 
 
+def test_what_may_differ_is_compared_and_named() -> None:
+    """All of it has to be admitted, and the test set never is."""
+    new = from_records(
+        "emb", with_protocol(seeds("emb", accuracy=0.7), num_epochs=3, learning_rate=1e-3), node_id="t.py::test_it[emb]"
+    )
+    assert compare_pair(configuration(), new, margin_pp=2, across=("lr",)).refused == "num_epochs 2 → 3"
+    pair = compare_pair(configuration(), new, margin_pp=2, across=("lr", "epochs"))
+    assert pair.refused is None
+    assert pair.admitted == ("num_epochs 2 → 3", "learning_rate 5e-05 → 0.001")
+    assert [part.standing for part in pair.parts] == ["worse"]
+    other = replace(configuration(), data_sha256={"train": "x", "validation": "v", "test": "y"})
+    assert (
+        compare_pair(configuration(), other, margin_pp=2, across=ACROSS).refused
+        == "test sentences sha256 test400 → sha256 y"
+    )
+
+
+def test_the_reference_is_named_in_sentences() -> None:
+    """A test may have two limits on accuracy."""
+    pair = compare_pair(configuration(), configuration(), margin_pp=2, reference="the anchor")
+    assert "at most 2 points below the anchor allowed" in pair.parts[0].sentence
+    other = replace(configuration(), model="other")
+    refused = compare_pair(configuration(), other, margin_pp=2, reference="the anchor").parts[0].sentence
+    assert refused == "not compared with the anchor: model tiny → other"
+
+
 def test_another_protocol_refuses_everything() -> None:
     """Nothing is compared, the field is named, and the gate is undecided, not passed."""
     new = from_records(
@@ -159,6 +186,16 @@ def test_contended_runs_decide_no_limit_on_time(num: int, standing: str, is_old:
     if num:
         name = "saved run" if is_old else "this run"
         assert f"{name}: {num} of 5 runs trained on a busy machine: up to 41 %" in observation.sentence
+
+
+@pytest.mark.parametrize(("old_num", "new_num"), [(3, 5), (5, 3), (3, 3)])
+def test_a_busy_machine_breaks_no_limit_that_too_few_runs_could_not_decide(old_num: int, new_num: int) -> None:
+    """On a quiet machine it would be undecided, too; both reasons are given."""
+    old, new = contended_configuration(0, of=old_num), contended_configuration(1, of=new_num)
+    observation = by_quantity(compare_pair(old, new, margin_pp=2, costs=limits(max_time=1.1)))["train time"]
+    assert observation.standing == "undecided"
+    assert f"this run: 1 of {new_num} runs trained on a busy machine" in observation.sentence
+    assert observation.sentence.endswith("at least 5 on both sides are needed: --freeze-num-seeds=5")
 
 
 def test_enough_other_runs_decide_without_the_contended_ones() -> None:
