@@ -102,11 +102,17 @@ class FreezeSession:
         refuse_undecidable(settings, [str(spec) for spec in self.options.grid(settings)], facts)
 
     def expect(self, planned: Sequence[tuple[Settings, str]]) -> list[RunSpec]:
-        """Take the configurations that will be requested, and return the runs that they need at least."""
+        """Take the configurations that will be requested, and return the runs that they need at least.
+
+        Raises:
+            SettingsError: If a limit against a saved run cannot be judged.
+        """
         from freezebench.planning.finished import FinishedRuns
 
         self.plan.add(planned)
         self.executor.expect(freeze for settings, freeze in planned if freeze in self.plan.grid(settings))
+        for reference in self.references:
+            reference.take_plan(self.plan.is_run)
         return [needed.spec for needed in self.plan.runs_left(FinishedRuns())]
 
     def preflight(self, planned: Iterable[tuple[Settings, str]]) -> None:

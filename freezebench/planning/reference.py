@@ -22,7 +22,7 @@ from freezebench.verdicts.compare import SAVED_RUN, Comparison, compare_pair
 from freezebench.verdicts.matching import match
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Callable, Container, Sequence
 
     from freezebench.config.settings import Settings
     from freezebench.records.reference_search import RequestedRun
@@ -98,6 +98,22 @@ class Reference:
         self._pairs[node_id] = pair
         # A run that broke fails its test by itself, with its own cause.
         return () if new.broken else pair.parts
+
+    def take_plan(self, is_run: Callable[[Settings, str], bool]) -> None:
+        """Leave out the tests that are not run, and refuse limits of others that have no partner.
+
+        Args:
+            is_run: Returns whether a configuration of a test's settings is run.
+
+        Raises:
+            SettingsError: If there is such a limit.
+        """
+        for test in self._planned:
+            node_id = str(test.configuration.node_id)
+            if not is_run(test.settings, test.configuration.freeze):
+                self.leave_out(node_id)
+            elif node_id not in self._partners:
+                refuse_unjudgeable(self._request, (test, None), self._costs(test.settings), self._across)
 
     def leave_out(self, node_id: str) -> None:
         """Take note that a test is not run, since its configuration trains what another one trains."""
@@ -190,7 +206,9 @@ class Reference:
         notes = [refuse_single_seeds(self._request, pairs)]
         for test, old in pairs:
             settings, freeze = test.settings, test.configuration.freeze
-            refuse_unjudgeable(self._request, (test, old), self._costs(settings), self._across)
+            # Without a partner it may be one that is not run, which only a loaded model tells.
+            if old is not None or self.saved is None:
+                refuse_unjudgeable(self._request, (test, old), self._costs(settings), self._across)
             if not self._is_anchor:
                 notes.append(too_few_runs(settings, freeze, old, with_times=self._with_times))
         if self.saved is not None and self._without_partner:

@@ -65,8 +65,10 @@ def _prepare(config: pytest.Config, planned: Sequence[tuple[Settings, str]]) -> 
         saver = make_saver(config)
         if saver is not None:
             saver.check(planned)
-        freeze_session(config).preflight(planned)
-    _start_progress(config, planned)
+        session = freeze_session(config)
+        session.preflight(planned)
+        planned_runs = session.expect(planned)
+    _start_progress(config, planned_runs)
     return saver
 
 
@@ -126,12 +128,11 @@ def _not_run_lines(session: FreezeSession) -> list[str]:
     return list(dict.fromkeys(f"{model}: {line}" if has_several else line for model, line in lines))
 
 
-def _start_progress(config: pytest.Config, planned: Sequence[tuple[Settings, str]]) -> None:
+def _start_progress(config: pytest.Config, planned_runs: Sequence[RunSpec]) -> None:
     """Show the events of runs in the terminal from now on."""
     from freezebench.report.progress import Progress
 
     session, terminal = freeze_session(config), Terminal(config)
-    planned_runs = session.expect(planned)
     for line in _not_run_lines(session):
         terminal.progress([line], is_transient=False)
     progress = Progress(terminal.progress, live=terminal.is_live, planned=planned_runs, quiet=terminal.is_quiet)

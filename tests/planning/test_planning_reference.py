@@ -45,3 +45,20 @@ def test_a_saved_run_of_a_busy_machine_limits_no_time(limit: str) -> None:
 def test_a_saved_run_of_a_busy_machine_still_limits_memory() -> None:
     """Peak memory is not affected."""
     assert _reference(6, max_memory="1.1").notes == ()
+
+
+def test_what_is_not_run_needs_no_partner() -> None:
+    """That it is not run is known after its model was loaded; only then a limit without a partner is refused."""
+    old = _saved(0)
+    new = replace(old, freeze="emb+L0", node_id="t.py::test_it[emb+L0]", runs=())
+    tests = [
+        PlannedTest(settings=_settings(max_memory="1.1"), configuration=configuration)
+        for configuration in (replace(old, runs=()), new)
+    ]
+    reference = Reference(RequestedRun(option="--benchmark-compare", saved=saved(old)), tests)
+    with pytest.raises(SettingsError, match=r"emb\+L0\] is limited to 1\.1× .* holds no such configuration"):
+        reference.take_plan(lambda *_: True)
+    reference.take_plan(lambda _, freeze: freeze == "emb")
+    comparison = reference.comparison()
+    assert comparison is not None
+    assert (comparison.only_new, comparison.only_old, comparison.not_run) == ((), (), ("t.py::test_it[emb]",))

@@ -49,7 +49,7 @@ class Adapted(torch.nn.Module):
         return self.base(hidden) + self.up(self.down(hidden))
 
 
-def adapters_alone(num_labels):
+def adapters_alone(num_labels, seed):
     model, tokenizer = _load(num_labels)
     model.requires_grad_(False)
     for layer in model.distilbert.transformer.layer:
@@ -238,6 +238,22 @@ def test_no_plan_can_know_what_is_not_run(factory: Factory) -> None:
     result = factory("half_frozen").runpytest_inprocess("--freeze-plan")
     result.stdout.fnmatch_lines(["emb+L0 * 2 *", "freezebench: 8 runs, *"])
     result.stdout.no_fnmatch_line("*not run*")
+
+
+def test_what_is_not_run_is_in_no_saved_run_and_needs_no_partner_in_one(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of benchmarks has what was trained; compared with it, the rest is neither missing nor undecided."""
+    pytester = factory("fixed_head", f"{LIMITS}, {PARTS}")
+    assert pytester.runpytest_inprocess("--benchmark-save=old").ret == 0
+    (saved,) = pytester.path.rglob("*_old.json")
+    names = [item["name"] for item in json.loads(saved.read_text())["benchmarks"]]
+    assert names == ["test_it[none]", "test_it[L0]"]
+    monkeypatch.setenv("CI", "true")
+    result = pytester.runpytest_inprocess("--benchmark-compare", "--freeze-max-memory=9")
+    assert result.ret == 0
+    result.assert_outcomes(passed=2, skipped=2)
+    result.stdout.no_fnmatch_line("*Not in the saved run*")
 
 
 @pytest.mark.slow
