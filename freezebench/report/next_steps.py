@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from freezebench.report.more_evidence import ways_to_decide
 from freezebench.report.verdict_text import judged_ladder
 from freezebench.specs.presets import PRESETS
 from freezebench.specs.run import Protocol
@@ -28,8 +29,6 @@ _FAR = 3.0
 # From this share of the test sentences on, predicting one class for all of them is a result and no fault.
 _LOPSIDED = 0.9
 _FEWEST_STEPS = 100
-# The spread of this many seeds is a rough estimate, so that numbers derived from it are rounded.
-_ROUNDING = 100
 # Where freezing finds nothing of its own to freeze.
 UNFIX = (
     "The model itself has parameters fixed (requires_grad=False): make trainable what freezing is to be tried on, or "
@@ -53,18 +52,11 @@ def deciding_steps(candidates: Sequence[ConfigurationResult], margin_pp: float) 
     if verdict.drop_pp >= margin_pp:
         return _after_loss(first, candidates, verdict.drop_pp)
     counts = deciding_counts(observed_mean_squares(first), margin_pp, alpha=verdict.alpha)
-    more = []
-    # A pooled variance gives another interval than the configuration's own, which could need nothing more.
-    if counts.num_seeds is not None and counts.num_seeds > verdict.num_seeds:
-        number = counts.num_seeds - verdict.num_seeds
-        more.append(f"{number} more seed{'' if number == 1 else 's'} (--freeze-num-seeds)")
-    if counts.num_sentences is not None and counts.num_sentences > verdict.num_sentences:
-        number = math.ceil((counts.num_sentences - verdict.num_sentences) / _ROUNDING) * _ROUNDING
-        more.append(f"{number:,} more test sentences")
-    if not more:
+    ways = ways_to_decide(counts, num_seeds=verdict.num_seeds, num_sentences=verdict.num_sentences)
+    if not ways:
         suffices = counts.num_seeds is not None or counts.num_sentences is not None
         return () if suffices else (f"To prove {first.freeze} safe takes both more seeds and more test sentences.",)
-    return (f"About {' or '.join(more)} would prove {first.freeze} safe, if its drop stays at {verdict.drop_pp:.1f}.",)
+    return (f"About {ways} would prove {first.freeze} safe, if its drop stays at {verdict.drop_pp:.1f}.",)
 
 
 def _after_loss(

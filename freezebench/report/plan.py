@@ -10,7 +10,7 @@ from tabulate import tabulate
 from freezebench.report.durations import duration_text
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import NOT_MEASURED, distinct_text
-from freezebench.verdicts.power import resolvable_margin
+from freezebench.verdicts.power import resolvable_margin, resolving_counts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from freezebench.report.durations import ExpectedDurations
     from freezebench.specs.run import Protocol, RunSpec
 
+_ROUNDING = 100  # numbers of sentences follow from assumptions about the runs
 _POWER = 0.8  # probability that a configuration without any drop is found non-inferior
 
 
@@ -72,11 +73,21 @@ def resolution_line(settings: Settings, facts: DataFacts) -> str:
         f"{', '.join(texts)}"
     )
     if min(resolved.values()) > settings.margin_pp:
-        line += (
-            f"; the margin of {settings.margin_pp:g} is smaller, so expect undecided verdicts; "
-            "more seeds or sentences help"
-        )
+        line += f"; the margin of {settings.margin_pp:g} is smaller, so expect undecided verdicts; "
+        line += _resolving_text(settings, facts.num_distinct_test)
     return line
+
+
+def _resolving_text(settings: Settings, num_sentences: int) -> str:
+    """Return how many seeds or test sentences would resolve the margin, as a clause."""
+    looks, margin_pp = settings.looks, settings.margin_pp
+    counts = resolving_counts(looks.max_seeds, num_sentences, margin_pp, power=_POWER, alpha=looks.alpha)
+    ways = [] if counts.num_seeds is None else [f"{counts.num_seeds} seeds (--freeze-num-seeds)"]
+    if counts.num_sentences is not None:
+        ways.append(f"{math.ceil(counts.num_sentences / _ROUNDING) * _ROUNDING:,} test sentences")
+    if ways:
+        return f"about {' or '.join(ways)} would resolve it"
+    return "it takes both more seeds and more test sentences" if counts.both_suffice else "it is too small to resolve"
 
 
 def data_line(facts: DataFacts) -> str:

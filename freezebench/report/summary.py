@@ -11,6 +11,7 @@ from freezebench.records.headline import headline_metrics
 from freezebench.report.answer import Answer, answer
 from freezebench.report.breakdown import breakdown_table, breakdowns, gap_sentences, grid_sentence
 from freezebench.report.contention import contention_sentence
+from freezebench.report.more_evidence import undecided_sentences
 from freezebench.report.plan import training_text
 from freezebench.report.rows import Row, row
 from freezebench.report.speed_text import other_session_sentence
@@ -128,6 +129,7 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
     warnings = _distinct(warning.rstrip(".") for result in results for warning in result.warnings)
     return [
         *filter(None, [decided_sentence(results, settings)]),
+        *undecided_sentences(results),
         *not_run_sentences(results),
         *_limits(results, are_met=False),
         *invalid_sentences(results),

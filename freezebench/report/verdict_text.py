@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezebench.report.more_evidence import more_evidence
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import bytes_text, percent_text, seconds_text
 from freezebench.verdicts.vocabulary import STANDINGS, VERDICTS
@@ -35,7 +36,7 @@ def gate_sentence(result: ConfigurationResult) -> str:
     # A passed test has no word in front; the word "invalid" after BROKEN is kept for people who search logs for it.
     words = {"ok": "", "broken": f"{_BROKEN}: "}
     word = words.get(result.standing, f"{STANDINGS[result.standing].word} ")
-    accuracy = "" if result.gate is None else f" {_accuracy(result.gate)}"
+    accuracy = "" if result.gate is None else f" {_accuracy(result, result.gate)}"
     parts = "".join(f"\n  {STANDINGS[part.standing].word}: {part.sentence}" for part in result.parts)
     return f"{word}{result.freeze}{accuracy}{'.' if accuracy else ''}{parts}"
 
@@ -78,15 +79,14 @@ def nothing_of_its_own(results: Sequence[ConfigurationResult]) -> str:
     return ", and ".join(clauses)
 
 
-def _accuracy(gate: Verdict) -> str:
+def _accuracy(result: ConfigurationResult, gate: Verdict) -> str:
     """Return the verdict on the accuracy drop at its limit, with drop and bound."""
     limit = f"{gate.margin_pp:g} points of no freezing"
     if gate.outcome == "non_inferior":
         return f"is within {limit}: {_observation(gate)}"
     if gate.outcome == "inferior":
         return f"is not within {limit}: {_observation(gate)}"
-    why = "one seed cannot tell training noise from freezing" if gate.num_seeds == 1 else "more seeds may decide"
-    return f"is not shown to be within {limit}: {_observation(gate)}; {why}"
+    return f"is not shown to be within {limit}: {_observation(gate)}; {more_evidence(result, gate)}"
 
 
 def _observation(verdict: Verdict) -> str:

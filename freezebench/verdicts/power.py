@@ -14,9 +14,12 @@ from freezebench.verdicts.crossed import check_alpha, standard_error, t_quantile
 from freezebench.verdicts.mean_squares import MeanSquares
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _LEAST_POWER = 0.5  # below one half the approximation has no meaning
+# More is hardly ever trained or labelled.
+_MAX_SEEDS = 100
+_MAX_SENTENCES = 1_000_000
 _GROWTH = 1.02  # numbers of sentences are tried in steps of 2 %, far finer than the extrapolation is certain
 
 
@@ -94,15 +97,17 @@ def resolvable_margin(
 
 @dataclass(frozen=True, kw_only=True)
 class DecidingCounts:
-    """How large a design would prove a candidate safe, if its drop and its mean squares stayed as they are.
+    """How large a design would decide, if nothing but its size changed.
 
     Attributes:
         num_seeds: Number of seeds on the same sentences; ``None``: no number up to the largest that was tried.
         num_sentences: Number of test sentences with the same seeds; ``None``: no number up to the largest.
+        both_suffice: Whether the largest numbers of both that were tried would decide together.
     """
 
     num_seeds: int | None
     num_sentences: int | None
+    both_suffice: bool
 
 
 def deciding_counts(
@@ -110,11 +115,12 @@ def deciding_counts(
     margin_pp: float,
     *,
     alpha: float = ALPHA_ONE_LOOK,
-    max_seeds: int = 100,
-    max_sentences: int = 1_000_000,
+    max_seeds: int = _MAX_SEEDS,
+    max_sentences: int = _MAX_SENTENCES,
 ) -> DecidingCounts:
-    """Return the smallest numbers of seeds, or of sentences, whose upper bound would be below the margin.
+    """Return the smallest numbers of seeds, or of sentences, with which the observed drop would be decided.
 
+    A drop below the margin is decided when the upper bound is below it, and one above when the lower bound is above.
     The observed drop is kept, and so are the variance components that the observed mean squares estimate (the
     expected mean squares of the two-way random-effects layout, as in ``freezebench.verdicts.crossed``):
     ``MS_E``, ``(MS_S - MS_E) / n`` between seeds and ``(MS_I - MS_E) / k`` between sentences, negative ones as 0. With
@@ -124,7 +130,7 @@ def deciding_counts(
     Args:
         squares: Mean squares of a single layout (no batch axes) of at least two seeds.
         margin_pp: Largest acceptable drop, percentage points.
-        alpha: Error rate of the one-sided upper bound.
+        alpha: Error rate of the one-sided bound.
         max_seeds: Largest number of seeds to try.
         max_sentences: Largest number of sentences to try.
 
@@ -137,22 +143,52 @@ def deciding_counts(
 
     def suffices(num_seeds: int, num_sentences: int) -> bool:
         se, df = standard_error(_at_size(squares, num_seeds, num_sentences))
-        return bool(100 * (squares.drop + t_quantile(1 - alpha, df) * se) < margin_pp)
+        return bool(100 * t_quantile(1 - alpha, df) * se < abs(margin_pp - 100 * squares.drop))
 
-    # The bound need not fall steadily: with more sentences its degrees of freedom fall towards those of the seeds.
+    return _smallest(suffices, squares.num_seeds, squares.num_sentences, max_seeds, max_sentences)
+
+
+def resolving_counts(
+    num_seeds: int,
+    num_sentences: int,
+    margin_pp: float,
+    *,
+    power: float = 0.8,
+    alpha: float = ALPHA_ONE_LOOK,
+    max_seeds: int = _MAX_SEEDS,
+    max_sentences: int = _MAX_SENTENCES,
+) -> DecidingCounts:
+    """Return the smallest numbers of seeds, or of sentences, whose ``resolvable_margin`` is at most a given margin.
+
+    Args:
+        num_seeds: Number of seeds of the design, at least two.
+        num_sentences: Number of sentences of the design.
+        margin_pp: The margin to resolve, percentage points.
+        power: Probability of ``non_inferior`` at a true drop of zero, between 0.5 and 1.
+        alpha: One-sided error rate of the look.
+        max_seeds: Largest number of seeds to try.
+        max_sentences: Largest number of sentences to try.
+
+    Raises:
+        SettingsError: If a count, ``power`` or ``alpha`` is out of range.
+    """
+
+    def suffices(seeds: int, sentences: int) -> bool:
+        return resolvable_margin(seeds, sentences, power=power, alpha=alpha) <= margin_pp
+
+    return _smallest(suffices, num_seeds, num_sentences, max_seeds, max_sentences)
+
+
+def _smallest(
+    suffices: Callable[[int, int], bool], num_seeds: int, num_sentences: int, max_seeds: int, max_sentences: int
+) -> DecidingCounts:
+    """Return the smallest number of seeds with these sentences, and of sentences with these seeds, that suffices."""
+    # A bound need not fall steadily: with more sentences its degrees of freedom fall towards those of the seeds.
+    sentences = _growing(num_sentences, max_sentences)
     return DecidingCounts(
-        num_seeds=next(
-            (number for number in range(squares.num_seeds, max_seeds + 1) if suffices(number, squares.num_sentences)),
-            None,
-        ),
-        num_sentences=next(
-            (
-                number
-                for number in _growing(squares.num_sentences, max_sentences)
-                if suffices(squares.num_seeds, number)
-            ),
-            None,
-        ),
+        num_seeds=next((number for number in range(num_seeds, max_seeds + 1) if suffices(number, num_sentences)), None),
+        num_sentences=next((number for number in sentences if suffices(num_seeds, number)), None),
+        both_suffice=suffices(max(num_seeds, max_seeds), max(num_sentences, max_sentences)),
     )
 
 

@@ -32,3 +32,16 @@ def test_repeated_test_sentences_resolve_nothing() -> None:
     """The plan resolves what the distinct sentences do, and names both numbers."""
     line = resolution_line(_settings(num_seeds="3"), facts(8720, num_distinct=872))
     assert "margin that 8,720 test sentences (872 distinct) resolve (80 % power): 2.2 points with 3 seeds" in line
+
+
+def test_the_plan_says_what_would_resolve_a_smaller_margin() -> None:
+    """Numbers are named where they suffice, and none where none does."""
+    line = resolution_line(_settings(num_seeds="3", margin="2"), facts(872))
+    assert line.endswith("about 4 seeds (--freeze-num-seeds) or 1,400 test sentences would resolve it")
+    few = resolution_line(_settings(num_seeds="3", margin="2"), facts(100))
+    assert few.endswith("; about 1,300 test sentences would resolve it")
+    both = resolution_line(_settings(num_seeds="3", margin="1"), facts(872))
+    assert both.endswith("; it takes both more seeds and more test sentences")
+    none = resolution_line(_settings(num_seeds="3", margin="0.1"), facts(872))
+    assert none.endswith("; it is too small to resolve")
+    assert "would resolve" not in resolution_line(_settings(num_seeds="3", margin="3"), facts(872))

@@ -14,7 +14,7 @@ from freezebench.errors import SettingsError
 from freezebench.specs.interim_looks import InterimLooks
 from freezebench.verdicts.crossed import interval_from_mean_squares
 from freezebench.verdicts.mean_squares import MeanSquares
-from freezebench.verdicts.power import Population, deciding_counts, resolvable_margin
+from freezebench.verdicts.power import Population, deciding_counts, resolvable_margin, resolving_counts
 
 
 @pytest.mark.parametrize(("num_seeds", "num_sentences", "expected"), [(3, 872, 2.2), (5, 1821, 1.4)])
@@ -116,3 +116,39 @@ def test_one_seed_has_no_spread_to_extrapolate() -> None:
     """Its mean square between seeds is zero because there is nothing to compare."""
     with pytest.raises(SettingsError, match="one seed"):
         deciding_counts(_squares(0.0, num_seeds=1), 2.0)
+
+
+@pytest.mark.parametrize(
+    ("design", "margin_pp", "counts"),
+    [
+        ((3, 872), 2.0, (4, 1308, True)),
+        ((3, 872), 3.0, (3, 872, True)),  # it resolves the margin already
+        ((3, 100), 2.0, (None, 1292, True)),  # few sentences remain few, whatever the number of seeds
+        ((3, 872), 1.0, (None, None, True)),
+        ((3, 872), 0.1, (None, None, False)),
+    ],
+)
+def test_the_resolving_counts_are_the_smallest(
+    design: tuple[int, int], margin_pp: float, counts: tuple[int | None, int | None, bool]
+) -> None:
+    """One seed less does not resolve the margin, and where no number suffices none is given."""
+    num_seeds, num_sentences = design
+    smallest = resolving_counts(*design, margin_pp)
+    seeds, sentences = smallest.num_seeds, smallest.num_sentences
+    assert (seeds, sentences, smallest.both_suffice) == counts
+    if seeds is not None and seeds > num_seeds:
+        assert resolvable_margin(seeds, num_sentences) <= margin_pp < resolvable_margin(seeds - 1, num_sentences)
+    if sentences is not None:
+        assert resolvable_margin(num_seeds, sentences) <= margin_pp
+    if seeds is None:
+        assert resolvable_margin(100, num_sentences) > margin_pp
+
+
+def test_a_drop_above_the_margin_is_decided_by_its_lower_bound() -> None:
+    """As far above the margin as another one is below, it takes as much; at the margin no number suffices."""
+    below, above = deciding_counts(_squares(0.012), 2.0), deciding_counts(_squares(0.028), 2.0)
+    assert below == above
+    assert below.num_seeds is not None
+    assert below.both_suffice
+    at = deciding_counts(_squares(0.02), 2.0)
+    assert (at.num_seeds, at.num_sentences, at.both_suffice) == (None, None, False)

@@ -1,0 +1,73 @@
+"""What would decide an undecided verdict, in words: numbers of seeds and test sentences, computed from its runs."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from freezebench.verdicts.judge import observed_mean_squares
+from freezebench.verdicts.power import deciding_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.verdicts.judge import ConfigurationResult
+    from freezebench.verdicts.noninferiority import Verdict
+    from freezebench.verdicts.power import DecidingCounts
+
+# The spread of a few seeds is a rough estimate, so that numbers of sentences derived from it are rounded.
+_ROUNDING = 100
+ONE_SEED = "one seed cannot tell training noise from freezing: train at least 3 (--freeze-num-seeds=3)"
+
+
+def more_evidence(result: ConfigurationResult, verdict: Verdict) -> str:
+    """Return what would decide an undecided verdict at its margin, as a clause.
+
+    Args:
+        result: The configuration, whose observed drop and spread are taken to stay as they are.
+        verdict: Its verdict at the margin or the limit.
+    """
+    if verdict.num_seeds == 1:
+        return ONE_SEED
+    interval = verdict.interval
+    if interval is None:
+        return "more seeds may decide"
+    counts = deciding_counts(observed_mean_squares(result), verdict.margin_pp, alpha=verdict.alpha)
+    stays = f"if the drop stays at {interval.drop_pp:.1f}".replace("-0.0", "0.0")
+    if ways := ways_to_decide(counts, num_seeds=interval.num_seeds, num_sentences=interval.num_sentences):
+        return f"about {ways} would decide, {stays}"
+    if counts.num_seeds is not None or counts.num_sentences is not None:
+        return "more seeds may decide"  # the pooled variance is larger than its own, which would have decided
+    if counts.both_suffice:
+        return f"to decide takes both more seeds and more test sentences, {stays}"
+    return f"no number of seeds and test sentences would decide, {stays}: it is too close to {verdict.margin_pp:g}"
+
+
+def ways_to_decide(counts: DecidingCounts, *, num_seeds: int, num_sentences: int) -> str:
+    """Return how much more it takes, ``3 more seeds (--freeze-num-seeds) or 400 more test sentences``; may be empty.
+
+    Args:
+        counts: The numbers that decide.
+        num_seeds: Number of seeds so far.
+        num_sentences: Number of distinct test sentences so far.
+    """
+    ways = []
+    # A pooled variance gives another interval than the configuration's own, which could need nothing more.
+    if counts.num_seeds is not None and counts.num_seeds > num_seeds:
+        number = counts.num_seeds - num_seeds
+        ways.append(f"{number} more seed{'' if number == 1 else 's'} (--freeze-num-seeds)")
+    if counts.num_sentences is not None and counts.num_sentences > num_sentences:
+        number = math.ceil((counts.num_sentences - num_sentences) / _ROUNDING) * _ROUNDING
+        ways.append(f"{number:,} more test sentences")
+    return " or ".join(ways)
+
+
+def undecided_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
+    """Return what would decide every undecided verdict, at the margin and at limits; one sentence for each answer."""
+    names: dict[str, list[str]] = {}
+    for result in results:
+        verdicts = {verdict.margin_pp: verdict for verdict in (result.verdict, result.gate) if verdict is not None}
+        for margin_pp, verdict in verdicts.items():
+            if verdict.outcome == "inconclusive":
+                names.setdefault(more_evidence(result, verdict), []).append(f"{result.freeze} at {margin_pp:g} points")
+    return [f"Undecided: {', '.join(undecided)}: {clause}." for clause, undecided in names.items()]

@@ -1,0 +1,81 @@
+"""What would decide an undecided verdict."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import made_up
+from freezebench.records.consistency import f1_score
+from freezebench.records.run_record import RunRecord
+from freezebench.report.more_evidence import more_evidence, undecided_sentences
+from freezebench.report.verdict_text import gate_sentence
+from freezebench.verdicts.judge import ConfigurationResult, judge
+
+
+def _wrong(run: RunRecord, positions: set[int]) -> RunRecord:
+    """Return a run that is wrong about these test sentences and right about all others."""
+    assert run.data is not None
+    assert run.test is not None
+    labels = run.data.test_labels
+    predictions = tuple(1 - label if index in positions else label for index, label in enumerate(labels))
+    accuracy, f1 = 1 - len(positions) / len(labels), f1_score(labels, predictions, 2)
+    return replace(run, test=replace(run.test, predictions=predictions, accuracy=accuracy, f1=f1))
+
+
+def _result(
+    drop: float, *, limit: float, num: int = 3, num_test: int = 600, disagreement: float = 0.05, noise: float = 0.02
+) -> ConfigurationResult:
+    """Return a candidate that loses sentences and wins others, by shares of them, a part of them seed by seed."""
+    baseline, records = [], []
+    lost = round((disagreement + drop) * num_test)
+    won = round(disagreement * num_test)
+    for seed in range(num):
+        rng = np.random.default_rng(seed)
+        noisy, noisy_too = (set(rng.choice(num_test, round(noise * num_test), replace=False).tolist()) for _ in "ab")
+        base = set(range(num_test - won, num_test))
+        baseline.append(_wrong(made_up.record("none", 42 + seed, num_test=num_test), base ^ noisy))
+        records.append(_wrong(made_up.record("emb", 42 + seed, num_test=num_test), set(range(lost)) ^ noisy_too))
+    return judge("emb", records, baseline, margin_pp=2.0, limit_pp=limit)
+
+
+def test_an_undecided_test_says_how_much_more_would_decide() -> None:
+    """The numbers are those for the limit, which the test asserts, and that many seeds and sentences would decide."""
+    result = _result(0.02, limit=3.0)
+    sentence = gate_sentence(result)
+    assert sentence.startswith("UNDECIDED emb is not shown to be within 3 points of no freezing: ")
+    found = re.search(r"about (?:(\d+) more seeds? \(--freeze-num-seeds\) or )?([\d,]+) more test sentences", sentence)
+    assert found is not None, sentence
+    more = int(found.group(2).replace(",", ""))
+    larger = 1 + (more + 300) // 600
+    assert _result(0.02, limit=3.0, num_test=600 * (larger + 1)).standing == "ok"
+
+
+def test_one_seed_needs_three() -> None:
+    """No number of sentences helps."""
+    assert gate_sentence(_result(0.0, limit=5.0, num=1)).endswith(
+        "; one seed cannot tell training noise from freezing: train at least 3 (--freeze-num-seeds=3)."
+    )
+
+
+def test_no_number_is_named_where_none_suffices() -> None:
+    """A drop at the limit stays undecided."""
+    result = _result(0.02, limit=3.0)
+    assert result.verdict is not None
+    assert result.verdict.drop_pp is not None
+    at_drop = result.verdict.at_margin(result.verdict.drop_pp)
+    clause = more_evidence(result, at_drop)
+    assert clause.startswith("no number of seeds and test sentences would decide, if the drop stays at ")
+    assert "more seed" not in clause
+
+
+@pytest.mark.parametrize("drop", [0.005, 0.05])
+def test_decided_verdicts_have_no_sentence(drop: float) -> None:
+    """Only what is undecided is listed, with the value that it is undecided at."""
+    results = [_result(drop, limit=8.0, num_test=6000, disagreement=0.02, noise=0.005)]
+    assert undecided_sentences(results) == []
+    (sentence,) = undecided_sentences([*results, _result(0.02, limit=9.0)])
+    assert sentence.startswith("Undecided: emb at 2 points: ")
