@@ -100,7 +100,7 @@ class Reference:
         return () if new.broken else pair.parts
 
     def take_plan(self, is_run: Callable[[Settings, str], bool]) -> None:
-        """Leave out the tests that are not run, and refuse limits of others that have no partner.
+        """Leave out the tests that are not run, and refuse limits of others that have no partner and need one.
 
         Args:
             is_run: Returns whether a configuration of a test's settings is run.
@@ -112,7 +112,7 @@ class Reference:
             node_id = str(test.configuration.node_id)
             if not is_run(test.settings, test.configuration.freeze):
                 self.leave_out(node_id)
-            elif node_id not in self._partners:
+            elif node_id not in self._partners and not self._is_allowed(test.configuration):
                 refuse_unjudgeable(self._request, (test, None), self._costs(test.settings), self._across)
 
     def leave_out(self, node_id: str) -> None:

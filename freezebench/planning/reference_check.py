@@ -133,7 +133,10 @@ def refuse_unjudgeable(
             f"{asked}, but there is no saved run to compare with. {request.elsewhere or HOW_TO_SAVE + '.'}"
         )
     if old is None:
-        raise SettingsError(f"{asked}, but {saved.source} holds no such configuration. {HOW_TO_SAVE}.")
+        raise SettingsError(
+            f"{asked}, but {saved.source} holds no such configuration. Save a new one, or let it pass without a partner "
+            f"with --freeze-allow-unmatched={new.freeze}."
+        )
     differing = [item.text for item in differences(old, new) if item.name not in across]
     differing = [f"it broke there: {old.broken.rstrip('.')}"] if old.broken else differing
     if name in _TIMED and old.contended_shares and len(old.quiet.runs) < MIN_RUNS:

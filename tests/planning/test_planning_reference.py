@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,9 @@ from freezebench.planning.reference import Reference
 from freezebench.planning.reference_check import PlannedTest
 from freezebench.records.reference_search import RequestedRun
 from freezebench.records.saved import SavedConfiguration, from_records
+from freezebench.verdicts.judge import judge
 from made_up import contended, seeds
-from saved_runs import saved
+from saved_runs import configuration, saved
 
 
 def _settings(**values: str) -> Settings:
@@ -58,7 +60,140 @@ def test_what_is_not_run_needs_no_partner() -> None:
     reference = Reference(RequestedRun(option="--benchmark-compare", saved=saved(old)), tests)
     with pytest.raises(SettingsError, match=r"emb\+L0\] is limited to 1\.1× .* holds no such configuration"):
         reference.take_plan(lambda *_: True)
+    allowed = Reference(RequestedRun(option="--benchmark-compare", saved=saved(old)), tests, allowed=("emb+L0",))
+    allowed.take_plan(lambda *_: True)
     reference.take_plan(lambda _, freeze: freeze == "emb")
     comparison = reference.comparison()
     assert comparison is not None
     assert (comparison.only_new, comparison.only_old, comparison.not_run) == ((), (), ("t.py::test_it[emb]",))
+
+
+def _planned(*specs: str, grid: str = "", num_seeds: str = "5", test: str = "t.py::test_it") -> list[PlannedTest]:
+    """Return planned tests of a function with this grid, that of its tests unless it is named."""
+    return [
+        PlannedTest(
+            settings=_settings(num_seeds=num_seeds),
+            configuration=replace(configuration(spec, test=test), runs=()),
+            grid=frozenset((grid or ",".join(specs)).split(",")),
+        )
+        for spec in specs
+    ]
+
+
+def _request(*specs: str, **options: Any) -> RequestedRun:
+    """Return a required run of these configurations."""
+    run = saved(*(configuration(spec, **options) for spec in specs))
+    return RequestedRun(option="--benchmark-compare=0001", saved=run, is_required=True)
+
+
+def _judged(reference: Reference, *specs: str, accuracy: float = 0.9) -> Reference:
+    """Return the reference after these tests have run."""
+    for spec in specs:
+        records = seeds(spec, accuracy=accuracy)
+        result = judge(spec, records, records, margin_pp=2, limit_pp=None)
+        reference.judge(f"t.py::test_it[{spec}]", _settings(), result)
+    return reference
+
+
+def test_a_session_with_a_decided_comparison_has_no_complaint() -> None:
+    """One decided configuration is enough; the others follow --freeze-inconclusive."""
+    reference = Reference(_request("none", "emb"), _planned("none", "emb"))
+    assert [sentence.partition(" against")[0] for sentence in reference.complaints()] == [
+        "UNDECIDED: no configuration was decided"
+    ]
+    _judged(reference, "emb", accuracy=0.88)
+    assert len(reference.complaints()) == 1
+    assert _judged(reference, "none").complaints() == []
+
+
+@pytest.mark.parametrize(
+    ("held", "planned", "grid", "sentence"),
+    [
+        ("none", "none,emb", "none,emb", "not in the saved run: t.py::test_it[emb]. "),
+        ("none,emb", "none", "none", "only in the saved run: t.py::test_it[emb]. "),
+        ("none,emb", "none", "none,emb", None),  # not selected
+        ("none,emb", "none,head", "none,head", "not in the saved run: t.py::test_it[head]; only in the saved run: "),
+    ],
+)
+def test_a_configuration_without_partner_is_a_complaint(
+    held: str, planned: str, grid: str, sentence: str | None
+) -> None:
+    """Unless it is allowed, or its test still has it and was not selected."""
+    tests = _planned(*planned.split(","), grid=grid)
+    complaints = _judged(Reference(_request(*held.split(",")), tests), "none").complaints()
+    assert [sentence is not None and sentence in text for text in complaints] == ([True] if sentence else [])
+    allowed = Reference(_request(*held.split(",")), tests, allowed=("emb", "head"))
+    assert _judged(allowed, "none").complaints() == []
+
+
+def test_tests_of_another_function_need_no_partner() -> None:
+    """Another session may run them."""
+    run = saved(configuration("none"), configuration("emb", test="other.py::test_other"))
+    reference = Reference(RequestedRun(option="x", saved=run), _planned("none"))
+    assert _judged(reference, "none").complaints() == []
+    comparison = reference.comparison()
+    assert comparison
+    assert comparison.only_old == ("other.py::test_other[emb]",)
+
+
+def test_the_baseline_of_a_report_needs_no_test() -> None:
+    """A report has it in any case; what it has of other configurations was dropped."""
+    held = saved(*(replace(configuration(spec), node_id=None) for spec in ("none", "emb", "head")))
+    reference = Reference(RequestedRun(option="x", saved=held), _planned("emb"))
+    complaints = _judged(reference, "emb").complaints()
+    assert len(complaints) == 1
+    assert "only in the saved run: head (tiny on made-up). " in complaints[0]
+
+
+def test_a_configuration_that_repeats_another_one_needs_no_partner() -> None:
+    """It is not run, in the saved run neither."""
+    reference = _judged(Reference(_request("none"), _planned("none", "emb")), "none")
+    assert len(reference.complaints()) == 1
+    reference.leave_out("t.py::test_it[emb]")
+    assert reference.complaints() == []
+
+
+def test_what_could_not_be_compared_is_refused_where_it_is_required() -> None:
+    """With what differs, once for all configurations; or with what both have."""
+    tests = _planned("none", "emb")
+    held = saved(*(replace(configuration(spec), model="m") for spec in ("none", "emb")))
+    other = replace(_request(), saved=held)
+    with pytest.raises(SettingsError) as caught:
+        Reference(other, tests)
+    assert str(caught.value).startswith(
+        "--benchmark-compare=0001: not comparable with 0001_old.json: t.py::test_it[none], t.py::test_it[emb]: model m "
+        "→ tiny. Undo the change, compare across it with --freeze-compare-across=model, or save a new one: "
+    )
+    assert Reference(other, tests, across=("model",)).notes == ()
+    assert Reference(replace(other, is_required=False), tests).notes == ()
+    with pytest.raises(
+        SettingsError, match=r"nothing could be compared: 0001_old.json holds t.py::test_it\[head\], and"
+    ):
+        Reference(_request("head"), tests)
+
+
+def test_one_seed_is_a_note_outside_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On either side; in continuous integration it is refused."""
+    for request, tests in (
+        (_request("emb"), _planned("emb", num_seeds="1")),
+        (_request("emb", num=1), _planned("emb")),
+    ):
+        (note,) = Reference(request, tests).notes
+        assert "one seed cannot tell training noise from a change" in note
+        with monkeypatch.context() as patch:
+            patch.setenv("TEAMCITY_VERSION", "2025.07")
+            with pytest.raises(SettingsError, match="one seed cannot tell"):
+                Reference(request, tests)
+
+
+def test_the_anchor_limits_accuracy_alone() -> None:
+    """Its figures of time come from whatever machine made them."""
+    tests = [replace(test, settings=_settings(max_time="1.1")) for test in _planned("emb")]
+    elsewhere = [replace(t, configuration=replace(t.configuration, device_name="another")) for t in tests]
+    with pytest.raises(SettingsError, match="device a CPU → another"):
+        Reference(_request("emb"), elsewhere)
+    reference, records = Reference(_request("emb"), elsewhere, is_anchor=True), seeds("emb")
+    result = judge("emb", records, records, margin_pp=2, limit_pp=None)
+    parts = reference.judge("t.py::test_it[emb]", tests[0].settings, result)
+    assert [part.quantity for part in parts] == ["accuracy"]
+    assert "below the anchor allowed" in parts[0].sentence
