@@ -134,7 +134,7 @@ def refuse_unjudgeable(
         )
     if old is None:
         raise SettingsError(
-            f"{asked}, but {saved.source} holds no such configuration. Save a new one, or let it pass without a partner "
+            f"{asked}, but {saved.source} holds no such configuration. Save a new one, or let it have no partner "
             f"with --freeze-allow-unmatched={new.freeze}."
         )
     differing = [item.text for item in differences(old, new) if item.name not in across]
