@@ -77,6 +77,7 @@ class DataCache:
         self._model_hashes: dict[tuple[str, str | None], FileHashes | None] = {}
         self._data_hashes: dict[str, dict[str, str]] = {}
         self._data: dict[tuple[DataSpec, tuple[str, ...] | None], TextData] = {}
+        self._first_weights: dict[tuple[str, str | None], dict[str, int]] = {}
         self._tokenized: dict[tuple[DataSpec, str, str | None, int], TokenizedData] = {}
 
     def model_source(self, name: str, revision: str | None = None) -> ModelSource:
@@ -139,6 +140,10 @@ class DataCache:
             encoded = {name: encode(split, tokenizer, model, max_length) for name, split in splits.items()}
             self._tokenized[key] = TokenizedData(encoded, tokenizer)
         return self._tokenized[key]
+
+    def first_weights(self, spec: RunSpec, weights: dict[str, int]) -> dict[str, int]:
+        """Return the checksums of the weights that the first run of a model started from, which ``weights`` may be."""
+        return self._first_weights.setdefault((spec.model, spec.model_revision), weights)
 
     def expect(self, freezes: Iterable[str]) -> None:
         """Announce the configurations that will run, so that one pass over the data computes the prefixes of all."""

@@ -23,7 +23,14 @@ from freezebench.runs.input_check import unchanged
 from freezebench.runs.process_state import free_memory, standard_attention
 from freezebench.runs.saving import save_model
 from freezebench.runs.training_check import TrainingCheck, check_batches, check_times, seed_note
-from freezebench.runs.weights import UnsoundRunError, check_freezing, check_weights, checksums, trainable_by_spec
+from freezebench.runs.weights import (
+    UnsoundRunError,
+    check_freezing,
+    check_start,
+    check_weights,
+    checksums,
+    trainable_by_spec,
+)
 from freezebench.strategies.freeze import fixed_note, fixed_parameters, freeze, frozen_modules
 from freezebench.training.batches.encoding import encode, longest_input
 from freezebench.training.device import device_name, resolve_device, resolve_precision
@@ -166,6 +173,9 @@ def _set_up(
     model, tokenizer = load_model(source, data.num_labels, label_names=data.label_names, seed=spec.seed)
     warnings = seed_note(spec.seed)
     layers = find_layers(model)
+    if source.kind != "factory":  # whose encoder may be random
+        loaded = checksums(model)
+        check_start(loaded, data_cache.first_weights(spec, loaded), layers)
     # Read before freezing, which sets requires_grad of every parameter.
     fixed = fixed_parameters(model)
     summary = freeze(model, spec.freeze_spec, layers, fixed=fixed)

@@ -157,7 +157,7 @@ def check_batches(job: Job, train: Encoded) -> tuple[str, ...]:
     """Check that batches hold training sentences with their labels; return a warning if all seeds have one order.
 
     Raises:
-        UnsoundRunError: If a batch holds a sentence that is not in the training split, or has another label there.
+        UnsoundRunError: If the tokens under a batch's attention mask, with their label, are no training sentence.
     """
     batches = job.batches()
     batch = batches.average_batch()
@@ -168,7 +168,7 @@ def check_batches(job: Job, train: Encoded) -> tuple[str, ...]:
         if any((tuple(ids[mask.bool()].tolist()), label) not in known for ids, mask, label in rows):
             raise UnsoundRunError(
                 "not_as_specified",
-                "a training batch holds a sentence that is not in the training split, or has another label there",
+                "a batch does not consist of training sentences: its tokens, attention mask or labels are wrong",
             )
     if len(batches) < _MIN_BATCHES:
         return ()

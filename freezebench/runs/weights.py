@@ -35,6 +35,25 @@ def checksums(model: torch.nn.Module) -> dict[str, int]:
     return sums
 
 
+def check_start(weights: dict[str, int], first: dict[str, int], layers: LayerMap) -> None:
+    """Check that a run starts from the pretrained weights that the first run started from, whatever ran in between.
+
+    Args:
+        weights: Checksums of the weights as loaded.
+        first: Those of the first run.
+        layers: The model's layers; the head, which depends on the seed, is left out.
+
+    Raises:
+        UnsoundRunError: If an embedding or a layer starts from other weights.
+    """
+    other = [name for names in _parts(layers).values() for name in names if weights[name] != first[name]]
+    if other:
+        raise UnsoundRunError(
+            "not_as_specified",
+            f"the run did not start from the pretrained weights, as the first run of this session did: {min(other)}",
+        )
+
+
 def _parts(layers: LayerMap) -> dict[str, tuple[str, ...]]:
     """Return the names of the parameters of every part, by the part's id in freeze specs."""
     return {"emb": layers.emb, **{f"L{number}": names for number, names in enumerate(layers.layers)}}

@@ -44,7 +44,7 @@ def _contradictions(result: ConfigurationResult, limit_pp: float | None, num_see
         return
     judged_pp = None if result.gate is None else result.gate.margin_pp
     if judged_pp != limit_pp:
-        yield f"{result.freeze} has the limit {limit_pp}, and was judged by {judged_pp}"
+        yield f"the limit of {result.freeze} is {_points(limit_pp)}, and it was judged by {_points(judged_pp)}"
     yield from _of_verdict(result.verdict)
     if result.gate is not None:
         yield from _of_verdict(result.gate)
@@ -54,7 +54,7 @@ def _contradictions(result: ConfigurationResult, limit_pp: float | None, num_see
 def _of_runs(freeze: str, records: Sequence[RunRecord], num_seeds: int) -> Iterator[str]:
     """Yield what is wrong with the runs of one arm."""
     if len({record.spec.seed for record in records}) != num_seeds or len(records) != num_seeds:
-        yield f"{num_seeds} seeds of {freeze} had to be judged, and {len(records)} runs were"
+        yield f"{num_seeds} seeds of {freeze} had to be judged, not {len(records)}"
     for record in records:
         label = f"seed {record.spec.seed} of {freeze}"
         if record.spec.freeze != freeze:
@@ -90,3 +90,7 @@ def _of_drop(result: ConfigurationResult, verdict: Verdict) -> Iterator[str]:
             f"the drop is given as {verdict.drop_pp:.2f} points; no freezing has an accuracy of {before:.2f} %, "
             f"{result.freeze} {after:.2f} %"
         )
+
+
+def _points(limit_pp: float | None) -> str:
+    return "none" if limit_pp is None else f"{limit_pp:g} points"
