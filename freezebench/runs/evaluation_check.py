@@ -9,13 +9,14 @@ another number format.
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
 from freezebench.runs.weights import UnsoundRunError
 from freezebench.tasks.classification import logits_of
-from freezebench.training.batches.encoding import collator, encode, to_device
+from freezebench.training.batches.encoding import collator, encode, longest_input, to_device
 from freezebench.training.device import autocast
 from freezebench.training.prefix.verify import SCORE_TOLERANCE
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from freezebench.data.splits import Split
-    from freezebench.records.run_record import Evaluation
+    from freezebench.records.run_record import Evaluation, RunRecord
     from freezebench.specs.run import Precision
     from freezebench.training.batches.encoding import Batch, Encoded
 
@@ -62,6 +63,26 @@ def check_data(
 def _sample(num: int) -> list[int]:
     """Return the positions of some sentences of a split, evenly from the first to the last."""
     return sorted({round(position) for position in torch.linspace(0, num - 1, _NUM_SENTENCES).tolist()})
+
+
+def reevaluated(
+    record: RunRecord,
+    model: torch.nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    test: Split,
+    scores: torch.Tensor,
+) -> RunRecord:
+    """Return a run's record with the warnings of the second evaluation; see ``Reevaluation``.
+
+    Raises:
+        UnsoundRunError: If the evaluation does not follow from the model and the test sentences.
+    """
+    if record.test is None:
+        return record
+    precision: Precision = "bf16" if record.precision == "bf16" else "float32"
+    max_length = longest_input(model, tokenizer, record.spec.protocol.max_length)
+    again = Reevaluation(model, tokenizer, test, precision=precision, max_length=max_length)
+    return replace(record, warnings=(*record.warnings, *again.check(record.test, scores)))
 
 
 class Reevaluation:

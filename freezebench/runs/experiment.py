@@ -16,7 +16,7 @@ from freezebench.records.run_record import RunRecord
 from freezebench.runs.costs import CostWindows, mark_contended, prefix_readings, timing_readings
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.environment import environment
-from freezebench.runs.evaluation_check import Reevaluation, check_data
+from freezebench.runs.evaluation_check import check_data, reevaluated
 from freezebench.runs.factory_check import initial_sha256
 from freezebench.runs.faults import invalid_record
 from freezebench.runs.input_check import unchanged
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from freezebench.data.load import TextData
-    from freezebench.data.splits import Split
     from freezebench.models.layers import LayerMap
     from freezebench.models.source import ModelSource
     from freezebench.runs.data_cache import TokenizedData
@@ -121,7 +120,7 @@ def run(
             with feed or nullcontext():
                 record, scores = _train(draft, setup, feed, emit, warnings=(*setup.warnings, *feed_warnings))
             # The feed has been closed: the model's methods are its own again.
-            record = _reevaluated(record, setup, data.test, scores)
+            record = reevaluated(record, setup.model, setup.tokenizer, data.test, scores)
         except FreezebenchError:
             raise
         except Exception as error:  # noqa: BLE001 - an error of a model must not end the runs after it
@@ -315,16 +314,3 @@ def _scorer(setup: _Setup, feed: Feed | None) -> Callable[[str], torch.Tensor]:
         )
 
     return scores
-
-
-def _reevaluated(record: RunRecord, setup: _Setup, test: Split, scores: torch.Tensor) -> RunRecord:
-    """Return the record with the warnings of the check of its test evaluation.
-
-    Raises:
-        UnsoundRunError: If the evaluation does not follow from the model and the test sentences.
-    """
-    if record.test is None:
-        return record
-    max_length = longest_input(setup.model, setup.tokenizer, record.spec.protocol.max_length)
-    again = Reevaluation(setup.model, setup.tokenizer, test, precision=setup.precision, max_length=max_length)
-    return replace(record, warnings=(*record.warnings, *again.check(record.test, scores)))
