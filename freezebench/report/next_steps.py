@@ -31,8 +31,8 @@ _LOPSIDED = 0.9
 _FEWEST_STEPS = 100
 # Where freezing finds nothing of its own to freeze.
 UNFIX = (
-    "The model itself has parameters fixed (requires_grad=False): make trainable what freezing is to be tried on, or "
-    "freeze other parts."
+    "The model itself has parameters fixed (requires_grad=False, or no gradient reaches them): make trainable what "
+    "freezing is to be tried on, or freeze other parts."
 )
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from freezebench.errors import ModelError, NothingToTrainError
+from freezebench.errors import ModelError
 from freezebench.models.layers import find_layers
 from freezebench.models.load import load_model
-from freezebench.records.trainable_set import TrainableSet
 from freezebench.runs.factory_check import check_factory
 from freezebench.runs.faults import first_line
 from freezebench.runs.saving import check_savable
-from freezebench.strategies.freeze import fixed_parameters, freeze
+from freezebench.runs.trainable import trainable_sets
+from freezebench.strategies.freeze import fixed_parameters
 from freezebench.tasks.classification import logits_of
 from freezebench.training.batches.encoding import collator, encode, longest_input
 from freezebench.training.device import autocast, resolve_device, resolve_precision
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from freezebench.data.splits import Split
     from freezebench.models.layers import LayerMap
     from freezebench.models.source import ModelSource
+    from freezebench.records.trainable_set import TrainableSet
     from freezebench.runs.data_cache import DataCache
     from freezebench.specs.run import Precision, RunSpec
     from freezebench.training.batches.encoding import Batch
@@ -69,30 +70,16 @@ def preflight(
         if will_save:
             check_savable(model, tokenizer, spec.model)
         layers, fixed = find_layers(model), fixed_parameters(model)
-        trainable = {}
-        for freeze_text in grid:
-            try:
-                freeze(model, freeze_text, layers, fixed=fixed)
-                trainable[freeze_text] = _trainable(model)
-            except NothingToTrainError:
-                if freeze_text not in may_train_nothing:
-                    raise
-                trainable[freeze_text] = TrainableSet.of((), num_params=0)
         batch = _batch(spec, data.train, model, tokenizer)
         batch.pop("labels")
         shape = _scores_shape(model, batch, spec)
+        sets = trainable_sets(model, grid, layers, batch, fixed=fixed, may_train_nothing=may_train_nothing)
     if shape != (_NUM_EXAMPLES, data.num_labels):
         raise ModelError(
             f"{spec.model} returns scores of shape {shape} for {_NUM_EXAMPLES} sentences of {data.num_labels} classes. "
             "freezebench trains sequence classifiers: one score per sentence and class."
         )
-    return trainable
-
-
-def _trainable(model: torch.nn.Module) -> TrainableSet:
-    """Return what a frozen model trains; tied parameters have one name and count once."""
-    names = {name: parameter.numel() for name, parameter in model.named_parameters() if parameter.requires_grad}
-    return TrainableSet.of(names, num_params=sum(names.values()))
+    return sets
 
 
 def _check_factory(source: ModelSource, spec: RunSpec, data: TextData) -> None:

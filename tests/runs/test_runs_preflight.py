@@ -170,3 +170,42 @@ def test_a_model_that_trains_nothing_by_itself_is_refused(spec: RunSpec, data_ca
     alter(lambda model, _: model.requires_grad_(False))
     with pytest.raises(NothingToTrainError, match=r"cannot freeze none: nothing of .* to train\. Make some of the"):
         preflight(spec, ["none", "emb"], data_cache, may_train_nothing=["emb"])
+
+
+def _run_without_gradient(module: Any) -> None:
+    """Have a module run under ``torch.no_grad``."""
+    kind = type(module)
+    module.__class__ = type(kind.__name__, (kind,), {"forward": torch.no_grad()(kind.forward)})
+
+
+def test_what_no_gradient_reaches_does_not_train(spec: RunSpec, data_cache: DataCache, alter: Alter) -> None:
+    """An encoder under torch.no_grad trains as little as one whose parameters are fixed, and leaves the same."""
+    grid = ["none", "emb", "emb+L0", "emb+L0-1"]
+    plain = preflight(spec, grid, data_cache)
+    alter(lambda model, _: _run_without_gradient(model.distilbert))
+    assert preflight(spec, grid, data_cache) == dict.fromkeys(grid, plain["emb+L0-1"])
+    with pytest.raises(NothingToTrainError, match=r"cannot freeze head: .* since no gradient reaches distilbert"):
+        preflight(spec, [*grid, "head"], data_cache)
+    assert preflight(spec, ["none", "head"], data_cache, may_train_nothing=["head"])["head"].num_params == 0
+
+
+def test_a_detached_part_does_not_train(spec: RunSpec, data_cache: DataCache, alter: Alter) -> None:
+    """Gradients end at the input of the last layer."""
+
+    def detach(model: Any, _: Any) -> None:
+        def hook(_module: Any, args: tuple[torch.Tensor, ...], kwargs: Any) -> Any:
+            return (args[0].detach(), *args[1:]), kwargs
+
+        model.distilbert.transformer.layer[1].register_forward_pre_hook(hook, with_kwargs=True)
+
+    plain = preflight(spec, ["emb+L0"], data_cache)
+    alter(detach)
+    grid = ["none", "emb", "emb+L0"]
+    assert preflight(spec, grid, data_cache) == dict.fromkeys(grid, plain["emb+L0"])
+
+
+def test_a_model_without_any_gradient_is_left_to_training(spec: RunSpec, data_cache: DataCache, alter: Alter) -> None:
+    """It fails there with its own error; here every parameter counts."""
+    plain = preflight(spec, ["none", "emb"], data_cache)
+    alter(lambda model, _: _run_without_gradient(model))
+    assert preflight(spec, ["none", "emb"], data_cache) == plain
