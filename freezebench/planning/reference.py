@@ -141,8 +141,8 @@ class Reference:
         has counts if its test ran with other configurations and no longer has this one: a test that was not selected
         was left out on purpose.
         """
-        if self.saved is None or not self._planned:
-            return []
+        if self.saved is None:
+            return list(self._request.notes)
         sentences = []
         pairs = list(self._pairs.values())
         if not any(pair.is_decided for pair in pairs):

@@ -92,9 +92,7 @@ def _comparison_lines(session: FreezeSession, width: int) -> list[str]:
     lines: list[str] = []
     for reference in session.references:
         comparison = reference.comparison()
-        if comparison is None:
-            lines += [f"freezebench: {note}" for note in reference.notes]
-        else:
+        if comparison is not None:
             lines += comparison_lines(comparison, with_parts=False, width=width)
     return lines
 

@@ -72,8 +72,9 @@ def test_a_limit_needs_a_saved_run(project: Project, reached: dict[str, Any]) ->
     assert pytester.runpytest_inprocess(GRID, "--freeze-max-time=1.1", "--benchmark-disable").ret == 0
     result = pytester.runpytest_inprocess(GRID, *compare)
     assert result.ret == 0
-    note = "freezebench: --benchmark-compare found no saved run: nothing is compared.*"
-    result.stdout.fnmatch_lines([note, "*test_project.py*", note])
+    note = "--benchmark-compare found no saved run: nothing is compared.*"
+    warning = f"freezebench: warning: {note}"
+    result.stdout.fnmatch_lines([f"freezebench: {note}", "*test_project.py*", warning, "*2 passed*", warning])
 
 
 @pytest.mark.parametrize(
