@@ -27,12 +27,10 @@ from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
 from freezebench.specs.grid import parse_grid
 from freezebench.specs.presets import preset
-from freezebench.specs.run import Precision, RunSpec
-from freezebench.training.batches.order import BucketedBatches
+from freezebench.specs.run import Precision, Protocol, RunSpec
 from freezebench.training.cpu.operations import CpuOperations
 from freezebench.training.device import device_name, resolve_device, resolve_precision
 from freezebench.training.engines import cached, loop
-from freezebench.training.prefix import feed
 from freezebench.verdicts.resources import interleaved
 
 if TYPE_CHECKING:
@@ -51,15 +49,6 @@ class EmbeddingOnly(CpuOperations):
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
         self._replacements = {functional.embedding: self._embedding}
-
-
-class ShuffledBatches(BucketedBatches):
-    """Batches in random order, whatever the sentences' lengths."""
-
-    def epoch(self, epoch: int) -> list[torch.Tensor]:
-        """Return the batches of an epoch, counted from 0."""
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
-        return list(torch.split(torch.randperm(len(self._lengths), generator=generator), self._batch_size))
 
 
 @contextmanager
@@ -103,7 +92,7 @@ class Technique:
 TECHNIQUES = {
     "prefix cache": Technique(patches=(Patch(cached, "_with_prefix", whole_model),)),
     "[CLS]-only last layer": Technique(patches=(Patch(cached, "check_cls_only", lambda *_: False),)),
-    "bucketing by length": Technique(patches=(Patch(feed, "BucketedBatches", ShuffledBatches),)),
+    "bucketing by length": Technique(patches=(Patch(Protocol, "order_of_batches", "shuffled"),)),
     "CPU dropout and attention": Technique(patches=(Patch(cached, "CpuOperations", EmbeddingOnly),), devices=("cpu",)),
     "rows of the word embedding": Technique(
         patches=(Patch(cached, "find_used_rows", lambda *_: None),), devices=("cpu",)

@@ -154,8 +154,7 @@ class Peers:
         # Behind a cached prefix of all layers one vector per sentence is left.
         is_cached = record.value("prefix_bytes") is not None
         is_head = is_cached and record.spec.freeze_spec.num_frozen_layers == self.num_layers
-        lengths = torch.ones_like(split.lengths) if is_head else split.lengths
-        order = BucketedBatches(lengths, self.options.batch_size, record.spec.seed)
+        order = BucketedBatches(split.lengths, split.labels, self.options.batch_size, record.spec.seed)
         multiple = length_multiple(resolve_device(record.device))
 
         def positions(epoch: int) -> list[int]:

@@ -59,6 +59,16 @@ class _Classifier(nn.Module):
         return {"logits": self.head(hidden[:, 0])}
 
 
+class _AttendsToPadding(_Classifier):
+    """Ignores the attention mask, and pools padding with the tokens."""
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> dict[str, torch.Tensor]:
+        hidden = self.table(input_ids)
+        for layer in self.layers:
+            hidden = layer(hidden, torch.zeros_like(attention_mask, dtype=torch.bool))
+        return {"logits": self.head(hidden.mean(dim=1))}
+
+
 class _TorchsOwn(nn.Module):
     """Torch's own encoder, which in eval mode packs sentences into nested tensors."""
 
@@ -92,6 +102,11 @@ def moving_mean_head(_: int) -> tuple[nn.Module, Any]:
 def batch_norm_layers(_: int) -> tuple[nn.Module, Any]:
     """Batch normalisation in the layers, over tokens and padding."""
     return _made(lambda: _Classifier(nn.Tanh(), over_tokens=True))
+
+
+def attends_to_padding(_: int) -> tuple[nn.Module, Any]:
+    """Scores that change with how far a sentence is padded."""
+    return _made(lambda: _AttendsToPadding(nn.Tanh()))
 
 
 def torchs_own_encoder(_: int) -> tuple[nn.Module, Any]:

@@ -18,7 +18,7 @@ from freezebench.config.parsers import (
     parse_size,
     parse_text,
 )
-from freezebench.specs.names import ENGINES, ISOLATIONS, PRECISIONS, PREFIX_MODES, PRESET_NAMES
+from freezebench.specs.names import BATCH_ORDERS, ENGINES, ISOLATIONS, PRECISIONS, PREFIX_MODES, PRESET_NAMES
 
 # In the order of ``pytest --help``. A new option needs an entry here, and a field in Settings or SessionSettings that
 # takes its value. The table of options in the docs is made from the help texts.
@@ -126,6 +126,13 @@ OPTIONS: tuple[Option, ...] = (
         parser=choice_parser(*PREFIX_MODES),
         help="dropout in frozen embeddings and layers: eval turns it off, so that their output can be cached; train "
         "leaves it on, as the notebook does (default: eval with the engine cached, else train)",
+    ),
+    Option(
+        name="batch_order",
+        metavar="ORDER",
+        parser=choice_parser(*BATCH_ORDERS),
+        help="which sentences share a training batch: bucketed, those of similar length, so that little is padding; "
+        "shuffled, any (default: bucketed with the engine cached, else shuffled)",
     ),
     Option(
         name="prefix_cache",

@@ -224,6 +224,7 @@ def _protocol(base: Preset, options: ParsedOptions, *, is_own: bool) -> Protocol
         max_length=options.get("max_length", protocol.max_length),
         dropout=options.get("dropout", protocol.dropout if is_own else Protocol.dropout),
         prefix_mode=options.get("prefix_mode", protocol.prefix_mode),
+        batch_order=options.get("batch_order", protocol.batch_order),
     )
 
 

@@ -25,9 +25,11 @@ _POWER = 0.8  # probability that a configuration without any drop is found non-i
 
 
 def training_text(protocol: Protocol) -> str:
-    """Return how long and with what batches runs train: ``2 epochs, batch 16, no dropout``."""
+    """Return how long and with what batches runs train: ``2 epochs, batch 16, shuffled, no dropout``."""
+    # None: the engine's default.
+    order = f", {protocol.batch_order}" if protocol.batch_order else ""
     dropout = "" if protocol.dropout else ", no dropout"
-    return f"{_counted(protocol.num_epochs, 'epoch')}, batch {protocol.batch_size}{dropout}"
+    return f"{_counted(protocol.num_epochs, 'epoch')}, batch {protocol.batch_size}{order}{dropout}"
 
 
 def settings_lines(settings: Settings) -> list[str]:

@@ -27,6 +27,7 @@ _PROTOCOL = {
     "max-length": "max_length",
     "dropout": "dropout",
     "prefix-mode": "prefix_mode",
+    "batch-order": "batch_order",
 }
 _DATA = {"data": "source", "label-column": "label_column", "max-train": "max_train"}
 

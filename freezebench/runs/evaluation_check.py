@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from freezebench.specs.run import Precision
     from freezebench.training.batches.encoding import Batch, Encoded
 
+DEPENDS_ON_PADDING = (
+    "the model's class scores of a sentence change with padding, as if it had no attention mask: predictions hold for "
+    "the batches of the evaluation, which are the same for every engine"
+)
 _NUM_SENTENCES = 8
 
 
@@ -132,7 +136,7 @@ class Reevaluation:
         if not self._are_close(self._scores(batches), alone):
             return ("the model gives other class scores each time it evaluates a sentence, even in eval mode",)
         if not self._are_close(self._scores([collator(self._tokenizer)(list(examples))]), alone):
-            return ("the model's class scores of a sentence change with padding, as if it had no attention mask",)
+            return (DEPENDS_ON_PADDING,)
         largest = float((scores[positions] - alone).abs().max())
         raise UnsoundRunError(
             "not_as_specified",

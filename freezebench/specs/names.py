@@ -7,5 +7,6 @@ Isolation = Literal["worker", "run", "none"]
 PRESET_NAMES = ("distilbert-sst2", "embedded", "notebook")
 ENGINES = ("standard", "cached", "trainer")
 PREFIX_MODES = ("eval", "train")
+BATCH_ORDERS = ("bucketed", "shuffled")
 PRECISIONS = ("auto", "float32", "bf16")
 ISOLATIONS: tuple[str, ...] = get_args(Isolation)

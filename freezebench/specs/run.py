@@ -19,6 +19,7 @@ Engine = Literal["standard", "cached", "trainer"]
 Precision = Literal["auto", "float32", "bf16"]
 SplitRule = Literal["own", "notebook"]
 PrefixMode = Literal["eval", "train"]
+OrderOfBatches = Literal["bucketed", "shuffled"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,8 @@ class Protocol:
         evaluate_before: Whether the test set is also evaluated before fine-tuning.
         prefix_mode: ``eval`` turns dropout off in frozen embeddings and layers; ``train`` leaves it on, so that their
             output cannot be cached; ``None``: ``eval`` for the engine ``cached``, else ``train``.
+        batch_order: ``bucketed`` puts sentences of similar length into a batch, so that little is padding; ``shuffled``
+            puts any sentences together; ``None``: ``bucketed`` for the engine ``cached``, else ``shuffled``.
     """
 
     engine: Engine = "standard"
@@ -75,11 +78,17 @@ class Protocol:
     dropout: bool = True
     evaluate_before: bool = False
     prefix_mode: PrefixMode | None = None
+    batch_order: OrderOfBatches | None = None
 
     @property
     def frozen_part_runs_in(self) -> PrefixMode:
         """The mode that the frozen part runs in: the requested one, else the engine's default."""
         return self.prefix_mode or ("eval" if self.engine == "cached" else "train")
+
+    @property
+    def order_of_batches(self) -> OrderOfBatches:
+        """The order of training batches: the requested one, else the engine's default."""
+        return self.batch_order or ("bucketed" if self.engine == "cached" else "shuffled")
 
 
 @dataclass(frozen=True, kw_only=True)

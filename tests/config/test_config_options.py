@@ -24,6 +24,7 @@ def test_the_list_of_options_is_golden() -> None:
         "--freeze-dropout",
         "--freeze-engine",
         "--freeze-prefix-mode",
+        "--freeze-batch-order",
         "--freeze-prefix-cache",
         "--freeze-prefix-cache-size",
         "--freeze-cache-memory",

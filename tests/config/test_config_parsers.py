@@ -27,6 +27,7 @@ BAD = [
     ("min_memory_saving", "100", "to 99.9"),
     ("cache_memory", "64", "with its unit"),
     ("prefix_mode", "off", "choose from eval, train"),
+    ("batch_order", "sorted", "choose from bucketed, shuffled"),
     ("prefix_cache", "", "empty"),
     ("prefix_cache_size", "10", "with its unit"),
     ("inconclusive", "skip,emb:maybe", "choose from skip, pass, fail"),

@@ -50,6 +50,7 @@ CASES: dict[str, tuple[str, str, object]] = {
     "dropout": ("yes", "protocol.dropout", True),
     "engine": ("trainer", "protocol.engine", "trainer"),
     "prefix_mode": ("train", "protocol.prefix_mode", "train"),
+    "batch_order": ("shuffled", "protocol.batch_order", "shuffled"),
     "device": ("cuda:1", "device", "cuda:1"),
     "precision": ("bf16", "protocol.precision", "bf16"),
     "margin": ("1.5", "margin_pp", 1.5),
@@ -103,6 +104,7 @@ def test_flag_beats_marker_beats_ini(name: str) -> None:
         "claims": "no",
         "dropout": "no",
         "prefix_mode": "eval",
+        "batch_order": "bucketed",
     }
     another = other.get(name, "9")
     assert _get(_resolve(flags={name: text}, marker={name: another}, ini={name: another}), path) == value

@@ -75,6 +75,7 @@ _OTHER_VALUES = {
     "dropout": "yes",
     "engine": "trainer",
     "prefix_mode": "train",
+    "batch_order": "shuffled",
     "device": "cpu",
     "precision": "float32",
     "margin": "1.5",

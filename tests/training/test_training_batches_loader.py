@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+from transformers import AutoTokenizer
+
 from cached_runs import frozen_model
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.training.batches.loader import nearest_to_mean
+from freezebench.training.batches.encoding import Encoded
+from freezebench.training.batches.loader import EpochLoader, FeedLoader, nearest_to_mean
+from freezebench.training.batches.order import ShuffledBatches
 from freezebench.training.engines.cached import make_feed
 from freezebench.training.prefix.cache import PrefixCache
 from tiny import packed_splits
@@ -17,6 +22,22 @@ def test_the_average_batch_is_nearest_to_the_mean_size(tiny_model: Path) -> None
     assert nearest_to_mean([1, 9, 6, 4, 5]) == 4
     model, tokenizer = frozen_model(tiny_model, "none")
     splits = packed_splits(model, tokenizer)
-    batches = make_feed(model, FreezeSpec.parse("none"), splits, PrefixCache(), precision="float32").epochs(4, 0)
+    feed = make_feed(model, FreezeSpec.parse("none"), splits, PrefixCache(), precision="float32")
+    batches = FeedLoader(feed, ShuffledBatches(len(splits["train"]), 4, 0))
     sizes = [batch["input_ids"].numel() for batch in batches]
     assert batches.average_batch()["input_ids"].numel() == sizes[nearest_to_mean(sizes)] != sizes[0]
+
+
+def test_the_loader_yields_the_batches_of_its_order(tiny_model: Path) -> None:
+    """Each epoch has its own, and the average batch is one of them."""
+    lengths = [4, 9, 6, 5, 12, 7, 4, 8, 3]
+    examples = tuple({"input_ids": [5] * length, "labels": number} for number, length in enumerate(lengths))
+    data = Encoded(examples=examples, labels=tuple(range(len(lengths))))
+    order = ShuffledBatches(len(data), 2, 0)
+    loader = EpochLoader(data, order, AutoTokenizer.from_pretrained(tiny_model))
+    for epoch in (0, 1):
+        loader.set_epoch(epoch)
+        assert [batch["labels"].tolist() for batch in loader] == [batch.tolist() for batch in order.epoch(epoch)]
+        sizes = [batch["input_ids"].numel() for batch in loader]
+        assert loader.average_batch()["input_ids"].numel() == sizes[nearest_to_mean(sizes)]
+    assert torch.equal(data.lengths, torch.tensor(lengths))

@@ -10,20 +10,22 @@ import torch
 
 from freezebench.runs.experiment import run
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
-from standard_order import in_standards_order
 
 PROTOCOL = Protocol(
-    engine="cached", num_epochs=2, batch_size=8, learning_rate=1e-2, precision="float32", prefix_mode="eval"
+    engine="cached",
+    num_epochs=2,
+    batch_size=8,
+    learning_rate=1e-2,
+    precision="float32",
+    prefix_mode="eval",
+    batch_order="shuffled",
 )
 
 
 @pytest.mark.parametrize("freeze", ["emb", "emb+L0", "emb+L0-2"])
 @pytest.mark.parametrize("factory", ["batch_norm_head", "moving_mean_head", "batch_norm_layers", "torchs_own_encoder"])
-def test_losses_equal_those_of_the_standard_engine(
-    factory: str, freeze: str, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_losses_equal_those_of_the_standard_engine(factory: str, freeze: str, tiny_data: Path) -> None:
     """State included: checks leave no trace in a model, and a state that depends on padding prevents caching."""
-    in_standards_order(monkeypatch)
     assert torch.backends.mha.get_fastpath_enabled()
     spec = RunSpec(
         model=f"custom_models:{factory}",

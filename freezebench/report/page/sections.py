@@ -146,9 +146,13 @@ def protocol(experiment: Experiment) -> Html:
         ("model", experiment.model),
     ]
     requested = subsettings(settings, "protocol")
-    mode = Protocol(engine=cast("Engine", requested.get("engine"))).frozen_part_runs_in
+    usual = Protocol(engine=cast("Engine", requested.get("engine")))
     # What it means that a setting was left out differs between settings.
-    unset = {"max_length": "not limited", "prefix_mode": f"{mode} (engine's default)"}
+    unset = {
+        "max_length": "not limited",
+        "prefix_mode": f"{usual.frozen_part_runs_in} (engine's default)",
+        "batch_order": f"{usual.order_of_batches} (engine's default)",
+    }
     rows += [
         (name.replace("_", " "), unset.get(name, "unknown") if value is None else _setting_text(value))
         for name, value in requested.items()

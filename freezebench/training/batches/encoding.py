@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -39,6 +40,11 @@ class Encoded:
 
     def __len__(self) -> int:
         return len(self.examples)
+
+    @cached_property
+    def lengths(self) -> torch.Tensor:
+        """Tokens of every example, shape (examples,)."""
+        return torch.tensor([len(example["input_ids"]) for example in self.examples])
 
 
 def encode(split: Split, tokenizer: PreTrainedTokenizerBase, model: torch.nn.Module, max_length: int) -> Encoded:

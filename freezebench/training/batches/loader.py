@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
 from freezebench.training.batches.encoding import Example, collator
 
@@ -16,24 +16,43 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from freezebench.training.batches.encoding import Batch, Encoded
-    from freezebench.training.batches.order import BucketedBatches, ShuffledBatches
+    from freezebench.training.batches.order import BatchOrder
 
 
 class EpochLoader(DataLoader[Example]):
     """A data loader of padded batches whose order depends on the epoch; ``standard`` and ``trainer`` use it."""
 
-    def __init__(self, data: Encoded, batches: ShuffledBatches, tokenizer: PreTrainedTokenizerBase) -> None:
-        super().__init__(data.examples, batch_sampler=batches, collate_fn=collator(tokenizer))  # type: ignore[arg-type]
-        self._batches = batches
+    def __init__(self, data: Encoded, order: BatchOrder, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._data, self._epoch_batches = data, _EpochBatches(order)
+        super().__init__(data.examples, batch_sampler=self._epoch_batches, collate_fn=collator(tokenizer))  # type: ignore[arg-type]
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch, counted from 0, that the next iteration yields."""
-        self._batches.set_epoch(epoch)
+        self._epoch_batches.number = epoch
 
     def average_batch(self) -> Batch:
-        """Return the first batch of the epoch: shuffled batches have about the same mean length."""
-        batch: Batch = next(iter(self))
+        """Return the batch of the epoch whose number of positions is nearest to the mean."""
+        batches = list(self._epoch_batches)
+        sizes = [len(batch) * int(self._data.lengths[batch].max()) for batch in batches]
+        batch: Batch = self.collate_fn([self._data.examples[number] for number in batches[nearest_to_mean(sizes)]])
         return batch
+
+
+class _EpochBatches(Sampler[list[int]]):
+    """The batches of one epoch of an order, as a data loader takes them.
+
+    Attributes:
+        number: The epoch, counted from 0.
+    """
+
+    def __init__(self, order: BatchOrder) -> None:
+        self._order, self.number = order, 0
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (batch.tolist() for batch in self._order.epoch(self.number))
 
 
 class BatchSource(Protocol):
@@ -65,7 +84,7 @@ class BatchShape(NamedTuple):
 class FeedLoader:
     """The training batches of a feed; one iteration yields one epoch."""
 
-    def __init__(self, feed: BatchSource, order: BucketedBatches) -> None:
+    def __init__(self, feed: BatchSource, order: BatchOrder) -> None:
         self._feed, self._order, self._epoch = feed, order, 0
 
     def set_epoch(self, epoch: int) -> None:

@@ -3,98 +3,100 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
-from torch.utils.data import Sampler
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from freezebench.training.batches.encoding import Encoded
+    from collections.abc import Sequence
 
 # Batches of inference: matrix products are as fast with a quarter of the tokens that a batch may have, so that a batch
 # ends there already if the next sentence would make more than 3 % of it padding.
 _MIN_FILLED_SHARE = 0.25
 _MAX_PADDED_SHARE = 0.03
-# Bucketed batches: how many batches the sentences of about one length are to fill, so that batches differ by epoch.
-_MIN_BATCHES_PER_LENGTH = 3
-_MAX_CHUNKS = 4  # more would be padding
+# Bucketed batches: sorted within two random parts of an epoch, so that a sentence meets others in each epoch.
+_NUM_PARTS = 2
 
 
-class ShuffledBatches(Sampler[list[int]]):
-    """Index batches of every epoch: each example once, in an order that depends on seed and epoch alone."""
-
-    def __init__(self, num_examples: int, batch_size: int, seed: int) -> None:
-        self._num_examples = num_examples
-        self._batch_size = batch_size
-        self._seed = seed
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, counted from 0, whose order the next iteration yields."""
-        self._epoch = epoch
+class BatchOrder(Protocol):
+    """Chooses the batches of every epoch."""
 
     def __len__(self) -> int:
-        return len(range(0, self._num_examples, self._batch_size))
-
-    def __iter__(self) -> Iterator[list[int]]:
-        # A large factor, so that one seed at a later epoch is not another seed at an earlier one.
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + self._epoch)
-        order = torch.randperm(self._num_examples, generator=generator).tolist()
-        for start in range(0, self._num_examples, self._batch_size):
-            yield order[start : start + self._batch_size]
-
-
-class BucketedBatches:
-    """Index batches of every epoch, sentences of similar length together, each sentence once.
-
-    All sentences are shuffled, then sorted by length (sentences of equal length stay shuffled), then cut into batches,
-    and the batches are shuffled. Almost nothing is padding. Where few sentences have the same length, the same ones
-    would meet in every epoch; the shuffled sentences are then cut into up to four chunks, each sorted by itself::
-
-        shuffled   5 9 3 7 | 8 3 6 5      two chunks
-        sorted     3 5 7 9 | 3 5 6 8      within each
-        batches   [3 5][7 9][3 5][6 8]    shuffled at the end
-
-    Everything depends on seed and epoch alone.
-    """
-
-    def __init__(self, lengths: torch.Tensor, batch_size: int, seed: int) -> None:
-        self._lengths, self._batch_size = lengths, batch_size
-        self._seed = seed
-        num_per_length = len(lengths) / len(set(lengths.tolist()))
-        num_chunks = min(_MAX_CHUNKS, math.ceil(_MIN_BATCHES_PER_LENGTH * batch_size / num_per_length))
-        self._chunk_size = batch_size * math.ceil(len(self) / num_chunks)
-
-    def __len__(self) -> int:
-        return len(range(0, len(self._lengths), self._batch_size))
+        """Return the number of batches of an epoch."""
+        ...
 
     def epoch(self, epoch: int) -> Sequence[torch.Tensor]:
         """Return the batches of an epoch, counted from 0, each a tensor of sentence numbers."""
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
-        order = torch.randperm(len(self._lengths), generator=generator)
-        chunks = [chunk[self._lengths[chunk].argsort(stable=True)] for chunk in torch.split(order, self._chunk_size)]
-        batches = torch.split(torch.cat(chunks), self._sizes(generator))
-        return [batches[number] for number in torch.randperm(len(batches), generator=generator).tolist()]
+        ...
 
-    def _sizes(self, generator: torch.Generator) -> list[int]:
-        """Return the sizes of all batches; the incomplete one comes at a random position.
 
-        A sentence of a small batch weighs more in the mean loss. If it always came last, the longest sentences would
-        weigh more in every epoch.
-        """
-        num_full, rest = divmod(len(self._lengths), self._batch_size)
-        sizes = [self._batch_size] * num_full
+class ShuffledBatches:
+    """Index batches of every epoch: each sentence once, in an order that depends on seed and epoch alone."""
+
+    def __init__(self, num_sentences: int, batch_size: int, seed: int) -> None:
+        self._num_sentences, self._batch_size, self._seed = num_sentences, batch_size, seed
+
+    def __len__(self) -> int:
+        return len(range(0, self._num_sentences, self._batch_size))
+
+    def epoch(self, epoch: int) -> Sequence[torch.Tensor]:
+        """Return the batches of an epoch, counted from 0, as tensors of sentence numbers; the last may be smaller."""
+        return torch.split(torch.randperm(self._num_sentences, generator=self._generator(epoch)), self._batch_size)
+
+    def _generator(self, epoch: int) -> torch.Generator:
+        # A large factor, so that one seed at a later epoch is not another seed at an earlier one.
+        return torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
+
+
+class BucketedBatches(ShuffledBatches):
+    """Index batches of every epoch, sentences of similar length together, each label in its usual share.
+
+    Sentences of each label are sorted by length and spread evenly from 0 to 1. Batches are cut from the order of these
+    positions. So most of the padding is saved, and a batch has about the labels of the whole data set::
+
+        lengths of label a    3    5    7    9        positions  0.1  0.4  0.6  0.9
+        lengths of label b        6        12         positions     0.3     0.8
+        batches              [3a   6b   5a] [7a  12b   9a]
+
+    Sorted by length alone, batches would have few labels where length and label are correlated (here, the shortest
+    batch would have no b). Their gradients differ more from batch to batch, and short trainings lose accuracy.
+
+    An epoch is sorted in two random parts; otherwise the longest sentences would be together in every epoch. Batches
+    come in random order, the incomplete one last as in the shuffled order: a small batch has a noisy gradient. It can
+    have any length. Everything depends on training data, seed and epoch alone.
+    """
+
+    def __init__(self, lengths: torch.Tensor, labels: torch.Tensor, batch_size: int, seed: int) -> None:
+        super().__init__(len(lengths), batch_size, seed)
+        self._lengths, self._labels = lengths, labels
+
+    def epoch(self, epoch: int) -> Sequence[torch.Tensor]:
+        """Return the batches of an epoch, counted from 0, as tensors of sentence numbers; the last may be smaller."""
+        generator = self._generator(epoch)
+        order = torch.randperm(self._num_sentences, generator=generator)
+        parts = torch.split(order, self._batch_size * math.ceil(len(self) / _NUM_PARTS))
+        order = torch.cat([self._sorted(part, generator) for part in parts])
+        num_full, rest = divmod(self._num_sentences, self._batch_size)
+        sizes, last = [self._batch_size] * num_full, int(torch.randint(num_full + 1, (), generator=generator))
         if rest:
-            sizes.insert(int(torch.randint(num_full + 1, (), generator=generator)), rest)
-        return sizes
+            sizes.insert(last, rest)
+        batches = list(torch.split(order, sizes))
+        incomplete = [batches.pop(last)] if rest else []
+        return [*(batches[number] for number in torch.randperm(num_full, generator=generator).tolist()), *incomplete]
 
+    def _sorted(self, sentences: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Return sentences in the order of their ranks by length among those of their label, relative to their number.
 
-def batches_by_length(data: Encoded, batch_size: int) -> list[list[int]]:
-    """Return index batches for evaluation, sentences of similar length together, so that little is padding."""
-    order = sorted(range(len(data)), key=lambda index: len(data.examples[index]["input_ids"]))
-    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+        Args:
+            sentences: Sentence numbers in random order: those of equal length stay so.
+            generator: Decides where a sentence is between two ranks.
+        """
+        by_length = sentences[self._lengths[sentences].argsort(stable=True)]
+        by_label = by_length[self._labels[by_length].argsort(stable=True)]
+        _, counts = torch.unique_consecutive(self._labels[by_label], return_counts=True)
+        ranks = torch.cat([torch.arange(count) for count in counts.tolist()])
+        noise = torch.rand(len(sentences), generator=generator)
+        return by_label[((ranks + noise) / counts.repeat_interleave(counts)).argsort()]
 
 
 def batches_by_tokens(lengths: torch.Tensor, num_tokens: int) -> list[torch.Tensor]:

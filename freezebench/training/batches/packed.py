@@ -49,7 +49,7 @@ class PackedSplit:
         Raises:
             ValueError: If a field does not have one number per token: it cannot be padded here.
         """
-        lengths = [len(example["input_ids"]) for example in data.examples]
+        lengths: list[int] = data.lengths.tolist()
         names = [name for name in data.examples[0] if name != "labels"]
         if any(
             len(example[name]) != length
@@ -57,9 +57,9 @@ class PackedSplit:
             for name in names
         ):
             raise ValueError(_NOT_NUMBERS)
-        self.lengths = torch.tensor(lengths)
+        self.lengths = data.lengths
         # Positions beyond it may not exist: a model may have embeddings for so many only.
-        self._longest = max(lengths)
+        self._longest: int = max(lengths)
         self.offsets = torch.cat([torch.zeros(1, dtype=torch.int64), self.lengths.cumsum(0)])
         self.labels = torch.tensor(data.labels)
         self.fields = {name: _packed([example[name] for example in data.examples], sum(lengths)) for name in names}

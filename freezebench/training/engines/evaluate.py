@@ -11,8 +11,8 @@ from torch.nn.functional import cross_entropy
 from freezebench.records.run_record import Evaluation
 from freezebench.tasks.classification import f1_score, logits_of
 from freezebench.training.batches.encoding import collator, to_device
-from freezebench.training.batches.order import batches_by_length
-from freezebench.training.device import autocast
+from freezebench.training.batches.order import batches_by_tokens
+from freezebench.training.device import autocast, inference_batch_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from freezebench.specs.run import Precision
     from freezebench.training.batches.encoding import Batch, Encoded
     from freezebench.training.prefix.feed import Feed
-
-_BATCH_SIZE = 64
 
 
 def evaluate(
@@ -53,7 +51,9 @@ def class_scores(
     """Return the class scores of every sentence on the CPU, shape (sentences, classes); train mode is restored.
 
     With a feed, the model is evaluated as it is trained: behind the cached prefix, which holds the hidden states of
-    validation and test sentences, too. Batches are sorted by length; scores return to the order of the data::
+    validation and test sentences, too. The batches depend on the split and the kind of device alone, so that a model
+    whose scores depend on padding has the same predictions with every engine. They are sorted by length; scores return
+    to the order of the data::
 
         batch of sentences 7, 2, 9 ──► hidden states from the cache ──► remaining layers ──► scores[[7, 2, 9]]
 
@@ -70,7 +70,7 @@ def class_scores(
     device = next(model.parameters()).device
     # Filled in the order of batches, read in the order of the data. A sentence that no batch has stays NaN.
     scores = torch.full((len(data), num_labels), math.nan)
-    batches = _batches(data, tokenizer) if feed is None else feed[0].evaluation(feed[1])
+    batches = _batches(data, tokenizer, device) if feed is None else feed[0].evaluation(feed[1])
     for sentences, tensors in batches:
         batch = to_device(tensors, device)
         batch.pop("labels")
@@ -98,8 +98,11 @@ def evaluation_of(scores: torch.Tensor, labels: Sequence[int]) -> Evaluation:
     )
 
 
-def _batches(data: Encoded, tokenizer: PreTrainedTokenizerBase) -> Iterator[tuple[list[int], Batch]]:
-    """Yield sentence numbers and padded batch."""
+def _batches(
+    data: Encoded, tokenizer: PreTrainedTokenizerBase, device: torch.device
+) -> Iterator[tuple[list[int], Batch]]:
+    """Yield sentence numbers and padded batch, the same ones as :meth:`Feed.evaluation` does for the whole model."""
     collate = collator(tokenizer)
-    for sentences in batches_by_length(data, _BATCH_SIZE):
+    for batch in batches_by_tokens(data.lengths, inference_batch_tokens(device)):
+        sentences = batch.tolist()
         yield sentences, collate([data.examples[number] for number in sentences])

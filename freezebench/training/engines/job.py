@@ -6,23 +6,23 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import torch
 from torch.nn.functional import cross_entropy
 
 from freezebench.tasks.classification import logits_of
-from freezebench.training.batches.loader import EpochLoader
-from freezebench.training.batches.order import ShuffledBatches
+from freezebench.training.batches.loader import EpochLoader, FeedLoader
+from freezebench.training.batches.order import BucketedBatches, ShuffledBatches
 from freezebench.training.device import autocast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import torch
     from transformers import PreTrainedTokenizerBase
 
     from freezebench.records.run_record import Evaluation
     from freezebench.specs.run import Precision, Protocol
     from freezebench.training.batches.encoding import Batch, Encoded
-    from freezebench.training.batches.loader import FeedLoader
+    from freezebench.training.batches.order import BatchOrder
     from freezebench.training.prefix.feed import Feed
 
 
@@ -58,11 +58,16 @@ class Job:
         return next(self.model.parameters()).device
 
     def batches(self) -> EpochLoader | FeedLoader:
-        """Return the training batches: the feed's, or those that ``standard`` and ``trainer`` share."""
-        if self.feed is not None:
-            return self.feed.epochs(self.protocol.batch_size, self.seed)
-        order = ShuffledBatches(len(self.train), self.protocol.batch_size, self.seed)
-        return EpochLoader(self.train, order, self.tokenizer)
+        """Return the training batches, in the same order for all configurations and engines."""
+        order = self._order()
+        return EpochLoader(self.train, order, self.tokenizer) if self.feed is None else FeedLoader(self.feed, order)
+
+    def _order(self) -> BatchOrder:
+        """Return the order of batches that the protocol names."""
+        batch_size = self.protocol.batch_size
+        if self.protocol.order_of_batches == "shuffled":
+            return ShuffledBatches(len(self.train), batch_size, self.seed)
+        return BucketedBatches(self.train.lengths, torch.tensor(self.train.labels), batch_size, self.seed)
 
     def logits(self, batch: Batch) -> torch.Tensor:
         """Return the class scores of a batch without its labels, shape (batch, classes)."""

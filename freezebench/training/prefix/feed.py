@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Self
 import torch
 
 from freezebench.tasks.classification import logits_of
-from freezebench.training.batches.loader import FeedLoader
-from freezebench.training.batches.order import BucketedBatches, batches_by_tokens
+from freezebench.training.batches.order import batches_by_tokens
 from freezebench.training.device import inference_batch_tokens, length_multiple
 
 if TYPE_CHECKING:
@@ -137,9 +136,17 @@ class Feed:
             warnings=self.warnings,
         )
 
-    def batch(self, split: str, sentences: torch.Tensor) -> Batch:
-        """Return one padded batch of a split, with the cached hidden states if there are any."""
-        indices, is_token = self.token_indices(split, sentences, cls_only=self.cls_only)
+    def batch(self, split: str, sentences: torch.Tensor, *, multiple: int | None = None) -> Batch:
+        """Return one padded batch of a split, with the cached hidden states if there are any.
+
+        Args:
+            split: Name of the split.
+            sentences: Numbers of the batch's sentences, shape (batch,).
+            multiple: What its length is rounded up to a multiple of; ``None``: what suits training on the device.
+        """
+        indices, is_token = self.splits[split].token_indices(
+            sentences, cls_only=self.cls_only, multiple=multiple or self._multiple
+        )
         batch = self.splits[split].batch(sentences, indices, is_token)
         if self.prefix is not None:
             batch[_HIDDEN] = self.prefix.batch(split, sentences, indices)
@@ -181,14 +188,10 @@ class Feed:
         if rows is not None:
             rows.clear_gradient()
 
-    def epochs(self, batch_size: int, seed: int) -> FeedLoader:
-        """Return the training batches of every epoch."""
-        return FeedLoader(self, BucketedBatches(self._lengths("train"), batch_size, seed))
-
     def evaluation(self, split: str) -> Iterator[tuple[list[int], Batch]]:
-        """Yield sentence numbers and batch, sentences of similar length together."""
+        """Yield sentence numbers and batch, sentences of similar length together, padded to the longest of them."""
         for sentences in batches_by_tokens(self._lengths(split), self._inference_tokens):
-            yield sentences.tolist(), self.batch(split, sentences)
+            yield sentences.tolist(), self.batch(split, sentences, multiple=1)
 
     def _lengths(self, split: str) -> torch.Tensor:
         """Return the number of positions that each sentence of a split takes, shape (sentences,)."""
