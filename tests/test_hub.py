@@ -67,7 +67,10 @@ def test_a_hub_model_is_fetched_once_and_then_used_without_the_hub(server: FakeH
     assert evaluate(server, tmp_path, "ModelSource.resolve('me/tiny').num_layers") == ["2"]
     assert not any("safetensors" in request for request in server.requests)
     first = evaluate(
-        server, tmp_path, "ModelSource.resolve('me/tiny').check()", "ModelSource.resolve('me/tiny').weights_sha256()"
+        server,
+        tmp_path,
+        "ModelSource.resolve('me/tiny').check()",
+        "ModelSource.resolve('me/tiny').file_hashes().weights_sha256",
     )
     assert not any("GET" in request and "bin" in request for request in server.requests)
     server.requests.clear()
@@ -75,7 +78,7 @@ def test_a_hub_model_is_fetched_once_and_then_used_without_the_hub(server: FakeH
         server,
         tmp_path,
         "ModelSource.resolve('me/tiny').num_layers",
-        "ModelSource.resolve('me/tiny').weights_sha256()",
+        "ModelSource.resolve('me/tiny').file_hashes().weights_sha256",
         HF_HUB_OFFLINE="1",
     )
     assert again == ["2", first[1]]
@@ -136,7 +139,7 @@ def test_an_interrupted_fetch_continues_later(server: FakeHub, tmp_path: Path, s
     assert message.startswith("cannot fetch the model 'me/tiny' from the Hub: ")
     assert "hf download me/tiny" in message
     server.cut.clear()
-    whole, fingerprint = evaluate(server, tmp_path, call, "ModelSource.resolve('me/tiny').weights_sha256()")
+    whole, fingerprint = evaluate(server, tmp_path, call, "ModelSource.resolve('me/tiny').file_hashes().weights_sha256")
     assert "cannot" not in whole
     assert len(fingerprint.strip("'")) == 64
 

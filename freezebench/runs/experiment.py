@@ -95,7 +95,7 @@ def run(
     device = resolve_device(spec.device)
     precision = resolve_precision(spec.protocol.precision, device)
     source, data = data_cache.model_source(spec.model, spec.model_revision), data_cache.data(spec)
-    hashes = source.file_hashes()
+    hashes = data_cache.file_hashes(spec)
     # The record of a run that breaks is this draft with a cause: it has all that is known before training.
     draft = RunRecord(
         spec=spec,
@@ -110,6 +110,9 @@ def run(
         data=data.facts,
         environment=environment(),
     )
+    draft = unchanged(draft, data_cache)
+    if draft.cause is not None:
+        return draft
     free_memory()
     with isolated_random_state(device), standard_attention():
         try:
@@ -125,7 +128,7 @@ def run(
             raise
         except Exception as error:  # noqa: BLE001 - an error of a model must not end the runs after it
             return invalid_record(draft, error, device)
-        record = unchanged(record, hashes, data_cache)
+        record = unchanged(record, data_cache)
         if save_to is not None and record.is_valid:
             _save(spec, setup, save_to)
         return record

@@ -2,10 +2,10 @@
 
 A user may edit a file at any time, and another process may read it at another time than this one. So the hashes of a
 model's files are taken before anything is trained, again by the process that trains, before it loads the model, and
-once more when the run has ended:
+compared once more when the run has ended:
 
     session: hashes ──────────────────────────────────── compared with those in the record ──► store, under these hashes
-    worker:            hashes ─ load ─ train ─ hashes
+    worker:            hashes ─ load, train ─ hashes again, before and after every further run
 
 Data are read once by every process, and the hash in a record is that of the texts and labels that were read.
 """
@@ -20,7 +20,6 @@ from freezebench.errors import FreezebenchError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freezebench.models.checkpoint import FileHashes
     from freezebench.records.run_record import RunRecord
     from freezebench.runs.data_cache import DataCache
 
@@ -92,15 +91,14 @@ def changed_record(record: RunRecord, source: str, parts: Sequence[str] = ()) ->
     return replace(record, status="invalid", cause="inputs_changed", reason=reason)
 
 
-def unchanged(record: RunRecord, before: FileHashes | None, data_cache: DataCache) -> RunRecord:
-    """Return the record of a run that this process trained; an invalid one if files changed since before it.
+def unchanged(record: RunRecord, data_cache: DataCache) -> RunRecord:
+    """Return the record of a run in this process; an invalid one if files have changed since this process read them.
 
     Args:
-        record: The run.
-        before: Hashes of the model's files before it was loaded; ``None`` for a factory.
+        record: The run, before or after its training.
         data_cache: The inputs of this process.
     """
-    spec = record.spec
+    spec, before = record.spec, data_cache.file_hashes(record.spec)
     if data_files := data_cache.changed_data_files(spec):
         return changed_record(record, spec.data.source, data_files)
     if before is None:

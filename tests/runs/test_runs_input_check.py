@@ -174,3 +174,15 @@ def test_invalid_runs_are_left_as_they_are() -> None:
     """Their own reason comes first."""
     broken = made_up.broken("emb")
     assert InputCheck(DataCache()).checked(broken) is broken
+
+
+def test_a_kept_process_names_the_weights_that_changed_before_it_loads_them(spec: RunSpec) -> None:
+    """The next run in the same process is not trained."""
+    from tiny import write_model
+
+    data_cache = DataCache()
+    assert run(spec, data_cache=data_cache).is_valid
+    write_model(Path(spec.model), seed=5)
+    record = run(replace(spec, seed=4), data_cache=data_cache)
+    assert (record.is_valid, record.cause, record.epochs) == (False, "inputs_changed", ())
+    assert "changed while this session ran (model.safetensors)" in str(record.reason)
