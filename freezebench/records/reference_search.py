@@ -109,7 +109,8 @@ def find_anchor(storage: Storage | None, name: str, *, option: str) -> Requested
 
 def listing(storage: Storage, option: str) -> str:
     """Return where the newest runs with freeze results are, and how to name one; empty if there are none."""
-    files = sorted(_query(storage, "*/*"), key=lambda file: (file.stat().st_mtime, file.name), reverse=True)
+    files = [file for file in _query(storage, "*/*") if file.is_file()]  # no links that lead nowhere
+    files.sort(key=lambda file: (file.stat().st_mtime, file.name), reverse=True)
     with_figures = (_name(storage, file) for file in files[:_MOST_READ] if _has_figures(file))
     named = list(islice(with_figures, _MOST_LISTED))
     if not named:

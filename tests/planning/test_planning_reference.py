@@ -172,6 +172,16 @@ def test_what_could_not_be_compared_is_refused_where_it_is_required() -> None:
         Reference(_request("head"), tests)
 
 
+def test_an_invalid_partner_is_refused_unless_it_is_allowed() -> None:
+    """A report keeps what broke."""
+    fault = replace(configuration("emb"), broken="seed 42: out of memory.")
+    request = RequestedRun(option="x", saved=saved(configuration("none"), fault), is_required=True)
+    with pytest.raises(SettingsError, match=r"t.py::test_it\[emb\]: it is invalid there: seed 42: out of memory\. "):
+        Reference(request, _planned("none", "emb"))
+    reference = Reference(request, _planned("none", "emb"), allowed=("emb",))
+    assert _judged(reference, "none", "emb").complaints() == []
+
+
 def test_one_seed_is_a_note_outside_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     """On either side; in continuous integration it is refused."""
     for request, tests in (

@@ -105,6 +105,7 @@ def test_the_newest_few_runs_with_freeze_results_are_listed(saved: Saved) -> Non
     for name in names[2:]:
         saved.add(f"{MACHINE}/{name}.json")
     saved.add(f"{MACHINE}/0009_sort.json", is_ordinary=True)
+    (saved.storage.path / MACHINE / "0010_link.json").symlink_to("nowhere")
     text = listing(saved.storage, OPTION)
     assert text.endswith("newest first: 0003_d, 0002_c, Other/0001_b. Take one with --benchmark-compare=0003_d.")
 
