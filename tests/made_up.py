@@ -14,6 +14,8 @@ from freezebench.records.run_record import DataFacts, EpochRecord, Evaluation, R
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from freezebench.config.settings import Settings
 
 NO_RAPL = "no /sys/class/powercap"
@@ -64,7 +66,8 @@ def record(
         "num_layers": 2,
         "num_params": 1000,
         "num_trainable_params": 1000 - 300 * frozen,
-        "step_losses": (0.7, 0.5),
+        # Runs of two seeds never have the same losses.
+        "step_losses": (0.7 + seed / 1e6, 0.5),
         "epochs": (
             EpochRecord(epoch=1, train_loss=0.7, train_s=5.0, validation=validation),
             EpochRecord(epoch=2, train_loss=0.5, train_s=5.0, validation=validation),
@@ -114,6 +117,37 @@ def one_class(freeze: str, seed: int = 42) -> RunRecord:
     assert valid.test is not None
     predictions = (0,) * len(valid.test.predictions)
     return replace(valid, test=replace(valid.test, accuracy=0.5, f1=0.0, predictions=predictions))
+
+
+def predicting(freeze: str, labels: Sequence[int], predictions: Sequence[int], **changes: Any) -> list[RunRecord]:
+    """Return three runs with these predictions for a test set with these labels."""
+    runs = []
+    for run in seeds(freeze, num_test=len(labels), **changes):
+        assert run.test is not None
+        assert run.data is not None
+        accuracy = float(np.mean(np.array(labels) == np.array(predictions)))
+        runs.append(
+            replace(
+                run,
+                test=replace(run.test, predictions=tuple(predictions), accuracy=accuracy),
+                data=replace(run.data, test_labels=tuple(labels)),
+            )
+        )
+    return runs
+
+
+def lopsided(freeze: str, share: float) -> list[RunRecord]:
+    """Return runs on 400 sentences, 97 % of class 0, that find this share of the others and make no other mistake."""
+    labels = [1] * 12 + [0] * 388
+    return predicting(freeze, labels, [int(index < share * 12) for index in range(400)])
+
+
+def three_classes(freeze: str, predicted: Sequence[int], *, num_rare: int = 12) -> list[RunRecord]:
+    """Return runs that predict some of three classes, of which the last is rare; class 0 instead of the others."""
+    labels = [2] * num_rare + [0, 1] * 194
+    runs = predicting(freeze, labels, [label if label in predicted else 0 for label in labels])
+    names = ("negative", "positive", "rare")
+    return [replace(run, data=run.data and replace(run.data, label_names=names)) for run in runs]
 
 
 def alike(freeze: str, *seeds: int) -> list[RunRecord]:

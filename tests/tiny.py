@@ -73,20 +73,41 @@ def _vocabulary() -> list[str]:
     return [*special, *_FILLER, *(word for some in WORDS.values() for word in some)]
 
 
-def write_model(folder: Path, *, n_layers: int = 2, seed: int = 0) -> Path:
-    """Write a randomly initialised DistilBERT of a few thousand parameters with its tokenizer."""
+def write_model(folder: Path, *, n_layers: int = 2, seed: int = 0, is_pretrained: bool = False) -> Path:
+    """Write a randomly initialised DistilBERT of a few thousand parameters with its tokenizer.
+
+    Args:
+        folder: Where to write it.
+        n_layers: Number of layers.
+        seed: Seed of the weights.
+        is_pretrained: Whether its frozen parts are of use, as those of a pretrained model: the embeddings of the words
+            of a class are close to each other, and the layers have weights large enough to pass that on.
+    """
     import torch
     from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
     # Tiny models are faster on one thread, above all where machines are shared.
     torch.set_num_threads(1)
     folder.mkdir(parents=True, exist_ok=True)
+    spread = 0.2 if is_pretrained else 0.02  # DistilBERT's own
     config = DistilBertConfig(
-        vocab_size=64, dim=16, n_heads=2, hidden_dim=32, n_layers=n_layers, max_position_embeddings=64
+        vocab_size=64,
+        dim=16,
+        n_heads=2,
+        hidden_dim=32,
+        n_layers=n_layers,
+        max_position_embeddings=64,
+        initializer_range=spread,
     )
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
-        DistilBertForSequenceClassification(config).save_pretrained(folder)
+        model = DistilBertForSequenceClassification(config)
+        if is_pretrained:
+            embeddings = model.distilbert.embeddings.word_embeddings.weight
+            for words in WORDS.values():
+                embeddings[[_vocabulary().index(word) for word in words]] += 2 * spread * torch.randn(config.dim)
+            model.classifier.weight.normal_(0.0, 0.02)  # the head is new
+        model.save_pretrained(folder)
     write_tokenizer(folder)
     return folder
 

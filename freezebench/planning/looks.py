@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from freezebench.planning.interleaving import interleaved_pairs
-from freezebench.planning.results import needs_more, result_of_look
+from freezebench.planning.results import is_open, result_of_look
 from freezebench.planning.rounds import groups, rounds
 from freezebench.verdicts.savings import savings_parts
 
@@ -54,7 +54,7 @@ def next_step(
         if current.lacks(freeze) or (settings.pool_seeds and freeze != "none" and current.missing):
             return list(current.missing)
         result = result_of_look(settings, freeze, current.num_seeds, finished, current.pooled)
-        if not needs_more((result.verdict, result.gate), settings.looks):
+        if not is_open(settings, result):
             break
         if current.missing:
             return list(current.missing)
@@ -64,10 +64,10 @@ def next_step(
 def _with_savings(
     settings: Settings, result: ConfigurationResult, finished: FinishedRuns, *, with_times: bool
 ) -> ConfigurationResult:
-    """Return a result with the limits that require savings; the baseline and a broken one have none."""
+    """Return a result with the limits that require savings as well; the baseline and a broken one have none."""
     if result.is_baseline or result.broken:
         return result
     limits = settings.costs if with_times else settings.costs.memory_only
     pairs = interleaved_pairs(settings, result.freeze, finished)
     parts = savings_parts(result.freeze, limits, records=result.records, baseline=result.baseline, pairs=pairs)
-    return replace(result, parts=parts)
+    return replace(result, parts=(*result.parts, *parts))

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
+from freezebench.verdicts.baseline import baseline_fault, one_class_fault
 from freezebench.verdicts.contradictions import contradiction
-from freezebench.verdicts.judge import judge, pooled_over
+from freezebench.verdicts.judge import ConfigurationResult, judge, pooled_over
 from freezebench.verdicts.noninferiority import invalid_verdict
 
 if TYPE_CHECKING:
@@ -60,17 +61,38 @@ def broken_baseline(
 ) -> int | None:
     """Return the position of the seed at which the baseline of a look broke; ``None`` if it has not.
 
-    A run that is invalid or predicts a single class breaks it at once, even while earlier seeds have not ended; that
-    all seeds predict the same is known once the last one has ended.
+    A run that is invalid or predicts a single class breaks it at once, even while earlier seeds have not ended. Whether
+    the seeds together have learned anything is known once the last one has ended, or only at a later look.
     """
     specs = [settings.run_spec("none", seed) for seed in settings.seeds[:num_seeds]]
     records = [finished.record(spec, must_be_new=must_be_new) for spec in specs]
     for position, record in enumerate(records):
-        if record is not None and _judged(settings, "none", [record], [record]).broken:
+        if record is not None and (not record.is_valid or one_class_fault([record])):
             return position
     ended = [record for record in records if record is not None]
-    is_whole = len(ended) == num_seeds
-    return num_seeds - 1 if is_whole and _judged(settings, "none", ended, ended).broken else None
+    if len(ended) < num_seeds or _awaits_next_look(settings, ended):
+        return None
+    return num_seeds - 1 if _judged(settings, "none", ended, ended).broken else None
+
+
+def is_open(settings: Settings, result: ConfigurationResult) -> bool:
+    """Return whether a configuration needs the seeds of the next look: it is undecided, or its baseline is.
+
+    Args:
+        settings: The settings of the test.
+        result: The result of the latest look.
+    """
+    if not all(record.is_valid for record in (*result.records, *result.baseline)):
+        return False
+    if _awaits_next_look(settings, result.baseline):
+        return True
+    return needs_more((result.verdict, result.gate), settings.looks)
+
+
+def _awaits_next_look(settings: Settings, baseline: Sequence[RunRecord]) -> bool:
+    """Return whether a baseline that is not shown to have learned anything may be shown to with more seeds."""
+    fault = baseline_fault(baseline, alpha=settings.looks.alpha)
+    return fault is not None and fault.more_seeds_may_help and settings.looks.after(len(baseline)) is not None
 
 
 def pooled_variance(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.planning.finished import NeededRun
 from freezebench.planning.interleaving import needed_interleaved_runs
-from freezebench.planning.results import broken_baseline, needs_more, pooled_variance, result_of_look
+from freezebench.planning.results import broken_baseline, is_open, pooled_variance, result_of_look
 from freezebench.specs.freeze import FreezeSpec
 
 if TYPE_CHECKING:
@@ -106,9 +106,7 @@ def rounds(settings: Settings, group: Group, finished: FinishedRuns) -> Iterator
             return
         # A round without missing runs has a result for each of its candidates.
         results = {freeze: result_of_look(settings, freeze, num_seeds, finished, pooled) for freeze in undecided}
-        undecided = tuple(
-            freeze for freeze, result in results.items() if needs_more((result.verdict, result.gate), settings.looks)
-        )
+        undecided = tuple(freeze for freeze, result in results.items() if is_open(settings, result))
         if not undecided:
             return
 

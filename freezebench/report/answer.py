@@ -148,6 +148,9 @@ def _limiting(
     if row.freeze not in ladder[:-1]:
         return ()
     deeper = next(other for other in rows if other.freeze == ladder[ladder.index(row.freeze) + 1])
+    class_loss = next(result.class_loss for result in results if result.freeze == deeper.freeze)
+    if class_loss is not None:
+        return (f"The next deeper one, {deeper.freeze}, loses a class: {class_loss}.",)
     if deeper.verdict == "inferior":
         return (f"The next deeper one, {deeper.freeze}, loses too much ({drop_text(deeper, margin_pp)}).",)
     is_open = deeper.verdict == "inconclusive"
@@ -170,9 +173,11 @@ def _nothing_safe(candidates: Sequence[ConfigurationResult], rows: Sequence[Row]
     first = first_open(candidates)
     row = next(row for row in rows if row.freeze == first.freeze)
     state = "is not decided" if row.verdict == "inconclusive" else "loses too much"
-    details = [
-        f"{first.freeze} is invalid." if first.broken else f"{first.freeze} {state} ({drop_text(row, margin_pp)})."
-    ]
+    details = [f"{first.freeze} {state} ({drop_text(row, margin_pp)})."]
+    if first.broken:
+        details = [f"{first.freeze} is invalid."]
+    elif first.class_loss:
+        details = [f"{first.freeze} loses a class (drop {row.drop_pp:.1f}): {first.class_loss}."]
     if proven:
         names = ", ".join(result.freeze for result in proven)
         details.append(f"{names} would be safe alone, but prefixes are judged in order, least frozen first.")

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 from freezebench.report.more_evidence import ways_to_decide
 from freezebench.report.verdict_text import judged_ladder
+from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.specs.presets import PRESETS
 from freezebench.specs.run import Protocol
 from freezebench.units import percent_text
+from freezebench.verdicts.baseline import baseline_fault, frequencies_loss, lowest_validation_losses
+from freezebench.verdicts.classes import only_class
 from freezebench.verdicts.judge import observed_mean_squares
 from freezebench.verdicts.power import deciding_counts
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from freezebench.records.run_record import RunRecord
+    from freezebench.verdicts.baseline import BaselineFault
     from freezebench.verdicts.judge import ConfigurationResult
 
 # A training loss that ends above this share of the logarithm of the number of classes has hardly learned anything.
@@ -51,6 +55,11 @@ def deciding_steps(candidates: Sequence[ConfigurationResult], margin_pp: float) 
         return ("Train at least 3 seeds (--freeze-num-seeds=3): one seed cannot tell training noise from freezing.",)
     if verdict.drop_pp >= margin_pp:
         return _after_loss(first, candidates, verdict.drop_pp)
+    if first.class_loss is not None:
+        other = (
+            f"Freeze less, or train {first.freeze} at a higher rate ({_rate_flag(first.records[0])}…) or for longer."
+        )
+        return repairing_steps(first) or (other,)
     counts = deciding_counts(observed_mean_squares(first), margin_pp, alpha=verdict.alpha)
     ways = ways_to_decide(counts, num_seeds=verdict.num_seeds, num_sentences=verdict.num_sentences)
     if not ways:
@@ -92,11 +101,13 @@ def _drop_pp(result: ConfigurationResult) -> float:
 def repairing_steps(result: ConfigurationResult) -> tuple[str, ...]:
     """Return what is likely to make the runs of an invalid configuration valid."""
     broken = next((record for record in result.records if not record.is_valid), None)
-    step = _after_fault(broken) if broken is not None else None
-    if broken is None:
-        constant = next(
-            (record for record in result.records if record.test and len(set(record.test.predictions)) == 1), None
-        )
+    if broken is not None:
+        step = _after_fault(broken)
+    elif result.is_baseline:
+        fault = baseline_fault(result.records, alpha=ALPHA_ONE_LOOK if result.verdict is None else result.verdict.alpha)
+        step = None if fault is None else _after_baseline_fault(fault, result.records)
+    else:
+        constant = next((record for record in result.records if only_class(record) is not None), None)
         step = None if constant is None else _after_one_class(constant)
     return () if step is None else (step,)
 
@@ -119,21 +130,73 @@ def _after_fault(record: RunRecord) -> str | None:
             return None
 
 
-def _after_one_class(record: RunRecord) -> str | None:
-    """Return what to change where one class was predicted for every test sentence."""
+def _after_baseline_fault(fault: BaselineFault, records: Sequence[RunRecord]) -> str | None:
+    """Return what to change where completed unfrozen runs are no measure for others."""
+    if fault.kind == "same_seeds":
+        return "Look for code that sets a seed of its own: a model factory, a conftest, the model's own code."
+    if fault.kind == "one_class":
+        return _after_one_class(next(record for record in records if only_class(record) is not None))
+    # The run that learned least is the one to repair.
+    record = max(records, key=lambda record: record.epochs[-1].train_loss if record.epochs else math.inf)
+    is_lopsided = record.data is not None and (record.data.majority_share or 0.0) > _LOPSIDED
+    if not _has_learned(record) or (fault.kind == "not_above_majority" and is_lopsided):
+        return _after_one_class(record)
+    return _after_learning(fault, record, min(lowest_validation_losses(records), default=math.inf))
+
+
+def _after_learning(fault: BaselineFault, record: RunRecord, lowest: float) -> str:
+    """Return what to change where the training loss fell, but validation or test show nothing of it.
+
+    Args:
+        fault: The fault of the baseline.
+        record: Its run that learned least.
+        lowest: Lowest validation loss of all its runs.
+    """
+    loss, chance, rate = record.epochs[-1].train_loss, _chance(record), record.spec.protocol.learning_rate
+    fell = f"the training loss fell to {loss:.2f}, the validation loss to {lowest:.2f}, and guessing gives {chance:.2f}"
+    accuracy, share = record.test and record.test.accuracy, record.data and record.data.majority_share
+    if fault.kind == "loss_not_below_frequencies" and accuracy and share and accuracy > share:
+        # Right more often than by guessing, but too sure where it is wrong.
+        lower = _usual_rate(record) if rate > _FAR * _usual_rate(record) else rate / 2
+        return (
+            f"Try {_rate_flag(record)}{lower:g} or fewer epochs, and check the labels of the validation split: {fell}."
+        )
+    if lowest < _UNLEARNED * chance:
+        return (
+            "Use more test sentences or more seeds (--freeze-num-seeds): validation shows that something was learned."
+        )
+    return f"Check the labels of all splits, or train on more sentences: {fell}."
+
+
+def _chance(record: RunRecord) -> float:
+    """Return the training loss of guessing by the frequencies of the classes, or evenly if they are not known."""
     data = record.data
-    share = None if data is None else data.majority_share
-    if data is None or share is None or not record.epochs:
+    if data is None:
+        return math.inf
+    known = frequencies_loss(data, "train")
+    return math.log(len(data.label_names)) if known is None else known
+
+
+def _has_learned(record: RunRecord) -> bool:
+    """Return whether the training loss ended clearly below that of guessing."""
+    return bool(record.epochs) and record.epochs[-1].train_loss < _UNLEARNED * _chance(record)
+
+
+def _after_one_class(record: RunRecord) -> str | None:
+    """Return what to change where one class was predicted for every test sentence, or hardly anything else."""
+    share = None if record.data is None else record.data.majority_share
+    if share is None or not record.epochs:
         return None
     if share > _LOPSIDED:
-        return f"{percent_text(share, 0)} of the test sentences have one class: use a balanced test set."
-    loss, chance = record.epochs[-1].train_loss, math.log(len(data.label_names))
-    fell = f"the training loss ended at {loss:.2f}, and guessing gives {chance:.2f}"
-    if loss < _UNLEARNED * chance:
+        return (
+            f"{percent_text(share, 0)} of the test sentences have one class: use a balanced test set, or a larger one."
+        )
+    loss, chance = record.epochs[-1].train_loss, _chance(record)
+    if _has_learned(record):
         return (
             f"Check that the labels of training and test sentences mean the same: the training loss fell to {loss:.2f}."
         )
-    return _after_no_learning(record, fell)
+    return _after_no_learning(record, f"the training loss ended at {loss:.2f}, and guessing gives {chance:.2f}")
 
 
 def _after_no_learning(record: RunRecord, fell: str) -> str:

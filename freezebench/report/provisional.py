@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.report.terminal_text import columns_of, cut, one_line, pad
 from freezebench.units import NOT_MEASURED, percent_text, seconds_text
+from freezebench.verdicts.classes import class_name, majority_class
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,11 @@ def provisional_lines(seeds: SeedsFinished, width: int) -> list[str]:
             lines.append(start + cut(cause, width - columns_of(start)))
         else:
             lines.append(_line((names[freeze], *row[1:]), columns))
+    data = next((record.data for record in baseline if record.data), None)
+    if data is not None:
+        # An accuracy means little without that of guessing.
+        guess = f"  always predicting {class_name(data, majority_class(data))}: {percent_text(data.majority_share)}"
+        lines.append(cut(one_line(guess), width))
     return lines
 
 

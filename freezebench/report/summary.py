@@ -15,9 +15,16 @@ from freezebench.report.more_evidence import undecided_sentences
 from freezebench.report.plan import training_text
 from freezebench.report.rows import Row, row
 from freezebench.report.speed_text import other_session_sentence
-from freezebench.report.verdict_text import decided_sentence, invalid_sentences, not_run_sentences, prefix_sentence
+from freezebench.report.verdict_text import (
+    class_loss_sentences,
+    decided_sentence,
+    invalid_sentences,
+    not_run_sentences,
+    prefix_sentence,
+)
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import distinct_text
+from freezebench.verdicts.judge import CLASSES
 from freezebench.verdicts.notebook_claims import conclusions
 from freezebench.verdicts.vocabulary import STANDINGS
 
@@ -133,6 +140,7 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
         *not_run_sentences(results),
         *_limits(results, are_met=False),
         *invalid_sentences(results),
+        *class_loss_sentences(results),
         *filter(None, [contention_sentence(rows), other_session_sentence(rows)]),
         *(note for note in _data_notes(results) if note.startswith(_ALWAYS_SHOWN)),
         *(f"Warning: {warning}." for warning in warnings),
@@ -166,7 +174,8 @@ def _limits(results: Sequence[ConfigurationResult], *, are_met: bool) -> list[st
         f"Limit {STANDINGS[part.standing].word}: {result.freeze}: {part.sentence}."
         for result in results
         for part in result.parts
-        if (part.standing == "ok") is are_met
+        # Lost classes have a sentence of their own, one for all configurations.
+        if (part.standing == "ok") is are_met and part.quantity != CLASSES
     ]
 
 

@@ -24,6 +24,7 @@ _HEADLINES: dict[Outcome, Style] = {
 _LABELS: dict[str, Style] = {
     **{f"Limit {term.word}": term.tone for standing, term in STANDINGS.items() if standing not in ("no_limit", "ok")},
     "Invalid": "bad",
+    "Class lost": "bad",
     "Contended": "unsure",
     "Leakage": "unsure",
     "Not run": "unsure",

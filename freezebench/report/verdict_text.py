@@ -135,6 +135,17 @@ def invalid_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
     return [f"Invalid: {', '.join(freezes)}: {cause}." for cause, freezes in names.items()]
 
 
+def class_loss_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
+    """Return one sentence per distinct loss of classes, with the configurations that have it."""
+    names: dict[str, list[str]] = {}
+    for result in results:
+        if result.class_loss:
+            names.setdefault(result.class_loss, []).append(result.freeze)
+    return [
+        f"Class lost: {', '.join(freezes)}: {loss}; not safe, whatever the accuracy." for loss, freezes in names.items()
+    ]
+
+
 def is_decided(result: ConfigurationResult) -> bool:
     """Return whether the evidence decides what was asked: all limits of a test, or without limits the margin."""
     if result.is_asserted:

@@ -45,7 +45,10 @@ def _contradictions(result: ConfigurationResult, limit_pp: float | None, num_see
     judged_pp = None if result.gate is None else result.gate.margin_pp
     if judged_pp != limit_pp:
         yield f"the limit of {result.freeze} is {_points(limit_pp)}, and it was judged by {_points(judged_pp)}"
-    yield from _of_verdict(result.verdict)
+    if result.class_loss is None:
+        yield from _of_verdict(result.verdict)
+    elif result.verdict.outcome != "inferior":
+        yield f"{result.freeze} has lost a class ({result.class_loss}) and is called {result.verdict.outcome}"
     if result.gate is not None:
         yield from _of_verdict(result.gate)
     yield from _of_drop(result, result.verdict)

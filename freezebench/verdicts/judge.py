@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
+from freezebench.verdicts.baseline import baseline_fault, lead_pp, same_seeds_fault
+from freezebench.verdicts.classes import lost_class_sentence, one_class_sentence, text_groups
 from freezebench.verdicts.crossed import interval_from_mean_squares
-from freezebench.verdicts.gate import accuracy_standing, worst
+from freezebench.verdicts.gate import Part, accuracy_standing, worst
 from freezebench.verdicts.mean_squares import mean_squares, outcome_differences
 from freezebench.verdicts.noninferiority import decide, invalid_verdict
 from freezebench.verdicts.pooling import pooled_interval, pooled_seed_variance
@@ -19,13 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from freezebench.records.run_record import RunRecord
-    from freezebench.verdicts.gate import Part, Standing
+    from freezebench.verdicts.gate import Standing
     from freezebench.verdicts.mean_squares import MeanSquares
     from freezebench.verdicts.noninferiority import Verdict
     from freezebench.verdicts.pooling import PooledSeedVariance
 
 
 BASELINE_INVALID = "the unfrozen baseline is invalid"
+# The part of the joint gate that fails where one class is predicted for every test sentence.
+CLASSES = "classes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +45,13 @@ class ConfigurationResult:
         gate: Verdict at the asserted limit; ``None`` where nothing is asserted.
         broken: Why the runs are invalid; ``None`` if they are valid.
         warnings: Reasons to doubt the figures.
-        parts: Limits of the joint gate besides accuracy: savings, and the comparison with a saved run.
+        parts: Limits of the joint gate besides accuracy: classes that are predicted, savings, and the comparison with a
+            saved run.
         same_as: The less frozen configuration that trains the same parameters, so that this one was not run;
             ``None``: there is none.
         left_out: Why it cannot be run although nobody named it: nothing would be left to train; ``None``: it can.
+        class_loss: Which class the runs never predict although the unfrozen ones do, so that they are not safe whatever
+            their accuracy; ``None``: none.
     """
 
     freeze: str
@@ -57,6 +64,7 @@ class ConfigurationResult:
     parts: tuple[Part, ...] = ()
     same_as: str | None = None
     left_out: str | None = None
+    class_loss: str | None = None
 
     @classmethod
     def not_run(cls, freeze: str, *, same_as: str | None = None, left_out: str | None = None) -> Self:
@@ -136,16 +144,9 @@ def judge(
         pooled: Variance between seeds over the whole grid; ``None``: each configuration has its own.
     """
     is_baseline = FreezeSpec.parse(freeze).is_none
-    # Identical predictions make a baseline useless for every comparison; of a candidate they are a result.
-    broken = _broken(records) or (_degenerate(records) if is_baseline else None)
-    warnings = [warning for record in records for warning in record.warnings]
-    if not is_baseline:
-        baseline_broken = _broken(baseline) or _degenerate(baseline)
-        # Its own test and the summary name the cause, once for all configurations.
-        broken = broken or (baseline_broken and BASELINE_INVALID)
-        broken = broken or _different_arms(records, baseline)
-        degenerate = None if broken else _degenerate(records)
-        warnings += [f"{freeze}: {degenerate}"] if degenerate else []
+    broken = _broken(records) or (
+        _unfit(records, alpha=alpha) if is_baseline else _incomparable(records, baseline, alpha=alpha)
+    )
     verdict = None
     if broken:
         verdict = invalid_verdict(broken, margin_pp=margin_pp, alpha=alpha, num_seeds=len(records))
@@ -154,15 +155,52 @@ def judge(
         squares = _mean_squares(baseline, records)
         own = interval_from_mean_squares(squares, alpha=alpha)
         verdict = decide(own if pooled is None else pooled_interval(squares, pooled, alpha=alpha), margin_pp)
-    return ConfigurationResult(
+    result = ConfigurationResult(
         freeze=freeze,
         records=tuple(records),
         baseline=tuple(baseline),
         verdict=verdict,
         gate=None if verdict is None or limit_pp is None or is_baseline else verdict.at_margin(limit_pp),
         broken=broken,
-        warnings=tuple(dict.fromkeys(warnings)),
+        warnings=tuple(dict.fromkeys(warning for record in records for warning in record.warnings)),
     )
+    if broken:
+        return result
+    return _with_lead_checked(result, margin_pp) if is_baseline else _with_predictions_checked(result, alpha=alpha)
+
+
+def _with_lead_checked(result: ConfigurationResult, margin_pp: float) -> ConfigurationResult:
+    """Return the result of a valid baseline, with a warning if freezing could lose all that it learned unnoticed."""
+    lead = lead_pp(result.records)
+    if lead is None or lead > margin_pp:
+        return result
+    warning = (
+        f"without freezing, accuracy is {lead:.1f} points above that of always predicting one class, and the margin is "
+        f"{margin_pp:g} points, so a model that learned nothing may be within it"
+    )
+    return replace(result, warnings=(*result.warnings, warning))
+
+
+def _with_predictions_checked(result: ConfigurationResult, *, alpha: float) -> ConfigurationResult:
+    """Return the result of a valid candidate with what its predictions show besides their accuracy.
+
+    A class that freezing makes disappear is a loss, even where it is so rare that the accuracy hardly shows it: such a
+    candidate is not safe. A limit on the accuracy accepts that loss, but not a model that ignores the sentences.
+    """
+    one_class = one_class_sentence(result.records)
+    class_loss = one_class or lost_class_sentence(result.records, result.baseline, alpha=alpha)
+    if class_loss is not None and result.verdict is not None:
+        result = replace(
+            result, class_loss=class_loss, verdict=replace(result.verdict, outcome="inferior", reason=class_loss)
+        )
+    if one_class is not None and result.gate is not None:
+        sentence = f"{one_class}, and the unfrozen baseline several"
+        result = replace(result, parts=(Part(quantity=CLASSES, standing="worse", sentence=sentence),))
+    # Of a candidate it may be a result: with little to train, the seed may matter little.
+    same_seeds = same_seeds_fault(result.records)
+    if same_seeds is not None:
+        result = replace(result, warnings=(*result.warnings, f"{result.freeze}: {same_seeds.sentence}"))
+    return result
 
 
 def observed_mean_squares(result: ConfigurationResult) -> MeanSquares:
@@ -192,10 +230,9 @@ def pooled_over(arms: Mapping[str, Sequence[RunRecord]], baseline: Sequence[RunR
 
 def _mean_squares(baseline: Sequence[RunRecord], records: Sequence[RunRecord]) -> MeanSquares:
     """Return the mean squares of the drops from the unfrozen runs, over the distinct test texts."""
-    # All runs have the same test sentences, but those of an earlier version do not say which of them repeat.
-    groups = (record.data.test_groups for record in (*records, *baseline) if record.data is not None)
-    known = next((numbers for numbers in groups if numbers is not None), None)
-    return mean_squares(outcome_differences(_outcomes(baseline), _outcomes(records)), known)
+    return mean_squares(
+        outcome_differences(_outcomes(baseline), _outcomes(records)), text_groups([*records, *baseline])
+    )
 
 
 def _unzipped(pairs: Sequence[tuple[RunRecord, RunRecord]]) -> tuple[list[RunRecord], list[RunRecord]]:
@@ -215,17 +252,18 @@ def _broken(records: Sequence[RunRecord]) -> str | None:
     return None
 
 
-def _degenerate(records: Sequence[RunRecord]) -> str | None:
-    """Return what is suspicious about the predictions: a single class, or the same predictions for every seed."""
-    predictions = [record.test.predictions for record in records if record.test is not None]
-    for record, predicted in zip(records, predictions, strict=True):
-        if len(set(predicted)) == 1:
-            return f"seed {record.spec.seed} predicts one class for every test sentence"
-    # Seeds that classify every sentence correctly give identical predictions, too, and that is no fault.
-    is_perfect = all(all(record.test_correct) for record in records)
-    if len(predictions) > 1 and len(set(predictions)) == 1 and not is_perfect:
-        return f"the {len(predictions)} seeds give identical predictions, as if the seed had no effect"
-    return None
+def _unfit(baseline: Sequence[RunRecord], *, alpha: float) -> str | None:
+    """Return why completed unfrozen runs are no measure for others; ``None`` if they are one."""
+    fault = baseline_fault(baseline, alpha=alpha)
+    return None if fault is None else fault.sentence
+
+
+def _incomparable(records: Sequence[RunRecord], baseline: Sequence[RunRecord], *, alpha: float) -> str | None:
+    """Return why completed runs of a candidate cannot be compared with the unfrozen ones; ``None`` if they can."""
+    # The baseline's own test and the summary name the cause, once for all configurations.
+    if _broken(baseline) or _unfit(baseline, alpha=alpha):
+        return BASELINE_INVALID
+    return _different_arms(records, baseline)
 
 
 def _different_arms(records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.notebook_figures import PUBLISHED
+from freezebench.verdicts.judge import BASELINE_INVALID
 from freezebench.verdicts.superiority import superiority
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class Conclusion:
 def conclusions(results: Sequence[ConfigurationResult], margin_pp: float) -> tuple[Conclusion, ...]:
     """Return the notebook's three conclusions with their verdicts on one experiment.
 
-    A claim is undecided where a configuration that it is about was not run, is invalid, or has one seed.
+    A claim is undecided where a configuration that it is about was not run, is invalid, or has one seed. All are where
+    the baseline is invalid.
 
     1. *Embeddings*: supported if ``emb`` is better than no freezing (``superiority``, Holm-corrected over the grid);
        refuted if a gain as large as the notebook's (``SMALLEST_EFFECT_PP``) is excluded: lower bound of the drop above
@@ -64,6 +66,9 @@ def conclusions(results: Sequence[ConfigurationResult], margin_pp: float) -> tup
         results: The configurations of one experiment, in any order.
         margin_pp: Decision margin, percentage points.
     """
+    if any(result.is_baseline and result.broken for result in results):
+        claims = (_EMBEDDINGS, _LAYERS, _SWEET_SPOT)
+        return tuple(_conclusion(claim, "undecided", BASELINE_INVALID) for claim in claims)
     by_freeze = {result.freeze: result for result in results}
     return _embeddings(by_freeze), _more_layers(by_freeze), _sweet_spot(by_freeze, margin_pp)
 
@@ -167,7 +172,10 @@ def _of_spots(
 def _outcome(results: Mapping[str, ConfigurationResult], name: str, margin_pp: float) -> str | None:
     """Return the outcome of a configuration at the margin; ``None`` where it was not run."""
     result = results.get(name)
-    return None if result is None or result.verdict is None else result.verdict.at_margin(margin_pp).outcome
+    if result is None or result.verdict is None:
+        return None
+    # A configuration that has lost a class is not safe at any margin.
+    return "inferior" if result.class_loss else result.verdict.at_margin(margin_pp).outcome
 
 
 def _rival(results: Mapping[str, ConfigurationResult], spot: str, margin_pp: float) -> str | None:

@@ -9,7 +9,14 @@ from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.errors import SettingsError
 from freezebench.planning.finished import NeededRun
-from freezebench.planning.results import baseline_so_far, broken_baseline, needs_more, pooled_variance, result_of_look
+from freezebench.planning.results import (
+    baseline_so_far,
+    broken_baseline,
+    is_open,
+    needs_more,
+    pooled_variance,
+    result_of_look,
+)
 from freezebench.records.run_record import RunRecord
 from freezebench.specs.interim_looks import InterimLooks
 from freezebench.verdicts.crossed import Interval
@@ -53,6 +60,31 @@ def test_a_baseline_breaks_at_the_first_useless_run(records: list[RunRecord], po
     """Invalid, or of one class, even if earlier seeds have not ended; equal predictions once all seeds have them."""
     settings = _settings(num_seeds="3")
     assert broken_baseline(settings, 3, made_up.finished(settings, *records)) == position
+
+
+def test_a_baseline_that_guesses_breaks_at_its_last_seed() -> None:
+    """Before that the seeds to come may show that it has learned something."""
+    settings, records = _settings(num_seeds="3"), made_up.seeds("none", accuracy=0.47)
+    assert broken_baseline(settings, 3, made_up.finished(settings, *records[:2])) is None
+    assert broken_baseline(settings, 3, made_up.finished(settings, *records)) == 2
+
+
+def test_a_baseline_that_may_be_shown_to_have_learned_gets_its_next_look() -> None:
+    """Candidates wait with it; after the last look it is broken, and one that guesses is at once."""
+    settings = _settings(num_seeds="2,3")
+    far_apart = [made_up.record("none", 42, accuracy=0.95), made_up.record("none", 43, accuracy=0.62)]
+    finished = made_up.finished(settings, *far_apart, *made_up.seeds("emb"))
+    assert broken_baseline(settings, 2, finished) is None
+    for freeze in ("none", "emb"):
+        result = result_of_look(settings, freeze, 2, finished)
+        assert result.broken
+        assert is_open(settings, result)
+    finished.add(NeededRun(spec=settings.run_spec("none", 44)), made_up.record("none", 44, accuracy=0.55))
+    assert broken_baseline(settings, 3, finished) == 2
+    assert not is_open(settings, result_of_look(settings, "none", 3, finished))
+    guessing = made_up.finished(settings, *made_up.seeds("none", accuracy=0.47))
+    assert broken_baseline(settings, 2, guessing) == 1
+    assert not is_open(settings, result_of_look(settings, "none", 2, guessing))
 
 
 def test_candidates_of_a_broken_baseline_have_the_seeds_before_it() -> None:

@@ -20,6 +20,7 @@ from freezebench.runs import experiment
 from freezebench.runs.data_cache import DataCache
 from freezebench.specs.run import RunSpec
 from freezebench.training.device import device_name
+from tiny import write_model
 
 FAULTS = Path(__file__).resolve().parent.parent / "faults"
 
@@ -33,6 +34,12 @@ def test_it(freeze_run):
 
 # A rate and a number of epochs with which the tiny model learns its data, where one word decides the class.
 LEARNS = "epochs=8, lr=1e-2, batch_size=8, precision='float32', device='cpu'"
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A two-layer checkpoint folder that learns something with any prefix frozen, so that no run guesses."""
+    return write_model(tmp_path_factory.mktemp("model"), is_pretrained=True)
 
 
 @pytest.fixture
@@ -120,7 +127,7 @@ def reached(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             record,
             data=facts,
             device_name=name,
-            step_losses=(0.7,) * spec.protocol.num_epochs,
+            step_losses=(0.7 + spec.seed / 1e6,) * spec.protocol.num_epochs,
             epochs=tuple(replace(record.epochs[0], epoch=index + 1) for index in range(spec.protocol.num_epochs)),
             model_sha256=files.weights_sha256,
             files_sha256=files.files_sha256,

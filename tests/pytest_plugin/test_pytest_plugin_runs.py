@@ -11,10 +11,10 @@ import pytest
 
 Project = Callable[..., pytest.Pytester]
 
-WIDE = "max_drop=90"
+WIDE = "max_drop=90, num_seeds=3"
 INCONCLUSIVE_FAILS = "--freeze-inconclusive=fail"
-# Within the interval of the tiny model's drop, and wide enough for the design to resolve.
-UNDECIDED_LIMIT = 45
+# Within the interval of the drop of emb+L0, and wide enough for the design to resolve.
+UNDECIDED_LIMIT = 12
 
 
 def assert_repeated_at_the_end(lines: list[str]) -> None:
@@ -84,14 +84,16 @@ def test_a_grid_runs_and_is_reported_everywhere(project: Project, tmp_path: Path
 def test_too_large_a_drop_fails_its_test_alone(project: Project, tmp_path: Path) -> None:
     """The failure is WORSE with limit and observation, and is not saved as the next reference."""
     saved = tmp_path / "b.json"
-    result = project("max_drop={'emb': 1, 'emb+L0': 90}").runpytest_inprocess(
-        "--freeze-grid=none,emb,emb+L0", f"--benchmark-json={saved}"
+    result = project("max_drop={'emb': 90, 'emb+L0-1': 1}").runpytest_inprocess(
+        "--freeze-grid=none,emb,emb+L0-1", "--freeze-num-seeds=3", f"--benchmark-json={saved}"
     )
     result.assert_outcomes(passed=2, failed=1)
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*WORSE emb is not within 1 points of no freezing: drop * lower bound *, 3 seeds.*"])
+    result.stdout.fnmatch_lines(
+        ["*WORSE emb+L0-1 is not within 1 points of no freezing: drop * lower bound *, 3 seeds.*"]
+    )
     names = [bench["param"] for bench in json.loads(saved.read_text(encoding="utf-8"))["benchmarks"]]
-    assert names == ["none", "emb+L0"]
+    assert names == ["none", "emb"]
 
 
 @pytest.mark.parametrize(
@@ -125,11 +127,11 @@ def test_a_run_that_could_only_fail_is_refused(project: Project) -> None:
 def test_undecided_fails_where_that_is_the_policy(project: Project) -> None:
     """A limit within the interval is UNDECIDED after the last look; the message has the number of seeds."""
     result = project(f"num_seeds='2,3', max_drop={UNDECIDED_LIMIT}").runpytest_inprocess(
-        "--freeze-grid=none,emb", INCONCLUSIVE_FAILS
+        "--freeze-grid=none,emb+L0", INCONCLUSIVE_FAILS
     )
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
-        ["*UNDECIDED emb is not shown to be within *, 3 seeds; about * more * would decide, if the drop stays at *"]
+        ["*UNDECIDED emb+L0 is not shown to be within *, 3 seeds; about * more * would decide, if the drop stays at *"]
     )
 
 

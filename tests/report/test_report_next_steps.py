@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import made_up
-from experiments import judged
+from experiments import SPLITS, judged
 from freezebench.report.next_steps import deciding_steps, first_open, repairing_steps
 from freezebench.verdicts.judge import judge
 
@@ -151,3 +151,51 @@ def test_the_first_open_prefix_is_decided_next() -> None:
     invalid = judge("emb", [made_up.broken("emb")], [made_up.record()], margin_pp=2.0, limit_pp=None)
     assert first_open([invalid, judged("emb+L0", 0.9)]).freeze == "emb"
     assert first_open([judged("L0", 0.8), judged("L1", 0.87)]).freeze == "L1"
+
+
+def _baseline(accuracy: float, train_loss: float, validation_loss: float, *, num: int = 3) -> ConfigurationResult:
+    """Return unfrozen runs with these losses, on balanced data whose counts are known."""
+    runs = []
+    for run in made_up.seeds("none", accuracy=accuracy, num=num, step_losses=()):
+        epochs = tuple(
+            replace(epoch, train_loss=train_loss, validation=replace(epoch.validation, loss=validation_loss))
+            for epoch in run.epochs
+        )
+        runs.append(replace(run, epochs=epochs, data=run.data and replace(run.data, splits=SPLITS)))
+    return judge("none", runs, runs, margin_pp=2.0, limit_pp=None)
+
+
+@pytest.mark.parametrize(
+    ("run", "step"),
+    [
+        (
+            _baseline(0.47, 0.69, 0.70),
+            "Try --freeze-epochs=200: the training loss ended at 0.69, and guessing gives 0.67",
+        ),
+        (_baseline(0.47, 0.20, 0.95), "Check the labels of all splits, or train on more sentences: the training loss"),
+        (_baseline(0.52, 0.60, 0.61), "Use more test sentences or more seeds (--freeze-num-seeds): validation shows"),
+        (
+            _baseline(0.90, 0.20, 0.95),
+            "Try --freeze-lr=2.5e-05 or fewer epochs, and check the labels of the validation",
+        ),
+    ],
+    ids=["learned-nothing", "random-labels", "too-few-sentences", "overconfident"],
+)
+def test_a_baseline_that_learned_nothing_suggests_what_the_losses_say(run: ConfigurationResult, step: str) -> None:
+    """A higher rate, right labels, more evidence, or a lower rate."""
+    assert run.broken
+    assert repairing_steps(run)[0].startswith(step)
+
+
+def test_seeds_without_an_effect_suggest_where_to_look() -> None:
+    """Something sets a seed of its own."""
+    same = made_up.alike("none", 42, 43)
+    result = judge("none", same, same, margin_pp=2.0, limit_pp=None)
+    assert repairing_steps(result)[0].startswith("Look for code that sets a seed of its own")
+
+
+def test_a_lost_class_suggests_to_freeze_less() -> None:
+    """No number of seeds brings it back."""
+    arms = made_up.three_classes("emb", (0, 1)), made_up.three_classes("none", (0, 1, 2))
+    (step,) = deciding_steps([judge("emb", *arms, margin_pp=5.0, limit_pp=None)], 5.0)
+    assert step.startswith("Freeze less, or train emb at a higher rate (--freeze-lr=emb:…)")

@@ -216,7 +216,7 @@ def test_a_table_follows_every_seed() -> None:
     display = _Display(NONE, EMB, live=False)
     display.progress.on_event(SEEDS)
     assert display.permanent[0] == "provisional, after seed 1 of 3 (drop in points, no verdicts yet):"
-    assert len(display.permanent) == 4
+    assert len(display.permanent) == 5
 
 
 def test_quiet_shows_which_run_goes_on() -> None:

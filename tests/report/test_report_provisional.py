@@ -31,6 +31,7 @@ def test_the_table_has_a_line_per_configuration() -> None:
         "  emb         90.6 %  -1.3  5 s, contended 41 %",
         "  emb+L0      78.1 %  11.2               3.33 s",
         "  emb+L0-1  invalid: non-finite loss: at step 3",
+        "  always predicting class negative: 50.0 %",
     ]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 import made_up
 from freezebench.records.run_record import Evaluation, RunRecord
 from freezebench.verdicts.judge import ConfigurationResult, judge, pooled_over
@@ -66,28 +68,73 @@ def _constant(freeze: str, seed: int) -> RunRecord:
     return replace(record, test=test)
 
 
-def test_constant_predictions_break_the_baseline_and_warn_elsewhere() -> None:
-    """A baseline that predicts one class is invalid; a candidate that does so gets a warning."""
+def test_constant_predictions_break_the_baseline() -> None:
+    """A baseline that predicts one class is invalid."""
     constant = [_constant("none", 42 + index) for index in range(3)]
     assert judge("none", constant, constant, **LIMITS).standing == "broken"
-    candidates = [_constant("emb", 42 + index) for index in range(3)]
-    result = judge("emb", candidates, made_up.seeds("none"), **LIMITS)
-    assert result.standing == "worse"
-    assert any("predicts one class for every test sentence" in warning for warning in result.warnings)
 
 
-def test_identical_predictions_across_seeds_break_the_baseline() -> None:
-    """Then the seed had no effect, and the spread over seeds means nothing."""
-    first = made_up.record("none", 42)
-    same = [replace(made_up.record("none", 42 + index), test=first.test) for index in range(3)]
-    assert "identical predictions" in str(judge("none", same, same, **LIMITS).broken)
+@pytest.mark.parametrize("num_constant", [1, 3])
+def test_a_candidate_of_one_class_fails_whatever_its_limit(num_constant: int) -> None:
+    """On 97/3 data the drop is below the limit, and still the candidate is not safe and its test fails."""
+    baseline = made_up.lopsided("none", 1)
+    records = [*made_up.lopsided("emb", 0)[:num_constant], *made_up.lopsided("emb", 1)[num_constant:]]
+    result = judge("emb", records, baseline, margin_pp=5.0, limit_pp=5.0)
+    assert result.verdict is not None
+    assert result.gate is not None
+    assert (result.verdict.outcome, result.gate.outcome, result.standing) == ("inferior", "non_inferior", "worse")
+    seeds = "seed 42 predicts" if num_constant == 1 else "seeds 42, 43 and 44 predict"
+    assert result.class_loss == f"{seeds} one class for every test sentence (class negative)"
+    (part,) = result.parts
+    assert part.sentence == f"{result.class_loss}, and the unfrozen baseline several"
 
 
-def test_a_perfect_baseline_is_no_fault() -> None:
-    """Seeds that classify every sentence correctly give identical predictions and stay valid."""
-    perfect = made_up.seeds("none", accuracy=2.0)
-    assert len({record.test for record in perfect}) == 1
-    assert judge("none", perfect, perfect, **LIMITS).standing == "no_limit"
+def test_a_constant_candidate_without_a_limit_fails_no_test() -> None:
+    """Nothing is asserted of it; it is not safe, though."""
+    arms = made_up.lopsided("emb", 0), made_up.lopsided("none", 1)
+    result = judge("emb", *arms, margin_pp=5.0, limit_pp=None)
+    assert result.standing == "no_limit"
+    assert result.verdict is not None
+    assert result.verdict.outcome == "inferior"
+
+
+def test_a_lost_class_is_not_safe_but_within_its_limit() -> None:
+    """A limit on the accuracy accepts that a rare class disappears; the margin does not."""
+    arms = made_up.three_classes("emb", (0, 1)), made_up.three_classes("none", (0, 1, 2))
+    result = judge("emb", *arms, margin_pp=5.0, limit_pp=5.0)
+    assert result.class_loss == "no seed ever predicts class rare (recall 100 % without freezing)"
+    assert result.verdict is not None
+    assert (result.verdict.outcome, result.standing) == ("inferior", "ok")
+
+
+def test_a_class_of_two_sentences_may_be_missed() -> None:
+    """Two sentences do not show that the unfrozen runs recognise the class."""
+    arms = (
+        made_up.three_classes("emb", (0, 1), num_rare=2),
+        made_up.three_classes("none", (0, 1, 2), num_rare=2),
+    )
+    assert judge("emb", *arms, margin_pp=5.0, limit_pp=5.0).class_loss is None
+
+
+def test_seeds_without_an_effect_break_the_baseline() -> None:
+    """With identical predictions and losses the spread over seeds means nothing."""
+    same = made_up.alike("none", 42, 43)
+    assert "seeds 42 and 43 give identical predictions and losses" in str(judge("none", same, same, **LIMITS).broken)
+
+
+def test_seeds_that_agree_on_every_sentence_are_no_fault() -> None:
+    """Five sound seeds may predict alike on 90 sentences, right or wrong: their losses differ."""
+    for accuracy in (0.9, 2.0):
+        first = made_up.record("none", accuracy=accuracy, num_test=90)
+        same = [replace(made_up.record("none", seed, num_test=90), test=first.test) for seed in range(42, 47)]
+        assert judge("none", same, same, **LIMITS).standing == "no_limit"
+
+
+def test_a_baseline_that_guesses_breaks_all() -> None:
+    """A drop of nothing from nothing certifies no freeze."""
+    baseline, candidate = made_up.seeds("none", accuracy=0.47), made_up.seeds("emb", accuracy=0.47)
+    assert "is not shown to be above" in str(judge("none", baseline, baseline, **LIMITS).broken)
+    assert judge("emb", candidate, baseline, **LIMITS).broken == "the unfrozen baseline is invalid"
 
 
 def test_arms_that_cannot_be_paired_are_invalid() -> None:

@@ -1,0 +1,153 @@
+"""What runs predict of each class: recall, macro F1, and classes that are never predicted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from freezebench.verdicts.crossed import interval_from_mean_squares
+from freezebench.verdicts.mean_squares import mean_squares
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from freezebench.records.run_record import DataFacts, RunRecord
+
+
+def class_name(data: DataFacts, label: int) -> str:
+    """Return how sentences call a class: ``class positive``."""
+    names = data.label_names
+    return f"class {names[label] if 0 <= label < len(names) else label}"
+
+
+def majority_class(data: DataFacts) -> int:
+    """Return the most frequent class of the test split, the smallest number of several."""
+    counts = Counter(data.test_labels)
+    return min(counts, key=lambda label: (-counts[label], label))
+
+
+def only_class(record: RunRecord) -> int | None:
+    """Return the class that a run predicts for every test sentence; ``None`` if it predicts several."""
+    predicted = set(record.test.predictions) if record.test else set()
+    return predicted.pop() if len(predicted) == 1 else None
+
+
+def recall(records: Sequence[RunRecord], label: int) -> float | None:
+    """Return the share of a class's test sentences that were classified correctly, mean over runs of one test set.
+
+    ``None`` without runs, or if no test sentence has this class.
+    """
+    correct = _correct(records, label)
+    return float(correct.mean()) if correct.size else None
+
+
+def macro_f1(records: Sequence[RunRecord]) -> float | None:
+    """Return the unweighted mean over the classes of F1 = 2 TP / (2 TP + FP + FN), mean over runs of one test set.
+
+    A class that neither occurs nor is predicted counts 0, as in the F1 of a record; ``None`` without runs.
+    """
+    scores = []
+    for record in records:
+        if record.test is None or record.data is None:
+            continue
+        labels, predictions = np.array(record.data.test_labels), np.array(record.test.predictions)
+        for label in range(len(record.data.label_names)):
+            hits = int(((labels == label) & (predictions == label)).sum())
+            either = int((labels == label).sum() + (predictions == label).sum())
+            scores.append(2 * hits / either if either else 0.0)
+    return float(np.mean(scores)) if scores else None
+
+
+def one_class_sentence(records: Sequence[RunRecord]) -> str | None:
+    """Return which runs predict one class for every test sentence, and which class; ``None`` if none does."""
+    constant = [(record, label) for record in records if (label := only_class(record)) is not None]
+    if not constant:
+        return None
+    names = dict.fromkeys(class_name(record.data, label) for record, label in constant if record.data)
+    seeds = [record.spec.seed for record, _ in constant]
+    who = f"seed {seeds[0]} predicts" if len(seeds) == 1 else f"seeds {joined(seeds)} predict"
+    return f"{who} one class for every test sentence ({', '.join(names)})"
+
+
+def lost_class_sentence(records: Sequence[RunRecord], baseline: Sequence[RunRecord], *, alpha: float) -> str | None:
+    """Return which classes no run of a candidate predicts, although the unfrozen runs are shown to recognise them.
+
+    A class of very few sentences may be missed by chance: it counts if the one-sided lower bound of its recall without
+    freezing, over seeds and sentences, is above 0.
+
+    Args:
+        records: The candidate's runs.
+        baseline: The unfrozen runs on the same test sentences.
+        alpha: Error rate of the bound.
+    """
+    data = next((record.data for record in records if record.data), None)
+    if data is None:
+        return None
+    groups = text_groups([*records, *baseline])
+    predicted = {label for record in records if record.test for label in record.test.predictions}
+    lost = [
+        label
+        for label in sorted({*data.test_labels} - predicted)
+        if shown_above_zero(_correct(baseline, label).astype(np.int8), _of_class(groups, data, label), alpha=alpha)
+    ]
+    if not lost:
+        return None
+    recalls = {class_name(data, label): recall(baseline, label) or 0.0 for label in lost}
+    texts = [f"{name} (recall {100 * share:.0f} % without freezing)" for name, share in recalls.items()]
+    return f"no seed ever predicts {joined(texts)}"
+
+
+def joined(items: Sequence[object]) -> str:
+    """Return the items as a list in a sentence: ``42, 43 and 44``."""
+    texts = [str(item) for item in items]
+    return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
+
+
+def text_groups(records: Sequence[RunRecord]) -> NDArray[np.int64] | None:
+    """Return the number of the text of every test sentence; ``None`` where no run says which texts repeat."""
+    # All runs have the same test sentences, but those of an earlier version do not say which of them repeat.
+    groups = (record.data.test_groups for record in records if record.data is not None)
+    known = next((numbers for numbers in groups if numbers is not None), None)
+    return None if known is None else np.array(known, dtype=np.int64)
+
+
+def shown_above_zero(
+    differences: NDArray[np.integer[Any]], groups: NDArray[np.int64] | None, *, alpha: float, unit: int = 1
+) -> bool:
+    """Return whether the mean of differences of shape (seeds, sentences) is shown to be above 0.
+
+    Three differences among a thousand, all of one sign, are too few for a t interval, whose bound would be above 0: by
+    a sign test they have p = 1/8. So one sentence of each sign is added, the adjustment of Bonett and Price (2012,
+    Journal of Educational and Behavioral Statistics 37:479-488) for paired outcomes.
+
+    Args:
+        differences: Integers from ``-unit`` to ``unit``.
+        groups: Number of the text of every sentence; ``None``: no text is repeated.
+        alpha: One-sided error rate.
+        unit: The difference of a sentence that only one arm classifies correctly.
+    """
+    if not differences.size:
+        return False
+    added = np.full((differences.shape[0], 1), unit, dtype=differences.dtype)
+    texts = None if groups is None else np.append(groups, groups.max() + np.array([1, 2]))
+    squares = mean_squares(np.hstack([differences, added, -added]), texts)
+    # A comparison that is false for any cause, NaN included, shows nothing.
+    return interval_from_mean_squares(squares, alpha=alpha).lower_pp > 0
+
+
+def _correct(records: Sequence[RunRecord], label: int) -> NDArray[np.bool_]:
+    """Return whether the sentences of one class were classified correctly, shape (runs, sentences of the class)."""
+    data = next((record.data for record in records if record.data), None)
+    if data is None:
+        return np.zeros((0, 0), dtype=np.bool_)
+    correct = np.array([record.test_correct for record in records if record.test], dtype=np.bool_)
+    return correct[:, np.array(data.test_labels) == label]
+
+
+def _of_class(groups: NDArray[np.int64] | None, data: DataFacts, label: int) -> NDArray[np.int64] | None:
+    """Return those of the numbers of texts that belong to the sentences of one class."""
+    return None if groups is None else groups[np.array(data.test_labels) == label]
