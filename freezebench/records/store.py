@@ -13,7 +13,7 @@ import json
 import os
 import tempfile
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 
     from freezebench.records.run_record import RunRecord
     from freezebench.specs.json_types import Json
-    from freezebench.specs.run import RunSpec
+    from freezebench.specs.run import Protocol, RunSpec
 
 STORE_SCHEMA = 1
 
+# Fields of the protocol that version 0.1 did not have; None is what it did.
+_LATER_FIELDS = {"batch_order"}
 _SET_ASIDE = "set-aside"
 _LARGEST_FILE = 2**30  # no record is that large, and a file that is must not fill the memory
 
@@ -59,9 +61,14 @@ def run_key(
         environment: Versions, and the hash of freezebench's own source.
     """
     # The requested device may be "auto"; the hash of the actual one is the key's second half.
-    spec_json = {**spec.to_json(), "device": None}
+    spec_json = {**spec.to_json(), "device": None, "protocol": _protocol_key(spec.protocol)}
     parts: list[Json] = [spec_json, model_sha256, files_sha256, list(data_sha256), precision, dict(environment)]
     return f"{hashlib.sha256(_canonical(parts)).hexdigest()[:32]}-{_device_hash(device_name)}"
+
+
+def _protocol_key(protocol: Protocol) -> dict[str, Json]:
+    """Return the fields of a protocol by name; files of versions without one of them keep their names."""
+    return {name: value for name, value in asdict(protocol).items() if value is not None or name not in _LATER_FIELDS}
 
 
 def _device_hash(device_name: str) -> str:
