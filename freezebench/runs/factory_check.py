@@ -65,8 +65,8 @@ def check_factory(
     again = tensor_hashes(make(seed)[0])
     if changed := _first_difference(first, again):
         raise ModelError(
-            f"the factory {name} returned another model in a second call with the same seed ({changed} differs), so "
-            "that a drop would be between two models. Draw random weights from torch alone, which is seeded before "
+            f"the factory {name} returned another model in a second call with the same seed (first difference: {changed}), "
+            "so that a drop would be between two models. Draw random weights from torch alone, which is seeded before "
             "every call, and let nothing else change between calls."
         )
     if seeded:
@@ -74,8 +74,8 @@ def check_factory(
     other = _without_head(tensor_hashes(make(seed + 1)[0]), layers)
     if changed := _first_difference(_without_head(first, layers), other):
         raise ModelError(
-            f"the factory {name} returned another encoder for seed {seed + 1} than for seed {seed} ({changed} "
-            "differs): only the head may depend on the seed. Load the weights from a file, or call torch.manual_seed "
+            f"the factory {name} returned another encoder for seed {seed + 1} than for seed {seed} (first "
+            f"difference: {changed}): only the head may depend on the seed. Load the weights from a file, or call torch.manual_seed "
             "with a number of your own; if every seed is to have an encoder of its own, write "
             "def factory(num_labels, seed)."
         )

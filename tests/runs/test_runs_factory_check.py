@@ -116,8 +116,8 @@ def test_a_factory_that_the_seed_determines_passes(spec: Callable[[str], RunSpec
             "random_encoder",
             r"another encoder for seed 4 than for seed 3 \(.*embeddings.*def factory\(num_labels, seed\)",
         ),
-        ("random_head", r"another model in a second call with the same seed \(classifier.weight differs\)"),
-        ("counted", r"another model in a second call with the same seed \(its modules differs\)"),
+        ("random_head", r"another model in a second call with the same seed \(first difference: classifier.weight\)"),
+        ("counted", r"another model in a second call with the same seed \(first difference: its modules\)"),
     ],
 )
 def test_a_factory_that_varies_is_refused_before_training(
