@@ -11,7 +11,7 @@ import torch
 
 from freezebench.data.splits import Split
 from freezebench.models.load import load_model
-from freezebench.runs.evaluation_check import Reevaluation, check_data
+from freezebench.runs.evaluation_check import DEPENDS_ON_PADDING, Reevaluation, check_data
 from freezebench.runs.weights import UnsoundRunError
 from freezebench.training.batches.encoding import Encoded, encode
 from freezebench.training.engines.evaluate import class_scores, evaluation_of
@@ -102,7 +102,7 @@ def test_a_model_without_a_mask_is_named(model: Any, tokenizer: Any) -> None:
 
     model.forward = unmasked
     (warning,) = _check(model, tokenizer)
-    assert warning == "the model's class scores of a sentence change with padding, as if it had no attention mask"
+    assert warning == DEPENDS_ON_PADDING
 
 
 @pytest.mark.parametrize(
