@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 SOURCES = sorted((ROOT / "freezebench").rglob("*.py"))
 
-# Folders whose tests run whole pytest sessions or read the documentation; the files are named after what they show.
-OTHER_FOLDERS = {"browser", "docs", "pytest_plugin"}
+# Folders whose tests run whole pytest sessions or read the documentation; their files are named after what they show.
+OTHER_FOLDERS = {"browser", "docs", "mutations", "pytest_plugin"}
 # Test files of several modules of a folder, or of what is not in the package.
 SEVERAL_MODULES = {
     "test_fuzz",

@@ -130,7 +130,9 @@ def run(
             return invalid_record(draft, error, device)
         record = unchanged(record, data_cache)
         if save_to is not None and record.is_valid:
-            _save(spec, setup, save_to)
+            # A strategy that adds parameters of its own would save them here.
+            max_length = longest_input(setup.model, setup.tokenizer, spec.protocol.max_length)
+            save_model(setup.model, setup.tokenizer, save_to, name=spec.model, max_length=max_length)
         return record
 
 
@@ -142,6 +144,7 @@ class _Setup:
         model: The model, its parameters' ``requires_grad`` set.
         tokenizer: Its tokenizer.
         layers: Its layers.
+        loaded: Checksums of the weights as they were loaded.
         summary: What freezing left to train.
         trainable: Names of the parameters that the spec trains.
         eval_modules: Frozen modules whose dropout stays off in training.
@@ -154,6 +157,7 @@ class _Setup:
     model: torch.nn.Module
     tokenizer: PreTrainedTokenizerBase
     layers: LayerMap
+    loaded: dict[str, int]
     summary: FreezeSummary
     trainable: frozenset[str]
     eval_modules: tuple[torch.nn.Module, ...]
@@ -175,8 +179,8 @@ def _set_up(
     model, tokenizer = load_model(source, data.num_labels, label_names=data.label_names, seed=spec.seed)
     warnings = seed_note(spec.seed)
     layers = find_layers(model)
+    loaded = checksums(model)
     if source.kind != "factory":  # whose encoder may be random
-        loaded = checksums(model)
         check_start(loaded, data_cache.first_weights(spec, loaded), layers)
     # Read before freezing, which sets requires_grad of every parameter.
     fixed = fixed_parameters(model)
@@ -193,6 +197,7 @@ def _set_up(
         model=model,
         tokenizer=tokenizer,
         layers=layers,
+        loaded=loaded,
         summary=summary,
         trainable=trainable,
         eval_modules=eval_modules,
@@ -291,16 +296,6 @@ def _train(
     )
     marked = replace(record, readings=mark_contended(record.readings)) if record.is_contended else record
     return marked, scores
-
-
-def _save(spec: RunSpec, setup: _Setup, folder: Path) -> None:
-    """Save the trained model; a strategy that adds parameters of its own would save them here.
-
-    Raises:
-        FreezebenchError: If it cannot be saved.
-    """
-    max_length = longest_input(setup.model, setup.tokenizer, spec.protocol.max_length)
-    save_model(setup.model, setup.tokenizer, folder, name=spec.model, max_length=max_length)
 
 
 def _scorer(setup: _Setup, feed: Feed | None) -> Callable[[str], torch.Tensor]:

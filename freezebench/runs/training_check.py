@@ -65,7 +65,7 @@ class TrainingCheck:
     def validated(self, evaluation: Evaluation) -> Evaluation:
         """Return the evaluation after an epoch; the weights are remembered if its loss is the lowest so far."""
         if evaluation.loss < self._lowest_loss:
-            self._lowest_loss, self._best = evaluation.loss, checksums(self._model)
+            self._lowest_loss, self._best = evaluation.loss, checksums(self._model, self._trainable)
         return evaluation
 
     def watching(self, emit: Emit) -> Emit:

@@ -25,11 +25,18 @@ class UnsoundRunError(Exception):
 
 
 @torch.no_grad()
-def checksums(model: torch.nn.Module) -> dict[str, int]:
-    """Return the sum of every parameter's bits as whole numbers, by name; equal weights have equal sums."""
+def checksums(model: torch.nn.Module, names: Collection[str] | None = None) -> dict[str, int]:
+    """Return the sum of every parameter's bits as whole numbers, by name; equal weights have equal sums.
+
+    Args:
+        model: The model.
+        names: Names of the parameters that are wanted; ``None``: all.
+    """
     # A sum of whole numbers is exact, in contrast to a sum of floats, whose order differs between calls.
     sums = {}
     for name, parameter in model.named_parameters():
+        if names is not None and name not in names:
+            continue
         bits = parameter.detach().contiguous().view(INTEGERS_BY_SIZE[parameter.element_size()])
         sums[name] = int(bits.sum(dtype=torch.int64))
     return sums

@@ -14,8 +14,6 @@ from freezebench.runs.training_check import check_batches, check_times, seed_not
 from freezebench.runs.weights import UnsoundRunError
 from freezebench.specs.run import Protocol
 from freezebench.training.batches.encoding import encode
-from freezebench.training.batches.order import ShuffledBatches
-from freezebench.training.engines import job as job_module
 from freezebench.training.engines.job import Job
 
 
@@ -50,7 +48,8 @@ def test_other_sentences_and_labels_are_found(job: Job) -> None:
 
 def test_one_order_for_all_seeds_is_named(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     """With so few batches that chance may be the reason, nothing is said."""
-    monkeypatch.setattr(job_module, "ShuffledBatches", lambda num, size, _: ShuffledBatches(num, size, 1))
+    order = Job._order
+    monkeypatch.setattr(Job, "_order", lambda self: order(replace(self, seed=1)))
     (warning,) = check_batches(job, job.train)
     assert warning.startswith("every seed trains on the sentences in the same order")
     few = replace(job, protocol=Protocol(batch_size=20))
