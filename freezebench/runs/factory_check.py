@@ -65,9 +65,9 @@ def check_factory(
     again = tensor_hashes(make(seed)[0])
     if changed := _first_difference(first, again):
         raise ModelError(
-            f"the factory {name} returned another model in a second call with the same seed (first difference: {changed}), "
-            "so that a drop would be between two models. Draw random weights from torch alone, which is seeded before "
-            "every call, and let nothing else change between calls."
+            f"the factory {name} returned another model in a second call with the same seed (first difference: "
+            f"{changed}), so that a drop would be between two models. Draw random weights from torch alone, which is "
+            "seeded before every call, and let nothing else change between calls."
         )
     if seeded:
         return
@@ -75,8 +75,8 @@ def check_factory(
     if changed := _first_difference(_without_head(first, layers), other):
         raise ModelError(
             f"the factory {name} returned another encoder for seed {seed + 1} than for seed {seed} (first "
-            f"difference: {changed}): only the head may depend on the seed. Load the weights from a file, or call torch.manual_seed "
-            "with a number of your own; if every seed is to have an encoder of its own, write "
+            f"difference: {changed}): only the head may depend on the seed. Load the weights from a file, or call "
+            "torch.manual_seed with a number of your own; if every seed is to have an encoder of its own, write "
             "def factory(num_labels, seed)."
         )
 

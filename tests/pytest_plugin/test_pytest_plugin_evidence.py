@@ -89,7 +89,10 @@ def test_an_encoder_that_depends_on_the_seed_is_declared(
     pytester.syspathinsert()
     result = pytester.runpytest_inprocess("test_factories.py")
     if name == "declared":
-        result.assert_outcomes(passed=2)
+        # Whether a random encoder learns much in a few steps does not matter here.
+        result.stdout.fnmatch_lines(["*emb seed 42: test accuracy *", "*none seed 43: test accuracy *"])
+        result.stdout.no_fnmatch_line("*inputs_changed*")
+        result.stdout.no_fnmatch_line("*returned another*")
         return
     assert result.ret == 4
     refusal = "ERROR: the factory test_factories:random_encoder returned another encoder for seed 43 than for seed 42"
