@@ -11,6 +11,7 @@ from tabulate import tabulate
 
 from freezebench.report.terminal_text import one_line
 from freezebench.units import distinct_text, percent_text
+from freezebench.verdicts.classes import class_name
 from freezebench.verdicts.vocabulary import VERDICTS
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _figures(saved: SavedModel, test: Evaluation, data: DataFacts) -> Figures:
             f"test accuracy of this model (seed {record.spec.seed})",
             f"{percent_text(test.accuracy)} ({num_correct:,} of {data.num_test:,} sentences)",
         ),
-        (f"test {_f1_name(record)} of this model", percent_text(test.f1)),
+        (f"test {_text(_f1_name(record))}, of this model", percent_text(test.f1)),
         (f"test accuracy of {row.freeze}", _over_seeds(row)),
         ("test accuracy without freezing", _over_seeds(baseline)),
         ("accuracy of the most frequent class", percent_text(data.majority_share)),
@@ -261,8 +262,10 @@ def _frozen_words(freeze: FreezeSpec) -> str:
 
 
 def _f1_name(record: RunRecord) -> str:
-    num_classes = len(record.data.label_names) if record.data else _NUM_BINARY
-    return "F1" if num_classes <= _NUM_BINARY else "macro F1"
+    data = record.data
+    if data is None:
+        return "F1"
+    return f"F1 of {class_name(data, 1)}" if len(data.label_names) <= _NUM_BINARY else "macro F1"
 
 
 def _public_name(source: str) -> str:

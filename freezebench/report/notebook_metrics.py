@@ -42,9 +42,9 @@ def _millions(record: RunRecord) -> float | None:
 
 METRICS: dict[str, Metric] = {
     "test accuracy (%)": _of_test("accuracy"),
-    "test F1 (%)": _of_test("f1"),
+    "test F1 of class 1, or macro (%)": _of_test("f1"),
     "validation accuracy (%)": _of_validation("accuracy", 100),
-    "validation F1 (%)": _of_validation("f1", 100),
+    "validation F1 of class 1, or macro (%)": _of_validation("f1", 100),
     "validation loss (nats)": _of_validation("loss"),
     "training loss (nats)": _train_loss,
     "train time (s)": lambda record: record.value("train_s"),

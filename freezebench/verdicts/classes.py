@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from freezebench.records.run_record import DataFacts, RunRecord
 
+_RARE = 0.2
+
 
 def class_name(data: DataFacts, label: int) -> str:
     """Return how sentences call a class: ``class positive``."""
@@ -28,6 +30,17 @@ def majority_class(data: DataFacts) -> int:
     """Return the most frequent class of the test split, the smallest number of several."""
     counts = Counter(data.test_labels)
     return min(counts, key=lambda label: (-counts[label], label))
+
+
+def rarest_classes(data: DataFacts) -> list[int]:
+    """Return the classes of the test split, the rarest first."""
+    counts = Counter(data.test_labels)
+    return sorted(counts, key=lambda label: (counts[label], label))
+
+
+def has_rare_class(data: DataFacts) -> bool:
+    """Return whether the smallest class of the test split has less than a fifth of it, so that accuracy hides much."""
+    return bool(data.test_labels) and min(Counter(data.test_labels).values()) < _RARE * len(data.test_labels)
 
 
 def only_class(record: RunRecord) -> int | None:

@@ -8,15 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from experiments import experiment, results, settings
+import made_up
+from experiments import experiment, results, settings, summary_settings
 from freezebench.config.session_settings import SessionSettings
 from freezebench.report import columns, markdown, terminal_table
 from freezebench.report.column import without_negative_zero
 from freezebench.report.columns import COLUMNS, figure_names, figures, metric_column
 from freezebench.report.page import results_table
 from freezebench.report.publish import write_report
+from freezebench.report.rows import row
 from freezebench.report.summary import summarize
 from freezebench.units import bytes_text
+from freezebench.verdicts.judge import ConfigurationResult, judge
+
+OF_RARE_CLASSES = ["macro_f1", "recall_rarest", "recall_second_rarest", "recall_third_rarest"]
 
 
 def test_a_new_column_is_one_entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -42,17 +47,18 @@ def test_a_new_column_is_one_entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def test_names_are_unique_and_figures_are_those_of_a_row() -> None:
-    """Today every column is a field of a row, so files have exactly its fields."""
+    """Files have the fields of a row, and after them the columns that are none."""
     assert len({column.name for column in COLUMNS}) == len(COLUMNS)
     first = experiment().rows[0]
-    assert list(figures(first)) == figure_names() == list(first.figures())
+    assert list(figures(first)) == figure_names() == [*first.figures(), *OF_RARE_CLASSES]
     assert {column.name for column in COLUMNS} <= set(figure_names())
 
 
 def test_a_missing_figure_is_a_dash() -> None:
-    """With a GPU every column has a figure; without energy the cell is a dash and has no figure to sort by."""
+    """With a GPU every column but those of rare classes has a figure; without energy the cell is a dash and has no figure to sort by."""
     frozen = experiment().rows[1]
-    assert not [column.name for column in COLUMNS if column.term is None and column.source(frozen) is None]
+    missing = [column.name for column in COLUMNS if column.term is None and column.source(frozen) is None]
+    assert missing == OF_RARE_CLASSES
     unmeasured = experiment(everything=False).rows[1]
     energy = next(column for column in COLUMNS if column.name == "energy_j")
     assert energy.source(unmeasured) is None
@@ -63,3 +69,36 @@ def test_a_missing_figure_is_a_dash() -> None:
 def test_a_rounded_zero_has_no_minus(text: str, shown: str) -> None:
     """A drop of -0.04 points is shown as +0.0."""
     assert without_negative_zero(text) == shown
+
+
+def _shown(*configurations: ConfigurationResult) -> str:
+    return markdown.results_table(summarize(configurations, summary_settings()))
+
+
+def test_f1_has_the_name_of_its_class() -> None:
+    """Of two classes it is that of class 1, of more the macro F1; recalls are shown only where a class is rare."""
+    baseline = made_up.seeds("none")
+    binary = _shown(judge("none", baseline, baseline, margin_pp=2.0, limit_pp=None))
+    assert "test F1 of class positive, %" in binary
+    assert "macro F1" not in binary
+    assert "recall" not in binary
+    baseline = made_up.three_classes("none", (0, 1, 2), num_rare=194)
+    many = _shown(judge("none", baseline, baseline, margin_pp=2.0, limit_pp=None))
+    assert "test macro F1, %" in many
+    assert "recall" not in many
+
+
+def test_recalls_and_macro_f1_stand_where_a_class_is_rare() -> None:
+    """The rarest first; without the rare class the macro F1 says what the accuracy hides."""
+    arms = {"none": made_up.lopsided("none", 1), "emb": made_up.lopsided("emb", 0)}
+    judged = [judge(freeze, runs, arms["none"], margin_pp=5.0, limit_pp=None) for freeze, runs in arms.items()]
+    table = _shown(*judged)
+    assert "test recall of class positive, %" in table
+    assert "test recall of class negative, %" in table
+    shown = figures(row(judged[1]))
+    assert (shown["recall_rarest"], shown["recall_second_rarest"], shown["recall_third_rarest"]) == (0.0, 1.0, None)
+    assert shown["macro_f1"] == pytest.approx(388 / 788)
+    baseline = made_up.three_classes("none", (0, 1, 2))
+    many = _shown(judge("none", baseline, baseline, margin_pp=2.0, limit_pp=None))
+    assert many.count("macro F1") == 1
+    assert "test recall of class rare, %" in many

@@ -42,9 +42,9 @@ def _share(name: str, field: str) -> _Figure:
 
 _FIGURES = (
     _share("test accuracy (%)", "test_accuracy"),
-    _share("test F1 (%)", "test_f1"),
+    _share("test F1 of class 1, or macro (%)", "test_f1"),
     _share("validation accuracy (%)", "validation_accuracy"),
-    _share("validation F1 (%)", "validation_f1"),
+    _share("validation F1 of class 1, or macro (%)", "validation_f1"),
     _Figure(name="validation loss (nats)", field="validation_loss", metric=METRICS["validation loss (nats)"], digits=3),
     _Figure(name="training loss (nats)", field="train_loss", metric=METRICS["training loss (nats)"], digits=3),
     # The notebook's runtime contains the evaluations between the epochs.
