@@ -55,7 +55,7 @@ def test_names_are_unique_and_figures_are_those_of_a_row() -> None:
 
 
 def test_a_missing_figure_is_a_dash() -> None:
-    """With a GPU every column but those of rare classes has a figure; without energy the cell is a dash and has no figure to sort by."""
+    """With a GPU every column but those of rare classes has a figure; a dash has no figure to sort by."""
     frozen = experiment().rows[1]
     missing = [column.name for column in COLUMNS if column.term is None and column.source(frozen) is None]
     assert missing == OF_RARE_CLASSES
