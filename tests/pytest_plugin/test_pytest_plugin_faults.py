@@ -30,8 +30,9 @@ def test_a_grid_survives_crashes_and_hangs(
     monkeypatch.setenv(*mark.split("=", 1))
     session = project(MARKER)
     store = tmp_path / "runs"
-    arguments = ["-v", f"--freeze-store={store}", f"--freeze-report={tmp_path / 'report'}"]
-    result = session.runpytest_inprocess(*arguments, "--freeze-isolate=worker", "--freeze-timeout=15s")
+    report_option = f"--freeze-report={tmp_path / 'report'}"
+    arguments = ["-v", f"--freeze-store={store}", report_option, "--freeze-isolate=worker"]
+    result = session.runpytest_inprocess(*arguments, "--freeze-timeout=15s")
     assert result.ret == 1
     result.assert_outcomes(passed=2, failed=2)
     result.stdout.fnmatch_lines(
