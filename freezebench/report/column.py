@@ -119,6 +119,11 @@ class Column:
         return ", ".join(filter(None, parts))
 
 
+def percent_number(digits: int) -> Callable[[float], str]:
+    """Return a function that writes a share in per cent without the sign, which is in the heading."""
+    return lambda value: f"{100 * value:.{digits}f}"
+
+
 def time_scale(smallest: float) -> Scale:
     """Return seconds, or minutes for a column whose smallest figure is large."""
     if smallest < _SECONDS_UNTIL:

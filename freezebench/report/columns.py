@@ -10,25 +10,27 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from freezebench.meters.metrics import METRICS
-from freezebench.report.column import Column, Scale, energy_scale, memory_scale, time_scale, without_negative_zero
+from freezebench.report.class_columns import CLASS_COLUMNS, class_words
+from freezebench.report.column import (
+    Column,
+    Scale,
+    energy_scale,
+    memory_scale,
+    percent_number,
+    time_scale,
+    without_negative_zero,
+)
 from freezebench.report.contention import contended_text
 from freezebench.report.rows import Row, aggregate
-from freezebench.report.terminal_text import cut, one_line
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.units import NOT_MEASURED, bytes_text, energy_text, number_text, percent_text, seconds_text
-from freezebench.verdicts.classes import has_rare_class, macro_f1, rarest_classes, recall
 from freezebench.verdicts.vocabulary import STANDINGS, VERDICTS, Term, verdict_term
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from freezebench.records.run_record import DataFacts
     from freezebench.report.rows import Figure
     from freezebench.verdicts.judge import ConfigurationResult
-
-_NUM_BINARY = 2
-_NUM_RECALLS = 3  # of the rarest classes; two of two
-_WIDEST_CLASS = 16
 
 
 def heading_words(rows: Sequence[Row], results: Sequence[ConfigurationResult], margin_pp: float) -> dict[str, str]:
@@ -44,29 +46,8 @@ def heading_words(rows: Sequence[Row], results: Sequence[ConfigurationResult], m
         "level": f"{100 * (1 - 2 * alpha):.0f}",
         "margin": f"{margin_pp:g}",
         "sd": " ± SD" if any(row.num_seeds > 1 for row in rows) else "",
-        **_class_words(rows),
+        **class_words(rows),
     }
-
-
-def _class_words(rows: Sequence[Row]) -> dict[str, str]:
-    """Return whose F1 and whose recalls the columns show."""
-    data = next((row.records[0].data for row in rows if row.records), None)
-    rarest = [] if data is None else rarest_classes(data)
-    f1_of = _name(data, 1) if data is not None and len(data.label_names) <= _NUM_BINARY else ""
-    return {
-        "f1": f"F1 of class {f1_of}" if f1_of else "macro F1",
-        "f1_begin": "test F1 of" if f1_of else "test",
-        "f1_end": f1_of or "macro F1",
-        **{
-            f"rare_{place}": _name(data, rarest[place]) if data is not None and place < len(rarest) else NOT_MEASURED
-            for place in range(_NUM_RECALLS)
-        },
-    }
-
-
-def _name(data: DataFacts, label: int) -> str:
-    """Return the name of a class, short enough for a heading."""
-    return cut(one_line(data.label_names[label]), _WIDEST_CLASS) if label < len(data.label_names) else str(label)
 
 
 def figures(row: Row) -> dict[str, Figure]:
@@ -107,48 +88,8 @@ def metric_column(
     )
 
 
-def _f1(row: Row) -> float | None:
-    """Return the F1 of a record; of many classes it is the macro F1, which has a column of its own if one is rare."""
-    data = row.records[0].data if row.records else None
-    is_macro = data is not None and len(data.label_names) > _NUM_BINARY
-    return None if is_macro and _macro_f1(row) is not None else row.f1
-
-
-def _macro_f1(row: Row) -> float | None:
-    """Return the macro F1 where a class of the test split is rare."""
-    data = row.records[0].data if row.records else None
-    return macro_f1(row.records) if data is not None and has_rare_class(data) else None
-
-
-def _recall_column(place: int, name: str) -> Column:
-    """Return the column of the recall of one of the rarest classes, which is filled where a class is rare."""
-
-    def source(row: Row) -> float | None:
-        data = row.records[0].data if row.records else None
-        if data is None or not has_rare_class(data):
-            return None
-        rarest = rarest_classes(data)
-        return recall(row.records, rarest[place]) if place < len(rarest) else None
-
-    return Column(
-        name=name,
-        heading=f"test recall of class {{rare_{place}}}, %",
-        short_heading=("recall of", f"{{rare_{place}}}", "%"),
-        source=source,
-        aggregation="mean",
-        better="higher",
-        text=_percent_number(1),
-        hide_empty=True,
-    )
-
-
 def _whole_percent(value: float) -> str:
     return percent_text(value, 0)
-
-
-def _percent_number(digits: int) -> Callable[[float], str]:
-    """Return a function that writes a share in per cent without the sign, which is in the heading."""
-    return lambda value: f"{100 * value:.{digits}f}"
 
 
 def _points(value: float) -> str:
@@ -216,9 +157,9 @@ COLUMNS: tuple[Column, ...] = (
         source=lambda row: row.accuracy,
         aggregation="mean",
         better="higher",
-        text=_percent_number(1),
+        text=percent_number(1),
         spread=lambda row: row.accuracy_sd,
-        spread_text=_percent_number(1),
+        spread_text=percent_number(1),
     ),
     Column(
         name="limit_pp",
@@ -229,32 +170,7 @@ COLUMNS: tuple[Column, ...] = (
         text="{:g}".format,
         rank=7,
     ),
-    Column(
-        name="f1",
-        heading="test {f1}, %{sd}",
-        short_heading=("{f1_begin}", "{f1_end}", "%{sd}"),
-        source=_f1,
-        hide_empty=True,
-        aggregation="mean",
-        better="higher",
-        text=_percent_number(1),
-        spread=lambda row: row.f1_sd,
-        spread_text=_percent_number(1),
-        rank=5,
-    ),
-    Column(
-        name="macro_f1",
-        heading="test macro F1, %",
-        short_heading=("test", "macro F1", "%"),
-        source=_macro_f1,
-        aggregation="mean",
-        better="higher",
-        text=_percent_number(1),
-        hide_empty=True,
-    ),
-    _recall_column(0, "recall_rarest"),
-    _recall_column(1, "recall_second_rarest"),
-    _recall_column(2, "recall_third_rarest"),
+    *CLASS_COLUMNS,
     metric_column("train_s", short_heading=("train", "time", "{unit}"), text=seconds_text, scale=time_scale),
     Column(
         name="speedup",
@@ -324,7 +240,7 @@ COLUMNS: tuple[Column, ...] = (
         better="higher",
         text=_whole_percent,
         spread=lambda row: row.energy_saving_uncertainty,
-        spread_text=_percent_number(0),
+        spread_text=percent_number(0),
         is_cost=True,
         rank=3,
     ),

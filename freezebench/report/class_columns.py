@@ -1,0 +1,106 @@
+"""The columns on single classes: F1 by the name of its class, and recall and macro F1 where a class is rare."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freezebench.report.column import Column, percent_number
+from freezebench.report.terminal_text import cut, one_line
+from freezebench.units import NOT_MEASURED
+from freezebench.verdicts.classes import has_rare_class, macro_f1, rarest_classes, recall
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.records.run_record import DataFacts
+    from freezebench.report.rows import Row
+
+_NUM_BINARY = 2
+_NUM_RECALLS = 3  # of the rarest classes; two of two
+_WIDEST_CLASS = 16
+
+
+def class_words(rows: Sequence[Row]) -> dict[str, str]:
+    """Return whose F1 and whose recalls the columns show."""
+    data = next((row.records[0].data for row in rows if row.records), None)
+    rarest = [] if data is None else rarest_classes(data)
+    f1_of = _name(data, 1) if data is not None and len(data.label_names) <= _NUM_BINARY else ""
+    return {
+        "f1": f"F1 of class {f1_of}" if f1_of else "macro F1",
+        "f1_begin": "test F1 of" if f1_of else "test",
+        "f1_end": f1_of or "macro F1",
+        **{
+            f"rare_{place}": _name(data, rarest[place]) if data is not None and place < len(rarest) else NOT_MEASURED
+            for place in range(_NUM_RECALLS)
+        },
+    }
+
+
+def _name(data: DataFacts, label: int) -> str:
+    """Return the name of a class, short enough for a heading."""
+    return cut(one_line(data.label_names[label]), _WIDEST_CLASS) if label < len(data.label_names) else str(label)
+
+
+def _f1(row: Row) -> float | None:
+    """Return the F1 of a record; of many classes it is the macro F1, which has a column of its own if one is rare."""
+    data = row.records[0].data if row.records else None
+    is_macro = data is not None and len(data.label_names) > _NUM_BINARY
+    return None if is_macro and _macro_f1(row) is not None else row.f1
+
+
+def _macro_f1(row: Row) -> float | None:
+    """Return the macro F1 where a class of the test split is rare."""
+    data = row.records[0].data if row.records else None
+    return macro_f1(row.records) if data is not None and has_rare_class(data) else None
+
+
+def _recall_column(place: int, name: str) -> Column:
+    """Return the column of the recall of one of the rarest classes, which is filled where a class is rare."""
+
+    def source(row: Row) -> float | None:
+        data = row.records[0].data if row.records else None
+        if data is None or not has_rare_class(data):
+            return None
+        rarest = rarest_classes(data)
+        return recall(row.records, rarest[place]) if place < len(rarest) else None
+
+    return Column(
+        name=name,
+        heading=f"test recall of class {{rare_{place}}}, %",
+        short_heading=("recall of", f"{{rare_{place}}}", "%"),
+        source=source,
+        aggregation="mean",
+        better="higher",
+        text=percent_number(1),
+        hide_empty=True,
+    )
+
+
+CLASS_COLUMNS: tuple[Column, ...] = (
+    Column(
+        name="f1",
+        heading="test {f1}, %{sd}",
+        short_heading=("{f1_begin}", "{f1_end}", "%{sd}"),
+        source=_f1,
+        hide_empty=True,
+        aggregation="mean",
+        better="higher",
+        text=percent_number(1),
+        spread=lambda row: row.f1_sd,
+        spread_text=percent_number(1),
+        rank=5,
+    ),
+    Column(
+        name="macro_f1",
+        heading="test macro F1, %",
+        short_heading=("test", "macro F1", "%"),
+        source=_macro_f1,
+        aggregation="mean",
+        better="higher",
+        text=percent_number(1),
+        hide_empty=True,
+    ),
+    _recall_column(0, "recall_rarest"),
+    _recall_column(1, "recall_second_rarest"),
+    _recall_column(2, "recall_third_rarest"),
+)
