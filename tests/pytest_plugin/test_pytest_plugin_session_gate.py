@@ -35,7 +35,7 @@ def run(project: Project, reach: Reach, monkeypatch: pytest.MonkeyPatch) -> Run:
         whole = (pytester.path / "test_project.py").read_text(encoding="utf-8")
         mark = next(line for line in whole.splitlines() if line.startswith("@pytest.mark.freeze"))
         pytester.makepyfile(test_project=source.replace("@freeze", mark))
-        # The suite turns warnings into errors, and these tests misuse the fixture in ways that other plugins warn about.
+        # The suite turns warnings into errors, and other plugins warn about what these tests do with the fixture.
         return pytester.runpytest_inprocess("-Wdefault::pytest.PytestWarning", *arguments, no_reraise_ctrlc=True)
 
     return session
