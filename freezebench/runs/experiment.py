@@ -118,7 +118,7 @@ def run(
         try:
             setup = _set_up(source, data, data_cache, spec=spec, precision=precision)
             if source.kind == "factory":
-                draft = replace(draft, initial_sha256=initial_sha256(setup.model, setup.layers))
+                draft = replace(draft, initial_sha256=initial_sha256(setup.model, setup.layers, setup.fixed))
             feed, feed_warnings = _make_feed(spec, setup, data_cache)
             with feed or nullcontext():
                 record, scores = _train(draft, setup, feed, emit, warnings=(*setup.warnings, *feed_warnings))
@@ -147,6 +147,7 @@ class _Setup:
         loaded: Checksums of the weights as they were loaded.
         summary: What freezing left to train.
         trainable: Names of the parameters that the spec trains.
+        fixed: Names of the parameters that train under no spec.
         eval_modules: Frozen modules whose dropout stays off in training.
         data: The tokenized data set.
         num_labels: Number of classes.
@@ -160,6 +161,7 @@ class _Setup:
     loaded: dict[str, int]
     summary: FreezeSummary
     trainable: frozenset[str]
+    fixed: frozenset[str]
     eval_modules: tuple[torch.nn.Module, ...]
     data: TokenizedData
     num_labels: int
@@ -200,6 +202,7 @@ def _set_up(
         loaded=loaded,
         summary=summary,
         trainable=trainable,
+        fixed=fixed,
         eval_modules=eval_modules,
         data=tokenized,
         num_labels=data.num_labels,

@@ -5,7 +5,8 @@ is code, which may draw random numbers, count its calls or read a file that chan
 hashes of all their tensors and of their modules: in the preflight check for several calls, and in every run.
 
 Torch is seeded with the seed of the run before each call. Only the head may follow from that, as the new head of a
-checkpoint does. A factory whose embeddings and layers are meant to depend on the seed says so by a parameter ``seed``.
+checkpoint does, and new adapters: parameters that train beside fixed ones in the embeddings or in a layer. A factory
+whose embeddings and layers are meant to depend on the seed says so by a parameter ``seed``.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from freezebench.errors import ModelError
+from freezebench.strategies.freeze import fixed_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from freezebench.models.layers import LayerMap
 
@@ -39,10 +41,16 @@ def tensor_hashes(model: torch.nn.Module) -> dict[str, str]:
     return hashes
 
 
-def initial_sha256(model: torch.nn.Module, layers: LayerMap) -> tuple[str, str]:
-    """Return two SHA-256 of a model: of its embeddings and layers, and of all of it."""
+def initial_sha256(model: torch.nn.Module, layers: LayerMap, fixed: Collection[str] = ()) -> tuple[str, str]:
+    """Return two SHA-256 of a model: of its embeddings and layers without adapters, and of all of it.
+
+    Args:
+        model: The model as its factory returned it.
+        layers: Its layers.
+        fixed: Names of the parameters that the factory has fixed.
+    """
     hashes = tensor_hashes(model)
-    return _combined(_without_head(hashes, layers)), _combined(hashes)
+    return _combined(_encoder(hashes, layers, fixed)), _combined(hashes)
 
 
 def check_factory(
@@ -61,6 +69,7 @@ def check_factory(
             although it does not say that they depend on it.
     """
     model, layers = make(seed)
+    fixed = fixed_parameters(model)
     first = tensor_hashes(model)
     again = tensor_hashes(make(seed)[0])
     if changed := _first_difference(first, again):
@@ -71,25 +80,26 @@ def check_factory(
         )
     if seeded:
         return
-    other = _without_head(tensor_hashes(make(seed + 1)[0]), layers)
-    if changed := _first_difference(_without_head(first, layers), other):
+    other = _encoder(tensor_hashes(make(seed + 1)[0]), layers, fixed)
+    if changed := _first_difference(_encoder(first, layers, fixed), other):
         raise ModelError(
             f"the factory {name} returned another encoder for seed {seed + 1} than for seed {seed} (first "
-            f"difference: {changed}): only the head may depend on the seed. Load the weights from a file, or call "
-            "torch.manual_seed with a number of your own; if every seed is to have an encoder of its own, write "
-            "def factory(num_labels, seed)."
+            f"difference: {changed}): only the head and adapters may depend on the seed. Load the weights "
+            "from a file, or call torch.manual_seed with a number of your own; if every seed is to have an encoder of "
+            "its own, write def factory(num_labels, seed)."
         )
 
 
-def _without_head(hashes: Mapping[str, str], layers: LayerMap) -> dict[str, str]:
-    """Return the hashes of all tensors but those of the head; buffers belong where parameters beside them do."""
-    modules = {name.rpartition(".")[0] for name in layers.head}
-    stack = {name.rpartition(".")[0] for names in (layers.emb, *layers.layers) for name in names}
-    head_alone = modules - stack
+def _encoder(hashes: Mapping[str, str], layers: LayerMap, fixed: Collection[str]) -> dict[str, str]:
+    """Return the hashes of all but head and adapters; buffers belong where parameters beside them do."""
+    stack = (layers.emb, *layers.layers)
+    adapters = {name for names in stack if not set(names).isdisjoint(fixed) for name in names if name not in fixed}
+    parents = {name.rpartition(".")[0] for names in stack for name in names}
+    head_alone = {name.rpartition(".")[0] for name in layers.head} - parents
     return {
         name: sha256
         for name, sha256 in hashes.items()
-        if name not in layers.head and name.rpartition(".")[0] not in head_alone
+        if name not in adapters.union(layers.head) and name.rpartition(".")[0] not in head_alone
     }
 
 

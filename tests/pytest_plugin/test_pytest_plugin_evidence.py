@@ -96,5 +96,5 @@ def test_an_encoder_that_depends_on_the_seed_is_declared(
         return
     assert result.ret == 4
     refusal = "ERROR: the factory test_factories:random_encoder returned another encoder for seed 43 than for seed 42"
-    advice = "only the head may depend on the seed. *def factory(num_labels, seed)."
+    advice = "only the head and adapters may depend on the seed. *def factory(num_labels, seed)."
     result.stderr.fnmatch_lines([f"{refusal} (first difference: distilbert.embeddings.*): {advice}"])

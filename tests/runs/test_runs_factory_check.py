@@ -59,6 +59,36 @@ def declared(_: int, seed: int) -> tuple[torch.nn.Module, Any]:
     return _made()
 
 
+def adapted(_: int) -> tuple[torch.nn.Module, Any]:
+    """An encoder that is always the same and fixed, with new adapters that the seed of the run determines."""
+    model, tokenizer = new_head(_)
+    model.get_submodule("distilbert").requires_grad_(requires_grad=False)
+    for query in (model.get_submodule(f"distilbert.transformer.layer.{layer}.attention.q_lin") for layer in (0, 1)):
+        torch.nn.utils.parametrize.register_parametrization(query, "weight", LowRank())
+    return model, tokenizer
+
+
+class LowRank(torch.nn.Module):
+    """A sum of a fixed weight and of a product of two small ones, of which one is 0 at first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = torch.nn.Parameter(torch.randn(2, SIZES["dim"]))
+        self.up = torch.nn.Parameter(torch.zeros(SIZES["dim"], 2))
+
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        """Return the adapted weight."""
+        return weight + self.up @ self.down
+
+
+def adapted_random(_: int) -> tuple[torch.nn.Module, Any]:
+    """Adapters on a fixed encoder that differs from seed to seed."""
+    model, tokenizer = random_encoder(_)
+    model.get_submodule("distilbert").requires_grad_(requires_grad=False)
+    model.get_parameter("distilbert.transformer.layer.0.ffn.lin1.bias").requires_grad_()
+    return model, tokenizer
+
+
 def random_head(_: int) -> tuple[torch.nn.Module, Any]:
     """A head from a source of random numbers that nobody seeds."""
     model, tokenizer = fixed(_)
@@ -98,13 +128,13 @@ def spec(tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Ru
     return make
 
 
-@pytest.mark.parametrize("name", ["fixed", "new_head", "declared"])
+@pytest.mark.parametrize("name", ["fixed", "new_head", "declared", "adapted"])
 def test_a_factory_that_the_seed_determines_passes(spec: Callable[[str], RunSpec], name: str) -> None:
-    """A new head may follow from the seed, and an encoder too where the factory takes the seed; all runs agree."""
+    """New heads and adapters may follow from the seed, and an encoder where the factory takes it; all runs agree."""
     data_cache = DataCache()
-    preflight(spec(name), ["none", "emb"], data_cache)
+    preflight(spec(name), ["none", "emb+L0"], data_cache)
     check = InputCheck(data_cache)
-    for freeze, seed in (("none", 3), ("emb", 3), ("none", 4), ("emb", 4)):
+    for freeze, seed in (("none", 3), ("emb+L0", 3), ("none", 4), ("emb+L0", 4)):
         record = check.checked(run(replace(spec(name), freeze=freeze, seed=seed)))
         assert record.is_valid, record.reason
 
@@ -116,6 +146,7 @@ def test_a_factory_that_the_seed_determines_passes(spec: Callable[[str], RunSpec
             "random_encoder",
             r"another encoder for seed 4 than for seed 3 \(.*embeddings.*def factory\(num_labels, seed\)",
         ),
+        ("adapted_random", r"another encoder for seed 4 than for seed 3 \(.*embeddings"),
         ("random_head", r"another model in a second call with the same seed \(first difference: classifier.weight\)"),
         ("counted", r"another model in a second call with the same seed \(first difference: its modules\)"),
     ],
