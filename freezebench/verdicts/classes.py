@@ -131,11 +131,11 @@ def text_groups(records: Sequence[RunRecord]) -> NDArray[np.int64] | None:
 def shown_above_zero(
     differences: NDArray[np.integer[Any]], groups: NDArray[np.int64] | None, *, alpha: float, unit: int = 1
 ) -> bool:
-    """Return whether the mean of differences of shape (seeds, sentences) is shown to be above 0.
+    """Return whether differences of shape (seeds, sentences) are shown to be above 0, in the mean or for every seed.
 
-    Three differences among a thousand, all of one sign, are too few for a t interval, whose bound would be above 0: by
-    a sign test they have p = 1/8. So one sentence of each sign is added, the adjustment of Bonett and Price (2012,
-    Journal of Educational and Behavioral Statistics 37:479-488) for paired outcomes.
+    The interval of few seeds that differ is wide: with accuracies of 80 and 95 %, that of their mean begins below 50 %.
+    It allows for other seeds, which may be far worse. Where there is nothing to be learned, though, no seed is above 0
+    but by the choice of sentences, and then all seeds rarely are. So the sentences of each seed by itself suffice, too.
 
     Args:
         differences: Integers from ``-unit`` to ``unit``.
@@ -145,11 +145,24 @@ def shown_above_zero(
     """
     if not differences.size:
         return False
-    added = np.full((differences.shape[0], 1), unit, dtype=differences.dtype)
+    layouts = [differences] if len(differences) == 1 else [differences, *differences[:, np.newaxis]]
+    in_mean, *by_seed = (_lower_bound(layout, groups, alpha=alpha, unit=unit) > 0 for layout in layouts)
+    return in_mean or (len(by_seed) > 1 and all(by_seed))
+
+
+def _lower_bound(
+    differences: NDArray[np.integer[Any]], groups: NDArray[np.int64] | None, *, alpha: float, unit: int
+) -> float:
+    """Return the one-sided lower bound of the mean, with one sentence of each sign added.
+
+    Three differences among a thousand, all of one sign, are too few for a t interval, whose bound would be above 0: by
+    a sign test they have p = 1/8. The added sentences are the adjustment of Bonett and Price (2012, Journal of
+    Educational and Behavioral Statistics 37:479-488) for paired outcomes.
+    """
+    added = np.full((len(differences), 1), unit, dtype=differences.dtype)
     texts = None if groups is None else np.append(groups, groups.max() + np.array([1, 2]))
     squares = mean_squares(np.hstack([differences, added, -added]), texts)
-    # A comparison that is false for any cause, NaN included, shows nothing.
-    return interval_from_mean_squares(squares, alpha=alpha).lower_pp > 0
+    return interval_from_mean_squares(squares, alpha=alpha).lower_pp
 
 
 def _correct(records: Sequence[RunRecord], label: int) -> NDArray[np.bool_]:

@@ -125,9 +125,14 @@ def test_equal_predictions_are_a_fault_only_with_equal_losses() -> None:
     assert _kind(alike) is None
 
 
+def test_two_seeds_that_both_learned_are_enough_however_they_differ() -> None:
+    """With one degree of freedom the bound of their mean is far below guessing, and says nothing of them."""
+    assert _kind([made_up.record("none", 42, accuracy=0.95), made_up.record("none", 43, accuracy=0.8)]) is None
+
+
 def test_more_seeds_may_help_where_the_sentences_suffice() -> None:
     """Seeds that differ much need more of them; seeds that guess do not get better by number."""
-    far_apart = [made_up.record("none", 42, accuracy=0.95), made_up.record("none", 43, accuracy=0.62)]
+    far_apart = [made_up.record("none", 42, accuracy=0.95), made_up.record("none", 43, accuracy=0.52)]
     fault = baseline_fault(far_apart, alpha=0.05)
     assert fault is not None
     assert (fault.kind, fault.more_seeds_may_help) == ("not_above_majority", True)
