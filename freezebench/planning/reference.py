@@ -148,8 +148,8 @@ class Reference:
         if not any(pair.is_decided for pair in pairs):
             num = f"0 of {len(self._planned)}"
             sentences.append(
-                f"UNDECIDED: no configuration was decided against {self._name}, {self.saved.source} ({num}). Use more "
-                "seeds or more test sentences."
+                f"UNDECIDED: no configuration was decided against {self._name}, {self.saved.source} ({num})"
+                f"{_remedy(pairs)}"
             )
         only_new = [new for new in self._without_partner if not self._is_allowed(new)]
         only_old = [old for old in self._dropped() if not self._is_allowed(old)]
@@ -222,6 +222,14 @@ class Reference:
         if self._is_anchor:
             return CostLimits()
         return settings.costs if self._with_times else settings.costs.memory_only
+
+
+def _remedy(undecided: Sequence[Pair]) -> str:
+    """Return what would decide some of these pairs, or why none was compared, as the end of a sentence."""
+    refused = [pair.refused for pair in undecided if pair.refused]
+    if len(refused) < len(undecided):
+        return ". Use more seeds, more test sentences or a wider limit (--freeze-max-regression)."
+    return f": {refused[0].rstrip('.')}." if refused else ": none of them ran."
 
 
 def _function(configuration: SavedConfiguration) -> str | None:

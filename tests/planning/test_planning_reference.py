@@ -172,6 +172,18 @@ def test_what_could_not_be_compared_is_refused_where_it_is_required() -> None:
         Reference(_request("head"), tests)
 
 
+def test_what_was_not_compared_is_not_told_to_use_more_seeds() -> None:
+    """The complaint names what differs, or that nothing ran; where figures were compared, more of them may decide."""
+    other = replace(_request(), saved=saved(replace(configuration("none"), model="m")), is_required=False)
+    for reference, remedy in (
+        (_judged(Reference(other, _planned("none")), "none"), ": model m → tiny."),
+        (Reference(_request("none"), _planned("none")), ": none of them ran."),
+        (_judged(Reference(_request("emb"), _planned("emb")), "emb", accuracy=0.88), "(--freeze-max-regression)."),
+    ):
+        (complaint,) = reference.complaints()
+        assert complaint.endswith(remedy)
+
+
 def test_an_invalid_partner_is_refused_unless_it_is_allowed() -> None:
     """A report keeps what broke."""
     fault = replace(configuration("emb"), broken="seed 42: out of memory.")
