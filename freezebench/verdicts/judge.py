@@ -50,8 +50,8 @@ class ConfigurationResult:
         same_as: The less frozen configuration that trains the same parameters, so that this one was not run;
             ``None``: there is none.
         left_out: Why it cannot be run although nobody named it: nothing would be left to train; ``None``: it can.
-        class_loss: Which class the runs never predict although the unfrozen ones do, so that they are not safe whatever
-            their accuracy; ``None``: none.
+        class_loss: Which class the runs hardly recognise although the unfrozen ones do, so that they are not safe
+            whatever their accuracy; ``None``: none.
     """
 
     freeze: str

@@ -43,6 +43,21 @@ def test_a_class_is_lost_if_no_seed_predicts_it() -> None:
     assert lost_class_sentence(records, made_up.three_classes("none", (0, 1)), alpha=0.05) is None
 
 
+def test_a_class_is_lost_if_hardly_any_of_its_sentences_are_recognised() -> None:
+    """One right answer among a thousand sentences is no more than none; a fifth of the class is kept."""
+    labels = [1] * 30 + [0] * 970
+    sound = made_up.predicting("none", labels, [1] * 27 + [0] * 973)
+    for num_found, is_lost in ((1, True), (2, True), (6, False)):
+        candidate = made_up.predicting("emb", labels, [1] * num_found + [0] * (1000 - num_found))
+        assert (lost_class_sentence(candidate, sound, alpha=0.05) is not None) == is_lost
+    # Predicted, but for the sentences of the other class alone.
+    elsewhere = made_up.predicting("emb", labels, [0] * 999 + [1])
+    assert (
+        lost_class_sentence(elsewhere, sound, alpha=0.05)
+        == "hardly recognised: class positive (recall 0.0 %, without freezing 90 %)"
+    )
+
+
 def test_only_class_of_a_run() -> None:
     """A run that predicts several has none."""
     assert only_class(made_up.one_class("none")) == 0

@@ -102,7 +102,7 @@ def test_a_lost_class_is_not_safe_but_within_its_limit() -> None:
     """A limit on the accuracy accepts that a rare class disappears; the margin does not."""
     arms = made_up.three_classes("emb", (0, 1)), made_up.three_classes("none", (0, 1, 2))
     result = judge("emb", *arms, margin_pp=5.0, limit_pp=5.0)
-    assert result.class_loss == "no seed ever predicts class rare (recall 100 % without freezing)"
+    assert result.class_loss == "hardly recognised: class rare (recall 0.0 %, without freezing 100 %)"
     assert result.verdict is not None
     assert (result.verdict.outcome, result.standing) == ("inferior", "ok")
 
