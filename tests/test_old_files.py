@@ -44,6 +44,7 @@ def _as_in_v01(record: RunRecord) -> Any:
     values: Any = record.to_json()
     data = {**values["data"], "generated": values["spec"]["data"]["source"] == "generated"}
     data.pop("test_groups")
+    data.pop("dropped_rows")
     epochs = [{key: epoch[key] for key in _EPOCH_KEYS} for epoch in values["epochs"]]
     later = ("session", "files_sha256", "initial_sha256")
     kept = {name: value for name, value in values.items() if name not in later}

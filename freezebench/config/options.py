@@ -18,7 +18,7 @@ from freezebench.config.parsers import (
     parse_size,
     parse_text,
 )
-from freezebench.specs.names import BATCH_ORDERS, ENGINES, ISOLATIONS, PRECISIONS, PREFIX_MODES, PRESET_NAMES
+from freezebench.specs.names import BAD_ROWS, BATCH_ORDERS, ENGINES, ISOLATIONS, PRECISIONS, PREFIX_MODES, PRESET_NAMES
 
 # In the order of ``pytest --help``. A new option needs an entry here, and a field in Settings or SessionSettings that
 # takes its value. The table of options in the docs is made from the help texts.
@@ -61,6 +61,13 @@ OPTIONS: tuple[Option, ...] = (
         help="column of the sentences; two columns, separated by a comma, for sentence pairs (default: text)",
     ),
     Option(name="label_column", metavar="COLUMN", parser=parse_text, help="column of the labels (default: label)"),
+    Option(
+        name="bad_rows",
+        metavar="HOW",
+        parser=choice_parser(*BAD_ROWS),
+        help="rows without a usable text or label: error refuses the data and lists them with file and line, drop "
+        "leaves them out and counts them (default: error)",
+    ),
     Option(
         name="num_seeds",
         metavar="K",

@@ -203,6 +203,7 @@ def _data(base: Preset, options: ParsedOptions) -> DataSpec:
         text_columns=options.get("text_column", base.data.text_columns),
         label_column=options.get("label_column", base.data.label_column),
         max_train=options.get("max_train", max_train),
+        bad_rows=options.get("bad_rows", base.data.bad_rows),
     )
 
 

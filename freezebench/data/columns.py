@@ -57,10 +57,31 @@ def select_columns(
     if spec.split_rule == "notebook":
         tables, more = _without_validation(spec, tables)
         notes += more
-    return {split: _columns(spec, table) for split, table in tables.items()}, notes
+    _check_label_columns(spec, tables)
+    return {split: take_columns(spec, table) for split, table in tables.items()}, notes
 
 
-def _columns(spec: DataSpec, table: Table) -> Columns:
+def _check_label_columns(spec: DataSpec, tables: Mapping[str, Table]) -> None:
+    """Check that every split has a label column if train has.
+
+    Raises:
+        DataError: If one does not.
+    """
+    train = tables["train"]
+    for table in tables.values():
+        if table.num_rows and spec.label_column in train.columns and spec.label_column not in table.columns:
+            raise DataError(
+                f"{table.name} has no labels: it has no column {spec.label_column!r}, which {train.name} has. "
+                "Add it, or leave this split out."
+            )
+
+
+def take_columns(spec: DataSpec, table: Table) -> Columns:
+    """Return the columns of a table that a spec names.
+
+    Raises:
+        DataError: If the table has no rows, or no such column.
+    """
     return Columns(
         table=table,
         texts={name: table.column(name, "--freeze-text-column") for name in spec.text_columns},

@@ -19,13 +19,19 @@ _MAX_WORDS = 200
 _Key = tuple[str, ...]
 
 
-def data_facts(splits: Splits, label_names: Sequence[str], notes: Sequence[str]) -> DataFacts:
+def data_facts(
+    splits: Splits,
+    label_names: Sequence[str],
+    notes: Sequence[str],
+    dropped_rows: dict[str, dict[str, int]] | None = None,
+) -> DataFacts:
     """Return the facts of a data set, with notes on examples that occur in more than one split.
 
     Args:
         splits: The data set.
         label_names: Name of every class.
         notes: What was done to the data, in sentences.
+        dropped_rows: Number of rows that were left out, by split and kind.
     """
     by_name = {"train": splits.train, "validation": splits.validation, "test": splits.test}
     # A test sentence that is also trained on makes the test easier, even if only its spelling differs.
@@ -47,6 +53,7 @@ def data_facts(splits: Splits, label_names: Sequence[str], notes: Sequence[str])
         notes=(*notes, *_overlap_notes(facts), *_contradiction_notes(by_name, keys)),
         splits=facts,
         test_groups=_groups(keys["test"]),
+        dropped_rows=dropped_rows,
     )
 
 

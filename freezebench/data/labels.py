@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezebench.data.columns import LABEL_TEXT_COLUMN
-from freezebench.data.values import is_unlabelled, kind_name, listed, short, unfit
+from freezebench.data.missing_labels import NUMBER
+from freezebench.data.values import kind_name, listed, short, unfit
 from freezebench.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from freezebench.data.columns import Columns
     from freezebench.data.table import Table
 
 Label = bool | int | str
 
-_WHOLE = re.compile(r"[+-]?[0-9]{1,300}(\.0*)?", re.ASCII)
-_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
+# Digits after a 0 make a code, such as 007.
+_WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]{0,299})(\.0*)?", re.ASCII)
 # transformers generates these class names for a model that has none.
 _GENERATED_NAME = re.compile(r"LABEL_[0-9]+", re.IGNORECASE)
 _MIN_CLASSES = 2
@@ -58,8 +59,9 @@ def read_labels(columns: Mapping[str, Columns], label_names: Sequence[str] | Non
         DataError: If labels are missing, unusable, of one class, or never occur in train.
     """
     raw = {split: _checked_labels(split_columns) for split, split_columns in columns.items()}
-    kind = _common_kind(columns, raw)
-    model_names = _informative(label_names)
+    values = _with_numbers(columns, raw)
+    kind = _common_kind(columns, values)
+    model_names = informative(label_names)
     # A fine-tuned model has an output per class in its own order, which a sorted order would permute.
     matched = _matched(raw, model_names)
     if matched is not None:
@@ -72,12 +74,12 @@ def read_labels(columns: Mapping[str, Columns], label_names: Sequence[str] | Non
         _check_classes(columns, strings, classes)
         note = f"Labels became class numbers in sorted order: {_label_list(classes)}."
         return Labels(numbers=_class_numbers(strings, classes), names=tuple(classes), notes=(note,))
-    numbers = {split: [_whole_number(label) for label in labels] for split, labels in raw.items()}
+    numbers = {split: list(map(int, labels)) for split, labels in values.items()}
     _check_classes(columns, numbers, sorted(set(numbers["train"])))
     return _numbered(columns, numbers, model_names, is_bool=kind is bool)
 
 
-def _informative(label_names: Sequence[str] | None) -> tuple[str, ...]:
+def informative(label_names: Sequence[str] | None) -> tuple[str, ...]:
     """Return the model's class names; none if all are generated."""
     names = tuple(str(name) for name in label_names or ())
     return () if all(_GENERATED_NAME.fullmatch(name) for name in names) else names
@@ -101,13 +103,8 @@ def _checked_labels(columns: Columns) -> list[Label]:
     """Return the labels of one split; whole floats become whole numbers, strings lose the space around them.
 
     Raises:
-        DataError: If the split is unlabelled, or a label is missing, a fraction, or of another type.
+        DataError: If a label is a fraction, or too long for one.
     """
-    if is_unlabelled(columns.labels):
-        raise DataError(
-            f"{columns.table.name} is unlabelled: its column {columns.label_column!r} holds {columns.labels[0]!r} "
-            "everywhere. Give labels, or leave this split out."
-        )
     return [_checked_label(columns.table, row, value) for row, value in enumerate(columns.labels)]
 
 
@@ -117,44 +114,56 @@ def _checked_label(table: Table, row: int, value: object) -> Label:
             f"{table.location(row)}: the label has {len(value):,} characters, more than {_MAX_LABEL_CHARS}. "
             "Set --freeze-label-column to the column of the labels."
         )
-    if isinstance(value, str) and (fault := unfit(value)):
-        raise DataError(f"{table.location(row)}: the label {fault}. Correct or remove the row.")
-    if isinstance(value, str) and value.strip():
+    if isinstance(value, str):
         return value.strip()
-    if value is None or isinstance(value, str):
-        raise DataError(f"{table.location(row)}: the label is missing. Give one, or remove the row.")
     if isinstance(value, float):
         if not value.is_integer():
             raise _regression_error(table, row, value)
         return int(value)
     if isinstance(value, int):  # booleans too
         return value
-    raise DataError(f"{table.location(row)}: the label is {kind_name(value)}. Use whole numbers or strings as labels.")
+    raise TypeError(f"{table.location(row)}: the label should have been refused as {kind_name(value)}")
+
+
+def _with_numbers(columns: Mapping[str, Columns], raw: Mapping[str, list[Label]]) -> dict[str, list[Label]]:
+    """Return the labels, strings of formats without types as whole numbers if all of them are.
+
+    Raises:
+        DataError: If all are numbers, some with fractions.
+    """
+    untyped = [split for split, part in columns.items() if not part.table.is_typed]
+    texts = {str(label) for split in untyped for label in raw[split]}
+    typed_strings = any(isinstance(label, str) for split in raw if split not in untyped for label in set(raw[split]))
+    if typed_strings or not texts or not all(NUMBER.fullmatch(text) for text in texts):
+        return dict(raw)
+    fraction = next((text for text in sorted(texts) if not float(text).is_integer()), None)
+    if fraction is not None:
+        split, row = next((split, raw[split].index(fraction)) for split in untyped if fraction in raw[split])
+        raise _regression_error(columns[split].table, row, fraction)
+    # Two spellings of one number are two labels: to merge them would be a guess.
+    if not all(_WHOLE.fullmatch(text) for text in texts) or len(set(map(_whole_number, texts))) < len(texts):
+        return dict(raw)
+    return {split: list(map(_whole_number, labels)) if split in untyped else labels for split, labels in raw.items()}
 
 
 def _common_kind(columns: Mapping[str, Columns], raw: Mapping[str, list[Label]]) -> type:
-    """Return the type that all labels have: ``bool``, ``int`` or ``str``; strings of digits count as ``int``.
+    """Return the type that all labels have: ``bool``, ``int`` or ``str``.
 
     Raises:
-        DataError: If some labels are strings and others numbers, or all are numbers with fractions.
+        DataError: If they have several types.
     """
-    # A csv file has only strings: its labels are numbers if every string in every split is one.
-    distinct = {label for labels in raw.values() for label in labels if isinstance(label, str)}
-    strings_are_numbers = all(_DECIMAL.fullmatch(label) for label in distinct)
     first: dict[type, tuple[str, int, Label]] = {}
-    for split, row, label in _entries(raw):
-        kind = type(label)
-        if strings_are_numbers and isinstance(label, str):
-            if not _WHOLE.fullmatch(label):
-                raise _regression_error(columns[split].table, row, label)
-            kind = int
-        first.setdefault(kind, (split, row, label))
+    for split, labels in raw.items():
+        kinds = list(map(type, labels))
+        for kind in sorted(set(kinds), key=kinds.index):
+            row = kinds.index(kind)
+            first.setdefault(kind, (split, row, labels[row]))
     if len(first) > 1:
-        kinds = " and ".join(
+        two = " and ".join(
             f"{kind_name(label)} {short(label)} ({columns[split].table.location(row)})"
             for split, row, label in list(first.values())[:2]
         )
-        raise DataError(f"labels are of two kinds: {kinds}. Use one kind throughout.")
+        raise DataError(f"labels are of two kinds: {two}. Use one kind throughout.")
     return next(iter(first))
 
 
@@ -165,13 +174,9 @@ def _regression_error(table: Table, row: int, label: object) -> DataError:
     )
 
 
-def _entries(raw: Mapping[str, list[Label]]) -> Iterator[tuple[str, int, Label]]:
-    return ((split, row, label) for split, labels in raw.items() for row, label in enumerate(labels))
-
-
 def _whole_number(label: Label) -> int:
-    """Return a label that is a number, or a string of digits such as ``2`` or ``2.0``, as a whole number."""
-    return int(label.partition(".")[0]) if isinstance(label, str) else int(label)
+    """Return a label such as ``2`` or ``2.0`` as a whole number."""
+    return int(str(label).partition(".")[0])
 
 
 def _check_classes(
@@ -224,12 +229,30 @@ def _numbered(
     class_names = _class_names([split_columns.table for split_columns in columns.values()])
     if is_bool:
         names = ("False", "True")
-    elif class_names and classes[0] >= 0 and classes[-1] < len(class_names):
+    elif class_names:
+        _check_named(columns, values, class_names)
         names = tuple(class_names[label] for label in classes)
     elif not names:
         fits = in_order and len(model_names) == len(classes)
         names = model_names if fits else tuple(str(label) for label in classes)
     return Labels(numbers=_class_numbers(values, classes), names=names, notes=tuple(notes))
+
+
+def _check_named(
+    columns: Mapping[str, Columns], values: Mapping[str, Sequence[int]], class_names: Sequence[str]
+) -> None:
+    """Check that the format names every label.
+
+    Raises:
+        DataError: If it does not.
+    """
+    for split, labels in values.items():
+        row = next((row for row, label in enumerate(labels) if not 0 <= label < len(class_names)), None)
+        if row is not None:
+            raise DataError(
+                f"{columns[split].table.location(row)}: label {labels[row]} has no name: the file names "
+                f"{_label_list(class_names)} as 0 to {len(class_names) - 1}. Correct the label or the names."
+            )
 
 
 def _class_names(tables: Sequence[Table]) -> tuple[str, ...] | None:

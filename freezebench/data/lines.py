@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_MAX_LINE_BYTES = 16 * 2**20
+MAX_LINE_BYTES = 16 * 2**20
 
 _BOM = b"\xef\xbb\xbf"
 _OTHER_BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
@@ -34,7 +34,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         ) from error
 
 
-def text_lines(path: Path, max_line_bytes: int = _MAX_LINE_BYTES) -> Iterator[str]:
+def text_lines(path: Path, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[str]:
     """Yield the lines of a UTF-8 file with their line ends, without a byte order mark.
 
     Raises:

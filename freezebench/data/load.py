@@ -2,8 +2,9 @@
 
 Each stage is a function from a value to the next, in a module of its own:
 
-    DataSpec ── read ──► Tables ── columns ──► Columns ── texts, labels ──► Split of each ── splits ──► Splits ─┐
-                                                                                                       facts ◄──┘
+    DataSpec ── read ──► Tables ── columns, usable ──► Columns ── texts, labels ──► Split of each ── splits ──► Splits
+                                                                                                                  │
+                                                                                                        facts ◄───┘
 
 Notes in plain sentences, on what each stage did, are collected on the way.
 """
@@ -17,8 +18,9 @@ from freezebench.data.columns import select_columns
 from freezebench.data.facts import data_facts
 from freezebench.data.labels import read_labels
 from freezebench.data.read import read_tables
-from freezebench.data.splits import Split, make_splits
+from freezebench.data.splits import Origin, Split, make_splits
 from freezebench.data.texts import read_texts
+from freezebench.data.usable import usable_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,10 +88,14 @@ def load_data(spec: DataSpec, *, label_names: Sequence[str] | None = None) -> Te
     tables, read_notes, origin = read_tables(spec)
     # Only the Hub's data sets are dropped splits of: a user can correct local files.
     columns, column_notes = select_columns(spec, tables, drop_unlabelled=origin == "hub")
+    columns, dropped, row_notes = usable_rows(spec, columns, label_names)
     texts = read_texts(columns)
     labels = read_labels(columns, label_names)
-    given = {name: Split(texts=texts[name], labels=labels.numbers[name]) for name in columns}
+    given = {
+        name: Split(texts=texts[name], labels=labels.numbers[name], origin=Origin(columns[name].table))
+        for name in columns
+    }
     splits = make_splits(spec, given)
-    notes = (*read_notes, *column_notes, *labels.notes, *splits.notes)
-    facts = data_facts(splits, labels.names, notes)
+    notes = (*read_notes, *column_notes, *row_notes, *labels.notes, *splits.notes)
+    facts = data_facts(splits, labels.names, notes, dropped)
     return TextData(source=spec.source, train=splits.train, validation=splits.validation, test=splits.test, facts=facts)

@@ -41,7 +41,8 @@ def read_tables(spec: DataSpec) -> tuple[dict[str, Table], tuple[str, ...], Orig
     requested = tuple(dict.fromkeys([*spec.text_columns, spec.label_column, LABEL_TEXT_COLUMN]))
     path = _local_path(spec.source)
     if path is not None:
-        return read_local(path, requested), (), "local"
+        tables, notes = read_local(path, requested, spec.label_column)
+        return tables, notes, "local"
     if spec.source == _REMOVED:
         raise DataError(
             f"the data set {_REMOVED!r} was removed from freezebench. Use {reviews.SOURCE!r}, sentences of movie "
@@ -59,8 +60,9 @@ def local_file_hashes(source: str) -> dict[str, str]:
         path = _local_path(source)
         if path is None or source.partition(":")[0] == reviews.SOURCE:
             return {}
-        files = split_files(path).values() if path.is_dir() else [path]
-        return {file.name: _sha256(file) for file in files}
+        files = [file for parts in split_files(path).by_split.values() for file in parts]
+        # Parts in different folders may have the same name.
+        return {str(file.relative_to(path)) if file != path else file.name: _sha256(file) for file in files}
     except (DataError, OSError):
         return {}
 

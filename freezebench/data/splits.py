@@ -14,7 +14,29 @@ from freezebench.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from freezebench.data.table import Table
     from freezebench.specs.run import DataSpec
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the examples of a split come from.
+
+    Attributes:
+        table: The table of their rows.
+        rows: Number of every example's row; ``None``: all rows of the table, in their order.
+    """
+
+    table: Table
+    rows: tuple[int, ...] | None = None
+
+    def location(self, example: int) -> str:
+        """Return the location of an example for a message: ``train.csv, line 3``."""
+        return self.table.location(example if self.rows is None else self.rows[example])
+
+    def at(self, examples: Sequence[int]) -> Origin:
+        """Return where these examples come from."""
+        return Origin(self.table, tuple(examples if self.rows is None else (self.rows[index] for index in examples)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +46,12 @@ class Split:
     Attributes:
         texts: Per example its text, or its two texts.
         labels: Class number of every example, from 0.
+        origin: Where they come from, for messages; ``None``: unknown.
     """
 
     texts: tuple[tuple[str, ...], ...] = field(repr=False)
     labels: tuple[int, ...] = field(repr=False)
+    origin: Origin | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -46,11 +70,16 @@ class Split:
             digest.update(json.dumps([*texts, label]).encode() + b"\n")
         return digest.hexdigest()
 
+    def location(self, example: int) -> str:
+        """Return the location of an example for a message; ``example`` counts from 0."""
+        return self.origin.location(example) if self.origin else f"example {example + 1}"
+
     def at(self, positions: Sequence[int]) -> Split:
         """Return the examples at these positions, in this order."""
         return Split(
             texts=tuple(self.texts[position] for position in positions),
             labels=tuple(self.labels[position] for position in positions),
+            origin=self.origin and self.origin.at(positions),
         )
 
     def without(self, positions: Sequence[int]) -> Split:

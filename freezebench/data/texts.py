@@ -4,56 +4,52 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezebench.data.values import kind_name, unfit
-from freezebench.errors import DataError
+from freezebench.data.values import is_invisible, is_missing, kind_name, unfit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from freezebench.data.bad_rows import Kind
     from freezebench.data.columns import Columns
-    from freezebench.data.table import Table
 
 Texts = tuple[tuple[str, ...], ...]
 
 
 def read_texts(columns: Mapping[str, Columns]) -> dict[str, Texts]:
-    """Return the texts of every row by split: one text per text column.
-
-    Raises:
-        DataError: If a text is missing, no string, empty, too long or not encodable.
-    """
-    texts = {}
-    for split, selected in columns.items():
-        checked = [_checked(selected.table, name, values) for name, values in selected.texts.items()]
-        texts[split] = tuple(zip(*checked, strict=True))
-    return texts
+    """Return the texts of every row by split, one text per text column; all have been checked."""
+    return {
+        split: tuple(zip(*(map(str, values) for values in selected.texts.values()), strict=True))
+        for split, selected in columns.items()
+    }
 
 
-def _checked(table: Table, column: str, values: Sequence[object]) -> list[str]:
-    """Return the values of a text column.
-
-    Raises:
-        DataError: If a value is no usable text; the message gives the first such row and the number of others.
-    """
-    # Faults are located only if there are any: most data sets have none.
-    texts = [value for value in values if isinstance(value, str) and _fault(value) is None]
-    if len(texts) == len(values):
-        return texts
-    faults = [(row, fault) for row, value in enumerate(values) if (fault := _fault(value)) is not None]
-    row, fault = faults[0]
-    more = len(faults) - 1
-    others = f", and {more} more of its rows cannot be used" if more else ""
-    raise DataError(
-        f"{table.location(row)}: the text in column {column!r} {fault}{others}. Correct or remove such rows."
-    )
+def text_faults(columns: Columns) -> dict[int, tuple[Kind, str]]:
+    """Return kind and fault of every row with a text that cannot be used, by row number."""
+    faults: dict[int, tuple[Kind, str]] = {}
+    for name, values in columns.texts.items():
+        # Faults are described only if there are any: most data sets have none.
+        for row in _unusable(values):
+            kind, fault = _fault(values[row])
+            faults.setdefault(row, (kind, f"the text in column {name!r} {fault}"))
+    return faults
 
 
-def _fault(value: object) -> str | None:
-    """Return what is wrong with a text, as a clause; ``None`` if nothing is."""
-    if value is None:
-        return "is missing"
-    if not isinstance(value, str):
-        return f"is not a string but {kind_name(value)}"
-    if not value or value.isspace():
-        return "is empty"
-    return unfit(value)
+def _unusable(values: Sequence[object]) -> list[int]:
+    return [
+        row
+        for row, value in enumerate(values)
+        if not isinstance(value, str) or not value or is_invisible(value) or unfit(value) is not None
+    ]
+
+
+def _fault(value: object) -> tuple[Kind, str]:
+    """Return the kind of a fault, and the fault as a clause."""
+    if isinstance(value, str):
+        if not value or value.isspace():
+            return "no_text", "is empty"
+        if (fault := unfit(value)) is not None:
+            return "bad_text", fault
+        return "no_text", "has no visible character"
+    if is_missing(value):
+        return "no_text", "is missing"
+    return "bad_text", f"is not a string but {kind_name(value)}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import unicodedata
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -13,8 +15,10 @@ Value = TypeVar("Value")
 MAX_TEXT_CHARS = 1_000_000
 
 _MAX_QUOTED_CHARS = 60
-# Data sets write a withheld label in one of these ways.
-_UNLABELLED = (None, "", -1, -1.0, "-1")
+# Unicode's categories of separators, of control characters and of formatting such as zero-width spaces.
+_INVISIBLE = {"Zs", "Zl", "Zp", "Cc", "Cf"}
+# Data sets write a withheld label in one of these ways, or as not a number.
+_UNLABELLED = (None, "", "-", -1, -1.0, "-1", "-1.0")
 _KINDS = (
     (bool, "true or false"),
     (int, "a whole number"),
@@ -36,9 +40,32 @@ def unfit(text: str) -> str | None:
     return None
 
 
+def is_invisible(text: str) -> bool:
+    """Return whether a text has no character that can be seen, such as a zero-width space alone."""
+    # The first character decides for almost all texts.
+    start = text.lstrip()[:1]
+    if start:
+        return not start.isprintable() and all(unicodedata.category(character) in _INVISIBLE for character in text)
+    return True
+
+
 def is_unlabelled(labels: Sequence[object]) -> bool:
     """Return whether every label of a split is withheld."""
-    return all(not isinstance(label, (bool, list, dict)) and label in _UNLABELLED for label in labels)
+    return all(_is_withheld(label) for label in labels)
+
+
+def is_missing(value: object) -> bool:
+    """Return whether a value is null, not a number, or a string of white space."""
+    if isinstance(value, str):
+        return not value or value.isspace()
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _is_withheld(label: object) -> bool:
+    if is_missing(label):
+        return True
+    text = label.strip() if isinstance(label, str) else label
+    return not isinstance(text, (bool, list, dict)) and text in _UNLABELLED
 
 
 def kind_name(value: object) -> str:

@@ -105,6 +105,8 @@ class DataFacts:
         splits: Statistics of every split, by name; ``None`` in records of versions that did not compute them.
         test_groups: Number of the text of every test sentence, white space and case aside: sentences with one number
             repeat each other. ``None``: no text is repeated, or the version did not look.
+        dropped_rows: Number of rows that ``--freeze-bad-rows=drop`` left out, by split of the files and kind:
+            ``unreadable``, ``no_text``, ``bad_text``, ``no_label``, ``bad_label``. ``None``: none.
     """
 
     num_train: int
@@ -118,6 +120,7 @@ class DataFacts:
     notes: tuple[str, ...] = ()
     splits: dict[str, SplitFacts] | None = None
     test_groups: tuple[int, ...] | None = None
+    dropped_rows: dict[str, dict[str, int]] | None = None
 
     @property
     def num_distinct_test(self) -> int:

@@ -29,7 +29,7 @@ _PROTOCOL = {
     "prefix-mode": "prefix_mode",
     "batch-order": "batch_order",
 }
-_DATA = {"data": "source", "label-column": "label_column", "max-train": "max_train"}
+_DATA = {"data": "source", "label-column": "label_column", "max-train": "max_train", "bad-rows": "bad_rows"}
 
 
 def reproduction_command(settings: Settings, tests: Sequence[str] = ()) -> str:

@@ -70,6 +70,7 @@ def preflight(
         if will_save:
             check_savable(model, tokenizer, spec.model)
         layers, fixed = find_layers(model), fixed_parameters(model)
+        _check_tokens(spec, data_cache, model, tokenizer)
         batch = _batch(spec, data.train, model, tokenizer)
         batch.pop("labels")
         shape = _scores_shape(model, batch, spec)
@@ -80,6 +81,23 @@ def preflight(
             "freezebench trains sequence classifiers: one score per sentence and class."
         )
     return sets
+
+
+def _check_tokens(
+    spec: RunSpec, data_cache: DataCache, model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """Check that every text has a token.
+
+    Raises:
+        DataError: If one has none.
+    """
+    # With special tokens every text has some, so that most tokenizers need not see all texts in this process.
+    try:
+        is_never_empty = bool(tokenizer("")["input_ids"])
+    except Exception:  # noqa: BLE001 - the batch that is made next says what is wrong with it
+        return
+    if not is_never_empty:
+        data_cache.tokenized(spec, tokenizer, model)
 
 
 def _check_factory(source: ModelSource, spec: RunSpec, data: TextData) -> None:

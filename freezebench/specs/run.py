@@ -20,6 +20,11 @@ Precision = Literal["auto", "float32", "bf16"]
 SplitRule = Literal["own", "notebook"]
 PrefixMode = Literal["eval", "train"]
 OrderOfBatches = Literal["bucketed", "shuffled"]
+BadRowPolicy = Literal["error", "drop"]
+
+# Fields that versions after 0.1 added, with the value that holds without them. They are left out where they have it, so
+# that ids, and names of files in stores, stay what they were.
+_ADDED_DATA_FIELDS = {"bad_rows": "error"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +40,7 @@ class DataSpec:
             and halves the test split (``train_test_split(test_size=0.5, seed=42, shuffle=True)``).
         max_train: Upper limit of training sentences, a stratified sample that all seeds share; ``None``: all.
         split_seed: Seed of that sample and of splits that the data set does not define.
+        bad_rows: Rows without a usable text or label: ``error`` refuses the data, ``drop`` leaves them out.
     """
 
     source: str
@@ -43,6 +49,7 @@ class DataSpec:
     split_rule: SplitRule = "own"
     max_train: int | None = None
     split_seed: int = 42
+    bad_rows: BadRowPolicy = "error"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +146,11 @@ class RunSpec:
 
     def to_json(self) -> dict[str, Json]:
         """Return this spec in JSON types, with its schema version."""
-        return {"schema": RUN_SPEC_SCHEMA, **json.loads(json.dumps(asdict(self)))}
+        values = json.loads(json.dumps(asdict(self)))
+        for name, usual in _ADDED_DATA_FIELDS.items():
+            if values["data"][name] == usual:
+                del values["data"][name]
+        return {"schema": RUN_SPEC_SCHEMA, **values}
 
     @classmethod
     def from_json(cls, data: object) -> Self:

@@ -14,6 +14,7 @@ def test_the_list_of_options_is_golden() -> None:
         "--freeze-data",
         "--freeze-text-column",
         "--freeze-label-column",
+        "--freeze-bad-rows",
         "--freeze-num-seeds",
         "--freeze-seed",
         "--freeze-epochs",

@@ -16,6 +16,7 @@ BAD = [
     ("data", "", "empty"),
     ("text_column", "a,b,c", "two different ones"),
     ("label_column", "", "empty"),
+    ("bad_rows", "skip", "choose from error, drop"),
     ("num_seeds", "0", "whole number from 1 on"),
     ("num_seeds", "three", "whole number from 1 on"),
     ("num_seeds", "5,3", "increasing"),

@@ -40,6 +40,7 @@ CASES: dict[str, tuple[str, str, object]] = {
     "data": ("some/data", "data.source", "some/data"),
     "text_column": ("premise, hypothesis", "data.text_columns", ("premise", "hypothesis")),
     "label_column": ("stars", "data.label_column", "stars"),
+    "bad_rows": ("drop", "data.bad_rows", "drop"),
     "num_seeds": ("3,6", "looks", InterimLooks(counts=(3, 6))),
     "seed": ("7", "seed", 7),
     "epochs": ("4", "protocol.num_epochs", 4),
@@ -103,6 +104,7 @@ def test_flag_beats_marker_beats_ini(name: str) -> None:
         "pool_seeds": "no",
         "claims": "no",
         "dropout": "no",
+        "bad_rows": "error",
         "prefix_mode": "eval",
         "batch_order": "bucketed",
     }

@@ -1,175 +1,18 @@
-"""Local files: strict reading of every format, and one message for every fault of a file."""
+"""Local data sets: which files are read as which split, and which are named as unused."""
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from freezebench.data.files import read_local, split_files
-from freezebench.data.formats import SUFFIXES, read_table
 from freezebench.data.load import load_data
-from freezebench.data.table import Table
 from freezebench.errors import DataError
 from freezebench.specs.run import DataSpec
 
 REQUESTED = ("text", "label")
-
-
-def read(path: Path, content: str | bytes) -> Table:
-    """Write a file and read it back."""
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_table(path, REQUESTED)
-
-
-def rows(table: Table) -> list[tuple[object, ...]]:
-    """Return the requested columns row by row."""
-    return list(zip(*(table.columns[name] for name in REQUESTED), strict=True))
-
-
-def fault(path: Path, content: str | bytes) -> str:
-    """Return the error that a file gives."""
-    with pytest.raises(DataError) as caught:
-        read(path, content)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-TRICKY = ["NA", "null", "", "123", "1e5", "2020-01-01", "True", "nan", " a ", 'say "x", y', "tab\there", "é\u2028ü🙂"]
-
-
-def test_csv_never_guesses(tmp_path: Path) -> None:
-    """Every value of a csv file is read as a string, unchanged."""
-    lines = ["text,label", *('"' + text.replace('"', '""') + '",x' for text in TRICKY)]
-    table = read(tmp_path / "a.csv", "\n".join(lines))
-    assert [row[0] for row in rows(table)] == TRICKY
-
-
-@pytest.mark.parametrize("suffix", [".jsonl", ".json", ".parquet"])
-def test_other_formats_never_guess(tmp_path: Path, suffix: str) -> None:
-    """Strings such as numbers, dates or NA stay strings in the other formats, too."""
-    path = tmp_path / f"a{suffix}"
-    objects = [{"text": text, "label": "x"} for text in TRICKY]
-    if suffix == ".parquet":
-        from datasets import Dataset
-
-        Dataset.from_list(objects).to_parquet(path)
-        content = path.read_bytes()
-    elif suffix == ".json":
-        content = json.dumps(objects, ensure_ascii=False, indent=1).encode()
-    else:
-        content = "\n".join(json.dumps(value, ensure_ascii=False) for value in objects).encode()
-    assert [row[0] for row in rows(read(path, content))] == TRICKY
-
-
-@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
-@pytest.mark.parametrize(
-    ("name", "lines"),
-    [
-        ("a.csv", ["text,label", "né,1", '"a,b",0']),
-        ("a.TSV", ["text\tlabel", "né\t1", "a,b\t0"]),
-        ("a.jsonl", ['{"text": "né", "label": "1"}', '{"text": "a,b", "label": "0"}']),
-        ("a.json", ['[{"text": "né", "label": "1"},', '{"text": "a,b", "label": "0"}]']),
-    ],
-)
-def test_byte_order_marks_line_ends_and_blank_lines(
-    tmp_path: Path, bom: bytes, end: str, name: str, lines: list[str]
-) -> None:
-    """A mark at the start, either line end, and blank lines at the end change nothing."""
-    for tail in ("", end, end * 3):
-        table = read(tmp_path / name, bom + (end.join(lines) + tail).encode())
-        assert rows(table) == [("né", "1"), ("a,b", "0")]
-        assert table.available == REQUESTED
-
-
-def test_rows_have_the_line_where_they_start(tmp_path: Path) -> None:
-    """Blank lines and line breaks inside quotes are counted."""
-    table = read(tmp_path / "a.csv", 'text,label\n\n"two\nlines",1\nnext,0\n')
-    assert [table.location(row) for row in range(2)] == [f"{tmp_path}/a.csv, line 3", f"{tmp_path}/a.csv, line 5"]
-    table = read(tmp_path / "a.jsonl", '\n{"text": "x", "label": 1}\n')
-    assert table.location(0) == f"{tmp_path}/a.jsonl, line 2"
-
-
-def test_json_layouts(tmp_path: Path) -> None:
-    """A .json file may hold a list of objects, an object of columns, or one object per line."""
-    expected: list[tuple[object, ...]] = [("a", 1), ("b", 0)]
-    objects = [{"text": text, "label": label} for text, label in expected]
-    for content in (
-        json.dumps(objects),
-        json.dumps({"text": ["a", "b"], "label": [1, 0]}),
-        "\n".join(map(json.dumps, objects)),
-    ):
-        assert rows(read(tmp_path / "a.json", content)) == expected
-
-
-def test_keys_may_differ_between_lines(tmp_path: Path) -> None:
-    """A key that a line lacks is null there; only requested columns are kept."""
-    table = read(tmp_path / "a.jsonl", '{"text": "a", "id": 1}\n{"text": "b", "label": 0}\n')
-    assert rows(table) == [("a", None), ("b", 0)]
-    assert table.available == ("text", "id", "label")
-    assert set(table.columns) == {"text", "label"}
-
-
-def test_parquet_carries_class_names(tmp_path: Path) -> None:
-    """A parquet file that `datasets` wrote has class names in its metadata."""
-    from datasets import ClassLabel, Dataset, Features, Value
-
-    features = Features({"text": Value("string"), "label": ClassLabel(names=["ham", "spam"])})
-    path = tmp_path / "train.parquet"
-    Dataset.from_dict({"text": [f"t{i}" for i in range(20)], "label": [0, 1] * 10}, features=features).to_parquet(path)
-    assert read_table(path, REQUESTED).class_names == ("ham", "spam")
-    assert load_data(DataSpec(source=str(tmp_path))).label_names == ("ham", "spam")
-
-
-@pytest.mark.parametrize("suffix", SUFFIXES)
-def test_empty_file(tmp_path: Path, suffix: str) -> None:
-    """An empty file of any format is an error."""
-    (tmp_path / f"train{suffix}").write_bytes(b"")
-    with pytest.raises(DataError, match=r"has no rows|as parquet"):
-        load_data(DataSpec(source=str(tmp_path)))
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "expected"),
-    [
-        ("a.csv", b"text,label\ncaf\xe9,1\n", "a.csv, line 2: byte 14 (0xe9) is not UTF-8"),
-        ("a.jsonl", b'\xef\xbb\xbf{"a": 1}\n\xff', "a.jsonl, line 2: byte 12 (0xff) is not UTF-8"),
-        ("a.csv", "text,label\n".encode("utf-16"), "byte 0 starts a UTF-16 file. Save the file as UTF-8"),
-        ("a.csv", "text,label\n".encode("utf-16-le"), "line 1: byte 1 is NUL, so this is not a text file"),
-        ("a.jsonl", b'{"text": "a\0b", "label": 1}', "line 1: byte 11 is NUL"),
-        ("a.jsonl", b"\n<!DOCTYPE html><html>", "a.jsonl is a web page, not data"),
-        ("a.csv", b"<html><body>Not found</body></html>", "a.csv is a web page, not data"),
-        ("a.jsonl", b'{"text": "a", "label": 1}\n{"text": oops}\n', "line 2 is not JSON: Expecting value at"),
-        ("a.jsonl", b'{"text": "a", "label": 1}\n\n["a", 1]\n', "a.jsonl, line 3 is not a JSON object"),
-        ("a.jsonl", b'{"text": "a", "text": "b"}', "line 1 is not usable JSON: the key 'text' occurs twice"),
-        ("a.jsonl", b'{"text": ' + b"[" * 200_000, "line 1 is not usable JSON: "),
-        ("a.jsonl", b'{"label": ' + b"9" * 5000 + b"}", "line 1 is not usable JSON: Exceeds the limit"),
-        ("a.json", b'{"text": ["a", "b"], "label": [1]}', "differ in length"),
-        ("a.json", b"[1, 2]", "a.json, row 1 is not a JSON object"),
-        ("a.json", b'{"text": "a"', "a.json is not JSON"),
-        ("a.csv", b"text,label,text\na,1,b\n", "two columns named 'text'"),
-        ("a.csv", b"text,label\na,1\nb,c,0\n", "line 3: 3 values under 2 column names"),
-        ("a.csv", b'text,label\na,1\n"never closed,0\nx,1\n', "the row that starts at line 3: unexpected end of data"),
-        ("a.csv", b'text,label\n"a"b,1\n', "the row that starts at line 2"),
-        ("a.csv", b"text,label\n" + b"x" * 200_000 + b",1\n", "line 2: field larger than field limit"),
-        ("a.tsv", b'text\tlabel\n"a\t1\nb"\t0\n', "line 2: the quote that opens a value here closes on a later line"),
-        ("a.parquet", b"PAR1 nothing at all", "a.parquet as parquet"),
-        ("a.parquet", b"text,label\na,1\n", "a.parquet as parquet"),
-    ],
-)
-def test_broken_content(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
-    """The message gives the fault and its location."""
-    assert expected in fault(tmp_path / name, content)
-
-
-def test_a_line_without_end(tmp_path: Path) -> None:
-    """A line beyond 16 MiB is refused before it fills the memory."""
-    assert "line 2 is longer than 16 MiB" in fault(tmp_path / "a.jsonl", b"{}\n" + b"x" * (16 * 2**20 + 1))
 
 
 def test_folder_instead_of_file(tmp_path: Path) -> None:
@@ -221,11 +64,146 @@ def test_two_files_for_one_split(tmp_path: Path, first: str, second: str) -> Non
         split_files(tmp_path)
 
 
-def test_other_files_are_ignored(tmp_path: Path) -> None:
-    """Files with another name or format are not read."""
-    for name in ("train.csv", "README.md", "train.txt", "training.csv", "test.csv.bak", ".validation.csv"):
+def test_files_that_are_not_used_are_named(tmp_path: Path) -> None:
+    """Files with the format of data or the name of a split are; others are not worth a note."""
+    for name in (
+        "train.csv",
+        "README.md",
+        "test.txt",
+        "dev_matched.tsv",
+        "test.csv.gz",
+        ".validation.csv",
+        "notes.txt",
+    ):
         (tmp_path / name).write_text("text,label\na,1\n")
-    assert split_files(tmp_path) == {"train": tmp_path / "train.csv"}
+    files = split_files(tmp_path)
+    assert files.by_split == {"train": (tmp_path / "train.csv",)}
+    unused = "Files that are not used: dev_matched.tsv, test.csv.gz, test.txt."
+    assert files.notes == (f"{unused} A split's file is called train, validation or test.",)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (
+            ("train.csv", "dev.tsv", "testing.csv"),
+            {"train": "train.csv", "validation": "dev.tsv", "test": "testing.csv"},
+        ),
+        (("Training.CSV", "development.json"), {"train": "Training.CSV", "validation": "development.json"}),
+        (("train.csv", "eval.csv"), {"train": "train.csv", "validation": "eval.csv"}),
+        (("train.csv", "eval.csv", "val.csv"), {"train": "train.csv", "validation": "val.csv", "test": "eval.csv"}),
+        (
+            ("train.csv", "evaluation.csv", "test.csv"),
+            {"train": "train.csv", "validation": "evaluation.csv", "test": "test.csv"},
+        ),
+    ],
+)
+def test_names_of_splits(tmp_path: Path, names: tuple[str, ...], expected: dict[str, str]) -> None:
+    """A file called eval becomes the split that is missing, and a note says which."""
+    for name in names:
+        (tmp_path / name).touch()
+    files = split_files(tmp_path)
+    assert {split: path.name for split, (path,) in files.by_split.items()} == expected
+    taken = [f"{name} is used as the {split} split." for split, name in expected.items() if name.startswith("eval")]
+    assert files.notes == tuple(taken)
+
+
+def test_eval_beside_validation_and_test_is_named(tmp_path: Path) -> None:
+    """There is no place left for it."""
+    for name in ("train.csv", "valid.csv", "test.csv", "eval.csv"):
+        (tmp_path / name).touch()
+    assert split_files(tmp_path).notes[0].startswith("Files that are not used: eval.csv.")
+
+
+@pytest.mark.parametrize("inner", ["", "data"])
+@pytest.mark.parametrize("hash_part", ["", "-b42a775f407cee45"])
+def test_parts_of_a_split(tmp_path: Path, inner: str, hash_part: str) -> None:
+    """Parts are read in their order, also from the folder where the Hub has them; messages name the part."""
+    from datasets import Dataset
+
+    folder = tmp_path / inner
+    folder.mkdir(exist_ok=True)
+    for part in (1, 0):
+        texts = [f"film {part} {number}" for number in range(10)]
+        data = Dataset.from_dict({"text": texts, "label": [0, 1] * 5})
+        data.to_parquet(folder / f"train-{part:05}-of-00002{hash_part}.parquet")
+    tables, notes = read_local(tmp_path, REQUESTED)
+    assert tables["train"].columns["text"][9:11] == ["film 0 9", "film 1 0"]
+    assert tables["train"].location(10) == f"{folder}/train-00001-of-00002{hash_part}.parquet, row 1"
+    assert notes == ()
+    assert load_data(DataSpec(source=str(tmp_path))).num_examples["train"] == 16
+
+    (folder / f"train-00000-of-00002{hash_part}.parquet").unlink()
+    with pytest.raises(DataError, match=r"has 1 of the 2 parts of its train split\. Add the others"):
+        split_files(tmp_path)
+
+
+def test_one_part_alone_is_read_with_a_note(tmp_path: Path) -> None:
+    """The file was named, but it may be thought to be all of the data."""
+    path = tmp_path / "train-00000-of-00002.csv"
+    path.write_text("text,label\na,1\nb,0\n")
+    _, notes = read_local(path, REQUESTED)
+    assert notes == (
+        f"{path.name} is one of several parts, and the others are not used. Give the folder to use all of them.",
+    )
+
+
+def test_bad_rows_of_parts_are_listed_by_file(tmp_path: Path) -> None:
+    """Each part has lines of its own."""
+    (tmp_path / "train-00000-of-00002.csv").write_text("text,label\na,1\nb,\n")
+    (tmp_path / "train-00001-of-00002.csv").write_text("text,label\n,1\nc,0\nd,1\ne,0\n")
+    with pytest.raises(DataError) as caught:
+        load_data(DataSpec(source=str(tmp_path)))
+    assert "00000-of-00002.csv, line 3: the label is missing; " in str(caught.value)
+    assert "00001-of-00002.csv, line 2: the text in column 'text' is empty. 2 of 6 rows" in str(caught.value)
+    tables, _ = read_local(tmp_path, REQUESTED)
+    kept = tables["train"].without({1: None, 2: None})
+    assert kept.columns["text"] == ["a", "c", "d", "e"]
+    assert kept.location(1).endswith("00001-of-00002.csv, line 3")
+
+
+def test_folders_of_save_to_disk(tmp_path: Path) -> None:
+    """One split, or a data set of several with an unknown one, which is named; class names are kept."""
+    from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+
+    features = Features({"text": Value("string"), "label": ClassLabel(names=["ham", "spam"]), "id": Value("int64")})
+    columns = {"text": [f"t{i}" for i in range(40)], "label": [0, 1] * 20, "id": list(range(40))}
+    data = Dataset.from_dict(columns, features=features)
+    data.save_to_disk(tmp_path / "one", num_shards=2)
+    splits = {"train": data, "dev": data.select(range(8)), "extra": data, "test": data.select(range(10))}
+    DatasetDict(splits).save_to_disk(tmp_path / "several")
+
+    one = load_data(DataSpec(source=str(tmp_path / "one")))
+    assert (one.num_examples["train"], one.label_names) == (32, ("ham", "spam"))
+    several = load_data(DataSpec(source=str(tmp_path / "several")))
+    assert several.num_examples == {"train": 40, "validation": 8, "test": 10}
+    assert several.train.texts[:2] == (("t0",), ("t1",))
+    assert several.notes[0] == "Splits that are not used: extra."
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"splits": 3}', '{"_data_files": [3]}', "[" * 100_000, "\0"])
+def test_damaged_folders_of_save_to_disk(tmp_path: Path, content: str) -> None:
+    """What lists the files is checked like data."""
+    for name in ("state.json", "dataset_dict.json"):
+        folder = tmp_path / name[:5]
+        folder.mkdir()
+        (folder / name).write_text(content, encoding="utf-8")
+        with pytest.raises(DataError, match=f"{name} does not list the"):
+            split_files(folder)
+
+
+def test_a_list_of_files_leads_out_of_no_folder(tmp_path: Path) -> None:
+    """Only the names count; one that is no Arrow file is refused, and one that is not there is named."""
+    (tmp_path / "state.json").write_text('{"_data_files": [{"filename": "../../etc/passwd"}]}')
+    with pytest.raises(DataError, match=r"state.json lists 'passwd', which is no Arrow file"):
+        split_files(tmp_path)
+    (tmp_path / "state.json").write_text('{"_data_files": [{"filename": "../../etc/x.arrow"}]}')
+    assert split_files(tmp_path).by_split == {"train": (tmp_path / "x.arrow",)}
+    with pytest.raises(DataError, match=r"cannot read .*x.arrow: No such file"):
+        read_local(tmp_path, REQUESTED)
+    (tmp_path / "x.arrow").write_bytes(b"text,label\na,1\n" * 10)
+    with pytest.raises(DataError, match=r"cannot read .*x.arrow as an Arrow stream: .*Write the file again"):
+        read_local(tmp_path, REQUESTED)
 
 
 def test_folder_without_train(tmp_path: Path) -> None:
@@ -243,38 +221,3 @@ def test_unknown_format(tmp_path: Path) -> None:
     (tmp_path / "data.xlsx").touch()
     with pytest.raises(DataError, match=r"\.xlsx is not a known format\. Give one of \.jsonl, \.json, \.csv"):
         load_data(DataSpec(source=str(tmp_path / "data.xlsx")))
-
-
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    suffix=st.sampled_from(SUFFIXES),
-    content=st.binary(max_size=200)
-    | st.text(st.sampled_from('{}[]",:\n\r\t 01-.eEtextlabel\\u'), max_size=80).map(str.encode),
-)
-def test_any_content_gives_a_table_or_a_data_error(tmp_path: Path, suffix: str, content: bytes) -> None:
-    """Any bytes give a table of equally long columns, or a DataError on one line."""
-    path = tmp_path / f"fuzz{suffix}"
-    path.write_bytes(content)
-    try:
-        table = read_table(path, REQUESTED)
-    except DataError as error:
-        assert "\n" not in str(error)  # noqa: PT017 - either ending is right
-    else:
-        assert {len(values) for values in table.columns.values()} <= {table.num_rows}
-
-
-texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\n"), max_size=12)
-
-
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(texts, texts), min_size=1, max_size=6))
-def test_csv_and_jsonl_round_trip(tmp_path: Path, pairs: list[tuple[str, str]]) -> None:
-    """Texts that Python writes as csv and as JSON Lines are read unchanged."""
-    import csv
-
-    with (tmp_path / "a.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerows([REQUESTED, *pairs])
-    assert rows(read_table(tmp_path / "a.csv", REQUESTED)) == pairs
-    lines = [json.dumps(dict(zip(REQUESTED, pair, strict=True)), ensure_ascii=False) for pair in pairs]
-    assert rows(read(tmp_path / "a.jsonl", "\n".join(lines))) == pairs

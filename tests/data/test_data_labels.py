@@ -2,45 +2,61 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freezebench.data.columns import Columns, select_columns
+from freezebench.data.columns import select_columns
 from freezebench.data.labels import Labels, read_labels
 from freezebench.data.table import Table
+from freezebench.data.usable import usable_rows
 from freezebench.errors import DataError
 from freezebench.specs.run import DataSpec
 
+SPEC = DataSpec(source="made-up", text_columns=())
+
 
 def table(
-    name: str, labels: list[object], texts: list[object] | None = None, class_names: tuple[str, ...] | None = None
+    name: str,
+    labels: list[object],
+    texts: list[object] | None = None,
+    class_names: tuple[str, ...] | None = None,
+    *,
+    is_typed: bool = True,
 ) -> Table:
     """Return a table with a label column, and perhaps one of label texts."""
     columns = {"label": labels} if texts is None else {"label": labels, "label_text": texts}
-    return Table(name=name, columns=columns, available=tuple(columns), num_rows=len(labels), class_names=class_names)
+    return Table(
+        name=name,
+        columns=columns,
+        available=tuple(columns),
+        num_rows=len(labels),
+        class_names=class_names,
+        is_typed=is_typed,
+    )
 
 
 def labels_of(tables: dict[str, Table], names: tuple[str, ...] | None = None) -> Labels:
     """Return the labels of tables by split."""
-    columns = {
-        split: Columns(
-            table=part,
-            texts={},
-            label_column="label",
-            labels=part.columns["label"],
-            label_texts=part.columns.get("label_text", ()),
-        )
-        for split, part in tables.items()
-    }
+    columns, _, _ = usable_rows(SPEC, select_columns(SPEC, tables, drop_unlabelled=False)[0], names)
     return read_labels(columns, names)
 
 
 def read(train: list[object], test: list[object] | None = None, names: tuple[str, ...] | None = None) -> Labels:
-    """Return the labels of a train and perhaps a test split."""
+    """Return the labels of a train and perhaps a test split of a format with types."""
     tables = {"train": table("train.csv", train)}
     if test is not None:
         tables["test"] = table("test.csv", test)
+    return labels_of(tables, names)
+
+
+def read_csv(train: list[str], test: list[str] | None = None, names: tuple[str, ...] | None = None) -> Labels:
+    """Return the labels of splits of a format that has only strings."""
+    tables = {"train": table("train.csv", list(train), is_typed=False)}
+    if test is not None:
+        tables["test"] = table("test.csv", list(test), is_typed=False)
     return labels_of(tables, names)
 
 
@@ -61,12 +77,68 @@ def test_other_whole_numbers_take_sorted_order(labels: list[int]) -> None:
     assert list(got.names) == [str(label) for label in sorted(labels)]
 
 
-@pytest.mark.parametrize("labels", [["1", "0", "10", "2"], [1.0, 0.0, 10.0, 2.0], ["1.0", "0", "10.", "+2"]])
-def test_digits_and_whole_floats_are_whole_numbers(labels: list[object]) -> None:
+def test_whole_floats_are_whole_numbers() -> None:
+    """Pandas writes numbers so where some were missing."""
+    assert read([1.0, 0.0, 10.0, 2.0]).numbers["train"] == (1, 0, 3, 2)
+
+
+@pytest.mark.parametrize("labels", [["1", "0", "10", "2"], ["1.0", "0", "10.", "+2"], [" 1", "0 ", "10", "2"]])
+def test_digits_of_a_csv_file_are_whole_numbers(labels: list[str]) -> None:
     """Whole numbers in the spelling of csv files or pandas are sorted as numbers: 2 before 10."""
-    got = read(labels)
+    got = read_csv(labels)
     assert got.numbers["train"] == (1, 0, 3, 2)
     assert got.notes == ("Labels 0, 1, 2, 10 became classes 0 to 3.",)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["007", "7", "10", "010"],
+        ["1.0", "1"],
+        ["1.1", "1.2"],
+        ["1e3", "2e5"],
+        ["0", "1"],
+        ["nan", "1"],
+        ["NA", "null", "None"],
+        ["0.5", "inf", "-2"],
+        ["1", "+1"],
+        ["True", "False"],
+    ],
+)
+def test_strings_of_a_format_with_types_stay_strings(labels: list[object]) -> None:
+    """Each is a class with its own name, whatever number it looks like."""
+    got = read(labels * 3)
+    assert got.names == tuple(sorted(map(str, labels)))
+    assert [got.names[number] for number in got.numbers["train"]] == labels * 3
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [["01", "1", "2"], ["1.0", "1"], ["007", "7", "10", "010"], ["+1", "1"], ["1.", "1"], ["-0", "0"], ["1e3", "1000"]],
+)
+def test_spellings_of_a_csv_file_do_not_fall_together(labels: list[str]) -> None:
+    """Two spellings of one number are two classes, and then all labels are strings."""
+    assert read_csv(labels).names == tuple(sorted(labels))
+
+
+def test_codes_of_a_csv_file_keep_their_zeros() -> None:
+    """Digits after a 0 make a code, not a number."""
+    assert read_csv(["007", "010"]).names == ("007", "010")
+    assert read_csv(["02134", "10001"]).names == ("02134", "10001")
+
+
+def test_spellings_of_two_splits_do_not_fall_together() -> None:
+    """A test label in another spelling than train's is unknown, not a guess."""
+    with pytest.raises(DataError, match=r"test.csv, row 1: label '1.0' never occurs in train.csv, which has 0, 1"):
+        read_csv(["0", "1"], ["1.0"])
+
+
+def test_digits_beside_strings_of_a_format_with_types() -> None:
+    """Splits may have different formats: numbers meet numbers, and strings meet strings."""
+    csv_test = table("test.csv", ["1", "0"], is_typed=False)
+    assert labels_of({"train": table("train.jsonl", [0, 1]), "test": csv_test}).numbers["test"] == (1, 0)
+    got = labels_of({"train": table("train.jsonl", ["0", "1"]), "test": csv_test})
+    assert (got.numbers["test"], got.names) == ((1, 0), ("0", "1"))
 
 
 def test_strings_take_sorted_order() -> None:
@@ -139,7 +211,7 @@ def test_class_names_of_the_format() -> None:
         labels_of({"train": first, "test": other})
 
 
-@pytest.mark.parametrize("withheld", [[-1, -1], ["-1", "-1"], [None, None], ["", ""], [-1.0, None]])
+@pytest.mark.parametrize("withheld", [[-1, -1], ["-1", "-1"], [None, None], ["", ""], [-1.0, None], ["-"], [math.nan]])
 def test_withheld_labels(withheld: list[object]) -> None:
     """A split whose labels are withheld is called unlabelled."""
     with pytest.raises(DataError, match=r"test.csv is unlabelled: .*leave this split out"):
@@ -169,17 +241,14 @@ def test_minus_one_may_be_a_class() -> None:
 @pytest.mark.parametrize(
     ("labels", "fault"),
     [
-        ([0, None, 1], r"train.csv, row 2: the label is missing"),
-        ([0, " ", 1], r"train.csv, row 2: the label is missing"),
         ([0, 0.5, 1], r"train.csv, row 2: the label 0.5 is not a whole number.*regression"),
-        ([0, float("nan"), 1], r"the label nan is not a whole number"),
         ([0, float("inf"), 1], r"the label inf is not a whole number"),
-        (["0.5", "1.5"], r"row 1: the label '0.5' is not a whole number.*regression"),
         ([0, "one"], r"two kinds: a whole number 0 \(train.csv, row 1\) and a string 'one' \(train.csv, row 2\)"),
         ([0, True], r"two kinds: a whole number 0 .* and true or false True"),
         ([0, [1]], r"row 2: the label is a list"),
         ([0, {"a": 1}], r"row 2: the label is an object"),
         ([0, b"x"], r"row 2: the label is of type bytes"),
+        ([0, {1}], r"row 2: the label is of type set"),
         ([1, 1, 1], r"every label in column 'label' is 1\. Training needs at least two classes"),
         (["a", "\ud800"], r"row 2: the label holds half of a surrogate pair"),
         (["x" * 201, "y"], r"the label has 201 characters, more than 200\. Set --freeze-label-column"),
@@ -189,6 +258,22 @@ def test_unusable_labels(labels: list[object], fault: str) -> None:
     """The message gives the fault and its row."""
     with pytest.raises(DataError, match=fault):
         read(labels)
+
+
+@pytest.mark.parametrize(
+    "labels", [["0.5", "1.5"], ["0", "1", "0.5"], ["1.10", "1.1", "2"], ["1e-3", "1"], [".5", "1"]]
+)
+def test_fractions_of_a_csv_file_are_no_classes(labels: list[str]) -> None:
+    """They are the targets of a regression, in whatever spelling."""
+    with pytest.raises(DataError, match=r"is not a whole number\. freezebench compares classifiers"):
+        read_csv(labels)
+
+
+def test_a_label_that_the_format_does_not_name() -> None:
+    """Names are not given up silently."""
+    named = table("a.parquet", [0, 1, 3], class_names=("x", "y", "z"))
+    with pytest.raises(DataError, match=r"a.parquet, row 3: label 3 has no name: the file names x, y, z as 0 to 2\."):
+        labels_of({"train": named})
 
 
 def test_a_label_that_train_does_not_have() -> None:

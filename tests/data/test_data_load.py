@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -204,8 +205,11 @@ def test_text_columns_are_checked(folder: Path) -> None:
     ("text", "fault"),
     [
         (None, "is missing"),
+        (math.nan, "is missing"),
         ("", "is empty"),
         (" \t\u00a0", "is empty"),
+        ("\u200b", "has no visible character"),
+        ("\ufeff \u200d\u00ad", "has no visible character"),
         (3, "is not a string but a whole number"),
         (2.5, "is not a string but a number"),
         (True, "is not a string but true or false"),
@@ -222,7 +226,8 @@ def test_unusable_text_names_its_row(folder: Path, text: object, fault: str) -> 
     (folder / "test.jsonl").write_text("\n".join(lines))
     with pytest.raises(DataError) as caught:
         load_data(DataSpec(source=str(folder)))
-    assert f"test.jsonl, line 2: the text in column 'text' {fault}, and 1 more" in str(caught.value)
+    assert f"test.jsonl, line 2: the text in column 'text' {fault}; line 4: the text" in str(caught.value)
+    assert "2 of 54 rows cannot be used: correct or remove them, or leave them out with" in str(caught.value)
 
 
 def test_html_stays_text(folder: Path) -> None:

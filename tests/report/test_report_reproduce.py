@@ -65,6 +65,7 @@ _OTHER_VALUES = {
     "data": "made-up",
     "text_column": "premise,hypothesis",
     "label_column": "gold",
+    "bad_rows": "drop",
     "num_seeds": "3,6",
     "seed": "7",
     "epochs": "7",

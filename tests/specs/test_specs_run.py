@@ -19,7 +19,10 @@ RUNS = st.builds(
     RunSpec,
     model=st.text(min_size=1, max_size=10),
     data=st.builds(
-        DataSpec, source=st.text(min_size=1, max_size=10), max_train=st.one_of(st.none(), st.integers(2, 9))
+        DataSpec,
+        source=st.text(min_size=1, max_size=10),
+        max_train=st.one_of(st.none(), st.integers(2, 9)),
+        bad_rows=st.sampled_from(["error", "drop"]),
     ),
     freeze=st.sampled_from(["none", "L0+emb", "emb+L0-3", "head"]),
     seed=st.integers(0, 2**31),
@@ -41,6 +44,14 @@ def test_equal_requests_have_equal_hashes() -> None:
     first = RunSpec(model="embedded", data=data, freeze="L0+emb")
     assert first.run_id == RunSpec(model="embedded", data=data, freeze="emb+L0").run_id
     assert first.run_id != RunSpec(model="embedded", data=data, freeze="emb+L0", seed=43).run_id
+
+
+def test_fields_that_were_added_change_no_earlier_id() -> None:
+    """Ids are in saved benchmarks and in the names of a store's files; a policy that is not the usual one counts."""
+    usual, drop = (RunSpec(model="m", data=DataSpec(source="s", bad_rows=policy)) for policy in ("error", "drop"))
+    assert "bad_rows" not in json.dumps(usual.to_json())
+    assert usual.run_id != drop.run_id
+    assert RunSpec.from_json(drop.to_json()) == drop
 
 
 def test_an_experiment_is_shared_by_configurations_seeds_and_rates() -> None:

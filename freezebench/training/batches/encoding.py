@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from freezebench.errors import DataError
 from freezebench.training.device import pinned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from transformers import PreTrainedTokenizerBase
 
@@ -48,10 +49,15 @@ class Encoded:
 
 
 def encode(split: Split, tokenizer: PreTrainedTokenizerBase, model: torch.nn.Module, max_length: int) -> Encoded:
-    """Return the split as token ids, cut to ``max_length`` tokens, with the fields that the model's forward names."""
+    """Return the split as token ids, cut to ``max_length`` tokens, with the fields that the model's forward names.
+
+    Raises:
+        DataError: If a text has no token, so that there is nothing to classify.
+    """
     # One text per example, or two, which the tokenizer joins.
     columns = [list(column) for column in zip(*split.texts, strict=True)]
     fields = tokenizer(*columns, truncation=True, max_length=max_length)
+    _check_tokens(split, fields)
     parameters = inspect.signature(model.forward).parameters
     # Tokenizers offer more than some models take: token types, say, which DistilBERT does not have.
     names = [name for name in fields if name in parameters] or list(fields)
@@ -60,6 +66,21 @@ def encode(split: Split, tokenizer: PreTrainedTokenizerBase, model: torch.nn.Mod
         for *values, label in zip(*(fields[name] for name in names), split.labels, strict=True)
     )
     return Encoded(examples=examples, labels=tuple(split.labels))
+
+
+def _check_tokens(split: Split, fields: Mapping[str, Sequence[object]]) -> None:
+    """Check that every text has a token: without special tokens, one of unknown or invisible characters has none.
+
+    Raises:
+        DataError: If one has none.
+    """
+    empty = [example for example, ids in enumerate(fields["input_ids"]) if not ids]
+    if empty:
+        more = f", and so have {len(empty) - 1} more texts of this split" if len(empty) > 1 else ""
+        raise DataError(
+            f"{split.location(empty[0])}: the text has no token in the model's tokenizer{more}. Correct or remove it, "
+            "or use a tokenizer that adds special tokens."
+        )
 
 
 def longest_input(model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, max_length: int | None) -> int:

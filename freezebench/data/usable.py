@@ -1,0 +1,76 @@
+"""Usable rows: of every split, the rows with a text and a label; others are an error, or are left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freezebench.data.bad_rows import drop_note, dropped_counts, nothing_left, refusal
+from freezebench.data.columns import take_columns
+from freezebench.data.labels import informative
+from freezebench.data.missing_labels import label_faults
+from freezebench.data.texts import text_faults
+from freezebench.data.values import is_unlabelled
+from freezebench.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from freezebench.data.columns import Columns
+    from freezebench.specs.run import DataSpec
+
+
+def usable_rows(
+    spec: DataSpec, columns: Mapping[str, Columns], label_names: Sequence[str] | None
+) -> tuple[dict[str, Columns], dict[str, dict[str, int]] | None, tuple[str, ...]]:
+    """Return the columns without bad rows, how many were left out by split and kind, and notes on them.
+
+    Args:
+        spec: Says whether bad rows are an error.
+        columns: Columns by split, ``train`` among them.
+        label_names: The model's class names, which a label of -1 may not belong to.
+
+    Raises:
+        DataError: If a split has no label at all, or a row is bad and is not to be left out, or all rows are.
+    """
+    for part in columns.values():
+        _check_labelled(part)
+    labels = label_faults(columns, informative(label_names))
+    # A row is counted once: by its text if both are bad.
+    faults = {split: {**labels[split], **text_faults(part)} for split, part in columns.items()}
+    bad = {split: part.table.bad(faults[split]) for split, part in columns.items()}
+    all_bad = [one for split in columns for one in bad[split] if len(one)]
+    if not all_bad:
+        return dict(columns), None, ()
+    if spec.bad_rows == "error":
+        raise refusal(all_bad, sum(_num_rows(part) for part in columns.values()))
+    for split, part in columns.items():
+        if len(faults[split]) == part.table.num_rows:
+            raise nothing_left([one for one in bad[split] if len(one)])
+    kept = {
+        split: take_columns(spec, part.table.without(faults[split])) if any(map(len, bad[split])) else part
+        for split, part in columns.items()
+    }
+    notes = tuple(
+        drop_note(one, file.num_rows + len(file.bad_rows or ()))
+        for split, part in columns.items()
+        for one, file in zip(bad[split], part.table.files, strict=True)
+        if len(one)
+    )
+    return kept, dropped_counts(bad), notes
+
+
+def _num_rows(columns: Columns) -> int:
+    return columns.table.num_rows + sum(len(file.bad_rows or ()) for file in columns.table.files)
+
+
+def _check_labelled(columns: Columns) -> None:
+    """Check that a split has labels.
+
+    Raises:
+        DataError: If all of them are withheld.
+    """
+    if columns.labels and is_unlabelled(columns.labels):
+        raise DataError(
+            f"{columns.table.name} is unlabelled: its column {columns.label_column!r} holds {columns.labels[0]!r} "
+            "everywhere. Give labels, or leave this split out."
+        )
