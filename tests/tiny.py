@@ -68,6 +68,21 @@ def write_tokenizer(folder: Path) -> None:
     words_tokenizer().save_pretrained(folder)
 
 
+def write_letters_tokenizer(folder: Path) -> None:
+    """Write a tokenizer of letters without special tokens: a text of other characters has no token."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import BPE
+    from tokenizers.pre_tokenizers import Whitespace
+    from transformers import PreTrainedTokenizerFast
+
+    letters = {"[PAD]": 0} | {chr(ord("a") + index): 1 + index for index in range(26)}
+    tokenizer = Tokenizer(BPE(vocab=letters, merges=[]))
+    tokenizer.pre_tokenizer = Whitespace()
+    arguments: dict[str, Any] = {"tokenizer_object": tokenizer, "pad_token": "[PAD]", "model_max_length": 64}
+    make: Any = PreTrainedTokenizerFast
+    make(**arguments).save_pretrained(folder)
+
+
 def _vocabulary() -> list[str]:
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     return [*special, *_FILLER, *(word for some in WORDS.values() for word in some)]

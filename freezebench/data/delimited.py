@@ -99,7 +99,7 @@ class _Parser:
 
     def table(self) -> Table:
         """Return the rows as a table."""
-        note = f"{self._num_unnamed} rows of {self._path} have values in columns without a name, which are not read."
+        note = f"{self._num_unnamed} rows of {self._path} have values in them, which are not read."
         return Table(
             name=str(self._path),
             columns=self._columns,
@@ -109,7 +109,7 @@ class _Parser:
             unit="line",
             is_typed=False,
             bad_rows=self.bad_rows if len(self.bad_rows) else None,
-            notes=(note,) if self._num_unnamed else (),
+            notes=(f"Columns without a name: {note}",) if self._num_unnamed else (),
         )
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:

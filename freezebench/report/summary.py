@@ -38,7 +38,14 @@ if TYPE_CHECKING:
 # What the terminal and Markdown call the accuracy of always predicting the most frequent class of the test split.
 MAJORITY_CLASS = "majority class"
 # How notes on the data begin that concern every accuracy or interval, so that they are always shown.
-_ALWAYS_SHOWN = ("Leakage: ", "Repeats: ", "Contradictory labels: ")
+_ALWAYS_SHOWN = (
+    "Bad rows: ",
+    "Columns without a name: ",
+    "Contradictory labels: ",
+    "Files that are not used: ",
+    "Leakage: ",
+    "Repeats: ",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,7 @@ _LABELS: dict[str, Style] = {
     "Class lost": "bad",
     "Contended": "unsure",
     "Leakage": "unsure",
+    "Bad rows": "unsure",
     "Not run": "unsure",
     "Left out": "unsure",
     "Warning": "unsure",

@@ -62,7 +62,7 @@ def test_values_without_a_column_name_are_counted(tmp_path: Path) -> None:
     """They are not read, which a note says; beyond the header's separators they are a fault."""
     path = write(tmp_path, "v1,v2,,\nham,dull film, and more,\nspam,bright film,,\nham,a,b,c,d\n")
     table = read_delimited(path, ("v2", "v1"), "v1")
-    assert table.notes == (f"1 rows of {path} have values in columns without a name, which are not read.",)
+    assert table.notes == (f"Columns without a name: 1 rows of {path} have values in them, which are not read.",)
     assert table.bad_rows is not None
     assert [row.position for row in table.bad_rows.first] == [4]
 

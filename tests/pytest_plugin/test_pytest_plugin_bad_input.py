@@ -28,7 +28,7 @@ DATA: dict[str, tuple[dict[str, str | bytes | None], str]] = {
         {"train": _rows({**NEW, "label": "good"}, NEW)},
         "labels are of two kinds: *Use one *",
     ),
-    "a label that is no number": ({"train": '{"text": "x", "label": NaN}\n'}, "line 1: the label nan is not a whole *"),
+    "a label that is no number": ({"train": '{"text": "x", "label": NaN}\n' + GOOD}, "line 1: the label is missing. *"),
     "half a label": ({"train": _rows({**NEW, "label": 0.5}, NEW)}, "line 1: the label 0.5 is not a whole number. *"),
     "no text": ({"train": _rows({**NEW, "text": None}, NEW)}, "line 1: the text in column 'text' is missing. *"),
     "an empty text": ({"train": _rows({**NEW, "text": ""}, NEW)}, "line 1: the text in column 'text' is empty. *"),
@@ -47,8 +47,11 @@ DATA: dict[str, tuple[dict[str, str | bytes | None], str]] = {
     "Latin-1": ({"train": '{"text": "café", "label": 1}'.encode("latin-1")}, "line 1: byte 13 (0xe9) is not UTF-8. *"),
     "UTF-16": ({"train": GOOD.encode("utf-16")}, "line 1: byte 0 starts a UTF-16 file. Save the file as UTF-8."),
     "a NUL": ({"train": b'{"text": "a\x00b", "label": 1}\n'}, "line 1: byte 11 is NUL, so this is not a text file. *"),
-    "half a line": ({"train": '{"text": "x", "la'}, "line 1 is not JSON: *Correct or remove it."),
-    "brackets without end": ({"train": "[" * 100_000}, "line 1 is not usable JSON: *Correct or remove it."),
+    "half a line": ({"train": '{"text": "x", "la'}, "line 1: it is not JSON (*). Correct or remove the row, *"),
+    "brackets without end": (
+        {"train": "[" * 100_000},
+        "train.jsonl: it is not usable JSON (*). Correct the file, or write one object per line (.jsonl).",
+    ),
     "no train file": ({"train": None}, "data has no train file: it has *Put train, validation and test files in it*"),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import Any
 import pytest
 import torch
 
-from freezebench.errors import ModelError, NothingToTrainError, SpecError
+from freezebench.errors import DataError, ModelError, NothingToTrainError, SpecError
 from freezebench.models.load import load_model
 from freezebench.models.source import ModelSource
 from freezebench.runs import preflight as preflight_module
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.preflight import preflight
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from tiny import write_letters_tokenizer
 
 Alter = Callable[[Callable[[Any, Any], Any]], None]
 
@@ -209,3 +211,21 @@ def test_a_model_without_any_gradient_is_left_to_training(spec: RunSpec, data_ca
     plain = preflight(spec, ["none", "emb"], data_cache)
     alter(lambda model, _: _run_without_gradient(model))
     assert preflight(spec, ["none", "emb"], data_cache) == plain
+
+
+def test_a_text_without_tokens_is_found(
+    spec: RunSpec, data_cache: DataCache, tiny_model: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    """All splits are looked through if the tokenizer adds no special token, with every engine."""
+    model, data = tmp_path / "model", tmp_path / "data"
+    shutil.copytree(tiny_model, model)
+    shutil.copytree(tiny_data, data)
+    write_letters_tokenizer(model)
+    spec = replace(spec, model=str(model), data=DataSpec(source=str(data)))
+    preflight(spec, ["none"], data_cache)
+    with (data / "test.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"text": "1 2 3 !", "label": 1}\n')
+    for engine in ("standard", "cached", "trainer"):
+        run = replace(spec, protocol=Protocol(engine=engine))
+        with pytest.raises(DataError, match=r"test.jsonl, line 41: the text has no token in the model's tokenizer\. "):
+            preflight(run, ["none"], DataCache())

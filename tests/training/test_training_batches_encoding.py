@@ -6,11 +6,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from freezebench.data.splits import Split
+from freezebench.errors import DataError
 from freezebench.training.batches.encoding import encode, longest_input
+from tiny import write_letters_tokenizer
 
 
 def _loaded(folder: Path) -> tuple[Any, Any]:
@@ -31,6 +34,21 @@ def test_pairs_are_encoded_together(tiny_model: Path) -> None:
     model, tokenizer = _loaded(tiny_model)
     split = Split(texts=(("the film", "the plot"),), labels=(0,))
     assert len(encode(split, tokenizer, model, 32).examples[0]["input_ids"]) == 7
+
+
+def test_a_text_without_tokens_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    """There is nothing to classify; the message has the place of the first one and counts the others."""
+    model, _ = _loaded(tiny_model)
+    write_letters_tokenizer(tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    split = Split(texts=(("a film",), ("123",), ("?",)), labels=(0, 1, 0))
+    with pytest.raises(
+        DataError, match=r"example 2: the text has no token .*, and so have 1 more texts of this split\."
+    ):
+        encode(split, tokenizer, model, 10)
+    # Of a pair, one text may have none.
+    pairs = Split(texts=(("123", "film"), ("film", "")), labels=(0, 1))
+    assert [len(example["input_ids"]) for example in encode(pairs, tokenizer, model, 10).examples] == [4, 4]
 
 
 def test_the_longest_input_is_the_smallest_limit(tiny_model: Path) -> None:
