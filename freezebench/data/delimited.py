@@ -80,6 +80,7 @@ class _Parser:
         self._positions: list[int] = []
         self._num_unnamed = 0
         self._labels: set[str] | None = None
+        self._closing: set[int] = set()
         self.bad_rows = BadRows(name=str(path))
         self.has_quote_faults = False
 
@@ -91,6 +92,10 @@ class _Parser:
         for start, cells in self._rows():
             if len(cells) != num_columns and (fault := self._count_fault(cells)):
                 self.bad_rows.add_line(start, fault)
+            elif start in self._closing and any('"' in cell for cell in self._label_cell(cells)):
+                self.bad_rows.add_line(
+                    start, f"the quote that closes the value of an earlier line is in its label; {_DOUBLE}"
+                )
             elif any(cells):  # a line of separators alone is as good as a blank one
                 for index, values in columns:
                     values.append(cells[index])
@@ -125,18 +130,19 @@ class _Parser:
                 return
             except csv.Error as error:
                 fault = self._quote_fault(error)
-                is_taken_apart = self._are_mostly_rows(lines.taken[1:])
+                is_taken_apart = self._are_rows(lines.taken[1:])
             else:
                 if len(lines.taken) > 1:
                     fault, is_taken_apart = self._swallowed(cells), True
                     if fault is None and (fault := self._count_fault(cells)):
-                        is_taken_apart = self._are_mostly_rows(lines.taken[1:])
+                        is_taken_apart = self._are_rows(lines.taken[1:])
             if fault is None:
                 yield start, lines.restored(cells)
                 continue
             self.has_quote_faults = True
             self.bad_rows.add_line(start, fault)
             if is_taken_apart:
+                self._closing.add(lines.number)
                 lines.give_back()
 
     def _quote_fault(self, error: csv.Error) -> str:
@@ -159,37 +165,47 @@ class _Parser:
 
     def _swallowed(self, cells: Sequence[str]) -> str | None:
         """Return the fault of a row of several lines that holds other rows; ``None`` if it does not."""
-        taken = self._lines.taken
+        own = next(map(_bare, self._label_cell(cells)), None)
         is_swallowed = self._header.delimiter == "\t" and any("\t" in cell and "\n" in cell for cell in cells)
-        if not is_swallowed and not self._are_rows(taken):
+        if not is_swallowed and not self._are_rows(self._lines.taken, own):
             return None
         return (
             f"the quote that opens a value here closes on line {self._lines.number}, a later row; {_DOUBLE}, or save "
             "the file as .jsonl"
         )
 
-    def _are_rows(self, taken: Sequence[str]) -> bool:
-        """Return whether each line by itself, its quotes aside, is a row with a label that other rows have."""
-        labels = [self._label(line) for line in taken if line.strip()]
-        if self._label_index is None or any(label is None for label in labels):
+    def _are_rows(self, taken: Sequence[str], own: str | None = None) -> bool:
+        """Return whether half of some lines are rows, their quotes aside, with a label that other rows have.
+
+        Args:
+            taken: The lines. Some of them may be damaged in another way.
+            own: The label of the row that they belong to, which says nothing about the line that it is on.
+        """
+        taken = [line for line in taken if line.strip()]
+        labels = [label for line in taken if (label := self._label(line)) is not None]
+        num_lines = len(taken)
+        if own in labels:
+            labels.remove(own)
+            num_lines -= 1
+        if not labels or 2 * len(labels) < num_lines:
             return False
         known = self._known_labels()
         if not known:  # no row is on one line, perhaps because a quote took all of them; classes repeat, texts do not
-            return len(set(labels)) * 2 <= len(labels)
-        return all(label in known for label in labels)
-
-    def _are_mostly_rows(self, taken: Sequence[str]) -> bool:
-        """Return whether half of the lines are rows of their own; others may be damaged, too."""
-        labels = [label for line in taken if (label := self._label(line)) is not None]
-        known = self._known_labels() if labels else set()
-        return 2 * sum(not known or label in known for label in labels) >= len(taken)
+            return 2 * len(set(labels)) <= len(labels) and own in {None, *labels}
+        return 2 * sum(label in known for label in labels) >= num_lines
 
     def _label(self, line: str) -> str | None:
         """Return the label on a line that is taken for a row, its quotes aside; ``None`` if it has too many values."""
         cells = line.rstrip("\r\n").split(self._header.delimiter)
+        while len(cells) > self._header.num_cells and not _bare(cells[-1]):
+            cells.pop()
         if self._label_index is None or not self._header.num_columns <= len(cells) <= self._header.num_cells:
             return None
         return _bare(cells[self._label_index])
+
+    def _label_cell(self, cells: Sequence[str]) -> Sequence[str]:
+        """Return the label among the values of a row; nothing if there is none."""
+        return () if self._label_index is None else cells[self._label_index : self._label_index + 1]
 
     def _known_labels(self) -> set[str]:
         """Return the labels of the rows that are on one line, read from the file at the first call."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from freezebench.data.columns import LABEL_TEXT_COLUMN
+from freezebench.data.class_names import class_names
 from freezebench.data.missing_labels import NUMBER
-from freezebench.data.values import kind_name, listed, short, unfit
+from freezebench.data.values import kind_name, label_list, short
 from freezebench.errors import DataError
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ _WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]{0,299})(\.0*)?", re.ASCII)
 _GENERATED_NAME = re.compile(r"LABEL_[0-9]+", re.IGNORECASE)
 _MIN_CLASSES = 2
 _MAX_LABEL_CHARS = 200
-_MAX_LISTED = 8
-_MAX_LISTED_CHARS = 40
+_MAX_SPELLINGS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +57,12 @@ def read_labels(columns: Mapping[str, Columns], label_names: Sequence[str] | Non
     Raises:
         DataError: If labels are missing, unusable, of one class, or never occur in train.
     """
+    labels = _read_labels(columns, label_names)
+    note = _spelling_note(columns, labels.numbers)
+    return replace(labels, notes=(*labels.notes, note)) if note else labels
+
+
+def _read_labels(columns: Mapping[str, Columns], label_names: Sequence[str] | None) -> Labels:
     raw = {split: _checked_labels(split_columns) for split, split_columns in columns.items()}
     values = _with_numbers(columns, raw)
     kind = _common_kind(columns, values)
@@ -72,11 +77,25 @@ def read_labels(columns: Mapping[str, Columns], label_names: Sequence[str] | Non
         strings = {split: [str(label) for label in labels] for split, labels in raw.items()}
         classes = sorted(set(strings["train"]))
         _check_classes(columns, strings, classes)
-        note = f"Labels became class numbers in sorted order: {_label_list(classes)}."
+        note = f"Labels became class numbers in sorted order: {label_list(classes)}."
         return Labels(numbers=_class_numbers(strings, classes), names=tuple(classes), notes=(note,))
     numbers = {split: list(map(int, labels)) for split, labels in values.items()}
     _check_classes(columns, numbers, sorted(set(numbers["train"])))
     return _numbered(columns, numbers, model_names, is_bool=kind is bool)
+
+
+def _spelling_note(columns: Mapping[str, Columns], numbers: Mapping[str, Sequence[int]]) -> str | None:
+    """Return a note if strings that differ became one class."""
+    spellings: dict[int, set[str]] = {}
+    for split, part in columns.items():
+        for label, number in set(zip(part.labels, numbers[split], strict=True)):
+            if isinstance(label, str):
+                spellings.setdefault(number, set()).add(label)
+    several = next((sorted(own) for own in spellings.values() if len(own) > 1), None)
+    if several is None:
+        return None
+    examples = ", ".join(map(short, several[:_MAX_SPELLINGS]))
+    return f"Labels that differ only in case or in the space around them count as one, such as {examples}."
 
 
 def informative(label_names: Sequence[str] | None) -> tuple[str, ...]:
@@ -201,7 +220,7 @@ def _check_classes(
             row = next(row for row, label in enumerate(labels) if label not in known)
             raise DataError(
                 f"{columns[split].table.location(row)}: label {short(labels[row])} never occurs in "
-                f"{train.table.name}, which has {_label_list(classes)}; {unknown.total()} of {len(labels)} labels are "
+                f"{train.table.name}, which has {label_list(classes)}; {unknown.total()} of {len(labels)} labels are "
                 "unknown. Correct the labels."
             )
 
@@ -214,87 +233,10 @@ def _class_numbers(values: Mapping[str, Sequence[Label]], classes: Sequence[Labe
 def _numbered(
     columns: Mapping[str, Columns], values: Mapping[str, list[int]], model_names: tuple[str, ...], *, is_bool: bool
 ) -> Labels:
-    """Return labels that are whole numbers or booleans.
-
-    Their names come from the format (``ClassLabel``), else the column ``label_text``, else the model, else the labels.
-    """
+    """Return labels that are whole numbers or booleans."""
     classes = sorted(set(values["train"]))
-    notes = []
-    in_order = classes == list(range(len(classes)))
-    if not in_order:
-        notes.append(f"Labels {_label_list(classes)} became classes 0 to {len(classes) - 1}.")
-    names, name_note = _label_texts(columns, values, classes)
-    if name_note:
-        notes.append(name_note)
-    class_names = _class_names([split_columns.table for split_columns in columns.values()])
-    if is_bool:
-        names = ("False", "True")
-    elif class_names:
-        _check_named(columns, values, class_names)
-        names = tuple(class_names[label] for label in classes)
-    elif not names:
-        fits = in_order and len(model_names) == len(classes)
-        names = model_names if fits else tuple(str(label) for label in classes)
-    return Labels(numbers=_class_numbers(values, classes), names=names, notes=tuple(notes))
-
-
-def _check_named(
-    columns: Mapping[str, Columns], values: Mapping[str, Sequence[int]], class_names: Sequence[str]
-) -> None:
-    """Check that the format names every label.
-
-    Raises:
-        DataError: If it does not.
-    """
-    for split, labels in values.items():
-        row = next((row for row, label in enumerate(labels) if not 0 <= label < len(class_names)), None)
-        if row is not None:
-            raise DataError(
-                f"{columns[split].table.location(row)}: label {labels[row]} has no name: the file names "
-                f"{_label_list(class_names)} as 0 to {len(class_names) - 1}. Correct the label or the names."
-            )
-
-
-def _class_names(tables: Sequence[Table]) -> tuple[str, ...] | None:
-    """Return the class names that the format carries.
-
-    Raises:
-        DataError: If two splits number their classes differently.
-    """
-    named = [(table.name, table.class_names) for table in tables if table.class_names]
-    for name, class_names in named[1:]:
-        first_name, first_class_names = named[0]
-        if class_names != first_class_names:
-            raise DataError(
-                f"{first_name} and {name} number their classes differently: {_label_list(first_class_names)} "
-                f"and {_label_list(class_names)}. Write them with the same class names."
-            )
-    return named[0][1] if named else None
-
-
-def _label_texts(
-    columns: Mapping[str, Columns], values: Mapping[str, list[int]], classes: Sequence[int]
-) -> tuple[tuple[str, ...], str | None]:
-    """Return the class names in the column ``label_text``, and a note if it does not map one to one."""
-    texts: dict[int, str] = {}
-    for split, split_columns in columns.items():
-        # strict=False, since a split without that column has no label texts.
-        for label, text in zip(values[split], split_columns.label_texts, strict=False):
-            usable = isinstance(text, str) and text.strip() and not unfit(text)
-            if not usable or texts.setdefault(label, str(text)) != text:
-                return (), f"The column {LABEL_TEXT_COLUMN!r} is not used: it does not name every label in one way."
-    names = tuple(texts[label] for label in classes if label in texts)
-    if len(set(names)) < len(classes):
-        note = f"The column {LABEL_TEXT_COLUMN!r} is not used: it does not tell the labels apart." if texts else None
-        return (), note
-    return names, None
-
-
-def _label_list(labels: Sequence[Label]) -> str:
-    """Return labels for a message, the first ones if there are many."""
-    return listed(labels, _label_text, _MAX_LISTED)
-
-
-def _label_text(label: Label) -> str:
-    text = str(label) if str(label).isprintable() else repr(label)
-    return text if len(text) <= _MAX_LISTED_CHARS else f"{text[: _MAX_LISTED_CHARS - 1]}…"
+    notes: tuple[str, ...] = ()
+    if classes != list(range(len(classes))):
+        notes = (f"Labels {label_list(classes)} became classes 0 to {len(classes) - 1}.",)
+    names, name_notes = (("False", "True"), ()) if is_bool else class_names(columns, values, classes, model_names)
+    return Labels(numbers=_class_numbers(values, classes), names=names, notes=notes + name_notes)

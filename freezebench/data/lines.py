@@ -17,6 +17,7 @@ MAX_LINE_BYTES = 16 * 2**20
 _BOM = b"\xef\xbb\xbf"
 _OTHER_BOMS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 _WEB_PAGE = ("<!doctype html", "<html")
+_LFS_POINTER = "version https://git-lfs.github.com/"
 
 
 @contextmanager
@@ -58,6 +59,8 @@ def text_lines(path: Path, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[str
                 blank = False
                 if line.lstrip().lower().startswith(_WEB_PAGE):
                     raise DataError(f"{path} is a web page, not data. Download the file itself.")
+                if line.startswith(_LFS_POINTER):
+                    raise DataError(f"{path} is a pointer of Git LFS, not data. Fetch the file itself: git lfs pull.")
             yield line
 
 

@@ -141,7 +141,7 @@ class Table:
         """
         if not self.num_rows and not any(part.bad_rows for part in self.files):
             raise DataError(f"{self.name} has no rows. Put at least one example in it, or leave it out.")
-        if name not in self.columns and self.num_rows:
+        if name not in self.columns and (self.num_rows or self.available):
             columns = listed(self.available, short, _MAX_COLUMNS) or "none"
             raise DataError(f"{self.name} has no column {name!r}: it has {columns}. Set {option}.")
         return self.columns.get(name, ())

@@ -15,6 +15,8 @@ Value = TypeVar("Value")
 MAX_TEXT_CHARS = 1_000_000
 
 _MAX_QUOTED_CHARS = 60
+_MAX_LABELS = 8
+_MAX_LABEL_CHARS = 40
 # Unicode's categories of separators, of control characters and of formatting such as zero-width spaces.
 _INVISIBLE = {"Zs", "Zl", "Zp", "Cc", "Cf"}
 # Data sets write a withheld label in one of these ways, or as not a number.
@@ -85,3 +87,13 @@ def short(value: object) -> str:
     """Return a value for a message: on one line, without control characters, and cut if it is long."""
     text = repr(value)
     return text if len(text) <= _MAX_QUOTED_CHARS else f"{text[: _MAX_QUOTED_CHARS - 1]}…"
+
+
+def label_list(labels: Sequence[object]) -> str:
+    """Return labels for a message, the first ones if there are many."""
+    return listed(labels, _label_text, _MAX_LABELS)
+
+
+def _label_text(label: object) -> str:
+    text = str(label) if str(label).isprintable() else repr(label)
+    return text if len(text) <= _MAX_LABEL_CHARS else f"{text[: _MAX_LABEL_CHARS - 1]}…"

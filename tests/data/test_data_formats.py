@@ -163,6 +163,12 @@ def test_empty_file(tmp_path: Path, suffix: str) -> None:
             "line 3: the quote that opens a value here is never closed",
         ),
         ("a.csv", b'text,label\n"a"b,1\n', "line 2: text follows a quote that closes a value; double every quote"),
+        (
+            "a.csv",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+            "a.csv is a pointer of Git LFS, not data",
+        ),
+        ("a.csv", b"# a comment\ntext,label\na,1\n", "a.csv has no column 'text': it has '# a comment'"),
         ("a.parquet", b"PAR1 nothing at all", "a.parquet as parquet"),
         ("a.parquet", b"text,label\na,1\n", "a.parquet as parquet"),
     ],

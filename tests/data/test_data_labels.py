@@ -146,7 +146,10 @@ def test_strings_take_sorted_order() -> None:
     got = read(["sad", " glad ", "mad"], ["glad"])
     assert got.numbers == {"train": (2, 0, 1), "test": (0,)}
     assert got.names == ("glad", "mad", "sad")
-    assert got.notes == ("Labels became class numbers in sorted order: glad, mad, sad.",)
+    assert got.notes == (
+        "Labels became class numbers in sorted order: glad, mad, sad.",
+        "Labels that differ only in case or in the space around them count as one, such as ' glad ', 'glad'.",
+    )
 
 
 def test_one_word_makes_all_labels_strings() -> None:
@@ -156,7 +159,7 @@ def test_one_word_makes_all_labels_strings() -> None:
 
 def test_strings_match_the_models_names() -> None:
     """Strings that are class names of the model, in any case, get the model's numbers and classes."""
-    got = read(["negative", "POSITIVE"], ["Positive"], names=("Negative", "neutral", "Positive"))
+    got = read(["negative", "POSITIVE"], ["POSITIVE"], names=("Negative", "neutral", "Positive"))
     assert got.numbers == {"train": (0, 2), "test": (2,)}
     assert got.names == ("Negative", "neutral", "Positive")
     assert got.notes == ("Labels were matched to the model's own class names.",)
