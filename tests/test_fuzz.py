@@ -31,7 +31,7 @@ from freezebench.report.experiment import read_experiments
 from freezebench.session import FreezeSession
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.grid import parse_grid
-from freezebench.specs.run import DataSpec, RunSpec
+from freezebench.specs.run import BadRowPolicy, DataSpec, RunSpec
 
 EXAMPLES = int(os.environ.get("FREEZEBENCH_FUZZ_EXAMPLES", "100"))
 MANY = hypothesis_settings(
@@ -174,16 +174,24 @@ _LINES = [
     b"text,label",
     b"fine,1",
     b"dull,0",
+    b"text\tlabel",
+    b"label;text",
+    b'"fine,1',
+    b'1;"dull\r',
+    b'0;dull";',
+    b"\xe2\x80\x8b,-1,,",
+    b'{"text": "\\u200b", "label": "-"}',
+    b'[{"text": "a film", "label": NaN},',
 ]
 _FILES = st.lists(st.sampled_from(_LINES) | st.binary(max_size=12), max_size=8).map(b"\n".join)
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "json", "csv", "tsv", "parquet"])
-@given(train=_FILES, test=_FILES)
+@given(train=_FILES, test=_FILES, policy=st.sampled_from(["error", "drop"]))
 @hypothesis_settings(MANY, max_examples=max(20, EXAMPLES // 5))
-def test_data_files(tmp_path: Path, suffix: str, train: bytes, test: bytes) -> None:
+def test_data_files(tmp_path: Path, suffix: str, train: bytes, test: bytes, policy: BadRowPolicy) -> None:
     """Files of every format, valid, mixed or binary."""
     for split, content in (("train", train), ("validation", train), ("test", test)):
         (tmp_path / f"{split}.{suffix}").write_bytes(content)
     with suppress(FreezebenchError):
-        load_data(DataSpec(source=str(tmp_path)))
+        load_data(DataSpec(source=str(tmp_path), bad_rows=policy))

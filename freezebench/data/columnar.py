@@ -30,11 +30,14 @@ def read_parquet(path: Path, requested: Collection[str]) -> Table:
         available = tuple(parquet.schema_arrow.names)
         check_distinct(path, available)
         content = parquet.read(columns=[name for name in available if name in requested], use_threads=False)
+        num_rows = parquet.metadata.num_rows
+        if content.column_names and content.num_rows != num_rows:
+            raise ValueError(f"it states {num_rows} rows and has {content.num_rows}")
         return Table(
             name=str(path),
             columns={name: content.column(name).to_pylist() for name in content.column_names},
             available=available,
-            num_rows=parquet.metadata.num_rows,
+            num_rows=num_rows,
             class_names=_class_names(parquet.schema_arrow.metadata, requested),
         )
 
@@ -77,7 +80,9 @@ def read_arrow(path: Path, requested: Collection[str]) -> Table:
         for batch in stream:
             num_rows += batch.num_rows
             for name in names:
-                columns[name].extend(batch.column(name).to_pylist())
+                column = batch.column(name)
+                column.validate(full=True)  # offsets in a damaged file may lead anywhere
+                columns[name].extend(column.to_pylist())
         return Table(
             name=str(path),
             columns=columns,
@@ -94,7 +99,7 @@ def _arrow_errors(path: Path, kind: str) -> Iterator[None]:
 
     try:
         yield
-    except (pa.ArrowException, ValueError, KeyError, OverflowError, OSError) as error:
+    except (pa.ArrowException, ValueError, KeyError, OverflowError, MemoryError, OSError) as error:
         # Arrow reports faulty content as OSError, too; only an error of the system has a number.
         if isinstance(error, DataError) or getattr(error, "errno", None) is not None:
             raise
