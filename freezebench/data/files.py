@@ -163,7 +163,8 @@ def _parts(folder: Path, split: str, paths: Sequence[Path]) -> tuple[Path, ...]:
             f"{folder} has two files for the {split} split, {paths[0].name} and {paths[1].name}. Keep one of them."
         )
     num_parts = max((num for _, num in parts), default=1)
-    if parts and [part for part, _ in sorted(parts)] != list(range(num_parts)):
+    numbers = [part for part, _ in sorted(parts)]
+    if parts and numbers not in (list(range(num_parts)), list(range(1, num_parts + 1))):
         raise DataError(f"{folder} has {len(parts)} of the {num_parts} parts of its {split} split. Add the others.")
     return tuple(parts[key] for key in sorted(parts)) or tuple(paths)
 
@@ -202,6 +203,10 @@ def _saved_splits(folder: Path) -> SplitFiles:
             unused.append(name)
         else:
             files[split] = tuple(arrows)
+    if "train" not in files:
+        raise DataError(
+            f"{folder} has no train split: it has {listed(names, str, _MAX_FILES) or 'none'}. Name one of them train."
+        )
     notes = (f"Splits that are not used: {listed(unused, str, _MAX_FILES)}.",) if unused else ()
     return _checked(folder, files, notes)
 

@@ -59,14 +59,16 @@ class Table:
         Raises:
             DataError: If the files have other columns or class names than the first one.
         """
-        first = parts[0]
-        for part in parts[1:]:
+        # A part may be empty, or have bad rows alone.
+        full = [part for part in parts if part.num_rows]
+        first = full[0] if full else parts[0]
+        for part in full:
             if (part.columns.keys(), part.class_names) != (first.columns.keys(), first.class_names):
                 raise DataError(
                     f"{first.name} and {part.name} are parts of one split, but have different columns or class names. "
                     "Write them again together."
                 )
-        columns = {key: list(chain.from_iterable(part.columns[key] for part in parts)) for key in first.columns}
+        columns = {key: list(chain.from_iterable(part.columns[key] for part in full)) for key in first.columns}
         return replace(
             first,
             name=name,

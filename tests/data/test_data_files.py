@@ -138,6 +138,27 @@ def test_parts_of_a_split(tmp_path: Path, inner: str, hash_part: str) -> None:
         split_files(tmp_path)
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_parts_without_rows(tmp_path: Path, first: int) -> None:
+    """A part may be empty or have bad rows alone; parts are counted from 0 or from 1."""
+    contents = ["", "not json\n", '{"text": "a", "label": 0}\n{"text": "b", "label": 1}\n' * 9]
+    for part, content in enumerate(contents, start=first):
+        (tmp_path / f"train-{part:05}-of-00003.jsonl").write_text(content)
+    with pytest.raises(DataError, match=rf"train-0000{1 + first}-of-00003.jsonl, line 1: it is not JSON"):
+        load_data(DataSpec(source=str(tmp_path)))
+    data = load_data(DataSpec(source=str(tmp_path), bad_rows="drop"))
+    assert sum(data.num_examples.values()) == 18
+    assert data.facts.dropped_rows == {"train": {"unreadable": 1}}
+
+
+def test_parts_of_different_columns(tmp_path: Path) -> None:
+    """They are no parts of one split."""
+    for part, key in enumerate(("label", "gold")):
+        (tmp_path / f"train-0000{part}-of-00002.jsonl").write_text(f'{{"text": "a", "{key}": 0}}\n')
+    with pytest.raises(DataError, match=r"00000-of-00002.jsonl and .*00001-of-00002.jsonl are parts of one split, but"):
+        read_local(tmp_path, REQUESTED)
+
+
 def test_one_part_alone_is_read_with_a_note(tmp_path: Path) -> None:
     """The file was named, but it may be thought to be all of the data."""
     path = tmp_path / "train-00000-of-00002.csv"
@@ -179,6 +200,13 @@ def test_folders_of_save_to_disk(tmp_path: Path) -> None:
     assert several.num_examples == {"train": 40, "validation": 8, "test": 10}
     assert several.train.texts[:2] == (("t0",), ("t1",))
     assert several.notes[0] == "Splits that are not used: extra."
+
+
+def test_a_folder_of_save_to_disk_without_train(tmp_path: Path) -> None:
+    """The splits that it has are listed."""
+    (tmp_path / "dataset_dict.json").write_text('{"splits": ["corpus", "queries"]}')
+    with pytest.raises(DataError, match=r"has no train split: it has corpus, queries\. Name one of them train"):
+        split_files(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"splits": 3}', '{"_data_files": [3]}', "[" * 100_000, "\0"])
