@@ -48,12 +48,17 @@ def text_lines(path: Path, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[str
         # The limit is given to readline, so that a file without line ends does not fill the memory.
         while raw := file.readline(max_line_bytes + 1):
             number += 1
-            location = f"{path}, line {number}"
             if len(raw) > max_line_bytes:
-                raise DataError(
-                    f"{location} is longer than {max_line_bytes // 2**20} MiB. Split it: one example is one line."
-                )
-            line = _decoded(raw, location, offset)
+                size = f"{max_line_bytes // 2**20} MiB"
+                raise DataError(f"{path}, line {number} is longer than {size}. Split it: one example is one line.")
+            # Lines of text are decoded here, since a call per line takes as long as reading them.
+            try:
+                line = raw.decode("utf-8")
+                is_plain = offset > 0 and "\0" not in line
+            except UnicodeDecodeError:
+                is_plain = False
+            if not is_plain:
+                line = _decoded(raw, f"{path}, line {number}", offset)
             offset += len(raw)
             if blank and line.strip():
                 blank = False
