@@ -45,10 +45,10 @@ def read_delimited(path: Path, requested: Collection[str], label_column: str) ->
         header = read_header(path, requested)
         quoted = _Parser(path, header, label_column, csv.QUOTE_MINIMAL)
         quoted.parse()
-        if header.delimiter == "\t" and quoted.has_quote_faults:
+        if header.delimiter == "\t" and (quoted.has_quote_faults or quoted.has_needless_quotes):
             plain = _Parser(path, header, label_column, csv.QUOTE_NONE)
             plain.parse()
-            if len(plain.bad_rows) < len(quoted.bad_rows):
+            if len(plain.bad_rows) < len(quoted.bad_rows) + quoted.has_needless_quotes:
                 return plain.table()
         return quoted.table()
 
@@ -83,6 +83,12 @@ class _Parser:
         self._closing: set[int] = set()
         self.bad_rows = BadRows(name=str(path))
         self.has_quote_faults = False
+        self._num_needless = 0
+
+    @property
+    def has_needless_quotes(self) -> bool:
+        """Whether quotes are around values that need none, but not in all rows: no program writes so; they are text."""
+        return 0 < self._num_needless < len(self._positions)
 
     def parse(self) -> None:
         """Read all rows."""
@@ -137,6 +143,7 @@ class _Parser:
                     if fault is None and (fault := self._count_fault(cells)):
                         is_taken_apart = self._are_rows(lines.taken[1:])
             if fault is None:
+                self._num_needless += _is_needlessly_quoted(lines.taken, self._header.delimiter)
                 yield start, lines.restored(cells)
                 continue
             self.has_quote_faults = True
@@ -229,3 +236,13 @@ class _Parser:
 
 def _bare(label: str) -> str:
     return label.strip().strip('"').strip()
+
+
+def _is_needlessly_quoted(taken: Sequence[str], delimiter: str) -> bool:
+    """Return whether quotes are around a value on a line of its own that holds no separator, comma or quote."""
+    if delimiter != "\t" or len(taken) > 1 or '"' not in taken[0]:
+        return False
+    values = taken[0].rstrip("\r\n").split(delimiter)
+    return any(
+        value.startswith('"') and value.find('"', 1) == len(value) - 1 > 1 and "," not in value for value in values
+    )

@@ -178,6 +178,19 @@ def test_unquoted_tabs_keep_quotes(tmp_path: Path, suffix: str) -> None:
     assert table.columns["text"][9] == 'warm and clever number 9"'
 
 
+def test_quotes_around_some_sentences_are_text(tmp_path: Path) -> None:
+    """No program puts quotes around some values that need none; where all have them, they are the format's."""
+    rows = lines("{text}\t{label}")
+    rows[5] = '"a joy to watch number 5"\t1'
+    table = read(write(tmp_path / "some.tsv", "text\tlabel", rows))
+    assert table.columns["text"][4:6] == ["a chore to watch number 4", '"a joy to watch number 5"']
+    table = read(write(tmp_path / "all.tsv", '"text"\t"label"', lines('"{text}"\t"{label}"')))
+    assert (table.columns["text"][5], table.columns["label"][5]) == ("a joy to watch number 5", "1")
+    # Excel puts them around values that hold a comma.
+    rows[5] = '"a joy, to watch"\t1'
+    assert read(write(tmp_path / "excel.tsv", "text\tlabel", rows)).columns["text"][5] == "a joy, to watch"
+
+
 def test_quoted_tabs_are_still_read(tmp_path: Path) -> None:
     """What the csv module writes with tabs is unquoted; one quote that takes a row is named by its line."""
     good = ["text\tlabel", '"say ""yes"""\t1', '"two\nlines"\t0', "plain\t1"]
