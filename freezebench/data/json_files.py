@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from freezebench.data.table import Table
 
+_NO_OBJECT = 'it is not a JSON object such as {"text": "…", "label": 0}'
 _MAX_JSON_BYTES = 512 * 2**20
 # What `DataFrame.to_json` writes for each `orient` but "records" and "values", by the keys of the outer object.
 _SPLIT_KEYS = {"columns", "index", "data"}
@@ -42,14 +43,14 @@ def _json_rows(path: Path, lines: Iterable[str], requested: Collection[str]) -> 
         try:
             value = _parsed(line)
         except DataError as error:
-            rows.bad_rows.add_line(number, str(error))
+            rows.add_bad(number, str(error))
             continue
         if isinstance(value, dict):
             if number == 1 and _holds_columns(value, requested):
                 raise _orient_error(path, "holds an object under every column", "columns (the default)")
             rows.add(value, number)
         else:
-            rows.bad_rows.add_line(number, 'it is not a JSON object such as {"text": "…", "label": 0}')
+            rows.add_bad(number, _NO_OBJECT)
     return rows.table()
 
 
@@ -90,7 +91,7 @@ def read_json(path: Path, requested: Collection[str]) -> Table:
         DataError: If the file is not JSON, or has another layout.
     """
     text = "".join(text_lines(path, _MAX_JSON_BYTES))
-    rows = RowCollector(str(path), requested)
+    rows = RowCollector(str(path), requested, unit="row")
     if not text.strip():
         return rows.table()
     try:
@@ -102,9 +103,9 @@ def read_json(path: Path, requested: Collection[str]) -> Table:
         raise DataError(f"{path}: {error}. Correct the file, or write one object per line (.jsonl).") from error
     for number, row in enumerate(_rows(path, value), start=1):
         if isinstance(row, dict):
-            rows.add(row)
+            rows.add(row, number)
         else:
-            raise DataError(f'{path}, row {number} is not a JSON object. Write a list of {{"text": "…", "label": 0}}.')
+            rows.add_bad(number, _NO_OBJECT)
     return rows.table()
 
 

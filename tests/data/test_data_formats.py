@@ -153,7 +153,7 @@ def test_empty_file(tmp_path: Path, suffix: str) -> None:
         ("a.jsonl", b'{"text": ' + b"[" * 200_000, "line 1: it is not usable JSON ("),
         ("a.jsonl", b'{"label": ' + b"9" * 5000 + b"}", "line 1: it is not usable JSON (Exceeds the limit"),
         ("a.json", b'{"text": ["a", "b"], "label": [1]}', "differ in length"),
-        ("a.json", b"[1, 2]", "a.json, row 1 is not a JSON object"),
+        ("a.json", b"[1, 2]", "a.json, row 1: it is not a JSON object such as"),
         ("a.json", b'{"text": "a"', "a.json: it is not JSON ("),
         ("a.csv", b"text,label,text\na,1,b\n", "two columns named 'text'"),
         ("a.csv", b"text,label\na,1\nb,c,0\n", "line 3: 3 values under 2 column names"),

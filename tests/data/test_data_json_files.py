@@ -49,10 +49,10 @@ def test_layouts_of_pandas_are_named(tmp_path: Path, orient: str, suffix: str) -
         ([{"text": {"en": "a"}, "label": 1}], "row 1: the text in column 'text' is not a string but an object"),
         ([{"row": {"text": "a", "label": 1}}], "has no column 'text': it has 'row'"),
         ({"text": ["a"], "label": [1, 0]}, "the lists under its keys differ in length"),
-        ([1], "row 1 is not a JSON object"),
+        ([1], "row 1: it is not a JSON object"),
         ([], "a.json has no rows"),
         ({}, "a.json has no column 'text': it has none"),
-        (3, "row 1 is not a JSON object"),
+        (3, "row 1: it is not a JSON object"),
     ],
 )
 def test_other_layouts_are_named(tmp_path: Path, content: object, message: str) -> None:
@@ -71,6 +71,17 @@ def test_a_list_under_the_name_of_json_lines(tmp_path: Path, start: str, indent:
     path = tmp_path / "a.jsonl"
     path.write_text(start + json.dumps(ROWS, indent=indent), encoding="utf-8")
     assert read_jsonl(path, REQUESTED).columns == {"text": ["a", "b"], "label": [1, 0]}
+
+
+def test_entries_of_a_list_that_are_no_objects(tmp_path: Path) -> None:
+    """Each is a bad row, and the others keep their numbers."""
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([*ROWS * 5, 3, None, {"text": "", "label": 0}, *ROWS * 5]))
+    with pytest.raises(
+        DataError, match=r"a.json, row 11: it is not a JSON .*; row 12: it is .*; row 13: the text in .*3 of"
+    ):
+        load_data(DataSpec(source=str(path)))
+    assert sum(load_data(DataSpec(source=str(path), bad_rows="drop")).num_examples.values()) == 20
 
 
 def test_objects_over_several_lines(tmp_path: Path) -> None:
