@@ -85,11 +85,19 @@ class Table:
         """The tables of the single files: the parts, or this table itself."""
         return self.parts or (self,)
 
+    def position_of(self, row: int) -> int:
+        """Return the number of a row in the file of this table, as its rows are counted there."""
+        return row + 1 if self.positions is None else self.positions[row]
+
+    def place_of(self, row: int) -> str:
+        """Return the place of a row in the file of this table: ``line 3``."""
+        return f"{self.unit} {self.position_of(row)}"
+
     def location(self, row: int) -> str:
         """Return the location of a row for a message: ``train.csv, line 3``; ``row`` counts from 0."""
         for part, start in zip(self.files, self._starts, strict=True):
             if row < start + part.num_rows:
-                return f"{part.name}, {part._place(row - start)}"  # noqa: SLF001 - of this class
+                return f"{part.name}, {part.place_of(row - start)}"
         raise IndexError(row)
 
     def bad(self, faults: Mapping[int, tuple[Kind, str]]) -> list[BadRows]:
@@ -102,8 +110,8 @@ class Table:
         for part, start in zip(self.files, self._starts, strict=True):
             own = [
                 BadRow(
-                    position=part._position(row - start),  # noqa: SLF001 - of this class
-                    place=part._place(row - start),  # noqa: SLF001
+                    position=part.position_of(row - start),
+                    place=part.place_of(row - start),
                     kind=kind,
                     fault=fault,
                 )
@@ -127,7 +135,7 @@ class Table:
             self,
             columns={name: [values[row] for row in kept] for name, values in self.columns.items()},
             num_rows=len(kept),
-            positions=[self._position(row) for row in kept],
+            positions=[self.position_of(row) for row in kept],
             bad_rows=None,
         )
 
@@ -152,9 +160,3 @@ class Table:
     def _starts(self) -> list[int]:
         """Number of the first row of every file."""
         return list(accumulate((part.num_rows for part in self.files), initial=0))[:-1]
-
-    def _position(self, row: int) -> int:
-        return row + 1 if self.positions is None else self.positions[row]
-
-    def _place(self, row: int) -> str:
-        return f"{self.unit} {self._position(row)}"

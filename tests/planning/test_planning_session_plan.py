@@ -154,7 +154,8 @@ def test_results_do_not_depend_on_the_order_in_which_runs_end(
     ran, results = _session(plan, settings, tuple(asked), outcomes, draw=data.draw, num_devices=num_devices)
     assert results == expected
     assert len({*ran}) == len(ran)
-    assert {*serial} <= {*ran}
+    # An interleaved run of the baseline serves as an ordinary one if it comes first.
+    assert {run[:2] for run in serial} <= {run[:2] for run in ran}
     breaks = any(result.broken for result in expected.values())
     breaks = breaks or any(None in accuracies for accuracies in outcomes.values())
     # What was under way when a run broke is more than one device trains; and the baseline's runs among interleaved
