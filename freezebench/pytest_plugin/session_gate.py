@@ -180,27 +180,41 @@ def warning_lines(config: pytest.Config) -> list[str]:
 
 
 def _undecided(session: FreezeSession, gate: SessionGate) -> str | None:
-    """Return a complaint if nothing was compared, or if nothing that was is decided."""
-    from freezebench.report.next_steps import UNFIX
-    from freezebench.report.verdict_text import is_decided, nothing_of_its_own
-
-    requested = [result for _, group in session.results() for result in group]
+    """Return a complaint if nothing was compared, or if nothing of some experiment is decided."""
+    tables = session.results()
     # What was not run would only repeat the runs of another configuration.
-    results = [result for result in requested if result.was_run]
-    num_not_run = len(requested) - len(results)
-    if num_not_run and all(result.is_baseline for result in results):
-        return f"UNDECIDED: no candidate was decided (0 of {num_not_run}): {nothing_of_its_own(requested)}. {UNFIX}"
-    # A baseline has limits only against a saved run.
-    compared = [result for result in results if not result.is_baseline or result.is_asserted]
-    if results and not compared and not gate.has_candidates and not gate.has_failures:
+    results = [result for _, group in tables for result in group if result.was_run]
+    is_baseline_alone = all(result.is_baseline and not result.is_asserted for _, group in tables for result in group)
+    if results and is_baseline_alone and not gate.has_candidates and not gate.has_failures:
         return (
             "UNDECIDED: only the unfrozen baseline was selected, so nothing was compared. Select configurations that "
             "freeze something, such as --freeze-grid=all."
         )
+    # The verdicts of one model say nothing about another one.
+    complaints = [(settings, _undecided_table(group)) for settings, group in tables]
+    sentences = [
+        sentence if len(tables) == 1 else f"{settings.model} on {settings.data.source}: {sentence}"
+        for settings, sentence in complaints
+        if sentence
+    ]
+    return f"UNDECIDED: {' '.join(sentences)}" if sentences else None
+
+
+def _undecided_table(requested: Sequence[ConfigurationResult]) -> str | None:
+    """Return what is to be said of an experiment in which nothing is decided; ``None``: something is."""
+    from freezebench.report.next_steps import UNFIX
+    from freezebench.report.verdict_text import is_decided, nothing_of_its_own
+
+    results = [result for result in requested if result.was_run]
+    num_not_run = len(requested) - len(results)
+    if num_not_run and all(result.is_baseline for result in results):
+        return f"no candidate was decided (0 of {num_not_run}): {nothing_of_its_own(requested)}. {UNFIX}"
+    # A baseline has limits only against a saved run.
+    compared = [result for result in results if not result.is_baseline or result.is_asserted]
     asserted = [result for result in compared if result.is_asserted] or compared
     if not asserted or any(map(is_decided, asserted)):
         return None
-    return f"UNDECIDED: no candidate was decided (0 of {len(asserted)}){_remedy(asserted)}"
+    return f"no candidate was decided (0 of {len(asserted)}){_remedy(asserted)}"
 
 
 def _remedy(undecided: Sequence[ConfigurationResult]) -> str:

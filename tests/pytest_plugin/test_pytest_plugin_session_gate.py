@@ -450,6 +450,18 @@ def test_undecided_limits_are_not_decided_by_the_margin(run: Run, emb: float | N
         result.stdout.fnmatch_lines(["Decided: 0 of 1 at their limits *"])
 
 
+def test_a_decided_experiment_does_not_make_up_for_another_one(run: Run) -> None:
+    """Each has its own question: what is decided for one model says nothing of the next."""
+    source = (
+        "import pytest\n@freeze\ndef test_it(freeze_run):\n    freeze_run()\n\n"
+        "@freeze\n@pytest.mark.freeze(max_drop=80)\ndef test_other(freeze_run):\n    freeze_run()"
+    )
+    result = run(source, ci=True, emb=0.6)
+    sentence = "UNDECIDED: * on *: no candidate was decided (0 of 1). Use more seeds or more test sentences."
+    assert_complaint(result, "decided", sentence, ci=True)
+    result.stdout.fnmatch_lines(["Decided: 1 of 1 at their limits *"])
+
+
 RERUNS = """
 from _pytest.runner import runtestprotocol
 
