@@ -16,7 +16,7 @@ from tiny import write_data, write_model
 def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what pages name: a checkpoint of six layers, reviews, sentence pairs, and the benchmark."""
     folder = tmp_path_factory.mktemp("material")
-    write_model(folder / "my-checkpoint", n_layers=6)
+    write_model(folder / "my-checkpoint", n_layers=6, is_pretrained=True)
     write_data(folder / "my-reviews")
     shutil.copytree(ROOT / "benchmarks", folder / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
     return folder

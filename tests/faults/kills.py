@@ -43,7 +43,7 @@ def main(num_kills: int, seed: int = 0) -> None:
     draw = random.Random(seed)  # noqa: S311 - moments, not secrets
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_model(folder / "model")
+        write_model(folder / "model", is_pretrained=True)
         write_data(folder / "data")
         (folder / "test_it.py").write_text(TEST, encoding="utf-8")
         began = time.monotonic()

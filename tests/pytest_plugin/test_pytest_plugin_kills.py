@@ -65,7 +65,7 @@ def test_no_child_outlives_its_parent(
 def test_kill_9_loses_no_finished_run(project: Project, tmp_path: Path) -> None:
     """Every record is whole or absent, and the next session trains what is missing and nothing else."""
     store = tmp_path / "runs"
-    session = project("max_drop=90")
+    session = project("max_drop=90, num_seeds=3")
     command = [sys.executable, "-m", "pytest", "-q", f"--freeze-store={store}"]
     process = subprocess.Popen(command, cwd=session.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
@@ -76,7 +76,7 @@ def test_kill_9_loses_no_finished_run(project: Project, tmp_path: Path) -> None:
     process.wait()
     num_whole = len([decode(path.read_bytes()) for path in store.glob("*.json")])
     assert 1 <= num_whole < 12
-    result = session.runpytest_inprocess(f"--freeze-store={store}")
+    result = session.runpytest_inprocess(f"--freeze-store={store}", "--freeze-isolate=worker")
     result.assert_outcomes(passed=4)
     result.stdout.fnmatch_lines(["freezebench: reused * of earlier sessions*", f"*saved {12 - num_whole} run*"])
 
