@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from freezebench.errors import RecordError
@@ -227,7 +228,7 @@ class RunRecord:
         """Whether the best of several epochs was the last one, so that more training might have helped."""
         return len(self.epochs) > 1 and self.best_epoch == len(self.epochs)
 
-    @property
+    @cached_property
     def test_correct(self) -> tuple[bool, ...]:
         """Whether each test sentence was classified correctly, in the order of the split."""
         if self.test is None or self.data is None:
