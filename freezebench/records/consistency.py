@@ -7,6 +7,7 @@ are computed again: accuracy and F1 from predictions and labels, the best epoch 
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from freezebench.errors import RecordError
 from freezebench.records.run_record import RunRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from freezebench.records.run_record import DataFacts, Evaluation
 
@@ -46,11 +47,15 @@ def f1_score(labels: Sequence[int], predictions: Sequence[int], num_labels: int)
 
     It is not the function that runs are evaluated with, so that a fault in one of them is found.
     """
+    classes = range(num_labels) if num_labels > 2 else (1,)  # noqa: PLR2004 - binary or not
+    return statistics.fmean(f1_by_class(labels, predictions, classes))
+
+
+def f1_by_class(labels: Sequence[int], predictions: Sequence[int], classes: Iterable[int]) -> list[float]:
+    """Return F1 = 2 TP / (2 TP + FP + FN) of some classes; one that neither occurs nor is predicted counts 0."""
     hits = Counter(label for label, prediction in zip(labels, predictions, strict=True) if label == prediction)
     labelled, predicted = Counter(labels), Counter(predictions)
-    classes = range(num_labels) if num_labels > 2 else (1,)  # noqa: PLR2004 - binary or not
-    scores = [2 * hits[label] / max(labelled[label] + predicted[label], 1) for label in classes]
-    return sum(scores) / len(scores)
+    return [2 * hits[label] / max(labelled[label] + predicted[label], 1) for label in classes]
 
 
 def _contradictions(record: RunRecord) -> Iterator[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from freezebench.records.consistency import f1_by_class
 from freezebench.verdicts.crossed import interval_from_mean_squares
 from freezebench.verdicts.mean_squares import mean_squares, outcome_differences
 
@@ -62,20 +64,14 @@ def recall(records: Sequence[RunRecord], label: int) -> float | None:
 
 
 def macro_f1(records: Sequence[RunRecord]) -> float | None:
-    """Return the unweighted mean over the classes of F1 = 2 TP / (2 TP + FP + FN), mean over runs of one test set.
-
-    A class that neither occurs nor is predicted counts 0, as in the F1 of a record; ``None`` without runs.
-    """
-    scores = []
-    for record in records:
-        if record.test is None or record.data is None:
-            continue
-        labels, predictions = np.array(record.data.test_labels), np.array(record.test.predictions)
-        for label in range(len(record.data.label_names)):
-            hits = int(((labels == label) & (predictions == label)).sum())
-            either = int((labels == label).sum() + (predictions == label).sum())
-            scores.append(2 * hits / either if either else 0.0)
-    return float(np.mean(scores)) if scores else None
+    """Return the unweighted mean of the F1 of every class, mean over runs of one test set; ``None`` without runs."""
+    scores = [
+        score
+        for record in records
+        if record.test is not None and record.data is not None
+        for score in f1_by_class(record.data.test_labels, record.test.predictions, range(len(record.data.label_names)))
+    ]
+    return statistics.fmean(scores) if scores else None
 
 
 def one_class_sentence(records: Sequence[RunRecord]) -> str | None:
