@@ -1,6 +1,13 @@
-"""Quantities as text for people, with their units; a missing figure is an en dash, never a zero."""
+"""Quantities and lists as text for people; a missing figure is an en dash, never a zero."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Value = TypeVar("Value")
 
 NOT_MEASURED = "–"
 
@@ -58,3 +65,9 @@ def ratio_text(value: float | None) -> str:
 def number_text(value: float | None, digits: int = 1) -> str:
     """Return a plain number."""
     return NOT_MEASURED if value is None else f"{value:.{digits}f}"
+
+
+def listed(values: Sequence[Value], limit: int, text: Callable[[Value], str] = str) -> str:
+    """Return values separated by commas, the first ones and how many follow if there are more than ``limit``."""
+    shown = ", ".join(map(text, values[:limit]))
+    return f"{shown} and {len(values) - limit} more" if len(values) > limit else shown

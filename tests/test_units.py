@@ -1,4 +1,4 @@
-"""Quantities as text."""
+"""Quantities and lists as text."""
 
 from __future__ import annotations
 
@@ -30,8 +30,11 @@ from freezebench import units
         (units.ratio_text(None), "–"),
         (units.number_text(None), "–"),
         (units.number_text(326.655, 0), "327"),
+        (units.listed([], 2), ""),
+        (units.listed(["emb", "L0"], 2), "emb, L0"),
+        (units.listed([1, 2, 3], 2, "#{}".format), "#1, #2 and 1 more"),
     ],
 )
 def test_quantities(text: str, expected: str) -> None:
-    """Figures have units, and a missing figure is a dash."""
+    """Figures have units, a missing figure is a dash, and long lists are cut."""
     assert text == expected

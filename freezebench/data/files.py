@@ -11,8 +11,8 @@ from freezebench.data.columnar import arrow_files
 from freezebench.data.formats import SUFFIXES, read_table
 from freezebench.data.lines import text_lines
 from freezebench.data.table import Table
-from freezebench.data.values import listed
 from freezebench.errors import DataError
+from freezebench.units import listed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -178,7 +178,7 @@ def _may_be_data(entry: Path) -> bool:
 
 
 def _unused_note(names: Sequence[str]) -> str:
-    listed_names = listed(names, str, _MAX_FILES)
+    listed_names = listed(names, _MAX_FILES)
     return f"Files that are not used: {listed_names}. A split's file is called train, validation or test."
 
 
@@ -205,9 +205,9 @@ def _saved_splits(folder: Path) -> SplitFiles:
             files[split] = tuple(arrows)
     if "train" not in files:
         raise DataError(
-            f"{folder} has no train split: it has {listed(names, str, _MAX_FILES) or 'none'}. Name one of them train."
+            f"{folder} has no train split: it has {listed(names, _MAX_FILES) or 'none'}. Name one of them train."
         )
-    notes = (f"Splits that are not used: {listed(unused, str, _MAX_FILES)}.",) if unused else ()
+    notes = (f"Splits that are not used: {listed(unused, _MAX_FILES)}.",) if unused else ()
     return _checked(folder, files, notes)
 
 
@@ -220,7 +220,7 @@ def _checked(folder: Path, files: Mapping[str, tuple[Path, ...]], notes: Iterabl
     if not files.get("train"):
         names = [entry.name for entry in sorted(folder.iterdir())]
         raise DataError(
-            f"{folder} has no train file: it has {listed(names, str, _MAX_FILES) or 'nothing'}. "
+            f"{folder} has no train file: it has {listed(names, _MAX_FILES) or 'nothing'}. "
             f"Put train, validation and test files in it ({', '.join(SUFFIXES)})."
         )
     return SplitFiles(

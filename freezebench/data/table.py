@@ -7,8 +7,9 @@ from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Literal
 
 from freezebench.data.bad_rows import BadRow, BadRows
-from freezebench.data.values import listed, short
+from freezebench.data.values import short
 from freezebench.errors import DataError
+from freezebench.units import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -152,7 +153,7 @@ class Table:
         if not self.num_rows and not any(part.bad_rows for part in self.files):
             raise DataError(f"{self.name} has no rows. Put at least one example in it, or leave it out.")
         if name not in self.columns and (self.num_rows or self.available):
-            columns = listed(self.available, short, _MAX_COLUMNS) or "none"
+            columns = listed(self.available, _MAX_COLUMNS, short) or "none"
             raise DataError(f"{self.name} has no column {name!r}: it has {columns}. Set {option}.")
         return self.columns.get(name, ())
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
+
+from freezebench.units import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-Value = TypeVar("Value")
+    from collections.abc import Sequence
 
 # Encoders read some hundred tokens. A text of this many characters is a damaged file, and tokenizing it takes minutes.
 MAX_TEXT_CHARS = 1_000_000
@@ -77,12 +77,6 @@ def kind_name(value: object) -> str:
     return next((name for kind, name in _KINDS if isinstance(value, kind)), f"of type {type(value).__name__}")
 
 
-def listed(values: Sequence[Value], text: Callable[[Value], str], limit: int) -> str:
-    """Return values for a message, the first ones if there are more than ``limit``."""
-    shown = ", ".join(map(text, values[:limit]))
-    return f"{shown} and {len(values) - limit} more" if len(values) > limit else shown
-
-
 def short(value: object) -> str:
     """Return a value for a message: on one line, without control characters, and cut if it is long."""
     text = repr(value)
@@ -91,7 +85,7 @@ def short(value: object) -> str:
 
 def label_list(labels: Sequence[object]) -> str:
     """Return labels for a message, the first ones if there are many."""
-    return listed(labels, _label_text, _MAX_LABELS)
+    return listed(labels, _MAX_LABELS, _label_text)
 
 
 def _label_text(label: object) -> str:

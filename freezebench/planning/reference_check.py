@@ -9,6 +9,7 @@ from freezebench.config.session_settings import in_ci
 from freezebench.errors import SettingsError
 from freezebench.records.contention import contention_reason
 from freezebench.records.reference_search import HOW_TO_SAVE
+from freezebench.units import listed
 from freezebench.verdicts.matching import differences
 from freezebench.verdicts.resources import MIN_RUNS
 
@@ -171,9 +172,7 @@ def too_few_runs(settings: Settings, freeze: str, old: SavedConfiguration | None
 
 def enumerated(names: Iterable[str]) -> str:
     """Return names separated by commas, the first few of many."""
-    listed = list(names)
-    more = len(listed) - _MOST_NAMED
-    return ", ".join(listed[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return listed(list(names), _MOST_NAMED)
 
 
 def _first_limit(settings: Settings, costs: CostLimits, freeze: str) -> tuple[str, str] | None:

@@ -14,6 +14,7 @@ import pytest
 
 from freezebench.pytest_plugin.items import items_without_training, planned_items, spec_of
 from freezebench.pytest_plugin.options import find_session
+from freezebench.units import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +105,7 @@ class SessionGate:
         by_reason: dict[str, list[str]] = {}
         for node_id in missing:
             by_reason.setdefault(self._why_missing(node_id), []).append(node_id)
-        causes = "; ".join(f"{reason}: {_names(node_ids)}" for reason, node_ids in by_reason.items())
+        causes = "; ".join(f"{reason}: {listed(node_ids, _MOST_NAMED)}" for reason, node_ids in by_reason.items())
         return (
             f"UNDECIDED: {len(missing)} of {len(self._expected)} freeze tests have no result. {causes}. "
             "A freeze test has to call freeze_run(); mark one that must not train with skip, skipif or "
@@ -118,8 +119,8 @@ class SessionGate:
             if fails and node_id not in self._failed | self._expected_to_fail:
                 passed.setdefault(result.standing, []).append(f"{result.freeze} ({node_id})")
         return {
-            standing: f"{standing.upper()}: {_names(names)}, and the test did not fail. Let the exception of "
-            "freeze_run() end the test; mark a test that is expected to fail with xfail."
+            standing: f"{standing.upper()}: {listed(names, _MOST_NAMED)}, and the test did not fail. Let the exception "
+            "of freeze_run() end the test; mark a test that is expected to fail with xfail."
             for standing, names in passed.items()
         }
 
@@ -226,9 +227,3 @@ def _remedy(undecided: Sequence[ConfigurationResult]) -> str:
     open_parts = (part.sentence for part in parts if part.standing in ("undecided", "broken"))
     causes = (f"{result.freeze} is invalid: {result.broken}" for result in undecided if result.broken)
     return f": {next(itertools.chain(open_parts, causes), 'nothing could be judged').rstrip('.')}."
-
-
-def _names(names: list[str]) -> str:
-    """Return names in one clause, at most a few."""
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
