@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
+from freezebench.specs.names import LARGEST_SEED, is_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +26,6 @@ _BOOLEANS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "fal
 _SIZE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _SECONDS = {"s": 1, "min": 60, "h": 3600}
 _SMALLEST_POINTS = 0.1
-# numpy's seeds end at 2**32 - 1; the other seeds of a configuration count up from the first one.
-_LARGEST_SEED = 2**32 - 10_000
 
 
 def int_parser(smallest: int, quantity: str) -> Callable[[str], int]:
@@ -95,8 +94,8 @@ parse_speedup = per_spec_parser(1.01, 1000, "the speed-up is how many times as f
 def parse_seed(text: str) -> int:
     """Return a seed that torch, numpy and the Trainer accept, as well as the seeds that follow it."""
     number = int_parser(0, "a seed")(text)
-    if number > _LARGEST_SEED:
-        raise SettingsError(f"a seed is at most {_LARGEST_SEED}.")
+    if number > LARGEST_SEED:
+        raise SettingsError(f"a seed is at most {LARGEST_SEED}.")
     return number
 
 
@@ -117,7 +116,7 @@ def parse_columns(text: str) -> tuple[str, ...]:
 
 def parse_device(text: str) -> str:
     """Return the name of a device."""
-    if text in ("auto", "cpu", "cuda") or (text.startswith("cuda:") and text[5:].isdecimal()):
+    if is_device(text):
         return text
     raise SettingsError("choose from auto, cpu, cuda, cuda:0, cuda:1, …")
 

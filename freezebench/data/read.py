@@ -24,7 +24,6 @@ _REMOVED = "generated"
 
 # name, owner/name, name:config, name@revision
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(:[^@/]+)?(@[^@]+)?", re.ASCII)
-_TEXT_COLUMNS = (1, 2)
 
 
 def read_tables(spec: DataSpec) -> tuple[dict[str, Table], tuple[str, ...], Origin]:
@@ -74,10 +73,6 @@ def _sha256(path: Path) -> str:
 
 def _check_column_names(spec: DataSpec) -> None:
     columns = (*spec.text_columns, spec.label_column)
-    if len(spec.text_columns) not in _TEXT_COLUMNS:
-        raise DataError(
-            f"{len(spec.text_columns)} text columns were named: one or two can be encoded. Set --freeze-text-column."
-        )
     if len(set(columns)) < len(columns):
         raise DataError(
             f"a column occurs twice among {', '.join(columns)} (texts, then label). "

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, Self
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
-from freezebench.errors import RecordError
+from freezebench.errors import RecordError, SettingsError
+from freezebench.specs.fields import Fields, brief
 from freezebench.specs.freeze import FreezeSpec
+from freezebench.specs.names import LARGEST_SEED, is_device
 
 if TYPE_CHECKING:
     from freezebench.specs.json_types import Json
@@ -25,6 +27,7 @@ BadRowPolicy = Literal["error", "drop"]
 # Fields that versions after 0.1 added, with the value that holds without them. They are left out where they have it, so
 # that ids, and names of files in stores, stay what they were.
 _ADDED_DATA_FIELDS = {"bad_rows": "error"}
+_NUM_TEXT_COLUMNS = (1, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,9 @@ class DataSpec:
         max_train: Upper limit of training sentences, a stratified sample that all seeds share; ``None``: all.
         split_seed: Seed of that sample and of splits that the data set does not define.
         bad_rows: Rows without a usable text or label: ``error`` refuses the data, ``drop`` leaves them out.
+
+    Raises:
+        SettingsError: If a value is of another type or outside its range.
     """
 
     source: str
@@ -50,6 +56,26 @@ class DataSpec:
     max_train: int | None = None
     split_seed: int = 42
     bad_rows: BadRowPolicy = "error"
+
+    def __post_init__(self) -> None:
+        fields = Fields(self)
+        fields.text("source", "./my-reviews")
+        names: object = self.text_columns
+        if not isinstance(names, tuple) or not all(isinstance(name, str) and name for name in names):
+            raise SettingsError(
+                f"DataSpec(text_columns={brief(names)}): give a tuple of one name, or of two for sentence pairs, such "
+                "as text_columns=('text',)."
+            )
+        if len(names) not in _NUM_TEXT_COLUMNS:
+            raise SettingsError(
+                f"DataSpec(text_columns={brief(names)}): one or two columns of sentences can be encoded, not "
+                f"{len(names)}. Give text_columns=('text',), or two names."
+            )
+        fields.text("label_column", "label")
+        fields.choice("split_rule", get_args(SplitRule))
+        fields.whole("max_train", 2, or_none=True)
+        fields.whole("split_seed", 0, LARGEST_SEED)
+        fields.choice("bad_rows", get_args(BadRowPolicy))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +98,9 @@ class Protocol:
             output cannot be cached; ``None``: ``eval`` for the engine ``cached``, else ``train``.
         batch_order: ``bucketed`` puts sentences of similar length into a batch, so that little is padding; ``shuffled``
             puts any sentences together; ``None``: ``bucketed`` for the engine ``cached``, else ``shuffled``.
+
+    Raises:
+        SettingsError: If a value is of another type or outside its range.
     """
 
     engine: Engine = "standard"
@@ -86,6 +115,22 @@ class Protocol:
     evaluate_before: bool = False
     prefix_mode: PrefixMode | None = None
     batch_order: OrderOfBatches | None = None
+
+    def __post_init__(self) -> None:
+        fields = Fields(self)
+        fields.choice("engine", get_args(Engine))
+        fields.choice("precision", get_args(Precision))
+        fields.whole("num_epochs", 1)
+        fields.whole("batch_size", 1)
+        # AdamW changes a weight by about the learning rate per step, so that with a rate above 1 nothing is learned.
+        fields.number("learning_rate", 1.0)
+        fields.number("weight_decay", 100.0, allow_zero=True)
+        fields.number("max_grad_norm", 1e9)
+        fields.whole("max_length", 4, or_none=True)
+        fields.truth("dropout")
+        fields.truth("evaluate_before")
+        fields.choice("prefix_mode", get_args(PrefixMode), or_none=True)
+        fields.choice("batch_order", get_args(OrderOfBatches), or_none=True)
 
     @property
     def frozen_part_runs_in(self) -> PrefixMode:
@@ -110,6 +155,10 @@ class RunSpec:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         protocol: How to train.
         model_revision: Hub revision (commit, tag or branch); ``None``: the default one.
+
+    Raises:
+        SettingsError: If a value is of another type or outside its range.
+        SpecError: If ``freeze`` is no freeze spec.
     """
 
     model: str
@@ -122,6 +171,27 @@ class RunSpec:
     model_revision: str | None = None
 
     def __post_init__(self) -> None:
+        fields = Fields(self)
+        fields.text("model", "embedded")
+        data, protocol, freeze = _untyped(self, "data"), _untyped(self, "protocol"), _untyped(self, "freeze")
+        if not isinstance(data, DataSpec):
+            source = data if isinstance(data, str) else "./my-reviews"
+            raise SettingsError(
+                f"RunSpec(data={brief(data)}): give a DataSpec, such as data=DataSpec(source={source!r})."
+            )
+        if not isinstance(protocol, Protocol):
+            raise SettingsError(
+                f"RunSpec(protocol={brief(protocol)}): give a Protocol, such as protocol=Protocol(num_epochs=3)."
+            )
+        if isinstance(freeze, FreezeSpec):
+            raise SettingsError(f"RunSpec(freeze=…): give the id of the freeze spec, here freeze={str(freeze)!r}.")
+        fields.text("freeze", "emb+L0-3")
+        fields.whole("seed", 0, LARGEST_SEED)
+        if not is_device(self.device):
+            raise SettingsError(
+                f"RunSpec(device={brief(self.device)}): choose from 'auto', 'cpu', 'cuda', 'cuda:0', 'cuda:1', …"
+            )
+        fields.text("model_revision", "main", or_none=True)
         # Equal runs must have equal hashes, however their freeze spec was written.
         object.__setattr__(self, "freeze", str(FreezeSpec.parse(self.freeze)))
 
@@ -133,16 +203,17 @@ class RunSpec:
     @property
     def run_id(self) -> str:
         """Hash of the whole spec: 16 hexadecimal digits of SHA-256 over its canonical JSON."""
-        # Sorted keys and fixed separators give one text per value, whatever the Python version.
-        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return _hash(self.to_json())
 
     @property
     def experiment_id(self) -> str:
         """Hash of what all runs of a comparison share: everything but freeze spec, seed and learning rate."""
         # The learning rate may differ between configurations of one comparison: fewer trainable layers need a higher
         # one.
-        return replace(self, freeze="none", seed=0, protocol=replace(self.protocol, learning_rate=0.0)).run_id
+        values = self.to_json()
+        return _hash(
+            {**values, "freeze": "none", "seed": 0, "protocol": {**asdict(self.protocol), "learning_rate": 0.0}}
+        )
 
     def to_json(self) -> dict[str, Json]:
         """Return this spec in JSON types, with its schema version."""
@@ -172,3 +243,16 @@ class RunSpec:
             return cls(**fields, data=DataSpec(**data_fields), protocol=protocol)
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise RecordError(f"not a run spec: {error}") from error
+
+
+def _untyped(owner: object, name: str) -> object:
+    """Return a field whose type is not known to be the declared one."""
+    value: object = getattr(owner, name)
+    return value
+
+
+def _hash(values: dict[str, Json]) -> str:
+    """Return 16 hexadecimal digits of SHA-256 over the canonical JSON of some values."""
+    # Sorted keys and fixed separators give one text per value, whatever the Python version.
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -190,15 +190,13 @@ def test_leakage_is_reported(folder: Path) -> None:
 
 
 def test_text_columns_are_checked(folder: Path) -> None:
-    """The error on a missing column lists those that exist; equal or too many names are refused."""
+    """The error on a missing column lists those that exist; equal names are refused."""
     with pytest.raises(DataError, match=r"has no column 'sentence': it has 'text', 'label'\. Set --freeze-text-column"):
         load_data(DataSpec(source=str(folder), text_columns=("sentence",)))
     with pytest.raises(DataError, match=r"has no column 'gold': .* Set --freeze-label-column"):
         load_data(DataSpec(source=str(folder), label_column="gold"))
     with pytest.raises(DataError, match="a column occurs twice"):
         load_data(DataSpec(source=str(folder), text_columns=("label",)))
-    with pytest.raises(DataError, match="3 text columns were named: one or two"):
-        load_data(DataSpec(source=str(folder), text_columns=("a", "b", "c")))
 
 
 @pytest.mark.parametrize(
@@ -248,7 +246,7 @@ def test_generated_sentences_are_gone(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    "source", ["./nothing", "/nothing/here", "nothing.csv", "a/b/c", "", "~nobody-of-this-name/x", "a\0b", "x" * 5000]
+    "source", ["./nothing", "/nothing/here", "nothing.csv", "a/b/c", "~nobody-of-this-name/x", "a\0b", "x" * 5000]
 )
 def test_missing_path(source: str) -> None:
     """A source that is neither a path nor a Hub name is refused without a request to the Hub."""
