@@ -39,7 +39,7 @@ def model_card(saved: SavedModel) -> str:
     record, spec = saved.record, saved.record.spec
     test, data = record.test, record.data
     if test is None or data is None:
-        raise ValueError("only a completed run is saved")
+        raise TypeError("only a completed run has a model card")
     model, source = _text(saved.model_name), _public_name(spec.data.source)
     parts = [
         _header(saved, test, source),

@@ -43,7 +43,7 @@ class TokenizedData:
         """The splits as arrays without padding, computed at the first use.
 
         Raises:
-            ValueError: If a field does not have one number per token.
+            NotPackableError: If a field does not have one number per token.
         """
         from freezebench.training.batches.packed import PackedSplit
 

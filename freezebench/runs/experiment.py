@@ -33,6 +33,7 @@ from freezebench.runs.weights import (
 )
 from freezebench.strategies.freeze import fixed_note, fixed_parameters, freeze, frozen_modules
 from freezebench.training.batches.encoding import encode, longest_input
+from freezebench.training.batches.packed import NotPackableError
 from freezebench.training.device import device_name, resolve_device, resolve_precision
 from freezebench.training.engines import loop
 from freezebench.training.engines.cached import make_feed
@@ -222,7 +223,7 @@ def _make_feed(spec: RunSpec, setup: _Setup, data_cache: DataCache) -> tuple[Fee
         return None, ()
     try:
         packed = setup.data.packed
-    except ValueError as error:
+    except NotPackableError as error:
         return None, (f"nothing is cached: {error}",)
     try:
         feed = make_feed(

@@ -9,7 +9,7 @@ import torch
 
 from cached_runs import frozen_model
 from freezebench.training.batches.encoding import Encoded, encode
-from freezebench.training.batches.packed import PackedSplit
+from freezebench.training.batches.packed import NotPackableError, PackedSplit
 from tiny import sentences
 
 
@@ -41,5 +41,5 @@ def test_fields_without_one_number_per_token_are_refused(tiny_model: Path) -> No
     weights = PackedSplit(Encoded(examples=({**ids, "weight": [0.5, 1.0]},), labels=(0,)), tokenizer).fields["weight"]
     assert weights.tolist() == [0.5, 1.0]
     for odd in ([[0, 0, 1, 1], [0, 0, 1, 1]], [1, 2, 3]):
-        with pytest.raises(ValueError, match="one number per token"):
+        with pytest.raises(NotPackableError, match="one number per token"):
             PackedSplit(Encoded(examples=({**ids, "bbox": odd},), labels=(0,)), tokenizer)

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     from freezebench.training.batches.encoding import Batch, Encoded
 
 
-_NOT_NUMBERS = "a field does not have one number per token"
+_NOT_NUMBERS = "its tokenizer gives a field that does not have one number per token"
+
+
+class NotPackableError(Exception):
+    """A split cannot be packed, since a field does not have one number per token."""
 
 
 class PackedSplit:
@@ -47,7 +51,7 @@ class PackedSplit:
         """Pack a split.
 
         Raises:
-            ValueError: If a field does not have one number per token: it cannot be padded here.
+            NotPackableError: If a field does not have one number per token: it cannot be padded here.
         """
         lengths: list[int] = data.lengths.tolist()
         names = [name for name in data.examples[0] if name != "labels"]
@@ -56,7 +60,7 @@ class PackedSplit:
             for example, length in zip(data.examples, lengths, strict=True)
             for name in names
         ):
-            raise ValueError(_NOT_NUMBERS)
+            raise NotPackableError(_NOT_NUMBERS)
         self.lengths = data.lengths
         # Positions beyond it may not exist: a model may have embeddings for so many only.
         self._longest: int = max(lengths)
@@ -125,10 +129,10 @@ def _packed(rows: Sequence[Sequence[float]], num_tokens: int) -> torch.Tensor:
     """Return the numbers of all rows concatenated.
 
     Raises:
-        ValueError: If the rows do not hold numbers.
+        NotPackableError: If the rows do not hold numbers.
     """
     dtype = {bool: np.bool_, int: np.int64, float: np.float32}.get(type(next(chain.from_iterable(rows), 0)))
     if dtype is None:
-        raise ValueError(_NOT_NUMBERS)
+        raise NotPackableError(_NOT_NUMBERS)
     # fromiter takes a tenth of the time that a list of all numbers takes.
     return torch.from_numpy(np.fromiter(chain.from_iterable(rows), dtype=dtype, count=num_tokens))
