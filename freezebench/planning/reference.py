@@ -18,6 +18,7 @@ from freezebench.planning.reference_check import (
 )
 from freezebench.records.saved import from_records
 from freezebench.specs.limits import CostLimits
+from freezebench.specs.node_ids import function_of
 from freezebench.verdicts.compare import SAVED_RUN, Comparison, compare_pair
 from freezebench.verdicts.matching import match
 
@@ -234,4 +235,4 @@ def _remedy(undecided: Sequence[Pair]) -> str:
 
 def _function(configuration: SavedConfiguration) -> str | None:
     """Return the test function of a configuration; in a report, which names no tests, its experiment."""
-    return configuration.node_id.partition("[")[0] if configuration.node_id else configuration.experiment_id
+    return function_of(configuration.node_id) if configuration.node_id else configuration.experiment_id

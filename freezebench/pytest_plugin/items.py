@@ -8,6 +8,7 @@ import pytest
 
 from freezebench.errors import FreezebenchError
 from freezebench.pytest_plugin.options import freeze_session
+from freezebench.specs.node_ids import function_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -86,12 +87,7 @@ def freeze_items(config: pytest.Config, items: Iterable[pytest.Item]) -> list[py
 
 def function_id(item: pytest.Item) -> str:
     """Return the node id of an item's test function, without parameters."""
-    return without_parameters(item.nodeid)
-
-
-def without_parameters(node_id: str) -> str:
-    """Return the node id of the test function of a case."""
-    return node_id.partition("[")[0]
+    return function_of(item.nodeid)
 
 
 def _fixture_names(item: pytest.Item) -> Sequence[str]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from freezebench.pytest_plugin.items import without_parameters
 from freezebench.pytest_plugin.options import freeze_session
+from freezebench.specs.node_ids import function_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,7 +86,7 @@ class SessionReport:
             names = tests[shown[settings.of_table]]
             functions: dict[str, list[str]] = {}
             for node_id in node_ids:
-                functions.setdefault(without_parameters(node_id), []).append(node_id)
+                functions.setdefault(function_of(node_id), []).append(node_id)
             num_cases = len(self._session.options.grid(settings))
             for function, cases in functions.items():
                 names += [function] if len(cases) == num_cases else cases
