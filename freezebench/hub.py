@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PROBE_TIMEOUT_S = 3.0
 
 # Pickled weights are never loaded, so they are not fetched either.
-CONFIG_FILES = ("config.json",)
+CONFIG_FILES = ("config.json", "adapter_config.json")
 MODEL_FILES = (
     *CONFIG_FILES,
     "model.safetensors",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.errors import ModelError
 from freezebench.models.checkpoint import file_sha256
+from freezebench.models.completeness import note_new_parameters
 
 if TYPE_CHECKING:
     import torch
@@ -107,15 +108,11 @@ def load_embedded(
         pad_token_id=bert.pad_token_id,
     )
     config.num_labels = num_labels
+    stored = to_distilbert(load_file(folder / "model.safetensors"))
+    state_dict = {f"distilbert.{key}": tensor for key, tensor in stored.items()}
     # With a state dict instead of a folder, from_pretrained initialises the missing head and nothing else.
-    model = DistilBertForSequenceClassification.from_pretrained(
-        None,
-        config=config,
-        state_dict={
-            f"distilbert.{key}": tensor
-            for key, tensor in to_distilbert(load_file(folder / "model.safetensors")).items()
-        },
-    )
+    model = DistilBertForSequenceClassification.from_pretrained(None, config=config, state_dict=state_dict)
+    note_new_parameters(model, model.state_dict().keys() - state_dict.keys())
     model.config._name_or_path = "embedded"  # noqa: SLF001 - error messages name the model by it
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     return model, tokenizer

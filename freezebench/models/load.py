@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from freezebench import hub
 from freezebench.errors import FreezebenchError, ModelError, one_line
+from freezebench.models.completeness import check_complete, check_sizes
 from freezebench.models.source import ModelSource
 
 if TYPE_CHECKING:
@@ -29,13 +30,6 @@ class _LocalOnly(TypedDict):
 
 
 _LOCAL_ONLY = _LocalOnly(local_files_only=True, trust_remote_code=False)
-
-
-class _LoadingReport(TypedDict):
-    """Parts of the report of ``from_pretrained(output_loading_info=True)``."""
-
-    missing_keys: set[str]
-    mismatched_keys: set[tuple[str, torch.Size, torch.Size]]
 
 
 def load_model(
@@ -156,13 +150,14 @@ def _from_folder(source: ModelSource, num_labels: int) -> Classifier:
 
     name, folder = source.name, source.folder
     config = _config(folder, name, num_labels, source.config.get("model_type"))
+    check_sizes(config, folder, name)
     try:
         model, report = AutoModelForSequenceClassification.from_pretrained(
             folder,
             config=config,
             dtype=torch.float32,  # also for checkpoints stored in half precision
             use_safetensors=True,
-            ignore_mismatched_sizes=True,  # a head for another number of classes; _check_complete refuses the rest
+            ignore_mismatched_sizes=True,  # a head for another number of classes; check_complete refuses the rest
             output_loading_info=True,
             **_LOCAL_ONLY,
         )
@@ -171,7 +166,7 @@ def _from_folder(source: ModelSource, num_labels: int) -> Classifier:
             f"cannot load the model {name!r} from {folder}: {_reason(error)}. Fetch or write the checkpoint again."
         ) from error
     tokenizer = _tokenizer(folder, name)
-    _check_complete(model, report, name)
+    check_complete(model, report, name)
     _check_tokenizer(model, tokenizer, name)
     return model, tokenizer
 
@@ -225,42 +220,8 @@ def _tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _check_complete(model: PreTrainedModel, report: _LoadingReport, name: str) -> None:
-    """Check that only parameters of the head are missing from a checkpoint.
-
-    Args:
-        model: The model as it was loaded.
-        report: Loading report of transformers.
-        name: The model's name in error messages.
-
-    Raises:
-        ModelError: If an embedding or a layer would start from random numbers.
-    """
-    mismatched = {key: (tuple(stored), tuple(expected)) for key, stored, expected in report["mismatched_keys"]}
-    fresh = {*report["missing_keys"], *mismatched}
-    if all(not key.startswith(f"{model.base_model_prefix}.") for key in fresh):
-        return
-    from freezebench.models.layers import find_layers
-
-    # A pooler belongs to the base model, but many pretrained checkpoints lack it; find_layers counts it to the head.
-    missing = sorted(fresh - set(find_layers(model).head))
-    if not missing:
-        return
-    if missing[0] in mismatched:
-        stored, expected = mismatched[missing[0]]
-        raise ModelError(
-            f"cannot load the model {name!r}: {missing[0]} has shape {stored} in its weights, but {expected} by its "
-            "config.json. Give the configuration that belongs to the weights."
-        )
-    raise ModelError(
-        f"cannot load the model {name!r}: its weights lack {len(missing)} parameters of the encoder, such as "
-        f"{missing[0]}. "
-        "Give a checkpoint of this architecture."
-    )
-
-
 def _check_tokenizer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
-    """Check that the tokenizer can pad and that each of its ids is a row of the model's embeddings.
+    """Check that the tokenizer can pad, and that the ids of its own vocabulary are rows of the model's embeddings.
 
     Decoders have no padding token. Their end token pads instead, masked by the attention mask.
 
@@ -277,12 +238,19 @@ def _check_tokenizer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
     if getattr(model.config, "pad_token_id", None) is None:
         model.config.pad_token_id = tokenizer.pad_token_id
     rows = getattr(model.get_input_embeddings(), "num_embeddings", None)
-    special = (tokenizer.pad_token_id, tokenizer.cls_token_id, tokenizer.sep_token_id)
-    largest = max(tokenizer.vocab_size - 1, *(token for token in special if token is not None))
-    if rows is not None and largest >= rows:
+    if rows is None:
+        return
+    if tokenizer.vocab_size > rows:
         raise ModelError(
-            f"cannot load the model {name!r}: its tokenizer gives ids up to {largest}, but its embeddings have {rows} "
-            "rows. Give the tokenizer that belongs to the model."
+            f"cannot load the model {name!r}: its tokenizer gives ids up to {tokenizer.vocab_size - 1}, but its "
+            f"embeddings have {rows} rows. Give the tokenizer that belongs to the model."
+        )
+    # Tokens that were added count only where a text holds them; this one is in every padded batch.
+    if tokenizer.pad_token_id >= rows:
+        raise ModelError(
+            f"cannot load the model {name!r}: its tokenizer pads with {tokenizer.pad_token!r} (id "
+            f"{tokenizer.pad_token_id}), but its embeddings have {rows} rows. Resize them and save the model again: "
+            "model.resize_token_embeddings(len(tokenizer))."
         )
 
 

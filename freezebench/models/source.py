@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,7 @@ Kind = Literal["embedded", "folder", "factory", "hub"]
 # Called with the number of classes, and a seed if it takes one; load_model checks that it returns (model, tokenizer).
 Factory = Callable[..., object]
 
+_SHOWN = 80  # characters of a name that is no usable path
 _FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
@@ -112,7 +114,7 @@ class ModelSource:
         if self.kind == "embedded":
             folder = embedded.checkpoint_folder()
         elif self.kind == "folder":
-            folder = Path(self.name).expanduser()
+            folder = _path(self.name)
         else:
             cached = hub.cached_folder(self.name, self.revision)
             folder = cached or hub.fetched_folder(self.name, self.revision, hub.CONFIG_FILES)
@@ -165,7 +167,7 @@ class ModelSource:
             embedded.check_hashes(folder)
             return folder
         if self.kind == "folder":
-            folder = Path(self.name).expanduser()
+            folder = _path(self.name)
         else:
             cached = hub.cached_folder(self.name, self.revision)
             if cached is not None and checkpoint.is_complete(cached, self.name):
@@ -205,10 +207,19 @@ def _kind(name: str) -> Kind:
     """
     if name == "embedded":
         return "embedded"
-    path = Path(name).expanduser()
-    if name.strip() and path.is_dir():
+    path = _path(name)
+    try:
+        mode = path.stat().st_mode if name.strip() else 0
+    except FileNotFoundError:
+        mode = 0
+    except (OSError, ValueError) as error:  # too long, not to be searched, or with a NUL
+        raise ModelError(
+            f"cannot load the model {name[:_SHOWN]!r}: the path cannot be read ({getattr(error, 'strerror', error)}). "
+            "Give a checkpoint folder, a Hub name, module:factory, or embedded."
+        ) from error
+    if stat.S_ISDIR(mode):
         return "folder"
-    if path.is_file():
+    if mode:
         raise ModelError(f"cannot load the model {name!r}: it is a file. Give the checkpoint folder that it is in.")
     if path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1 or not name.strip():
         raise ModelError(
@@ -216,3 +227,18 @@ def _kind(name: str) -> Kind:
             "folder, a Hub name, module:factory, or embedded."
         )
     return "factory" if _FACTORY.fullmatch(name) else "hub"
+
+
+def _path(name: str) -> Path:
+    """Return the path that a name denotes, with ``~`` replaced by a home folder.
+
+    Raises:
+        ModelError: If there is no such user.
+    """
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise ModelError(
+            f"cannot load the model {name[:_SHOWN]!r}: there is no home folder of such a user. Give the path of the "
+            "checkpoint folder in full."
+        ) from error

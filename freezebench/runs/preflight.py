@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
-from freezebench.errors import ModelError
+from freezebench.errors import FreezebenchError, ModelError
 from freezebench.models.layers import find_layers
 from freezebench.models.load import load_model
 from freezebench.runs.factory_check import check_factory
 from freezebench.runs.faults import first_line
 from freezebench.runs.saving import check_savable
+from freezebench.runs.token_check import check_tokens
 from freezebench.runs.trainable import trainable_sets
 from freezebench.strategies.freeze import fixed_parameters
 from freezebench.tasks.classification import logits_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from freezebench.models.layers import LayerMap
     from freezebench.models.source import ModelSource
     from freezebench.records.trainable_set import TrainableSet
-    from freezebench.runs.data_cache import DataCache
+    from freezebench.runs.data_cache import DataCache, TokenizedData
     from freezebench.specs.run import Precision, RunSpec
     from freezebench.training.batches.encoding import Batch
 
@@ -70,10 +70,11 @@ def preflight(
         if will_save:
             check_savable(model, tokenizer, spec.model)
         layers, fixed = find_layers(model), fixed_parameters(model)
-        _check_tokens(spec, data_cache, model, tokenizer)
         batch = _batch(spec, data.train, model, tokenizer)
         batch.pop("labels")
+        tokenized = _tokenized(spec, data_cache, model, tokenizer)
         shape = _scores_shape(model, batch, spec)
+        _check_longest(spec, data, tokenized, model)
         sets = trainable_sets(model, grid, layers, batch, fixed=fixed, may_train_nothing=may_train_nothing)
     if shape != (_NUM_EXAMPLES, data.num_labels):
         raise ModelError(
@@ -83,21 +84,48 @@ def preflight(
     return sets
 
 
-def _check_tokens(
+def _tokenized(
     spec: RunSpec, data_cache: DataCache, model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase
-) -> None:
-    """Check that every text has a token.
+) -> TokenizedData:
+    """Return the data as token ids, each of which has an embedding; the runs of this process use them, too.
 
     Raises:
-        DataError: If one has none.
+        DataError: If a text has no token, or one without an embedding.
+        ModelError: If the tokenizer fails.
     """
-    # With special tokens every text has some, so that most tokenizers need not see all texts in this process.
     try:
-        is_never_empty = bool(tokenizer("")["input_ids"])
-    except Exception:  # noqa: BLE001 - the batch that is made next says what is wrong with it
-        return
-    if not is_never_empty:
-        data_cache.tokenized(spec, tokenizer, model)
+        tokenized = data_cache.tokenized(spec, tokenizer, model)
+    except FreezebenchError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"the tokenizer of {spec.model} fails on the texts of {spec.data.source} ({type(error).__name__}: "
+            f"{first_line(error)}). Correct the tokenizer, or the texts."
+        ) from error
+    check_tokens(spec.model, model, tokenizer, data_cache.data(spec).splits, tokenized.splits)
+    return tokenized
+
+
+def _check_longest(spec: RunSpec, data: TextData, tokenized: TokenizedData, model: torch.nn.Module) -> None:
+    """Check that the model runs the longest text: a custom model may have embeddings of fewer positions.
+
+    Raises:
+        ModelError: If it fails.
+    """
+    longest = [
+        (int(split.lengths.max()), int(split.lengths.argmax()), name) for name, split in tokenized.splits.items()
+    ]
+    num_tokens, example, name = max(longest)
+    batch: Batch = dict(collator(tokenized.tokenizer)([tokenized.splits[name].examples[example]]))
+    batch.pop("labels")
+    try:
+        _shape(model, batch, "float32")
+    except Exception as error:
+        raise ModelError(
+            f"{spec.model} fails on the longest text, {data.splits[name].location(example)}, of {num_tokens} tokens "
+            f"({type(error).__name__}: {first_line(error)}). Cut texts to fewer tokens by --freeze-max-length, or "
+            "correct the model."
+        ) from error
 
 
 def _check_factory(source: ModelSource, spec: RunSpec, data: TextData) -> None:
@@ -154,10 +182,12 @@ def _batch(spec: RunSpec, train: Split, model: torch.nn.Module, tokenizer: PreTr
     Raises:
         ModelError: If the tokenizer cannot make one.
     """
-    examples = replace(train, texts=train.texts[:_NUM_EXAMPLES], labels=train.labels[:_NUM_EXAMPLES])
+    examples = train.at(range(min(_NUM_EXAMPLES, len(train))))
     try:
         encoded = encode(examples, tokenizer, model, longest_input(model, tokenizer, spec.protocol.max_length))
         batch: Batch = dict(collator(tokenizer)(list(encoded.examples)))
+    except FreezebenchError:
+        raise
     except Exception as error:
         raise ModelError(
             f"the tokenizer of {spec.model} cannot make a padded batch of two sentences ({type(error).__name__}: "

@@ -85,11 +85,11 @@ def test_the_hash_of_several_files_depends_on_each_and_on_their_names(tmp_path: 
     assert file_hashes(write_parts(tmp_path, {"a": b"2", "b": b"1"}), "m").weights_sha256 != first
 
 
-@pytest.mark.parametrize("index", ["{", "[]", '{"weight_map": {}}', '{"weight_map": [1]}'])
+@pytest.mark.parametrize("index", ["{", "[]", "[" * 100_000, '{"weight_map": {}}', '{"weight_map": [1]}'])
 def test_a_broken_index_is_refused(tmp_path: Path, index: str) -> None:
     """The index of several weight files has to name them."""
     (tmp_path / "model.safetensors.index.json").write_text(index)
-    with pytest.raises(ModelError, match=r"Fetch (it|them) again"):
+    with pytest.raises(ModelError, match=r"Fetch (or write )?(it|them) again"):
         file_hashes(tmp_path, "m")
 
 
