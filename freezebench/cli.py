@@ -9,11 +9,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from tabulate import tabulate
 
@@ -21,10 +20,11 @@ from freezebench import __version__
 from freezebench.config.session_settings import in_ci
 from freezebench.config.sources import Source, parse_sources
 from freezebench.errors import FreezebenchError
+from freezebench.escaping import json_text, terminal_line, terminal_text, visible
 from freezebench.specs.limits import DEFAULT_MARGIN_PP
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from freezebench.meters.probe import Capability
     from freezebench.specs.json_types import Json
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
         if unknown:
             parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     except argparse.ArgumentError as error:
-        sys.stderr.write(f"{parser.format_usage()}error: {error}\n")
+        sys.stderr.write(f"{parser.format_usage()}error: {terminal_text(str(error))}\n")
         return 4
     except SystemExit as stop:
         # argparse exits with 2 for what pytest calls a usage error.
@@ -61,9 +61,22 @@ def main(arguments: Sequence[str]) -> int:
         return 4
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages may repeat any argument."""
+
+    def error(self, message: str) -> NoReturn:
+        """Write usage and message, and exit."""
+        super().error(terminal_text(message))
+
+
+def _print(lines: Iterable[str]) -> None:
+    """Print lines."""
+    sys.stdout.write("".join(f"{terminal_line(line)}\n" for line in lines))
+
+
 def _parser() -> argparse.ArgumentParser:
     description = "what this machine can train on and measure; download of data; comparison and report of saved runs"
-    parser = argparse.ArgumentParser(prog="python -m freezebench", description=description, exit_on_error=False)
+    parser = _Parser(prog="python -m freezebench", description=description, exit_on_error=False)
     parser.add_argument("--version", action="version", version=f"freezebench {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     doctor_parser = commands.add_parser("doctor", help="what can be measured on this machine, and what not and why")
@@ -115,8 +128,8 @@ def fetch_reviews(_: argparse.Namespace) -> int:
     from freezebench.data.reviews import fetch
 
     # On standard error, so that a script gets the path alone.
-    path = fetch(lambda progress: sys.stderr.write(f"{progress}\n"))
-    sys.stdout.write(f"{path}\n")
+    path = fetch(lambda progress: sys.stderr.write(f"{terminal_line(progress)}\n"))
+    _print([str(path)])
     return 0
 
 
@@ -146,7 +159,7 @@ def make_report(options: argparse.Namespace) -> int:
         # Files are not validated value by value when they are read, so a wrong type is found only here.
         names = ", ".join(map(str, options.paths))
         raise RecordError(f"{names}: holds something that cannot be shown ({error!r}).") from error
-    sys.stdout.write(f"wrote {written[0]}" + (f" and {len(written) - 1} pictures\n" if written[1:] else "\n"))
+    _print([f"wrote {written[0]}" + (f" and {len(written) - 1} pictures" if written[1:] else "")])
     return 0
 
 
@@ -158,6 +171,7 @@ def compare_runs(options: argparse.Namespace) -> int:
     Raises:
         FreezebenchError: If an option or a file is bad.
     """
+    from freezebench.records.files import plain
     from freezebench.records.saved_files import read_saved_run
     from freezebench.report.comparison import comparison_lines
     from freezebench.specs.grid import PerSpec
@@ -175,9 +189,9 @@ def compare_runs(options: argparse.Namespace) -> int:
     comparison = compare(old, new, margin_pp=margin_pp, costs=CostLimits(**limits), across=across)
     code = _exit_code(comparison, strict=options.strict)
     if options.json:
-        sys.stdout.write(json.dumps(_comparison_json(comparison, code), indent=1, ensure_ascii=False) + "\n")
+        sys.stdout.write(json_text(plain(_comparison_json(comparison, code)), indent=1) + "\n")
     else:
-        sys.stdout.write("\n".join(comparison_lines(comparison)) + "\n")
+        _print(comparison_lines(comparison))
     return code
 
 
@@ -219,10 +233,10 @@ def doctor(*, as_json: bool) -> int:
     """Print what this machine can train on, measure and reach; return 0, whatever is missing."""
     capabilities = [*_training(), *_measuring(), *_presets()]
     if as_json:
-        sys.stdout.write(json.dumps([capability.to_json() for capability in capabilities], indent=1) + "\n")
+        sys.stdout.write(json_text([capability.to_json() for capability in capabilities], indent=1) + "\n")
         return 0
-    rows = [["yes" if row.available else "no", row.name, row.detail] for row in capabilities]
-    sys.stdout.write(tabulate(rows, headers=["", "what", "source, or why not and what to do"]) + "\n")
+    rows = [["yes" if row.available else "no", visible(row.name), visible(row.detail)] for row in capabilities]
+    _print(tabulate(rows, headers=["", "what", "source, or why not and what to do"]).split("\n"))
     return 0
 
 

@@ -3,11 +3,17 @@
 A message gives what was requested, what is true, and what to do.
 """
 
+from freezebench.escaping import terminal_text, visible
+
 _MAX_CHARS = 200
 
 
 class FreezebenchError(Exception):
-    """Base class of all errors that freezebench raises on purpose."""
+    """Base class of all errors that freezebench raises on purpose; their messages may be shown as they are."""
+
+    def __str__(self) -> str:
+        """Return the message for a terminal: paths and names in it may hold any character."""
+        return terminal_text(super().__str__())
 
 
 class SpecError(FreezebenchError, ValueError):
@@ -36,4 +42,4 @@ class RecordError(FreezebenchError, ValueError):
 
 def one_line(error: BaseException) -> str:
     """Return an error's message on one line, cut if it is long, without its full stop."""
-    return " ".join(str(error).split())[:_MAX_CHARS].rstrip(".")
+    return visible(" ".join(str(error).split()))[:_MAX_CHARS].rstrip(".")

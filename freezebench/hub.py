@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freezebench.errors import ModelError, one_line
+from freezebench.escaping import shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -166,7 +167,7 @@ def missing(name: str, revision: str | None, why: str) -> ModelError:
 def download_command(name: str, revision: str | None = None, *, is_dataset: bool = False) -> str:
     """Return the command that fetches a model or a data set into the local cache."""
     kind = "--repo-type dataset " if is_dataset else ""
-    return f"hf download {kind}{name}" + (f" --revision {revision}" if revision else "")
+    return f"hf download {kind}{shell_word(name)}" + (f" --revision {shell_word(revision)}" if revision else "")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from freezebench.errors import RecordError
+from freezebench.escaping import terminal_line, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
@@ -86,8 +87,10 @@ def refuse_missing_file(config: pytest.Config) -> None:
     # Names of one or two parts are patterns of files in pytest-benchmark's storage.
     if isinstance(value, str) and len(Path(value).parts) > 2 and not Path(value).is_file():  # noqa: PLR2004
         raise pytest.UsageError(
-            f"--benchmark-compare={value}: there is no such file (seen from {Path.cwd()}). Give a file, or the "
-            "number of a run that --benchmark-save saved."
+            terminal_line(
+                f"--benchmark-compare={value}: there is no such file (seen from {Path.cwd()}). Give a file, or the "
+                "number of a run that --benchmark-save saved."
+            )
         )
 
 
@@ -108,7 +111,9 @@ def record_benchmark(benchmark: Benchmark, item: pytest.Item, result: Configurat
     info = extra_info(result, item.nodeid)
     benchmark.extra_info[EXTRA_INFO] = info
     item.user_properties += [
-        (f"{EXTRA_INFO}_{name}", value) for name, value in info.items() if isinstance(value, (str, int, float))
+        (f"{EXTRA_INFO}_{name}", visible(value) if isinstance(value, str) else value)
+        for name, value in info.items()
+        if isinstance(value, (str, int, float))
     ]
     if result.broken or not seconds:
         # pytest-benchmark warns about a fixture that was never used, and a time of zero would be wrong.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from freezebench.escaping import shell_word
 from freezebench.pytest_plugin.options import freeze_session
 from freezebench.specs.node_ids import function_of
 
@@ -75,7 +76,7 @@ class SessionReport:
             self._keep(
                 written,
                 f"the page could not be made ({error!r}); "
-                f"python -m freezebench report {self.folder} tries again from report.json",
+                f"python -m freezebench report {shell_word(str(self.folder))} tries again from report.json",
             )
 
     def _tests(self) -> dict[Settings, list[str]]:

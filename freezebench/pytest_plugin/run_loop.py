@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from freezebench.config.session_settings import in_ci
+from freezebench.escaping import terminal_line
 from freezebench.pytest_plugin.items import planned_tests
 from freezebench.pytest_plugin.options import find_session, freeze_session, usage_errors
 from freezebench.pytest_plugin.reporting import session_report, summaries
@@ -87,7 +88,7 @@ def _fail(config: pytest.Config, name: str, sentence: str) -> None:
         location=("freezebench", None, name),
         keywords={},
         outcome="failed",
-        longrepr=sentence,
+        longrepr=terminal_line(sentence),
         when="call",
     )
     config.hook.pytest_runtest_logreport(report=report)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from freezebench.escaping import terminal_line
 from freezebench.pytest_plugin.options import find_session
 from freezebench.pytest_plugin.reporting import session_report, summaries
 from freezebench.pytest_plugin.saving import saving_lines
@@ -105,7 +106,7 @@ def _publish(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -
     # Pictures are many: their folder is enough.
     paths = (path if path.parent == report.folder else path.parent for path in report.written)
     for path in dict.fromkeys(paths):
-        terminalreporter.write_line(f"freezebench: wrote {path}")
+        terminalreporter.write_line(terminal_line(f"freezebench: wrote {path}"))
     if report.problem:
         for line in fitted([f"freezebench: {report.problem}"]):
             terminalreporter.write_line(line, red=True)

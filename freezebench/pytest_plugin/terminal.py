@@ -35,12 +35,15 @@ def terminal_width() -> int:
 
 
 def fitted(lines: Iterable[str]) -> list[str]:
-    """Return lines wrapped to the terminal's width; control characters in names cannot move the cursor."""
-    from freezebench.report.terminal_text import columns_of, one_line, wrap
+    """Return lines wrapped to the terminal's width, in which no name can move the cursor or be a command."""
+    from freezebench.escaping import terminal_line
+    from freezebench.report.terminal_text import columns_of, wrap
 
     width = terminal_width()
     return [
-        piece for line in map(one_line, lines) for piece in ([line] if columns_of(line) <= width else wrap(line, width))
+        piece
+        for line in map(terminal_line, lines)
+        for piece in ([line] if columns_of(line) <= width else wrap(line, width))
     ]
 
 
@@ -74,9 +77,10 @@ class Terminal:
         """
         if self._reporter is None:
             return
-        from freezebench.report.terminal_text import columns_of, cut, one_line
+        from freezebench.escaping import terminal_line
+        from freezebench.report.terminal_text import columns_of, cut
 
-        lines = [one_line(form) for form in forms]
+        lines = [terminal_line(form) for form in forms]
 
         with self._capture.global_and_fixture_disabled() if self._capture else contextlib.nullcontext():
             if is_transient:
@@ -120,7 +124,9 @@ class Terminal:
         """Write lines, coloured where pytest's terminal is: it follows ``NO_COLOR`` and ``--color``."""
         if self._reporter is None:
             return
+        from freezebench.escaping import terminal_line
+
         for line in lines:
             for text, style in line:
-                self._reporter.write(text, **_MARKUP[style])
+                self._reporter.write(terminal_line(text), **_MARKUP[style])
             self._reporter.write_line("")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezebench.escaping import visible
 from freezebench.report.column import Column, percent_number
-from freezebench.report.terminal_text import cut, one_line
+from freezebench.report.terminal_text import cut
 from freezebench.units import NOT_MEASURED
 from freezebench.verdicts.classes import has_rare_class, macro_f1, rarest_classes, recall
 
@@ -38,7 +39,7 @@ def class_words(rows: Sequence[Row]) -> dict[str, str]:
 
 def _name(data: DataFacts, label: int) -> str:
     """Return the name of a class, short enough for a heading."""
-    return cut(one_line(data.label_names[label]), _WIDEST_CLASS) if label < len(data.label_names) else str(label)
+    return cut(visible(data.label_names[label]), _WIDEST_CLASS) if label < len(data.label_names) else str(label)
 
 
 def _f1(row: Row) -> float | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from typing import TYPE_CHECKING
 
+from freezebench.escaping import csv_cell, json_text
 from freezebench.records.files import plain
 from freezebench.records.saved_files import REPORT_FILE, REPORT_SCHEMA
 from freezebench.report.columns import figure_names, figures
@@ -37,7 +37,7 @@ def report_files(
     texts = {
         "report.md": markdown_report(summary for _, summary in experiments),
         "report.csv": _csv(experiments),
-        REPORT_FILE: json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        REPORT_FILE: json_text(content, indent=1) + "\n",
     }
     return {name: text.encode() for name, text in texts.items()}
 
@@ -50,7 +50,8 @@ def _csv(experiments: Sequence[tuple[Settings, Summary]]) -> str:
     writer.writeheader()
     for settings, summary in experiments:
         for row in summary.rows:
-            writer.writerow({"model": settings.model, "data": settings.data.source, **figures(row)})
+            cells = {"model": settings.model, "data": settings.data.source, **figures(row)}
+            writer.writerow({name: csv_cell(value) for name, value in cells.items()})
     return buffer.getvalue()
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from freezebench.escaping import annotation_message, annotation_property, markdown_text, terminal_line
 from freezebench.report.markdown import results_table
 
 if TYPE_CHECKING:
@@ -22,10 +23,6 @@ Level = Literal["error", "warning"]
 MAX_SUMMARY_BYTES = 1024 * 1024
 
 _CUT = "\n\n_Cut here: a step summary holds 1 MiB. The rest is in the log and in --freeze-report._\n"
-# Characters with a meaning in Markdown, GitHub's tables or HTML.
-_SPECIAL = str.maketrans(
-    {**{char: f"\\{char}" for char in "\\`*_[]|~#"}, "&": "&amp;", "<": "&lt;", ">": "&gt;", "\0": ""}
-)
 
 
 class PytestReport(Protocol):
@@ -90,8 +87,8 @@ class Annotation:
             if self.line is not None:
                 properties["line"] = str(self.line)
         properties["title"] = self.title
-        texts = ",".join(f"{name}={_property(text)}" for name, text in properties.items())
-        return f"::{self.level} {texts}::{_data(self.message)}"
+        texts = ",".join(f"{name}={annotation_property(text)}" for name, text in properties.items())
+        return f"::{self.level} {texts}::{annotation_message(self.message)}"
 
 
 def annotation(report: PytestReport, root: Path, environment: Mapping[str, str]) -> Annotation | None:
@@ -162,14 +159,14 @@ def step_summary(summaries: Sequence[Summary], comparison: Sequence[str] = (), c
         comparison: Lines of the comparison with a saved run, as the terminal shows them.
         complaints: Sentences on what fails the session besides its tests.
     """
-    parts = ["# freezebench", *(f"**{_text(complaint)}**" for complaint in complaints)]
+    parts = ["# freezebench", *(f"**{markdown_text(complaint)}**" for complaint in complaints)]
     for summary in summaries:
-        headline, *rest = map(_text, summary.answer_lines)
-        lines = "\n".join(f"- {_text(line)}" for line in (*summary.lines, *summary.notes))
-        parts += [f"## {_text(summary.title)}", f"**{headline}**", *rest, results_table(summary), lines]
+        headline, *rest = map(markdown_text, summary.answer_lines)
+        lines = "\n".join(f"- {markdown_text(line)}" for line in (*summary.lines, *summary.notes))
+        parts += [f"## {markdown_text(summary.title)}", f"**{headline}**", *rest, results_table(summary), lines]
     if comparison:
         # The tables are aligned by spaces. An indented block, unlike a fenced one, cannot be closed by a text in it.
-        block = "\n".join(f"    {line}" for text in comparison for line in text.splitlines())
+        block = "\n".join(f"    {terminal_line(line)}" for line in comparison)
         parts += ["## Compared with a saved run", block]
     return "\n\n".join(parts) + "\n"
 
@@ -202,7 +199,7 @@ def report_to_github(
     path = environment.get("GITHUB_STEP_SUMMARY")
     if path and (summaries or complaints):
         problem = append_step_summary(Path(path), step_summary(summaries, comparison, complaints))
-        lines += [f"freezebench: warning: {problem}"] if problem else []
+        lines += [terminal_line(f"freezebench: warning: {problem}")] if problem else []
     return lines
 
 
@@ -241,18 +238,3 @@ def cut(text: str, max_bytes: int) -> bytes:
         return b""
     # Cutting at the end of a line also keeps characters of several bytes whole.
     return content[: content.rfind(b"\n", 0, free_bytes) + 1] + note
-
-
-def _data(text: str) -> str:
-    """Return the message of a workflow command, escaped; the per cent sign first, since the escapes contain it."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    """Return a property of a workflow command, in which comma and colon are escaped, too."""
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def _text(text: str) -> str:
-    """Return a text as one line of Markdown; a line break from a name would end the list."""
-    return " ".join(text.split()).translate(_SPECIAL)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
+from freezebench.escaping import markdown_text
 from freezebench.report.columns import COLUMNS, heading_words
 from freezebench.report.summary import MAJORITY_CLASS
 
@@ -19,11 +20,11 @@ def markdown_report(summaries: Iterable[Summary]) -> str:
     """Return the content of ``report.md``."""
     parts = ["# freezebench report"]
     for summary in summaries:
-        headline, *rest = map(_escaped, summary.answer_lines)
-        parts += [f"## {_escaped(summary.title)}", f"**{headline}**", *rest, results_table(summary)]
+        headline, *rest = map(markdown_text, summary.answer_lines)
+        parts += [f"## {markdown_text(summary.title)}", f"**{headline}**", *rest, results_table(summary)]
         headers, cells = summary.breakdown
-        parts += [_table(headers, cells)] if headers else []
-        parts.append("\n".join(f"- {_escaped(line)}" for line in (*summary.lines, *summary.notes)))
+        parts += [markdown_table(headers, cells)] if headers else []
+        parts.append("\n".join(f"- {markdown_text(line)}" for line in (*summary.lines, *summary.notes)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -40,13 +41,21 @@ def results_table(summary: Summary) -> str:
     if summary.majority_accuracy is not None:
         known = {"freeze": MAJORITY_CLASS, "accuracy": f"{100 * summary.majority_accuracy:.1f}"}
         cells.append([known.get(column.name, "") for column in columns])
-    return _table(headers, cells, ["right" if column.term is None else "left" for column in columns])
+    return markdown_table(headers, cells, ["right" if column.term is None else "left" for column in columns])
 
 
-def _table(headers: Sequence[str], cells: Sequence[Sequence[str]], alignment: Sequence[str] | None = None) -> str:
+def markdown_table(
+    headers: Sequence[str], cells: Sequence[Sequence[str]], alignment: Sequence[str] | None = None
+) -> str:
+    """Return a table of texts.
+
+    Args:
+        headers: One per column.
+        cells: Rows.
+        alignment: ``left`` or ``right`` of every column; ``None``: all begin at the left.
+    """
+    escaped_headers, *escaped_cells = ([markdown_text(cell) for cell in row] for row in (headers, *cells))
     # Numbers are formatted already: tabulate must neither parse them nor align them by their decimal point.
-    return tabulate(cells, headers=headers, tablefmt="github", disable_numparse=True, colalign=alignment)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return tabulate(
+        escaped_cells, headers=escaped_headers, tablefmt="github", disable_numparse=True, colalign=alignment
+    )

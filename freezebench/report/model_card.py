@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
-
-from freezebench.report.terminal_text import one_line
+from freezebench.escaping import markdown_code, markdown_text, visible, yaml_text
+from freezebench.report.markdown import markdown_table
 from freezebench.units import distinct_text, percent_text
 from freezebench.verdicts.classes import class_name
 from freezebench.verdicts.vocabulary import VERDICTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from freezebench.records.run_record import DataFacts, Evaluation, RunRecord
     from freezebench.report.rows import Row
     from freezebench.report.saved_model import SavedModel
@@ -24,7 +19,6 @@ if TYPE_CHECKING:
     from freezebench.specs.run import RunSpec
 
 _VERSIONS = ("freezebench", "torch", "transformers", "tokenizers", "python")
-_SIGNIFICANT = re.compile(r"([\\`*\[\]|<>&])")
 _NUM_BINARY = 2
 
 Figures = list[tuple[str, str]]
@@ -40,18 +34,18 @@ def model_card(saved: SavedModel) -> str:
     test, data = record.test, record.data
     if test is None or data is None:
         raise TypeError("only a completed run has a model card")
-    model, source = _text(saved.model_name), _public_name(spec.data.source)
+    model, source = markdown_text(saved.model_name), _public_name(spec.data.source)
     parts = [
         _header(saved, test, source),
-        f"# {model}, {spec.freeze} frozen, fine-tuned on {_text(source)}",
+        f"# {model}, {spec.freeze} frozen, fine-tuned on {markdown_text(source)}",
         _introduction(saved, model),
         "## Figures",
-        _table(("", "value"), _figures(saved, test, data)),
+        markdown_table(("", "value"), _figures(saved, test, data)),
         _reproduction(saved),
         "## How to use it",
         _usage(saved),
         "## Training",
-        _table(("", "value"), [*_data_facts(data, source), *_protocol(saved)]),
+        markdown_table(("", "value"), [*_data_facts(data, source), *_protocol(saved)]),
         "## Limits",
         "\n".join(f"- {limit}" for limit in _limits(saved.row, saved.record, data)),
     ]
@@ -86,7 +80,7 @@ def _header(saved: SavedModel, test: Evaluation, source: str) -> str:
         ],
     }
     entries["model-index"] = [{"name": f"{saved.model_name} {record.spec.freeze}", "results": [result]}]
-    lines = [f"{key}: {_yaml(value)}" for key, value in entries.items()]
+    lines = [f"{key}: {yaml_text(value)}" for key, value in entries.items()]
     return "\n".join(["---", *lines, "---"])
 
 
@@ -99,7 +93,7 @@ def _figures(saved: SavedModel, test: Evaluation, data: DataFacts) -> Figures:
             f"test accuracy of this model (seed {record.spec.seed})",
             f"{percent_text(test.accuracy)} ({num_correct:,} of {data.num_test:,} sentences)",
         ),
-        (f"test {_text(_f1_name(record))}, of this model", percent_text(test.f1)),
+        (f"test {_f1_name(record)}, of this model", percent_text(test.f1)),
         (f"test accuracy of {row.freeze}", _over_seeds(row)),
         ("test accuracy without freezing", _over_seeds(baseline)),
         ("accuracy of the most frequent class", percent_text(data.majority_share)),
@@ -133,7 +127,7 @@ def _drop(row: Row, alpha: float) -> str:
 
 def _speedup(row: Row) -> str:
     if row.speedup is None:
-        return f"not measured: {_text(row.speedup_reason or 'no time was recorded')}"
+        return f"not measured: {row.speedup_reason or 'no time was recorded'}"
     if row.speedup_lower is None or row.speedup_upper is None:
         return f"{row.speedup:.2f}×, without an interval: one pair of runs"
     interval = f"{row.speedup:.2f}×, 90 % interval {row.speedup_lower:.2f} to {row.speedup_upper:.2f}"
@@ -164,14 +158,15 @@ def _usage(saved: SavedModel) -> str:
     spec, loader = saved.record.spec, saved.class_name or "AutoModelForSequenceClassification"
     note, names = "", ["AutoModelForSequenceClassification", "AutoTokenizer"]
     if saved.class_name is not None:
-        note = f"`{loader}` is the class of the model that `{_text(spec.model)}` makes; import it from there.\n\n"
+        factory = markdown_code(spec.model)
+        note = f"{markdown_code(loader)} is the class of the model that {factory} makes; import it from there.\n\n"
         names = ["AutoTokenizer"]
     return f"""{note}```python
 from transformers import {", ".join(names)}
 
 folder = "."  # the folder of this file
 tokenizer = AutoTokenizer.from_pretrained(folder)
-model = {loader}.from_pretrained(folder)
+model = {visible(loader)}.from_pretrained(folder)
 batch = tokenizer(["A sentence."], truncation=True, padding=True, return_tensors="pt")
 classes = model(**batch).logits.argmax(dim=-1)
 print([model.config.id2label[number] for number in classes.tolist()])
@@ -272,24 +267,3 @@ def _public_name(source: str) -> str:
     """Return the name of a data set without the folders above it, which are nobody else's business."""
     is_path = source.startswith((".", "~", "/")) or source.count("/") > 1 or Path(source).exists()
     return Path(source).expanduser().resolve().name if is_path else source
-
-
-def _table(headers: Sequence[str], rows: Figures) -> str:
-    cells = [(name, _text(value)) for name, value in rows]
-    return tabulate(cells, headers=headers, tablefmt="github", disable_numparse=True)
-
-
-def _text(text: str) -> str:
-    """Return text on one line in which nothing is markup; names come from models, data and options."""
-    return _SIGNIFICANT.sub(r"\\\1", one_line(text))
-
-
-def _yaml(value: object) -> str:
-    """Return a value as YAML on one line: as JSON, with all that YAML does not allow as it is escaped."""
-    text = json.dumps(value, ensure_ascii=False)
-    return "".join(char if " " <= char <= "~" else _yaml_escape(char) for char in text)
-
-
-def _yaml_escape(char: str) -> str:
-    # JSON would write a character beyond the first plane as two surrogates, which YAML refuses.
-    return f"\\u{ord(char):04x}" if ord(char) <= 0xFFFF else f"\\U{ord(char):08x}"  # noqa: PLR2004 - first plane

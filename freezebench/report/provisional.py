@@ -5,7 +5,8 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
-from freezebench.report.terminal_text import columns_of, cut, one_line, pad
+from freezebench.escaping import terminal_line
+from freezebench.report.terminal_text import columns_of, cut, pad
 from freezebench.units import NOT_MEASURED, percent_text, seconds_text
 from freezebench.verdicts.classes import class_name, majority_class
 
@@ -29,7 +30,7 @@ def provisional_lines(seeds: SeedsFinished, width: int) -> list[str]:
     baseline = seeds.records["none"]
     cells = {freeze: _cells(freeze, records, baseline) for freeze, records in seeds.records.items()}
     rows = [_HEADINGS, *(row for row in cells.values() if row is not None)]
-    names = {freeze: cut(one_line(freeze), _LONGEST_NAME) for freeze in cells}
+    names = {freeze: cut(terminal_line(freeze), _LONGEST_NAME) for freeze in cells}
     name_columns = max(map(columns_of, [_HEADINGS[0], *names.values()]))
     columns = [name_columns, *(max(columns_of(row[column]) for row in rows) for column in range(1, len(_HEADINGS)))]
     number = f"seed {seeds.num_ended} of {seeds.num_seeds}"
@@ -37,7 +38,7 @@ def provisional_lines(seeds: SeedsFinished, width: int) -> list[str]:
     for freeze, row in cells.items():
         if row is None:
             start = f"  {pad(names[freeze], name_columns, left=True)}  invalid: "
-            cause = one_line(seeds.records[freeze][-1].reason or "")
+            cause = terminal_line(seeds.records[freeze][-1].reason or "")
             lines.append(start + cut(cause, width - columns_of(start)))
         else:
             lines.append(_line((names[freeze], *row[1:]), columns))
@@ -45,7 +46,7 @@ def provisional_lines(seeds: SeedsFinished, width: int) -> list[str]:
     if data is not None:
         # An accuracy means little without that of guessing.
         guess = f"  always predicting {class_name(data, majority_class(data))}: {percent_text(data.majority_share)}"
-        lines.append(cut(one_line(guess), width))
+        lines.append(cut(terminal_line(guess), width))
     return lines
 
 

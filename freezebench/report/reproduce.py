@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
+from freezebench.escaping import shell_word
 from freezebench.records.files import plain
 from freezebench.report.experiment import subsettings
 from freezebench.specs.limits import DEFAULT_MARGIN_PP, CostLimits
@@ -64,12 +64,12 @@ def reproduction_command(settings: Settings, tests: Sequence[str] = ()) -> str:
     if settings.get("inconclusive") != "skip":
         options["inconclusive"] = settings.get("inconclusive")
     texts = {name: _text(value) for name, value in options.items() if value is not None}
-    given = [shlex.quote(f"--freeze-{name}={text}") for name, text in texts.items() if text]
+    given = [shell_word(f"--freeze-{name}={text}") for name, text in texts.items() if text]
     if settings.get("pool_seeds"):
         given.append("--freeze-pool-seeds")
     if settings.get("claims") and settings["preset"] != "notebook":
         given.append("--freeze-claims")
-    return " ".join(["pytest", *map(shlex.quote, tests or ["benchmarks"]), *given])
+    return " ".join(["pytest", *map(shell_word, tests or ["benchmarks"]), *given])
 
 
 def preset_differences(settings: Settings) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezebench.escaping import terminal_line
 from freezebench.report.terminal_table import figure_tables, text_tables
-from freezebench.report.terminal_text import cut, one_line, wrap
+from freezebench.report.terminal_text import cut, wrap
 from freezebench.verdicts.vocabulary import STANDINGS
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _MORE = "More, with the time of every phase: -v, or the page of --freeze-report=
 
 def title_line(summary: Summary, width: int) -> str:
     """Return what was trained on what, in one short line."""
-    return cut(one_line(f"freezebench: {_name(summary)}"), width)
+    return cut(terminal_line(f"freezebench: {_name(summary)}"), width)
 
 
 def closing_lines(summaries: list[Summary], width: int) -> list[Line]:

@@ -112,7 +112,7 @@ def text_tables(headers: Sequence[str], cells: Sequence[Sequence[str]], width: i
         for index, header in enumerate(headers)
     )
     groups = _packed(first, rest, width)
-    return "\n\n".join(plain_text(_table([first, *group])) for group in groups).splitlines()
+    return "\n\n".join(plain_text(_table([first, *group])) for group in groups).split("\n")
 
 
 def plain_text(lines: Sequence[Line]) -> str:

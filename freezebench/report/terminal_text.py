@@ -1,27 +1,19 @@
-"""Text for a terminal: control characters escaped, widths in columns of the terminal."""
+"""The layout of text on a terminal, in columns of the terminal."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
+from freezebench.escaping import terminal_line
+
 _ELLIPSIS = "…"
-# Control characters, format characters (which may change the direction of writing), surrogates, line separators.
-_HARMFUL = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _NO_WIDTH = {"Mn", "Me"}
-
-
-def one_line(text: str) -> str:
-    r"""Return the text with every character that could move the cursor escaped: ``\n``, ``\x1b``."""
-    return "".join(
-        char.encode("unicode_escape").decode("ascii") if unicodedata.category(char) in _HARMFUL else char
-        for char in text
-    )
 
 
 def columns_of(text: str) -> int:
     """Return the width of a text in columns of a terminal; East Asian wide characters take two."""
-    return sum(map(_char_columns, text))
+    return len(text) if text.isascii() else sum(map(_char_columns, text))
 
 
 def _char_columns(char: str) -> int:
@@ -61,13 +53,14 @@ def wrap(text: str, width: int, indent: str = "  ") -> list[str]:
     lines: list[str] = []
     line = ""
     # A number and its per cent sign stay on one line.
-    for word in filter(None, re.split(" +(?!%)", one_line(text))):
+    for word in filter(None, re.split(" +(?!%)", terminal_line(text))):
         if line.strip() and columns_of(line) + 1 + columns_of(word) > width:
             lines.append(line)
             line = indent
-        line += ("" if not line.strip() else " ") + word
+        # A piece that begins a line may look like a command only there.
+        line += f" {word}" if line.strip() else terminal_line(word)
         while columns_of(line) > width:
             head = _beginning(line, width)
             lines.append(head)
-            line = indent + line[len(head) :]
+            line = indent + terminal_line(line[len(head) :])
     return [*lines, line]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezebench.escaping import terminal_text
 from freezebench.report.more_evidence import more_evidence
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import bytes_text, percent_text, seconds_text
@@ -27,6 +28,10 @@ def gate_sentence(result: ConfigurationResult) -> str:
     neither way, ``BROKEN`` if the runs are invalid or the machine is too noisy. Of several limits the worst standing
     gives the word, and all of them are listed.
     """
+    return terminal_text(_gate_sentence(result))
+
+
+def _gate_sentence(result: ConfigurationResult) -> str:
     if result.broken:
         return f"{_BROKEN}: {result.freeze}: {result.broken}"
     if not result.was_run:

@@ -8,6 +8,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from freezebench.errors import FreezebenchError, ModelError, one_line
+from freezebench.escaping import json_text
 from freezebench.models import checkpoint
 from freezebench.models.load import quiet
 from freezebench.records.files import write_whole
@@ -89,4 +90,4 @@ def _adapt_tokenizer(path: Path, model: torch.nn.Module, tokenizer: PreTrainedTo
     config |= {"model_max_length": max_length} | ({"model_input_names": taken} if taken else {})
     for key in _LOADING_KEYS:
         config.pop(key, None)
-    write_whole(path, json.dumps(config, indent=2, ensure_ascii=False) + "\n")
+    write_whole(path, json_text(config, indent=2) + "\n")

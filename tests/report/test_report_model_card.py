@@ -139,7 +139,7 @@ def test_names_cannot_break_the_card() -> None:
     assert data.eval_results[0].dataset_name == name
     assert data.model_name == f"{name} emb"
     assert card.count("\n---\n") == 1
-    assert r"0 = bad \| worse, 1 = \<b\>good\</b\>" in card
+    assert r"0 = bad \| worse, 1 = &lt;b&gt;good&lt;/b&gt;" in card
     assert "\n".join(card.split("\n---\n")[1:]).isprintable() is False  # only for its line breaks
     assert all(line.isprintable() for line in card.split("\n"))
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import html
 import itertools
 from typing import TYPE_CHECKING
 
+from freezebench.escaping import html_text
 from freezebench.units import NOT_MEASURED
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def text(content: Content) -> Html:
     """Return content as HTML: ``Html`` unchanged, other strings escaped."""
     if content is None:
         return Html("")
-    return content if isinstance(content, Html) else Html(html.escape(content))
+    return content if isinstance(content, Html) else Html(html_text(content))
 
 
 def element(name: str, /, *contents: Content, **attributes: str | None) -> Html:
@@ -41,7 +41,7 @@ def element(name: str, /, *contents: Content, **attributes: str | None) -> Html:
         attributes: Values by name, ``_`` for ``-``, a trailing ``_`` after a Python keyword; ``None`` is left out.
     """
     pairs = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{html.escape(value)}"'
+        f' {key.rstrip("_").replace("_", "-")}="{html_text(value)}"'
         for key, value in attributes.items()
         if value is not None
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezebench.escaping import visible
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots.style import BLUE, GREEN, MUTED, ORANGE, SAFE, SKY, VERMILLION, picture
 from freezebench.report.rows import share_of
@@ -115,5 +116,5 @@ def speedups(experiments: Sequence[Experiment]) -> Picture | Missing:
 
 def label(experiments: Sequence[Experiment], index: int) -> str:
     """Return the label of an experiment in a legend, short and unique."""
-    text = f"{index + 1}: {experiments[index].model} on {experiments[index].data_source}"
+    text = visible(f"{index + 1}: {experiments[index].model} on {experiments[index].data_source}")
     return text if len(text) <= 52 else text[:51] + "…"  # noqa: PLR2004 - the width of the legend
