@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
 # The site is built without installing the package: these modules need nothing but Python.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from docs.messages.tables import TABLES as MESSAGES
+from docs.messages.tables import messages_table
 from freezebench.config.options import OPTIONS
 from freezebench.meters.metrics import METRICS
 from freezebench.specs.presets import PRESETS
 
-_PLACEHOLDER = re.compile(r"<!-- table: ([a-z]+) -->")
+_PLACEHOLDER = re.compile(r"<!-- table: ([a-z-]+) -->")
 
 
 def options_table() -> str:
@@ -81,6 +84,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "metrics": metrics_table,
     "options": options_table,
     "presets": presets_table,
+    **{f"messages-{name}": partial(messages_table, name) for name in MESSAGES},
 }
 
 

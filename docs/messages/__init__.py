@@ -1,0 +1,1 @@
+"""The list of messages that freezebench can give, made from its source."""

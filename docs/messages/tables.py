@@ -1,0 +1,154 @@
+"""The tables of messages: each with what to do, which the message itself says in its last sentences.
+
+Advice is a sentence, or the rest of one after a colon or semicolon, that begins with an imperative.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docs.messages.modules import PACKAGE, read_modules
+from docs.messages.sites import OF_RUNS, PYTEST, WARNINGS, MessageSites
+from docs.messages.templates import CLOSE, OPEN
+
+if TYPE_CHECKING:
+    from docs.messages.sites import Message
+
+ROOT = Path(__file__).parents[2]
+_VERBS = (
+    "Accept Add Allow Build Change Check Choose Convert Correct Deselect Double Download Draw Fetch Free Give Install "
+    "Judge Keep Leave Let Load Look Make Mark Measure Move Name Pass Put Raise Read Remove Rename Return Run Save "
+    "Select Set Split Start Stop Train Try Undo Update Use Wait Wrap Write"
+)
+_IMPERATIVE = rf"(?:{'|'.join(_VERBS.split())})\b"
+_CONDITION = "(?:If|With|To|For|Without) [^.:;]*?, "
+_SENTENCE = rf"(?<=[.!?…)`] )(?:{_CONDITION}(?i:{_IMPERATIVE})|{_IMPERATIVE})"
+_CLAUSE = rf"(?<=[:;] )(?i:(?:{_CONDITION})?{_IMPERATIVE})"
+# Some messages are advice alone, since the option stands before them.
+_ADVICE = re.compile(rf"{_SENTENCE}|{_CLAUSE}|^(?:choose|give|name)\b")
+# The name of the table of a message: by its kind, else by the module, else by its class.
+BY_KIND = dict.fromkeys([*WARNINGS, "warning"], "warnings") | dict.fromkeys([*OF_RUNS, "cause"], "runs")
+BY_KIND |= dict.fromkeys([*PYTEST, "complaint"], "sessions") | {"UsageError": "options", "row": "data"}
+BY_MODULE = {
+    "executors": "devices",
+    "meters": "devices",
+    "planning.reference": "records",
+    "planning.results": "statistics",
+    "pytest_plugin.benchmark": "records",
+    "pytest_plugin.references": "records",
+    "pytest_plugin.saving": "saving",
+    "records.model_folder": "saving",
+    "report.publish": "records",
+    "runs.saving": "saving",
+    "training.device": "devices",
+    "training.engines": "devices",
+    "verdicts": "statistics",
+}
+BY_CLASS = {
+    "DataError": "data",
+    "FreezebenchError": "options",
+    "ModelError": "models",
+    "NoFiguresError": "records",
+    "NothingToTrainError": "grids",
+    "OutcomesError": "statistics",
+    "RecordError": "records",
+    "ResourceFiguresError": "statistics",
+    "SettingsError": "options",
+    "SpecError": "grids",
+}
+TABLES = sorted({*BY_KIND.values(), *BY_MODULE.values(), *BY_CLASS.values()})
+_SLOWER = (
+    "Nothing needs to change: the results are the same, and training takes longer. [What may be "
+    "cached](../explanation/prefix-cache.md#what-may-be-cached) describes which models are trained faster."
+)
+_DAMAGED = "Name another file, or save the run again: this one is damaged or was edited."
+# What to do where the messages of a kind, or the reasons that a module gives for a longer message, do not say it.
+ADVICE = {
+    "NotCapturableError": _SLOWER,
+    "SpliceError": _SLOWER,
+    "_report": "Nothing needs to be done: the run is trained again. If it happens often, check the disk.",
+    "data.json_files": "Correct the file, or write one object per line (`.jsonl`).",
+    "meters": "[Why figures are missing](../how-to/troubleshooting.md#energy-or-memory-is-missing) says what to do.",
+    "pytest_plugin.saving": "Run the same command again: finished runs are not trained again.",
+    "records": _DAMAGED,
+    "row": "Correct or remove the row, or leave it out with `--freeze-bad-rows=drop`.",
+    "report": _DAMAGED,
+    "specs.run": _DAMAGED,
+    "training.capture.steps": _SLOWER,
+    "with_warnings": _SLOWER,
+}
+
+
+@cache
+def sites() -> MessageSites:
+    """Return the places of the package that make messages."""
+    return MessageSites(read_modules(ROOT / PACKAGE))
+
+
+def table_of(message: Message) -> str:
+    """Return the name of the table that shows a message."""
+    by_module = [table for prefix, table in BY_MODULE.items() if message.module.startswith(prefix)]
+    return BY_KIND.get(message.kind) or (by_module or [BY_CLASS[message.kind]])[0]
+
+
+def split(text: str) -> tuple[str, str]:
+    """Return a message without its advice, and the advice; empty if it has none."""
+    match = _ADVICE.search(text)
+    if match is None:
+        return text, ""
+    advice = text[match.start() :].strip()
+    return text[: match.start()].rstrip(" :;"), advice[0].upper() + advice[1:]
+
+
+def advice(message: Message) -> tuple[str, str]:
+    """Return what to do about a message, and the key of ``ADVICE`` or the cause that says it; both may be empty.
+
+    Only a reason, a text without full stop, is completed by the message that quotes it.
+    """
+    own = split(message.text)[1]
+    if own:
+        return own, ""
+    is_reason = not message.text.endswith((".", "…", "?"))
+    of_module = [key for key in ADVICE if is_reason and message.module.startswith(key)]
+    key = message.kind if message.kind in ADVICE else next(iter(of_module), "")
+    if not key and message.cause:
+        return causes().get(message.cause, ""), message.cause
+    return ADVICE.get(key, ""), key
+
+
+@cache
+def causes() -> dict[str, str]:
+    """Return what to do by cause of invalid runs, from the table on the page of troubleshooting."""
+    page = (ROOT / "docs/how-to/troubleshooting.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", page, re.MULTILINE)
+    # Links on that page begin in its folder.
+    texts = {cause: re.sub(r"\]\((?!\.\./|http)", "](../how-to/", todo) for cause, todo in rows}
+    return {cause: f"{todo[0].upper()}{todo[1:]}." for cause, todo in texts.items()}
+
+
+def messages_table(name: str) -> str:
+    """Return a table of messages in Markdown."""
+    rows = {}
+    for message in sites().messages:
+        if table_of(message) == name:
+            todo, key = advice(message)
+            # Advice of this module is Markdown, that of a message is text.
+            rows[_cell(split(message.text)[0])] = todo if key else _cell(todo)
+    lines = ["| message | what to do |", "| --- | --- |"]
+    return "\n".join([*lines, *(f"| {text} | {todo} |" for text, todo in sorted(rows.items(), key=_sort_key))])
+
+
+def _sort_key(row: tuple[str, str]) -> str:
+    """Return a message without signs and values at its beginning, by which people look it up."""
+    return re.sub(r"<var>[^<]*</var>|[^a-z ]", "", row[0].lower()).strip()
+
+
+def _cell(text: str) -> str:
+    """Return a template for a cell of a table: with names of values in italics, and all else as it is."""
+    escaped = html.escape(" ".join(text.split()), quote=False)
+    escaped = re.sub(r"[\\`*_{}\[\]()#+!|~]", lambda match: f"&#{ord(match[0])};", escaped)
+    return escaped.replace(OPEN, "<var>").replace(CLOSE, "</var>")
