@@ -211,7 +211,7 @@ def _downloaded(folder: Path) -> Path:
     places = ("--dest", str(folder), "--requirement", str(requirements))
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter, and no text from outside
-            [sys.executable, "-m", "pip", "download", *options, *places],
+            [sys.executable, "-P", "-m", "pip", "download", *options, *places],
             env={**os.environ, "TMPDIR": str(folder)},  # pip's own temporary files end with the folder
             capture_output=True,
             text=True,

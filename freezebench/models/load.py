@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 from freezebench import hub
 from freezebench.errors import FreezebenchError, ModelError, one_line
 from freezebench.models.completeness import check_complete, check_sizes
+from freezebench.import_path import modules_of_tests
 from freezebench.models.source import ModelSource
 
 if TYPE_CHECKING:
@@ -112,7 +113,8 @@ def _from_factory(source: ModelSource, num_labels: int, seed: int) -> Classifier
 
     factory = source.factory
     try:
-        made = factory(num_labels, seed=seed) if source.depends_on_seed else factory(num_labels)
+        with modules_of_tests():
+            made = factory(num_labels, seed=seed) if source.depends_on_seed else factory(num_labels)
     except FreezebenchError:
         raise
     except (Exception, SystemExit) as error:

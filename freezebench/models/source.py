@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from freezebench import hub
 from freezebench.errors import FreezebenchError, ModelError
+from freezebench.import_path import modules_of_tests
 from freezebench.models import checkpoint, embedded
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class ModelSource:
         """
         module_name, _, attribute = self.name.partition(":")
         try:
-            value: object = importlib.import_module(module_name)
+            with modules_of_tests():
+                value: object = importlib.import_module(module_name)
         except FreezebenchError:
             raise
         except ModuleNotFoundError as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from freezebench.errors import FreezebenchError
+from freezebench.import_path import installed_modules_first
 from freezebench.pytest_plugin.benchmark import add_clock
 from freezebench.pytest_plugin.items import (
     SETTINGS_ERRORS,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _LISTINGS = ("collectonly", "showfixtures", "show_fixtures_per_test")
 
 
+@installed_modules_first()
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give a freeze test one case per configuration; errors of its settings are raised once collection is over."""
     if "freeze_spec" not in metafunc.fixturenames:
@@ -52,6 +54,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(trylast=True)
+@installed_modules_first()
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Check everything that can be checked before a model is loaded, and put baselines first."""
     session = find_session(config)

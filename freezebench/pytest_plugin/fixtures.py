@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from freezebench.import_path import installed_modules_first
 from freezebench.pytest_plugin.benchmark import record_benchmark
 from freezebench.pytest_plugin.items import settings_of
 from freezebench.pytest_plugin.options import freeze_session
@@ -40,6 +41,7 @@ class FreezeRun:
             pytrace=False,
         )
 
+    @installed_modules_first()
     def __call__(self) -> ConfigurationResult:
         """Train every seed of the configuration (and the baseline, if it is missing) and return the result.
 
@@ -95,6 +97,7 @@ class FreezeRun:
 
 
 @pytest.fixture
+@installed_modules_first()
 def freeze_spec(request: pytest.FixtureRequest) -> FreezeSpec:
     """The freeze spec of this test: one test per configuration of the grid."""
     from freezebench.specs.freeze import FreezeSpec
@@ -109,6 +112,7 @@ def freeze_spec(request: pytest.FixtureRequest) -> FreezeSpec:
 
 
 @pytest.fixture
+@installed_modules_first()
 def freeze_run(request: pytest.FixtureRequest, freeze_spec: FreezeSpec, benchmark: Benchmark) -> FreezeRun:
     """Train this test's configuration when called, record it, and hold it to its accuracy limit; see FreezeRun."""
     session_gate(request.config).note_request(request.node.nodeid)

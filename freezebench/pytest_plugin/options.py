@@ -9,6 +9,7 @@ import pytest
 
 from freezebench.config.options import OPTIONS
 from freezebench.errors import FreezebenchError
+from freezebench.import_path import installed_modules_first
 from freezebench.pytest_plugin.benchmark import BenchmarkHooks, FallbackBenchmark, refuse_missing_file, refuse_profiling
 
 # What only freeze tests need is imported when the first one is found: most pytest sessions have none.
@@ -41,6 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         parser.addini(option.ini, f"default of {option.flag}", default=None)
 
 
+@installed_modules_first()
 def pytest_configure(config: pytest.Config) -> None:
     """Resolve the options of command line and ini file; bad values end the session here."""
     config.addinivalue_line("markers", _MARKER)
@@ -57,6 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(PlanOnly(), "freezebench-plan")
 
 
+@installed_modules_first()
 def pytest_unconfigure(config: pytest.Config) -> None:
     """End the worker process."""
     session = find_session(config)

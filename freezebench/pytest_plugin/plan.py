@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezebench.import_path import installed_modules_first
 from freezebench.pytest_plugin.items import planned_tests
 from freezebench.pytest_plugin.options import find_session, usage_errors
 from freezebench.pytest_plugin.reporting import report_folder
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _MOST_LINES = 4
 
 
+@installed_modules_first()
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
     """Return what the selected tests are going to run, and what it can resolve.
 

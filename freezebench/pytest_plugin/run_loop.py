@@ -12,6 +12,7 @@ import pytest
 
 from freezebench.config.session_settings import in_ci
 from freezebench.escaping import terminal_line
+from freezebench.import_path import installed_modules_first
 from freezebench.pytest_plugin.items import planned_tests
 from freezebench.pytest_plugin.options import find_session, freeze_session, usage_errors
 from freezebench.pytest_plugin.reporting import session_report, summaries
@@ -58,6 +59,7 @@ def _calls_tests(config: pytest.Config) -> bool:
     return not (is_plan or config.option.collectonly or getattr(config.option, "setuponly", False))
 
 
+@installed_modules_first()
 def _prepare(config: pytest.Config, planned: Sequence[tuple[Settings, str]]) -> ModelSaver | None:
     """Check that the planned tests can run, and show their progress from now on; return what saves their models."""
     if not planned:
@@ -73,6 +75,7 @@ def _prepare(config: pytest.Config, planned: Sequence[tuple[Settings, str]]) -> 
     return saver
 
 
+@installed_modules_first()
 def _complain(config: pytest.Config, *, fails: bool) -> bool:
     """Keep the complaints about the session for its summary, and let them fail it; return whether there are any."""
     complaints = keep_complaints(config, are_warnings=not fails)
@@ -94,6 +97,7 @@ def _fail(config: pytest.Config, name: str, sentence: str) -> None:
     config.hook.pytest_runtest_logreport(report=report)
 
 
+@installed_modules_first()
 def _save(config: pytest.Config, saver: ModelSaver) -> None:
     """Save the models of recommended configurations; what could not be saved fails the session."""
     from freezebench.report.progress import Progress

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from freezebench.escaping import terminal_line
+from freezebench.import_path import installed_modules_first
 from freezebench.pytest_plugin.options import find_session
 from freezebench.pytest_plugin.reporting import session_report, summaries
 from freezebench.pytest_plugin.saving import saving_lines
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 
 @pytest.hookimpl(tryfirst=True)
+@installed_modules_first()
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the tables and what they mean."""
     _warn(config)
@@ -69,14 +71,20 @@ def _report_to_github(
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
     """Repeat answer and warnings at the very end, below the tables of other plugins and pytest's own last line."""
     outcome = yield
-    freezes = find_session(session.config)
+    _close(session.config)
+    return outcome
+
+
+@installed_modules_first()
+def _close(config: pytest.Config) -> None:
+    """Write the last lines of a session."""
+    freezes = find_session(config)
     shown = [summary for _, summary in summaries(freezes)] if freezes is not None else []
     if shown:
         from freezebench.report.terminal_summary import closing_lines
 
-        Terminal(session.config).write(closing_lines(shown, terminal_width()))
-    _warn(session.config)
-    return outcome
+        Terminal(config).write(closing_lines(shown, terminal_width()))
+    _warn(config)
 
 
 def _warn(config: pytest.Config) -> None:
