@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from freezebench.errors import FreezebenchError
+from freezebench.errors import FreezebenchError, traceback_end
 from freezebench.planning.finished import FinishedRuns
 from freezebench.planning.results import baseline_so_far
 from freezebench.records.events import RunFinished, RunsPlanned
@@ -121,7 +121,12 @@ class Runner:
         except FreezebenchError as error:
             started_at = datetime.now(UTC).isoformat(timespec="seconds")
             record = RunRecord(
-                spec=needed.spec, status="invalid", cause="crash", reason=str(error), started_at=started_at
+                spec=needed.spec,
+                status="invalid",
+                cause="crash",
+                reason=str(error),
+                log=traceback_end(error),
+                started_at=started_at,
             )
         if self._reuse:
             self._reuse.save(record)

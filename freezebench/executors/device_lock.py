@@ -61,8 +61,9 @@ def run_alone(
 def _device_lock(device: str, on_wait: Callable[[], None], cancelled: threading.Event) -> Iterator[None]:
     """Hold the lock of a device, once no other session of this machine does; ``on_wait`` is called at most once."""
     name = re.sub(r"[^A-Za-z0-9]+", "-", device)
-    lock = Lock(Path(tempfile.gettempdir()) / f"freezebench-device-{name}.lock")
+    lock = None
     with suppress(OSError):  # where no lock file can be made, a run that may be disturbed is better than none
+        lock = Lock(Path(tempfile.gettempdir()) / f"freezebench-device-{name}.lock")
         if not lock.try_acquire():
             on_wait()
             while not lock.try_acquire():
@@ -71,4 +72,5 @@ def _device_lock(device: str, on_wait: Callable[[], None], cancelled: threading.
     try:
         yield
     finally:
-        lock.release()
+        if lock is not None:
+            lock.release()

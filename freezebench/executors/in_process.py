@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from freezebench.errors import FreezebenchError
+from freezebench.errors import FreezebenchError, first_line, traceback_end
 from freezebench.executors.base import Machines
 from freezebench.executors.device_lock import run_alone
 
@@ -57,7 +57,14 @@ class InProcessExecutor:
     def _train(self, spec: RunSpec, emit: Callable[[object], None], *, save_to: Path | None) -> RunRecord:
         from freezebench.runs.experiment import run
 
-        record = run(spec, emit=emit, data_cache=self._data_cache, save_to=save_to)
+        try:
+            record = run(spec, emit=emit, data_cache=self._data_cache, save_to=save_to)
+        except FreezebenchError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - as in a worker
+            fault = FreezebenchError(f"{type(error).__name__}: {first_line(error)}")
+            fault.add_note(traceback_end(error))
+            raise fault from None
         return replace(record, environment={**record.environment, **_IN_PROCESS})
 
     def expect(self, freezes: Iterable[str]) -> None:
@@ -70,7 +77,14 @@ class InProcessExecutor:
         """Load and freeze a model and run a batch through it; return what each configuration trains."""
         from freezebench.runs.preflight import preflight
 
-        return preflight(spec, grid, self._data_cache, may_train_nothing=may_train_nothing, will_save=will_save)
+        try:
+            return preflight(spec, grid, self._data_cache, may_train_nothing=may_train_nothing, will_save=will_save)
+        except FreezebenchError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise FreezebenchError(
+                f"{spec.model} could not be tried: {type(error).__name__}: {first_line(error)}\n{traceback_end(error)}"
+            ) from error
 
     def machine(self, spec: RunSpec) -> Machine:
         """Return what the outcome of a run depends on besides its spec."""

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Literal, TypedDict, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypedDict
 
-from freezebench.records.events import ProgressEvent, StepRecord, TrainingPaused, TrainingStarted
+from freezebench.records.events import StepRecord, TrainingPaused, TrainingStarted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from freezebench.executors.base import DataCacheOptions
+    from freezebench.records.run_record import InvalidCause
     from freezebench.specs.json_types import Json
     from freezebench.specs.run import Precision
-
-_EVENTS = {kind.__name__: kind for kind in (TrainingStarted, StepRecord, TrainingPaused)}
 
 
 class RunRequest(TypedDict):
@@ -48,30 +47,88 @@ class MachineRequest(TypedDict):
 Request = RunRequest | PreflightRequest | MachineRequest
 
 
+class Start(TypedDict):
+    """The first line to the worker.
+
+    Attributes:
+        path: ``sys.path`` of the session.
+    """
+
+    path: list[str]
+
+
 class Message(TypedDict):
-    """One line on the worker's standard input.
+    """Each further line to the worker.
 
     Attributes:
         request: What to do.
-        result: Path of the file that the answer is written to, whole or not at all.
         path: ``sys.path`` of the session, which tests and plugins may change.
         data_cache: How to make the worker's data cache, for its first request.
     """
 
     request: Request
-    result: str
     path: list[str]
     data_cache: DataCacheOptions
 
 
-def encode_event(event: ProgressEvent) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """The worker's imports are done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartFailed:
+    """The worker cannot work and ends.
+
+    Attributes:
+        reason: Why, as a clause.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The answer to a request: ``value``, or one of ``error`` and ``fault``.
+
+    Attributes:
+        value: What was requested.
+        error: The message of a ``FreezebenchError``.
+        fault: Any other exception, as a clause.
+        cause: Kind of the fault.
+        log: The end of the traceback of error or fault.
+    """
+
+    value: dict[str, Json] | None = None
+    error: str | None = None
+    fault: str | None = None
+    cause: InvalidCause = "crash"
+    log: str = ""
+
+
+Event = TrainingStarted | StepRecord | TrainingPaused | Ready | StartFailed | Answer
+_EVENTS = {kind.__name__: kind for kind in (TrainingStarted, StepRecord, TrainingPaused, Ready, StartFailed, Answer)}
+
+
+class UnknownLineError(ValueError):
+    """A line from the worker that is no event."""
+
+
+def encode_event(event: Event) -> str:
     """Return an event as one line of JSON."""
-    # NaN passes: a loss may be one, and both ends are Python.
-    return json.dumps({"event": type(event).__name__, **asdict(event)})
+    # NaN passes: a loss may be one, and both ends are Python. The fields are plain data already.
+    return json.dumps({"event": type(event).__name__, **vars(event)})
 
 
-def decode_line(line: bytes) -> ProgressEvent | str:
-    """Return the event of a line from the worker, or its word: ``ready`` or ``done``."""
-    fields = cast("dict[str, object]", json.loads(line))
-    kind = str(fields.pop("event"))
-    return _EVENTS[kind](**fields) if kind in _EVENTS else kind  # type: ignore[arg-type]  # fields of the same class
+def decode_line(line: bytes) -> Event:
+    """Return the event of a line from the worker.
+
+    Raises:
+        UnknownLineError: If it is none.
+    """
+    try:
+        fields = json.loads(line)
+        return _EVENTS[fields.pop("event")](**fields)
+    # Each of these errors is the consequence of a value of another type or name.
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise UnknownLineError(f"{line[:80]!r}") from error

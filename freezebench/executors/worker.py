@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import threading
 from concurrent.futures import CancelledError
 from datetime import UTC, datetime
@@ -15,8 +14,14 @@ from freezebench.executors.base import Machines
 from freezebench.executors.call_thread import CallThread
 from freezebench.executors.device_lock import run_alone
 from freezebench.executors.requests import MachineRequest, PreflightRequest, RunRequest
-from freezebench.executors.session_folder import make_session_folder, worker_errors
-from freezebench.executors.worker_process import WorkerDiedError, WorkerProcess
+from freezebench.executors.session_folder import (
+    make_session_folder,
+    remove_folders_of_killed_sessions,
+    session_folder_errors,
+)
+from freezebench.executors.start_errors import start_errors
+from freezebench.executors.worker_process import WorkerFaultError, WorkerProcess
+from freezebench.import_path import path_of_tests
 from freezebench.records.run_record import RunRecord
 from freezebench.records.trainable_set import TrainableSet
 from freezebench.runs.environment import Machine
@@ -27,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from freezebench.executors.base import ExecutorOptions
-    from freezebench.executors.requests import Request
+    from freezebench.executors.requests import Message, Request
     from freezebench.records.events import ProgressEvent
     from freezebench.specs.json_types import Json
     from freezebench.specs.run import Precision, RunSpec
@@ -61,18 +66,21 @@ class WorkerExecutor:
             FreezebenchError: If no process can be started, or no file can be written.
         """
         self._keep, self._timeout_s, self._on_event = keep, options.timeout_s, options.on_event
-        with worker_errors():
-            self._folder, self._lock = make_session_folder()
         self._data_cache = options.data_cache_options.copy()
+        self._folder: Path | None = None
+        remove_folders_of_killed_sessions()
         if not keep and self._data_cache.get("prefix_folder") is None:
             # Fresh processes share what an earlier one computed through files, for this session only.
+            with session_folder_errors():
+                self._folder, self._lock = make_session_folder()
             self._data_cache["prefix_folder"] = str(self._folder / "prefixes")
         self._grid: list[str] = []
         self._machines = Machines(self._look_up_machine)
         self._cancelled = threading.Event()
         self.num_workers = 0
         self._worker: WorkerProcess | None = None
-        self._thread = CallThread()
+        with start_errors():
+            self._thread = CallThread()
         try:
             self._wait_for(self._start)
         except FreezebenchError:
@@ -106,7 +114,7 @@ class WorkerExecutor:
         )
         try:
             answer = self._wait_for(lambda: self._request(request))
-        except WorkerDiedError as error:
+        except WorkerFaultError as error:
             raise FreezebenchError(f"{spec.model} could not be tried: {error}\n{error.log}") from error
         # The worker wrote the fields of one for each configuration.
         return {freeze: TrainableSet(**trains) for freeze, trains in answer.items()}  # type: ignore[arg-type]
@@ -134,8 +142,9 @@ class WorkerExecutor:
         self.cancel()
         self._thread.submit(self._end).result()
         self._thread.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._lock.release()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._lock.release()
 
     def _wait_for(self, call: Callable[[], T]) -> T:
         """Return the result of a call in the thread; an interruption of this thread ends it."""
@@ -163,7 +172,7 @@ class WorkerExecutor:
                 save_to=None if save_to is None else str(save_to),
             )
             answer = self._request(request, emit)
-        except WorkerDiedError as error:
+        except WorkerFaultError as error:
             return RunRecord(
                 spec=spec, status="invalid", cause=error.cause, reason=str(error), log=error.log, started_at=started_at
             )
@@ -175,37 +184,33 @@ class WorkerExecutor:
     def _look_up_machine(self, device: str, precision: Precision) -> Machine:
         try:
             answer = self._request(MachineRequest(kind="machine", device=device, precision=precision))
-        except WorkerDiedError as error:
-            raise FreezebenchError(f"the worker could not start: {error}\n{error.log}") from error
+        except WorkerFaultError as error:
+            raise FreezebenchError(f"the process to train in does not work: {error}\n{error.log}") from error
         return Machine(**answer)  # type: ignore[arg-type]  # the worker wrote the fields of one
 
     def _request(self, request: Request, emit: Callable[[ProgressEvent], None] = lambda _: None) -> dict[str, Json]:
         """Return the answer to a request, from a new worker if the last one is dead."""
         worker = self._worker if self._worker is not None and self._worker.is_alive else self._start()
+        message: Message = {"request": request, "path": path_of_tests(), "data_cache": self._data_cache}
         try:
-            answer = worker.request(
-                {
-                    "request": request,
-                    "result": str(worker.result),
-                    "path": sys.path,
-                    "data_cache": self._data_cache,
-                },
-                emit,
-                self._timeout_s,
-                self._cancelled,
-            )
+            answer = worker.request(message, emit, self._timeout_s, self._cancelled)
         except BaseException:
             self._end()
             raise
-        if "error" in answer:
-            raise FreezebenchError(str(answer["error"]))
-        return answer
+        if answer.fault is not None:
+            self._end()
+            raise WorkerFaultError(answer.cause, answer.fault, answer.log)
+        if answer.error is not None:
+            error = FreezebenchError(answer.error)
+            error.add_note(answer.log)
+            raise error
+        return answer.value or {}
 
     def _start(self) -> WorkerProcess:
         self._end()
         self.num_workers += 1
-        with worker_errors():
-            self._worker = WorkerProcess(self._folder, self.num_workers)
+        with start_errors():
+            self._worker = WorkerProcess()
         return self._worker
 
     def _end(self) -> None:

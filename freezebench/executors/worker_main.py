@@ -1,7 +1,7 @@
 """The worker process: it answers its parent's requests, one at a time, until the parent closes the pipe or dies.
 
-Requests come as lines of JSON on standard input, events go as lines of JSON to what was standard output; an answer is a
-file that is whole or absent. Whatever models and libraries print goes to the log on standard error.
+Requests, events and answers are lines of JSON on a socket of their own. Standard output and standard error belong to
+models and libraries; the parent keeps the end of what they print.
 """
 
 from __future__ import annotations
@@ -14,22 +14,24 @@ import json
 import os
 import queue
 import signal
+import socket
 import sys
 import threading
 import time
 import traceback
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from freezebench.errors import FreezebenchError
-from freezebench.executors.requests import encode_event
+from freezebench.errors import FreezebenchError, first_line, traceback_end
+from freezebench.executors.requests import Answer, Ready, StartFailed, encode_event
+from freezebench.import_path import installed_modules_first, installed_only
 from freezebench.records.events import ProgressEvent, StepRecord
-from freezebench.records.files import write_whole
 from freezebench.specs.run import RunSpec
 
 if TYPE_CHECKING:
     from freezebench.executors.requests import (
+        Event,
         MachineRequest,
         Message,
         PreflightRequest,
@@ -43,44 +45,57 @@ _STEP_EVERY_S = 0.2  # a line of progress is not read more often
 _PR_SET_PDEATHSIG = 1
 
 
-def serve(parent: int) -> None:
-    """Answer requests until standard input ends.
+def main(parent: str, descriptor: str) -> NoReturn:
+    """Answer requests until the parent closes the socket.
 
     Args:
         parent: Process id of the parent; this process ends with it.
+        descriptor: Number of the socket.
     """
+    channel = socket.socket(fileno=int(descriptor))
+    channel.set_inheritable(False)  # so that no program that is started from here holds it open
+    events = channel.makefile("w", encoding="utf-8")
+    try:
+        handler, messages = _start(int(parent), channel, events)
+    except BaseException as error:
+        _send(events, StartFailed(reason=f"{type(error).__name__}: {first_line(error)}"))
+        raise
+    _send(events, Ready())
+    while True:
+        handler.answer(json.loads(messages.get()))
+
+
+def _start(parent: int, channel: socket.socket, events: TextIO) -> tuple[RequestHandler, queue.SimpleQueue[str]]:
+    """Import what runs need, and return what answers requests and where they arrive."""
     _end_with(parent)
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interruption ends
-    with os.fdopen(os.dup(1), "w", encoding="utf-8") as events:
-        os.dup2(2, 1)
-        messages: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=_receive, args=(messages,), daemon=True).start()
-        # What takes seconds to import is imported while the parent still checks options and data.
-        import freezebench.runs.experiment
-        import freezebench.runs.preflight  # noqa: F401
+    messages: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(channel, messages), daemon=True).start()
+    sys.path[:] = installed_only(json.loads(messages.get())["path"])
+    # What takes seconds to import is imported while the parent still checks options and data.
+    import freezebench.runs.experiment
+    import freezebench.runs.preflight  # noqa: F401
 
-        # Every run collects garbage first, which takes 0.2 s if it visits all objects that the imports made.
-        gc.collect()
-        gc.freeze()
-        _send(events, '{"event": "ready"}')
-        handler = RequestHandler(events)
-        while True:
-            handler.answer(json.loads(messages.get()))
+    # Every run collects garbage first, which takes 0.2 s if it visits all objects that the imports made.
+    gc.collect()
+    gc.freeze()
+    return RequestHandler(events), messages
 
 
 def _end_with(parent: int) -> None:
-    """Have the kernel end this process with its parent, on Linux; elsewhere the end of standard input does."""
+    """Have the kernel end this process with its parent, on Linux; elsewhere the end of the socket does."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)  # the parent died before the kernel had the request
 
 
-def _receive(messages: queue.SimpleQueue[str]) -> None:
-    """Receive messages; when the pipe ends, the parent is gone, and so is the reason to finish a run."""
-    for line in sys.stdin:
-        messages.put(line)
+def _receive(channel: socket.socket, messages: queue.SimpleQueue[str]) -> None:
+    """Receive messages; when the socket ends, the parent is gone, and so is the reason to finish a run."""
+    with contextlib.suppress(OSError), channel.makefile("r", encoding="utf-8") as lines:
+        for line in lines:
+            messages.put(line)
     os._exit(0)
 
 
@@ -93,17 +108,30 @@ class RequestHandler:
         self._last_event_at = 0.0
 
     def answer(self, message: Message) -> None:
-        """Fulfil a request, write its answer, and send that it is there."""
+        """Fulfil a request and send its answer."""
         sys.path[:] = message["path"]
+        request = message["request"]
+        # Only a factory, which is named module:function, is code of the project.
+        is_own_code = request["kind"] != "machine" and ":" in str(request["spec"]["model"])
+        with installed_modules_first(only=not is_own_code):
+            answer = self._answer(message)
+        _send(self._events, answer)
+
+    def _answer(self, message: Message) -> Answer:
         try:
-            answer = self._fulfil(message["request"], self._data_cache_for(message))
+            value = self._fulfil(message["request"], self._data_cache_for(message))
+            json.dumps(value, allow_nan=False)
         except FreezebenchError as error:
-            answer = {"error": str(error)}
-        except Exception as error:  # noqa: BLE001 - the parent reports it; this process goes on
+            return Answer(error=str(error), log=traceback_end(error))
+        # Of all kinds: a model's code may end Python, or raise what only an interruption raises elsewhere.
+        except BaseException as error:  # noqa: BLE001 - the parent reports it; this process goes on
             traceback.print_exc()
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        write_whole(Path(message["result"]), json.dumps(answer, allow_nan=False))
-        _send(self._events, '{"event": "done"}')
+            return Answer(
+                fault=f"{type(error).__name__}: {first_line(error)}",
+                cause="out_of_memory" if isinstance(error, MemoryError) else "crash",
+                log=traceback_end(error),
+            )
+        return Answer(value=value)
 
     def _fulfil(self, request: Request, data_cache: DataCache) -> dict[str, Json]:
         if request["kind"] == "run":
@@ -151,9 +179,9 @@ class RequestHandler:
         is_too_soon = isinstance(event, StepRecord) and now - self._last_event_at < _STEP_EVERY_S
         if isinstance(event, ProgressEvent) and not is_too_soon:
             self._last_event_at = now
-            _send(self._events, encode_event(event))
+            _send(self._events, event)
 
 
-def _send(events: TextIO, line: str) -> None:
-    events.write(line + "\n")
+def _send(events: TextIO, event: Event) -> None:
+    events.write(encode_event(event) + "\n")
     events.flush()

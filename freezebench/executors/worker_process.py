@@ -6,15 +6,19 @@ import json
 import os
 import selectors
 import signal
+import socket
 import subprocess
-import sys
 import time
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from freezebench.executors.requests import decode_line
+from freezebench import child_process
+from freezebench.errors import last_lines
+from freezebench.executors.output_tail import OutputTail
+from freezebench.executors.requests import Answer, Ready, StartFailed, UnknownLineError, decode_line
+from freezebench.import_path import path_of_tests
 from freezebench.meters.process import ProcessMemory
 from freezebench.units import bytes_text, seconds_text
 
@@ -22,13 +26,11 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from freezebench.executors.requests import Message
+    from freezebench.executors.requests import Event, Message, Start
     from freezebench.records.events import ProgressEvent
     from freezebench.records.run_record import InvalidCause
-    from freezebench.specs.json_types import Json
 
-_BOOT = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from freezebench.executors.worker_main import serve; "
-_BOOT += "serve(int(sys.argv[2]))"
+_MODULE = "freezebench.executors.worker_main"
 # Waiting threads that spin take the processor from those that work, above all where several sessions share it.
 # oneDNN makes a kernel for every shape, and batches of many lengths have more shapes than it keeps by itself.
 _ENVIRONMENT = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "3000", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "4096"}
@@ -36,11 +38,16 @@ _POLL_EVERY_S = 1.0
 _GRACE_S = 5.0
 _START_TIMEOUT_S = 600.0
 _LOG_LINES = 60  # the stacks of all threads
-_LOG_TAIL_BYTES = 2**16
+_CHUNK_BYTES = 2**16
 
 
-class WorkerDiedError(Exception):
-    """The worker ended without an answer, or had to be ended."""
+class WorkerFaultError(Exception):
+    """A request has no answer: the worker died, had to be ended, or its code raised an error.
+
+    Attributes:
+        cause: Kind of the fault.
+        log: The end of the traceback, or of what the process printed.
+    """
 
     def __init__(self, cause: InvalidCause, reason: str, log: str) -> None:
         super().__init__(reason)
@@ -51,84 +58,79 @@ class WorkerDiedError(Exception):
 class WorkerProcess:
     """A process in a session of its own, started anew and not forked: CUDA does not survive a fork."""
 
-    def __init__(self, folder: Path, number: int) -> None:
+    def __init__(self) -> None:
         """Start it, from a thread that lives as long as the process is needed.
-
-        Args:
-            folder: Where its log and its answers are written.
-            number: Makes their names different from those of other workers.
 
         Raises:
             OSError: If it cannot be started.
         """
-        self._result = folder / f"result-{number}.json"
-        self._log = folder / f"worker-{number}.log"
         self._num_kills = _out_of_memory_kills()
         self._peak_bytes, self._peak_read_at = 0, 0.0
         self._is_ready = False
-        command = [sys.executable, "-c", _BOOT, json.dumps(sys.path), str(os.getpid())]
-        with self._log.open("wb") as log:
+        self._channel, other_end = socket.socketpair()
+        try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and code
-                command,
-                stdin=subprocess.PIPE,
+                child_process.command(_MODULE, str(os.getpid()), str(other_end.fileno())),
+                stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=[other_end.fileno()],
                 env={**_ENVIRONMENT, **os.environ},
                 start_new_session=True,
             )
-        assert self._process.stdin is not None  # noqa: S101 - both are pipes
-        assert self._process.stdout is not None  # noqa: S101
+        except BaseException:
+            self._channel.close()
+            raise
+        finally:
+            other_end.close()
+        self._channel.settimeout(_START_TIMEOUT_S)  # a process that hangs in its start receives nothing
         self._memory = ProcessMemory(Path(f"/proc/{self._process.pid}"))
-        self._stdin, self._events = self._process.stdin, self._process.stdout
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._events, selectors.EVENT_READ)
-        self._unread = b""
+        self._output = OutputTail(self._process)
+        self._selector = selectors.PollSelector()  # takes no descriptor of its own
+        self._selector.register(self._channel, selectors.EVENT_READ)
+        self._selector.register(self._output, selectors.EVENT_READ)
+        self._unread = bytearray()
+        self._send({"path": path_of_tests()})
 
     @property
     def is_alive(self) -> bool:
         """Whether the process runs."""
         return self._process.poll() is None
 
-    @property
-    def result(self) -> Path:
-        """The file that answers are written to."""
-        return self._result
-
     def request(
         self, message: Message, emit: Callable[[ProgressEvent], None], timeout_s: float, cancelled: threading.Event
-    ) -> dict[str, Json]:
+    ) -> Answer:
         """Send a request, pass events on, and return the answer.
 
         Raises:
-            WorkerDiedError: If there is none.
+            WorkerFaultError: If there is none.
             CancelledError: If the event was set before there was one.
         """
-        self._result.unlink(missing_ok=True)
-        with suppress(BrokenPipeError):  # the loop below finds the process dead
-            self._stdin.write(json.dumps(message).encode() + b"\n")
-            self._stdin.flush()
+        self._send(message)
         deadline = time.monotonic() + (timeout_s if self._is_ready else max(timeout_s, _START_TIMEOUT_S))
         while True:
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 raise self._timed_out(timeout_s)
-            is_readable = self._selector.select(min(left_s, _POLL_EVERY_S))
+            readable = [key.fileobj for key, _ in self._selector.select(min(left_s, _POLL_EVERY_S))]
             if cancelled.is_set():
                 raise CancelledError
             self._read_peak()
-            if not is_readable:
-                continue
-            received = os.read(self._events.fileno(), 2**16)
-            if not received:
+            if self._output in readable and not self._output.read():
+                self._selector.unregister(self._output)
+            # A program that the worker started may hold the socket open after the worker's end.
+            if not readable and not self.is_alive:
                 raise self._ended()
-            *lines, self._unread = (self._unread + received).split(b"\n")
-            for event in map(decode_line, lines):
-                if event == "done":
-                    return cast("dict[str, Json]", json.loads(self._result.read_bytes()))
-                if event == "ready":  # its imports are done; the time limit is that of the run alone
-                    self._is_ready, deadline = True, time.monotonic() + timeout_s
-                elif not isinstance(event, str):
-                    emit(event)
+            for event in self._received() if self._channel in readable else ():
+                match event:
+                    case Answer():
+                        return event
+                    case Ready():  # the time limit is that of the run alone
+                        self._is_ready, deadline = True, time.monotonic() + timeout_s
+                    case StartFailed():
+                        raise self._died("crash", f"its process could not start: {event.reason}")
+                    case _:
+                        emit(event)
 
     def kill(self) -> None:
         """Kill the process and everything that it started; safe from any thread."""
@@ -140,9 +142,33 @@ class WorkerProcess:
         self.kill()
         self._process.wait()
         self._selector.close()
-        for pipe in (self._stdin, self._events):
-            with suppress(OSError):
-                pipe.close()
+        self._output.close()
+        self._channel.close()
+
+    def _send(self, message: Start | Message) -> None:
+        with suppress(OSError):  # ``request`` finds the process dead
+            self._channel.sendall(json.dumps(message).encode() + b"\n")
+
+    def _received(self) -> list[Event]:
+        """Return the events that have arrived.
+
+        Raises:
+            WorkerFaultError: If the worker closed the socket, or a line is no event.
+        """
+        received = b""
+        with suppress(OSError):  # reset by a process that died with a request unread
+            received = self._channel.recv(_CHUNK_BYTES)
+        if not received:
+            raise self._ended()
+        self._unread += received
+        # Most of an answer's chunks end no line: only what is new is searched.
+        if b"\n" not in received:
+            return []
+        *lines, self._unread = self._unread.split(b"\n")
+        try:
+            return [decode_line(bytes(line)) for line in lines]
+        except UnknownLineError as error:
+            raise self._died("crash", f"its process sent what is no message of freezebench: {error}") from error
 
     def _read_peak(self) -> None:
         """Note how much memory the process has taken: once it is killed, the kernel no longer reports it."""
@@ -152,33 +178,46 @@ class WorkerProcess:
         with suppress(OSError):
             self._peak_bytes = max(self._peak_bytes, self._memory.high_water_bytes())
 
-    def _timed_out(self, timeout_s: float) -> WorkerDiedError:
+    def _timed_out(self, timeout_s: float) -> WorkerFaultError:
         if not self._is_ready:
             return self._died("timeout", "its process did not start: importing torch and transformers did not end")
         return self._died("timeout", f"not done after {seconds_text(timeout_s)}, the limit that --freeze-timeout sets")
 
-    def _ended(self) -> WorkerDiedError:
-        """Return the error of a process that closed its pipe, named by its exit code or signal."""
+    def _ended(self) -> WorkerFaultError:
+        """Return the error of a process that closed its socket, named by its exit code or signal."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=_GRACE_S)
         code = self._process.returncode
+        # Before it could say what is wrong, as with an environment variable or a limit that Python itself refuses.
+        when = "" if self._is_ready else f" while it started{self._last_words()}"
         if code is None:
-            return self._died("crash", "its process stopped answering")
+            return self._died("crash", f"its process stopped answering{when}")
         if code >= 0:
-            return self._died("crash", f"its process ended by itself with exit code {code}")
+            return self._died("crash", f"its process ended by itself with exit code {code}{when}")
         peak = f"; it had taken up to {bytes_text(self._peak_bytes)} before" if self._peak_bytes else ""
-        name = signal.Signals(-code).name
+        name = _signal_name(-code)
         # SIGKILL comes from the kernel's out-of-memory killer or from a person: only the former is counted.
         if code == -signal.SIGKILL and _out_of_memory_kills() > self._num_kills:
-            return self._died("out_of_memory", f"the kernel killed its process for want of memory ({name}){peak}")
-        return self._died("killed", f"its process was ended by {name}{peak}")
+            return self._died("out_of_memory", f"the kernel killed its process for want of memory ({name}){peak}{when}")
+        return self._died("killed", f"its process was ended by {name}{peak}{when}")
 
-    def _died(self, cause: InvalidCause, reason: str) -> WorkerDiedError:
-        tail: list[str] = []
-        with suppress(OSError), self._log.open("rb") as file:
-            file.seek(max(0, self._log.stat().st_size - _LOG_TAIL_BYTES))
-            tail = file.read().decode(errors="replace").splitlines()[-_LOG_LINES:]
-        return WorkerDiedError(cause, reason, "\n".join(tail))
+    def _last_words(self) -> str:
+        """Return the last line that the process printed, after a colon and in parentheses."""
+        self._output.read()
+        lines = [line.strip() for line in self._output.text.splitlines() if line.strip()]
+        return f" ({last_lines(lines[-1])})" if lines else ""
+
+    def _died(self, cause: InvalidCause, reason: str) -> WorkerFaultError:
+        self._output.read()
+        return WorkerFaultError(cause, reason, last_lines(self._output.text, most=_LOG_LINES))
+
+
+def _signal_name(number: int) -> str:
+    """Return a signal's name; real-time signals have none but their numbers."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _out_of_memory_kills() -> int:

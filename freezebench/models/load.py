@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from freezebench import hub
 from freezebench.errors import FreezebenchError, ModelError, one_line
-from freezebench.models.completeness import check_complete, check_sizes
 from freezebench.import_path import modules_of_tests
+from freezebench.models.completeness import check_complete, check_sizes
 from freezebench.models.source import ModelSource
 
 if TYPE_CHECKING:

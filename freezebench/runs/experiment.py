@@ -127,7 +127,7 @@ def run(
             record = reevaluated(record, setup.model, setup.tokenizer, data.test, scores)
         except FreezebenchError:
             raise
-        except Exception as error:  # noqa: BLE001 - an error of a model must not end the runs after it
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - an error of a model must not end the runs after it
             return invalid_record(draft, error, device)
         record = unchanged(record, data_cache)
         if save_to is not None and record.is_valid:

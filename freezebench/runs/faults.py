@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import traceback
+import errno
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
+from freezebench.errors import first_line, message, traceback_end
 from freezebench.meters.process import THIS_PROCESS
 from freezebench.runs.weights import UnsoundRunError
 from freezebench.training.engines.log import NonFiniteLossError
@@ -17,11 +18,11 @@ from freezebench.units import bytes_text
 if TYPE_CHECKING:
     from freezebench.records.run_record import InvalidCause, RunRecord
 
-_LOG_LINES = 20
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-def invalid_record(draft: RunRecord, error: Exception, device: torch.device) -> RunRecord:
-    """Return the record of a run that an error ended; call it while the error is handled.
+def invalid_record(draft: RunRecord, error: BaseException, device: torch.device) -> RunRecord:
+    """Return the record of a run that an error ended.
 
     Args:
         draft: The record as far as it was known before training.
@@ -29,16 +30,10 @@ def invalid_record(draft: RunRecord, error: Exception, device: torch.device) -> 
         device: The device that trained; its peak memory is quoted where memory ran out.
     """
     cause, reason = _cause(error, device)
-    log = traceback.format_exc().splitlines()[-_LOG_LINES:]
-    return replace(draft, status="invalid", cause=cause, reason=reason, log="\n".join(log))
+    return replace(draft, status="invalid", cause=cause, reason=reason, log=traceback_end(error))
 
 
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message."""
-    return (str(error).strip().splitlines() or ["no message"])[0]
-
-
-def _cause(error: Exception, device: torch.device) -> tuple[InvalidCause, str]:
+def _cause(error: BaseException, device: torch.device) -> tuple[InvalidCause, str]:
     """Return the cause and the reason of a run's end."""
     match error:
         case torch.OutOfMemoryError():
@@ -46,12 +41,15 @@ def _cause(error: Exception, device: torch.device) -> tuple[InvalidCause, str]:
         case MemoryError():
             return "out_of_memory", f"out of memory{_peak(device)}: {first_line(error)}"
         case NonFiniteLossError():
-            return "non_finite_loss", f"non-finite loss: {error}"
+            return "non_finite_loss", f"non-finite loss: {first_line(error)}"
         case UnsoundRunError():
             return error.cause, str(error)
+        case OSError(errno=number) if number in _FULL:
+            where = error.filename or "the folder for temporary files"
+            return "crash", f"{where} cannot be written: {first_line(error)}. Free space there, or set TMPDIR"
         case _:
             # torch's CPU allocator raises a plain RuntimeError.
-            cause: InvalidCause = "out_of_memory" if "allocate memory" in str(error) else "crash"
+            cause: InvalidCause = "out_of_memory" if "allocate memory" in message(error) else "crash"
             return cause, f"{type(error).__name__}: {first_line(error)}"
 
 

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from freezebench.errors import FreezebenchError, ModelError
+from freezebench.errors import FreezebenchError, ModelError, first_line
 from freezebench.models.layers import find_layers
 from freezebench.models.load import load_model
 from freezebench.runs.factory_check import check_factory
-from freezebench.runs.faults import first_line
 from freezebench.runs.saving import check_savable
 from freezebench.runs.token_check import check_tokens
 from freezebench.runs.trainable import trainable_sets

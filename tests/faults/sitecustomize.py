@@ -78,5 +78,5 @@ def _install(faults: dict[str, str]) -> None:
     handler._run, handler._emit = breaking_run, breaking_emit
 
 
-if os.environ.get("FREEZEBENCH_FAULTS") and "serve" in " ".join(sys.orig_argv):
+if os.environ.get("FREEZEBENCH_FAULTS") and "freezebench.executors.worker_main" in sys.orig_argv:
     _install(dict(fault.split(":") for fault in os.environ["FREEZEBENCH_FAULTS"].split(",")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ import datasets  # noqa: F401 - pytester forgets what its sessions import, and t
 import pytest
 import torch
 
+import freezebench
 import made_up
 from freezebench.config import session_settings
 from freezebench.records import contention
@@ -143,7 +145,9 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return a function that makes configurations break in subprocess sessions, as in ``faults(emb="segfault")``."""
 
     def inject(**by_freeze: str) -> None:
-        monkeypatch.setenv("PYTHONPATH", str(FAULTS))
+        # With this very package, which the faults are put into: another one may be installed.
+        package = Path(freezebench.__file__).parent.parent
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (FAULTS, package))))
         specs = [f"{freeze.replace('_', '+')}:{fault}" for freeze, fault in by_freeze.items()]
         monkeypatch.setenv("FREEZEBENCH_FAULTS", ",".join(specs))
 
