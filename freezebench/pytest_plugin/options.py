@@ -49,13 +49,14 @@ def pytest_configure(config: pytest.Config) -> None:
     if any(_given_options(config)):
         with usage_errors():
             freeze_session(config)
-        refuse_combinations(config)
     refuse_missing_file(config)
     has_benchmark = config.pluginmanager.hasplugin("benchmark")
     adapter = BenchmarkHooks(lambda: find_session(config)) if has_benchmark else FallbackBenchmark()
     config.pluginmanager.register(adapter, "freezebench-benchmark")
     session = find_session(config)
     if session is not None and session.options.session_settings.plan:
+        if _distributes(config):  # its controller collects nothing, so that there would be nothing to plan
+            raise pytest.UsageError(_NO_WORKERS)
         config.pluginmanager.register(PlanOnly(), "freezebench-plan")
 
 
@@ -114,16 +115,21 @@ def usage_errors() -> Iterator[None]:
 
 
 def refuse_combinations(config: pytest.Config) -> None:
-    """Refuse options of other plugins that would train twice, or without a baseline.
+    """Refuse options of other plugins with which the selected freeze tests would train twice, or without a baseline.
 
     Raises:
         pytest.UsageError: If such an option is set.
     """
     if hasattr(config, "workeroutput"):
         config.workeroutput[_REFUSED] = _NO_WORKERS  # what a worker raises, its controller would not show
-    if config.getoption("numprocesses", None) or hasattr(config, "workeroutput"):
         raise pytest.UsageError(_NO_WORKERS)
     refuse_profiling(config)
+
+
+def _distributes(config: pytest.Config) -> bool:
+    """Return whether pytest-xdist runs the tests in other processes, or this is one of them."""
+    distributes = config.getoption("dist", "no") != "no" and not config.option.collectonly
+    return distributes or hasattr(config, "workeroutput")
 
 
 @pytest.hookimpl(optionalhook=True)
