@@ -6,14 +6,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import huggingface_hub.constants
 import pytest
 
 from freezebench.config.options import OPTIONS
-from freezebench.pytest_plugin import options
 
 Project = Callable[..., pytest.Pytester]
 
@@ -188,23 +185,6 @@ def test_the_notebook_preset_without_the_hub_names_what_is_missing(
     assert "cannot load the model 'distilbert-base-uncased': " in errors[0]
     assert "HF_HUB_OFFLINE is set" in errors[0]
     assert "hf download distilbert-base-uncased" in errors[0]
-
-
-def test_workers_are_refused() -> None:
-    """Workers of pytest-xdist share no baseline; the sentence says what to do instead."""
-    config: Any = SimpleNamespace(getoption=lambda name, _=None: 2 if name == "numprocesses" else None)
-    with pytest.raises(pytest.UsageError, match="--freeze-device=cuda:N"):
-        options.refuse_combinations(config)
-
-
-@pytest.mark.slow
-def test_workers_that_find_freeze_tests_end_the_session(project: Project) -> None:
-    """Without an option the controller learns of freeze tests from its workers; the error is the same."""
-    pytest.importorskip("xdist")
-    result = project().runpytest_subprocess("-n2")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: freeze tests cannot run under pytest-xdist: *Use -n0;*"])
-    result.stdout.no_fnmatch_line("*INTERNALERROR*")
 
 
 def test_the_plugin_may_be_named_in_a_conftest(project: Project, tmp_path: Path) -> None:
