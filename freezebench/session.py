@@ -91,9 +91,10 @@ class FreezeSession:
         """
         from freezebench.planning.design import check_num_sentences, refuse_undecidable
 
-        store = self.options.session_settings.store
-        if store is not None and not Path(store).is_dir():  # a folder that can only be read still has runs to reuse
-            prepare_folder(Path(store), "--freeze-store")
+        folders = self.options.session_settings
+        for folder, option in ((folders.store, "--freeze-store"), (folders.prefix_cache, "--freeze-prefix-cache")):
+            if folder is not None:
+                prepare_folder(Path(folder), option, may_be_read_only=True)  # it may hold what can be reused
         self.data_cache.model_source(settings.model).check()
         self.data_cache.file_hashes(settings.experiment)
         facts = self.data(settings).facts

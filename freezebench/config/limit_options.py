@@ -11,10 +11,10 @@ from freezebench.config.parsers import (
     parse_points_per_spec,
     parse_policies,
     parse_regression,
+    parse_run,
     parse_saving,
     parse_specs,
     parse_speedup,
-    parse_text,
 )
 
 LIMIT_OPTIONS: tuple[Option, ...] = (
@@ -93,7 +93,7 @@ LIMIT_OPTIONS: tuple[Option, ...] = (
     Option(
         name="anchor",
         metavar="RUN",
-        parser=parse_text,
+        parser=parse_run,
         session_wide=True,
         help="compare accuracy with this saved run as well, whatever --benchmark-compare takes, so that small losses "
         "do not add up: a name as --benchmark-compare takes it, a pytest-benchmark file, or a folder that "

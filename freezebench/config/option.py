@@ -10,6 +10,11 @@ from freezebench.errors import SettingsError, SpecError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Grids of a hundred layers have 1,200 characters. A limit keeps a text of millions from taking hours, or a message's
+# whole screen.
+_MAX_CHARS = 5000
+_MAX_SHOWN = 200
+
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
@@ -52,15 +57,52 @@ class Option:
         Raises:
             SettingsError: If the value cannot be parsed, with its source, the value and what is expected.
         """
-        text = _as_text(value)
         try:
+            text = as_text(value)
+        except SettingsError as error:
+            raise SettingsError(f"{where}: {error}") from error
+        try:
+            _check_text(text)
             return self.parser(text)
         except (SettingsError, SpecError) as error:
-            raise SettingsError(f"{where}={text}: {error}") from error
+            raise SettingsError(f"{where}={_shown(text)}: {error}") from error
 
 
-def _as_text(value: object) -> str:
-    """Return a marker's number, list or dictionary as the command line writes it."""
+def _check_text(text: str) -> None:
+    """Refuse a text that is too long for any option, or not valid Unicode.
+
+    Raises:
+        SettingsError: If it is.
+    """
+    if len(text) > _MAX_CHARS:
+        raise SettingsError(f"the value has {len(text):,} characters, and at most {_MAX_CHARS:,} are read. Shorten it.")
+    # What is not UTF-8 on the command line comes as halves of surrogate pairs, which no file or terminal takes.
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise SettingsError("the value holds bytes that are not UTF-8. Write it in UTF-8.")
+
+
+def _shown(text: str) -> str:
+    """Return a text for a message, cut if it is long, in valid Unicode."""
+    cut = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+    return cut.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def as_text(value: object) -> str:
+    """Return a marker's number, list or dictionary as the command line writes it.
+
+    Raises:
+        SettingsError: If a value in it has no text, such as a number of too many digits.
+    """
+    try:
+        return _joined(value)
+    except (ValueError, RecursionError) as error:
+        # Python limits the digits of numbers that it writes.
+        raise SettingsError(
+            f"a marker's value cannot be written as text ({error}). Give a number or a text."
+        ) from error
+
+
+def _joined(value: object) -> str:
     # Every option then needs only one parser, and a marker accepts and refuses the same values as the command line.
     if isinstance(value, dict):
         return ",".join(f"{key}:{number}" for key, number in value.items())

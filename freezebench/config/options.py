@@ -11,6 +11,7 @@ from freezebench.config.parsers import (
     parse_columns,
     parse_device,
     parse_duration,
+    parse_folder,
     parse_grid,
     parse_learning_rates,
     parse_looks,
@@ -85,13 +86,13 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="epochs",
         metavar="N",
-        parser=int_parser(1, "the number of epochs"),
+        parser=int_parser(1, 10_000, "the number of epochs"),
         help="passes over the training sentences (default: the preset's)",
     ),
     Option(
         name="batch_size",
         metavar="N",
-        parser=int_parser(1, "the batch size"),
+        parser=int_parser(1, 1_000_000, "the batch size"),
         help="sentences per training step (default: the preset's)",
     ),
     Option(
@@ -103,14 +104,14 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="max_train",
         metavar="N",
-        parser=int_parser(2, "the number of training sentences"),
+        parser=int_parser(2, 1_000_000_000, "the number of training sentences"),
         help="train on at most N sentences, a stratified sample that all runs share (default: the preset's "
         "number for its own data, all of other data)",
     ),
     Option(
         name="max_length",
         metavar="N",
-        parser=int_parser(4, "the longest input in tokens"),
+        parser=int_parser(4, 1_000_000, "the longest input in tokens"),
         help="truncate inputs to N tokens (default: what model and tokenizer allow)",
     ),
     Option(
@@ -144,7 +145,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="prefix_cache",
         metavar="DIR",
-        parser=parse_text,
+        parser=parse_folder,
         session_wide=True,
         help="store the outputs of frozen prefixes in this folder, and reuse those of earlier sessions after checking "
         "them (default: they are deleted with the session)",
@@ -199,7 +200,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="report",
         metavar="DIR",
-        parser=parse_text,
+        parser=parse_folder,
         session_wide=True,
         help="write the report to DIR: index.html with its charts, report.md, report.csv, and report.json with the "
         "record of every run",
@@ -207,7 +208,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="save",
         metavar="DIR",
-        parser=parse_text,
+        parser=parse_folder,
         session_wide=True,
         help="after the last test, train the first seed of the recommended configuration once more, and save the model "
         "to DIR: weights, tokenizer and a model card with the figures; several experiments get a subfolder each; a "
@@ -216,7 +217,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="store",
         metavar="DIR",
-        parser=parse_text,
+        parser=parse_folder,
         session_wide=True,
         help="save every finished run as a file in DIR, and reuse it in later sessions with the same model, data, "
         "options, versions and kind of device (default: the folder freezebench in pytest's cache folder)",

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
 from freezebench.specs.names import LARGEST_SEED, is_device
+from freezebench.specs.numbers import decimal_number, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,25 +26,26 @@ INCONCLUSIVE_POLICIES = ("skip", "pass", "fail")
 
 _BOOLEANS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
 _SIZE_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_LARGEST_SIZE = 2**50
 _SECONDS = {"s": 1, "min": 60, "h": 3600}
+_LONGEST_S = 365 * 24 * 3600
+_QUANTITY = re.compile(r"([0-9.]+)\s*([A-Za-z]+)")
 _SMALLEST_POINTS = 0.1
 
 
-def int_parser(smallest: int, quantity: str) -> Callable[[str], int]:
+def int_parser(smallest: int, largest: int, quantity: str) -> Callable[[str], int]:
     """Return a parser of whole numbers.
 
     Args:
         smallest: The smallest number that is allowed.
+        largest: The largest number that is allowed: one that nobody needs, so that a slip of the pen ends at once.
         quantity: What error messages call the number.
     """
 
     def parse(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = smallest - 1  # one message for a text that is no number and for a number that is too small
-        if number < smallest:
-            raise SettingsError(f"{quantity} is a whole number from {smallest} on.")
+        number = whole_number(text)
+        if number is None or not smallest <= number <= largest:
+            raise SettingsError(f"{quantity} is a whole number from {smallest:,} to {largest:,}.")
         return number
 
     return parse
@@ -93,10 +96,7 @@ parse_speedup = per_spec_parser(1.01, 1000, "the speed-up is how many times as f
 
 def parse_seed(text: str) -> int:
     """Return a seed that torch, numpy and the Trainer accept, as well as the seeds that follow it."""
-    number = int_parser(0, "a seed")(text)
-    if number > LARGEST_SEED:
-        raise SettingsError(f"a seed is at most {LARGEST_SEED}.")
-    return number
+    return int_parser(0, LARGEST_SEED, "a seed")(text)
 
 
 def parse_text(text: str) -> str:
@@ -104,6 +104,30 @@ def parse_text(text: str) -> str:
     if not text:
         raise SettingsError("the value is empty. Give one, or leave the option out.")
     return text
+
+
+def parse_folder(text: str) -> str:
+    """Return the path of a folder, with the home folder in place of ``~``; whether it can be written is seen later."""
+    _check_path(parse_text(text))
+    try:
+        return str(Path(text).expanduser())
+    except RuntimeError:
+        raise SettingsError(
+            f"there is no home folder that {text.partition('/')[0]!r} could name. Write the whole path."
+        ) from None
+
+
+def parse_run(text: str) -> str:
+    """Return the name or the path of a saved run."""
+    _check_path(parse_text(text))
+    return text
+
+
+def _check_path(text: str) -> None:
+    """Refuse a path that no file has on purpose: one with a line break, NUL or another control character."""
+    control = next((character for character in text if character < " " or character == "\x7f"), None)
+    if control is not None:
+        raise SettingsError(f"a path has no control character such as {control!r}. Write the path on one line.")
 
 
 def parse_columns(text: str) -> tuple[str, ...]:
@@ -144,18 +168,30 @@ def parse_bool(text: str) -> bool:
 
 def parse_size(text: str) -> int:
     """Return a number of bytes."""
-    match = re.fullmatch(rf"(\d+(?:\.\d+)?)\s*({'|'.join(_SIZE_UNITS)})", text)
-    if match is None:
+    number, unit = _quantity(text)
+    if number is None or unit not in _SIZE_UNITS:
         raise SettingsError("give a size with its unit, such as 512MiB or 4GiB.")
-    return int(float(match[1]) * 1024 ** _SIZE_UNITS.index(match[2]))
+    size = number * 1024 ** _SIZE_UNITS.index(unit)
+    if size > _LARGEST_SIZE:
+        raise SettingsError(f"a size is at most {_LARGEST_SIZE // 1024**4}TiB. Give one such as 512MiB or 4GiB.")
+    return int(size)
 
 
 def parse_duration(text: str) -> float:
     """Return a number of seconds."""
-    match = re.fullmatch(rf"(\d+(?:\.\d+)?)\s*({'|'.join(_SECONDS)})", text)
-    if match is None or float(match[1]) == 0:
+    number, unit = _quantity(text)
+    if not number or unit not in _SECONDS:
         raise SettingsError("give a duration above 0 with its unit, such as 90s, 30min or 2h.")
-    return float(match[1]) * _SECONDS[match[2]]
+    seconds = number * _SECONDS[unit]
+    if seconds > _LONGEST_S:
+        raise SettingsError(f"a duration is at most {_LONGEST_S // 3600}h. Give one such as 90s, 30min or 2h.")
+    return seconds
+
+
+def _quantity(text: str) -> tuple[float | None, str]:
+    """Return the number and the unit of a text; ``None`` and nothing if it has no such form."""
+    match = _QUANTITY.fullmatch(text)
+    return (decimal_number(match[1]), match[2]) if match else (None, "")
 
 
 def parse_learning_rates(text: str) -> PerSpec:
@@ -207,9 +243,8 @@ def parse_specs(text: str) -> tuple[str, ...]:
 
 def parse_points(text: str) -> float:
     """Return a number of percentage points."""
-    try:
-        number = float(text)
-    except ValueError:
+    number = decimal_number(text)
+    if number is None:
         number = math.nan
     _check_points(number)
     return number

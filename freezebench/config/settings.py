@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from freezebench.config.option import as_text
 from freezebench.config.options import OPTIONS
 from freezebench.config.sources import ParsedOptions, Source, parse_sources
 from freezebench.errors import SettingsError
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from freezebench.specs.freeze import FreezeSpec
+
+_MOST_LAYERS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,8 +149,9 @@ def _stated_depth(sources: Sequence[Source]) -> int | None:
         num_layers = source.values.get("num_layers", num_layers)
     if num_layers is None:
         return None
-    if isinstance(num_layers, bool) or not isinstance(num_layers, int) or num_layers < 1:
-        raise SettingsError(f"freeze marker, num_layers={num_layers!r}: give a whole number from 1 on.")
+    if isinstance(num_layers, bool) or not isinstance(num_layers, int) or not 1 <= num_layers <= _MOST_LAYERS:
+        value = as_text(num_layers)
+        raise SettingsError(f"freeze marker, num_layers={value}: give a whole number from 1 to {_MOST_LAYERS}.")
     return num_layers
 
 

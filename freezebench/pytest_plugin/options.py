@@ -11,15 +11,16 @@ from freezebench.config.options import OPTIONS
 from freezebench.errors import FreezebenchError
 from freezebench.import_path import installed_modules_first
 from freezebench.pytest_plugin.benchmark import BenchmarkHooks, FallbackBenchmark, refuse_missing_file, refuse_profiling
+from freezebench.pytest_plugin.default_store import DefaultStore, default_store
 
 # What only freeze tests need is imported when the first one is found: most pytest sessions have none.
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from freezebench.session import FreezeSession
 
 _SESSION = pytest.StashKey["FreezeSession"]()
+_WARNING = pytest.StashKey["str | None"]()
 
 _REFUSED = "freezebench_refused"
 _NO_WORKERS = (
@@ -82,6 +83,11 @@ def find_session(config: pytest.Config) -> FreezeSession | None:
     return config.stash.get(_SESSION, None)
 
 
+def store_warning(config: pytest.Config) -> str | None:
+    """Return why this pytest run does not keep its finished runs; ``None`` if it does."""
+    return config.stash.get(_WARNING, None)
+
+
 def freeze_session(config: pytest.Config) -> FreezeSession:
     """Return this pytest run's session, made at the first call.
 
@@ -91,13 +97,18 @@ def freeze_session(config: pytest.Config) -> FreezeSession:
     if _SESSION not in config.stash:
         from freezebench.session import FreezeSession
 
+        flags, ini = _given_options(config)
+        # The cache folder is not touched where runs are kept elsewhere.
+        default = DefaultStore() if "store" in {**flags, **ini} else default_store(config)
         config.stash[_SESSION] = FreezeSession(
-            *_given_options(config),
+            flags,
+            ini,
             # Without the flag, pytest-benchmark's value is [].
             has_reference=bool(config.getoption("benchmark_compare", None)),
             with_times=not config.getoption("benchmark_disable", None),
-            default_store=_default_store(config),
+            default_store=default.folder,
         )
+        config.stash[_WARNING] = default.warning
     return config.stash[_SESSION]
 
 
@@ -152,14 +163,3 @@ def _given_options(config: pytest.Config) -> tuple[dict[str, object], dict[str, 
         {name: value for name, value in flags.items() if value is not None},
         {name: value for name, value in ini.items() if value},
     )
-
-
-def _default_store(config: pytest.Config) -> Path | None:
-    """Return where finished runs are kept if no folder is named; ``None`` without pytest's cache."""
-    cache = getattr(config, "cache", None)
-    if cache is None:
-        return None
-    # --cache-clear deletes the folder that ``mkdir`` returns, so runs are kept outside it. Calling it makes pytest
-    # write the files that mark its cache.
-    marked: Path = cache.mkdir("freezebench")
-    return marked.parent.parent / "freezebench"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.import_path import installed_modules_first
 from freezebench.pytest_plugin.items import planned_tests
-from freezebench.pytest_plugin.options import find_session, usage_errors
+from freezebench.pytest_plugin.options import find_session, store_warning, usage_errors
 from freezebench.pytest_plugin.reporting import report_folder
 from freezebench.pytest_plugin.terminal import fitted
 
@@ -43,6 +43,9 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
         for settings, own in specs.items():
             lines += _settings_plan(session, settings, list(dict.fromkeys(own)))
     lines += [f"freezebench: {note}" for reference in session.references for note in reference.notes]
+    warning = store_warning(config)
+    if specs and warning is not None:
+        lines.append(f"freezebench: {warning}")
     if is_plan:
         lines.append("freezebench: --freeze-plan: " + ("nothing runs" if specs else "no freeze test is selected"))
     return fitted(lines)

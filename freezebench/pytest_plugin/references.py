@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,7 +100,8 @@ def _anchor_run(session: FreezeSession, config: pytest.Config) -> RequestedRun |
         return None
     from freezebench.records.reference_search import find_anchor
 
-    if folder is not None and folder.resolve() in (Path(name).resolve(), Path(name).resolve().parent):
+    anchor = Path(os.path.realpath(name))  # no error at a loop of symbolic links
+    if folder is not None and folder.resolve() in (anchor, anchor.parent):
         raise SettingsError(
             f"{ANCHOR}={name}: --freeze-report={folder} would overwrite it with this run. Write the report elsewhere."
         )

@@ -18,12 +18,14 @@ no main file, so that nobody reads a mixture. An error puts the old set back: ``
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from freezebench.records.files import read_bounded, refuse_link
 from freezebench.records.locks import Lock
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 _STAGED, _PENDING, _UNDO = ".freezebench-staged", ".freezebench-pending", ".freezebench-undo"
 _LOCK = ".freezebench-lock"
 _PLAN = "plan.json"
+_MAX_PLAN_BYTES = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +77,7 @@ def replace_files(
         _finish(folder)
         check()
         names = {*contents, *outdated(folder)}
+        _check_no_links(folder, names)
         plan = _Plan(
             main_file=main_file,
             new=sorted(contents),
@@ -83,7 +87,7 @@ def replace_files(
             _stage(folder, contents, plan)
             (folder / _STAGED).replace(folder / _PENDING)
         except BaseException:
-            shutil.rmtree(folder / _STAGED, ignore_errors=True)
+            _remove(folder / _STAGED)
             raise
         try:
             _install(folder, plan)
@@ -104,14 +108,59 @@ def finish_replacement(folder: Path) -> None:
 
 
 def _finish(folder: Path) -> None:
-    """Finish what a killed writer left; the folder's lock is held."""
-    shutil.rmtree(folder / _STAGED, ignore_errors=True)
+    """Finish what a killed writer left; the folder's lock is held.
+
+    Raises:
+        OSError: If it cannot be finished, or if what is there was not left by freezebench.
+    """
+    _remove(folder / _STAGED)
     for name, complete in ((_PENDING, _install), (_UNDO, _undo)):
-        plan = folder / name / _PLAN
-        if plan.exists():
-            complete(folder, _Plan(**json.loads(plan.read_text(encoding="utf-8"))))
+        path = folder / name / _PLAN
+        if path.exists() and not path.parent.is_symlink():
+            plan = _read_plan(path)
+            _check_no_links(folder, [*plan.new, *plan.old])
+            complete(folder, plan)
         # Without a plan only the removal of what was staged is left.
-        shutil.rmtree(folder / name, ignore_errors=True)
+        _remove(folder / name)
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder; of a symbolic link in its place only the link."""
+    if path.is_symlink():
+        path.unlink()
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _read_plan(path: Path) -> _Plan:
+    """Return the plan of an installation; a folder from elsewhere may hold anything under its name.
+
+    Raises:
+        OSError: If it cannot be read, or would change files outside the folder.
+    """
+    try:
+        plan = _Plan(**json.loads(read_bounded(path, _MAX_PLAN_BYTES)))
+        is_plan = all(_is_inside(name) for name in (plan.main_file, *plan.new, *plan.old))
+    except (ValueError, TypeError, RecursionError):
+        is_plan = False
+    if not is_plan:
+        raise OSError(errno.EINVAL, f"{path} is no plan of freezebench: remove {path.parent}")
+    return plan
+
+
+def _is_inside(name: object) -> bool:
+    """Return whether a name is that of a file in the folder, or in a folder inside it."""
+    parts = name.split("/") if isinstance(name, str) else []
+    return 1 <= len(parts) <= 2 and not any(part in ("", ".", "..") or "\0" in part for part in parts)  # noqa: PLR2004
+
+
+def _check_no_links(folder: Path, names: Iterable[str]) -> None:
+    """Make sure that no file would be written or removed through a symbolic link to a folder elsewhere.
+
+    Raises:
+        OSError: If one would.
+    """
+    for parent in sorted({(folder / name).parent for name in names} - {folder}):
+        refuse_link(parent)
 
 
 @contextlib.contextmanager

@@ -63,7 +63,7 @@ class Lock:
 
     def _open(self) -> int:
         # The folder may be writable by every user. A symbolic link there could make us create a file elsewhere.
-        flags = os.O_CLOEXEC | os.O_NOFOLLOW
+        flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe of this name does not block
         try:
             return os.open(self._path, os.O_RDWR | os.O_CREAT | flags, 0o666)
         except PermissionError:

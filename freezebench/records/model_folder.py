@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freezebench.errors import FreezebenchError, SettingsError
-from freezebench.records.files import write_whole
+from freezebench.records.files import read_bounded, write_whole
 from freezebench.records.locks import Lock
 from freezebench.units import bytes_text
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # Lists what freezebench wrote, so that it replaces that and nothing else.
 MANIFEST = "freezebench.json"
 _SCHEMA = 1
+_MAX_MANIFEST_BYTES = 2**20
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
@@ -46,7 +47,7 @@ class ModelFolder:
             root: The folder that the option names.
             name: Subfolder of the model, where several experiments save one each; ``None``: the folder itself.
         """
-        self._root = root.expanduser().resolve()
+        self._root = Path(os.path.realpath(root))  # a loop of symbolic links is no error here
         self._option = f"--freeze-save={root}"
         self.path = self._root if name is None else self._root / name
 
@@ -160,7 +161,7 @@ def _foreign_content(folder: Path) -> str | None:
     Raises:
         OSError: If it cannot be read.
     """
-    if not folder.exists():
+    if not os.path.lexists(folder):
         return None
     if not folder.is_dir():
         return f"{folder} is no folder"
@@ -174,7 +175,7 @@ def _foreign_content(folder: Path) -> str | None:
             continue
         if name not in saved:
             return f"{path} was not saved by freezebench"
-        if _sha256(path) != saved[name]:
+        if not path.is_file() or _sha256(path) != saved[name]:
             return f"{path} was changed after freezebench had saved it"
     return None
 
@@ -189,8 +190,8 @@ def _write_manifest(folder: Path) -> None:
 def _read_manifest(path: Path) -> dict[str, str]:
     """Return the hashes of the files that freezebench wrote, by name; none if there is no readable list of them."""
     try:
-        content: object = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        content: object = json.loads(read_bounded(path, _MAX_MANIFEST_BYTES))
+    except (FileNotFoundError, ValueError, RecursionError):
         return {}
     files = content.get("files") if isinstance(content, dict) and content.get("schema") == _SCHEMA else None
     return files if isinstance(files, dict) else {}

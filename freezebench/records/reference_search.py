@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -96,8 +97,9 @@ def find_anchor(storage: Storage | None, name: str, *, option: str) -> Requested
     Raises:
         RecordError: If there is none, or it cannot be read.
     """
-    path = Path(name).expanduser()
-    if path.exists():
+    # These functions raise nothing: a user who does not exist, or a name that no file can have, may be a run's name.
+    path = Path(os.path.expanduser(name))  # noqa: PTH111
+    if os.path.exists(path):  # noqa: PTH110
         try:
             return RequestedRun(option=f"{option}={name}", saved=read_saved_run(path), is_required=True)
         except RecordError as error:
@@ -130,7 +132,7 @@ def _query(storage: Storage, name: str) -> list[Path]:
     """Return the files that a name selects; none if it is neither a file nor a pattern that the storage accepts."""
     try:
         return storage.query(name)
-    except ValueError:
+    except (ValueError, OSError, RecursionError):
         return []
 
 
@@ -145,7 +147,7 @@ def _absence(storage: Storage, name: str | None) -> str:
 def _hint(name: str | None, option: str) -> str:
     """Return what was probably meant, where the name of a saved run is that of a folder."""
     path = None if name is None else Path(name.partition("::")[0])
-    if path is None or not path.exists():
+    if path is None or not os.path.exists(path):  # noqa: PTH110 - False for a name that no file can have
         return ""
     return (
         f" There is {path}: if it holds tests, write it before {option}; if it is a report, give it as "

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from freezebench.errors import FreezebenchError, RecordError
 from freezebench.records.consistency import read_record
+from freezebench.records.files import read_bounded
 from freezebench.records.saved import SavedConfiguration, SavedRun, check, from_info, from_records
 from freezebench.specs.freeze import FreezeSpec
 
@@ -35,7 +37,7 @@ def read_saved_run(path: Path) -> SavedRun:
         NoFiguresError: If it holds ordinary benchmarks only.
         RecordError: If the file is missing, damaged, foreign, or of a schema that this version does not know.
     """
-    file = path / REPORT_FILE if path.is_dir() else path
+    file = report_file(path)
     try:
         content = read_content(file)
         if isinstance(content, dict) and isinstance(content.get("experiments"), list):
@@ -45,6 +47,11 @@ def read_saved_run(path: Path) -> SavedRun:
     except RecordError as error:
         raise type(error)(f"{file}: {str(error).rstrip('.')}.") from error
     raise RecordError(f"{file}: is neither a pytest-benchmark file nor a report; it {NO_FIGURES}.")
+
+
+def report_file(path: Path) -> Path:
+    """Return the file of figures of a report folder; any other path is the file itself."""
+    return path / REPORT_FILE if os.path.isdir(path) else path  # noqa: PTH112 - False for a name that no file can have
 
 
 def read_content(file: Path) -> object:
@@ -59,9 +66,7 @@ def read_content(file: Path) -> object:
         raise RecordError(f"holds {word}, which is no figure")
 
     try:
-        if file.stat().st_size > _LARGEST_FILE:
-            raise RecordError(f"is larger than {_LARGEST_FILE // 1_000_000} MB: that is no saved run")
-        return json.loads(file.read_text(encoding="utf-8"), parse_constant=refuse)
+        return json.loads(read_bounded(file, _LARGEST_FILE).decode("utf-8"), parse_constant=refuse)
     except OSError as error:
         where = " in this folder" if file.name == REPORT_FILE else ""
         raise RecordError(f"cannot be read{where} ({error.strerror or error})") from error

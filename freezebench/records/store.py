@@ -11,18 +11,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from contextlib import suppress
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freezebench.errors import RecordError
 from freezebench.records.consistency import read_record
+from freezebench.records.files import new_file, read_bounded, refuse_link
 from freezebench.records.locks import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from freezebench.records.run_record import RunRecord
     from freezebench.specs.json_types import Json
@@ -33,7 +34,7 @@ STORE_SCHEMA = 1
 # Fields of the protocol that version 0.1 did not have; None is what it did.
 _LATER_FIELDS = {"batch_order"}
 _SET_ASIDE = "set-aside"
-_LARGEST_FILE = 2**30  # no record is that large, and a file that is must not fill the memory
+_LARGEST_FILE = 256 * 10**6  # no record is that large, and a file that is must not fill the memory
 
 
 def run_key(
@@ -161,9 +162,12 @@ class Store:
     def _set_aside(self, path: Path, reason: str) -> None:
         """Move a damaged file to a subfolder, so that it is neither used nor lost."""
         try:
-            (self.folder / _SET_ASIDE).mkdir(exist_ok=True)
+            folder = self.folder / _SET_ASIDE
+            folder.mkdir(exist_ok=True)
+            refuse_link(folder)
             # A folder of its own for each file: two damaged files may have the same name.
-            target = Path(tempfile.mkdtemp(prefix=f"{path.stem}-", dir=self.folder / _SET_ASIDE)) / path.name
+            target = folder / f"{path.stem}-{secrets.token_hex(4)}" / path.name
+            target.parent.mkdir()
             path.rename(target)
         except FileNotFoundError:
             return  # another session has moved it already
@@ -224,9 +228,13 @@ def _read(path: Path) -> RunRecord:
         OSError: If the file cannot be read.
         RecordError: If its content is damaged or does not match its name.
     """
-    if path.stat().st_size > _LARGEST_FILE:
-        raise RecordError(f"it is larger than {_LARGEST_FILE} bytes")
-    record = decode(path.read_bytes())
+    try:
+        content = read_bounded(path, _LARGEST_FILE)
+    except OSError as error:
+        if path.is_symlink() and not path.exists():
+            raise RecordError("it is a symbolic link that leads nowhere") from error
+        raise
+    record = decode(content)
     if record_key(record) != path.stem:
         raise RecordError("it holds another run than its name indicates")
     return record
@@ -245,14 +253,7 @@ def _write_whole(path: Path, content: bytes, *, replaces: bool) -> None:
         content: Its content.
         replaces: Whether it replaces an existing file, which is kept otherwise.
     """
-    handle, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
+    with new_file(path.parent, content) as temporary:
         try:
             if replaces:
                 temporary.replace(path)
@@ -261,8 +262,6 @@ def _write_whole(path: Path, content: bytes, *, replaces: bool) -> None:
                 os.link(temporary, path)
         except FileExistsError:
             return  # another session finished the same run first
-    finally:
-        temporary.unlink(missing_ok=True)
     # The file's name is an entry of its folder, which has to reach the disk as well.
     folder = os.open(path.parent, os.O_RDONLY)
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 from freezebench.errors import FreezebenchError, RecordError
 from freezebench.records.consistency import read_record
 from freezebench.records.files import plain
-from freezebench.records.saved_files import REPORT_FILE, REPORT_SCHEMA, read_content
+from freezebench.records.saved_files import REPORT_SCHEMA, read_content, report_file
 from freezebench.report.rows import row
 from freezebench.report.summary import Summary
 from freezebench.report.verdict_text import judged_ladder
@@ -108,7 +108,7 @@ def read_experiments(path: Path) -> list[Experiment]:
     Raises:
         RecordError: If the file is missing, damaged, foreign, or of a schema that this version does not read.
     """
-    file = path / REPORT_FILE if path.is_dir() else path
+    file = report_file(path)
     try:
         return [_experiment(str(path), saved) for saved in _saved_experiments(read_content(file))]
     except RecordError as error:

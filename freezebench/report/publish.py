@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
 from freezebench.records.file_set import finish_replacement, replace_files
-from freezebench.records.saved_files import REPORT_FILE
+from freezebench.records.saved_files import REPORT_FILE, report_file
 from freezebench.report.experiment import Experiment, read_experiments
 from freezebench.report.files import report_files
 from freezebench.report.page.page import NO_MATPLOTLIB, page
@@ -77,7 +77,7 @@ def publish_saved(folder: Path, paths: Sequence[Path]) -> list[Path]:
         OSError: If a file cannot be written; the earlier page is then unchanged.
     """
     own = folder / REPORT_FILE
-    sources = [path / REPORT_FILE if path.is_dir() else path for path in paths]
+    sources = [report_file(path) for path in paths]
     if own.exists() and [source.resolve() for source in sources] != [own.resolve()]:
         raise SettingsError(
             f"{folder} holds another report ({REPORT_FILE}), and page and figures would differ: name another folder "

@@ -11,7 +11,7 @@ from freezebench.errors import FreezebenchError, ModelError, one_line
 from freezebench.escaping import json_text
 from freezebench.models import checkpoint
 from freezebench.models.load import quiet
-from freezebench.records.files import write_whole
+from freezebench.records.files import usual_modes, write_whole
 from freezebench.units import bytes_text
 
 if TYPE_CHECKING:
@@ -71,8 +71,9 @@ def save_model(
             tokenizer.save_pretrained(folder)
         _adapt_tokenizer(folder / _TOKENIZER_CONFIG, model, tokenizer, max_length)
         checkpoint.weight_files(folder, name)
+        file_mode, folder_mode = usual_modes(folder)
         for path in folder.rglob("*"):
-            path.chmod(0o755 if path.is_dir() else 0o644)  # safetensors lets nobody but the owner read
+            path.chmod(folder_mode if path.is_dir() else file_mode)  # safetensors lets nobody but the owner read
     except Exception as error:  # a model's own code may raise anything
         raise FreezebenchError(f"cannot save {name}: {type(error).__name__}: {one_line(error)}.") from error
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from freezebench.errors import SpecError
+from freezebench.specs.fields import brief
 
 GRAMMAR = "none, emb, L3, L0-3, head, or parts joined by '+' such as emb+L0-3"
 
@@ -52,7 +53,7 @@ class FreezeSpec:
                     pass
                 case "none":
                     raise SpecError(
-                        f"freeze spec {text!r}: 'none' freezes nothing and cannot be joined with other parts."
+                        f"freeze spec {brief(text)}: 'none' freezes nothing and cannot be joined with other parts."
                     )
                 case "emb":
                     embeddings = True
@@ -118,11 +119,13 @@ def _parse_layers(part: str, text: str) -> range:
     """Return the layer numbers of ``L3`` or ``L0-3``."""
     match = _LAYERS.fullmatch(part)
     if match is None:
-        raise SpecError(f"cannot read {part!r} in freeze spec {text!r}. Write {GRAMMAR}.")
+        raise SpecError(f"cannot read {brief(part)} in freeze spec {brief(text)}. Write {GRAMMAR}.")
     first = int(match[1])
     last = first if match[2] is None else int(match[2])
     if last < first:
-        raise SpecError(f"layer range {part!r} in freeze spec {text!r} runs backwards. Write L{last}-{first}.")
+        raise SpecError(
+            f"layer range {brief(part)} in freeze spec {brief(text)} runs backwards. Write L{last}-{first}."
+        )
     return range(first, last + 1)
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from freezebench.errors import SpecError
+from freezebench.specs.fields import brief
 from freezebench.specs.freeze import GRAMMAR, FreezeSpec
+from freezebench.specs.numbers import decimal_number
 
 
 def ladder(num_layers: int) -> list[FreezeSpec]:
@@ -29,7 +31,9 @@ def split_grid(text: str) -> list[str]:
     """
     entries = [entry.strip() for entry in text.split(",")]
     if not all(entries):
-        raise SpecError(f"freeze grid {text!r} has an empty entry. Write 'all', or a list such as none,emb,emb+L0-3.")
+        raise SpecError(
+            f"freeze grid {brief(text)} has an empty entry. Write 'all', or a list such as none,emb,emb+L0-3."
+        )
     # Parsing them now reports errors at the option; the model's configuration is read much later.
     return ["all" if entry.lower() == "all" else str(FreezeSpec.parse(entry)) for entry in entries]
 
@@ -81,12 +85,12 @@ class PerSpec:
             number = _parse_number(number_text, text)
             if not colon:
                 if default is not None:
-                    raise SpecError(f"{text!r} gives two numbers without a configuration. Write 2,emb+L0-5:12.")
+                    raise SpecError(f"{brief(text)} gives two numbers without a configuration. Write 2,emb+L0-5:12.")
                 default = number
                 continue
             spec = str(FreezeSpec.parse(spec_text))
             if spec in by_spec:
-                raise SpecError(f"{text!r} gives configuration {spec} twice. Give it once.")
+                raise SpecError(f"{brief(text)} gives configuration {spec} twice. Give it once.")
             by_spec[spec] = number
         return cls(default=default, by_spec=tuple(sorted(by_spec.items())))
 
@@ -110,13 +114,12 @@ def _parse_number(number_text: str, text: str) -> float:
     Raises:
         SpecError: If it is no finite number.
     """
-    try:
-        number = float(number_text)
-    except ValueError:
+    number = decimal_number(number_text)
+    if number is None:
         raise SpecError(
-            f"cannot read {number_text.strip()!r} in {text!r} as a number. "
+            f"cannot read {brief(number_text.strip())} in {brief(text)} as a number. "
             f"Write one number, or numbers per configuration such as emb+L0-4:5 ({GRAMMAR})."
-        ) from None
+        )
     if not math.isfinite(number):
-        raise SpecError(f"{number_text.strip()!r} in {text!r} is not a finite number.")
+        raise SpecError(f"{brief(number_text.strip())} in {brief(text)} is not a finite number.")
     return number

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from typing import Self
 
 from freezebench.errors import SettingsError
+from freezebench.specs.numbers import whole_number
 
 # A verdict is wrong with at most this one-sided error rate. Several looks give several chances to be wrong, so each of
 # them has to be stricter: with 2 % per look, three looks are wrong in about 5 % of cases (simulated, see
 # benchmarks/operating_characteristics.py).
 ALPHA_ONE_LOOK = 0.05
 ALPHA_PER_LOOK = 0.02
+# Every seed is a run, and hundreds of seeds resolve any difference that matters. With more looks, their error rates add
+# up to more than anyone wants.
+MAX_SEEDS = 1000
+MAX_LOOKS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +30,17 @@ class InterimLooks:
     counts: tuple[int, ...] = (3, 5, 8)
 
     def __post_init__(self) -> None:
+        if len(self.counts) > MAX_LOOKS:
+            raise SettingsError(f"{len(self.counts)} seed counts are more than {MAX_LOOKS}: give fewer, such as 3,5,8.")
         increasing = all(a < b for a, b in zip(self.counts, self.counts[1:], strict=False))
         if not self.counts or self.counts[0] < 1 or not increasing:
             raise SettingsError(
                 f"seed counts {self.counts} are not positive and increasing: give counts of seeds such as 3 or 3,5,8."
+            )
+        if self.counts[-1] > MAX_SEEDS:
+            raise SettingsError(
+                f"{self.counts[-1]} seeds are more than {MAX_SEEDS}, and each of them is a run per configuration: give "
+                "counts of seeds such as 3 or 3,5,8."
             )
 
     @classmethod
@@ -38,12 +50,13 @@ class InterimLooks:
         Raises:
             SettingsError: If it is not a list of increasing whole numbers from 1 on.
         """
-        try:
-            counts = tuple(int(count) for count in text.split(","))
-        except ValueError:
-            raise SettingsError("the number of seeds is a whole number from 1 on, or increasing ones: 3,5,8.") from None
+        counts = tuple(count for count in map(whole_number, text.split(",")) if count is not None)
+        if len(counts) < text.count(",") + 1:
+            raise SettingsError(
+                f"the number of seeds is a whole number from 1 to {MAX_SEEDS:,}, or increasing ones: 3,5,8."
+            )
         if counts[0] < 1:
-            raise SettingsError("the number of seeds is a whole number from 1 on.")
+            raise SettingsError(f"the number of seeds is a whole number from 1 to {MAX_SEEDS:,}.")
         return cls(counts=counts)
 
     def __str__(self) -> str:

@@ -65,9 +65,9 @@ OPTIONS = [
     ("lr", "nan", "--freeze-lr=nan: 'nan' in 'nan' is not a finite number."),
     ("margin", "inf", "--freeze-margin=inf: the limit is in percentage points, from 0.1 to 100."),
     ("max-drop", "-3", "--freeze-max-drop=-3: the limit is in percentage points, from 0.1 to 100."),
-    ("epochs", "0", "--freeze-epochs=0: the number of epochs is a whole number from 1 on."),
-    ("num-seeds", "0", "--freeze-num-seeds=0: the number of seeds is a whole number from 1 on."),
-    ("max-length", "1", "--freeze-max-length=1: the longest input in tokens is a whole number from 4 on."),
+    ("epochs", "0", "--freeze-epochs=0: the number of epochs is a whole number from 1 to *"),
+    ("num-seeds", "0", "--freeze-num-seeds=0: the number of seeds is a whole number from 1 to *"),
+    ("max-length", "1", "--freeze-max-length=1: the longest input in tokens is a whole number from 4 to 1,000,000."),
     ("timeout", "-1s", "--freeze-timeout=-1s: give a duration above 0 with its unit, such as 90s, 30min or 2h."),
     ("isolate", "fork", "--freeze-isolate=fork: choose from worker, run, none."),
     ("device", "cuda:7", "cannot use device cuda:7: torch * finds no CUDA device. Use cpu."),
@@ -80,8 +80,8 @@ OPTIONS = [
     ("model", "./file", "cannot load the model './file': it is a file. Give the checkpoint folder that it is in."),
     ("model", ".", "cannot load the model '.': * has no config.json. Give the folder that save_pretrained wrote *"),
     ("model", "nomodule:make", "cannot load the model 'nomodule:make': there is no module 'nomodule' to import. *"),
-    ("report", "file", "--freeze-report=file: cannot write there (File exists). Name another folder."),
-    ("store", "file", "--freeze-store=file: cannot write there (File exists). Name another folder."),
+    ("report", "file", "--freeze-report=file: cannot write there (it is no folder). Name another folder."),
+    ("store", "file", "--freeze-store=file: cannot write there (it is no folder). Name another folder."),
 ]
 
 

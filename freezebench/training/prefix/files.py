@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from freezebench.records.files import usual_modes
 from freezebench.training.prefix.cached_prefix import CachedPrefix
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class PrefixFolder:
                 prefixes[f"{key}-{depth}"] = _read(path)
             except OSError as error:
                 self.notes.append(f"the cached prefix {path} cannot be read ({error}): it is computed anew")
-            except (SafetensorError, KeyError, ValueError) as error:
+            except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
                 self.notes.append(f"the cached prefix {path} is damaged ({error}): it is removed and computed anew")
                 with contextlib.suppress(OSError):
                     path.unlink(missing_ok=True)
@@ -77,6 +78,7 @@ class PrefixFolder:
             # The keys are those of files that earlier versions wrote.
             metadata = {"sha256": _digest(tensors), "first_only": "yes" if prefix.cls_only else "no"}
             save_file(tensors, draft, metadata=metadata)
+            draft.chmod(usual_modes(self._folder)[0])  # safetensors lets nobody but the owner read
             # Atomic: other sessions see the whole file or none.
             draft.replace(path)
         except (OSError, SafetensorError) as error:
