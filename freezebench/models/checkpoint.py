@@ -127,7 +127,7 @@ def check_folder(folder: Path, name: str) -> None:
             "freezebench never runs. Choose a model of an architecture that transformers has, or load this one in a "
             "module:factory of yours."
         )
-    if "model_type" not in config:
+    if not isinstance(config.get("model_type"), str):
         raise ModelError(
             f"cannot load the model {name!r}: its config.json names no model_type. "
             "Write it again with save_pretrained, or load the model in a module:factory of yours."

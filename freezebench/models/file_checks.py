@@ -29,7 +29,8 @@ def readable(name: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise ModelError(
-            f"cannot load the model {name!r}: its files cannot be read ({error}). Check their permissions."
+            f"cannot load the model {name!r}: its files cannot be read ({error}). Correct their permissions, or write "
+            "them again."
         ) from error
 
 

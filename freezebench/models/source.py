@@ -16,6 +16,7 @@ from freezebench import hub
 from freezebench.errors import FreezebenchError, ModelError
 from freezebench.import_path import modules_of_tests
 from freezebench.models import checkpoint, embedded
+from freezebench.models.task_heads import num_stored_classes
 
 if TYPE_CHECKING:
     from freezebench.models.checkpoint import Config, FileHashes
@@ -153,6 +154,17 @@ class ModelSource:
             return checkpoint.label_names_of(self.config)
         names = getattr(self.factory, "label_names", None)
         return None if names is None else tuple(str(name) for name in names)
+
+    @cached_property
+    def num_head_classes(self) -> int | None:
+        """Number of classes of the checkpoint's head by its configuration; 0: it has none; ``None``: not known.
+
+        Raises:
+            ModelError: If the model or its configuration cannot be read.
+        """
+        if self.kind == "embedded":
+            return 0
+        return None if self.kind == "factory" else num_stored_classes(self.config)
 
     @cached_property
     def folder(self) -> Path:

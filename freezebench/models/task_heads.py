@@ -56,10 +56,11 @@ def has_classifier(config: Mapping[str, object]) -> bool:
 
 
 def num_stored_classes(config: Mapping[str, object]) -> int | None:
-    """Return the number of classes of a checkpoint's classifier; ``None`` if its config.json names no classifier."""
-    if not any(_task_of(name) == _CLASSIFICATION for name in _architectures(config)):
+    """Return the number of classes of a checkpoint's head; 0 without one, ``None`` if config.json does not say."""
+    architectures = _architectures(config)
+    if not architectures:
         return None
-    return _num_labels(config)
+    return _num_labels(config) if has_classifier(config) else 0
 
 
 def _other_task(config: Mapping[str, object]) -> str | None:

@@ -63,12 +63,17 @@ def _overview(specs: Mapping[Settings, Sequence[str]]) -> list[str]:
 
 def _settings_plan(session: FreezeSession, settings: Settings, specs: Sequence[str]) -> list[str]:
     """Return the plan of the tests that share settings."""
+    from freezebench.report.head_text import head_line
     from freezebench.report.plan import resolution_line, settings_lines, size_line
 
     lines = [*settings_lines(settings), size_line(settings, specs)]
     if settings not in session.num_test:  # not checked, as with --collect-only
         return lines
-    lines.append(resolution_line(settings, session.data(settings).facts))
+    facts = session.data(settings).facts
+    stored = session.data_cache.model_source(settings.model).num_head_classes
+    if stored is not None:
+        lines.append(head_line(settings.model, stored, len(facts.label_names)))
+    lines.append(resolution_line(settings, facts))
     with usage_errors():
         return lines + _durations(session, settings, specs)
 

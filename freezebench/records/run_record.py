@@ -166,6 +166,7 @@ class RunRecord:
         session: Id of the session that trained it, outside of which its times are not compared; empty: of none.
         files_sha256: Content hash of the other files of the model that loading may read: configuration and tokenizer.
         initial_sha256: Of a factory's model before training, the content hashes of embeddings and layers, and of all.
+        new_parameters: Names of those, of the head, that the checkpoint lacks for the classes; ``None``: not known.
     """
 
     spec: RunSpec
@@ -195,6 +196,7 @@ class RunRecord:
     session: str = ""
     files_sha256: str | None = None
     initial_sha256: tuple[str, str] | None = None
+    new_parameters: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.status not in get_args(RunStatus):
@@ -315,5 +317,4 @@ def _tuples(data: object) -> dict[str, Any]:
     """
     if not isinstance(data, dict):
         raise TypeError(f"{type(data).__name__} instead of an object")
-    # JSON has lists only; the dataclasses are frozen, and so are their collections.
     return {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}

@@ -11,6 +11,7 @@ from freezebench.records.headline import headline_metrics
 from freezebench.report.answer import Answer, answer
 from freezebench.report.breakdown import breakdown_table, breakdowns, gap_sentences, grid_sentence
 from freezebench.report.contention import contention_sentence
+from freezebench.report.head_text import head_sentence
 from freezebench.report.more_evidence import undecided_sentences
 from freezebench.report.plan import training_text
 from freezebench.report.rows import Row, row
@@ -145,6 +146,7 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
         *filter(None, [decided_sentence(results, settings)]),
         *undecided_sentences(results),
         *not_run_sentences(results),
+        *filter(None, [head_sentence(results, is_new=True)]),
         *_limits(results, are_met=False),
         *invalid_sentences(results),
         *class_loss_sentences(results),
@@ -158,6 +160,7 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
 def _notes(results: Sequence[ConfigurationResult]) -> list[str]:
     """Return the sentences that do not change the answer: times, training length, data, what was not measured."""
     times = [prefix_sentence(results), grid_sentence(results), *gap_sentences(breakdowns(results))]
+    times.append(head_sentence(results, is_new=False))
     undertrained = [result.freeze for result in results if result.undertrained]
     notes = [*_limits(results, are_met=True), *filter(None, times)]
     notes += [f"Data: {note}" for note in _data_notes(results) if not note.startswith(_ALWAYS_SHOWN)]

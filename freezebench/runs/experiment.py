@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from freezebench.errors import FreezebenchError
+from freezebench.models.completeness import new_parameters
 from freezebench.models.layers import find_layers
 from freezebench.models.load import load_model
 from freezebench.records.run_record import RunRecord
@@ -118,6 +119,7 @@ def run(
     with isolated_random_state(device), standard_attention():
         try:
             setup = _set_up(source, data, data_cache, spec=spec, precision=precision)
+            draft = replace(draft, new_parameters=new_parameters(setup.model))
             if source.kind == "factory":
                 draft = replace(draft, initial_sha256=initial_sha256(setup.model, setup.layers, setup.fixed))
             feed, feed_warnings = _make_feed(spec, setup, data_cache)

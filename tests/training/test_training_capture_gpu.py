@@ -92,7 +92,14 @@ def test_models_that_wait_for_the_device_run_eagerly(
 
     plain = _trained(job(), monkeypatch, captured=False)
     waiting = job()
-    waiting.model.register_forward_hook(lambda _, __, output: wait(output) and None)
+    forward = waiting.model.forward
+
+    def waiting_forward(**inputs: Any) -> Any:
+        output = forward(**inputs)
+        wait(output)
+        return output
+
+    waiting.model.forward = waiting_forward
     result = _trained(waiting, monkeypatch, captured=True)
     assert "steps are not captured" in result.warnings[0]
     assert result.step_losses == pytest.approx(plain.step_losses, rel=1e-3)

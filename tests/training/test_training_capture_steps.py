@@ -79,11 +79,14 @@ def _in_training(job: Job, act: Callable[[], object]) -> None:
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
 
-    def hook(*_: object) -> None:
+    forward = job.model.forward
+
+    def acting(*args: object, **kwargs: object) -> object:
         if job.model.training:
             act()
+        return forward(*args, **kwargs)
 
-    job.model.register_forward_hook(hook)
+    job.model.forward = acting
 
 
 def test_replayed_steps_train_like_eager_ones(tiny_model: Path) -> None:

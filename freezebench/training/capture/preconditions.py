@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from freezebench.training.prefix.hooks import hooked_gradient, hooked_module
 from freezebench.training.prefix.modes import train_mode
 from freezebench.training.random_state import host_random_state, isolated_random_state
 from freezebench.training.tensor_changes import change_count
@@ -83,6 +84,8 @@ def check_depends_on_inputs_alone(step: TrainingStep, batch: Batch) -> None:
         NotCapturableError: If it does.
     """
     model = step.model
+    if hooked := hooked_module(model) or hooked_gradient(model):
+        raise NotCapturableError(f"hooks are registered on {hooked}, which a replay would not call")
     with isolated_random_state(step.device), train_mode(model), torch.no_grad():
         step.set_train_mode()
         random_before, state_before = host_random_state(), _state(model)

@@ -14,6 +14,7 @@ from freezebench.training.prefix.equivalence import check_cls_only, check_embedd
 from freezebench.training.prefix.feed import Feed
 from freezebench.training.prefix.frozen_prefix import FrozenPrefix
 from freezebench.training.prefix.hidden_states import SpliceError
+from freezebench.training.prefix.hooks import GRADIENT_NOTE, MODULE_NOTE, hooked_gradient, hooked_module
 from freezebench.training.prefix.spill import OutOfSpaceError
 from freezebench.training.prefix.verify import verified_feed
 
@@ -78,6 +79,8 @@ def make_feed(
     Raises:
         PrefixMismatchError: If cached hidden states are not what the model computes.
     """
+    if module := hooked_module(model):
+        return Feed(model, splits, warnings=(MODULE_NOTE.format(module),))
     operations = CpuOperations(seed) if next(model.parameters()).device.type == "cpu" else None
     layers, reason = _single_stack(model, layers)
     frozen = None if layers is None else _frozen_prefix(model, layers, precision, operations)
@@ -97,6 +100,8 @@ def make_feed(
         feed = _with_prefix(whole, freeze, layers, frozen, reason, cache=cache, key=key)
     # Last, since a cached prefix may leave out everything that would run again.
     own = feed.by_own_code()
+    if parameter := hooked_gradient(model):
+        return own.with_warnings(GRADIENT_NOTE.format(parameter))
     return own.with_warnings(NOTE) if check_once("recomputed", lambda: is_recomputed(own)) else feed
 
 

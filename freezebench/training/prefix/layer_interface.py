@@ -85,7 +85,11 @@ def observe_interface(model: torch.nn.Module, stack: str, inputs: Batch) -> Laye
     if any(hidden_output(output).shape[:2] != tokens for output in outputs):
         raise SpliceError(OTHER_OUTPUT)
     if len(outputs) != len(layers):
-        raise SpliceError("its layers do not run once each")
+        # They run once each, or the model would have been refused.
+        raise SpliceError(
+            "its code calls layer.forward(...) directly, which runs no hooks, and hidden states are taken by hooks on "
+            "layers"
+        )
     if not _hidden_states_suffice(model, layers, inputs, outputs):
         raise SpliceError("its layers need more of each other than hidden states")
     # modules() yields parents before their parts: the first match is the outermost module.

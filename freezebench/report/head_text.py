@@ -1,0 +1,49 @@
+"""Sentences on the head: whether the checkpoint has one for the classes of the data, or the seed makes a new one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freezebench.units import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.verdicts.judge import ConfigurationResult
+
+HEAD = "Head: "
+_SHOWN = 4  # names of parameters
+
+
+def head_line(model: str, stored: int, num_classes: int) -> str:
+    """Return the plan's line on the head, by the configuration file of the model.
+
+    Args:
+        model: Name of the model.
+        stored: Number of classes of the head in its checkpoint; 0: it has none.
+        num_classes: Number of classes of the data.
+    """
+    if stored == num_classes:
+        return f"freezebench: the head is that of {model}, which was fine-tuned for {stored} classes"
+    of_others = f"that of {model} has {stored} classes, the data have {num_classes}" if stored else f"{model} has none"
+    return f"freezebench: the head is new, initialized by the seed of each run, since {of_others}"
+
+
+def head_sentence(results: Sequence[ConfigurationResult], *, is_new: bool) -> str | None:
+    """Return the sentence on a new head, or that on one from the checkpoint; ``None`` if it is not so or not known.
+
+    Args:
+        results: The results of one experiment.
+        is_new: Whether the sentence on a new head is requested.
+    """
+    records = (record for result in results for record in result.records)
+    record = next((record for record in records if record.new_parameters is not None and record.data), None)
+    if record is None or record.new_parameters is None or record.data is None or bool(record.new_parameters) != is_new:
+        return None
+    if not is_new:
+        return f"{HEAD}all of its parameters are from the checkpoint of {record.spec.model}."
+    names = listed(record.new_parameters, _SHOWN)
+    return (
+        f"{HEAD}new, initialized by the seed of each run: {names}. The checkpoint of {record.spec.model} has no such "
+        f"parameters for {len(record.data.label_names)} classes."
+    )
