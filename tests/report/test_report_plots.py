@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -11,9 +12,11 @@ from dataclasses import replace
 
 import pytest
 
+import hostile
 import made_up
 import stories
 from experiments import broken_experiment, experiment, not_run_experiment, on_gpu, partly_fixed_experiment
+from freezebench.escaping import visible
 from freezebench.report.contention import MARK
 from freezebench.report.picture import DARK, LIGHT, Missing, Picture
 from freezebench.report.plots import draw, draw_side_by_side, training
@@ -231,3 +234,23 @@ def test_shares_count_from_what_trains_without_freezing() -> None:
 def test_an_experiment_in_which_nothing_was_run_has_reasons_only() -> None:
     """No picture of it fails."""
     assert all(isinstance(picture, Missing) for picture in draw(not_run_experiment()))
+
+
+def test_hostile_names_are_drawn_as_text() -> None:
+    """They make no formula and no warning, and the drawing stays XML; letters that the font lacks are boxes."""
+    kinds = (
+        "newline",
+        "screen",
+        "right to left",
+        "zero byte",
+        "lone surrogates",
+        "noncharacters",
+        "formula of TeX",
+        "emoji",
+    )
+    shown = [replace(experiment(), settings={"model": hostile.HOSTILE[kind]}) for kind in kinds]
+    drawn = draw_side_by_side(shown)[1]
+    assert isinstance(drawn, Picture)
+    ET.fromstring(drawn.svg)  # noqa: S314 - ours
+    names = re.findall("<!-- [0-9]: (.*?) on unknown -->", drawn.svg)
+    assert names == [visible(hostile.HOSTILE[kind]) for kind in kinds]

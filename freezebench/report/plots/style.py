@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -87,7 +88,9 @@ def picture(
         paint: Draws on the figure.
     """
     svg, png = io.StringIO(), io.BytesIO()
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context(_SETTINGS), warnings.catch_warnings():
+        # A name in a script that the font lacks is drawn as boxes; the page has it as text, too.
+        warnings.filterwarnings("ignore", "Glyph .* missing from|Matplotlib currently does not support")
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         FigureCanvasAgg(figure)
         paint(figure)
