@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -268,3 +271,19 @@ def test_bad_input_of_a_report_exits_with_code_4(tmp_path: Path, capsys: pytest.
     assert "holds something that cannot be shown (TypeError" in capsys.readouterr().err
     assert main(["report", str(folder), f"--output={foreign}"]) == 4
     assert f"--output={foreign}: cannot write there" in capsys.readouterr().err
+
+
+def test_a_narrow_encoding_ends_in_no_traceback() -> None:
+    """Characters that a terminal cannot show are escaped, in what is asked for and in what is wrong."""
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "freezebench", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    shown = run("compare", "--help")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert r"epochs, \u2026" in " ".join(shown.stdout.split())
+    refused = run("compare", "–", "caf\udce9")
+    assert refused.returncode == 4
+    assert refused.stderr.startswith(r"error: \u2013: cannot be read (No such file or directory).")

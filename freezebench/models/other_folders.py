@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from freezebench.errors import ModelError
+from freezebench.escaping import shell_word
 from freezebench.models.file_checks import is_file, read_object, readable
 from freezebench.units import listed
 
@@ -94,7 +94,7 @@ def _merge_command(folder: Path, config: Mapping[str, object], merged: str) -> s
         f"M.from_pretrained({source}).merge_and_unload().save_pretrained({target}); "
         f"T.from_pretrained({tokenizer}).save_pretrained({target})"
     )
-    return f"python -c {shlex.quote(code)}"
+    return f"python -c {shell_word(code)}"
 
 
 def _best_checkpoint(folders: tuple[Path, ...], name: str) -> Path | None:

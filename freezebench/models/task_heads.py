@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from typing import TYPE_CHECKING
 
 from freezebench.errors import ModelError
+from freezebench.escaping import shell_word
 from freezebench.models.other_folders import encoder_folder
 
 if TYPE_CHECKING:
@@ -104,4 +104,4 @@ def _encoder_command(folder: Path, target: str) -> str:
         f"from transformers import AutoModel as M, AutoTokenizer as T; M.from_pretrained({source})"
         f".save_pretrained({to}); T.from_pretrained({source}).save_pretrained({to})"
     )
-    return f"python -c {shlex.quote(code)}"
+    return f"python -c {shell_word(code)}"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import shlex
 from typing import TYPE_CHECKING
 
 from freezebench.errors import ModelError
+from freezebench.escaping import shell_word
 from freezebench.models.file_checks import MAX_JSON_BYTES, is_file, read_object, readable
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def conversion_command(folder: Path) -> str:
         "save_file({key: tensor.contiguous().clone() for key, tensor in tensors.items()}, "
         f'folder + "/{WEIGHTS}", {{"format": "pt"}})'
     )
-    return f"python -c {shlex.quote(code)}"
+    return f"python -c {shell_word(code)}"
 
 
 def stored_tensors(folder: Path, name: str) -> TensorSizes:
