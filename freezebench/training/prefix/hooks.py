@@ -7,6 +7,7 @@ faster operations replace in part. So a model with hooks trains by its own code,
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,14 +24,18 @@ MODULE_NOTE = (
 
 
 def hooked_module(model: torch.nn.Module) -> str | None:
-    """Return the name of the first module with a hook, forward or backward; ``None`` without one."""
+    """Return the name of the first module with a hook, forward or backward; ``None`` without one.
+
+    Hooks that Transformers itself registers, as for gradient checkpointing, are known and left out.
+    """
     for name, module in model.named_modules():
-        if (
-            module._forward_hooks  # noqa: SLF001 - there is no public way to ask
-            or module._forward_pre_hooks  # noqa: SLF001
-            or module._backward_hooks  # noqa: SLF001
-            or module._backward_pre_hooks  # noqa: SLF001
-        ):
+        hooks = chain(
+            module._forward_hooks.values(),  # noqa: SLF001 - there is no public way to ask
+            module._forward_pre_hooks.values(),  # noqa: SLF001
+            module._backward_hooks.values(),  # noqa: SLF001
+            module._backward_pre_hooks.values(),  # noqa: SLF001
+        )
+        if not all(str(getattr(hook, "__module__", "")).startswith("transformers.") for hook in hooks):
             return name or type(model).__name__
     return None
 
