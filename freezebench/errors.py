@@ -32,7 +32,7 @@ class NothingToTrainError(SpecError):
 
 
 class SettingsError(FreezebenchError, ValueError):
-    """An option, ini value or marker argument that is not valid or contradicts another one."""
+    """An option, ini value, or argument of a marker or function that is not valid or contradicts another one."""
 
 
 class DataError(FreezebenchError, ValueError):
@@ -45,6 +45,14 @@ class ModelError(FreezebenchError, ValueError):
 
 class RecordError(FreezebenchError, ValueError):
     """A saved record that is damaged, of another program, or of a schema that this version cannot read."""
+
+
+class UnknownNameError(FreezebenchError, KeyError):
+    """A name by which nothing can be looked up: a figure of a record, or a preset."""
+
+    def __str__(self) -> str:
+        # A KeyError shows the repr of its argument, since that is usually a key and no sentence.
+        return str(self.args[0])
 
 
 def message(error: BaseException) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 Value = TypeVar("Value")
 
@@ -71,3 +72,10 @@ def listed(values: Sequence[Value], limit: int, text: Callable[[Value], str] = s
     """Return values separated by commas, the first ones and how many follow if there are more than ``limit``."""
     shown = ", ".join(map(text, values[:limit]))
     return f"{shown} and {len(values) - limit} more" if len(values) > limit else shown
+
+
+def did_you_mean(name: str, names: Collection[str]) -> str:
+    """Return the nearest of the names that exist, as a question after a sentence; all of them if none is near."""
+    lower = {known.lower(): known for known in sorted(names)}
+    nearest = difflib.get_close_matches(name.lower(), lower, n=1)
+    return f" Did you mean {lower[nearest[0]]!r}?" if nearest else f" Choose from {', '.join(sorted(names))}."

@@ -10,8 +10,9 @@ from typing import Any
 import made_up
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
+from freezebench.records.data_facts import SplitFacts
 from freezebench.records.reading import Reading
-from freezebench.records.run_record import RunRecord, SplitFacts
+from freezebench.records.run_record import RunRecord
 from freezebench.records.trace import RunTrace, TraceJson
 from freezebench.report.experiment import Experiment
 from freezebench.report.summary import Summary, summarize

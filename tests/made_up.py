@@ -9,8 +9,9 @@ import numpy as np
 
 from freezebench.planning.finished import FinishedRuns, NeededRun
 from freezebench.records.consistency import f1_score
+from freezebench.records.data_facts import DataFacts
 from freezebench.records.reading import Reading
-from freezebench.records.run_record import DataFacts, EpochRecord, Evaluation, RunRecord
+from freezebench.records.run_record import EpochRecord, Evaluation, RunRecord
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 
 if TYPE_CHECKING:

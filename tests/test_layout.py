@@ -22,6 +22,8 @@ SEVERAL_MODULES = {
     "test_layout",
     "test_meters_partial_nvml",
     "test_old_files",
+    "test_public_arguments",
+    "test_public_names",
     "test_report_imports",
     "test_training_capture_gpu",
     "test_training_engines_custom",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from freezebench.records.run_record import DataFacts, SplitFacts
+from freezebench.records.data_facts import DataFacts, SplitFacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

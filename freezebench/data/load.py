@@ -25,7 +25,7 @@ from freezebench.data.usable import usable_rows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freezebench.records.run_record import DataFacts
+    from freezebench.records.data_facts import DataFacts
     from freezebench.specs.run import DataSpec
 
 

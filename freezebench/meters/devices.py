@@ -86,7 +86,7 @@ def check_gpus(gpus: Gpus) -> tuple[int | str, ...] | None:
     """
     if gpus is None:
         return None
-    items: Sequence[object] = (gpus,) if isinstance(gpus, int | str) else tuple(gpus)
+    items: Sequence[object] = tuple(gpus) if isinstance(gpus, list | tuple | range | set) else (gpus,)
     checked: list[int | str] = []
     for item in items:
         if isinstance(item, bool) or not isinstance(item, int | str) or (isinstance(item, int) and item < 0):

@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from freezebench.errors import UnknownNameError
 from freezebench.meters.integrate import DOWNSAMPLING_RULE, downsample
+from freezebench.units import did_you_mean
 
 if TYPE_CHECKING:
     from freezebench.records.trace import SeriesJson, TraceJson
+
+# What meters sample over time.
+SAMPLED = ("cpu_power_w", "device_used_bytes", "power_w", "rss_bytes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +56,13 @@ class Trace:
         return len(self.series)
 
     def get(self, metric: str, device: str | None = None) -> Series | None:
-        """Return the series of a metric on a device, by default on the first device that has it."""
+        """Return the series of a metric on a device, by default on the first device that has it; ``None``: not sampled.
+
+        Raises:
+            UnknownNameError: If no such metric is ever sampled.
+        """
+        if metric not in SAMPLED:
+            raise UnknownNameError(f"there is no series {metric!r}.{did_you_mean(str(metric), SAMPLED)}")
         return next((s for s in self.series if s.metric == metric and device in {None, s.device}), None)
 
     def to_json(self, *, max_points: int = 200) -> TraceJson:

@@ -11,6 +11,8 @@ from freezebench.meters.cuda import CudaMeter, synchronize
 from freezebench.meters.gpu import GpuSession
 from freezebench.meters.host import HostMeter
 from freezebench.meters.trace import Trace
+from freezebench.records.figures import Readings
+from freezebench.specs.fields import brief, real
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +48,7 @@ class Window:
         self._host = HostMeter(root=session.powercap)
         self._contention = ContentionMeter()
         self._start_s = 0.0
-        self.readings: dict[str, Reading] = {}
+        self.readings: dict[str, Reading] = Readings()
         self.trace = Trace()
         self.warnings: list[str] = []
         self.devices: tuple[DeviceInfo, ...] = ()
@@ -77,7 +79,7 @@ class Window:
         self.duration_s = time.monotonic() - self._start_s
         # The host's meters stop first, since receiving the samples below takes time and memory.
         readings = {**self._contention.stop(), **self._host.stop(), **self._cuda.stop()}
-        self.readings = {**self._gpu.stop(), **readings}
+        self.readings = Readings({**self._gpu.stop(), **readings})
         self.trace = Trace(series=(*self._gpu.series(), *self._host.series()))
         self.warnings += self._gpu.warnings
         self.devices, self.shared_devices = self._gpu.devices, self._gpu.shared_devices
@@ -99,10 +101,10 @@ class MeterSession:
     """
 
     def __init__(self, gpus: Gpus = None, *, interval_s: float = 0.05, powercap: Path | None = None) -> None:
-        if not _SHORTEST_INTERVAL_S <= interval_s <= _LONGEST_INTERVAL_S:
+        if not _SHORTEST_INTERVAL_S <= real(interval_s) <= _LONGEST_INTERVAL_S:
             raise SettingsError(
-                f"cannot poll every {interval_s} s: choose {_SHORTEST_INTERVAL_S} to {_LONGEST_INTERVAL_S} s (0.05 "
-                "resolves NVML's updates of about 0.1 s)."
+                f"cannot poll every {brief(interval_s)} s: choose {_SHORTEST_INTERVAL_S} to {_LONGEST_INTERVAL_S} s "
+                "(0.05 resolves NVML's updates of about 0.1 s)."
             )
         self.gpu = GpuSession(gpus, interval_s=interval_s)
         self.powercap = powercap

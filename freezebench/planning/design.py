@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from freezebench.config.settings import Settings
-    from freezebench.records.run_record import DataFacts
+    from freezebench.records.data_facts import DataFacts
 
 _MIN_TEST_SENTENCES = 2
 

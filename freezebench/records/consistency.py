@@ -17,7 +17,8 @@ from freezebench.records.run_record import RunRecord
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from freezebench.records.run_record import DataFacts, Evaluation
+    from freezebench.records.data_facts import DataFacts
+    from freezebench.records.run_record import Evaluation
 
 _ROUNDING = 1e-6
 # Losses of steps are kept in float32, and their mean is computed in float32.

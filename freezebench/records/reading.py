@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from freezebench.errors import RecordError
+from freezebench.specs.fields import brief, real
 
 if TYPE_CHECKING:
     from freezebench.specs.json_types import Json
@@ -50,8 +51,8 @@ class Reading:
             raise RecordError(f"unknown reading status {self.status!r}: expected one of {get_args(Status)}")
         if (self.value is None) != (self.status == "not_measured"):
             raise RecordError(f"a reading has no value exactly when it is not_measured: {self!r}")
-        if self.value is not None and not math.isfinite(self.value):
-            raise RecordError(f"a measured value is a finite number, not {self.value!r}")
+        if self.value is not None and not math.isfinite(real(self.value)):
+            raise RecordError(f"a measured value is a finite number, not {brief(self.value)}")
         if self.status != "measured" and not self.reason:
             raise RecordError(f"a reading that is {self.status} has a reason: {self!r}")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from freezebench.errors import RecordError
 from freezebench.records.contention import is_past_limit
+from freezebench.records.data_facts import DataFacts, facts_from_json, tuples
+from freezebench.records.figures import EVALUATION_FIGURES, Readings, check_name
 from freezebench.records.files import plain
 from freezebench.records.reading import Reading
 from freezebench.records.trace import RunTrace
@@ -74,64 +75,6 @@ class EpochRecord:
     train_s: float
     validation: Evaluation
     contended_share: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SplitFacts:
-    """Statistics of one split, without its texts.
-
-    Attributes:
-        class_counts: Number of sentences of every class.
-        word_counts: Number of sentences of 0, 1, 2, … words; the last entry includes all longer ones.
-        num_in_train: Number of sentences that also occur in train, ignoring white space and case; 0 for train itself.
-        num_repeated: Number of sentences that repeat an earlier one of the split.
-    """
-
-    class_counts: tuple[int, ...]
-    word_counts: tuple[int, ...]
-    num_in_train: int
-    num_repeated: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataFacts:
-    """The data set of a run.
-
-    Attributes:
-        num_train: Number of training sentences; ``num_validation`` and ``num_test`` are those of the other splits.
-        train_sha256: Content hash of the texts and labels of the training split; likewise for the other splits.
-        test_labels: True class number of every test sentence.
-        label_names: Name of every class.
-        notes: How the data were changed when they were read, in sentences.
-        splits: Statistics of every split, by name; ``None`` in records of versions that did not compute them.
-        test_groups: Number of the text of every test sentence, white space and case aside: sentences with one number
-            repeat each other. ``None``: no text is repeated, or the version did not look.
-        dropped_rows: Number of rows that ``--freeze-bad-rows=drop`` left out, by split of the files and kind:
-            ``unreadable``, ``no_text``, ``bad_text``, ``no_label``, ``bad_label``. ``None``: none.
-    """
-
-    num_train: int
-    num_validation: int
-    num_test: int
-    train_sha256: str
-    validation_sha256: str
-    test_sha256: str
-    test_labels: tuple[int, ...]
-    label_names: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-    splits: dict[str, SplitFacts] | None = None
-    test_groups: tuple[int, ...] | None = None
-    dropped_rows: dict[str, dict[str, int]] | None = None
-
-    @property
-    def num_distinct_test(self) -> int:
-        """Number of distinct texts among the test sentences, which is what an interval can rest on."""
-        return self.num_test if self.test_groups is None else len(set(self.test_groups))
-
-    @property
-    def majority_share(self) -> float | None:
-        """Share of the most frequent class of the test split: the accuracy of always predicting it; ``None``: empty."""
-        return max(Counter(self.test_labels).values()) / len(self.test_labels) if self.test_labels else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,6 +149,7 @@ class RunRecord:
             raise RecordError("a completed run has a test evaluation and the facts of its data")
         if self.status == "invalid" and not self.reason:
             raise RecordError("an invalid run has a reason")
+        object.__setattr__(self, "readings", Readings(self.readings))
 
     @property
     def is_valid(self) -> bool:
@@ -239,9 +183,18 @@ class RunRecord:
             prediction == label for prediction, label in zip(self.test.predictions, self.data.test_labels, strict=True)
         )
 
-    def value(self, metric: str) -> float | None:
-        """Return the value of one reading; ``None`` if it was not measured."""
-        reading = self.readings.get(metric)
+    def value(self, name: str) -> float | None:
+        """Return a figure: a reading's value, or ``accuracy``, ``f1`` or ``loss`` on the test split.
+
+        ``None`` if it was not measured.
+
+        Raises:
+            UnknownNameError: If there is no figure of this name.
+        """
+        check_name(name)
+        if name in EVALUATION_FIGURES:
+            return None if self.test is None else float(getattr(self.test, name))
+        reading = self.readings.get(name)
         return None if reading is None else reading.value
 
     def without_costs(self, reason: str) -> Self:
@@ -276,7 +229,7 @@ class RunRecord:
         values = {name: value for name, value in data.items() if name != "schema"}
         try:
             values["spec"] = RunSpec.from_json(values["spec"])
-            values["data"] = _facts(values["data"])
+            values["data"] = facts_from_json(values["data"])
             values["test"] = _evaluation(values["test"])
             values["test_before"] = _evaluation(values["test_before"])
             values["epochs"] = tuple(
@@ -285,7 +238,7 @@ class RunRecord:
             values["readings"] = {name: Reading.from_json(item) for name, item in values["readings"].items()}
             # Losses that are not finite are saved as null.
             values["step_losses"] = tuple(math.nan if loss is None else loss for loss in values["step_losses"])
-            return cls(**_tuples(values))
+            return cls(**tuples(values))
         # A damaged file may have any type in any field; each of these errors is the consequence of a wrong one.
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise RecordError(f"not a run record: {error!r}") from error
@@ -293,28 +246,4 @@ class RunRecord:
 
 def _evaluation(data: object) -> Evaluation | None:
     """Return an evaluation from its JSON form."""
-    return None if data is None else Evaluation(**_tuples(data))
-
-
-def _facts(data: object) -> DataFacts | None:
-    """Return the facts of a data set from their JSON form."""
-    if data is None:
-        return None
-    values = _tuples(data)
-    # Version 0.1 also wrote whether it had generated the sentences, which the name of the data set says as well.
-    values.pop("generated", None)
-    splits = values.get("splits")
-    if splits is not None:
-        values["splits"] = {name: SplitFacts(**_tuples(split)) for name, split in splits.items()}
-    return DataFacts(**values)
-
-
-def _tuples(data: object) -> dict[str, Any]:
-    """Return a JSON object with its lists as tuples.
-
-    Raises:
-        TypeError: If it is no object.
-    """
-    if not isinstance(data, dict):
-        raise TypeError(f"{type(data).__name__} instead of an object")
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+    return None if data is None else Evaluation(**tuples(data))

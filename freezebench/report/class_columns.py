@@ -13,7 +13,7 @@ from freezebench.verdicts.classes import has_rare_class, macro_f1, rarest_classe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freezebench.records.run_record import DataFacts
+    from freezebench.records.data_facts import DataFacts
     from freezebench.report.rows import Row
 
 _NUM_BINARY = 2

@@ -12,7 +12,8 @@ from freezebench.verdicts.classes import class_name
 from freezebench.verdicts.vocabulary import VERDICTS
 
 if TYPE_CHECKING:
-    from freezebench.records.run_record import DataFacts, Evaluation, RunRecord
+    from freezebench.records.data_facts import DataFacts
+    from freezebench.records.run_record import Evaluation, RunRecord
     from freezebench.report.rows import Row
     from freezebench.report.saved_model import SavedModel
     from freezebench.specs.freeze import FreezeSpec

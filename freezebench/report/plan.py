@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from freezebench.config.settings import Settings
-    from freezebench.records.run_record import DataFacts
+    from freezebench.records.data_facts import DataFacts
     from freezebench.report.durations import ExpectedDurations
     from freezebench.specs.run import Protocol, RunSpec
 

@@ -25,6 +25,26 @@ def brief(value: object) -> str:
     return " ".join(_brief.repr(value).split())
 
 
+def whole(value: object) -> int | None:
+    """Return a whole number as an ``int``; ``None`` for anything else, truth values included."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        return None
+    try:
+        return operator.index(value)
+    except (TypeError, ValueError):  # an array or a tensor of several numbers, or of other numbers
+        return None
+
+
+def real(value: object) -> float:
+    """Return a number as a ``float``; NaN for anything else, truth values included."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
 class Fields:
     """The fields of a frozen dataclass, checked at the end of its constructor.
 
@@ -66,7 +86,7 @@ class Fields:
         value = getattr(self._owner, name)
         if or_none and value is None:
             return
-        number = _whole(value)
+        number = whole(value)
         if number is None or not smallest <= number <= largest:
             none = ", or None" if or_none else ""
             raise SettingsError(
@@ -81,7 +101,7 @@ class Fields:
             SettingsError: If it is not.
         """
         value = getattr(self._owner, name)
-        number = _real(value)
+        number = real(value)
         if not (0 < number <= largest or (allow_zero and number == 0)):
             smallest = "from 0" if allow_zero else "above 0 and"
             raise SettingsError(f"{self._class}({name}={brief(value)}): give a number {smallest} up to {largest:g}.")
@@ -101,23 +121,3 @@ class Fields:
 def _is_path(value: object) -> bool:
     """Return whether a value is a path, which says how it is written as a text."""
     return hasattr(value, "__fspath__") and bool(str(value).strip())
-
-
-def _whole(value: object) -> int | None:
-    """Return a whole number as an ``int``; ``None`` for anything else, truth values included."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        return None
-    try:
-        return operator.index(value)
-    except (TypeError, ValueError):  # an array or a tensor of several numbers, or of other numbers
-        return None
-
-
-def _real(value: object) -> float:
-    """Return a number as a ``float``; NaN for anything else, truth values included."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return math.nan
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from freezebench.errors import SpecError
-from freezebench.specs.fields import brief
+from freezebench.specs.fields import brief, whole
 
 GRAMMAR = "none, emb, L3, L0-3, head, or parts joined by '+' such as emb+L0-3"
 
+MOST_LAYERS = 10_000  # no encoder is nearly as deep
 # ASCII digits of limited number: \d matches the digits of all scripts, and a range of 10**9 layers would fill the
 # memory.
 _LAYERS = re.compile(r"[Ll]([0-9]{1,4})(?:-([0-9]{1,4}))?")
@@ -24,6 +25,9 @@ class FreezeSpec:
         embeddings: Whether all parameters before the layer stack are frozen.
         layers: Frozen transformer layers, numbered from 0 as in module names, ascending.
         head: Whether all parameters after the layer stack are frozen.
+
+    Raises:
+        SpecError: If the layers are not ascending numbers, or a value is of another type.
     """
 
     embeddings: bool = False
@@ -31,9 +35,18 @@ class FreezeSpec:
     head: bool = False
 
     def __post_init__(self) -> None:
+        layers: object = self.layers
+        numbers = tuple(whole(layer) for layer in layers) if isinstance(layers, tuple) else (None,)
+        found = tuple(number for number in numbers if number is not None and number >= 0)
         # One form only, so that equal specs are equal values and have equal ids.
-        if list(self.layers) != sorted(set(self.layers)) or any(layer < 0 for layer in self.layers):
-            raise SpecError(f"layers of a freeze spec are ascending numbers from 0, not {self.layers!r}")
+        if len(found) < len(numbers) or list(found) != sorted(set(found)):
+            raise SpecError(
+                f"FreezeSpec(layers={brief(layers)}): give a tuple of ascending numbers from 0, such as layers=(0, 1)."
+            )
+        object.__setattr__(self, "layers", found)
+        for name, value in (("embeddings", self.embeddings), ("head", self.head)):
+            if not isinstance(value, bool):
+                raise SpecError(f"FreezeSpec({name}={brief(value)}): give True or False.")
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -44,6 +57,8 @@ class FreezeSpec:
         Raises:
             SpecError: If a part is not in the grammar, a range runs backwards, or ``none`` is joined with other parts.
         """
+        if not isinstance(text, str):
+            raise SpecError(f"FreezeSpec.parse({brief(text)}): give a text. Write {GRAMMAR}.")
         parts = [part.strip() for part in text.split("+")]
         embeddings = head = False
         layers: set[int] = set()
@@ -65,8 +80,17 @@ class FreezeSpec:
 
     @classmethod
     def prefix(cls, num_frozen_layers: int) -> Self:
-        """Return the spec that freezes the embeddings and the first ``num_frozen_layers`` layers."""
-        return cls(embeddings=True, layers=tuple(range(num_frozen_layers)))
+        """Return the spec that freezes the embeddings and the first ``num_frozen_layers`` layers.
+
+        Raises:
+            SpecError: If that is no whole number from 0 on.
+        """
+        number = whole(num_frozen_layers)
+        if number is None or not 0 <= number <= MOST_LAYERS:
+            raise SpecError(
+                f"FreezeSpec.prefix({brief(num_frozen_layers)}): give the number of frozen layers, 0 to {MOST_LAYERS}."
+            )
+        return cls(embeddings=True, layers=tuple(range(number)))
 
     def __str__(self) -> str:
         parts = ["emb"] if self.embeddings else []

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from freezebench.errors import SpecError
-from freezebench.specs.fields import brief
-from freezebench.specs.freeze import GRAMMAR, FreezeSpec
+from freezebench.specs.fields import brief, real, whole
+from freezebench.specs.freeze import GRAMMAR, MOST_LAYERS, FreezeSpec
 from freezebench.specs.numbers import decimal_number
+
+_PAIR = 2  # a freeze spec and its number
 
 
 def ladder(num_layers: int) -> list[FreezeSpec]:
@@ -49,12 +51,17 @@ def parse_grid(text: str, num_layers: int, model: str = "the model") -> list[Fre
     Raises:
         SpecError: If an entry cannot be parsed or the model cannot be frozen that way.
     """
+    if not isinstance(text, str):
+        raise SpecError(f"parse_grid({brief(text)}): give a text, such as 'all' or 'none,emb,emb+L0-3'.")
+    depth = whole(num_layers)
+    if depth is None or not 1 <= depth <= MOST_LAYERS:
+        raise SpecError(f"parse_grid(num_layers={brief(num_layers)}): give a whole number from 1 to {MOST_LAYERS}.")
     # A set, since different texts may name the same spec: L0-1 and L0+L1.
     specs: set[FreezeSpec] = set()
     for entry in split_grid(text):
-        specs.update(ladder(num_layers) if entry == "all" else [FreezeSpec.parse(entry)])
+        specs.update(ladder(depth) if entry == "all" else [FreezeSpec.parse(entry)])
     for spec in specs:
-        spec.check(num_layers, model)
+        spec.check(depth, model)
     return sorted(specs, key=lambda spec: spec.frozen_order)
 
 
@@ -70,6 +77,15 @@ class PerSpec:
     default: float | None = None
     by_spec: tuple[tuple[str, float], ...] = ()
 
+    def __post_init__(self) -> None:
+        pairs: object = self.by_spec
+        are_pairs = isinstance(pairs, tuple) and all(isinstance(pair, tuple) and len(pair) == _PAIR for pair in pairs)
+        if not are_pairs or not all(math.isfinite(real(number)) for number in self.numbers):
+            raise SpecError(
+                f"PerSpec(default={brief(self.default)}, by_spec={brief(pairs)}): give finite numbers, such as "
+                "PerSpec.parse('2,emb+L0-5:12')."
+            )
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the numbers of a text.
@@ -77,6 +93,8 @@ class PerSpec:
         Raises:
             SpecError: If an entry cannot be parsed, a number is not finite, or a configuration has two numbers.
         """
+        if not isinstance(text, str):
+            raise SpecError(f"PerSpec.parse({brief(text)}): give a text, such as '2,emb+L0-5:12'.")
         default: float | None = None
         by_spec: dict[str, float] = {}
         for entry in text.split(","):
@@ -99,8 +117,14 @@ class PerSpec:
         return ",".join(entries + [f"{spec}:{number:g}" for spec, number in self.by_spec])
 
     def get(self, spec: FreezeSpec | str) -> float | None:
-        """Return the number of a configuration: its own, else the default; ``None`` if there is neither."""
-        return dict(self.by_spec).get(str(spec), self.default)
+        """Return the number of a configuration: its own, else the default; ``None`` if there is neither.
+
+        Raises:
+            SpecError: If a text is no freeze spec.
+        """
+        # Another notation of an id names the same configuration, and a misspelt one none that could have a default.
+        name = str(spec if isinstance(spec, FreezeSpec) else FreezeSpec.parse(spec))
+        return dict(self.by_spec).get(name, self.default)
 
     @property
     def numbers(self) -> list[float]:

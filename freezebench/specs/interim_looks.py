@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from freezebench.errors import SettingsError
+from freezebench.specs.fields import brief, whole
 from freezebench.specs.numbers import whole_number
 
 # A verdict is wrong with at most this one-sided error rate. Several looks give several chances to be wrong, so each of
@@ -30,18 +31,21 @@ class InterimLooks:
     counts: tuple[int, ...] = (3, 5, 8)
 
     def __post_init__(self) -> None:
-        if len(self.counts) > MAX_LOOKS:
-            raise SettingsError(f"{len(self.counts)} seed counts are more than {MAX_LOOKS}: give fewer, such as 3,5,8.")
-        increasing = all(a < b for a, b in zip(self.counts, self.counts[1:], strict=False))
-        if not self.counts or self.counts[0] < 1 or not increasing:
+        counts: object = self.counts
+        if isinstance(counts, tuple) and len(counts) > MAX_LOOKS:
+            raise SettingsError(f"{len(counts)} seed counts are more than {MAX_LOOKS}: give fewer, such as 3,5,8.")
+        numbers = tuple(whole(count) for count in counts) if isinstance(counts, tuple) else ()
+        found = tuple(number for number in numbers if number is not None and number >= 1)
+        if not found or len(found) < len(numbers) or list(found) != sorted(set(found)):
             raise SettingsError(
-                f"seed counts {self.counts} are not positive and increasing: give counts of seeds such as 3 or 3,5,8."
+                f"seed counts {brief(counts)} are not positive and increasing: give counts of seeds such as 3 or 3,5,8."
             )
-        if self.counts[-1] > MAX_SEEDS:
+        if found[-1] > MAX_SEEDS:
             raise SettingsError(
-                f"{self.counts[-1]} seeds are more than {MAX_SEEDS}, and each of them is a run per configuration: give "
+                f"{found[-1]} seeds are more than {MAX_SEEDS}, and each of them is a run per configuration: give "
                 "counts of seeds such as 3 or 3,5,8."
             )
+        object.__setattr__(self, "counts", found)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -50,8 +54,8 @@ class InterimLooks:
         Raises:
             SettingsError: If it is not a list of increasing whole numbers from 1 on.
         """
-        counts = tuple(count for count in map(whole_number, text.split(",")) if count is not None)
-        if len(counts) < text.count(",") + 1:
+        counts = tuple(count for count in map(whole_number, str(text).split(",")) if count is not None)
+        if len(counts) < str(text).count(",") + 1:
             raise SettingsError(
                 f"the number of seeds is a whole number from 1 to {MAX_SEEDS:,}, or increasing ones: 3,5,8."
             )

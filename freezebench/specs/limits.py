@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from freezebench.errors import SettingsError
+from freezebench.specs.fields import brief
 from freezebench.specs.grid import PerSpec
 
 DEFAULT_MARGIN_PP = 2.0  # largest acceptable drop of accuracy, in percentage points
@@ -29,6 +31,14 @@ class CostLimits:
     min_speedup: PerSpec = PerSpec()  # noqa: RUF009 - frozen
     min_energy_saving: PerSpec = PerSpec()  # noqa: RUF009 - frozen
     min_memory_saving: PerSpec = PerSpec()  # noqa: RUF009 - frozen
+
+    def __post_init__(self) -> None:
+        for name in self.names():
+            value: object = getattr(self, name)
+            if not isinstance(value, PerSpec):
+                raise SettingsError(
+                    f"CostLimits({name}={brief(value)}): give {name}=PerSpec(default=1.05), for example."
+                )
 
     def named(self, *names: str) -> dict[str, PerSpec]:
         """Return those of the named limits that are set."""

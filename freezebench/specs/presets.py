@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from freezebench.errors import SettingsError
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.interim_looks import InterimLooks
 from freezebench.specs.names import PRESET_NAMES
-from freezebench.specs.run import DataSpec, Protocol
+from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.units import did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,28 @@ class Preset:
     looks: InterimLooks
     seed: int = 42
     max_drop: PerSpec
+
+    def run_spec(self, freeze: str = "none", *, seed: int | None = None, device: str = "auto") -> RunSpec:
+        """Return a run of this experiment as the command line plans it, with the learning rate of the configuration.
+
+        Args:
+            freeze: Id of the freeze spec, such as ``emb+L0-3``.
+            seed: Seed of the run; ``None``: the preset's first one.
+            device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+        Raises:
+            SpecError: If ``freeze`` is no freeze spec.
+            SettingsError: If ``seed`` or ``device`` is not valid.
+        """
+        rate = self.learning_rates.get(freeze) or self.protocol.learning_rate
+        return RunSpec(
+            model=self.model,
+            data=self.data,
+            freeze=freeze,
+            seed=self.seed if seed is None else seed,
+            device=device,
+            protocol=replace(self.protocol, learning_rate=rate),
+        )
 
 
 # The drops that the notebook published (0 if freezing improved the accuracy) plus 3 points of tolerance, rounded up.
@@ -88,11 +111,14 @@ PRESETS = {
 
 
 def preset(name: str) -> Preset:
-    """Return a preset by name.
+    """Return a preset by name: a complete experiment, from which the command line takes what its options leave open.
+
+    Args:
+        name: ``distilbert-sst2``, ``embedded`` or ``notebook``.
 
     Raises:
         SettingsError: If there is no such preset.
     """
-    if name not in PRESETS:
-        raise SettingsError(f"there is no preset {name!r}. Choose from {', '.join(PRESET_NAMES)}.")
+    if str(name) not in PRESETS:
+        raise SettingsError(f"there is no preset {name!r}.{did_you_mean(str(name), PRESET_NAMES)}")
     return PRESETS[name]

@@ -80,7 +80,12 @@ class DataSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """How a run trains; the defaults are those of the notebook.
+    """How a run trains; the defaults are those of the notebook from which freezebench started.
+
+    They are not those of the command line, which takes what no option sets from a preset. Unlike ``Protocol()``,
+    ``freezebench.preset("embedded").protocol`` has ``engine='cached', num_epochs=2, batch_size=16, dropout=False``, and
+    that of ``distilbert-sst2`` has ``engine='cached', num_epochs=3``. A preset's method ``run_spec`` returns a run as
+    the command line plans it, with the learning rate of its configuration.
 
     Attributes:
         engine: ``standard`` (freezebench's loop), ``cached`` (the same, but a frozen prefix is computed once, without

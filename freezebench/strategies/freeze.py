@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freezebench.errors import NothingToTrainError
+from freezebench.errors import ModelError, NothingToTrainError, SpecError
 from freezebench.models.layers import find_layers, model_name
+from freezebench.specs.fields import brief
 from freezebench.specs.freeze import FreezeSpec
 
 if TYPE_CHECKING:
@@ -76,10 +77,15 @@ def freeze(
     Raises:
         SpecError: If the spec cannot be read or names layers that do not exist.
         NothingToTrainError: If it leaves nothing to train.
-        ModelError: If the layers of the model cannot be found.
+        ModelError: If it is no model, or its layers cannot be found.
     """
     if isinstance(spec, str):
         spec = FreezeSpec.parse(spec)
+    if not isinstance(spec, FreezeSpec):
+        raise SpecError(f"freeze(…, {brief(spec)}): give a FreezeSpec or its id, such as 'emb+L0-3'.")
+    if not hasattr(model, "named_parameters"):
+        advice = ", its first part" if isinstance(model, tuple) else ", such as load_model returns"
+        raise ModelError(f"freeze({type(model).__name__}, …): give a torch.nn.Module{advice}.")
     name = model_name(model)
     layer_map = layers or find_layers(model)
     # All checks come before the first change, so that a spec that does not fit leaves the model as it was.

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from freezebench.records.run_record import DataFacts, RunRecord
+    from freezebench.records.data_facts import DataFacts
+    from freezebench.records.run_record import RunRecord
 
 FaultKind = Literal["one_class", "same_seeds", "not_above_majority", "loss_not_below_frequencies"]
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from freezebench.records.run_record import DataFacts, RunRecord
+    from freezebench.records.data_facts import DataFacts
+    from freezebench.records.run_record import RunRecord
 
 _RARE = 0.2
 

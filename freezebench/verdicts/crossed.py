@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freezebench.errors import SettingsError
+from freezebench.specs.fields import brief, real
 from freezebench.verdicts.mean_squares import mean_squares, outcome_differences
 
 if TYPE_CHECKING:
@@ -179,5 +180,5 @@ def check_alpha(alpha: float) -> None:
     Raises:
         SettingsError: If it is not, or is NaN.
     """
-    if not 0 < alpha < _HALF:
-        raise SettingsError(f"alpha is {alpha!r}: give a one-sided error rate between 0 and 0.5, such as 0.05.")
+    if not 0 < real(alpha) < _HALF:
+        raise SettingsError(f"alpha is {brief(alpha)}: give a one-sided error rate between 0 and 0.5, such as 0.05.")

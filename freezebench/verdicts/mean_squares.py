@@ -137,7 +137,12 @@ def _per_text(
     n = differences.shape[-1]
     if groups is None:
         return differences.astype(np.int64), np.ones(n, dtype=np.int64)
-    texts = np.asarray(groups)
+    try:
+        texts = _on_host(groups)
+    except (TypeError, RuntimeError, ValueError) as error:
+        raise OutcomesError(
+            f"groups are no array ({error}): give one whole number per sentence, {n} of them."
+        ) from error
     if texts.shape != (n,) or not np.issubdtype(texts.dtype, np.integer):
         raise OutcomesError(
             f"groups are {texts.dtype} of shape {texts.shape}: give one whole number per sentence, {n} of them."
@@ -164,7 +169,11 @@ def _outcomes(correct: ArrayLike, *, arm: str) -> NDArray[np.bool_]:
         OutcomesError: If they are not boolean, not of two dimensions, or empty.
     """
     try:
-        array = np.asarray(correct)
+        array = _on_host(correct)
+    except (TypeError, RuntimeError) as error:  # a sparse tensor, or one without data
+        raise OutcomesError(
+            f"the {arm}'s outcomes are no array ({error}): give an array (seeds, sentences)."
+        ) from error
     except ValueError as error:
         raise OutcomesError(f"the {arm}'s outcomes are ragged: every seed needs the same sentences.") from error
     if array.ndim != _NUM_AXES:
@@ -173,9 +182,19 @@ def _outcomes(correct: ArrayLike, *, arm: str) -> NDArray[np.bool_]:
         )
     if array.size == 0:
         raise OutcomesError(f"the {arm}'s outcomes are empty, shape {array.shape}: nothing was evaluated.")
+    # A table of pandas may hold truth values as objects.
+    if array.dtype == object and all(isinstance(value, (bool, np.bool_)) for value in array.flat):
+        return array.astype(np.bool_)
     if array.dtype != np.bool_:
-        # Casting would turn NaN, scores and class numbers into True: a missing outcome must not count as right.
+        # Casting would turn NaN, scores and class numbers into True: a missing outcome must not count as right, and
+        # numbers 0 and 1 may be the predictions themselves.
         raise OutcomesError(
             f"the {arm}'s outcomes are {array.dtype}, not boolean: pass `predictions == labels`, nothing missing."
         )
     return array
+
+
+def _on_host(values: ArrayLike) -> NDArray[Any]:
+    """Return values as an array; a tensor may be on a GPU, or part of a graph."""
+    detach = getattr(values, "detach", None)
+    return np.asarray(values if detach is None else detach().cpu())

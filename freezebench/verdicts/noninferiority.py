@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Self
 
 from freezebench.errors import SettingsError
+from freezebench.specs.fields import brief, real
 from freezebench.specs.limits import DEFAULT_MARGIN_PP
 from freezebench.verdicts.crossed import Interval, crossed_interval
 
@@ -104,8 +105,10 @@ def noninferiority(
     (``freezebench.verdicts.crossed``). Each bound errs with probability ``alpha``: use 0.02 per look for several looks.
 
     Args:
-        baseline_correct: Boolean array ``(seeds, sentences)``, true where the prediction is right.
-        candidate_correct: Boolean array ``(seeds, sentences)``, same seeds and sentences in the same order.
+        baseline_correct: Boolean array ``(seeds, sentences)``, true where the prediction is right: nested lists, an
+            array of NumPy, a tensor on any device, or a table of pandas. Numbers 0 and 1 are refused, since they may
+            be the predictions themselves: pass ``predictions == labels``.
+        candidate_correct: The same for the candidate: same seeds and sentences in the same order.
         margin_pp: Largest acceptable drop, positive, percentage points.
         alpha: One-sided error rate of each bound, between 0 and 0.5.
         groups: Number of the text of every sentence, shape ``(sentences,)``, where the test set repeats texts: repeats
@@ -230,5 +233,7 @@ def bound_text(bound_pp: float, margin_pp: float) -> str:
 
 def _check_margin(margin_pp: float) -> None:
     """Check that a margin is a positive finite number."""
-    if not (math.isfinite(margin_pp) and margin_pp > 0):
-        raise SettingsError(f"the margin is {margin_pp!r}: give a positive number of percentage points, such as 2.")
+    if not 0 < real(margin_pp) < math.inf:
+        raise SettingsError(
+            f"the margin is {brief(margin_pp)}: give a positive number of percentage points, such as 2."
+        )

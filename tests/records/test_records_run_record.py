@@ -84,7 +84,6 @@ def test_derived_figures() -> None:
     assert not record.undertrained
     assert made_up.record(best_epoch=2).undertrained
     assert record.value("energy_j") is None
-    assert record.value("no such metric") is None
 
 
 def test_a_completed_run_needs_an_evaluation_and_an_invalid_one_a_reason() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from freezebench.config.settings import resolve
 from freezebench.errors import RecordError, SettingsError
 from freezebench.specs.names import PRESET_NAMES
 from freezebench.specs.notebook_figures import PUBLISHED
@@ -93,11 +95,33 @@ def test_the_notebook_preset_is_the_notebooks_protocol() -> None:
     assert notebook.learning_rates.get("emb+L0-5") == 5e-5
 
 
+def test_the_docstring_says_how_the_command_line_differs() -> None:
+    """The presets that the command line takes without options, field by field."""
+    text = " ".join((Protocol.__doc__ or "").split())
+    usual = asdict(Protocol())
+    for name in ("embedded", "distilbert-sst2"):
+        own = asdict(preset(name).protocol).items()
+        changes = ", ".join(f"{field}={value!r}" for field, value in own if value != usual[field])
+        assert f"has ``{changes}``" in text, changes
+
+
+@pytest.mark.parametrize("name", PRESET_NAMES)
+def test_a_presets_run_is_the_one_that_the_command_line_plans(name: str) -> None:
+    """With the same id, so that its record is the same, too: model, data, protocol, learning rate and seed."""
+    settings = resolve([], lambda: (name, "the default here"))
+    for freeze in ("none", "emb", "emb+L0-4", "L5+head"):
+        planned = settings.run_spec(freeze, settings.seed)
+        assert preset(name).run_spec(freeze) == planned
+    assert preset(name).run_spec("emb", seed=7, device="cpu") == replace(settings, device="cpu").run_spec("emb", 7)
+
+
 def test_preset_names_are_those_that_options_offer() -> None:
     """The list of names, which is loaded at start-up, has all presets."""
     assert tuple(PRESETS) == PRESET_NAMES
     with pytest.raises(SettingsError, match="Choose from distilbert-sst2, embedded, notebook"):
         preset("nonsense")
+    with pytest.raises(SettingsError, match=r"there is no preset 'embeded'\. Did you mean 'embedded'\?"):
+        preset("embeded")
 
 
 def test_sst2_limits_are_the_published_drops_plus_three_points() -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import made_up
-from freezebench.records.run_record import DataFacts, RunRecord, SplitFacts
+from freezebench.records.data_facts import DataFacts, SplitFacts
+from freezebench.records.run_record import RunRecord
 from freezebench.verdicts.baseline import baseline_fault, frequencies_loss, one_class_fault
 
 

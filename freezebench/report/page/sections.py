@@ -15,7 +15,7 @@ from freezebench.specs.run import Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from freezebench.records.run_record import DataFacts
+    from freezebench.records.data_facts import DataFacts
     from freezebench.report.experiment import Experiment
     from freezebench.specs.json_types import Json
     from freezebench.specs.run import Engine
