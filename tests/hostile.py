@@ -17,6 +17,7 @@ from markdown_it.token import Token
 
 import experiments
 import made_up
+from freezebench.config.settings import Settings
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
 from freezebench.report.experiment import Experiment
@@ -184,14 +185,20 @@ def check_card(text: str, harmless: str) -> None:
     check_markdown(body, harmless_body)
 
 
+def settings(text: str) -> Settings:
+    """Return settings whose model and data have a name, which may be one that no option takes, as in a saved file."""
+    made = experiments.settings()
+    return replace(made, model=text, data=replace(made.data, source=text))
+
+
 def experiment(text: str) -> Experiment:
     """Return an experiment in which every name, message and version is a text."""
-    settings = experiments.settings(model=text, data=text)
+    requested = settings(text)
     arms = {freeze: [_record(run, text) for run in made_up.seeds(freeze)] for freeze in ("none", "emb", "emb+L0")}
     arms["emb+L0-1"] = [replace(made_up.broken("emb+L0-1"), reason=text, log=text)]
     results = [judge(freeze, runs, arms["none"], margin_pp=2.0, limit_pp=5.0) for freeze, runs in arms.items()]
     results += [ConfigurationResult.not_run("head", left_out=text)]
-    return Experiment.of(settings, summarize(results, settings), [f"{text}.py::test_it", f"t.py::test_it[{text}]"])
+    return Experiment.of(requested, summarize(results, requested), [f"{text}.py::test_it", f"t.py::test_it[{text}]"])
 
 
 def _record(run: RunRecord, text: str) -> RunRecord:

@@ -12,13 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-import experiments
 import hostile
 import made_up
 import saved_runs
 from freezebench.cli import main
 from freezebench.config.session_settings import SessionSettings
-from freezebench.config.settings import Settings
 from freezebench.errors import SettingsError
 from freezebench.escaping import (
     csv_cell,
@@ -88,11 +86,6 @@ def terminal() -> tuple[Terminal, Reporter]:
     return Terminal(config), reporter
 
 
-def settings(text: str) -> Settings:
-    """Return the settings of the experiment of a text."""
-    return experiments.settings(model=text, data=text)
-
-
 def saved_model(text: str, experiment: Any) -> SavedModel:
     """Return the saved model of an experiment."""
     rows = experiment.rows
@@ -113,12 +106,16 @@ def saved_model(text: str, experiment: Any) -> SavedModel:
 def test_files_of_a_report(text: str) -> None:
     """Structure of Markdown, cells of CSV, and JSON are those of a harmless name, with the name's visible form."""
     files, harmless = (
-        report_files([(settings(name), hostile.experiment(name).summary)], SessionSettings(), {settings(name): (name,)})
+        report_files(
+            [(hostile.settings(name), hostile.experiment(name).summary)],
+            SessionSettings(),
+            {hostile.settings(name): (name,)},
+        )
         for name in (text, HARMLESS)
     )
     contents = {name: content.decode() for name, content in files.items()}
     hostile.check_markdown(contents["report.md"], harmless["report.md"].decode())
-    hostile.check_csv(contents["report.csv"], {"model": visible(settings(text).model)})
+    hostile.check_csv(contents["report.csv"], {"model": visible(hostile.settings(text).model)})
     content = hostile.check_json(contents["report.json"])
     has_surrogates = any("\ud800" <= char <= "\udfff" for char in text)
     run = content["experiments"][0]["configurations"][0]["runs"][0]
@@ -164,7 +161,7 @@ def test_terminal(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
             seeds,
         ):
             progress.on_event(event)
-        plan = [*settings_lines(settings(text)), experiment_line(settings(text), 2)]
+        plan = [*settings_lines(hostile.settings(text)), experiment_line(hostile.settings(text), 2)]
         for line in fitted([*plan, *comparison_lines(compared, width=width), text]):
             reporter.write_line(line)
         hostile.check_terminal(reporter.written)

@@ -22,7 +22,8 @@ Project = Callable[..., pytest.Pytester]
 
 # Every text at once, as far as a class can be called so, and one that a folder can be called.
 ANY = " ".join(text for name, text in hostile.HOSTILE.items() if name not in ("long", "lone surrogates"))
-FOLDER = "::error::x\n::y\x1b[2J\u202e##vso[z] =`|$x$<script>&_*[a](b) \udce9 ---"
+FOLDER = "::error::x\n::y\x1b[2J\u202e##vso[z] =`|$x$<script>&_*[a](b) ---"
+CONTROL = "\n\x1b"  # a folder that is written to has none
 
 
 @pytest.fixture
@@ -58,11 +59,10 @@ def step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def session(pytester: pytest.Pytester, model: Path, data: Path, folder: str, *flags: str) -> pytest.RunResult:
     """Run a session whose model, data and report are in folders of a name; return its result."""
-    # The library of the weights opens no path that is not UTF-8.
-    model_name = folder.replace("\udce9", "")
-    shutil.copytree(model, pytester.path / "model" / model_name)
-    shutil.copytree(data, pytester.path / "data" / folder)
-    names = {"model": f"./model/{model_name}", "data": f"./data/{folder}", "report": f"report/{folder}"}
+    for source, kind in ((model, "model"), (data, "data")):
+        shutil.copytree(source, pytester.path / kind / folder)
+    report = "".join(char for char in folder if char not in CONTROL)
+    names = {"model": f"./model/{folder}", "data": f"./data/{folder}", "report": f"report/{report}"}
     own = [f"--freeze-{option}={name}" for option, name in names.items()]
     return pytester.runpytest_inprocess("--freeze-grid=none,emb,emb+L0", *own, "--color=yes", "-rA", *flags)
 
@@ -91,10 +91,10 @@ def test_everything_that_a_session_writes(
         hostile.check_annotations(commands)
         hostile.check_terminal("\n".join(line for line in lines if line not in commands))
         hostile.check_terminal(result.stderr.str())
-        report = pytester.path / "report" / folder
-        files = {path.name: path.read_text(encoding="utf-8") for path in report.iterdir() if path.is_file()}
+        files = {path.name: path.read_text(encoding="utf-8") for path in pytester.path.glob("report/*/*.*")}
         written.append({**files, "step.md": step.read_text(encoding="utf-8")})
         step.unlink()
+        shutil.rmtree(pytester.path / "report")
         values = [case.get("value") for case in ET.parse(junit).getroot().iter("property")]  # noqa: S314 - ours
         hostile.check_visible("\n".join(filter(None, values)))
         json.loads((pytester.path / "b.json").read_text(encoding="utf-8"))
@@ -113,7 +113,8 @@ def test_usage_errors_repeat_no_raw_value(project: Project, option: str) -> None
     pytester = project()
     (pytester.path / "file").touch()
     value = f"file/{FOLDER}" if option in ("report", "store") else f"./{FOLDER}"
-    result = pytester.runpytest_inprocess(f"--freeze-{option}={value}")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    hostile.check_terminal(result.stderr.str())
-    assert [line for line in result.stderr.lines if line and not line.startswith(("ERROR: ", "  "))] == []
+    for text in (value, f"{value}\udce9"):
+        result = pytester.runpytest_inprocess(f"--freeze-{option}={text}")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        hostile.check_terminal(result.stderr.str())
+        assert [line for line in result.stderr.lines if line and not line.startswith(("ERROR: ", "  "))] == []
