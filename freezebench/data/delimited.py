@@ -161,7 +161,7 @@ class _Parser:
         return f"text follows a quote that closes a value; {_DOUBLE}"
 
     def _count_fault(self, cells: Sequence[str]) -> str | None:
-        """Return the fault of a row with another number of values; ``None`` if those beyond the named columns do not matter."""
+        """Return the fault of a row with another number of values; ``None`` if those without a column do not matter."""
         header = self._header
         if not any(cells):
             return None

@@ -47,6 +47,7 @@ _NEUTRAL_BELOW = 0.5
 _TEST_SHARE, _VALIDATION_SHARE = 0.16, 0.02
 _PIP_TIMEOUT_S = 600.0
 _DOWNLOAD_PREFIX = "fetch-"
+_AGAIN = "Run python -m freezebench fetch: it replaces a damaged archive."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,8 +181,8 @@ def _read_tar(archive: bytes, name: str) -> bytes:
             if file is not None:
                 return file.read()
     except (tarfile.TarError, OSError, EOFError) as error:
-        raise DataError(f"the archive of the data set {SOURCE!r} cannot be read: {error}.") from error
-    raise DataError(f"the archive of the data set {SOURCE!r} has no file {name} of a plausible size.")
+        raise DataError(f"the archive of the data set {SOURCE!r} cannot be read: {error}. {_AGAIN}") from error
+    raise DataError(f"the archive of the data set {SOURCE!r} has no file {name} of a plausible size. {_AGAIN}")
 
 
 def _is_valid(path: Path) -> bool:

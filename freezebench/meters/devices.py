@@ -92,10 +92,12 @@ def check_gpus(gpus: Gpus) -> tuple[int | str, ...] | None:
         if isinstance(item, bool) or not isinstance(item, int | str) or (isinstance(item, int) and item < 0):
             raise SettingsError(f"cannot measure GPU {item!r}: give NVML indices (0, 1, …), UUIDs, 'all' or None.")
         if isinstance(item, str) and item != "all" and not item.startswith(("GPU-", "MIG-")):
-            raise SettingsError(f"cannot measure GPU {item!r}: a UUID begins with GPU- or MIG- (see nvidia-smi -L).")
+            raise SettingsError(
+                f"cannot measure GPU {item!r}: it is neither 'all' nor a UUID. Give one that `nvidia-smi -L` lists."
+            )
         checked.append(item)
     if "all" in checked and len(checked) > 1:
-        raise SettingsError(f"cannot measure GPUs {gpus!r}: 'all' cannot be combined with other devices.")
+        raise SettingsError(f"cannot measure GPUs {gpus!r}: 'all' is joined with other devices. Give 'all' alone.")
     return tuple(dict.fromkeys(checked))
 
 

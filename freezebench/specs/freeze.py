@@ -68,7 +68,7 @@ class FreezeSpec:
                     pass
                 case "none":
                     raise SpecError(
-                        f"freeze spec {brief(text)}: 'none' freezes nothing and cannot be joined with other parts."
+                        f"freeze spec {brief(text)} joins none, which freezes nothing, with other parts. Leave none out."
                     )
                 case "emb":
                     embeddings = True

@@ -21,7 +21,7 @@ def ladder(num_layers: int) -> list[FreezeSpec]:
         SpecError: If ``num_layers`` is below 1.
     """
     if num_layers < 1:
-        raise SpecError(f"a ladder needs a model with at least one layer, not {num_layers}.")
+        raise SpecError(f"cannot make a ladder of {num_layers} layers: give 1 or more.")
     return [FreezeSpec(), *(FreezeSpec.prefix(frozen) for frozen in range(num_layers + 1))]
 
 
@@ -145,5 +145,5 @@ def _parse_number(number_text: str, text: str) -> float:
             f"Write one number, or numbers per configuration such as emb+L0-4:5 ({GRAMMAR})."
         )
     if not math.isfinite(number):
-        raise SpecError(f"{brief(number_text.strip())} in {brief(text)} is not a finite number.")
+        raise SpecError(f"{brief(number_text.strip())} in {brief(text)} is not a finite number. Give a finite one.")
     return number

@@ -55,12 +55,8 @@ class InterimLooks:
             SettingsError: If it is not a list of increasing whole numbers from 1 on.
         """
         counts = tuple(count for count in map(whole_number, str(text).split(",")) if count is not None)
-        if len(counts) < str(text).count(",") + 1:
-            raise SettingsError(
-                f"the number of seeds is a whole number from 1 to {MAX_SEEDS:,}, or increasing ones: 3,5,8."
-            )
-        if counts[0] < 1:
-            raise SettingsError(f"the number of seeds is a whole number from 1 to {MAX_SEEDS:,}.")
+        if len(counts) < str(text).count(",") + 1 or counts[0] < 1:
+            raise SettingsError(f"give the number of seeds, from 1 to {MAX_SEEDS:,}, or increasing numbers: 3,5,8.")
         return cls(counts=counts)
 
     def __str__(self) -> str:

@@ -85,7 +85,8 @@ def mean_squares(differences: NDArray[np.integer[Any]], groups: ArrayLike | None
     """
     if not np.issubdtype(differences.dtype, np.integer) or differences.ndim < 2:  # noqa: PLR2004 - a layout has two axes
         raise OutcomesError(
-            f"differences are integers of shape (seeds, sentences), not {differences.dtype} {differences.shape}."
+            f"the differences are {differences.dtype} of shape {differences.shape}: give integers of shape (seeds, "
+            "sentences)."
         )
     k, n = differences.shape[-2:]
     per_cell, sizes = _per_text(differences, groups)
@@ -93,7 +94,7 @@ def mean_squares(differences: NDArray[np.integer[Any]], groups: ArrayLike | None
     if k < 1 or m <= 1:
         distinct = "" if m == n else "distinct "
         raise OutcomesError(
-            f"cannot judge {k} seeds x {m} {distinct}sentences: at least 1 seed and 2 {distinct}sentences are needed."
+            f"cannot judge {k} seeds x {m} {distinct}sentences: give at least 1 seed and 2 {distinct}sentences."
         )
     per_seed, per_text = per_cell.sum(axis=-1), per_cell.sum(axis=-2)
     total = _exact(per_seed.sum(axis=-1))
@@ -175,13 +176,13 @@ def _outcomes(correct: ArrayLike, *, arm: str) -> NDArray[np.bool_]:
             f"the {arm}'s outcomes are no array ({error}): give an array (seeds, sentences)."
         ) from error
     except ValueError as error:
-        raise OutcomesError(f"the {arm}'s outcomes are ragged: every seed needs the same sentences.") from error
+        raise OutcomesError(f"the {arm}'s outcomes are ragged: give every seed the same sentences.") from error
     if array.ndim != _NUM_AXES:
         raise OutcomesError(
-            f"the {arm}'s outcomes have shape {array.shape}: expected (seeds, sentences); one seed is (1, sentences)."
+            f"the {arm}'s outcomes have shape {array.shape}: give (seeds, sentences), (1, sentences) for one seed."
         )
     if array.size == 0:
-        raise OutcomesError(f"the {arm}'s outcomes are empty, shape {array.shape}: nothing was evaluated.")
+        raise OutcomesError(f"the {arm}'s outcomes are empty, shape {array.shape}: pass those of an evaluation.")
     # A table of pandas may hold truth values as objects.
     if array.dtype == object and all(isinstance(value, (bool, np.bool_)) for value in array.flat):
         return array.astype(np.bool_)
@@ -189,7 +190,7 @@ def _outcomes(correct: ArrayLike, *, arm: str) -> NDArray[np.bool_]:
         # Casting would turn NaN, scores and class numbers into True: a missing outcome must not count as right, and
         # numbers 0 and 1 may be the predictions themselves.
         raise OutcomesError(
-            f"the {arm}'s outcomes are {array.dtype}, not boolean: pass `predictions == labels`, nothing missing."
+            f"the {arm}'s outcomes are {array.dtype}, not boolean: pass `predictions == labels`, none of them missing."
         )
     return array
 

@@ -163,7 +163,7 @@ def invalid_verdict(
     """
     _check_margin(margin_pp)
     if not reason.strip():
-        raise SettingsError("an invalid verdict must name its cause, such as 'out of memory at step 12'.")
+        raise SettingsError("an invalid verdict has no reason: give its cause, such as 'out of memory at step 12'.")
     return Verdict(
         outcome="invalid",
         drop_pp=None,
@@ -198,7 +198,7 @@ def deepest_safe(verdicts: Mapping[str, Verdict]) -> str | None:
     margins = sorted({verdict.margin_pp for verdict in verdicts.values()})
     if len(margins) > 1:
         raise SettingsError(
-            f"the deepest safe prefix needs one margin for the whole ladder, got {margins}: judge all at one margin."
+            f"the verdicts have different margins, {margins}, so that none is the deepest: judge all at one margin."
         )
     deepest = None
     for name, verdict in verdicts.items():

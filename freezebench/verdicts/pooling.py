@@ -59,10 +59,12 @@ def pooled_seed_variance(squares: Mapping[str, MeanSquares], *, diverged: Collec
     """
     kept = {name: item for name, item in squares.items() if name not in diverged and item.num_seeds > 1}
     if not kept:
-        raise SettingsError("no configuration with at least 2 seeds is left to pool the variance between seeds over.")
+        raise SettingsError("no configuration with 2 seeds or more is left, over which to pool: give more seeds.")
     num_sentences = {item.num_sentences for item in kept.values()}
     if len(num_sentences) > 1:
-        raise SettingsError(f"cannot pool over test sets of different size: {sorted(num_sentences)} sentences.")
+        raise SettingsError(
+            f"cannot pool over test sets of {sorted(num_sentences)} sentences: give configurations of one test set."
+        )
     n = num_sentences.pop()
     weights = [item.num_seeds - 1 for item in kept.values()]
     components = [float(item.seeds - item.residual) / n for item in kept.values()]
@@ -91,7 +93,8 @@ def pooled_interval(squares: MeanSquares, pooled: PooledSeedVariance, *, alpha: 
     """
     if squares.num_sentences != pooled.num_sentences:
         raise SettingsError(
-            f"the variance was pooled over {pooled.num_sentences} sentences, not over {squares.num_sentences}."
+            f"the variance was pooled over {pooled.num_sentences} sentences, and this configuration has "
+            f"{squares.num_sentences}: give configurations of one test set."
         )
     if squares.num_seeds == 1:
         return interval_from_mean_squares(squares, alpha=alpha)

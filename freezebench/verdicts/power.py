@@ -87,7 +87,7 @@ def resolvable_margin(
     if not _LEAST_POWER <= power < 1:
         raise SettingsError(f"power is {power!r}: give a probability from 0.5 to below 1, such as 0.8.")
     if num_seeds < 1 or num_sentences <= 1:
-        raise SettingsError(f"cannot plan for {num_seeds} seeds x {num_sentences} sentences: at least 1 and 2 needed.")
+        raise SettingsError(f"cannot plan for {num_seeds} seeds x {num_sentences} sentences: give at least 1 and 2.")
     if num_seeds == 1:
         return math.inf
     squares = (population or Population()).expected_mean_squares(num_seeds, num_sentences)
@@ -139,7 +139,7 @@ def deciding_counts(
     """
     check_alpha(alpha)
     if squares.num_seeds <= 1:
-        raise SettingsError("one seed has no spread between seeds, from which a number of seeds could be computed.")
+        raise SettingsError("one seed has no spread, from which a number of seeds could be computed: give two or more.")
 
     def suffices(num_seeds: int, num_sentences: int) -> bool:
         se, df = standard_error(_at_size(squares, num_seeds, num_sentences))

@@ -82,7 +82,9 @@ def compare_runs(
     _check_limit(limit)
     _check_figures(quantity, baseline, candidate)
     if paired and len(baseline) != len(candidate):
-        raise SettingsError(f"paired runs come in pairs, got {len(baseline)} and {len(candidate)} of {quantity}.")
+        raise SettingsError(
+            f"cannot pair {len(baseline)} with {len(candidate)} figures of {quantity}: give as many of both."
+        )
     noise = None if same_arm is None else aa_check(*same_arm, limit=limit, quantity=quantity)
     unjudged = ResourceVerdict(
         outcome="invalid",
@@ -132,7 +134,7 @@ def aa_check(first: Sequence[float], second: Sequence[float], *, limit: float, q
     _check_figures(quantity, first, second)
     ratio = _median_ratio(first, second)
     if ratio is None:
-        raise ResourceFiguresError(f"an A/A check of {quantity} needs runs on both sides.")
+        raise ResourceFiguresError(f"an A/A check of {quantity} has no runs on one side: give figures of both.")
     allowed = (max(limit, 1 / limit) - 1) / 2
     if allowed == 0:
         raise SettingsError("a limit of 1 allows no noise: give at least 1.01.")
@@ -182,7 +184,7 @@ def interleaved(num_pairs: int) -> tuple[str, ...]:
         SettingsError: If ``num_pairs`` is not positive.
     """
     if num_pairs < 1:
-        raise SettingsError(f"{num_pairs} pairs of runs cannot be interleaved: give at least 1, {MIN_RUNS} for a test.")
+        raise SettingsError(f"cannot interleave {num_pairs} pairs of runs: give at least 1, or {MIN_RUNS} for a test.")
     order = (("A", "B") if pair % 2 == 0 else ("B", "A") for pair in range(num_pairs))
     return tuple(arm for pair in order for arm in pair)
 
@@ -221,4 +223,4 @@ def _check_figures(quantity: str, *arms: Sequence[float]) -> None:
     for figures in arms:
         for figure in figures:
             if not (math.isfinite(figure) and figure > 0):
-                raise ResourceFiguresError(f"{figure!r} is no usable figure of {quantity}: expected a positive number.")
+                raise ResourceFiguresError(f"{figure!r} is no usable figure of {quantity}: give a positive number.")

@@ -82,7 +82,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """
     for p_value in p_values:
         if not 0 <= p_value <= 1:
-            raise SettingsError(f"{p_value!r} is not a p-value: expected a number from 0 to 1.")
+            raise SettingsError(f"{p_value!r} is not a p-value: give a number from 0 to 1.")
     adjusted = [1.0] * len(p_values)
     largest = 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):

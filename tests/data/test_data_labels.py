@@ -15,7 +15,7 @@ from freezebench.data.usable import usable_rows
 from freezebench.errors import DataError
 from freezebench.specs.run import DataSpec
 
-SPEC = DataSpec(source="made-up", text_columns=())
+SPEC = DataSpec(source="made-up")
 
 
 def table(
@@ -27,7 +27,9 @@ def table(
     is_typed: bool = True,
 ) -> Table:
     """Return a table with a label column, and perhaps one of label texts."""
-    columns = {"label": labels} if texts is None else {"label": labels, "label_text": texts}
+    columns: dict[str, list[object]] = {"text": ["fine"] * len(labels), "label": labels}
+    if texts is not None:
+        columns["label_text"] = texts
     return Table(
         name=name,
         columns=columns,
@@ -228,7 +230,7 @@ def test_splits_with_withheld_labels_of_a_benchmark_are_dropped() -> None:
         "validation": table("validation", [1, 0]),
         "test": table("test", [-1, -1]),
     }
-    spec = DataSpec(source="glue", text_columns=())
+    spec = DataSpec(source="glue")
     columns, notes = select_columns(spec, tables, drop_unlabelled=True)
     assert list(columns) == ["train", "validation"]
     assert notes == ("The test split is unlabelled and is not used.",)
@@ -252,7 +254,7 @@ def test_minus_one_may_be_a_class() -> None:
         ([0, {"a": 1}], r"row 2: the label is an object"),
         ([0, b"x"], r"row 2: the label is of type bytes"),
         ([0, {1}], r"row 2: the label is of type set"),
-        ([1, 1, 1], r"every label in column 'label' is 1\. Training needs at least two classes"),
+        ([1, 1, 1], r"every label in column 'label' is 1\. Set --freeze-label-column to a column with two classes"),
         (["a", "\ud800"], r"row 2: the label holds half of a surrogate pair"),
         (["x" * 201, "y"], r"the label has 201 characters, more than 200\. Set --freeze-label-column"),
     ],

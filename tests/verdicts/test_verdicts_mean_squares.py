@@ -187,7 +187,7 @@ def test_groups_that_do_not_fit_are_refused(groups: Any) -> None:
 
 def test_one_text_is_refused() -> None:
     """However often it is repeated, one text has no spread to judge by."""
-    with pytest.raises(OutcomesError, match="2 seeds x 1 distinct sentences: at least 1 seed and 2 distinct"):
+    with pytest.raises(OutcomesError, match="2 seeds x 1 distinct sentences: give at least 1 seed and 2 distinct"):
         crossed_interval(GOOD, GOOD, groups=[4, 4, 4])
 
 
@@ -196,7 +196,7 @@ def test_one_text_is_refused() -> None:
     [
         (np.ones((2, 4), dtype=bool), "same seeds and sentences"),
         (np.ones((3, 3), dtype=bool), "same seeds and sentences"),
-        (np.ones(3, dtype=bool), "one seed is"),
+        (np.ones(3, dtype=bool), "for one seed"),
         (np.ones((2, 3)), "not boolean"),
         (np.array([[1, 0, 1], [1, 1, 1]]), "not boolean"),
         (np.full((2, 3), np.nan), "not boolean"),

@@ -119,13 +119,13 @@ def test_unfit_limits_are_refused(limit: float) -> None:
 
 def test_unfit_settings_are_refused() -> None:
     """Pairs of different length, an A/A check without runs or at a limit of 1, and no pairs are refused."""
-    with pytest.raises(SettingsError, match="pairs"):
+    with pytest.raises(SettingsError, match="cannot pair 5 with 6"):
         compared([10.0] * 6, paired=True)
-    with pytest.raises(ResourceFiguresError, match="both sides"):
+    with pytest.raises(ResourceFiguresError, match="no runs on one side"):
         aa_check([], [1.0], limit=1.05, quantity="train_s")
     with pytest.raises(SettingsError, match="allows no noise"):
         aa_check([1.0], [1.0], limit=1.0, quantity="train_s")
-    with pytest.raises(SettingsError, match="interleaved"):
+    with pytest.raises(SettingsError, match="cannot interleave 0"):
         interleaved(0)
 
 
