@@ -48,7 +48,7 @@ COMPLAINT = re.compile(rf"(UNDECIDED|{OPEN}standing{CLOSE}): .*[a-z]{{3}}")
 WITHOUT_MESSAGE = {"AttributeError", "CancelledError", "IndexError", "SystemExit", "TypeError"}
 # Calls that pass on a message of another place, and the value that they pass on.
 PASSED_ON = {
-    ("executors.worker", "answer"),  # an error of the worker
+    ("executors.worker", "reason"),  # an error of the worker
     ("pytest_plugin.collection", "messages"),
     ("pytest_plugin.fixtures", "result"),  # the verdict on a test
     ("pytest_plugin.options", "refusal"),  # an error of a worker of pytest-xdist
@@ -107,14 +107,17 @@ class MessageSites:
             for message in self._all
             if not has_words(message.text) and not self._passes_on(message)
         ]
-        everywhere = {name for module in self._modules.values() for name in _caught(module)}
+        caught_in = {name: _caught(module) for name, module in self._modules.items()}
         for module in self._modules.values():
-            # An error of Python may come from anywhere, so that the module itself has to catch its own.
-            caught = _caught(module) | (everywhere & self._private)
+            # An error of Python may come from anywhere: those are to catch it that use the module. Of the system's
+            # errors (OSError), and of the classes that only the package raises, it is enough that they are caught.
+            users = [user for user in self._modules.values() if module in (user, *self._imported(user))]
+            caught = {name for user in users for name in caught_in[user.name]}
+            caught |= (self._private | {"OSError"}) & {name for names in caught_in.values() for name in names}
             problems += [
                 f"{module.name}:{node.lineno}: {ast.unparse(node.exc)} is neither a message nor caught"
                 for node in module.of_type(ast.Raise)
-                if node.exc is not None and not self._is_listed(node.exc, caught)
+                if node.exc is not None and not self._is_listed(node.exc, module, caught)
             ]
         passed_on = {(message.module, message.text[1:-1]) for message in self._all}
         return problems + [f"{name} does not occur: delete it from PASSED_ON" for name in PASSED_ON - passed_on]
@@ -195,13 +198,21 @@ class MessageSites:
             return OF_RUNS[kind][0]
         return 0 if kind in self._errors or kind in PYTEST or kind in WARNINGS else None
 
-    def _is_listed(self, error: ast.expr, caught: set[str]) -> bool:
+    def _imported(self, module: Module) -> list[Module]:
+        """Return the modules that a module imports from."""
+        return [self._modules[name] for name, _ in module.imported.values() if name in self._modules]
+
+    def _is_listed(self, error: ast.expr, module: Module, caught: set[str]) -> bool:
         """Return whether what is raised is a message of this list, or an error that is caught.
 
         Args:
             error: What is raised.
+            module: Where it is raised.
             caught: The classes that are caught.
         """
+        assigned = module.assigned.get((module.function_of(error), getattr(error, "id", "")), [])
+        if assigned:
+            return all(value is not None and self._is_listed(value, module, caught) for value in assigned)
         if isinstance(error, ast.Call):
             name = called_name(error)
             # ``type(error)(…)`` is an error that was caught, with more words.
@@ -209,7 +220,9 @@ class MessageSites:
                 return True
         else:
             name = getattr(error, "id", "")
-        return name not in self._errors and name in WITHOUT_MESSAGE | caught
+        kind = getattr(builtins, name, None)
+        names = {base.__name__ for base in kind.mro()} if isinstance(kind, type) else {name}
+        return name not in self._errors and not names.isdisjoint(WITHOUT_MESSAGE | caught)
 
     def _passes_on(self, message: Message) -> bool:
         """Return whether a call adds nothing but values to a message of another place."""

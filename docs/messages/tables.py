@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 _VERBS = (
-    "Accept Add Allow Build Change Check Choose Convert Correct Deselect Double Download Draw Fetch Free Give Install "
-    "Judge Keep Leave Let Load Look Make Mark Measure Move Name Pass Put Raise Read Remove Rename Return Run Save "
-    "Select Set Split Start Stop Train Try Undo Update Use Wait Wrap Write"
+    "Accept Add Allow Build Change Check Choose Convert Correct Cut Deselect Double Download Draw End Fetch Free Give "
+    "Install Judge Keep Leave Let Load Look Make Mark Measure Merge Move Name Pass Put Raise Read Remove Rename Resize "
+    "Return Run Save Select Set Shorten Split Start Stop Train Try Undo Update Use Wait Wrap Write"
 )
 _IMPERATIVE = rf"(?:{'|'.join(_VERBS.split())})\b"
 _CONDITION = "(?:If|With|To|For|Without) [^.:;]*?, "
@@ -72,13 +72,17 @@ ADVICE = {
     "SpliceError": _SLOWER,
     "_report": "Nothing needs to be done: the run is trained again. If it happens often, check the disk.",
     "data.json_files": "Correct the file, or write one object per line (`.jsonl`).",
+    "executors.start_errors": "Do what the message says at its end; it depends on what the system refuses.",
     "meters": "[Why figures are missing](../how-to/troubleshooting.md#energy-or-memory-is-missing) says what to do.",
+    "planning.reference_check": "Take one of the saved runs that the message lists.",
     "pytest_plugin.saving": "Run the same command again: finished runs are not trained again.",
     "records": _DAMAGED,
     "row": "Correct or remove the row, or leave it out with `--freeze-bad-rows=drop`.",
     "report": _DAMAGED,
+    "runs.experiment": _SLOWER,
     "specs.run": _DAMAGED,
     "training.capture.steps": _SLOWER,
+    "training.engines.cached": _SLOWER,
     "with_warnings": _SLOWER,
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -71,14 +72,11 @@ class TemplateReader:
     def _joined(self, parts: Sequence[ast.expr], module: Module, depth: int) -> list[str]:
         """Return the templates of a text of several parts; values become their names."""
         cases = [self._read(part, module, depth + 1) or [_placeholder(part)] for part in parts]
-        for most in sorted({len(case) for case in cases}, reverse=True):
-            texts = list(dict.fromkeys(map("".join, itertools.product(*cases))))
-            if len(texts) <= _MAX_CASES:
-                return texts
-            # The part with the most cases stays a value.
-            pairs = zip(parts, cases, strict=True)
-            cases = [[_placeholder(part)] if len(case) == most else case for part, case in pairs]
-        return list(map("".join, itertools.product(*cases)))
+        # Of too many cases, those of the last parts stay values.
+        for index in reversed(range(len(cases))):
+            if math.prod(map(len, cases)) > _MAX_CASES and len(cases[index]) > 1:
+                cases[index] = [_placeholder(parts[index])]
+        return list(dict.fromkeys(map("".join, itertools.product(*cases))))
 
     def _alternatives(self, nodes: Iterable[ast.expr | None], module: Module, depth: int) -> list[str] | None:
         """Return the templates of one of several texts; ``None`` if one of them is a value."""

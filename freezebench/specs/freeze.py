@@ -68,7 +68,7 @@ class FreezeSpec:
                     pass
                 case "none":
                     raise SpecError(
-                        f"freeze spec {brief(text)} joins none, which freezes nothing, with other parts. Leave none out."
+                        f"freeze spec {brief(text)} joins none with other parts: it freezes nothing. Leave it out."
                     )
                 case "emb":
                     embeddings = True

@@ -59,7 +59,7 @@ def test_canonical_id(text: str, canonical: str) -> None:
     [
         ("", "cannot read ''"),
         ("emb+", "cannot read ''"),
-        ("none+emb", "Leave none out"),
+        ("none+emb", "Leave it out"),
         ("L3-1", "runs backwards. Write L1-3"),
         ("L-1", "cannot read 'L-1'"),
         ("layer3", "cannot read 'layer3'"),
