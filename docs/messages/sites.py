@@ -81,19 +81,24 @@ class MessageSites:
     def __init__(self, modules: dict[str, Module]) -> None:
         self._modules = modules
         self._reader = TemplateReader(modules)
-        bases = {
+        self._bases = {
             node.name: [base.id for base in node.bases if isinstance(base, ast.Name)]
             for module in modules.values()
             for node in module.of_type(ast.ClassDef)
         }
-        self._errors = _derived(bases, {BASE})
-        self._private = _derived(bases, {name for name, value in vars(builtins).items() if _is_error(value)})
+        self._errors = _derived(self._bases, {BASE})
+        self._private = _derived(self._bases, {name for name, value in vars(builtins).items() if _is_error(value)})
         self._makers = {
             function.name
             for module in modules.values()
             for call in module.of_type(ast.Call)
             if (function := module.function_of(call)) is not None and self._position(call) is not None
         }
+
+    def base_classes(self, name: str) -> list[str]:
+        """Return a class of the package and the classes that it is derived from, the nearest ones first."""
+        bases = self._bases.get(name, [])
+        return [name, *bases, *(further for base in bases for further in self.base_classes(base))]
 
     @cached_property
     def messages(self) -> list[Message]:

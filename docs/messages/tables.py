@@ -52,8 +52,6 @@ BY_CLASS = {
     "DataError": "data",
     "FreezebenchError": "options",
     "ModelError": "models",
-    "NoFiguresError": "records",
-    "NothingToTrainError": "grids",
     "OutcomesError": "statistics",
     "RecordError": "records",
     "ResourceFiguresError": "statistics",
@@ -96,7 +94,8 @@ def sites() -> MessageSites:
 def table_of(message: Message) -> str:
     """Return the name of the table that shows a message."""
     by_module = [table for prefix, table in BY_MODULE.items() if message.module.startswith(prefix)]
-    return BY_KIND.get(message.kind) or (by_module or [BY_CLASS[message.kind]])[0]
+    by_class = [BY_CLASS[name] for name in sites().base_classes(message.kind) if name in BY_CLASS]
+    return BY_KIND.get(message.kind) or [*by_module, *by_class][0]
 
 
 def split(text: str) -> tuple[str, str]:
