@@ -26,7 +26,7 @@ _VERBS = (
 )
 _IMPERATIVE = rf"(?:{'|'.join(_VERBS.split())})\b"
 _CONDITION = "(?:If|With|To|For|Without) [^.:;]*?, "
-_SENTENCE = rf"(?<=[.!?…)`] )(?:{_CONDITION}(?i:{_IMPERATIVE})|{_IMPERATIVE})"
+_SENTENCE = rf"(?<=[.!?…)`] )(?:{_CONDITION}(?i:{_IMPERATIVE})|{_IMPERATIVE}|Did you mean)"
 _CLAUSE = rf"(?<=[:;] )(?i:(?:{_CONDITION})?{_IMPERATIVE})"
 # Some messages are advice alone, since the option stands before them.
 _ADVICE = re.compile(rf"{_SENTENCE}|{_CLAUSE}|^(?:choose|give|name)\b")
@@ -77,10 +77,17 @@ ADVICE = {
     "records": _DAMAGED,
     "row": "Correct or remove the row, or leave it out with `--freeze-bad-rows=drop`.",
     "report": _DAMAGED,
+    "runs.evaluation_check": "Look in the model's own code for random numbers in eval mode, or for an attention mask "
+    "that it does not use.",
     "runs.experiment": _SLOWER,
+    "runs.training_check": "Look for code that sets a seed of its own: a factory, a `conftest.py`, the model's code.",
+    "runs.weights": "Nothing needs to change if this part is not meant to train; otherwise look for a detached graph "
+    "in the model's code.",
     "specs.run": _DAMAGED,
+    "strategies.freeze": "Set `requires_grad` of these parameters in a factory if they are meant to train.",
     "training.capture.steps": _SLOWER,
     "training.engines.cached": _SLOWER,
+    "verdicts.judge": "Set a smaller `--freeze-margin`, or train until the baseline has learned more.",
     "with_warnings": _SLOWER,
 }
 
@@ -115,11 +122,11 @@ def advice(message: Message) -> tuple[str, str]:
     own = split(message.text)[1]
     if own:
         return own, ""
+    if message.cause:
+        return causes().get(message.cause, ""), message.cause
     is_reason = not message.text.endswith((".", "…", "?"))
     of_module = [key for key in ADVICE if is_reason and message.module.startswith(key)]
     key = message.kind if message.kind in ADVICE else next(iter(of_module), "")
-    if not key and message.cause:
-        return causes().get(message.cause, ""), message.cause
     return ADVICE.get(key, ""), key
 
 

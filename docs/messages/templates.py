@@ -112,7 +112,7 @@ class TemplateReader:
                 source, name = module.imported[name]
                 if source == "escaping":  # the same text, for where it is shown
                     return self._read(call.args[0], module, depth + 1)
-                if source == "units":
+                if source == "units" and name != "did_you_mean":
                     return None
                 origin = self._modules.get(source, module)
             case ast.Name(id=name) | ast.Attribute(value=ast.Name(id="self"), attr=name):

@@ -230,7 +230,9 @@ def _remedy(undecided: Sequence[Pair]) -> str:
     refused = [pair.refused for pair in undecided if pair.refused]
     if len(refused) < len(undecided):
         return ". Use more seeds, more test sentences or a wider limit (--freeze-max-regression)."
-    return f": {refused[0].rstrip('.')}." if refused else ": none of them ran."
+    if refused:
+        return f": {refused[0].rstrip('.')}. Name another saved run, or save a new one."
+    return ": none of them ran. Run at least one of them."
 
 
 def _function(configuration: SavedConfiguration) -> str | None:

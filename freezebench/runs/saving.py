@@ -75,7 +75,10 @@ def save_model(
         for path in folder.rglob("*"):
             path.chmod(folder_mode if path.is_dir() else file_mode)  # safetensors lets nobody but the owner read
     except Exception as error:  # a model's own code may raise anything
-        raise FreezebenchError(f"cannot save {name}: {type(error).__name__}: {one_line(error)}.") from error
+        raise FreezebenchError(
+            f"cannot save {name}: {type(error).__name__}: {one_line(error)}. Remove the cause, or leave "
+            "--freeze-save out."
+        ) from error
 
 
 def _adapt_tokenizer(path: Path, model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:

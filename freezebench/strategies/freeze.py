@@ -94,11 +94,10 @@ def freeze(
     parameters = dict(model.named_parameters())
     trainable = {key for key, parameter in parameters.items() if key not in frozen and parameter.is_floating_point()}
     if not trainable:
-        unfix = "make some of the parameters trainable that the model itself has fixed (requires_grad=False)"
-        advice = f"Leave out one part, or {unfix}" if fixed else "Leave out one part"
-        if spec.is_none:  # then there is no part to leave out
-            advice = unfix.replace("make", "Make", 1)
-        raise NothingToTrainError(f"cannot freeze {spec}: nothing of {name} would be left to train. {advice}.")
+        raise NothingToTrainError(
+            f"cannot freeze {spec}: nothing of {name} would be left to train. "
+            f"{_how_to_train(spec, has_fixed=bool(fixed))}."
+        )
     for key, parameter in parameters.items():
         parameter.requires_grad_(key in trainable)
     return FreezeSummary(
@@ -108,6 +107,14 @@ def freeze(
         num_layers=layer_map.num_layers,
         num_frozen_layers=spec.num_frozen_layers,
     )
+
+
+def _how_to_train(spec: FreezeSpec, *, has_fixed: bool) -> str:
+    """Return what makes a model train of which a spec leaves nothing."""
+    unfix = "some of the parameters trainable that the model itself has fixed (requires_grad=False)"
+    if spec.is_none:  # then there is no part to leave out
+        return f"Make {unfix}"
+    return f"Leave out one part, or make {unfix}" if has_fixed else "Leave out one part"
 
 
 def frozen_modules(model: torch.nn.Module, layers: LayerMap, spec: FreezeSpec) -> tuple[torch.nn.Module, ...]:
