@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.errors import RecordError
 from freezebench.records.run_record import RunRecord
+from freezebench.specs.fields import brief
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,11 +34,7 @@ def read_record(data: object) -> RunRecord:
     """
     record = RunRecord.from_json(data)
     if record.is_valid:
-        try:
-            contradiction = next(_contradictions(record), None)
-        # A damaged file may have any type in any field.
-        except (TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise RecordError(f"it is not a run record ({error!r})") from error
+        contradiction = next(_contradictions(record), None)
         if contradiction is not None:
             raise RecordError(f"it contradicts itself: {contradiction}")
     return record
@@ -95,6 +92,9 @@ def _of_data(data: DataFacts) -> Iterator[str]:
 def _of_evaluation(name: str, evaluation: Evaluation, data: DataFacts) -> Iterator[str]:
     """Yield what disagrees between predictions, labels and scores."""
     labels, predictions, num_labels = data.test_labels, evaluation.predictions, len(data.label_names)
+    if not labels:
+        yield "no test sentences"
+        return
     if len(predictions) != len(labels):
         yield f"{len(predictions)} predictions of {name} for {len(labels)} test sentences"
         return
@@ -114,8 +114,9 @@ def _of_training(record: RunRecord) -> Iterator[str]:
     """Yield what disagrees in steps and epochs."""
     epochs, losses = record.epochs, record.step_losses
     numbers = [epoch.epoch for epoch in epochs]
-    if numbers != list(range(1, record.spec.protocol.num_epochs + 1)):
-        yield f"epochs {numbers} of {record.spec.protocol.num_epochs}"
+    num_epochs = record.spec.protocol.num_epochs
+    if len(numbers) != num_epochs or numbers != list(range(1, num_epochs + 1)):  # a number may be any, a list may not
+        yield f"epochs {brief(numbers)} of {record.spec.protocol.num_epochs}"
         return
     if not all(map(math.isfinite, losses)):
         yield "a loss of a completed run is not finite"

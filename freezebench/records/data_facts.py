@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Self
+
+from freezebench.specs.typed import typed_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,27 +66,13 @@ class DataFacts:
         """Share of the most frequent class of the test split: the accuracy of always predicting it; ``None``: empty."""
         return max(Counter(self.test_labels).values()) / len(self.test_labels) if self.test_labels else None
 
+    @classmethod
+    def from_json(cls, data: object) -> Self:
+        """Return the facts from their JSON form.
 
-def facts_from_json(data: object) -> DataFacts | None:
-    """Return the facts of a data set from their JSON form."""
-    if data is None:
-        return None
-    values = tuples(data)
-    # Version 0.1 also wrote whether it had generated the sentences, which the name of the data set says as well.
-    values.pop("generated", None)
-    splits = values.get("splits")
-    if splits is not None:
-        values["splits"] = {name: SplitFacts(**tuples(split)) for name, split in splits.items()}
-    return DataFacts(**values)
-
-
-def tuples(data: object) -> dict[str, Any]:
-    """Return a JSON object with its lists as tuples.
-
-    Raises:
-        TypeError: If it is no object.
-    """
-    if not isinstance(data, dict):
-        raise TypeError(f"{type(data).__name__} instead of an object")
-    # JSON has lists only; the dataclasses are frozen, and so are their collections.
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+        Raises:
+            RecordError: If fields are missing, unknown or of another type.
+        """
+        # Version 0.1 also wrote whether it had generated the sentences, which the name of the data set says as well.
+        is_object = isinstance(data, dict)
+        return typed_fields(cls, {name: data[name] for name in data if name != "generated"} if is_object else data)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freezebench.errors import RecordError
+from freezebench.specs.fields import brief
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,5 +67,5 @@ def groups_of(repeats: object, num_test: int) -> tuple[int, ...] | None:
             case [int(position), int(first)] if 0 <= first < position < num_test and groups[first] == first:
                 groups[position] = first
             case _:
-                raise RecordError(f"the repeated test sentences do not fit {num_test} of them: {str(pair)[:40]}")
+                raise RecordError(f"the repeated test sentences do not fit {num_test} of them: {brief(pair)}")
     return tuple(groups)

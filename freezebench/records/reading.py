@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from freezebench.errors import RecordError
 from freezebench.specs.fields import brief, real
+from freezebench.specs.typed import typed_fields
 
 if TYPE_CHECKING:
     from freezebench.specs.json_types import Json
@@ -72,10 +73,4 @@ class Reading:
         Raises:
             RecordError: If fields are missing, unknown or contradictory.
         """
-        if not isinstance(data, dict):
-            raise RecordError(f"not a reading: {type(data).__name__} instead of an object")
-        # Fields with defaults may be missing in records of older versions; unknown fields raise TypeError.
-        try:
-            return cls(**data)
-        except TypeError as error:
-            raise RecordError(f"not a reading: {error}") from error
+        return typed_fields(cls, data)

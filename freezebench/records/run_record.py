@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from freezebench.errors import RecordError
 from freezebench.records.contention import is_past_limit
-from freezebench.records.data_facts import DataFacts, facts_from_json, tuples
+from freezebench.records.data_facts import DataFacts
 from freezebench.records.figures import EVALUATION_FIGURES, Readings, check_name
 from freezebench.records.files import plain
 from freezebench.records.reading import Reading
 from freezebench.records.trace import RunTrace
-from freezebench.specs.run import RunSpec
+from freezebench.specs.fields import brief
+from freezebench.specs.run import RunSpec  # noqa: TC001 - the annotations are read, see specs.typed
+from freezebench.specs.typed import typed_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -223,27 +224,10 @@ class RunRecord:
         if not isinstance(data, dict):
             raise RecordError(f"not a run record: {type(data).__name__} instead of an object")
         if data.get("schema") != RUN_RECORD_SCHEMA:
-            raise RecordError(
-                f"run record of schema {data.get('schema')!r}: this version of freezebench reads {RUN_RECORD_SCHEMA}."
-            )
+            schema = brief(data.get("schema"))
+            raise RecordError(f"run record of schema {schema}: this version of freezebench reads {RUN_RECORD_SCHEMA}.")
         values = {name: value for name, value in data.items() if name != "schema"}
         try:
-            values["spec"] = RunSpec.from_json(values["spec"])
-            values["data"] = facts_from_json(values["data"])
-            values["test"] = _evaluation(values["test"])
-            values["test_before"] = _evaluation(values["test_before"])
-            values["epochs"] = tuple(
-                EpochRecord(**{**epoch, "validation": _evaluation(epoch["validation"])}) for epoch in values["epochs"]
-            )
-            values["readings"] = {name: Reading.from_json(item) for name, item in values["readings"].items()}
-            # Losses that are not finite are saved as null.
-            values["step_losses"] = tuple(math.nan if loss is None else loss for loss in values["step_losses"])
-            return cls(**tuples(values))
-        # A damaged file may have any type in any field; each of these errors is the consequence of a wrong one.
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise RecordError(f"not a run record: {error!r}") from error
-
-
-def _evaluation(data: object) -> Evaluation | None:
-    """Return an evaluation from its JSON form."""
-    return None if data is None else Evaluation(**tuples(data))
+            return typed_fields(cls, values)
+        except RecordError as error:
+            raise RecordError(f"it is no run record: {error}") from error

@@ -12,6 +12,7 @@ from freezebench.errors import RecordError, SpecError
 from freezebench.records.contention import is_past_limit
 from freezebench.records.headline import CPU_METRICS, GPU_METRICS
 from freezebench.records.packed import groups_of, packed, repeats_of, unpacked
+from freezebench.specs.fields import brief
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.run import Protocol
 
@@ -214,7 +215,7 @@ def from_info(info: object, node_id: str | None) -> SavedConfiguration:
         is_newer = isinstance(schema, int) and schema > EXTRA_INFO_SCHEMA
         advice = "a newer version wrote it, use that one" if is_newer else "save the reference anew"
         raise RecordError(
-            f"figures of schema {schema!r}, but this version of freezebench reads {EXTRA_INFO_SCHEMA}: {advice}"
+            f"figures of schema {brief(schema)}, but this version of freezebench reads {EXTRA_INFO_SCHEMA}: {advice}"
         )
     runs = tuple(_seed(run) for run in _typed(info, "runs", list))
     configuration = SavedConfiguration(
@@ -261,7 +262,7 @@ def _typed(values: object, name: str, kind: type[_T]) -> _T:
     value = values.get(name) if isinstance(values, dict) else None
     # In Python, True is an int; in JSON it is not a number.
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise RecordError(f"{name!r} is missing or no {kind.__name__}: {str(value)[:40]}")
+        raise RecordError(f"{name!r} is missing or no {kind.__name__}: {brief(value)}")
     return value
 
 
@@ -289,9 +290,9 @@ def _seed(run: object) -> SavedSeed:
     correct = unpacked(_typed(run, "num_test", int), _typed(run, "test_correct_base64", str))
     accuracy = run.get("accuracy") if isinstance(run, dict) else None
     if not _is_number(accuracy) or not abs(correct.mean() - accuracy) < _ROUNDING:
-        raise RecordError(f"the outcomes give an accuracy of {correct.mean():.4f}, but {accuracy!r} was saved")
+        raise RecordError(f"the outcomes give an accuracy of {correct.mean():.4f}, but {brief(accuracy)} was saved")
     readings = _typed(run, "readings", dict)
     for name, value in readings.items():
         if value is not None and not _is_number(value):
-            raise RecordError(f"reading {name!r} is no finite number: {str(value)[:40]}")
+            raise RecordError(f"reading {name!r} is no finite number: {brief(value)}")
     return SavedSeed(seed=_typed(run, "seed", int), correct=correct, readings=readings)

@@ -10,6 +10,7 @@ from freezebench.errors import FreezebenchError, RecordError
 from freezebench.records.consistency import read_record
 from freezebench.records.files import read_bounded
 from freezebench.records.saved import SavedConfiguration, SavedRun, check, from_info, from_records
+from freezebench.specs.fields import brief
 from freezebench.specs.freeze import FreezeSpec
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _from_report(source: str, content: dict[str, Any]) -> SavedRun:
     """Return the saved run of a report."""
     schema = content.get("schema")
     if schema != REPORT_SCHEMA:
-        raise RecordError(f"report of schema {schema!r}, this version of freezebench reads {REPORT_SCHEMA}")
+        raise RecordError(f"report of schema {brief(schema)}, this version of freezebench reads {REPORT_SCHEMA}")
     saved: list[SavedConfiguration] = []
     dates: list[str] = []
     # Only the entries that a comparison needs are read: a report of a newer version may have others.
@@ -122,7 +123,7 @@ def _from_report(source: str, content: dict[str, Any]) -> SavedRun:
     except RecordError:
         raise
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError, FreezebenchError) as error:
-        raise RecordError(f"is no report of freezebench: {error!r}") from error
+        raise RecordError(f"is no report of freezebench: {brief(error)}") from error
     if not saved:
         raise RecordError("holds no configuration")
     return SavedRun(source=source, date=max(dates, default="unknown date"), configurations=tuple(saved))

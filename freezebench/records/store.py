@@ -13,13 +13,14 @@ import json
 import os
 import secrets
 from contextlib import suppress
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, NoReturn
 
 from freezebench.errors import RecordError
 from freezebench.records.consistency import read_record
 from freezebench.records.files import new_file, read_bounded, refuse_link
 from freezebench.records.locks import Lock
+from freezebench.specs.fields import brief
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -199,13 +200,13 @@ def decode(content: bytes) -> RunRecord:
         RecordError: If it is any other content.
     """
     try:
-        data = json.loads(content.decode("utf-8"))
+        data = json.loads(content.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise RecordError(f"it is damaged or not JSON ({error})") from error
     if not isinstance(data, dict) or not isinstance(data.get("record"), dict):
         raise RecordError("it was not written by freezebench")
     if data.get("schema") != STORE_SCHEMA:
-        raise RecordError(f"it has schema {data.get('schema')!r}, this version of freezebench reads {STORE_SCHEMA}")
+        raise RecordError(f"it has schema {brief(data.get('schema'))}, and {STORE_SCHEMA} is read")
     try:
         body = {name: data.get(name) for name in ("record", "files_sha256")}
         sha256 = hashlib.sha256(_canonical(body)).hexdigest()
@@ -213,12 +214,19 @@ def decode(content: bytes) -> RunRecord:
         raise RecordError(f"it was not written by freezebench ({error})") from error
     if data.get("sha256") != sha256:
         raise RecordError("its checksum does not match its content")
-    try:
-        return replace(read_record(data["record"]), files_sha256=data["files_sha256"])
-    except RecordError:
-        raise
-    except (ValueError, TypeError, AttributeError) as error:
-        raise RecordError(f"it is not a run record ({error!r})") from error
+    return read_record({**data["record"], "files_sha256": data.get("files_sha256")})
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return a JSON object; of equal keys, the checksum would cover only the last one."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise RecordError("a key occurs twice")
+    return value
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise RecordError(f"it holds {word}, which is no figure")
 
 
 def _read(path: Path) -> RunRecord:

@@ -11,6 +11,7 @@ from freezebench.errors import RecordError, SettingsError
 from freezebench.specs.fields import Fields, brief
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.names import LARGEST_SEED, is_device
+from freezebench.specs.typed import typed_fields
 
 if TYPE_CHECKING:
     from freezebench.specs.json_types import Json
@@ -240,14 +241,10 @@ class RunSpec:
         fields = dict(data)
         schema = fields.pop("schema", None)
         if schema != RUN_SPEC_SCHEMA:
-            raise RecordError(f"run spec of schema {schema!r}: this version of freezebench reads {RUN_SPEC_SCHEMA}.")
-        try:
-            data_fields = dict(fields.pop("data"))
-            data_fields["text_columns"] = tuple(data_fields["text_columns"])
-            protocol = Protocol(**fields.pop("protocol"))
-            return cls(**fields, data=DataSpec(**data_fields), protocol=protocol)
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise RecordError(f"not a run spec: {error}") from error
+            raise RecordError(
+                f"run spec of schema {brief(schema)}: this version of freezebench reads {RUN_SPEC_SCHEMA}."
+            )
+        return typed_fields(cls, fields)
 
 
 def _untyped(owner: object, name: str) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -198,3 +199,77 @@ def test_without_hard_links_old_files_are_copied(folder: Path, monkeypatch: pyte
     with pytest.raises(OSError, match="not permitted"):
         _write(folder, NEW)
     assert _content(folder) == {**OLD, **FOREIGN}
+
+
+@pytest.mark.parametrize("name", ["../victim", "/victim", "a/../../victim", "", ".", "a/b/c", "pictures/..", 3, None])
+@pytest.mark.parametrize("folder", [".freezebench-pending", ".freezebench-undo"])
+@pytest.mark.parametrize("field", ["main_file", "new", "old"])
+def test_a_plan_from_elsewhere_changes_nothing_outside(tmp_path: Path, folder: str, field: str, name: object) -> None:
+    """A report that was downloaded may hold a plan that names any file; it is refused in one sentence."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine", encoding="utf-8")
+    staged = tmp_path / "report" / folder
+    (staged / "new").mkdir(parents=True)
+    plan = {"main_file": "index.html", "new": [], "old": [], field: name if field == "main_file" else [name]}
+    (staged / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    with pytest.raises(OSError, match="is no plan of freezebench: remove"):
+        finish_replacement(tmp_path / "report")
+    assert victim.read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b"[" * 100_000, b'{"main_file": 1, "new": 2, "old": 3}', b"\xff"]
+)
+def test_a_damaged_plan_is_an_error_of_the_system(tmp_path: Path, content: bytes) -> None:
+    """The report's writer takes errors of the system for what they are."""
+    staged = tmp_path / ".freezebench-pending"
+    staged.mkdir()
+    (staged / "plan.json").write_bytes(content)
+    with pytest.raises(OSError, match="is no plan of freezebench"):
+        finish_replacement(tmp_path)
+
+
+@pytest.mark.parametrize("name", [".freezebench-staged", ".freezebench-pending", ".freezebench-undo"])
+def test_links_in_place_of_own_folders_are_removed_and_not_followed(tmp_path: Path, name: str) -> None:
+    """What they lead to stays, even if it holds a plan."""
+    outside, folder = tmp_path / "outside", tmp_path / "report"
+    outside.mkdir()
+    folder.mkdir()
+    plan = {"main_file": "index.html", "new": [], "old": ["kept"]}
+    (outside / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    (folder / "kept").write_text("kept", encoding="utf-8")
+    (folder / name).symlink_to(outside)
+    replace_files(folder, {"index.html": b"new"}, main_file="index.html", outdated=lambda _: [])
+    assert sorted(path.name for path in folder.iterdir()) == ["index.html", "kept"]
+    assert [path.name for path in outside.iterdir()] == ["plan.json"]
+
+
+def test_a_link_in_place_of_the_pictures_is_not_followed(tmp_path: Path) -> None:
+    """Nothing is written or removed where it leads to."""
+    outside, folder = tmp_path / "outside", tmp_path / "report"
+    outside.mkdir()
+    folder.mkdir()
+    (outside / "drop.svg").write_text("mine", encoding="utf-8")
+    (folder / "pictures").symlink_to(outside)
+    with pytest.raises(OSError, match="pictures is a symbolic link, which is not followed: remove it"):
+        replace_files(folder, {"pictures/drop.svg": b"new"}, main_file="index.html", outdated=lambda _: [])
+    assert (outside / "drop.svg").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077], ids=oct)
+def test_the_umask_is_respected(tmp_path: Path, mask: int) -> None:
+    """By new files and by those that replace others."""
+    before = os.umask(mask)
+    try:
+        for content in (b"one", b"two"):
+            replace_files(
+                tmp_path,
+                {"index.html": content, "pictures/a.svg": content},
+                main_file="index.html",
+                outdated=lambda _: [],
+            )
+            assert (tmp_path / "index.html").stat().st_mode & 0o777 == 0o666 & ~mask
+            assert (tmp_path / "pictures" / "a.svg").stat().st_mode & 0o777 == 0o666 & ~mask
+            assert (tmp_path / "pictures").stat().st_mode & 0o777 == 0o777 & ~mask
+    finally:
+        os.umask(before)
