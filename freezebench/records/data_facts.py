@@ -74,5 +74,6 @@ class DataFacts:
             RecordError: If fields are missing, unknown or of another type.
         """
         # Version 0.1 also wrote whether it had generated the sentences, which the name of the data set says as well.
-        is_object = isinstance(data, dict)
-        return typed_fields(cls, {name: data[name] for name in data if name != "generated"} if is_object else data)
+        if isinstance(data, dict):
+            data = {name: value for name, value in data.items() if name != "generated"}
+        return typed_fields(cls, data)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from freezebench.errors import RecordError
 from freezebench.records.contention import is_past_limit
-from freezebench.records.data_facts import DataFacts
+from freezebench.records.data_facts import DataFacts  # noqa: TC001 - the annotations are read, see specs.typed
 from freezebench.records.figures import EVALUATION_FIGURES, Readings, check_name
 from freezebench.records.files import plain
 from freezebench.records.reading import Reading

@@ -14,8 +14,9 @@ import pytest
 import made_up
 from freezebench.errors import RecordError
 from freezebench.records.consistency import read_record
+from freezebench.records.data_facts import DataFacts, SplitFacts
 from freezebench.records.reading import Reading
-from freezebench.records.run_record import DataFacts, EpochRecord, Evaluation, RunRecord, SplitFacts
+from freezebench.records.run_record import EpochRecord, Evaluation, RunRecord
 from freezebench.records.saved import from_records, to_info
 from freezebench.records.store import decode, encode, record_key
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
@@ -142,8 +143,8 @@ def use(record: RunRecord) -> None:
             "x",
             "it is no run record: readings.train_s: value: 'x' is no finite number",
         ),
-        (("data", "num_test"), -1, "it is no run record: data.num_test: -1 is negative"),
-        (("data", "test_labels", 0), True, "it is no run record: data.test_labels[0]: True is no whole number"),
+        (("data", "num_test"), -1, "it is no run record: data: num_test: -1 is negative"),
+        (("data", "test_labels", 0), True, "it is no run record: data: test_labels[0]: True is no whole number"),
         (("data", "splits", "test", "class_counts", 0), -1, "splits.test.class_counts: [-1, 20] is negative"),
         (("device",), 5, "it is no run record: device: 5 is no text"),
         (("status",), "done", "it is no run record: status: 'done' is none of completed, invalid"),
@@ -189,5 +190,5 @@ def test_a_missing_field_is_named() -> None:
     with suppress(RecordError):
         read_record(run)
         raise AssertionError
-    with pytest.raises(RecordError, match="data has no field 'num_test'"):
+    with pytest.raises(RecordError, match="data: a DataFacts has no field 'num_test'"):
         read_record(run)
