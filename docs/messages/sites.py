@@ -129,7 +129,14 @@ class MessageSites:
 
     @cached_property
     def _all(self) -> list[Message]:
-        readers = (self._called, self._complaints, self._warnings, self._row_faults, self._causes)
+        readers = (
+            self._called,
+            self._complaints,
+            self._warnings,
+            self._row_faults,
+            self._missing_figures,
+            self._causes,
+        )
         found = [message for module in self._modules.values() for read in readers for message in read(module)]
         return sorted(dict.fromkeys(found), key=lambda message: (message.module, message.line))
 
@@ -175,6 +182,15 @@ class MessageSites:
             texts = [text for kind, text in pairs if isinstance(kind, ast.Constant) and kind.value in ROW_FAULTS]
             calls = (*module.calls.get("add_bad", []), *module.calls.get("add_line", []))
             yield from self._sentences([*texts, *(call.args[1] for call in calls)], "row", module)
+
+    def _missing_figures(self, module: Module) -> Iterator[Message]:
+        """Return why something was not measured."""
+        calls = module.calls
+        texts = [call.args[2] for call in calls.get("not_measured", []) if len(call.args) > 2]  # noqa: PLR2004
+        texts += [call.args[0] for call in calls.get("NotCountedError", [])]
+        failures = [keyword for call in calls.get("Failure", []) for keyword in call.keywords]
+        texts += [keyword.value for keyword in failures if keyword.arg == "message"]
+        yield from self._sentences(texts, "figure", module)
 
     def _sentences(self, texts: Iterable[ast.expr], kind: str, module: Module) -> Iterator[Message]:
         """Return the texts that have words of their own; single words are names of something."""

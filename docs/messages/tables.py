@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 _VERBS = (
     "Accept Add Allow Build Change Check Choose Convert Correct Cut Deselect Double Download Draw End Fetch Free Give "
     "Install Judge Keep Leave Let Load Look Make Mark Measure Merge Move Name Pass Put Raise Read Remove Rename Resize "
-    "Return Run Save Select Set Shorten Split Start Stop Train Try Undo Update Use Wait Wrap Write"
+    "Return Run Save Select Set Shorten Split Start Stop Take Train Try Undo Update Use Wait Wrap Write"
 )
 _IMPERATIVE = rf"(?:{'|'.join(_VERBS.split())})\b"
 _CONDITION = "(?:If|With|To|For|Without) [^.:;]*?, "
@@ -32,7 +32,11 @@ _CLAUSE = rf"(?<=[:;] )(?i:(?:{_CONDITION})?{_IMPERATIVE})"
 _ADVICE = re.compile(rf"{_SENTENCE}|{_CLAUSE}|^(?:choose|give|name)\b")
 # The name of the table of a message: by its kind, else by the module, else by its class.
 BY_KIND = dict.fromkeys([*WARNINGS, "warning"], "warnings") | dict.fromkeys([*OF_RUNS, "cause"], "runs")
-BY_KIND |= dict.fromkeys([*PYTEST, "complaint"], "sessions") | {"UsageError": "options", "row": "data"}
+BY_KIND |= dict.fromkeys([*PYTEST, "complaint"], "sessions") | {
+    "UsageError": "options",
+    "row": "data",
+    "figure": "figures",
+}
 BY_MODULE = {
     "executors": "devices",
     "meters": "devices",
@@ -71,12 +75,18 @@ ADVICE = {
     "_report": "Nothing needs to be done: the run is trained again. If it happens often, check the disk.",
     "data.json_files": "Correct the file, or write one object per line (`.jsonl`).",
     "executors.start_errors": "Do what the message says at its end; it depends on what the system refuses.",
-    "meters": "[Why figures are missing](../how-to/troubleshooting.md#energy-or-memory-is-missing) says what to do.",
+    "meters": "Run `python -m freezebench doctor`: it says what this machine can measure, and why not the rest.",
+    "meters.cuda": "Nothing needs to be done, unless the memory of a GPU is to be measured: train on one.",
+    "meters.gpu_readings": "Measure for longer, by more epochs or sentences, on a whole GPU that nobody else uses.",
+    "meters.nvml": "Install the driver of NVIDIA and the package `nvidia-ml-py`.",
+    "meters.processors": "Nothing needs to be done: the time in which the training thread did not run is used.",
+    "meters.rapl": "Let your user read the counters in `/sys/class/powercap`, or measure on another machine.",
     "planning.reference_check": "Take one of the saved runs that the message lists.",
     "pytest_plugin.saving": "Run the same command again: finished runs are not trained again.",
     "records": _DAMAGED,
     "row": "Correct or remove the row, or leave it out with `--freeze-bad-rows=drop`.",
     "report": _DAMAGED,
+    "runs.costs": "Nothing needs to be done: the run that computed it has the figure.",
     "runs.evaluation_check": "Look in the model's own code for random numbers in eval mode, or for an attention mask "
     "that it does not use.",
     "runs.experiment": _SLOWER,
@@ -126,7 +136,7 @@ def advice(message: Message) -> tuple[str, str]:
         return causes().get(message.cause, ""), message.cause
     is_reason = not message.text.endswith((".", "…", "?"))
     of_module = [key for key in ADVICE if is_reason and message.module.startswith(key)]
-    key = message.kind if message.kind in ADVICE else next(iter(of_module), "")
+    key = message.kind if message.kind in ADVICE else max(of_module, key=len, default="")
     return ADVICE.get(key, ""), key
 
 
@@ -147,7 +157,7 @@ def messages_table(name: str) -> str:
         if table_of(message) == name:
             todo, key = advice(message)
             # Advice of this module is Markdown, that of a message is text.
-            rows[_cell(split(message.text)[0])] = todo if key else _cell(todo)
+            rows.setdefault(_cell(split(message.text)[0]), todo if key else _cell(todo))
     lines = ["| message | what to do |", "| --- | --- |"]
     return "\n".join([*lines, *(f"| {text} | {todo} |" for text, todo in sorted(rows.items(), key=_sort_key))])
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Around names of values; no message has these characters.
 OPEN, CLOSE = "⟨", "⟩"
 _MAX_CASES = 4
-_MAX_DEPTH = 6
+_MAX_DEPTH = 12
 # Methods that return a text in another form.
 _FORMS = {"expanduser", "format", "lower", "lstrip", "partition", "removeprefix", "removesuffix", "replace", "rstrip"}
 _FORMS |= {"strip", "upper"}

@@ -111,7 +111,7 @@ def _without_validation(spec: DataSpec, tables: Mapping[str, Table]) -> tuple[Ma
         DataError: If there is no test split to halve.
     """
     if "test" not in tables:
-        raise DataError(f"{spec.source} has no test split, which the notebook's split halves. Give one.")
+        raise DataError(f"the notebook's split halves the test split, and {spec.source} has none. Add one.")
     ignored = tables.get("validation")
     note = f"The {ignored.num_rows} validation examples are ignored, as in the notebook." if ignored else None
     return {split: table for split, table in tables.items() if split != "validation"}, (note,) if note else ()

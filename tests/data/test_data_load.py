@@ -149,7 +149,7 @@ def test_notebook_rule_with_a_tiny_test_split(folder: Path, num_rows: int) -> No
 def test_notebook_rule_needs_a_test_split(folder: Path) -> None:
     """Without a test split, which it halves, there is an error."""
     (folder / "test.jsonl").unlink()
-    with pytest.raises(DataError, match="has no test split, which the notebook's split halves"):
+    with pytest.raises(DataError, match="the notebook's split halves the test split"):
         load_data(DataSpec(source=str(folder), split_rule="notebook"))
 
 
