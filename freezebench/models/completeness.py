@@ -72,7 +72,7 @@ def check_sizes(config: PretrainedConfig, folder: Path, name: str) -> None:
         ) from error
     described = sum(parameter.numel() for parameter in model.base_model.parameters())
     # A parameter takes a byte or more.
-    stored = sum(stored_tensors(folder, name).values())
+    stored = sum(tensor.num_bytes for tensor in stored_tensors(folder, name).values())
     if described > 2 * stored:
         raise ModelError(
             f"cannot load the model {name!r}: its config.json describes an encoder of {described:,} parameters, but "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from freezebench.errors import ModelError
 from freezebench.escaping import shell_word
 from freezebench.models.file_checks import is_file, read_object, readable
+from freezebench.models.weight_files import tensors_of
 from freezebench.units import listed
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 ADAPTER = "adapter_config.json"
 _CONFIGS = ("config.json", ADAPTER)
 _CHECKPOINT = re.compile(r"checkpoint-(\d{1,18})")
+_ADAPTER_WEIGHTS = "adapter_model.safetensors"
+_HEAD = re.compile(r"\.(classifier|classifier\.out_proj|score|logits_proj)\.weight$")
 _STATE = "trainer_state.json"
 _SHOWN = 5
 
@@ -85,16 +88,29 @@ def _merge_command(folder: Path, config: Mapping[str, object], merged: str) -> s
     """Return the command that merges an adapter into its model and saves both as one checkpoint."""
     is_classifier = config.get("task_type") in {None, "SEQ_CLS"}
     kind = "AutoPeftModelForSequenceClassification" if is_classifier else "AutoPeftModelForFeatureExtraction"
+    num_labels = _num_labels(folder) if is_classifier else None
+    options = "" if num_labels is None else f", num_labels={num_labels}"
     source, target = json.dumps(str(folder)), json.dumps(merged)
     # An adapter trained by the Trainer has the tokenizer beside it; others have that of their model.
     has_tokenizer = is_file(folder / "tokenizer_config.json")
     tokenizer = source if has_tokenizer else json.dumps(str(config.get("base_model_name_or_path")))
     code = (
         f"from peft import {kind} as M; from transformers import AutoTokenizer as T; "
-        f"M.from_pretrained({source}).merge_and_unload().save_pretrained({target}); "
+        f"M.from_pretrained({source}{options}).merge_and_unload().save_pretrained({target}); "
         f"T.from_pretrained({tokenizer}).save_pretrained({target})"
     )
     return f"python -c {shell_word(code)}"
+
+
+def _num_labels(folder: Path) -> int | None:
+    """Return the number of classes of the head beside an adapter; ``None`` if there is none."""
+    if not is_file(folder / _ADAPTER_WEIGHTS):
+        return None
+    try:
+        tensors = tensors_of(folder / _ADAPTER_WEIGHTS, str(folder))
+    except ModelError:
+        return None  # it only completes a command
+    return next((tensor.shape[0] for key, tensor in tensors.items() if _HEAD.search(key) and tensor.shape), None)
 
 
 def _best_checkpoint(folders: tuple[Path, ...], name: str) -> Path | None:

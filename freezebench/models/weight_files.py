@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from freezebench.errors import ModelError
 from freezebench.escaping import shell_word
@@ -23,8 +24,18 @@ _FOREIGN = ("tf_model.h5", "flax_model.msgpack", "model.onnx")
 _LENGTH_BYTES = 8
 _LFS_POINTER = b"version https://git-lfs"
 
-# Number of bytes of each tensor by its name.
-TensorSizes = dict[str, int]
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """A tensor in a weight file.
+
+    Attributes:
+        num_bytes: Its size.
+        shape: Its dimensions.
+    """
+
+    num_bytes: int
+    shape: tuple[int, ...]
 
 
 def weight_files(folder: Path, name: str) -> list[Path]:
@@ -76,14 +87,14 @@ def conversion_command(folder: Path) -> str:
     return f"python -c {shell_word(code)}"
 
 
-def stored_tensors(folder: Path, name: str) -> TensorSizes:
-    """Return the sizes of the tensors in a checkpoint's weight files, which are checked to be whole.
+def stored_tensors(folder: Path, name: str) -> dict[str, StoredTensor]:
+    """Return by name the tensors in a checkpoint's weight files, which are checked to be whole.
 
     Raises:
         ModelError: If a file is missing, damaged or incomplete, or lacks a tensor that the index says it has.
     """
     files = weight_files(folder, name)
-    by_file = {path.name: _tensors(path, name) for path in files}
+    by_file = {path.name: tensors_of(path, name) for path in files}
     if files != [folder / WEIGHTS]:
         lacking = [(key, file) for key, file in _weight_map(folder, name).items() if key not in by_file[file]]
         if lacking:
@@ -92,7 +103,7 @@ def stored_tensors(folder: Path, name: str) -> TensorSizes:
                 f"cannot load the model {name!r}: {folder / file} lacks {key}, which {WEIGHTS_INDEX} says it has. "
                 "Fetch or write the checkpoint again."
             )
-    return {key: size for tensors in by_file.values() for key, size in tensors.items()}
+    return {key: tensor for tensors in by_file.values() for key, tensor in tensors.items()}
 
 
 def _weight_map(folder: Path, name: str) -> dict[str, str]:
@@ -123,8 +134,8 @@ def _weight_map(folder: Path, name: str) -> dict[str, str]:
     return files
 
 
-def _tensors(path: Path, name: str) -> TensorSizes:
-    """Return the sizes of the tensors of a safetensors file that is as long as its header declares.
+def tensors_of(path: Path, name: str) -> dict[str, StoredTensor]:
+    """Return by name the tensors of a safetensors file that is as long as its header declares.
 
     A shorter file would fail after minutes of loading, with a message that does not name it.
 
@@ -144,11 +155,8 @@ def _tensors(path: Path, name: str) -> TensorSizes:
             f"cannot load the model {name!r}: {path} is only a Git LFS pointer to its weights. Run `git lfs pull`."
         )
     try:
-        tensors = {key: tensor for key, tensor in json.loads(header).items() if key != "__metadata__"}
-        offsets = {
-            key: (int(tensor["data_offsets"][0]), int(tensor["data_offsets"][1])) for key, tensor in tensors.items()
-        }
-        end = max((end for _, end in offsets.values()), default=0)
+        tensors = {key: _tensor(value) for key, value in json.loads(header).items() if key != "__metadata__"}
+        end = max((end for end, _ in tensors.values()), default=0)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         raise ModelError(
             f"cannot load the model {name!r}: {path} is not a safetensors file, or only its beginning ({size} bytes). "
@@ -160,4 +168,10 @@ def _tensors(path: Path, name: str) -> TensorSizes:
             f"cannot load the model {name!r}: {path} is incomplete or damaged: it has {size} bytes, its header "
             f"declares {expected}. Fetch or write it again."
         )
-    return {key: end - begin for key, (begin, end) in offsets.items()}
+    return {key: tensor for key, (_, tensor) in tensors.items()}
+
+
+def _tensor(entry: Any) -> tuple[int, StoredTensor]:
+    """Return where a tensor ends in its file, and the tensor, from its entry in the header."""
+    begin, end = map(int, entry["data_offsets"])
+    return end, StoredTensor(end - begin, tuple(map(int, entry["shape"])))
