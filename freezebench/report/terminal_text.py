@@ -59,8 +59,8 @@ def wrap(text: str, width: int, indent: str = "  ") -> list[str]:
             line = indent
         # A piece that begins a line may look like a command only there.
         line += f" {word}" if line.strip() else terminal_line(word)
-        while columns_of(line) > width:
-            head = _beginning(line, width)
+        while len(head := _beginning(line, width)) < len(line):
             lines.append(head)
-            line = indent + terminal_line(line[len(head) :])
+            rest = line[len(head) :]
+            line = indent + terminal_line(rest[:2]) + rest[2:]
     return [*lines, line]

@@ -118,3 +118,30 @@ def test_usage_errors_repeat_no_raw_value(project: Project, option: str) -> None
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         hostile.check_terminal(result.stderr.str())
         assert [line for line in result.stderr.lines if line and not line.startswith(("ERROR: ", "  "))] == []
+
+
+def test_a_saved_run_and_the_environment_may_be_hostile(
+    project: Project, hostile_runs: dict[str, str], step: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names, dates and machines of saved benchmarks, and paths of GitHub Actions, are shown as text."""
+    pytester = project("grid='none,emb', num_seeds=2")
+    for text, flag in ((hostile.HARMLESS, "--benchmark-save=ref"), (ANY, "--benchmark-compare")):
+        hostile_runs["text"] = text
+        result = pytester.runpytest_inprocess(flag, "--color=yes", "-rA")
+        saved = next(pytester.path.glob(".benchmarks/*/*.json"))
+        content = json.loads(saved.read_text(encoding="utf-8"))
+        info = content["machine_info"]["freezebench"]
+        content |= {
+            "datetime": ANY,
+            "machine_info": {**content["machine_info"], "freezebench": dict.fromkeys(info, ANY)},
+        }
+        for bench in content["benchmarks"]:
+            bench["fullname"] = f"{ANY} {bench['fullname']}"
+            bench["extra_info"]["freezebench"]["device_name"] = ANY
+        saved.write_text(json.dumps(content), encoding="utf-8")
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(step.parent / FOLDER / "no such file"))
+        monkeypatch.setenv("GITHUB_WORKSPACE", str(step.parent / FOLDER))
+    assert "Renamed: " in result.stdout.str()
+    assert "the step summary could not be written" in result.stdout.str()
+    commands = [line for line in result.stdout.lines if re.match("::(error|warning) ", line)]
+    hostile.check_terminal("\n".join(line for line in result.stdout.lines if line not in commands))

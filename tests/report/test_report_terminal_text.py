@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,3 +41,12 @@ def test_following_lines_are_indented() -> None:
     assert wrap("Broken: out of memory", 12) == ["Broken: out", "  of memory"]
     assert wrap("saves 14 % of it", 9) == ["saves", "  14 % of", "  it"]
     assert wrap("x" * 7, 5) == ["xxxxx", "  xx"]
+
+
+@pytest.mark.parametrize("sign", ["x", "模", "\u202e", ":"])
+def test_a_name_as_long_as_a_cell_is_wrapped_at_once(sign: str) -> None:
+    """The time grows with the length, not with its square: a class may have such a name."""
+    start_s = time.process_time()
+    lines = wrap(sign * 131_072, 100)
+    assert time.process_time() - start_s < 5
+    assert all(columns_of(line) <= 100 for line in lines[:50])
