@@ -67,12 +67,14 @@ _SLOWER = (
     "Nothing needs to change: the results are the same, and training takes longer. [What may be "
     "cached](../explanation/prefix-cache.md#what-may-be-cached) describes which models are trained faster."
 )
+_TRAINED_AGAIN = "Nothing needs to be done: the run is trained again. If it happens often, check the disk."
+_SAVED_RUNS = "Take one of the saved runs that the message lists, or save one as it says."
 _DAMAGED = "Name another file, or save the run again: this one is damaged or was edited."
 # What to do where the messages of a kind, or the reasons that a module gives for a longer message, do not say it.
 ADVICE = {
     "NotCapturableError": _SLOWER,
     "SpliceError": _SLOWER,
-    "_report": "Nothing needs to be done: the run is trained again. If it happens often, check the disk.",
+    "_report": _TRAINED_AGAIN,
     "data.json_files": "Correct the file, or write one object per line (`.jsonl`).",
     "executors.start_errors": "Do what the message says at its end; it depends on what the system refuses.",
     "meters": "Run `python -m freezebench doctor`: it says what this machine can measure, and why not the rest.",
@@ -81,9 +83,11 @@ ADVICE = {
     "meters.nvml": "Install the driver of NVIDIA and the package `nvidia-ml-py`.",
     "meters.processors": "Nothing needs to be done: the time in which the training thread did not run is used.",
     "meters.rapl": "Let your user read the counters in `/sys/class/powercap`, or measure on another machine.",
-    "planning.reference_check": "Take one of the saved runs that the message lists.",
+    "planning.reference_check": _SAVED_RUNS,
     "pytest_plugin.saving": "Run the same command again: finished runs are not trained again.",
     "records": _DAMAGED,
+    "records.reference_search": _SAVED_RUNS,
+    "records.store": _TRAINED_AGAIN,
     "row": "Correct or remove the row, or leave it out with `--freeze-bad-rows=drop`.",
     "report": _DAMAGED,
     "runs.costs": "Nothing needs to be done: the run that computed it has the figure.",
@@ -94,6 +98,7 @@ ADVICE = {
     "runs.weights": "Nothing needs to change if this part is not meant to train; otherwise look for a detached graph "
     "in the model's code.",
     "specs.run": _DAMAGED,
+    "specs.typed": _DAMAGED,
     "strategies.freeze": "Set `requires_grad` of these parameters in a factory if they are meant to train.",
     "training.capture.steps": _SLOWER,
     "training.engines.cached": _SLOWER,
@@ -152,12 +157,13 @@ def causes() -> dict[str, str]:
 
 def messages_table(name: str) -> str:
     """Return a table of messages in Markdown."""
-    rows = {}
+    rows: dict[str, str] = {}
     for message in sites().messages:
         if table_of(message) == name:
             todo, key = advice(message)
             # Advice of this module is Markdown, that of a message is text.
-            rows.setdefault(_cell(split(message.text)[0]), todo if key else _cell(todo))
+            text = split(message.text)[0] or f"{OPEN}option{CLOSE}={OPEN}value{CLOSE}: {message.text}"
+            rows.setdefault(_cell(text), todo if key else _cell(todo))
     lines = ["| message | what to do |", "| --- | --- |"]
     return "\n".join([*lines, *(f"| {text} | {todo} |" for text, todo in sorted(rows.items(), key=_sort_key))])
 

@@ -107,7 +107,9 @@ class TemplateReader:
         """Return the templates of the texts that a function of the package returns."""
         match call.func:
             case ast.Attribute(value=value, attr=name) if name in _FORMS:
-                return self._read(value, module, depth + 1)
+                texts = self._read(value, module, depth + 1)
+                filled = _placeholder(call.args[0]) if name == "format" and call.args else "{}"
+                return texts and [text.replace("{}", filled) for text in texts]
             case ast.Name(id=name) if name in module.imported:
                 source, name = module.imported[name]
                 if source == "escaping":  # the same text, for where it is shown

@@ -188,8 +188,7 @@ def _advice(request: RequestedRun, refused: Sequence[Difference] = ()) -> str:
     """Return what can be done so that configurations become comparable."""
     admissible = dict.fromkeys(item.name for item in refused if item.name is not None)
     advice = "Undo the change" if refused else "Name another saved run"
-    if admissible:
-        advice += f", compare across it with --freeze-compare-across={','.join(admissible)}"
-    if any(item.name is None for item in refused):
-        advice += " (the test set has to be the same)"
-    return f"{advice}, or save a new one: pytest benchmarks --benchmark-save=NAME. {request.elsewhere}".rstrip()
+    across = f", compare across it with --freeze-compare-across={','.join(admissible)}" if admissible else ""
+    same = " (the test set has to be the same)" if any(item.name is None for item in refused) else ""
+    save = f"or save a new one: pytest benchmarks --benchmark-save=NAME. {request.elsewhere}"
+    return f"{advice}{across}{same}, {save}".rstrip()
