@@ -57,6 +57,11 @@ class Option:
         Raises:
             SettingsError: If the value cannot be parsed, with its source, the value and what is expected.
         """
+        if callable(value) or isinstance(value, (bytes, bytearray, set, frozenset)):
+            raise SettingsError(
+                f"{where}: a value of type {type(value).__name__} cannot be used. Give text, a number, a list or a "
+                "dictionary; the text of a factory is 'module:function'."
+            )
         try:
             text = as_text(value)
         except SettingsError as error:

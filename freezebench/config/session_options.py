@@ -7,13 +7,22 @@ from typing import TYPE_CHECKING, Protocol
 from freezebench.config.session_settings import in_ci, resolve_session
 from freezebench.config.settings import Settings, check_names, resolve
 from freezebench.config.sources import Source
-from freezebench.errors import SettingsError, SpecError
+from freezebench.errors import DataError, FreezebenchError, ModelError, SettingsError, SpecError
 from freezebench.specs.grid import parse_grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from freezebench.specs.freeze import FreezeSpec
+
+
+# Arguments of a marker that may be the cause of an error, unless a flag overrides them.
+_CAUSES: tuple[tuple[type[FreezebenchError], tuple[str, ...]], ...] = (
+    (DataError, ("data", "text_column", "label_column", "bad_rows")),
+    (ModelError, ("model",)),
+    (SpecError, ("grid",)),
+    (SettingsError, ("num_layers",)),
+)
 
 
 class DefaultPreset(Protocol):
@@ -68,21 +77,38 @@ class SessionOptions:
             source.check()
         self.session_settings = resolve_session((self._flags, self._ini), has_reference=has_reference)
 
-    def settings(self, marker: Mapping[str, object] | None = None, test: str = "") -> Settings:
+    def settings(self, marker: Mapping[str, object] | None = None, test: str = "", case: str = "") -> Settings:
         """Return the settings of a test.
 
         Args:
             marker: Arguments of its ``freeze`` marker.
-            test: What error messages call the test.
+            test: What settings call the test.
+            case: What error messages call it, with its case and its place.
 
         Raises:
             SettingsError: If a value is bad or no preset fits this machine.
         """
-        marker = marker or {}
-        check_names(marker, f"freeze marker of {test}")
-        label = "freeze marker of " + test.replace("{", "{{").replace("}", "}}") + ", {name}"
-        sources = [self._flags, Source(label=label, values=marker), self._ini]
-        return resolve(sources, self._choose_preset)
+        marker, case = marker or {}, case or test
+        check_names(marker, f"freeze marker of {case}")
+        source = Source(label=_marker_label(case), origin=_marker_label(test), values=marker)
+        return resolve([self._flags, source, self._ini], self._choose_preset)
+
+    def sentence(self, error: FreezebenchError, marker: Mapping[str, object], case: str) -> str:
+        """Return an error's message, with the test in front if its marker may be the cause.
+
+        Args:
+            error: An error of the test's settings, model or data.
+            marker: Arguments of its ``freeze`` marker.
+            case: What error messages call the test.
+        """
+        message = str(error)
+        if case in message:
+            return message
+        causes = next((names for kind, names in _CAUSES if isinstance(error, kind)), ())
+        is_cause = "freeze marker of " in message or any(
+            name in marker and name not in self._flags.values for name in causes
+        )
+        return f"{case}: {message}" if is_cause else message
 
     def grid(self, settings: Settings) -> list[FreezeSpec]:
         """Return the configurations of a test, least frozen first; the depth comes from the configuration file alone.
@@ -115,3 +141,8 @@ class SessionOptions:
             has_reference = self.has_reference or self.session_settings.anchor is not None
             self._preset = self._default_preset(may_fall_back=not in_ci() and not has_reference)
         return self._preset
+
+
+def _marker_label(test: str) -> str:
+    """Return the name of a marker's argument as ``Source`` takes it."""
+    return "freeze marker of " + test.replace("{", "{{").replace("}", "}}") + ", {name}"

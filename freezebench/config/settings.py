@@ -144,14 +144,13 @@ def _stated_depth(sources: Sequence[Source]) -> int | None:
     Raises:
         SettingsError: If it is not a whole number from 1 on.
     """
-    num_layers: object = None
-    for source in sources:
-        num_layers = source.values.get("num_layers", num_layers)
-    if num_layers is None:
+    source = next((source for source in sources if source.values.get("num_layers") is not None), None)
+    if source is None:
         return None
+    num_layers = source.values["num_layers"]
     if isinstance(num_layers, bool) or not isinstance(num_layers, int) or not 1 <= num_layers <= _MOST_LAYERS:
-        value = as_text(num_layers)
-        raise SettingsError(f"freeze marker, num_layers={value}: give a whole number from 1 to {_MOST_LAYERS}.")
+        where = source.label.format(name="num_layers")
+        raise SettingsError(f"{where}={as_text(num_layers)}: give a whole number from 1 to {_MOST_LAYERS}.")
     return num_layers
 
 

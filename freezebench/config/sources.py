@@ -20,15 +20,20 @@ class Source:
     Attributes:
         label: Name of an option in error messages; its fields are ``flag``, ``ini``, ``name`` and ``dashed_name``.
         values: Raw values by option name.
+        origin: Name of an option in settings, with the same fields; the label if it is empty.
     """
 
     label: str
     values: Mapping[str, object]
+    origin: str = ""
 
     def name_of(self, option: str) -> str:
         """Return the name that error messages use for an option of this source."""
-        names = {"name": option, "dashed_name": option.replace("_", "-")}
-        return self.label.format(flag=BY_NAME[option].flag, ini=BY_NAME[option].ini, **names)
+        return _filled(self.label, option)
+
+    def origin_of(self, option: str) -> str:
+        """Return the name that settings keep for an option of this source."""
+        return _filled(self.origin or self.label, option)
 
     def check(self) -> None:
         """Make sure that every value can be parsed, including those that another source overrides.
@@ -79,6 +84,11 @@ def parse_sources(sources: Sequence[Source], *, session_wide: bool) -> ParsedOpt
             option = BY_NAME.get(name)  # None for num_layers, a marker's argument that is no option
             if option is None or option.session_wide is not session_wide or name in values or raw is None:
                 continue
-            origins[name] = source.name_of(name)
-            values[name] = option.parse(raw, origins[name])
+            origins[name] = source.origin_of(name)
+            values[name] = option.parse(raw, source.name_of(name))
     return ParsedOptions(values=values, origins=origins)
+
+
+def _filled(label: str, option: str) -> str:
+    names = {"name": option, "dashed_name": option.replace("_", "-")}
+    return label.format(flag=BY_NAME[option].flag, ini=BY_NAME[option].ini, **names)

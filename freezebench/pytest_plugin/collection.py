@@ -1,4 +1,4 @@
-"""Collection: one test per configuration, checked before a model is loaded, the baseline first."""
+"""Collected tests: checked before a model is loaded, the baseline first."""
 
 from __future__ import annotations
 
@@ -9,47 +9,52 @@ import pytest
 from freezebench.errors import FreezebenchError
 from freezebench.import_path import installed_modules_first
 from freezebench.pytest_plugin.benchmark import add_clock
+from freezebench.pytest_plugin.case_checks import problems
 from freezebench.pytest_plugin.items import (
-    SETTINGS_ERRORS,
+    PROBLEMS,
+    case_name,
+    case_of,
     freeze_items,
-    function_id,
-    marker_values,
     settings_of,
     spec_of,
+    values_of,
 )
-from freezebench.pytest_plugin.options import find_session, freeze_session, refuse_combinations, usage_errors
+from freezebench.pytest_plugin.options import freeze_session, refuse_combinations, usage_errors
 from freezebench.pytest_plugin.references import take_references
 from freezebench.pytest_plugin.reporting import report_folder
+from freezebench.specs.node_ids import function_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
+    from freezebench.config.settings import Settings
     from freezebench.session import FreezeSession
 
 # Options with which pytest collects tests to list something, and runs none.
 _LISTINGS = ("collectonly", "showfixtures", "show_fixtures_per_test")
 
 
-@installed_modules_first()
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give a freeze test one case per configuration; errors of its settings are raised once collection is over."""
-    if "freeze_spec" not in metafunc.fixturenames:
-        return
-    definition = metafunc.definition
-    session = freeze_session(metafunc.config)
-    specs: list[str] = []
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Say why pytest does not find a node id with a configuration: the test has none if its settings are wrong."""
     try:
-        settings = session.options.settings(marker_values(definition), definition.nodeid)
-        specs = [str(spec) for spec in session.options.grid(settings)]
-    except FreezebenchError as error:
-        # A usage error raised here would end pytest as interrupted (2), not as a usage error (4).
-        metafunc.config.stash.setdefault(SETTINGS_ERRORS, {})[definition.nodeid] = str(error)
-    metafunc.parametrize("freeze_spec", specs, ids=specs, indirect=True)
+        return (yield)
+    except pytest.UsageError as error:
+        functions = [function_of(argument) for argument in session.config.args if argument.endswith("]")]
+        found = [
+            problem
+            for function, problem in session.config.stash.get(PROBLEMS, {}).items()
+            if any(name.endswith(function) or function.endswith(name) for name in functions)
+        ]
+        if not found or str(error).startswith(found[0]):
+            raise
+        raise pytest.UsageError(*found, *error.args) from error
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark every freeze test, so that ``-m "not freeze"`` deselects all of them."""
-    if "freeze_spec" in getattr(item, "fixturenames", ()) and item.get_closest_marker("freeze") is None:
+    is_freeze_test = case_of(item) is not None or "freeze_run" in getattr(item, "fixturenames", ())
+    if is_freeze_test and item.get_closest_marker("freeze") is None:
         item.add_marker(pytest.mark.freeze)
 
 
@@ -57,30 +62,34 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @installed_modules_first()
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Check everything that can be checked before a model is loaded, and put baselines first."""
-    session = find_session(config)
-    if session is None:
+    found, selected = problems(items), freeze_items(items)
+    if not (found or selected):
         return
-    # Errors of tests that were deselected are not raised.
-    errors = config.stash.get(SETTINGS_ERRORS, {})
-    messages = dict.fromkeys(errors[name] for name in map(function_id, items) if name in errors)
-    selected = freeze_items(config, items)
-    if not (messages or selected):
-        return
+    session = freeze_session(config)
     try:
         refuse_combinations(config)
+        _refuse(found)
+        if not any(getattr(config.option, name, False) for name in _LISTINGS):
+            with usage_errors():
+                _check(session, config, selected)
     except pytest.UsageError:
         items.clear()  # pytest-xdist would wait for what it has collected
         raise
-    if messages:
-        raise pytest.UsageError("\n".join(messages))
-    if not any(getattr(config.option, name, False) for name in _LISTINGS):
-        with usage_errors():
-            _check(session, config, selected)
     positions = [position for position, item in enumerate(items) if item in selected]
     for position, item in zip(positions, sorted(selected, key=lambda item: spec_of(item) != "none"), strict=True):
         items[position] = item
     for item in selected:
         add_clock(item)
+
+
+def _refuse(found: Sequence[str]) -> None:
+    """End the session if something is wrong with the settings of its tests.
+
+    Raises:
+        pytest.UsageError: If so.
+    """
+    if found:
+        raise pytest.UsageError("\n".join(found))
 
 
 def _check(session: FreezeSession, config: pytest.Config, selected: Sequence[pytest.Item]) -> None:
@@ -94,10 +103,15 @@ def _check(session: FreezeSession, config: pytest.Config, selected: Sequence[pyt
     folder = report_folder(session)
     if folder is not None:
         prepare_folder(folder, "--freeze-report")
-    distinct = list(dict.fromkeys(settings_of(item) for item in selected))
-    _fetch(config, [settings.data.source for settings in distinct])
-    for settings in distinct:
-        session.check(settings)
+    first_items: dict[Settings, pytest.Item] = {}
+    for item in selected:
+        first_items.setdefault(settings_of(item), item)
+    _fetch(config, [settings.data.source for settings in first_items])
+    for settings, item in first_items.items():
+        try:
+            session.check(settings)
+        except FreezebenchError as error:
+            raise type(error)(session.options.sentence(error, values_of(item), case_name(item))) from error
     take_references(session, config, selected)
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from freezebench.errors import FreezebenchError
 from freezebench.import_path import installed_modules_first
 from freezebench.pytest_plugin.benchmark import record_benchmark
-from freezebench.pytest_plugin.items import settings_of
+from freezebench.pytest_plugin.items import case_of, settings_of, spec_of
 from freezebench.pytest_plugin.options import freeze_session
 from freezebench.pytest_plugin.reporting import session_report
 from freezebench.pytest_plugin.session_gate import session_gate
@@ -17,6 +18,7 @@ from freezebench.pytest_plugin.session_gate import session_gate
 if TYPE_CHECKING:
     from freezebench.config.settings import Settings
     from freezebench.pytest_plugin.benchmark import Benchmark
+    from freezebench.session import FreezeSession
     from freezebench.specs.freeze import FreezeSpec
     from freezebench.verdicts.judge import ConfigurationResult
 
@@ -26,13 +28,22 @@ class FreezeRun:
 
     Attributes:
         spec: The freeze spec of this test.
-        settings: The settings of this test.
     """
 
-    def __init__(self, item: pytest.Item, spec: FreezeSpec, settings: Settings, benchmark: Benchmark) -> None:
-        self.spec, self.settings = spec, settings
+    def __init__(self, item: pytest.Item, spec: FreezeSpec, benchmark: Benchmark) -> None:
+        self.spec = spec
         self._item, self._benchmark = item, benchmark
         self._result: ConfigurationResult | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of this test; a fixture may add a marker until the run is called."""
+        try:
+            # Relative paths were given from the folder where pytest was started; a test may have changed it since.
+            with installed_modules_first(), contextlib.chdir(self._item.config.invocation_params.dir):
+                return settings_of(self._item)
+        except FreezebenchError as error:
+            pytest.fail(str(error), pytrace=False)
 
     def __bool__(self) -> NoReturn:  # noqa: PLE0304 - it never returns
         """Fail the test: who takes the truth value has forgotten the parentheses of the call."""
@@ -60,16 +71,17 @@ class FreezeRun:
         """Train and record the configuration."""
         from freezebench.report.verdict_text import gate_sentence
 
-        session = freeze_session(self._item.config)
-        # Relative paths were given from the folder where pytest was started; a test may have changed it since.
+        session, settings = freeze_session(self._item.config), self.settings
         with contextlib.chdir(self._item.config.invocation_params.dir):
-            result = session.result(self.settings, str(self.spec))
-            result = session.judged_against_reference(self._item.nodeid, self.settings, result)
+            if settings not in session.num_test:  # a fixture has added a marker
+                _check(session, settings)
+            result = session.result(settings, str(self.spec))
+            result = session.judged_against_reference(self._item.nodeid, settings, result)
             session_gate(self._item.config).note_result(self._item.nodeid, result, fails=self._fails(result))
             record_benchmark(self._benchmark, self._item, result)
             self._item.user_properties.append(("freezebench_message", gate_sentence(result)))
             report = session_report(self._item.config)
-            report.note_test(self.settings, self._item.nodeid)
+            report.note_test(settings, self._item.nodeid)
             report.write()
         return result
 
@@ -96,6 +108,14 @@ class FreezeRun:
         return self.settings.policy(self.spec)
 
 
+def _check(session: FreezeSession, settings: Settings) -> None:
+    """Check settings that were not known before the first test; the test fails if they cannot be used."""
+    try:
+        session.check(settings)
+    except FreezebenchError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
 @pytest.fixture
 @installed_modules_first()
 def freeze_spec(request: pytest.FixtureRequest) -> FreezeSpec:
@@ -115,5 +135,9 @@ def freeze_spec(request: pytest.FixtureRequest) -> FreezeSpec:
 @installed_modules_first()
 def freeze_run(request: pytest.FixtureRequest, freeze_spec: FreezeSpec, benchmark: Benchmark) -> FreezeRun:
     """Train this test's configuration when called, record it, and hold it to its accuracy limit; see FreezeRun."""
+    from freezebench.specs.freeze import FreezeSpec
+
     session_gate(request.config).note_request(request.node.nodeid)
-    return FreezeRun(request.node, freeze_spec, settings_of(request.node), benchmark)
+    # A project may have a fixture ``freeze_spec`` of its own; what trains is what the id of the test says.
+    spec = freeze_spec if case_of(request.node) is None else FreezeSpec.parse(spec_of(request.node))
+    return FreezeRun(request.node, spec, benchmark)

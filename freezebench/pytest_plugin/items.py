@@ -2,65 +2,155 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from freezebench.errors import FreezebenchError
+from freezebench.errors import FreezebenchError, SettingsError
 from freezebench.pytest_plugin.options import freeze_session
 from freezebench.specs.node_ids import function_of
+from freezebench.units import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from freezebench.config.settings import Settings
 
-# What is wrong with a test's settings, by node id: an error only if the test is selected.
-SETTINGS_ERRORS = pytest.StashKey[dict[str, str]]()
+# What is wrong with the settings of a test function that was collected, by node id.
+PROBLEMS = pytest.StashKey[dict[str, str]]()
+
+_MOST_NAMED = 5
 
 
-def marker_values(node: pytest.Item | pytest.Function) -> dict[str, object]:
-    """Return the arguments of a test's freeze markers; the closest one wins.
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A case of a freeze test, as it was collected.
+
+    Attributes:
+        name: What error messages call it: the test with its case and its place.
+        grid: The freeze specs of its tests; empty if there is a problem.
+        problem: What is wrong with its settings; an error only if it is selected.
+    """
+
+    name: str
+    grid: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+class CaseSpec(str):
+    """The freeze spec of a test, as pytest's parameter, with the case that it belongs to.
+
+    Attributes:
+        case: The case.
+    """
+
+    __slots__ = ("case",)
+    case: Case
+
+    def __new__(cls, spec: str, case: Case) -> Self:
+        """Return the text of a freeze spec; empty if the case has a problem."""
+        new = super().__new__(cls, spec)
+        new.case = case
+        return new
+
+
+def freeze_markers(item: pytest.Item) -> list[pytest.Mark]:
+    """Return the freeze markers of a test, the closest first: those of its case or added to it, then the function's."""
+    function = getattr(getattr(item, "function", None), "pytestmark", [])
+    own = [mark for mark in item.own_markers if mark.name == "freeze"]
+    inherited = [mark for node, mark in item.iter_markers_with_node("freeze") if node is not item]
+    # pytest puts the markers of a case behind those of its function.
+    return [*sorted(own, key=lambda mark: any(mark is other for other in function)), *inherited]
+
+
+def marker_values(markers: Iterable[pytest.Mark], case: str) -> dict[str, object]:
+    """Return the arguments of freeze markers; the first one that sets an argument wins.
+
+    Args:
+        markers: Markers of a test, the closest first.
+        case: What error messages call the test.
 
     Raises:
-        FreezebenchError: If a marker has arguments without a name.
+        SettingsError: If a marker has arguments without a name.
     """
     values: dict[str, object] = {}
-    for marker in node.iter_markers("freeze"):
+    for marker in markers:
+        if marker.name != "freeze":
+            continue
         if marker.args:
-            raise FreezebenchError(
-                f"{node.nodeid}: the freeze marker takes named arguments only, such as freeze(grid='none,emb')."
+            raise SettingsError(
+                f"freeze marker of {case}: it takes named arguments only. Write freeze(grid='none,emb'), with the name "
+                "of each argument."
             )
         values = {**marker.kwargs, **values}
     return values
 
 
-def settings_of(item: pytest.Item) -> Settings:
-    """Return the settings of a freeze test.
+def values_of(item: pytest.Item) -> dict[str, object]:
+    """Return the arguments of a test's freeze markers.
 
     Raises:
-        FreezebenchError: If an option or the marker has a bad value.
+        SettingsError: If a marker has arguments without a name.
     """
-    return freeze_session(item.config).options.settings(marker_values(item), function_id(item))
+    return marker_values(freeze_markers(item), case_name(item))
+
+
+def settings_of(item: pytest.Item) -> Settings:
+    """Return the settings of a freeze test, whose markers may have changed since it was collected.
+
+    Raises:
+        FreezebenchError: If an option or a marker has a bad value, or would give other configurations.
+    """
+    options, values, case = freeze_session(item.config).options, values_of(item), case_of(item)
+    settings = options.settings(values, function_id(item), case_name(item))
+    if case is None:
+        return settings
+    try:
+        grid = tuple(map(str, options.grid(settings)))
+    except FreezebenchError as error:
+        raise type(error)(options.sentence(error, values, case.name)) from error
+    if grid != case.grid:
+        before, now = (listed(list(specs), _MOST_NAMED) for specs in (case.grid, grid))
+        raise SettingsError(
+            f"freeze marker of {case.name}: it would change the configurations from {before} to {now}, but was added "
+            "after the test was collected. Set grid, model and num_layers with a decorator, or with "
+            "pytest.param(..., marks=pytest.mark.freeze(...))."
+        )
+    return settings
+
+
+def case_name(item: pytest.Item) -> str:
+    """Return what error messages call a test: its node id without the configuration, and its place."""
+    case = case_of(item)
+    return f"{item.nodeid} {place(item)}" if case is None else case.name
+
+
+def case_of(item: pytest.Item) -> Case | None:
+    """Return the case of a freeze test; ``None`` if the test is none, or sets ``freeze_spec`` itself."""
+    spec = parameters(item).get("freeze_spec")
+    return spec.case if isinstance(spec, CaseSpec) else None
+
+
+def place(item: pytest.Item) -> str:
+    """Return file and line of a test, in brackets."""
+    path, line, _ = item.location
+    return f"({path})" if line is None else f"({path}:{line + 1})"
 
 
 def spec_of(item: pytest.Item) -> str:
     """Return the freeze spec of a freeze test."""
-    return str(_parameters(item)["freeze_spec"])
+    return str(parameters(item)["freeze_spec"])
 
 
-def planned_tests(config: pytest.Config, items: Iterable[pytest.Item]) -> list[tuple[Settings, str]]:
+def planned_tests(items: Iterable[pytest.Item]) -> list[tuple[Settings, str]]:
     """Return settings and freeze spec of every test among the items that is going to train its configuration."""
-    return [(settings_of(item), spec_of(item)) for item in planned_items(config, items)]
+    return [(settings_of(item), spec_of(item)) for item in planned_items(items)]
 
 
-def planned_items(config: pytest.Config, items: Iterable[pytest.Item]) -> list[pytest.Item]:
+def planned_items(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     """Return the tests among the items that are going to train: they use ``freeze_run``, and no marker skips them."""
-    return [
-        item
-        for item in freeze_items(config, items)
-        if "freeze_run" in _fixture_names(item) and _skip_reason(item) is None
-    ]
+    return [item for item in freeze_items(items) if "freeze_run" in _fixture_names(item) and _skip_reason(item) is None]
 
 
 def items_without_training(config: pytest.Config, items: Iterable[pytest.Item]) -> dict[str, str]:
@@ -79,10 +169,9 @@ def items_without_training(config: pytest.Config, items: Iterable[pytest.Item]) 
     return reasons
 
 
-def freeze_items(config: pytest.Config, items: Iterable[pytest.Item]) -> list[pytest.Item]:
-    """Return the freeze tests among the items, without those whose settings are in error."""
-    errors = config.stash.get(SETTINGS_ERRORS, {})
-    return [item for item in items if "freeze_spec" in _parameters(item) and function_id(item) not in errors]
+def freeze_items(items: Iterable[pytest.Item]) -> list[pytest.Item]:
+    """Return the freeze tests among the items."""
+    return [item for item in items if case_of(item) is not None]
 
 
 def function_id(item: pytest.Item) -> str:
@@ -115,5 +204,6 @@ def _is_skipped_by_plugin(config: pytest.Config, skip_reason: str) -> bool:
     return is_by_benchmark or skip_reason.startswith("got empty parameter set")
 
 
-def _parameters(item: pytest.Item) -> dict[str, object]:
+def parameters(item: pytest.Item) -> dict[str, object]:
+    """Return the values with which a test was parametrized, by argument."""
     return getattr(getattr(item, "callspec", None), "params", {})

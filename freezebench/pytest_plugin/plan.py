@@ -33,7 +33,9 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
         return []
     # pytest calls this on its way to a usage error, too.
     specs: dict[Settings, list[str]] = {}
-    for settings, spec in planned_tests(config, items):
+    with usage_errors():  # a hook may have added a marker since they were checked
+        planned = planned_tests(items)
+    for settings, spec in planned:
         specs.setdefault(settings, []).append(spec)
     is_plan = session.options.session_settings.plan
     lines: list[str] = []

@@ -1,10 +1,7 @@
 """The pytest plugin: pytest finds hooks and fixtures as attributes of this module; each is defined with its concern."""
 
-from freezebench.pytest_plugin.collection import (
-    pytest_collection_modifyitems,
-    pytest_generate_tests,
-    pytest_itemcollected,
-)
+from freezebench.pytest_plugin.cases import pytest_generate_configurations, pytest_generate_tests
+from freezebench.pytest_plugin.collection import pytest_collection, pytest_collection_modifyitems, pytest_itemcollected
 from freezebench.pytest_plugin.fixtures import FreezeRun, freeze_run, freeze_spec
 from freezebench.pytest_plugin.options import (
     pytest_addoption,
@@ -21,8 +18,10 @@ __all__ = [
     "freeze_run",
     "freeze_spec",
     "pytest_addoption",
+    "pytest_collection",
     "pytest_collection_modifyitems",
     "pytest_configure",
+    "pytest_generate_configurations",
     "pytest_generate_tests",
     "pytest_itemcollected",
     "pytest_report_collectionfinish",

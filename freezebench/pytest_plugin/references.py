@@ -36,7 +36,7 @@ def take_references(session: FreezeSession, config: pytest.Config, items: Sequen
         FreezebenchError: If a saved run cannot be read, a test could not be compared, or a limit not be judged.
     """
     requested, anchor = _requested_run(config), _anchor_run(session, config)
-    trained = planned_items(config, items)
+    trained = planned_items(items)
     if not trained:
         required = next((request for request in (requested, anchor) if request and request.is_required), None)
         if required is not None:

@@ -80,7 +80,7 @@ class SessionReport:
             )
 
     def _tests(self) -> dict[Settings, list[str]]:
-        """Return the tests behind each experiment: functions, or cases of those whose grid has not run completely."""
+        """Return the tests behind each experiment: functions, or cases of those that did not run completely."""
         shown = {settings.of_table: settings for settings, _ in self._session.results()}
         tests: dict[Settings, list[str]] = {settings: [] for settings in shown.values()}
         for settings, node_ids in self._node_ids.items():
@@ -88,9 +88,10 @@ class SessionReport:
             functions: dict[str, list[str]] = {}
             for node_id in node_ids:
                 functions.setdefault(function_of(node_id), []).append(node_id)
-            num_cases = len(self._session.options.grid(settings))
+            grid = list(map(str, self._session.options.grid(settings)))
             for function, cases in functions.items():
-                names += [function] if len(cases) == num_cases else cases
+                # A function with cases of its own may have others of another experiment.
+                names += [function] if set(cases) == {f"{function}[{spec}]" for spec in grid} else cases
         return tests
 
     def _keep(self, written: list[Path], problem: str | None = None) -> None:

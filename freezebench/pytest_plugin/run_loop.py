@@ -38,7 +38,9 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         return (yield)
     fails = in_ci()  # now, since a test may change its environment
     session_gate(config).expect(config, session.items)
-    saver = _prepare(config, planned_tests(config, session.items))
+    with usage_errors():
+        planned = planned_tests(session.items)
+    saver = _prepare(config, planned)
     try:
         outcome = yield
     except pytest.exit.Exception as stop:

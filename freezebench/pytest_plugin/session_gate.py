@@ -68,7 +68,7 @@ class SessionGate:
 
     def expect(self, config: pytest.Config, items: Sequence[pytest.Item]) -> None:
         """Take the selected tests before the first one runs."""
-        planned = planned_items(config, items)
+        planned = planned_items(items)
         self.has_candidates = any(spec_of(item) != "none" for item in planned)
         self._expected = {item.nodeid: _NOT_CALLED for item in planned}
         self._expected |= items_without_training(config, items)

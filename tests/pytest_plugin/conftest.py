@@ -80,6 +80,23 @@ def project(
 
 
 @pytest.fixture
+def cases(
+    project: Callable[..., pytest.Pytester], tiny_model: Path, tiny_data: Path
+) -> Callable[[str], pytest.Pytester]:
+    """Make a project of one module, whose marker names the tiny model and data; ``freeze`` is short for the marker."""
+
+    def make(source: str) -> pytest.Pytester:
+        pytester = project()
+        pytester.makeini("[pytest]")
+        head = f"model={str(tiny_model)!r}, data={str(tiny_data)!r}, device='cpu', num_seeds=1, inconclusive='pass'"
+        start = f"import pytest\n\nfreeze = pytest.mark.freeze\npytestmark = freeze({head})\nparam = pytest.param\n\n"
+        (pytester.path / "test_project.py").write_text(start + source, encoding="utf-8")
+        return pytester
+
+    return make
+
+
+@pytest.fixture
 def reach(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """Replace training, so that configurations reach given accuracies at once; return the list of runs."""
     ran: list[str] = []
