@@ -13,7 +13,7 @@ import pytest
 
 from freezebench.errors import FreezebenchError
 from freezebench.import_path import installed_modules_first
-from freezebench.pytest_plugin.items import PROBLEMS, Case, CaseSpec, marker_values, place
+from freezebench.pytest_plugin.items import NUM_TESTS, PROBLEMS, Case, CaseSpec, marker_values, place
 from freezebench.pytest_plugin.options import freeze_session
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def pytest_generate_configurations(metafunc: pytest.Metafunc) -> Generator[None,
         with installed_modules_first():
             tests = [test for case in cases for test in _configurations(metafunc, case)]
         metafunc._calls = tests  # noqa: SLF001 - as above
+        metafunc.config.stash.setdefault(NUM_TESTS, {})[metafunc.definition.nodeid] = len(tests)
     return outcome
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # What is wrong with the settings of a test function that was collected, by node id.
 PROBLEMS = pytest.StashKey[dict[str, str]]()
+# The number of tests that a test function has, by node id.
+NUM_TESTS = pytest.StashKey[dict[str, int]]()
 
 _MOST_NAMED = 5
 

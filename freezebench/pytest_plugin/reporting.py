@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from freezebench.escaping import shell_word
+from freezebench.pytest_plugin.items import NUM_TESTS
 from freezebench.pytest_plugin.options import freeze_session
 from freezebench.specs.node_ids import function_of
 
@@ -32,9 +33,9 @@ class SessionReport:
         saved: What became of the models of ``--freeze-save``, by the settings of each experiment.
     """
 
-    def __init__(self, session: FreezeSession) -> None:
-        """Take the session, whose results grow with every test."""
-        self._session = session
+    def __init__(self, session: FreezeSession, num_tests: Mapping[str, int] | None = None) -> None:
+        """Take the session, whose results grow with every test, and the number of tests that each function has."""
+        self._session, self._num_tests = session, num_tests or {}
         self.folder = report_folder(session)
         self.written: list[Path] = []
         self.problem: str | None = None
@@ -80,7 +81,7 @@ class SessionReport:
             )
 
     def _tests(self) -> dict[Settings, list[str]]:
-        """Return the tests behind each experiment: functions, or cases of those that did not run completely."""
+        """Return the tests behind each experiment: functions, or cases of those that did not run completely in it."""
         shown = {settings.of_table: settings for settings, _ in self._session.results()}
         tests: dict[Settings, list[str]] = {settings: [] for settings in shown.values()}
         for settings, node_ids in self._node_ids.items():
@@ -88,10 +89,9 @@ class SessionReport:
             functions: dict[str, list[str]] = {}
             for node_id in node_ids:
                 functions.setdefault(function_of(node_id), []).append(node_id)
-            grid = list(map(str, self._session.options.grid(settings)))
             for function, cases in functions.items():
-                # A function with cases of its own may have others of another experiment.
-                names += [function] if set(cases) == {f"{function}[{spec}]" for spec in grid} else cases
+                # Some of a function's tests may belong to another experiment.
+                names += [function] if len(cases) == self._num_tests.get(function) else cases
         return tests
 
     def _keep(self, written: list[Path], problem: str | None = None) -> None:
@@ -120,7 +120,7 @@ class SessionReport:
 def session_report(config: pytest.Config) -> SessionReport:
     """Return the report of this pytest run's session, made at the first call."""
     if _REPORT not in config.stash:
-        config.stash[_REPORT] = SessionReport(freeze_session(config))
+        config.stash[_REPORT] = SessionReport(freeze_session(config), config.stash.get(NUM_TESTS, {}))
     return config.stash[_REPORT]
 
 
