@@ -36,6 +36,7 @@ def test_the_depth_has_several_names(config: dict[str, Any]) -> None:
         ({"n_layers": 0}, "n_layers in its config.json is 0"),
         ({"n_layers": "six"}, "is 'six'"),
         ({"n_layers": True}, "is True"),
+        ({"n_layers": 10**9}, "is 1000000000. Write a number of layers from 1 to 1000"),
         ({"text_config": 3}, "has none of"),
     ],
 )

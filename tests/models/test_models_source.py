@@ -62,6 +62,21 @@ def test_a_path_without_a_folder_is_refused(source: str) -> None:
         ModelSource.resolve(source)
 
 
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("m" * 300, r"'m{80}': the path cannot be read \(File name too long\)"),
+        ("./" + "m" * 300, r"the path cannot be read \(File name too long\)"),
+        ("~no-such-user/model", r"'~no-such-user/model': there is no home folder of such a user"),
+        ("a\0b", r"'a\\x00b': the path cannot be read"),
+    ],
+)
+def test_what_is_no_path_is_refused(source: str, message: str) -> None:
+    """The message shows the beginning of a long name."""
+    with pytest.raises(ModelError, match=message):
+        ModelSource.resolve(source)
+
+
 def test_a_file_is_refused(tiny_model: Path) -> None:
     """A checkpoint is given by its folder, not by one of its files."""
     with pytest.raises(ModelError, match="it is a file"):

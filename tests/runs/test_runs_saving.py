@@ -113,5 +113,7 @@ def test_an_error_while_saving_is_no_invalid_run(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("transformers.PreTrainedModel.save_pretrained", full)
-    with pytest.raises(FreezebenchError, match=r"cannot save .*: OSError: \[Errno 28\] No space left on device\. Remove the cause, or"):
+    with pytest.raises(
+        FreezebenchError, match=r"cannot save .*: OSError: \[Errno 28\] No space left on device\. Remove the cause, or"
+    ):
         run(spec, save_to=tmp_path)
