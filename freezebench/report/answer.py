@@ -167,7 +167,7 @@ def _nothing_safe(candidates: Sequence[ConfigurationResult], rows: Sequence[Row]
     missed = [result for result in proven if result.freeze in in_order or not FreezeSpec.parse(result.freeze).is_prefix]
     if missed:
         result = missed[-1]
-        why = next((part.sentence for part in result.parts if part.standing != "ok"), f"its limit is {_limit(result)}")
+        why = next((part.sentence for part in result.parts if part.standing != "ok"), _missed_limit(result))
         headline = f"No configuration passes its limits: {result.freeze} is within {margin_pp:g} points, but {why}."
         return Answer(headline=headline, outcome="nothing_safe", details=(), next_steps=())
     first = first_open(candidates)
@@ -189,8 +189,12 @@ def _nothing_safe(candidates: Sequence[ConfigurationResult], rows: Sequence[Row]
     )
 
 
-def _limit(result: ConfigurationResult) -> str:
-    return "missed" if result.gate is None else f"{result.gate.margin_pp:g} points"
+def _missed_limit(result: ConfigurationResult) -> str:
+    """Return that a configuration does not pass its limit of accuracy, as the end of a sentence."""
+    if result.gate is None:
+        return "it misses its limit"
+    state = "is not" if result.gate.outcome == "inferior" else "is not shown to be"
+    return f"it {state} within its limit of {result.gate.margin_pp:g} points"
 
 
 def drop_text(row: Row, margin_pp: float) -> str:

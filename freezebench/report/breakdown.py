@@ -79,8 +79,8 @@ class Breakdown:
         if self.counted is None or self.warm is None or abs(self.warm / self.counted - 1) <= _TOLERANCE:
             return None
         return (
-            f"Speed-up of {self.freeze}: measured {ratio_text(self.warm)}, {ratio_text(self.counted)} by counted "
-            f"operations; {self._cause() or 'the gap is unexplained'}{self._waiting()}."
+            f"Speed-up of {self.freeze}: {ratio_text(self.warm)} measured, {ratio_text(self.counted)} expected from "
+            f"counted operations; {self._cause() or 'the difference is not explained'}{self._waiting()}."
         )
 
     def _cause(self) -> str | None:
@@ -100,8 +100,8 @@ class Breakdown:
         if share < _MOST:
             return None
         return (
-            f"most of the gap is in {_WORK[PHASES[index]]}: {seconds_text(self.phases_s[index])}, where "
-            f"{seconds_text(expected_s[index])} would be in proportion"
+            f"most of the difference is in {_WORK[PHASES[index]]}, which took {seconds_text(self.phases_s[index])} "
+            f"instead of {seconds_text(expected_s[index])}"
         )
 
     def _waiting(self) -> str:

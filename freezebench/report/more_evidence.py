@@ -39,7 +39,7 @@ def more_evidence(result: ConfigurationResult, verdict: Verdict) -> str:
     if counts.num_seeds is not None or counts.num_sentences is not None:
         return "more seeds may decide"  # the pooled variance is larger than its own, which would have decided
     if counts.both_suffice:
-        return f"to decide takes both more seeds and more test sentences, {stays}"
+        return f"both more seeds and more test sentences are needed, {stays}"
     return f"no number of seeds and test sentences would decide, {stays}: it is too close to {verdict.margin_pp:g}"
 
 

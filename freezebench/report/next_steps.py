@@ -64,7 +64,9 @@ def deciding_steps(candidates: Sequence[ConfigurationResult], margin_pp: float) 
     ways = ways_to_decide(counts, num_seeds=verdict.num_seeds, num_sentences=verdict.num_sentences)
     if not ways:
         suffices = counts.num_seeds is not None or counts.num_sentences is not None
-        return () if suffices else (f"To prove {first.freeze} safe takes both more seeds and more test sentences.",)
+        return (
+            () if suffices else (f"Both more seeds and more test sentences are needed to prove {first.freeze} safe.",)
+        )
     return (f"About {ways} would prove {first.freeze} safe, if its drop stays at {verdict.drop_pp:.1f}.",)
 
 

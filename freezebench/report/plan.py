@@ -89,7 +89,7 @@ def _resolving_text(settings: Settings, num_sentences: int) -> str:
         ways.append(f"{math.ceil(counts.num_sentences / _ROUNDING) * _ROUNDING:,} test sentences")
     if ways:
         return f"about {' or '.join(ways)} would resolve it"
-    return "it takes both more seeds and more test sentences" if counts.both_suffice else "it is too small to resolve"
+    return "both more seeds and more test sentences are needed" if counts.both_suffice else "it is too small to resolve"
 
 
 def data_line(facts: DataFacts) -> str:
@@ -150,22 +150,23 @@ def duration_line(num_runs: int, num_left: int, expected: ExpectedDurations | No
         num_left: Number of those that no earlier session finished.
         expected: Their durations, as far as they are known.
     """
-    runs = f"freezebench: {_counted(num_runs, 'run')}"
+    runs, left = f"freezebench: {_counted(num_runs, 'run')}", ""
     if not num_left:
         return f"{runs}, all of which earlier sessions finished: nothing is left to train (--freeze-resume)"
     if num_left < num_runs:
-        runs += f", {num_runs - num_left} of which earlier sessions finished; the {_counted(num_left, 'other')}"
+        runs += f", {num_runs - num_left} of which earlier sessions finished"
+        left = f" of the other {'one' if num_left == 1 else num_left}"
     if expected is None:
         return (
-            f"{runs}{',' if num_left == num_runs else ':'} duration unknown, since no run of this "
-            "experiment on this device is saved. Durations are known after the first run, or from runs in "
-            "--freeze-store, --freeze-report or --benchmark-compare"
+            f"{runs}{';' if left else ','} duration{left} unknown, since no run of this experiment on this device is "
+            "saved. Durations are known after the first run, or from runs in --freeze-store, --freeze-report or "
+            "--benchmark-compare"
         )
     num_unknown = num_left - expected.num_known
-    unknown = f", {num_unknown} more of unknown duration" if num_unknown else ""
+    unknown = f"; {_counted(num_unknown, 'run')} of unknown duration, and loading, not included"
     return (
-        f"{runs}: about {duration_text(expected.total_s)} of training and evaluation by "
-        f"the medians of {expected.source}{unknown}; loading comes on top"
+        f"{runs}: training and evaluation{left} take about {duration_text(expected.total_s)}, by the median times of "
+        f"{expected.source}{unknown if num_unknown else '; loading not included'}"
     )
 
 

@@ -34,7 +34,7 @@ _LABELS: dict[str, Style] = {
     "Warning": "unsure",
     "Undertrained": "unsure",
 }
-_MORE = "More, with the time of every phase: -v, or the page of --freeze-report=DIR."
+_MORE = "Use -v, or the page of --freeze-report=DIR, for further notes and the time of every phase."
 
 
 def title_line(summary: Summary, width: int) -> str:

@@ -67,7 +67,7 @@ def test_durations_come_from_a_report_of_the_same_runs(project: Project) -> None
         [
             "none * s",
             "emb * unknown",
-            "freezebench: 2 runs: about * s of training and evaluation by the medians of out (2*), 1 more of unknown*",
+            "freezebench: 2 runs: training and evaluation take about * s, by the median times of out (2*); 1 run *",
         ]
     )
 
@@ -100,7 +100,7 @@ def test_finished_runs_are_not_counted_as_left(
         part.stdout.fnmatch_lines(
             [
                 "frozen * runs * finished * seeds * expected each",
-                "freezebench: 4 runs, 3 of which earlier sessions finished; the 1 other: about * by the medians of*",
+                "freezebench: 4 runs, 3 of which earlier sessions finished: * of the other one take *",
             ]
         )
         anew = session.runpytest_inprocess(*store, "--freeze-plan", "--freeze-resume=no")

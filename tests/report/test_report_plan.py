@@ -41,7 +41,7 @@ def test_the_plan_says_what_would_resolve_a_smaller_margin() -> None:
     few = resolution_line(_settings(num_seeds="3", margin="2"), facts(100))
     assert few.endswith("; about 1,300 test sentences would resolve it")
     both = resolution_line(_settings(num_seeds="3", margin="1"), facts(872))
-    assert both.endswith("; it takes both more seeds and more test sentences")
+    assert both.endswith("; both more seeds and more test sentences are needed")
     none = resolution_line(_settings(num_seeds="3", margin="0.1"), facts(872))
     assert none.endswith("; it is too small to resolve")
     assert "would resolve" not in resolution_line(_settings(num_seeds="3", margin="3"), facts(872))

@@ -62,8 +62,8 @@ def test_notes_and_times_need_verbosity() -> None:
     """What does not change the answer is shown with -v, and a line says so."""
     summary = experiment().summary
     short, long = (plain_text(summary_lines(summary, 140, verbose=verbose)) for verbose in (False, True))
-    assert "\nMore, with the time of every phase: -v, or the page of --freeze-report=DIR." in short
-    assert "More, with" not in long
+    assert "\nUse -v, or the page of --freeze-report=DIR, for further notes and the time of every phase." in short
+    assert "Use -v" not in long
     assert "optimizer" in long
     assert "optimizer" not in short
     text = plain_text(summary_lines(varied_summary(on_gpu=False), 140, verbose=True))
