@@ -8,6 +8,7 @@ package that it is part of, wherever that lies, and calls the module's ``main``.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
@@ -26,6 +27,15 @@ def command(module: str, *arguments: str) -> list[str]:
     if not sys.executable:
         raise FileNotFoundError("the path of this Python interpreter is unknown (sys.executable is empty)")
     return [sys.executable, "-P", str(_FOLDER / "child_process.py"), module, *arguments]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment for such a process: this one's, where no empty entry of PYTHONPATH names a folder.
+
+    Python takes it for the current folder, but it mostly comes from ``PYTHONPATH=/some/folder:$PYTHONPATH``.
+    """
+    path = os.pathsep.join(filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+    return {**os.environ, **({"PYTHONPATH": path} if "PYTHONPATH" in os.environ else {})}
 
 
 def load_package() -> None:

@@ -69,9 +69,9 @@ def one_line(error: BaseException) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, cut if it is long."""
+    """Return the first line of an error's message, cut if it is long, every character of it visible."""
     lines = message(error)[: 10 * _MAX_LINE_CHARS].strip().splitlines() or ["no message"]
-    return _cut(lines[0])
+    return visible(_cut(lines[0]))
 
 
 def last_lines(text: str, *, most: int = _MAX_LINES) -> str:
@@ -86,12 +86,12 @@ def traceback_end(error: BaseException) -> str:
         entries = traceback.format_exception(error, limit=-_MAX_LINES)
     except Exception:  # noqa: BLE001 - groups that are nested too deep, or memory that is short
         entries = [f"{type(error).__name__}: {message(error)}"]
-    # A message of many lines would leave no place for the frames.
+    # A message of many lines, and the lines of carets under code, would leave no place for the frames.
     return last_lines("\n".join(_beginning(entry) for entry in entries))
 
 
 def _beginning(entry: str) -> str:
-    lines = entry.rstrip("\n").splitlines()
+    lines = [line for line in entry.rstrip("\n").splitlines() if not line or line.strip(" ^~|")]
     rest = [] if len(lines) <= _MAX_MESSAGE_LINES else ["  …"]
     return "\n".join(lines[:_MAX_MESSAGE_LINES] + rest)
 

@@ -96,9 +96,11 @@ def _texts(path: Iterable[object]) -> list[str]:
 
 
 def _entries_of_environment() -> set[str]:
-    if sys.flags.ignore_environment or not os.environ.get("PYTHONPATH"):
+    """Return the entries of PYTHONPATH; an empty one, which stands for the current folder, is mostly a mistake."""
+    if sys.flags.ignore_environment:
         return set()
-    return {os.path.abspath(entry) for entry in os.environ["PYTHONPATH"].split(os.pathsep)}  # noqa: PTH100 - "" as well
+    entries = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return {os.path.abspath(entry) for entry in entries if entry}  # noqa: PTH100 - as the module site writes them
 
 
 @cache

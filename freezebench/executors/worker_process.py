@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from freezebench import child_process
 from freezebench.errors import last_lines
+from freezebench.escaping import visible
 from freezebench.executors.output_tail import OutputTail
 from freezebench.executors.requests import Answer, Ready, StartFailed, UnknownLineError, decode_line
 from freezebench.import_path import path_of_tests
@@ -75,7 +76,7 @@ class WorkerProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=[other_end.fileno()],
-                env={**_ENVIRONMENT, **os.environ},
+                env={**_ENVIRONMENT, **child_process.environment()},
                 start_new_session=True,
             )
         except BaseException:
@@ -188,24 +189,23 @@ class WorkerProcess:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=_GRACE_S)
         code = self._process.returncode
-        # Before it could say what is wrong, as with an environment variable or a limit that Python itself refuses.
-        when = "" if self._is_ready else f" while it started{self._last_words()}"
+        when = "" if self._is_ready else " while it started"
         if code is None:
             return self._died("crash", f"its process stopped answering{when}")
         if code >= 0:
-            return self._died("crash", f"its process ended by itself with exit code {code}{when}")
+            return self._died("crash", f"its process ended by itself with exit code {code}{when}{self._last_words()}")
         peak = f"; it had taken up to {bytes_text(self._peak_bytes)} before" if self._peak_bytes else ""
         name = _signal_name(-code)
         # SIGKILL comes from the kernel's out-of-memory killer or from a person: only the former is counted.
         if code == -signal.SIGKILL and _out_of_memory_kills() > self._num_kills:
-            return self._died("out_of_memory", f"the kernel killed its process for want of memory ({name}){peak}{when}")
-        return self._died("killed", f"its process was ended by {name}{peak}{when}")
+            return self._died("out_of_memory", f"the kernel killed its process for want of memory ({name}){when}{peak}")
+        return self._died("killed", f"its process was ended by {name}{when}{peak}")
 
     def _last_words(self) -> str:
-        """Return the last line that the process printed, after a colon and in parentheses."""
+        """Return the last line that the process printed, as a further clause."""
         self._output.read()
         lines = [line.strip() for line in self._output.text.splitlines() if line.strip()]
-        return f" ({last_lines(lines[-1])})" if lines else ""
+        return f"; the last line that it printed: {visible(last_lines(lines[-1]))}" if lines else ""
 
     def _died(self, cause: InvalidCause, reason: str) -> WorkerFaultError:
         self._output.read()

@@ -9,6 +9,7 @@ from tabulate import tabulate
 from freezebench.escaping import markdown_text
 from freezebench.report.columns import COLUMNS, heading_words
 from freezebench.report.summary import MAJORITY_CLASS
+from freezebench.report.tracebacks import markdown_tracebacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,6 +26,7 @@ def markdown_report(summaries: Iterable[Summary]) -> str:
         headers, cells = summary.breakdown
         parts += [markdown_table(headers, cells)] if headers else []
         parts.append("\n".join(f"- {markdown_text(line)}" for line in (*summary.lines, *summary.notes)))
+        parts += markdown_tracebacks(summary.tracebacks)
     return "\n\n".join(parts) + "\n"
 
 

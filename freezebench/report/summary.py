@@ -16,6 +16,7 @@ from freezebench.report.more_evidence import undecided_sentences
 from freezebench.report.plan import training_text
 from freezebench.report.rows import Row, row
 from freezebench.report.speed_text import other_session_sentence
+from freezebench.report.tracebacks import Traceback, tracebacks
 from freezebench.report.verdict_text import (
     class_loss_sentences,
     decided_sentence,
@@ -90,6 +91,11 @@ class Summary:
     def breakdown(self) -> tuple[tuple[str, ...], list[list[str]]]:
         """Headers and cells of the table of how time is spent; empty where that was not measured."""
         return breakdown_table(breakdowns(self.results))
+
+    @cached_property
+    def tracebacks(self) -> list[Traceback]:
+        """The ends of the logs of invalid runs: on the page, in ``report.md``, and with ``-v``."""
+        return tracebacks(self.results)
 
     @property
     def majority_accuracy(self) -> float | None:

@@ -35,6 +35,7 @@ _LABELS: dict[str, Style] = {
     "Undertrained": "unsure",
 }
 _MORE = "Use -v, or the page of --freeze-report=DIR, for further notes and the time of every phase."
+_MORE_TRACEBACKS = "Use -v, or the page of --freeze-report=DIR, for further notes and the last lines of invalid runs."
 
 
 def title_line(summary: Summary, width: int) -> str:
@@ -62,7 +63,7 @@ def summary_lines(summary: Summary, width: int, *, verbose: bool = False) -> lis
     Args:
         summary: The summary.
         width: Columns of the terminal.
-        verbose: Whether the table of times and the notes are shown as well.
+        verbose: Whether the table of times, the notes and the ends of logs are shown as well.
     """
     headline, *rest = summary.answer_lines
     lines: list[Line] = [((line, _HEADLINES[summary.answer.outcome]),) for line in wrap(headline, width)]
@@ -78,9 +79,12 @@ def summary_lines(summary: Summary, width: int, *, verbose: bool = False) -> lis
     lines.append(())
     # The page has the sentences on smaller gaps between measured and counted speed-ups.
     notes = [note for note in summary.notes if note not in summary.gaps[1:]]
-    more = notes if verbose else [_MORE] if headers or notes else []
-    for sentence in (f"Setting: {summary.title}.", *summary.lines, *more):
+    more = [_MORE_TRACEBACKS] if summary.tracebacks else [_MORE] if headers or notes else []
+    for sentence in (f"Setting: {summary.title}.", *summary.lines, *(notes if verbose else more)):
         lines += _sentence(sentence, width)
+    for traceback in summary.tracebacks if verbose else ():
+        lines += _sentence(traceback.title, width)
+        lines += [((cut(terminal_line(f"  {line}"), width), ""),) for line in traceback.lines]
     return lines
 
 

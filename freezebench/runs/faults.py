@@ -45,8 +45,8 @@ def _cause(error: BaseException, device: torch.device) -> tuple[InvalidCause, st
         case UnsoundRunError():
             return error.cause, str(error)
         case OSError(errno=number) if number in _FULL:
-            where = error.filename or "the folder for temporary files"
-            return "crash", f"{where} cannot be written: {first_line(error)}. Free space there, or set TMPDIR"
+            advice = "Free space there; TMPDIR names the folder for temporary files"
+            return "crash", f"a disk is full: {first_line(error)}. {advice}"
         case _:
             # torch's CPU allocator raises a plain RuntimeError.
             cause: InvalidCause = "out_of_memory" if "allocate memory" in message(error) else "crash"

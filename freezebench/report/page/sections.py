@@ -203,6 +203,19 @@ def footnotes(experiment: Experiment) -> Html:
     return section("Footnotes", _list(lines), class_="notes")
 
 
+def last_lines(experiment: Experiment) -> Html | None:
+    """Return the ends of the logs of invalid runs; ``None`` if there are none."""
+    parts = [
+        part
+        for traceback in experiment.summary.tracebacks
+        for part in (
+            element("p", traceback.title),
+            element("pre", element("code", "\n".join(traceback.lines))),
+        )
+    ]
+    return section("Invalid runs", *parts) if parts else None
+
+
 def reproduce(experiment: Experiment) -> Html:
     """Return the command that runs this experiment again."""
     code = copyable(reproduction_command(experiment.settings, experiment.tests))
