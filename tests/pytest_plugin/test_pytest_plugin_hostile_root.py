@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,11 +27,17 @@ _NOTE_NAMES = "import sys\ndef test_it(): open({note!r}, 'w').write(' '.join(sys
 _ALONE = ("-p", "no:hypothesispytest", "-p", "no:xdist", "-p", "no:rerunfailures", "-p", "no:timeout")
 
 
+def _run(session: pytest.Pytester, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Start pytest as its own command does: pytester and python -m pytest add the current folder to sys.path."""
+    command = [sys.executable, "-P", "-m", "pytest", *_ALONE, *arguments]
+    return subprocess.run(command, cwd=session.path, capture_output=True, text=True, check=False)
+
+
 def _hidden_names(session: pytest.Pytester) -> list[str]:
     """Return the names of modules that pytest itself has not imported by the time when it collects tests."""
     folder = session.mkdir("names")
     (folder / "test_names.py").write_text(_NOTE_NAMES.format(note=str(folder / "note")))
-    session.runpytest_subprocess(*_ALONE, str(folder), f"--rootdir={folder}").assert_outcomes(passed=1)
+    _run(session, str(folder), f"--rootdir={folder}")
     loaded = set((folder / "note").read_text().split())
     return sorted((sys.stdlib_module_names | set(_PACKAGES)) - loaded - {"this", "antigravity"})
 
@@ -45,9 +52,8 @@ def test_no_file_of_the_project_hides_a_module(project: Project, content: str, i
     assert {"pickle", "colorsys", "numpy", "torch"} <= set(names)
     for name in names:
         (session.path / f"{name}.py").write_text(content)
-    result = session.runpytest_subprocess(*_ALONE, f"--freeze-isolate={isolation}", "--freeze-report=report")
-    result.assert_outcomes(passed=2)
-    assert result.ret == 0
+    result = _run(session, f"--freeze-isolate={isolation}", "--freeze-report=report")
+    assert (result.returncode, "2 passed" in result.stdout) == (0, True), result.stderr
     assert not list(session.path.glob("*.ran"))
 
 
@@ -58,16 +64,16 @@ def test_what_prints_at_the_start_is_no_message(
     """A sitecustomize.py that prints a line, as on clusters."""
     (tmp_path / "sitecustomize.py").write_text("print('welcome'); print('[]')\n")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH")))))
-    result = project(MARKER).runpytest_subprocess("--freeze-isolate=worker")
-    result.assert_outcomes(passed=2)
+    result = _run(project(MARKER), "--freeze-isolate=worker")
+    assert (result.returncode, "2 passed" in result.stdout) == (0, True), result.stderr
 
 
 _FACTORY = """
 from {helper} import SIZE
-import profile
+import wave
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-assert profile.of_project
+assert wave.of_project
 
 def make(num_labels):
     import {helper}.late
@@ -91,7 +97,7 @@ def test_the_code_of_a_factory_is_found_as_in_tests(
     helper.mkdir()
     (helper / "__init__.py").write_text("SIZE = 2\n")
     (helper / "late.py").write_text("")
-    (folder / "profile.py").write_text("of_project = True\n")
+    (folder / "wave.py").write_text("of_project = True\n")
     (folder / "models.py").write_text(_FACTORY.format(helper="test", model=str(tiny_model)))
     if place == "ini":
         session.makeini("[pytest]\npythonpath = lib\n")
@@ -99,7 +105,8 @@ def test_the_code_of_a_factory_is_found_as_in_tests(
         session.makeconftest(f"import sys; sys.path.insert(0, {str(folder)!r})")
     text = (session.path / "test_project.py").read_text(encoding="utf-8")
     (session.path / "test_project.py").write_text(text.replace(f"model={str(tiny_model)!r}, ", ""))
-    session.runpytest_subprocess(*_ALONE, f"--freeze-isolate={isolation}").assert_outcomes(passed=2)
+    result = _run(session, f"--freeze-isolate={isolation}")
+    assert (result.returncode, "2 passed" in result.stdout) == (0, True), result.stderr
 
 
 @pytest.mark.slow
@@ -125,9 +132,9 @@ def test_the_traceback_of_a_model_is_shown(project: Project, tiny_model: Path, i
     )
     text = (session.path / "test_project.py").read_text(encoding="utf-8")
     (session.path / "test_project.py").write_text(text.replace(f"model={str(tiny_model)!r}, ", ""))
-    result = session.runpytest_subprocess("-v", f"--freeze-isolate={isolation}", "--freeze-report=report")
-    assert result.ret == 1
-    result.stdout.fnmatch_lines(
+    result = _run(session, "-v", f"--freeze-isolate={isolation}", "--freeze-report=report")
+    assert result.returncode == 1
+    pytest.LineMatcher(result.stdout.splitlines()).fnmatch_lines(
         [
             "BROKEN invalid: none: seed 42: ValueError: of the hook",
             "The last lines of none seed 42:",
