@@ -67,7 +67,9 @@ def test_the_terminal_shows_it_with_v(width: int) -> None:
     assert not any("\x1b" in line or line.lstrip().startswith("::") for line in lines)
     short = _terminal(summary, verbose=False)
     assert "The last lines of emb seed 42:" not in short
-    assert short[-1] == "More, with the last lines of each invalid run: -v, or the page of --freeze-report=DIR."
+    assert short[-1] == (
+        "Use -v, or the page of --freeze-report=DIR, for further notes and the last lines of invalid runs."
+    )
 
 
 def test_the_page_shows_it_as_text() -> None:
