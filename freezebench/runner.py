@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from freezebench.errors import FreezebenchError, traceback_end
 from freezebench.planning.finished import FinishedRuns
 from freezebench.planning.results import baseline_so_far
+from freezebench.planning.retries import forget_faults
 from freezebench.records.events import RunFinished, RunsPlanned
 from freezebench.records.run_record import RunRecord
 from freezebench.verdicts.judge import ConfigurationResult
@@ -91,6 +92,10 @@ class Runner:
     def baseline(self, settings: Settings) -> ConfigurationResult:
         """Return the baseline's result with all its seeds that have run so far; none is trained."""
         return baseline_so_far(settings, self.finished)
+
+    def retry(self, settings: Settings, freeze: str) -> list[RunRecord]:
+        """Return the broken runs of a configuration and its baseline that its next result trains again."""
+        return forget_faults(settings, freeze, self.finished)
 
     def _submit(self, needed_runs: Sequence[NeededRun], running: dict[Future[RunRecord], NeededRun]) -> None:
         """Submit runs while devices are free, or take the first one that an earlier session finished."""

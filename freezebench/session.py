@@ -43,6 +43,7 @@ class FreezeSession:
         with_times: Whether limits on time and energy count.
         num_test: Number of test sentences, once settings were checked.
         references: The saved runs that tests are compared with; may be set while no run trains.
+        retried: Broken runs in whose place others were trained, as their tests were rerun.
         on_event: Called with every event of a run; may be replaced while no run trains.
     """
 
@@ -78,6 +79,7 @@ class FreezeSession:
         self._shown: dict[Settings, Settings] = {}
         self.num_test: dict[Settings, int] = {}
         self.references: tuple[Reference, ...] = ()
+        self.retried: list[RunRecord] = []
         self._reference_parts: dict[tuple[Settings, str], tuple[Part, ...]] = {}
         self.on_event: OnEvent = lambda _: None
 
@@ -170,6 +172,12 @@ class FreezeSession:
         if "none" in specs:
             self._results[key]["none"] = self._runner.baseline(settings)
         return result
+
+    def retry(self, settings: Settings, freeze: str) -> list[RunRecord]:
+        """Return the broken runs that the next result of a configuration trains again, as its test is rerun."""
+        retried = self._runner.retry(settings, freeze)
+        self.retried += retried
+        return retried
 
     def save_model(self, spec: RunSpec, folder: Path) -> RunRecord:
         """Train a run anew and save its model to an empty folder, an absolute path; the record joins no result.

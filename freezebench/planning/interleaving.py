@@ -23,7 +23,7 @@ def needed_interleaved_runs(settings: Settings, freeze: str, finished: FinishedR
     They are trained one at a time and never taken from the store: what is compared has to train on the same machine in
     the same minutes.
     """
-    key = _key(settings, freeze)
+    key = series_key(settings, freeze)
     done = finished.interleaved.get(key, [])
     if any(_breaks(record) for record in done):
         return []
@@ -37,7 +37,7 @@ def needed_interleaved_runs(settings: Settings, freeze: str, finished: FinishedR
 
 def interleaved_pairs(settings: Settings, freeze: str, finished: FinishedRuns) -> list[tuple[RunRecord, RunRecord]]:
     """Return (baseline, frozen) pairs of a configuration's interleaved runs."""
-    done = finished.interleaved.get(_key(settings, freeze), [])
+    done = finished.interleaved.get(series_key(settings, freeze), [])
     arms: dict[str, list[RunRecord]] = {"A": [], "B": []}
     for arm, record in zip(interleaved(MIN_RUNS), done, strict=False):
         arms[arm].append(record)
@@ -52,5 +52,6 @@ def _breaks(record: RunRecord) -> bool:
     return not record.is_valid or record.is_contended
 
 
-def _key(settings: Settings, freeze: str) -> str:
+def series_key(settings: Settings, freeze: str) -> str:
+    """Return the key of the series of a configuration's interleaved runs."""
     return settings.run_spec(freeze, settings.seed).run_id

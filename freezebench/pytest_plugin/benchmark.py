@@ -11,9 +11,10 @@ from freezebench.errors import RecordError
 from freezebench.escaping import terminal_line, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
+    from collections.abc import Callable, Mapping, MutableMapping, Sequence
 
     from freezebench.records.reference_search import Storage
+    from freezebench.records.run_record import RunRecord
     from freezebench.session import FreezeSession
     from freezebench.specs.json_types import Json
     from freezebench.verdicts.judge import ConfigurationResult
@@ -54,6 +55,7 @@ class RecordedClock:
 
 
 _CLOCK = pytest.StashKey[RecordedClock]()
+_RECORDED = pytest.StashKey["Benchmark"]()
 
 
 def add_clock(item: pytest.Item) -> None:
@@ -94,14 +96,23 @@ def refuse_missing_file(config: pytest.Config) -> None:
         )
 
 
-def record_benchmark(benchmark: Benchmark, item: pytest.Item, result: ConfigurationResult) -> None:
+def record_benchmark(
+    benchmark: Benchmark, item: pytest.Item, result: ConfigurationResult, *, retried: Sequence[RunRecord] = ()
+) -> None:
     """Pass a configuration's train times to pytest-benchmark, one round per seed, and the figures to save with them.
 
     Args:
         benchmark: The ``benchmark`` fixture.
         item: The test, whose ``user_properties`` reach JUnit XML.
         result: The configuration's result.
+        retried: Broken runs that were trained again, as the test was rerun.
     """
+    earlier = item.stash.get(_RECORDED, None)
+    if earlier is not None:
+        earlier.has_error = True  # otherwise pytest-benchmark would save a test that is rerun twice
+    item.stash[_RECORDED] = benchmark
+    from freezebench.report.verdict_text import gate_sentence
+
     clock = item.stash[_CLOCK]
     records = [record for record in result.records if record.is_valid]
     # The times of contended runs count only where there are no others.
@@ -110,11 +121,10 @@ def record_benchmark(benchmark: Benchmark, item: pytest.Item, result: Configurat
     recorded = iter(seconds)
     info = extra_info(result, item.nodeid)
     benchmark.extra_info[EXTRA_INFO] = info
-    item.user_properties += [
-        (f"{EXTRA_INFO}_{name}", visible(value) if isinstance(value, str) else value)
-        for name, value in info.items()
-        if isinstance(value, (str, int, float))
-    ]
+    figures = {name: value for name, value in info.items() if isinstance(value, (str, int, float))}
+    if retried:
+        figures["retrained"] = "; ".join(map(retried_run, retried))
+    _set_properties(item, {**figures, "message": gate_sentence(result)})
     if result.broken or not seconds:
         # pytest-benchmark warns about a fixture that was never used, and a time of zero would be wrong.
         benchmark.disabled = True
@@ -126,6 +136,20 @@ def record_benchmark(benchmark: Benchmark, item: pytest.Item, result: Configurat
         benchmark.name += _CONTENDED
     rounds = 1 if benchmark.disabled else len(seconds)
     benchmark.pedantic(lambda: clock.add(next(recorded)), rounds=rounds, iterations=1)
+
+
+def retried_run(record: RunRecord) -> str:
+    """Return which run was trained again, and why."""
+    return f"{record.spec.freeze} seed {record.spec.seed} ({record.reason})"
+
+
+def _set_properties(item: pytest.Item, figures: Mapping[str, str | float]) -> None:
+    """Let figures reach JUnit XML; those of an attempt before a rerun are replaced."""
+    prefix = f"{EXTRA_INFO}_"
+    item.user_properties[:] = [
+        *(own for own in item.user_properties if not own[0].startswith(prefix)),
+        *((prefix + name, visible(value) if isinstance(value, str) else value) for name, value in figures.items()),
+    ]
 
 
 def extra_info(result: ConfigurationResult, node_id: str | None = None) -> dict[str, Json]:

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from freezebench.verdicts.judge import ConfigurationResult
 
 
+_REPEATED = (
+    " A rerun trains nothing again but runs that crashed, were killed, took too long or ran out of memory, so that "
+    "this result stays."
+)
+
+
 class FreezeRun:
     """The value of the ``freeze_run`` fixture: called by a test, it trains the test's configuration.
 
@@ -34,6 +40,7 @@ class FreezeRun:
         self.spec = spec
         self._item, self._benchmark = item, benchmark
         self._result: ConfigurationResult | None = None
+        self._repeats = False
 
     @property
     def settings(self) -> Settings:
@@ -59,7 +66,7 @@ class FreezeRun:
         The test fails here if the accuracy drop exceeds its limit or a run is invalid, and is skipped, passed or failed
         as ``--freeze-inconclusive`` says if the evidence does not decide. It is skipped if a less frozen configuration
         trains the same parameters, or nothing would be left to train. A further call trains nothing and ends in the
-        same way.
+        same way. So does a rerun of the test, unless runs broke by a fault that another attempt may not have.
         """
         session_gate(self._item.config).note_call(self._item.nodeid)
         if self._result is None:
@@ -69,17 +76,17 @@ class FreezeRun:
 
     def _train(self) -> ConfigurationResult:
         """Train and record the configuration."""
-        from freezebench.report.verdict_text import gate_sentence
-
         session, settings = freeze_session(self._item.config), self.settings
         with contextlib.chdir(self._item.config.invocation_params.dir):
             if settings not in session.num_test:  # a fixture has added a marker
                 _check(session, settings)
+            is_rerun = session_gate(self._item.config).has_result(self._item.nodeid)
+            retried = session.retry(settings, str(self.spec)) if is_rerun else []
+            self._repeats = is_rerun and not retried
             result = session.result(settings, str(self.spec))
             result = session.judged_against_reference(self._item.nodeid, settings, result)
             session_gate(self._item.config).note_result(self._item.nodeid, result, fails=self._fails(result))
-            record_benchmark(self._benchmark, self._item, result)
-            self._item.user_properties.append(("freezebench_message", gate_sentence(result)))
+            record_benchmark(self._benchmark, self._item, result, retried=retried)
             report = session_report(self._item.config)
             report.note_test(settings, self._item.nodeid)
             report.write()
@@ -99,7 +106,7 @@ class FreezeRun:
         if self._fails(result):
             # Otherwise pytest-benchmark would save the failed run as the next reference.
             self._benchmark.has_error = True
-            pytest.fail(gate_sentence(result), pytrace=False)
+            pytest.fail(gate_sentence(result) + (_REPEATED if self._repeats else ""), pytrace=False)
         if result.standing == "undecided" and self._policy == "skip":
             pytest.skip(gate_sentence(result))
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from freezebench.config.settings import Settings
+    from freezebench.executors.base import OnEvent
     from freezebench.pytest_plugin.saving import ModelSaver
     from freezebench.session import FreezeSession
     from freezebench.specs.run import RunSpec
@@ -102,8 +103,6 @@ def _fail(config: pytest.Config, name: str, sentence: str) -> None:
 @installed_modules_first()
 def _save(config: pytest.Config, saver: ModelSaver) -> None:
     """Save the models of recommended configurations; what could not be saved fails the session."""
-    from freezebench.report.progress import Progress
-
     session, terminal = freeze_session(config), Terminal(config)
     session_report(config).saved = saver.outcomes
     terminal.end_line()
@@ -111,10 +110,7 @@ def _save(config: pytest.Config, saver: ModelSaver) -> None:
     def on_start(spec: RunSpec) -> None:
         label = f"saving {spec.freeze}, seed {spec.seed}"
         terminal.progress([f"{label} …"], False)
-        progress = Progress(
-            terminal.progress, live=terminal.is_live, planned=[spec], label=label, quiet=terminal.is_quiet
-        )
-        session.on_event = progress.on_event
+        session.on_event = _listener(terminal, [spec], label=label)
 
     with contextlib.chdir(config.invocation_params.dir):
         saver.save(summaries(session), on_start)
@@ -137,10 +133,26 @@ def _not_run_lines(session: FreezeSession) -> list[str]:
 
 def _start_progress(config: pytest.Config, planned_runs: Sequence[RunSpec]) -> None:
     """Show the events of runs in the terminal from now on."""
-    from freezebench.report.progress import Progress
-
     session, terminal = freeze_session(config), Terminal(config)
     for line in _not_run_lines(session):
         terminal.progress([line], is_transient=False)
-    progress = Progress(terminal.progress, live=terminal.is_live, planned=planned_runs, quiet=terminal.is_quiet)
-    session.on_event = progress.on_event
+    session.on_event = _listener(terminal, planned_runs)
+
+
+def _listener(terminal: Terminal, planned: Sequence[RunSpec], *, label: str | None = None) -> OnEvent:
+    """Return what shows the events of runs.
+
+    Args:
+        terminal: pytest's terminal; without one, only that a run waits is said, since nothing else would explain it.
+        planned: The runs that are needed at least.
+        label: What lines begin with; ``None``: the number and the name of each run.
+    """
+    from freezebench.records.events import RunWaiting
+    from freezebench.report.progress import Progress
+
+    if terminal.is_shown:
+        progress = Progress(
+            terminal.progress, live=terminal.is_live, planned=planned, label=label, quiet=terminal.is_quiet
+        )
+        return progress.on_event
+    return lambda event: terminal.notice(f"waiting: {event.reason}") if isinstance(event, RunWaiting) else None

@@ -81,6 +81,10 @@ class SessionGate:
         """Keep that a test called ``freeze_run``."""
         self._called.add(node_id)
 
+    def has_result(self, node_id: str) -> bool:
+        """Return whether a test has a result, as before it is rerun."""
+        return node_id in self._results
+
     def note_result(self, node_id: str, result: ConfigurationResult, *, fails: bool) -> None:
         """Keep the result of a test, and whether it fails the test."""
         self._results[node_id] = result, fails

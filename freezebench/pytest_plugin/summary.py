@@ -10,6 +10,7 @@ import pytest
 
 from freezebench.escaping import terminal_line
 from freezebench.import_path import installed_modules_first
+from freezebench.pytest_plugin.benchmark import retried_run
 from freezebench.pytest_plugin.options import find_session
 from freezebench.pytest_plugin.reporting import session_report, summaries
 from freezebench.pytest_plugin.saving import saving_lines
@@ -19,6 +20,7 @@ from freezebench.pytest_plugin.terminal import Terminal, fitted, terminal_width
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from freezebench.pytest_plugin.reporting import SessionReport
     from freezebench.session import FreezeSession
 
 
@@ -39,7 +41,8 @@ def _show(terminalreporter: pytest.TerminalReporter, config: pytest.Config, sess
     for _, summary in summaries(session):
         Terminal(config).summary(summary)
     comparison = _comparison_lines(session, terminal_width())
-    for line in fitted([*comparison, *(f"freezebench: {line}" for line in session.store_lines())]):
+    own = [*(f"trained again in a rerun: {retried_run(record)}" for record in session.retried), *session.store_lines()]
+    for line in fitted([*comparison, *(f"freezebench: {line}" for line in own)]):
         terminalreporter.write_line(line)
     for sentence, markup in saving_lines(config):
         for line in fitted([f"freezebench: {sentence}"]):
@@ -79,6 +82,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
 def _close(config: pytest.Config) -> None:
     """Write the last lines of a session."""
     freezes = find_session(config)
+    if freezes is not None and not config.pluginmanager.hasplugin("terminalreporter"):
+        _write_report(config)  # there is no summary to write it in
     shown = [summary for _, summary in summaries(freezes)] if freezes is not None else []
     if shown:
         from freezebench.report.terminal_summary import closing_lines
@@ -106,11 +111,17 @@ def _comparison_lines(session: FreezeSession, width: int) -> list[str]:
     return lines
 
 
-def _publish(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Write the page of the report, and print what was written and what could not be."""
+def _write_report(config: pytest.Config) -> SessionReport:
+    """Write the report with its page, and return it."""
     report = session_report(config)
     with contextlib.chdir(config.invocation_params.dir):
         report.publish()
+    return report
+
+
+def _publish(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Write the page of the report, and print what was written and what could not be."""
+    report = _write_report(config)
     # Pictures are many: their folder is enough.
     paths = (path if path.parent == report.folder else path.parent for path in report.written)
     for path in dict.fromkeys(paths):

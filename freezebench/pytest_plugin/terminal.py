@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 from freezebench.config.session_settings import in_ci
@@ -48,9 +49,10 @@ def fitted(lines: Iterable[str]) -> list[str]:
 
 
 class Terminal:
-    """pytest's terminal; without one (``-p no:terminal``) nothing is shown.
+    """pytest's terminal; without one (``-p no:terminal``) nothing is shown but notices.
 
     Attributes:
+        is_shown: Whether there is one.
         is_quiet: Whether ``-q`` was given.
     """
 
@@ -59,6 +61,7 @@ class Terminal:
         self._config = config
         self._reporter = config.pluginmanager.get_plugin("terminalreporter")
         self._capture = config.pluginmanager.get_plugin("capturemanager")
+        self.is_shown = self._reporter is not None
         verbosity = getattr(config.option, "verbose", 0)  # an option of the reporter
         self.is_quiet = verbosity < 0
         self._is_verbose = verbosity > 0
@@ -102,6 +105,15 @@ class Terminal:
                 if writer.width_of_current_line:
                     writer.line()
             self._reporter.write_line(f"freezebench {lines[0]}")
+            self._reporter.flush()  # with -s nothing else would, and a pipe would get the line at the end
+
+    def notice(self, line: str) -> None:
+        """Write a line to the standard error, past pytest's capturing, for sessions without a terminal."""
+        from freezebench.escaping import terminal_line
+
+        with self._capture.global_and_fixture_disabled() if self._capture else contextlib.nullcontext():
+            sys.stderr.write(f"freezebench {terminal_line(line)}\n")
+            sys.stderr.flush()
 
     def end_line(self) -> None:
         """End the line of pytest's own progress, after the last test."""

@@ -34,6 +34,9 @@ class _Reporter:
     def rewrite(self, text: str, *, erase: bool = False) -> None:
         self.tw.write(f"\r{text}{'<' if erase else ''}")
 
+    def flush(self) -> None:
+        self.tw.flush()
+
     def ensure_newline(self) -> None:
         self.tw.write("|")
 
