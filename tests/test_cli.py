@@ -268,7 +268,7 @@ def test_bad_input_of_a_report_exits_with_code_4(tmp_path: Path, capsys: pytest.
     folder = _saved_report(tmp_path / "reports")
     damaged = (folder / "report.json").read_text(encoding="utf-8").replace('"precision": "float32"', '"precision": {}')
     assert main(["report", str(write(tmp_path / "d.json", damaged))]) == 4
-    assert "holds something that cannot be shown (TypeError" in capsys.readouterr().err
+    assert "it is no run record: precision: {} is no text" in capsys.readouterr().err
     assert main(["report", str(folder), f"--output={foreign}"]) == 4
     assert f"--output={foreign}: cannot write there" in capsys.readouterr().err
 

@@ -45,7 +45,7 @@ def int_parser(smallest: int, largest: int, quantity: str) -> Callable[[str], in
     def parse(text: str) -> int:
         number = whole_number(text)
         if number is None or not smallest <= number <= largest:
-            raise SettingsError(f"{quantity} is a whole number from {smallest:,} to {largest:,}.")
+            raise SettingsError(f"give {quantity}, a whole number from {smallest:,} to {largest:,}.")
         return number
 
     return parse
@@ -81,17 +81,17 @@ def per_spec_parser(
         if not allow_baseline:
             _check_not_baseline(numbers)
         if any(not smallest <= number <= largest for number in numbers.numbers):
-            raise SettingsError(f"{expected}, from {smallest:g} to {largest:g}.")
+            raise SettingsError(f"give {expected}, from {smallest:g} to {largest:g}.")
         return numbers
 
     return parse
 
 
 parse_cost_ratio = per_spec_parser(
-    0.1, 10, "the limit is a multiple of the saved run's figure, 1.05 for at most 5 % more", allow_baseline=True
+    0.1, 10, "a multiple of the saved run's figure, 1.05 for at most 5 % more", allow_baseline=True
 )
-parse_saving = per_spec_parser(0.1, 99.9, "the saving is in per cent of what no freezing needs")
-parse_speedup = per_spec_parser(1.01, 1000, "the speed-up is how many times as fast as without freezing")
+parse_saving = per_spec_parser(0.1, 99.9, "the saving in per cent of what no freezing needs")
+parse_speedup = per_spec_parser(1.01, 1000, "the speed-up, how many times as fast as without freezing")
 
 
 def parse_seed(text: str) -> int:
@@ -201,7 +201,7 @@ def parse_learning_rates(text: str) -> PerSpec:
     # AdamW changes a weight by about the learning rate per step, so that nothing can be learned with a rate above 1.
     rates = PerSpec.parse(text)
     if any(not 0 < rate <= 1 for rate in rates.numbers):
-        raise SettingsError("a learning rate is a number above 0 and at most 1, such as 5e-5.")
+        raise SettingsError("give a learning rate above 0 and at most 1, such as 5e-5.")
     return rates
 
 
@@ -272,7 +272,7 @@ def _check_points(number: float) -> None:
     # No experiment can resolve a limit of 0.02 points: it is meant as a share, which is 2 points.
     if not (math.isfinite(number) and _SMALLEST_POINTS <= number <= 100):  # noqa: PLR2004 - percentage points
         hint = f" Did you mean {number * 100:g} points?" if 0 < number < _SMALLEST_POINTS else ""
-        raise SettingsError(f"the limit is in percentage points, from {_SMALLEST_POINTS} to 100.{hint}")
+        raise SettingsError(f"give percentage points, from {_SMALLEST_POINTS} to 100.{hint}")
 
 
 def _check_not_baseline(limits: PerSpec) -> None:

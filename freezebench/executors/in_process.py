@@ -83,7 +83,8 @@ class InProcessExecutor:
             raise
         except (Exception, SystemExit) as error:
             raise FreezebenchError(
-                f"{spec.model} could not be tried: {type(error).__name__}: {first_line(error)}\n{traceback_end(error)}"
+                f"{spec.model} could not be tried: {type(error).__name__}: {first_line(error).rstrip('.')}. Read "
+                f"the end of the traceback:\n{traceback_end(error)}"
             ) from error
 
     def machine(self, spec: RunSpec) -> Machine:

@@ -115,7 +115,9 @@ class WorkerExecutor:
         try:
             answer = self._wait_for(lambda: self._request(request))
         except WorkerFaultError as error:
-            raise FreezebenchError(f"{spec.model} could not be tried: {error}\n{error.log}") from error
+            raise FreezebenchError(
+                f"{spec.model} could not be tried: {error}. Read what it wrote:\n{error.log}"
+            ) from error
         # The worker wrote the fields of one for each configuration.
         return {freeze: TrainableSet(**trains) for freeze, trains in answer.items()}  # type: ignore[arg-type]
 
@@ -185,7 +187,9 @@ class WorkerExecutor:
         try:
             answer = self._request(MachineRequest(kind="machine", device=device, precision=precision))
         except WorkerFaultError as error:
-            raise FreezebenchError(f"the process to train in does not work: {error}\n{error.log}") from error
+            raise FreezebenchError(
+                f"the process to train in does not work: {error}. Read what it wrote:\n{error.log}"
+            ) from error
         return Machine(**answer)  # type: ignore[arg-type]  # the worker wrote the fields of one
 
     def _request(self, request: Request, emit: Callable[[ProgressEvent], None] = lambda _: None) -> dict[str, Json]:

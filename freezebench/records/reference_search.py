@@ -105,7 +105,10 @@ def find_anchor(storage: Storage | None, name: str, *, option: str) -> Requested
         except RecordError as error:
             raise RecordError(f"{option}={name}: {error}") from error
     if storage is None:
-        raise RecordError(f"{option}={name}: there is no such file or folder (seen from {Path.cwd()}).")
+        raise RecordError(
+            f"{option}={name}: there is no such file or folder (seen from {Path.cwd()}). Give the path "
+            "of a report or of a file of pytest-benchmark."
+        )
     return find_run(storage, name, option=option, is_required=True)
 
 

@@ -225,7 +225,7 @@ class RunRecord:
             raise RecordError(f"not a run record: {type(data).__name__} instead of an object")
         if data.get("schema") != RUN_RECORD_SCHEMA:
             schema = brief(data.get("schema"))
-            raise RecordError(f"run record of schema {schema}: this version of freezebench reads {RUN_RECORD_SCHEMA}.")
+            raise RecordError(f"it has schema {schema}, and this version of freezebench reads {RUN_RECORD_SCHEMA}")
         values = {name: value for name, value in data.items() if name != "schema"}
         try:
             return typed_fields(cls, values)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # An object of a report's JSON, whose values are checked where they are used.
 _Saved: TypeAlias = Mapping[str, Any]
+_GIVE = "Give a folder that --freeze-report wrote, or its report.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +116,7 @@ def read_experiments(path: Path) -> list[Experiment]:
         raise RecordError(f"{file}: {str(error).rstrip('.')}.") from error
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError, IndexError, FreezebenchError) as error:
         # Many faults are possible inside a file; the message names the file and the fault.
-        raise RecordError(f"{file}: is no report of freezebench: {error!r}.") from error
+        raise RecordError(f"{file}: is no report of freezebench: {error!r}. {_GIVE}.") from error
 
 
 def _saved_experiments(content: object) -> list[_Saved]:
@@ -137,13 +138,12 @@ def _saved_experiments(content: object) -> list[_Saved]:
 
 def _foreign(content: object) -> str:
     """Return what is wrong with a file that is no report."""
-    needed = "Give a folder that --freeze-report wrote, or its report.json"
     if isinstance(content, dict) and isinstance(content.get("benchmarks"), list):
         return (
             "is a pytest-benchmark file, which has no losses, epochs or power of the runs, so it gives no page "
-            f"(python -m freezebench compare reads it). {needed}"
+            f"(python -m freezebench compare reads it). {_GIVE}"
         )
-    return f"is no report of freezebench. {needed}"
+    return f"is no report of freezebench. {_GIVE}"
 
 
 def _experiment(source: str, saved: _Saved) -> Experiment:

@@ -78,7 +78,7 @@ def preflight(
     if shape != (_NUM_EXAMPLES, data.num_labels):
         raise ModelError(
             f"{spec.model} returns scores of shape {shape} for {_NUM_EXAMPLES} sentences of {data.num_labels} classes. "
-            "freezebench trains sequence classifiers: one score per sentence and class."
+            "Give a sequence classifier, which returns one score per sentence and class."
         )
     return sets
 

@@ -242,7 +242,7 @@ class RunSpec:
         schema = fields.pop("schema", None)
         if schema != RUN_SPEC_SCHEMA:
             raise RecordError(
-                f"run spec of schema {brief(schema)}: this version of freezebench reads {RUN_SPEC_SCHEMA}."
+                f"a run spec has schema {brief(schema)}, and this version of freezebench reads {RUN_SPEC_SCHEMA}"
             )
         return typed_fields(cls, fields)
 

@@ -41,6 +41,11 @@ def test_every_message_can_be_read_from_the_source() -> None:
     assert sites().problems() == []
 
 
+def test_every_message_says_what_to_do() -> None:
+    """In its last sentence, or in the table of advice on messages that cannot say it."""
+    assert [message for message in sites().messages if not advice(message)[0]] == []
+
+
 def test_no_advice_is_out_of_date() -> None:
     """What the tables say in place of a message is used, and every cause of an invalid run has advice."""
     used = {advice(message)[1] for message in sites().messages}

@@ -176,7 +176,10 @@ def test_what_was_not_compared_is_not_told_to_use_more_seeds() -> None:
     """The complaint names what differs, or that nothing ran; where figures were compared, more of them may decide."""
     other = replace(_request(), saved=saved(replace(configuration("none"), model="m")), is_required=False)
     for reference, remedy in (
-        (_judged(Reference(other, _planned("none")), "none"), ": model m → tiny. Name another saved run, or save a new one."),
+        (
+            _judged(Reference(other, _planned("none")), "none"),
+            ": model m → tiny. Name another saved run, or save a new one.",
+        ),
         (Reference(_request("none"), _planned("none")), ": none of them ran. Run at least one of them."),
         (_judged(Reference(_request("emb"), _planned("emb")), "emb", accuracy=0.88), "(--freeze-max-regression)."),
     ):

@@ -48,7 +48,7 @@ def test_the_marker_is_documented(pytester: pytest.Pytester) -> None:
 
 
 BAD = [
-    (["--freeze-epochs=0"], "--freeze-epochs=0: the number of epochs is a whole number from 1 to 10,000."),
+    (["--freeze-epochs=0"], "--freeze-epochs=0: give the number of epochs, a whole number from 1 to 10,000."),
     (["--freeze-max-drop=0.02"], "Did you mean 2 points?"),
     (["--freeze-grid=emb+L7"], "cannot freeze layer 7: * has layers 0 to 1. Choose from emb, L0 … L1, head."),
     (["--freeze-grid=emb+L0-1+head"], "nothing of * would be left to train"),

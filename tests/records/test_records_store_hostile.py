@@ -157,7 +157,7 @@ def test_a_right_checksum_over_a_wrong_hash_is_no_error(files_sha256: object) ->
         (b'{"schema": ' + b"9" * 4000 + b', "record": {}}', "it has schema 999"),
         (b'{"a":' * 100_000, "damaged or not JSON"),
         (b'{"a":' * 900 + b"1" + b"}" * 900, "it was not written by freezebench"),
-        (signed({}), "run record of schema None"),
+        (signed({}), "it has schema None"),
         (signed({"schema": 1}), "a RunRecord has no field 'spec'"),
     ],
     ids=lambda value: str(value)[:30],
