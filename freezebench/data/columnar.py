@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 from freezebench.data.header import check_distinct
 from freezebench.data.lines import opened, text_lines
 from freezebench.data.table import Table
+from freezebench.data.unpacked import Budget, check_uncompressed
 from freezebench.data.values import short
 from freezebench.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+
+    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow.parquet  # type: ignore[import-untyped]
 
 ARROW_SUFFIX = ".arrow"
 _STATE = "state.json"
@@ -24,22 +28,66 @@ _MAX_STATE_BYTES = 2**20
 def read_parquet(path: Path, requested: Collection[str]) -> Table:
     """Return a table from a parquet file, with the class names that `datasets` wrote into its metadata."""
     with opened(path) as file, _arrow_errors(path, "parquet"):
-        import pyarrow.parquet  # type: ignore[import-untyped]
+        import pyarrow.parquet
 
-        parquet = pyarrow.parquet.ParquetFile(file)
-        available = tuple(parquet.schema_arrow.names)
-        check_distinct(path, available)
-        content = parquet.read(columns=[name for name in available if name in requested], use_threads=False)
-        num_rows = parquet.metadata.num_rows
-        if content.column_names and content.num_rows != num_rows:
-            raise ValueError(f"it states {num_rows} rows and has {content.num_rows}")
-        return Table(
-            name=str(path),
-            columns={name: content.column(name).to_pylist() for name in content.column_names},
-            available=available,
-            num_rows=num_rows,
-            class_names=_class_names(parquet.schema_arrow.metadata, requested),
-        )
+        metadata = pyarrow.parquet.read_metadata(file)
+        schema, num_rows, budget = metadata.schema.to_arrow_schema(), metadata.num_rows, Budget(path)
+        check_distinct(path, tuple(schema.names))
+        columns = _columns(schema, requested, budget)
+        budget.check_rows(num_rows)
+        budget.check_bytes(_stated_bytes(metadata, columns))
+        # Pages are read one after another, and a text that is repeated is not written out before it is counted.
+        parquet = pyarrow.parquet.ParquetFile(file, metadata=metadata, pre_buffer=False, read_dictionary=[*columns])
+        for batch in parquet.iter_batches(columns=list(columns), use_threads=False) if columns else ():
+            _extend(columns, batch, budget)
+        for values in columns.values():
+            if len(values) != num_rows:
+                raise ValueError(f"it states {num_rows} rows and has {len(values)}")
+        return _table(path, schema, columns, num_rows, requested)
+
+
+def _stated_bytes(metadata: pyarrow.parquet.FileMetaData, names: Collection[str]) -> int:
+    """Return how many bytes some columns of a parquet file take, uncompressed, as it states."""
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    chunks = (group.column(number) for group in groups for number in range(group.num_columns))
+    return sum(max(chunk.total_uncompressed_size, 0) for chunk in chunks if chunk.path_in_schema in names)
+
+
+def _columns(schema: pa.Schema, requested: Collection[str], budget: Budget) -> dict[str, list[object]]:
+    """Return the requested columns of a file, empty so far.
+
+    Raises:
+        DataError: If one of them has values of another kind than texts and numbers.
+    """
+    names = [name for name in schema.names if name in requested]
+    for name in names:
+        budget.check_type(name, schema.field(name).type)
+    return {name: [] for name in names}
+
+
+def _extend(columns: dict[str, list[object]], batch: pa.RecordBatch, budget: Budget) -> None:
+    """Append the values of a batch to their columns.
+
+    Raises:
+        DataError: If they would take too much memory.
+    """
+    for name, values in columns.items():
+        column = batch.column(name)
+        column.validate(full=True)  # offsets in a damaged file may lead anywhere
+        budget.take(column)
+        values.extend(column.to_pylist())
+
+
+def _table(
+    path: Path, schema: pa.Schema, columns: dict[str, list[object]], num_rows: int, requested: Collection[str]
+) -> Table:
+    return Table(
+        name=str(path),
+        columns=columns,
+        available=tuple(schema.names),
+        num_rows=num_rows,
+        class_names=_class_names(schema.metadata, requested),
+    )
 
 
 def arrow_files(folder: Path) -> list[Path] | None:
@@ -70,26 +118,16 @@ def read_arrow(path: Path, requested: Collection[str]) -> Table:
     with opened(path) as file, _arrow_errors(path, "an Arrow stream"):
         import pyarrow as pa
 
-        stream = pa.ipc.open_stream(file)
-        available = tuple(stream.schema.names)
-        check_distinct(path, available)
-        names = [name for name in available if name in requested]
-        columns: dict[str, list[object]] = {name: [] for name in names}
+        check_uncompressed(path, file)
+        stream, budget = pa.ipc.open_stream(file), Budget(path)
+        check_distinct(path, tuple(stream.schema.names))
+        columns = _columns(stream.schema, requested, budget)
         num_rows = 0
-        # One batch after another, so that columns which are not used do not fill the memory.
         for batch in stream:
             num_rows += batch.num_rows
-            for name in names:
-                column = batch.column(name)
-                column.validate(full=True)  # offsets in a damaged file may lead anywhere
-                columns[name].extend(column.to_pylist())
-        return Table(
-            name=str(path),
-            columns=columns,
-            available=available,
-            num_rows=num_rows,
-            class_names=_class_names(stream.schema.metadata, requested),
-        )
+            budget.check_rows(num_rows)
+            _extend(columns, batch, budget)
+        return _table(path, stream.schema, columns, num_rows, requested)
 
 
 @contextmanager
