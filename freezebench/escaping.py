@@ -32,10 +32,12 @@ import unicodedata
 _HARMFUL = {"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"}
 # A workflow command of GitHub begins a line, blanks aside.
 _COMMAND = re.compile(r"^(\s*):(?=:)")
-# What CommonMark or GitHub could take for markup: an underscore unless it is inside of a word, a web address, a sign
-# that begins a list, a rule or a heading unless it is that of a number, and the end of a number that begins a list.
+# What CommonMark or GitHub could take for markup: an underscore unless it is inside of a word, a bracket that begins a
+# check box or ends the text of a link, a web address, a sign that begins a list, a rule or a heading unless it is that
+# of a number, and the end of a number that begins a list.
 _MARKUP = re.compile(
-    r"[\\`*\[\]|~$#{]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.|^[-+=](?!\d)|(?:(?<=^\d)|(?<=^\d\d))[.)](?=\s|$)"
+    r"[\\`*|~$#{]|(?<![^\W_])_|_(?![^\W_])|^\[|\](?=[(\[:])|:(?=//)|(?<=www)\.|^[-+=](?!\d)"
+    r"|(?:(?<=^\d)|(?<=^\d\d))[.)](?=\s|$)"
 )
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 # What begins a formula in a spreadsheet; some take the wide forms for the same.

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from freezebench.verdicts.judge import observed_mean_squares
-from freezebench.verdicts.power import deciding_counts
+from freezebench.verdicts.power import MAX_SEEDS, MAX_SENTENCES, deciding_counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # The spread of a few seeds is a rough estimate, so that numbers of sentences derived from it are rounded.
 _ROUNDING = 100
+# The largest design that is tried where neither more seeds nor more sentences alone would do.
+LARGEST_DESIGN = f"{MAX_SEEDS} seeds with {MAX_SENTENCES:,} test sentences"
 ONE_SEED = "one seed cannot tell training noise from freezing: train at least 3 (--freeze-num-seeds=3)"
 
 
@@ -40,7 +42,7 @@ def more_evidence(result: ConfigurationResult, verdict: Verdict) -> str:
         return "more seeds may decide"  # the pooled variance is larger than its own, which would have decided
     if counts.both_suffice:
         return f"both more seeds and more test sentences are needed, {stays}"
-    return f"no number of seeds and test sentences would decide, {stays}: it is too close to {verdict.margin_pp:g}"
+    return f"not even {LARGEST_DESIGN} would decide, {stays}"
 
 
 def ways_to_decide(counts: DecidingCounts, *, num_seeds: int, num_sentences: int) -> str:

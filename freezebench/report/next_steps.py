@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from freezebench.report.more_evidence import ways_to_decide
+from freezebench.report.more_evidence import LARGEST_DESIGN, ways_to_decide
 from freezebench.report.verdict_text import judged_ladder
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.specs.presets import PRESETS
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from freezebench.records.run_record import RunRecord
     from freezebench.verdicts.baseline import BaselineFault
+    from freezebench.verdicts.crossed import Interval
     from freezebench.verdicts.judge import ConfigurationResult
 
 # A training loss that ends above this share of the logarithm of the number of classes has hardly learned anything.
@@ -48,26 +49,33 @@ def deciding_steps(candidates: Sequence[ConfigurationResult], margin_pp: float) 
         margin_pp: Decision margin in percentage points.
     """
     first = first_open(candidates)
-    verdict = first.verdict
-    if verdict is None or verdict.drop_pp is None or verdict.num_seeds is None or verdict.num_sentences is None:
+    interval = None if first.verdict is None else first.verdict.interval
+    if interval is None:
         return repairing_steps(first)
-    if verdict.num_seeds == 1:
+    if interval.num_seeds == 1:
         return ("Train at least 3 seeds (--freeze-num-seeds=3): one seed cannot tell training noise from freezing.",)
-    if verdict.drop_pp >= margin_pp:
-        return _after_loss(first, candidates, verdict.drop_pp)
+    if interval.drop_pp >= margin_pp:
+        return _after_loss(first, candidates, interval.drop_pp)
     if first.class_loss is not None:
         other = (
             f"Freeze less, or train {first.freeze} at a higher rate ({_rate_flag(first.records[0])}…) or for longer."
         )
         return repairing_steps(first) or (other,)
-    counts = deciding_counts(observed_mean_squares(first), margin_pp, alpha=verdict.alpha)
-    ways = ways_to_decide(counts, num_seeds=verdict.num_seeds, num_sentences=verdict.num_sentences)
-    if not ways:
-        suffices = counts.num_seeds is not None or counts.num_sentences is not None
-        return (
-            () if suffices else (f"Both more seeds and more test sentences are needed to prove {first.freeze} safe.",)
-        )
-    return (f"About {ways} would prove {first.freeze} safe, if its drop stays at {verdict.drop_pp:.1f}.",)
+    return _after_doubt(first, interval, margin_pp)
+
+
+def _after_doubt(first: ConfigurationResult, interval: Interval, margin_pp: float) -> tuple[str, ...]:
+    """Return how much more evidence would decide the configuration to prove safe, if its drop and spread stay."""
+    counts = deciding_counts(observed_mean_squares(first), margin_pp, alpha=interval.alpha)
+    ways = ways_to_decide(counts, num_seeds=interval.num_seeds, num_sentences=interval.num_sentences)
+    stays = f"if its drop stays at {interval.drop_pp:.1f}"
+    if ways:
+        return (f"About {ways} would prove {first.freeze} safe, {stays}.",)
+    if counts.num_seeds is not None or counts.num_sentences is not None:
+        return ()  # the pooled variance, which is not the configuration's own, needs nothing more
+    if counts.both_suffice:
+        return (f"Both more seeds and more test sentences are needed to prove {first.freeze} safe, {stays}.",)
+    return (f"Not even {LARGEST_DESIGN} would prove {first.freeze} safe, {stays}.",)
 
 
 def _after_loss(

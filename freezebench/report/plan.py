@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from freezebench.report.durations import duration_text
+from freezebench.report.more_evidence import LARGEST_DESIGN
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import NOT_MEASURED, distinct_text
 from freezebench.verdicts.power import resolvable_margin, resolving_counts
@@ -89,7 +90,9 @@ def _resolving_text(settings: Settings, num_sentences: int) -> str:
         ways.append(f"{math.ceil(counts.num_sentences / _ROUNDING) * _ROUNDING:,} test sentences")
     if ways:
         return f"about {' or '.join(ways)} would resolve it"
-    return "both more seeds and more test sentences are needed" if counts.both_suffice else "it is too small to resolve"
+    if counts.both_suffice:
+        return "both more seeds and more test sentences are needed"
+    return f"not even {LARGEST_DESIGN} would resolve it"
 
 
 def data_line(facts: DataFacts) -> str:

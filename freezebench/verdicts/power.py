@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _LEAST_POWER = 0.5  # below one half the approximation has no meaning
 # More is hardly ever trained or labelled.
-_MAX_SEEDS = 100
-_MAX_SENTENCES = 1_000_000
+MAX_SEEDS = 100
+MAX_SENTENCES = 1_000_000
 _GROWTH = 1.02  # numbers of sentences are tried in steps of 2 %, far finer than the extrapolation is certain
 
 
@@ -115,8 +115,8 @@ def deciding_counts(
     margin_pp: float,
     *,
     alpha: float = ALPHA_ONE_LOOK,
-    max_seeds: int = _MAX_SEEDS,
-    max_sentences: int = _MAX_SENTENCES,
+    max_seeds: int = MAX_SEEDS,
+    max_sentences: int = MAX_SENTENCES,
 ) -> DecidingCounts:
     """Return the smallest numbers of seeds, or of sentences, with which the observed drop would be decided.
 
@@ -155,8 +155,8 @@ def resolving_counts(
     *,
     power: float = 0.8,
     alpha: float = ALPHA_ONE_LOOK,
-    max_seeds: int = _MAX_SEEDS,
-    max_sentences: int = _MAX_SENTENCES,
+    max_seeds: int = MAX_SEEDS,
+    max_sentences: int = MAX_SENTENCES,
 ) -> DecidingCounts:
     """Return the smallest numbers of seeds, or of sentences, whose ``resolvable_margin`` is at most a given margin.
 

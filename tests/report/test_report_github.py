@@ -162,7 +162,7 @@ def test_hostile_names_stay_text() -> None:
     """A model's name cannot become HTML, a heading, a link, or a line."""
     text = step_summary([summary(model=HOSTILE)])
     title = next(line for line in text.splitlines() if line.startswith("## "))
-    assert title.startswith(r"## &lt;img src=x onerror=alert(1)&gt;\\n\# big \| \`tick\` \[link\](http\://x) ")
+    assert title.startswith(r"## &lt;img src=x onerror=alert(1)&gt;\\n\# big \| \`tick\` [link\](http\://x) ")
     assert "<img" not in text
 
 

@@ -68,7 +68,7 @@ def test_no_number_is_named_where_none_suffices() -> None:
     assert result.verdict.drop_pp is not None
     at_drop = result.verdict.at_margin(result.verdict.drop_pp)
     clause = more_evidence(result, at_drop)
-    assert clause.startswith("no number of seeds and test sentences would decide, if the drop stays at ")
+    assert clause.startswith("not even 100 seeds with 1,000,000 test sentences would decide, if the drop stays at ")
     assert "more seed" not in clause
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import made_up
 from experiments import SPLITS, judged
+from freezebench.report.more_evidence import more_evidence
 from freezebench.report.next_steps import deciding_steps, first_open, repairing_steps
 from freezebench.verdicts.judge import judge
 
@@ -199,3 +200,29 @@ def test_a_lost_class_suggests_to_freeze_less() -> None:
     arms = made_up.three_classes("emb", (0, 1)), made_up.three_classes("none", (0, 1, 2))
     (step,) = deciding_steps([judge("emb", *arms, margin_pp=5.0, limit_pp=None)], 5.0)
     assert step.startswith("Freeze less, or train emb at a higher rate (--freeze-lr=emb:…)")
+
+
+@pytest.mark.parametrize(
+    ("distance_pp", "step", "clause"),
+    [
+        (
+            0.01,
+            "Both more seeds and more test sentences are needed to prove emb safe, if ",
+            "both more seeds and more ",
+        ),
+        (
+            0.0001,
+            "Not even 100 seeds with 1,000,000 test sentences would prove emb safe, if ",
+            "not even 100 seeds with ",
+        ),
+    ],
+)
+def test_what_more_of_one_kind_cannot_decide(distance_pp: float, step: str, clause: str) -> None:
+    """Whether both together would is said alike in the answer and under the table."""
+    result = judged("emb", 0.872)
+    assert result.verdict is not None
+    assert result.verdict.drop_pp is not None
+    close = result.verdict.at_margin(result.verdict.drop_pp + distance_pp)
+    result = replace(result, verdict=close)
+    assert deciding_steps([result], close.margin_pp)[0].startswith(step)
+    assert more_evidence(result, close).startswith(clause)
