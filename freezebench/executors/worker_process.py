@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from freezebench import child_process
 from freezebench.errors import last_lines
 from freezebench.escaping import visible
-from freezebench.executors.output_tail import OutputTail
 from freezebench.executors.requests import Answer, Ready, StartFailed, UnknownLineError, decode_line
 from freezebench.import_path import path_of_tests
 from freezebench.meters.process import ProcessMemory
+from freezebench.output_tail import OutputTail
 from freezebench.units import bytes_text, seconds_text
 
 if TYPE_CHECKING:
@@ -204,8 +204,8 @@ class WorkerProcess:
     def _last_words(self) -> str:
         """Return the last line that the process printed, as a further clause."""
         self._output.read()
-        lines = [line.strip() for line in self._output.text.splitlines() if line.strip()]
-        return f"; the last line that it printed: {visible(last_lines(lines[-1]))}" if lines else ""
+        line = self._output.last_line
+        return f"; the last line that it printed: {visible(last_lines(line))}" if line else ""
 
     def _died(self, cause: InvalidCause, reason: str) -> WorkerFaultError:
         self._output.read()

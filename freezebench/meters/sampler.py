@@ -1,8 +1,8 @@
 """The sampler: a helper process that polls NVML while the measured process computes.
 
 It is a separate process, since a C call that holds the GIL for 400 ms keeps all threads of the measured process from
-sampling. It is started as ``python -m freezebench.meters.sampler PARENT_PID``, reads commands as JSON lines from its
-standard input and writes messages as JSON lines to its standard output:
+sampling. ``freezebench.child_process`` calls its ``main``, which reads commands as JSON lines from its standard
+input and writes messages as JSON lines to a pipe of its own; standard output belongs to libraries:
 
 =============================================================  =====================================================
 command                                                        effect
@@ -187,9 +187,14 @@ class Sampler:
             waiting = [(poller, energy) for poller, energy in waiting if poller.energy_mj == energy]
 
 
-def _write(messages: list[Message]) -> None:
-    if messages:
-        os.write(1, "".join(json.dumps(message) + "\n" for message in messages).encode())
+def _writer(descriptor: int) -> Callable[[list[Message]], None]:
+    """Return the function that sends messages."""
+
+    def write(messages: list[Message]) -> None:
+        if messages:
+            os.write(descriptor, "".join(json.dumps(message) + "\n" for message in messages).encode())
+
+    return write
 
 
 def _watch(parent: int) -> None:
@@ -206,21 +211,24 @@ def _listen(commands: SimpleQueue[Command]) -> None:
     os._exit(0)
 
 
-def main(parent: int) -> None:
-    """Run the sampler of the process ``parent`` until that process closes the pipe or ends."""
+def main(parent: str, descriptor: str) -> None:
+    """Run the sampler until its parent closes standard input or ends.
+
+    Args:
+        parent: Process id of the parent.
+        descriptor: Number of the pipe for messages.
+    """
+    os.set_inheritable(int(descriptor), False)
+    write = _writer(int(descriptor))
     # Ctrl-C is sent to the whole foreground group, but the parent needs the last samples while it shuts down.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     commands: SimpleQueue[Command] = SimpleQueue()
-    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    threading.Thread(target=_watch, args=(int(parent),), daemon=True).start()
     threading.Thread(target=_listen, args=(commands,), daemon=True).start()
     # Opened after the threads have started, since the call may hang.
     nvml = open_nvml()
     if isinstance(nvml, Failure):
-        _write([["fatal", str(nvml)]])
+        write([["fatal", str(nvml)]])
         return
-    _write([["ready"]])
-    Sampler(nvml, _write).run(commands)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    write([["ready"]])
+    Sampler(nvml, write).run(commands)

@@ -6,23 +6,25 @@ import json
 import os
 import select
 import subprocess
-import sys
-import sysconfig
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from freezebench import child_process
+from freezebench.escaping import visible
 from freezebench.meters.nvml import Failure
+from freezebench.output_tail import OutputTail
 
 if TYPE_CHECKING:
     from freezebench.meters.sampler import Command, Message
 
-_CALL = "python -m freezebench.meters.sampler"
+_MODULE = "freezebench.meters.sampler"
+_CALL = f"python -m {_MODULE}"
 _READY_DEADLINE_S = 1.5  # a new interpreter starts, and the driver may initialise the GPU
 _KILL_DEADLINE_S = 0.2
 _CHUNK = 1 << 16  # the capacity of a pipe on Linux
+_MOST_CHARS = 200
 
 
 class Stream(Protocol):
@@ -55,8 +57,11 @@ class SampleStream:
     even if the sampler dies, and a thread empties it every two seconds, long before its 64 KiB are full.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], pump_every_s: float) -> None:
-        self._process = process
+    def __init__(self, process: subprocess.Popen[bytes], pipe: int, pump_every_s: float) -> None:
+        """Take a process, and the pipe for its messages, which is closed with the stream."""
+        self._process, self._pipe = process, pipe
+        os.set_blocking(pipe, False)
+        self._output = OutputTail(process)
         self._raw = bytearray()
         self._messages: list[Message] = []
         self._ended = False
@@ -93,8 +98,7 @@ class SampleStream:
             if fatal := next((message for message in news if message[0] == "fatal"), None):
                 return Failure(call=_CALL, message=str(fatal[1]))
             if has_ended:
-                code = self._process.poll()
-                return Failure(call=_CALL, message=f"the sampler process ended early (exit status {code})")
+                return self._ended_early()
             remaining_s = end_s - time.monotonic()
             if remaining_s <= 0:
                 return Failure(call=_CALL, message=f"the sampler process did not answer within {deadline_s:.1f} s")
@@ -106,7 +110,7 @@ class SampleStream:
             *lines, rest = bytes(self._raw).split(b"\n")
             self._raw = bytearray(rest)
             # A sampler that is killed while it writes may leave an incomplete line, which is never decoded.
-            self._messages += [json.loads(line) for line in lines]
+            self._messages += map(_decoded, lines)
             return list(self._messages)
 
     def forget(self) -> None:
@@ -122,10 +126,20 @@ class SampleStream:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_KILL_DEADLINE_S)
         self._thread.join(timeout=_KILL_DEADLINE_S)
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
+        os.close(self._pipe)
+        self._output.close()
+        if self._process.stdin is not None:
+            with suppress(OSError):
+                self._process.stdin.close()
+
+    def _ended_early(self) -> Failure:
+        """Return the failure of a sampler that closed its pipe, with the last line that it printed."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_KILL_DEADLINE_S)
+        self._output.read()
+        words = f": {visible(self._output.last_line)[:_MOST_CHARS]}" if self._output.last_line else ""
+        code = self._process.poll()
+        return Failure(call=_CALL, message=f"the sampler process ended early (exit status {code}){words}")
 
     def _work(self) -> None:
         while not self._closing.wait(self._pump_every_s):
@@ -133,21 +147,30 @@ class SampleStream:
 
     def _pump(self, wait_s: float) -> None:
         """Move the content of the pipe to memory, waiting up to ``wait_s`` seconds if it is empty."""
-        assert self._process.stdout is not None  # noqa: S101  # Popen created it: stdout=PIPE
-        descriptor = self._process.stdout.fileno()
-        readable, _, _ = select.select([descriptor], [], [], wait_s)
-        if not readable:
+        poll = select.poll()  # takes descriptors of any number
+        poll.register(self._pipe, select.POLLIN)
+        if not poll.poll(1000 * wait_s):
             return
         with self._lock:
+            self._output.read()
             while True:
                 try:
-                    data = os.read(descriptor, _CHUNK)
+                    data = os.read(self._pipe, _CHUNK)
                 except BlockingIOError:
                     return
                 if not data:
                     self._ended = True
                     return
                 self._raw += data
+
+
+def _decoded(line: bytes) -> Message:
+    """Return the message of a line; one that is none ends the sampler's use."""
+    with suppress(ValueError, RecursionError):
+        message = json.loads(line)
+        if isinstance(message, list) and message and isinstance(message[0], str):
+            return message
+    return ["fatal", f"the sampler process sent what is no message: {line[:_MOST_CHARS]!r}"]
 
 
 def open_stream(interval_s: float) -> Stream | Failure:
@@ -158,30 +181,25 @@ def open_stream(interval_s: float) -> Stream | Failure:
     """
     if os.name != "posix":
         return Failure(call=_CALL, message="the sampler needs a POSIX system")
-    if not sys.executable:
-        return Failure(call=_CALL, message="the path of this Python interpreter is unknown (sys.executable is empty)")
-    # With -P no module of the working folder can shadow one of the standard library. A package that is not installed
-    # needs its folder in the path. An installed one does not: site-packages ahead of the standard library could shadow
-    # it, too.
-    home = str(Path(__file__).resolve().parents[2])
-    is_installed = home in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), None if is_installed else home)))
-    command = [sys.executable, "-P", "-m", "freezebench.meters.sampler", str(os.getpid())]
+    pipe, other_end = os.pipe()
     try:
         process = subprocess.Popen(  # noqa: S603  # our own module under our own interpreter
-            command,
+            child_process.command(_MODULE, str(os.getpid()), str(other_end)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+            pass_fds=[other_end],
             bufsize=0,
-            env={**os.environ, **({"PYTHONPATH": path} if path else {})},
+            env=child_process.environment(),
         )
     except OSError as error:
+        os.close(pipe)
         return Failure(call=_CALL, message=str(error))
-    for pipe in (process.stdin, process.stdout):
-        assert pipe is not None  # noqa: S101  # Popen created both: PIPE
-        os.set_blocking(pipe.fileno(), False)
-    stream = SampleStream(process, pump_every_s=min(2.0, 40 * interval_s))
+    finally:
+        os.close(other_end)
+    assert process.stdin is not None  # noqa: S101  # Popen created it: stdin=PIPE
+    os.set_blocking(process.stdin.fileno(), False)
+    stream = SampleStream(process, pipe, pump_every_s=min(2.0, 40 * interval_s))
     failure = stream.await_message(["ready"], _READY_DEADLINE_S)
     if failure is not None:
         stream.close()

@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 def stream_of(code: str, *, pump_every_s: float = 0.05) -> SampleStream:
     """Return a stream from a process that runs ``code`` instead of the sampler."""
+    pipe, other_end = os.pipe()
     process = subprocess.Popen(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", f"import os; channel = {other_end}\n{code}"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+        pass_fds=[other_end],
         bufsize=0,
     )
-    for pipe in (process.stdin, process.stdout):
-        assert pipe is not None
-        os.set_blocking(pipe.fileno(), False)
-    return SampleStream(process, pump_every_s)
+    os.close(other_end)
+    return SampleStream(process, pipe, pump_every_s)
 
 
 def test_a_full_pipe_is_emptied_in_the_background() -> None:
     """A sampler can write more than a pipe holds although no one reads its messages yet."""
-    code = "import os\nfor n in range(20000): os.write(1, b'[\"sample\", %d, \"%s\"]\\n' % (n, b'x' * 20))\nos._exit(0)"
+    code = "for n in range(20000): os.write(channel, b'[\"sample\", %d, \"%s\"]\\n' % (n, b'x' * 20))\nos._exit(0)"
     stream = stream_of(code)
     end_s = time.monotonic() + 10
     while stream._process.poll() is None and time.monotonic() < end_s:
@@ -51,7 +51,7 @@ def test_a_full_pipe_is_emptied_in_the_background() -> None:
 
 def test_half_a_line_is_not_a_message() -> None:
     """If a sampler dies while it writes, the incomplete message is dropped."""
-    stream = stream_of('import os; os.write(1, b\'["ready"]\\n["sample", 1\'); os._exit(3)')
+    stream = stream_of('os.write(channel, b\'["ready"]\\n["sample", 1\'); os._exit(3)')
     failure = stream.await_message(["mark", 1], 5.0)
     assert isinstance(failure, Failure)
     assert "ended early" in str(failure)
@@ -79,6 +79,24 @@ def test_commands_to_a_dead_process_are_harmless() -> None:
     stream.close()
 
 
+@pytest.mark.parametrize("line", ["welcome", "[]", "{}", "[1]", "[" * 10**5])
+def test_what_is_no_message_ends_the_use_of_the_sampler(line: str) -> None:
+    """It is neither skipped nor an exception."""
+    stream = stream_of(f"os.write(channel, {line + chr(10)!r}.encode()); os.read(0, 1)")
+    failure = stream.await_message(["ready"], 5.0)
+    assert "sent what is no message" in str(failure)
+    stream.close()
+
+
+def test_the_last_line_of_a_sampler_that_ended_is_named() -> None:
+    """Standard output and standard error are no messages, but may say what is wrong."""
+    stream = stream_of("print('welcome', flush=True); raise OSError('libnvidia-ml.so is damaged')")
+    assert "ended early (exit status 1): OSError: libnvidia-ml.so is damaged" in str(
+        stream.await_message(["ready"], 5.0)
+    )
+    stream.close()
+
+
 def test_no_library_in_the_sampler_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sampler without NVML reports it; the counter at the edges is read nevertheless."""
     fake = FakeNvml(tmp_path, virtual=False)
@@ -88,6 +106,24 @@ def test_no_library_in_the_sampler_only(tmp_path: Path, monkeypatch: pytest.Monk
     failure = open_stream(0.05)
     assert isinstance(failure, Failure)
     assert "Driver Not Loaded" in str(failure)
+
+
+def test_files_of_the_project_are_no_part_of_the_sampler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a json.py in the current folder nor a sitecustomize.py that prints a line."""
+    fake = FakeNvml(tmp_path, virtual=False)
+    fake.add_device()
+    fake.install(monkeypatch)
+    for name in ("json", "queue", "types"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('executed')")
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text("print('welcome')\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(site), os.environ.get("PYTHONPATH")))))
+    monkeypatch.chdir(tmp_path)
+    stream = open_stream(0.05)
+    assert not isinstance(stream, Failure), str(stream)
+    assert stream.messages() == [["ready"]]
+    stream.close()
 
 
 def test_no_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:

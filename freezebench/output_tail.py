@@ -40,6 +40,11 @@ class OutputTail:
         """What was read, as far as it is kept."""
         return self._kept.decode(errors="replace")
 
+    @property
+    def last_line(self) -> str:
+        """The last line that is not empty; empty if there is none."""
+        return next((line.strip() for line in reversed(self.text.splitlines()) if line.strip()), "")
+
     def close(self) -> None:
         """Close the pipe."""
         with suppress(OSError):
