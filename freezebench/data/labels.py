@@ -210,7 +210,7 @@ def _check_classes(
     if len(classes) < _MIN_CLASSES:
         raise DataError(
             f"{train.table.name}: every label in column {train.label_column!r} is {short(train.labels[0])}. "
-            "Set --freeze-label-column to a column with two classes or more."
+            "Add examples of another class, or set --freeze-label-column to another column."
         )
     # A class that training never saw cannot be predicted.
     known = set(classes)

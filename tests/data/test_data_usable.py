@@ -137,9 +137,7 @@ def test_a_class_of_bad_rows_alone(tmp_path: Path) -> None:
     write(
         tmp_path / "train.jsonl", [{"text": "fine", "label": 1}, {"text": "", "label": 0}, {"text": "good", "label": 1}]
     )
-    with pytest.raises(
-        DataError, match=r"every label in column 'label' is 1\. Set --freeze-label-column to a column with two classes"
-    ):
+    with pytest.raises(DataError, match=r"every label in column 'label' is 1\. Add examples of another class"):
         load_data(DataSpec(source=str(tmp_path), bad_rows="drop"))
 
 

@@ -22,7 +22,10 @@ NEW = {"text": "another film", "label": 0}
 # What train.jsonl (or another split) holds, and the message.
 DATA: dict[str, tuple[dict[str, str | bytes | None], str]] = {
     "an empty split": ({"test": ""}, "test.jsonl has no rows. Put at least one example in it*"),
-    "one class": ({"train": _rows(NEW, NEW)}, "train.jsonl: every label * is 0. Training needs at least *"),
+    "one class": (
+        {"train": _rows(NEW, NEW)},
+        "train.jsonl: every label * is 0. Add examples of another class, or set --freeze-label-column to another column.",
+    ),
     "an unknown label": ({"test": _rows({**NEW, "label": 7}, NEW)}, "test.jsonl, line 1: label 7 never occurs in *"),
     "two kinds of labels": (
         {"train": _rows({**NEW, "label": "good"}, NEW)},

@@ -59,7 +59,7 @@ BAD = [
     (["--freeze-report=test_project.py"], "cannot write there"),
     (["--benchmark-cprofile=cumtime"], "--benchmark-cprofile would replay recorded times"),
     (["--freeze-device=cuda:17"], "cannot use device cuda:17: torch"),
-    (["--freeze-seed=99999999999"], "a seed is at most"),
+    (["--freeze-seed=99999999999"], "give a seed, a whole number from 0 to"),
     (["--freeze-preset=sst3"], "choose from distilbert-sst2, embedded, notebook."),
 ]
 
