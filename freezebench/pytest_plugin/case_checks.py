@@ -10,6 +10,7 @@ from freezebench.errors import FreezebenchError
 from freezebench.pytest_plugin.items import (
     case_name,
     case_of,
+    fixture_names,
     freeze_items,
     function_id,
     parameters,
@@ -32,7 +33,7 @@ def problems(items: Sequence[pytest.Item]) -> list[str]:
     for item in items:
         case = case_of(item)
         if case is None:
-            if "freeze_spec" in parameters(item) and "freeze_run" in getattr(item, "fixturenames", ()):
+            if "freeze_spec" in parameters(item) and "freeze_run" in fixture_names(item):
                 found[_own_specs(item)] = None
             continue
         if case.problem is not None:
@@ -61,9 +62,9 @@ def _idle_arguments(items: Sequence[pytest.Item]) -> list[str]:
     found: dict[tuple[str, str], str] = {}
     # The first value of an argument, by function and setting.
     first_values: dict[tuple[str, str, str], str] = {}
-    for item in freeze_items(items):
+    for item in [item for item in freeze_items(items) if "freeze_run" in fixture_names(item)]:
         marker, function = values_of(item), function_id(item)
-        for name in [name for name in parameters(item) if name in _SETTINGS]:
+        for name in [name for name in _direct_arguments(item) if name in _SETTINGS]:
             value = reprlib.repr(parameters(item)[name])
             first_value = first_values.setdefault((function, name, repr(marker.get(name))), value)
             if name not in marker or first_value != value:
@@ -75,6 +76,18 @@ def _idle_arguments(items: Sequence[pytest.Item]) -> list[str]:
                 )
                 found.setdefault((function, name), sentence)
     return list(found.values())
+
+
+def _direct_arguments(item: pytest.Item) -> list[str]:
+    """Return the arguments of a test function that ``parametrize`` sets; of others a fixture makes what it likes."""
+    direct: list[str] = []
+    for mark in item.iter_markers("parametrize"):
+        given = {**dict(zip(("argnames", "argvalues", "indirect"), mark.args, strict=False)), **mark.kwargs}
+        argnames, indirect = given["argnames"], given.get("indirect", False)
+        names = [name.strip() for name in argnames.split(",")] if isinstance(argnames, str) else list(argnames)
+        if indirect is not True:
+            direct += [name for name in names if name in parameters(item) and name not in (indirect or ())]
+    return direct
 
 
 def _equal_ids(items: Sequence[pytest.Item]) -> list[str]:

@@ -13,7 +13,16 @@ import pytest
 
 from freezebench.errors import FreezebenchError
 from freezebench.import_path import installed_modules_first
-from freezebench.pytest_plugin.items import NUM_TESTS, PROBLEMS, Case, CaseSpec, marker_values, place
+from freezebench.pytest_plugin.items import (
+    NUM_TESTS,
+    PROBLEMS,
+    Case,
+    CaseSpec,
+    added_markers,
+    freeze_markers,
+    marker_values,
+    place,
+)
 from freezebench.pytest_plugin.options import freeze_session
 
 if TYPE_CHECKING:
@@ -57,7 +66,9 @@ def _configurations(metafunc: pytest.Metafunc, case: Any) -> list[Any]:
     name = definition.nodeid + (f"[{case.id}]" if case is not None and case.id else "")
     found = _read_grid(definition, name, [] if case is None else case.marks)
     metafunc._calls = [] if case is None else [case]  # noqa: SLF001 - there is no other way
-    specs = [CaseSpec(spec, found) for spec in found.grid or ("",)]
+    # pytest gives the tests the markers of their function and their case, but none that a hook has added here.
+    added = added_markers(definition)
+    specs = [pytest.param(CaseSpec(spec, found), marks=added) for spec in found.grid or ("",)]
     ids: list[Any] = list(found.grid) or [pytest.HIDDEN_PARAM]
     metafunc.parametrize("freeze_spec", specs, ids=ids, indirect=True)
     tests = metafunc._calls  # noqa: SLF001 - as above
@@ -70,7 +81,7 @@ def _read_grid(definition: pytest.Item, name: str, marks: list[pytest.Mark]) -> 
     values: dict[str, object] = {}
     options = freeze_session(definition.config).options
     try:
-        values = marker_values([*marks, *definition.iter_markers()], case)
+        values = marker_values([*marks, *freeze_markers(definition)], case)
         settings = options.settings(values, definition.nodeid, case)
         return Case(name=case, grid=tuple(map(str, options.grid(settings))))
     except FreezebenchError as error:

@@ -14,6 +14,7 @@ from freezebench.pytest_plugin.items import (
     PROBLEMS,
     case_name,
     case_of,
+    fixture_names,
     freeze_items,
     settings_of,
     spec_of,
@@ -53,7 +54,7 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark every freeze test, so that ``-m "not freeze"`` deselects all of them."""
-    is_freeze_test = case_of(item) is not None or "freeze_run" in getattr(item, "fixturenames", ())
+    is_freeze_test = case_of(item) is not None or "freeze_run" in fixture_names(item)
     if is_freeze_test and item.get_closest_marker("freeze") is None:
         item.add_marker(pytest.mark.freeze)
 

@@ -59,11 +59,14 @@ class CaseSpec(str):
 
 def freeze_markers(item: pytest.Item) -> list[pytest.Mark]:
     """Return the freeze markers of a test, the closest first: those of its case or added to it, then the function's."""
-    function = getattr(getattr(item, "function", None), "pytestmark", [])
-    own = [mark for mark in item.own_markers if mark.name == "freeze"]
-    inherited = [mark for node, mark in item.iter_markers_with_node("freeze") if node is not item]
-    # pytest puts the markers of a case behind those of its function.
-    return [*sorted(own, key=lambda mark: any(mark is other for other in function)), *inherited]
+    added = added_markers(item)  # which pytest puts behind those of the function
+    return [*added, *(mark for mark in item.iter_markers("freeze") if not _is_in(mark, added))]
+
+
+def added_markers(item: pytest.Item) -> list[pytest.Mark]:
+    """Return the freeze markers of a test that are none of its function, class or module."""
+    of_function = getattr(getattr(item, "function", None), "pytestmark", [])
+    return [mark for mark in item.own_markers if mark.name == "freeze" and not _is_in(mark, of_function)]
 
 
 def marker_values(markers: Iterable[pytest.Mark], case: str) -> dict[str, object]:
@@ -152,14 +155,14 @@ def planned_tests(items: Iterable[pytest.Item]) -> list[tuple[Settings, str]]:
 
 def planned_items(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     """Return the tests among the items that are going to train: they use ``freeze_run``, and no marker skips them."""
-    return [item for item in freeze_items(items) if "freeze_run" in _fixture_names(item) and _skip_reason(item) is None]
+    return [item for item in freeze_items(items) if "freeze_run" in fixture_names(item) and _skip_reason(item) is None]
 
 
 def items_without_training(config: pytest.Config, items: Iterable[pytest.Item]) -> dict[str, str]:
     """Return why tests that ask for training cannot train although no marker of theirs skips them, by node id."""
     reasons = {}
     for item in items:
-        names = _fixture_names(item)
+        names = fixture_names(item)
         # A marker of a module or a class may be for other tests than this one.
         has_own_settings = any(marker.name == "freeze" and marker.kwargs for marker in item.own_markers)
         if "freeze_run" in names:
@@ -181,7 +184,13 @@ def function_id(item: pytest.Item) -> str:
     return function_of(item.nodeid)
 
 
-def _fixture_names(item: pytest.Item) -> Sequence[str]:
+def _is_in(mark: pytest.Mark, marks: Iterable[pytest.Mark]) -> bool:
+    """Return whether a marker is one of several; equal ones are others."""
+    return any(mark is other for other in marks)
+
+
+def fixture_names(item: pytest.Item) -> Sequence[str]:
+    """Return the names of all fixtures that a test uses; none for an item that is no function."""
     return getattr(item, "fixturenames", ())
 
 

@@ -207,6 +207,26 @@ def test_an_argument_named_like_a_setting_must_set_it(cases: Project, values: st
     )
 
 
+def test_a_test_that_does_not_train_has_any_arguments(cases: Project) -> None:
+    """Nothing is trained twice if a test uses ``freeze_spec`` alone."""
+    source = IDLE.format("[100, 200]", "").replace("freeze_run, ", "freeze_spec, ").replace("freeze_run()", "pass")
+    cases(source).runpytest_inprocess("--freeze-grid=none").assert_outcomes(passed=2)
+
+
+def test_a_fixture_may_make_a_setting_of_its_parameter(cases: Project, reach: Callable[..., list[str]]) -> None:
+    """An indirect argument is no value of the test function, and its fixture may add the marker."""
+    ran = reach()
+    source = (
+        "@pytest.fixture\ndef seed(request): request.node.add_marker(freeze(seed=request.param))\n"
+        "@pytest.mark.parametrize('seed', [3, 4], indirect={})\n"
+        "@freeze(grid='none')\ndef test_it(freeze_run, seed): freeze_run()\n"
+    )
+    cases(source.format("['seed']")).runpytest_inprocess().assert_outcomes(passed=2)
+    cases(source.format("True")).runpytest_inprocess().assert_outcomes(passed=2)
+    assert ran == ["none 3", "none 4"] * 2
+    assert cases(source.format("False")).runpytest_inprocess().ret == pytest.ExitCode.USAGE_ERROR
+
+
 def test_an_argument_that_its_case_sets_is_a_setting(cases: Project, reach: Callable[..., list[str]]) -> None:
     """Two values are two experiments."""
     ran = reach()

@@ -103,6 +103,24 @@ MADE_BY = {
         "@pytest.mark.parametrize('own', [param('y', marks=freeze(grid='none,L0'), id=pytest.HIDDEN_PARAM)])\n" + OWN,
         ["none", "L0"],
     ),
+    "marker": (
+        (
+            "def pytest_generate_tests(metafunc): metafunc.definition.add_marker(freeze(grid='L0,head'))\n"
+            "@freeze(grid='none')\ndef test_it(freeze_run): freeze_run()"
+        ),
+        ["L0", "head"],
+    ),
+    "usefixtures": (
+        f"@pytest.mark.parametrize('a', {VALUES})\n@pytest.mark.usefixtures('freeze_run')\ndef test_it(a): pass",
+        ["emb-x", "L0-y"],
+    ),
+    "class": (
+        (
+            f"@pytest.mark.parametrize('a', {VALUES})\nclass TestIt:\n    def test_it(self, freeze_run, a): freeze_run()\n"
+            "@freeze(grid='L1')\nclass TestDerived(TestIt): pass"
+        ),
+        ["emb-x", "L0-y", "L1-x", "L0-y"],
+    ),
     "empty": (f"@pytest.mark.parametrize('own', [])\n{OWN}", ["emb-NOTSET"]),
 }
 
