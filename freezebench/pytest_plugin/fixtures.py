@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _REPEATED = (
     " A rerun trains nothing again but runs that crashed, were killed, took too long or ran out of memory, so that "
-    "this result stays."
+    "this result stays. Use --freeze-resume=no in a new session to train it again."
 )
 
 
