@@ -192,6 +192,7 @@ class FallbackBenchmark:
         """The part of the fixture that freeze tests use."""
 
         def __init__(self) -> None:
+            self.name = ""
             self.extra_info: dict[str, Json] = {}
             self.has_error = False
             self.disabled = True

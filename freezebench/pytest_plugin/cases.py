@@ -24,6 +24,7 @@ from freezebench.pytest_plugin.items import (
     place,
 )
 from freezebench.pytest_plugin.options import freeze_session
+from freezebench.pytest_plugin.replaced_fixtures import replaced_by
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -33,7 +34,7 @@ _POSITION = pytest.StashKey[int]()
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Keep where the freeze spec belongs in the ids: behind those that other hooks have added so far."""
-    if "freeze_spec" not in metafunc.fixturenames:
+    if not _is_freeze_test(metafunc):
         return
     # Saved runs are compared by test id, so the order of its parts must not change.
     calls = metafunc._calls  # noqa: SLF001 - there is no other way
@@ -44,13 +45,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_generate_configurations(metafunc: pytest.Metafunc) -> Generator[None, object, object]:
     """Give every case of a freeze test one test per configuration; errors of its settings are raised once collected."""
     outcome = yield
-    if "freeze_spec" in metafunc.fixturenames:
+    if _is_freeze_test(metafunc):
         cases: list[Any] = metafunc._calls or [None]  # noqa: SLF001 - there is no other way
         with installed_modules_first():
             tests = [test for case in cases for test in _configurations(metafunc, case)]
         metafunc._calls = tests  # noqa: SLF001 - as above
         metafunc.config.stash.setdefault(NUM_TESTS, {})[metafunc.definition.nodeid] = len(tests)
     return outcome
+
+
+def _is_freeze_test(metafunc: pytest.Metafunc) -> bool:
+    """Return whether a test uses a fixture of freezebench, and not only one of the project with the same name."""
+    names, definition = metafunc.fixturenames, metafunc.definition
+    runs = "freeze_run" in names and replaced_by(definition, "freeze_run") is None
+    return "freeze_spec" in names and (runs or replaced_by(definition, "freeze_spec") is None)
 
 
 def _configurations(metafunc: pytest.Metafunc, case: Any) -> list[Any]:

@@ -22,6 +22,7 @@ from freezebench.pytest_plugin.items import (
 )
 from freezebench.pytest_plugin.options import freeze_session, refuse_combinations, usage_errors
 from freezebench.pytest_plugin.references import take_references
+from freezebench.pytest_plugin.replaced_fixtures import replaced_fixtures
 from freezebench.pytest_plugin.reporting import report_folder
 from freezebench.specs.node_ids import function_of
 
@@ -63,7 +64,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @installed_modules_first()
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Check everything that can be checked before a model is loaded, and put baselines first."""
-    found, selected = problems(items), freeze_items(items)
+    found, selected = [*replaced_fixtures(config, items), *problems(items)], freeze_items(items)
     if not (found or selected):
         return
     session = freeze_session(config)

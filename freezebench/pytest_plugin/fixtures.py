@@ -9,7 +9,7 @@ import pytest
 
 from freezebench.errors import FreezebenchError
 from freezebench.import_path import installed_modules_first
-from freezebench.pytest_plugin.benchmark import record_benchmark
+from freezebench.pytest_plugin.benchmark import FallbackBenchmark, record_benchmark
 from freezebench.pytest_plugin.items import case_of, settings_of, spec_of
 from freezebench.pytest_plugin.options import freeze_session
 from freezebench.pytest_plugin.reporting import session_report
@@ -147,4 +147,17 @@ def freeze_run(request: pytest.FixtureRequest, freeze_spec: FreezeSpec, benchmar
     session_gate(request.config).note_request(request.node.nodeid)
     # A project may have a fixture ``freeze_spec`` of its own; what trains is what the id of the test says.
     spec = freeze_spec if case_of(request.node) is None else FreezeSpec.parse(spec_of(request.node))
-    return FreezeRun(request.node, spec, benchmark)
+    return FreezeRun(request.node, spec, _usable(benchmark, request.config))
+
+
+def _usable(benchmark: Benchmark, config: pytest.Config) -> Benchmark:
+    """Return a fixture that takes figures; the test fails if pytest-benchmark's was replaced by one that does not."""
+    if all(hasattr(benchmark, name) for name in ("name", "extra_info", "has_error", "disabled", "pedantic")):
+        return benchmark
+    if not config.pluginmanager.hasplugin("benchmark"):
+        return FallbackBenchmark.Fixture()
+    pytest.fail(
+        f"freeze_run cannot pass its times to the fixture benchmark, which is of the type {type(benchmark).__name__}. "
+        "Give that fixture another name, or switch pytest-benchmark off by -p no:benchmark.",
+        pytrace=False,
+    )

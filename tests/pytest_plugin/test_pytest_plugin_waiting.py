@@ -1,0 +1,68 @@
+"""A session that waits for the device says so, however little it shows."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from freezebench.executors import device_lock, in_process
+from freezebench.records.locks import Lock
+
+Project = Callable[..., pytest.Pytester]
+
+
+@pytest.fixture
+def busy_device(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.Pytester]:
+    """A project whose first run finds the device taken; it is free as soon as the session has waited once."""
+    session = project("max_drop=90, grid='none', num_seeds=1")
+    lock = Lock(Path(tempfile.gettempdir()) / "freezebench-device-cpu.lock")
+    assert lock.try_acquire()
+
+    class Waiting(threading.Event):
+        """The event that a waiting session looks at before it tries again."""
+
+        def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002
+            lock.release()
+            return self.is_set()
+
+    run_alone = device_lock.run_alone
+
+    def waits(*arguments: object, **options: object) -> object:
+        options["cancelled"] = Waiting()
+        return run_alone(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(in_process, "run_alone", waits)
+    yield session
+    lock.release()
+
+
+@pytest.mark.usefixtures("reached")
+@pytest.mark.parametrize(
+    "flags",
+    [
+        [],
+        ["-q"],
+        ["-qq", "--no-header"],
+        ["-q", "-s"],
+        ["-q", "--capture=sys"],
+        ["-q", "--capture=tee-sys"],
+        ["-p", "no:terminal"],
+        ["-p", "no:terminal", "-s"],
+        ["-p", "no:terminal", "-p", "no:capture"],
+        ["-p", "no:terminal", "--capture=sys"],
+    ],
+    ids=" ".join,
+)
+def test_a_session_that_waits_says_so(busy_device: pytest.Pytester, flags: list[str]) -> None:
+    """Once, and not into what pytest captures of the test; without a terminal on the standard error."""
+    result = busy_device.runpytest_inprocess("-Wdefault::pytest.PytestWarning", *flags)
+    assert result.ret == pytest.ExitCode.OK
+    line = "freezebench waiting: another session trains on cpu"
+    (result.stderr if "no:terminal" in flags else result.stdout).fnmatch_lines([line])
+    assert (result.outlines + result.errlines).count(line) == 1
+    if "no:terminal" in flags:
+        assert result.errlines == [line]
