@@ -39,7 +39,7 @@ def test_nothing_falls_back_where_nobody_watches(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(assets, "hub_state", lambda *_: SimpleNamespace(available=False, reason="the Hub is silent"))
     if reason == "ci":
         monkeypatch.setenv("CI", "true")
-    with pytest.raises(SettingsError, match=r"the Hub is silent.*no falling back"):
+    with pytest.raises(SettingsError, match=r"the Hub is silent.*no smaller preset"):
         _session(has_reference=reason == "reference").options.settings()
 
 

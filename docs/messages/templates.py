@@ -11,6 +11,8 @@ import itertools
 import math
 from typing import TYPE_CHECKING
 
+from docs.messages.modules import called_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -75,7 +77,7 @@ class TemplateReader:
         # Of too many cases, those of the last parts stay values.
         for index in reversed(range(len(cases))):
             if math.prod(map(len, cases)) > _MAX_CASES and len(cases[index]) > 1:
-                cases[index] = [_placeholder(parts[index])]
+                cases[index] = [_summary(parts[index])]
         return list(dict.fromkeys(map("".join, itertools.product(*cases))))
 
     def _alternatives(self, nodes: Iterable[ast.expr | None], module: Module, depth: int) -> list[str] | None:
@@ -148,6 +150,13 @@ def _given(parameter: str, function: ast.FunctionDef, module: Module) -> list[as
 
 def _placeholder(node: ast.expr) -> str:
     return f"{OPEN}{_value_name(node)}{CLOSE}"
+
+
+def _summary(node: ast.expr) -> str:
+    """Return the placeholder of a text with too many cases: the name of the function that returns it, if one does."""
+    value = node.value if isinstance(node, ast.FormattedValue) else node
+    name = called_name(value) if isinstance(value, ast.Call) else ""
+    return f"{OPEN}{_words(name)}{CLOSE}" if name else _placeholder(node)
 
 
 def _value_name(node: ast.expr) -> str:

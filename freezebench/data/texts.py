@@ -29,8 +29,7 @@ def text_faults(columns: Columns) -> dict[int, tuple[Kind, str]]:
     for name, values in columns.texts.items():
         # Faults are described only if there are any: most data sets have none.
         for row in _unusable(values):
-            kind, fault = _fault(values[row])
-            faults.setdefault(row, (kind, f"the text in column {name!r} {fault}"))
+            faults.setdefault(row, _fault(values[row], f"the text in column {name!r}"))
     return faults
 
 
@@ -42,14 +41,14 @@ def _unusable(values: Sequence[object]) -> list[int]:
     ]
 
 
-def _fault(value: object) -> tuple[Kind, str]:
-    """Return the kind of a fault, and the fault as a clause."""
+def _fault(value: object, text: str) -> tuple[Kind, str]:
+    """Return the kind of a fault, and the fault as a clause about a text."""
     if isinstance(value, str):
         if not value or value.isspace():
-            return "no_text", "is empty"
+            return "no_text", f"{text} is empty"
         if (fault := unfit(value)) is not None:
-            return "bad_text", fault
-        return "no_text", "has no visible character"
+            return "bad_text", f"{text} {fault}"
+        return "no_text", f"{text} has no visible character"
     if is_missing(value):
-        return "no_text", "is missing"
-    return "bad_text", f"is not a string but {kind_name(value)}"
+        return "no_text", f"{text} is missing"
+    return "bad_text", f"{text} is not a string but {kind_name(value)}"

@@ -138,7 +138,7 @@ def default_preset(*, may_fall_back: bool) -> tuple[str, str]:
         # Another experiment than the usual one, chosen where no person reads the header, would mislead.
         raise SettingsError(
             f"the default preset {preset.name} needs {preset.model} and {preset.data.source}, but {state.reason}. "
-            "Under CI and with a reference there is no falling back: download them once, or name "
-            "--freeze-preset=embedded."
+            "In continuous integration, and where a saved run is compared with, no smaller preset takes its place. "
+            "Download them once, or use --freeze-preset=embedded."
         )
     return "embedded", f"the fallback, since {state.reason}"
