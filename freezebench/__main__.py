@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import sys
 
-from freezebench.cli import main
-
 if __name__ == "__main__":
+    try:
+        from freezebench.cli import main
+    except KeyboardInterrupt:  # the imports take long enough for Ctrl-C
+        raise SystemExit(130) from None
     # A character that the encoding of a terminal or a pipe lacks is no reason to end in a traceback.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

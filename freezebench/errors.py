@@ -52,7 +52,7 @@ class UnknownNameError(FreezebenchError, KeyError):
 
     def __str__(self) -> str:
         # A KeyError shows the repr of its argument, since that is usually a key and no sentence.
-        return str(self.args[0])
+        return terminal_text(str(self.args[0]))
 
 
 def message(error: BaseException) -> str:

@@ -284,6 +284,6 @@ def test_a_narrow_encoding_ends_in_no_traceback() -> None:
     shown = run("compare", "--help")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert r"epochs, \u2026" in " ".join(shown.stdout.split())
-    refused = run("compare", "–", "caf\udce9")
+    refused = run("compare", "./–", "caf\udce9")
     assert refused.returncode == 4
     assert refused.stderr.startswith(r"error: \u2013: cannot be read (No such file or directory).")

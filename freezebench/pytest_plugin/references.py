@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from freezebench.config.options import BY_NAME
 from freezebench.config.session_settings import in_ci
 from freezebench.errors import RecordError, SettingsError
 from freezebench.pytest_plugin.benchmark import storage_of
@@ -36,6 +37,8 @@ def take_references(session: FreezeSession, config: pytest.Config, items: Sequen
         FreezebenchError: If a saved run cannot be read, a test could not be compared, or a limit not be judged.
     """
     requested, anchor = _requested_run(config), _anchor_run(session, config)
+    if requested is None and anchor is None:
+        _refuse_inert_flags(config)
     trained = planned_items(items)
     if not trained:
         required = next((request for request in (requested, anchor) if request and request.is_required), None)
@@ -64,6 +67,22 @@ def take_references(session: FreezeSession, config: pytest.Config, items: Sequen
         for request in (requested, anchor)
         if request is not None
     )
+
+
+def _refuse_inert_flags(config: pytest.Config) -> None:
+    """Refuse flags that say how to compare, where nothing is compared; ini keys hold for other sessions as well.
+
+    Raises:
+        SettingsError: If one is set.
+    """
+    for name in ("compare_across", "allow_unmatched"):
+        option = BY_NAME[name]
+        value = config.getoption(option.ini, None)
+        if value is not None:
+            raise SettingsError(
+                f"{option.flag}={value}: nothing is compared without a saved run. Add {COMPARE} or {ANCHOR}=RUN, or "
+                "leave it out."
+            )
 
 
 def _requested_run(config: pytest.Config) -> RequestedRun | None:

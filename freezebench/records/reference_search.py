@@ -23,8 +23,13 @@ _MOST_READ = 20  # files of other benchmarks may be many
 class Storage(Protocol):
     """The part of pytest-benchmark's storage of files that is used."""
 
-    path: Path
-    default_machine_id: str | None
+    @property
+    def path(self) -> Path:
+        """The folder."""
+
+    @property
+    def default_machine_id(self) -> str | None:
+        """The folder of this kind of machine, to which names without a folder refer."""
 
     def query(self, *globs_or_files: str) -> list[Path]:
         """Return the files that names or patterns select, those of the highest numbers last."""
@@ -57,19 +62,19 @@ def find_run(storage: Storage, name: str | None, *, option: str, is_required: bo
     Args:
         storage: Where pytest-benchmark saves.
         name: A number, the beginning of a file's name, or a path; ``None``: any run of this kind of machine.
-        option: The option without a value.
+        option: The option without a value, or the command that takes names as arguments.
         is_required: Whether it is an error if there is none.
 
     Raises:
         RecordError: If the newest one is damaged or of an unknown schema, if all hold ordinary benchmarks only, or if
             there is none and one is required.
     """
-    request = option if name is None else f"{option}={name}"
+    request = option if name is None else _named(option, name)
     files = _query(storage, _NUMBERED if name is None else name)
     elsewhere = listing(storage, option)
     remedy = elsewhere or f"{HOW_TO_SAVE}."
     if not files and is_required:
-        raise RecordError(f"{request}: {_absence(storage, name)}. {remedy}{_hint(name, option)}")
+        raise RecordError(f"{request}: {_absence(storage, name, option)}. {remedy}{_hint(name, option)}")
     if not files:
         note = f"{request} found no saved run: nothing is compared. {remedy}"
         return RequestedRun(option=request, saved=None, notes=(note,))
@@ -120,7 +125,12 @@ def listing(storage: Storage, option: str) -> str:
     named = list(islice(with_figures, _MOST_LISTED))
     if not named:
         return ""
-    return f"Saved runs in {storage.path}, newest first: {', '.join(named)}. Take one with {option}={named[0]}."
+    return f"Saved runs in {storage.path}, newest first: {', '.join(named)}. Take one with {_named(option, named[0])}."
+
+
+def _named(option: str, name: str) -> str:
+    """Return how a name is given: as the value of an option, or as an argument of a command."""
+    return f"{option}={name}" if option.startswith("--") else f"{option} {name}"
 
 
 def _has_figures(file: Path) -> bool:
@@ -135,14 +145,16 @@ def _query(storage: Storage, name: str) -> list[Path]:
     """Return the files that a name selects; none if it is neither a file nor a pattern that the storage accepts."""
     try:
         return storage.query(name)
-    except (ValueError, OSError, RecursionError):
+    except (ValueError, OSError, RecursionError, NotImplementedError):  # the last one for patterns from the root
         return []
 
 
-def _absence(storage: Storage, name: str | None) -> str:
+def _absence(storage: Storage, name: str | None, option: str) -> str:
     """Return what is not there."""
     if name is not None:
-        return f"no saved run in {storage.path} has a name that begins so"
+        # A command takes paths as well.
+        path = "" if option.startswith("--") else f"there is no such file or folder (seen from {Path.cwd()}), and "
+        return f"{path}no saved run in {storage.path} has a name that begins so"
     # Each kind of machine has its own folder, and without a name only that of this one is searched.
     return f"no run is saved in {storage.path / (storage.default_machine_id or '')}"
 

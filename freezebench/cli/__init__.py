@@ -1,0 +1,166 @@
+"""The commands that need no pytest.
+
+``python -m freezebench doctor`` lists what this machine can train on and measure;
+``python -m freezebench compare OLD NEW`` compares a saved run with an earlier one;
+``python -m freezebench fetch`` downloads the data set ``reviews``;
+``python -m freezebench report DIR`` makes the page of saved runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from freezebench import __version__
+from freezebench.cli.compare import LIMITS, compare_runs
+from freezebench.cli.doctor import doctor
+from freezebench.cli.output import close_output, flush_output, write_lines
+from freezebench.cli.report import make_report
+from freezebench.errors import FreezebenchError
+from freezebench.escaping import terminal_line, terminal_text
+from freezebench.records.benchmark_storage import DEFAULT_STORAGE
+from freezebench.specs.limits import DEFAULT_MARGIN_PP
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_COMPARE = """exit codes:
+  0  no proven regression (under --strict: nothing undecided, and no configuration without a partner, either)
+  1  a proven regression in accuracy, or past a limit; or a new run that broke
+  2  under --strict: something is undecided, or has no partner; in continuous integration: a configuration has no
+     partner, or no accuracy is decided
+  4  bad input: a file that cannot be read, other model, data or protocol, or nothing that can be compared
+"""
+# Those of a shell: 128 and the number of the signal.
+_INTERRUPTED, _OUTPUT_CLOSED = 130, 141
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code.
+
+    A bad command line exits with 4, as in pytest; Ctrl-C with 130; and with 141 where standard output is closed before
+    everything is written, as by ``| head -1``.
+    """
+    try:
+        code = _run(arguments)
+        flush_output()
+    except KeyboardInterrupt:
+        return _complain("interrupted", _INTERRUPTED)
+    except BrokenPipeError:
+        close_output()
+        return _OUTPUT_CLOSED
+    except FreezebenchError as error:
+        return _complain(f"error: {error}", 4)
+    except OSError as error:
+        place = "standard output" if error.filename is None else error.filename
+        close_output()
+        return _complain(
+            f"error: {place}: {error.strerror or error}. Give a path that can be read, or written to, and has space.", 4
+        )
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code.
+
+    Raises:
+        FreezebenchError: If its input is bad.
+    """
+    parser = _parser()
+    try:
+        options, unknown = parser.parse_known_args(arguments)
+        if unknown:
+            parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    except argparse.ArgumentError as error:
+        return _complain(f"{parser.format_usage()}error: {error}", 4)
+    except SystemExit as stop:
+        # argparse exits with 2 for what pytest calls a usage error.
+        return 4 if stop.code else 0
+    if options.command == "doctor":
+        return doctor(as_json=options.json)
+    return {"compare": compare_runs, "fetch": fetch_reviews, "report": make_report}[options.command](options)
+
+
+def _complain(message: str, code: int) -> int:
+    """Write a message to standard error, and return an exit code."""
+    stream: object = sys.stderr
+    if stream is not None:
+        sys.stderr.write(f"{terminal_text(message)}\n")
+    return code
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages may repeat any argument."""
+
+    def error(self, message: str) -> NoReturn:
+        """Write usage and message, and exit."""
+        super().error(terminal_text(message))
+
+
+def _parser() -> argparse.ArgumentParser:
+    description = "what this machine can train on and measure; download of data; comparison and report of saved runs"
+    parser = _Parser(prog="python -m freezebench", description=description, exit_on_error=False)
+    parser.add_argument("--version", action="version", version=f"freezebench {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    doctor_parser = commands.add_parser("doctor", help="what can be measured on this machine, and what not and why")
+    doctor_parser.add_argument("--json", action="store_true", help="print JSON")
+    compare_parser = commands.add_parser(
+        "compare",
+        help="compare a saved run with an earlier one",
+        epilog=_COMPARE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    kinds = "number or name of a run that pytest-benchmark saved, such as 0001, its JSON file, or a report folder"
+    compare_parser.add_argument("old", metavar="OLD", help=f"the reference: {kinds}")
+    compare_parser.add_argument("new", metavar="NEW", help="the run to judge, likewise")
+    compare_parser.add_argument(
+        "--benchmark-storage",
+        metavar="URI",
+        dest="storage",
+        default=DEFAULT_STORAGE,
+        help="where pytest-benchmark saved them: file://FOLDER or FOLDER (default: %(default)s)",
+    )
+    compare_parser.add_argument(
+        "--margin", metavar="POINTS", help=f"largest acceptable drop of accuracy (default: {DEFAULT_MARGIN_PP:g})"
+    )
+    for name in LIMITS:
+        text = f"largest allowed {name[4:]} as a multiple of OLD's, one number or per configuration: 1.05,emb:1.1"
+        compare_parser.add_argument(f"--{name.replace('_', '-')}", metavar="RATIO", help=text)
+    compare_parser.add_argument(
+        "--compare-across", metavar="WHAT", help="what may differ, separated by commas: model, data, lr, epochs, …"
+    )
+    compare_parser.add_argument(
+        "--allow-unmatched", metavar="SPECS", help="configurations that may lack a partner: emb,emb+L0-3, or all"
+    )
+    compare_parser.add_argument(
+        "--strict", action="store_true", help="exit with 2 where something is undecided, or in one of the runs only"
+    )
+    compare_parser.add_argument("--json", action="store_true", help="print JSON")
+    commands.add_parser("fetch", help="download the data set `reviews` now, so that later sessions need no network")
+    report_parser = commands.add_parser("report", help="make the page and its pictures from saved runs")
+    report_parser.add_argument(
+        "paths",
+        metavar="DIR|JSON",
+        nargs="+",
+        help="a folder that --freeze-report wrote, or its report.json; several are shown side by "
+        "side, and the later ones are compared with the first",
+    )
+    report_parser.add_argument(
+        "--output", metavar="DIR", help="folder of the page (default: that of the only report)"
+    )
+    return parser
+
+
+def fetch_reviews(_: argparse.Namespace) -> int:
+    """Download the data set ``reviews`` unless the cache folder holds it, print its path, and return 0.
+
+    Raises:
+        FreezebenchError: If it cannot be downloaded or kept.
+    """
+    from freezebench.data.reviews import fetch
+
+    # On standard error, so that a script gets the path alone.
+    path = fetch(lambda progress: sys.stderr.write(f"{terminal_line(progress)}\n"))
+    write_lines([str(path)])
+    return 0

@@ -1,0 +1,133 @@
+"""``compare``: a saved run against an earlier one, without training."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from freezebench.cli.output import write, write_lines
+from freezebench.config.options import BY_NAME
+from freezebench.config.session_settings import in_ci
+from freezebench.config.sources import Source, parse_sources
+from freezebench.errors import RecordError
+from freezebench.escaping import json_text
+from freezebench.specs.limits import DEFAULT_MARGIN_PP
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from freezebench.records.saved import SavedRun
+    from freezebench.specs.json_types import Json
+    from freezebench.verdicts.compare import Comparison
+
+LIMITS = ("max_time", "max_energy", "max_memory")
+
+
+def compare_runs(options: argparse.Namespace) -> int:
+    """Print old against new and return 0 (pass), 1 (fail), 2 (undecided, if strict) or 4 (not comparable).
+
+    A proven regression comes first: it stays one, even if other configurations could not be compared.
+
+    Raises:
+        FreezebenchError: If an option or a file is bad.
+    """
+    from freezebench.records.files import plain
+    from freezebench.report.comparison import comparison_lines
+    from freezebench.specs.grid import PerSpec
+    from freezebench.specs.limits import CostLimits
+    from freezebench.verdicts.compare import compare
+
+    # The parsers of pytest's options, so that both commands accept and refuse the same values.
+    values = {name: getattr(options, name) for name in ("margin", *LIMITS)}
+    parsed = parse_sources([Source(label="--{dashed_name}", values=values)], session_wide=False)
+    names = ("compare_across", "allow_unmatched")
+    session = Source(label="--{dashed_name}", values={name: getattr(options, name) for name in names})
+    admitted = parse_sources([session], session_wide=True)
+    across: tuple[str, ...] = admitted.get("compare_across", ())
+    allowed: tuple[str, ...] = admitted.get("allow_unmatched", ())
+    limits = {name: parsed.get(name, PerSpec()) for name in LIMITS}
+    margin_pp = parsed.get("margin", DEFAULT_MARGIN_PP)
+    for place in ("old", "new"):
+        BY_NAME["anchor"].parse(getattr(options, place), place.upper())
+    old, new = (_saved_run(name, options.storage) for name in (options.old, options.new))
+    comparison = compare(old, new, margin_pp=margin_pp, costs=CostLimits(**limits), across=across)
+    code = _exit_code(comparison, strict=options.strict, unmatched=_unmatched(old, new, comparison, allowed))
+    if options.json:
+        write(json_text(plain(_comparison_json(comparison, code)), indent=1) + "\n")
+    else:
+        write_lines(comparison_lines(comparison))
+    return code
+
+
+def _saved_run(name: str, storage: str) -> SavedRun:
+    """Return the saved run at a path, or that of a number or name as ``--benchmark-compare`` takes it.
+
+    Raises:
+        FreezebenchError: If there is none, or it cannot be read.
+    """
+    from freezebench.records.benchmark_storage import DEFAULT_STORAGE, BenchmarkStorage, is_name
+    from freezebench.records.reference_search import find_run
+    from freezebench.records.saved_files import read_saved_run
+
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 - a user who does not exist is no error
+    if os.path.exists(path) or not is_name(name):  # noqa: PTH110 - False for a name that no file can have
+        return read_saved_run(path)
+    if storage == DEFAULT_STORAGE and not os.path.isdir(".benchmarks"):  # noqa: PTH112 - likewise
+        raise RecordError(
+            f"compare {name}: there is no such file or folder (seen from {Path.cwd()}), and no folder .benchmarks, to "
+            "which pytest-benchmark saves. Give a file, a report folder, or the number of a saved run, with "
+            "--benchmark-storage=DIR if it is saved elsewhere."
+        )
+    saved = find_run(BenchmarkStorage.open(storage), name, option="compare", is_required=True).saved
+    if saved is None:
+        raise AssertionError("a required run is found or refused")
+    return saved
+
+
+def _unmatched(old: SavedRun, new: SavedRun, comparison: Comparison, allowed: Sequence[str]) -> list[str]:
+    """Return the configurations without a partner that are not allowed to have none."""
+    names = {*comparison.only_old, *comparison.only_new}
+    configurations = [item for item in (*old.configurations, *new.configurations) if item.name in names]
+    return [item.name for item in configurations if "all" not in allowed and item.freeze not in allowed]
+
+
+def _exit_code(comparison: Comparison, *, strict: bool, unmatched: Sequence[str]) -> int:
+    """Return the exit code of a comparison.
+
+    Args:
+        comparison: The comparison.
+        strict: Whether what is undecided must not pass.
+        unmatched: Names of the configurations that should have a partner.
+    """
+    if comparison.standing in ("worse", "broken"):
+        return 1
+    if all(pair.refused for pair in comparison.pairs) or any(pair.differences for pair in comparison.pairs):
+        return 4
+    # As in pytest: nobody may be watching who would notice that nothing was decided, or that a configuration is gone.
+    is_unattended = in_ci() and (unmatched or not any(pair.is_decided for pair in comparison.pairs))
+    return 2 if is_unattended or (strict and (unmatched or comparison.standing == "undecided")) else 0
+
+
+def _comparison_json(comparison: Comparison, code: int) -> dict[str, Json]:
+    """Return a comparison in JSON types, for scripts."""
+    return {
+        "exit_code": code,
+        "standing": comparison.standing,
+        "old": {"source": comparison.source, "date": comparison.date},
+        "configurations": [
+            {
+                "freeze": pair.new.freeze,
+                "old": pair.old.name,
+                "new": pair.new.name,
+                "refused": pair.refused,
+                "compared_across": list(pair.admitted),
+                "quantities": [asdict(observation) for observation in pair.observations],
+            }
+            for pair in comparison.pairs
+        ],
+        "only_old": list(comparison.only_old),
+        "only_new": list(comparison.only_new),
+    }

@@ -1,0 +1,93 @@
+"""``doctor``: what this machine can train on, measure and reach."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from freezebench.cli.output import write, write_lines
+from freezebench.escaping import json_text, visible
+
+if TYPE_CHECKING:
+    from freezebench.meters.probe import Capability
+
+
+def doctor(*, as_json: bool) -> int:
+    """Print what this machine can train on, measure and reach; return 0, whatever is missing."""
+    capabilities = [*_training(), *_measuring(), *_presets()]
+    if as_json:
+        write(json_text([capability.to_json() for capability in capabilities], indent=1) + "\n")
+        return 0
+    rows = [["yes" if row.available else "no", visible(row.name), visible(row.detail)] for row in capabilities]
+    write_lines(tabulate(rows, headers=["", "what", "source, or why not and what to do"]).split("\n"))
+    return 0
+
+
+def _training() -> list[Capability]:
+    """Return the devices and number formats that runs can use."""
+    import torch
+
+    from freezebench.meters.probe import Capability
+    from freezebench.training.device import device_name, resolve_precision
+
+    devices = [torch.device("cpu"), *(torch.device("cuda", index) for index in range(torch.cuda.device_count()))]
+    capabilities = [Capability(name="torch", available=True, detail=torch.__version__)]
+    for device in devices:
+        capabilities.append(Capability(name=f"device {device}", available=True, detail=device_name(device)))
+        has_bf16 = resolve_precision("auto", device) == "bf16"
+        detail = "native instructions" if has_bf16 else "no native instructions: float32 is used"
+        capabilities.append(Capability(name=f"bf16 on {device}", available=has_bf16, detail=detail))
+    if len(devices) == 1:
+        detail = f"torch {torch.__version__} finds no CUDA device"
+        capabilities.append(Capability(name="device cuda", available=False, detail=detail))
+    return capabilities
+
+
+def _measuring() -> list[Capability]:
+    """Return the figures that can be measured."""
+    from freezebench.meters.probe import probe
+
+    return probe()
+
+
+def _presets() -> list[Capability]:
+    """Return the presets whose models and data are cached or can be downloaded."""
+    from freezebench.meters.probe import Capability
+    from freezebench.specs.presets import PRESETS
+
+    # Presets may share their model and data: the Hub is requested once for both.
+    states = {
+        assets: _assets_state(*assets)
+        for assets in dict.fromkeys((preset.model, preset.data.source) for preset in PRESETS.values())
+    }
+    capabilities = []
+    for preset in PRESETS.values():
+        is_available, detail = states[preset.model, preset.data.source]
+        capabilities.append(Capability(name=f"preset {preset.name}", available=is_available, detail=detail))
+    return capabilities
+
+
+def _assets_state(model: str, data: str) -> tuple[bool, str]:
+    """Return whether a preset's model and data set are available, and their source, or what to do."""
+    from freezebench.data import reviews
+    from freezebench.errors import ModelError
+    from freezebench.hub import download_command
+    from freezebench.models.availability import hub_state
+    from freezebench.models.embedded import checkpoint_folder
+
+    if model == "embedded":
+        try:
+            folder = checkpoint_folder()
+        except ModelError as error:
+            return False, str(error)
+        if data == reviews.SOURCE and not reviews.is_fetched():
+            where = reviews.cache_folder()
+            return False, f"{data} is not in {where}: run `python -m freezebench fetch` once with network"
+        return True, str(folder)
+    state = hub_state(model, data)
+    if state.available:
+        return True, state.reason
+    commands = [] if state.model_cached else [download_command(model)]
+    commands += [] if state.data_cached else [download_command(data, is_dataset=True)]
+    return False, f"{state.reason}: run {' and '.join(f'`{command}`' for command in commands)} once with network"
