@@ -133,6 +133,22 @@ def test_a_configuration_without_a_partner_is_not_strict(tmp_path: Path) -> None
         assert main(["compare", old, new, "--strict"]) == 2
 
 
+def test_a_configuration_without_a_partner_is_no_success_in_ci(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in pytest, where it fails the session unless it is allowed by name, or all are; a regression comes first."""
+    files = [_write(tmp_path, "one.json", GOOD), _write(tmp_path, "two.json", GOOD, configuration("head", num=5))]
+    for old, new in (files, files[::-1]):
+        monkeypatch.delenv("CI", raising=False)
+        assert main(["compare", old, new]) == 0
+        assert main(["compare", old, new, "--strict", "--allow-unmatched=head"]) == 0
+        monkeypatch.setenv("CI", "true")
+        assert main(["compare", old, new]) == 2
+        assert main(["compare", old, new, "--allow-unmatched=emb"]) == 2
+        assert main(["compare", old, new, "--allow-unmatched=emb,head"]) == 0
+        assert main(["compare", old, new, "--allow-unmatched=all"]) == 0
+    worse = _write(tmp_path, "worse.json", configuration("emb", num=5, accuracy=0.7))
+    assert main(["compare", files[1], worse]) == 1
+
+
 def test_a_saved_run_that_is_all_invalid_compares_nothing(tmp_path: Path) -> None:
     """This is no success, strict or not."""
     old = _write(tmp_path, "old.json", replace(GOOD, broken="seed 42: out of memory"))
@@ -202,6 +218,7 @@ def test_bad_input_exits_with_code_4(
         ["--margin=0.02"],
         ["--margin=x"],
         ["--compare-across=colour"],
+        ["--allow-unmatched=embb"],
         ["--max-time=fast"],
         ["--max-time=99"],
         ["--max-memory=emb"],

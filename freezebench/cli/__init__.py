@@ -146,9 +146,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a folder that --freeze-report wrote, or its report.json; several are shown side by "
         "side, and the later ones are compared with the first",
     )
-    report_parser.add_argument(
-        "--output", metavar="DIR", help="folder of the page (default: that of the only report)"
-    )
+    report_parser.add_argument("--output", metavar="DIR", help="folder of the page (default: that of the only report)")
     return parser
 
 

@@ -90,6 +90,20 @@ def test_an_empty_name_is_refused_everywhere(project_with_reference: pytest.Pyte
     assert line.startswith("ERROR: --benchmark-compare= names no saved run: its value is empty")
 
 
+@pytest.mark.parametrize("option", ["--freeze-compare-across=lr", "--freeze-allow-unmatched=all"])
+def test_flags_of_a_comparison_need_one(project: Project, reached: dict[str, Any], option: str) -> None:
+    """A flag that changes nothing would hide that nothing is compared; an ini key is for other sessions as well."""
+    line = refused(project(), reached, GRID, option)
+    assert line == (
+        f"ERROR: {option}: nothing is compared without a saved run. Add --benchmark-compare or --freeze-anchor=RUN, or "
+        "leave it out."
+    )
+    name, _, value = option.removeprefix("--").partition("=")
+    setting = f"{name.replace('-', '_')}={value}"
+    result = project().runpytest_inprocess(GRID, "-o", setting, "--freeze-plan")
+    assert result.ret == 0
+
+
 def test_a_folder_of_tests_is_not_taken_for_a_name(
     project_with_reference: pytest.Pytester, reached: dict[str, Any]
 ) -> None:
