@@ -7,8 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from freezebench.cli.arguments import parsed_argument
 from freezebench.cli.output import write, write_lines
-from freezebench.config.options import BY_NAME
+from freezebench.config.parsers import parse_run
 from freezebench.config.session_settings import in_ci
 from freezebench.config.sources import Source, parse_sources
 from freezebench.errors import RecordError
@@ -43,16 +44,15 @@ def compare_runs(options: argparse.Namespace) -> int:
     # The parsers of pytest's options, so that both commands accept and refuse the same values.
     values = {name: getattr(options, name) for name in ("margin", *LIMITS)}
     parsed = parse_sources([Source(label="--{dashed_name}", values=values)], session_wide=False)
-    names = ("compare_across", "allow_unmatched")
-    session = Source(label="--{dashed_name}", values={name: getattr(options, name) for name in names})
+    values = {name: getattr(options, name) for name in ("compare_across", "allow_unmatched")}
+    session = Source(label="--{dashed_name}", values=values)
     admitted = parse_sources([session], session_wide=True)
     across: tuple[str, ...] = admitted.get("compare_across", ())
     allowed: tuple[str, ...] = admitted.get("allow_unmatched", ())
     limits = {name: parsed.get(name, PerSpec()) for name in LIMITS}
     margin_pp = parsed.get("margin", DEFAULT_MARGIN_PP)
-    for place in ("old", "new"):
-        BY_NAME["anchor"].parse(getattr(options, place), place.upper())
-    old, new = (_saved_run(name, options.storage) for name in (options.old, options.new))
+    names = [parsed_argument(parse_run, text, name) for text, name in ((options.old, "OLD"), (options.new, "NEW"))]
+    old, new = (_saved_run(name, options.storage) for name in names)
     comparison = compare(old, new, margin_pp=margin_pp, costs=CostLimits(**limits), across=across)
     code = _exit_code(comparison, strict=options.strict, unmatched=_unmatched(old, new, comparison, allowed))
     if options.json:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from freezebench.cli.arguments import parsed_argument
 from freezebench.cli.output import write_lines
-from freezebench.config.options import BY_NAME
+from freezebench.config.parsers import parse_folder
 from freezebench.errors import FreezebenchError, RecordError, SettingsError
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ def make_report(options: argparse.Namespace) -> int:
     from freezebench.report.publish import publish_saved
 
     # The parser of --freeze-report, so that both refuse the same paths.
-    paths, output = [_path(text, "report") for text in options.paths], options.output
+    paths, output = [Path(parsed_argument(parse_folder, text, "DIR")) for text in options.paths], options.output
     if output is None and len(paths) > 1:
         raise SettingsError("several reports make one page: name its folder with --output=DIR.")
-    folder = report_file(paths[0]).parent if output is None else _path(output, "--output")
+    folder = report_file(paths[0]).parent if output is None else Path(parsed_argument(parse_folder, output, "--output"))
     prepare_folder(folder, "--output")
     try:
         written = publish_saved(folder, paths)
@@ -41,12 +42,3 @@ def make_report(options: argparse.Namespace) -> int:
         raise RecordError(f"{names}: holds something that cannot be shown ({error!r}).") from error
     write_lines([f"wrote {written[0]}" + (f" and {len(written) - 1} pictures" if written[1:] else "")])
     return 0
-
-
-def _path(text: str, where: str) -> Path:
-    """Return the path that an argument names.
-
-    Raises:
-        SettingsError: If it is empty, or no path.
-    """
-    return Path(str(BY_NAME["report"].parse(text, where)))
