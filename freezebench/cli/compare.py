@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from freezebench.cli.arguments import parsed_argument
 from freezebench.cli.output import write, write_lines
@@ -81,10 +81,8 @@ def _saved_run(name: str, storage: str) -> SavedRun:
             "which pytest-benchmark saves. Give a file, a report folder, or the number of a saved run, with "
             "--benchmark-storage=DIR if it is saved elsewhere."
         )
-    saved = find_run(BenchmarkStorage.open(storage), name, option="compare", is_required=True).saved
-    if saved is None:
-        raise AssertionError("a required run is found or refused")
-    return saved
+    requested = find_run(BenchmarkStorage.open(storage), name, option="compare", is_required=True)
+    return cast("SavedRun", requested.saved)  # a run that is required is found, or refused there
 
 
 def _unmatched(old: SavedRun, new: SavedRun, comparison: Comparison, allowed: Sequence[str]) -> list[str]:

@@ -35,10 +35,15 @@ def make_report(options: argparse.Namespace) -> int:
     except FreezebenchError:
         raise
     except OSError as error:
-        raise SettingsError(f"the page could not be written to {folder} ({error.strerror or error}).") from error
+        raise SettingsError(
+            f"the page could not be written to {folder} ({error.strerror or error}). Name another folder with "
+            "--output=DIR."
+        ) from error
     except (TypeError, ValueError, AttributeError, LookupError) as error:
         # Files are not validated value by value when they are read, so a wrong type is found only here.
         names = ", ".join(map(str, paths))
-        raise RecordError(f"{names}: holds something that cannot be shown ({error!r}).") from error
+        raise RecordError(
+            f"{names}: holds something that cannot be shown ({error!r}). Run its session again with --freeze-report."
+        ) from error
     write_lines([f"wrote {written[0]}" + (f" and {len(written) - 1} pictures" if written[1:] else "")])
     return 0

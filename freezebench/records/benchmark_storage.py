@@ -61,10 +61,8 @@ class BenchmarkStorage:
         """Return the files that names or patterns select, those of the highest numbers last.
 
         A name is the beginning of a file's name: ``0001``, ``0001_main``, or ``FOLDER/0001`` of another kind of
-        machine. A name without a folder selects the files of this kind of machine, and those of no folder.
-
-        Raises:
-            ValueError: If a name has more parts, or is no pattern.
+        machine. A name without a folder selects the files of this kind of machine, and those of no folder; one with
+        more parts, or from the root, selects nothing.
         """
         files: list[Path] = []
         for name in globs_or_files:
@@ -73,7 +71,7 @@ class BenchmarkStorage:
                 continue
             parts = Path(name).parts
             if not 1 <= len(parts) <= _MOST_PARTS or Path(name).is_absolute():
-                raise ValueError(f"{name!r} is no existing file, and no name of a saved run")
+                continue
             folder = parts[0] if len(parts) == _MOST_PARTS else self.default_machine_id or "*"
             pattern = parts[-1].rstrip("*") + "*.json"
             files += [file for path in self.path.glob(folder) for file in path.glob(pattern)]

@@ -66,13 +66,9 @@ def test_names_select_what_they_select_in_pytest(name: str, folder: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["a/b/c", "/", "/0001", ""])
-def test_what_is_no_name_is_a_value_error(name: str, folder: Path) -> None:
-    """Or selects nothing; the search takes both for nothing found."""
-    try:
-        found = BenchmarkStorage.open(str(folder)).query(name)
-    except ValueError:
-        return
-    assert [file for file in found if file.is_file()] == []
+def test_what_is_no_name_selects_nothing(name: str, folder: Path) -> None:
+    """With some of them, pytest-benchmark raises an error of its own."""
+    assert BenchmarkStorage.open(str(folder)).query(name) == []
 
 
 @pytest.mark.parametrize(
