@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError, SpecError
+from freezebench.escaping import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,9 +88,8 @@ def _check_text(text: str) -> None:
 
 
 def _shown(text: str) -> str:
-    """Return a text for a message, cut if it is long, in valid Unicode."""
-    cut = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
-    return cut.encode("utf-8", "backslashreplace").decode("utf-8")
+    """Return a text for a message, on one line, and cut if it is long."""
+    return visible(text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…")
 
 
 def as_text(value: object) -> str:

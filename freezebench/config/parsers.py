@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
+from freezebench.specs.fields import brief
 from freezebench.specs.names import LARGEST_SEED, is_device
 from freezebench.specs.numbers import decimal_number, whole_number
 
@@ -229,7 +230,7 @@ def parse_across(text: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip().replace("_", "-") for name in text.split(",")))
     unknown = [name for name in names if name not in ACROSS]
     if unknown:
-        raise SettingsError(f"{unknown[0]!r} is nothing that may differ. Choose from {', '.join(ACROSS)}.")
+        raise SettingsError(f"{brief(unknown[0])} is nothing that may differ. Choose from {', '.join(ACROSS)}.")
     return names
 
 

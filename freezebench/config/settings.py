@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from freezebench.config.option import as_text
 from freezebench.config.options import OPTIONS
 from freezebench.config.sources import ParsedOptions, Source, parse_sources
 from freezebench.errors import SettingsError
+from freezebench.specs.fields import brief
 from freezebench.specs.grid import PerSpec, split_grid
 from freezebench.specs.interim_looks import InterimLooks
 from freezebench.specs.limits import DEFAULT_MARGIN_PP, CostLimits
@@ -150,7 +150,7 @@ def _stated_depth(sources: Sequence[Source]) -> int | None:
     num_layers = source.values["num_layers"]
     if isinstance(num_layers, bool) or not isinstance(num_layers, int) or not 1 <= num_layers <= _MOST_LAYERS:
         where = source.label.format(name="num_layers")
-        raise SettingsError(f"{where}={as_text(num_layers)}: give a whole number from 1 to {_MOST_LAYERS}.")
+        raise SettingsError(f"{where}={brief(num_layers)}: give a whole number from 1 to {_MOST_LAYERS}.")
     return num_layers
 
 
