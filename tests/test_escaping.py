@@ -73,6 +73,9 @@ class Reporter:
     def ensure_newline(self) -> None:
         """Do nothing: every line is whole."""
 
+    def flush(self) -> None:
+        """Do nothing: what is written is kept."""
+
 
 def terminal() -> tuple[Terminal, Reporter]:
     """Return the terminal of a verbose session, and what is written to it."""
