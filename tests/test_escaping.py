@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 import hostile
 import made_up
@@ -47,6 +49,8 @@ from freezebench.verdicts.compare import compare
 from hostile import HARMLESS, HOSTILE
 
 MAX_PATH = 4000
+# Marks of Markdown, HTML, CSV, logs and YAML between plain characters.
+MARKS = "ab1 0.-+=*_~`[]()<>!|\\#:&;\"'$/{}^\n\t\r\x1b\u202e\u00a0w@,%?x"
 EACH = pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 
 
@@ -245,6 +249,24 @@ def test_command_line(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main([f"x{text}"]) == 4
     assert main(["compare", "a", "b", f"x{text}"]) == 4
     hostile.check_terminal("".join(capsys.readouterr()))
+
+
+@given(st.text(st.sampled_from(MARKS), max_size=20).filter(lambda text: bool(visible(text).strip())))
+def test_marks_in_any_order_stay_text(text: str) -> None:
+    """In a heading, bold, a paragraph, a list and a table; as code; and in a log, JSON, YAML and CSV."""
+
+    def written(name: str) -> str:
+        shown = markdown_text(name)
+        table = f"| a | {shown} |\n| --- | --- |\n| {shown} | b |"
+        return f"## {shown}\n\n**{shown}**\n\n{shown}\n\n- {shown}\n\n{table}\n\nuse {markdown_code(name)} now\n"
+
+    hostile.check_markdown(written(text), written(HARMLESS))
+    line = terminal_line(text)
+    hostile.check_terminal(line)
+    assert terminal_line(line) == line
+    assert json.loads(json_text([text])) == [text]
+    assert yaml.safe_load(yaml_text(text)) == text
+    assert not str(csv_cell(text)).lstrip().startswith(tuple("=+-@"))
 
 
 def test_words_of_a_shell() -> None:
