@@ -157,20 +157,20 @@ def causes() -> dict[str, str]:
 
 def messages_table(name: str) -> str:
     """Return a table of messages in Markdown."""
-    rows: dict[str, str] = {}
+    rows: dict[str, dict[str, None]] = {}
     for message in sites().messages:
         if table_of(message) == name:
             todo, key = advice(message)
             # Advice of this module is Markdown, that of a message is text.
             text = split(message.text)[0] or f"{OPEN}option{CLOSE}={OPEN}value{CLOSE}: {message.text}"
-            rows.setdefault(_cell(text), todo if key else _cell(todo))
+            rows.setdefault(_cell(text), {})[todo if key else _cell(todo)] = None
     lines = ["| message | what to do |", "| --- | --- |"]
-    return "\n".join([*lines, *(f"| {text} | {todo} |" for text, todo in sorted(rows.items(), key=_sort_key))])
+    return "\n".join([*lines, *(f"| {text} | {'<br>'.join(rows[text])} |" for text in sorted(rows, key=_sort_key))])
 
 
-def _sort_key(row: tuple[str, str]) -> str:
+def _sort_key(text: str) -> str:
     """Return a message without signs and values at its beginning, by which people look it up."""
-    return re.sub(r"<var>[^<]*</var>|[^a-z ]", "", row[0].lower()).strip()
+    return re.sub(r"<var>[^<]*</var>|[^a-z ]", "", text.lower()).strip()
 
 
 def _cell(text: str) -> str:

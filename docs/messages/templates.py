@@ -26,7 +26,7 @@ _MAX_DEPTH = 12
 _FORMS = {"expanduser", "format", "lower", "lstrip", "partition", "removeprefix", "removesuffix", "replace", "rstrip"}
 _FORMS |= {"strip", "upper"}
 # Names that say more to programmers than to readers.
-_NAMES = {"cls": "class", "error": "reason", "strerror": "reason"}
+_NAMES = {"cls": "class", "error": "reason", "self": "value", "strerror": "reason"}
 
 
 class TemplateReader:

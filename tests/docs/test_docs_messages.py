@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from docs.messages.modules import Module
-from docs.messages.sites import MessageSites
+from docs.messages.sites import Message, MessageSites
 from docs.messages.tables import ADVICE, TABLES, advice, causes, messages_table, sites, split, table_of
 from docs.messages.templates import TemplateReader
 from docs.tables import on_page_markdown
@@ -113,6 +113,22 @@ def test_advice_is_split_off() -> None:
     assert split("choose yes or no.") == ("", "Choose yes or no.")
     assert split("it has no rows.") == ("it has no rows.", "")
     assert split("the run was set aside. It is trained again.")[1] == ""
+
+
+@pytest.mark.parametrize(
+    ("module", "text"),
+    [
+        ("data.read", "⟨path⟩ has no rows."),
+        ("data.read", "⟨path⟩ has no rows"),
+        # A whole sentence has no advice of its module: only reasons have, which a longer message quotes.
+        ("records.store", "⟨path⟩ has no rows."),
+    ],
+)
+def test_a_message_without_advice_is_noticed(module: str, text: str) -> None:
+    """Whether or not it is a whole sentence, unless its module gives reasons that another message completes."""
+    assert advice(Message(module=module, line=1, kind="DataError", text=text)) == ("", "")
+    reason = Message(module="records.store", line=1, kind="DataError", text="it has no rows")
+    assert advice(reason) == (ADVICE["records.store"], "records.store")
 
 
 def test_texts_are_put_together() -> None:
