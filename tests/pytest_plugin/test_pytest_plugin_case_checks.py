@@ -23,7 +23,7 @@ BAD = {
     "'emb'": "it takes named arguments only. Write freeze(grid='none,emb'), with the name of each argument.",
     "epochs=0": "epochs=0: *the number of epochs*",
     "epochs=[1, 2]": "epochs=1,2: *the number of epochs*",
-    "num_layers='two'": "num_layers=two: *whole number from 1 to *",
+    "num_layers='two'": "num_layers=*two*: *whole number from 1 to *",
     "num_layers=9": "num_layers=9 was given, but * has 2 layers. Leave it out: *",
     "grid={'none'}": "grid: a value of type set cannot be used. Give text, a number, a list or a dictionary; *",
     "model=print": "model: a value of type builtin_function_or_method cannot be used. *'module:function'.",

@@ -116,7 +116,8 @@ MADE_BY = {
     ),
     "class": (
         (
-            f"@pytest.mark.parametrize('a', {VALUES})\nclass TestIt:\n    def test_it(self, freeze_run, a): freeze_run()\n"
+            f"@pytest.mark.parametrize('a', {VALUES})\n"
+            "class TestIt:\n    def test_it(self, freeze_run, a): freeze_run()\n"
             "@freeze(grid='L1')\nclass TestDerived(TestIt): pass"
         ),
         ["emb-x", "L0-y", "L1-x", "L0-y"],
