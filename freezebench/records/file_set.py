@@ -149,7 +149,8 @@ def _read_plan(path: Path) -> _Plan:
 
 def _is_inside(name: object) -> bool:
     """Return whether a name is that of a file in the folder, or in a folder inside it."""
-    parts = name.split("/") if isinstance(name, str) else []
+    # A name that is not UTF-8 raises a ValueError.
+    parts = os.fsencode(name).decode("utf-8").split("/") if isinstance(name, str) else []
     return 1 <= len(parts) <= 2 and not any(part in ("", ".", "..") or "\0" in part for part in parts)  # noqa: PLR2004
 
 

@@ -217,9 +217,18 @@ def test_a_plan_from_elsewhere_changes_nothing_outside(tmp_path: Path, folder: s
     assert victim.read_text(encoding="utf-8") == "mine"
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"[]", b"{}", b"[" * 100_000, b'{"main_file": 1, "new": 2, "old": 3}', b"\xff"]
-)
+DAMAGED_PLANS = [
+    b"",
+    b"[]",
+    b"{}",
+    b"[" * 100_000,
+    b"\xff",
+    b'{"main_file": 1, "new": 2, "old": 3}',
+    b'{"main_file": "\\ud800", "new": [], "old": []}',
+]
+
+
+@pytest.mark.parametrize("content", DAMAGED_PLANS, ids=lambda content: str(content)[:20])
 def test_a_damaged_plan_is_an_error_of_the_system(tmp_path: Path, content: bytes) -> None:
     """The report's writer takes errors of the system for what they are."""
     staged = tmp_path / ".freezebench-pending"

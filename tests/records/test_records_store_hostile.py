@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import made_up
 from freezebench.errors import RecordError
 from freezebench.records.store import Store, decode, encode, record_key
+from full_record import signed
 
 
 @pytest.fixture
@@ -126,13 +125,6 @@ def test_the_umask_is_respected(place: tuple[Store, str, Path], mask: int) -> No
         assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o777 & ~mask] * 2
     finally:
         os.umask(before)
-
-
-def signed(record: Any, files_sha256: object = "ef" * 32, **others: object) -> bytes:
-    """Return a file whose checksum is right, whatever it holds."""
-    body = {"record": record, "files_sha256": files_sha256}
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
-    return json.dumps({"schema": 1, "sha256": hashlib.sha256(text.encode()).hexdigest(), **body, **others}).encode()
 
 
 @pytest.mark.parametrize("files_sha256", [None, 3, [], {}, True, 10**400, "\ud800"], ids=lambda value: repr(value)[:9])

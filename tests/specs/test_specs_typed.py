@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-import made_up
 from freezebench.errors import RecordError
 from freezebench.records.consistency import read_record
 from freezebench.records.data_facts import DataFacts, SplitFacts
@@ -20,27 +19,9 @@ from freezebench.records.run_record import EpochRecord, Evaluation, RunRecord
 from freezebench.records.saved import from_records, to_info
 from freezebench.records.store import decode, encode, record_key
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from full_record import full_record
 
 CLASSES = (RunRecord, RunSpec, DataSpec, Protocol, DataFacts, SplitFacts, Evaluation, EpochRecord, Reading)
-
-_SPLIT = {"class_counts": [20, 20], "word_counts": [0, 40], "num_in_train": 0, "num_repeated": 0}
-_SERIES = {"metric": "rss_bytes", "device": "cpu", "times_s": [0.0], "values": [None], "num_samples": 1}
-
-
-def full_record() -> dict[str, Any]:
-    """Return the JSON of a record with a value in every field and every nested class."""
-    run: dict[str, Any] = json.loads(encode(made_up.record("emb", num_test=40)))["record"]
-    run["test_before"] = run["test"]
-    run["data"] |= {
-        "splits": {"test": _SPLIT},
-        "test_groups": list(range(40)),
-        "dropped_rows": {"train": {"no_text": 1}},
-    }
-    run["devices"] = [{"name": "GPU", "uuid": "GPU-1", "driver": None}]
-    run["trace"] = {"stretches": [{"rule": "all", "series": [_SERIES]}]}
-    run["initial_sha256"] = ["a", "b"]
-    return run
-
 
 # Values of every JSON type, and extreme ones of the right type.
 WRONG: list[object] = [
