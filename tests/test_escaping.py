@@ -240,7 +240,7 @@ def test_command_line(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[s
             saved_runs.benchmark_json(replace(saved_runs.configuration(), device_name=text, model=text, node_id=text))
             | {"datetime": name},
         )
-        for name in (text[:20].encode("ascii", "ignore").decode().replace("/", "").replace("\0", ""), "new")
+        for name in ("".join(char for char in text[:20] if char.isprintable() and char != "/"), "new")
     )
     assert main(["compare", str(old), str(new)]) == 0
     assert main(["compare", str(old), str(new), "--json"]) == 0
