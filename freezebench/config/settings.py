@@ -9,6 +9,7 @@ from freezebench.config.options import OPTIONS
 from freezebench.config.sources import ParsedOptions, Source, parse_sources
 from freezebench.errors import SettingsError
 from freezebench.specs.fields import brief
+from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.grid import PerSpec, split_grid
 from freezebench.specs.interim_looks import InterimLooks
 from freezebench.specs.limits import DEFAULT_MARGIN_PP, CostLimits
@@ -17,8 +18,6 @@ from freezebench.specs.run import DataSpec, Protocol, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-    from freezebench.specs.freeze import FreezeSpec
 
 _MOST_LAYERS = 10_000
 
@@ -78,11 +77,16 @@ class Settings:
         return tuple(range(self.seed, self.seed + self.looks.max_seeds))
 
     def policy(self, freeze: FreezeSpec | str) -> str:
-        """Return the outcome of a configuration's test if it is undecided: ``skip``, ``pass`` or ``fail``."""
+        """Return the outcome of a configuration's test if it is undecided: ``skip``, ``pass`` or ``fail``.
+
+        Raises:
+            SpecError: If a text is no freeze spec.
+        """
+        name = str(freeze if isinstance(freeze, FreezeSpec) else FreezeSpec.parse(freeze))
         # The entry without a freeze spec is the default.
         entries = [entry.rpartition(":") for entry in self.inconclusive.split(",")]
         policies = {spec: policy for spec, _, policy in entries}
-        return policies.get(str(freeze), policies.get("", "skip"))
+        return policies.get(name, policies.get("", "skip"))
 
     def names(self, freeze: str) -> bool:
         """Return whether the grid lists a configuration by its own id, not only as a part of ``all``."""

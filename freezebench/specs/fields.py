@@ -21,8 +21,11 @@ _brief.maxstring = _brief.maxother = 60
 
 
 def brief(value: object) -> str:
-    """Return a value as Python writes it, shortened; a value whose ``repr`` fails is named by its class."""
-    return " ".join(_brief.repr(value).split())
+    """Return a value as Python writes it, shortened; a value that cannot be written is named by its class."""
+    try:
+        return " ".join(_brief.repr(value).split())
+    except ValueError:  # a whole number of more than 4,300 digits
+        return f"<{type(value).__name__} of too many digits>"
 
 
 def whole(value: object) -> int | None:

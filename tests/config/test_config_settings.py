@@ -12,7 +12,7 @@ from freezebench.config.options import OPTIONS
 from freezebench.config.settings import Settings, check_names, resolve
 from freezebench.config.sources import Source
 from freezebench.data.load import load_data
-from freezebench.errors import SettingsError
+from freezebench.errors import SettingsError, SpecError
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.interim_looks import InterimLooks
 from freezebench.specs.presets import PRESETS
@@ -197,3 +197,6 @@ def test_undecided_tests_have_a_policy_per_configuration() -> None:
     assert [settings.policy(spec) for spec in ("emb", "emb+L0")] == ["pass", "fail"]
     assert _resolve(marker={"inconclusive": {"emb": "fail"}}).policy("emb") == "fail"
     assert _resolve(marker={"inconclusive": {"emb": "fail"}}).policy("emb+L0") == "skip"
+    assert settings.policy("L0+EMB") == "fail"
+    with pytest.raises(SpecError, match="cannot read 'embb'"):
+        settings.policy("embb")

@@ -139,3 +139,6 @@ def test_long_values_are_shortened() -> None:
     """A message stays one line, whatever was given."""
     assert len(brief("x" * 10_000)) < 80
     assert "\n" not in brief(np.zeros((9, 9)))
+    assert brief(10**5000) == brief([10**5000]).replace("list", "int") == "<int of too many digits>"
+    with pytest.raises(SettingsError, match=r"Protocol\(num_epochs=<int of too many digits>\): give a whole number"):
+        Protocol(num_epochs=10**5000)
