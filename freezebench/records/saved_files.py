@@ -45,8 +45,10 @@ def read_saved_run(path: Path) -> SavedRun:
             return _from_report(str(path), content)
         if isinstance(content, dict) and isinstance(content.get("benchmarks"), list):
             return _from_benchmarks(str(path), content)
+    except NoFiguresError as error:
+        raise NoFiguresError(f"{file}: {error}.") from error
     except RecordError as error:
-        raise type(error)(f"{file}: {str(error).rstrip('.')}.") from error
+        raise RecordError(f"{file}: {str(error).rstrip('.')}. Name another file, or save the run again.") from error
     raise RecordError(f"{file}: is neither a pytest-benchmark file nor a report; it {NO_FIGURES}.")
 
 

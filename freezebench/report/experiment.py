@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # An object of a report's JSON, whose values are checked where they are used.
 _Saved: TypeAlias = Mapping[str, Any]
-_GIVE = "Give a folder that --freeze-report wrote, or its report.json"
+_GIVE = "Give another folder that --freeze-report wrote, or its report.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +113,7 @@ def read_experiments(path: Path) -> list[Experiment]:
     try:
         return [_experiment(str(path), saved) for saved in _saved_experiments(read_content(file))]
     except RecordError as error:
-        raise RecordError(f"{file}: {str(error).rstrip('.')}.") from error
+        raise RecordError(f"{file}: {str(error).rstrip('.')}. {_GIVE}.") from error
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError, IndexError, FreezebenchError) as error:
         # Many faults are possible inside a file; the message names the file and the fault.
         raise RecordError(f"{file}: is no report of freezebench: {error!r}. {_GIVE}.") from error
@@ -141,9 +141,9 @@ def _foreign(content: object) -> str:
     if isinstance(content, dict) and isinstance(content.get("benchmarks"), list):
         return (
             "is a pytest-benchmark file, which has no losses, epochs or power of the runs, so it gives no page "
-            f"(python -m freezebench compare reads it). {_GIVE}"
+            "(python -m freezebench compare reads it)"
         )
-    return f"is no report of freezebench. {_GIVE}"
+    return "is no report of freezebench"
 
 
 def _experiment(source: str, saved: _Saved) -> Experiment:

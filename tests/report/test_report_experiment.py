@@ -73,7 +73,7 @@ def _damaged(content: dict[str, Any]) -> dict[str, tuple[str, str]]:
     verdict = (*first, "verdict_at_margin", "drop_pp")
     return {
         "cut off": (text[:-20], "damaged or no JSON"),
-        "a list": ("[1]", "is no report of freezebench. Give a folder"),
+        "a list": ("[1]", "is no report of freezebench. Give another folder"),
         "a benchmark file": (json.dumps(benchmark_json(configuration())), "is a pytest-benchmark file, which has no"),
         "another schema": (_set(json.loads(text), "schema", value=99), "report of schema 99"),
         "nothing in it": (_set(json.loads(text), "experiments", value=[]), "holds no experiment"),
