@@ -74,6 +74,12 @@ def first_line(error: BaseException) -> str:
     return visible(_cut(lines[0]))
 
 
+def named(error: BaseException) -> str:
+    """Return an error's class and the first line of its message, if it has one."""
+    name = type(error).__name__
+    return f"{name}: {first_line(error)}" if message(error).strip() else name
+
+
 def last_lines(text: str, *, most: int = _MAX_LINES) -> str:
     """Return the last lines of a text, each cut if it is long, in characters that every encoding of Unicode has."""
     lines = "\n".join(_cut(line) for line in text.splitlines()[-most:])

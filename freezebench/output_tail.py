@@ -42,8 +42,10 @@ class OutputTail:
 
     @property
     def last_line(self) -> str:
-        """The last line that is not empty; empty if there is none."""
-        return next((line.strip() for line in reversed(self.text.splitlines()) if line.strip()), "")
+        """The last line, of those that name an error if there are any; empty if nothing was printed."""
+        lines = [line.strip() for line in self.text.splitlines() if line.strip()]
+        errors = [line for line in lines if "error" in line.lower()]
+        return (errors or lines or [""])[-1]
 
     def close(self) -> None:
         """Close the pipe."""

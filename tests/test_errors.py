@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from freezebench.errors import first_line, last_lines, one_line, traceback_end
+from freezebench.errors import first_line, last_lines, named, one_line, traceback_end
 
 
 class _SilentError(Exception):
@@ -98,6 +98,13 @@ def test_any_error_has_a_line_and_a_traceback_of_bounded_size(
     assert len(log.splitlines()) <= 40
     assert len(log) < 20_000
     assert log.encode()
+
+
+def test_an_error_by_name() -> None:
+    """An error without a message is its class alone."""
+    assert named(ValueError("x\ny")) == "ValueError: x"
+    assert named(MemoryError()) == "MemoryError"
+    assert named(_SilentError()).startswith("_SilentError: the message cannot be shown")
 
 
 def test_memory_that_is_short_leaves_the_message(monkeypatch: pytest.MonkeyPatch) -> None:

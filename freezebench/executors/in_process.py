@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from freezebench.errors import FreezebenchError, first_line, traceback_end
+from freezebench.errors import FreezebenchError, named, traceback_end
 from freezebench.executors.base import Machines
 from freezebench.executors.device_lock import run_alone
 
@@ -62,7 +62,7 @@ class InProcessExecutor:
         except FreezebenchError:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - as in a worker
-            fault = FreezebenchError(f"{type(error).__name__}: {first_line(error)}")
+            fault = FreezebenchError(named(error))
             fault.add_note(traceback_end(error))
             raise fault from None
         return replace(record, environment={**record.environment, **_IN_PROCESS})
@@ -83,7 +83,7 @@ class InProcessExecutor:
             raise
         except (Exception, SystemExit) as error:
             raise FreezebenchError(
-                f"{spec.model} could not be tried: {type(error).__name__}: {first_line(error).rstrip('.')}. Read "
+                f"{spec.model} could not be tried: {named(error).rstrip('.')}. Read "
                 f"the end of the traceback:\n{traceback_end(error)}"
             ) from error
 

@@ -23,7 +23,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from freezebench.errors import FreezebenchError, first_line, traceback_end
+from freezebench.errors import FreezebenchError, named, traceback_end
 from freezebench.executors.requests import Answer, Ready, StartFailed, encode_event
 from freezebench.import_path import installed_modules_first, installed_only
 from freezebench.records.events import ProgressEvent, StepRecord
@@ -58,7 +58,7 @@ def main(parent: str, descriptor: str) -> NoReturn:
     try:
         handler, messages = _start(int(parent), channel, events)
     except BaseException as error:
-        _send(events, StartFailed(reason=f"{type(error).__name__}: {first_line(error)}"))
+        _send(events, StartFailed(reason=named(error)))
         raise
     _send(events, Ready())
     while True:
@@ -127,7 +127,7 @@ class RequestHandler:
         except BaseException as error:  # noqa: BLE001 - the parent reports it; this process goes on
             traceback.print_exc()
             return Answer(
-                fault=f"{type(error).__name__}: {first_line(error)}",
+                fault=named(error),
                 cause="out_of_memory" if isinstance(error, MemoryError) else "crash",
                 log=traceback_end(error),
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from freezebench.errors import first_line, message, traceback_end
+from freezebench.errors import first_line, message, named, traceback_end
 from freezebench.meters.process import THIS_PROCESS
 from freezebench.runs.weights import UnsoundRunError
 from freezebench.training.engines.log import NonFiniteLossError
@@ -39,7 +39,7 @@ def _cause(error: BaseException, device: torch.device) -> tuple[InvalidCause, st
         case torch.OutOfMemoryError():
             return "out_of_memory", f"out of memory on {device}{_peak(device)}: {first_line(error)}"
         case MemoryError():
-            return "out_of_memory", f"out of memory{_peak(device)}: {first_line(error)}"
+            return "out_of_memory", f"out of memory{_peak(device)}: {named(error)}"
         case NonFiniteLossError():
             return "non_finite_loss", f"non-finite loss: {first_line(error)}"
         case UnsoundRunError():
@@ -50,7 +50,7 @@ def _cause(error: BaseException, device: torch.device) -> tuple[InvalidCause, st
         case _:
             # torch's CPU allocator raises a plain RuntimeError.
             cause: InvalidCause = "out_of_memory" if "allocate memory" in message(error) else "crash"
-            return cause, f"{type(error).__name__}: {first_line(error)}"
+            return cause, named(error)
 
 
 def _peak(device: torch.device) -> str:

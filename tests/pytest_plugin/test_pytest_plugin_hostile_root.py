@@ -53,7 +53,7 @@ def test_no_file_of_the_project_hides_a_module(project: Project, content: str, i
     for name in names:
         (session.path / f"{name}.py").write_text(content)
     result = _run(session, f"--freeze-isolate={isolation}", "--freeze-report=report")
-    assert (result.returncode, "2 passed" in result.stdout) == (0, True), result.stderr
+    assert (result.returncode, "2 passed" in result.stdout) == (0, True), result.stdout + result.stderr
     assert not list(session.path.glob("*.ran"))
 
 
@@ -65,7 +65,7 @@ def test_what_prints_at_the_start_is_no_message(
     (tmp_path / "sitecustomize.py").write_text("print('welcome'); print('[]')\n")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH")))))
     result = _run(project(MARKER), "--freeze-isolate=worker")
-    assert (result.returncode, "2 passed" in result.stdout) == (0, True), result.stderr
+    assert (result.returncode, "2 passed" in result.stdout) == (0, True), result.stdout + result.stderr
 
 
 _FACTORY = """
@@ -106,7 +106,7 @@ def test_the_code_of_a_factory_is_found_as_in_tests(
     text = (session.path / "test_project.py").read_text(encoding="utf-8")
     (session.path / "test_project.py").write_text(text.replace(f"model={str(tiny_model)!r}, ", ""))
     result = _run(session, f"--freeze-isolate={isolation}")
-    assert (result.returncode, "2 passed" in result.stdout) == (0, True), result.stderr
+    assert (result.returncode, "2 passed" in result.stdout) == (0, True), result.stdout + result.stderr
 
 
 @pytest.mark.slow
