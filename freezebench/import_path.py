@@ -44,8 +44,7 @@ def installed_only(path: Sequence[str]) -> list[str]:
     """
     known = _entries_of_environment() | _entries_of_installation()
     only = [entry for entry in installed_first(path) if entry in known]
-    is_complete = all(name in sys.modules or PathFinder.find_spec(name, only) for name in _REQUIRED)
-    return only if is_complete else installed_first(path)
+    return only if _is_complete(tuple(only)) else installed_first(path)
 
 
 def path_of_tests() -> list[str]:
@@ -54,21 +53,22 @@ def path_of_tests() -> list[str]:
 
 
 @contextmanager
-def installed_modules_first(*, only: bool = False) -> Iterator[None]:
+def installed_modules_first(*, with_project: bool = False) -> Iterator[None]:
     """Import installed modules rather than files of the project.
 
     Args:
-        only: Whether no file of the project is imported at all.
+        with_project: Whether modules that are not installed may be files of the project.
     """
-    if _of_tests:
-        yield
-        return
-    _of_tests.append(list(sys.path))
-    sys.path[:] = ordered = installed_only(sys.path) if only else installed_first(sys.path)
+    before = list(sys.path)
+    of_tests = _of_tests[-1] if _of_tests else before
+    is_outermost = not _of_tests
+    if is_outermost:
+        _of_tests.append(of_tests)
+    sys.path[:] = ordered = installed_first(of_tests) if with_project else installed_only(of_tests)
     try:
         yield
     finally:
-        _restore(_of_tests.pop(), ordered)
+        _restore(_of_tests.pop() if is_outermost else before, ordered)
 
 
 @contextmanager
@@ -89,6 +89,12 @@ def modules_of_tests() -> Iterator[None]:
 def _restore(path: Sequence[str], left: Sequence[str]) -> None:
     """Set ``sys.path`` to a former value, with the entries that were added to the value that is left."""
     sys.path[:] = [*path, *(entry for entry in sys.path if entry not in left and entry not in path)]
+
+
+@cache
+def _is_complete(path: tuple[str, ...]) -> bool:
+    """Return whether all required packages are found in these folders."""
+    return all(PathFinder.find_spec(name, path) for name in _REQUIRED)
 
 
 def _texts(path: Iterable[object]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from freezebench import import_path
 from freezebench.import_path import (
     installed_first,
     installed_modules_first,
@@ -40,7 +41,7 @@ def test_installed_modules_come_first(tmp_path: Path) -> None:
     """The project's own modules are still found, and everything is as before afterwards."""
     before = list(sys.path)
     assert _of_project(tmp_path) == list(_NAMES)
-    with installed_modules_first():
+    with installed_modules_first(with_project=True):
         assert _of_project(tmp_path) == ["module_of_a_project"]
         assert sorted(sys.path) == sorted(before)
         assert path_of_tests() == before
@@ -49,14 +50,17 @@ def test_installed_modules_come_first(tmp_path: Path) -> None:
 
 def test_without_code_of_a_user_no_file_of_the_project_is_found(tmp_path: Path) -> None:
     """As a folder wandb, which a library takes for the optional package of this name."""
-    with installed_modules_first(only=True):
+    with installed_modules_first():
+        assert _of_project(tmp_path) == []
+        with installed_modules_first(with_project=True):
+            assert _of_project(tmp_path) == ["module_of_a_project"]
         assert _of_project(tmp_path) == []
 
 
 def test_the_code_of_a_user_sees_what_tests_see(tmp_path: Path) -> None:
     """What it adds to sys.path stays, for itself and for the libraries."""
     before = list(sys.path)
-    with installed_modules_first():
+    with installed_modules_first(with_project=True):
         with modules_of_tests():
             assert sys.path == before
             assert _of_project(tmp_path) == list(_NAMES)
@@ -91,7 +95,7 @@ def test_folders_of_pythonpath_come_first(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["/elsewhere", str(tmp_path), ""]))
     assert str(Path.cwd()) not in installed_only([*sys.path, str(Path.cwd())])
     assert installed_first(["/project", *sys.path, "/elsewhere"])[:2] == [str(tmp_path), "/elsewhere"]
-    with installed_modules_first(only=True):
+    with installed_modules_first():
         assert _of_project(tmp_path) == list(_NAMES)
 
 
@@ -110,13 +114,13 @@ def test_required_packages_in_a_folder_of_the_project_are_found(
     """Where they are installed to a folder that a conftest adds, that folder stays."""
     assert str(tmp_path) not in installed_only(sys.path)
     monkeypatch.setattr("freezebench.import_path._REQUIRED", ("module_of_a_project",))
+    import_path._is_complete.cache_clear()
     assert str(tmp_path) in installed_only(sys.path)
+    import_path._is_complete.cache_clear()
 
 
 def test_folders_of_pth_files_are_installed(tmp_path: Path) -> None:
     """As those of packages in development."""
-    from freezebench import import_path
-
     (tmp_path / "a.pth").write_text("# comment\nimport this_line_is_code\n/in/development\n\nrelative\n")
     (tmp_path / "b.pth").write_bytes(b"\xff\xfe")
     assert list(import_path._linked(tmp_path)) == ["/in/development", str(tmp_path / "relative")]

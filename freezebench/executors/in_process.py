@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from freezebench.errors import FreezebenchError, named, traceback_end
 from freezebench.executors.base import Machines
 from freezebench.executors.device_lock import run_alone
+from freezebench.import_path import installed_modules_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from freezebench.executors.base import ExecutorOptions
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 # A conftest or a test may have changed anything in this process, so that its runs are not those of a worker: the key
 # under which the store keeps a run includes its environment.
 _IN_PROCESS = {"isolation": "none"}
+
+
+def _modules_of(spec: RunSpec) -> AbstractContextManager[None]:
+    """Return what lets a factory, which is named module:function, import modules of the project while it trains."""
+    return installed_modules_first(with_project=":" in spec.model)
 
 
 class InProcessExecutor:
@@ -58,7 +65,8 @@ class InProcessExecutor:
         from freezebench.runs.experiment import run
 
         try:
-            record = run(spec, emit=emit, data_cache=self._data_cache, save_to=save_to)
+            with _modules_of(spec):
+                record = run(spec, emit=emit, data_cache=self._data_cache, save_to=save_to)
         except FreezebenchError:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - as in a worker
@@ -78,7 +86,8 @@ class InProcessExecutor:
         from freezebench.runs.preflight import preflight
 
         try:
-            return preflight(spec, grid, self._data_cache, may_train_nothing=may_train_nothing, will_save=will_save)
+            with _modules_of(spec):
+                return preflight(spec, grid, self._data_cache, may_train_nothing=may_train_nothing, will_save=will_save)
         except FreezebenchError:
             raise
         except (Exception, SystemExit) as error:

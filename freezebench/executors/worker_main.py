@@ -113,7 +113,7 @@ class RequestHandler:
         request = message["request"]
         # Only a factory, which is named module:function, is code of the project.
         is_own_code = request["kind"] != "machine" and ":" in str(request["spec"]["model"])
-        with installed_modules_first(only=not is_own_code):
+        with installed_modules_first(with_project=is_own_code):
             answer = self._answer(message)
         _send(self._events, answer)
 
