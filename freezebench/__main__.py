@@ -6,6 +6,9 @@ import io
 import sys
 
 if __name__ == "__main__":
+    # Python puts the current folder first, where a json.py would be imported by the command.
+    if not sys.flags.safe_path:
+        del sys.path[0]
     try:
         from freezebench.cli import main
     except KeyboardInterrupt:  # the imports take long enough for Ctrl-C

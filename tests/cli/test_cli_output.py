@@ -149,3 +149,14 @@ def test_ctrl_c_ends_in_one_word(tmp_path: Path) -> None:
         assert process.stderr is not None
         assert process.stderr.read() == "interrupted\n"
     assert process.returncode == 130
+
+
+def test_files_of_the_current_folder_are_not_imported(workplace: Path) -> None:
+    """Neither those with names of the standard library nor those with names of libraries."""
+    for name in ("json", "random", "csv", "argparse", "statistics", "numpy", "tabulate"):
+        (workplace / f"{name}.py").write_text("raise RuntimeError('executed')\n", encoding="utf-8")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    done = subprocess.run(
+        [*COMMAND, "compare", "good.json", "good.json"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
