@@ -100,7 +100,7 @@ def as_text(value: object) -> str:
     """
     try:
         return _joined(value)
-    except (ValueError, RecursionError) as error:
+    except Exception as error:
         # Python limits the digits of numbers that it writes.
         raise SettingsError(
             f"a marker's value cannot be written as text ({error}). Give a number or a text."

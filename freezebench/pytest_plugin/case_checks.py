@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import reprlib
 from typing import TYPE_CHECKING
 
+from freezebench.config.option import as_text
 from freezebench.config.options import OPTIONS
 from freezebench.errors import FreezebenchError, SettingsError
 from freezebench.pytest_plugin.items import (
@@ -63,12 +63,14 @@ class _CaseChecks:
         Raises:
             SettingsError: If there is one: its cases would be one experiment under several names.
         """
+        from freezebench.specs.fields import brief
+
         if "freeze_run" not in fixture_names(item):
             return
         marker, function = values_of(item), function_id(item)
         for name in [name for name in _direct_arguments(item) if name in _SETTINGS]:
-            value = reprlib.repr(parameters(item)[name])
-            first_value = self._first_values.setdefault((function, name, repr(marker.get(name))), value)
+            value = brief(parameters(item)[name])
+            first_value = self._first_values.setdefault((function, name, as_text(marker.get(name))), value)
             is_set = name in marker and first_value == value
             if not is_set and (function, name) not in self._refused:
                 self._refused.add((function, name))

@@ -125,6 +125,15 @@ TEXTS = [
     "cuda:" + "9" * 400,
     "(a+)+$" * 100,
 ]
+
+
+class WithoutText:
+    """A value of a marker that Python cannot write as text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
 MARKERS: list[object] = [
     10**400,
     10**5000,
@@ -148,6 +157,10 @@ MARKERS: list[object] = [
     {f"L{number}": 1 for number in range(100_000)},
     object(),
     type,
+    b"emb",
+    {"emb"},
+    WithoutText(),
+    {"emb": WithoutText()},
 ]
 HOSTILE: list[object] = [*NUMBERS, *UNITS, *GRIDS, *TEXTS, *MARKERS]
 

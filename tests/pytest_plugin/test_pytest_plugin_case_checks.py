@@ -227,6 +227,14 @@ def test_a_fixture_may_make_a_setting_of_its_parameter(cases: Project, reach: Ca
     assert cases(source.format("False")).runpytest_inprocess().ret == pytest.ExitCode.USAGE_ERROR
 
 
+def test_long_values_are_told_apart(cases: Project) -> None:
+    """Models whose long names differ in the middle are two experiments, although messages shorten them."""
+    names = [f"{'a' * 60}.{letter}.{'b' * 60}:make" for letter in "xy"]
+    values = ", ".join(f"param({name!r}, marks=freeze(model={name!r}, num_layers=2))" for name in names)
+    source = IDLE.replace("max_train", "model").format(f"[{values}]", "@freeze(grid='none')\n")
+    assert cases(source).runpytest_inprocess("--collect-only").ret == pytest.ExitCode.OK
+
+
 def test_an_argument_that_its_case_sets_is_a_setting(cases: Project, reach: Callable[..., list[str]]) -> None:
     """Two values are two experiments."""
     ran = reach()
