@@ -88,7 +88,9 @@ def _vocabulary() -> list[str]:
     return [*special, *_FILLER, *(word for some in WORDS.values() for word in some)]
 
 
-def write_model(folder: Path, *, n_layers: int = 2, seed: int = 0, is_pretrained: bool = False) -> Path:
+def write_model(
+    folder: Path, *, n_layers: int = 2, seed: int = 0, is_pretrained: bool = False, vocab_size: int = 64
+) -> Path:
     """Write a randomly initialised DistilBERT of a few thousand parameters with its tokenizer.
 
     Args:
@@ -97,6 +99,7 @@ def write_model(folder: Path, *, n_layers: int = 2, seed: int = 0, is_pretrained
         seed: Seed of the weights.
         is_pretrained: Whether its frozen parts are of use, as those of a pretrained model: the embeddings of the words
             of a class are close to each other, and the layers have weights large enough to pass that on.
+        vocab_size: Number of rows of the word embedding.
     """
     import torch
     from transformers import DistilBertConfig, DistilBertForSequenceClassification
@@ -106,7 +109,7 @@ def write_model(folder: Path, *, n_layers: int = 2, seed: int = 0, is_pretrained
     folder.mkdir(parents=True, exist_ok=True)
     spread = 0.2 if is_pretrained else 0.02  # DistilBERT's own
     config = DistilBertConfig(
-        vocab_size=64,
+        vocab_size=vocab_size,
         dim=16,
         n_heads=2,
         hidden_dim=32,
