@@ -43,6 +43,9 @@ TRACE = [
 ]
 _SHUFFLED = replace(PROTOCOL, batch_order="shuffled")  # as the standard engine does
 SPECS = ["none", "emb", "emb+L0", "emb+L0-1"]
+_DIRECT_CALLS = (
+    "its code calls layer.forward(...) directly, which runs no hooks, and hidden states are taken by hooks on layers"
+)
 _OTHER_OUTPUT = "its layers do not return hidden states of shape (batch, tokens, width)"
 
 
@@ -64,6 +67,8 @@ def _tiny(architecture: str, folder: Path) -> Path:
         "roberta": {**common, "max_position_embeddings": 80},
         "longformer": {**common, "attention_window": 4},
         "xlnet": {"d_model": 16, "n_layer": 2, "n_head": 2, "d_inner": 24},
+        "squeezebert": {**common, "embedding_size": 16, "q_groups": 1, "k_groups": 1, "v_groups": 1}
+        | dict.fromkeys(("post_attention_groups", "intermediate_groups", "output_groups"), 1),
     }
     torch.manual_seed(1)
     config = AutoConfig.for_model(architecture, **size, **extra.get(architecture, common))
@@ -97,6 +102,7 @@ def test_losses_equal_those_of_the_standard_engine(architecture: str, tmp_path: 
     ("architecture", "why"),
     [
         ("fnet", "the scores of a sentence change with how far it is padded"),  # Fourier's transform, over padding, too
+        ("squeezebert", _DIRECT_CALLS),
         ("longformer", _OTHER_OUTPUT),  # as many tokens as its windows need
         ("xlnet", _OTHER_OUTPUT),  # (tokens, batch, width)
     ],
@@ -109,8 +115,8 @@ def test_architectures_that_cannot_be_spliced_train_whole(
     cached = run(replace(cached_run(model, tiny_data, freeze="emb+L0"), protocol=_SHUFFLED))
     standard = run(replace(cached.spec, protocol=replace(PROTOCOL, engine="standard")))
     assert cached.warnings[0] == f"nothing is cached: {why}"
-    # Longformer pads to its windows itself, and masks that. The other two have no use for a mask of padding.
-    assert cached.warnings[1:] == (() if architecture == "longformer" else (DEPENDS_ON_PADDING,))
+    # Two have no use for a mask of padding. Longformer pads to its windows itself, and masks that.
+    assert cached.warnings[1:] == (DEPENDS_ON_PADDING,) * (architecture in {"fnet", "xlnet"})
     assert standard.warnings == cached.warnings[1:]
     assert cached.step_losses
     assert cached.step_losses == pytest.approx(standard.step_losses, rel=1e-4)

@@ -1,0 +1,66 @@
+"""Sentences on the head."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from freezebench.report.head_text import head_line, head_sentence
+from freezebench.verdicts.judge import ConfigurationResult
+from made_up import record
+
+_NEW = "freezebench: the head is new, initialized by the seed of each run, since"
+
+
+def results(*new_parameters: tuple[str, ...] | None) -> list[ConfigurationResult]:
+    """Return results of one run each."""
+    return [
+        ConfigurationResult(
+            freeze="none",
+            records=(replace(record("none", 42), new_parameters=names),),
+            baseline=(),
+            verdict=None,
+            gate=None,
+        )
+        for names in new_parameters
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stored", "line"),
+    [
+        (2, "freezebench: the head is that of m, which was fine-tuned for 2 classes"),
+        (0, f"{_NEW} m has none"),
+        (
+            3,
+            f"{_NEW} that of m has 3 classes, the data have 2",
+        ),
+    ],
+)
+def test_the_plan_says_where_the_head_comes_from(stored: int, line: str) -> None:
+    """By the number of classes in the configuration file."""
+    assert head_line("m", stored, 2) == line
+
+
+def test_a_new_head_is_announced_with_its_parameters() -> None:
+    """By what loading showed, not by the configuration file."""
+    runs = results(None, ("classifier.weight", "classifier.bias"))
+    sentence = head_sentence(runs, is_new=True)
+    assert str(sentence).startswith(
+        "Head: new, initialized by the seed of each run: classifier.weight, classifier.bias."
+    )
+    assert head_sentence(runs, is_new=False) is None
+
+
+def test_a_head_of_the_checkpoint_is_a_note() -> None:
+    """Nothing of it is new."""
+    assert head_sentence(results(()), is_new=True) is None
+    assert str(head_sentence(results(()), is_new=False)).startswith(
+        "Head: all of its parameters are from the checkpoint"
+    )
+
+
+def test_nothing_is_said_of_a_head_that_is_not_known() -> None:
+    """A factory, or a record of an earlier version."""
+    assert {head_sentence(results(None), is_new=is_new) for is_new in (True, False)} == {None}
