@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 NOT_MEASURED = "–"
+_LONGEST_NAME = 100
 
 _BINARY = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -77,5 +78,6 @@ def listed(values: Sequence[Value], limit: int, text: Callable[[Value], str] = s
 def did_you_mean(name: str, names: Collection[str]) -> str:
     """Return the nearest of the names that exist, as a question after a sentence; all of them if none is near."""
     lower = {known.lower(): known for known in sorted(names)}
-    nearest = difflib.get_close_matches(name.lower(), lower, n=1)
+    # The time of a comparison grows with the product of both lengths.
+    nearest = difflib.get_close_matches(str(name)[:_LONGEST_NAME].lower(), lower, n=1)
     return f" Did you mean {lower[nearest[0]]!r}?" if nearest else f" Choose from {', '.join(sorted(names))}."

@@ -54,7 +54,7 @@ def test_outcomes_may_be_a_table_of_pandas() -> None:
         (
             lambda: api.noninferiority(None, None),
             fb.OutcomesError,
-            "outcomes have shape (): expected",
+            "outcomes have shape ():",
         ),
         (lambda: api.noninferiority({1: RIGHT}, RIGHT), fb.OutcomesError, "outcomes have shape ()"),
         (lambda: api.noninferiority([], []), fb.OutcomesError, "outcomes have shape (0,)"),
@@ -89,6 +89,18 @@ def test_outcomes_may_be_a_table_of_pandas() -> None:
         (lambda: api.FreezeSpec.prefix(-1), fb.SpecError, "FreezeSpec.prefix(-1): give the number of frozen layers"),
         (lambda: api.FreezeSpec(layers=[0]), fb.SpecError, "FreezeSpec(layers=[0]): give a tuple of ascending numbers"),
         (lambda: api.FreezeSpec(layers=(1, 0)), fb.SpecError, "FreezeSpec(layers=(1, 0)): give a tuple of ascending"),
+        (
+            lambda: api.FreezeSpec(layers=(10**5000,)),
+            fb.SpecError,
+            "FreezeSpec(layers=<tuple of too many digits>): give",
+        ),
+        (
+            lambda: api.parse_grid("all", 10**5000),
+            fb.SpecError,
+            "parse_grid(num_layers=<int of too many digits>): give",
+        ),
+        (lambda: api.preset("e" * 10**6), fb.SettingsError, "there is no preset 'eeeeeeeee"),
+        (lambda: api.preset(10**5000), fb.SettingsError, "there is no preset <int of too many digits>. Choose from"),
         (lambda: api.FreezeSpec(layers=("0",)), fb.SpecError, "FreezeSpec(layers=('0',)): give a tuple"),
         (lambda: api.FreezeSpec(embeddings="yes"), fb.SpecError, "FreezeSpec(embeddings='yes'): give True or False."),
         (

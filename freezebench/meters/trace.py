@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.errors import UnknownNameError
 from freezebench.meters.integrate import DOWNSAMPLING_RULE, downsample
+from freezebench.specs.fields import brief
 from freezebench.units import did_you_mean
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Trace:
             UnknownNameError: If no such metric is ever sampled.
         """
         if metric not in SAMPLED:
-            raise UnknownNameError(f"there is no series {metric!r}.{did_you_mean(str(metric), SAMPLED)}")
+            raise UnknownNameError(f"there is no series {brief(metric)}.{did_you_mean(metric, SAMPLED)}")
         return next((s for s in self.series if s.metric == metric and device in {None, s.device}), None)
 
     def to_json(self, *, max_points: int = 200) -> TraceJson:

@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from freezebench.errors import UnknownNameError
 from freezebench.records.reading import Reading
+from freezebench.specs.fields import brief
 from freezebench.units import did_you_mean, listed
 
 # What every evaluation has.
@@ -40,11 +41,13 @@ class Readings(dict[str, Reading]):
         check_name(name, METRIC_NAMES)
         if not self:
             raise UnknownNameError(
-                f"there is no reading {name!r}: there are none yet, or none any more. Take the readings of a window "
+                f"there is no reading {brief(name)}: there are none yet, or none any more. Take those of a window "
                 "after its with block, and those of a run that is valid."
             )
         there = listed(sorted(self), _MOST_LISTED)
-        raise UnknownNameError(f"there is no reading {name!r} here: there are {there}. Use get() if it may be missing.")
+        raise UnknownNameError(
+            f"there is no reading {brief(name)} here: there are {there}. Use get() if it may be missing."
+        )
 
 
 def check_name(name: str, names: tuple[str, ...] = (*EVALUATION_FIGURES, *METRIC_NAMES)) -> None:
@@ -53,5 +56,7 @@ def check_name(name: str, names: tuple[str, ...] = (*EVALUATION_FIGURES, *METRIC
     Raises:
         UnknownNameError: If it does not.
     """
-    if str(name).partition("[")[0] not in names:
-        raise UnknownNameError(f"there is no figure {name!r}.{did_you_mean(str(name), names)}")
+    given: object = name
+    text = given if isinstance(given, str) else brief(given)
+    if text.partition("[")[0] not in names:
+        raise UnknownNameError(f"there is no figure {brief(name)}.{did_you_mean(text, names)}")

@@ -37,7 +37,7 @@ class FreezeSpec:
     def __post_init__(self) -> None:
         layers: object = self.layers
         numbers = tuple(whole(layer) for layer in layers) if isinstance(layers, tuple) else (None,)
-        found = tuple(number for number in numbers if number is not None and number >= 0)
+        found = tuple(number for number in numbers if number is not None and 0 <= number < MOST_LAYERS)
         # One form only, so that equal specs are equal values and have equal ids.
         if len(found) < len(numbers) or list(found) != sorted(set(found)):
             raise SpecError(

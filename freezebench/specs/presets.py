@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from freezebench.errors import SettingsError
+from freezebench.specs.fields import brief
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.interim_looks import InterimLooks
 from freezebench.specs.names import PRESET_NAMES
@@ -119,6 +120,8 @@ def preset(name: str) -> Preset:
     Raises:
         SettingsError: If there is no such preset.
     """
-    if str(name) not in PRESETS:
-        raise SettingsError(f"there is no preset {name!r}.{did_you_mean(str(name), PRESET_NAMES)}")
+    given: object = name
+    text = given if isinstance(given, str) else brief(given)
+    if text not in PRESETS:
+        raise SettingsError(f"there is no preset {brief(name)}.{did_you_mean(text, PRESET_NAMES)}")
     return PRESETS[name]
