@@ -22,6 +22,8 @@ def results(*new_parameters: tuple[str, ...] | None) -> list[ConfigurationResult
             baseline=(),
             verdict=None,
             gate=None,
+            broken=None,
+            warnings=(),
         )
         for names in new_parameters
     ]
