@@ -37,14 +37,18 @@ KINDS: dict[str, tuple[str, dict[str, int], str]] = {
         "*baseline*",
     ),
     "a fixture with getfixturevalue": (
-        "def test_it(trained): pass\n\n@pytest.fixture\ndef trained(request):\n"
-        "    return request.getfixturevalue('freeze_run')()\n",
+        (
+            "def test_it(trained): pass\n\n@pytest.fixture\ndef trained(request):\n"
+            "    return request.getfixturevalue('freeze_run')()\n"
+        ),
         {"errors": 1},
         NO_CONFIGURATION,
     ),
     "a fixture": (
-        "def test_it(trained): assert trained.freeze\n\n@pytest.fixture\ndef trained(freeze_run):\n"
-        "    return freeze_run()\n",
+        (
+            "def test_it(trained): assert trained.freeze\n\n@pytest.fixture\ndef trained(freeze_run):\n"
+            "    return freeze_run()\n"
+        ),
         {"passed": 2},
         "*baseline*",
     ),
@@ -55,8 +59,10 @@ KINDS: dict[str, tuple[str, dict[str, int], str]] = {
     ),
     "usefixtures": ("@pytest.mark.usefixtures('freeze_run')\ndef test_it(): pass\n", {"passed": 2}, NOT_CALLED),
     "unittest, autouse": (
-        "class TestIt(unittest.TestCase):\n    @pytest.fixture(autouse=True)\n"
-        "    def trained(self, freeze_run):\n        freeze_run()\n    def test_it(self): pass\n",
+        (
+            "class TestIt(unittest.TestCase):\n    @pytest.fixture(autouse=True)\n"
+            "    def trained(self, freeze_run):\n        freeze_run()\n    def test_it(self): pass\n"
+        ),
         {"errors": 1},
         NO_CONFIGURATION + "A method of unittest.TestCase takes no arguments; use a function or a plain class.",
     ),
@@ -71,8 +77,10 @@ KINDS: dict[str, tuple[str, dict[str, int], str]] = {
         "*1 passed*",
     ),
     "a class with set-up": (
-        "class TestIt:\n    def setup_method(self): self.is_set_up = True\n"
-        "    def test_it(self, freeze_run):\n        assert self.is_set_up\n        freeze_run()\n",
+        (
+            "class TestIt:\n    def setup_method(self): self.is_set_up = True\n"
+            "    def test_it(self, freeze_run):\n        assert self.is_set_up\n        freeze_run()\n"
+        ),
         {"passed": 2},
         "*baseline*",
     ),
