@@ -34,7 +34,7 @@ def unpacked(num_test: int, text: str) -> NDArray[np.bool_]:
     num_bytes = -(-num_test // 8)
     # The lengths are checked first, so that a damaged number cannot make us allocate memory without limit.
     if not 1 <= num_test <= _LARGEST_TEST_SET or len(text) != 4 * -(-num_bytes // 3):
-        raise RecordError(f"{len(text)} characters of outcomes do not fit {num_test} test sentences")
+        raise RecordError(f"{len(text)} characters of outcomes do not fit {brief(num_test)} test sentences")
     try:
         raw = base64.b64decode(text, validate=True)
     except ValueError as error:

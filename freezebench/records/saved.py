@@ -33,6 +33,7 @@ PROTOCOL_FIELDS = tuple(field.name for field in fields(Protocol) if field.name !
 _TEXTS = ("model", "model_sha256", "data", "experiment_id", "device", "device_name", "precision", "broken")
 # Largest difference between a saved accuracy and the one that the saved outcomes give.
 _ROUNDING = 1e-6
+_SEEDS_END = 2**32  # those of numpy end there
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -273,7 +274,7 @@ def _freeze(info: object) -> str:
         raise RecordError(f"no freeze spec: {error}") from error
 
 
-def _is_number(value: object) -> TypeGuard[float]:
+def is_number(value: object) -> TypeGuard[float]:
     """Return whether a value from JSON is a finite number that fits into a float."""
     try:
         return isinstance(value, float | int) and not isinstance(value, bool) and math.isfinite(value)
@@ -289,10 +290,13 @@ def _seed(run: object) -> SavedSeed:
     """
     correct = unpacked(_typed(run, "num_test", int), _typed(run, "test_correct_base64", str))
     accuracy = run.get("accuracy") if isinstance(run, dict) else None
-    if not _is_number(accuracy) or not abs(correct.mean() - accuracy) < _ROUNDING:
+    if not is_number(accuracy) or not abs(correct.mean() - accuracy) < _ROUNDING:
         raise RecordError(f"the outcomes give an accuracy of {correct.mean():.4f}, but {brief(accuracy)} was saved")
     readings = _typed(run, "readings", dict)
     for name, value in readings.items():
-        if value is not None and not _is_number(value):
+        if value is not None and not is_number(value):
             raise RecordError(f"reading {name!r} is no finite number: {brief(value)}")
-    return SavedSeed(seed=_typed(run, "seed", int), correct=correct, readings=readings)
+    seed = _typed(run, "seed", int)
+    if not 0 <= seed < _SEEDS_END:
+        raise RecordError(f"{brief(seed)} is no seed")
+    return SavedSeed(seed=seed, correct=correct, readings=readings)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from freezebench.errors import FreezebenchError, RecordError
 from freezebench.records.consistency import read_record
 from freezebench.records.files import read_bounded
-from freezebench.records.saved import SavedConfiguration, SavedRun, check, from_info, from_records
+from freezebench.records.saved import SavedConfiguration, SavedRun, check, from_info, from_records, is_number
 from freezebench.specs.fields import brief
 from freezebench.specs.freeze import FreezeSpec
 
@@ -21,6 +21,8 @@ REPORT_FILE = "report.json"
 REPORT_SCHEMA = 1
 # Ten configurations of eight seeds on 100,000 sentences need a tenth of this.
 _LARGEST_FILE = 500_000_000
+# Entries of a benchmark's statistics that are no number.
+_NO_TIMES = ("outliers", "data")
 NO_FIGURES = (
     "holds no freezebench figures. Save a reference with: pytest benchmarks --benchmark-save=NAME, or give a folder "
     "that --freeze-report wrote"
@@ -91,6 +93,7 @@ def _from_benchmarks(source: str, content: dict[str, Any]) -> SavedRun:
         if not isinstance(node_id, str) or node_id in configurations:
             raise RecordError(f"names a benchmark {str(node_id)[:80]!r}, twice or not at all")
         try:
+            _check_times(bench.get("stats"))
             configurations[node_id] = from_info(info[EXTRA_INFO], node_id)
         except RecordError as error:
             raise RecordError(f"{node_id}: {error}") from error
@@ -102,6 +105,18 @@ def _from_benchmarks(source: str, content: dict[str, Any]) -> SavedRun:
         date=date if isinstance(date, str) else "unknown date",
         configurations=tuple(configurations.values()),
     )
+
+
+def _check_times(stats: object) -> None:
+    """Check the times of a benchmark, which pytest-benchmark shows beside those of this session.
+
+    Raises:
+        RecordError: If one is no number: pytest-benchmark would fail at the end of the session.
+    """
+    times = {name: value for name, value in stats.items() if name not in _NO_TIMES} if isinstance(stats, dict) else {}
+    for name, value in times.items():
+        if value is not None and not is_number(value):
+            raise RecordError(f"its time {brief(name)} is no finite number: {brief(value)}")
 
 
 def _from_report(source: str, content: dict[str, Any]) -> SavedRun:

@@ -208,3 +208,39 @@ def test_a_kill_leaves_the_earlier_model_and_the_next_session_tidies_up(root: Pa
         _save(ModelFolder(root), "other")
         assert living.is_dir()
     assert [path.name for path in root.parent.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("kind", ["file", "pipe", "loop", "broken link", "device", "long name", "inside a file"])
+def test_whatever_is_no_folder_is_refused_before_training(tmp_path: Path, kind: str) -> None:
+    """In one sentence that names the option."""
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "broken link").symlink_to(tmp_path / "file" / "x")
+    os.mkfifo(tmp_path / "pipe")
+    others = {
+        "device": Path("/dev/null"),
+        "long name": tmp_path / ("a" * 300),
+        "inside a file": tmp_path / "file" / "x",
+    }
+    root = others.get(kind, tmp_path / kind)
+    with pytest.raises(SettingsError, match=r"^--freeze-save="):
+        ModelFolder(root).check()
+
+
+@pytest.mark.parametrize(
+    "manifest", [b"[" * 100_000, b"\xff", b"[]", b'{"schema": 1, "files": 3}', b'{"schema": 1, "files": {"a": 10}}']
+)
+def test_a_hostile_list_of_files_protects_what_is_there(tmp_path: Path, manifest: bytes) -> None:
+    """A folder whose list cannot be read, or lists other content, is not replaced."""
+    (tmp_path / "a").write_text("mine", encoding="utf-8")
+    (tmp_path / MANIFEST).write_bytes(manifest)
+    with pytest.raises(SettingsError, match=r"was not saved by freezebench|was changed after"):
+        ModelFolder(tmp_path).check()
+
+
+def test_pipes_in_the_folder_do_not_block(tmp_path: Path) -> None:
+    """They are neither opened nor replaced, even where the list of files names them."""
+    os.mkfifo(tmp_path / "a")
+    (tmp_path / MANIFEST).write_text(json.dumps({"schema": 1, "files": {"a": "0" * 64}}), encoding="utf-8")
+    with pytest.raises(SettingsError, match="was changed after"):
+        ModelFolder(tmp_path).check()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -92,6 +93,10 @@ def _set(*path: str | int, to: object) -> Callable[[Any], object]:
         (_set("data_sha256", to={}), "does not say which model, data"),
         (_set("data_sha256", "test", to=3), "does not say which model, data"),
         (_set("runs", 0, "readings", "train_s", to=10**400), "no finite number"),
+        (_set("runs", 0, "accuracy", to=10**400), r"but 1000.* was saved"),
+        (_set("runs", 0, "seed", to=10**400), "1000.* is no seed"),
+        (_set("runs", 0, "seed", to=-1), "-1 is no seed"),
+        (_set("runs", 0, "num_test", to=10**400), r"do not fit 1000.*\.\.\..*000 test sentences"),
         (_set("model", to=None), "does not say which model"),
         (_set("protocol", to=None), "'protocol' is missing"),
         (lambda content: {**content, "benchmarks": content["benchmarks"][:1]}, "no freezebench figures"),
@@ -112,6 +117,35 @@ def test_damaged_and_foreign_files_are_refused(change: Callable[[Any], object], 
     with pytest.raises(RecordError, match=message) as caught:
         read_saved_run(file)
     assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [10**400, "x", float("inf"), {}, [], True], ids=lambda value: repr(value)[:9])
+@pytest.mark.parametrize("name", ["min", "mean", "rounds"])
+def test_times_that_are_no_figures_are_refused(name: str, value: object, tmp_path: Path) -> None:
+    """pytest-benchmark would show them at the end of the session, with a traceback in place of the results."""
+    content = benchmark_json(configuration())
+    content["benchmarks"][1]["stats"] = {"outliers": "1;0", "data": [1.0], "ops": None, name: value}
+    with pytest.raises(RecordError, match=f"its time '{name}' is no finite number|holds Infinity"):
+        read_saved_run(write(tmp_path / "b.json", content))
+    content["benchmarks"][1]["stats"][name] = 0.5
+    assert read_saved_run(write(tmp_path / "b.json", content)).configurations
+
+
+@pytest.mark.parametrize("name", ["pipe", "device"])
+def test_only_files_are_read(name: str, tmp_path: Path) -> None:
+    """A pipe would block for ever, a device would have no end."""
+    os.mkfifo(tmp_path / "pipe")
+    path = tmp_path / "pipe" if name == "pipe" else Path("/dev/zero")
+    with pytest.raises(RecordError, match="it is a pipe, a socket or a device, not a file"):
+        read_saved_run(path)
+
+
+def test_a_report_of_ten_gigabytes_is_not_read(tmp_path: Path) -> None:
+    """Its size is looked up first."""
+    with (tmp_path / "report.json").open("wb") as file:
+        file.truncate(10 * 2**30)
+    with pytest.raises(RecordError, match="it is larger than 500 MB"):
+        read_saved_run(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["missing.json", "."])
