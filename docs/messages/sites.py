@@ -156,7 +156,9 @@ class MessageSites:
             yield Message(module=module.name, line=call.lineno, kind=kind, cause=cause, text=text)
 
     def _complaints(self, module: Module) -> Iterator[Message]:
-        """Return the sentences on a whole session, by their first word."""
+        """Return the sentences on a whole session, by their first word or that of functions that return some."""
+        parts = self._sentences(_returned(module, "complaint"), "complaint", module)
+        yield from (part for part in parts if not part.text.startswith("UNDECIDED"))
         for text in (*module.of_type(ast.JoinedStr), *module.of_type(ast.Constant)):
             beginning = text.values[0] if isinstance(text, ast.JoinedStr) and text.values else text
             is_sentence = isinstance(beginning, ast.Constant) and str(beginning.value).startswith("UNDECIDED: ")

@@ -206,7 +206,7 @@ def _undecided(session: FreezeSession, gate: SessionGate) -> str | None:
 
 
 def _undecided_table(requested: Sequence[ConfigurationResult]) -> str | None:
-    """Return what is to be said of an experiment in which nothing is decided; ``None``: something is."""
+    """Return the complaint about an experiment in which nothing is decided; ``None``: something is."""
     from freezebench.report.next_steps import UNFIX
     from freezebench.report.verdict_text import is_decided, nothing_of_its_own
 
@@ -230,4 +230,5 @@ def _remedy(undecided: Sequence[ConfigurationResult]) -> str:
     parts = (part for result in undecided for part in result.parts)
     open_parts = (part.sentence for part in parts if part.standing in ("undecided", "broken"))
     causes = (f"{result.freeze} is invalid: {result.broken}" for result in undecided if result.broken)
-    return f": {next(itertools.chain(open_parts, causes), 'nothing could be judged').rstrip('.')}."
+    reason = next(itertools.chain(open_parts, causes), "nothing could be judged").rstrip(".")
+    return f": {reason}. Remove the cause, or select other configurations."

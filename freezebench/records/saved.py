@@ -214,7 +214,7 @@ def from_info(info: object, node_id: str | None) -> SavedConfiguration:
     schema = info.get("schema") if isinstance(info, dict) else None
     if not isinstance(info, dict) or schema != EXTRA_INFO_SCHEMA:
         is_newer = isinstance(schema, int) and schema > EXTRA_INFO_SCHEMA
-        advice = "a newer version wrote it, use that one" if is_newer else "save the reference anew"
+        advice = "a newer version wrote it; use that version" if is_newer else "save the reference anew"
         raise RecordError(
             f"figures of schema {brief(schema)}, but this version of freezebench reads {EXTRA_INFO_SCHEMA}: {advice}"
         )

@@ -87,7 +87,9 @@ def resolvable_margin(
     if not _LEAST_POWER <= power < 1:
         raise SettingsError(f"power is {power!r}: give a probability from 0.5 to below 1, such as 0.8.")
     if num_seeds < 1 or num_sentences <= 1:
-        raise SettingsError(f"cannot plan for {num_seeds} seeds x {num_sentences} sentences: give at least 1 and 2.")
+        raise SettingsError(
+            f"cannot plan for {num_seeds} seeds x {num_sentences} sentences: give at least 1 and 2 of them."
+        )
     if num_seeds == 1:
         return math.inf
     squares = (population or Population()).expected_mean_squares(num_seeds, num_sentences)
