@@ -58,15 +58,23 @@ class CaseSpec(str):
 
 
 def freeze_markers(item: pytest.Item) -> list[pytest.Mark]:
-    """Return the freeze markers of a test, the closest first: those of its case or added to it, then the function's."""
-    added = added_markers(item)  # which pytest puts behind those of the function
-    return [*added, *(mark for mark in item.iter_markers("freeze") if not _is_in(mark, added))]
+    """Return the freeze markers of a test, the closest first: added ones, then those of its case, then the function's.
+
+    pytest has those of the function first.
+    """
+    closest = [*added_markers(item), *_case_markers(item)]
+    return [*closest, *(mark for mark in item.iter_markers("freeze") if not _is_in(mark, closest))]
 
 
 def added_markers(item: pytest.Item) -> list[pytest.Mark]:
-    """Return the freeze markers of a test that are none of its function, class or module."""
-    of_function = getattr(getattr(item, "function", None), "pytestmark", [])
-    return [mark for mark in item.own_markers if mark.name == "freeze" and not _is_in(mark, of_function)]
+    """Return the freeze markers of a test that are none of its case, function, class or module."""
+    known = [*getattr(getattr(item, "function", None), "pytestmark", []), *_case_markers(item)]
+    return [mark for mark in item.own_markers if mark.name == "freeze" and not _is_in(mark, known)]
+
+
+def _case_markers(item: pytest.Item) -> list[pytest.Mark]:
+    """Return the freeze markers that ``parametrize`` gives a test."""
+    return [mark for mark in getattr(getattr(item, "callspec", None), "marks", []) if mark.name == "freeze"]
 
 
 def marker_values(markers: Iterable[pytest.Mark], case: str) -> dict[str, object]:

@@ -120,6 +120,19 @@ def test_a_marker_that_comes_too_late_is_refused(cases: Project, late: str, now:
     )
 
 
+def test_a_late_marker_overrides_that_of_a_case(cases: Project) -> None:
+    """What is added to a single test is the closest of its markers, so that none is ignored silently."""
+    source = (
+        "@pytest.mark.parametrize('own', [param(1, marks=freeze(grid='none,emb', seed=3))])\n"
+        "def test_it(freeze_run, own): print('HAS', freeze_run.settings.seed)\n"
+    )
+    pytester = cases(source)
+    pytester.makeconftest(LATE.format("seed=4"))
+    pytester.runpytest_inprocess("-s").stdout.fnmatch_lines(["*HAS 4"])
+    pytester.makeconftest(LATE.format("grid='none'"))
+    assert pytester.runpytest_inprocess().ret == pytest.ExitCode.USAGE_ERROR
+
+
 def test_a_late_marker_sets_everything_else(cases: Project, tmp_path: Path) -> None:
     """Also the grid that the test has anyway, and a model of the same depth; a flag makes a late grid void."""
     write_model(tmp_path / "other")
