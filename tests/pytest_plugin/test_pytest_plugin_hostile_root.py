@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -39,6 +40,7 @@ def _hidden_names(session: pytest.Pytester) -> list[str]:
     (folder / "test_names.py").write_text(_NOTE_NAMES.format(note=str(folder / "note")))
     _run(session, str(folder), f"--rootdir={folder}")
     loaded = set((folder / "note").read_text().split())
+    shutil.rmtree(folder)
     return sorted((sys.stdlib_module_names | set(_PACKAGES)) - loaded - {"this", "antigravity"})
 
 
