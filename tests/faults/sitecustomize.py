@@ -29,6 +29,21 @@ def _sticky() -> None:
     raise RuntimeError("CUDA error: device-side assert triggered")
 
 
+class SilentError(Exception):
+    """An error whose message cannot be made."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+def _no_message() -> None:
+    raise SilentError
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
 def _hang_with_child() -> None:
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
     time.sleep(1000)
@@ -53,6 +68,9 @@ FAULTS: dict[str, Callable[[], Any]] = {
     "sticky": _sticky,
     "memory_error": lambda: [0] * 10**18,
     "clock": clock_jumps,
+    "sys_exit": lambda: sys.exit(3),
+    "interrupt": _interrupt,
+    "no_message": _no_message,
     "prints": lambda: sys.stdout.write("a line of a model that talks\n" * 100_000),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -59,6 +60,9 @@ _ENDINGS = {
     "exit": "its process ended by itself with exit code 3",
     "exit0": "its process ended by itself with exit code 0",
     "stopped": "not done after 8*",
+    "sys_exit": "SystemExit: 3",
+    "interrupt": "KeyboardInterrupt",
+    "no_message": "SilentError: the message cannot be shown, since str() of this SilentError fails",
     "sticky": "RuntimeError: CUDA error: device-side assert triggered",
     "memory_error": "out of memory*",
     "out_of_memory": "out of memory on cpu after a peak of *: CUDA out of memory. Tried to allocate 2.00 GiB.",
@@ -72,6 +76,7 @@ _ENDINGS = {
         {"emb": "killed", "emb_L0": "exit", "emb_L0-1": "exit0"},
         {"emb": "stopped", "emb_L0": "sticky", "emb_L0-1": "memory_error"},
         {"emb": "prints", "emb_L0": "out_of_memory"},
+        {"emb": "sys_exit", "emb_L0": "interrupt", "emb_L0-1": "no_message"},
     ],
     ids=lambda by_freeze: ",".join(by_freeze.values()),
 )
@@ -85,6 +90,38 @@ def test_every_fault_fails_its_configuration_alone(
     broken = [fault for fault in by_freeze.values() if fault in _ENDINGS]
     result.assert_outcomes(passed=4 - len(broken), failed=len(broken))
     result.stdout.fnmatch_lines([f"*invalid: *{_ENDINGS[fault]}*" for fault in broken])
+
+
+_FILL = """
+import tempfile
+
+def pytest_collection_finish():
+    assert tempfile.gettempdir().endswith("full")
+    with open(tempfile.gettempdir() + "/fill", "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 4096)
+        except OSError:
+            pass
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="a file system of its own needs unshare")
+@pytest.mark.parametrize("isolation", ["worker", "run", "none"])
+def test_a_full_folder_for_temporary_files_stops_no_session(project: Project, tmp_path: Path, isolation: str) -> None:
+    """It is full once the tests are collected: nothing of the worker depends on it."""
+    session = project(MARKER.replace("'all'", "'none,emb'"))
+    session.makeconftest(_FILL)
+    folder = tmp_path / "full"
+    folder.mkdir()
+    mount = f"mount -t tmpfs -o size=1m tmpfs {folder} || exit 77; exec "
+    pytest_command = f"env TMPDIR={folder} {sys.executable} -m pytest -q --freeze-isolate={isolation}"
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount + pytest_command]
+    done = subprocess.run(command, cwd=session.path, capture_output=True, text=True, check=False)
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip("this system lets nobody mount a file system")
+    assert (done.returncode, "2 passed" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
 @pytest.mark.slow
