@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections import namedtuple
 from dataclasses import replace
@@ -58,9 +59,13 @@ def test_saving_does_not_change_the_run(spec: RunSpec, tmp_path: Path) -> None:
     assert record.test == plain.test
 
 
-def test_the_folder_is_complete_and_readable_by_all(spec: RunSpec, tmp_path: Path) -> None:
+def test_the_folder_is_complete_and_respects_the_umask(spec: RunSpec, tmp_path: Path) -> None:
     """Class names, the length of training and the fields that the model takes are saved; only safetensors are."""
-    run(replace(spec, protocol=replace(PROTOCOL, max_length=12)), save_to=tmp_path)
+    before = os.umask(0o027)
+    try:
+        run(replace(spec, protocol=replace(PROTOCOL, max_length=12)), save_to=tmp_path)
+    finally:
+        os.umask(before)
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["id2label"] == {"0": "0", "1": "1"}
     assert config["architectures"] == ["DistilBertForSequenceClassification"]
@@ -70,7 +75,7 @@ def test_the_folder_is_complete_and_readable_by_all(spec: RunSpec, tmp_path: Pat
     assert len(fields["input_ids"]) == 12
     assert "local_files_only" not in json.loads((tmp_path / "tokenizer_config.json").read_text())
     assert {path.suffix for path in tmp_path.iterdir()} <= {".json", ".safetensors", ".txt", ".jinja"}
-    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o644}
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o640}
 
 
 def test_what_has_no_save_pretrained_is_refused() -> None:

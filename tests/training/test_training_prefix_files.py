@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
@@ -149,3 +150,25 @@ def test_a_second_session_runs_no_pass(tiny_model: Path, tiny_data: Path, tmp_pa
     assert data_caches[2].prefixes.num_passes == 1
     assert "is damaged" in third.warnings[0]
     assert third.step_losses == first.step_losses
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002], ids=oct)
+def test_the_umask_is_respected(tmp_path: Path, mask: int) -> None:
+    """A folder that sessions of several users share needs files that all of them can read."""
+    before = os.umask(mask)
+    try:
+        PrefixFolder(tmp_path).write("key", 3, _prefix())
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in tmp_path.iterdir()] == [0o666 & ~mask]
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (0, 4)], ids=str)
+def test_tensors_of_other_shapes_are_removed(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    """A tensor without rows has no bytes to hash; a file that holds one was not written by a session."""
+    path = tmp_path / "freezebench-prefix-key-3.safetensors"
+    save_file({"train": torch.zeros(shape)}, path, metadata={"sha256": "0" * 64, "first_only": "no"})
+    folder = PrefixFolder(tmp_path)
+    assert folder.read("key", [3]) == {}
+    assert not path.exists()
+    assert "is damaged" in folder.notes[0]
