@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -13,11 +14,14 @@ from docs.messages.sites import Message, MessageSites
 from docs.messages.tables import ADVICE, TABLES, advice, causes, messages_table, sites, split, table_of
 from docs.messages.templates import TemplateReader
 from docs.tables import on_page_markdown
+from freezebench.config.parsers import parse_points
 from freezebench.data.read import read_tables
 from freezebench.errors import FreezebenchError
 from freezebench.records.run_record import InvalidCause
+from freezebench.records.saved_files import read_saved_run
 from freezebench.specs.grid import parse_grid
 from freezebench.specs.run import DataSpec
+from freezebench.verdicts.noninferiority import noninferiority
 from snippets import ROOT
 
 PAGE = ROOT / "docs/reference/messages.md"
@@ -97,6 +101,9 @@ def test_shown_messages_are_those_of_the_page() -> None:
         lambda: parse_grid("emb+L0-7", 6, "distilbert-base-uncased"),
         lambda: parse_grid("L5-2", 6),
         lambda: read_tables(DataSpec(source="/no/such/file.csv")),
+        lambda: parse_points("0.02"),
+        lambda: noninferiority([[True]], [[True, False]], margin_pp=2.0),
+        lambda: read_saved_run(Path("/no/such/file.json")),
     ):
         with pytest.raises(FreezebenchError) as caught:
             cause()
