@@ -163,24 +163,25 @@ def _value_name(node: ast.expr) -> str:
     """Return what a template calls a value: the name that the source gives it, in words."""
     name = "value"
     match node:
-        case ast.FormattedValue(value=value) | ast.Subscript(value=value) | ast.Starred(value=value):
+        # A path is divided, not a number.
+        case ast.FormattedValue(value=value) | ast.Subscript(value=value) | ast.BinOp(op=ast.Div(), left=value):
             name = _value_name(value)
         case ast.Name(id=text):
             name = _words(text)
         case ast.Attribute(value=ast.Call(func=ast.Name(id="type")), attr="__name__"):
             name = "class"
-        case ast.Attribute(value=ast.Name() | ast.Attribute() as value, attr="name") if _value_name(value) != "self":
+        case ast.Attribute(value=ast.Name(id="self"), attr=text):
+            name = _words(text)
+        case ast.Attribute(value=ast.Name() | ast.Attribute() as value, attr="name"):
             name = _value_name(value)
         case ast.Attribute(attr=text):
             name = _words(text)
         case ast.Call():
             name = _call_name(node)
-        case ast.BinOp(op=ast.Div(), left=value):  # mostly a path
+        case ast.IfExp(body=value) | ast.BoolOp(values=[value, *_]) | ast.GeneratorExp(elt=value):
             name = _value_name(value)
         case ast.BinOp() | ast.Compare():
             name = "number"
-        case ast.IfExp(body=value) | ast.BoolOp(values=[value, *_]) | ast.GeneratorExp(elt=value):
-            name = _value_name(value)
     return name
 
 
@@ -189,6 +190,8 @@ def _call_name(call: ast.Call) -> str:
     match call:
         case ast.Call(func=ast.Attribute(value=ast.Constant(), attr="join"), args=[value, *_]):
             return _value_name(value)
+        case ast.Call(func=ast.Attribute(attr="get"), args=[ast.Constant(value=str() as key), *_]):
+            return _words(key)
         case ast.Call(func=ast.Name(id="len" | "sum")):
             return "number"
         case ast.Call(func=ast.Attribute(value=value, attr=name)):
