@@ -120,3 +120,20 @@ def test_a_test_that_fails_by_itself_is_saved_once(project: Project, reach: Call
     assert result.parseoutcomes() == {"passed": 2, "rerun": 1}
     assert len(ran) == 6
     assert [bench["param"] for bench in json.loads(saved.read_text(encoding="utf-8"))["benchmarks"]] == ["none", "emb"]
+
+
+@pytest.mark.slow
+def test_a_worker_that_was_killed_is_replaced_for_the_rerun(project: Project, faults: Callable[..., None]) -> None:
+    """A real one: the run breaks, the rerun of its test trains it in a new process, and the session is green."""
+    faults(emb="killed")
+    session = project("max_drop=90, grid='none,emb', num_seeds=1, inconclusive='pass'")
+    session.makeconftest(
+        "import os\ndef pytest_runtest_logreport(report):\n"
+        "    if report.outcome == 'rerun': os.environ.pop('FREEZEBENCH_FAULTS', None)\n"
+    )
+    result = session.runpytest_subprocess("--reruns=1", "-Wdefault::pytest.PytestWarning")
+    assert result.parseoutcomes() == {"passed": 2, "rerun": 1}
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(
+        ["*emb seed 42: invalid: *SIGKILL*", "freezebench: trained again in a rerun: emb seed 42 (*SIGKILL*"]
+    )
