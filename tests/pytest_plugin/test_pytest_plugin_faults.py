@@ -202,19 +202,19 @@ def test_an_interrupted_download_ends_with_code_4(
 def test_a_test_that_takes_too_long_for_pytest_timeout_ends_its_worker(
     project: Project, faults: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    """By signal, the test fails and the next ones go on; by thread, pytest ends. No process is left either way."""
+    """By signal, the test fails and pytest goes on; by thread, pytest ends. No process is left either way."""
     pytest.importorskip("pytest_timeout")
-    faults(emb="hang")
+    faults(**{"emb_L0-1": "hang"})
     mark = f"FREEZEBENCH_TEST={tmp_path}"
     monkeypatch.setenv(*mark.split("=", 1))
     session = project(MARKER)
-    result = session.runpytest_subprocess("--timeout=60", f"--timeout-method={method}")
+    result = session.runpytest_subprocess("--timeout=40", f"--timeout-method={method}")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     text = result.stdout.str() + result.stderr.str()
     assert "INTERNALERROR" not in text
     if method == "signal":
         result.assert_outcomes(passed=3, failed=1)
-        result.stdout.fnmatch_lines(["*Failed: Timeout (>60.0s) from pytest-timeout."])
+        result.stdout.fnmatch_lines(["*Failed: Timeout (>40.0s) from pytest-timeout."])
     else:
         assert "Timeout" in text
     deadline = time.monotonic() + 10
