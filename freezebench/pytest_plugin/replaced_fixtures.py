@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezebench.errors import SettingsError
 from freezebench.pytest_plugin.items import case_name, case_of, freeze_markers
 
 if TYPE_CHECKING:
@@ -30,29 +31,39 @@ def replaced_by(item: pytest.Item, name: str) -> str | None:
 
 def replaced_fixtures(config: pytest.Config, items: Sequence[pytest.Item]) -> list[str]:
     """Return what is wrong with freeze tests of which a fixture is replaced, one sentence for each fixture."""
-    found: dict[tuple[str, str], str] = {}
+    found: dict[tuple[str | None, ...], str] = {}
+    has_benchmark = config.pluginmanager.hasplugin("benchmark")
     for item in items:
         if "freeze_run" not in getattr(item, "fixturenames", ()):
             continue
-        run, benchmark = replaced_by(item, "freeze_run"), replaced_by(item, "benchmark")
-        has_settings = any(marker.kwargs for marker in freeze_markers(item))
-        if run is not None:
-            if has_settings or case_of(item) is not None:  # otherwise it has nothing to do with freezebench
-                found.setdefault(("freeze_run", run), _freeze_run_sentence(item, run))
-        elif benchmark is not None and config.pluginmanager.hasplugin("benchmark"):
-            found.setdefault(("benchmark", benchmark), _benchmark_sentence(item, benchmark))
+        run, benchmark = replaced_by(item, "freeze_run"), replaced_by(item, "benchmark") if has_benchmark else None
+        try:
+            _check(item, run, benchmark)
+        except SettingsError as error:
+            found.setdefault((run, benchmark), str(error))
     return list(found.values())
 
 
-def _freeze_run_sentence(item: pytest.Item, module: str) -> str:
-    return (
-        f"{case_name(item)}: freeze_run is set by {module}, not by freezebench, so that nothing would be trained. Give "
-        "it another name, or let a fixture freeze_run request freeze_run and return it."
-    )
+def _check(item: pytest.Item, run: str | None, benchmark: str | None) -> None:
+    """Check the fixtures of a test.
 
+    Args:
+        item: The test.
+        run: The module that replaces ``freeze_run``; ``None`` if none does.
+        benchmark: The module that replaces ``benchmark``, if freezebench uses pytest-benchmark.
 
-def _benchmark_sentence(item: pytest.Item, module: str) -> str:
-    return (
-        f"{case_name(item)}: freeze_run passes its times to pytest-benchmark's fixture benchmark, but {module} has "
-        "one of that name. Give it another name, or switch pytest-benchmark off by -p no:benchmark."
-    )
+    Raises:
+        SettingsError: If it is a freeze test, and needs a fixture that is replaced.
+    """
+    if run is not None:
+        # Without settings, the test has nothing to do with freezebench.
+        if case_of(item) is not None or any(marker.kwargs for marker in freeze_markers(item)):
+            raise SettingsError(
+                f"{case_name(item)}: freeze_run is set by {run}, not by freezebench, so that nothing would be trained. "
+                "Give it another name, or let a fixture freeze_run request freeze_run and return it."
+            )
+    elif benchmark is not None:
+        raise SettingsError(
+            f"{case_name(item)}: freeze_run passes its times to pytest-benchmark's fixture benchmark, but {benchmark} "
+            "has one of that name. Give it another name, or switch pytest-benchmark off by -p no:benchmark."
+        )

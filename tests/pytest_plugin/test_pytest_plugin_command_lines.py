@@ -92,3 +92,21 @@ def test_a_session_runs_under_any_command_line(project: Project, monkeypatch: py
     assert len(errors) == (code == pytest.ExitCode.USAGE_ERROR)
     if "--freeze-report" in line:
         assert (session.path / "out" / "index.html").is_file()
+
+
+@pytest.mark.usefixtures("without_matplotlib")
+@pytest.mark.parametrize("variable", ["CI", "GITHUB_ACTIONS"])
+def test_a_complaint_fails_a_session_without_a_terminal(
+    project: Project, reached: dict[str, float], monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """The exit code and the JUnit file say it, and the report is there; nothing is shown."""
+    session = project(MARKER)
+    monkeypatch.setenv(variable, "true")
+    options = ["-p", "no:terminal", "--junitxml=j.xml", "--freeze-report=out", "-Wdefault::pytest.PytestWarning"]
+    result = session.runpytest_inprocess(*options)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert reached["ran"] == 2
+    assert not result.outlines
+    assert not result.errlines
+    assert "no candidate was decided" in (session.path / "j.xml").read_text(encoding="utf-8")
+    assert (session.path / "out" / "index.html").is_file()
