@@ -44,7 +44,8 @@ def load_model(
     """Return a sequence classifier in float32 on the CPU, in evaluation mode, and its tokenizer.
 
     A head that the checkpoint lacks, or has for another number of labels, is initialised from torch's random state.
-    ``torch.manual_seed`` before this call determines it, and every call draws the same amount of random numbers.
+    ``torch.manual_seed`` before this call determines it, and every call draws the same amount of random numbers. The
+    model's attribute ``new_parameters`` lists the names of what was initialised; a factory's model has none.
 
     Args:
         source: ``embedded``, a checkpoint folder, a Hub name, ``module:factory``, or a resolved source. A factory is
