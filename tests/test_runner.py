@@ -72,6 +72,8 @@ def test_nothing_is_trained_against_a_broken_baseline() -> None:
     assert ran == ["none 42"]
     assert [result.standing for result in results] == ["broken"] * 4
     assert "no such model" in str(results[0].broken)
+    (record,) = results[0].records
+    assert record.log.endswith("ModelError: no such model")  # the end of the traceback
 
 
 def test_a_baseline_that_breaks_later_stops_the_grid() -> None:

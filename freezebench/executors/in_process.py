@@ -98,7 +98,15 @@ class InProcessExecutor:
 
     def machine(self, spec: RunSpec) -> Machine:
         """Return what the outcome of a run depends on besides its spec."""
-        machine = self._machines.of(spec)
+        try:
+            machine = self._machines.of(spec)
+        except FreezebenchError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise FreezebenchError(
+                f"this process cannot train: {named(error).rstrip('.')}. Read the end of the traceback:\n"
+                f"{traceback_end(error)}"
+            ) from error
         return replace(machine, environment={**machine.environment, **_IN_PROCESS})
 
     def cancel(self) -> None:

@@ -116,7 +116,7 @@ class WorkerExecutor:
             answer = self._wait_for(lambda: self._request(request))
         except WorkerFaultError as error:
             raise FreezebenchError(
-                f"{spec.model} could not be tried: {error}. Read what it wrote:\n{error.log}"
+                f"{spec.model} could not be tried: {error}. Read what it wrote:\n{error.log or '(nothing)'}"
             ) from error
         # The worker wrote the fields of one for each configuration.
         return {freeze: TrainableSet(**trains) for freeze, trains in answer.items()}  # type: ignore[arg-type]
@@ -188,7 +188,7 @@ class WorkerExecutor:
             answer = self._request(MachineRequest(kind="machine", device=device, precision=precision))
         except WorkerFaultError as error:
             raise FreezebenchError(
-                f"the process to train in does not work: {error}. Read what it wrote:\n{error.log}"
+                f"the process to train in does not work: {error}. Read what it wrote:\n{error.log or '(nothing)'}"
             ) from error
         return Machine(**answer)  # type: ignore[arg-type]  # the worker wrote the fields of one
 
