@@ -165,9 +165,10 @@ def test_several_experiments_have_one_line_each(project: Project, pytester: pyte
     pytester.makepyfile(test_project="import pytest\n" + tests.replace("batch_size=8, ", "", 6))
     arguments = ["--freeze-grid=none,emb", "--freeze-num-seeds=2", "--collect-only"]
     lines = [line for line in pytester.runpytest_inprocess(*arguments).outlines if line.startswith("freezebench: ")]
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert lines[0].endswith(": 2 configurations × 2 seeds, 8 epochs, batch 1, engine cached")
-    assert lines[-1] == "freezebench: and 2 more (-v shows all)"
+    assert lines[4] == "freezebench: and 2 more (-v shows all)"
+    assert lines[5].startswith("freezebench: finished runs are not kept: pytest's cache is off.")
     lines = pytester.runpytest_inprocess(*arguments, "-v").outlines
     assert sum(line.startswith("freezebench: model ") for line in lines) == 6
 
