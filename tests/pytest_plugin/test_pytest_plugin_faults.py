@@ -204,7 +204,7 @@ def test_a_test_that_takes_too_long_for_pytest_timeout_ends_its_worker(
 ) -> None:
     """By signal, the test fails and pytest goes on; by thread, pytest ends. No process is left either way."""
     pytest.importorskip("pytest_timeout")
-    faults(**{"emb_L0-1": "hang"})
+    faults(**{"emb_L0-1": "sleep"})
     mark = f"FREEZEBENCH_TEST={tmp_path}"
     monkeypatch.setenv(*mark.split("=", 1))
     session = project(MARKER)
