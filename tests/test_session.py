@@ -11,6 +11,7 @@ import pytest
 import made_up
 from fake_executor import FakeExecutor, by_accuracy
 from freezebench.errors import SettingsError
+from freezebench.executors import registry
 from freezebench.models import availability as assets
 from freezebench.session import FreezeSession
 
@@ -52,7 +53,7 @@ def test_a_named_preset_is_never_replaced(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_model_is_saved_without_a_result(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The executor gets the run and the folder; the record is returned, and no table grows."""
     executor = FakeExecutor(by_accuracy())
-    monkeypatch.setattr("freezebench.executors.registry.make_executor", lambda *_: executor)
+    monkeypatch.setattr(registry, "make_executor", lambda *_: executor)
     session = _session()
     record = session.save_model(made_up.record("emb").spec, tmp_path)
     assert (record.spec.freeze, executor.submitted, executor.saved_to) == ("emb", ["emb 42"], [tmp_path])
@@ -66,7 +67,7 @@ def test_an_interruption_ends_the_run_that_is_saved(monkeypatch: pytest.MonkeyPa
         raise KeyboardInterrupt
 
     executor = FakeExecutor(interrupt)
-    monkeypatch.setattr("freezebench.executors.registry.make_executor", lambda *_: executor)
+    monkeypatch.setattr(registry, "make_executor", lambda *_: executor)
     with pytest.raises(KeyboardInterrupt):
         _session().save_model(made_up.record("emb").spec, tmp_path)
     assert executor.num_cancelled == 1
