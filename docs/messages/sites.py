@@ -42,8 +42,9 @@ OF_RUNS = {
     "_died": (1, ""),
 }
 CAUSES, ROW_FAULTS = get_args(InvalidCause), get_args(Kind)
-# How complaints about a whole session begin.
-COMPLAINT = re.compile(rf"(UNDECIDED|{OPEN}standing{CLOSE}): .*[a-z]{{3}}")
+# How sentences begin that are not errors: complaints about a whole session, and what became of the model.
+BEGINNINGS = {"UNDECIDED: ": "complaint", f"{OPEN}standing{CLOSE}: ": "complaint", "--freeze-save: the": "saving"}
+BEGINNINGS["--freeze-save: nothing"] = "saving"
 # What says that code calls a function in a wrong way, or that a person stopped a session.
 WITHOUT_MESSAGE = {"AttributeError", "CancelledError", "IndexError", "SystemExit", "TypeError"}
 # Calls that pass on a message of another place, and the value that they pass on.
@@ -160,14 +161,18 @@ class MessageSites:
         parts = self._sentences(_returned(module, "complaint"), "complaint", module)
         yield from (part for part in parts if not part.text.startswith("UNDECIDED"))
         for text in (*module.of_type(ast.JoinedStr), *module.of_type(ast.Constant)):
-            beginning = text.values[0] if isinstance(text, ast.JoinedStr) and text.values else text
-            is_sentence = isinstance(beginning, ast.Constant) and str(beginning.value).startswith("UNDECIDED: ")
-            is_part = isinstance(module.parents.get(text), ast.JoinedStr)
-            if is_part or not (is_sentence or ast.unparse(beginning).startswith(("{standing.", 'f"{standing.'))):
-                continue
-            for template in self._reader.templates(text, module):
-                if COMPLAINT.match(_VALUE.sub("", template)) or template.startswith(f"{OPEN}standing"):
-                    yield Message(module=module.name, line=text.lineno, kind="complaint", text=template)
+            first = text.values[0] if isinstance(text, ast.JoinedStr) and text.values else text
+            is_whole = not isinstance(module.parents.get(text), ast.JoinedStr)
+            # Reading all texts of the package would take long.
+            is_known = isinstance(first, ast.Constant) and str(first.value).startswith(tuple(BEGINNINGS))
+            if is_whole and (is_known or isinstance(first, ast.FormattedValue)):
+                yield from self._known_beginnings(text, module)
+
+    def _known_beginnings(self, text: ast.expr, module: Module) -> Iterator[Message]:
+        for template in self._reader.templates(text, module):
+            for beginning, kind in BEGINNINGS.items():
+                if template.startswith(beginning) and has_words(template.removeprefix(beginning)):
+                    yield Message(module=module.name, line=text.lineno, kind=kind, text=template)
 
     def _warnings(self, module: Module) -> Iterator[Message]:
         """Return the warnings of functions that say that they return some, and those that results are given."""
@@ -175,6 +180,9 @@ class MessageSites:
         given += [keyword.value for keyword in module.of_type(ast.keyword) if keyword.arg == "warnings"]
         tuples = [node for value in given for node in ast.walk(value) if isinstance(node, ast.Tuple)]
         yield from self._sentences([text for node in tuples for text in node.elts], "warning", module)
+        single = [keyword.value for keyword in module.of_type(ast.keyword) if keyword.arg == "warning"]
+        single += [value for value in _returned(module, "warning") if isinstance(value, ast.JoinedStr)]
+        yield from self._sentences([*single, *_assigned_problems(module)], "warning", module)
 
     def _row_faults(self, module: Module) -> Iterator[Message]:
         """Return what can be wrong with a row of a data set."""
@@ -275,6 +283,12 @@ def _returned(module: Module, word: str) -> list[ast.expr]:
     documented = [node for node in module.of_type(ast.FunctionDef) if ast.get_docstring(node)]
     functions = [node for node in documented if word in str(ast.get_docstring(node)).partition("\n")[0]]
     return [value for function in functions for value in module.returned(function) if value is not None]
+
+
+def _assigned_problems(module: Module) -> list[ast.expr]:
+    """Return what is assigned to attributes that hold the problem that a summary shows."""
+    assigned = [(target, node.value) for node in module.of_type(ast.Assign) for target in node.targets]
+    return [value for target, value in assigned if isinstance(target, ast.Attribute) and target.attr == "problem"]
 
 
 def _caught(module: Module) -> set[str]:

@@ -36,6 +36,7 @@ BY_KIND |= dict.fromkeys([*PYTEST, "complaint"], "sessions") | {
     "UsageError": "options",
     "row": "data",
     "figure": "figures",
+    "saving": "saving",
 }
 BY_MODULE = {
     "executors": "devices",
@@ -90,6 +91,7 @@ ADVICE = {
     "records.store": _TRAINED_AGAIN,
     "row": "Correct or remove the row, or leave it out with `--freeze-bad-rows=drop`.",
     "report": _DAMAGED,
+    "report.github": "Nothing needs to be done: the log and the report have the same.",
     "runs.costs": "Nothing needs to be done: the run that computed it has the figure.",
     "runs.evaluation_check": "Look in the model's own code for random numbers in eval mode, or for an attention mask "
     "that it does not use.",

@@ -23,7 +23,18 @@ OPEN, CLOSE = "⟨", "⟩"
 _MAX_CASES = 4
 _MAX_DEPTH = 12
 # Methods that return a text in another form.
-_FORMS = {"expanduser", "format", "lower", "lstrip", "partition", "removeprefix", "removesuffix", "replace", "rstrip"}
+_FORMS = {
+    "expanduser",
+    "format",
+    "lower",
+    "lstrip",
+    "partition",
+    "removeprefix",
+    "removesuffix",
+    "replace",
+    "rstrip",
+    "split",
+}
 _FORMS |= {"strip", "upper"}
 # Names that say more to programmers than to readers.
 _NAMES = {"cls": "class", "error": "reason", "self": "value", "strerror": "reason"}

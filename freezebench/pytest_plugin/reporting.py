@@ -100,8 +100,8 @@ class SessionReport:
     def _keep_problem(self, error: OSError) -> None:
         """Keep why nothing could be written."""
         self.problem = (
-            f"the report could not be written to {self.folder} ({error.strerror or error}); "
-            "what is there is older than this summary"
+            f"the report could not be written to {self.folder} ({error.strerror or error}); what is there is older "
+            "than this summary. Free space, or name another folder with --freeze-report"
         )
 
     def _summaries(self) -> list[tuple[Settings, Summary]]:

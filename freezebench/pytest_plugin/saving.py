@@ -29,8 +29,8 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _MAX_NAME = 80
 # Such a test is not known to train before it does, so that no folder was checked for it.
 _UNPLANNED = (
-    "--freeze-save: the model of an experiment was not saved: its tests request freeze_run while they run, and not "
-    "by an argument."
+    "--freeze-save: the model of an experiment was not saved: its tests request freeze_run while they run. Give "
+    "them the argument freeze_run."
 )
 
 _SAVER = pytest.StashKey["ModelSaver"]()
@@ -87,7 +87,10 @@ class ModelSaver:
             try:
                 saved = self._save(summary, recommendation, folder, on_start)
             except Exception as error:  # noqa: BLE001 - hours of training must not end in an error of saving
-                sentence = f"--freeze-save: the model of {recommendation.freeze} was not saved: {_reason(error)}."
+                sentence = (
+                    f"--freeze-save: the model of {recommendation.freeze} was not saved: {_reason(error)}. Run the "
+                    "session again: finished runs are reused."
+                )
                 self.outcomes[settings] = SavingOutcome(sentence=sentence, is_failure=True)
             else:
                 self.outcomes[settings] = SavingOutcome(
@@ -184,7 +187,7 @@ def saving_lines(config: pytest.Config) -> list[tuple[str, dict[str, bool]]]:
         return []
     if not saver.outcomes:
         why = "no configuration was trained" if saver.has_ended else "the session was stopped before its end"
-        return [(f"--freeze-save: nothing was saved, since {why}.", {"yellow": True})]
+        return [(f"--freeze-save: nothing was saved, since {why}. Run all tests of the experiment.", {"yellow": True})]
     return [
         (outcome.sentence, {"red": True} if outcome.is_failure else {"yellow": outcome.is_reproduced is False})
         for outcome in saver.outcomes.values()
@@ -225,4 +228,7 @@ def _reason(error: Exception) -> str:
 def _nothing_sentence(folder: Path) -> str:
     """Return why nothing was saved, and what an earlier session's model in the folder is."""
     earlier = "; the model there is of an earlier session" if folder.exists() and any(folder.iterdir()) else ""
-    return f"--freeze-save: nothing was saved to {folder}, since no configuration is recommended{earlier}."
+    return (
+        f"--freeze-save: nothing was saved to {folder}, since no configuration is recommended{earlier}. Read in the "
+        "summary what would decide one."
+    )

@@ -204,7 +204,7 @@ def report_to_github(
 
 
 def append_step_summary(path: Path, text: str, *, max_bytes: int = MAX_SUMMARY_BYTES) -> str | None:
-    """Append Markdown to the file of the step summary, cut at a line, with a note, where it would grow too large.
+    """Append Markdown to the file of the step summary, cut with a note if it is large; return a warning if that fails.
 
     Args:
         path: The file that ``GITHUB_STEP_SUMMARY`` names.

@@ -58,7 +58,7 @@ class SavedModel:
         if self.is_reproduced:
             return sentence
         return (
-            f"{sentence} Warning: it does not predict exactly what the recorded run did; its own figures are in "
+            f"{sentence} Warning: it does not predict exactly what the recorded run did. Read its own figures in "
             f"{folder / CARD_FILE}."
         )
 

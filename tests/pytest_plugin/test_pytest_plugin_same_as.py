@@ -160,7 +160,7 @@ def test_a_grid_of_nothing_but_the_same_is_red_in_ci_and_says_why(
         [
             why,
             "Nothing to compare: emb, emb+L0-1 train the same parameters as none.",
-            "freezebench: --freeze-save: nothing was saved to *, since no configuration is recommended.",
+            "freezebench: --freeze-save: nothing was saved to *, since no configuration is recommended. *",
         ]
     )
     assert "*Nothing to compare: emb, emb+L0-1 train the same parameters as none.*" in summary.read_text()
