@@ -92,7 +92,7 @@ def _local_path(source: str) -> Path | None:
         if path.exists():
             return path
     except (OSError, RuntimeError, ValueError) as error:
-        raise DataError(f"cannot look up {source!r}: {error}. Give a path that exists.") from error
+        raise DataError(f"cannot look up {source!r}: {str(error).rstrip('.')}. Give a path that exists.") from error
     is_path = source.startswith((".", "~", "/")) or path.suffix.lower() in SUFFIXES or path.is_symlink()
     if is_path or not _HUB_NAME.fullmatch(source):
         raise DataError(
