@@ -140,12 +140,12 @@ class ModelSaver:
 
     def _num_bytes(self, settings: Settings) -> int | None:
         """Return how many bytes the pretrained weights take; ``None`` for a factory, which has no files."""
-        from freezebench.models import checkpoint
+        from freezebench.models.weight_files import weight_files
 
         source = self._session.data_cache.model_source(settings.model)
         if source.kind == "factory":
             return None
-        return sum(path.stat().st_size for path in checkpoint.weight_files(source.folder, source.name))
+        return sum(path.stat().st_size for path in weight_files(source.folder, source.name))
 
     def _names(self, spec: RunSpec, saved: Path) -> tuple[str, str | None, str | None]:
         """Return what a card calls the pretrained model, its name on the Hub, and the class that loads the saved one.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.errors import FreezebenchError, ModelError, one_line
 from freezebench.escaping import json_text
-from freezebench.models import checkpoint
+from freezebench.models.weight_files import weight_files
 from freezebench.models.load import quiet
 from freezebench.records.files import usual_modes, write_whole
 from freezebench.units import bytes_text
@@ -70,7 +70,7 @@ def save_model(
             model.save_pretrained(folder)  # type: ignore[operator]  # check_savable has found it
             tokenizer.save_pretrained(folder)
         _adapt_tokenizer(folder / _TOKENIZER_CONFIG, model, tokenizer, max_length)
-        checkpoint.weight_files(folder, name)
+        weight_files(folder, name)
         file_mode, folder_mode = usual_modes(folder)
         for path in folder.rglob("*"):
             path.chmod(folder_mode if path.is_dir() else file_mode)  # safetensors lets nobody but the owner read
