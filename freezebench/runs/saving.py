@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from freezebench.errors import FreezebenchError, ModelError, one_line
 from freezebench.escaping import json_text
-from freezebench.models.weight_files import weight_files
 from freezebench.models.load import quiet
+from freezebench.models.weight_files import weight_files
 from freezebench.records.files import usual_modes, write_whole
 from freezebench.units import bytes_text
 
