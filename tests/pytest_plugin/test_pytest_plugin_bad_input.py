@@ -24,7 +24,7 @@ DATA: dict[str, tuple[dict[str, str | bytes | None], str]] = {
     "an empty split": ({"test": ""}, "test.jsonl has no rows. Put at least one example in it*"),
     "one class": (
         {"train": _rows(NEW, NEW)},
-        "train.jsonl: every label * is 0. Add examples of another class, or set --freeze-label-column to another column.",
+        "train.jsonl: every label * is 0. Add examples of another class, or set *.",
     ),
     "an unknown label": ({"test": _rows({**NEW, "label": 7}, NEW)}, "test.jsonl, line 1: label 7 never occurs in *"),
     "two kinds of labels": (
