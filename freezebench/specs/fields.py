@@ -15,16 +15,8 @@ if TYPE_CHECKING:
 
 # No experiment counts that far; larger numbers would fail only in the middle of a run, or fill the memory.
 _LARGEST_COUNT = 10**9
-_MOST_DIGITS = 500
 
-
-class _Brief(reprlib.Repr):
-    def repr_int(self, x: int, level: int) -> str:
-        """Return a whole number; Python writes none of thousands of digits."""
-        return super().repr_int(x, level) if abs(x) < 10**_MOST_DIGITS else f"a number of over {_MOST_DIGITS} digits"
-
-
-_brief = _Brief()
+_brief = reprlib.Repr()
 _brief.maxstring = _brief.maxother = 60
 
 
