@@ -86,6 +86,16 @@ def model_name(model: torch.nn.Module) -> str:
     return source if isinstance(source, str) and source else type(model).__name__
 
 
+def word_embedding(model: torch.nn.Module) -> torch.nn.Module | None:
+    """Return the table that token ids are looked up in; ``None`` if the model has none or does not say which."""
+    find = getattr(model, "get_input_embeddings", None)
+    try:
+        table: torch.nn.Module | None = find() if callable(find) else None
+    except (NotImplementedError, AttributeError):
+        return None  # character models such as Canine have several
+    return table
+
+
 def _assign(model: torch.nn.Module, path: str, layers_ids: list[set[int]], trace: Trace, end: int) -> LayerMap:
     """Return the map of all parameters.
 

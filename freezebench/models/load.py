@@ -9,6 +9,7 @@ from freezebench import hub
 from freezebench.errors import FreezebenchError, ModelError, one_line
 from freezebench.import_path import modules_of_tests
 from freezebench.models.completeness import check_complete, check_sizes
+from freezebench.models.layers import word_embedding
 from freezebench.models.source import ModelSource
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ def _check_tokenizer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
         tokenizer.pad_token = tokenizer.eos_token
     if getattr(model.config, "pad_token_id", None) is None:
         model.config.pad_token_id = tokenizer.pad_token_id
-    rows = getattr(model.get_input_embeddings(), "num_embeddings", None)
+    rows = getattr(word_embedding(model), "num_embeddings", None)
     if rows is None:
         return
     if tokenizer.vocab_size > rows:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from freezebench.errors import DataError, ModelError
+from freezebench.models.layers import word_embedding
 from freezebench.units import listed
 
 if TYPE_CHECKING:
@@ -42,22 +43,12 @@ def check_tokens(
     Raises:
         DataError: If an id has no row.
     """
-    words = _word_embedding(model)
-    if words is not None:
+    words = word_embedding(model)
+    if isinstance(words, torch.nn.Embedding):
         _check_words(model_name, words.num_embeddings, tokenizer, texts, tokenized)
     types = next((part for name, part in model.named_modules() if name.endswith("token_type_embeddings")), None)
     if isinstance(types, torch.nn.Embedding):
         _check_types(model_name, types.num_embeddings, tokenized)
-
-
-def _word_embedding(model: torch.nn.Module) -> torch.nn.Embedding | None:
-    """Return the table that token ids are looked up in, if the model says which one it is."""
-    find = getattr(model, "get_input_embeddings", None)
-    try:
-        module = find() if callable(find) else None
-    except NotImplementedError:
-        return None
-    return module if isinstance(module, torch.nn.Embedding) else None
 
 
 def _check_words(

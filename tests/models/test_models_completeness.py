@@ -13,6 +13,7 @@ import transformers
 
 from freezebench.errors import ModelError
 from freezebench.models.completeness import new_parameters
+from freezebench.models.layers import word_embedding
 from freezebench.models.load import load_model, quiet
 
 SMALL = {
@@ -121,3 +122,18 @@ def test_a_configuration_of_another_type_is_refused(folder: Path) -> None:
     rewrite(folder, model_type=["distilbert"])
     with pytest.raises(ModelError, match="names no model_type"):
         load_model(str(folder))
+
+
+def test_a_character_model_has_no_word_embedding(folder: Path) -> None:
+    """Canine looks characters up in several tables of hashes, so that no id is beyond them; it loads."""
+    make: Any = transformers.CanineConfig
+    sizes = {key: SMALL[key] for key in ("hidden_size", "num_attention_heads", "intermediate_size")}
+    config = make(**sizes, num_hidden_layers=2, num_hash_functions=2, num_hash_buckets=32, max_position_embeddings=64)
+    model: Any = transformers.CanineForSequenceClassification
+    tokenizer: Any = transformers.CanineTokenizer
+    with quiet():
+        model(config).save_pretrained(folder)
+    for path in (*folder.glob("tokenizer*"), folder / "vocab.txt"):
+        path.unlink()
+    tokenizer().save_pretrained(folder)
+    assert word_embedding(load_model(str(folder))[0]) is None

@@ -18,6 +18,8 @@ from torch import nn
 from torch.autograd.function import FunctionCtx
 from torch.nn import functional
 
+from freezebench.models.layers import word_embedding
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -111,8 +113,7 @@ def find_used_rows(model: nn.Module, ids: Iterable[torch.Tensor]) -> UsedEmbeddi
         model: A model with ``get_input_embeddings``, on a CPU.
         ids: Token ids of all splits, packed.
     """
-    find = getattr(model, "get_input_embeddings", None)
-    module = find() if callable(find) else None
+    module = word_embedding(model)
     if type(module) is not nn.Embedding or not module.weight.requires_grad or len(module.weight) < _MIN_ROWS:
         return None
     if module.max_norm is not None or module.scale_grad_by_freq or module.sparse:
