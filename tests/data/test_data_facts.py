@@ -47,7 +47,7 @@ def test_facts_of_records_are_read() -> None:
     saved = json.loads(json.dumps(record.to_json()))
     assert RunRecord.from_json(saved) == record
     saved["data"]["splits"]["train"]["surprise"] = 1
-    with pytest.raises(RecordError, match="not a run record"):
+    with pytest.raises(RecordError, match="no run record"):
         RunRecord.from_json(saved)
     del saved["data"]["splits"]
     old = RunRecord.from_json(saved)
