@@ -141,7 +141,7 @@ def test_a_late_marker_sets_everything_else(cases: Project, tmp_path: Path) -> N
     pytester.makeconftest(LATE.format(late))
     pytester.runpytest_inprocess("-s").stdout.fnmatch_lines([f"*HAS {tmp_path / 'other'} 5"])
     pytester.makeconftest(LATE.format("grid='L0'"))
-    pytester.runpytest_inprocess("-s", "--freeze-grid=L1").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess("-s", "--freeze-grid=L1", "-Wdefault::pytest.PytestWarning").assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("hook", ["pytest_collection_finish(session)", "pytest_report_collectionfinish(items)"])

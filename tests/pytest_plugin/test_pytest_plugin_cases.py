@@ -68,7 +68,8 @@ class TestIt:
         assert settings.seed == 42  # None leaves an argument out
 """
     )
-    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+    # The test trains nothing, of which pytest-benchmark warns.
+    pytester.runpytest_inprocess("-Wdefault::pytest.PytestWarning").assert_outcomes(passed=1)
 
 
 OWN = "def test_it(freeze_run, own): freeze_run()"

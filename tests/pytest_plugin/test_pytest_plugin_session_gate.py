@@ -76,13 +76,6 @@ UNTRAINED = {
         "@freeze\n@pytest.mark.xfail\ndef test_it(freeze_run):\n    freeze_runn()",
         "freeze_run was not called",
     ),
-    "replaced": (
-        (
-            "@pytest.fixture\ndef freeze_run(freeze_spec):\n    return lambda: None\n\n"
-            "@freeze\ndef test_it(freeze_run):\n    freeze_run()"
-        ),
-        "freeze_run was not called",
-    ),
     "requested in the body": (
         "@freeze\ndef test_it(freeze_spec, request):\n    request.getfixturevalue('freeze_run')",
         "freeze_run was not called",

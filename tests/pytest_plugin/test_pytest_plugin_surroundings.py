@@ -164,7 +164,8 @@ def _obstruct(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "loop").symlink_to("loop")
     os.mkfifo(folder / "pipe")
     monkeypatch.chdir(folder)
-    socket.socket(socket.AF_UNIX).bind("socket")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("socket")
 
 
 # One option with every path, and the others with some of them: a session takes a second.

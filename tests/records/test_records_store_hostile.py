@@ -44,7 +44,8 @@ def _socket(path: Path) -> None:
     """Bind a socket by a relative name, since its path may be too long for one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(path.parent)
-        socket.socket(socket.AF_UNIX).bind(path.name)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path.name)
 
 
 def _sparse(path: Path) -> None:
