@@ -16,6 +16,7 @@ from freezebench.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+    from typing import BinaryIO
 
     import pyarrow as pa  # type: ignore[import-untyped]
     import pyarrow.parquet  # type: ignore[import-untyped]
@@ -23,27 +24,67 @@ if TYPE_CHECKING:
 ARROW_SUFFIX = ".arrow"
 _STATE = "state.json"
 _MAX_STATE_BYTES = 2**20
+_BATCH_ROWS = 2**16
+_FEW_ROWS = 16
 
 
 def read_parquet(path: Path, requested: Collection[str]) -> Table:
     """Return a table from a parquet file, with the class names that `datasets` wrote into its metadata."""
     with opened(path) as file, _arrow_errors(path, "parquet"):
+        import pyarrow as pa
         import pyarrow.parquet
 
         metadata = pyarrow.parquet.read_metadata(file)
-        schema, num_rows, budget = metadata.schema.to_arrow_schema(), metadata.num_rows, Budget(path)
+        schema, num_rows = metadata.schema.to_arrow_schema(), metadata.num_rows
         check_distinct(path, tuple(schema.names))
-        columns = _columns(schema, requested, budget)
-        budget.check_rows(num_rows)
-        budget.check_bytes(_stated_bytes(metadata))
-        # Pages are read one after another, and a text that is repeated is not written out before it is counted.
-        parquet = pyarrow.parquet.ParquetFile(file, metadata=metadata, pre_buffer=False, read_dictionary=[*columns])
-        for batch in parquet.iter_batches(columns=list(columns), use_threads=False) if columns else ():
-            _extend(columns, batch, budget)
-        for values in columns.values():
-            if len(values) != num_rows:
-                raise ValueError(f"it states {num_rows} rows and has {len(values)}")
+        try:
+            columns = _parquet_columns(path, file, metadata, requested, as_dictionary=True)
+        except (pa.ArrowNotImplementedError, OSError) as error:
+            # Texts stored by their lengths, or as differences from the one before; OSError is what it is raised as.
+            if "Not yet implemented" not in str(error):
+                raise
+            columns = _parquet_columns(path, file, metadata, requested, as_dictionary=False)
         return _table(path, schema, columns, num_rows, requested)
+
+
+def _parquet_columns(
+    path: Path,
+    file: BinaryIO,
+    metadata: pyarrow.parquet.FileMetaData,
+    requested: Collection[str],
+    *,
+    as_dictionary: bool,
+) -> dict[str, list[object]]:
+    """Return the requested columns of a parquet file.
+
+    Args:
+        path: The file's path.
+        file: The open file.
+        metadata: What it states.
+        requested: Names of columns.
+        as_dictionary: Whether texts are read as numbers of a dictionary, so that a text that is repeated is not written
+            out before it is counted; else few rows are written out at a time.
+
+    Raises:
+        DataError: If a column has values of another kind, or they would take too much memory.
+        ValueError: If the columns do not have as many values as the file states.
+    """
+    import pyarrow.parquet
+
+    budget, num_rows = Budget(path), metadata.num_rows
+    columns = _columns(metadata.schema.to_arrow_schema(), requested, budget)
+    budget.check_rows(num_rows)
+    budget.check_bytes(_stated_bytes(metadata))
+    # Pages are read one after another.
+    dictionaries = [*columns] if as_dictionary else None
+    parquet = pyarrow.parquet.ParquetFile(file, metadata=metadata, pre_buffer=False, read_dictionary=dictionaries)
+    size = _BATCH_ROWS if as_dictionary else _FEW_ROWS
+    for batch in parquet.iter_batches(size, columns=list(columns), use_threads=False) if columns else ():
+        _extend(columns, batch, budget)
+    for values in columns.values():
+        if len(values) != num_rows:
+            raise ValueError(f"it states {num_rows} rows and has {len(values)}")
+    return columns
 
 
 def _stated_bytes(metadata: pyarrow.parquet.FileMetaData) -> int:

@@ -68,3 +68,23 @@ def test_dictionaries_and_other_types(tmp_path: Path) -> None:
     read = read_parquet(tmp_path / "a.parquet", REQUESTED)
     assert read.columns["label"] == ["good", "bad"] * 10
     assert read.available == ("text", "label", "more")
+
+
+@pytest.mark.parametrize("encoding", ["DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"])
+def test_texts_without_a_dictionary(tmp_path: Path, encoding: str) -> None:
+    """Texts that other programs store by their lengths, or as differences, are read, though not as a dictionary."""
+    path = tmp_path / "train.parquet"
+    pq.write_table(TABLE, path, use_dictionary=False, column_encoding={"text": encoding}, row_group_size=7)
+    table = read_parquet(path, REQUESTED)
+    assert table.columns == TABLE.to_pydict()
+    assert table.num_rows == TABLE.num_rows
+
+
+def test_long_texts_that_are_stored_as_differences(tmp_path: Path) -> None:
+    """A long text that all rows repeat is refused before all of them are written out."""
+    path, text = tmp_path / "train.parquet", "dull " * 2**17
+    table = pa.table({"text": [text] * 150, "label": [0] * 150})
+    pq.write_table(table, path, use_dictionary=False, column_encoding={"text": "DELTA_BYTE_ARRAY"}, compression="zstd")
+    assert path.stat().st_size < 2**14
+    with pytest.raises(DataError, match="is packed"):
+        read_parquet(path, REQUESTED)
