@@ -116,7 +116,9 @@ def _entries_of_installation() -> set[str]:
     library = [paths["stdlib"], paths["platstdlib"], paths["purelib"], paths["platlib"]]
     names = ("lib-dynload", f"python{sys.version_info.major}{sys.version_info.minor}.zip")
     compiled = [entry for entry in _texts(sys.path) if Path(entry).name in names]
-    sites = [*site.getsitepackages(), site.getusersitepackages()]
+    # A .pth file may add the packages of another environment by code, as that of `uv run --with` does.
+    others = [entry for entry in _texts(sys.path) if Path(entry).name in ("site-packages", "dist-packages")]
+    sites = [*site.getsitepackages(), site.getusersitepackages(), *others]
     return {*library, *compiled, *sites, *(entry for folder in sites for entry in _linked(Path(folder)))}
 
 

@@ -124,3 +124,16 @@ def test_folders_of_pth_files_are_installed(tmp_path: Path) -> None:
     (tmp_path / "a.pth").write_text("# comment\nimport this_line_is_code\n/in/development\n\nrelative\n")
     (tmp_path / "b.pth").write_bytes(b"\xff\xfe")
     assert list(import_path._linked(tmp_path)) == ["/in/development", str(tmp_path / "relative")]
+
+
+def test_packages_of_another_environment_are_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those that the code of a .pth file adds, which is how uv lays one environment over another."""
+    other, linked = tmp_path / "other" / "site-packages", tmp_path / "in_development"
+    other.mkdir(parents=True)
+    (other / "a.pth").write_text(f"{linked}\n")
+    project = sys.path[0]
+    monkeypatch.setattr(sys, "path", [*sys.path, str(other), str(linked)])
+    import_path._entries_of_installation.cache_clear()
+    assert {str(other), str(linked)} <= set(installed_only(sys.path))
+    assert project not in installed_only(sys.path)
+    import_path._entries_of_installation.cache_clear()
