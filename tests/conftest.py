@@ -5,6 +5,9 @@ from __future__ import annotations
 import gc
 import importlib.util
 import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,8 +18,7 @@ from freezebench.config.session_settings import CI_VARIABLES
 from tiny import write_data, write_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 # Coverage counts what runs in the test processes: in those that they start, importing torch takes a third longer by it.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -50,6 +52,17 @@ def _not_in_continuous_integration() -> Iterator[None]:
         for name in CI_VARIABLES:
             patch.delenv(name, raising=False)
         yield
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], subprocess.CompletedProcess[str]]:
+    """Run a command of a message as a user would, with ``python`` as the interpreter of the tests."""
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["/bin/bash", "-c", command], check=False, capture_output=True, text=True, timeout=100)
+
+    return run
 
 
 @pytest.fixture

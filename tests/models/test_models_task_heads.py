@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -97,7 +98,12 @@ def test_names_of_another_head_are_no_class_names() -> None:
 
 
 @pytest.mark.slow
-def test_the_advice_keeps_the_encoder(tiny_model: Path, tmp_path: Path) -> None:
+def test_the_advice_keeps_the_encoder(
+    tiny_model: Path,
+    tmp_path: Path,
+    shell: Callable[[str], CompletedProcess[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The command in the message is run as it stands; its result loads with the encoder and a new head."""
     folder = Path(shutil.copytree(tiny_model, tmp_path / "tags"))
     make_config: Any = transformers.DistilBertConfig
@@ -111,7 +117,8 @@ def test_the_advice_keeps_the_encoder(tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="fine-tuned for token classification") as caught:
         check_folder(folder, str(folder))
     command = str(caught.value).partition("`")[2].rpartition("`")[0]
-    subprocess.run(command, shell=True, check=True, timeout=100, cwd=tmp_path)  # noqa: S602 - as a user would
+    monkeypatch.chdir(tmp_path)
+    shell(command).check_returncode()
     assert json.loads((tmp_path / "tags-encoder" / "config.json").read_text())["architectures"] == ["DistilBertModel"]
     loaded: Any = load_model(str(tmp_path / "tags-encoder"), 2)[0]
     for key, tensor in loaded.distilbert.state_dict().items():
