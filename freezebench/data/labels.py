@@ -209,7 +209,7 @@ def _check_classes(
     train = columns["train"]
     if len(classes) < _MIN_CLASSES:
         raise DataError(
-            f"{train.table.name}: every label in column {train.label_column!r} is {short(train.labels[0])}. "
+            f"{train.table.name}: every label in column {train.label_column!r} is {short(classes[0])}. "
             "Add examples of another class, or set --freeze-label-column to another column."
         )
     # A class that training never saw cannot be predicted.

@@ -72,9 +72,11 @@ def _no_label_texts(columns: Mapping[str, Columns]) -> dict[bool, frozenset[str]
         dashed |= frozenset(_MINUS_ONE)
     # A file without types has only strings. If all others are numbers, the word is what a program wrote for none.
     words = frozenset(text for text in texts if text.lower() in _NO_NUMBER)
-    numbers = texts - words - {"-"}
-    are_numbers = bool(numbers) and all(NUMBER.fullmatch(text) for text in numbers)
-    return {True: dashed, False: dashed | words if are_numbers else dashed}
+    others = texts - words - {"-"}
+    are_numbers = bool(others) and all(NUMBER.fullmatch(text) for text in others)
+    # Among names, none and na may be classes, and nan is a language; no class is spelt NaN.
+    no_names = texts & {"NaN"} if others else frozenset()
+    return {True: dashed, False: dashed | (words if are_numbers else no_names)}
 
 
 def _strings(part: Columns) -> Iterator[str]:
@@ -87,12 +89,15 @@ def _is_dash_missing(others: set[str]) -> bool:
 
 
 def _is_minus_one_missing(columns: Mapping[str, Columns], model_names: Sequence[str]) -> bool:
-    """Return whether the number -1 is no label, because the other numbers have names and it has none."""
+    """Return whether the number -1 is no label, because the others are names, or are numbers that have names."""
     distinct = {_hashable(label) for part in columns.values() for label in part.labels}
     numbers = {number for label in distinct for number in _number(label)}
     others = numbers - {-1}
-    if -1 not in numbers or not others:
+    if -1 not in numbers:
         return False
+    if not others:
+        # Where a format has types, the names are strings and -1 is a number.
+        return any(isinstance(label, str) and label.strip() not in _NO_NAME for label in distinct - numbers)
     if any(part.table.class_names for part in columns.values()):
         return True
     names = [

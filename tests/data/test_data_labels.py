@@ -255,6 +255,7 @@ def test_minus_one_may_be_a_class() -> None:
         ([0, b"x"], r"row 2: the label is of type bytes"),
         ([0, {1}], r"row 2: the label is of type set"),
         ([1, 1, 1], r"every label in column 'label' is 1\. Add examples of another class"),
+        ([" 1", "1"], r"every label in column 'label' is '1'\. Add examples of another class"),
         (["a", "\ud800"], r"row 2: the label holds half of a surrogate pair"),
         (["x" * 201, "y"], r"the label has 201 characters, more than 200\. Set --freeze-label-column"),
     ],

@@ -44,6 +44,14 @@ def test_no_label_among_names(withheld: str, *, is_typed: bool) -> None:
     assert missing([*NAMES, withheld, *NAMES, withheld], is_typed=is_typed) == [3, 7]
 
 
+@pytest.mark.parametrize("withheld", [-1, -1.0])
+def test_the_number_minus_one_among_names(withheld: float) -> None:
+    """JSON tells names from numbers: -1 among strings is no label, another number is left for the error."""
+    assert missing([*NAMES, withheld, *NAMES, withheld]) == [3, 7]
+    assert missing([*NAMES, 7]) == []
+    assert missing(["", "-", withheld, withheld]) == [0]
+
+
 @pytest.mark.parametrize("value", [None, math.nan, float("-nan"), "", " "])
 @pytest.mark.parametrize("labels", [[0, 1], [0.0, 1.0], [True, False], NAMES])
 def test_nothing_is_no_label(labels: list[object], value: object) -> None:
@@ -94,6 +102,13 @@ def test_a_number_without_a_name(number: float) -> None:
     assert missing(labels, model_names=("a", "b", "c")) == [3]
     assert missing(labels, model_names=("a", "b")) == []
     assert missing([*labels, -2], model_names=("a", "b", "c")) == []
+
+
+def test_nan_among_names_of_a_csv_file() -> None:
+    """The spelling NaN is what programs write for none; nan may be a class, such as a language, and so may strings."""
+    assert missing([*NAMES, "NaN"], is_typed=False) == [3]
+    assert missing([*NAMES, "nan"], is_typed=False) == []
+    assert missing([*NAMES, "NaN"]) == []
 
 
 def test_a_number_of_a_csv_file_without_a_name() -> None:
