@@ -34,7 +34,8 @@ LINES: dict[str, tuple[str, int, dict[str, int]]] = {
     "capture sys": ("--capture=sys", 0, PASSED),
     "capture tee": ("--capture=tee-sys --show-capture=no", 0, PASSED),
     "debug log": ("--log-cli-level=DEBUG --log-file=log.txt --log-level=DEBUG", 0, PASSED),
-    "warnings are errors": ("-W error", 0, PASSED),
+    # The session runs in the process of the test, which has imported the plugin.
+    "warnings are errors": ("-W error -W default::pytest.PytestAssertRewriteWarning", 0, PASSED),
     "without the warnings plugin": ("-p no:warnings", 0, PASSED),
     "without logging": ("-p no:logging -p no:junitxml -p no:doctest -p no:unittest", 0, PASSED),
     "without the cache": ("-p no:cacheprovider -p no:stepwise", 0, PASSED),
