@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
 from freezebench.errors import DataError, ModelError
 from freezebench.models.load import load_model, quiet
+from freezebench.runs import token_check
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.preflight import preflight
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
@@ -109,6 +111,22 @@ def test_a_padding_token_without_a_row_is_refused(model: Path, data: Path) -> No
     tokenizer.save_pretrained(model)
     with pytest.raises(ModelError, match=r"pads with '<pad>' \(id \d+\), but its embeddings have 64 rows"):
         check(model, data)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "beyond"),
+    [
+        ([0, 63], set()),
+        ([3, 64, 64, -1], {64, -1}),
+        ([True, np.int64(70)], {70}),
+        (["a", 64], {64}),
+        ([[64]], set()),
+        ([None, 2], set()),
+    ],
+)
+def test_tokens_of_any_callable(tokens: list[Any], beyond: set[int]) -> None:
+    """What is no whole number is left to the model, which may take it."""
+    assert token_check._beyond(tokens, ROWS) == beyond
 
 
 def test_token_types_without_a_row_are_refused(model: Path, tmp_path: Path) -> None:
