@@ -19,7 +19,7 @@ pytest.importorskip("pytest_rerunfailures")
 
 Project = Callable[..., pytest.Pytester]
 
-FLAGS = ["-Wdefault::pytest.PytestWarning", "--reruns=2", "--freeze-grid=none,emb", "--freeze-num-seeds=3", "-rR"]
+FLAGS = ["-Wignore::pytest.PytestWarning", "--reruns=2", "--freeze-grid=none,emb", "--freeze-num-seeds=3", "-rR"]
 STAYS = "*A rerun trains nothing again but runs that crashed, *so that this result stays. Use --freeze-resume=no *"
 
 
