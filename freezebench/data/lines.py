@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import stat
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from freezebench.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import BufferedReader
     from pathlib import Path
 
 MAX_LINE_BYTES = 16 * 2**20
@@ -21,7 +22,7 @@ _LFS_POINTER = "version https://git-lfs.github.com/"
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Path) -> Iterator[BufferedReader]:
     """Open a regular file for reading; errors of the system become a DataError."""
     try:
         # Reading a pipe would block for ever, and a folder gives a confusing error.

@@ -11,6 +11,7 @@ from freezebench.data import reviews
 from freezebench.data.columns import LABEL_TEXT_COLUMN
 from freezebench.data.files import read_local, split_files
 from freezebench.data.formats import SUFFIXES
+from freezebench.data.lines import opened
 from freezebench.data.table import Table
 from freezebench.errors import DataError
 
@@ -67,7 +68,7 @@ def local_file_hashes(source: str) -> dict[str, str]:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
+    with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -92,7 +93,8 @@ def _local_path(source: str) -> Path | None:
         if path.exists():
             return path
     except (OSError, RuntimeError, ValueError) as error:
-        raise DataError(f"cannot look up {source!r}: {str(error).rstrip('.')}. Give a path that exists.") from error
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
+        raise DataError(f"cannot look up {source!r}: {reason}. Give a path that exists.") from error
     is_path = source.startswith((".", "~", "/")) or path.suffix.lower() in SUFFIXES or path.is_symlink()
     if is_path or not _HUB_NAME.fullmatch(source):
         raise DataError(

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from freezebench.data.load import load_data
+from freezebench.data.read import local_file_hashes
 from freezebench.errors import DataError
 from freezebench.specs.run import DataSpec
 
@@ -252,6 +253,15 @@ def test_missing_path(source: str) -> None:
     """A source that is neither a path nor a Hub name is refused without a request to the Hub."""
     with pytest.raises(DataError, match=r"there is no file or folder|cannot look up"):
         load_data(DataSpec(source=source))
+
+
+def test_a_pipe_is_neither_read_nor_hashed(folder: Path) -> None:
+    """Reading a pipe blocks for ever, also for the hashes that tell whether files changed."""
+    os.mkfifo(folder / "test.csv")
+    (folder / "test.jsonl").unlink(missing_ok=True)
+    assert local_file_hashes(str(folder)) == {}
+    with pytest.raises(DataError, match=r"test\.csv is a folder or a device, not a file\. Give a regular file\."):
+        load_data(DataSpec(source=str(folder)))
 
 
 def test_local_data_needs_neither_torch_nor_network(folder: Path) -> None:
