@@ -167,7 +167,10 @@ class _Parser:
             return None
         if len(cells) < header.num_columns or any(cells[header.num_cells :]):
             named = f"{header.num_columns} column name{'s' if header.num_columns > 1 else ''}"
-            return f"{len(cells)} values under {named}; put quotes around a value that holds the separator"
+            fault = f"{len(cells)} values under {named}"
+            if any(cell.lstrip(" ").startswith('"') and cell.startswith(" ") for cell in cells):
+                return f"{fault}; remove the blank before a quote that opens a value"
+            return f"{fault}; put quotes around a value that holds the separator"
         return None
 
     def _swallowed(self, cells: Sequence[str]) -> str | None:

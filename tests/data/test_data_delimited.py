@@ -210,6 +210,7 @@ def test_quoted_tabs_are_still_read(tmp_path: Path) -> None:
     ("content", "fault"),
     [
         ("a,b,0", "3 values under 2 column names; put quotes around a value that holds the separator"),
+        (' "a, b",0', "3 values under 2 column names; remove the blank before a quote that opens a value"),
         ("alone", "1 values under 2 column names"),
         ('"a"b,1', "text follows a quote that closes a value; double every quote"),
         ('"a \\"b\\" c",1', "text follows a quote that closes a value"),
