@@ -132,7 +132,8 @@ def freeze_spec(request: pytest.FixtureRequest) -> FreezeSpec:
     if not hasattr(request, "param"):
         pytest.fail(
             "freeze_run has no configuration here: only a test with the argument freeze_run or freeze_spec has one. "
-            "A method of unittest.TestCase takes no arguments; use a function or a plain class.",
+            "A fixture of yours that extends freeze_run has to request freeze_spec, too. A method of unittest.TestCase "
+            "takes no arguments; use a function or a plain class.",
             pytrace=False,
         )
     return FreezeSpec.parse(request.param)
