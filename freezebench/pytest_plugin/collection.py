@@ -16,6 +16,7 @@ from freezebench.pytest_plugin.items import (
     case_of,
     fixture_names,
     freeze_items,
+    is_left_out,
     settings_of,
     spec_of,
     values_of,
@@ -64,6 +65,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @installed_modules_first()
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Check everything that can be checked before a model is loaded, and put baselines first."""
+    _deselect_left_out(config, items)
     found, selected = [*replaced_fixtures(config, items), *problems(items)], freeze_items(items)
     if not (found or selected):
         return
@@ -82,6 +84,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[position] = item
     for item in selected:
         add_clock(item)
+
+
+def _deselect_left_out(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests whose configurations are not in the grid of a marker that a hook has added to them."""
+    left_out = [item for item in items if is_left_out(item)]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def _refuse(found: Sequence[str]) -> None:

@@ -22,6 +22,9 @@ PROBLEMS = pytest.StashKey[dict[str, str]]()
 # The number of tests that a test function has, by node id.
 NUM_TESTS = pytest.StashKey[dict[str, int]]()
 
+# The grid of a test's case without the configurations that an added marker leaves out.
+_REDUCED_GRID = pytest.StashKey[tuple[str, ...]]()
+
 _MOST_NAMED = 5
 
 
@@ -115,22 +118,45 @@ def settings_of(item: pytest.Item) -> Settings:
     Raises:
         FreezebenchError: If an option or a marker has a bad value, or would give other configurations.
     """
-    options, values, case = freeze_session(item.config).options, values_of(item), case_of(item)
-    settings = options.settings(values, function_id(item), case_name(item))
+    settings, case = _settings(item), case_of(item)
     if case is None:
         return settings
-    try:
-        grid = tuple(map(str, options.grid(settings)))
-    except FreezebenchError as error:
-        raise type(error)(options.sentence(error, values, case.name)) from error
-    if grid != case.grid:
-        before, now = (listed(list(specs), _MOST_NAMED) for specs in (case.grid, grid))
+    before, now = item.stash.get(_REDUCED_GRID, case.grid), _grid(item, case, settings)
+    if now != before:
+        old, new = (listed(list(specs), _MOST_NAMED) for specs in (before, now))
         raise SettingsError(
-            f"freeze marker of {case.name}: it would change the configurations from {before} to {now}, but was added "
-            "after the test was collected. Set grid, model and num_layers with a decorator, or with "
-            "pytest.param(..., marks=pytest.mark.freeze(...))."
+            f"freeze marker of {case.name}: it would change the configurations from {old} to {new}, but was added after "
+            "the test was collected. Set grid, model and num_layers with a decorator, or with "
+            "pytest.param(..., marks=pytest.mark.freeze(...)). Hooks that collect tests may leave configurations out."
         )
     return settings
+
+
+def is_left_out(item: pytest.Item) -> bool:
+    """Return whether the grid of a marker that a hook has added leaves a test out; the other tests take that grid."""
+    case = case_of(item)
+    if case is None or case.problem is not None:
+        return False
+    try:
+        grid = _grid(item, case, _settings(item))
+    except FreezebenchError:  # the check of the settings says what is wrong
+        return False
+    if not set(grid) <= set(case.grid):  # as above
+        return False
+    item.stash[_REDUCED_GRID] = grid
+    return spec_of(item) not in grid
+
+
+def _settings(item: pytest.Item) -> Settings:
+    return freeze_session(item.config).options.settings(values_of(item), function_id(item), case_name(item))
+
+
+def _grid(item: pytest.Item, case: Case, settings: Settings) -> tuple[str, ...]:
+    options = freeze_session(item.config).options
+    try:
+        return tuple(map(str, options.grid(settings)))
+    except FreezebenchError as error:
+        raise type(error)(options.sentence(error, values_of(item), case.name)) from error
 
 
 def case_name(item: pytest.Item) -> str:

@@ -102,9 +102,11 @@ def pytest_collection_modifyitems(items):
 ONE = "@freeze(grid='none,emb')\ndef test_it(freeze_run): print('HAS', {})\n"
 
 
-@pytest.mark.parametrize(("late", "now"), [("grid='none'", "none"), ("model={deep!r}, grid='all'", "none, emb, *")])
+@pytest.mark.parametrize(
+    ("late", "now"), [("grid='none,L0'", "none, L0"), ("model={deep!r}, grid='all'", "none, emb, *")]
+)
 def test_a_marker_that_comes_too_late_is_refused(cases: Project, late: str, now: str, tmp_path: Path) -> None:
-    """A test that was collected keeps its configurations."""
+    """No configuration is added to a test that was collected."""
     write_model(tmp_path / "deep", n_layers=3)
     pytester = cases(ONE.format(0))
     pytester.makeconftest(LATE.format(late.format(deep=str(tmp_path / "deep"))))
@@ -129,8 +131,24 @@ def test_a_late_marker_overrides_that_of_a_case(cases: Project) -> None:
     pytester = cases(source)
     pytester.makeconftest(LATE.format("seed=4"))
     pytester.runpytest_inprocess("-s").stdout.fnmatch_lines(["*HAS 4"])
-    pytester.makeconftest(LATE.format("grid='none'"))
+    pytester.makeconftest(LATE.format("grid='L0'"))
     assert pytester.runpytest_inprocess().ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_a_hook_may_leave_configurations_out(cases: Project, reach: Callable[..., list[str]], tmp_path: Path) -> None:
+    """Its grid, or that of its model, decides what runs; the others are deselected, and the baseline is trained."""
+    ran = reach()
+    write_model(tmp_path / "flat", n_layers=1)
+    pytester = cases("@freeze(grid='all')\ndef test_it(freeze_run): freeze_run()\n")
+    pytester.makeconftest(LATE.format("grid='emb'"))
+    pytester.runpytest_inprocess().assert_outcomes(passed=1, deselected=3)
+    assert ran == ["none 42", "emb 42"]
+    pytester.makeconftest(LATE.format(f"model={str(tmp_path / 'flat')!r}"))
+    result = pytester.runpytest_inprocess("--collect-only", "-q")
+    result.assert_outcomes(deselected=1)
+    assert [line for line in result.outlines if "::" in line] == [
+        f"test_project.py::test_it[{spec}]" for spec in ("none", "emb", "emb+L0")
+    ]
 
 
 def test_a_late_marker_sets_everything_else(cases: Project, tmp_path: Path) -> None:
