@@ -125,8 +125,8 @@ def settings_of(item: pytest.Item) -> Settings:
     if now != before:
         old, new = (listed(list(specs), _MOST_NAMED) for specs in (before, now))
         raise SettingsError(
-            f"freeze marker of {case.name}: it would change the configurations from {old} to {new}, but was added after "
-            "the test was collected. Set grid, model and num_layers with a decorator, or with "
+            f"freeze marker of {case.name}: it would change the configurations from {old} to {new}, but was added "
+            "after the test was collected. Set grid, model and num_layers with a decorator, or with "
             "pytest.param(..., marks=pytest.mark.freeze(...)). Hooks that collect tests may leave configurations out."
         )
     return settings
