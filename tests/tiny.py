@@ -19,6 +19,15 @@ WORDS = {
     1: ("bright", "charming", "delightful", "elegant"),
     2: ("average", "plain", "usual", "mixed"),
 }
+# The sizes of a BERT configuration.
+SMALL_BERT = {
+    "vocab_size": 64,
+    "hidden_size": 16,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "max_position_embeddings": 64,
+}
 _FILLER = ("the", "film", "was", "a", "rather", "story", "with", "cast", "and", "plot")
 
 

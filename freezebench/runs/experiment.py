@@ -77,17 +77,7 @@ def run(
     data_cache: DataCache | None = None,
     save_to: Path | None = None,
 ) -> RunRecord:
-    """Train and evaluate one configuration with one seed, and return the record of the run.
-
-    A fault in training (out of memory, a loss that is not finite, an error in the model's own code) gives a record with
-    the status ``invalid`` and its cause.
-
-    Args:
-        spec: What to run.
-        emit: Receives the events of training as they happen.
-        data_cache: Inputs that the runs of a session share; ``None`` reads all of them anew.
-        save_to: An existing, empty folder, to which the best epoch's model and its tokenizer are saved; ``None``: the
-            model is discarded.
+    """Train and evaluate one configuration with one seed; ``runs.single.run`` describes the arguments, and checks them.
 
     Raises:
         FreezebenchError: If the spec names a device, model, layer or data set that does not exist, or the model cannot

@@ -15,15 +15,7 @@ from freezebench.errors import ModelError
 from freezebench.models.completeness import new_parameters
 from freezebench.models.layers import word_embedding
 from freezebench.models.load import load_model, quiet
-
-SMALL = {
-    "vocab_size": 64,
-    "hidden_size": 16,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "num_hidden_layers": 2,
-    "max_position_embeddings": 64,
-}
+from tiny import SMALL_BERT
 
 
 def rewrite(folder: Path, **changes: Any) -> None:
@@ -99,7 +91,7 @@ HEADS: dict[str, tuple[int, set[str]]] = {
 def test_parameters_that_are_new_are_named(folder: Path, name: str) -> None:
     """Those of the head that the checkpoint lacks, or has for another number of classes."""
     num_labels, expected = HEADS[name]
-    save(folder, name, **SMALL)
+    save(folder, name, **SMALL_BERT)
     model = load_model(str(folder), num_labels)[0]
     names = [key for key, _ in model.named_parameters() if any(key.startswith(f"{part}.") for part in expected)]
     assert new_parameters(model) == tuple(names)
@@ -127,7 +119,7 @@ def test_a_configuration_of_another_type_is_refused(folder: Path) -> None:
 def test_a_character_model_has_no_word_embedding(folder: Path) -> None:
     """Canine looks characters up in several tables of hashes, so that no id is beyond them; it loads."""
     make: Any = transformers.CanineConfig
-    sizes = {key: SMALL[key] for key in ("hidden_size", "num_attention_heads", "intermediate_size")}
+    sizes = {key: SMALL_BERT[key] for key in ("hidden_size", "num_attention_heads", "intermediate_size")}
     config = make(**sizes, num_hidden_layers=2, num_hash_functions=2, num_hash_buckets=32, max_position_embeddings=64)
     model: Any = transformers.CanineForSequenceClassification
     tokenizer: Any = transformers.CanineTokenizer

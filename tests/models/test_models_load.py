@@ -15,16 +15,9 @@ from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_b
 
 from freezebench.errors import DataError, ModelError
 from freezebench.models.load import load_model, quiet
+from tiny import SMALL_BERT
 
 LOG: Any = transformers.utils.logging
-SMALL = {
-    "vocab_size": 64,
-    "hidden_size": 16,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "num_hidden_layers": 2,
-    "max_position_embeddings": 64,
-}
 
 
 @pytest.fixture
@@ -86,7 +79,7 @@ def test_another_number_of_labels_gets_a_new_output_layer_and_keeps_the_rest(tin
 
 def test_a_pretrained_encoder_without_pooler_gets_a_new_one(folder: Path) -> None:
     """Pooler and classifier belong to the head: a masked-language checkpoint has neither."""
-    save(folder, "Bert", "ForMaskedLM", **SMALL)
+    save(folder, "Bert", "ForMaskedLM", **SMALL_BERT)
     model: Any = load_model(str(folder))[0]
     assert type(model).__name__ == "BertForSequenceClassification"
 
@@ -143,7 +136,7 @@ def no_tokenizer(folder: Path) -> None:
 
 def fewer_rows(folder: Path) -> None:
     """Save a model with fewer embeddings than the tokenizer has ids."""
-    save(folder, "Bert", "ForSequenceClassification", **{**SMALL, "vocab_size": 8})
+    save(folder, "Bert", "ForSequenceClassification", **{**SMALL_BERT, "vocab_size": 8})
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {

@@ -19,16 +19,7 @@ from safetensors.torch import load_file, save_file
 from freezebench.errors import ModelError
 from freezebench.models.load import load_model, quiet
 from freezebench.models.weight_files import StoredTensor, stored_tensors, weight_files
-
-BERT = {
-    "vocab_size": 64,
-    "hidden_size": 16,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "num_hidden_layers": 2,
-    "max_position_embeddings": 64,
-    "num_labels": 3,
-}
+from tiny import SMALL_BERT
 
 
 @pytest.fixture
@@ -79,7 +70,7 @@ def test_the_advice_for_pickled_weights_keeps_the_head(
     """The command in the message is run as it stands; the scores are those of the fine-tuned model."""
     torch.manual_seed(4)
     make: Any = transformers.BertForSequenceClassification
-    model = make(transformers.BertConfig(**BERT)).eval()  # type: ignore[arg-type]
+    model = make(transformers.BertConfig(**SMALL_BERT | {"num_labels": 3})).eval()  # type: ignore[arg-type]
     with quiet():
         model.save_pretrained(folder)
     if not architectures:
