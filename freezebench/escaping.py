@@ -44,6 +44,11 @@ _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _FORMULA = tuple("=+-@＝＋－＠")  # noqa: RUF001 - wide forms
 
 
+def has_surrogates(text: str) -> bool:
+    """Return whether a text has halves of surrogate pairs, as from bytes that are not UTF-8: no file takes them."""
+    return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def visible(text: str) -> str:
     r"""Return a text as one line in which every character can be seen: ``\n`` for a new line."""
     return text if text.isprintable() else "".join(_escape(char) if _is_harmful(char) else char for char in text)

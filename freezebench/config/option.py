@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError, SpecError
-from freezebench.escaping import visible
+from freezebench.escaping import has_surrogates, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Grids of a hundred layers have 1,200 characters. A limit keeps a text of millions from taking hours, or a message's
-# whole screen.
+# Grids of a hundred layers have 1,200 characters. A text of millions would take hours, and fill the screen.
 _MAX_CHARS = 5000
 _MAX_SHOWN = 200
 
@@ -82,8 +81,7 @@ def _check_text(text: str) -> None:
     """
     if len(text) > _MAX_CHARS:
         raise SettingsError(f"the value has {len(text):,} characters, and at most {_MAX_CHARS:,} are read. Shorten it.")
-    # What is not UTF-8 on the command line comes as halves of surrogate pairs, which no file or terminal takes.
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+    if has_surrogates(text):
         raise SettingsError("the value holds bytes that are not UTF-8. Write it in UTF-8.")
 
 

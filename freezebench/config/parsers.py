@@ -39,7 +39,7 @@ def int_parser(smallest: int, largest: int, quantity: str) -> Callable[[str], in
 
     Args:
         smallest: The smallest number that is allowed.
-        largest: The largest number that is allowed: one that nobody needs, so that a slip of the pen ends at once.
+        largest: The largest number that is allowed: one that nobody needs, so that a typing error ends at once.
         quantity: What error messages call the number.
     """
 

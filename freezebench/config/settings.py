@@ -9,7 +9,7 @@ from freezebench.config.options import OPTIONS
 from freezebench.config.sources import ParsedOptions, Source, parse_sources
 from freezebench.errors import SettingsError
 from freezebench.specs.fields import brief
-from freezebench.specs.freeze import FreezeSpec
+from freezebench.specs.freeze import MOST_LAYERS, FreezeSpec
 from freezebench.specs.grid import PerSpec, split_grid
 from freezebench.specs.interim_looks import InterimLooks
 from freezebench.specs.limits import DEFAULT_MARGIN_PP, CostLimits
@@ -18,8 +18,6 @@ from freezebench.specs.run import DataSpec, Protocol, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-_MOST_LAYERS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,9 +150,9 @@ def _stated_depth(sources: Sequence[Source]) -> int | None:
     if source is None:
         return None
     num_layers = source.values["num_layers"]
-    if isinstance(num_layers, bool) or not isinstance(num_layers, int) or not 1 <= num_layers <= _MOST_LAYERS:
+    if isinstance(num_layers, bool) or not isinstance(num_layers, int) or not 1 <= num_layers <= MOST_LAYERS:
         where = source.label.format(name="num_layers")
-        raise SettingsError(f"{where}={brief(num_layers)}: give a whole number from 1 to {_MOST_LAYERS}.")
+        raise SettingsError(f"{where}={brief(num_layers)}: give a whole number from 1 to {MOST_LAYERS}.")
     return num_layers
 
 

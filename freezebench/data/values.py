@@ -6,6 +6,7 @@ import math
 import unicodedata
 from typing import TYPE_CHECKING
 
+from freezebench.escaping import has_surrogates
 from freezebench.units import listed
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def unfit(text: str) -> str | None:
         return f"has {len(text):,} characters, more than {MAX_TEXT_CHARS:,}"
     if "\0" in text:
         return "holds a NUL character"
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+    if has_surrogates(text):
         return "holds half of a surrogate pair"
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict, get_args
 
 from freezebench.records.events import StepRecord, TrainingPaused, TrainingStarted
 
@@ -107,7 +107,7 @@ class Answer:
 
 
 Event = TrainingStarted | StepRecord | TrainingPaused | Ready | StartFailed | Answer
-_EVENTS = {kind.__name__: kind for kind in (TrainingStarted, StepRecord, TrainingPaused, Ready, StartFailed, Answer)}
+_EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
 
 
 class UnknownLineError(ValueError):

@@ -193,7 +193,7 @@ class WorkerProcess:
         if code is None:
             return self._died("crash", f"its process stopped answering{when}")
         if code >= 0:
-            return self._died("crash", f"its process ended by itself with exit code {code}{when}{self._last_words()}")
+            return self._died("crash", f"its process ended by itself with exit code {code}{when}{self._last_printed()}")
         peak = f"; it had taken up to {bytes_text(self._peak_bytes)} before" if self._peak_bytes else ""
         name = _signal_name(-code)
         # SIGKILL comes from the kernel's out-of-memory killer or from a person: only the former is counted.
@@ -201,7 +201,7 @@ class WorkerProcess:
             return self._died("out_of_memory", f"the kernel killed its process for want of memory ({name}){when}{peak}")
         return self._died("killed", f"its process was ended by {name}{when}{peak}")
 
-    def _last_words(self) -> str:
+    def _last_printed(self) -> str:
         """Return the last line that the process printed, as a further clause."""
         self._output.read()
         line = self._output.last_line

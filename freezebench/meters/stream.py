@@ -137,9 +137,9 @@ class SampleStream:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_KILL_DEADLINE_S)
         self._output.read()
-        words = f": {visible(self._output.last_line)[:_MOST_CHARS]}" if self._output.last_line else ""
+        printed = f": {visible(self._output.last_line)[:_MOST_CHARS]}" if self._output.last_line else ""
         code = self._process.poll()
-        return Failure(call=_CALL, message=f"the sampler process ended early (exit status {code}){words}")
+        return Failure(call=_CALL, message=f"the sampler process ended early (exit status {code}){printed}")
 
     def _work(self) -> None:
         while not self._closing.wait(self._pump_every_s):

@@ -71,7 +71,7 @@ def refuse_adapter(folder: Path, name: str) -> NoReturn:
     base = config.get("base_model_name_or_path")
     of_base = f" for {base}" if isinstance(base, str) and base else ""
     without = f", or fine-tune the model without it: --freeze-model={base}" if of_base else ""
-    merged = encoder_folder(folder, "merged")
+    merged = target_folder(folder, "merged")
     raise ModelError(
         f"cannot load the model {name!r}: {folder} has an adapter ({ADAPTER}){of_base}, which freezebench does not "
         f"train. Merge it into its model once, with the package peft: `{_merge_command(folder, config, merged)}`, and "
@@ -79,7 +79,7 @@ def refuse_adapter(folder: Path, name: str) -> NoReturn:
     )
 
 
-def encoder_folder(folder: Path, suffix: str) -> str:
+def target_folder(folder: Path, suffix: str) -> str:
     """Return the folder that a command in a message writes to: in the current one, named after the model's."""
     return f"./{folder.absolute().name}-{suffix}"
 

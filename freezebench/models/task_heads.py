@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.errors import ModelError
 from freezebench.escaping import shell_word
-from freezebench.models.other_folders import encoder_folder
+from freezebench.models.other_folders import target_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ def check_task(config: Mapping[str, object], folder: Path, name: str) -> None:
         )
     task = _other_task(config)
     if task is not None:
-        target = encoder_folder(folder, "encoder")
+        target = target_folder(folder, "encoder")
         raise ModelError(
             f"cannot load the model {name!r}: its config.json says that it was fine-tuned for {task}, and freezebench "
             "trains classifiers with one class per text. To fine-tune its encoder with a new head, save the encoder "

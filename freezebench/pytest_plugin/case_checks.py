@@ -17,6 +17,7 @@ from freezebench.pytest_plugin.items import (
     settings_of,
     values_of,
 )
+from freezebench.specs.fields import brief
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,8 +64,6 @@ class _CaseChecks:
         Raises:
             SettingsError: If there is one: its cases would be one experiment under several names.
         """
-        from freezebench.specs.fields import brief
-
         if "freeze_run" not in fixture_names(item):
             return
         marker, function = values_of(item), function_id(item)

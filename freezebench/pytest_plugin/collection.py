@@ -16,9 +16,9 @@ from freezebench.pytest_plugin.items import (
     case_of,
     fixture_names,
     freeze_items,
-    is_left_out,
     settings_of,
     spec_of,
+    take_added_grid,
     values_of,
 )
 from freezebench.pytest_plugin.options import freeze_session, refuse_combinations, usage_errors
@@ -88,7 +88,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _deselect_left_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the tests whose configurations are not in the grid of a marker that a hook has added to them."""
-    left_out = [item for item in items if is_left_out(item)]
+    left_out = [item for item in items if not take_added_grid(item)]
     if left_out:
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)

@@ -132,19 +132,19 @@ def settings_of(item: pytest.Item) -> Settings:
     return settings
 
 
-def is_left_out(item: pytest.Item) -> bool:
-    """Return whether the grid of a marker that a hook has added leaves a test out; the other tests take that grid."""
+def take_added_grid(item: pytest.Item) -> bool:
+    """Let a smaller grid of a marker that a hook has added replace that of a test; return whether the test stays."""
     case = case_of(item)
     if case is None or case.problem is not None:
-        return False
+        return True
     try:
         grid = _grid(item, case, _settings(item))
     except FreezebenchError:  # the check of the settings says what is wrong
-        return False
+        return True
     if not set(grid) <= set(case.grid):  # as above
-        return False
+        return True
     item.stash[_REDUCED_GRID] = grid
-    return spec_of(item) not in grid
+    return spec_of(item) in grid
 
 
 def _settings(item: pytest.Item) -> Settings:

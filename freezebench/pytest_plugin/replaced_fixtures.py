@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
-from freezebench.pytest_plugin.items import case_name, case_of, freeze_markers
+from freezebench.pytest_plugin.items import case_name, case_of, fixture_names, freeze_markers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ def replaced_fixtures(config: pytest.Config, items: Sequence[pytest.Item]) -> li
     found: dict[tuple[str | None, ...], str] = {}
     has_benchmark = config.pluginmanager.hasplugin("benchmark")
     for item in items:
-        if "freeze_run" not in getattr(item, "fixturenames", ()):
+        if "freeze_run" not in fixture_names(item):
             continue
         run, benchmark = replaced_by(item, "freeze_run"), replaced_by(item, "benchmark") if has_benchmark else None
         try:

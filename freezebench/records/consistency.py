@@ -116,7 +116,7 @@ def _of_training(record: RunRecord) -> Iterator[str]:
     numbers = [epoch.epoch for epoch in epochs]
     num_epochs = record.spec.protocol.num_epochs
     if len(numbers) != num_epochs or numbers != list(range(1, num_epochs + 1)):  # a number may be any, a list may not
-        yield f"epochs {brief(numbers)} of {record.spec.protocol.num_epochs}"
+        yield f"epochs {brief(numbers)} of {num_epochs}"
         return
     if not all(map(math.isfinite, losses)):
         yield "a loss of a completed run is not finite"

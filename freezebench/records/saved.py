@@ -12,7 +12,7 @@ from freezebench.errors import RecordError, SpecError
 from freezebench.records.contention import is_past_limit
 from freezebench.records.headline import CPU_METRICS, GPU_METRICS
 from freezebench.records.packed import groups_of, packed, repeats_of, unpacked
-from freezebench.specs.fields import brief
+from freezebench.specs.fields import brief, real
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.run import Protocol
 
@@ -276,10 +276,7 @@ def _freeze(info: object) -> str:
 
 def is_number(value: object) -> TypeGuard[float]:
     """Return whether a value from JSON is a finite number that fits into a float."""
-    try:
-        return isinstance(value, float | int) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:
-        return False  # whole numbers in JSON may have any number of digits
+    return math.isfinite(real(value))
 
 
 def _seed(run: object) -> SavedSeed:

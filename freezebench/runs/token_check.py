@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
-from itertools import chain
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from freezebench.models.layers import word_embedding
 from freezebench.units import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from transformers import PreTrainedTokenizerBase
 
@@ -42,7 +41,8 @@ def check_tokens(
         tokenized: The same as token ids.
 
     Raises:
-        DataError: If an id has no row.
+        DataError: If a token has no row.
+        ModelError: If a token type has none.
     """
     words = word_embedding(model)
     if isinstance(words, torch.nn.Embedding):
@@ -112,13 +112,9 @@ def _check_types(model_name: str, rows: int, tokenized: Mapping[str, Encoded]) -
     for split in tokenized.values():
         if not split.examples or "token_type_ids" not in split.examples[0]:
             continue
-        largest = max(chain.from_iterable(_types(split)), default=0)
+        largest = max(max(example["token_type_ids"], default=0) for example in split.examples)
         if largest >= rows:
             raise ModelError(
                 f"cannot train {model_name}: its tokenizer gives token types up to {largest}, but the model has {rows} "
                 f"(type_vocab_size). Give the tokenizer that belongs to the model, or train on one text column."
             )
-
-
-def _types(split: Encoded) -> Iterable[list[int]]:
-    return (example["token_type_ids"] for example in split.examples)

@@ -15,6 +15,7 @@ from math import isfinite, nan
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints, is_typeddict
 
 from freezebench.errors import FreezebenchError, RecordError
+from freezebench.escaping import has_surrogates
 from freezebench.specs.fields import brief
 
 T = TypeVar("T")
@@ -152,8 +153,7 @@ def _object(value: object, path: str) -> Sequence[tuple[str, object]]:
 
 
 def _text(value: object, path: str) -> str:
-    # Halves of surrogate pairs can be written in JSON, but to no file or terminal.
-    if not isinstance(value, str) or (not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value)):
+    if not isinstance(value, str) or has_surrogates(value):  # JSON can write them
         raise RecordError(f"{path}: {brief(value)} is no text")
     return value
 
