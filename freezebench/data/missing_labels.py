@@ -65,8 +65,8 @@ def _fault(label: object, no_labels: frozenset[str], *, minus_one: bool) -> tupl
 def _no_label_texts(columns: Mapping[str, Columns]) -> dict[bool, frozenset[str]]:
     """Return the strings that stand for no label, in tables whose format has types and in others."""
     texts = {label.strip() for part in columns.values() for label in set(_strings(part)) if label.strip()}
-    dashed = frozenset({"-"}) if _is_dash_missing(texts - {"-", *_MINUS_ONE}) else frozenset()
     names = texts - {"-", *_MINUS_ONE}
+    dashed = frozenset({"-"}) if _is_dash_missing(names) else frozenset()
     # -1 among numbers may be one of them.
     if names and not any(NUMBER.fullmatch(name) for name in names):
         dashed |= frozenset(_MINUS_ONE)

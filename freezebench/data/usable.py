@@ -38,23 +38,23 @@ def usable_rows(
     # A row is counted once: by its text if both are bad.
     faults = {split: {**labels[split], **text_faults(part)} for split, part in columns.items()}
     bad = {split: part.table.bad(faults[split]) for split, part in columns.items()}
-    all_bad = [one for split in columns for one in bad[split] if len(one)]
+    all_bad = [rows for split in columns for rows in bad[split] if len(rows)]
     if not all_bad:
         return dict(columns), None, ()
     if spec.bad_rows == "error":
         raise refusal(all_bad, sum(_num_rows(part) for part in columns.values()))
     for split, part in columns.items():
         if len(faults[split]) == part.table.num_rows:
-            raise nothing_left([one for one in bad[split] if len(one)])
+            raise nothing_left([rows for rows in bad[split] if len(rows)])
     kept = {
         split: take_columns(spec, part.table.without(faults[split])) if any(map(len, bad[split])) else part
         for split, part in columns.items()
     }
     notes = tuple(
-        drop_note(one, file.num_rows + len(file.bad_rows or ()))
+        drop_note(rows, file.num_rows + len(file.bad_rows or ()))
         for split, part in columns.items()
-        for one, file in zip(bad[split], part.table.files, strict=True)
-        if len(one)
+        for rows, file in zip(bad[split], part.table.files, strict=True)
+        if len(rows)
     )
     return kept, dropped_counts(bad), notes
 
