@@ -58,9 +58,15 @@ ProgressEvent = TrainingStarted | StepRecord | TrainingPaused
 
 @dataclass(frozen=True, kw_only=True)
 class RunStarted:
-    """A run starts; the model is loaded first."""
+    """A run starts; the model is loaded first.
+
+    Attributes:
+        spec: The run.
+        slot: Name of the slot on which it trains; empty if the executor has one.
+    """
 
     spec: RunSpec
+    slot: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,18 +76,27 @@ class RunWaiting:
     Attributes:
         spec: The run.
         reason: A clause that says what it waits for.
+        slot: Name of the slot on which it will train.
     """
 
     spec: RunSpec
     reason: str
+    slot: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunProgressed:
-    """Training emitted an event."""
+    """Training emitted an event.
+
+    Attributes:
+        spec: The run.
+        event: What its training emitted.
+        slot: Name of the slot on which it trains.
+    """
 
     spec: RunSpec
     event: ProgressEvent
+    slot: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +108,15 @@ class RunReused:
 
 @dataclass(frozen=True, kw_only=True)
 class RunFinished:
-    """A run ended; its record may be invalid."""
+    """A run ended; its record may be invalid.
+
+    Attributes:
+        record: The record of the run.
+        slot: Name of the slot on which it trained.
+    """
 
     record: RunRecord
+    slot: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
