@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # The words are part of saved files: more may be added, but none renamed.
 Status = Literal["measured", "partial", "contended", "not_measured"]
+# Of times, rates, energies and powers.
+_TIMED_UNITS = ("s", "1/s", "J", "W")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,11 @@ class Reading:
             raise RecordError(f"a measured value is a finite number, not {brief(self.value)}")
         if self.status != "measured" and not self.reason:
             raise RecordError(f"a reading that is {self.status} has a reason: {self!r}")
+
+    @property
+    def depends_on_time(self) -> bool:
+        """Whether the figure is another one if the same work takes longer, as energies and powers are, too."""
+        return self.unit in _TIMED_UNITS
 
     @classmethod
     def not_measured(cls, unit: str, source: str, reason: str) -> Self:

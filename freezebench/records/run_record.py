@@ -18,7 +18,7 @@ from freezebench.specs.run import RunSpec  # noqa: TC001 - the annotations are r
 from freezebench.specs.typed import typed_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from freezebench.specs.json_types import Json
 
@@ -65,7 +65,7 @@ class EpochRecord:
     Attributes:
         epoch: Number of the epoch, from 1.
         train_loss: Mean training loss over its steps, in nats, dropout on.
-        train_s: Seconds of training, evaluation not included.
+        train_s: Seconds of training, evaluation not included; ``None``: not measured.
         validation: Evaluation on the validation split after the epoch.
         contended_share: Share of those seconds in which training threads waited for a processor, 0 to 1; ``None``: not
             measured.
@@ -73,7 +73,7 @@ class EpochRecord:
 
     epoch: int
     train_loss: float
-    train_s: float
+    train_s: float | None
     validation: Evaluation
     contended_share: float | None = None
 
@@ -166,9 +166,11 @@ class RunRecord:
     def is_contended(self) -> bool:
         """Whether other work on the machine falsifies the times and the CPU energy of this run.
 
-        On a GPU other processes on the device decide instead; the host's share is recorded only.
+        On a GPU other processes on the device decide instead; the host's share is recorded only. Times that were not
+        measured cannot be falsified.
         """
-        return not self.device.startswith("cuda") and is_past_limit(self.contended_share)
+        is_timed = self.value("train_s") is not None and not self.device.startswith("cuda")
+        return is_timed and is_past_limit(self.contended_share)
 
     @property
     def undertrained(self) -> bool:
@@ -200,11 +202,32 @@ class RunRecord:
 
     def without_costs(self, reason: str) -> Self:
         """Return this record without time, memory and energy, which do not count for the given reason."""
+        return replace(self._untimed(), readings=self._without(self.readings, reason), devices=())
+
+    def without_times(self, reason: str) -> Self:
+        """Return this record without what depends on time, which does not count for the given reason.
+
+        Times, rates, energies and powers are dropped, and what was sampled over time. What is of the process alone
+        stays: peak memory, counted operations, and the share of time in which its threads waited for a processor.
+        """
+        timed = [name for name, reading in self.readings.items() if reading.depends_on_time]
+        return replace(self._untimed(), readings=self._without(timed, reason))
+
+    def without_readings(self, names: Iterable[str], reason: str) -> Self:
+        """Return this record without some of its readings, which do not count for the given reason."""
+        return replace(self, readings=self._without(names, reason))
+
+    def _without(self, names: Iterable[str], reason: str) -> dict[str, Reading]:
+        """Return the readings, some of them as not measured."""
         # Names, units and sources stay, so that a report can name the missing figures and the reason.
-        readings = {
-            name: Reading.not_measured(reading.unit, reading.source, reason) for name, reading in self.readings.items()
+        missing = {name: self.readings[name] for name in names}
+        return self.readings | {
+            name: Reading.not_measured(reading.unit, reading.source, reason) for name, reading in missing.items()
         }
-        return replace(self, readings=readings, devices=(), trace={})
+
+    def _untimed(self) -> Self:
+        """Return this record without the times of its epochs and without what was sampled over time."""
+        return replace(self, epochs=tuple(replace(epoch, train_s=None) for epoch in self.epochs), trace={})
 
     def to_json(self) -> dict[str, Json]:
         """Return this record in JSON types, with its schema version.

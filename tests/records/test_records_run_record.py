@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import made_up
 from freezebench.errors import RecordError
+from freezebench.meters.metrics import METRICS
 from freezebench.records.contention import CONTENTION_LIMIT
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
@@ -114,3 +115,39 @@ def test_what_was_not_measured_is_not_contended() -> None:
     """Records of version 0.1 have no share."""
     run = made_up.record()
     assert (run.contended_share, run.is_contended) == (None, False)
+
+
+def _with_every_metric() -> RunRecord:
+    """Return a run that measured every metric of the registry, and power over time."""
+    readings = {name: Reading(value=1.0, unit=metric.unit, source="made up") for name, metric in METRICS.items()}
+    return made_up.record(readings=readings, trace={"stretches": []}, devices=({"name": "GPU"},))
+
+
+def test_without_times_keeps_what_is_of_the_process_alone() -> None:
+    """Times, rates, energies and powers are dropped with the reason; memory, operations and the share stay."""
+    record = _with_every_metric()
+    without = record.without_times("it trained beside others")
+    kept = {name for name, reading in without.readings.items() if reading.value is not None}
+    memory = {name for name, metric in METRICS.items() if metric.unit == "B"}
+    assert kept == {"step_flop", "contended_share", "start_temperature_c", *memory}
+    dropped = without.readings["train_s"]
+    assert (dropped.unit, dropped.source, dropped.reason) == ("s", "made up", "it trained beside others")
+    assert (without.trace, [epoch.train_s for epoch in without.epochs]) == ({}, [None, None])
+    assert not made_up.contended(made_up.record()).without_times("it trained beside others").is_contended
+    assert (without.devices, without.test, without.step_losses) == (record.devices, record.test, record.step_losses)
+    assert RunRecord.from_json(json.loads(json.dumps(without.to_json()))) == without
+
+
+def test_without_costs_keeps_no_figure() -> None:
+    """Nothing that was measured is left, nor the devices that were measured."""
+    without = _with_every_metric().without_costs("another device")
+    assert {reading.reason for reading in without.readings.values()} == {"another device"}
+    assert (without.devices, without.trace, [epoch.train_s for epoch in without.epochs]) == ((), {}, [None, None])
+
+
+def test_without_readings_drops_the_named_ones_alone() -> None:
+    """The others stay as they are."""
+    record = _with_every_metric()
+    without = record.without_readings(["cpu_energy_j"], "of the whole package")
+    changed = {name for name, reading in without.readings.items() if reading != record.readings[name]}
+    assert (changed, without.value("cpu_energy_j"), without.epochs) == ({"cpu_energy_j"}, None, record.epochs)

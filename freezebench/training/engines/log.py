@@ -96,6 +96,7 @@ class TrainingLog:
         self._epoch_losses: list[torch.Tensor] = []
         self._step_losses: list[float] = []
         self._epochs: list[EpochRecord] = []
+        self._train_s = 0.0
         self._best: dict[str, torch.Tensor] = {}
         self._epoch_began = 0.0
         self._began: float | None = None
@@ -174,6 +175,7 @@ class TrainingLog:
             self._best = {name: tensor.detach().clone() for name, tensor in self._changing_tensors()}
         record = EpochRecord(epoch=self.epoch, train_loss=float(losses.mean()), train_s=train_s, validation=validation)
         self._epochs.append(record)
+        self._train_s += train_s
         self._emit(record)
 
     def finish(self) -> TrainingResult:
@@ -189,7 +191,7 @@ class TrainingLog:
             step_s=tuple(step_s),
             epochs=tuple(self._epochs),
             best_epoch=best.epoch,
-            train_s=sum(epoch.train_s for epoch in self._epochs),
+            train_s=self._train_s,
             train_and_eval_s=total_s,
             warmup_s=self._warmup_s,
             phase_s=phase_s,
