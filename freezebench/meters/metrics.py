@@ -28,6 +28,7 @@ class Metric:
             window by its length.
         footnote: What to keep in mind about the figure, in one sentence; empty if the label is enough.
         needs_quiet: Whether other work on the processors falsifies the figure of a run on a CPU.
+        of_machine: Whether it is a cost of the whole machine, to which runs on its other devices add.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Metric:
     over_windows: OverWindows = "sum"
     footnote: str = ""
     needs_quiet: bool = False
+    of_machine: bool = False
 
 
 def _time(
@@ -114,6 +116,7 @@ _ENERGIES = (
         label="CPU package energy",
         footnote="Of the whole package, whichever process used it.",
         needs_quiet=True,
+        of_machine=True,
     ),
     Metric(
         name="dram_energy_j",
@@ -121,6 +124,7 @@ _ENERGIES = (
         label="main memory energy",
         footnote="Of the whole machine, whichever process used it.",
         needs_quiet=True,
+        of_machine=True,
     ),
     Metric(name="mean_power_w", unit="W", label="mean GPU power", over_windows="mean"),
     Metric(name="peak_power_w", unit="W", label="GPU power peak", over_seeds="largest", over_windows="largest"),

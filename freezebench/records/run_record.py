@@ -211,18 +211,20 @@ class RunRecord:
         stays: peak memory, counted operations, and the share of time in which its threads waited for a processor.
         """
         timed = [name for name, reading in self.readings.items() if reading.depends_on_time]
-        return replace(self._untimed(), readings=self._without(timed, reason))
+        return self._untimed().without_readings(timed, reason)
 
     def without_readings(self, names: Iterable[str], reason: str) -> Self:
         """Return this record without some of its readings, which do not count for the given reason."""
-        return replace(self, readings=self._without(names, reason))
+        # What was not measured in the first place keeps its own reason.
+        measured = [name for name in names if self.value(name) is not None]
+        return replace(self, readings=self._without(measured, reason))
 
     def _without(self, names: Iterable[str], reason: str) -> dict[str, Reading]:
         """Return the readings, some of them as not measured."""
         # Names, units and sources stay, so that a report can name the missing figures and the reason.
-        missing = {name: self.readings[name] for name in names}
+        dropped = {name: self.readings[name] for name in names}
         return self.readings | {
-            name: Reading.not_measured(reading.unit, reading.source, reason) for name, reading in missing.items()
+            name: Reading.not_measured(reading.unit, reading.source, reason) for name, reading in dropped.items()
         }
 
     def _untimed(self) -> Self:
