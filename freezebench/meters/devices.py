@@ -176,12 +176,7 @@ def _visible_addresses(nvml: Nvml, environ: Mapping[str, str]) -> _Addresses | R
     visible = environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return _all_addresses(nvml)
-    entries: list[str] = []
-    for entry in (part.strip() for part in visible.split(",")):
-        # CUDA ignores everything from the first entry on that names no device, such as -1.
-        if not (entry.isdecimal() or entry.startswith(("GPU-", "MIG-"))):
-            break
-        entries.append(entry)
+    entries = visible_entries(visible)
     if not entries:
         reason = f"CUDA_VISIBLE_DEVICES={visible!r} allows this process no GPU"
         return Refusal(label="CUDA_VISIBLE_DEVICES", reason=reason)
@@ -191,7 +186,18 @@ def _visible_addresses(nvml: Nvml, environ: Mapping[str, str]) -> _Addresses | R
             "first, set CUDA_DEVICE_ORDER=PCI_BUS_ID, or name the devices by UUID (nvidia-smi -L)"
         )
         return Refusal(label="CUDA_VISIBLE_DEVICES", reason=reason)
-    return [(f"index:{entry}" if entry.isdecimal() else _full_uuid(nvml, entry),) for entry in entries]
+    return [(f"index:{entry}" if entry.isdecimal() else full_uuid(nvml, entry),) for entry in entries]
+
+
+def visible_entries(visible: str) -> list[str]:
+    """Return the indices and UUIDs in a value of ``CUDA_VISIBLE_DEVICES``."""
+    entries: list[str] = []
+    for entry in (part.strip() for part in visible.split(",")):
+        # CUDA ignores everything from the first entry on that names no device, such as -1.
+        if not (entry.isdecimal() or entry.startswith(("GPU-", "MIG-"))):
+            break
+        entries.append(entry)
+    return entries
 
 
 def _is_same_order(nvml: Nvml, environ: Mapping[str, str]) -> bool:
@@ -215,7 +221,7 @@ def _all_addresses(nvml: Nvml) -> _Addresses | Refusal:
 def _explicit_address(nvml: Nvml, item: int | str) -> tuple[str, ...] | Refusal:
     if isinstance(item, str):
         # A UUID that CUDA reports may be that of an instance although it begins with GPU-.
-        return (_full_uuid(nvml, item), "MIG-" + item.removeprefix("GPU-").removeprefix("MIG-"))
+        return (full_uuid(nvml, item), "MIG-" + item.removeprefix("GPU-").removeprefix("MIG-"))
     count = nvml.num_devices()
     if not isinstance(count, Failure) and item >= count:
         have = f"NVML lists devices 0 to {count - 1}" if count else "NVML lists no device"
@@ -223,7 +229,7 @@ def _explicit_address(nvml: Nvml, item: int | str) -> tuple[str, ...] | Refusal:
     return (f"index:{item}",)
 
 
-def _full_uuid(nvml: Nvml, text: str) -> str:
+def full_uuid(nvml: Nvml, text: str) -> str:
     """Return the UUID that ``text`` abbreviates, as CUDA allows; ``text`` itself if not exactly one begins with it."""
     if not isinstance(nvml.handle(text), Failure):
         return text
@@ -240,12 +246,12 @@ def _find(nvml: Nvml, spellings: tuple[str, ...]) -> Device | Refusal:
     for address in spellings:
         handle = nvml.handle(address)
         if not isinstance(handle, Failure):
-            return Device(handle=handle, info=_identify(nvml, handle, address))
+            return Device(handle=handle, info=identify(nvml, handle, address))
         failure = str(handle)
     return Refusal(label=spellings[0], reason=f"NVML does not find {' or '.join(dict.fromkeys(spellings))}: {failure}")
 
 
-def _identify(nvml: Nvml, handle: Handle, address: str) -> DeviceInfo:
+def identify(nvml: Nvml, handle: Handle, address: str) -> DeviceInfo:
     """Return the identity of a device."""
     uuid, name = nvml.call("nvmlDeviceGetUUID", handle), nvml.call("nvmlDeviceGetName", handle)
     pci, limit = nvml.call("nvmlDeviceGetPciInfo", handle), nvml.power_limit_mw(handle)

@@ -215,6 +215,14 @@ class Nvml:
         mode = self.call("nvmlDeviceGetMigMode", handle)
         return not isinstance(mode, Failure) and mode[0] == 1
 
+    def mig_instances(self, handle: Handle) -> list[Handle]:
+        """Return the MIG instances of a GPU that is split; none if NVML cannot list them."""
+        most = self.call("nvmlDeviceGetMaxMigDeviceCount", handle)
+        numbers = range(0 if isinstance(most, Failure) else most)
+        # A number without an instance is no error: only as many exist as were created.
+        instances = [self.call("nvmlDeviceGetMigDeviceHandleByIndex", handle, number) for number in numbers]
+        return [instance for instance in instances if not isinstance(instance, Failure)]
+
 
 def open_nvml() -> Nvml | Failure:
     """Return the initialised library, or a ``Failure`` that says what to install or load."""

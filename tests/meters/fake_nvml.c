@@ -18,9 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MAX_DEVICES 6
+#define MAX_DEVICES 10
 #define MAX_PROCESSES 8
 #define MAX_FAULTS 8
+#define MAX_INSTANCES 7
 #define TEXT 96
 
 enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6,
@@ -362,6 +363,25 @@ int nvmlDeviceGetMigMode(void *handle, unsigned *current, unsigned *pending) {
     if (device->mig_mode < 0) return NOT_SUPPORTED;
     *current = *pending = (unsigned)device->mig_mode;
     return SUCCESS;
+}
+#endif
+
+#ifndef OMIT_nvmlDeviceGetMaxMigDeviceCount
+int nvmlDeviceGetMaxMigDeviceCount(void *handle, unsigned *count) {
+    DEVICE();
+    *count = device->mig_mode > 0 ? MAX_INSTANCES : 0;
+    return SUCCESS;
+}
+#endif
+
+#ifndef OMIT_nvmlDeviceGetMigDeviceHandleByIndex
+int nvmlDeviceGetMigDeviceHandleByIndex(void *handle, unsigned index, void **instance) {
+    DEVICE();
+    for (int i = 0; i < control->num_devices; i++) {
+        if (control->devices[i].mig_parent != (int)(device - control->devices)) continue;
+        if (index-- == 0) { *instance = (void *)(uintptr_t)(i + 1); return SUCCESS; }
+    }
+    return NOT_FOUND;
 }
 #endif
 

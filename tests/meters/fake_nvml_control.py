@@ -102,7 +102,7 @@ class CControl(ctypes.Structure):
         *((name, ctypes.c_int32) for name in ("virtual_clock", "init_code", "num_devices", "num_faults")),
         ("now_s", ctypes.c_double),
         ("driver", ctypes.c_char * _TEXT),
-        ("devices", CDevice * 6),
+        ("devices", CDevice * 10),
         ("faults", CFault * 8),
     )
 
