@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import replace
@@ -9,10 +10,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from freezebench.errors import FreezebenchError, traceback_end
+from freezebench.executors.base import machine_or_none
 from freezebench.planning.finished import FinishedRuns
 from freezebench.planning.results import baseline_so_far
 from freezebench.planning.retries import forget_faults
-from freezebench.records.events import RunFinished, RunsPlanned
+from freezebench.records.events import RunFinished, RunsPlanned, RunWaiting
 from freezebench.records.run_record import RunRecord
 from freezebench.verdicts.judge import ConfigurationResult
 
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     from freezebench.planning.session_plan import SessionPlan
     from freezebench.runs.input_check import InputCheck
     from freezebench.runs.reuse import Reuse
+    from freezebench.specs.run import RunSpec
+
+# Between two looks at a run that another session trains.
+_POLL_S = 0.5
 
 
 class Runner:
@@ -100,14 +106,27 @@ class Runner:
     def _submit(self, needed_runs: Sequence[NeededRun], running: dict[Future[RunRecord], NeededRun]) -> None:
         """Submit runs while devices are free, or take the first one that an earlier session finished."""
         for needed in needed_runs[: len(self._executor.devices) - len(running)]:
-            # One lookup at a time: it claims the run, and may wait for another session that trains it.
-            record = self._reuse.find(needed.spec) if self._reuse and not needed.must_be_new else None
+            record = None if needed.must_be_new else self._find(needed.spec)
             if record is not None:
                 self.finished.add(needed, record, is_reused=True)
                 return
             left = [other for other in self._plan.runs_left(self.finished) if other not in running.values()]
             self._on_event(RunsPlanned(left=tuple(other.spec for other in left)))
             running[self._executor.submit(needed.spec)] = needed
+
+    def _find(self, spec: RunSpec) -> RunRecord | None:
+        """Return the run of an earlier session, waiting while another one trains it; if there is none, claim it."""
+        if self._reuse is None:
+            return None
+        machine = machine_or_none(self._executor, spec)
+        found = self._reuse.find([spec], machine)
+        if found.busy:
+            reason = f"another session trains {spec.freeze} seed {spec.seed}"
+            self._on_event(RunWaiting(spec=spec, reason=reason))
+        while found.busy:
+            time.sleep(_POLL_S)
+            found = self._reuse.find([spec], machine)
+        return found.records.get(spec.run_id)
 
     def _report_seed(self, settings: Settings) -> None:
         """Report the end of a seed once, that of one whose last run was reused excepted: the next one follows soon."""

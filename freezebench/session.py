@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.config.session_options import SessionOptions
 from freezebench.errors import FreezebenchError
-from freezebench.records.events import RunReused, RunWaiting
+from freezebench.records.events import RunReused
 from freezebench.records.files import prepare_folder
 
 # The rest is imported when the first test is checked or run: most pytest sessions have no freeze tests.
@@ -150,7 +150,12 @@ class FreezeSession:
 
     def finished_earlier(self, specs: Iterable[RunSpec]) -> dict[str, RunRecord]:
         """Return by run id those of some runs that earlier sessions have finished."""
-        records = {spec.run_id: self._reuse.find_finished(spec) for spec in specs} if self._reuse else {}
+        from freezebench.executors.base import machine_or_none
+
+        reuse = self._reuse
+        if reuse is None:
+            return {}
+        records = {spec.run_id: reuse.find_finished(spec, machine_or_none(self.executor, spec)) for spec in specs}
         return {run_id: record for run_id, record in records.items() if record is not None}
 
     # --- training and results -------------------------------------------------------------------------------------
@@ -279,12 +284,8 @@ class FreezeSession:
         return Reuse(
             folder,
             self.data_cache,
-            self.executor.machine,
             resume=settings.resume,
             on_reused=lambda record: self._forward(RunReused(record=record)),
-            on_wait=lambda spec: self._forward(
-                RunWaiting(spec=spec, reason=f"another session trains {spec.freeze} seed {spec.seed}")
-            ),
         )
 
     @property

@@ -21,7 +21,7 @@ from freezebench.config.session_settings import SessionSettings
 from freezebench.records.files import plain
 from freezebench.records.run_record import RunRecord
 from freezebench.records.saved_files import read_saved_run
-from freezebench.records.store import Store
+from freezebench.records.store import Store, decode, record_key
 from freezebench.report.experiment import read_experiments
 from freezebench.report.publish import write_report
 from freezebench.report.summary import summarize
@@ -112,16 +112,30 @@ def test_an_old_file_is_read_as_a_saved_run(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(STORE.glob("*.json")), ids=lambda path: str(path.stem)[:8])
-def test_an_old_run_is_loaded_from_the_store(path: Path, tmp_path: Path) -> None:
-    """A finished run is found by its old file name, its checksum and name still fit, and nothing of it is lost."""
-    shutil.copy(path, tmp_path)
-    store = Store(tmp_path)
-    record = store.load(path.stem)
-    assert store.problems == []
+def test_an_old_run_of_the_store_is_read(path: Path) -> None:
+    """Its checksum still fits, and nothing of it is lost."""
+    record = decode(path.read_bytes())
     content = json.loads(path.read_text(encoding="utf-8"))
     saved = content["record"]
     assert record == replace(RunRecord.from_json(saved), files_sha256=content["files_sha256"])
     assert _as_in_v01(record) == saved
+
+
+def test_old_files_of_the_store_are_left_alone(tmp_path: Path) -> None:
+    """Their names are those of other source code, so that no session looks for them; none is moved or reported."""
+    shutil.copytree(STORE, tmp_path, dirs_exist_ok=True)
+    names = {path.name for path in STORE.glob("*.json")}
+    store = Store(tmp_path)
+    for name in names:
+        record = decode((STORE / name).read_bytes())
+        key = record_key(record)
+        assert key
+        assert store.load(key) is store.load_of_other_device(key) is None
+        assert store.save(record)
+        assert store.load(key) == record
+    assert store.problems == []
+    assert names < {path.name for path in tmp_path.iterdir()}
+    assert {(tmp_path / name).read_bytes() for name in names} == {(STORE / name).read_bytes() for name in names}
 
 
 def test_files_have_the_same_columns_and_keys_as_before(tmp_path: Path) -> None:

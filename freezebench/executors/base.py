@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
+from freezebench.errors import FreezebenchError
 from freezebench.records.events import RunEvent
 
 if TYPE_CHECKING:
@@ -116,3 +117,11 @@ class Machines:
         if key not in self._machines:
             self._machines[key] = self._look_up(*key)
         return self._machines[key]
+
+
+def machine_or_none(executor: Executor, spec: RunSpec) -> Machine | None:
+    """Return the machine of a run; ``None`` if there is none, of which training raises the error, with its context."""
+    try:
+        return executor.machine(spec)
+    except FreezebenchError:
+        return None

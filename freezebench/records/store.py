@@ -35,6 +35,9 @@ STORE_SCHEMA = 1
 # Fields of the protocol that version 0.1 did not have; None is what it did.
 _LATER_FIELDS = {"batch_order"}
 _SET_ASIDE = "set-aside"
+_THREADS = "torch_num_threads"
+# Parts of an environment that are recorded for information, or belong to the device.
+_NO_VERSIONS = {"platform", _THREADS}
 _LARGEST_FILE = 256 * 10**6  # no record is that large, and a file that is must not fill the memory
 
 
@@ -44,6 +47,7 @@ def run_key(
     model_sha256: str,
     files_sha256: str,
     data_sha256: tuple[str, str, str],
+    device: str,
     device_name: str,
     precision: str,
     environment: Mapping[str, str],
@@ -51,21 +55,24 @@ def run_key(
     """Return the key of a run: a hash of everything that determines its outcome, a dash, and a hash of its device.
 
     Apart from rounding, only time, memory and energy depend on the device. With a hash of its own, the outcome can be
-    reused on another device.
+    reused on another device. A CPU with another number of threads is another device: its sums round differently, and
+    its times differ. The operating system is in neither half, so that nodes which differ in their kernel share runs.
 
     Args:
         spec: The run's spec.
         model_sha256: Content hash of the pretrained weights.
         files_sha256: Content hash of the model's configuration and tokenizer.
         data_sha256: Content hashes of the training, validation and test split.
+        device: ``cpu`` or ``cuda:N``; the number does not count.
         device_name: Model of the GPU or CPU.
         precision: Number format, resolved.
         environment: Versions, and the hash of freezebench's own source.
     """
     # The requested device may be "auto"; the hash of the actual one is the key's second half.
     spec_json = {**spec.to_json(), "device": None, "protocol": _protocol_key(spec.protocol)}
-    parts: list[Json] = [spec_json, model_sha256, files_sha256, list(data_sha256), precision, dict(environment)]
-    return f"{hashlib.sha256(_canonical(parts)).hexdigest()[:32]}-{_device_hash(device_name)}"
+    parts: list[Json] = [spec_json, model_sha256, files_sha256, list(data_sha256), precision, _versions(environment)]
+    described = _described_device(device, device_name, environment)
+    return f"{hashlib.sha256(_canonical(parts)).hexdigest()[:32]}-{hashlib.sha256(described.encode()).hexdigest()[:8]}"
 
 
 def _protocol_key(protocol: Protocol) -> dict[str, Json]:
@@ -73,8 +80,19 @@ def _protocol_key(protocol: Protocol) -> dict[str, Json]:
     return {name: value for name, value in asdict(protocol).items() if value is not None or name not in _LATER_FIELDS}
 
 
-def _device_hash(device_name: str) -> str:
-    return hashlib.sha256(device_name.encode()).hexdigest()[:8]
+def _versions(environment: Mapping[str, str]) -> dict[str, Json]:
+    """Return the part of an environment on which outcomes depend: all but operating system, threads, patch level."""
+    versions: dict[str, Json] = {name: version for name, version in environment.items() if name not in _NO_VERSIONS}
+    if "python" in environment:
+        # Releases that only fix errors (3.12.4 after 3.12.3) compute the same; torch brings the arithmetic.
+        versions["python"] = ".".join(environment["python"].split(".")[:2])
+    return versions
+
+
+def _described_device(device: str, device_name: str, environment: Mapping[str, str]) -> str:
+    """Return the model of a device, and of a CPU how many threads computed on it."""
+    threads = environment.get(_THREADS)
+    return device_name if device.startswith("cuda") or threads is None else f"{device_name}, {threads} threads"
 
 
 def record_key(record: RunRecord) -> str | None:
@@ -86,6 +104,7 @@ def record_key(record: RunRecord) -> str | None:
         model_sha256=record.model_sha256,
         files_sha256=record.files_sha256,
         data_sha256=(record.data.train_sha256, record.data.validation_sha256, record.data.test_sha256),
+        device=record.device,
         device_name=record.device_name,
         precision=record.precision,
         environment=record.environment,
@@ -95,17 +114,22 @@ def record_key(record: RunRecord) -> str | None:
 class Store:
     """Finished runs in one folder.
 
-    No method raises ``OSError``: a session with a full disk goes on and reports the problem in its summary.
+    No method raises ``OSError``: a session with a full disk goes on and reports the problem in its summary. Any thread
+    may call any method.
 
     Attributes:
         folder: The folder of the files.
-        problems: Problems with files, as sentences, each once.
     """
 
     def __init__(self, folder: Path) -> None:
         """Set the folder, which is created when the first run is saved."""
         self.folder = folder
-        self.problems: list[str] = []
+        self._problems: dict[str, None] = {}
+
+    @property
+    def problems(self) -> list[str]:
+        """Problems with files, as sentences, each once."""
+        return list(self._problems)
 
     def load(self, key: str) -> RunRecord | None:
         """Return a finished run; ``None`` if there is none, or if its file is damaged and was set aside."""
@@ -129,11 +153,14 @@ class Store:
         for path in sorted(self.folder.glob(f"{outcome}-*.json")):
             record = None if path.stem == key else self.load(path.stem)
             if record is not None:
-                return record.without_costs(f"trained on another device ({record.device_name}) in an earlier session")
+                described = _described_device(record.device, record.device_name, record.environment)
+                return record.without_costs(f"trained on another device ({described}) in an earlier session")
         return None
 
     def save(self, record: RunRecord, *, replaces: bool = False) -> bool:
         """Save a finished run unless it is saved already; return whether the store has it now.
+
+        A run with measured times takes the place of the same run without them, and never the other way round.
 
         Args:
             record: The run.
@@ -142,6 +169,9 @@ class Store:
         key = record_key(record)
         if key is None:
             return False
+        saved = self.load(key)
+        if saved is not None:
+            replaces = _has_times(record) > _has_times(saved) or (replaces and _has_times(record) == _has_times(saved))
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             _write_whole(self.folder / f"{key}.json", encode(record), replaces=replaces)
@@ -181,8 +211,12 @@ class Store:
             self._report(f"{path} is not used: {reason}. It was moved to {target}, and the run is trained again.")
 
     def _report(self, problem: str) -> None:
-        if problem not in self.problems:
-            self.problems.append(problem)
+        self._problems.setdefault(problem)
+
+
+def _has_times(record: RunRecord) -> bool:
+    """Return whether the run's times were measured: they are not while other runs train on the same processor."""
+    return record.value("train_s") is not None
 
 
 def encode(record: RunRecord) -> bytes:

@@ -34,9 +34,9 @@ def environment() -> dict[str, str]:
 
     versions = {
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": platform.platform(),  # for information: the key of a run does not contain it
         "source_sha256": source_digest(),
-        # With another number of threads, sums round differently and times are not comparable.
+        # With another number of threads, a CPU's sums round differently and its times are not comparable.
         "torch_num_threads": str(torch.get_num_threads()),
         # Not from the installed distribution: the source may be used without being installed.
         "freezebench": __version__,
@@ -58,12 +58,14 @@ class Machine:
         device_name: Model of the GPU or CPU.
         precision: Resolved number format.
         environment: Versions by name.
+        device_id: What distinguishes the device from all others of this machine, see ``training.device.device_id``.
     """
 
     device: str
     device_name: str
     precision: Precision
     environment: dict[str, str]
+    device_id: str = "cpu"
 
 
 def machine(device: str, precision: Precision) -> Machine:
@@ -72,7 +74,7 @@ def machine(device: str, precision: Precision) -> Machine:
     Raises:
         SettingsError: If there is no such device.
     """
-    from freezebench.training.device import device_name, resolve_device, resolve_precision
+    from freezebench.training.device import device_id, device_name, resolve_device, resolve_precision
 
     resolved = resolve_device(device)
     return Machine(
@@ -80,4 +82,5 @@ def machine(device: str, precision: Precision) -> Machine:
         device_name=device_name(resolved),
         precision=resolve_precision(precision, resolved),
         environment=environment(),
+        device_id=device_id(resolved),
     )

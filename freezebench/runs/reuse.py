@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from freezebench.errors import FreezebenchError
-from freezebench.records.store import Store, run_key
+from freezebench.records.store import Store, record_key, run_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from freezebench.records.locks import Lock
@@ -19,117 +20,157 @@ if TYPE_CHECKING:
     from freezebench.specs.run import RunSpec
 
 
+@dataclass(kw_only=True)
+class Found:
+    """What ``Reuse.find`` found of some runs.
+
+    Attributes:
+        records: The finished ones by run id.
+        busy: Those that another session trains at this moment. If there are any, this session has claimed none.
+    """
+
+    records: dict[str, RunRecord] = field(default_factory=dict)
+    busy: list[RunSpec] = field(default_factory=list)
+
+
 class Reuse:
     """The store as one session uses it: runs are looked up, claimed while they train, and saved.
 
-    Attributes:
-        num_reused: How many runs were loaded.
-        num_elsewhere: How many of them had trained on another device.
-        num_saved: How many runs were saved.
+    One thread looks runs up; any thread may save and release them.
     """
 
     def __init__(
         self,
         folder: Path,
         data_cache: DataCache,
-        machine: Callable[[RunSpec], Machine],
         *,
         resume: bool,
         on_reused: Callable[[RunRecord], None] = lambda _: None,
-        on_wait: Callable[[RunSpec], None] = lambda _: None,
     ) -> None:
         """Take the store's folder and what the keys of runs are made of.
 
         Args:
             folder: The store's folder.
             data_cache: The session's data and the hashes of its models, as they were before anything was trained.
-            machine: Returns what a run's outcome depends on here; raises FreezebenchError if there is no such device.
             resume: Whether runs are looked up; they are saved either way.
-            on_reused: Called with every record that is reused.
-            on_wait: Called once with a run that another session is training.
+            on_reused: Called with every record that is reused, once.
         """
         self._store = Store(folder)
-        self._data_cache, self._machine = data_cache, machine
-        self._resume, self._on_reused, self._on_wait = resume, on_reused, on_wait
-        self._claims: dict[str, Lock] = {}
-        self.num_reused = 0
-        self.num_elsewhere = 0
-        self.num_saved = 0
+        self._data_cache, self._resume, self._on_reused = data_cache, resume, on_reused
+        # Held while a claim or a number changes, but not while a file is written.
+        self._lock = threading.Lock()
+        # Of each key the run that this session trains, and the lock that keeps other sessions from it.
+        self._claims: dict[str, tuple[str, Lock]] = {}
+        # Whether a run of another device was reused, by run id.
+        self._is_from_elsewhere: dict[str, bool] = {}
+        self._num_saved = 0
 
-    def find(self, spec: RunSpec) -> RunRecord | None:
-        """Return the same run of another session: same content, same versions, same kind of device.
+    def find(self, specs: Iterable[RunSpec], machine: Machine | None) -> Found:
+        """Look some runs up, and claim those that are missing until ``save`` or ``release``, without waiting.
 
-        If there is none, this session claims the run until ``save`` or ``release``. Two sessions with one store share
-        the work in this way: while another session has the claim, this call waits for the outcome.
+        Two sessions with one store share the work in this way. If another session trains one of the runs now, none is
+        claimed: the caller looks them up again later.
+
+        Args:
+            specs: The runs.
+            machine: Where they would train; ``None``: nowhere, so that nothing is found or claimed.
         """
-        key = self._key(spec) if self._resume else None
-        if key is None:
-            return None
-        record = self._store.load(key)
-        if record is None:
-            self._claim(key, spec)
-            # While this waited, the run may have been finished.
-            record = self._store.load(key)
-        if record is None:
-            record = self._store.load_of_other_device(key)
-            self.num_elsewhere += record is not None
-        if record is not None:
-            self.release(spec)
-            self.num_reused += 1
-            self._on_reused(record)
-        return record
+        found, claimed = Found(), []
+        keys = {spec: self._key(spec, machine) for spec in specs} if self._resume else {}
+        for spec, key in keys.items():
+            if key is None:
+                continue
+            record = self._finished(key)
+            if record is None and not self._claim(key, spec):
+                found.busy.append(spec)
+            elif record is None:
+                claimed.append(spec)
+                # Between the look and the claim, the run may have been finished.
+                record = self._finished(key)
+            if record is not None:
+                self.release(spec)
+                found.records[spec.run_id] = record
+                self._count(spec, key, record)
+        if found.busy:
+            for spec in claimed:
+                self.release(spec)
+        return found
 
-    def find_finished(self, spec: RunSpec) -> RunRecord | None:
+    def find_finished(self, spec: RunSpec, machine: Machine | None) -> RunRecord | None:
         """Return the same run of another session if it has ended; it is neither claimed nor counted as reused."""
-        key = self._key(spec) if self._resume else None
-        return None if key is None else self._store.load(key) or self._store.load_of_other_device(key)
-
-    def _claim(self, key: str, spec: RunSpec) -> None:
-        """Claim a run once no other session has it; do nothing where the folder allows no locks."""
-        claim = self._store.claim(key)
-        with suppress(OSError):
-            claim.acquire(lambda: self._on_wait(spec))
-            self._claims[spec.run_id] = claim
+        key = self._key(spec, machine) if self._resume else None
+        return None if key is None else self._finished(key)
 
     def release(self, spec: RunSpec) -> None:
         """Give up the claim to a run, if this session has it, so that other sessions can train it."""
-        claim = self._claims.pop(spec.run_id, None)
-        if claim is not None:
-            claim.release(remove=True)
+        with self._lock:
+            for key, (run_id, claim) in list(self._claims.items()):
+                if run_id == spec.run_id:
+                    claim.release(remove=True)
+                    del self._claims[key]
 
     def release_all(self) -> None:
         """Give up the claims to runs that were not saved, as after an interruption."""
-        while self._claims:
-            self._claims.popitem()[1].release(remove=True)
+        with self._lock:
+            while self._claims:
+                self._claims.popitem()[1][1].release(remove=True)
 
     def save(self, record: RunRecord) -> None:
         """Save a run that was trained now, if it is valid, and give up its claim."""
         try:
             # A run that was requested anew is what later sessions reuse, unless other work disturbed it.
-            replaces = not self._resume and not record.is_contended
-            self.num_saved += self._store.save(record, replaces=replaces)
+            is_saved = self._store.save(record, replaces=not self._resume and not record.is_contended)
+            with self._lock:
+                self._num_saved += is_saved
         finally:
             self.release(record.spec)
 
     def lines(self) -> list[str]:
         """Return the summary's lines on the store: what was reused, what was saved, and what went wrong."""
         lines = list(self._store.problems)
-        if self.num_reused:
-            other = f" but for {self.num_elsewhere} of another device"
-            elsewhere = other if self.num_elsewhere else ""
-            runs = "1 run" if self.num_reused == 1 else f"{self.num_reused} runs"
+        num_reused, num_elsewhere = len(self._is_from_elsewhere), sum(self._is_from_elsewhere.values())
+        if num_reused:
+            elsewhere = f" but for {num_elsewhere} of another device" if num_elsewhere else ""
+            runs = "1 run" if num_reused == 1 else f"{num_reused} runs"
             lines.append(
                 f"reused {runs} of earlier sessions from {self._store.folder}, their times included{elsewhere}; "
                 "--freeze-resume=no trains all anew"
             )
-        if self.num_saved:
-            lines.append(f"saved {self.num_saved} {'run' if self.num_saved == 1 else 'runs'} to {self._store.folder}")
+        if self._num_saved:
+            lines.append(f"saved {self._num_saved} {'run' if self._num_saved == 1 else 'runs'} to {self._store.folder}")
         return lines
 
-    def _key(self, spec: RunSpec) -> str | None:
+    def _finished(self, key: str) -> RunRecord | None:
+        return self._store.load(key) or self._store.load_of_other_device(key)
+
+    def _claim(self, key: str, spec: RunSpec) -> bool:
+        """Return whether no one else trains a run, which is claimed where the folder allows locks."""
+        with self._lock:
+            if key in self._claims:
+                # Runs whose specs differ in the name of the device alone have one key.
+                return self._claims[key][0] == spec.run_id
+            claim = self._store.claim(key)
+            try:
+                is_free = claim.try_acquire()
+            except OSError:
+                return True
+            if is_free:
+                self._claims[key] = (spec.run_id, claim)
+            return is_free
+
+    def _count(self, spec: RunSpec, key: str, record: RunRecord) -> None:
+        """Count a run as reused, and report it, the first time that it is found."""
+        with self._lock:
+            is_new = spec.run_id not in self._is_from_elsewhere
+            self._is_from_elsewhere[spec.run_id] = record_key(record) != key
+        if is_new:
+            self._on_reused(record)
+
+    def _key(self, spec: RunSpec, machine: Machine | None) -> str | None:
         """Return the store's key of a run; ``None`` if it has none, or cannot run at all."""
+        if machine is None:
+            return None
         try:
-            machine = self._machine(spec)
             data, hashes = self._data_cache.data(spec), self._data_cache.file_hashes(spec)
         except FreezebenchError:
             return None  # training raises the same error, with its context
@@ -140,6 +181,7 @@ class Reuse:
             model_sha256=hashes.weights_sha256,
             files_sha256=hashes.files_sha256,
             data_sha256=(data.train.sha256, data.validation.sha256, data.test.sha256),
+            device=machine.device,
             device_name=machine.device_name,
             precision=machine.precision,
             environment=machine.environment,

@@ -6,6 +6,8 @@ Only this module and ``capture``, which needs a GPU, depend on the kind of devic
 from __future__ import annotations
 
 import contextlib
+import os
+import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +53,25 @@ def device_name(device: torch.device) -> str:
     """Return the model name of the GPU or CPU."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return _cpuinfo("model name") or "CPU"
+    return _cpuinfo("model name") or f"{platform.machine()} CPU".strip()
+
+
+def device_id(device: torch.device) -> str:
+    """Return what distinguishes a device from all others of this machine: ``cpu``, or the UUID of a GPU.
+
+    Indices do not: each process counts the devices that CUDA_VISIBLE_DEVICES lets it see.
+    """
+    if device.type != "cuda":
+        return device.type
+    index = device.index or 0
+    visible = [entry.strip() for entry in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
+    entry = visible[index] if index < len(visible) else ""
+    if entry.startswith("MIG-"):
+        return entry  # some versions of CUDA report the UUID of the GPU that the instance is a part of
+    uuid = getattr(torch.cuda.get_device_properties(index), "uuid", None)
+    if uuid is None:
+        return f"cuda:{entry or index}"
+    return str(uuid) if str(uuid).startswith(("GPU-", "MIG-")) else f"GPU-{uuid}"
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> Precision:

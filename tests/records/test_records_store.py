@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,9 @@ def test_a_run_that_was_requested_anew_replaces_the_saved_one(tmp_path: Path) ->
         {"precision": "bf16"},
         {"device_name": "another CPU"},
         {"environment": {"torch": "2.14.0"}},
+        {"environment": {"torch": "2.13.0", "isolation": "none"}},
+        {"environment": {"torch": "2.13.0", "torch_num_threads": "4"}},
+        {"environment": {"torch": "2.13.0", "python": "3.13.0"}},
     ],
     ids=str,
 )
@@ -70,6 +74,52 @@ def test_everything_that_determines_a_run_changes_its_key(changes: dict[str, Any
     """Seed, freeze spec, weights, precision, device, versions, and the model's other files."""
     assert record_key(made_up.record(files_sha256="0" * 64)) != record_key(made_up.record())
     assert record_key(made_up.record(**changes)) != record_key(made_up.record())
+
+
+def _on_node(device: str, *, threads: int, kernel: str = "6.1", python: str = "3.12.3") -> str:
+    """Return the key of a run on some node."""
+    environment = {"platform": f"Linux-{kernel}", "torch_num_threads": str(threads), "python": python}
+    key = record_key(made_up.record(device=device, device_name=f"a {device}", environment=environment))
+    assert key
+    return key
+
+
+def test_equal_nodes_share_runs() -> None:
+    """Kernel and patch level of Python change nothing, on a GPU neither its number nor the threads of the host."""
+    assert _on_node("cpu", threads=4) == _on_node("cpu", threads=4, kernel="6.8", python="3.12.9")
+    gpus = {record_key(made_up.record(device=device, device_name="a GPU")) for device in ("cuda:0", "cuda:1")}
+    assert len(gpus) == 1
+    assert _on_node("cuda", threads=4) == _on_node("cuda", threads=64)
+
+
+def test_a_cpu_with_another_number_of_threads_is_another_device(tmp_path: Path) -> None:
+    """Outcomes are reused, times are not, and the reason names the threads."""
+    four, eight = _on_node("cpu", threads=4), _on_node("cpu", threads=8)
+    assert four != eight
+    assert four.partition("-")[0] == eight.partition("-")[0]
+    store, environment = Store(tmp_path), {**made_up.record().environment, "torch_num_threads": "4"}
+    assert store.save(made_up.record(environment=environment))
+    key = record_key(made_up.record(environment={**environment, "torch_num_threads": "8"}))
+    assert key
+    record = store.load_of_other_device(key)
+    assert record
+    assert "another device (a CPU, 4 threads)" in str(record.readings["train_s"].reason)
+
+
+def test_measured_times_replace_missing_ones(tmp_path: Path) -> None:
+    """A run that trained beside others on a processor keeps no later one from being saved, and replaces none."""
+    timed = made_up.record()
+    untimed = timed.without_costs("other runs trained on this processor")
+    store, key = Store(tmp_path), record_key(timed)
+    assert key
+    for record, replaces, kept in [
+        (untimed, False, untimed),
+        (replace(untimed, started_at="2030-01-01T00:00:00+00:00"), False, untimed),
+        (timed, False, timed),
+        (untimed, True, timed),
+    ]:
+        assert store.save(record, replaces=replaces)
+        assert store.load(key) == kept
 
 
 def test_a_run_of_another_device_has_outcomes_but_no_costs(tmp_path: Path) -> None:
