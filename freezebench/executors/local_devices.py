@@ -83,7 +83,7 @@ def _check(
     if usable.ambiguity:
         raise SettingsError(
             f"--freeze-devices={','.join(names)} does not tell which GPUs are meant: {usable.ambiguity}. Use all, and "
-            "list UUIDs in CUDA_VISIBLE_DEVICES to leave some out (nvidia-smi -L shows them)."
+            "name UUIDs in CUDA_VISIBLE_DEVICES to leave some out (nvidia-smi -L)."
         )
     missing = [name for name in names if name not in gpus]
     if missing:

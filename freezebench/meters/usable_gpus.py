@@ -8,6 +8,7 @@ is another user's is worse than an error. A GPU that is split into MIG instances
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,25 +47,23 @@ def usable_gpus(environ: Mapping[str, str], *, deadline_s: float = 10.0) -> Usab
     Raises:
         SettingsError: If there may be GPUs that cannot be listed, or not be told apart.
     """
-    answers: list[UsableGpus | SettingsError] = []
+    answer: Future[UsableGpus] = Future()
 
     def job() -> None:
         try:
-            answers.append(_usable(environ))
-        except SettingsError as error:
-            answers.append(error)
+            answer.set_result(_usable(environ))
+        except Exception as error:  # noqa: BLE001 - the waiting thread raises it
+            answer.set_exception(error)
 
     worker = DeadlineWorker("freezebench-gpus")
-    worker.run(job, deadline_s)
+    in_time = worker.run(job, deadline_s)
     worker.close()
-    if not answers:
+    if not in_time:
         raise SettingsError(
-            f"the GPUs of this machine cannot be listed: NVML did not answer in {deadline_s:g} s. Find out whether "
+            f"the GPUs of this machine cannot be listed: NVML did not answer in {deadline_s:g} s. Check whether "
             "nvidia-smi hangs as well, and reset the GPU or reload the driver."
         )
-    if isinstance(answers[0], SettingsError):
-        raise answers[0]
-    return answers[0]
+    return answer.result()
 
 
 def _usable(environ: Mapping[str, str]) -> UsableGpus:
@@ -121,8 +120,8 @@ def _visible(nvml: Nvml, gpus: list[list[DeviceInfo]], visible: str, ambiguity: 
     for entry in visible_entries(visible):
         if entry.isdecimal() and ambiguity:
             raise SettingsError(
-                f"CUDA_VISIBLE_DEVICES={visible} does not tell which GPUs are meant: {ambiguity}. List UUIDs in it "
-                "(nvidia-smi -L shows them)."
+                f"CUDA_VISIBLE_DEVICES={visible} does not tell which GPUs are meant: {ambiguity}. Name them by UUID "
+                "(nvidia-smi -L)."
             )
         device = _listed(nvml, gpus, entry)
         if device is None:  # CUDA ignores what follows a device that does not exist

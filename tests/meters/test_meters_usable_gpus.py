@@ -95,7 +95,9 @@ def test_mixed_models() -> None:
     assert "by speed" in usable_gpus({}).ambiguity
     assert usable_gpus({"CUDA_VISIBLE_DEVICES": f"{GPU_B},{GPU_A}"}).ambiguity == ""
     assert uuids(CUDA_VISIBLE_DEVICES=f"{GPU_B},{GPU_A}") == [GPU_B, GPU_A]
-    with pytest.raises(SettingsError, match=r"CUDA_VISIBLE_DEVICES=1 does not tell which GPUs are meant: .*List UUIDs"):
+    with pytest.raises(
+        SettingsError, match=r"CUDA_VISIBLE_DEVICES=1 does not tell which GPUs are meant: .*Name them by UUID"
+    ):
         usable_gpus({"CUDA_VISIBLE_DEVICES": "1"})
     in_order = usable_gpus({"CUDA_VISIBLE_DEVICES": "1", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"})
     assert [(device.uuid, device.name) for device in in_order.devices] == [(GPU_B, "Fast GPU")]
