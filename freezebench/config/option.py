@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from freezebench.config.lists import split_list, without_duplicates
 from freezebench.errors import SettingsError, SpecError
 from freezebench.escaping import has_surrogates, visible
 
@@ -27,6 +28,8 @@ class Option:
         help: What the option does, with its unit and default.
         session_wide: Whether it holds for the whole session, so that no ``freeze`` marker can set it for its test.
         is_switch: Whether the flag takes no value and means yes.
+        is_list: Whether several values may be given: by a list, by commas, or by repeating the flag. Its parsed value
+            is a tuple.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Option:
     help: str
     session_wide: bool = False
     is_switch: bool = False
+    is_list: bool = False
 
     @property
     def flag(self) -> str:
@@ -50,27 +54,50 @@ class Option:
         """Return the option's value.
 
         Args:
-            value: The text of a flag or ini key, or a marker's Python value: a number, a list or a dictionary per
-                configuration.
+            value: The text of a flag or ini key, the texts of a flag that was repeated, or a marker's Python value: a
+                number, a list or a dictionary per configuration.
             where: The option's name in error messages, which depends on its source.
 
         Raises:
             SettingsError: If the value cannot be parsed, with its source, the value and what is expected.
         """
-        if callable(value) or isinstance(value, (bytes, bytearray, set, frozenset)):
-            raise SettingsError(
-                f"{where}: a value of type {type(value).__name__} cannot be used. Give text, a number, a list or a "
-                "dictionary; the text of a factory is 'module:function'."
-            )
-        try:
-            text = as_text(value)
-        except SettingsError as error:
-            raise SettingsError(f"{where}: {error}") from error
+        if not self.is_list:
+            return self._parse(value, where)
+        entries = value if isinstance(value, (list, tuple)) else split_list(_text(value, where))
+        if not entries or (len(entries) > 1 and not all(entries)):
+            shown = _shown(",".join(map(str, entries)))
+            raise SettingsError(f"{where}={shown}: the list or an entry of it is empty. Give names without gaps.")
+        return without_duplicates([str(self._parse(entry, where)) for entry in entries])
+
+    def _parse(self, value: object, where: str) -> object:
+        """Return the value of an option, or of one entry of its list.
+
+        Raises:
+            SettingsError: If it cannot be parsed.
+        """
+        text = _text(value, where)
         try:
             _check_text(text)
             return self.parser(text)
         except (SettingsError, SpecError) as error:
             raise SettingsError(f"{where}={_shown(text)}: {error}") from error
+
+
+def _text(value: object, where: str) -> str:
+    """Return a value as the command line writes it.
+
+    Raises:
+        SettingsError: If it has no text.
+    """
+    if callable(value) or isinstance(value, (bytes, bytearray, set, frozenset)):
+        raise SettingsError(
+            f"{where}: a value of type {type(value).__name__} cannot be used. Give text, a number, a list or a "
+            "dictionary; the text of a factory is 'module:function'."
+        )
+    try:
+        return as_text(value)
+    except SettingsError as error:
+        raise SettingsError(f"{where}: {error}") from error
 
 
 def _check_text(text: str) -> None:

@@ -44,16 +44,19 @@ OPTIONS: tuple[Option, ...] = (
         name="model",
         metavar="MODEL",
         parser=parse_text,
-        help="model to fine-tune: a Hub name, a checkpoint folder, 'embedded', or module:factory "
-        "(default: the preset's)",
+        is_list=True,
+        help="model to fine-tune: a Hub name, a checkpoint folder, 'embedded', or module:factory; several, with commas "
+        "between them or by repeating the option, are an experiment each (default: the preset's)",
     ),
     Option(
         name="data",
         metavar="DATA",
         parser=parse_text,
+        is_list=True,
         help="data set: a Hub name (or name:config), a folder with train, validation and test files (.jsonl, .json, "
         ".csv, .tsv, .parquet), one such file, or 'reviews' (movie reviews, downloaded once; others are "
-        "reviews:products, reviews:tweets, reviews:editorials) (default: the preset's)",
+        "reviews:products, reviews:tweets, reviews:editorials); several, with commas between them or by repeating the "
+        "option, are an experiment each (default: the preset's)",
     ),
     Option(
         name="text_column",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Protocol
 
 from freezebench.config.session_settings import in_ci, resolve_session
-from freezebench.config.settings import Settings, check_names, resolve
+from freezebench.config.settings import Settings, check_names, listed_values, resolve
 from freezebench.config.sources import Source
 from freezebench.errors import DataError, FreezebenchError, ModelError, SettingsError, SpecError
 from freezebench.specs.grid import parse_grid
+from freezebench.specs.node_ids import joined_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,21 +79,53 @@ class SessionOptions:
             source.check()
         self.session_settings = resolve_session((self._flags, self._ini), has_reference=has_reference)
 
-    def settings(self, marker: Mapping[str, object] | None = None, test: str = "", case: str = "") -> Settings:
+    def settings(
+        self,
+        marker: Mapping[str, object] | None = None,
+        test: str = "",
+        case: str = "",
+        chosen: Mapping[str, str] | None = None,
+    ) -> Settings:
         """Return the settings of a test.
 
         Args:
             marker: Arguments of its ``freeze`` marker.
             test: What settings call the test.
             case: What error messages call it, with its case and its place.
+            chosen: The test's own model and data set where several are given, by option name.
 
         Raises:
             SettingsError: If a value is bad or no preset fits this machine.
         """
-        marker, case = marker or {}, case or test
+        return resolve(self._sources(marker or {}, test, case or test), self._choose_preset, chosen)
+
+    def experiments(self, marker: Mapping[str, object], test: str, case: str) -> dict[str, dict[str, str]]:
+        """Return the models and data sets between which tests are divided, every model with every data set.
+
+        Args:
+            marker: Arguments of the ``freeze`` marker of a test.
+            test: What settings call the test.
+            case: What error messages call it, with its case and its place.
+
+        Returns:
+            Values by option name, as ``settings`` takes them, by what the ids of the tests begin with; with one model
+            and one data set, nothing, by an empty text.
+
+        Raises:
+            SettingsError: If a value is bad.
+        """
+        lists = listed_values(self._sources(marker, test, case))
+        combinations = [dict(zip(lists, texts, strict=True)) for texts in product(*lists.values())]
+        return dict(zip(joined_names(*lists.values()), combinations, strict=True))
+
+    def _sources(self, marker: Mapping[str, object], test: str, case: str) -> list[Source]:
+        """Return the sources of a test's options, the strongest first.
+
+        Raises:
+            SettingsError: If the marker has an argument that is no option.
+        """
         check_names(marker, f"freeze marker of {case}")
-        source = Source(label=_marker_label(case), origin=_marker_label(test), values=marker)
-        return resolve([self._flags, source, self._ini], self._choose_preset)
+        return [self._flags, Source(label=_marker_label(case), origin=_marker_label(test), values=marker), self._ini]
 
     def sentence(self, error: FreezebenchError, marker: Mapping[str, object], case: str) -> str:
         """Return an error's message, with the test in front if its marker may be the cause.

@@ -17,7 +17,7 @@ from freezebench.specs.presets import Preset, preset
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,22 +110,61 @@ class Settings:
         return replace(self, grid="all", inconclusive="skip", named_specs=(), num_layers=None, limits_from=limits_from)
 
 
-def resolve(sources: Sequence[Source], default_preset: Callable[[], tuple[str, str]]) -> Settings:
+def resolve(
+    sources: Sequence[Source], default_preset: Callable[[], tuple[str, str]], chosen: Mapping[str, str] | None = None
+) -> Settings:
     """Return the settings of a test; the first source that sets an option wins.
 
     Args:
         sources: Flags, marker and ini keys, in this order.
         default_preset: Returns preset and reason if no source names one.
+        chosen: The test's own value of every option that lists several, by option name.
 
     Raises:
-        SettingsError: If a value cannot be parsed.
+        SettingsError: If a value cannot be parsed, or an option has other values than the test's own.
     """
     options = parse_sources(sources, session_wide=False)
     if "preset" in options:
         name, reason = options.get("preset", ""), f"named by {options.origins['preset']}"
     else:
         name, reason = default_preset()
-    return _overlay(preset(name), reason, options, _stated_depth(sources))
+    chosen = chosen or {}
+    single = ParsedOptions(values={**options.values, **_single_values(options, chosen)}, origins=options.origins)
+    num_layers = _stated_depth(sources)
+    if "model" in chosen and ":" not in chosen["model"]:
+        num_layers = None  # stated for the factories among several models
+    return _overlay(preset(name), reason, single, num_layers)
+
+
+def listed_values(sources: Sequence[Source]) -> dict[str, tuple[str, ...]]:
+    """Return the values of the options that name several models or data sets, by option name.
+
+    Raises:
+        SettingsError: If a value cannot be parsed.
+    """
+    options = parse_sources(sources, session_wide=False)
+    none: tuple[str, ...] = ()
+    lists = {option.name: options.get(option.name, none) for option in OPTIONS if option.is_list}
+    return {name: texts for name, texts in lists.items() if len(texts) > 1}
+
+
+def _single_values(options: ParsedOptions, chosen: Mapping[str, str]) -> dict[str, str]:
+    """Return the one value of a test, for each option that may have several.
+
+    Raises:
+        SettingsError: If an option does not have the test's own value.
+    """
+    single = {}
+    for name in (option.name for option in OPTIONS if option.is_list and option.name in options):
+        texts: tuple[str, ...] = options.get(name, ())
+        single[name] = chosen.get(name, texts[0])
+        if single[name] not in texts or (name not in chosen and len(texts) > 1):
+            raise SettingsError(
+                f"{options.origins[name]}={','.join(texts)}: the id of the test does not follow it, since it was added "
+                f"after the test was collected. Set {name} with a decorator, or with "
+                "pytest.param(..., marks=pytest.mark.freeze(...))."
+            )
+    return single
 
 
 def check_names(names: Iterable[str], where: str) -> None:

@@ -1,5 +1,6 @@
 """Cases: what ``parametrize`` makes of a freeze test, and one test per configuration of each case.
 
+With several models or data sets, each case is divided into experiments, one of every model with every data set.
 A case may have a ``freeze`` marker of its own, so each case has its own grid. pytest's ``parametrize`` multiplies every
 case by the same values; here it is called once per case, after all other hooks have made theirs.
 """
@@ -71,32 +72,59 @@ def _configurations(metafunc: pytest.Metafunc, case: Any) -> list[Any]:
     if case is not None and "freeze_spec" in case.params:  # the test or the project sets it, see case_checks
         return [case]
     definition = metafunc.definition
-    name = definition.nodeid + (f"[{case.id}]" if case is not None and case.id else "")
-    found = _read_grid(definition, name, [] if case is None else case.marks)
+    cases = _cases(definition, "" if case is None else case.id, [] if case is None else case.marks)
     metafunc._calls = [] if case is None else [case]  # noqa: SLF001 - there is no other way
     # pytest gives the tests the markers of their function and their case, but none that a hook has added here.
     added = added_markers(definition)
-    specs = [pytest.param(CaseSpec(spec, found), marks=added) for spec in found.grid or ("",)]
-    ids: list[Any] = list(found.grid) or [pytest.HIDDEN_PARAM]
-    metafunc.parametrize("freeze_spec", specs, ids=ids, indirect=True)
+    specs = [CaseSpec(spec, experiment) for experiment in cases for spec in experiment.grid or ("",)]
+    ids: list[Any] = ["-".join(filter(None, (spec.case.experiment, spec))) or pytest.HIDDEN_PARAM for spec in specs]
+    params = [pytest.param(spec, marks=added) for spec in specs]
+    metafunc.parametrize("freeze_spec", params, ids=ids, indirect=True)
     tests = metafunc._calls  # noqa: SLF001 - as above
-    return [_with_id_moved(test, definition.stash[_POSITION]) for test in tests] if found.grid else tests
+    return (
+        tests if pytest.HIDDEN_PARAM in ids else [_with_id_moved(test, definition.stash[_POSITION]) for test in tests]
+    )
 
 
-def _read_grid(definition: pytest.Item, name: str, marks: list[pytest.Mark]) -> Case:
-    """Return a case with the configurations that its markers and the options give, or with what is wrong with them."""
-    case = f"{name} {place(definition)}"
+def _cases(definition: pytest.Item, case_id: str, marks: list[pytest.Mark]) -> list[Case]:
+    """Return the experiments of a case, one of every model with every data set that its markers and the options give.
+
+    Args:
+        definition: pytest's item of the test function.
+        case_id: What stands in the brackets of the case's tests so far.
+        marks: The markers of the case.
+    """
+    case = _name(definition, case_id)
     values: dict[str, object] = {}
     options = freeze_session(definition.config).options
     try:
         values = marker_values([*marks, *freeze_markers(definition)], case)
-        settings = options.settings(values, definition.nodeid, case)
-        return Case(name=case, grid=tuple(map(str, options.grid(settings))))
+        experiments = options.experiments(values, definition.nodeid, case)
     except FreezebenchError as error:
-        # A usage error raised here would end pytest as interrupted (2), not as a usage error (4).
-        problem = options.sentence(error, values, case)
-        definition.config.stash.setdefault(PROBLEMS, {})[definition.nodeid] = problem
-        return Case(name=case, problem=problem)
+        return [Case(name=case, problem=_noted(definition, options.sentence(error, values, case)))]
+    cases = []
+    for experiment, chosen in experiments.items():
+        name = _name(definition, "-".join(filter(None, (experiment, case_id))))
+        grid: tuple[str, ...] = ()
+        problem = None
+        try:
+            settings = options.settings(values, definition.nodeid, name, chosen)
+            grid = tuple(map(str, options.grid(settings)))
+        except FreezebenchError as error:
+            problem = _noted(definition, options.sentence(error, values, name))
+        cases.append(Case(name=name, experiment=experiment, chosen=chosen, grid=grid, problem=problem))
+    return cases
+
+
+def _name(definition: pytest.Item, case_id: str) -> str:
+    return definition.nodeid + (f"[{case_id}]" if case_id else "") + f" {place(definition)}"
+
+
+def _noted(definition: pytest.Item, problem: str) -> str:
+    """Return a problem, kept for messages on node ids that do not exist because of it."""
+    # A usage error raised here would end pytest as interrupted (2), not as a usage error (4).
+    definition.config.stash.setdefault(PROBLEMS, {}).setdefault(definition.nodeid, []).append(problem)
+    return problem
 
 
 def _with_id_moved(test: Any, position: int) -> Any:

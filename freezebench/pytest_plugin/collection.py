@@ -46,7 +46,8 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         functions = [function_of(argument) for argument in session.config.args if argument.endswith("]")]
         found = [
             problem
-            for function, problem in session.config.stash.get(PROBLEMS, {}).items()
+            for function, sentences in session.config.stash.get(PROBLEMS, {}).items()
+            for problem in sentences
             if any(name.endswith(function) or function.endswith(name) for name in functions)
         ]
         if not found or str(error).startswith(found[0]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 import pytest
@@ -13,12 +13,12 @@ from freezebench.specs.node_ids import function_of
 from freezebench.units import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from freezebench.config.settings import Settings
 
-# What is wrong with the settings of a test function that was collected, by node id.
-PROBLEMS = pytest.StashKey[dict[str, str]]()
+# What is wrong with the settings of the cases of a test function that was collected, by node id.
+PROBLEMS = pytest.StashKey[dict[str, list[str]]]()
 # The number of tests that a test function has, by node id.
 NUM_TESTS = pytest.StashKey[dict[str, int]]()
 
@@ -30,15 +30,19 @@ _MOST_NAMED = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A case of a freeze test, as it was collected.
+    """A case of a freeze test, as it was collected; with several models or data sets, one experiment of it.
 
     Attributes:
         name: What error messages call it: the test with its case and its place.
+        experiment: What the ids of its tests begin with; empty with one model and one data set.
+        chosen: Its model and data set where there are several, by option name.
         grid: The freeze specs of its tests; empty if there is a problem.
         problem: What is wrong with its settings; an error only if it is selected.
     """
 
     name: str
+    experiment: str = ""
+    chosen: Mapping[str, str] = field(default_factory=dict)
     grid: tuple[str, ...] = ()
     problem: str | None = None
 
@@ -148,7 +152,8 @@ def take_added_grid(item: pytest.Item) -> bool:
 
 
 def _settings(item: pytest.Item) -> Settings:
-    return freeze_session(item.config).options.settings(values_of(item), function_id(item), case_name(item))
+    case, options = case_of(item), freeze_session(item.config).options
+    return options.settings(values_of(item), function_id(item), case_name(item), case.chosen if case else None)
 
 
 def _grid(item: pytest.Item, case: Case, settings: Settings) -> tuple[str, ...]:

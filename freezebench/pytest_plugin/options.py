@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from freezebench.config.lists import split_list
 from freezebench.config.options import OPTIONS
 from freezebench.errors import FreezebenchError
 from freezebench.import_path import installed_modules_first
@@ -38,7 +39,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Register every option of the table as flag and ini key."""
     group = parser.getgroup("freezebench", "freezebench: which layers can be frozen, at what cost, saving what")
     for option in OPTIONS:
-        takes = {"action": "store_const", "const": "yes"} if option.is_switch else {"metavar": option.metavar}
+        takes: dict[str, str] = {"metavar": option.metavar}
+        if option.is_switch:
+            takes = {"action": "store_const", "const": "yes"}
+        elif option.is_list:
+            # Of other options the last value counts, so that a command line overrides those of addopts.
+            takes["action"] = "append"
         group.addoption(option.flag, dest=option.ini, default=None, help=option.help, **takes)
         parser.addini(option.ini, f"default of {option.flag}", default=None)
 
@@ -158,6 +164,9 @@ def pytest_testnodedown(node: object) -> None:
 def _given_options(config: pytest.Config) -> tuple[dict[str, object], dict[str, object]]:
     """Return flags and ini keys that have a value, by option name; an empty ini key has none."""
     flags = {option.name: config.getoption(option.ini) for option in OPTIONS}
+    # Each text of a flag that was repeated may hold several values; the entries of a list are taken as they are.
+    lists = {option.name: flags[option.name] for option in OPTIONS if option.is_list and flags[option.name] is not None}
+    flags |= {name: [entry for text in texts for entry in split_list(text)] for name, texts in lists.items()}
     ini = {option.name: config.getini(option.ini) for option in OPTIONS}
     return (
         {name: value for name, value in flags.items() if value is not None},
