@@ -10,6 +10,7 @@ from freezebench.config.parsers import (
     parse_bool,
     parse_columns,
     parse_device,
+    parse_devices,
     parse_duration,
     parse_folder,
     parse_grid,
@@ -173,6 +174,15 @@ OPTIONS: tuple[Option, ...] = (
         metavar="DEVICE",
         parser=parse_device,
         help="auto, cpu, cuda or cuda:N (default: auto, a CUDA GPU if there is one)",
+    ),
+    Option(
+        name="devices",
+        metavar="DEVICES",
+        parser=parse_devices,
+        session_wide=True,
+        help="train on several devices at the same time: all (every GPU that CUDA_VISIBLE_DEVICES leaves; the CPU if "
+        "there is none), GPUs such as cuda:0,cuda:1, or the CPU several times, cpu,cpu, which leaves times unmeasured "
+        "(default: one run at a time, on the device of --freeze-device)",
     ),
     Option(
         name="precision",

@@ -146,6 +146,22 @@ def parse_device(text: str) -> str:
     raise SettingsError("choose from auto, cpu, cuda, cuda:0, cuda:1, …")
 
 
+def parse_devices(text: str) -> tuple[str, ...]:
+    """Return the names of the devices that train at the same time, or ``all`` alone."""
+    names = tuple(name.strip() for name in text.split(","))
+    if names == ("all",):
+        return names
+    unknown = [name for name in names if name == "auto" or not is_device(name)]
+    if unknown or "cuda" in names:
+        raise SettingsError("give all, or devices separated by commas: cuda:0,cuda:1, or cpu,cpu.")
+    if "cpu" in names and set(names) != {"cpu"}:
+        raise SettingsError("the CPU would take far longer for a run than a GPU. Choose GPUs, or the CPU.")
+    numbers = [int(name.removeprefix("cuda:")) for name in names if name != "cpu"]
+    if len(set(numbers)) < len(numbers):
+        raise SettingsError("one GPU is named twice, and two runs on it would share its memory. Name each GPU once.")
+    return tuple(f"cuda:{number}" for number in numbers) or names
+
+
 def parse_grid(text: str) -> str:
     """Return a grid with canonical freeze specs, without spaces; the model's depth is checked later."""
     from freezebench.specs.grid import split_grid

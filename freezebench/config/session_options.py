@@ -97,7 +97,15 @@ class SessionOptions:
         Raises:
             SettingsError: If a value is bad or no preset fits this machine.
         """
-        return resolve(self._sources(marker or {}, test, case or test), self._choose_preset, chosen)
+        sources = self._sources(marker or {}, test, case or test)
+        settings = resolve(sources, self._choose_preset, chosen)
+        if self.session_settings.devices and settings.device != "auto":
+            name = next(source.name_of("device") for source in sources if source.values.get("device") is not None)
+            raise SettingsError(
+                f"{name}={settings.device}: with --freeze-devices, runs train on any of its devices. Leave it out, or "
+                "override it with --freeze-device=auto."
+            )
+        return settings
 
     def experiments(self, marker: Mapping[str, object], test: str, case: str) -> dict[str, dict[str, str]]:
         """Return the models and data sets between which tests are divided, every model with every data set.

@@ -61,6 +61,7 @@ class SessionSettings:
         store: Folder of finished runs; ``None``: the default folder.
         resume: Whether finished runs of earlier sessions are reused.
         isolate: Where runs train.
+        devices: Names of the devices that train at the same time, or ``all`` alone; empty: the one of each test.
         timeout_s: How long one run may take, in seconds; ``None``: the default limit.
         anchor: A saved run that accuracy is compared with besides that of ``--benchmark-compare``; ``None``: none.
         compare_across: What may differ from a saved run.
@@ -76,6 +77,7 @@ class SessionSettings:
     store: str | None = None
     resume: bool = True
     isolate: Isolation = DEFAULT_ISOLATION
+    devices: tuple[str, ...] = ()
     timeout_s: float | None = None
     anchor: str | None = None
     compare_across: tuple[str, ...] = ()
@@ -99,6 +101,11 @@ def resolve_session(sources: Sequence[Source], *, has_reference: bool = False) -
             "--freeze-timeout ends the process that trains, and with --freeze-isolate=none that is pytest's own. "
             "Leave one of them out."
         )
+    if options.get("isolate", "") == "none" and "devices" in options:
+        raise SettingsError(
+            "--freeze-devices gives each device a process, and with --freeze-isolate=none all runs train in pytest's "
+            "own. Leave one of them out."
+        )
     return SessionSettings(
         cache_bytes=options.get("cache_memory", None),
         prefix_cache=options.get("prefix_cache", None),
@@ -110,6 +117,7 @@ def resolve_session(sources: Sequence[Source], *, has_reference: bool = False) -
         # With a reference, reused times would be those of an earlier session, not of the code under test.
         resume=options.get("resume", not has_reference),
         isolate=options.get("isolate", DEFAULT_ISOLATION),
+        devices=options.get("devices", ()),
         timeout_s=options.get("timeout", None),
         anchor=options.get("anchor", None),
         compare_across=options.get("compare_across", ()),

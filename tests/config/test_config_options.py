@@ -30,6 +30,7 @@ def test_the_list_of_options_is_golden() -> None:
         "--freeze-prefix-cache-size",
         "--freeze-cache-memory",
         "--freeze-device",
+        "--freeze-devices",
         "--freeze-precision",
         "--freeze-margin",
         "--freeze-max-drop",

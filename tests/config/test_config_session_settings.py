@@ -31,6 +31,7 @@ CASES: dict[str, tuple[str, str, object]] = {
     "store": ("runs", "store", "runs"),
     "resume": ("no", "resume", False),
     "isolate": ("run", "isolate", "run"),
+    "devices": ("cuda:1, cuda:00", "devices", ("cuda:1", "cuda:0")),
     "timeout": ("30min", "timeout_s", 1800.0),
     "anchor": ("0001_v1", "anchor", "0001_v1"),
     "compare_across": ("model, batch_size,lr", "compare_across", ("model", "batch-size", "lr")),
@@ -48,7 +49,9 @@ def test_every_session_wide_option_by_flag_and_ini(name: str) -> None:
     """A flag beats the ini key, the value differs from the default, and no marker can set it."""
     text, path, value = CASES[name]
     other = {"prefix_cache_size": "1GiB", "cache_memory": "1GiB", "plan": "no", "resume": "yes", "isolate": "worker"}
-    another = {**other, "timeout": "1h", "compare_across": "data", "allow_unmatched": "all"}.get(name, "9")
+    another = {**other, "timeout": "1h", "devices": "all", "compare_across": "data", "allow_unmatched": "all"}.get(
+        name, "9"
+    )
     assert getattr(_resolve(flags={name: text}, ini={name: another}), path) == value
     assert getattr(_resolve(ini={name: text}), path) == value
     assert getattr(_resolve(), path) != value
@@ -67,6 +70,20 @@ def test_a_timeout_needs_a_process_that_can_be_ended() -> None:
     """A limit that could not be enforced is refused."""
     with pytest.raises(SettingsError, match="Leave one of them out"):
         _resolve({"isolate": "none", "timeout": "5s"})
+
+
+@pytest.mark.parametrize(("text", "expected"), [("all", ("all",)), ("cpu", ("cpu",)), ("cpu,cpu", ("cpu", "cpu"))])
+def test_the_cpu_may_be_named_several_times(text: str, expected: tuple[str, ...]) -> None:
+    """Each time it is named, one more process trains on it."""
+    assert _resolve({"devices": text}).devices == expected
+
+
+def test_several_devices_need_processes() -> None:
+    """This process can train on one device only."""
+    with pytest.raises(
+        SettingsError, match=r"--freeze-isolate=none all runs train in pytest's own\. Leave one of them"
+    ):
+        _resolve({"isolate": "none", "devices": "cuda:0,cuda:1"})
 
 
 @pytest.mark.parametrize(
