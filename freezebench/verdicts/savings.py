@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezebench.records.contention import contention_reason
+from freezebench.records.device_models import ONE_MODEL, OTHER_DEVICES, common_model, of_model
 from freezebench.records.headline import headline_metrics
 from freezebench.verdicts.gate import Part, resource_standing
 from freezebench.verdicts.resources import compare_peak, compare_runs
@@ -36,7 +37,7 @@ def savings_parts(
         baseline: The unfrozen runs of the session, which also serve the A/A check of time and energy.
         pairs: Unfrozen and frozen runs that were interleaved, in this order within a pair.
     """
-    memory, energy = headline_metrics(baseline)
+    _, energy = headline_metrics([record for pair in pairs for record in pair])
     parts = []
     # A required saving is a limit on the ratio candidate / baseline: 1.5 times the speed is 1 / 1.5 of the time.
     speedup = limits.min_speedup.get(freeze)
@@ -49,7 +50,7 @@ def savings_parts(
         parts.append(_interleaved(joules, pairs, baseline))
     saving = limits.min_memory_saving.get(freeze)
     if saving is not None:
-        parts.append(_peak(memory, saving, records, baseline))
+        parts.append(_peak(saving, records, baseline))
     return tuple(parts)
 
 
@@ -81,13 +82,20 @@ def _interleaved(saving: _Saving, pairs: Sequence[tuple[RunRecord, RunRecord]], 
     if broken is not None:
         sentence = f"{quantity}: seed {broken.spec.seed} of {broken.spec.freeze}, run once more: {broken.reason}"
         return Part(quantity=quantity, standing="broken", sentence=sentence)
+    # A series trains on one device. Earlier runs on another model say nothing about its noise.
+    models = list(dict.fromkeys(record.device_name for record in runs))
+    earlier = [record for record in baseline if models == [record.device_name]]
+    if not earlier:
+        trained = ", ".join(dict.fromkeys(record.device_name for record in (*runs, *baseline)))
+        sentence = f"{quantity}: {saving.required} is required, not comparable: {trained}; {ONE_MODEL}"
+        return Part(quantity=quantity, standing="undecided", sentence=sentence)
     # Without a figure of every run the pairs would be incomplete.
-    missing = next((record for record in (*runs, *baseline) if record.value(metric) is None), None)
+    missing = next((record for record in (*runs, *earlier) if record.value(metric) is None), None)
     if missing is not None:
         return _not_measured(quantity, metric, saving.required, missing)
     # Contended runs of before only leave the A/A check without them, unless nothing is left to check with.
-    quiet = [record for record in baseline if not record.is_contended]
-    if contended := _contended(runs) or ("" if quiet else _contended(baseline)):
+    quiet = [record for record in earlier if not record.is_contended]
+    if contended := _contended(runs) or ("" if quiet else _contended(earlier)):
         return Part(quantity=quantity, standing="broken", sentence=f"{quantity}: {contended}")
     unfrozen, frozen = (_figures(arm, metric) for arm in zip(*pairs, strict=True))
     verdict = compare_runs(
@@ -122,12 +130,18 @@ def _contended(records: Sequence[RunRecord]) -> str:
     return contention_reason(shares, len(distinct), runs="runs", which=f"{which}{more}")
 
 
-def _peak(metric: str, saving: float, records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> Part:
-    """Return the part for peak memory, which compares the largest peaks of both arms."""
-    missing = next((record for record in (*records, *baseline) if record.value(metric) is None), None)
+def _peak(saving: float, records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> Part:
+    """Return the part for peak memory, which compares the largest peaks of both arms on one model of device."""
+    model = common_model(records, baseline)
+    if model is None:
+        sentence = f"peak memory: {saving:g} % saved is required, not comparable: {OTHER_DEVICES}"
+        return Part(quantity="peak memory", standing="undecided", sentence=sentence)
+    arms = (of_model(baseline, model), of_model(records, model))
+    metric, _ = headline_metrics(arms[0])
+    missing = next((record for arm in arms for record in arm if record.value(metric) is None), None)
     if missing is not None:
         return _not_measured("peak memory", metric, f"{saving:g} % saved", missing)
-    unfrozen, frozen = max(_figures(baseline, metric)), max(_figures(records, metric))
+    unfrozen, frozen = (max(_figures(arm, metric)) for arm in arms)
     verdict = compare_peak(unfrozen, frozen, quantity=metric, limit=1 - saving / 100)
     sentence = f"peak memory: {100 * (1 - frozen / unfrozen):.1f} % saved of at least {saving:g} % required"
     return Part(quantity="peak memory", standing=resource_standing(verdict), sentence=sentence)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from freezebench.errors import SettingsError
 from freezebench.records.contention import contention_reason
+from freezebench.records.device_models import OTHER_DEVICES, most_common
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.verdicts.crossed import check_alpha
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 SpeedupOutcome = Literal["gain", "loss", "unclear", "unknown"]
 
 _FEWEST_PAIRS = 2
+_NO_TIMES = "no seed has a time in both arms"
 OTHER_SESSION = (
     "the unfrozen runs of the same seeds are of another session, in which the machine may have been faster or slower; "
     "--freeze-resume=no trains all anew"
@@ -88,7 +90,7 @@ def paired_speedup(
     log_ratios = [math.log(baseline[seed] / candidate[seed]) for seed in baseline if seed in candidate]
     num = len(log_ratios)
     if num == 0:
-        return Speedup(ratio=None, lower=None, upper=None, num_pairs=0, reason="no seed has a time in both arms")
+        return _unknown(_NO_TIMES)
     mean = statistics.fmean(log_ratios)
     if num < _FEWEST_PAIRS:
         return Speedup(ratio=math.exp(mean), lower=None, upper=None, num_pairs=num)
@@ -99,29 +101,45 @@ def paired_speedup(
 
 
 def speedup_of(records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> Speedup:
-    """Return the speed-up of valid runs over the valid unfrozen runs of the same seeds and the same session.
+    """Return the speed-up of valid runs over the valid unfrozen runs of the same seeds, device model and session.
 
     Contended runs are left out. Another session is another state of the machine (its clock rate, its cooling, its power
-    supply), which nothing that is measured shows.
+    supply), which nothing that is measured shows. Another model of device may gain more or less by freezing: all pairs
+    are of the model that has most of them, of several the first.
 
     Args:
         records: Runs of the candidate.
         baseline: The unfrozen runs.
     """
-    arms = [{record.spec.seed: record for record in arm} for arm in (baseline, records)]
-    pairs = {seed: (arms[0][seed], arms[1][seed]) for seed in arms[0] if seed in arms[1]}
-    quiet = {seed: pair for seed, pair in pairs.items() if not any(record.is_contended for record in pair)}
-    if pairs and not quiet:
-        shares = [max(record.contended_share or 0.0 for record in pair) for pair in pairs.values()]
-        reason = contention_reason(shares, len(pairs))
-        return Speedup(ratio=None, lower=None, upper=None, num_pairs=0, reason=reason)
-    common = {seed: pair for seed, pair in quiet.items() if pair[0].session == pair[1].session}
+    frozen = {record.spec.seed: record for record in records}
+    pairs = [(record, frozen[record.spec.seed]) for record in baseline if record.spec.seed in frozen]
+    alike = [pair for pair in pairs if pair[0].device_name == pair[1].device_name]
+    if pairs and not alike:
+        return _unknown(OTHER_DEVICES)
+    quiet = [pair for pair in alike if not any(record.is_contended for record in pair)]
+    if alike and not quiet:
+        shares = [max(record.contended_share or 0.0 for record in pair) for pair in alike]
+        return _unknown(contention_reason(shares, len(alike)))
+    common = [pair for pair in quiet if pair[0].session == pair[1].session]
     if quiet and not common:
-        return Speedup(ratio=None, lower=None, upper=None, num_pairs=0, reason=OTHER_SESSION)
-    times: list[dict[int, float]] = [{}, {}]
-    for seed, pair in common.items():
-        for arm, record in zip(times, pair, strict=True):
-            # A time of 0 is below the clock's resolution and gives no ratio.
-            if seconds := record.value("train_s"):
-                arm[seed] = seconds
-    return paired_speedup(times[0], times[1])
+        return _unknown(OTHER_SESSION)
+    # A time of 0 is below the clock's resolution and gives no ratio.
+    timed = [pair for pair in common if all(record.value("train_s") for record in pair)]
+    if common and not timed:
+        return _unknown(_why_untimed(common) or _NO_TIMES)
+    model = most_common(unfrozen.device_name for unfrozen, _ in timed)
+    counted = [pair for pair in timed if pair[0].device_name == model]
+    unfrozen_s, frozen_s = (
+        {pair[arm].spec.seed: pair[arm].value("train_s") or 0.0 for pair in counted} for arm in (0, 1)
+    )
+    return paired_speedup(unfrozen_s, frozen_s)
+
+
+def _why_untimed(pairs: Sequence[tuple[RunRecord, RunRecord]]) -> str | None:
+    """Return why the first run without a time has none; ``None`` if no run says it."""
+    readings = (record.readings.get("train_s") for pair in pairs for record in pair)
+    return next((reading.reason for reading in readings if reading is not None and reading.value is None), None)
+
+
+def _unknown(reason: str) -> Speedup:
+    return Speedup(ratio=None, lower=None, upper=None, num_pairs=0, reason=reason)

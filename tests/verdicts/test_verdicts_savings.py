@@ -153,3 +153,41 @@ def test_nothing_is_required_of_configurations_without_a_number() -> None:
     assert savings_parts("emb", costs, pairs=[], **arms) == ()
     assert not costs.needs_paired_runs("emb")
     assert costs.needs_paired_runs("emb+L0")
+
+
+def _on(model: str, runs: list[RunRecord]) -> list[RunRecord]:
+    return [replace(run, device_name=model) for run in runs]
+
+
+def test_earlier_runs_on_another_device_model_check_no_noise() -> None:
+    """They took twice as long, as that device does; without any on the pairs' own model nothing is decided."""
+    unfrozen, frozen = (
+        _on("A100", [_run(freeze, seed, train_s=time_s) for seed in range(42, 47)])
+        for freeze, time_s in (("none", 10.0), ("emb", 5.0))
+    )
+    pairs = list(zip(unfrozen, frozen, strict=True))
+    slow = _on("T4", [_run("none", seed, train_s=20.0) for seed in (42, 43)])
+    costs = CostLimits(min_speedup=PerSpec(default=1.5))
+    (part,) = savings_parts("emb", costs, records=frozen, baseline=[*slow, *unfrozen[2:]], pairs=pairs)
+    assert part.standing == "ok"
+    (part,) = savings_parts("emb", costs, records=frozen, baseline=slow, pairs=pairs)
+    assert part.standing == "undecided"
+    assert "not comparable: A100, T4; name devices of one model with --freeze-devices" in part.sentence
+
+
+def test_peaks_are_compared_on_one_device_model() -> None:
+    """The larger peaks of another model belong to no ratio, unless both arms have them there alone."""
+    costs = CostLimits(min_memory_saving=PerSpec(default=20.0))
+    seeds = [made_up.seeds(freeze, num=3) for freeze in ("none", "emb")]
+    unfrozen, frozen = (
+        [*_on("A100", arm[:2]), *_on("T4", [replace(arm[2], readings={"peak_rss_bytes": huge})])]
+        for arm, huge in zip(seeds, (_peak(9.0), _peak(9.0)), strict=True)
+    )
+    (part,) = savings_parts("emb", costs, records=frozen, baseline=unfrozen, pairs=[])
+    assert (part.standing, part.sentence) == ("ok", "peak memory: 25.0 % saved of at least 20 % required")
+    (part,) = savings_parts("emb", costs, records=frozen[:2], baseline=unfrozen[2:], pairs=[])
+    assert (part.standing, "another model of device" in part.sentence) == ("undecided", True)
+
+
+def _peak(gib: float) -> Reading:
+    return Reading(value=gib * 2**30, unit="B", source="made up")

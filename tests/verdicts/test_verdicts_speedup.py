@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import made_up
 from freezebench.errors import SettingsError
+from freezebench.records.device_models import OTHER_DEVICES
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
 from freezebench.verdicts.speedup import OTHER_SESSION, paired_speedup, speedup_of, speedup_outcome
@@ -172,3 +173,35 @@ def test_times_of_two_sessions_are_not_compared() -> None:
     assert found.num_pairs == 1
     assert speedup_of([later], arms[0]).reason == OTHER_SESSION
     assert speedup_of([later], [replace(run, session="tuesday") for run in baseline]).ratio == pytest.approx(5.0)
+
+
+def _on(runs: list[RunRecord], *device_names: str) -> list[RunRecord]:
+    """Return the runs on one device each."""
+    return [replace(run, device_name=name) for run, name in zip(runs, device_names, strict=True)]
+
+
+def test_pairs_are_of_the_device_model_that_has_most_of_them() -> None:
+    """An A100 gains less than a T4; of equally many pairs the first model counts."""
+    baseline, candidate = _runs("none", [20.0] * 4, [None] * 4), _runs("emb", [10.0, 5.0, 10.0, 5.0], [None] * 4)
+    devices = ("A100", "T4", "A100", "T4")
+    first = speedup_of(_on(candidate, *devices), _on(baseline, *devices))
+    assert first.ratio == pytest.approx(2.0)
+    assert first.num_pairs == 2
+    most = speedup_of(_on(candidate, *devices)[1:], _on(baseline, *devices))
+    assert most.ratio == pytest.approx(4.0)
+
+
+def test_a_pair_is_of_one_device_model() -> None:
+    """A frozen run on another model than its unfrozen one is no pair, and without any other the reason says so."""
+    baseline, candidate = _runs("none", [20.0, 20.0], [None] * 2), _runs("emb", [10.0, 5.0], [None] * 2)
+    found = speedup_of(_on(candidate, "A100", "T4"), _on(baseline, "A100", "A100"))
+    assert found.ratio == pytest.approx(2.0)
+    assert found.num_pairs == 1
+    assert speedup_of(_on(candidate, "T4", "T4"), _on(baseline, "A100", "A100")).reason == OTHER_DEVICES
+
+
+def test_runs_beside_others_have_no_speedup_and_the_reason_why() -> None:
+    """The reason is that of the times; that their threads waited as well is no other one."""
+    baseline, candidate = (_runs(freeze, [10.0], [0.4]) for freeze in ("none", "emb"))
+    arms = [[run.without_times("trained beside others") for run in arm] for arm in (baseline, candidate)]
+    assert speedup_of(arms[1], arms[0]).reason == "trained beside others"
