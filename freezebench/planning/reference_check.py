@@ -142,7 +142,8 @@ def refuse_unjudgeable(
     differing = [f"it broke there: {old.broken.rstrip('.')}"] if old.broken else differing
     if name in _TIMED and old.contended_shares and len(old.quiet.runs) < MIN_RUNS:
         differing.append(contention_reason(old.contended_shares, len(old.runs), runs="runs"))
-    if name in _TIMED and old.device_name != new.device_name and None not in (old.device_name, new.device_name):
+    models = {old.device_name, *old.num_runs_by_model}
+    if name in _TIMED and new.device_name not in models and None not in (old.device_name, new.device_name):
         differing.append(f"device {old.device_name} → {new.device_name}")
     elif name == "max_memory" and old.is_gpu != new.is_gpu and None not in (old.device, new.device):
         differing.append(f"device {old.device} → {new.device}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Self, TypeGuard, TypeVar
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from freezebench.errors import RecordError, SpecError
 from freezebench.records.contention import is_past_limit
+from freezebench.records.device_models import main_model, of_model
 from freezebench.records.headline import CPU_METRICS, GPU_METRICS
 from freezebench.records.packed import groups_of, packed, repeats_of, unpacked
 from freezebench.specs.fields import brief, real
@@ -44,11 +46,13 @@ class SavedSeed:
         seed: Its seed.
         correct: Whether each test sentence was classified correctly, shape (sentences,).
         readings: Measured figures by metric name; ``None`` for what was not measured.
+        device_name: Model of its GPU or CPU if it is another one than the configuration's; else ``None``.
     """
 
     seed: int
     correct: NDArray[np.bool_]
     readings: Mapping[str, float | None]
+    device_name: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,7 +67,7 @@ class SavedConfiguration:
         protocol: Fields of the training protocol, including the learning rate.
         experiment_id: Hash of what all configurations of its experiment share.
         device: ``cpu`` or ``cuda:N``.
-        device_name: Model of the GPU or CPU.
+        device_name: Model of the GPU or CPU, of several the one of most runs.
         precision: Number format that was used.
         broken: Why the runs are not usable; ``None`` if they are.
         test_groups: Number of the text of every test sentence, if some texts are repeated; ``None``: none is, or the
@@ -117,6 +121,16 @@ class SavedConfiguration:
             self, runs=tuple(run for run in self.runs if not is_past_limit(run.readings.get("contended_share")))
         )
 
+    @property
+    def num_runs_by_model(self) -> Counter[str | None]:
+        """Number of runs by the model of their device, in the order of training."""
+        return Counter(run.device_name or self.device_name for run in self.runs)
+
+    def on_model(self, device_name: str | None) -> Self:
+        """Return the same configuration with the runs on one model of device alone."""
+        runs = tuple(run for run in self.runs if (run.device_name or self.device_name) == device_name)
+        return replace(self, device_name=device_name, runs=runs)
+
     def values(self, metric: str) -> list[float]:
         """Return a metric's positive values of all runs that measured it; no ratio can be formed with a zero."""
         values = (run.readings.get(metric) for run in self.runs)
@@ -145,8 +159,10 @@ def from_records(
     if not records:
         return SavedConfiguration(freeze=freeze, node_id=node_id, broken=broken or "it has no runs")
     valid = [record for record in records if record.is_valid]
-    # All runs of a configuration share its properties, but an invalid run may have failed before it knew them.
-    first = (valid or list(records))[0]
+    # All runs of a configuration share its properties but the device, and an invalid run may have failed before it knew
+    # them.
+    model = main_model(valid)
+    first = (of_model(valid, model) or list(records))[0]
     return SavedConfiguration(
         freeze=freeze,
         node_id=node_id,
@@ -166,6 +182,7 @@ def from_records(
                 seed=record.spec.seed,
                 correct=np.array(record.test_correct, dtype=np.bool_),
                 readings={name: reading.value for name, reading in record.readings.items()},
+                device_name=None if record.device_name == model else record.device_name,
             )
             for record in valid
         ),
@@ -198,6 +215,7 @@ def to_info(saved: SavedConfiguration, *, run_extras: Sequence[Mapping[str, Json
                 "num_test": len(run.correct),
                 "test_correct_base64": packed(run.correct),
                 "readings": dict(run.readings),
+                **({} if run.device_name is None else {"device_name": run.device_name}),
                 **extra,
             }
             for run, extra in zip(saved.runs, extras, strict=True)
@@ -296,4 +314,7 @@ def _seed(run: object) -> SavedSeed:
     seed = _typed(run, "seed", int)
     if not 0 <= seed < _SEEDS_END:
         raise RecordError(f"{brief(seed)} is no seed")
-    return SavedSeed(seed=seed, correct=correct, readings=readings)
+    device_name = run.get("device_name") if isinstance(run, dict) else None
+    if device_name is not None:
+        _typed(run, "device_name", str)
+    return SavedSeed(seed=seed, correct=correct, readings=readings, device_name=device_name)

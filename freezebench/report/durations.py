@@ -108,9 +108,9 @@ def expected_durations(
     for source in saved:
         known: dict[RunSpec, float] = {}
         for run in runs:
-            same = next((item for item in source.configurations if _is_same(item, run, device_name)), None)
-            values = same.values(_METRIC) if same else []
-            if values:
+            same = next((item for item in source.configurations if _is_same(item, run)), None)
+            # Runs on another model of device say nothing about this one.
+            if same is not None and (values := same.on_model(device_name).values(_METRIC)):
                 known[run] = statistics.median(values)
         if known:
             return ExpectedDurations(
@@ -154,11 +154,10 @@ def _as_saved_run(finished: Mapping[str, RunRecord]) -> SavedRun:
     return SavedRun(source="the finished runs", date=date, configurations=configurations)
 
 
-def _is_same(saved: SavedConfiguration, run: RunSpec, device_name: str) -> bool:
-    """Return whether a saved configuration is that of a planned run, on the same model of device."""
+def _is_same(saved: SavedConfiguration, run: RunSpec) -> bool:
+    """Return whether a saved configuration is that of a planned run."""
     return (
         saved.freeze == run.freeze
         and saved.experiment_id == run.experiment_id
         and saved.protocol.get("learning_rate") == run.protocol.learning_rate
-        and saved.device_name == device_name
     )

@@ -43,9 +43,10 @@ def compare_repeated(
 ) -> Observation:
     """Return the observation of time or energy: medians, and a rank test against the limit.
 
-    Figures of different devices are not comparable, nor are those of runs that other work disturbed: these are left
-    out, and a limit that the others do not suffice for is broken.
+    Figures of different device models are not comparable, nor are those of runs that other work disturbed: these are
+    left out, and a limit that the others do not suffice for is broken.
     """
+    old, new, left_out = _on_one_model(old, new)
     saved, measured = old.quiet.values(metric), new.quiet.values(metric)
     # Disturbed figures are still shown where there are no others.
     shown = (saved or old.values(metric), measured or new.values(metric))
@@ -60,7 +61,7 @@ def compare_repeated(
         standing: Standing = "broken" if is_broken else "undecided"
         return _not_comparable(quantity, before, after, limit, contended + few, standing=standing)
     if limit is None or before is None or after is None:
-        return _without_verdict(quantity, before, after, limit)
+        return _without_verdict(quantity, before, after, limit, left_out)
     verdict = compare_runs(saved, measured, quantity=metric, limit=limit)
     observation = f"{quantity}: {after / before:.3f}× the saved run's, at most {limit:g}× allowed"
     counts = f"{len(measured)} against {len(saved)} saved runs"
@@ -72,7 +73,7 @@ def compare_repeated(
         old=before,
         new=after,
         standing=resource_standing(verdict),
-        sentence=f"{observation}, {counts}{noise}",
+        sentence=f"{observation}, {counts}{noise}{left_out}",
     )
 
 
@@ -97,6 +98,7 @@ def _contended(old: SavedConfiguration, new: SavedConfiguration, *, num_left: in
 def compare_memory(metric: str, old: SavedConfiguration, new: SavedConfiguration, limit: float | None) -> Observation:
     """Return the observation of peak memory, by plain tolerance; a GPU's and a process's are not comparable."""
     quantity = "peak memory"
+    old, new, left_out = _on_one_model(old, new)
     if old.is_gpu != new.is_gpu:
         return _not_comparable(
             quantity,
@@ -107,9 +109,9 @@ def compare_memory(metric: str, old: SavedConfiguration, new: SavedConfiguration
         )
     before, after = _largest(old, metric), _largest(new, metric)
     if limit is None or before is None or after is None:
-        return _without_verdict(quantity, before, after, limit)
+        return _without_verdict(quantity, before, after, limit, left_out)
     standing = resource_standing(compare_peak(before, after, quantity=metric, limit=limit))
-    sentence = f"{quantity}: {after / before:.3f}× the saved run's, at most {limit:g}× allowed"
+    sentence = f"{quantity}: {after / before:.3f}× the saved run's, at most {limit:g}× allowed{left_out}"
     return Observation(quantity=quantity, old=before, new=after, standing=standing, sentence=sentence)
 
 
@@ -137,10 +139,28 @@ def _not_comparable(
     )
 
 
-def _without_verdict(quantity: str, before: float | None, after: float | None, limit: float | None) -> Observation:
+def _without_verdict(
+    quantity: str, before: float | None, after: float | None, limit: float | None, left_out: str
+) -> Observation:
     """Return figures that are not judged; with a limit they are undecided, since one of them was not measured."""
     if limit is None:
-        return Observation(quantity=quantity, old=before, new=after)
+        return Observation(quantity=quantity, old=before, new=after, sentence=left_out and f"{quantity}{left_out}")
     side = "the saved run" if before is None else "this run"
-    sentence = f"{quantity}: at most {limit:g}× the saved run's allowed, not measured in {side}"
+    sentence = f"{quantity}: at most {limit:g}× the saved run's allowed, not measured in {side}{left_out}"
     return Observation(quantity=quantity, old=before, new=after, standing="undecided", sentence=sentence)
+
+
+def _on_one_model(
+    old: SavedConfiguration, new: SavedConfiguration
+) -> tuple[SavedConfiguration, SavedConfiguration, str]:
+    """Return both sides with their runs on one model of device, and the end of a sentence on the models left out.
+
+    Of the models on which both sides trained, the one with most runs counts, of several the first. If they have none in
+    common, each side keeps the one of most of its runs.
+    """
+    before, after = old.num_runs_by_model, new.num_runs_by_model
+    common = [model for model in after if model in before]
+    best = max(common, key=lambda model: min(before[model], after[model]), default=None)
+    sides = [side.on_model(best if common else side.device_name) for side in (old, new)]
+    others = [str(model) for model in {**before, **after} if model not in (side.device_name for side in sides)]
+    return sides[0], sides[1], f"; without the runs on {', '.join(others)}" if others else ""

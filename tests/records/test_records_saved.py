@@ -31,6 +31,22 @@ def test_a_configuration_survives_json(num_test: int) -> None:
         assert np.array_equal(old.correct, new.correct)
 
 
+def test_runs_keep_the_model_of_their_device() -> None:
+    """The configuration has the one of most runs; a run names its own only where it is another one."""
+    names = ("T4", "A100", "A100")
+    runs = [replace(run, device_name=name) for run, name in zip(seeds("emb"), names, strict=True)]
+    before = from_records("emb", runs)
+    info = json.loads(json.dumps(to_info(before)))
+    assert [run.get("device_name") for run in info["runs"]] == ["T4", None, None]
+    after = from_info(info, None)
+    assert (after.device_name, dict(after.num_runs_by_model)) == ("A100", {"T4": 1, "A100": 2})
+    assert [run.seed for run in after.on_model("T4").runs] == [42]
+    assert after.on_model("T4").device_name == "T4"
+    info["runs"][0]["device_name"] = ["T4"]
+    with pytest.raises(RecordError, match="'device_name' is missing or no str"):
+        from_info(info, None)
+
+
 def test_freeze_tests_are_read_from_a_benchmark_file(tmp_path: Path) -> None:
     """Other benchmarks are ignored."""
     saved = read_saved_run(write(tmp_path / "b.json", benchmark_json(configuration("none"), configuration("emb"))))

@@ -120,6 +120,39 @@ def test_another_device_refuses_time_and_energy_only() -> None:
     assert not by_quantity(compare_pair(timed_configuration(), gpu, margin_pp=2))["peak memory"].is_comparable
 
 
+def mixed_configuration(*device_names: str, **factors: float) -> SavedConfiguration:
+    """Return runs of emb on one device each; those that are no A100 take ten times as long and as much memory."""
+    runs = [
+        replace(run, device_name=name)
+        for run, name in zip(timed(seeds("emb", num=len(device_names)), **factors), device_names, strict=True)
+    ]
+    slow = timed(runs, train_s=10.0, peak_rss_bytes=10.0)
+    chosen = [run if run.device_name == "A100" else late for run, late in zip(runs, slow, strict=True)]
+    return from_records("emb", chosen, node_id="t.py::test_it[emb]")
+
+
+def test_costs_are_compared_on_the_device_model_that_both_sides_have_most_runs_on() -> None:
+    """The runs on other models are left out and named; accuracy counts all seeds."""
+    old, new = mixed_configuration("T4", *["A100"] * 5), mixed_configuration(*["A100"] * 5, "T4", "V100")
+    pair = compare_pair(old, new, margin_pp=2, costs=limits(max_time=1.1, max_memory=1.01))
+    found = by_quantity(pair)
+    assert (found["train time"].standing, found["peak memory"].standing) == ("ok", "ok")
+    assert found["train time"].sentence.endswith("5 against 5 saved runs; without the runs on T4, V100")
+    assert "6 seeds" in found["accuracy"].sentence
+    shown = by_quantity(compare_pair(old, new, margin_pp=2))["train time"]
+    assert (shown.is_comparable, shown.sentence) == (True, "train time; without the runs on T4, V100")
+
+
+def test_without_a_common_device_model_the_figures_are_of_the_main_ones() -> None:
+    """They are shown, and not compared."""
+    pair = compare_pair(mixed_configuration("T4", "T4", "V100"), mixed_configuration("A100", "A100", "L4"), margin_pp=2)
+    time = by_quantity(pair)["train time"]
+    assert (time.is_comparable, time.sentence) == (False, "train time: not comparable: device T4 → A100")
+    assert time.old is not None
+    assert time.new is not None
+    assert time.old > 5 * time.new
+
+
 def test_what_may_differ_is_compared_and_named() -> None:
     """All of it has to be admitted, and the test set never is."""
     new = from_records(
