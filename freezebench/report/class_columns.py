@@ -55,7 +55,7 @@ def _macro_f1(row: Row) -> float | None:
     return macro_f1(row.records) if data is not None and has_rare_class(data) else None
 
 
-def _recall_column(place: int, name: str) -> Column:
+def _recall_column(place: int, name: str) -> Column[Row]:
     """Return the column of the recall of one of the rarest classes, which is filled where a class is rare."""
 
     def source(row: Row) -> float | None:
@@ -77,7 +77,7 @@ def _recall_column(place: int, name: str) -> Column:
     )
 
 
-CLASS_COLUMNS: tuple[Column, ...] = (
+CLASS_COLUMNS: tuple[Column[Row], ...] = (
     Column(
         name="f1",
         heading="test {f1}, %{sd}",

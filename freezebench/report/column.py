@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 from freezebench.report.contention import MARK
 from freezebench.units import NOT_MEASURED
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from freezebench.meters.metrics import OverSeeds
-    from freezebench.report.rows import Row
     from freezebench.verdicts.vocabulary import Term
 
 # A column changes its unit where its smallest figure would have four digits or more; memory from half a GiB on.
@@ -37,15 +36,26 @@ class Scale:
     text: Callable[[float], str]
 
 
+class Tabled(Protocol):
+    """What a row of a table is: the figures of a configuration, or of a whole experiment."""
+
+    @property
+    def is_contended(self) -> bool:
+        """Whether its times are those of contended runs, since there are no others."""
+
+
+RowT = TypeVar("RowT", bound=Tabled)
+
+
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class Column(Generic[RowT]):
     """One column of results.
 
     Headings may hold ``{memory}``, ``{energy}``, ``{device}``, ``{meter}``, ``{level}``, ``{margin}``, ``{sd}`` and
     ``{unit}``, which ``heading_words`` and the column's scale fill in.
 
     Attributes:
-        name: Its name in CSV and JSON, a field of ``Row`` or a name of its own.
+        name: Its name in CSV and JSON, a field of the row or a name of its own.
         heading: Long heading, for Markdown and page.
         short_heading: Lines of the heading on a terminal.
         unit: Unit of its figures; empty for texts and ratios.
@@ -69,24 +79,24 @@ class Column:
     heading: str
     short_heading: tuple[str, ...] = ()
     unit: str = ""
-    source: Callable[[Row], float | None]
+    source: Callable[[RowT], float | None]
     aggregation: OverSeeds | Literal["mean", "geometric mean", ""] = ""
     better: Literal["lower", "higher"] | None = None
     text: Callable[[float], str] = str
-    spread: Callable[[Row], float | None] | None = None
+    spread: Callable[[RowT], float | None] | None = None
     spread_text: Callable[[float], str] = str
-    bounds: tuple[Callable[[Row], float | None], Callable[[Row], float | None]] | None = None
+    bounds: tuple[Callable[[RowT], float | None], Callable[[RowT], float | None]] | None = None
     bound_text: Callable[[float], str] = str
     needs_quiet: bool = False
     scale: Callable[[float], Scale] | None = None
-    term: Callable[[Row], Term] | None = None
+    term: Callable[[RowT], Term] | None = None
     is_cost: bool = False
     rank: int = 0
     hide_empty: bool = False
     page_only: bool = False
     empty_words: tuple[str, ...] = (NOT_MEASURED,)
 
-    def cell(self, row: Row) -> str:
+    def cell(self, row: RowT) -> str:
         """Return a configuration's cell, its unit included."""
         if self.term is not None:
             return self.term(row).word
@@ -101,11 +111,11 @@ class Column:
             cell += f" [{', '.join(map(self.bound_text, known))}]"
         return cell + self.mark(row)
 
-    def mark(self, row: Row) -> str:
+    def mark(self, row: RowT) -> str:
         """Return what follows a figure of which only runs on a busy machine are known; empty for the others."""
         return f" {MARK}" if self.needs_quiet and row.is_contended else ""
 
-    def is_empty(self, rows: Sequence[Row]) -> bool:
+    def is_empty(self, rows: Sequence[RowT]) -> bool:
         """Return whether no configuration has this figure."""
         return all(self.cell(row) in self.empty_words for row in rows)
 
@@ -122,6 +132,16 @@ class Column:
 def percent_number(digits: int) -> Callable[[float], str]:
     """Return a function that writes a share in per cent without the sign, which is in the heading."""
     return lambda value: f"{100 * value:.{digits}f}"
+
+
+def points_text(value: float) -> str:
+    """Return percentage points with one decimal and their sign."""
+    return without_negative_zero(f"{value:+.1f}")
+
+
+def times_text(value: float) -> str:
+    """Return a multiple with two decimals, from 100 on with none."""
+    return f"{value:.2f}" if value < 100 else f"{value:.0f}"  # noqa: PLR2004 - three digits
 
 
 def time_scale(smallest: float) -> Scale:

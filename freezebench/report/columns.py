@@ -17,8 +17,9 @@ from freezebench.report.column import (
     energy_scale,
     memory_scale,
     percent_number,
+    points_text,
     time_scale,
-    without_negative_zero,
+    times_text,
 )
 from freezebench.report.contention import contended_text
 from freezebench.report.rows import Row, aggregate
@@ -69,7 +70,7 @@ def metric_column(
     text: Callable[[float], str],
     scale: Callable[[float], Scale] | None = None,
     rank: int = 0,
-) -> Column:
+) -> Column[Row]:
     """Return the column of a metric that the runs record; the registry of metrics has its other properties."""
     metric = METRICS[name]
     return Column(
@@ -92,19 +93,10 @@ def _whole_percent(value: float) -> str:
     return percent_text(value, 0)
 
 
-def _points(value: float) -> str:
-    return without_negative_zero(f"{value:+.1f}")
-
-
 def _standing(row: Row) -> Term:
     """Return the standing of the test; one that is broken or was not run, and a baseline without limits, have none."""
     has_none = row.broken or (row.verdict in ("baseline", "not_run") and row.standing == "no_limit")
     return Term(word=NOT_MEASURED) if has_none else STANDINGS[row.standing]
-
-
-def _multiple(value: float) -> str:
-    """Return a multiple with two decimals, from 100 on with none."""
-    return f"{value:.2f}" if value < 100 else f"{value:.0f}"  # noqa: PLR2004 - three digits
 
 
 def _contended(row: Row) -> Term:
@@ -114,7 +106,7 @@ def _contended(row: Row) -> Term:
 
 
 # In the order of every rendering: what was frozen, the verdicts, how good the result is, then what training takes.
-COLUMNS: tuple[Column, ...] = (
+COLUMNS: tuple[Column[Row], ...] = (
     Column(
         name="freeze",
         heading="frozen",
@@ -146,9 +138,9 @@ COLUMNS: tuple[Column, ...] = (
         source=lambda row: row.drop_pp,
         aggregation="mean",
         better="lower",
-        text=_points,
+        text=points_text,
         bounds=(lambda row: row.lower_pp, lambda row: row.upper_pp),
-        bound_text=_points,
+        bound_text=points_text,
     ),
     Column(
         name="accuracy",
@@ -179,9 +171,9 @@ COLUMNS: tuple[Column, ...] = (
         source=lambda row: row.speedup,
         aggregation="geometric mean",
         better="higher",
-        text=lambda value: f"{_multiple(value)}×",
+        text=lambda value: f"{times_text(value)}×",
         bounds=(lambda row: row.speedup_lower, lambda row: row.speedup_upper),
-        bound_text=_multiple,
+        bound_text=times_text,
         is_cost=True,
     ),
     Column(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
@@ -12,8 +13,9 @@ from freezebench.report.summary import MAJORITY_CLASS
 from freezebench.report.tracebacks import markdown_tracebacks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from freezebench.report.column import Column, RowT
     from freezebench.report.summary import Summary
 
 
@@ -33,17 +35,32 @@ def markdown_report(summaries: Iterable[Summary]) -> str:
 def results_table(summary: Summary) -> str:
     """Return the result columns as a table whose heading is one line, as GitHub needs it."""
     words = heading_words(summary.rows, summary.results, summary.margin_pp)
-    columns = [
-        column
-        for column in COLUMNS
-        if not column.page_only and not (column.hide_empty and column.is_empty(summary.rows))
-    ]
-    headers = [column.heading.format_map(words) for column in columns]
-    cells = [[column.cell(row) for column in columns] for row in summary.rows]
-    if summary.majority_accuracy is not None:
-        known = {"freeze": MAJORITY_CLASS, "accuracy": f"{100 * summary.majority_accuracy:.1f}"}
-        cells.append([known.get(column.name, "") for column in columns])
-    return markdown_table(headers, cells, ["right" if column.term is None else "left" for column in columns])
+    majority = summary.majority_accuracy
+    last = {} if majority is None else {"freeze": MAJORITY_CLASS, "accuracy": f"{100 * majority:.1f}"}
+    return column_table(COLUMNS, summary.rows, words, last_row=last)
+
+
+def column_table(
+    columns: Sequence[Column[RowT]],
+    rows: Sequence[RowT],
+    words: Mapping[str, str],
+    *,
+    last_row: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """Return rows of any kind as a table.
+
+    Args:
+        columns: The columns.
+        rows: The rows.
+        words: What headings depend on.
+        last_row: Cells of a further row by the name of their column; without any there is none.
+    """
+    shown = [column for column in columns if not column.page_only and not (column.hide_empty and column.is_empty(rows))]
+    headers = [column.heading.format_map(words) for column in shown]
+    cells = [[column.cell(row) for column in shown] for row in rows]
+    if last_row:
+        cells.append([last_row.get(column.name, "") for column in shown])
+    return markdown_table(headers, cells, ["right" if column.term is None else "left" for column in shown])
 
 
 def markdown_table(

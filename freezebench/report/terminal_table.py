@@ -6,6 +6,7 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from freezebench.escaping import terminal_line
 from freezebench.report.column import without_negative_zero
 from freezebench.report.columns import COLUMNS, heading_words
 from freezebench.report.summary import MAJORITY_CLASS
@@ -15,10 +16,9 @@ from freezebench.units import NOT_MEASURED
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from freezebench.report.column import Column
-    from freezebench.report.rows import Row
+    from freezebench.report.column import Column, RowT
     from freezebench.report.summary import Summary
-    from freezebench.verdicts.vocabulary import Tone
+    from freezebench.verdicts.vocabulary import Term, Tone
 
 Style = Literal["strong", "", "good", "unsure", "bad", "faint"]
 Span = tuple[str, Style]
@@ -27,6 +27,8 @@ Line = tuple[Span, ...]
 _GAP = "  "
 # Specs of many parts are rare: the middle of their name is cut before figures are left out.
 _WIDEST_NAME = 24
+_SHORTEST_NAME = 8
+_WIDEST_WORD = 34
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +65,45 @@ def figure_tables(summary: Summary, width: int) -> list[list[Line]]:
     Accuracy and verdicts come first, then what training takes. Columns with a rank are added while they fit; the files
     of the report hold all of them.
     """
+    words = heading_words(summary.rows, summary.results, summary.margin_pp)
+    groups = _groups(COLUMNS, summary.rows, words, width)
+    return [[*_table(shown), *_majority_line(summary, shown)] for shown in groups]
+
+
+def column_tables(
+    columns: Sequence[Column[RowT]],
+    rows: Sequence[RowT],
+    words: Mapping[str, str],
+    width: int,
+    *,
+    widest_name: int = _WIDEST_NAME,
+) -> list[list[Line]]:
+    """Return rows of any kind as one table or, if that is too wide, as several, in the way of ``figure_tables``.
+
+    Args:
+        columns: The first one names the rows.
+        rows: At least one row.
+        words: What headings depend on.
+        width: Most columns of the terminal that a line may take.
+        widest_name: Names that are longer are cut in the middle.
+    """
+    return [_table(shown) for shown in _groups(columns, rows, words, width, widest_name=widest_name)]
+
+
+def _groups(
+    columns: Sequence[Column[RowT]],
+    rows: Sequence[RowT],
+    words: Mapping[str, str],
+    width: int,
+    *,
+    widest_name: int = _WIDEST_NAME,
+) -> list[list[TerminalColumn]]:
+    """Return the columns of each table, the one with the names first."""
     # Layout in three steps. The columns that are always shown make one table if it fits. If not, accuracy and costs get
     # tables of their own, packed to the width. Then each column with a rank joins a table of its kind while it fits.
-    first, *rest = _terminal_columns(summary)
-    first = replace(first, cells=tuple(cut(cell, _WIDEST_NAME) for cell in first.cells))
+    shown = [column for column in columns if not column.page_only and not column.is_empty(rows)]
+    first, *rest = (_terminal_column(column, rows, words) for column in shown)
+    first = _cut_names(first, rest, width, widest_name)
     needed = [column for column in rest if column.rank == 0]
     groups = [needed]
     if _width([first, *needed]) > width:
@@ -79,11 +116,14 @@ def figure_tables(summary: Summary, width: int) -> list[list[Line]]:
             if is_kin and _width([first, *group, column]) <= width:
                 group.append(column)
                 break
-    tables = []
-    for group in groups:
-        shown = [first, *sorted(group, key=rest.index)]
-        tables.append([*_table(shown), *_majority_line(summary, shown)])
-    return tables
+    return [[first, *sorted(group, key=rest.index)] for group in groups]
+
+
+def _cut_names(first: TerminalColumn, rest: Sequence[TerminalColumn], width: int, widest: int) -> TerminalColumn:
+    """Return the column of names, cut so that each of the other columns has room next to it."""
+    room = width - len(_GAP) - max((column.width for column in rest), default=0)
+    most = max(_SHORTEST_NAME, min(widest, room))
+    return replace(first, cells=tuple(cut(cell, most) for cell in first.cells))
 
 
 def _majority_line(summary: Summary, shown: Sequence[TerminalColumn]) -> list[Line]:
@@ -115,6 +155,32 @@ def text_tables(headers: Sequence[str], cells: Sequence[Sequence[str]], width: i
     return "\n\n".join(plain_text(_table([first, *group])) for group in groups).split("\n")
 
 
+def term_tables(
+    names: tuple[str, Sequence[str]], columns: Sequence[tuple[str, Sequence[Term]]], width: int
+) -> list[list[Line]]:
+    """Return a table of words and their colours, split into several with the same first column if it is too wide.
+
+    Args:
+        names: Heading and cells of the first column.
+        columns: Heading and cells of every other one.
+        width: Most columns of the terminal that a line may take.
+    """
+    most = min(_WIDEST_WORD, width - len(_GAP) - _SHORTEST_NAME)
+    rest = [
+        TerminalColumn(
+            heading=(cut(terminal_line(heading), most),),
+            cells=tuple(cut(terminal_line(term.word), most) for term in terms),
+            tones=tuple(term.tone for term in terms),
+            is_left=True,
+        )
+        for heading, terms in columns
+    ]
+    heading, cells = names
+    first = TerminalColumn(heading=(heading,), cells=tuple(map(terminal_line, cells)), is_left=True)
+    first = _cut_names(first, rest, width, _WIDEST_NAME)
+    return [_table([first, *group]) for group in _packed(first, rest, width)]
+
+
 def plain_text(lines: Sequence[Line]) -> str:
     """Return lines without their styles."""
     return "\n".join("".join(text for text, _ in line) for line in lines)
@@ -136,18 +202,15 @@ def aligned(values: Sequence[float | None], text: Callable[[float], str]) -> tup
     return tuple(pad(cell, width, left=False) for cell in texts)
 
 
-def _terminal_columns(summary: Summary) -> list[TerminalColumn]:
-    """Return the columns in their order; without a figure of any configuration a column of numbers is left out."""
-    words = heading_words(summary.rows, summary.results, summary.margin_pp)
-    shown = (column for column in COLUMNS if not column.page_only and not column.is_empty(summary.rows))
-    return [_terminal_column(column, summary.rows, words) for column in shown]
-
-
-def _terminal_column(column: Column, rows: Sequence[Row], words: Mapping[str, str]) -> TerminalColumn:
+def _terminal_column(column: Column[RowT], rows: Sequence[RowT], words: Mapping[str, str]) -> TerminalColumn:
     """Return one column, in the unit that suits its smallest figure."""
     if column.term is not None:
         terms = [column.term(row) for row in rows]
-        cells, tones, unit = tuple(term.word for term in terms), tuple(term.tone for term in terms), ""
+        cells, tones, unit = (
+            tuple(cut(terminal_line(term.word), _WIDEST_WORD) for term in terms),
+            tuple(term.tone for term in terms),
+            "",
+        )
     else:
         cells, unit = _number_cells(column, rows)
         tones = ()
@@ -162,7 +225,7 @@ def _terminal_column(column: Column, rows: Sequence[Row], words: Mapping[str, st
     )
 
 
-def _number_cells(column: Column, rows: Sequence[Row]) -> tuple[tuple[str, ...], str]:
+def _number_cells(column: Column[RowT], rows: Sequence[RowT]) -> tuple[tuple[str, ...], str]:
     """Return the cells of a column of numbers and the unit of its heading."""
     values, text, unit = [column.source(row) for row in rows], column.text, ""
     # One unit for the whole column, so that its figures can be compared at a glance.

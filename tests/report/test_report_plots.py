@@ -20,7 +20,6 @@ from freezebench.escaping import visible
 from freezebench.report.contention import MARK
 from freezebench.report.picture import DARK, LIGHT, Missing, Picture
 from freezebench.report.plots import draw, draw_side_by_side, training
-from freezebench.report.plots.costs import pareto
 from freezebench.report.plots.style import label_points
 
 NAMES = [
@@ -80,20 +79,6 @@ def test_pictures_have_a_dark_version_with_the_same_data(drawn: dict[str, Pictur
     assert light != dark
     assert len(light) == len(dark)
     assert len(set(DARK) & set(LIGHT)) == 0
-
-
-@pytest.mark.parametrize(
-    ("points", "front"),
-    [
-        ([(1.0, 80.0), (2.0, 90.0), (3.0, 85.0)], [0, 1]),
-        ([(2.0, 90.0), (1.0, 95.0)], [1]),
-        ([(1.0, 90.0), (1.0, 95.0), (2.0, 95.0)], [1]),
-        ([], []),
-    ],
-)
-def test_the_pareto_front_has_no_dominated_points(points: list[tuple[float, float]], front: list[int]) -> None:
-    """Cheapest first; of equals the more accurate one, then the cheaper one."""
-    assert pareto(points) == front
 
 
 def test_what_was_not_measured_has_its_reason() -> None:

@@ -1,4 +1,4 @@
-"""The result columns as tables that can be sorted by any of them: the main figures, and further ones on request."""
+"""Columns as tables that can be sorted by any of them: the main figures, and further ones on request."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from freezebench.report.summary import MAJORITY_CLASS
 from freezebench.units import NOT_MEASURED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from freezebench.report.column import Column
+    from freezebench.report.column import Column, RowT
     from freezebench.report.experiment import Experiment
     from freezebench.report.rows import Row
 
@@ -25,13 +25,10 @@ def results_table(experiment: Experiment) -> Html:
     filled = [column for column in COLUMNS[1:] if not column.is_empty(experiment.rows)]
     main = [column for column in filled if column.rank <= _LAST_MAIN_RANK]
     further = [column for column in filled if column.rank > _LAST_MAIN_RANK]
-    remark = "Press a heading to sort."
-    if any(column.cell(row) == NOT_MEASURED for column in filled for row in experiment.rows):
-        remark += " A dash: not measured, or not defined for this configuration."
     return joined(
         [
             _table(experiment, main, "figures of every configuration"),
-            element("p", remark, class_="more script"),
+            element("p", sorting_remark(filled, experiment.rows), class_="more script"),
             element(
                 "details",
                 element("summary", "Further figures"),
@@ -43,10 +40,33 @@ def results_table(experiment: Experiment) -> Html:
     )
 
 
-def _table(experiment: Experiment, columns: Sequence[Column], label: str) -> Html:
-    """Return a table of some columns, which begins with the names of the configurations."""
-    words = heading_words(experiment.rows, experiment.results, experiment.margin_pp)
-    shown = [COLUMNS[0], *columns]
+def sorting_remark(columns: Sequence[Column[RowT]], rows: Sequence[RowT], what: str = "configuration") -> str:
+    """Return how to sort the table and, where it has dashes, what they mean."""
+    has_dash = any(column.cell(row) == NOT_MEASURED for column in columns for row in rows)
+    return "Press a heading to sort." + (f" A dash: not measured, or not defined for this {what}." if has_dash else "")
+
+
+def column_table(
+    columns: Sequence[Column[RowT]],
+    rows: Sequence[RowT],
+    words: Mapping[str, str],
+    label: str,
+    *,
+    name: Callable[[RowT], Html],
+    row_class: Callable[[RowT], str | None],
+    foot: Html | None = None,
+) -> Html:
+    """Return rows of any kind as a table that can be sorted.
+
+    Args:
+        columns: The first one names the rows.
+        rows: The rows.
+        words: What headings depend on.
+        label: What the table is, for people who cannot see it.
+        name: Returns the content of a row's first cell.
+        row_class: Returns the class of a row's element.
+        foot: The element under the rows.
+    """
     head = [
         element(
             "th",
@@ -55,29 +75,35 @@ def _table(experiment: Experiment, columns: Sequence[Column], label: str) -> Htm
             aria_sort="none",
             class_=_alignment(column),
         )
-        for column in shown
+        for column in columns
     ]
     body = [
-        element("tr", *_cells(row, position, columns), class_=row.verdict)
-        for position, row in enumerate(experiment.rows)
+        element(
+            "tr",
+            element("th", name(row), scope="row", data_value=repr(float(position))),
+            *(_cell(column, row) for column in columns[1:]),
+            class_=row_class(row),
+        )
+        for position, row in enumerate(rows)
     ]
-    content = element(
-        "table",
-        element("thead", element("tr", *head)),
-        element("tbody", *body),
-        _majority_line(experiment, columns),
-        class_="sortable",
-    )
+    content = element("table", element("thead", element("tr", *head)), element("tbody", *body), foot, class_="sortable")
     return scroller(content, label)
 
 
-def _cells(row: Row, position: int, columns: Sequence[Column]) -> list[Html]:
-    """Return the cells of a row, each with the figure by which the page sorts; the first one names the row."""
-    name = element("th", element("code", COLUMNS[0].cell(row)), scope="row", data_value=repr(float(position)))
-    return [name, *(_cell(column, row) for column in columns)]
+def _table(experiment: Experiment, columns: Sequence[Column[Row]], label: str) -> Html:
+    """Return a table of some columns, which begins with the names of the configurations."""
+    return column_table(
+        [COLUMNS[0], *columns],
+        experiment.rows,
+        heading_words(experiment.rows, experiment.results, experiment.margin_pp),
+        label,
+        name=lambda row: element("code", COLUMNS[0].cell(row)),
+        row_class=lambda row: row.verdict,
+        foot=_majority_line(experiment, columns),
+    )
 
 
-def _cell(column: Column, row: Row) -> Html:
+def _cell(column: Column[RowT], row: RowT) -> Html:
     # The page's script sorts by the figure, not by the text, so units and signs do not matter.
     value = column.source(row)
     sign = "" if column.term is None else column.term(row).sign
@@ -89,12 +115,12 @@ def _cell(column: Column, row: Row) -> Html:
     )
 
 
-def _alignment(column: Column) -> str | None:
+def _alignment(column: Column[RowT]) -> str | None:
     """Return the class of columns of words, which begin at the left; figures end at the right."""
     return "word" if column.term is not None and not column.is_cost else None
 
 
-def _majority_line(experiment: Experiment, columns: Sequence[Column]) -> Html | None:
+def _majority_line(experiment: Experiment, columns: Sequence[Column[Row]]) -> Html | None:
     """Return the line with the accuracy of always predicting the most frequent class, where it is known."""
     share = experiment.summary.majority_accuracy
     names = [column.name for column in columns]

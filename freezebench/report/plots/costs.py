@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from freezebench.meters.metrics import METRICS
 from freezebench.records.headline import headline_metrics
 from freezebench.report.contention import MARK
+from freezebench.report.pareto import pareto
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots.style import (
     BLUE,
@@ -82,21 +83,6 @@ QUANTITIES = (
     Quantity(name="power", metrics=("power_w", "cpu_power_w"), axis="power (W)"),
     Quantity(name="memory", metrics=("device_used_bytes", "rss_bytes"), axis="memory in use (GiB)", scale=_GIB),
 )
-
-
-def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Return the indices of the points (cost, accuracy) on the Pareto front, cheapest first.
-
-    No other point is both cheaper and more accurate than one of them.
-    """
-    best = float("-inf")
-    front = []
-    # From cheap to expensive a point is on the front if it is more accurate than all cheaper ones.
-    for position in sorted(range(len(points)), key=lambda position: (points[position][0], -points[position][1])):
-        if points[position][1] > best:
-            front.append(position)
-            best = points[position][1]
-    return front
 
 
 def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
