@@ -46,6 +46,14 @@ def _nothing_is_downloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _no_session_of_this_machine_is_waited_for(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let the tests share no lock of a device with other sessions."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FREEZEBENCH_LOCK_DIR", str(tmp_path_factory.mktemp("locks")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _not_in_continuous_integration() -> Iterator[None]:
     """Let no test depend on the service that runs it; a test of what holds there sets a variable itself."""
     with pytest.MonkeyPatch.context() as patch:

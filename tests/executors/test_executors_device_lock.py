@@ -1,23 +1,38 @@
-"""One run per device at a time: a run waits for other sessions, and the waiting can be cancelled."""
+"""One session at a time on a device: sessions take turns, slots of one session share a turn, and nothing blocks."""
 
 from __future__ import annotations
 
-import tempfile
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
 
 import pytest
 
 import made_up
-from freezebench.executors.device_lock import run_alone
+from freezebench.executors import device_lock as module
+from freezebench.executors.device_lock import device_lock, run_alone
+from freezebench.executors.turns import FOLDER_VARIABLE, Ticket
 from freezebench.records.events import RunEvent, RunProgressed, RunStarted, RunWaiting, TrainingStarted
-from freezebench.records.locks import Lock
 from freezebench.records.run_record import RunRecord
 from freezebench.specs.run import RunSpec
 
 RECORD = made_up.record("emb")
+
+# A session that trains runs of some duration, and appends to a file that it asks for the device, has it and leaves it.
+_SESSION = """
+import os, sys, threading, time
+from freezebench.executors.device_lock import device_lock
+name, log, runs, seconds = sys.argv[1], os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND), *map(float, sys.argv[3:])
+write = lambda word: os.write(log, f"{name} {word}\\n".encode())
+for _ in range(int(runs)):
+    with device_lock("cpu", lambda: write("waits"), threading.Event()):
+        write("begins")
+        time.sleep(seconds)
+        write("ends")
+"""
 
 
 def _train(spec: RunSpec, emit: Callable[[object], None]) -> RunRecord:
@@ -27,23 +42,37 @@ def _train(spec: RunSpec, emit: Callable[[object], None]) -> RunRecord:
     return RECORD
 
 
+@pytest.fixture(autouse=True)
+def _own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the tests share no lock with other sessions of this machine; they leave none behind."""
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "locks"))
+    yield
+    assert not any(module._turns.values())
+    assert not (tmp_path / "locks").exists() or list((tmp_path / "locks").iterdir()) == []
+
+
 @pytest.fixture
-def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lock:
-    """Return the lock of device ``cuda:0``, which another session holds."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    other = Lock(tmp_path / "freezebench-device-cuda-0.lock")
-    assert other.try_acquire()
-    return other
+def other() -> Iterator[Ticket]:
+    """Return the ticket of another session, which has device ``cuda:0``."""
+    ticket = Ticket("cuda:0")
+    yield ticket
+    if ticket.number:
+        ticket.give_back()
 
 
-def test_a_run_waits_for_its_device(lock: Lock) -> None:
+def _give_back(ticket: Ticket) -> None:
+    ticket.give_back()
+    ticket.number = 0
+
+
+def test_a_run_waits_for_its_device(other: Ticket) -> None:
     """The waiting is one event, and the run trains as soon as the device is free."""
     events: list[RunEvent] = []
 
     def on_event(event: RunEvent) -> None:
         events.append(event)
         if isinstance(event, RunWaiting):
-            lock.release()
+            _give_back(other)
 
     record = run_alone(RECORD.spec, "cuda:0", _train, on_event=on_event, cancelled=threading.Event())
     assert record == RECORD
@@ -52,25 +81,166 @@ def test_a_run_waits_for_its_device(lock: Lock) -> None:
         RunWaiting(spec=RECORD.spec, reason="another session trains on cuda:0"),
         RunProgressed(spec=RECORD.spec, event=TrainingStarted(epoch=1)),
     ]
-    assert lock.try_acquire()
-    lock.release()
 
 
-def test_a_run_that_waits_can_be_cancelled(lock: Lock) -> None:
-    """It ends without having trained."""
+@pytest.mark.usefixtures("other")
+def test_a_run_that_waits_can_be_cancelled() -> None:
+    """It ends without having trained, and leaves the queue."""
     cancelled = threading.Event()
     cancelled.set()
     with pytest.raises(CancelledError):
         run_alone(RECORD.spec, "cuda:0", _train, on_event=lambda _: None, cancelled=cancelled)
-    lock.release()
 
 
-def test_a_run_trains_where_no_lock_file_can_be_made(lock: Lock, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fails", ["taken", "looked at"])
+def test_a_run_trains_where_no_lock_can_be_made(monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
     """A run that others may disturb is better than none."""
-    lock.release()
 
-    def fail(_: Lock) -> bool:
+    def fail(*_: object, **__: object) -> bool:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(Lock, "try_acquire", fail)
+    monkeypatch.setattr(Ticket, "__init__" if fails == "taken" else "is_first", fail)
     assert run_alone(RECORD.spec, "cuda:0", _train, on_event=lambda _: None, cancelled=threading.Event()) == RECORD
+
+
+def test_a_failure_of_training_is_no_failure_of_the_lock() -> None:
+    """An OSError in the block is raised, and the device is free again."""
+    for _ in range(2):
+        with pytest.raises(OSError, match="disk"), device_lock("cpu", pytest.fail, threading.Event()):
+            raise OSError(28, "disk full")
+
+
+class _Slot:
+    """A thread that holds a device from ``start`` until ``end``."""
+
+    def __init__(self, device: str) -> None:
+        self.waits, self.holds, self._may_end = threading.Event(), threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(device,))
+        self._thread.start()
+
+    def _run(self, device: str) -> None:
+        with device_lock(device, self.waits.set, threading.Event()):
+            self.holds.set()
+            self._may_end.wait(10)
+
+    def end(self) -> None:
+        """Leave the device."""
+        self._may_end.set()
+        self._thread.join()
+
+
+def test_slots_of_a_session_hold_a_device_together() -> None:
+    """The second joins at once; another session has its turn once both have left."""
+    slots = [_Slot("cpu"), _Slot("cpu")]
+    assert all(slot.holds.wait(5) for slot in slots)
+    other = Ticket("cpu")
+    slots[0].end()
+    assert not other.is_first()
+    slots[1].end()
+    assert other.is_first()
+    other.give_back()
+
+
+def test_no_slot_joins_while_another_session_waits() -> None:
+    """It waits for the next turn of its session, which further slots join, too."""
+    first = _Slot("cpu")
+    assert first.holds.wait(5)
+    other = Ticket("cpu")
+    later = [_Slot("cpu"), _Slot("cpu")]
+    assert all(slot.waits.wait(5) for slot in later)
+    first.end()
+    assert other.is_first()
+    assert not any(slot.holds.wait(0.3) for slot in later)
+    other.give_back()
+    assert all(slot.holds.wait(5) for slot in later)
+    for slot in later:
+        slot.end()
+
+
+def test_a_slot_goes_on_once_the_other_session_has_given_up() -> None:
+    """It need not wait for the slots of its own session that still train."""
+    first = _Slot("cpu")
+    assert first.holds.wait(5)
+    other = Ticket("cpu")
+    second = _Slot("cpu")
+    assert second.waits.wait(5)
+    other.give_back()
+    assert second.holds.wait(5)
+    for slot in (second, first):
+        slot.end()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """The file to which sessions append what they do."""
+    (tmp_path / "log").touch()
+    return tmp_path / "log"
+
+
+def _begin(name: str, log: Path, runs: int, seconds: float) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", _SESSION, name, str(log), str(runs), str(seconds)])
+
+
+def _lines(log: Path) -> list[tuple[str, str]]:
+    words = (line.split() for line in log.read_text(encoding="utf-8").splitlines())
+    return [(name, word) for name, word in words]
+
+
+def _await(log: Path, *lines: tuple[str, str]) -> None:
+    """Wait until these lines are in the log."""
+    pause = threading.Event()
+    for _ in range(1000):
+        if set(lines) <= set(_lines(log)):
+            return
+        pause.wait(0.01)
+    pytest.fail(f"{lines} do not come: {_lines(log)}")
+
+
+@pytest.mark.slow
+def test_a_long_session_waits_for_one_run_of_each_other(log: Path) -> None:
+    """Of several processes that want the device again at once, nobody overtakes one that waits; no runs overlap."""
+    sessions = [_begin("long", log, 5, 0.2), *(_begin(f"short{index}", log, 15, 0.03) for index in range(3))]
+    assert [session.wait(60) for session in sessions] == [0] * 4
+    lines = _lines(log)
+    holds = [line for line in lines if line[1] != "waits"]
+    assert holds[::2] == [(name, "begins") for name, _ in holds[1::2]]
+    waiting: dict[str, list[str]] = {}
+    num_waits = 0
+    for name, word in lines:
+        if word == "waits":
+            waiting[name] = []
+            num_waits += 1
+        elif word == "begins":
+            overtaking = waiting.pop(name, [])
+            assert len(overtaking) == len(set(overtaking)), f"{name} waited while {overtaking} trained"
+            for others in waiting.values():
+                others.append(name)
+    assert num_waits > 20
+
+
+def test_killed_sessions_hold_nobody_up(log: Path) -> None:
+    """Neither one that trains nor one that waits: the next in the queue has its turn, and no file is left."""
+    training = _begin("training", log, 1, 60)
+    _await(log, ("training", "begins"))
+    waiting = _begin("waiting", log, 1, 60)
+    _await(log, ("waiting", "waits"))
+    last = _begin("last", log, 1, 0)
+    _await(log, ("last", "waits"))
+    for session in (waiting, training):
+        session.kill()
+        assert session.wait() < 0
+    assert last.wait(10) == 0
+    assert _lines(log)[-2:] == [("last", "begins"), ("last", "ends")]
+
+
+def test_a_stopped_session_keeps_its_turn(log: Path) -> None:
+    """It may go on at any time, so that nobody else trains beside it."""
+    training = _begin("training", log, 1, 60)
+    _await(log, ("training", "begins"))
+    training.send_signal(19)
+    other = Ticket("cpu")
+    assert not other.is_first()
+    training.kill()
+    training.wait()
+    assert other.is_first()
+    other.give_back()

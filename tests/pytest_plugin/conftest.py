@@ -54,9 +54,10 @@ def project(
 ) -> Callable[..., pytest.Pytester]:
     """Make a project with one freeze test on the tiny model and data; ``marker`` adds to its marker."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    # Separate device locks, so that no test waits for another.
     temporary = str(tmp_path_factory.mktemp("temporary"))
     monkeypatch.setenv("TMPDIR", temporary)
+    # Separate device locks, so that no test waits for another.
+    monkeypatch.setenv("FREEZEBENCH_LOCK_DIR", temporary)
     monkeypatch.setattr(tempfile, "tempdir", temporary)
     # Tests share their machine, and no verdict on the times of the tiny model is to depend on that.
     monkeypatch.setattr(contention, "CONTENTION_LIMIT", 1.0)

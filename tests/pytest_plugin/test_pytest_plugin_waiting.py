@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from freezebench.executors import device_lock, in_process
-from freezebench.records.locks import Lock
+from freezebench.executors.turns import Ticket
 
 Project = Callable[..., pytest.Pytester]
 
 
 @pytest.fixture
-def busy_device(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.Pytester]:
+def busy_device(project: Project, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A project whose first run finds the device taken; it is free as soon as the session has waited once."""
     session = project("max_drop=90, grid='none', num_seeds=1")
-    lock = Lock(Path(tempfile.gettempdir()) / "freezebench-device-cpu.lock")
-    assert lock.try_acquire()
+    other = Ticket("cpu")
+    assert other.is_first()
 
     class Waiting(threading.Event):
         """The event that a waiting session looks at before it tries again."""
 
         def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002
-            lock.release()
+            other.give_back()
             return self.is_set()
 
     run_alone = device_lock.run_alone
@@ -36,8 +34,7 @@ def busy_device(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[p
         return run_alone(*arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(in_process, "run_alone", waits)
-    yield session
-    lock.release()
+    return session
 
 
 @pytest.mark.usefixtures("reached")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from freezebench.errors import SettingsError
 from freezebench.training import device as precision
-from freezebench.training.device import limited_threads
+from freezebench.training.device import device_id, limited_threads
 
 
 @pytest.fixture
@@ -43,6 +44,29 @@ def test_devices_that_do_not_exist_are_refused() -> None:
     assert precision.resolve_device("auto").type == "cpu"
     with pytest.raises(SettingsError, match="finds no CUDA device"):
         precision.resolve_device("cuda:3")
+
+
+@pytest.mark.parametrize(
+    ("uuid", "visible", "expected"),
+    [
+        ("8932f937-d72c", "1,0", "GPU-8932f937-d72c"),
+        ("GPU-8932f937-d72c", None, "GPU-8932f937-d72c"),
+        ("MIG-8932f937-d72c", None, "MIG-8932f937-d72c"),
+        ("8932f937-d72c", "GPU-89, MIG-1f0a", "MIG-1f0a"),
+        (None, "3,2", "cuda:2"),
+        (None, None, "cuda:1"),
+    ],
+)
+def test_gpus_are_told_apart_by_their_uuids(
+    monkeypatch: pytest.MonkeyPatch, uuid: str | None, visible: str | None, expected: str
+) -> None:
+    """Two sessions with other CUDA_VISIBLE_DEVICES give one index to two GPUs; a MIG instance has a UUID of its own."""
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: SimpleNamespace(uuid=uuid, index=index))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert device_id(torch.device("cuda", 1)) == expected
+    assert device_id(torch.device("cpu")) == "cpu"
 
 
 def test_auto_precision_follows_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
