@@ -132,11 +132,10 @@ def broken_experiment() -> Experiment:
     return Experiment.of(requested, summarize(configurations, requested))
 
 
-def summary_settings(**flags: str) -> Settings:
-    """Return the settings of an experiment without limits."""
-    return resolve(
-        [Source(label="{flag}", values={"model": "tiny", "data": "made-up", **flags})], lambda: ("embedded", "x")
-    )
+def summary_settings(model: str = "tiny", **flags: str) -> Settings:
+    """Return the settings of an experiment without limits; the model may have a name that no option takes."""
+    values = {"model": "tiny", "data": "made-up", **flags}
+    return replace(resolve([Source(label="{flag}", values=values)], lambda: ("embedded", "x")), model=model)
 
 
 def judged(freeze: str, accuracy: float, *, limit: float | None = 5.0, num: int = 3) -> ConfigurationResult:

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import made_up
-from freezebench.config.settings import resolve
-from freezebench.config.sources import Source
+from experiments import summary_settings
 from freezebench.escaping import visible
 from freezebench.report.github import (
     Annotation,
@@ -33,9 +32,7 @@ HOSTILE = "<img src=x onerror=alert(1)>\n# big | `tick` [link](http://x) ::error
 
 def summary(*, model: str = "tiny") -> Summary:
     """Return the summary of a baseline and one candidate."""
-    settings = resolve(
-        [Source(label="{flag}", values={"model": model, "data": "made-up"})], lambda: ("embedded", "a reason")
-    )
+    settings = summary_settings(model=model)
     baseline = made_up.seeds("none")
     pairs = (("none", baseline), ("emb", made_up.seeds("emb")))
     results = [judge(freeze, records, baseline, margin_pp=2.0, limit_pp=5.0) for freeze, records in pairs]
