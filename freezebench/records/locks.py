@@ -5,13 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-_POLL_S = 0.5
+_POLL_S = 0.1
 
 
 class Lock:
@@ -47,19 +47,14 @@ class Lock:
         self._handle = handle
         return True
 
-    def acquire(self, on_wait: Callable[[], None]) -> None:
+    def acquire(self) -> None:
         """Acquire the lock, waiting until it is free.
-
-        Args:
-            on_wait: Called once if the lock is not free.
 
         Raises:
             OSError: If the file cannot be created or opened.
         """
-        if not self.try_acquire():
-            on_wait()
-            while not self.try_acquire():
-                time.sleep(_POLL_S)
+        while not self.try_acquire():
+            time.sleep(_POLL_S)
 
     def _open(self) -> int:
         # The folder may be writable by every user. A symbolic link there could make us create a file elsewhere.
@@ -74,6 +69,7 @@ class Lock:
         if self._handle is None:
             return
         if remove:
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):  # in a folder that users share, it may be the file of another one
+                self._path.unlink()
         os.close(self._handle)
         self._handle = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from cached_runs import frozen_model
@@ -14,6 +15,7 @@ from freezebench.specs.run import Precision
 from freezebench.training.batches.packed import PackedSplit
 from freezebench.training.engines.cached import make_feed
 from freezebench.training.prefix.cache import PrefixCache
+from freezebench.training.prefix.frozen_prefix import FrozenPrefix
 from tiny import packed_splits
 
 
@@ -42,3 +44,19 @@ def test_other_contents_have_other_keys(tiny_model: Path) -> None:
     moved: Any = model
     moved.name_or_path = moved.config._name_or_path = "another/folder"
     assert passes(splits) == 5
+
+
+def test_devices_of_one_model_share(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of a GPU is not part of the key; its model is."""
+    model, tokenizer = frozen_model(tiny_model, "emb+L0")
+    splits = packed_splits(model, tokenizer)
+    frozen = FrozenPrefix(model=model, stack="distilbert.transformer.layer", names=frozenset(), precision="float32")
+    names = {0: "a GPU", 1: "a GPU", 2: "another GPU"}
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: names[device.index])
+    keys = [frozen.key(splits)]
+    for index in names:
+        monkeypatch.setattr(FrozenPrefix, "device", torch.device("cuda", index))
+        keys.append(frozen.key(splits))
+    cpu, first, second, other = keys
+    assert first == second
+    assert len({cpu, first, other}) == 3

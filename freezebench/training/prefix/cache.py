@@ -63,6 +63,9 @@ class PrefixCache:
     def prefix(self, frozen: FrozenPrefix, depth: int, splits: Mapping[str, PackedSplit], key: str) -> CachedPrefix:
         """Return the hidden states behind the first ``depth`` layers, from the cache or by one pass over the data.
 
+        If another process with the same folder computes them now, this waits and reads its files; that time is charged
+        to no run.
+
         Args:
             frozen: The model and how it runs.
             depth: Number of frozen layers; 0 for the embeddings alone.
@@ -72,13 +75,25 @@ class PrefixCache:
         Raises:
             OutOfSpaceError: If neither memory nor disk has space for them.
         """
-        depths = self._depths | {depth}
-        if f"{key}-{depth}" not in self._prefixes and self._folder is not None:
-            self._prefixes.update(self._folder.read(key, sorted(depths)))
-        if f"{key}-{depth}" in self._prefixes:
-            return self._prefixes[f"{key}-{depth}"]
+        self._read(key, depth)
+        if f"{key}-{depth}" not in self._prefixes:
+            with nullcontext() if self._folder is None else self._folder.computing(key):
+                self._read(key, depth)  # another process may have computed it meanwhile
+                if f"{key}-{depth}" not in self._prefixes:
+                    return self._computed(frozen, depth, splits, key)
+        return self._prefixes[f"{key}-{depth}"]
+
+    def _read(self, key: str, depth: int) -> None:
+        """Read the files of expected depths that are not in memory, unless the requested one is."""
+        if self._folder is not None and f"{key}-{depth}" not in self._prefixes:
+            depths = sorted(other for other in self._depths | {depth} if f"{key}-{other}" not in self._prefixes)
+            self._prefixes.update(self._folder.read(key, depths))
+
+    def _computed(self, frozen: FrozenPrefix, depth: int, splits: Mapping[str, PackedSplit], key: str) -> CachedPrefix:
+        """Compute the hidden states of a depth and of all others that are expected, and keep them."""
         began = time.perf_counter()
-        missing = {other for other in depths if other <= frozen.num_layers and f"{key}-{other}" not in self._prefixes}
+        depths = {other for other in self._depths | {depth} if other <= frozen.num_layers}
+        missing = {other for other in depths if f"{key}-{other}" not in self._prefixes}
         computed = self._compute_as_many_as_fit(frozen, depth, missing, splits)
         seconds = time.perf_counter() - began
         for other, prefix in computed.items():

@@ -12,16 +12,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from freezebench.records.files import usual_modes
+from freezebench.records.locks import Lock
 from freezebench.training.prefix.cached_prefix import CachedPrefix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 DEFAULT_FOLDER_BYTES = 10 * 2**30
 # Only files of this name are counted and removed: the folder may hold others.
 _NAME = "freezebench-prefix-{key}-{depth}.safetensors"
 _PATTERN = _NAME.format(key="*", depth="*")
+_LOCK = ".freezebench-prefix-{key}.lock"
 
 
 class PrefixFolder:
@@ -41,6 +43,22 @@ class PrefixFolder:
         self.notes: list[str] = []
         self._folder = folder
         self._limit = DEFAULT_FOLDER_BYTES if limit_bytes is None else limit_bytes
+
+    @contextlib.contextmanager
+    def computing(self, key: str) -> Iterator[None]:
+        """Let one process at a time compute the prefixes of a key; the next one waits, and then finds the files.
+
+        A run that waits here has no other deadline than its own: the one that computes may hang. Where no lock can be
+        made, every process computes them.
+        """
+        lock = Lock(self._folder / _LOCK.format(key=key))
+        with contextlib.suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release(remove=True)
 
     def read(self, key: str, depths: Iterable[int]) -> dict[str, CachedPrefix]:
         """Return the prefixes of one key that exist, by ``key-depth``.

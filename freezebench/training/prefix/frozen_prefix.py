@@ -3,7 +3,7 @@
 Outputs are shared by runs with other seeds and, if a folder is given, by later sessions. They may be reused only if the
 model would compute the same again. The key is a hash of all that decides this::
 
-    libraries    versions of torch and transformers, number format, kind of device
+    libraries    versions of torch and transformers, number format, kind and model of the device
     code         class of the model, source of its module, class of every module in it
     settings     configuration (without the folder that it was loaded from), plain attributes of every module
     weights      parameters before and inside the layer stack, all buffers
@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING
 
 import torch
 import transformers
+
+from freezebench.training.device import device_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -74,9 +76,11 @@ class FrozenPrefix:
         with suppress(OSError, TypeError):
             source = inspect.getsource(inspect.getmodule(type(self.model)) or type(self.model))
         # Any change of what is hashed below makes all kept files useless.
-        libraries = f"{_FORMAT} {torch.__version__} {transformers.__version__} {self.precision} {self.device}"
+        libraries = f"{_FORMAT} {torch.__version__} {transformers.__version__} {self.precision}"
+        # Without the index: equal devices compute the same.
+        device = f"{self.device.type} {device_name(self.device)}"
         model = f"{type(self.model).__qualname__} {_configuration(self.model)}"
-        digest = hashlib.sha256(f"{libraries} {model} {source}".encode())
+        digest = hashlib.sha256(f"{libraries} {device} {model} {source}".encode())
         for name, module in self.model.named_modules():
             digest.update(f"{name} {type(module).__qualname__} {_settings(module)}".encode())
         state = {**dict(self.model.named_parameters()), **dict(self.model.named_buffers())}
