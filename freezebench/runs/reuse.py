@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from freezebench.specs.run import RunSpec
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Found:
     """What ``Reuse.find`` found of some runs.
 
     Attributes:
-        records: The finished ones by run id.
+        records: The finished ones by run id; none while others are busy.
         busy: Those that another session trains at this moment. If there are any, this session has claimed none.
     """
 
@@ -75,26 +75,28 @@ class Reuse:
             specs: The runs.
             machine: Where they would train; ``None``: nowhere, so that nothing is found or claimed.
         """
-        found, claimed = Found(), []
         keys = {spec: self._key(spec, machine) for spec in specs} if self._resume else {}
+        records, busy, claimed = {}, [], []
         for spec, key in keys.items():
             if key is None:
                 continue
             record = self._finished(key)
             if record is None and not self._claim(key, spec):
-                found.busy.append(spec)
+                busy.append(spec)
             elif record is None:
                 claimed.append(spec)
                 # Between the look and the claim, the run may have been finished.
                 record = self._finished(key)
             if record is not None:
                 self.release(spec)
-                found.records[spec.run_id] = record
-                self._count(spec, key, record)
-        if found.busy:
+                records[spec] = record
+        if busy:
             for spec in claimed:
                 self.release(spec)
-        return found
+            return Found(busy=busy)
+        for spec, record in records.items():
+            self._count(spec, record, is_from_elsewhere=record_key(record) != keys[spec])
+        return Found(records={spec.run_id: record for spec, record in records.items()})
 
     def find_finished(self, spec: RunSpec, machine: Machine | None) -> RunRecord | None:
         """Return the same run of another session if it has ended; it is neither claimed nor counted as reused."""
@@ -158,11 +160,11 @@ class Reuse:
                 self._claims[key] = (spec.run_id, claim)
             return is_free
 
-    def _count(self, spec: RunSpec, key: str, record: RunRecord) -> None:
+    def _count(self, spec: RunSpec, record: RunRecord, *, is_from_elsewhere: bool) -> None:
         """Count a run as reused, and report it, the first time that it is found."""
         with self._lock:
             is_new = spec.run_id not in self._is_from_elsewhere
-            self._is_from_elsewhere[spec.run_id] = record_key(record) != key
+            self._is_from_elsewhere[spec.run_id] = is_from_elsewhere
         if is_new:
             self._on_reused(record)
 

@@ -15,7 +15,7 @@ from freezebench.records.run_record import RunRecord
 from freezebench.records.store import Store
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.environment import Machine
-from freezebench.runs.reuse import Reuse
+from freezebench.runs.reuse import Found, Reuse
 from freezebench.specs.run import RunSpec
 
 RECORD = made_up.record("emb")
@@ -84,6 +84,20 @@ def test_the_runs_of_a_block_are_claimed_together_or_not_at_all(session: Session
     assert second.find([NONE, EMB, DEEPER], CPU).busy == [EMB]
     assert not third.find([NONE, DEEPER], CPU).busy
     assert second.find([NONE, EMB, DEEPER], CPU).busy == [NONE, EMB, DEEPER]
+
+
+def test_what_is_found_beside_a_busy_run_is_reused_later(session: Sessions) -> None:
+    """A block is looked up as a whole: nothing of it is given, counted or reported before."""
+    first = session()
+    reused: list[RunRecord] = []
+    second = session(on_reused=reused.append)
+    first.find([NONE], CPU)
+    session().save(RECORD)
+    assert second.find([NONE, EMB], CPU) == Found(busy=[NONE])
+    assert (reused, second.lines()) == ([], [])
+    first.release(NONE)
+    assert second.find([NONE, EMB], CPU).records == {EMB.run_id: RECORD}
+    assert reused == [RECORD]
 
 
 def test_two_slots_of_a_session_have_one_claim_for_one_key(session: Sessions) -> None:
