@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from freezebench.config.session_settings import in_ci
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     import pytest
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 # A log or a pipe has no width of its own; COLUMNS sets one.
 _USUAL_WIDTH = 100
 _SMALLEST_WIDTH = 40
+# Of pytest's own line, and of the one above it, which may be the beginning of a long one.
+_ROWS_AROUND = 2
 _MARKUP: dict[str, dict[str, bool]] = {
     "": {},
     "strong": {"bold": True},
@@ -48,6 +52,13 @@ def fitted(lines: Iterable[str]) -> list[str]:
     ]
 
 
+def _fitting(forms: Sequence[str], width: int) -> str:
+    """Return the first form of a line that fits, or the last one, cut."""
+    from freezebench.report.terminal_text import columns_of, cut
+
+    return cut(next((form for form in forms if columns_of(form) <= width), forms[-1]), width)
+
+
 class Terminal:
     """pytest's terminal; without one (``-p no:terminal``) nothing is shown but notices.
 
@@ -65,11 +76,53 @@ class Terminal:
         verbosity = getattr(config.option, "verbose", 0)  # an option of the reporter
         self.is_quiet = verbosity < 0
         self._is_verbose = verbosity > 0
+        self._keeps_line, self._num_shown = False, 0
 
     @property
     def is_live(self) -> bool:
         """Whether a line can replace the last one: a terminal, and not a log of continuous integration."""
         return bool(self._reporter and self._reporter.isatty and not in_ci())
+
+    @property
+    def moves_cursor(self) -> bool:
+        """Whether several lines can be replaced, which needs a terminal that moves its cursor."""
+        return self.is_live and os.environ.get("TERM", "dumb") != "dumb"
+
+    def show(self, lines: Sequence[Sequence[str]]) -> None:
+        """Show lines below pytest's own in place of those that were shown last; pytest's goes on once there are none.
+
+        Args:
+            lines: Lines, each from its full to its shortest form; the first form that fits is shown. Lines for which
+                the window has no room are counted.
+        """
+        self._keeps_line = True
+        if lines or self._num_shown:
+            # Not through pytest's writer, which counts the columns of its line.
+            self._config.get_terminal_writer().flush()
+            with self._uncaptured():
+                sys.stdout.write(self._replacing(lines))
+                sys.stdout.flush()
+
+    def _replacing(self, lines: Sequence[Sequence[str]]) -> str:
+        """Return what shows lines in place of those that are shown now."""
+        from freezebench.escaping import terminal_line
+
+        columns, rows = shutil.get_terminal_size((_USUAL_WIDTH, 24))
+        room = rows - _ROWS_AROUND if columns >= _SMALLEST_WIDTH else 0
+        if len(lines) > room:
+            lines = [*lines[: room - 1], [f"and {len(lines) - room + 1} more"]] if room > 0 else []
+        fitting = [_fitting([terminal_line(form) for form in forms], columns - 1) for forms in lines]
+        up = f"\x1b[{self._num_shown}A" if self._num_shown else ""
+        self._num_shown = len(lines)
+        if lines:
+            return up + "".join(f"\n{line}\x1b[K" for line in fitting) + "\x1b[J"
+        # The cursor has to be at the end of pytest's own line, which may have been wrapped.
+        column = self._config.get_terminal_writer().width_of_current_line % columns
+        return f"{up}\x1b[{column + 1}G\x1b[J"
+
+    def _uncaptured(self) -> AbstractContextManager[None]:
+        """Return what lets writing pass pytest's capturing."""
+        return self._capture.global_and_fixture_disabled() if self._capture else contextlib.nullcontext()
 
     def progress(self, forms: Sequence[str], is_transient: bool) -> None:
         """Write a line of progress past pytest's capturing; the next one may replace it if it is transient.
@@ -81,21 +134,20 @@ class Terminal:
         if self._reporter is None:
             return
         from freezebench.escaping import terminal_line
-        from freezebench.report.terminal_text import columns_of, cut
 
         lines = [terminal_line(form) for form in forms]
-
-        with self._capture.global_and_fixture_disabled() if self._capture else contextlib.nullcontext():
+        if self._num_shown:
+            self.show([])
+        with self._uncaptured():
             if is_transient:
                 # A line that wraps could not be written over.
-                width = terminal_width() - 1
-                shown = next((line for line in lines if columns_of(line) <= width), lines[-1])
-                self._reporter.rewrite(cut(shown, width), erase=True)
+                shown = _fitting(lines, terminal_width() - 1)
+                self._reporter.rewrite(shown, erase=True)
                 if not shown:
                     self._reporter.rewrite("")  # what pytest writes next begins the line
                 return
             # What was written over has to go, and pytest's own line must not be appended to.
-            if self.is_live:
+            if self.is_live and not self._keeps_line:
                 self._reporter.rewrite("", erase=True)
                 self._reporter.rewrite("")
             else:
@@ -111,7 +163,7 @@ class Terminal:
         """Write a line to the standard error, past pytest's capturing, for sessions without a terminal."""
         from freezebench.escaping import terminal_line
 
-        with self._capture.global_and_fixture_disabled() if self._capture else contextlib.nullcontext():
+        with self._uncaptured():
             sys.stderr.write(f"freezebench {terminal_line(line)}\n")
             sys.stderr.flush()
 

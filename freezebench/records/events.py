@@ -145,4 +145,17 @@ class SeedsFinished:
     records: dict[str, tuple[RunRecord, ...]]
 
 
-RunEvent = RunStarted | RunWaiting | RunProgressed | RunReused | RunFinished | RunsPlanned | SeedsFinished
+@dataclass(frozen=True, kw_only=True)
+class ResultAwaited:
+    """A test begins to wait for its result, or waits no longer; runs of other tests may go on training then.
+
+    Attributes:
+        is_awaited: Whether it waits.
+    """
+
+    is_awaited: bool
+
+
+RunEvent = (
+    RunStarted | RunWaiting | RunProgressed | RunReused | RunFinished | RunsPlanned | SeedsFinished | ResultAwaited
+)

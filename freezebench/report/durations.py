@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import heapq
 import statistics
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -49,24 +50,43 @@ class Durations:
         """Return the duration of runs of this configuration; ``None`` if none has ended."""
         return self._by_configuration.get(_without_seed(spec))
 
-    def total(self, pending: Counter[RunSpec], fallback: float | None) -> float | None:
-        """Return the expected duration of all pending runs; ``None`` if it is unknown.
+    def until_end(
+        self, pending: Counter[RunSpec], busy_s: Sequence[float], num_slots: int, fallback: float | None
+    ) -> float | None:
+        """Return the expected seconds until all runs have ended; ``None`` if they are unknown.
 
         A configuration that has not run is expected to take as long as the latest run of its experiment. A grid goes
         from least to most frozen, so this is an overestimate.
 
         Args:
-            pending: Number of runs per configuration.
+            pending: Number of runs per configuration that have not started.
+            busy_s: Seconds until each of the runs ends that train now.
+            num_slots: Number of runs that train at the same time.
             fallback: Seconds of a run of an experiment without any finished run.
         """
-        seconds = 0.0
+        waiting_s: list[float] = []
         for configuration, number in pending.items():
             latest = self._by_experiment.get(configuration.experiment_id, fallback)
             each = self._by_configuration.get(configuration, latest)
             if each is None:
                 return None
-            seconds += number * each
-        return seconds
+            waiting_s += [each] * number
+        return seconds_on_slots(waiting_s, num_slots, busy_s)
+
+
+def seconds_on_slots(runs_s: Iterable[float], num_slots: int, busy_s: Sequence[float] = ()) -> float:
+    """Return when the last of several runs ends, in seconds from now, if each trains on the slot that is free first.
+
+    Args:
+        runs_s: The durations of runs that wait.
+        num_slots: Number of slots.
+        busy_s: Seconds until each of the slots is free on which a run trains now.
+    """
+    free_at = [*busy_s, *[0.0] * (num_slots - len(busy_s))]
+    heapq.heapify(free_at)
+    for run_s in runs_s:
+        heapq.heapreplace(free_at, free_at[0] + run_s)
+    return max(free_at)
 
 
 def count_configurations(runs: Iterable[RunSpec]) -> Counter[RunSpec]:

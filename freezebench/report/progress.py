@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezebench.records.events import (
     ProgressEvent,
+    ResultAwaited,
     RunEvent,
     RunFinished,
     RunProgressed,
@@ -24,7 +27,7 @@ from freezebench.report.provisional import provisional_lines
 from freezebench.units import percent_text, seconds_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from freezebench.records.run_record import RunRecord
     from freezebench.specs.run import RunSpec
@@ -33,8 +36,33 @@ _REFRESH_S = 0.2
 _TABLE_COLUMNS = 68  # 80 without the "freezebench " at the beginning of each line
 
 
+@dataclass(kw_only=True)
+class _Run:
+    """A run that trains now.
+
+    Attributes:
+        spec: The run.
+        number: Its number among all runs of the session.
+        started_at: When it started, on the clock of the progress.
+        state: What it does, if it takes no steps.
+        step: Its latest step, if it takes steps.
+        step_at: When that step ended.
+        trained_s: Seconds of training before the latest evaluation, which interrupts it.
+        resumed_at: When training went on after it.
+    """
+
+    spec: RunSpec
+    number: int
+    started_at: float
+    state: str = "preparing"
+    step: StepRecord | None = None
+    step_at: float = 0.0
+    trained_s: float = 0.0
+    resumed_at: float = 0.0
+
+
 class Progress:
-    """Writes the state of the current run.
+    """Writes the state of the runs that train.
 
     Args:
         write: Receives a line in a long and a short form, and whether the next line may replace it.
@@ -42,6 +70,9 @@ class Progress:
         planned: The runs that the session needs at least.
         label: What lines begin with; ``None``: the number and the name of each run.
         quiet: Whether nothing is shown but which run goes on; without a terminal that is a line per finished run.
+        slots: Names of the slots that train at the same time, if there are several.
+        show: Receives what replaces the lines that it was given before: a line per slot that trains, each in a long and
+            a short form. With several slots ``write`` receives only lines that stay.
         clock: Returns seconds from an arbitrary start.
     """
 
@@ -53,128 +84,177 @@ class Progress:
         planned: Sequence[RunSpec],
         label: str | None = None,
         quiet: bool = False,
+        slots: Sequence[str] = (),
+        show: Callable[[Sequence[Sequence[str]]], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._write, self._live, self._quiet, self._clock = write, live, quiet, clock
+        self._write, self._show, self._clock = write, show, clock
+        self._slots = slots if len(slots) > 1 else ("",)
+        self._live, self._quiet = live, quiet
+        self._is_brief = quiet and live  # nothing stays
         self._own_label, self._num_started = label, 0
         self._plan(planned)
         self._durations = Durations()
-        self._spec: RunSpec | None = None
-        self._started_at = self._shown = 0.0
-        # Training is interrupted by evaluations: its finished seconds, and the start of the current part.
-        self._trained_s, self._resumed_at = 0.0, 0.0
+        self._running: dict[str, _Run] = {}
+        self._is_awaited = True
+        self._shown = 0.0
 
     def on_event(self, event: RunEvent) -> None:
         """Show an event of a run."""
         match event:
             case RunStarted():
-                self._start(event.spec)
+                self._start(event.spec, self._slot(event.slot))
             case RunWaiting():
-                self._wait(event.reason)
+                self._wait(event.reason, self._slot(event.slot))
             case RunProgressed():
-                self._train(event.event)
+                self._train(event.event, self._slot(event.slot))
             case RunReused():
                 self._reuse(event.record)
             case RunFinished():
-                self._finish(event.record)
+                self._finish(event.record, self._slot(event.slot))
             case RunsPlanned():
                 self._plan(event.left)
             case SeedsFinished():
                 self._compare(event)
+            case ResultAwaited():
+                self._await(is_awaited=event.is_awaited)
 
-    def _plan(self, left: Sequence[RunSpec]) -> None:
+    def _slot(self, name: str) -> str:
+        """Return the name of a slot, which is not shown if there is only one."""
+        return name if len(self._slots) > 1 else ""
+
+    def _plan(self, left: Iterable[RunSpec]) -> None:
         """Take the runs that have not started: later looks add some, and what broke needs no more."""
-        self._pending, self._num_left = count_configurations(left), len(left)
+        self._left = Counter(left)
+        self._pending = count_configurations(self._left.elements())
 
-    def _start(self, spec: RunSpec) -> None:
+    def _start(self, spec: RunSpec, slot: str) -> None:
         """Show the start of a run, which loads the model first."""
         self._count(spec)
-        self._started_at, self._trained_s = self._clock(), 0.0
-        self._show("preparing")
+        self._running[slot] = _Run(spec=spec, number=self._num_started, started_at=self._clock())
+        self._refresh()
 
     def _count(self, spec: RunSpec) -> None:
         """Count a run as started."""
-        self._spec = spec
         self._num_started += 1
-        self._num_left = max(self._num_left - 1, 0)
-        self._pending -= count_configurations([spec])
+        # With several slots, a plan may have been made since the run was submitted, and leave it out.
+        if self._left[spec]:
+            self._left[spec] -= 1
+            self._pending -= count_configurations([spec])
 
-    def _wait(self, reason: str) -> None:
+    def _wait(self, reason: str, slot: str) -> None:
         """Show why a run waits for another session."""
-        self._write([f"waiting: {reason}"], self._quiet and self._live)
+        self._write([f"{slot} waiting: {reason}".lstrip()], self._is_brief)
+        self._refresh()
 
     def _reuse(self, record: RunRecord) -> None:
         """Show that a run of an earlier session is reused."""
         self._count(record.spec)
         accuracy = "" if record.test is None else f", test accuracy {100 * record.test.accuracy:.1f} %"
-        self._end(f"{self._label(record.spec)}: reused from an earlier session{accuracy}")
+        self._end(f"{self._label(record.spec, self._num_started)}: reused from an earlier session{accuracy}")
 
-    def _train(self, event: ProgressEvent) -> None:
+    def _train(self, event: ProgressEvent, slot: str) -> None:
         """Show the state of training."""
-        now = self._clock()
+        run, now = self._running.get(slot), self._clock()
+        if run is None:
+            return
         if isinstance(event, TrainingStarted):
-            self._resumed_at = now
+            run.resumed_at = now
         elif isinstance(event, TrainingPaused):
-            self._trained_s += now - self._resumed_at
-            self._show(f"epoch {event.epoch}  evaluating")
-        elif self._live and now - self._shown >= _REFRESH_S:
-            self._show(*self._step(event, now))
+            run.trained_s += now - run.resumed_at
+            run.state, run.step = f"epoch {event.epoch}  evaluating", None
+            self._refresh()
+        else:
+            run.step, run.step_at = event, now
+            if now - self._shown >= _REFRESH_S:
+                self._refresh()
 
-    def _finish(self, record: RunRecord) -> None:
+    def _finish(self, record: RunRecord, slot: str) -> None:
         """Show the outcome of a run, and the time that the others will take."""
-        left = ""
+        run, left = self._running.pop(slot, None), ""
         if record.test is None:
             outcome = f"invalid: {record.reason}"
         else:
-            self._durations.add(record.spec, self._clock() - self._started_at)
-            accuracy = f"test accuracy {100 * record.test.accuracy:.1f} %"
-            share = percent_text(record.contended_share, 0)
+            if run is not None:
+                self._durations.add(record.spec, self._clock() - run.started_at)
+            train_s, share = record.value("train_s"), percent_text(record.contended_share, 0)
+            trained = "" if train_s is None else f", trained in {seconds_text(train_s)}"
             contended = f", contended {share}" if record.is_contended else ""
-            outcome = f"{accuracy}, trained in {seconds_text(record.value('train_s'))}{contended}"
-            seconds = self._durations.total(self._pending, fallback=None)
+            outcome = f"test accuracy {100 * record.test.accuracy:.1f} %{trained}{contended}"
+            seconds = self._grid_s(fallback=None)
             left = f"; {duration_text(seconds)} left" if seconds else ""
-        self._end(f"{self._label(record.spec)}: {outcome}{left}")
+        number = self._num_started if run is None else run.number
+        self._end(f"{self._label(record.spec, number, slot)}: {outcome}{left}")
 
     def _end(self, line: str) -> None:
         """Write a line that stays; where only the run that goes on is shown, clear its line instead."""
-        self._write([""] if self._quiet and self._live else [line], self._quiet and self._live)
+        self._write([""] if self._is_brief else [line], self._is_brief)
+        if self._running:
+            self._refresh()
 
     def _compare(self, seeds: SeedsFinished) -> None:
         """Show how the configurations compare so far."""
         for line in () if self._quiet else provisional_lines(seeds, _TABLE_COLUMNS):
             self._write([line], False)
+        if self._running:
+            self._refresh()
 
-    def _label(self, spec: RunSpec | None) -> str:
-        """Return what lines begin with: number of the latest run, of all that are known to be needed, a run's name."""
+    def _await(self, *, is_awaited: bool) -> None:
+        """Show which runs train while a test waits for its result; the terminal is the test's before and after."""
+        self._is_awaited = is_awaited
+        if len(self._slots) > 1:
+            self._refresh()
+
+    def _label(self, spec: RunSpec, number: int, slot: str = "") -> str:
+        """Return what lines begin with: slot, number of the run, of all that are known to be needed, a run's name."""
         if self._own_label is not None:
             return self._own_label
-        name = f"{spec.freeze} seed {spec.seed}" if spec else ""
-        return f"[{self._num_started}/{self._num_started + self._num_left}] {name}"
+        return f"{slot} [{number}/{self._num_started + self._left.total()}] {spec.freeze} seed {spec.seed}".lstrip()
 
-    def _show(self, *states: str) -> None:
-        if self._live:
-            self._shown = self._clock()
-            self._write([f"{self._label(self._spec)}  {state}" for state in states], True)
+    def _refresh(self) -> None:
+        """Show the runs that train, in place of what was shown of them before."""
+        if not self._live:
+            return
+        self._shown = self._clock()
+        lines = [self._forms(slot, self._running[slot]) for slot in self._slots if slot in self._running]
+        if len(self._slots) > 1:
+            self._show(lines if self._is_awaited else [])
+        else:
+            for forms in lines:
+                self._write(forms, True)
 
-    def _step(self, event: StepRecord, now: float) -> tuple[str, ...]:
+    def _forms(self, slot: str, run: _Run) -> list[str]:
+        """Return the line of a run in a long and a short form."""
+        label = self._label(run.spec, run.number, slot)
+        return [f"{label}  {state}" for state in ((run.state,) if run.step is None else self._step(run, run.step))]
+
+    def _step(self, run: _Run, step: StepRecord) -> tuple[str, ...]:
         """Return step, loss, throughput and remaining time in a long and a short form."""
-        spec = self._spec
-        trained_s = self._trained_s + now - self._resumed_at
-        if spec is None or trained_s <= 0:
+        trained_s = run.trained_s + run.step_at - run.resumed_at
+        if trained_s <= 0:
             return ("training",)
-        rate = event.step * spec.protocol.batch_size / trained_s
-        loss = "" if event.loss is None else f"  loss {event.loss:.3f}"
-        run_s = self._remaining_s(spec, trained_s / event.step * (event.num_steps - event.step), now)
-        others_s = self._durations.total(self._pending, fallback=now - self._started_at + run_s)
-        left, grid = duration_text(run_s), "" if others_s is None else f", grid {duration_text(run_s + others_s)}"
-        epoch, step = f"{event.epoch}/{spec.protocol.num_epochs}", f"{event.step}/{event.num_steps}"
+        rate = step.step * run.spec.protocol.batch_size / trained_s
+        loss = "" if step.loss is None else f"  loss {step.loss:.3f}"
+        run_s = self._remaining_s(run)
+        left, grid_s = duration_text(run_s), self._grid_s(fallback=self._clock() - run.started_at + run_s)
+        grid = "" if grid_s is None else f", grid {duration_text(grid_s)}"
+        epoch, number = f"{step.epoch}/{run.spec.protocol.num_epochs}", f"{step.step}/{step.num_steps}"
         return (
-            f"epoch {epoch}  step {step}{loss}  {rate:,.0f} sentences/s  {left} left{grid}",
-            f"{epoch}  {step}{loss}  {rate:,.0f}/s  {left}{grid}",
+            f"epoch {epoch}  step {number}{loss}  {rate:,.0f} sentences/s  {left} left{grid}",
+            f"{epoch}  {number}{loss}  {rate:,.0f}/s  {left}{grid}",
         )
 
-    def _remaining_s(self, spec: RunSpec, training_s: float, now: float) -> float:
-        """Return the seconds until this run ends: at least its steps, and by the duration of earlier seeds."""
+    def _remaining_s(self, run: _Run) -> float:
+        """Return the seconds until a run ends: at least its steps, and by the duration of earlier seeds."""
+        now, steps_s = self._clock(), 0.0
+        if run.step is not None:
+            trained_s = run.trained_s + run.step_at - run.resumed_at
+            steps_s = trained_s / run.step.step * (run.step.num_steps - run.step.step) - (now - run.step_at)
         # Earlier seeds include loading and evaluations, which the steps do not.
-        earlier_s = self._durations.of(spec)
-        return training_s if earlier_s is None else max(training_s, earlier_s - (now - self._started_at))
+        earlier_s = self._durations.of(run.spec)
+        return max(steps_s, 0.0 if earlier_s is None else earlier_s - (now - run.started_at), 0.0)
+
+    def _grid_s(self, fallback: float | None) -> float | None:
+        """Return the seconds until all runs have ended; ``None`` if they are unknown."""
+        busy_s = [self._remaining_s(run) for run in self._running.values()]
+        return self._durations.until_end(self._pending, busy_s, len(self._slots), fallback=fallback)

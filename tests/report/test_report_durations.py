@@ -7,7 +7,13 @@ import pytest
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
 from freezebench.records.saved import from_records
-from freezebench.report.durations import Durations, count_configurations, duration_text, expected_durations
+from freezebench.report.durations import (
+    Durations,
+    count_configurations,
+    duration_text,
+    expected_durations,
+    seconds_on_slots,
+)
 from made_up import record, seeds
 from saved_runs import saved
 
@@ -25,12 +31,30 @@ def test_the_duration_of_an_experiment_without_a_run_is_unknown() -> None:
     """A fallback, the latest run of the experiment and a run of the configuration are used, the last report first."""
     durations = Durations()
     pending = count_configurations([record("emb").spec, record("emb", 43).spec])
-    assert durations.total(pending, None) is None
-    assert durations.total(pending, 5.0) == 10.0
+    assert durations.until_end(pending, [], 1, fallback=None) is None
+    assert durations.until_end(pending, [], 1, fallback=5.0) == 10.0
     durations.add(record("none").spec, 7.0)
-    assert durations.total(pending, 5.0) == 14.0
+    assert durations.until_end(pending, [], 1, fallback=5.0) == 14.0
     durations.add(record("emb", 44).spec, 3.0)
-    assert durations.total(pending, 5.0) == 6.0
+    assert durations.until_end(pending, [], 1, fallback=5.0) == 6.0
+    assert durations.until_end(pending, [2.0], 1, fallback=5.0) == 8.0
+    assert durations.until_end(pending, [2.0], 2, fallback=5.0) == 5.0
+
+
+@pytest.mark.parametrize(
+    ("runs_s", "num_slots", "busy_s", "expected"),
+    [
+        ([], 1, [], 0.0),
+        ([3.0, 4.0], 1, [2.0], 9.0),
+        ([4.0, 4.0, 4.0], 2, [], 8.0),
+        ([4.0, 4.0], 3, [9.0], 9.0),
+        ([1.0], 8, [], 1.0),
+        ([5.0, 1.0], 2, [2.0, 3.0], 7.0),
+    ],
+)
+def test_slots_share_the_runs(runs_s: list[float], num_slots: int, busy_s: list[float], expected: float) -> None:
+    """Each run trains on the slot that is free first; the last end counts."""
+    assert seconds_on_slots(runs_s, num_slots, busy_s) == expected
 
 
 def _timed(freeze: str, seconds: float) -> list[RunRecord]:
