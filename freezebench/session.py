@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.config.session_options import SessionOptions
 from freezebench.errors import FreezebenchError
+from freezebench.executors.call_queue import CallQueue
 from freezebench.records.events import RunReused
 from freezebench.records.files import prepare_folder
 
@@ -82,6 +84,7 @@ class FreezeSession:
         self.retried: list[RunRecord] = []
         self._reference_parts: dict[tuple[Settings, str], tuple[Part, ...]] = {}
         self.on_event: OnEvent = lambda _: None
+        self._calls = CallQueue()
 
     # --- before anything is trained -------------------------------------------------------------------------------
 
@@ -125,10 +128,12 @@ class FreezeSession:
             FreezebenchError: If any of this fails.
         """
         from freezebench.planning.not_run import preflight_grids
+        from freezebench.runs.several_devices import check_equal_precision
 
         save = self.options.session_settings.save is not None
         for experiment, grid in preflight_grids(planned).items():
-            self.executor.machine(experiment)  # a device that does not exist is an error before a model is loaded
+            # A device that does not exist is an error before a model is loaded.
+            check_equal_precision({slot.name: self.executor.machine(experiment, slot) for slot in self.executor.slots})
             trains = self.executor.preflight(experiment, grid.all, may_train_nothing=grid.unnamed, will_save=save)
             self.plan.add_trainable(experiment, trains)
 
@@ -185,16 +190,8 @@ class FreezeSession:
         return retried
 
     def save_model(self, spec: RunSpec, folder: Path) -> RunRecord:
-        """Train a run anew and save its model to an empty folder, an absolute path; the record joins no result.
-
-        Raises:
-            FreezebenchError: If it cannot be trained or saved.
-        """
-        try:
-            return self.executor.submit(spec, save_to=folder).result()
-        except BaseException:
-            self.executor.cancel()  # nothing trains on behind an interruption
-            raise
+        """Train a run anew and save its model to an empty folder, an absolute path; the record joins no result."""
+        return self._runner.save_model(spec, folder)
 
     def judged_against_reference(
         self, node_id: str, settings: Settings, result: ConfigurationResult
@@ -242,9 +239,10 @@ class FreezeSession:
 
     @property
     def executor(self) -> Executor:
-        """The executor of ``--freeze-isolate``; the first use may start a process."""
+        """The executor of ``--freeze-isolate`` and ``--freeze-devices``; the first use may start processes."""
         if self._executor is None:
             from freezebench.executors.base import ExecutorOptions
+            from freezebench.executors.local_devices import local_slots
             from freezebench.executors.registry import make_executor
 
             settings = self.options.session_settings
@@ -253,6 +251,7 @@ class FreezeSession:
                 data_cache_options=self._data_cache_options,
                 timeout_s=settings.timeout_s or _DEFAULT_TIMEOUT_S,
                 on_event=self._forward,
+                slots=local_slots(settings.devices, os.environ),
             )
             self._executor = make_executor(settings.isolate, options)
         return self._executor
@@ -263,7 +262,9 @@ class FreezeSession:
         from freezebench.runs.input_check import InputCheck
 
         inputs = InputCheck(self.data_cache)
-        return Runner(self.executor, self.plan, reuse=self._reuse, inputs=inputs, on_event=self._forward)
+        return Runner(
+            self.executor, self.plan, calls=self._calls, reuse=self._reuse, inputs=inputs, on_event=self._forward
+        )
 
     @cached_property
     def plan(self) -> SessionPlan:
@@ -302,8 +303,8 @@ class FreezeSession:
         return self.data_cache.model_source(model).num_layers
 
     def _forward(self, event: RunEvent) -> None:
-        """Pass an event to the current callback, which is set after the executor was made."""
-        self.on_event(event)
+        """Pass an event to the current callback in the thread of the tests."""
+        self._calls.put(lambda: self.on_event(event))
 
 
 def _default_preset(*, may_fall_back: bool) -> tuple[str, str]:

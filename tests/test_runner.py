@@ -10,6 +10,7 @@ import made_up
 from fake_executor import FakeExecutor, by_accuracy, failing
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
+from freezebench.executors.call_queue import CallQueue
 from freezebench.planning.session_plan import SessionPlan
 from freezebench.records.events import RunEvent, RunFinished, RunsPlanned, SeedsFinished
 from freezebench.records.run_record import RunRecord
@@ -30,7 +31,7 @@ def _runner(
 ) -> tuple[Runner, list[str]]:
     """Return the runner of a grid, and the list of runs that it submits."""
     plan = SessionPlan([(settings, freeze) for freeze in grid], with_times=with_times)
-    return Runner(executor, plan), executor.submitted
+    return Runner(executor, plan, calls=CallQueue()), executor.submitted
 
 
 def _seed(seed: int, *freezes: str) -> list[str]:
@@ -203,24 +204,24 @@ def test_pooled_seeds_train_the_first_look_of_the_grid_before_judging() -> None:
     assert own.df != shared.df
 
 
-def test_results_of_several_devices_are_those_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_of_several_slots_are_those_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs that end in another order give the same results; no run is submitted twice."""
     settings = _settings(num_seeds="2,4", max_drop="5")
     train = by_accuracy(emb=0.85)
     # Sessions differ in their ids alone.
     monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=0))
     serial, ran = _runner(FakeExecutor(train), settings, *GRID)
-    parallel, ran_together = _runner(FakeExecutor(train, num_devices=2), settings, *GRID)
+    parallel, ran_together = _runner(FakeExecutor(train, num_slots=2, shares_processor=False), settings, *GRID)
     assert [serial.result(settings, freeze) for freeze in GRID] == [
         parallel.result(settings, freeze) for freeze in GRID
     ]
     assert sorted(ran) == sorted(ran_together)
 
 
-def test_several_devices_share_the_runs_of_a_round() -> None:
+def test_several_slots_share_the_runs_of_a_round() -> None:
     """They get runs in the order of the plan, also those of tests to come while a device is free."""
     settings = _settings(num_seeds="2")
-    runner, ran = _runner(FakeExecutor(by_accuracy(), num_devices=4), settings, *GRID)
+    runner, ran = _runner(FakeExecutor(by_accuracy(), num_slots=4), settings, *GRID)
     runner.result(settings, "none")
     assert ran == [*_seed(42, *GRID), *_seed(43, *GRID)]
 
@@ -247,12 +248,12 @@ def _events(
     """Return the events of a session and its results."""
     events: list[RunEvent] = []
     plan = SessionPlan([(settings, freeze) for freeze in asked])
-    runner = Runner(executor, plan, on_event=events.append)
+    runner = Runner(executor, plan, calls=CallQueue(), on_event=events.append)
     return events, [runner.result(settings, freeze) for freeze in asked]
 
 
 def test_the_end_of_every_trained_run_is_an_event() -> None:
-    """With its record; a run that could not be trained has none. Before every run, the plan says what is left."""
+    """With its record. Before every run, the plan says what is left."""
     settings = _settings(num_seeds="1")
     events, results = _events(settings, FakeExecutor(failing("emb")), "none", "emb")
     none, emb = (settings.run_spec(freeze, 42) for freeze in ("none", "emb"))
@@ -260,6 +261,7 @@ def test_the_end_of_every_trained_run_is_an_event() -> None:
         RunsPlanned(left=(none, emb)),
         RunFinished(record=results[0].records[0]),
         RunsPlanned(left=(emb,)),
+        RunFinished(record=results[1].records[0]),
     ]
     assert results[1].records[0].cause == "crash"
 

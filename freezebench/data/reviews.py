@@ -104,7 +104,7 @@ def fetch(on_download: Callable[[str], object] = lambda _: None) -> Path:
     lock = Lock(path.with_name(f".{_ARCHIVE}.lock"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire(lambda: None)
+        lock.acquire()
         if not _is_valid(path):  # another process may have fetched it meanwhile
             _remove_unfinished(path.parent)
             with tempfile.TemporaryDirectory(prefix=_DOWNLOAD_PREFIX, dir=path.parent) as folder:

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
-from freezebench.errors import FreezebenchError
+from freezebench.errors import FreezebenchError, traceback_end
 from freezebench.records.events import RunEvent
+from freezebench.records.run_record import RunRecord
+from freezebench.specs.slots import Slot
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from freezebench.records.run_record import RunRecord
+    from freezebench.records.run_record import InvalidCause
     from freezebench.records.trainable_set import TrainableSet
     from freezebench.runs.data_cache import DataCache
     from freezebench.runs.environment import Machine
     from freezebench.specs.run import Precision, RunSpec
 
 OnEvent = Callable[[RunEvent], None]
+# Takes the position of a run in its block, and its record; returns whether the next run of the block trains.
+OnEnd = Callable[[int, RunRecord], bool]
+
+
+class SlotLostError(Exception):
+    """A slot is gone with its node or its actor, and a run with it that another slot may train."""
 
 
 class DataCacheOptions(TypedDict, total=False):
@@ -39,28 +48,35 @@ class ExecutorOptions:
         data_cache_options: How worker processes keep theirs.
         timeout_s: How long one run may take, in seconds; only a process can be ended.
         on_event: Called with every event of a run, from the thread that trains or supervises it.
+        slots: Where runs train; several need workers.
     """
 
     data_cache: DataCache
     data_cache_options: DataCacheOptions
     timeout_s: float
     on_event: OnEvent = lambda _: None
+    slots: tuple[Slot, ...] = (Slot(),)
 
 
 class Executor(Protocol):
     """Trains runs, and answers what they depend on where they are trained."""
 
     @property
-    def devices(self) -> tuple[str, ...]:
-        """The devices that train at the same time, as options name them: one run is submitted for each."""
+    def slots(self) -> tuple[Slot, ...]:
+        """The slots that train at the same time, in order; slots that are lost leave."""
 
-    def submit(self, spec: RunSpec, *, save_to: Path | None = None) -> Future[RunRecord]:
-        """Return the future record of a run; runs may end in any order.
+    def submit(
+        self, specs: Sequence[RunSpec], slot: Slot, on_end: OnEnd, *, save_to: Path | None = None
+    ) -> Future[None]:
+        """Train runs in order on a free slot with nothing between them, and return what tells their end.
 
-        A run that breaks gives an invalid record; a request that cannot be fulfilled gives a ``FreezebenchError``.
+        A run that breaks, or cannot be trained, gives an invalid record. The future raises ``SlotLostError`` if the
+        slot is lost, and ``CancelledError`` if the runs were cancelled; records of runs that had ended were passed on.
 
         Args:
-            spec: The run.
+            specs: The runs.
+            slot: One of ``slots`` on which nothing trains.
+            on_end: Called with each record as its run ends, from the thread that supervises the slot.
             save_to: Absolute path of an existing, empty folder on this machine, to which the best epoch's model and its
                 tokenizer are saved; ``None``: the model is discarded.
         """
@@ -86,11 +102,16 @@ class Executor(Protocol):
             FreezebenchError: If any of this fails.
         """
 
-    def machine(self, spec: RunSpec) -> Machine:
+    def machine(self, spec: RunSpec, slot: Slot | None = None) -> Machine:
         """Return what the outcome of a run depends on besides its spec.
+
+        Args:
+            spec: The run.
+            slot: Where it would train; ``None``: on the first slot.
 
         Raises:
             FreezebenchError: If there is no such device.
+            SlotLostError: If the slot is lost.
         """
 
     def cancel(self) -> None:
@@ -107,6 +128,10 @@ class Machines:
         self._look_up = look_up
         self._machines: dict[tuple[str, Precision], Machine] = {}
 
+    def known(self, spec: RunSpec) -> Machine | None:
+        """Return the machine of a run if it was looked up."""
+        return self._machines.get((spec.device, spec.protocol.precision))
+
     def of(self, spec: RunSpec) -> Machine:
         """Return the machine of a run.
 
@@ -119,9 +144,27 @@ class Machines:
         return self._machines[key]
 
 
-def machine_or_none(executor: Executor, spec: RunSpec) -> Machine | None:
+def untrained(spec: RunSpec, error: Exception, *, cause: InvalidCause = "crash") -> RunRecord:
+    """Return the invalid record of a run that could not be trained.
+
+    Args:
+        spec: The run.
+        error: Why.
+        cause: Kind of the fault.
+    """
+    return RunRecord(
+        spec=spec,
+        status="invalid",
+        cause=cause,
+        reason=str(error),
+        log=traceback_end(error),
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def machine_or_none(executor: Executor, spec: RunSpec, slot: Slot | None = None) -> Machine | None:
     """Return the machine of a run; ``None`` if there is none, of which training raises the error, with its context."""
     try:
-        return executor.machine(spec)
-    except FreezebenchError:
+        return executor.machine(spec, slot)
+    except (FreezebenchError, SlotLostError):
         return None

@@ -8,14 +8,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from freezebench.executors.turns import Ticket
-from freezebench.records.events import ProgressEvent, RunProgressed, RunStarted, RunWaiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from freezebench.executors.base import OnEvent
-    from freezebench.records.run_record import RunRecord
-    from freezebench.specs.run import RunSpec
 
 _POLL_EVERY_S = 0.1
 
@@ -101,37 +96,3 @@ def _leave(device: str, turn: _Turn) -> None:
         if turn.num_users == 0:
             _turns[device].remove(turn)
             turn.ticket.give_back()
-
-
-def run_alone(
-    spec: RunSpec,
-    device: str,
-    train: Callable[[RunSpec, Callable[[object], None]], RunRecord],
-    *,
-    on_event: OnEvent,
-    cancelled: threading.Event,
-) -> RunRecord:
-    """Return the record of a run that has its device to itself; its times would mean nothing otherwise.
-
-    Args:
-        spec: The run.
-        device: Name of its device on this machine, such as ``cpu`` or ``cuda:0``.
-        train: Trains a run and calls its second argument with the events of training.
-        on_event: Receives that the run started, waits and progresses.
-        cancelled: Ends the waiting for the device once it is set.
-
-    Raises:
-        CancelledError: If the run was cancelled before it had the device.
-    """
-    on_event(RunStarted(spec=spec))
-
-    def emit(event: object) -> None:
-        # Engines emit more than these: what holds tensors stays in the process that trains.
-        if isinstance(event, ProgressEvent):
-            on_event(RunProgressed(spec=spec, event=event))
-
-    def on_wait() -> None:
-        on_event(RunWaiting(spec=spec, reason=f"another session trains on {device}"))
-
-    with device_lock(device, on_wait, cancelled):
-        return train(spec, emit)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
+from freezebench.specs.slots import Slot
 from freezebench.units import listed
 
 if TYPE_CHECKING:
@@ -36,10 +37,30 @@ class LocalDevice:
         """Whether it is the CPU, which several of these may share."""
         return self.uuid is None
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """The variables with which the device ``auto`` of a process is this one."""
-        return {"CUDA_VISIBLE_DEVICES": self.uuid or ""}
+
+def local_slots(names: Sequence[str], environ: Mapping[str, str]) -> tuple[Slot, ...]:
+    """Return one slot for each device that ``--freeze-devices`` names; without names one for the device of each test.
+
+    Args:
+        names: ``("all",)``, or names of devices; may be empty.
+        environ: The environment, which may hide GPUs.
+
+    Raises:
+        SettingsError: If a device does not exist, or GPUs cannot be listed.
+    """
+    if not names:
+        return (Slot(),)
+    devices = resolve_devices(names, environ)
+    is_only = len(devices) == 1
+    return tuple(
+        Slot(
+            name="" if is_only else device.name,
+            shares_processor=device.is_cpu and not is_only,
+            # The device ``auto`` of the worker is then this one, so that run specs do not name devices.
+            visible_devices=device.uuid or "",
+        )
+        for device in devices
+    )
 
 
 def resolve_devices(names: Sequence[str], environ: Mapping[str, str]) -> tuple[LocalDevice, ...]:

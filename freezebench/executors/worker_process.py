@@ -59,8 +59,11 @@ class WorkerFaultError(Exception):
 class WorkerProcess:
     """A process in a session of its own, started anew and not forked: CUDA does not survive a fork."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, visible_devices: str | None = None) -> None:
         """Start it, from a thread that lives as long as the process is needed.
+
+        Args:
+            visible_devices: Value of ``CUDA_VISIBLE_DEVICES``; ``None``: that of this process.
 
         Raises:
             OSError: If it cannot be started.
@@ -68,6 +71,7 @@ class WorkerProcess:
         self._num_kills = _out_of_memory_kills()
         self._peak_bytes, self._peak_read_at = 0, 0.0
         self._is_ready = False
+        devices = {} if visible_devices is None else {"CUDA_VISIBLE_DEVICES": visible_devices}
         self._channel, other_end = socket.socketpair()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and code
@@ -76,7 +80,7 @@ class WorkerProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=[other_end.fileno()],
-                env={**_ENVIRONMENT, **child_process.environment()},
+                env={**_ENVIRONMENT, **child_process.environment(), **devices},
                 start_new_session=True,
             )
         except BaseException:

@@ -26,6 +26,11 @@ class NeededRun:
     must_be_new: bool = False
     interleaved_with: str | None = None
 
+    @property
+    def key(self) -> tuple[str, str | None]:
+        """What distinguishes it from the other runs of a session: its run id and its series."""
+        return self.spec.run_id, self.interleaved_with
+
 
 @dataclass(kw_only=True)
 class FinishedRuns:
@@ -42,7 +47,7 @@ class FinishedRuns:
     interleaved: dict[str, list[RunRecord]] = field(default_factory=dict)
 
     def add(self, needed: NeededRun, record: RunRecord, *, is_reused: bool = False) -> None:
-        """Add the record of a run that was needed."""
+        """Add the record of a run that was needed; interleaved ones in their order."""
         run_id = needed.spec.run_id
         if needed.interleaved_with is not None:
             self.interleaved.setdefault(needed.interleaved_with, []).append(record)

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 def needed_interleaved_runs(settings: Settings, freeze: str, finished: FinishedRuns) -> list[NeededRun]:
     """Return the interleaved runs of a configuration that have not ended, in order; none after one that decides it.
 
-    They are trained one at a time and never taken from the store: what is compared has to train on the same machine in
-    the same minutes.
+    They are one block (see ``planning.blocks``) and never taken from the store: what is compared has to train on the
+    same machine in the same minutes.
     """
     key = series_key(settings, freeze)
     done = finished.interleaved.get(key, [])
-    if any(_breaks(record) for record in done):
+    if any(ends_series(record) for record in done):
         return []
     needed = []
     arms = interleaved(MIN_RUNS)
@@ -41,14 +41,14 @@ def interleaved_pairs(settings: Settings, freeze: str, finished: FinishedRuns) -
     arms: dict[str, list[RunRecord]] = {"A": [], "B": []}
     for arm, record in zip(interleaved(MIN_RUNS), done, strict=False):
         arms[arm].append(record)
-        if _breaks(record):
+        if ends_series(record):
             # It ended the series, perhaps before its partner ran: then it is its own partner, so that a pair shows it.
             arms["A" if arm == "B" else "B"].append(record)
     return list(zip(arms["A"], arms["B"], strict=False))
 
 
-def _breaks(record: RunRecord) -> bool:
-    """Return whether a run leaves the series without a verdict: it is invalid, or other work disturbed it."""
+def ends_series(record: RunRecord) -> bool:
+    """Return whether a run leaves its series without a verdict: it is invalid, or other work disturbed it."""
     return not record.is_valid or record.is_contended
 
 

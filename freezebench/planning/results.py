@@ -51,8 +51,11 @@ def result_of_look(
 
 
 def baseline_so_far(settings: Settings, finished: FinishedRuns) -> ConfigurationResult:
-    """Return the baseline's result with all its seeds that have run, which candidates may have extended."""
-    records = finished.of_configuration(settings, "none")
+    """Return the baseline's result with all its seeds that have run, which candidates may have extended.
+
+    Those after one that broke do not count, as in every look: several slots may have trained them before it broke.
+    """
+    records = up_to_invalid(settings, "none", settings.looks.max_seeds, finished)
     return _judged(settings, "none", records, records)
 
 

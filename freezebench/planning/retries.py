@@ -25,10 +25,10 @@ def forget_faults(settings: Settings, freeze: str, finished: FinishedRuns) -> li
     forgotten = [record for record in records if record.cause in _CAUSES]
     for record in forgotten:
         del finished.records[record.spec.run_id]
-    # A run that breaks is the last one of its series.
+    # A run that breaks is the last one of its series, which trains anew as a whole: in the same minutes.
     series = finished.interleaved.get(series_key(settings, freeze), [])
-    while series and series[-1].cause in _CAUSES:
-        last = series.pop()
+    if series and series[-1].cause in _CAUSES:
+        last = finished.interleaved.pop(series_key(settings, freeze))[-1]
         if last not in forgotten:
             forgotten.append(last)
     return forgotten

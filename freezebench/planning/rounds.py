@@ -48,7 +48,8 @@ class Round:
     Attributes:
         num_seeds: Number of seeds of the look.
         candidates: The candidates, least frozen first.
-        missing: Runs that have not ended, in the order in which they are needed; of interleaved ones the next one.
+        missing: Runs that have not ended, in the order in which they are needed; once no others are missing, those of
+            one series of interleaved runs.
         is_stopped: Whether the baseline broke, so that nothing else is needed.
         pooled: Variance between seeds over the group, once no run is missing; ``None`` if it is not pooled.
     """
@@ -121,11 +122,11 @@ def _missing(
     # Times of an earlier session do not measure today's code.
     must_be_new = settings.costs.need_reference
     broken_at = broken_baseline(settings, num_seeds, finished, must_be_new=must_be_new)
-    waiting: dict[str, NeededRun] = {}
+    waiting: dict[str, list[NeededRun]] = {}
     for freeze in candidates:
         series = needed_interleaved_runs(settings, freeze, finished) if freeze in group.interleaved else []
         if series:
-            waiting[freeze] = series[0]
+            waiting[freeze] = series
     missing = []
     ended: set[str] = set()
     for position, seed in enumerate(settings.seeds[:num_seeds]):
@@ -141,5 +142,5 @@ def _missing(
                 ended.add(freeze)
             if position == broken_at:
                 return missing, True
-    # Interleaved runs train one at a time, with nothing beside them.
-    return missing or list(waiting.values())[:1], False
+    # Interleaved runs train with nothing beside them.
+    return missing or next(iter(waiting.values()), []), False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezebench.planning.blocks import blocks_of
 from freezebench.planning.finished import NeededRun
 from freezebench.planning.interleaving import needed_interleaved_runs
 from freezebench.planning.looks import next_step
@@ -14,13 +15,15 @@ from freezebench.records.events import SeedsFinished
 from freezebench.verdicts.resources import MIN_RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from freezebench.config.settings import Settings
+    from freezebench.planning.blocks import Block
     from freezebench.planning.finished import FinishedRuns
     from freezebench.planning.rounds import Group, Round
     from freezebench.records.trainable_set import TrainableSet
     from freezebench.specs.run import RunSpec
+    from freezebench.specs.slots import Slot
     from freezebench.verdicts.judge import ConfigurationResult
 
 
@@ -82,6 +85,31 @@ class SessionPlan:
         if left_out is not None:
             return left_out
         return next_step(settings, freeze, finished, grid=self.grid(settings), with_times=self.with_times)
+
+    def blocks(
+        self,
+        step: Iterable[NeededRun],
+        finished: FinishedRuns,
+        *,
+        under_way: Collection[tuple[str, str | None]],
+        slots: Sequence[Slot],
+    ) -> list[Block]:
+        """Return the blocks of the runs that can train now, in the order in which they are needed.
+
+        Args:
+            step: The runs that the current test needs; on several slots, those of later tests follow.
+            finished: The runs that have ended.
+            under_way: Keys of the runs of blocks that train now.
+            slots: The slots. Where each has a device of its own, all configurations of a seed train on one.
+        """
+        runs = [*step]
+        if len(slots) > 1:
+            runs += [run for _, _, current in self._current(finished) for run in current.missing]
+        needed: dict[tuple[str, str | None], NeededRun] = {}
+        for run in runs:
+            needed.setdefault(run.key, run)
+        arms_together = len(slots) > 1 and not all(slot.shares_processor for slot in slots)
+        return blocks_of((run for key, run in needed.items() if key not in under_way), arms_together=arms_together)
 
     def runs_left(self, finished: FinishedRuns) -> list[NeededRun]:
         """Return all runs that have not ended and are known to be needed: rounds that have begun, and all series."""

@@ -169,7 +169,7 @@ def _locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, where there can be one."""
     lock = Lock(folder / _LOCK)
     try:
-        lock.acquire(lambda: None)
+        lock.acquire()
     except OSError:
         # Some file systems have no locks. Writers of such a folder do not wait for each other, and do write.
         with contextlib.suppress(OSError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from freezebench.errors import RecordError, SettingsError
@@ -206,12 +207,12 @@ class RunSpec:
         """The parsed freeze spec."""
         return FreezeSpec.parse(self.freeze)
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """Hash of the whole spec: 16 hexadecimal digits of SHA-256 over its canonical JSON."""
         return _hash(self.to_json())
 
-    @property
+    @cached_property
     def experiment_id(self) -> str:
         """Hash of what all runs of a comparison share: everything but freeze spec, seed and learning rate."""
         # The learning rate may differ between configurations of one comparison: fewer trainable layers need a higher

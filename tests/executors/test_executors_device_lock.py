@@ -5,21 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
 
 import pytest
 
-import made_up
 from freezebench.executors import device_lock as module
-from freezebench.executors.device_lock import device_lock, run_alone
+from freezebench.executors.device_lock import device_lock
 from freezebench.executors.turns import FOLDER_VARIABLE, Ticket
-from freezebench.records.events import RunEvent, RunProgressed, RunStarted, RunWaiting, TrainingStarted
-from freezebench.records.run_record import RunRecord
-from freezebench.specs.run import RunSpec
-
-RECORD = made_up.record("emb")
 
 # A session that trains runs of some duration, and appends to a file that it asks for the device, has it and leaves it.
 _SESSION = """
@@ -33,13 +27,6 @@ for _ in range(int(runs)):
         time.sleep(seconds)
         write("ends")
 """
-
-
-def _train(spec: RunSpec, emit: Callable[[object], None]) -> RunRecord:
-    assert spec == RECORD.spec
-    emit(TrainingStarted(epoch=1))
-    emit("an event of an engine that holds tensors")
-    return RECORD
 
 
 @pytest.fixture(autouse=True)
@@ -65,42 +52,37 @@ def _give_back(ticket: Ticket) -> None:
     ticket.number = 0
 
 
-def test_a_run_waits_for_its_device(other: Ticket) -> None:
-    """The waiting is one event, and the run trains as soon as the device is free."""
-    events: list[RunEvent] = []
+def test_a_block_waits_for_its_device(other: Ticket) -> None:
+    """The waiting is told once, and the block has the device as soon as it is free."""
+    waits: list[bool] = []
 
-    def on_event(event: RunEvent) -> None:
-        events.append(event)
-        if isinstance(event, RunWaiting):
-            _give_back(other)
+    def on_wait() -> None:
+        waits.append(True)
+        _give_back(other)
 
-    record = run_alone(RECORD.spec, "cuda:0", _train, on_event=on_event, cancelled=threading.Event())
-    assert record == RECORD
-    assert events == [
-        RunStarted(spec=RECORD.spec),
-        RunWaiting(spec=RECORD.spec, reason="another session trains on cuda:0"),
-        RunProgressed(spec=RECORD.spec, event=TrainingStarted(epoch=1)),
-    ]
+    with device_lock("cuda:0", on_wait, threading.Event()):
+        assert waits == [True]
 
 
 @pytest.mark.usefixtures("other")
-def test_a_run_that_waits_can_be_cancelled() -> None:
-    """It ends without having trained, and leaves the queue."""
+def test_waiting_can_be_cancelled() -> None:
+    """The block ends without having trained, and leaves the queue."""
     cancelled = threading.Event()
     cancelled.set()
-    with pytest.raises(CancelledError):
-        run_alone(RECORD.spec, "cuda:0", _train, on_event=lambda _: None, cancelled=cancelled)
+    with pytest.raises(CancelledError), device_lock("cuda:0", lambda: None, cancelled):
+        pytest.fail("it has the device")
 
 
 @pytest.mark.parametrize("fails", ["taken", "looked at"])
-def test_a_run_trains_where_no_lock_can_be_made(monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
+def test_a_block_trains_where_no_lock_can_be_made(monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
     """A run that others may disturb is better than none."""
 
     def fail(*_: object, **__: object) -> bool:
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(Ticket, "__init__" if fails == "taken" else "is_first", fail)
-    assert run_alone(RECORD.spec, "cuda:0", _train, on_event=lambda _: None, cancelled=threading.Event()) == RECORD
+    with device_lock("cuda:0", lambda: pytest.fail("it waits"), threading.Event()):
+        pass
 
 
 def test_a_failure_of_training_is_no_failure_of_the_lock() -> None:

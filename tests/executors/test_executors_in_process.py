@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import made_up
-from freezebench.errors import FreezebenchError, traceback_end
+from fake_worker import trained
+from freezebench.errors import FreezebenchError
 from freezebench.executors.base import ExecutorOptions
 from freezebench.executors.in_process import InProcessExecutor
 from freezebench.runs import environment, experiment, preflight
@@ -36,14 +37,15 @@ def executor(monkeypatch: pytest.MonkeyPatch) -> InProcessExecutor:
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_a_run_that_raises_is_an_error_with_the_traceback(
+def test_a_run_that_raises_is_invalid_and_has_the_traceback(
     executor: InProcessExecutor, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
-    """As that of a worker: the record of the run has both."""
+    """As that of a worker."""
     monkeypatch.setattr(experiment, "run", _fail(error))
-    with pytest.raises(FreezebenchError, match=f"^{type(error).__name__}: ") as caught:
-        executor.submit(SPEC).result()
-    assert "    raise error\n" in traceback_end(caught.value)
+    record = trained(executor, SPEC)
+    assert record.cause == "crash"
+    assert str(record.reason).startswith(f"{type(error).__name__}: ")
+    assert "    raise error\n" in record.log
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
@@ -71,4 +73,4 @@ def test_an_interruption_passes(executor: InProcessExecutor, monkeypatch: pytest
     """It ends the session."""
     monkeypatch.setattr(experiment, "run", _fail(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
-        executor.submit(SPEC)
+        trained(executor, SPEC)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from freezebench.errors import SettingsError
-from freezebench.executors.local_devices import LocalDevice, resolve_devices
+from freezebench.executors.local_devices import LocalDevice, local_slots, resolve_devices
 from freezebench.meters import usable_gpus
 from freezebench.meters.devices import DeviceInfo
 from freezebench.meters.usable_gpus import UsableGpus
+from freezebench.specs.slots import Slot
 
 _A, _B = DeviceInfo(uuid="GPU-a", name="H200"), DeviceInfo(uuid="GPU-b", name="A100")
 
@@ -29,10 +30,10 @@ def test_all_gpus(machine: list[UsableGpus]) -> None:
         LocalDevice(name="cuda:0", uuid="GPU-a", model="H200"),
         LocalDevice(name="cuda:1", uuid="GPU-b", model="A100"),
     )
-    assert [device.environment for device in devices] == [
-        {"CUDA_VISIBLE_DEVICES": "GPU-a"},
-        {"CUDA_VISIBLE_DEVICES": "GPU-b"},
-    ]
+    assert local_slots(("all",), {}) == (
+        Slot(name="cuda:0", visible_devices="GPU-a"),
+        Slot(name="cuda:1", visible_devices="GPU-b"),
+    )
     assert not devices[0].is_cpu
 
 
@@ -55,7 +56,19 @@ def test_cpus_hide_the_gpus(machine: list[UsableGpus]) -> None:
     machine.clear()  # listing them would fail
     devices = resolve_devices(("cpu", "cpu"), {})
     assert [device.name for device in devices] == ["cpu:0", "cpu:1"]
-    assert all(device.environment == {"CUDA_VISIBLE_DEVICES": ""} for device in devices)
+    slots = local_slots(("cpu", "cpu"), {})
+    assert [(slot.name, slot.shares_processor, slot.visible_devices) for slot in slots] == [
+        ("cpu:0", True, ""),
+        ("cpu:1", True, ""),
+    ]
+
+
+def test_a_single_slot_has_no_name(machine: list[UsableGpus]) -> None:
+    """Progress shows it as a session without the option does, and its times are measured."""
+    machine.append(UsableGpus(devices=(_A, _B)))
+    assert local_slots((), {}) == (Slot(),)
+    assert local_slots(("cpu",), {}) == (Slot(visible_devices=""),)
+    assert local_slots(("cuda:1",), {}) == (Slot(visible_devices="GPU-b"),)
 
 
 @pytest.mark.usefixtures("machine")

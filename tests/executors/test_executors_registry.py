@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fake_worker import trained
 from freezebench.executors.base import ExecutorOptions
 from freezebench.executors.registry import EXECUTORS, make_executor
 from freezebench.runs.data_cache import DataCache
@@ -45,7 +46,7 @@ def test_executors_give_the_same_run(
         executor.expect(["emb"])
         executor.preflight(spec, ["emb"], will_save=True)
         assert executor.machine(spec).device == "cpu"
-        record = executor.submit(spec, save_to=folder).result()
+        record = trained(executor, spec, save_to=folder)
     finally:
         executor.close()
     assert record.is_valid

@@ -129,7 +129,7 @@ def test_cancelling_ends_the_run_and_the_next_one_has_a_new_worker(make: Make, t
     record = made_up.record("emb")
     hang = f"is_first = not os.path.exists({str(started)!r}); open({str(started)!r}, 'w'); time.sleep(100 * is_first)"
     executor = make(f"{answers(record)}; {hang}")
-    futures = [executor.submit(record.spec) for _ in range(2)]
+    futures = [executor.submit([record.spec], executor.slots[0], lambda *_: True) for _ in range(2)]
     deadline = time.monotonic() + 60
     while not started.exists():
         assert time.monotonic() < deadline

@@ -12,6 +12,7 @@ import made_up
 from fake_worker import Make, run
 from freezebench.errors import FreezebenchError
 from freezebench.executors import worker_process
+from freezebench.executors.worker_process import WorkerProcess
 
 
 @pytest.mark.parametrize(
@@ -35,8 +36,8 @@ def test_every_end_of_a_worker_has_its_cause(
     """The run is invalid with its cause and the end of the log, and its process is gone."""
     monkeypatch.setattr(worker_process, "_GRACE_S", 0.2)
     executor = make(behaviour, timeout_s=0.3 if cause == "timeout" else 60.0)
-    worker = executor._worker
-    assert worker
+    worker = executor._slots[executor.slots[0]]._worker
+    assert isinstance(worker, WorkerProcess)
     record = run(executor)
     assert (record.is_valid, record.cause) == (False, cause)
     assert str(record.reason).startswith(reason)

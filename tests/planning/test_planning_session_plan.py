@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import Phase, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 import made_up
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
+from freezebench.planning.blocks import Block, ends_block
 from freezebench.planning.finished import FinishedRuns, NeededRun
+from freezebench.planning.placement import place
 from freezebench.planning.session_plan import SessionPlan
 from freezebench.records.run_record import RunRecord
 from freezebench.records.trainable_set import TrainableSet
+from freezebench.specs.slots import Slot
 from freezebench.verdicts.judge import ConfigurationResult
 
 GRID = ("none", "emb", "emb+L0", "emb+L0-1")
@@ -98,28 +101,44 @@ def _session(
     outcomes: dict[str, list[float | None]],
     *,
     draw: Any,
-    num_devices: int,
+    slots: tuple[Slot, ...],
 ) -> tuple[list[tuple[str, int, str | None]], dict[str, ConfigurationResult]]:
-    """Return the runs and results of a session whose devices end their runs in a drawn order."""
-    finished, running = FinishedRuns(), list[NeededRun]()
-    ran = []
+    """Return the runs and results of a session whose slots end their runs, or are lost, in a drawn order."""
+    finished, training = FinishedRuns(), dict[Slot, tuple[Block, list[RunRecord]]]()
+    ran: list[tuple[str, int, str | None]] = []
     results = {}
     for freeze in asked:
-        while True:
-            step = plan.next_step(settings, freeze, finished)
-            if isinstance(step, ConfigurationResult):
-                results[freeze] = step
-                if not running:
-                    break
-            else:
-                free = [needed for needed in step if needed not in running][: num_devices - len(running)]
-                ran += [(needed.spec.freeze, needed.spec.seed, needed.interleaved_with) for needed in free]
-                running += free
-            ended = running.pop(draw(st.integers(0, len(running) - 1)))
-            # Earlier sessions have finished some of the runs.
-            is_reused = not ended.must_be_new and draw(st.booleans())
-            finished.add(ended, _outcome(ended, outcomes), is_reused=is_reused)
+        while not isinstance(step := plan.next_step(settings, freeze, finished), ConfigurationResult):
+            under_way = {run.key for block, _ in training.values() for run in block.runs}
+            blocks = plan.blocks(step, finished, under_way=under_way, slots=slots)
+            running = {slot: block for slot, (block, _) in training.items()}
+            training |= {slot: (block, []) for block, slot in place(blocks, slots, running)}
+            _check_alone({slot: block for slot, (block, _) in training.items()})
+            slot = sorted(training, key=lambda slot: slot.name)[draw(st.integers(0, len(training) - 1))]
+            block, records = training[slot]
+            if len(slots) > 1 and draw(st.integers(0, 9)) == 9:  # the slot is lost, with what its block holds
+                del training[slot]
+                continue
+            run = block.runs[len(records)]
+            records.append(_outcome(run, outcomes))
+            if run.interleaved_with is None:
+                # Earlier sessions have finished some of the runs.
+                finished.add(run, records[-1], is_reused=not run.must_be_new and draw(st.booleans()))
+                ran.append((run.spec.freeze, run.spec.seed, None))
+            if ends_block(run, records[-1]) or len(records) == len(block.runs):
+                del training[slot]
+                for run, record in zip(block.runs, records, strict=False):
+                    if run.interleaved_with is not None:
+                        finished.add(run, record)
+                        ran.append((run.spec.freeze, run.spec.seed, run.interleaved_with))
+        results[freeze] = step
     return ran, results
+
+
+def _check_alone(training: dict[Slot, Block]) -> None:
+    """Check that nothing trains beside runs whose times are going to be judged, on the node of their slot."""
+    alone = [slot.node for slot, block in training.items() if block.is_alone]
+    assert all(sum(other.node == node for other in training) == 1 for node in alone)
 
 
 def _outcome(needed: NeededRun, outcomes: dict[str, list[float | None]]) -> RunRecord:
@@ -132,34 +151,41 @@ def _outcome(needed: NeededRun, outcomes: dict[str, list[float | None]]) -> RunR
 OUTCOMES = st.lists(st.sampled_from([0.9, 0.9, 0.88, 0.85, 0.5, None]), min_size=5, max_size=5)
 
 
-@profile(max_examples=25, deadline=None)
+def _slots(num_slots: int, num_nodes: int, shares_processor: bool) -> tuple[Slot, ...]:
+    return tuple(
+        Slot(name=str(number), node=str(number % num_nodes), shares_processor=shares_processor)
+        for number in range(num_slots)
+    )
+
+
+@profile(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(
     data=st.data(),
     outcomes=st.fixed_dictionaries(dict.fromkeys(GRID, OUTCOMES)),
     asked=st.permutations(GRID),
-    num_devices=st.integers(1, 5),
-    limits=st.sampled_from([{}, {"pool_seeds": "yes"}, {"min_speedup": "emb:1.5"}]),
+    slots=st.builds(_slots, st.integers(1, 5), st.integers(1, 2), st.booleans()),
+    limits=st.sampled_from([{}, {"pool_seeds": "yes"}, {"min_speedup": "emb:1.5"}, {"max_time": "2"}]),
 )
 def test_results_do_not_depend_on_the_order_in_which_runs_end(
     data: Any,
     outcomes: dict[str, list[float | None]],
     asked: list[str],
-    num_devices: int,
+    slots: tuple[Slot, ...],
     limits: dict[str, str],
 ) -> None:
-    """Any order of tests, devices and outcomes gives the results of one device, and each run is trained once."""
+    """Any order of tests, slots, outcomes and losses gives the results of one slot, and each run ends once."""
     settings = _settings(num_seeds="2,4,5", max_drop="5", **limits)
     plan = _plan(settings, *GRID)
-    serial, expected = _session(plan, settings, GRID, outcomes, draw=lambda _: 0, num_devices=1)
-    ran, results = _session(plan, settings, tuple(asked), outcomes, draw=data.draw, num_devices=num_devices)
+    serial, expected = _session(plan, settings, GRID, outcomes, draw=lambda _: 0, slots=(Slot(),))
+    ran, results = _session(plan, settings, tuple(asked), outcomes, draw=data.draw, slots=slots)
     assert results == expected
     assert len({*ran}) == len(ran)
     # An interleaved run of the baseline serves as an ordinary one if it comes first.
     assert {run[:2] for run in serial} <= {run[:2] for run in ran}
     breaks = any(result.broken for result in expected.values())
     breaks = breaks or any(None in accuracies for accuracies in outcomes.values())
-    # What was under way when a run broke is more than one device trains; and the baseline's runs among interleaved
-    # ones serve later looks if those come after them.
+    # What was under way when a run broke is more than one slot trains; and the baseline's runs among interleaved ones
+    # serve later looks if those come after them.
     if not breaks and not settings.costs.needs_paired_runs("emb"):
         assert sorted(map(str, ran)) == sorted(map(str, serial))
 

@@ -27,13 +27,8 @@ def busy_device(project: Project, monkeypatch: pytest.MonkeyPatch) -> pytest.Pyt
             other.give_back()
             return self.is_set()
 
-    run_alone = device_lock.run_alone
-
-    def waits(*arguments: object, **options: object) -> object:
-        options["cancelled"] = Waiting()
-        return run_alone(*arguments, **options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(in_process, "run_alone", waits)
+    wait_for = device_lock.device_lock
+    monkeypatch.setattr(in_process, "device_lock", lambda device, on_wait, _: wait_for(device, on_wait, Waiting()))
     return session
 
 

@@ -1,0 +1,71 @@
+"""Blocks: runs that train in order on one slot with nothing between them.
+
+Runs whose times are compared belong together, for another device or another minute is another speed. Where several
+slots train, all configurations of a seed are one block, so that neighbours share their device; a series of interleaved
+runs always is one. Other runs are blocks of their own, so that the plan can change after each of them.
+
+    one slot       none 42 │ emb 42 │ emb+L0 42 │ none 43 │ …              │ none 42 emb 42 emb 43 none 43 …  │
+    several GPUs   none 42  emb 42  emb+L0 42   │ none 43  emb 43  …       │ (interleaved, alone on its node) │
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freezebench.planning.interleaving import ends_series
+from freezebench.verdicts.baseline import one_class_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+
+    from freezebench.planning.finished import NeededRun
+    from freezebench.records.run_record import RunRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """Runs that train in order on one slot with nothing between them.
+
+    Attributes:
+        runs: The runs.
+        is_alone: Whether nothing else trains on the node of its slot meanwhile, because its times are going to be
+            judged.
+    """
+
+    runs: tuple[NeededRun, ...]
+    is_alone: bool = False
+
+
+def blocks_of(needed: Iterable[NeededRun], *, arms_together: bool) -> list[Block]:
+    """Return the blocks of needed runs, in the order of their first runs.
+
+    Args:
+        needed: The runs, in order.
+        arms_together: Whether all configurations of a seed train on one slot. Those whose times are going to be judged
+            always do.
+    """
+    groups: dict[Hashable, list[NeededRun]] = {}
+    for run in needed:
+        groups.setdefault(_group(run, arms_together=arms_together), []).append(run)
+    return [
+        Block(runs=tuple(runs), is_alone=any(run.must_be_new for run in runs))  # a must_be_new run is timed
+        for runs in groups.values()
+    ]
+
+
+def _group(run: NeededRun, *, arms_together: bool) -> Hashable:
+    """Return what the runs of a block have in common."""
+    if run.interleaved_with is not None:
+        return run.interleaved_with
+    if arms_together or run.must_be_new:
+        return run.spec.experiment_id, run.spec.seed, run.must_be_new
+    return run
+
+
+def ends_block(needed: NeededRun, record: RunRecord) -> bool:
+    """Return whether a run that has ended leaves the later ones of its block without a purpose."""
+    if needed.interleaved_with is not None:
+        return ends_series(record)
+    # Without a baseline there is nothing to compare the other configurations with.
+    return needed.spec.freeze == "none" and (not record.is_valid or bool(one_class_fault([record])))
