@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.report.terminal_table import text_tables
+from freezebench.specs.node_ids import function_of
 from freezebench.units import NOT_MEASURED, bytes_text, energy_text, seconds_text
 from freezebench.verdicts.compare import SAVED_RUN
 from freezebench.verdicts.vocabulary import STANDINGS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from freezebench.verdicts.compare import Comparison, Pair
     from freezebench.verdicts.observation import Observation
 
@@ -26,10 +29,8 @@ def comparison_lines(comparison: Comparison, *, with_parts: bool = True, width: 
     """
     name = "" if comparison.reference == SAVED_RUN else f"{comparison.reference}, "
     lines = [f"freezebench: compared with {name}the run of {comparison.date} ({comparison.source}), saved → now"]
-    compared = [pair for pair in comparison.pairs if not pair.refused]
-    if compared:
-        cells = [comparison_cells(pair) for pair in compared]
-        lines += text_tables(HEADERS, cells, width)
+    if any(not pair.refused for pair in comparison.pairs):
+        lines += text_tables(HEADERS, comparison_cells(comparison), width)
     else:
         lines.append("Nothing was compared.")
     return lines + remarks(comparison, with_parts=with_parts)
@@ -37,7 +38,8 @@ def comparison_lines(comparison: Comparison, *, with_parts: bool = True, width: 
 
 def remarks(comparison: Comparison, *, with_parts: bool = True) -> list[str]:
     """Return the sentences under the table: limits, and what was not compared."""
-    lines = [line for pair in comparison.pairs for line in _pair_lines(pair, with_parts=with_parts)]
+    labelled = zip(comparison.pairs, _labels(comparison.pairs), strict=True)
+    lines = [line for pair, label in labelled for line in _pair_lines(pair, label, with_parts=with_parts)]
     lines += [f"Not in {comparison.reference}: {name}." for name in comparison.only_new]
     lines += [f"Only in {comparison.reference}: {name}." for name in comparison.only_old]
     lines += [f"Not run, so not compared: {name}." for name in comparison.not_run]
@@ -47,9 +49,9 @@ def remarks(comparison: Comparison, *, with_parts: bool = True) -> list[str]:
 def _across_lines(comparison: Comparison) -> list[str]:
     """Return what differs and was compared across on request, once for all configurations in which it does."""
     names: dict[str, list[str]] = {}
-    for pair in comparison.pairs:
+    for pair, label in zip(comparison.pairs, _labels(comparison.pairs), strict=True):
         for text in pair.admitted:
-            names.setdefault(text, []).append(pair.new.freeze)
+            names.setdefault(text, []).append(label)
     everywhere = len(comparison.pairs)
     return [
         f"Compared across: {text}" + ("." if len(specs) == everywhere else f" ({', '.join(specs)}).")
@@ -57,12 +59,21 @@ def _across_lines(comparison: Comparison) -> list[str]:
     ]
 
 
-def comparison_cells(pair: Pair) -> list[str]:
-    """Return one configuration's cells in the order of ``HEADERS``: old → new of every quantity."""
-    return [pair.new.freeze, *map(_cell, pair.observations)]
+def comparison_cells(comparison: Comparison) -> list[list[str]]:
+    """Return the cells of every configuration that was compared, in the order of ``HEADERS``: old → new."""
+    labelled = zip(comparison.pairs, _labels(comparison.pairs), strict=True)
+    return [[label, *map(_cell, pair.observations)] for pair, label in labelled if not pair.refused]
 
 
-def _pair_lines(pair: Pair, *, with_parts: bool) -> list[str]:
+def _labels(pairs: Sequence[Pair]) -> list[str]:
+    """Return what configurations are called: by the freeze spec; with several experiments, as in the ids of tests."""
+    specs = [pair.new.freeze for pair in pairs]
+    names = [pair.new.name for pair in pairs]
+    cases = [name.removeprefix(f"{function_of(name)}[").removesuffix("]") for name in names]
+    return next((labels for labels in (specs, cases) if len(set(labels)) == len(labels)), names)
+
+
+def _pair_lines(pair: Pair, label: str, *, with_parts: bool) -> list[str]:
     """Return the sentences about one configuration."""
     lines = []
     if pair.new.node_id and pair.old.node_id and pair.new.node_id != pair.old.node_id:
@@ -73,9 +84,9 @@ def _pair_lines(pair: Pair, *, with_parts: bool) -> list[str]:
     for observation in pair.observations:
         if observation.standing is not None:
             word = STANDINGS[observation.standing].word
-            lines += [f"{word}: {pair.new.freeze}: {observation.sentence}."] if with_parts else []
+            lines += [f"{word}: {label}: {observation.sentence}."] if with_parts else []
         elif observation.sentence:
-            lines.append(f"{pair.new.freeze}: {observation.sentence}.")
+            lines.append(f"{label}: {observation.sentence}.")
     return lines
 
 

@@ -50,6 +50,19 @@ def test_the_table_fits_the_terminal() -> None:
         assert part in "\n".join(narrow)
 
 
+def test_configurations_of_several_experiments_are_told_apart() -> None:
+    """By the ids of their cases; by whole names if those are equal, too."""
+    cases = [replace(configuration("emb"), node_id=f"a.py::test_it[{name}-emb]", model=name) for name in ("x", "y[1]")]
+    lines = comparison_lines(compare(saved(*cases), saved(*cases), margin_pp=2), with_parts=False)
+    assert [line.partition("  ")[0] for line in lines[3:5]] == ["x-emb", "y[1]-emb"]
+    functions = [configuration("emb", test=f"a.py::test_{name}") for name in ("it", "that")]
+    lines = comparison_lines(compare(saved(*functions), saved(*functions), margin_pp=2), with_parts=False)
+    assert [line.partition("  ")[0] for line in lines[3:5]] == ["a.py::test_it[emb]", "a.py::test_that[emb]"]
+    no_tests = [replace(configuration("emb"), node_id=None, model=name, experiment_id=name) for name in ("x", "y")]
+    lines = comparison_lines(compare(saved(*no_tests), saved(*no_tests), margin_pp=2), with_parts=False)
+    assert [line.partition("  ")[0] for line in lines[3:5]] == ["emb (x on made-up)", "emb (y on made-up)"]
+
+
 def test_an_empty_comparison_says_so() -> None:
     """Without a common configuration the lines do not look like a pass."""
     lines = comparison_lines(compare(saved(configuration("emb")), saved(configuration("head")), margin_pp=2))

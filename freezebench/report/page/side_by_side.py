@@ -54,7 +54,7 @@ def _compared(first: Experiment, number: int, other: Experiment) -> Html:
     """Return the comparison of the first experiment with another one, or why they cannot be compared."""
     # The margin is that of the later experiment, which is the one that is judged.
     comparison = compare(_saved(first), _saved(other), margin_pp=other.margin_pp)
-    cells = [comparison_cells(pair) for pair in comparison.pairs if not pair.refused]
+    cells = comparison_cells(comparison)
     title = element("h3", f"1 → {number}: what changed")
     notes = element("ul", *(element("li", line) for line in remarks(comparison)))
     if not cells:
