@@ -50,7 +50,7 @@ def test_the_marker_is_documented(pytester: pytest.Pytester) -> None:
 BAD = [
     (["--freeze-epochs=0"], "--freeze-epochs=0: give the number of epochs, a whole number from 1 to 10,000."),
     (["--freeze-max-drop=0.02"], "Did you mean 2 points?"),
-    (["--freeze-grid=emb+L7"], "cannot freeze layer 7: * has layers 0 to 1. Choose from emb, L0 … L1, head."),
+    (["--freeze-grid=emb+L7"], "cannot freeze layer 7 of emb+L7: * has layers 0 to 1. Choose from emb, L0 … L1, head."),
     (["--freeze-grid=emb+L0-1+head"], "nothing of * would be left to train"),
     (["--freeze-max-drop=emb+L9:3"], "--freeze-max-drop: cannot freeze layer 9"),
     (["--freeze-data=./nowhere"], "there is no file or folder './nowhere'"),

@@ -79,7 +79,7 @@ def test_a_layer_that_does_not_exist_names_those_that_do() -> None:
     with pytest.raises(SpecError) as caught:
         FreezeSpec.parse("emb+L7").check(6, "distilbert-base-uncased")
     assert str(caught.value) == (
-        "cannot freeze layer 7: distilbert-base-uncased has layers 0 to 5. Choose from emb, L0 … L5, head."
+        "cannot freeze layer 7 of emb+L7: distilbert-base-uncased has layers 0 to 5. Choose from emb, L0 … L5, head."
     )
 
 
