@@ -135,13 +135,16 @@ class SessionOptions:
         check_names(marker, f"freeze marker of {case}")
         return [self._flags, Source(label=_marker_label(case), origin=_marker_label(test), values=marker), self._ini]
 
-    def sentence(self, error: FreezebenchError, marker: Mapping[str, object], case: str) -> str:
+    def sentence(
+        self, error: FreezebenchError, marker: Mapping[str, object], case: str, *, is_of_several: bool = False
+    ) -> str:
         """Return an error's message, with the test in front if its marker may be the cause.
 
         Args:
             error: An error of the test's settings, model or data.
             marker: Arguments of its ``freeze`` marker.
             case: What error messages call the test.
+            is_of_several: Whether the test is divided between models, of which this one lacks a configuration.
         """
         message = str(error)
         if case in message:
@@ -150,7 +153,8 @@ class SessionOptions:
         is_cause = "freeze marker of " in message or any(
             name in marker and name not in self._flags.values for name in causes
         )
-        return f"{case}: {message}" if is_cause else message
+        is_misfit = is_of_several and isinstance(error, SpecError)
+        return f"{case}: {message}" if is_cause or is_misfit else message
 
     def grid(self, settings: Settings) -> list[FreezeSpec]:
         """Return the configurations of a test, least frozen first; the depth comes from the configuration file alone.

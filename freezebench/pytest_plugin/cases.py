@@ -8,6 +8,7 @@ case by the same values; here it is called once per case, after all other hooks 
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,9 +50,9 @@ def pytest_generate_configurations(metafunc: pytest.Metafunc) -> Generator[None,
     if _is_freeze_test(metafunc):
         cases: list[Any] = metafunc._calls or [None]  # noqa: SLF001 - there is no other way
         with installed_modules_first():
-            tests = [test for case in cases for test in _configurations(metafunc, case)]
-        metafunc._calls = tests  # noqa: SLF001 - as above
-        metafunc.config.stash.setdefault(NUM_TESTS, {})[metafunc.definition.nodeid] = len(tests)
+            tests_of_cases = [_configurations(metafunc, case) for case in cases]
+        metafunc._calls = [test for tests in tests_of_cases for test in tests]  # noqa: SLF001 - as above
+        _keep_numbers(metafunc.definition, tests_of_cases)
     return outcome
 
 
@@ -86,6 +87,16 @@ def _configurations(metafunc: pytest.Metafunc, case: Any) -> list[Any]:
     )
 
 
+def _keep_numbers(definition: pytest.Item, tests_of_cases: list[list[Any]]) -> None:
+    """Keep how many tests a function has for each experiment that all of its cases have."""
+    specs = [[test.params["freeze_spec"] for test in tests] for tests in tests_of_cases]
+    by_case = [Counter(spec.case.experiment for spec in own if isinstance(spec, CaseSpec)) for own in specs]
+    numbers = definition.config.stash.setdefault(NUM_TESTS, {})
+    for experiment in by_case[0]:
+        if all(experiment in own for own in by_case):
+            numbers[definition.nodeid, experiment] = sum(own[experiment] for own in by_case)
+
+
 def _cases(definition: pytest.Item, case_id: str, marks: list[pytest.Mark]) -> list[Case]:
     """Return the experiments of a case, one of every model with every data set that its markers and the options give.
 
@@ -104,14 +115,14 @@ def _cases(definition: pytest.Item, case_id: str, marks: list[pytest.Mark]) -> l
         return [Case(name=case, problem=_noted(definition, options.sentence(error, values, case)))]
     cases = []
     for experiment, chosen in experiments.items():
-        name = _name(definition, "-".join(filter(None, (experiment, case_id))))
         grid: tuple[str, ...] = ()
         problem = None
         try:
-            settings = options.settings(values, definition.nodeid, name, chosen)
+            settings = options.settings(values, definition.nodeid, case, chosen)
             grid = tuple(map(str, options.grid(settings)))
         except FreezebenchError as error:
-            problem = _noted(definition, options.sentence(error, values, name))
+            problem = _noted(definition, options.sentence(error, values, case, is_of_several=bool(chosen)))
+        name = _name(definition, "-".join(filter(None, (experiment, case_id))))
         cases.append(Case(name=name, experiment=experiment, chosen=chosen, grid=grid, problem=problem))
     return cases
 

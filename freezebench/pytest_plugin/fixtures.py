@@ -88,7 +88,7 @@ class FreezeRun:
             session_gate(self._item.config).note_result(self._item.nodeid, result, fails=self._fails(result))
             record_benchmark(self._benchmark, self._item, result, retried=retried)
             report = session_report(self._item.config)
-            report.note_test(settings, self._item.nodeid)
+            report.note_test(settings, self._item)
             report.write()
         return result
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 # What is wrong with the settings of the cases of a test function that was collected, by node id.
 PROBLEMS = pytest.StashKey[dict[str, list[str]]]()
-# The number of tests that a test function has, by node id.
-NUM_TESTS = pytest.StashKey[dict[str, int]]()
+# The number of tests that a test function has for an experiment that all of its cases have, by node id and experiment.
+NUM_TESTS = pytest.StashKey[dict[tuple[str, str], int]]()
 
 # The grid of a test's case without the configurations that an added marker leaves out.
 _REDUCED_GRID = pytest.StashKey[tuple[str, ...]]()
@@ -221,6 +221,15 @@ def freeze_items(items: Iterable[pytest.Item]) -> list[pytest.Item]:
 def function_id(item: pytest.Item) -> str:
     """Return the node id of an item's test function, without parameters."""
     return function_of(item.nodeid)
+
+
+def id_alone(item: pytest.Item) -> str:
+    """Return the node id that a test has in a session of its own model and data set, where it has several."""
+    case, function = case_of(item), function_id(item)
+    if case is None or not case.experiment:
+        return item.nodeid
+    spec = spec_of(item)
+    return function + item.nodeid.removeprefix(function).replace(f"{case.experiment}-{spec}", spec, 1)
 
 
 def _is_in(mark: pytest.Mark, marks: Iterable[pytest.Mark]) -> bool:

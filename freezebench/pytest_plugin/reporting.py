@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from freezebench.escaping import shell_word
-from freezebench.pytest_plugin.items import NUM_TESTS
+from freezebench.pytest_plugin.items import NUM_TESTS, case_of, function_id, id_alone
 from freezebench.pytest_plugin.options import freeze_session
-from freezebench.specs.node_ids import function_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,18 +32,21 @@ class SessionReport:
         saved: What became of the models of ``--freeze-save``, by the settings of each experiment.
     """
 
-    def __init__(self, session: FreezeSession, num_tests: Mapping[str, int] | None = None) -> None:
-        """Take the session, whose results grow with every test, and the number of tests that each function has."""
+    def __init__(self, session: FreezeSession, num_tests: Mapping[tuple[str, str], int] | None = None) -> None:
+        """Take the session, whose results grow with every test, and the numbers that ``NUM_TESTS`` keeps."""
         self._session, self._num_tests = session, num_tests or {}
         self.folder = report_folder(session)
         self.written: list[Path] = []
         self.problem: str | None = None
         self.saved: Mapping[Settings, SavingOutcome] = {}
-        self._node_ids: dict[Settings, dict[str, None]] = {}
+        # Node ids of tests by settings, and by function and experiment.
+        self._node_ids: dict[Settings, dict[tuple[str, str], dict[str, None]]] = {}
 
-    def note_test(self, settings: Settings, node_id: str) -> None:
-        """Keep the node id of a test that has a result."""
-        self._node_ids.setdefault(settings, {})[node_id] = None
+    def note_test(self, settings: Settings, item: pytest.Item) -> None:
+        """Keep a test that has a result."""
+        case = case_of(item)
+        functions = self._node_ids.setdefault(settings, {})
+        functions.setdefault((function_id(item), case.experiment if case else ""), {})[id_alone(item)] = None
 
     def write(self) -> None:
         """Write everything so far, so that a later crash loses no finished test; the page has no pictures yet."""
@@ -81,17 +83,18 @@ class SessionReport:
             )
 
     def _tests(self) -> dict[Settings, list[str]]:
-        """Return the tests behind each experiment: functions, or cases of those that did not run completely in it."""
+        """Return the tests behind each experiment: functions, or cases of those that did not run completely in it.
+
+        They are named as in a session of this experiment alone.
+        """
         shown = {settings.of_table: settings for settings, _ in self._session.results()}
         tests: dict[Settings, list[str]] = {settings: [] for settings in shown.values()}
-        for settings, node_ids in self._node_ids.items():
+        for settings, functions in self._node_ids.items():
             names = tests[shown[settings.of_table]]
-            functions: dict[str, list[str]] = {}
-            for node_id in node_ids:
-                functions.setdefault(function_of(node_id), []).append(node_id)
-            for function, cases in functions.items():
+            for (function, experiment), node_ids in functions.items():
                 # Some of a function's tests may belong to another experiment.
-                names += [function] if len(cases) == self._num_tests.get(function) else cases
+                is_complete = len(node_ids) == self._num_tests.get((function, experiment))
+                names += [function] if is_complete else node_ids
         return tests
 
     def _keep(self, written: list[Path], problem: str | None = None) -> None:
