@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,6 +85,26 @@ def record(
         "environment": {"torch": "2.13.0"},
     }
     return RunRecord(**{**values, **changes})
+
+
+class Inputs:
+    """In place of a ``DataCache``: the hashes of the data and models of all made-up runs."""
+
+    def __init__(self) -> None:
+        run = record()
+        assert run.data is not None
+        hashes = (run.data.train_sha256, run.data.validation_sha256, run.data.test_sha256)
+        train, validation, test = (SimpleNamespace(sha256=sha256) for sha256 in hashes)
+        self._data = SimpleNamespace(train=train, validation=validation, test=test)
+        self._files = SimpleNamespace(weights_sha256=run.model_sha256, files_sha256=run.files_sha256)
+
+    def data(self, _: RunSpec) -> SimpleNamespace:
+        """Return splits with hashes."""
+        return self._data
+
+    def file_hashes(self, _: RunSpec) -> SimpleNamespace:
+        """Return the hashes of a model's files."""
+        return self._files
 
 
 def facts(num_test: int, *, num_distinct: int | None = None) -> DataFacts:

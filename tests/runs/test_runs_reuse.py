@@ -16,31 +16,10 @@ from freezebench.records.store import Store
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.environment import Machine
 from freezebench.runs.reuse import Found, Reuse
-from freezebench.specs.run import RunSpec
 
 RECORD = made_up.record("emb")
 CPU = Machine(device="cpu", device_name="a CPU", precision="float32", environment=RECORD.environment)
 NONE, EMB, DEEPER = (made_up.record(freeze).spec for freeze in ("none", "emb", "emb+L0"))
-
-
-class _Inputs:
-    """The hashes of made-up runs, without files."""
-
-    class _Split:
-        def __init__(self, sha256: str) -> None:
-            self.sha256 = sha256
-
-    def data(self, _: RunSpec) -> Any:
-        facts = RECORD.data
-        assert facts is not None
-        self.train, self.validation, self.test = (
-            self._Split(sha256) for sha256 in (facts.train_sha256, facts.validation_sha256, facts.test_sha256)
-        )
-        return self
-
-    def file_hashes(self, _: RunSpec) -> Any:
-        self.weights_sha256, self.files_sha256 = RECORD.model_sha256, RECORD.files_sha256
-        return self
 
 
 Sessions = Callable[..., Reuse]
@@ -51,7 +30,7 @@ def session(tmp_path: Path) -> Sessions:
     """Return a function that begins a session with the store of all others."""
 
     def begin(**options: Any) -> Reuse:
-        return Reuse(tmp_path / "runs", cast("DataCache", _Inputs()), **{"resume": True, **options})
+        return Reuse(tmp_path / "runs", cast("DataCache", made_up.Inputs()), **{"resume": True, **options})
 
     return begin
 
