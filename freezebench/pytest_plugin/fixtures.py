@@ -76,6 +76,8 @@ class FreezeRun:
 
     def _train(self) -> ConfigurationResult:
         """Train and record the configuration."""
+        from freezebench.records.events import ResultAwaited
+
         session, settings = freeze_session(self._item.config), self.settings
         with contextlib.chdir(self._item.config.invocation_params.dir):
             if settings not in session.num_test:  # a fixture has added a marker
@@ -83,7 +85,11 @@ class FreezeRun:
             is_rerun = session_gate(self._item.config).has_result(self._item.nodeid)
             retried = session.retry(settings, str(self.spec)) if is_rerun else []
             self._repeats = is_rerun and not retried
-            result = session.result(settings, str(self.spec))
+            session.on_event(ResultAwaited(is_awaited=True))
+            try:
+                result = session.result(settings, str(self.spec))
+            finally:
+                session.on_event(ResultAwaited(is_awaited=False))
             result = session.judged_against_reference(self._item.nodeid, settings, result)
             session_gate(self._item.config).note_result(self._item.nodeid, result, fails=self._fails(result))
             record_benchmark(self._benchmark, self._item, result, retried=retried)

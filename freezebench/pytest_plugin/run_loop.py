@@ -136,23 +136,34 @@ def _start_progress(config: pytest.Config, planned_runs: Sequence[RunSpec]) -> N
     session, terminal = freeze_session(config), Terminal(config)
     for line in _not_run_lines(session):
         terminal.progress([line], is_transient=False)
-    session.on_event = _listener(terminal, planned_runs)
+    slots = [slot.name for slot in session.executor.slots]
+    session.on_event = _listener(terminal, planned_runs, slots=slots)
 
 
-def _listener(terminal: Terminal, planned: Sequence[RunSpec], *, label: str | None = None) -> OnEvent:
+def _listener(
+    terminal: Terminal, planned: Sequence[RunSpec], *, label: str | None = None, slots: Sequence[str] = ()
+) -> OnEvent:
     """Return what shows the events of runs.
 
     Args:
         terminal: pytest's terminal; without one, only that a run waits is said, since nothing else would explain it.
         planned: The runs that are needed at least.
         label: What lines begin with; ``None``: the number and the name of each run.
+        slots: Names of the slots that train at the same time.
     """
     from freezebench.records.events import RunWaiting
     from freezebench.report.progress import Progress
 
     if terminal.is_shown:
+        has_several = len(slots) > 1
         progress = Progress(
-            terminal.progress, live=terminal.is_live, planned=planned, label=label, quiet=terminal.is_quiet
+            terminal.progress,
+            live=terminal.moves_cursor and not terminal.is_quiet if has_several else terminal.is_live,
+            planned=planned,
+            label=label,
+            quiet=terminal.is_quiet,
+            slots=slots,
+            show=terminal.show,
         )
         return progress.on_event
     return lambda event: terminal.notice(f"waiting: {event.reason}") if isinstance(event, RunWaiting) else None
