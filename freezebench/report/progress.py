@@ -24,6 +24,7 @@ from freezebench.records.events import (
 )
 from freezebench.report.durations import Durations, count_configurations, duration_text
 from freezebench.report.provisional import provisional_lines
+from freezebench.specs.node_ids import experiment_names
 from freezebench.units import percent_text, seconds_text
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Progress:
     Args:
         write: Receives a line in a long and a short form, and whether the next line may replace it.
         live: Whether lines can be replaced, as on a terminal; otherwise there is one line per finished run.
-        planned: The runs that the session needs at least.
+        planned: The runs that the session needs at least; if their models or data sets differ, lines name those, too.
         label: What lines begin with; ``None``: the number and the name of each run.
         quiet: Whether nothing is shown but which run goes on; without a terminal that is a line per finished run.
         slots: Names of the slots that train at the same time, if there are several.
@@ -93,6 +94,7 @@ class Progress:
         self._live, self._quiet = live, quiet
         self._is_brief = quiet and live  # nothing stays
         self._own_label, self._num_started = label, 0
+        self._experiments = experiment_names((spec.model, spec.data.source) for spec in planned)
         self._plan(planned)
         self._durations = Durations()
         self._running: dict[str, _Run] = {}
@@ -194,7 +196,9 @@ class Progress:
 
     def _compare(self, seeds: SeedsFinished) -> None:
         """Show how the configurations compare so far."""
-        for line in () if self._quiet else provisional_lines(seeds, _TABLE_COLUMNS):
+        spec = next((record.spec for record in seeds.records["none"]), None)
+        experiment = self._experiments.get((spec.model, spec.data.source), "") if spec else ""
+        for line in () if self._quiet else provisional_lines(seeds, _TABLE_COLUMNS, experiment):
             self._write([line], False)
         if self._running:
             self._refresh()
@@ -209,7 +213,8 @@ class Progress:
         """Return what lines begin with: slot, number of the run, of all that are known to be needed, a run's name."""
         if self._own_label is not None:
             return self._own_label
-        return f"{slot} [{number}/{self._num_started + self._left.total()}] {spec.freeze} seed {spec.seed}".lstrip()
+        name = " ".join(filter(None, (self._experiments.get((spec.model, spec.data.source)), spec.freeze)))
+        return f"{slot} [{number}/{self._num_started + self._left.total()}] {name} seed {spec.seed}".lstrip()
 
     def _refresh(self) -> None:
         """Show the runs that train, in place of what was shown of them before."""

@@ -20,12 +20,13 @@ _HEADINGS = ("frozen", "accuracy", "drop", "train time")
 _LONGEST_NAME = 22
 
 
-def provisional_lines(seeds: SeedsFinished, width: int) -> list[str]:
+def provisional_lines(seeds: SeedsFinished, width: int, experiment: str = "") -> list[str]:
     """Return the configurations of a round as a table of means over the seeds so far, one line each.
 
     Args:
         seeds: The seeds that have gone through the round.
         width: The most columns that a line may take.
+        experiment: The name of the experiment in a session of several.
     """
     baseline = seeds.records["none"]
     cells = {freeze: _cells(freeze, records, baseline) for freeze, records in seeds.records.items()}
@@ -34,7 +35,11 @@ def provisional_lines(seeds: SeedsFinished, width: int) -> list[str]:
     name_columns = max(map(columns_of, [_HEADINGS[0], *names.values()]))
     columns = [name_columns, *(max(columns_of(row[column]) for row in rows) for column in range(1, len(_HEADINGS)))]
     number = f"seed {seeds.num_ended} of {seeds.num_seeds}"
-    lines = [f"provisional, after {number} (drop in points, no verdicts yet):", _line(_HEADINGS, columns)]
+    heading = f"provisional, after {number} (drop in points, no verdicts yet):"
+    if experiment:
+        heading = f": provisional, after {number} (drop in points):"
+        heading = cut(terminal_line(experiment), width - columns_of(heading)) + heading
+    lines = [heading, _line(_HEADINGS, columns)]
     for freeze, row in cells.items():
         if row is None:
             start = f"  {pad(names[freeze], name_columns, left=True)}  invalid: "

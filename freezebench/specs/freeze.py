@@ -133,9 +133,7 @@ class FreezeSpec:
             last = num_layers - 1
             choice = "L0" if last == 0 else f"L0 … L{last}"
             layer = f"layer {outside[0]}" + ("" if str(self) == f"L{outside[0]}" else f" of {self}")
-            raise SpecError(
-                f"cannot freeze {layer}: {model} has layers 0 to {last}. Choose from emb, {choice}, head."
-            )
+            raise SpecError(f"cannot freeze {layer}: {model} has layers 0 to {last}. Choose from emb, {choice}, head.")
         if self.embeddings and self.head and len(self.layers) == num_layers:
             raise SpecError(f"cannot freeze {self}: nothing of {model} would be left to train. Leave out one part.")
 

@@ -5,7 +5,7 @@ import itertools
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 # Folders, and the ids of cases, may have brackets of their own; names of classes and functions have none.
 _FUNCTION = re.compile(r"(?:::\w+)+(?=\[|\Z)")
@@ -37,6 +37,19 @@ def joined_names(*lists: Sequence[str]) -> list[str]:
         if not _doubles(joined):
             break
     return joined
+
+
+def experiment_names(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return what a session calls each of its pairs of a model and a data set, as in the ids of tests.
+
+    Only what varies is in the names; that of a single pair is empty.
+    """
+    distinct = list(dict.fromkeys(pairs))
+    columns = [list(dict.fromkeys(texts)) for texts in zip(*distinct, strict=True)]
+    varying = [texts if len(texts) > 1 else [] for texts in columns]
+    combinations = itertools.product(*filter(None, varying))
+    names = dict(zip(combinations, joined_names(*filter(None, varying)), strict=True))
+    return {pair: names[tuple(text for text, texts in zip(pair, varying, strict=True) if texts)] for pair in distinct}
 
 
 def _short_names(texts: Sequence[str]) -> list[str]:

@@ -180,6 +180,25 @@ def test_a_label_replaces_number_and_name() -> None:
     assert display.permanent[-1].startswith("saving none, seed 42: test accuracy ")
 
 
+def test_lines_name_the_experiment_where_there_are_several() -> None:
+    """By the model, the data set or both, as in the ids of tests; so does the table after a seed."""
+    others = [
+        replace(record, spec=replace(record.spec, model=f"models/{name}")) for record in (NONE, EMB) for name in "ab"
+    ]
+    display = _Display(*others, live=False)
+    for record in others:
+        display.run(record)
+    assert [line.partition(":")[0] for line in display.permanent] == [
+        "[1/4] a none seed 42",
+        "[2/4] b none seed 42",
+        "[3/4] a emb seed 42",
+        "[4/4] b emb seed 42",
+    ]
+    of_b = SeedsFinished(num_ended=1, num_seeds=3, records={"none": (others[1],), "emb": (others[3],)})
+    display.progress.on_event(of_b)
+    assert display.permanent[4] == "b: provisional, after seed 1 of 3 (drop in points):"
+
+
 def test_the_end_of_a_run_has_the_time_that_all_others_will_take() -> None:
     """By the latest run of each configuration, whatever the order; the last run has none left."""
     display = _Display(NONE, EMB, OTHER, live=False)

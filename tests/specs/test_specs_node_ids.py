@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freezebench.specs.node_ids import function_of, joined_names
+from freezebench.specs.node_ids import experiment_names, function_of, joined_names
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,19 @@ def test_names_differ_and_need_no_quotes(lists: list[list[str]], random: Random)
     shuffled = [random.sample(texts, len(texts)) for texts in lists]
     by_combination = dict(zip(combinations, names, strict=True))
     assert joined_names(*shuffled) == [by_combination[combination] for combination in product(*shuffled)]
+
+
+PAIRS: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
+    "none": ([], []),
+    "one": ([("a", "x"), ("a", "x")], [""]),
+    "models": ([("a", "x"), ("b", "x")], ["a", "b"]),
+    "data sets": ([("a", "x"), ("a", "y")], ["x", "y"]),
+    "uneven": ([("a", "x"), ("b", "y"), ("b", "x")], ["a-x", "b-y", "b-x"]),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_names_of_the_experiments_of_a_session(name: str) -> None:
+    """Only what varies is in them, also where not every model has every data set."""
+    pairs, expected = PAIRS[name]
+    assert list(experiment_names(pairs).values()) == expected
