@@ -158,6 +158,11 @@ class RunRecord:
         return self.status == "completed"
 
     @property
+    def has_times(self) -> bool:
+        """Whether its times were measured: they are not while other runs train on the same processor."""
+        return self.value("train_s") is not None
+
+    @property
     def contended_share(self) -> float | None:
         """Share of the training time in which training threads waited for a processor, 0 to 1."""
         return self.value("contended_share")

@@ -171,7 +171,7 @@ class Store:
             return False
         saved = self.load(key)
         if saved is not None:
-            replaces = _has_times(record) > _has_times(saved) or (replaces and _has_times(record) == _has_times(saved))
+            replaces = record.has_times > saved.has_times or (replaces and record.has_times == saved.has_times)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             _write_whole(self.folder / f"{key}.json", encode(record), replaces=replaces)
@@ -212,11 +212,6 @@ class Store:
 
     def _report(self, problem: str) -> None:
         self._problems.setdefault(problem)
-
-
-def _has_times(record: RunRecord) -> bool:
-    """Return whether the run's times were measured: they are not while other runs train on the same processor."""
-    return record.value("train_s") is not None
 
 
 def encode(record: RunRecord) -> bytes:

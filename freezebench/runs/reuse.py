@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from freezebench.errors import FreezebenchError
-from freezebench.records.store import Store, record_key, run_key
+from freezebench.records.store import Store, run_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -61,8 +61,8 @@ class Reuse:
         self._lock = threading.Lock()
         # Of each key the run that this session trains, and the lock that keeps other sessions from it.
         self._claims: dict[str, tuple[str, Lock]] = {}
-        # Whether a run of another device was reused, by run id.
-        self._is_from_elsewhere: dict[str, bool] = {}
+        # Whether a reused run has measured times, by run id.
+        self._has_times: dict[str, bool] = {}
         self._num_saved = 0
 
     def find(self, specs: Iterable[RunSpec], machine: Machine | None) -> Found:
@@ -95,7 +95,7 @@ class Reuse:
                 self.release(spec)
             return Found(busy=busy)
         for spec, record in records.items():
-            self._count(spec, record, is_from_elsewhere=record_key(record) != keys[spec])
+            self._count(spec, record)
         return Found(records={spec.run_id: record for spec, record in records.items()})
 
     def find_finished(self, spec: RunSpec, machine: Machine | None) -> RunRecord | None:
@@ -130,12 +130,13 @@ class Reuse:
     def lines(self) -> list[str]:
         """Return the summary's lines on the store: what was reused, what was saved, and what went wrong."""
         lines = list(self._store.problems)
-        num_reused, num_elsewhere = len(self._is_from_elsewhere), sum(self._is_from_elsewhere.values())
+        num_reused, num_timed = len(self._has_times), sum(self._has_times.values())
         if num_reused:
-            elsewhere = f" but for {num_elsewhere} of another device" if num_elsewhere else ""
+            others = f" but for {num_reused - num_timed} of another device or beside other runs"
+            exceptions = others if num_timed < num_reused else ""
             runs = "1 run" if num_reused == 1 else f"{num_reused} runs"
             lines.append(
-                f"reused {runs} of earlier sessions from {self._store.folder}, their times included{elsewhere}; "
+                f"reused {runs} of earlier sessions from {self._store.folder}, their times included{exceptions}; "
                 "--freeze-resume=no trains all anew"
             )
         if self._num_saved:
@@ -160,11 +161,11 @@ class Reuse:
                 self._claims[key] = (spec.run_id, claim)
             return is_free
 
-    def _count(self, spec: RunSpec, record: RunRecord, *, is_from_elsewhere: bool) -> None:
+    def _count(self, spec: RunSpec, record: RunRecord) -> None:
         """Count a run as reused, and report it, the first time that it is found."""
         with self._lock:
-            is_new = spec.run_id not in self._is_from_elsewhere
-            self._is_from_elsewhere[spec.run_id] = is_from_elsewhere
+            is_new = spec.run_id not in self._has_times
+            self._has_times[spec.run_id] = record.has_times
         if is_new:
             self._on_reused(record)
 

@@ -102,12 +102,22 @@ def test_a_reused_run_is_reported_once(session: Sessions) -> None:
 
 
 def test_the_device_of_a_slot_decides(session: Sessions) -> None:
-    """What another device trained is found without its times, and counted as such."""
+    """What another device trained is found without its times, and the summary says so."""
     session().save(RECORD)
     one = session()
     (record,) = one.find([EMB], replace(CPU, device_name="another CPU")).records.values()
     assert record.value("train_s") is None
-    assert "but for 1 of another device" in one.lines()[0]
+    assert "their times included but for 1 of another device or beside other runs; " in one.lines()[0]
+
+
+def test_runs_without_times_are_counted(session: Sessions) -> None:
+    """They trained beside others on this processor; those with times are not counted as such."""
+    session().save(RECORD.without_times("beside another run"))
+    session().save(made_up.record("none"))
+    one = session()
+    assert len(one.find([EMB, NONE], CPU).records) == 2
+    assert "reused 2 runs" in one.lines()[0]
+    assert "their times included but for 1 of another device or beside other runs; " in one.lines()[0]
 
 
 @pytest.mark.parametrize("options", [{"resume": False}, {"machine": None}], ids=str)
