@@ -12,8 +12,9 @@ import made_up
 from freezebench.errors import FreezebenchError
 from freezebench.executors.base import SlotLostError
 from freezebench.executors.requests import Answer, Message
+from freezebench.executors.turns import Ticket
 from freezebench.executors.worker_slot import SlotOptions, WorkerSlot
-from freezebench.records.events import ProgressEvent, RunEvent, RunProgressed, RunStarted, TrainingStarted
+from freezebench.records.events import ProgressEvent, RunEvent, RunProgressed, RunStarted, RunWaiting, TrainingStarted
 from freezebench.records.run_record import RunRecord
 from freezebench.specs.json_types import Json
 from freezebench.specs.run import RunSpec
@@ -37,8 +38,8 @@ class FakeWorker:
         assert timeout_s == 60
         request = message["request"]
         if request["kind"] != "run":
-            machine: dict[str, Json] = {"device": "cpu", "device_name": "a", "precision": "float32", "environment": {}}
-            return Answer(value=machine)
+            device: dict[str, Json] = {"device": "cuda:0", "device_name": "a GPU", "device_id": "GPU-2"}
+            return Answer(value={**device, "precision": "float32", "environment": {}})
         emit(TrainingStarted(epoch=1))
         if cancelled.is_set():
             raise CancelledError
@@ -106,6 +107,33 @@ def test_the_runs_of_a_block_train_in_order(slot: Make) -> None:
     ]
     assert events == expected
     assert made.num_workers == 1
+
+
+def test_a_block_holds_its_device_as_a_whole(slot: Make) -> None:
+    """Another session that asks during the first run has its turn after the last one, and not between them."""
+    others: list[Ticket] = []
+
+    def answer(spec: RunSpec) -> Answer:
+        others.append(Ticket("GPU-2"))
+        assert not any(other.is_first() for other in others)
+        return _trained(spec)
+
+    made, _ = slot(answer)
+    assert len(_train(made)) == 3
+    assert others[0].is_first()
+    for other in others:
+        other.give_back()
+
+
+def test_gpus_of_one_index_are_two_devices(slot: Make) -> None:
+    """Under CUDA_VISIBLE_DEVICES=0 and =1 both are cuda:0; a session waits for its own one only."""
+    others = [Ticket("cuda:0"), Ticket("GPU-1")]
+    made, events = slot(_trained)
+    assert len(_train(made)) == 3
+    assert not any(isinstance(event, RunWaiting) for event in events)
+    for other in others:
+        assert other.is_first()
+        other.give_back()
 
 
 def test_a_block_ends_where_the_session_wants(slot: Make) -> None:
