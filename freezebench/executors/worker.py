@@ -72,8 +72,8 @@ class WorkerExecutor:
                 self._slots[slot] = WorkerSlot(slot, slot_options)
             starts = [slot.start() for slot in self._slots.values()]
             self._wait_for(starts[0])  # the others import meanwhile
-        except FreezebenchError:
-            self.close()
+        except BaseException:
+            self.close()  # nothing is left behind, least of all after Ctrl-C
             raise
 
     @property
