@@ -134,9 +134,7 @@ class Runner:
                         break
                 self._report_seed(settings)
         except BaseException:
-            # Nothing trains on behind an interruption.
-            self._executor.cancel()
-            self._calls.drain()
+            self._stop()
             raise
 
     def baseline(self, settings: Settings) -> ConfigurationResult:
@@ -155,13 +153,24 @@ class Runner:
             records.append(record)
             return True
 
+        if self._training:
+            self._stop()  # what still trains after the last test is for tests that did not ask for it
+        slots = self._executor.slots
+        if not slots:
+            return untrained(spec, self._no_slot(), cause="killed")
         try:
-            slot = self._executor.slots[0]
-            self._calls.result(self._executor.submit([spec], slot, on_end, save_to=folder))
+            self._calls.result(self._executor.submit([spec], slots[0], on_end, save_to=folder))
+        except SlotLostError as error:
+            return untrained(spec, error, cause="killed")
         except BaseException:
-            self._executor.cancel()  # nothing trains on behind an interruption
+            self._stop()
             raise
         return records[0]
+
+    def _stop(self) -> None:
+        """Cancel all that trains, so that nothing trains on behind an interruption."""
+        self._executor.cancel()
+        self._calls.drain()
 
     # --- in the thread of the tests -------------------------------------------------------------------------------
 
@@ -176,8 +185,7 @@ class Runner:
         """
         slots = self._executor.slots
         if not slots:
-            lost = SlotLostError(f"no slot is left to train on: {self._last_loss}")
-            self._keep(step[0], untrained(step[0].spec, lost, cause="killed"))
+            self._keep(step[0], untrained(step[0].spec, self._no_slot(), cause="killed"))
             return False
         blocks = self._plan.blocks(
             step,
@@ -201,6 +209,9 @@ class Runner:
         if busy and not self._training:
             self._wait_for_other_session(busy[0])
         return bool(busy)
+
+    def _no_slot(self) -> SlotLostError:
+        return SlotLostError(f"no slot is left to train on: {self._last_loss}")
 
     def _keep(self, run: NeededRun, record: RunRecord, *, is_reused: bool = False) -> None:
         """Add a record to those that plans and results rest on."""

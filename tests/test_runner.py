@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 
@@ -10,12 +13,14 @@ import made_up
 from fake_executor import FakeExecutor, by_accuracy, failing
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
+from freezebench.executors.base import OnEnd, SlotLostError
 from freezebench.executors.call_queue import CallQueue
 from freezebench.planning.session_plan import SessionPlan
 from freezebench.records.events import RunEvent, RunFinished, RunsPlanned, SeedsFinished
 from freezebench.records.run_record import RunRecord
 from freezebench.runner import Runner
 from freezebench.specs.run import RunSpec
+from freezebench.specs.slots import Slot
 from freezebench.verdicts.judge import ConfigurationResult
 
 GRID = ("none", "emb", "emb+L0", "emb+L0-1")
@@ -298,3 +303,54 @@ def test_the_plan_counts_what_is_left() -> None:
     assert plans[6] == ["none 44", "emb+L0 44"]
     events, _ = _events(_settings(num_seeds="3"), FakeExecutor(failing("emb")), "none", "emb", "emb+L0")
     assert [len(event.left) for event in events if isinstance(event, RunsPlanned)] == [9, 8, 5, 4, 3, 2, 1]
+
+
+class LosingExecutor(FakeExecutor):
+    """An executor that loses its slots: the first ones that train a run with the baseline's second seed."""
+
+    def __init__(self, num_losses: int, *, num_slots: int) -> None:
+        super().__init__(by_accuracy(), num_slots=num_slots)
+        self.num_left = num_losses
+
+    def submit(
+        self, specs: Sequence[RunSpec], slot: Slot, on_end: OnEnd, *, save_to: Path | None = None
+    ) -> Future[None]:
+        """Lose the slot, or train as usual."""
+        if self.num_left and (specs[0].freeze, specs[0].seed) == ("none", 43):
+            self.num_left -= 1
+            self.slots = tuple(other for other in self.slots if other != slot)
+            self.blocks.append(["lost"])
+            future: Future[None] = Future()
+            future.set_exception(SlotLostError(f"{slot.name} is gone"))
+            return future
+        return super().submit(specs, slot, on_end, save_to=save_to)
+
+
+def test_a_lost_run_trains_elsewhere() -> None:
+    """On another slot, and the results are those of a session that lost none."""
+    settings = _settings(num_seeds="2")
+    executor = LosingExecutor(2, num_slots=3)
+    runner, _ = _runner(executor, settings, *GRID)
+    assert [runner.result(settings, freeze).standing for freeze in GRID] == ["no_limit"] * 4
+    assert (len(executor.slots), executor.blocks.count(["lost"])) == (1, 2)
+    assert len(runner.finished.records) == 8
+
+
+def test_a_run_that_loses_three_slots_is_invalid() -> None:
+    """It may be what ends them; the reason names the last one."""
+    settings = _settings(num_seeds="2")
+    runner, _ = _runner(LosingExecutor(5, num_slots=5), settings, *GRID)
+    result = runner.result(settings, "none")
+    assert result.records[1].cause == "killed"
+    assert "its slot was lost 3 times, the last time since cpu" in str(result.records[1].reason)
+
+
+def test_without_a_slot_runs_are_invalid() -> None:
+    """The session goes on to its summary, and says why."""
+    settings = _settings(num_seeds="2")
+    runner, _ = _runner(LosingExecutor(2, num_slots=2), settings, *GRID)
+    results = [runner.result(settings, freeze) for freeze in GRID]
+    assert {result.standing for result in results} == {"broken"}
+    assert "no slot is left to train on: cpu" in str(results[0].broken)
+    saved = runner.save_model(settings.run_spec("none", 42), Path("/nowhere"))
+    assert str(saved.reason).startswith("no slot is left")
