@@ -111,10 +111,12 @@ def record_benchmark(
     if earlier is not None:
         earlier.has_error = True  # otherwise pytest-benchmark would save a test that is rerun twice
     item.stash[_RECORDED] = benchmark
+    from freezebench.records.device_models import main_model, of_model
     from freezebench.report.verdict_text import gate_sentence
 
     clock = item.stash[_CLOCK]
-    records = [record for record in result.records if record.is_valid]
+    # Its table ranks times, which those of another model of device have no part in.
+    records = of_model(result.records, main_model(result.records))
     # The times of contended runs count only where there are no others.
     timed = [record for record in records if not record.is_contended] or records
     seconds = [value for value in (record.value("train_s") for record in timed) if value is not None]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from freezebench.records.run_record import RunRecord
 
 ONE_MODEL = "name devices of one model with --freeze-devices, and train anew with --freeze-resume=no"
+OTHER_MODEL = f"it trained on another model of device than most runs; {ONE_MODEL}"
 OTHER_DEVICES = f"the unfrozen runs of the same seeds trained on another model of device; {ONE_MODEL}"
 
 
@@ -32,8 +33,8 @@ def common_model(first: Iterable[RunRecord], second: Iterable[RunRecord]) -> str
 
 
 def of_model(records: Iterable[RunRecord], device_name: str | None) -> list[RunRecord]:
-    """Return the runs that trained on a device model, in their order."""
-    return [record for record in records if record.device_name == device_name]
+    """Return the valid runs that trained on a device model, in their order."""
+    return [record for record in records if record.is_valid and record.device_name == device_name]
 
 
 def most_common(names: Iterable[str]) -> str | None:

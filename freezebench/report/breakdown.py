@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freezebench.report.rows import aggregate
+from freezebench.records.device_models import of_model
+from freezebench.report.rows import aggregate, table_model
 from freezebench.units import percent_text, ratio_text, seconds_text
 from freezebench.verdicts.speedup import speedup_of
 
@@ -112,15 +113,15 @@ class Breakdown:
 
 
 def breakdowns(results: Sequence[ConfigurationResult]) -> list[Breakdown]:
-    """Return the breakdown of every configuration with valid runs, in the order of the results."""
+    """Return the breakdown of every configuration with valid runs on the device model of the table, in its order."""
     baseline = next((result.records for result in results if result.freeze == "none"), None)
     if baseline is None:
         baseline = next((result.baseline for result in results if result.baseline), ())
-    valid = [record for result in results for record in result.records if record.is_valid]
+    model = table_model(results)
+    arms = [(result.freeze, of_model(result.records, model)) for result in results]
     # One pass serves all cached depths: a session that needs a single depth would still pay for all of it.
-    passes = sum(record.value("prefix_s") or 0.0 for record in valid)
-    arms = [(result.freeze, [record for record in result.records if record.is_valid]) for result in results]
-    unfrozen = [record for record in baseline if record.is_valid]
+    passes = sum(record.value("prefix_s") or 0.0 for _, records in arms for record in records)
+    unfrozen = of_model(baseline, model)
     return [_breakdown(freeze, records, unfrozen, passes) for freeze, records in arms if records]
 
 

@@ -78,7 +78,7 @@ def metric_column(
         heading=metric.label,
         short_heading=short_heading,
         unit=metric.unit,
-        source=lambda row: aggregate(row.records, name),
+        source=lambda row: aggregate(row.cost_records, name),
         aggregation=metric.over_seeds,
         better=metric.better,
         text=text,

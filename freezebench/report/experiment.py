@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 from freezebench.errors import FreezebenchError, RecordError
 from freezebench.records.consistency import read_record
+from freezebench.records.device_models import of_model
 from freezebench.records.files import plain
 from freezebench.records.saved_files import REPORT_SCHEMA, read_content, report_file
-from freezebench.report.rows import row
+from freezebench.report.rows import rows_of, table_model
 from freezebench.report.summary import Summary
 from freezebench.report.verdict_text import judged_ladder
 from freezebench.specs.freeze import FreezeSpec
@@ -83,6 +84,11 @@ class Experiment:
     def records(self) -> list[RunRecord]:
         """Every valid run."""
         return [record for result in self.results for record in result.records if record.is_valid]
+
+    @property
+    def cost_records(self) -> list[RunRecord]:
+        """Those of them on the device model that the costs are of."""
+        return of_model(self.records, table_model(self.results))
 
     @property
     def baseline(self) -> Row | None:
@@ -165,7 +171,7 @@ def _experiment(source: str, saved: _Saved) -> Experiment:
         summary=Summary(
             title=str(saved["title"]),
             results=tuple(results),
-            rows=tuple(row(result) for result in results),
+            rows=tuple(rows_of(results)),
             margin_pp=float(settings["margin_pp"]),
             lines=tuple(str(line) for line in saved["lines"]),
             # Reports of version 0.1 have all sentences in one list.

@@ -238,11 +238,13 @@ def _limits(row: Row, record: RunRecord, data: DataFacts) -> list[str]:
         "The run computed in bf16, with weights in float32. Loaded in float32, the model may decide otherwise where "
         "two classes are close."
     )
+    device = markdown_text(row.device_name or "the device above")
+    speed = f"The training speed is that of {device}, and of this batch size and length of sentences."
     return [
         figures,
         verdict,
         *([bf16] if record.precision == "bf16" else []),
-        "The training speed is that of the device above, and of this batch size and length of sentences.",
+        speed,
         "What the pretrained model and the data set get wrong, this model may get wrong as well.",
         "The licences of the pretrained model and of the data set apply.",
     ]

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import math
 import statistics
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from freezebench.records.device_models import of_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from freezebench.records.run_record import Evaluation, RunRecord
 
-    Metric = Callable[[RunRecord], float | None]
+    Read = Callable[[RunRecord], float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A metric of one run.
+
+    Attributes:
+        read: Returns it; ``None`` where it was not measured.
+        is_cost: Whether runs on another model of device than that of the table have no part in it.
+    """
+
+    read: Read
+    is_cost: bool = False
 
 
 def _validation(record: RunRecord) -> Evaluation | None:
@@ -19,7 +35,7 @@ def _validation(record: RunRecord) -> Evaluation | None:
     return next((epoch.validation for epoch in record.epochs if epoch.epoch == record.best_epoch), None)
 
 
-def _of_validation(name: str, factor: float = 1.0) -> Metric:
+def _of_validation(name: str, factor: float = 1.0) -> Read:
     def read(record: RunRecord) -> float | None:
         validation = _validation(record)
         return None if validation is None else factor * float(getattr(validation, name))
@@ -27,7 +43,7 @@ def _of_validation(name: str, factor: float = 1.0) -> Metric:
     return read
 
 
-def _of_test(name: str) -> Metric:
+def _of_test(name: str) -> Read:
     return lambda record: None if record.test is None else 100 * float(getattr(record.test, name))
 
 
@@ -40,26 +56,32 @@ def _millions(record: RunRecord) -> float | None:
     return None if record.num_trainable_params is None else record.num_trainable_params / 1e6
 
 
+def cost(name: str) -> Metric:
+    """Return the metric of a reading that depends on the device."""
+    return Metric(read=lambda record: record.value(name), is_cost=True)
+
+
 METRICS: dict[str, Metric] = {
-    "test accuracy (%)": _of_test("accuracy"),
-    "test F1 of class 1, or macro (%)": _of_test("f1"),
-    "validation accuracy (%)": _of_validation("accuracy", 100),
-    "validation F1 of class 1, or macro (%)": _of_validation("f1", 100),
-    "validation loss (nats)": _of_validation("loss"),
-    "training loss (nats)": _train_loss,
-    "train time (s)": lambda record: record.value("train_s"),
-    "trainable params (M)": _millions,
-    "samples per second": lambda record: record.value("samples_per_s"),
-    "steps per second": lambda record: record.value("steps_per_s"),
+    "test accuracy (%)": Metric(read=_of_test("accuracy")),
+    "test F1 of class 1, or macro (%)": Metric(read=_of_test("f1")),
+    "validation accuracy (%)": Metric(read=_of_validation("accuracy", 100)),
+    "validation F1 of class 1, or macro (%)": Metric(read=_of_validation("f1", 100)),
+    "validation loss (nats)": Metric(read=_of_validation("loss")),
+    "training loss (nats)": Metric(read=_train_loss),
+    "train time (s)": cost("train_s"),
+    "trainable params (M)": Metric(read=_millions),
+    "samples per second": cost("samples_per_s"),
+    "steps per second": cost("steps_per_s"),
 }
 
 
-def values(records: Sequence[RunRecord], metric: Metric) -> list[float]:
-    """Return a metric of every run that has it."""
-    return [value for value in map(metric, (record for record in records if record.is_valid)) if value is not None]
+def values(records: Sequence[RunRecord], metric: Metric, model: str | None) -> list[float]:
+    """Return a metric of every valid run that has it; a cost of those on a model of device alone."""
+    counted = of_model(records, model) if metric.is_cost else records
+    return [value for value in (metric.read(record) for record in counted if record.is_valid) if value is not None]
 
 
-def mean_of(records: Sequence[RunRecord], metric: Metric) -> float | None:
-    """Return the mean of a metric over the runs that have it."""
-    measured = values(records, metric)
+def mean_of(records: Sequence[RunRecord], metric: Metric, model: str | None) -> float | None:
+    """Return the mean of a metric over the runs that have it; see ``values``."""
+    measured = values(records, metric, model)
     return statistics.fmean(measured) if measured else None

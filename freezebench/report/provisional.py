@@ -6,6 +6,7 @@ import statistics
 from typing import TYPE_CHECKING
 
 from freezebench.escaping import terminal_line
+from freezebench.records.device_models import main_model, of_model
 from freezebench.report.terminal_text import columns_of, cut, pad
 from freezebench.units import NOT_MEASURED, percent_text, seconds_text
 from freezebench.verdicts.classes import class_name, majority_class
@@ -29,7 +30,8 @@ def provisional_lines(seeds: SeedsFinished, width: int, experiment: str = "") ->
         experiment: The name of the experiment in a session of several.
     """
     baseline = seeds.records["none"]
-    cells = {freeze: _cells(freeze, records, baseline) for freeze, records in seeds.records.items()}
+    model = main_model(record for records in seeds.records.values() for record in records)
+    cells = {freeze: _cells(freeze, records, baseline, model) for freeze, records in seeds.records.items()}
     rows = [_HEADINGS, *(row for row in cells.values() if row is not None)]
     names = {freeze: cut(terminal_line(freeze), _LONGEST_NAME) for freeze in cells}
     name_columns = max(map(columns_of, [_HEADINGS[0], *names.values()]))
@@ -55,8 +57,10 @@ def provisional_lines(seeds: SeedsFinished, width: int, experiment: str = "") ->
     return lines
 
 
-def _cells(freeze: str, records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> tuple[str, ...] | None:
-    """Return the cells of a configuration; ``None`` if one of its runs is invalid."""
+def _cells(
+    freeze: str, records: Sequence[RunRecord], baseline: Sequence[RunRecord], model: str | None
+) -> tuple[str, ...] | None:
+    """Return the cells of a configuration, its time on a model of device; ``None`` if one of its runs is invalid."""
     accuracies = [record.test.accuracy for record in records if record.test is not None]
     if len(accuracies) < len(records):
         return None
@@ -67,7 +71,7 @@ def _cells(freeze: str, records: Sequence[RunRecord], baseline: Sequence[RunReco
         freeze,
         percent_text(statistics.fmean(accuracies)),
         NOT_MEASURED if freeze == "none" else f"{drop:.1f}".replace("-0.0", "0.0"),
-        _train_time(records),
+        _train_time(of_model(records, model)),
     )
 
 

@@ -20,7 +20,7 @@ def why_missing(experiment: Experiment, metric: str) -> str:
         return "no configuration has valid runs"
     if not experiment.records:
         return "no run was finished"
-    readings = [record.readings.get(metric) for record in experiment.records]
+    readings = [record.readings.get(metric) for record in experiment.cost_records]
     reasons = [reading.reason for reading in readings if reading is not None and reading.reason]
     return reasons[0].rstrip(".") if reasons else "the runs did not record it"
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
 from freezebench.meters.metrics import METRICS
+from freezebench.records.device_models import OTHER_MODEL, main_model, of_model
 from freezebench.records.headline import headline_metrics
 from freezebench.verdicts.speedup import Speedup, speedup_of, speedup_outcome
 
@@ -69,6 +70,8 @@ class Row:
         num_contended: Number of runs whose share is past the limit, so that their times do not count.
         same_as: The less frozen configuration that trains the same parameters, so that this one was not run.
         left_out: Why it cannot be run: nothing would be left to train.
+        device_name: Model of the device that time, memory and energy are of: one for a whole table. Runs on another
+            model count for accuracy alone.
         records: The valid runs, from which further metrics can be aggregated.
     """
 
@@ -108,12 +111,18 @@ class Row:
     num_contended: int = 0
     same_as: str | None = None
     left_out: str | None = None
+    device_name: str | None = None
     records: tuple[RunRecord, ...] = field(default=(), repr=False)
 
     @property
     def is_contended(self) -> bool:
         """Whether its times are those of contended runs, since there are no others."""
-        return self.num_contended == self.num_seeds > 0
+        return self.num_contended == len(self.cost_records) > 0
+
+    @property
+    def cost_records(self) -> list[RunRecord]:
+        """The valid runs whose time, memory and energy count: those on the device model of the table."""
+        return of_model(self.records, self.device_name)
 
     @property
     def speedup_outcome(self) -> SpeedupOutcome:
@@ -125,17 +134,27 @@ class Row:
         return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "records"}
 
 
-def row(result: ConfigurationResult) -> Row:
-    """Return the figures of one configuration."""
+def rows_of(results: Sequence[ConfigurationResult]) -> list[Row]:
+    """Return the figures of the configurations of one table, their costs on one model of device."""
+    model = table_model(results)
+    return [row(result, model) for result in results]
+
+
+def table_model(results: Iterable[ConfigurationResult]) -> str | None:
+    """Return the device model whose costs a table shows: that of most of its runs; ``None`` without valid runs."""
+    return main_model(record for result in results for record in result.records)
+
+
+def row(result: ConfigurationResult, model: str | None = None) -> Row:
+    """Return a configuration's figures, the costs on a model of device; ``None``: that of most of its own runs."""
     # An invalid run is never part of an average.
     records = [] if result.broken else list(result.records)
-    baseline = [record for record in result.baseline if record.is_valid]
-    # The baseline's device decides, so that both arms show the same metric.
-    memory, energy = headline_metrics(result.baseline)
-    train_s, speedup = aggregate(records, "train_s"), _speedup(result, records, baseline)
-    peak, baseline_peak = (aggregate(arm, memory) for arm in (records, baseline))
-    energy_j, baseline_j = (aggregate(arm, energy) for arm in (records, baseline))
-    is_comparable = all(any(not record.is_contended for record in arm) for arm in (records, baseline))
+    model = main_model(records) if model is None else model
+    costs, baseline = of_model(records, model), of_model(result.baseline, model)
+    memory, energy = headline_metrics(baseline or result.baseline)  # both arms show the same metrics
+    train_s, speedup = aggregate(costs, "train_s"), _speedup(result, costs)
+    peak, energy_j = aggregate(costs, memory), aggregate(costs, energy)
+    is_comparable = all(any(not record.is_contended for record in arm) for arm in (costs, baseline))
     accuracies = [record.test.accuracy for record in records if record.test]
     f1s = [record.test.f1 for record in records if record.test]
     verdict, num_samples = result.verdict, _num_samples(records)
@@ -150,12 +169,12 @@ def row(result: ConfigurationResult) -> Row:
         samples_per_s=num_samples / train_s if train_s else None,
         memory_metric=memory,
         peak_memory_bytes=peak,
-        memory_saving=_saving(peak, baseline_peak),
+        memory_saving=_saving(peak, aggregate(baseline, memory)),
         energy_metric=energy,
         energy_j=energy_j,
         energy_per_1000_samples_j=1000 * energy_j / num_samples if energy_j is not None and num_samples else None,
-        energy_saving=_saving(energy_j, baseline_j) if is_comparable else None,
-        energy_saving_uncertainty=_saving_uncertainty(records, baseline, energy) if is_comparable else None,
+        energy_saving=_saving(energy_j, aggregate(baseline, energy)) if is_comparable else None,
+        energy_saving_uncertainty=_saving_uncertainty(costs, baseline, energy) if is_comparable else None,
         accuracy=statistics.fmean(accuracies) if accuracies else None,
         accuracy_sd=_sd(accuracies),
         f1=statistics.fmean(f1s) if f1s else None,
@@ -172,10 +191,11 @@ def row(result: ConfigurationResult) -> Row:
         speedup_lower=speedup.lower,
         speedup_upper=speedup.upper,
         speedup_reason=speedup.reason,
-        contended_share=_largest_share(records),
-        num_contended=sum(record.is_contended for record in records),
+        contended_share=_largest_share(costs),
+        num_contended=sum(record.is_contended for record in costs),
         same_as=result.same_as,
         left_out=result.left_out,
+        device_name=model,
         records=tuple(records),
     )
 
@@ -202,12 +222,18 @@ def aggregate(records: Sequence[RunRecord], metric: str) -> float | None:
     return _OVER_SEEDS[METRICS[metric].over_seeds](values) if values and len(values) == len(counted) else None
 
 
-def _speedup(result: ConfigurationResult, records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> Speedup:
-    """Return the speed-up of a configuration's valid runs with its interval, or why there is none."""
-    if not records:
-        reason = "the runs are invalid" if result.was_run else "it was not run"
+def _speedup(result: ConfigurationResult, costs: Sequence[RunRecord]) -> Speedup:
+    """Return the speed-up of a configuration with its interval, or why there is none.
+
+    Args:
+        result: The configuration's result.
+        costs: Those of its valid runs whose costs count.
+    """
+    if not costs:
+        reason = OTHER_MODEL if result.was_run else "it was not run"
+        reason = "the runs are invalid" if result.broken else reason
         return Speedup(ratio=None, lower=None, upper=None, num_pairs=0, reason=reason)
-    speedup = speedup_of(records, baseline)
+    speedup = speedup_of(costs, [record for record in result.baseline if record.is_valid])
     # A baseline is not compared with itself.
     return replace(speedup, lower=None, upper=None) if result.is_baseline else speedup
 

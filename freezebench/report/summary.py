@@ -10,11 +10,12 @@ from freezebench.meters.metrics import METRICS
 from freezebench.records.headline import headline_metrics
 from freezebench.report.answer import Answer, answer
 from freezebench.report.breakdown import breakdown_table, breakdowns, gap_sentences, grid_sentence
-from freezebench.report.contention import contention_sentence
+from freezebench.report.contention import contention_sentence, host_sentence, untimed_sentences
+from freezebench.report.device_models import device_models_sentence
 from freezebench.report.head_text import head_sentence
 from freezebench.report.more_evidence import undecided_sentences
 from freezebench.report.plan import training_text
-from freezebench.report.rows import Row, row
+from freezebench.report.rows import Row, rows_of
 from freezebench.report.speed_text import other_session_sentence
 from freezebench.report.tracebacks import Traceback, tracebacks
 from freezebench.report.verdict_text import (
@@ -112,35 +113,37 @@ def summarize(results: Sequence[ConfigurationResult], settings: Settings) -> Sum
         settings: The settings of the experiment.
     """
     ordered = sorted(results, key=lambda result: FreezeSpec.parse(result.freeze).frozen_order)
-    rows = [row(result) for result in ordered]
+    rows = rows_of(ordered)
     return Summary(
         title=_title(ordered, settings),
         results=tuple(ordered),
         rows=tuple(rows),
         margin_pp=settings.margin_pp,
         lines=tuple(_lines(ordered, rows, settings)),
-        notes=tuple(_notes(ordered)),
+        notes=tuple(_notes(ordered, rows)),
     )
 
 
 def _title(results: Sequence[ConfigurationResult], settings: Settings) -> str:
     """Return model, data, device, protocol and number of seeds in one line."""
-    record = next((record for result in results for record in result.records if record.is_valid), None)
+    valid = [record for result in results for record in result.records if record.is_valid]
+    record = next(iter(valid), None)
     parts = [f"{settings.model} on {settings.data.source}"]
     if record is not None and record.data is not None:
         num_test = distinct_text(record.data.num_test, record.data.num_distinct_test, "test sentences")
         parts.append(f"{record.data.num_train:,} training and {num_test}")
-        parts.append(f"{record.device_name} ({record.device}, {record.precision})")
+        models = " and ".join(dict.fromkeys(record.device_name for record in valid))
+        parts.append(f"{models} ({record.device}, {record.precision})")
     protocol = settings.protocol
     parts.append(training_text(protocol))
     parts.append(f"engine {protocol.engine}, frozen part in {protocol.frozen_part_runs_in} mode")
     run = [result for result in results if result.was_run]
-    valid = [result for result in run if not result.broken]
-    counts = sorted({len(result.records) for result in valid or run})
+    whole = [result for result in run if not result.broken]
+    counts = sorted({len(result.records) for result in whole or run})
     if not counts:
         return "; ".join([*parts, "nothing was run"])
     seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    invalid = "" if valid else ", invalid" if seeds == "1" else ", all invalid"
+    invalid = "" if whole else ", invalid" if seeds == "1" else ", all invalid"
     parts.append(f"{seeds} seed" + ("" if seeds == "1" else "s") + invalid)
     return "; ".join(parts)
 
@@ -156,17 +159,18 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
         *_limits(results, are_met=False),
         *invalid_sentences(results),
         *class_loss_sentences(results),
-        *filter(None, [contention_sentence(rows), other_session_sentence(rows)]),
+        *untimed_sentences(rows),
+        *filter(None, [contention_sentence(rows), device_models_sentence(rows), other_session_sentence(rows)]),
         *(note for note in _data_notes(results) if note.startswith(_ALWAYS_SHOWN)),
         *(f"Warning: {warning}." for warning in warnings),
         *(conclusion.sentence for conclusion in (conclusions(results, settings.margin_pp) if settings.claims else ())),
     ]
 
 
-def _notes(results: Sequence[ConfigurationResult]) -> list[str]:
+def _notes(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> list[str]:
     """Return the sentences that do not change the answer: times, training length, data, what was not measured."""
     times = [prefix_sentence(results), grid_sentence(results), *gap_sentences(breakdowns(results))]
-    times.append(head_sentence(results, is_new=False))
+    times += [host_sentence(rows), head_sentence(results, is_new=False)]
     undertrained = [result.freeze for result in results if result.undertrained]
     notes = [*_limits(results, are_met=True), *filter(None, times)]
     notes += [f"Data: {note}" for note in _data_notes(results) if not note.startswith(_ALWAYS_SHOWN)]

@@ -172,8 +172,13 @@ def prefix_sentence(results: Sequence[ConfigurationResult]) -> str | None:
     records = [record for result in results for record in result.records if "prefix_bytes" in record.readings]
     if not records:
         return None
-    seconds = sum(record.value("prefix_s") or 0.0 for record in records)
     largest = max(record.value("prefix_bytes") or 0.0 for record in records)
+    if all(record.value("train_s") is None for record in records):
+        return (
+            f"Frozen prefixes: shared by {len(records)} runs ({bytes_text(largest)} per depth); the time of computing "
+            "them was not measured. The peak memory of a process includes its cache."
+        )
+    seconds = sum(record.value("prefix_s") or 0.0 for record in records)
     # Only the run that computed a prefix has its time; the others reused it.
     passes = sum(record.value("prefix_s") is not None for record in records)
     runs = f"{passes} pass{'' if passes == 1 else 'es'} for {len(records)} runs, "

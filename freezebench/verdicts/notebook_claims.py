@@ -6,6 +6,7 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from freezebench.records.device_models import main_model, of_model
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.notebook_figures import PUBLISHED
 from freezebench.verdicts.judge import BASELINE_INVALID
@@ -181,17 +182,18 @@ def _outcome(results: Mapping[str, ConfigurationResult], name: str, margin_pp: f
 def _rival(results: Mapping[str, ConfigurationResult], spot: str, margin_pp: float) -> str | None:
     """Return a shallower non-inferior prefix, or ``none``, that is not shown to train slower; ``None`` without one."""
     depth = FreezeSpec.parse(spot).frozen_order
-    own = _median_train_s(results[spot].records)
-    times = {"none": _median_train_s(results[spot].baseline)}
+    model = main_model(record for result in results.values() for record in result.records)
+    own = _median_train_s(results[spot].records, model)
+    times = {"none": _median_train_s(results[spot].baseline, model)}
     for name in _ladder(results):
         if FreezeSpec.parse(name).frozen_order < depth and _outcome(results, name, margin_pp) == "non_inferior":
-            times[name] = _median_train_s(results[name].records)
+            times[name] = _median_train_s(results[name].records, model)
     return next((name for name, time in times.items() if own is None or time is None or own >= time), None)
 
 
-def _median_train_s(records: Sequence[RunRecord]) -> float | None:
-    """Return the median train time of the runs that nothing disturbed; ``None`` without one."""
-    quiet = (record.value("train_s") for record in records if not record.is_contended)
+def _median_train_s(records: Sequence[RunRecord], model: str | None) -> float | None:
+    """Return the median train time of the runs on a device model that nothing disturbed; ``None`` without one."""
+    quiet = (record.value("train_s") for record in of_model(records, model) if not record.is_contended)
     values = [value for value in quiet if value is not None]
     return statistics.median(values) if values else None
 

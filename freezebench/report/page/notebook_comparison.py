@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freezebench.report.notebook_metrics import METRICS, mean_of
+from freezebench.report.notebook_metrics import METRICS, cost, mean_of
 from freezebench.report.page.markup import Html, data_table, section
 from freezebench.report.reproduce import preset_differences
+from freezebench.report.rows import table_model
 from freezebench.specs.notebook_figures import PUBLISHED
 from freezebench.units import NOT_MEASURED
 
@@ -48,9 +49,7 @@ _FIGURES = (
     _Figure(name="validation loss (nats)", field="validation_loss", metric=METRICS["validation loss (nats)"], digits=3),
     _Figure(name="training loss (nats)", field="train_loss", metric=METRICS["training loss (nats)"], digits=3),
     # The notebook's runtime contains the evaluations between the epochs.
-    _Figure(
-        name="runtime with evaluations (s)", field="train_s", metric=lambda record: record.value("train_and_eval_s")
-    ),
+    _Figure(name="runtime with evaluations (s)", field="train_s", metric=cost("train_and_eval_s")),
     _Figure(
         name="trainable params (M)",
         field="num_trainable_params",
@@ -68,10 +67,14 @@ def published_figures(experiment: Experiment) -> Html | None:
     """Return the comparison with the published figures; ``None`` for other presets than the notebook's."""
     if experiment.settings.get("preset") != "notebook":
         return None
+    model = table_model(experiment.results)
     rows = [
         [
             result.freeze,
-            *(_cell(figure, PUBLISHED[result.freeze], mean_of(result.records, figure.metric)) for figure in _FIGURES),
+            *(
+                _cell(figure, PUBLISHED[result.freeze], mean_of(result.records, figure.metric, model))
+                for figure in _FIGURES
+            ),
         ]
         for result in experiment.results
         if result.freeze in PUBLISHED

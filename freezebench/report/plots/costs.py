@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezebench.meters.metrics import METRICS
+from freezebench.records.device_models import of_model
 from freezebench.records.headline import headline_metrics
 from freezebench.report.contention import MARK
 from freezebench.report.pareto import pareto
@@ -23,7 +24,7 @@ from freezebench.report.plots.style import (
     verdict_handles,
 )
 from freezebench.report.reasons import busy_note, why_missing
-from freezebench.report.rows import share_of
+from freezebench.report.rows import share_of, table_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,7 +89,7 @@ QUANTITIES = (
 def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
     """Return accuracy against one cost, with the Pareto front."""
     name, title = f"tradeoff_{cost.name}", f"Accuracy against {cost.name}"
-    memory, energy = headline_metrics(experiment.records)
+    memory, energy = headline_metrics(experiment.cost_records)
     metric = {"time": "train_s", "memory": memory, "energy": energy}[cost.name]
     shown = [
         (row, value / cost.scale, 100 * row.accuracy)
@@ -99,7 +100,7 @@ def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
         return Missing(name=name, title=title, reason=why_missing(experiment, metric))
     seeds = [
         (value / cost.scale, 100 * record.test.accuracy)
-        for record in experiment.records
+        for record in experiment.cost_records
         if record.test and (value := record.value(metric)) is not None
     ]
     needs_quiet = METRICS[metric].needs_quiet
@@ -182,10 +183,11 @@ def parameters(experiment: Experiment) -> Picture | Missing:
 def over_time(experiment: Experiment, quantity: Quantity) -> Picture | Missing:
     """Return power or memory over the time of training, one run per configuration."""
     name, title = f"{quantity.name}_over_time", f"{quantity.name.capitalize()} over time"
-    lines = {result.freeze: _line(result.records, quantity) for result in experiment.results}
+    model = table_model(experiment.results)
+    lines = {result.freeze: _line(of_model(result.records, model), quantity) for result in experiment.results}
     shown = {freeze: line for freeze, line in lines.items() if line is not None}
     if not shown:
-        reason = why_missing(experiment, headline_metrics(experiment.records)[quantity.name == "power"])
+        reason = why_missing(experiment, headline_metrics(experiment.cost_records)[quantity.name == "power"])
         return Missing(name=name, title=title, reason=reason)
     colors = ramp(list(shown))
 

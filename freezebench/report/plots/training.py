@@ -12,6 +12,7 @@ from freezebench.report.notebook_metrics import METRICS, values
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots.style import BLUE, MUTED, last_frozen, picture, prefixes, ramp
 from freezebench.report.reasons import busy_note
+from freezebench.report.rows import table_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,8 @@ def metrics(experiment: Experiment) -> Picture | Missing:
     names = [name for name in names if runs[name]]
     if not names:
         return Missing(name="metrics", title=title, reason="no run was finished")
-    measured = {metric: [values(runs[name], read) for name in names] for metric, read in METRICS.items()}
+    model = table_model(experiment.results)
+    measured = {title: [values(runs[name], metric, model) for name in names] for title, metric in METRICS.items()}
     contended = {row.freeze for row in experiment.rows if row.is_contended}
     ticks = [f"{last_frozen(name)}{MARK if name in contended else ''}" for name in names]
     shown = [metric for metric, arms in measured.items() if any(arms)]
