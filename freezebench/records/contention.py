@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 # has the measurement behind it.
 CONTENTION_LIMIT = 0.05
 
+# Why a run has no times, or no energy of the processors, that trained while its session trained others.
+ALONE = "--freeze-devices=cpu --freeze-resume=no"
+SHARED_PROCESSOR = f"other runs trained on the same processor meanwhile; train one at a time ({ALONE})"
+SHARED_MACHINE = (
+    "other runs trained on this machine meanwhile, and their energy cannot be told apart; train on one device alone "
+    "(--freeze-devices, --freeze-resume=no)"
+)
 # Without the option the store would return the same run.
 _WAITED = "of the training time threads waited for a processor; run it again alone (--freeze-resume=no)"
 

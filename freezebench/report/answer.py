@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from freezebench.records.contention import ALONE, SHARED_PROCESSOR
 from freezebench.report.next_steps import UNFIX, deciding_steps, first_open, repairing_steps
 from freezebench.report.recommendation import recommended, safe_prefixes
 from freezebench.report.rows import has_fixed, share_of
@@ -114,6 +115,8 @@ def _safe(row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row],
     steps = [f"{use}; --freeze-save=DIR saves the trained model."]
     if row.speedup_reason == OTHER_SESSION:
         steps.append("To know its speed-up: train all runs anew with --freeze-resume=no.")
+    elif row.speedup_reason == SHARED_PROCESSOR:
+        steps.append(f"To know its speed-up: train one run at a time with {ALONE}.")
     elif row.speedup is None and contended_share(result) is not None:
         steps.append("To know its speed-up: run again with --freeze-resume=no while nothing else runs.")
     return Answer(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
 from freezebench.meters.metrics import metric_of
+from freezebench.records.contention import SHARED_MACHINE, SHARED_PROCESSOR
 from freezebench.units import listed
 
 if TYPE_CHECKING:
@@ -15,14 +16,6 @@ if TYPE_CHECKING:
     from freezebench.records.run_record import RunRecord
     from freezebench.runs.environment import Machine
 
-# Without --freeze-resume=no the store would return the same run.
-_SHARED_PROCESSOR = (
-    "other runs trained on the same processor meanwhile; train one at a time (--freeze-devices=cpu --freeze-resume=no)"
-)
-_SHARED_MACHINE = (
-    "other runs trained on this machine meanwhile, and their energy cannot be told apart; train on one device alone "
-    "(--freeze-devices, --freeze-resume=no)"
-)
 _MOST_NAMED = 4
 
 
@@ -37,8 +30,8 @@ def trained_beside_others(record: RunRecord, *, shares_processor: bool) -> RunRe
         shares_processor: Whether the others trained on the processor that trained this one.
     """
     if shares_processor:
-        return record.without_times(_SHARED_PROCESSOR)
-    return record.without_readings([name for name in record.readings if metric_of(name).of_machine], _SHARED_MACHINE)
+        return record.without_times(SHARED_PROCESSOR)
+    return record.without_readings([name for name in record.readings if metric_of(name).of_machine], SHARED_MACHINE)
 
 
 def check_equal_precision(machines: Mapping[str, Machine]) -> None:

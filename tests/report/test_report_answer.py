@@ -9,6 +9,7 @@ import made_up
 from experiments import judged, partly_fixed_experiment
 from freezebench.report.answer import answer, drop_text
 from freezebench.report.rows import row
+from freezebench.runs.several_devices import trained_beside_others
 from freezebench.verdicts.gate import Part
 from freezebench.verdicts.judge import ConfigurationResult, judge
 
@@ -180,3 +181,16 @@ def test_what_was_not_run_changes_no_other_answer() -> None:
         [judged("none", 0.9), _broken("emb")],
     ):
         assert _answer(*results, *extra) == _answer(*results)
+
+
+def test_runs_that_trained_beside_others_need_another_session_for_a_speed_up() -> None:
+    """The answer says how; what is safe does not depend on times."""
+    arms = {
+        freeze: [trained_beside_others(run, shares_processor=True) for run in made_up.seeds(freeze, accuracy=0.9)]
+        for freeze in ("none", "emb")
+    }
+    found = _answer(*(judge(name, arms[name], arms["none"], margin_pp=2.0, limit_pp=None) for name in arms))
+    assert found.headline.endswith("; its speed-up was not measured.")
+    assert found.next_steps[1] == (
+        "To know its speed-up: train one run at a time with --freeze-devices=cpu --freeze-resume=no."
+    )

@@ -158,3 +158,10 @@ def test_the_table_and_its_sentences() -> None:
     assert cells[1] == ["emb", "10 %", "30 %", "50 %", "10 %", "2 s", "2.00×", "2.00×", "1.11×", "epoch 2"]
     assert grid_sentence(results) == "Whole grid: 2 runs trained and evaluated in 23.5 s."
     assert "1 pass for 1 runs, 0 % cache hits" in str(prefix_sentence(results))
+    beside = [
+        replace(result, records=tuple(run.without_times("others trained") for run in result.records))
+        for result in results
+    ]
+    assert grid_sentence(beside) is None
+    assert "shared by 1 runs" in str(prefix_sentence(beside))
+    assert "the time of computing them was not measured" in str(prefix_sentence(beside))

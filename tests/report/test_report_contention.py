@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from experiments import varied_summary
-from freezebench.report.contention import contended_text, contention_sentence
+from freezebench.report.contention import contended_text, contention_sentence, host_sentence, untimed_sentences
 
 
 def test_the_sentence_counts_the_runs_and_explains_the_mark() -> None:
@@ -36,3 +36,29 @@ def test_an_undisturbed_session_has_no_such_sentence() -> None:
     """Nor has one on a GPU, whose times do not depend on what waits for the host's processors."""
     assert contention_sentence(varied_summary(on_gpu=False).rows) is None
     assert contention_sentence(varied_summary(on_gpu=True, contended={"emb": 3}).rows) is None
+
+
+def test_missing_times_have_their_reason() -> None:
+    """Once for all configurations that have it; those without it are not named."""
+    rows = varied_summary(on_gpu=False).rows
+    beside = [replace(row, records=tuple(run.without_times("others trained.") for run in row.records)) for row in rows]
+    assert untimed_sentences(rows) == []
+    assert untimed_sentences(beside) == ["Times not measured: others trained."]
+    assert untimed_sentences([*rows[:2], *beside[2:]]) == [
+        "Times of emb+L0, emb+L0-3, emb+L0-5 not measured: others trained."
+    ]
+    # That their threads waited is part of this reason.
+    assert contention_sentence(varied_summary(on_gpu=False, contended={}).rows) is None
+
+
+def test_waiting_for_the_host_is_shown_for_gpus() -> None:
+    """The largest share of each configuration, where it is notable; times on a CPU have a sentence of their own."""
+    rows = varied_summary(on_gpu=True, contended={"none": 1, "emb": 3}).rows
+    sentence = host_sentence(rows)
+    assert sentence == (
+        "Host: share of the training time in which a thread that feeds the GPU waited for a processor: none 32 %, emb "
+        "32 %."
+    )
+    assert sentence in varied_summary(on_gpu=True, contended={"none": 1, "emb": 3}).notes
+    assert host_sentence(varied_summary(on_gpu=True).rows) is None
+    assert host_sentence(varied_summary(on_gpu=False, contended={"emb": 3}).rows) is None

@@ -35,6 +35,19 @@ def test_the_table_has_a_line_per_configuration() -> None:
     ]
 
 
+def test_times_of_two_device_models_are_not_averaged() -> None:
+    """Those of the model with most runs are shown; accuracy is over all seeds."""
+    runs = {
+        freeze: tuple(
+            made_up.record(freeze, 42 + index, device_name=name) for index, name in enumerate(("A100", "A100", "T4"))
+        )
+        for freeze in ("none", "emb")
+    }
+    slow = replace(runs["emb"][2], readings={"train_s": replace(runs["emb"][2].readings["train_s"], value=500.0)})
+    seeds = SeedsFinished(num_ended=3, num_seeds=3, records={**runs, "emb": (*runs["emb"][:2], slow)})
+    assert provisional_lines(seeds, WIDTH)[3].split()[-2:] == ["5", "s"]
+
+
 def test_every_line_fits_and_is_escaped() -> None:
     """Long names and causes lose their middle; what could move the cursor is escaped."""
     name = "emb+" + "+".join(f"L{layer}" for layer in range(0, 24, 2))
