@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from freezebench.config.settings import Settings
+    from freezebench.report.overview.overview import Overview
     from freezebench.report.saved_model import SavingOutcome
     from freezebench.report.summary import Summary
     from freezebench.session import FreezeSession
@@ -131,6 +132,14 @@ def report_folder(session: FreezeSession) -> Path | None:
     """Return the folder of ``--freeze-report``; ``None`` if no report was requested."""
     folder = session.options.session_settings.report
     return None if folder is None else Path(folder)
+
+
+def session_overview(session: FreezeSession) -> Overview | None:
+    """Return the experiments of a session at a glance; ``None`` if there are no several."""
+    from freezebench.report.experiment import Experiment
+    from freezebench.report.overview.overview import overview
+
+    return overview([Experiment.of(settings, summary) for settings, summary in summaries(session)])
 
 
 def summaries(session: FreezeSession) -> list[tuple[Settings, Summary]]:

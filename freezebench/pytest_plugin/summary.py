@@ -12,7 +12,7 @@ from freezebench.escaping import terminal_line
 from freezebench.import_path import installed_modules_first
 from freezebench.pytest_plugin.benchmark import retried_run
 from freezebench.pytest_plugin.options import find_session
-from freezebench.pytest_plugin.reporting import session_report, summaries
+from freezebench.pytest_plugin.reporting import session_overview, session_report, summaries
 from freezebench.pytest_plugin.saving import saving_lines
 from freezebench.pytest_plugin.session_gate import kept_sentences, warning_lines
 from freezebench.pytest_plugin.terminal import Terminal, fitted, terminal_width
@@ -38,6 +38,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def _show(terminalreporter: pytest.TerminalReporter, config: pytest.Config, session: FreezeSession) -> None:
     """Print the tables, the comparison, and what was saved and written."""
+    overview = session_overview(session)
+    if overview is not None:
+        Terminal(config).overview(overview)
     for _, summary in summaries(session):
         Terminal(config).summary(summary)
     comparison = _comparison_lines(session, terminal_width())
@@ -62,6 +65,7 @@ def _report_to_github(
         [summary for _, summary in summaries(session)] if session is not None else [],
         _comparison_lines(session, terminal_width()) if session is not None else [],
         complaints=kept_sentences(config),
+        overview=session_overview(session) if session is not None else None,
         root=config.rootpath,
         environment=os.environ,
     )
@@ -85,10 +89,10 @@ def _close(config: pytest.Config) -> None:
     if freezes is not None and not config.pluginmanager.hasplugin("terminalreporter"):
         _write_report(config)  # there is no summary to write it in
     shown = [summary for _, summary in summaries(freezes)] if freezes is not None else []
-    if shown:
+    if freezes is not None and shown:
         from freezebench.report.terminal_summary import closing_lines
 
-        Terminal(config).write(closing_lines(shown, terminal_width()))
+        Terminal(config).write(closing_lines(shown, terminal_width(), session_overview(freezes)))
     _warn(config)
 
 

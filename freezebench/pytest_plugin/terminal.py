@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from freezebench.report.overview.overview import Overview
     from freezebench.report.summary import Summary
     from freezebench.report.terminal_table import Line
 
@@ -183,6 +184,15 @@ class Terminal:
             # pytest's bar needs a blank and a sign at either end.
             self._reporter.section(title_line(summary, width - 4), sep="=")
             self.write(summary_lines(summary, width, verbose=self._is_verbose))
+
+    def overview(self, overview: Overview) -> None:
+        """Write several experiments at a glance."""
+        from freezebench.report.terminal_overview import overview_lines
+
+        if self._reporter is not None:
+            self._reporter.ensure_newline()
+            self._reporter.section(f"freezebench: {overview.title}", sep="=")
+            self.write(overview_lines(overview, terminal_width()))
 
     def write(self, lines: Iterable[Line]) -> None:
         """Write lines, coloured where pytest's terminal is: it follows ``NO_COLOR`` and ``--color``."""

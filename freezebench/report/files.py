@@ -10,15 +10,20 @@ from freezebench.escaping import csv_cell, json_text
 from freezebench.records.files import plain
 from freezebench.records.saved_files import REPORT_FILE, REPORT_SCHEMA
 from freezebench.report.columns import figure_names, figures
+from freezebench.report.experiment import Experiment
 from freezebench.report.markdown import markdown_report
+from freezebench.report.overview.overview import overview
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from freezebench.config.session_settings import SessionSettings
     from freezebench.config.settings import Settings
+    from freezebench.report.rows import Figure
     from freezebench.report.summary import Summary
     from freezebench.specs.json_types import Json
+
+OVERVIEW_FILE = "overview.csv"
 
 
 def report_files(
@@ -26,32 +31,42 @@ def report_files(
     session_settings: SessionSettings,
     tests: Mapping[Settings, Sequence[str]],
 ) -> dict[str, bytes]:
-    """Return the content of ``report.md``, ``report.csv`` and ``report.json`` by name.
+    """Return the content of ``report.md``, ``report.csv``, ``report.json``, and of several ``overview.csv``, by name.
 
     Args:
         experiments: Settings and summary of each experiment.
         session_settings: The options that all experiments share; ``report.json`` repeats them in each.
         tests: Node ids of the tests behind each experiment.
     """
+    shown = overview([Experiment.of(settings, summary) for settings, summary in experiments])
     content = _json(experiments, session_settings, tests)
+    if shown is not None:
+        content["overview"] = shown.to_json()
     texts = {
-        "report.md": markdown_report(summary for _, summary in experiments),
-        "report.csv": _csv(experiments),
+        "report.md": markdown_report((summary for _, summary in experiments), shown),
+        "report.csv": _csv(_cells(experiments), ["model", "data", *figure_names()]),
         REPORT_FILE: json_text(content, indent=1) + "\n",
     }
+    if shown is not None:
+        rows = [row.figures() for row in shown.rows]
+        texts[OVERVIEW_FILE] = _csv(rows, rows[0])
     return {name: text.encode() for name, text in texts.items()}
 
 
-def _csv(experiments: Sequence[tuple[Settings, Summary]]) -> str:
-    """Return one line per configuration, full precision, units in the names; empty where nothing was measured."""
-    buffer = io.StringIO()
-    names = ["model", "data", *figure_names()]
-    writer = csv.DictWriter(buffer, names)
-    writer.writeheader()
+def _cells(experiments: Sequence[tuple[Settings, Summary]]) -> Iterator[dict[str, Figure]]:
+    """Yield the figures of every configuration."""
     for settings, summary in experiments:
         for row in summary.rows:
-            cells = {"model": settings.model, "data": settings.data.source, **figures(row)}
-            writer.writerow({name: csv_cell(value) for name, value in cells.items()})
+            yield {"model": settings.model, "data": settings.data.source, **figures(row)}
+
+
+def _csv(lines: Iterable[Mapping[str, Figure]], names: Iterable[str]) -> str:
+    """Return a table, full precision, units in the names; empty where nothing was measured."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(names))
+    writer.writeheader()
+    for cells in lines:
+        writer.writerow({name: csv_cell(value) for name, value in cells.items()})
     return buffer.getvalue()
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from freezebench.escaping import annotation_message, annotation_property, markdown_text, terminal_line
-from freezebench.report.markdown import results_table
+from freezebench.report.markdown import overview_parts, results_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from freezebench.report.overview.overview import Overview
     from freezebench.report.summary import Summary
 
 Level = Literal["error", "warning"]
@@ -151,15 +152,22 @@ def workspace_path(path: Path, environment: Mapping[str, str]) -> str:
     return path.as_posix()
 
 
-def step_summary(summaries: Sequence[Summary], comparison: Sequence[str] = (), complaints: Sequence[str] = ()) -> str:
+def step_summary(
+    summaries: Sequence[Summary],
+    comparison: Sequence[str] = (),
+    complaints: Sequence[str] = (),
+    overview: Overview | None = None,
+) -> str:
     """Return the summaries of a session as Markdown; names from models and data stay text.
 
     Args:
         summaries: One per experiment.
         comparison: Lines of the comparison with a saved run, as the terminal shows them.
         complaints: Sentences on what fails the session besides its tests.
+        overview: The experiments at a glance, where there are several.
     """
     parts = ["# freezebench", *(f"**{markdown_text(complaint)}**" for complaint in complaints)]
+    parts += [] if overview is None else overview_parts(overview)
     for summary in summaries:
         headline, *rest = map(markdown_text, summary.answer_lines)
         lines = "\n".join(f"- {markdown_text(line)}" for line in (*summary.lines, *summary.notes))
@@ -177,6 +185,7 @@ def report_to_github(
     comparison: Sequence[str],
     *,
     complaints: Sequence[str] = (),
+    overview: Overview | None = None,
     root: Path,
     environment: Mapping[str, str],
 ) -> list[str]:
@@ -189,6 +198,7 @@ def report_to_github(
         summaries: One per experiment.
         comparison: Lines of the comparison with a saved run.
         complaints: Sentences on what fails the session besides its tests.
+        overview: The experiments at a glance, where there are several.
         root: pytest's root folder.
         environment: The process's environment variables.
     """
@@ -198,7 +208,7 @@ def report_to_github(
     lines = annotation_commands(reports, root, environment)
     path = environment.get("GITHUB_STEP_SUMMARY")
     if path and (summaries or complaints):
-        problem = append_step_summary(Path(path), step_summary(summaries, comparison, complaints))
+        problem = append_step_summary(Path(path), step_summary(summaries, comparison, complaints, overview))
         lines += [terminal_line(f"freezebench: warning: {problem}")] if problem else []
     return lines
 

@@ -9,6 +9,7 @@ from tabulate import tabulate
 
 from freezebench.escaping import markdown_text
 from freezebench.report.columns import COLUMNS, heading_words
+from freezebench.report.overview.columns import front_columns, overview_columns, overview_words
 from freezebench.report.summary import MAJORITY_CLASS
 from freezebench.report.tracebacks import markdown_tracebacks
 
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from freezebench.report.column import Column, RowT
+    from freezebench.report.overview.overview import Overview
     from freezebench.report.summary import Summary
 
 
-def markdown_report(summaries: Iterable[Summary]) -> str:
-    """Return the content of ``report.md``."""
-    parts = ["# freezebench report"]
+def markdown_report(summaries: Iterable[Summary], overview: Overview | None = None) -> str:
+    """Return the content of ``report.md``; of several experiments the overview comes first."""
+    parts = ["# freezebench report", *([] if overview is None else overview_parts(overview))]
     for summary in summaries:
         headline, *rest = map(markdown_text, summary.answer_lines)
         parts += [f"## {markdown_text(summary.title)}", f"**{headline}**", *rest, results_table(summary)]
@@ -30,6 +32,22 @@ def markdown_report(summaries: Iterable[Summary]) -> str:
         parts.append("\n".join(f"- {markdown_text(line)}" for line in (*summary.lines, *summary.notes)))
         parts += markdown_tracebacks(summary.tracebacks)
     return "\n\n".join(parts) + "\n"
+
+
+def overview_parts(overview: Overview) -> list[str]:
+    """Return the overview of several experiments: the sentence, the rows, the matrix, and the joint Pareto front."""
+    rows = overview.rows
+    parts = [f"## {overview.title}", f"**{markdown_text(overview.sentence)}**"]
+    parts.append(column_table(overview_columns(rows), rows, overview_words(rows)))
+    parts += [markdown_text(overview.device_sentence)] if overview.device_sentence else []
+    if overview.matrix is not None:
+        names = zip(overview.matrix.models, overview.matrix.cells, strict=True)
+        cells = [[model, *(term.word for term in terms)] for model, terms in names]
+        parts += [overview.matrix_title, markdown_table(["model", *overview.matrix.data], cells)]
+    if overview.front is not None:
+        parts.append(markdown_text(overview.front_title))
+        parts.append(column_table(front_columns(overview.front.cost_name), overview.front.best, {}))
+    return parts
 
 
 def results_table(summary: Summary) -> str:

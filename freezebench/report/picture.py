@@ -24,6 +24,7 @@ PICTURE_NAMES = (
     "power_over_time",
     "memory_over_time",
     "published",
+    "together_front",
     "together_drop",
     "together_speedup",
 )

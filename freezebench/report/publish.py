@@ -12,7 +12,7 @@ from freezebench.errors import SettingsError
 from freezebench.records.file_set import finish_replacement, replace_files
 from freezebench.records.saved_files import REPORT_FILE, report_file
 from freezebench.report.experiment import Experiment, read_experiments
-from freezebench.report.files import report_files
+from freezebench.report.files import OVERVIEW_FILE, report_files
 from freezebench.report.page.page import NO_MATPLOTLIB, page
 from freezebench.report.picture import PICTURE_NAMES, Picture
 
@@ -60,7 +60,7 @@ def write_report(
     if with_page and experiments:
         shown = [Experiment.of(settings, summary, tests.get(settings, ())) for settings, summary in experiments]
         contents |= _page_files(shown, with_pictures=with_pictures)
-    replace_files(folder, contents, main_file=PAGE_FILE, outdated=_own_pictures)
+    replace_files(folder, contents, main_file=PAGE_FILE, outdated=lambda root: [*_own_pictures(root), OVERVIEW_FILE])
     return [folder / name for name in contents]
 
 

@@ -11,6 +11,7 @@ from freezebench.verdicts.vocabulary import STANDINGS
 
 if TYPE_CHECKING:
     from freezebench.report.answer import Outcome
+    from freezebench.report.overview.overview import Overview
     from freezebench.report.summary import Summary
     from freezebench.report.terminal_table import Line, Style
 
@@ -43,8 +44,11 @@ def title_line(summary: Summary, width: int) -> str:
     return cut(terminal_line(f"freezebench: {_name(summary)}"), width)
 
 
-def closing_lines(summaries: list[Summary], width: int) -> list[Line]:
-    """Return the answers once more, for the end of a session: each headline, and of a single one what to do next."""
+def closing_lines(summaries: list[Summary], width: int, overview: Overview | None = None) -> list[Line]:
+    """Return the answers once more, for the end of a session.
+
+    Those are each headline and, of several experiments, the sentence on all of them; of a single one what to do next.
+    """
     lines: list[Line] = []
     for summary in summaries:
         # Several answers need the names of their experiments.
@@ -54,6 +58,8 @@ def closing_lines(summaries: list[Summary], width: int) -> list[Line]:
     if len(summaries) == 1:
         for sentence in summaries[0].answer.next_steps[:1]:
             lines += _sentence(sentence, width)
+    if overview is not None:
+        lines += [((line, "strong"),) for line in wrap(overview.sentence, width)]
     return lines
 
 

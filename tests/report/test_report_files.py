@@ -7,7 +7,7 @@ import json
 
 from experiments import small_summary, summary_settings
 from freezebench.config.session_settings import SessionSettings
-from freezebench.report.files import report_files
+from freezebench.report.files import OVERVIEW_FILE, report_files
 
 
 def test_the_report_is_markdown_csv_and_json() -> None:
@@ -24,3 +24,18 @@ def test_the_report_is_markdown_csv_and_json() -> None:
     configurations = report["experiments"][0]["configurations"]
     assert len(configurations[1]["runs"]) == 3
     assert configurations[1]["verdict_at_margin"]["outcome"] == "non_inferior"
+
+
+def test_of_several_experiments_the_overview_is_in_every_file() -> None:
+    """CSV has one line per experiment, JSON the sentence as well; of a single experiment nothing changes."""
+    first, second = summary_settings(), summary_settings(model="=other")
+    files = report_files([(first, small_summary()), (second, small_summary())], SessionSettings(), {})
+    assert list(files) == ["report.md", "report.csv", "report.json", OVERVIEW_FILE]
+    lines = list(csv.DictReader(files[OVERVIEW_FILE].decode().splitlines()))
+    assert [(line["experiment"], line["model"]) for line in lines] == [("1", "tiny"), ("2", "'=other")]
+    assert [line["deepest_safe"] for line in lines] == ["emb", "emb"]
+    content = json.loads(files["report.json"])
+    assert content["overview"]["experiments"][0]["deepest_safe"] == "emb"
+    assert content["overview"]["sentence"] in files["report.md"].decode().replace("\\", "")
+    single = json.loads(report_files([(first, small_summary())], SessionSettings(), {})["report.json"])
+    assert "overview" not in single

@@ -24,8 +24,10 @@ from freezebench.report.github import (
     step_summary,
     workspace_path,
 )
+from freezebench.report.overview.overview import overview
 from freezebench.report.summary import Summary, summarize
 from freezebench.verdicts.judge import judge
+from studies import two_by_two
 
 HOSTILE = "<img src=x onerror=alert(1)>\n# big | `tick` [link](http://x) ::error::no & *bold*"
 
@@ -153,6 +155,15 @@ def test_the_step_summary_has_table_sentences_and_comparison() -> None:
     assert "| frozen" in text
     assert "**Freeze emb: accuracy within 2 points (" in text
     assert text.endswith("## Compared with a saved run\n\n    compared\n    a  b\n    -  -\n    ```\n")
+
+
+def test_the_overview_of_several_experiments_comes_first() -> None:
+    """It precedes the summary of each of them."""
+    experiments = two_by_two()
+    shown = overview(experiments)
+    assert shown is not None
+    text = step_summary([experiment.summary for experiment in experiments], overview=shown)
+    assert text.index(shown.sentence) < text.index("## large on reviews; ")
 
 
 def test_hostile_names_stay_text() -> None:

@@ -121,8 +121,9 @@ def test_published_figures_are_drawn_for_the_notebook() -> None:
 
 
 def test_several_experiments_are_drawn_together() -> None:
-    """Drop and speed-up of all experiments, or the reason why not."""
+    """Front, drop and speed-up of all experiments, or the reason why not."""
     assert [picture.name for picture in draw_side_by_side([experiment(), experiment(everything=False)])] == [
+        "together_front",
         "together_drop",
         "together_speedup",
     ]
@@ -211,6 +212,7 @@ def test_shares_count_from_what_trains_without_freezing() -> None:
     assert parameters.alt == "Trainable parameters: none 800; emb+L0 200."
     together = draw_side_by_side([partly_fixed_experiment(), not_run_experiment()])
     assert [picture.name for picture in together if isinstance(picture, Picture)] == [
+        "together_front",
         "together_drop",
         "together_speedup",
     ]
@@ -234,8 +236,8 @@ def test_hostile_names_are_drawn_as_text() -> None:
         "emoji",
     )
     shown = [replace(experiment(), settings={"model": hostile.HOSTILE[kind]}) for kind in kinds]
-    drawn = draw_side_by_side(shown)[1]
-    assert isinstance(drawn, Picture)
-    ET.fromstring(drawn.svg)  # noqa: S314 - ours
-    names = re.findall("<!-- [0-9]: (.*?) on unknown -->", drawn.svg)
-    assert names == [visible(hostile.HOSTILE[kind]) for kind in kinds]
+    for drawn in draw_side_by_side(shown):
+        assert isinstance(drawn, Picture)
+        ET.fromstring(drawn.svg)  # noqa: S314 - ours
+        names = re.findall("<!-- [0-9]: (.*?) on unknown -->", drawn.svg)
+        assert names == [visible(hostile.HOSTILE[kind]) for kind in kinds]

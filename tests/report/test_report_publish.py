@@ -11,6 +11,7 @@ import pytest
 import experiments
 from experiments import results, settings
 from freezebench.config.session_settings import SessionSettings
+from freezebench.config.settings import Settings
 from freezebench.errors import SettingsError
 from freezebench.report import plots, publish
 from freezebench.report.experiment import Experiment, read_experiments
@@ -62,6 +63,20 @@ def test_while_tests_run_the_page_has_no_pictures(tmp_path: Path) -> None:
     assert _models(tmp_path) == {"model-2"}
     assert publish.NOT_DRAWN_YET in (tmp_path / "index.html").read_text(encoding="utf-8")
     assert not list((tmp_path / "pictures").iterdir())
+
+
+def test_an_overview_of_earlier_experiments_is_removed(tmp_path: Path) -> None:
+    """A report of one experiment has none; what shows a saved report leaves its files alone."""
+    shown = [(requested, summarize(results(), requested)) for requested in map(_settings_of, ("model-1", "model-2"))]
+    write_report(tmp_path, shown, SessionSettings(), with_page=False)
+    publish_saved(tmp_path, [tmp_path])
+    assert "overview.csv" in _names(tmp_path)
+    _write(tmp_path)
+    assert "overview.csv" not in _names(tmp_path)
+
+
+def _settings_of(model: str) -> Settings:
+    return settings(model=model)
 
 
 @pytest.mark.parametrize("step", range(8))

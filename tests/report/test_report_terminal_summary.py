@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from experiments import broken_experiment, experiment, varied_summary
+from freezebench.report.overview.overview import overview
 from freezebench.report.terminal_summary import closing_lines, summary_lines, title_line
 from freezebench.report.terminal_table import plain_text
 from freezebench.report.terminal_text import columns_of
 from stories import STORIES
+from studies import two_by_two
 
 
 @pytest.mark.parametrize("width", [80, 100, 140])
@@ -56,6 +58,16 @@ def test_several_answers_are_repeated_with_their_names() -> None:
     summaries = [varied_summary(on_gpu=True, model=name) for name in ("first", "second")]
     closing = plain_text(closing_lines(summaries, 300)).splitlines()
     assert [line.partition(" on ")[0] for line in closing] == ["first", "second"]
+
+
+def test_the_sentence_on_all_experiments_is_the_last_line() -> None:
+    """After the answer of each of them."""
+    experiments = two_by_two()
+    shown = overview(experiments)
+    assert shown is not None
+    closing = plain_text(closing_lines([experiment.summary for experiment in experiments], 500, shown)).splitlines()
+    assert closing[-1] == shown.sentence
+    assert len(closing) == 5
 
 
 def test_notes_and_times_need_verbosity() -> None:

@@ -7,9 +7,11 @@ import hashlib
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from freezebench.report.overview.overview import overview
 from freezebench.report.page.answer import answer
 from freezebench.report.page.markup import Html, element, joined, section
 from freezebench.report.page.notebook_comparison import published_figures
+from freezebench.report.page.overview import overview_section
 from freezebench.report.page.results_table import results_table
 from freezebench.report.page.sections import (
     data_card,
@@ -53,9 +55,10 @@ def page(
         _experiment(experiment, drawn if isinstance(drawn, str) else drawn[index], number=index + 1)
         for index, experiment in enumerate(experiments)
     ]
-    # With several experiments their comparison is the answer, so it comes first.
-    if len(experiments) > 1:
-        bodies.insert(0, side_by_side(experiments, common))
+    # What several experiments have in common is the answer, so it comes first.
+    shown = overview(experiments)
+    if shown is not None:
+        bodies = [overview_section(shown, common), side_by_side(experiments), *bodies]
     title = f"freezebench report: {', '.join(dict.fromkeys(experiment.model for experiment in experiments))}"
     head = joined(
         [

@@ -53,7 +53,6 @@ def column_table(
     label: str,
     *,
     name: Callable[[RowT], Html],
-    row_class: Callable[[RowT], str | None],
     foot: Html | None = None,
 ) -> Html:
     """Return rows of any kind as a table that can be sorted.
@@ -64,7 +63,6 @@ def column_table(
         words: What headings depend on.
         label: What the table is, for people who cannot see it.
         name: Returns the content of a row's first cell.
-        row_class: Returns the class of a row's element.
         foot: The element under the rows.
     """
     head = [
@@ -82,7 +80,6 @@ def column_table(
             "tr",
             element("th", name(row), scope="row", data_value=repr(float(position))),
             *(_cell(column, row) for column in columns[1:]),
-            class_=row_class(row),
         )
         for position, row in enumerate(rows)
     ]
@@ -98,7 +95,6 @@ def _table(experiment: Experiment, columns: Sequence[Column[Row]], label: str) -
         heading_words(experiment.rows, experiment.results, experiment.margin_pp),
         label,
         name=lambda row: element("code", COLUMNS[0].cell(row)),
-        row_class=lambda row: row.verdict,
         foot=_majority_line(experiment, columns),
     )
 
@@ -106,12 +102,13 @@ def _table(experiment: Experiment, columns: Sequence[Column[Row]], label: str) -
 def _cell(column: Column[RowT], row: RowT) -> Html:
     # The page's script sorts by the figure, not by the text, so units and signs do not matter.
     value = column.source(row)
-    sign = "" if column.term is None else column.term(row).sign
+    term = None if column.term is None else column.term(row)
+    classes = [_alignment(column), term.tone if term is not None else None]
     return element(
         "td",
-        f"{sign} {column.cell(row)}".lstrip(),
+        f"{'' if term is None else term.sign} {column.cell(row)}".lstrip(),
         data_value=None if value is None else repr(float(value)),
-        class_=_alignment(column),
+        class_=" ".join(filter(None, classes)) or None,
     )
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def draw_side_by_side(experiments: Sequence[Experiment]) -> list[Picture | Missing]:
     """Return the pictures that show several experiments."""
-    return [side_by_side.drops(experiments), side_by_side.speedups(experiments)]
+    return [side_by_side.front(experiments), side_by_side.drops(experiments), side_by_side.speedups(experiments)]
 
 
 def draw(experiment: Experiment) -> list[Picture | Missing]:

@@ -4,19 +4,116 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from matplotlib.lines import Line2D
+
 from freezebench.escaping import visible
+from freezebench.report.overview.overview import overview
+from freezebench.report.overview.rows import overview_rows
 from freezebench.report.picture import Missing, Picture
-from freezebench.report.plots.style import BLUE, GREEN, MUTED, ORANGE, SAFE, SKY, VERMILLION, picture
+from freezebench.report.plots.style import (
+    BLUE,
+    GREEN,
+    INK,
+    MUTED,
+    ORANGE,
+    SAFE,
+    SKY,
+    VERMILLION,
+    between,
+    label_points,
+    picture,
+)
 from freezebench.report.rows import share_of
+from freezebench.report.terminal_text import cut
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from freezebench.report.experiment import Experiment
+    from freezebench.report.overview.front import CostName, Front
 
-_MARKS = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "D"), (VERMILLION, "^"), (SKY, "v"), (MUTED, "P"))
+_WIDEST_LABEL = 52  # the width of the legend
+_COLORS, _MARKERS = (BLUE, ORANGE, GREEN, VERMILLION, SKY, MUTED), "osD^vP"
+
+
+def front(experiments: Sequence[Experiment]) -> Picture | Missing:
+    """Return every configuration of all experiments, its proven drop against its cost, with the joint Pareto front."""
+    title = "Joint Pareto front"
+    shown = overview(experiments)
+    if shown is None or shown.front is None:
+        return Missing(name="together_front", title=title, reason="no configuration but baselines has two valid seeds")
+    joint, margins = shown.front, {experiment.margin_pp for experiment in experiments}
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.axhline(0, color=MUTED, lw=0.9)
+        if len(margins) == 1:
+            axes.axhspan(-100, min(margins), color=SAFE, lw=0, zorder=0)
+        _limit(axes, [point.upper_pp for point in joint.points], margins)
+        # Room for names at the right edge.
+        axes.set_xlim(0, 112 * max(point.cost for point in joint.points))
+        axes.set_xlabel(f"{_COST_LABELS[joint.cost_name]} (%), left is better")
+        axes.set_ylabel("upper bound of the drop (points)")
+        _draw_front(axes, joint)
+        handles = [_handle(experiments, index) for index in range(len(experiments))]
+        figure.legend(handles=handles, loc="outside lower center")
+
+    best = "; ".join(f"{point.row.label}, {point.configuration.freeze}" for point in joint.best)
+    return picture(
+        "together_front",
+        title,
+        caption=(
+            "Filled marks lie on the front: nothing else is both cheaper and shown to lose as little. The band is the "
+            "margin." + (f" Times are not ranked: {joint.why_no_times}." if joint.why_no_times else "")
+        ),
+        alt=f"On the joint Pareto front: {best}.",
+        height=3.4 + 0.17 * len(experiments),
+        paint=paint,
+    )
+
+
+def _draw_front(axes: Axes, joint: Front) -> None:
+    """Draw the configurations, those on the front filled and with their names, and the line through these."""
+    corners = [(100 * point.cost, point.upper_pp) for point in joint.best]
+    others = [point for point in joint.points if point not in joint.best]
+    axes.plot([x for x, _ in corners], [y for _, y in corners], color=INK, lw=1.2, zorder=1.5)
+    for point in (*others, *joint.best):
+        color, marker = _mark(point.row.number - 1)
+        axes.plot(
+            [100 * point.cost], [point.upper_pp], ls="", marker=marker, ms=6.5, mec=color, mew=1.2, zorder=3,
+            color=color if point in joint.best else "none",
+        )  # fmt: skip
+    names = [f"{point.row.number}: {point.configuration.freeze}" for point in joint.best]
+    label_points(
+        axes,
+        [(x, y, name) for (x, y), name in zip(corners, names, strict=True)],
+        [*between(corners), *((100 * point.cost, point.upper_pp) for point in others)],
+    )
+
+
+_COST_LABELS: dict[CostName, str] = {
+    "time": "train time as a share of that without freezing",
+    "parameters": "share of the parameters that trains",
+}
+
+
+def _mark(index: int) -> tuple[str, str]:
+    """Return colour and marker of an experiment, which differ from those of the 35 next ones."""
+    return _COLORS[index % len(_COLORS)], _MARKERS[(index + index // len(_COLORS)) % len(_MARKERS)]
+
+
+def _handle(experiments: Sequence[Experiment], index: int) -> Line2D:
+    color, marker = _mark(index)
+    return Line2D([], [], ls="", color=color, marker=marker, ms=6, label=label(experiments, index))
+
+
+def _limit(axes: Axes, values: Sequence[float], margins: Iterable[float]) -> None:
+    """Set the limits of an axis of drops to the values, zero and the margins."""
+    padding = 0.06 * (max(values) - min(values) + 1)
+    axes.set_ylim(min([0.0, *values]) - padding, max([*values, *margins]) + padding)
 
 
 def drops(experiments: Sequence[Experiment]) -> Picture | Missing:
@@ -33,7 +130,7 @@ def drops(experiments: Sequence[Experiment]) -> Picture | Missing:
         if len(margins) == 1:
             axes.axhspan(-100, min(margins), color=SAFE, lw=0, zorder=0)
         for index, line in enumerate(lines):
-            color, marker = _MARKS[index % len(_MARKS)]
+            color, marker = _mark(index)
             # Experiments of one model have the same shares; a small shift keeps their intervals apart.
             x = [share + 0.5 * index for share, *_ in line]
             low = [drop - lower for _, drop, lower, _ in line]
@@ -42,9 +139,7 @@ def drops(experiments: Sequence[Experiment]) -> Picture | Missing:
                 x, [drop for _, drop, _, _ in line], yerr=[low, high], color=color, marker=marker, ms=5.5, lw=1.3,
                 elinewidth=1.6, label=label(experiments, index),
             )  # fmt: skip
-        bounds = [value for line in lines for _, _, lower, upper in line for value in (lower, upper)]
-        padding = 0.06 * (max(bounds) - min(bounds) + 1)
-        axes.set_ylim(min([0.0, *bounds]) - padding, max([*bounds, *margins]) + padding)
+        _limit(axes, [value for line in lines for _, _, lower, upper in line for value in (lower, upper)], margins)
         axes.invert_xaxis()
         axes.set_xlabel(_share_label(experiments))
         axes.set_ylabel("drop (percentage points)")
@@ -92,7 +187,7 @@ def speedups(experiments: Sequence[Experiment]) -> Picture | Missing:
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         for index, line in enumerate(lines):
-            color, marker = _MARKS[index % len(_MARKS)]
+            color, marker = _mark(index)
             axes.plot(
                 [x for x, _ in line], [y for _, y in line], color=color, marker=marker, ms=5.5, lw=1.3,
                 label=label(experiments, index),
@@ -116,5 +211,4 @@ def speedups(experiments: Sequence[Experiment]) -> Picture | Missing:
 
 def label(experiments: Sequence[Experiment], index: int) -> str:
     """Return the label of an experiment in a legend, short and unique."""
-    text = visible(f"{index + 1}: {experiments[index].model} on {experiments[index].data_source}")
-    return text if len(text) <= 52 else text[:51] + "…"  # noqa: PLR2004 - the width of the legend
+    return cut(visible(overview_rows(experiments)[index].short_label), _WIDEST_LABEL)

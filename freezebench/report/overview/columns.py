@@ -1,0 +1,263 @@
+"""The columns of the overview and of the joint Pareto front, which terminal, Markdown and page render."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freezebench.report.column import Column, percent_number, points_text, time_scale, times_text
+from freezebench.report.overview.rows import FREEZING
+from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
+from freezebench.units import NOT_MEASURED, listed, percent_text, seconds_text
+from freezebench.verdicts.vocabulary import VERDICTS, Term
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from freezebench.report.overview.front import CostName, FrontPoint
+    from freezebench.report.overview.rows import Next, OverviewRow
+    from freezebench.report.rows import Row
+
+_MOST_DEVICES = 2
+_NEXT_TERMS: dict[Next, Term] = {
+    **{outcome: VERDICTS[outcome] for outcome in ("non_inferior", "inferior", "inconclusive", "invalid")},
+    "not_tried": Term(word="not in the grid", tone="faint"),
+    "no_deeper": Term(word=NOT_MEASURED, tone="faint"),
+}
+
+
+def overview_words(rows: Sequence[OverviewRow]) -> dict[str, str]:
+    """Return what headings depend on: margin, level of the intervals, number of seeds."""
+    margins = {row.experiment.margin_pp for row in rows}
+    verdicts = (result.verdict for row in rows for result in row.experiment.results)
+    levels = {f"{100 * (1 - 2 * verdict.alpha):.0f}" for verdict in verdicts if verdict is not None}
+    return {
+        "margin": f"{min(margins):g} points" if len(margins) == 1 else "its margin",
+        "level": " or ".join(sorted(levels)) or f"{100 * (1 - 2 * ALPHA_ONE_LOOK):.0f}",
+        "sd": " ± SD" if any(row.num_seeds > 1 for row in rows) else "",
+    }
+
+
+def overview_columns(rows: Sequence[OverviewRow]) -> list[Column[OverviewRow]]:
+    """Return the columns, without those that only tell experiments apart where all have the same."""
+    same = {column.name for column in COLUMNS if len({column.cell(row) for row in rows}) == 1}
+    return [column for column in COLUMNS if not (column.name in _TELLING_APART and column.name in same)]
+
+
+def _of_deepest(figure: Callable[[Row], float | None]) -> Callable[[OverviewRow], float | None]:
+    """Return a function that gives a figure of the deepest safe prefix; ``None`` where no prefix is safe."""
+    return lambda row: None if row.deepest is None else figure(row.deepest)
+
+
+def _of_baseline(figure: Callable[[Row], float | None]) -> Callable[[OverviewRow], float | None]:
+    """Return a function that gives a figure of the unfrozen baseline; ``None`` where its runs are invalid."""
+    return lambda row: None if row.baseline is None else figure(row.baseline)
+
+
+def _layers(row: OverviewRow) -> Term:
+    known = row.num_frozen_layers is not None and row.num_layers is not None
+    return Term(word=f"{row.num_frozen_layers} of {row.num_layers}" if known else NOT_MEASURED)
+
+
+def _next(row: OverviewRow) -> Term:
+    """Return the prefix after the deepest safe one with its verdict."""
+    name, state = row.next_deeper
+    term = _NEXT_TERMS[state]
+    return Term(word=f"{name} {term.word}".lstrip(), tone=term.tone)
+
+
+def _family(row: OverviewRow) -> Term:
+    return Term(word=row.family)
+
+
+# Left out where all experiments have the same: what that is, title and sentences say.
+_TELLING_APART = {"family", "margin_pp", "device"}
+# In the order of every rendering: the experiment, its answer, then what the deepest safe prefix saves.
+COLUMNS: tuple[Column[OverviewRow], ...] = (
+    Column(
+        name="experiment",
+        heading="experiment",
+        short_heading=("experiment",),
+        source=lambda row: row.number,
+        term=lambda row: Term(word=row.label),
+    ),
+    Column(
+        name="family",
+        heading="strategies",
+        short_heading=("strategies",),
+        source=lambda row: float(row.family != FREEZING),
+        term=_family,
+    ),
+    Column(
+        name="deepest_safe",
+        heading="deepest safe prefix within {margin}",
+        short_heading=("deepest safe", "in {margin}"),
+        source=lambda row: None if row.frozen_share is None else float(row.frozen_share),
+        term=lambda row: row.answer,
+    ),
+    Column(
+        name="margin_pp",
+        heading="margin, points",
+        short_heading=("margin", "points"),
+        source=lambda row: row.experiment.margin_pp,
+        text="{:g}".format,
+    ),
+    Column(
+        name="num_frozen_layers",
+        heading="layers frozen",
+        short_heading=("layers", "frozen"),
+        source=lambda row: None if row.frozen_share is None else float(row.frozen_share),
+        term=_layers,
+        rank=1,
+    ),
+    Column(
+        name="baseline_accuracy",
+        heading="accuracy without freezing, %{sd}",
+        short_heading=("unfrozen", "acc., %{sd}"),
+        source=_of_baseline(lambda row: row.accuracy),
+        aggregation="mean",
+        better="higher",
+        text=percent_number(1),
+        spread=_of_baseline(lambda row: row.accuracy_sd),
+        spread_text=percent_number(1),
+    ),
+    Column(
+        name="drop_pp",
+        heading="drop, points [{level} % interval]",
+        short_heading=("drop, points", "[{level} % interval]"),
+        unit="percentage points",
+        source=_of_deepest(lambda row: row.drop_pp),
+        aggregation="mean",
+        better="lower",
+        text=points_text,
+        bounds=(_of_deepest(lambda row: row.lower_pp), _of_deepest(lambda row: row.upper_pp)),
+        bound_text=points_text,
+    ),
+    Column(
+        name="next_deeper",
+        heading="next deeper prefix",
+        short_heading=("next deeper", "prefix"),
+        source=lambda row: list(_NEXT_TERMS).index(row.next_deeper[1]),
+        term=_next,
+        rank=3,
+    ),
+    Column(
+        name="baseline_train_s",
+        heading="train time without freezing",
+        short_heading=("unfrozen", "train", "time {unit}"),
+        unit="s",
+        source=_of_baseline(lambda row: row.train_s),
+        aggregation="median",
+        text=seconds_text,
+        scale=time_scale,
+        is_cost=True,
+        needs_quiet=True,
+        rank=4,
+    ),
+    Column(
+        name="speedup",
+        heading="speed-up [90 % interval]",
+        short_heading=("speed-up", "[90 % interval]"),
+        source=_of_deepest(lambda row: row.speedup),
+        aggregation="geometric mean",
+        better="higher",
+        text=lambda value: f"{times_text(value)}×",
+        bounds=(_of_deepest(lambda row: row.speedup_lower), _of_deepest(lambda row: row.speedup_upper)),
+        bound_text=times_text,
+        is_cost=True,
+    ),
+    Column(
+        name="memory_saving",
+        heading="memory saved",
+        short_heading=("memory", "saved"),
+        source=_of_deepest(lambda row: row.memory_saving),
+        aggregation="largest",
+        better="higher",
+        text=lambda value: percent_text(value, 0),
+        is_cost=True,
+    ),
+    Column(
+        name="energy_saving",
+        heading="energy saved",
+        short_heading=("energy", "saved"),
+        source=_of_deepest(lambda row: row.energy_saving),
+        aggregation="median",
+        better="higher",
+        text=lambda value: percent_text(value, 0),
+        spread=_of_deepest(lambda row: row.energy_saving_uncertainty),
+        spread_text=percent_number(0),
+        is_cost=True,
+        hide_empty=True,
+    ),
+    Column(
+        name="trainable_fraction",
+        heading="share of parameters that trains",
+        short_heading=("trains,", "share"),
+        source=_of_deepest(lambda row: row.trainable_fraction),
+        text=percent_text,
+        is_cost=True,
+        rank=2,
+    ),
+    Column(
+        name="num_seeds",
+        heading="seeds",
+        short_heading=("seeds",),
+        source=lambda row: row.num_seeds,
+        text="{:.0f}".format,
+    ),
+    Column(
+        name="device",
+        heading="device",
+        short_heading=("device",),
+        source=lambda _: None,
+        term=lambda row: Term(word=listed(row.devices, _MOST_DEVICES) or NOT_MEASURED),
+        is_cost=True,
+    ),
+)
+_COSTS: dict[CostName, tuple[str, tuple[str, ...]]] = {
+    "time": ("train time, share of no freezing", ("train time,", "share")),
+    "parameters": ("share of parameters that trains", ("trains,", "share")),
+}
+
+
+def front_columns(cost_name: CostName) -> list[Column[FrontPoint]]:
+    """Return the columns of the joint Pareto front."""
+    heading, short_heading = _COSTS[cost_name]
+    return [
+        Column(
+            name="experiment",
+            heading="experiment",
+            short_heading=("experiment",),
+            source=lambda point: point.row.number,
+            term=lambda point: Term(word=point.row.label),
+        ),
+        Column(
+            name="freeze",
+            heading="frozen",
+            short_heading=("frozen",),
+            source=lambda _: None,
+            term=lambda point: Term(word=point.configuration.freeze),
+        ),
+        Column(
+            name="verdict",
+            heading="verdict at margin",
+            short_heading=("verdict",),
+            source=lambda point: list(VERDICTS).index(point.configuration.verdict),
+            term=lambda point: VERDICTS[point.configuration.verdict],
+        ),
+        Column(
+            name="upper_pp",
+            heading="drop at most, points",
+            short_heading=("drop at", "most"),
+            source=lambda point: point.upper_pp,
+            better="lower",
+            text=points_text,
+        ),
+        Column(
+            name="cost",
+            heading=heading,
+            short_heading=short_heading,
+            source=lambda point: point.cost,
+            better="lower",
+            text=percent_text,
+        ),
+    ]

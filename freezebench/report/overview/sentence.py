@@ -1,0 +1,103 @@
+"""The one sentence on all experiments: at how many of them which share of the layers is safe to freeze."""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from freezebench.report.overview.rows import STATE_TERMS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.report.overview.rows import Next, OverviewRow
+
+# A share that is named holds for every experiment whose deepest safe prefix freezes at least as many of the layers.
+_SHARES = (
+    (Fraction(0), ""),
+    (Fraction(1, 3), "the first third of the layers"),
+    (Fraction(1, 2), "the first half of the layers"),
+    (Fraction(2, 3), "the first two thirds of the layers"),
+    (Fraction(1), "all layers"),
+)
+_NEXT: dict[Next, str] = {"inferior": "is not safe", "inconclusive": "is undecided", "invalid": "is invalid"}
+_OF_THE_LAYERS = " of the layers"
+_BOTH = 2
+
+
+def sentence(rows: Sequence[OverviewRow]) -> str:
+    """Return how far freezing was safe in how many experiments, what is known beyond, and which have no answer.
+
+    Only verdicts count: a deeper prefix that is not decided is neither safe nor unsafe.
+    """
+    safe = [row for row in rows if row.state == "safe"]
+    others = Counter(row.answer.word for row in rows if row.state != "safe")
+    counts = [f"{others[term.word]} {term.word}" for term in STATE_TERMS.values() if others[term.word]]
+    # What is true of all of them needs no number.
+    words = next(iter(others)) if len(others) == 1 else ", ".join(counts)
+    if not safe:
+        everywhere = "either of the 2" if len(rows) == _BOTH else f"any of the {len(rows)}"
+        return f"No prefix was shown to be safe, {_margin(rows)}, in {everywhere} experiments: {words}."
+    parts = [_safe_part(safe, rows), *_deeper_part(safe)]
+    if others:
+        num = others.total()
+        parts.append(f"the other {'experiment' if num == 1 else num}: {words}")
+    return f"{'; '.join(parts)}."
+
+
+def _safe_part(safe: Sequence[OverviewRow], rows: Sequence[OverviewRow]) -> str:
+    """Return how many experiments have which share of their layers safe: the most common share first."""
+    # Without a known depth no more than the embeddings is claimed.
+    shares = [row.frozen_share or Fraction(0) for row in safe]
+    # Of several shares that hold for equally many experiments, the largest says most.
+    claims = {sum(share >= bound for share in shares): phrase for bound, phrase in _SHARES}
+    claims.pop(0, None)
+    (most, phrase), *deeper = claims.items()
+    frozen = f"the embeddings and {phrase}" if phrase else "the embeddings"
+    text = f"Freezing {frozen} was safe, {_margin(rows)}, in {_of_all(most, len(rows))}"
+    further: list[str] = []
+    for num, deeper_phrase in deeper:
+        # What the shares are shares of is said once.
+        is_said = _OF_THE_LAYERS in text + "".join(further)
+        further.append(f"{deeper_phrase.removesuffix(_OF_THE_LAYERS) if is_said else deeper_phrase} in {num}")
+    return text + (f", {_joined(further)}" if further else "")
+
+
+def _of_all(num: int, num_all: int) -> str:
+    if num < num_all:
+        return f"{num} of {num_all} experiments"
+    return "both experiments" if num_all == _BOTH else f"all {num_all} experiments"
+
+
+def _margin(rows: Sequence[OverviewRow]) -> str:
+    margins = {row.experiment.margin_pp for row in rows}
+    if len(margins) > 1:
+        return "within the margin of each"
+    (margin,) = margins
+    return f"within {margin:g} {'point' if margin == 1 else 'points'}"
+
+
+def _deeper_part(safe: Sequence[OverviewRow]) -> list[str]:
+    """Return what is known about the prefix after the deepest safe one; empty where all layers are safe."""
+    counts = Counter(row.next_deeper[1] for row in safe)
+    known = [(words, counts[state]) for state, words in _NEXT.items() if counts[state]]
+    num_ends = counts["not_tried"]
+    if len(safe) == 1:
+        words = [f"the next deeper prefix of the grid {words}" for words, _ in known]
+        return [f"there {text}" for text in [*words, *(["the grid has no deeper prefix"] if num_ends else [])]]
+    texts = [f"{words} in {num}{'' if index else _of_safe(num, safe)}" for index, (words, num) in enumerate(known)]
+    parts = [f"the next deeper prefix of the grid {_joined(texts)}"] if texts else []
+    if num_ends:
+        parts.append(f"in {num_ends}{'' if texts else _of_safe(num_ends, safe)} the grid has no deeper prefix")
+    return parts
+
+
+def _of_safe(num: int, safe: Sequence[OverviewRow]) -> str:
+    """Return what follows a number of the experiments that have a safe prefix."""
+    return " of them" if num == len(safe) else f" of the {len(safe)}"
+
+
+def _joined(texts: Sequence[str]) -> str:
+    """Return texts as a list with ``and`` before the last one."""
+    return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))

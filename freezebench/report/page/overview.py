@@ -1,0 +1,81 @@
+"""The first section of a page about several experiments: the sentence, the rows, the matrix and the Pareto front."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freezebench.report.overview.columns import front_columns, overview_columns, overview_words
+from freezebench.report.page.markup import Html, data_table, element, joined
+from freezebench.report.page.results_table import column_table, sorting_remark
+from freezebench.report.page.sections import pictures
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.report.overview.matrix import Matrix
+    from freezebench.report.overview.overview import Overview
+    from freezebench.report.overview.rows import OverviewRow
+    from freezebench.report.picture import Missing, Picture
+    from freezebench.verdicts.vocabulary import Term
+
+
+def overview_section(overview: Overview, drawn: Sequence[Picture | Missing] | None) -> Html:
+    """Return several experiments at a glance.
+
+    Args:
+        overview: The experiments.
+        drawn: The pictures that show all of them; ``None`` where none are drawn.
+    """
+    columns = [column for column in overview_columns(overview.rows) if not column.is_empty(overview.rows)]
+    table = column_table(
+        columns,
+        overview.rows,
+        overview_words(overview.rows),
+        "every experiment",
+        name=lambda row: _link(row, row.label),
+    )
+    return element(
+        "section",
+        element("p", overview.title, class_="more"),
+        element("h2", overview.sentence, class_="headline"),
+        table,
+        element("p", sorting_remark(columns, overview.rows, "experiment"), class_="more script"),
+        element("p", overview.device_sentence, class_="more") if overview.device_sentence else None,
+        None if overview.matrix is None else _matrix(overview.matrix, overview.matrix_title),
+        _front(overview),
+        None if drawn is None else pictures(drawn),
+        class_="answers",
+        aria_label="all experiments",
+    )
+
+
+def _link(row: OverviewRow, name: str) -> Html:
+    return element("a", name, href=f"#experiment-{row.number}")
+
+
+def _matrix(matrix: Matrix, title: str) -> Html:
+    rows = [[model, *map(_cell, terms)] for model, terms in zip(matrix.models, matrix.cells, strict=True)]
+    return joined([element("h3", "Models and data sets"), data_table(title, ["model", *matrix.data], rows)])
+
+
+def _cell(term: Term) -> Html:
+    return element("span", f"{term.sign} {term.word}".lstrip(), class_=term.tone or None)
+
+
+def _front(overview: Overview) -> Html | None:
+    """Return the table of the joint Pareto front; ``None`` without one."""
+    if overview.front is None:
+        return None
+    return joined(
+        [
+            element("h3", "Joint Pareto front"),
+            element("p", overview.front_title, class_="more"),
+            column_table(
+                front_columns(overview.front.cost_name),
+                overview.front.best,
+                {},
+                "the joint Pareto front",
+                name=lambda point: _link(point.row, point.row.label),
+            ),
+        ]
+    )
