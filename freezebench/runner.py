@@ -26,7 +26,7 @@ from freezebench.planning.finished import FinishedRuns
 from freezebench.planning.placement import place
 from freezebench.planning.results import baseline_so_far
 from freezebench.planning.retries import forget_faults
-from freezebench.records.events import RunFinished, RunsPlanned, RunWaiting
+from freezebench.records.events import RunDropped, RunFinished, RunsPlanned, RunWaiting
 from freezebench.runs.several_devices import trained_beside_others
 from freezebench.verdicts.judge import ConfigurationResult
 
@@ -270,10 +270,10 @@ class Runner:
                 self._reuse.release(run.spec)
         try:
             future.result()
-        except CancelledError:
-            return
-        except SlotLostError as error:
-            self._lose(training, error)
+        except (CancelledError, SlotLostError) as error:
+            self._on_event(RunDropped(slot=training.slot.name))
+            if isinstance(error, SlotLostError):
+                self._lose(training, error)
             return
         for run, record in zip(training.block.runs, training.series, strict=False):
             self._keep(run, record)

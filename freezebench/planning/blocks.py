@@ -17,10 +17,11 @@ from freezebench.planning.interleaving import ends_series
 from freezebench.verdicts.baseline import one_class_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Sequence
 
     from freezebench.planning.finished import NeededRun
     from freezebench.records.run_record import RunRecord
+    from freezebench.specs.slots import Slot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,11 @@ class Block:
 
     runs: tuple[NeededRun, ...]
     is_alone: bool = False
+
+
+def trains_arms_together(slots: Sequence[Slot]) -> bool:
+    """Return whether all configurations of a seed train on one slot: where several have devices of their own."""
+    return len(slots) > 1 and not all(slot.shares_processor for slot in slots)
 
 
 def blocks_of(needed: Iterable[NeededRun], *, arms_together: bool) -> list[Block]:

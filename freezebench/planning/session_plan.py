@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezebench.planning.blocks import blocks_of
+from freezebench.planning.blocks import blocks_of, trains_arms_together
 from freezebench.planning.finished import NeededRun
 from freezebench.planning.interleaving import needed_interleaved_runs
 from freezebench.planning.looks import next_step
@@ -108,8 +108,8 @@ class SessionPlan:
         needed: dict[tuple[str, str | None], NeededRun] = {}
         for run in runs:
             needed.setdefault(run.key, run)
-        arms_together = len(slots) > 1 and not all(slot.shares_processor for slot in slots)
-        return blocks_of((run for key, run in needed.items() if key not in under_way), arms_together=arms_together)
+        waiting = [run for key, run in needed.items() if key not in under_way]
+        return blocks_of(waiting, arms_together=trains_arms_together(slots))
 
     def runs_left(self, finished: FinishedRuns) -> list[NeededRun]:
         """Return all runs that have not ended and are known to be needed: rounds that have begun, and all series."""

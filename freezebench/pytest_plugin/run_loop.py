@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from freezebench.pytest_plugin.saving import ModelSaver
     from freezebench.session import FreezeSession
     from freezebench.specs.run import RunSpec
+    from freezebench.specs.slots import Slot
 
 
 # Outermost, so that what is shown after the tests follows the end of their own line.
@@ -136,12 +137,11 @@ def _start_progress(config: pytest.Config, planned_runs: Sequence[RunSpec]) -> N
     session, terminal = freeze_session(config), Terminal(config)
     for line in _not_run_lines(session):
         terminal.progress([line], is_transient=False)
-    slots = [slot.name for slot in session.executor.slots]
-    session.on_event = _listener(terminal, planned_runs, slots=slots)
+    session.on_event = _listener(terminal, planned_runs, slots=session.executor.slots)
 
 
 def _listener(
-    terminal: Terminal, planned: Sequence[RunSpec], *, label: str | None = None, slots: Sequence[str] = ()
+    terminal: Terminal, planned: Sequence[RunSpec], *, label: str | None = None, slots: Sequence[Slot] = ()
 ) -> OnEvent:
     """Return what shows the events of runs.
 
@@ -149,7 +149,7 @@ def _listener(
         terminal: pytest's terminal; without one, only that a run waits is said, since nothing else would explain it.
         planned: The runs that are needed at least.
         label: What lines begin with; ``None``: the number and the name of each run.
-        slots: Names of the slots that train at the same time.
+        slots: The slots that train at the same time.
     """
     from freezebench.records.events import RunWaiting
     from freezebench.report.progress import Progress

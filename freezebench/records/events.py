@@ -120,6 +120,17 @@ class RunFinished:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunDropped:
+    """A run was interrupted, or its slot was lost; there is no record of it.
+
+    Attributes:
+        slot: Name of the slot.
+    """
+
+    slot: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunsPlanned:
     """The plan of the session, made anew.
 
@@ -157,5 +168,13 @@ class ResultAwaited:
 
 
 RunEvent = (
-    RunStarted | RunWaiting | RunProgressed | RunReused | RunFinished | RunsPlanned | SeedsFinished | ResultAwaited
+    RunStarted
+    | RunWaiting
+    | RunProgressed
+    | RunReused
+    | RunFinished
+    | RunDropped
+    | RunsPlanned
+    | SeedsFinished
+    | ResultAwaited
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import heapq
 import statistics
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -50,28 +49,18 @@ class Durations:
         """Return the duration of runs of this configuration; ``None`` if none has ended."""
         return self._by_configuration.get(_without_seed(spec))
 
-    def until_end(
-        self, pending: Counter[RunSpec], busy_s: Sequence[float], num_slots: int, fallback: float | None
-    ) -> float | None:
-        """Return the expected seconds until all runs have ended; ``None`` if they are unknown.
+    def expected(self, spec: RunSpec, fallback: float | None) -> float | None:
+        """Return the expected duration of a run; ``None`` if it is unknown.
 
         A configuration that has not run is expected to take as long as the latest run of its experiment. A grid goes
         from least to most frozen, so this is an overestimate.
 
         Args:
-            pending: Number of runs per configuration that have not started.
-            busy_s: Seconds until each of the runs ends that train now.
-            num_slots: Number of runs that train at the same time.
+            spec: The run.
             fallback: Seconds of a run of an experiment without any finished run.
         """
-        waiting_s: list[float] = []
-        for configuration, number in pending.items():
-            latest = self._by_experiment.get(configuration.experiment_id, fallback)
-            each = self._by_configuration.get(configuration, latest)
-            if each is None:
-                return None
-            waiting_s += [each] * number
-        return seconds_on_slots(waiting_s, num_slots, busy_s)
+        latest = self._by_experiment.get(spec.experiment_id, fallback)
+        return self._by_configuration.get(_without_seed(spec), latest)
 
 
 def seconds_on_slots(runs_s: Iterable[float], num_slots: int, busy_s: Sequence[float] = ()) -> float:
@@ -87,11 +76,6 @@ def seconds_on_slots(runs_s: Iterable[float], num_slots: int, busy_s: Sequence[f
     for run_s in runs_s:
         heapq.heapreplace(free_at, free_at[0] + run_s)
     return max(free_at)
-
-
-def count_configurations(runs: Iterable[RunSpec]) -> Counter[RunSpec]:
-    """Return the number of runs per configuration, which is a spec without its seed."""
-    return Counter(map(_without_seed, runs))
 
 
 def _without_seed(spec: RunSpec) -> RunSpec:

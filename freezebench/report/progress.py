@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from freezebench.planning.blocks import trains_arms_together
 from freezebench.records.events import (
     ProgressEvent,
     ResultAwaited,
+    RunDropped,
     RunEvent,
     RunFinished,
     RunProgressed,
@@ -22,16 +24,17 @@ from freezebench.records.events import (
     TrainingPaused,
     TrainingStarted,
 )
-from freezebench.report.durations import Durations, count_configurations, duration_text
+from freezebench.report.durations import Durations, duration_text, seconds_on_slots
 from freezebench.report.provisional import provisional_lines
 from freezebench.specs.node_ids import experiment_names
 from freezebench.units import percent_text, seconds_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
     from freezebench.records.run_record import RunRecord
     from freezebench.specs.run import RunSpec
+    from freezebench.specs.slots import Slot
 
 _REFRESH_S = 0.2
 _TABLE_COLUMNS = 68  # 80 without the "freezebench " at the beginning of each line
@@ -71,7 +74,7 @@ class Progress:
         planned: The runs that the session needs at least; if their models or data sets differ, lines name those, too.
         label: What lines begin with; ``None``: the number and the name of each run.
         quiet: Whether nothing is shown but which run goes on; without a terminal that is a line per finished run.
-        slots: Names of the slots that train at the same time, if there are several.
+        slots: The slots that train at the same time.
         show: Receives what replaces the lines that it was given before: a line per slot that trains, each in a long and
             a short form. With several slots ``write`` receives only lines that stay.
         clock: Returns seconds from an arbitrary start.
@@ -85,12 +88,13 @@ class Progress:
         planned: Sequence[RunSpec],
         label: str | None = None,
         quiet: bool = False,
-        slots: Sequence[str] = (),
+        slots: Sequence[Slot] = (),
         show: Callable[[Sequence[Sequence[str]]], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._write, self._show, self._clock = write, show, clock
-        self._slots = slots if len(slots) > 1 else ("",)
+        self._slots = [slot.name for slot in slots] if len(slots) > 1 else [""]
+        self._arms_together = trains_arms_together(slots)
         self._live, self._quiet = live, quiet
         self._is_brief = quiet and live  # nothing stays
         self._own_label, self._num_started = label, 0
@@ -114,6 +118,8 @@ class Progress:
                 self._reuse(event.record)
             case RunFinished():
                 self._finish(event.record, self._slot(event.slot))
+            case RunDropped():
+                self._running.pop(self._slot(event.slot), None)
             case RunsPlanned():
                 self._plan(event.left)
             case SeedsFinished():
@@ -128,7 +134,6 @@ class Progress:
     def _plan(self, left: Iterable[RunSpec]) -> None:
         """Take the runs that have not started: later looks add some, and what broke needs no more."""
         self._left = Counter(left)
-        self._pending = count_configurations(self._left.elements())
 
     def _start(self, spec: RunSpec, slot: str) -> None:
         """Show the start of a run, which loads the model first."""
@@ -142,7 +147,6 @@ class Progress:
         # With several slots, a plan may have been made since the run was submitted, and leave it out.
         if self._left[spec]:
             self._left[spec] -= 1
-            self._pending -= count_configurations([spec])
 
     def _wait(self, reason: str, slot: str) -> None:
         """Show why a run waits for another session."""
@@ -221,27 +225,31 @@ class Progress:
         if not self._live:
             return
         self._shown = self._clock()
-        lines = [self._forms(slot, self._running[slot]) for slot in self._slots if slot in self._running]
+        runs = [(slot, self._running[slot]) for slot in self._slots if slot in self._running]
+        # What has not run in an experiment without any finished run is expected to take as long as these.
+        lasting = [self._shown - run.started_at + self._remaining_s(run) for _, run in runs if run.step is not None]
+        grid_s = self._grid_s(fallback=max(lasting)) if lasting else None
+        lines = [self._forms(slot, run, grid_s) for slot, run in runs]
         if len(self._slots) > 1:
             self._show(lines if self._is_awaited else [])
         else:
             for forms in lines:
                 self._write(forms, True)
 
-    def _forms(self, slot: str, run: _Run) -> list[str]:
+    def _forms(self, slot: str, run: _Run, grid_s: float | None) -> list[str]:
         """Return the line of a run in a long and a short form."""
         label = self._label(run.spec, run.number, slot)
-        return [f"{label}  {state}" for state in ((run.state,) if run.step is None else self._step(run, run.step))]
+        states = (run.state,) if run.step is None else self._step(run, run.step, grid_s)
+        return [f"{label}  {state}" for state in states]
 
-    def _step(self, run: _Run, step: StepRecord) -> tuple[str, ...]:
+    def _step(self, run: _Run, step: StepRecord, grid_s: float | None) -> tuple[str, ...]:
         """Return step, loss, throughput and remaining time in a long and a short form."""
         trained_s = run.trained_s + run.step_at - run.resumed_at
         if trained_s <= 0:
             return ("training",)
         rate = step.step * run.spec.protocol.batch_size / trained_s
         loss = "" if step.loss is None else f"  loss {step.loss:.3f}"
-        run_s = self._remaining_s(run)
-        left, grid_s = duration_text(run_s), self._grid_s(fallback=self._clock() - run.started_at + run_s)
+        left = duration_text(self._remaining_s(run))
         grid = "" if grid_s is None else f", grid {duration_text(grid_s)}"
         epoch, number = f"{step.epoch}/{run.spec.protocol.num_epochs}", f"{step.step}/{step.num_steps}"
         return (
@@ -260,6 +268,20 @@ class Progress:
         return max(steps_s, 0.0 if earlier_s is None else earlier_s - (now - run.started_at), 0.0)
 
     def _grid_s(self, fallback: float | None) -> float | None:
-        """Return the seconds until all runs have ended; ``None`` if they are unknown."""
-        busy_s = [self._remaining_s(run) for run in self._running.values()]
-        return self._durations.until_end(self._pending, busy_s, len(self._slots), fallback=fallback)
+        """Return the seconds until all runs have ended, each on the slot that is free first; ``None`` if unknown.
+
+        Args:
+            fallback: Seconds of a run of an experiment without any finished run.
+        """
+        waiting_s: dict[Hashable, float] = defaultdict(float)
+        for spec, number in self._left.items():
+            each_s = self._durations.expected(spec, fallback) if number else 0.0
+            if each_s is None:
+                return None
+            waiting_s[self._block(spec)] += number * each_s
+        busy_s = [self._remaining_s(run) + waiting_s.pop(self._block(run.spec), 0.0) for run in self._running.values()]
+        return seconds_on_slots(waiting_s.values(), len(self._slots), busy_s)
+
+    def _block(self, spec: RunSpec) -> Hashable:
+        """Return what the runs have in common that train on one slot, one after another."""
+        return (spec.experiment_id, spec.seed) if self._arms_together else spec

@@ -9,7 +9,6 @@ from freezebench.records.run_record import RunRecord
 from freezebench.records.saved import from_records
 from freezebench.report.durations import (
     Durations,
-    count_configurations,
     duration_text,
     expected_durations,
     seconds_on_slots,
@@ -30,15 +29,13 @@ def test_durations_are_rounded(seconds: float, text: str) -> None:
 def test_the_duration_of_an_experiment_without_a_run_is_unknown() -> None:
     """A fallback, the latest run of the experiment and a run of the configuration are used, the last report first."""
     durations = Durations()
-    pending = count_configurations([record("emb").spec, record("emb", 43).spec])
-    assert durations.until_end(pending, [], 1, fallback=None) is None
-    assert durations.until_end(pending, [], 1, fallback=5.0) == 10.0
+    spec = record("emb").spec
+    assert durations.expected(spec, None) is None
+    assert durations.expected(spec, 5.0) == 5.0
     durations.add(record("none").spec, 7.0)
-    assert durations.until_end(pending, [], 1, fallback=5.0) == 14.0
+    assert durations.expected(spec, 5.0) == 7.0
     durations.add(record("emb", 44).spec, 3.0)
-    assert durations.until_end(pending, [], 1, fallback=5.0) == 6.0
-    assert durations.until_end(pending, [2.0], 1, fallback=5.0) == 8.0
-    assert durations.until_end(pending, [2.0], 2, fallback=5.0) == 5.0
+    assert durations.expected(spec, 5.0) == 3.0
 
 
 @pytest.mark.parametrize(

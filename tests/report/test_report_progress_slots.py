@@ -11,6 +11,7 @@ import made_up
 from freezebench.records.events import (
     ProgressEvent,
     ResultAwaited,
+    RunDropped,
     RunFinished,
     RunProgressed,
     RunReused,
@@ -24,9 +25,11 @@ from freezebench.records.events import (
 )
 from freezebench.records.run_record import RunRecord
 from freezebench.report.progress import Progress
+from freezebench.specs.slots import Slot
 
 NONE, OTHER, EMB = made_up.record("none"), made_up.record("none", 43), made_up.record("emb")
-_SLOTS = ("cuda:0", "cuda:1")
+_CPUS = tuple(Slot(name=name, shares_processor=True) for name in ("cuda:0", "cuda:1"))
+_GPUS = tuple(Slot(name=slot.name) for slot in _CPUS)
 
 
 class _Display:
@@ -40,13 +43,13 @@ class _Display:
         progress: The display.
     """
 
-    def __init__(self, *planned: RunRecord, live: bool = True) -> None:
+    def __init__(self, *planned: RunRecord, live: bool = True, slots: Sequence[Slot] = _CPUS) -> None:
         self.now_s, self.num_shown = 0.0, 0
         self.shown: list[str] = []
         self.permanent: list[str] = []
         specs = [record.spec for record in planned]
         self.progress = Progress(
-            self._write, live=live, planned=specs, slots=_SLOTS, show=self._show, clock=lambda: self.now_s
+            self._write, live=live, planned=specs, slots=slots, show=self._show, clock=lambda: self.now_s
         )
 
     def _write(self, forms: Sequence[str], is_transient: bool) -> None:
@@ -120,6 +123,28 @@ def test_the_time_of_the_grid_counts_the_slots() -> None:
         display.step(OTHER, "cuda:1", number)
         display.step(NONE, "cuda:0", number, after_s=0.0)
     assert all(line.endswith("  10 s left, grid 52 s") for line in display.shown), display.shown
+
+
+def test_the_configurations_of_a_seed_wait_for_one_gpu() -> None:
+    """Where each slot has a device of its own, they train on one of them, and the time of the grid says so."""
+    for slots, text in ((_GPUS, "40 s left"), (_CPUS, "20 s left")):
+        display = _Display(NONE, EMB, made_up.record("emb+L0"), OTHER, live=False, slots=slots)
+        display.start(NONE, "cuda:0")
+        display.start(OTHER, "cuda:1")
+        display.now_s += 20
+        display.finish(NONE, "cuda:0")
+        # Two runs of 20 s are left, both of seed 42; that of seed 43 is about to end.
+        assert display.permanent[-1].endswith(text), display.permanent
+
+
+def test_a_run_that_was_interrupted_is_shown_no_longer() -> None:
+    """Nor one whose slot was lost: there is no end of it."""
+    display = _Display(NONE, EMB)
+    display.start(NONE, "cuda:0")
+    display.start(EMB, "cuda:1")
+    display.progress.on_event(RunDropped(slot="cuda:0"))
+    display.progress.on_event(ResultAwaited(is_awaited=True))
+    assert display.shown == ["cuda:1 [2/2] emb seed 42  preparing"]
 
 
 @pytest.mark.parametrize("plan_first", [True, False])
