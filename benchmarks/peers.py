@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from isolation import trained
 from scipy.stats import binomtest
 from tabulate import tabulate
 
@@ -114,7 +115,7 @@ class Peers:
         began = time.perf_counter()
         if side in ("cached", "train-mode"):
             mode: Any = "train" if side == "train-mode" else "eval"
-            record = self.worker.submit(replace(spec, protocol=replace(spec.protocol, prefix_mode=mode))).result()
+            record = trained(self.worker, replace(spec, protocol=replace(spec.protocol, prefix_mode=mode)))
             if record.test is None or record.data is None:
                 raise SystemExit(f"{freeze}, seed {seed}: {record.reason}")
             labels, predictions = list(record.data.test_labels), list(record.test.predictions)

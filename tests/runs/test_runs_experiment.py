@@ -87,7 +87,7 @@ def test_a_run_gives_a_complete_record(spec: RunSpec) -> None:
     assert len(record.test.predictions) == len(record.test_correct) == 40
     assert record.test.accuracy == pytest.approx(sum(record.test_correct) / 40)
     assert record.test_before is None
-    assert record.value("train_s") == pytest.approx(sum(epoch.train_s for epoch in record.epochs))
+    assert record.value("train_s") == pytest.approx(sum(epoch.train_s or 0.0 for epoch in record.epochs))
     assert record.value("samples_per_s") == pytest.approx(3 * 48 / (record.value("train_s") or 0))
     assert (record.value("train_and_eval_s") or 0) > (record.value("train_s") or 0)
     assert (record.value("peak_rss_bytes") or 0) >= (record.value("start_rss_bytes") or 0) > 1e7

@@ -170,7 +170,7 @@ def test_events_come_in_order(tiny_model: Path, engine: str) -> None:
     assert [event.step for event in events if isinstance(event, StepRecord)] == list(range(1, 19))
     assert len(result.step_s) == 18
     assert 0 < result.train_s <= result.train_and_eval_s
-    assert result.train_s == pytest.approx(sum(record.train_s for record in result.epochs))
+    assert result.train_s == pytest.approx(sum(record.train_s or 0.0 for record in result.epochs))
     assert sum(result.step_s) <= result.train_s
 
 
