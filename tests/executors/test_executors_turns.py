@@ -6,6 +6,8 @@ import fcntl
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -96,6 +98,42 @@ def test_any_user_can_share_the_folder(folder: Path, mask: int) -> None:
     (path,) = folder.iterdir()
     assert [stat.S_IMODE(place.stat().st_mode) for place in (folder, path)] == [0o1777, 0o644]
     ticket.give_back()
+
+
+@contextmanager
+def _as_user(number: int) -> Iterator[None]:
+    """Act as another user, whose files nobody else can change."""
+    before = os.umask(0o077)
+    os.seteuid(number)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.umask(before)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser can act as other users")
+def test_users_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ticket that another user's process left behind counts no more, although it cannot be removed."""
+    with tempfile.TemporaryDirectory() as parent:
+        Path(parent).chmod(0o777)
+        monkeypatch.setenv(FOLDER_VARIABLE, f"{parent}/locks")
+        with _as_user(65534):
+            first = Ticket("cpu")
+        with _as_user(1000):
+            second = Ticket("cpu")
+            assert not second.is_first()
+            _kill(first)
+            assert second.is_first()
+        assert sorted(path.name for path in Path(parent, "locks").iterdir()) == ["cpu.1", "cpu.2"]
+        with _as_user(65534):
+            third = Ticket("cpu")
+            assert not third.is_first()
+            assert second.is_followed()
+        second.give_back()
+        assert third.is_first()
+        third.give_back()
+        assert list(Path(parent, "locks").iterdir()) == []
 
 
 def test_a_link_in_place_of_the_folder_is_not_followed(folder: Path, tmp_path: Path) -> None:
