@@ -103,6 +103,7 @@ def _groups(
     # tables of their own, packed to the width. Then each column with a rank joins a table of its kind while it fits.
     shown = [column for column in columns if not column.page_only and not column.is_empty(rows)]
     first, *rest = (_terminal_column(column, rows, words) for column in shown)
+    rest = [replace(column, cells=tuple(cut(cell, _WIDEST_WORD) for cell in column.cells)) for column in rest]
     first = _cut_names(first, rest, width, widest_name)
     needed = [column for column in rest if column.rank == 0]
     groups = [needed]
@@ -120,7 +121,9 @@ def _groups(
 
 
 def _cut_names(first: TerminalColumn, rest: Sequence[TerminalColumn], width: int, widest: int) -> TerminalColumn:
-    """Return the column of names, cut so that each of the other columns has room next to it."""
+    """Return the column of names, cut where the other columns need the room: each of them has to fit next to it."""
+    if _width([first, *rest]) <= width:
+        return first
     room = width - len(_GAP) - max((column.width for column in rest), default=0)
     most = max(_SHORTEST_NAME, min(widest, room))
     return replace(first, cells=tuple(cut(cell, most) for cell in first.cells))
@@ -207,7 +210,7 @@ def _terminal_column(column: Column[RowT], rows: Sequence[RowT], words: Mapping[
     if column.term is not None:
         terms = [column.term(row) for row in rows]
         cells, tones, unit = (
-            tuple(cut(terminal_line(term.word), _WIDEST_WORD) for term in terms),
+            tuple(terminal_line(term.word) for term in terms),
             tuple(term.tone for term in terms),
             "",
         )

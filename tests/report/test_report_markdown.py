@@ -63,7 +63,7 @@ def test_several_experiments_begin_with_their_overview() -> None:
         "## 4 experiments",
         f"**{shown.sentence}**",
         "| 1: large on reviews | emb+L0-2",
-        "All trained on: a CPU of two cores.",
+        "Costs are those of one device model: a CPU of two cores.",
         "| large   | emb+L0-2, 50 % | emb+L0-1, 33 %  |",
         "Joint Pareto front: ",
         "| 4: small on tweets  | emb+L0-2 | non-inferior",

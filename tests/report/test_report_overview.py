@@ -19,9 +19,9 @@ def test_the_device_is_named_once_where_it_is_the_same() -> None:
     same, different = overview(two_by_two()), overview(uneven())
     assert same is not None
     assert different is not None
-    assert same.device_sentence == "All trained on: a CPU of two cores."
+    assert same.device_sentence == "Costs are those of one device model: a CPU of two cores."
     assert different.device_sentence is None
-    assert "Times are not ranked: the runs are of 2 device models" in different.front_title
+    assert "Times are not ranked: they are those of 2 device models" in different.front_title
     assert "Times are not ranked" not in same.front_title
 
 

@@ -37,7 +37,7 @@ def test_times_of_different_device_models_are_never_ranked() -> None:
     assert shown is not None
     assert shown.cost_name == "parameters"
     assert shown.why_no_times is not None
-    assert shown.why_no_times.startswith("the runs are of 2 device models (a CPU of two cores, NVIDIA GPU")
+    assert shown.why_no_times.startswith("they are those of 2 device models (a CPU of two cores, NVIDIA GPU")
     assert all(point.cost == point.configuration.trainable_fraction for point in shown.points)
 
 

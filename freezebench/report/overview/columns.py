@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from freezebench.report.column import Column, percent_number, points_text, time_scale, times_text
 from freezebench.report.overview.rows import FREEZING
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
-from freezebench.units import NOT_MEASURED, listed, percent_text, seconds_text
+from freezebench.units import NOT_MEASURED, percent_text, seconds_text
 from freezebench.verdicts.vocabulary import VERDICTS, Term
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from freezebench.report.overview.rows import Next, OverviewRow
     from freezebench.report.rows import Row
 
-_MOST_DEVICES = 2
 _NEXT_TERMS: dict[Next, Term] = {
     **{outcome: VERDICTS[outcome] for outcome in ("non_inferior", "inferior", "inconclusive", "invalid")},
     "not_tried": Term(word="not in the grid", tone="faint"),
@@ -209,7 +208,7 @@ COLUMNS: tuple[Column[OverviewRow], ...] = (
         heading="device",
         short_heading=("device",),
         source=lambda _: None,
-        term=lambda row: Term(word=listed(row.devices, _MOST_DEVICES) or NOT_MEASURED),
+        term=lambda row: Term(word=row.device or NOT_MEASURED),
         is_cost=True,
     ),
 )

@@ -94,9 +94,9 @@ def _bounded(row: OverviewRow) -> Iterator[tuple[Row, float]]:
 
 def _why_no_times(rows: Sequence[OverviewRow]) -> str | None:
     """Return why the front must not rank times; ``None`` if it may."""
-    devices = list(dict.fromkeys(device for row in rows for device in row.devices))
+    devices = list(dict.fromkeys(row.device for row in rows if row.device is not None))
     if len(devices) > 1:
-        return f"the runs are of {len(devices)} device models ({listed(devices, _MOST_DEVICES)})"
+        return f"they are those of {len(devices)} device models ({listed(devices, _MOST_DEVICES)})"
     for row in rows:
         for configuration, _ in _bounded(row):
             if configuration.speedup is None:

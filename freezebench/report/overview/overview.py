@@ -44,9 +44,9 @@ class Overview:
 
     @property
     def device_sentence(self) -> str | None:
-        """The device model on which all experiments trained; ``None`` if they differ, which a column shows."""
-        devices = {device for row in self.rows for device in row.devices}
-        return f"All trained on: {devices.pop()}." if len(devices) == 1 else None
+        """The device model that all costs are of; ``None`` if there are several, which a column shows."""
+        devices = {row.device for row in self.rows if row.device is not None}
+        return f"Costs are those of one device model: {devices.pop()}." if len(devices) == 1 else None
 
     @property
     def matrix_title(self) -> str:

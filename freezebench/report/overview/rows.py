@@ -154,9 +154,9 @@ class OverviewRow:
         return max((row.num_seeds for row in ([self.deepest] if self.deepest else self.experiment.rows)), default=0)
 
     @property
-    def devices(self) -> list[str]:
-        """The device models on which its runs trained."""
-        return list(dict.fromkeys(record.device_name for record in self.experiment.records if record.device_name))
+    def device(self) -> str | None:
+        """The device model that its costs are of; ``None`` without a valid run."""
+        return next((record.device_name for record in self.experiment.cost_records if record.device_name), None)
 
     def figures(self) -> dict[str, Figure]:
         """Return every figure by its name in CSV and JSON."""
@@ -181,7 +181,7 @@ class OverviewRow:
             "next_deeper": next_name or None,
             "next_deeper_state": next_outcome,
             "num_seeds": self.num_seeds,
-            "device": "; ".join(self.devices),
+            "device": self.device,
         }
 
 
