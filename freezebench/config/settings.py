@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from freezebench.config.options import OPTIONS
@@ -92,11 +93,19 @@ class Settings:
 
     def run_spec(self, freeze: FreezeSpec | str, seed: int) -> RunSpec:
         """Return the spec of the run of one configuration and seed."""
-        rate = self.learning_rates.get(str(freeze))
-        protocol = self.protocol if rate is None else replace(self.protocol, learning_rate=rate)
-        return RunSpec(
-            model=self.model, data=self.data, freeze=str(freeze), seed=seed, device=self.device, protocol=protocol
-        )
+        name = str(freeze)
+        if (name, seed) not in self._run_specs:
+            rate = self.learning_rates.get(name)
+            protocol = self.protocol if rate is None else replace(self.protocol, learning_rate=rate)
+            self._run_specs[name, seed] = RunSpec(
+                model=self.model, data=self.data, freeze=name, seed=seed, device=self.device, protocol=protocol
+            )
+        return self._run_specs[name, seed]
+
+    @cached_property
+    def _run_specs(self) -> dict[tuple[str, int], RunSpec]:
+        """The specs so far: plans go through them again after every run, and a spec keeps its hashes."""
+        return {}
 
     @property
     def experiment(self) -> RunSpec:

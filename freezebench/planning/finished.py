@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -40,15 +41,18 @@ class FinishedRuns:
         records: Finished runs by run id, in the order in which they ended.
         reused: Run ids of those that an earlier session trained.
         interleaved: Series of interleaved runs by key, each in the order in which its runs were trained.
+        num_changes: How often a run of an experiment was added or removed, by the experiment's id.
     """
 
     records: dict[str, RunRecord] = field(default_factory=dict)
     reused: set[str] = field(default_factory=set)
     interleaved: dict[str, list[RunRecord]] = field(default_factory=dict)
+    num_changes: Counter[str] = field(default_factory=Counter)
 
     def add(self, needed: NeededRun, record: RunRecord, *, is_reused: bool = False) -> None:
         """Add the record of a run that was needed; interleaved ones in their order."""
         run_id = needed.spec.run_id
+        self.num_changes[needed.spec.experiment_id] += 1
         if needed.interleaved_with is not None:
             self.interleaved.setdefault(needed.interleaved_with, []).append(record)
             # The first run of a configuration serves its accuracy verdict as well; a repetition replaces nothing.

@@ -23,6 +23,7 @@ def forget_faults(settings: Settings, freeze: str, finished: FinishedRuns) -> li
         record for name in dict.fromkeys(("none", freeze)) for record in finished.of_configuration(settings, name)
     ]
     forgotten = [record for record in records if record.cause in _CAUSES]
+    finished.num_changes[settings.experiment.experiment_id] += 1
     for record in forgotten:
         del finished.records[record.spec.run_id]
     # A run that breaks is the last one of its series, which trains anew as a whole: in the same minutes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezebench.planning.blocks import blocks_of, trains_arms_together
@@ -40,6 +41,7 @@ class SessionPlan:
         # Tests that share a table share its rounds.
         self._grids: dict[Settings, dict[str, None]] = {}
         self._trainable: dict[RunSpec, dict[str, TrainableSet]] = {}
+        self._latest: dict[Settings, _Latest] = {}
         self.add(planned)
 
     def add(self, planned: Iterable[tuple[Settings, str]]) -> None:
@@ -150,6 +152,35 @@ class SessionPlan:
             grid = self.grid(settings)
             if not grid:  # the baseline would have nothing to be compared with
                 continue
-            for group in groups(settings, grid, with_times=self.with_times):
-                *_, current = rounds(settings, group, finished)
+            for group, current in self._latest_rounds(settings, grid, finished):
                 yield settings, group, current
+
+    def _latest_rounds(
+        self, settings: Settings, grid: Sequence[str], finished: FinishedRuns
+    ) -> Sequence[tuple[Group, Round]]:
+        """Return the groups of a table with their latest rounds.
+
+        A plan is made after every run, and a table changes with its own runs alone.
+        """
+        state: tuple[str | int, ...] = (*grid, finished.num_changes[settings.experiment.experiment_id])
+        latest = self._latest.get(settings)
+        if latest is None or latest.finished is not finished or latest.state != state:
+            planned = groups(settings, grid, with_times=self.with_times)
+            current = tuple((group, list(rounds(settings, group, finished))[-1]) for group in planned)
+            latest = self._latest[settings] = _Latest(finished=finished, state=state, rounds=current)
+        return latest.rounds
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Latest:
+    """The latest rounds of a table.
+
+    Attributes:
+        finished: The runs that they follow from.
+        state: Grid of the table and number of changes of its runs then.
+        rounds: The latest round of each group.
+    """
+
+    finished: FinishedRuns
+    state: tuple[str | int, ...]
+    rounds: tuple[tuple[Group, Round], ...]

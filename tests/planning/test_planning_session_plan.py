@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import Phase, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 import made_up
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
+from freezebench.planning import session_plan
 from freezebench.planning.blocks import Block, ends_block
 from freezebench.planning.finished import FinishedRuns, NeededRun
 from freezebench.planning.placement import place
+from freezebench.planning.rounds import rounds
 from freezebench.planning.session_plan import SessionPlan
 from freezebench.records.run_record import RunRecord
 from freezebench.records.trainable_set import TrainableSet
@@ -242,3 +245,27 @@ def test_a_provisional_table_has_only_what_is_run() -> None:
     seeds = plan.seeds_finished(settings, finished)
     assert seeds is not None
     assert list(seeds.records) == ["none", "L1"]
+
+
+def test_a_table_is_planned_anew_only_after_its_own_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan is made after every run of a session, which may have many tables; other runs are another state."""
+    planned: list[str] = []
+
+    def counted(settings: Settings, *arguments: Any) -> Any:
+        planned.append(settings.model)
+        return rounds(settings, *arguments)
+
+    monkeypatch.setattr(session_plan, "rounds", counted)
+    first, second = _settings(num_seeds="1"), _settings(num_seeds="1", model="other")
+    plan = SessionPlan([(settings, freeze) for settings in (first, second) for freeze in ("none", "emb")])
+    finished = FinishedRuns()
+    (run, *_) = plan.runs_left(finished)
+    assert planned == ["tiny", "other"]
+    finished.add(run, made_up.record("none"))
+    assert len(plan.runs_left(finished)) == 3
+    assert len(plan.runs_left(finished)) == 3
+    assert planned == ["tiny", "other", "tiny"]
+    plan.add([(second, "emb+L0")])
+    assert len(plan.runs_left(finished)) == 4
+    assert planned[3:] == ["other"]
+    assert len(plan.runs_left(FinishedRuns())) == 5
