@@ -225,7 +225,8 @@ class Runner:
         specs = [run.spec for run in block.runs if not run.must_be_new]
         if self._reuse is None or not specs:
             return Found()
-        return self._reuse.find(specs, machine_or_none(self._executor, specs[0], slot))
+        slots = (slot, *self._executor.slots)
+        return self._reuse.find(specs, *(machine_or_none(self._executor, specs[0], other) for other in slots))
 
     def _take(self, block: Block, records: Mapping[str, RunRecord]) -> None:
         """Add the runs of a block that earlier sessions finished; the others are planned anew."""

@@ -160,7 +160,11 @@ class FreezeSession:
         reuse = self._reuse
         if reuse is None:
             return {}
-        records = {spec.run_id: reuse.find_finished(spec, machine_or_none(self.executor, spec)) for spec in specs}
+        slots = self.executor.slots
+        records = {
+            spec.run_id: reuse.find_finished(spec, *(machine_or_none(self.executor, spec, slot) for slot in slots))
+            for spec in specs
+        }
         return {run_id: record for run_id, record in records.items() if record is not None}
 
     # --- training and results -------------------------------------------------------------------------------------

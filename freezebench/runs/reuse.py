@@ -10,7 +10,7 @@ from freezebench.errors import FreezebenchError
 from freezebench.records.store import Store, run_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from freezebench.records.locks import Lock
@@ -65,7 +65,7 @@ class Reuse:
         self._has_times: dict[str, bool] = {}
         self._num_saved = 0
 
-    def find(self, specs: Iterable[RunSpec], machine: Machine | None) -> Found:
+    def find(self, specs: Iterable[RunSpec], machine: Machine | None, *others: Machine | None) -> Found:
         """Look some runs up, and claim those that are missing until ``save`` or ``release``, without waiting.
 
         Two sessions with one store share the work in this way. If another session trains one of the runs now, none is
@@ -74,19 +74,20 @@ class Reuse:
         Args:
             specs: The runs.
             machine: Where they would train; ``None``: nowhere, so that nothing is found or claimed.
+            others: Where they might have trained as well: the other slots of this session.
         """
-        keys = {spec: self._key(spec, machine) for spec in specs} if self._resume else {}
+        keys_of = {spec: self._keys(spec, machine, *others) for spec in specs} if self._resume else {}
         records, busy, claimed = {}, [], []
-        for spec, key in keys.items():
-            if key is None:
+        for spec, keys in keys_of.items():
+            if not keys:
                 continue
-            record = self._finished(key)
-            if record is None and not self._claim(key, spec):
+            record = self._finished(keys)
+            if record is None and not self._claim(keys[0], spec):
                 busy.append(spec)
             elif record is None:
                 claimed.append(spec)
                 # Between the look and the claim, the run may have been finished.
-                record = self._finished(key)
+                record = self._finished(keys)
             if record is not None:
                 self.release(spec)
                 records[spec] = record
@@ -98,10 +99,10 @@ class Reuse:
             self._count(spec, record)
         return Found(records={spec.run_id: record for spec, record in records.items()})
 
-    def find_finished(self, spec: RunSpec, machine: Machine | None) -> RunRecord | None:
+    def find_finished(self, spec: RunSpec, machine: Machine | None, *others: Machine | None) -> RunRecord | None:
         """Return the same run of another session if it has ended; it is neither claimed nor counted as reused."""
-        key = self._key(spec, machine) if self._resume else None
-        return None if key is None else self._finished(key)
+        keys = self._keys(spec, machine, *others) if self._resume else []
+        return self._finished(keys) if keys else None
 
     def release(self, spec: RunSpec) -> None:
         """Give up the claim to a run, if this session has it, so that other sessions can train it."""
@@ -143,8 +144,10 @@ class Reuse:
             lines.append(f"saved {self._num_saved} {'run' if self._num_saved == 1 else 'runs'} to {self._store.folder}")
         return lines
 
-    def _finished(self, key: str) -> RunRecord | None:
-        return self._store.load(key) or self._store.load_of_other_device(key)
+    def _finished(self, keys: Sequence[str]) -> RunRecord | None:
+        """Return the run under the first key that has one; without its costs, one of a device of no slot."""
+        records = (self._store.load(key) for key in keys)
+        return next((record for record in records if record), None) or self._store.load_of_other_device(keys[0])
 
     def _claim(self, key: str, spec: RunSpec) -> bool:
         """Return whether no one else trains a run, which is claimed where the folder allows locks."""
@@ -169,23 +172,28 @@ class Reuse:
         if is_new:
             self._on_reused(record)
 
-    def _key(self, spec: RunSpec, machine: Machine | None) -> str | None:
-        """Return the store's key of a run; ``None`` if it has none, or cannot run at all."""
+    def _keys(self, spec: RunSpec, machine: Machine | None, *others: Machine | None) -> list[str]:
+        """Return the store's keys of a run on some machines; none if it has none, or cannot run on the first."""
         if machine is None:
-            return None
+            return []
         try:
             data, hashes = self._data_cache.data(spec), self._data_cache.file_hashes(spec)
         except FreezebenchError:
-            return None  # training raises the same error, with its context
+            return []  # training raises the same error, with its context
         if hashes is None:
-            return None
-        return run_key(
-            spec,
-            model_sha256=hashes.weights_sha256,
-            files_sha256=hashes.files_sha256,
-            data_sha256=(data.train.sha256, data.validation.sha256, data.test.sha256),
-            device=machine.device,
-            device_name=machine.device_name,
-            precision=machine.precision,
-            environment=machine.environment,
-        )
+            return []
+        keys = [
+            run_key(
+                spec,
+                model_sha256=hashes.weights_sha256,
+                files_sha256=hashes.files_sha256,
+                data_sha256=(data.train.sha256, data.validation.sha256, data.test.sha256),
+                device=other.device,
+                device_name=other.device_name,
+                precision=other.precision,
+                environment=other.environment,
+            )
+            for other in (machine, *others)
+            if other is not None
+        ]
+        return list(dict.fromkeys(keys))

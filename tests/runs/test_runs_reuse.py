@@ -162,3 +162,12 @@ def test_where_no_lock_can_be_made_runs_are_trained(session: Sessions, monkeypat
     monkeypatch.setattr(Store, "claim", lambda *_: _NoLock())
     for _ in range(2):
         assert not session().find([EMB], CPU).busy
+
+
+def test_a_run_of_another_slot_has_its_costs(session: Sessions) -> None:
+    """Where a session trains on two models of devices, either may have trained the run in an earlier session."""
+    session().save(RECORD)
+    other = replace(CPU, device_name="another CPU")
+    assert session().find([EMB], other, CPU).records == {EMB.run_id: RECORD}
+    assert session().find_finished(EMB, other, CPU) == RECORD
+    assert session().find([EMB], None, CPU) == Found()
