@@ -43,7 +43,10 @@ def pytest_arguments(command: Command) -> list[str]:
     for path in (word for word in words if word.startswith("tests/")):
         assert (ROOT / path).exists()
     words = ["benchmarks" if word.startswith("tests/") else word for word in words]
-    return [*words, *(LOCAL if any(word.startswith(FROM_HUB) for word in words) else ())]
+    if not any(word.startswith(FROM_HUB) for word in words):
+        return words
+    # Models and data sets of repeated options add up.
+    return [*(word for word in words if not word.startswith(("--freeze-model=", "--freeze-data="))), *LOCAL]
 
 
 def test_every_command_has_a_rule() -> None:
