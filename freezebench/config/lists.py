@@ -10,12 +10,11 @@ if TYPE_CHECKING:
 
 
 def split_list(text: str) -> list[str]:
-    """Return the entries of a text, separated by commas or line ends; a path that exists is one entry, with its commas.
+    """Return the entries of a text, separated by commas; a path that exists is one entry, with its commas.
 
     An entry between two commas may be empty.
     """
-    lines = [line.strip() for line in text.strip().split("\n")]
-    return [entry.strip() for line in lines for entry in ([line] if _exists(line) else line.split(","))]
+    return [text] if _exists(text) else [entry.strip() for entry in text.split(",")]
 
 
 def without_duplicates(texts: Iterable[str]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from freezebench.pytest_plugin.default_store import DefaultStore, default_store
 
 # What only freeze tests need is imported when the first one is found: most pytest sessions have none.
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from freezebench.session import FreezeSession
 
@@ -30,8 +30,8 @@ _NO_WORKERS = (
 )
 _MARKER = (
     "freeze(**options): settings of a test that uses the freeze_run fixture, named like the --freeze-* options without "
-    "the prefix: freeze(model='./checkpoint', data='./reviews', grid='none,emb', max_drop=3); num_layers=N says the "
-    "depth of a model that a factory makes."
+    "the prefix: freeze(model='./checkpoint', data='./reviews', grid='none,emb', max_drop=3); model and data may be "
+    "lists; num_layers=N says the depth of a model that a factory makes."
 )
 
 
@@ -164,11 +164,18 @@ def pytest_testnodedown(node: object) -> None:
 def _given_options(config: pytest.Config) -> tuple[dict[str, object], dict[str, object]]:
     """Return flags and ini keys that have a value, by option name; an empty ini key has none."""
     flags = {option.name: config.getoption(option.ini) for option in OPTIONS}
-    # Each text of a flag that was repeated may hold several values; the entries of a list are taken as they are.
-    lists = {option.name: flags[option.name] for option in OPTIONS if option.is_list and flags[option.name] is not None}
-    flags |= {name: [entry for text in texts for entry in split_list(text)] for name, texts in lists.items()}
     ini = {option.name: config.getini(option.ini) for option in OPTIONS}
+    for name in (option.name for option in OPTIONS if option.is_list):
+        # Every repetition of a flag, and every line of an ini file, may have several entries.
+        if flags[name]:
+            flags[name] = _entries(flags[name])
+        if ini[name] and isinstance(ini[name], str):
+            ini[name] = _entries(ini[name].strip().split("\n"))
     return (
         {name: value for name, value in flags.items() if value is not None},
         {name: value for name, value in ini.items() if value},
     )
+
+
+def _entries(texts: Sequence[str]) -> list[str]:
+    return [entry for text in texts for entry in split_list(text)]

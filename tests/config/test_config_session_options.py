@@ -8,6 +8,7 @@ import pytest
 
 from freezebench.config.session_options import SessionOptions
 from freezebench.errors import SettingsError
+from freezebench.specs.presets import PRESETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,3 +44,43 @@ def test_a_flag_overrides_the_device_of_a_marker() -> None:
     """As the message advises."""
     options = _options({"devices": "all", "device": "auto"}, {})
     assert options.settings({"device": "cuda:1"}, "test_x").device == "auto"
+
+
+EMBEDDED = PRESETS["embedded"]
+STUDY = {"model": ["embedded", "other", "my.models:make"], "data": [EMBEDDED.data.source, "films"]}
+
+
+def test_every_model_is_combined_with_every_data_set() -> None:
+    """By names for ids; the strongest source decides each list, and one value is no list."""
+    options = _options({"data": ["x", "y"]}, {"model": "c,d"})
+    both = {"a-x": {"model": "a", "data": "x"}, "a-y": {"model": "a", "data": "y"}}
+    both |= {"b-x": {"model": "b", "data": "x"}, "b-y": {"model": "b", "data": "y"}}
+    assert options.experiments({"model": ["a", "b"], "data": "z"}, "test_x", "test_x") == both
+    assert options.experiments({"model": ["a"]}, "test_x", "test_x") == {"x": {"data": "x"}, "y": {"data": "y"}}
+    assert _options({"data": "x"}, {}).experiments({"model": ["a"]}, "test_x", "test_x") == {"": {}}
+
+
+def test_what_belongs_to_the_preset_holds_for_its_own_experiment_alone() -> None:
+    """Limits, rates, dropout and the size of the training set; everything else holds for all."""
+    options = _options({}, {})
+    chosen = list(options.experiments(STUDY, "test_x", "test_x").values())
+    assert len(chosen) == 6
+    settings = [options.settings({**STUDY, "epochs": 9}, "test_x", "test_x", own) for own in chosen]
+    assert [(own.model, own.data.source) for own in settings] == [(own["model"], own["data"]) for own in chosen]
+    assert {own.protocol.num_epochs for own in settings} == {9}
+    settings = [options.settings(STUDY, "test_x", "test_x", own) for own in chosen]
+    assert [own.max_drop == EMBEDDED.max_drop for own in settings] == [True] + [False] * 5
+    assert [bool(own.max_drop.numbers) for own in settings] == [True] + [False] * 5
+    assert [own.learning_rates == EMBEDDED.learning_rates for own in settings] == [True] + [False] * 5
+    assert [own.protocol.dropout for own in settings] == [False] + [True] * 5
+    assert [own.looks for own in settings] == [EMBEDDED.looks] * 6
+
+
+def test_a_stated_depth_is_that_of_the_factories() -> None:
+    """Of other models the depth is read; a single model contradicts a wrong number."""
+    options = _options({}, {})
+    chosen = options.experiments(STUDY, "test_x", "test_x").values()
+    settings = [options.settings({**STUDY, "num_layers": 2}, "test_x", "test_x", own) for own in chosen]
+    assert [len(options.grid(own)) for own in settings] == [8, 8, 8, 8, 4, 4]
+    with pytest.raises(SettingsError, match=r"num_layers=2 was given, but embedded has 6 layers"):
+        options.grid(options.settings({"model": ["embedded"], "num_layers": 2}, "test_x"))

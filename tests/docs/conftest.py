@@ -14,10 +14,12 @@ from tiny import write_data, write_model
 
 @pytest.fixture(scope="session")
 def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what pages name: a checkpoint of six layers, reviews, sentence pairs, and the benchmark."""
+    """A folder with what pages name: checkpoints of six and of two layers, data sets, and the benchmark."""
     folder = tmp_path_factory.mktemp("material")
     write_model(folder / "my-checkpoint", n_layers=6, is_pretrained=True)
-    write_data(folder / "my-reviews")
+    write_model(folder / "small-checkpoint", is_pretrained=True)
+    for name in ("my-reviews", "my-tweets", "reviews, 2026"):
+        write_data(folder / name)
     shutil.copytree(ROOT / "benchmarks", folder / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 

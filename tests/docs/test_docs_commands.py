@@ -72,7 +72,7 @@ def test_pytest_commands_are_understood(command: Command, workplace: Path, pytes
 
 
 # Pages whose commands are also run as they are written, since they build on one another.
-RUN_PAGES = ["README.md", "docs/tutorial/first-answer.md", "docs/how-to/compare.md"]
+RUN_PAGES = ["README.md", "docs/tutorial/first-answer.md", "docs/how-to/compare.md", "docs/how-to/several-models.md"]
 # What a page names wins over these. At this rate the tiny model learns: a baseline that does not is invalid.
 TINY_DEFAULTS = """
 [pytest]

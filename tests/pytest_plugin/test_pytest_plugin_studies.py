@@ -105,15 +105,19 @@ def test_lists_come_from_every_source(study: Project, name: str) -> None:
 
 
 def test_a_path_with_a_comma(study: Project, reach: Callable[..., list[str]]) -> None:
-    """Alone, repeated, and in the list of a marker."""
+    """Alone, repeated, in the list of a marker, and on a line of an ini file."""
     ran = reach()
     pytester = study(TEST + "@freeze(grid='emb', data=['a, b', 'books'])\ndef test_that(freeze_run): freeze_run()\n")
     write_data(pytester.path / "a, b")
     pytester.runpytest_inprocess("--freeze-data=a, b", "-k", "test_it").assert_outcomes(passed=2, deselected=1)
     assert len(ran) == 2
     assert _ids(pytester, "-k", "test_that") == ["a-b-emb", "books-emb"]
-    repeated = ("--freeze-data=a, b", "--freeze-data=films")
-    assert _ids(pytester, "-k", "test_it", *repeated) == ["a-b-emb", "a-b-none", "films-emb", "films-none"]
+    ids = ["a-b-emb", "a-b-none", "films-emb", "films-none"]
+    assert _ids(pytester, "-k", "test_it", "--freeze-data=a, b", "--freeze-data=films") == ids
+    path = pytester.path / "test_project.py"
+    path.write_text(re.sub(r" data='.*?',", "", path.read_text(encoding="utf-8")), encoding="utf-8")
+    pytester.makeini("[pytest]\nfreeze_data =\n  a, b\n  films\n")
+    assert _ids(pytester, "-k", "test_it") == ids
 
 
 def test_cases_have_lists_of_their_own(study: Project, reach: Callable[..., list[str]]) -> None:
