@@ -47,6 +47,14 @@ def installed_only(path: Sequence[str]) -> list[str]:
     return only if _is_complete(tuple(only)) else installed_first(path)
 
 
+def project_entries(path: Sequence[str]) -> list[str]:
+    """Return the entries of a ``sys.path`` that are no part of this Python's installation, as absolute paths.
+
+    Another machine has an installation of its own, at any place, but may have the project at the same one.
+    """
+    return [os.path.abspath(entry) for entry in path if entry not in _entries_of_installation()]  # noqa: PTH100
+
+
 def path_of_tests() -> list[str]:
     """Return ``sys.path`` as tests see it, without what is no text, which imports ignore."""
     return _texts(_of_tests[-1] if _of_tests else sys.path)

@@ -127,13 +127,14 @@ class FreezeSession:
         Raises:
             FreezebenchError: If any of this fails.
         """
+        from freezebench.executors.base import machines_by_slot
         from freezebench.planning.not_run import preflight_grids
         from freezebench.runs.several_devices import check_equal_precision
 
         save = self.options.session_settings.save is not None
         for experiment, grid in preflight_grids(planned).items():
             # A device that does not exist is an error before a model is loaded.
-            check_equal_precision({slot.name: self.executor.machine(experiment, slot) for slot in self.executor.slots})
+            check_equal_precision(machines_by_slot(self.executor, experiment))
             trains = self.executor.preflight(experiment, grid.all, may_train_nothing=grid.unnamed, will_save=save)
             self.plan.add_trainable(experiment, trains)
 
@@ -256,6 +257,8 @@ class FreezeSession:
                 timeout_s=settings.timeout_s or _DEFAULT_TIMEOUT_S,
                 on_event=self._forward,
                 slots=local_slots(settings.devices, os.environ),
+                cluster=settings.cluster,
+                cluster_resource=settings.cluster_resource,
             )
             self._executor = make_executor(settings.isolate, options)
         return self._executor

@@ -15,7 +15,7 @@ TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 SOURCES = sorted((ROOT / "freezebench").rglob("*.py"))
 
 # Folders whose tests run whole pytest sessions or read the documentation; their files are named after what they show.
-OTHER_FOLDERS = {"browser", "docs", "mutations", "pytest_plugin"}
+OTHER_FOLDERS = {"browser", "cluster", "docs", "mutations", "pytest_plugin"}
 # Test files of several modules of a folder, or of what is not in the package.
 SEVERAL_MODULES = {
     "test_fuzz",
@@ -106,7 +106,8 @@ def test_files_and_functions_are_short() -> None:
 def test_imports_are_declared() -> None:
     """Every imported package is a dependency or in an extra, not only installed because another package needs it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    texts = [*project["dependencies"], *project["optional-dependencies"]["report"]]
+    extras = project["optional-dependencies"]
+    texts = [*project["dependencies"], *extras["report"], *extras["ray"]]
     declared = {canonicalize_name(Requirement(text).name) for text in texts}
     imports = third_party_imports()
     assert {

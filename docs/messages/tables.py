@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 _VERBS = (
     "Accept Add Allow Build Change Check Choose Convert Correct Cut Deselect Double Download Draw End Fetch Free Give "
     "Install Judge Keep Leave Let Load Look Make Mark Measure Merge Move Name Pass Put Raise Read Remove Rename Resize "
-    "Return Run Save Select Set Shorten Split Start Stop Take Train Try Undo Update Use Wait Wrap Write"
+    "Return Run Save Select Set Shorten Split Start Stop Submit Take Train Try Undo Update Use Wait Wrap Write"
 )
 _IMPERATIVE = rf"(?:{'|'.join(_VERBS.split())})\b"
 _CONDITION = "(?:If|With|To|For|Without) [^.:;]*?, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from freezebench.config.clusters import parse_cluster, parse_resource
 from freezebench.config.limit_options import LIMIT_OPTIONS
 from freezebench.config.option import Option
 from freezebench.config.parsers import (
@@ -183,6 +184,23 @@ OPTIONS: tuple[Option, ...] = (
         help="train on several devices at the same time: all (every GPU that CUDA_VISIBLE_DEVICES leaves; the CPU if "
         "there is none), GPUs such as cuda:0,cuda:1, or the CPU several times, cpu,cpu, which leaves times unmeasured "
         "(default: one run at a time, on the device of --freeze-device)",
+    ),
+    Option(
+        name="cluster",
+        metavar="ADDRESS",
+        parser=parse_cluster,
+        session_wide=True,
+        help="train on the nodes of a Ray cluster, one run per GPU, or per node where there is no GPU: auto (the "
+        "cluster that this machine is part of) or HOST:PORT of its head; needs freezebench[ray] (default: this machine "
+        "alone)",
+    ),
+    Option(
+        name="cluster_resource",
+        metavar="NAME",
+        parser=parse_resource,
+        session_wide=True,
+        help="train only on nodes that have this Ray resource, such as accelerator_type:A100, so that one model of GPU "
+        "trains all runs (default: every node)",
     ),
     Option(
         name="precision",

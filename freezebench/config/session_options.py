@@ -105,6 +105,12 @@ class SessionOptions:
                 f"{name}={settings.device}: with --freeze-devices, runs train on any of its devices. Leave it out, or "
                 "override it with --freeze-device=auto."
             )
+        if self.session_settings.cluster and settings.device != "auto":
+            name = next(source.name_of("device") for source in sources if source.values.get("device") is not None)
+            raise SettingsError(
+                f"{name}={settings.device}: with --freeze-cluster, runs train on any device of the cluster. Leave it "
+                "out, or override it with --freeze-device=auto."
+            )
         return settings
 
     def experiments(self, marker: Mapping[str, object], test: str, case: str) -> dict[str, dict[str, str]]:

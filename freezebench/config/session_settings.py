@@ -62,6 +62,8 @@ class SessionSettings:
         resume: Whether finished runs of earlier sessions are reused.
         isolate: Where runs train.
         devices: Names of the devices that train at the same time, or ``all`` alone; empty: the one of each test.
+        cluster: Address of the Ray cluster whose nodes train; ``None``: this machine trains.
+        cluster_resource: A resource that its nodes must have to train; ``None``: all nodes train.
         timeout_s: How long one run may take, in seconds; ``None``: the default limit.
         anchor: A saved run that accuracy is compared with besides that of ``--benchmark-compare``; ``None``: none.
         compare_across: What may differ from a saved run.
@@ -78,6 +80,8 @@ class SessionSettings:
     resume: bool = True
     isolate: Isolation = DEFAULT_ISOLATION
     devices: tuple[str, ...] = ()
+    cluster: str | None = None
+    cluster_resource: str | None = None
     timeout_s: float | None = None
     anchor: str | None = None
     compare_across: tuple[str, ...] = ()
@@ -106,6 +110,18 @@ def resolve_session(sources: Sequence[Source], *, has_reference: bool = False) -
             "--freeze-devices gives each device a process, and with --freeze-isolate=none all runs train in pytest's "
             "own. Leave one of them out."
         )
+    if "cluster" in options and "devices" in options:
+        raise SettingsError(
+            "--freeze-cluster trains on every device of a cluster, and --freeze-devices on some of this machine. Leave "
+            "one of them out."
+        )
+    if "cluster" in options and options.get("isolate", "") == "none":
+        raise SettingsError(
+            "--freeze-cluster trains on the nodes of a cluster, and with --freeze-isolate=none all runs train in "
+            "pytest's own process. Leave one of them out."
+        )
+    if "cluster_resource" in options and "cluster" not in options:
+        raise SettingsError("--freeze-cluster-resource selects nodes of a cluster. Give --freeze-cluster, too.")
     return SessionSettings(
         cache_bytes=options.get("cache_memory", None),
         prefix_cache=options.get("prefix_cache", None),
@@ -118,6 +134,8 @@ def resolve_session(sources: Sequence[Source], *, has_reference: bool = False) -
         resume=options.get("resume", not has_reference),
         isolate=options.get("isolate", DEFAULT_ISOLATION),
         devices=options.get("devices", ()),
+        cluster=options.get("cluster", None),
+        cluster_resource=options.get("cluster_resource", None),
         timeout_s=options.get("timeout", None),
         anchor=options.get("anchor", None),
         compare_across=options.get("compare_across", ()),

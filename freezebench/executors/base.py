@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, TypedDict
@@ -49,6 +50,8 @@ class ExecutorOptions:
         timeout_s: How long one run may take, in seconds; only a process can be ended.
         on_event: Called with every event of a run, from the thread that trains or supervises it.
         slots: Where runs train; several need workers.
+        cluster: Address of the Ray cluster whose slots take their place; ``None``: this machine trains.
+        cluster_resource: A resource that nodes of the cluster must have to train; ``None``: none.
     """
 
     data_cache: DataCache
@@ -56,6 +59,8 @@ class ExecutorOptions:
     timeout_s: float
     on_event: OnEvent = lambda _: None
     slots: tuple[Slot, ...] = (Slot(),)
+    cluster: str | None = None
+    cluster_resource: str | None = None
 
 
 class Executor(Protocol):
@@ -168,3 +173,16 @@ def machine_or_none(executor: Executor, spec: RunSpec, slot: Slot | None = None)
         return executor.machine(spec, slot)
     except (FreezebenchError, SlotLostError):
         return None
+
+
+def machines_by_slot(executor: Executor, spec: RunSpec) -> dict[str, Machine]:
+    """Return what the outcome of a run would depend on, by name of the slot; slots that are lost have none.
+
+    Raises:
+        FreezebenchError: If there is no such device.
+    """
+    machines = {}
+    for slot in executor.slots:
+        with suppress(SlotLostError):
+            machines[slot.name] = executor.machine(spec, slot)
+    return machines

@@ -39,9 +39,14 @@ EXECUTORS: Mapping[Isolation, Callable[[ExecutorOptions], Executor]] = {
 
 
 def make_executor(name: Isolation, options: ExecutorOptions) -> Executor:
-    """Return the executor of a name.
+    """Return the executor of a name, on this machine or on a cluster.
 
     Raises:
-        FreezebenchError: If its process cannot be started.
+        FreezebenchError: If its process cannot be started, or the cluster cannot train.
     """
-    return EXECUTORS[name](options)
+    if options.cluster is None:
+        return EXECUTORS[name](options)
+    from freezebench.executors.ray_cluster import RayCluster
+    from freezebench.executors.ray_executor import RayExecutor
+
+    return RayExecutor(options, RayCluster(options.cluster, options.cluster_resource), keep=name == "worker")

@@ -36,6 +36,13 @@ class PreflightRequest(TypedDict):
     will_save: bool
 
 
+class InputsRequest(TypedDict):
+    """Read model and data of a run; answered by their hashes, see ``input_check.input_hashes``."""
+
+    kind: Literal["inputs"]
+    spec: Mapping[str, Json]
+
+
 class MachineRequest(TypedDict):
     """Look up what runs depend on here; answered by the fields of ``Machine``."""
 
@@ -44,7 +51,7 @@ class MachineRequest(TypedDict):
     precision: Precision
 
 
-Request = RunRequest | PreflightRequest | MachineRequest
+Request = RunRequest | PreflightRequest | InputsRequest | MachineRequest
 
 
 class Start(TypedDict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PREFIX = "freezebench-session-"
+_JOIN_TIMEOUT_S, _POLL_S = 10.0, 0.05
 
 
 def make_session_folder() -> tuple[Path, Lock]:
@@ -49,6 +51,41 @@ def _remove_if_dead(path: Path) -> None:
         if path.stat().st_uid == os.getuid() and lock.try_acquire():
             shutil.rmtree(path, ignore_errors=True)
             lock.release()
+
+
+class SharedFolder:
+    """A folder that processes of one session share, which several of them start; the last one to leave removes it.
+
+    Attributes:
+        path: The folder.
+    """
+
+    def __init__(self, session: str) -> None:
+        """Make the folder of a session, or join those that use it.
+
+        Raises:
+            OSError: If nothing can be written there.
+        """
+        remove_folders_of_killed_sessions()
+        self.path = Path(tempfile.gettempdir()) / f"{_PREFIX}{session}"
+        self._lock = Lock(self.path / "lock", is_shared=True)
+        deadline = time.monotonic() + _JOIN_TIMEOUT_S
+        while not self._join():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"another process holds {self.path}")
+            time.sleep(_POLL_S)
+
+    def leave(self) -> None:
+        """Remove the folder if no other process uses it."""
+        self._lock.release()
+        _remove_if_dead(self.path)
+
+    def _join(self) -> bool:
+        """Return whether this process uses the folder now; one that leaves may remove it at the same time."""
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        with suppress(FileNotFoundError):
+            return self._lock.try_acquire()
+        return False
 
 
 @contextmanager

@@ -38,14 +38,15 @@ class WorkerExecutor:
     """Trains in worker processes, one at a time on each slot (see ``executors.worker_slot``)."""
 
     def __init__(
-        self, options: ExecutorOptions, *, keep: bool, start_worker: Callable[[Slot], Worker] = _local_worker
+        self, options: ExecutorOptions, *, keep: bool, start_worker: Callable[[Slot], Worker] | None = None
     ) -> None:
         """Start a worker for each slot, whose imports take a while, and wait for the process of the first one.
 
         Args:
             options: Slots, time limit, data cache options and callback.
             keep: Whether a healthy worker is kept for the next run of its slot.
-            start_worker: Returns a new worker for a slot.
+            start_worker: Returns a new worker for a slot of other machines, whose devices and files are not this
+                executor's concern; ``None``: workers are processes of this machine.
 
         Raises:
             FreezebenchError: If no process can be started, or no file can be written.
@@ -53,15 +54,17 @@ class WorkerExecutor:
         data_cache = options.data_cache_options.copy()
         self._folder: Path | None = None
         remove_folders_of_killed_sessions()
-        if (not keep or len(options.slots) > 1) and data_cache.get("prefix_folder") is None:
+        is_local = start_worker is None
+        if is_local and (not keep or len(options.slots) > 1) and data_cache.get("prefix_folder") is None:
             # Processes share what one of them computed through files, for this session only.
             with session_folder_errors():
                 self._folder, self._lock = make_session_folder()
             data_cache["prefix_folder"] = str(self._folder / "prefixes")
         self._grid: list[str] = []
         slot_options = SlotOptions(
-            start=start_worker,
+            start=start_worker or _local_worker,
             keep=keep,
+            locks_device=is_local,
             timeout_s=options.timeout_s,
             data_cache=data_cache,
             on_event=options.on_event,
@@ -114,7 +117,7 @@ class WorkerExecutor:
             will_save=will_save,
         )
         try:
-            answer = self._wait_for(self._first.preflight(request))
+            answer = self._wait_for(self._first.answer(request))
         except WorkerFaultError as error:
             raise FreezebenchError(
                 f"{spec.model} could not be tried: {error}. Read what it wrote:\n{error.log or '(nothing)'}"
@@ -148,7 +151,7 @@ class WorkerExecutor:
 
     @property
     def _first(self) -> WorkerSlot:
-        return next(iter(self._slots.values()))
+        return self._slots[self.slots[0]]
 
     def _wait_for(self, future: Future[T]) -> T:
         """Return a future's result; an interruption of this thread ends what it waits for."""

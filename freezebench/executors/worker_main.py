@@ -32,6 +32,7 @@ from freezebench.specs.run import RunSpec
 if TYPE_CHECKING:
     from freezebench.executors.requests import (
         Event,
+        InputsRequest,
         MachineRequest,
         Message,
         PreflightRequest,
@@ -144,6 +145,8 @@ class RequestHandler:
             return self._run(request, data_cache)
         if request["kind"] == "preflight":
             return self._preflight(request, data_cache)
+        if request["kind"] == "inputs":
+            return self._inputs(request, data_cache)
         return self._machine(request)
 
     def _run(self, request: RunRequest, data_cache: DataCache) -> dict[str, Json]:
@@ -166,6 +169,11 @@ class RequestHandler:
             will_save=request["will_save"],
         )
         return {freeze: asdict(trains) for freeze, trains in trainable.items()}
+
+    def _inputs(self, request: InputsRequest, data_cache: DataCache) -> dict[str, Json]:
+        from freezebench.runs.input_check import input_hashes
+
+        return dict(input_hashes(RunSpec.from_json(request["spec"]), data_cache))
 
     def _machine(self, request: MachineRequest) -> dict[str, Json]:
         from freezebench.runs.environment import machine

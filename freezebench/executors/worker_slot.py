@@ -13,7 +13,7 @@ from freezebench.errors import FreezebenchError
 from freezebench.executors.base import Machines, untrained
 from freezebench.executors.call_thread import CallThread
 from freezebench.executors.device_lock import device_lock
-from freezebench.executors.requests import MachineRequest, PreflightRequest, RunRequest
+from freezebench.executors.requests import InputsRequest, MachineRequest, PreflightRequest, RunRequest
 from freezebench.executors.start_errors import start_errors
 from freezebench.executors.worker_process import WorkerFaultError
 from freezebench.import_path import path_of_tests
@@ -68,6 +68,7 @@ class SlotOptions:
     Attributes:
         start: Returns a new worker for a slot; raises ``OSError`` if none can be started.
         keep: Whether a healthy worker is kept for the next run.
+        locks_device: Whether a block waits while another session of this machine trains on its device.
         timeout_s: How long a request may take, in seconds.
         data_cache: How workers make their data caches.
         on_event: Called with the events of runs, from the thread of their slot.
@@ -75,6 +76,7 @@ class SlotOptions:
 
     start: Callable[[Slot], Worker]
     keep: bool
+    locks_device: bool
     timeout_s: float
     data_cache: DataCacheOptions
     on_event: OnEvent
@@ -120,8 +122,8 @@ class WorkerSlot:
         """
         return self._thread.submit(lambda: self._train(specs, grid, on_end, save_to))
 
-    def preflight(self, request: PreflightRequest) -> Future[dict[str, Json]]:
-        """Return the answer to a preflight request; the future raises ``WorkerFaultError`` if there is none."""
+    def answer(self, request: PreflightRequest | InputsRequest) -> Future[dict[str, Json]]:
+        """Return the answer to a request; the future raises ``WorkerFaultError`` if there is none."""
         return self._thread.submit(lambda: self._request(request))
 
     def machine(self, spec: RunSpec) -> Future[Machine]:
@@ -157,7 +159,7 @@ class WorkerSlot:
             self._options.on_event(RunWaiting(spec=specs[0], reason=reason, slot=self.slot.name))
 
         self._raise_if_cancelled()
-        machine = self._machine(specs[0])
+        machine = self._machine(specs[0]) if self._options.locks_device else None
         with nullcontext() if machine is None else device_lock(machine.device_id, on_wait, self._cancelled):
             for position, spec in enumerate(specs):
                 self._raise_if_cancelled()

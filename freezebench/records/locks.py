@@ -15,11 +15,12 @@ _POLL_S = 0.1
 
 
 class Lock:
-    """A lock on a file that one process at a time can hold."""
+    """A lock on a file that one process at a time can hold, or any number of those that share it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_shared: bool = False) -> None:
         """Set the file, which the first ``try_acquire`` creates; its content is not used."""
         self._path = path
+        self._kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
         self._handle: int | None = None
 
     def try_acquire(self) -> bool:
@@ -32,7 +33,7 @@ class Lock:
             return True
         handle = self._open()
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, self._kind | fcntl.LOCK_NB)
             # The previous owner may have removed the file between our open and our lock. Another process would then
             # create a new file and lock that one, so a lock on the removed file protects nothing.
             is_current = os.path.samestat(os.fstat(handle), self._path.stat())

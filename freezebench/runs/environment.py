@@ -28,25 +28,32 @@ def source_digest() -> str:
     return digest.hexdigest()
 
 
-def environment() -> dict[str, str]:
-    """Return versions by name; a distribution that is not installed is left out."""
-    import torch
-
-    versions = {
+def versions() -> dict[str, str]:
+    """Return versions by name, without importing what they are versions of; what is not installed is left out."""
+    found = {
         "python": platform.python_version(),
-        "platform": platform.platform(),  # for information: the key of a run does not contain it
         "source_sha256": source_digest(),
-        # With another number of threads, a CPU's sums round differently and its times are not comparable.
-        "torch_num_threads": str(torch.get_num_threads()),
         # Not from the installed distribution: the source may be used without being installed.
         "freezebench": __version__,
     }
     for name in _DISTRIBUTIONS:
         try:
-            versions[name] = metadata.version(name)
+            found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return versions
+    return found
+
+
+def environment() -> dict[str, str]:
+    """Return the versions and what else figures of this process depend on, by name."""
+    import torch
+
+    return {
+        **versions(),
+        "platform": platform.platform(),  # for information: the key of a run does not contain it
+        # With another number of threads, a CPU's sums round differently and its times are not comparable.
+        "torch_num_threads": str(torch.get_num_threads()),
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

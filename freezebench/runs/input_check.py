@@ -12,7 +12,10 @@ Data are read once by every process, and the hash in a record is that of the tex
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freezebench.errors import FreezebenchError
@@ -22,8 +25,27 @@ if TYPE_CHECKING:
 
     from freezebench.records.run_record import RunRecord
     from freezebench.runs.data_cache import DataCache
+    from freezebench.specs.run import RunSpec
 
 _HASHES = ("train_sha256", "validation_sha256", "test_sha256")
+
+
+def input_hashes(spec: RunSpec, data_cache: DataCache) -> dict[str, str]:
+    """Return the SHA-256 of what a run is trained on, by the part's name, for a comparison with another machine.
+
+    Raises:
+        FreezebenchError: If model or data cannot be read.
+    """
+    facts, files = data_cache.data(spec).facts, data_cache.file_hashes(spec)
+    hashes = {f"{spec.data.source} ({name.removesuffix('_sha256')})": str(getattr(facts, name)) for name in _HASHES}
+    if files is not None:
+        return hashes | {
+            f"weights of {spec.model}": files.weights_sha256,
+            f"configuration or tokenizer of {spec.model}": files.files_sha256,
+        }
+    factory = data_cache.model_source(spec.model, spec.model_revision).factory
+    source = Path(inspect.getsourcefile(factory) or "")
+    return hashes | {f"source of {spec.model}": sha256(source.read_bytes()).hexdigest() if source.is_file() else ""}
 
 
 class InputCheck:

@@ -52,5 +52,5 @@ def check_equal_precision(machines: Mapping[str, Machine]) -> None:
         formats = "; ".join(f"{precision} on {listed(names, _MOST_NAMED)}" for precision, names in devices.items())
         raise SettingsError(
             f"cannot train the runs of one experiment in different number formats: {formats}. Give "
-            "--freeze-precision=float32, or name devices of one kind with --freeze-devices."
+            "--freeze-precision=float32, or choose devices of one kind (--freeze-devices, --freeze-cluster-resource)."
         )

@@ -31,6 +31,8 @@ def test_the_list_of_options_is_golden() -> None:
         "--freeze-cache-memory",
         "--freeze-device",
         "--freeze-devices",
+        "--freeze-cluster",
+        "--freeze-cluster-resource",
         "--freeze-precision",
         "--freeze-margin",
         "--freeze-max-drop",

@@ -40,6 +40,14 @@ def test_one_device_beside_several(
     assert _options(flags, ini).settings(marker, "test_x").device != "auto"
 
 
+def test_one_device_beside_a_cluster() -> None:
+    """The device of a run is what its slot has."""
+    options = _options({"cluster": "auto"}, {})
+    with pytest.raises(SettingsError, match="device=cuda: with --freeze-cluster, runs train on any device of the"):
+        options.settings({"device": "cuda"}, "test_x")
+    assert options.settings({}, "test_x").device == "auto"
+
+
 def test_a_flag_overrides_the_device_of_a_marker() -> None:
     """As the message advises."""
     options = _options({"devices": "all", "device": "auto"}, {})

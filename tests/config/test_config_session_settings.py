@@ -32,6 +32,8 @@ CASES: dict[str, tuple[str, str, object]] = {
     "resume": ("no", "resume", False),
     "isolate": ("run", "isolate", "run"),
     "devices": ("cuda:1, cuda:00", "devices", ("cuda:1", "cuda:0")),
+    "cluster": ("head.example:6379", "cluster", "head.example:6379"),
+    "cluster_resource": ("accelerator_type:A100", "cluster_resource", "accelerator_type:A100"),
     "timeout": ("30min", "timeout_s", 1800.0),
     "anchor": ("0001_v1", "anchor", "0001_v1"),
     "compare_across": ("model, batch_size,lr", "compare_across", ("model", "batch-size", "lr")),
@@ -52,8 +54,10 @@ def test_every_session_wide_option_by_flag_and_ini(name: str) -> None:
     another = {**other, "timeout": "1h", "devices": "all", "compare_across": "data", "allow_unmatched": "all"}.get(
         name, "9"
     )
-    assert getattr(_resolve(flags={name: text}, ini={name: another}), path) == value
-    assert getattr(_resolve(ini={name: text}), path) == value
+    another = {"cluster": "auto"}.get(name, another)
+    needed = {"cluster": "auto"} if name == "cluster_resource" else {}
+    assert getattr(_resolve(flags={name: text}, ini={name: another} | needed), path) == value
+    assert getattr(_resolve(ini={name: text} | needed), path) == value
     assert getattr(_resolve(), path) != value
     with pytest.raises(SettingsError, match=f"there is no argument '{name}'"):
         check_names({name: text}, "freeze marker of test_x")
@@ -84,6 +88,25 @@ def test_several_devices_need_processes() -> None:
         SettingsError, match=r"--freeze-isolate=none all runs train in pytest's own\. Leave one of them"
     ):
         _resolve({"isolate": "none", "devices": "cuda:0,cuda:1"})
+
+
+@pytest.mark.parametrize(
+    ("flags", "advice"),
+    [
+        ({"cluster": "auto", "devices": "all"}, "Leave one of them out"),
+        ({"cluster": "auto", "isolate": "none"}, "Leave one of them out"),
+        ({"cluster_resource": "accelerator_type:A100"}, "Give --freeze-cluster, too"),
+    ],
+)
+def test_options_that_contradict_a_cluster(flags: Mapping[str, str], advice: str) -> None:
+    """Each says what trains, and so does the cluster."""
+    with pytest.raises(SettingsError, match=advice):
+        _resolve(flags)
+
+
+def test_a_cluster_may_have_a_process_for_every_run() -> None:
+    """Isolation is that of local sessions."""
+    assert _resolve({"cluster": "auto", "isolate": "run"}).isolate == "run"
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,9 @@ def slot() -> Iterator[Callable[[Callable[[RunSpec], Answer]], tuple[WorkerSlot,
     def make(answer: Callable[[RunSpec], Answer]) -> tuple[WorkerSlot, list[RunEvent]]:
         events: list[RunEvent] = []
         start = lambda _: FakeWorker(answer)  # noqa: E731
-        options = SlotOptions(start=start, keep=True, timeout_s=60, data_cache={}, on_event=events.append)
+        options = SlotOptions(
+            start=start, keep=True, locks_device=True, timeout_s=60, data_cache={}, on_event=events.append
+        )
         slots.append(WorkerSlot(SLOT, options))
         return slots[-1], events
 
