@@ -78,7 +78,7 @@ def _run(arguments: Sequence[str]) -> int:
         # argparse exits with 2 for what pytest calls a usage error.
         return 4 if stop.code else 0
     if options.command == "doctor":
-        return doctor(as_json=options.json)
+        return doctor(as_json=options.json, cluster=options.freeze_cluster)
     return {"compare": compare_runs, "fetch": fetch_reviews, "report": make_report}[options.command](options)
 
 
@@ -103,8 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m freezebench", description=description, exit_on_error=False)
     parser.add_argument("--version", action="version", version=f"freezebench {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    doctor_parser = commands.add_parser("doctor", help="what can be measured on this machine, and what not and why")
-    doctor_parser.add_argument("--json", action="store_true", help="print JSON")
+    _add_doctor(commands.add_parser("doctor", help="what can be measured on this machine, and what not and why"))
     compare_parser = commands.add_parser(
         "compare",
         help="compare a saved run with an earlier one",
@@ -148,6 +147,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     report_parser.add_argument("--output", metavar="DIR", help="folder of the page (default: that of the only report)")
     return parser
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--freeze-cluster",
+        metavar="ADDRESS",
+        help="the same of every node of a Ray cluster, instead of this machine: auto, or HOST:PORT of its head",
+    )
 
 
 def fetch_reviews(_: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""``doctor``: what this machine can train on, measure and reach."""
+"""``doctor``: what this machine, or a Ray cluster, can train on, measure and reach."""
 
 from __future__ import annotations
 
@@ -6,16 +6,27 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
+from freezebench.cli.arguments import parsed_argument
 from freezebench.cli.output import write, write_lines
+from freezebench.config.clusters import parse_cluster
 from freezebench.escaping import json_text, visible
 
 if TYPE_CHECKING:
     from freezebench.meters.probe import Capability
 
 
-def doctor(*, as_json: bool) -> int:
-    """Print what this machine can train on, measure and reach; return 0, whatever is missing."""
-    capabilities = [*_training(), *_measuring(), *_presets()]
+def doctor(*, as_json: bool, cluster: str | None = None) -> int:
+    """Print what this machine, or a cluster, can train on, measure and reach; return 0, whatever is missing.
+
+    Raises:
+        FreezebenchError: If there is no such cluster.
+    """
+    if cluster is None:
+        capabilities = [*_training(), *_measuring(), *_presets()]
+    else:
+        from freezebench.cli.cluster import cluster_capabilities
+
+        capabilities = cluster_capabilities(parsed_argument(parse_cluster, cluster, "--freeze-cluster"))
     if as_json:
         write(json_text([capability.to_json() for capability in capabilities], indent=1) + "\n")
         return 0
