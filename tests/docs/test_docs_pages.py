@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def test_every_block_has_a_rule() -> None:
     """A block in a language that no test below checks would be a snippet that nothing executes."""
-    checked = {"python", "sh", "yaml", "ini", "toml", "json", "text"}
+    checked = {"python", "sh", "yaml", "ini", "toml", "json", "text", "bash", "console", "yml"}
     assert [str(block) for block in BLOCKS if block.language not in checked] == []
 
 

@@ -6,14 +6,18 @@ import configparser
 import contextlib
 import io
 import json
+import re
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from freezebench.config.options import OPTIONS
 from snippets import BLOCKS, Block, of_language, write_files
 
+OF_CLUSTERS = of_language("bash", "console", "yml")
 INI_KEYS = {option.ini for option in OPTIONS}
 
 
@@ -64,3 +68,18 @@ def test_settings_snippets_are_understood(block: Block, workplace: Path, pyteste
     file.write_text(block.text, encoding="utf-8")
     result = pytester.runpytest_inprocess("--collect-only", "-q", "benchmarks/test_freeze_grid.py")
     assert result.ret == 0
+
+
+@pytest.mark.parametrize("block", OF_CLUSTERS, ids=str)
+def test_what_starts_clusters_is_understood(block: Block) -> None:
+    """Scripts are those of bash, manifests are YAML, commands are Ray's, and all options of freezebench exist."""
+    if block.language == "yml":
+        manifest = yaml.safe_load(block.text)
+        assert manifest["spec"]["entrypoint"].startswith("pytest ")
+        assert {"kind", "apiVersion"} < set(manifest)
+    else:
+        subprocess.run(["bash", "-n"], input=block.text, text=True, check=True)  # noqa: S607 - that of the reader
+    if block.language == "console":
+        assert block.text.lstrip().startswith(("ray start --", "ray job submit --"))
+    flags = set(re.findall(r"--freeze-[a-z-]+", block.text))
+    assert flags <= {option.flag for option in OPTIONS}
