@@ -49,7 +49,7 @@ BEGINNINGS["--freeze-save: nothing"] = "saving"
 WITHOUT_MESSAGE = {"AttributeError", "CancelledError", "IndexError", "SystemExit", "TypeError"}
 # Calls that pass on a message of another place, and the value that they pass on.
 PASSED_ON = {
-    ("executors.worker", "reason"),  # an error of the worker
+    ("executors.worker_slot", "reason"),  # an error of the worker
     ("pytest_plugin.collection", "found"),
     ("pytest_plugin.fixtures", "result"),  # the verdict on a test
     ("pytest_plugin.options", "refusal"),  # an error of a worker of pytest-xdist

@@ -218,8 +218,8 @@ class WorkerSlot:
         if answer.fault is not None:
             self._end()
             raise WorkerFaultError(answer.cause, answer.fault, answer.log)
-        if answer.error is not None:
-            error = FreezebenchError(answer.error)
+        if (reason := answer.error) is not None:
+            error = FreezebenchError(reason)
             error.add_note(answer.log)
             raise error
         return answer.value or {}
