@@ -55,9 +55,15 @@ def blocks_of(needed: Iterable[NeededRun], *, arms_together: bool) -> list[Block
     for run in needed:
         groups.setdefault(_group(run, arms_together=arms_together), []).append(run)
     return [
-        Block(runs=tuple(runs), is_alone=any(run.must_be_new for run in runs))  # a must_be_new run is timed
+        Block(runs=tuple(runs), is_alone=any(_is_alone(run, arms_together=arms_together) for run in runs))
         for runs in groups.values()
     ]
+
+
+def _is_alone(run: NeededRun, *, arms_together: bool) -> bool:
+    """Return whether nothing may train beside a run."""
+    # Beside runs on other devices a time is still one, which is enough to see how much times differ.
+    return run.must_be_new or (run.is_timed and not arms_together)
 
 
 def _group(run: NeededRun, *, arms_together: bool) -> Hashable:

@@ -19,12 +19,15 @@ class NeededRun:
     Attributes:
         spec: The run.
         must_be_new: Whether a record of an earlier session does not count, because times are going to be judged.
+        is_timed: Whether its times show the noise of the machine for required savings, so that they have to be
+            measured: on a shared processor nothing may train beside it.
         interleaved_with: Key of the series of interleaved runs that it continues (see ``planning.interleaving``);
             ``None`` for an ordinary run.
     """
 
     spec: RunSpec
     must_be_new: bool = False
+    is_timed: bool = False
     interleaved_with: str | None = None
 
     @property

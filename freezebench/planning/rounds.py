@@ -35,10 +35,13 @@ class Group:
     Attributes:
         candidates: Canonical ids, least frozen first.
         interleaved: Those of them whose first runs are interleaved with the baseline's.
+        times_baseline: Whether the table has such candidates, in this group or another one: the other unfrozen runs
+            show how much the times of one configuration differ.
     """
 
     candidates: tuple[str, ...]
     interleaved: frozenset[str] = frozenset()
+    times_baseline: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +82,11 @@ def groups(settings: Settings, grid: Collection[str], *, with_times: bool) -> li
     timed = [freeze for freeze in candidates if with_times and settings.costs.needs_paired_runs(freeze)]
     if settings.pool_seeds:
         # Every verdict rests on the variance of all configurations, so that none can be given without the others.
-        return [Group(candidates=tuple(candidates), interleaved=frozenset(timed))]
+        return [Group(candidates=tuple(candidates), interleaved=frozenset(timed), times_baseline=bool(timed))]
     others = tuple(freeze for freeze in candidates if freeze not in timed)
     return [
-        Group(candidates=others),
-        *(Group(candidates=(freeze,), interleaved=frozenset({freeze})) for freeze in timed),
+        Group(candidates=others, times_baseline=bool(timed)),
+        *(Group(candidates=(freeze,), interleaved=frozenset({freeze}), times_baseline=True) for freeze in timed),
     ]
 
 
@@ -136,7 +139,8 @@ def _missing(
             spec = settings.run_spec(freeze, seed)
             record = finished.record(spec, must_be_new=must_be_new)
             if record is None:
-                missing.append(NeededRun(spec=spec, must_be_new=must_be_new))
+                is_timed = group.times_baseline and freeze == "none"
+                missing.append(NeededRun(spec=spec, must_be_new=must_be_new, is_timed=is_timed))
             elif not record.is_valid:
                 # The same fault would end its later seeds as well.
                 ended.add(freeze)

@@ -109,7 +109,9 @@ class SessionPlan:
             runs += [run for _, _, current in self._current(finished) for run in current.missing]
         needed: dict[tuple[str, str | None], NeededRun] = {}
         for run in runs:
-            needed.setdefault(run.key, run)
+            # Tables may share a run of which only one of them needs the time.
+            if run.key not in needed or run.is_timed:
+                needed[run.key] = run
         waiting = [run for key, run in needed.items() if key not in under_way]
         return blocks_of(waiting, arms_together=trains_arms_together(slots))
 

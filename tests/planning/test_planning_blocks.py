@@ -8,7 +8,8 @@ import made_up
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.planning.blocks import Block, blocks_of, ends_block
-from freezebench.planning.finished import NeededRun
+from freezebench.planning.finished import FinishedRuns, NeededRun
+from freezebench.planning.session_plan import SessionPlan
 
 
 def _settings(**flags: str) -> Settings:
@@ -49,6 +50,16 @@ def test_runs_whose_times_are_judged_train_alone() -> None:
     blocks = blocks_of(timed, arms_together=False)
     assert _names(blocks) == ["none-42 emb-42", "none-43 emb-43"]
     assert all(block.is_alone for block in blocks)
+
+
+def test_unfrozen_runs_that_show_the_noise_train_alone_on_a_shared_processor() -> None:
+    """There a time is none while a neighbour trains; on a GPU of its own it is."""
+    settings = _settings(num_seeds="2", min_speedup="emb:1.5")
+    plan = SessionPlan([(settings, freeze) for freeze in ("none", "emb", "emb+L0")])
+    runs = plan.runs_left(FinishedRuns())[:4]
+    assert [run.spec.freeze for run in runs] == ["none", "emb+L0", "none", "emb+L0"]
+    assert [block.is_alone for block in blocks_of(runs, arms_together=False)] == [True, False, True, False]
+    assert [block.is_alone for block in blocks_of(runs, arms_together=True)] == [False, False]
 
 
 def test_a_series_is_one_block() -> None:

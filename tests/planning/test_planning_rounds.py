@@ -21,8 +21,8 @@ def test_candidates_with_required_savings_are_planned_apart() -> None:
     settings = _settings(min_speedup="emb:1.5")
     together = Group(candidates=("emb", "head", "emb+L0-1"))
     assert groups(settings, GRID, with_times=True) == [
-        Group(candidates=("head", "emb+L0-1")),
-        Group(candidates=("emb",), interleaved=frozenset({"emb"})),
+        Group(candidates=("head", "emb+L0-1"), times_baseline=True),
+        Group(candidates=("emb",), interleaved=frozenset({"emb"}), times_baseline=True),
     ]
     assert groups(settings, GRID, with_times=False) == [together]
     assert groups(_settings(), GRID, with_times=True) == [together]
@@ -32,7 +32,7 @@ def test_where_seeds_are_pooled_there_is_one_group() -> None:
     """Its verdicts rest on all configurations."""
     settings = _settings(min_speedup="emb:1.5", pool_seeds="yes")
     (group,) = groups(settings, GRID, with_times=True)
-    assert group == Group(candidates=("emb", "head", "emb+L0-1"), interleaved=frozenset({"emb"}))
+    assert group == Group(candidates=("emb", "head", "emb+L0-1"), interleaved=frozenset({"emb"}), times_baseline=True)
     first, *_ = rounds(settings, group, FinishedRuns())
     assert {needed.spec.freeze for needed in first.missing} == {"none", "head", "emb+L0-1"}
 
