@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
@@ -9,6 +10,7 @@ from tabulate import tabulate
 from freezebench.cli.arguments import parsed_argument
 from freezebench.cli.output import write, write_lines
 from freezebench.config.clusters import parse_cluster
+from freezebench.errors import SettingsError
 from freezebench.escaping import json_text, visible
 
 if TYPE_CHECKING:
@@ -52,7 +54,20 @@ def _training() -> list[Capability]:
     if len(devices) == 1:
         detail = f"torch {torch.__version__} finds no CUDA device"
         capabilities.append(Capability(name="device cuda", available=False, detail=detail))
-    return capabilities
+    return [*capabilities, _all_devices()]
+
+
+def _all_devices() -> Capability:
+    """Return the devices that ``--freeze-devices=all`` uses, under the names that select some of them."""
+    from freezebench.executors.local_devices import ALL, resolve_devices
+    from freezebench.meters.probe import Capability
+
+    try:
+        devices = resolve_devices(ALL, os.environ)
+    except SettingsError as error:
+        return Capability(name="--freeze-devices=all", available=False, detail=str(error))
+    names = [f"{device.name} ({device.model or 'unnamed'}, {device.uuid})" for device in devices if not device.is_cpu]
+    return Capability(name="--freeze-devices=all", available=True, detail=", ".join(names) or "cpu")
 
 
 def _measuring() -> list[Capability]:

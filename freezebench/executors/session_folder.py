@@ -100,6 +100,6 @@ def session_folder_errors() -> Iterator[None]:
     except OSError as error:
         raise FreezebenchError(
             f"nothing can be written to the folder for temporary files ({one_line(error)}), in which the processes of "
-            "--freeze-isolate=run share frozen prefixes. Free space there, set TMPDIR to another folder, or name one "
-            "with --freeze-prefix-cache."
+            "--freeze-devices or --freeze-isolate=run share frozen prefixes. Free space there, set TMPDIR to another "
+            "folder, or name one with --freeze-prefix-cache."
         ) from error

@@ -204,7 +204,14 @@ class WorkerSlot:
             raise FreezebenchError(
                 f"the process to train in does not work: {error}. Read what it wrote:\n{error.log or '(nothing)'}"
             ) from error
-        return Machine(**answer)  # type: ignore[arg-type]  # the worker wrote the fields of one
+        machine = Machine(**answer)  # type: ignore[arg-type]  # the worker wrote the fields of one
+        if self.slot.visible_devices and machine.device == "cpu":
+            where = self.slot.name or self.slot.visible_devices
+            raise FreezebenchError(
+                f"torch finds no CUDA device in the process for {where}, which the driver lists. Install a build of "
+                "torch for this driver, or use --freeze-devices=cpu."
+            )
+        return machine
 
     def _request(self, request: Request, emit: Callable[[ProgressEvent], None] = lambda _: None) -> dict[str, Json]:
         """Return the answer to a request, from a new worker if the last one is dead."""

@@ -26,7 +26,7 @@ _WARNING = pytest.StashKey["str | None"]()
 _REFUSED = "freezebench_refused"
 _NO_WORKERS = (
     "freeze tests cannot run under pytest-xdist: its workers share no baseline and would compete for the device. Use "
-    "-n0; for several devices, start one session per device with --freeze-device=cuda:N."
+    "-n0, and --freeze-devices=all for several devices."
 )
 _MARKER = (
     "freeze(**options): settings of a test that uses the freeze_run fixture, named like the --freeze-* options without "

@@ -11,7 +11,7 @@ from freezebench.pytest_plugin.reporting import report_folder
 from freezebench.pytest_plugin.terminal import fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pytest
 
@@ -44,6 +44,8 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     else:
         for settings, own in specs.items():
             lines += _settings_plan(session, settings, list(dict.fromkeys(own)))
+    with usage_errors():
+        lines += _devices(session, specs)
     lines += [f"freezebench: {note}" for reference in session.references for note in reference.notes]
     warning = store_warning(config)
     if specs and warning is not None:
@@ -51,6 +53,21 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     if is_plan:
         lines.append("freezebench: --freeze-plan: " + ("nothing runs" if specs else "no freeze test is selected"))
     return fitted(lines)
+
+
+def _devices(session: FreezeSession, specs: Iterable[Settings]) -> list[str]:
+    """Return which devices train at the same time, where there are several.
+
+    Raises:
+        FreezebenchError: If a device does not exist, or its process does not start.
+    """
+    from freezebench.report.plan import devices_line
+
+    settings = next((settings for settings in specs if settings in session.num_test), None)
+    if settings is None or len(session.executor.slots) == 1:
+        return []
+    executor, experiment = session.executor, settings.experiment
+    return [devices_line({slot: executor.machine(experiment, slot).device_name for slot in executor.slots})]
 
 
 def _overview(specs: Mapping[Settings, Sequence[str]]) -> list[str]:
@@ -86,6 +103,7 @@ def _durations(session: FreezeSession, settings: Settings, specs: Sequence[str])
     Raises:
         FreezebenchError: If there is no such device.
     """
+    from freezebench.planning.blocks import blocks_of, trains_arms_together
     from freezebench.planning.finished import FinishedRuns
     from freezebench.planning.session_plan import SessionPlan
     from freezebench.report.durations import expected_durations, saved_durations
@@ -97,11 +115,16 @@ def _durations(session: FreezeSession, settings: Settings, specs: Sequence[str])
     # Times that are compared are always measured anew.
     finished = session.finished_earlier(needed.spec for needed in needed_runs if not needed.must_be_new)
     runs = [needed.spec for needed in needed_runs]
-    left = [needed.spec for needed in needed_runs if needed.must_be_new or needed.spec.run_id not in finished]
+    left_runs = [needed for needed in needed_runs if needed.must_be_new or needed.spec.run_id not in finished]
+    left = [needed.spec for needed in left_runs]
     reference_run = next((reference.saved for reference in session.references), None)
     saved = saved_durations(reference_run, report_folder(session), finished)
     device_name = session.machine(settings).device_name
     expected = expected_durations(left, saved, device_name) if left else None
+    slots = session.executor.slots
+    if expected is not None and len(slots) > 1:
+        blocks = blocks_of(left_runs, arms_together=trains_arms_together(slots))
+        expected = expected.shared_out(blocks, slots)
     lines = [duration_line(len(runs), len(left), expected)]
     if not session.options.session_settings.plan:
         return lines

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from freezebench.planning.blocks import Block
     from freezebench.records.run_record import RunRecord
     from freezebench.records.saved import SavedConfiguration, SavedRun
     from freezebench.specs.run import RunSpec
+    from freezebench.specs.slots import Slot
 
 _MINUTE, _HOUR = 60, 3600
 # Saved runs have this duration; loading and the evaluation on the test split are not part of it.
@@ -91,12 +93,34 @@ class ExpectedDurations:
         total_s: Duration of all planned runs whose configuration was saved.
         num_known: Number of those runs.
         source: Where the durations come from.
+        num_slots: How many runs train at the same time.
     """
 
     seconds: dict[str, float]
     total_s: float
     num_known: int
     source: str
+    num_slots: int = 1
+
+    def shared_out(self, blocks: Sequence[Block], slots: Sequence[Slot]) -> ExpectedDurations:
+        """Return these durations where several slots share the planned runs.
+
+        Args:
+            blocks: The runs, as they are placed on slots.
+            slots: The slots.
+        """
+        # Those that are alone on their node wait until it is quiet, and all others of the node wait for them.
+        alone_s, others_s = (
+            [
+                sum(self.seconds.get(run.spec.freeze, 0.0) for run in block.runs)
+                for block in blocks
+                if block.is_alone is is_alone
+            ]
+            for is_alone in (True, False)
+        )
+        num_nodes = len({slot.node for slot in slots})
+        total_s = seconds_on_slots(alone_s, num_nodes) + seconds_on_slots(others_s, len(slots))
+        return replace(self, total_s=total_s, num_slots=len(slots))
 
 
 def expected_durations(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
@@ -10,18 +11,20 @@ from tabulate import tabulate
 from freezebench.report.durations import duration_text
 from freezebench.report.more_evidence import LARGEST_DESIGN
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.units import NOT_MEASURED, distinct_text
+from freezebench.units import NOT_MEASURED, distinct_text, listed
 from freezebench.verdicts.power import resolvable_margin, resolving_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from freezebench.config.settings import Settings
     from freezebench.records.data_facts import DataFacts
     from freezebench.report.durations import ExpectedDurations
     from freezebench.specs.run import Protocol, RunSpec
+    from freezebench.specs.slots import Slot
 
 _ROUNDING = 100  # numbers of sentences follow from assumptions about the runs
+_MOST_SLOTS = 8
 _POWER = 0.8  # probability that a configuration without any drop is found non-inferior
 
 
@@ -93,6 +96,20 @@ def _resolving_text(settings: Settings, num_sentences: int) -> str:
     if counts.both_suffice:
         return "both more seeds and more test sentences are needed"
     return f"not even {LARGEST_DESIGN} would resolve it"
+
+
+def devices_line(models: Mapping[Slot, str]) -> str:
+    """Return which devices train at the same time.
+
+    Args:
+        models: Product name of each slot's device.
+    """
+    names: dict[str, list[str]] = defaultdict(list)
+    for slot, model in models.items():
+        names[model].append(slot.name)
+    devices = "; ".join(f"{listed(slots, _MOST_SLOTS)} ({model})" for model, slots in names.items())
+    times = "; their times are not measured" if any(slot.shares_processor for slot in models) else ""
+    return f"freezebench: {len(models)} runs at a time train on {devices}{times}"
 
 
 def data_line(facts: DataFacts) -> str:
@@ -167,8 +184,10 @@ def duration_line(num_runs: int, num_left: int, expected: ExpectedDurations | No
         )
     num_unknown = num_left - expected.num_known
     unknown = f"; {_counted(num_unknown, 'run')} of unknown duration, and loading, not included"
+    devices = "" if expected.num_slots == 1 else f" on {expected.num_slots} devices"
     return (
-        f"{runs}: training and evaluation{left} take about {duration_text(expected.total_s)}, by the median times of "
+        f"{runs}: training and evaluation{left} take about {duration_text(expected.total_s)}{devices}, by the median "
+        "times of "
         f"{expected.source}{unknown if num_unknown else '; loading not included'}"
     )
 

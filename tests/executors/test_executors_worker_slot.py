@@ -196,3 +196,26 @@ def test_the_machine_is_known_while_a_run_trains(slot: Make) -> None:
     assert made.machine(SPECS[0]).result(timeout=0) == machine
     goes_on.set()
     future.result(timeout=60)
+
+
+@pytest.mark.parametrize(("name", "shown"), [("cuda:1", "cuda:1"), ("", "GPU-1234")])
+def test_a_torch_without_cuda_cannot_use_a_gpu(name: str, shown: str) -> None:
+    """The driver lists the GPU, and ``auto`` would silently be the CPU."""
+    options = SlotOptions(
+        start=lambda _: _WithoutCuda(_trained), keep=True, timeout_s=60, data_cache={}, on_event=lambda _: None
+    )
+    slot = WorkerSlot(Slot(name=name, visible_devices="GPU-1234"), options)
+    with pytest.raises(FreezebenchError, match=f"torch finds no CUDA device in the process for {shown}, which"):
+        slot.machine(SPECS[0]).result(timeout=60)
+    slot.close()
+
+
+class _WithoutCuda(FakeWorker):
+    """A worker whose torch was built without CUDA."""
+
+    def request(
+        self, message: Message, emit: Callable[[ProgressEvent], None], timeout_s: float, cancelled: threading.Event
+    ) -> Answer:
+        """Return a CPU as the machine."""
+        answer = super().request(message, emit, timeout_s, cancelled)
+        return Answer(value={**(answer.value or {}), "device": "cpu"})

@@ -19,9 +19,9 @@ GRID = "[pytest]\nfreeze_grid = none,emb\n"
 def test_a_worker_refuses_freeze_tests() -> None:
     """Workers share no baseline; the controller, which would not show what a worker raises, gets the sentence."""
     config: Any = SimpleNamespace(workeroutput={}, getoption=lambda _, default=None: default)
-    with pytest.raises(pytest.UsageError, match="--freeze-device=cuda:N"):
+    with pytest.raises(pytest.UsageError, match="--freeze-devices=all"):
         options.refuse_combinations(config)
-    with pytest.raises(pytest.UsageError, match="--freeze-device=cuda:N"):
+    with pytest.raises(pytest.UsageError, match="--freeze-devices=all"):
         options.pytest_testnodedown(SimpleNamespace(workeroutput=config.workeroutput))
     options.pytest_testnodedown(SimpleNamespace(workeroutput={}))
     options.pytest_testnodedown(SimpleNamespace())  # a worker that crashed

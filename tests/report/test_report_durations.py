@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from freezebench.planning.blocks import blocks_of, trains_arms_together
+from freezebench.planning.finished import NeededRun
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
 from freezebench.records.saved import from_records
 from freezebench.report.durations import (
     Durations,
+    ExpectedDurations,
     duration_text,
     expected_durations,
     seconds_on_slots,
 )
+from freezebench.specs.slots import Slot
 from made_up import record, seeds
 from saved_runs import saved
 
@@ -70,3 +74,22 @@ def test_saved_runs_of_the_same_configuration_on_the_same_device_count() -> None
     assert expected_durations(runs, [report], "another CPU") is None
     assert expected_durations([record("emb").spec], [report], "a CPU") is None
     assert expected_durations(runs, [saved(from_records("none", seeds("none")))], "a CPU") is None
+
+
+@pytest.mark.parametrize(
+    ("num_nodes", "is_gpu", "expected_s"),
+    # Two series of 9 s; with them 6, 3, 6, 3, 6 and 3 s on two slots, or three seeds of 9 s.
+    [(1, False, 18.0 + 15.0), (1, True, 18.0 + 18.0), (2, True, 9.0 + 18.0)],
+)
+def test_slots_share_the_planned_runs(num_nodes: int, *, is_gpu: bool, expected_s: float) -> None:
+    """All arms of a seed train on one GPU; what is judged by its times has its node to itself."""
+    runs = [NeededRun(spec=record(freeze, seed).spec) for seed in (42, 43, 44) for freeze in ("none", "emb")]
+    series = [
+        NeededRun(spec=record(freeze, seed).spec, interleaved_with=f"emb {seed}", must_be_new=True)
+        for seed in (42, 43)
+        for freeze in ("none", "emb")
+    ]
+    slots = [Slot(name=f"{node}", node=f"{node % num_nodes}", shares_processor=not is_gpu) for node in range(2)]
+    serial = ExpectedDurations(seconds={"none": 6.0, "emb": 3.0}, total_s=0.0, num_known=10, source="a report")
+    expected = serial.shared_out(blocks_of(runs + series, arms_together=trains_arms_together(slots)), slots)
+    assert (expected.total_s, expected.num_slots, expected.source) == (expected_s, 2, "a report")

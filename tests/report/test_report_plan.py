@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
-from freezebench.report.plan import resolution_line, settings_lines
+from freezebench.report.durations import ExpectedDurations
+from freezebench.report.plan import devices_line, duration_line, resolution_line, settings_lines
+from freezebench.specs.slots import Slot
 from made_up import facts
 
 
@@ -45,3 +47,24 @@ def test_the_plan_says_what_would_resolve_a_smaller_margin() -> None:
     none = resolution_line(_settings(num_seeds="3", margin="0.1"), facts(872))
     assert none.endswith("; not even 100 seeds with 1,000,000 test sentences would resolve it")
     assert "would resolve" not in resolution_line(_settings(num_seeds="3", margin="3"), facts(872))
+
+
+def test_devices_that_train_at_the_same_time() -> None:
+    """By model; a processor that several share gives no times."""
+    gpus = {Slot(name=f"cuda:{number}"): "H200" if number < 9 else "A100" for number in range(10)}
+    assert devices_line(gpus) == (
+        "freezebench: 10 runs at a time train on cuda:0, cuda:1, cuda:2, cuda:3, cuda:4, cuda:5, cuda:6, cuda:7 and 1 "
+        "more (H200); cuda:9 (A100)"
+    )
+    cpus = {Slot(name=f"cpu:{number}", shares_processor=True): "EPYC" for number in range(2)}
+    assert devices_line(cpus) == (
+        "freezebench: 2 runs at a time train on cpu:0, cpu:1 (EPYC); their times are not measured"
+    )
+
+
+def test_the_duration_names_the_number_of_devices() -> None:
+    """If there are several."""
+    expected = ExpectedDurations(seconds={"none": 60.0}, total_s=120.0, num_known=4, source="a report", num_slots=2)
+    assert duration_line(4, 4, expected).startswith(
+        "freezebench: 4 runs: training and evaluation take about 2 min on 2 devices, by the median times of a report"
+    )

@@ -1,0 +1,93 @@
+"""Sessions with ``--freeze-devices``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from freezebench.executors import worker_process
+
+Project = Callable[..., pytest.Pytester]
+
+_TWO = "--freeze-devices=cpu,cpu"
+
+
+@pytest.fixture
+def without_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no process be started."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a worker was started")
+
+    monkeypatch.setattr(worker_process.WorkerProcess, "__init__", refuse)
+
+
+@pytest.mark.usefixtures("without_workers")
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ([_TWO], "freeze marker of *, device=cpu: with --freeze-devices, runs train on any*or override it*"),
+        (
+            [_TWO, "--freeze-device=cpu"],
+            "--freeze-device=cpu: with --freeze-devices, runs train on any of its devices*",
+        ),
+        ([_TWO, "--freeze-isolate=none"], "*with --freeze-isolate=none all runs train in pytest's own. Leave one*"),
+        (["--freeze-devices=gpu"], "--freeze-devices=gpu: give all, or devices separated by commas*"),
+        (["--freeze-devices=cuda:0,cuda:0"], "--freeze-devices=cuda:0,cuda:0: one GPU is named twice*Name each GPU*"),
+        (
+            ["--freeze-devices=cuda:0,cuda:1", "--freeze-device=auto"],
+            "--freeze-devices=cuda:0,cuda:1: there is no CUDA GPU here*Use cpu, or all.",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    project: Project, monkeypatch: pytest.MonkeyPatch, flags: list[str], message: str
+) -> None:
+    """With exit code 4, before a process is started or a model loaded."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    result = project("num_seeds=1").runpytest_inprocess(*flags)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {message}"])
+
+
+def test_the_ini_file_names_devices(project: Project) -> None:
+    """As every option."""
+    session = project("num_seeds=1")
+    session.makeini("[pytest]\nfreeze_devices = tpu")
+    result = session.runpytest_inprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: ini key freeze_devices=tpu: give all*"])
+
+
+@pytest.mark.slow
+def test_plan_selection_and_reruns(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--freeze-plan shows the devices; -k, -x and --lf mean the same as with one device."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly")  # --lf needs pytest's cache
+    session = project("num_seeds=1, inconclusive='pass'")
+    path = session.path / "test_project.py"
+    path.write_text(path.read_text().replace("freeze_run()", "assert freeze_run().freeze != 'emb+L0-1'"))
+    common = (f"--freeze-store={tmp_path / 'runs'}", "--freeze-device=auto")
+    serial = session.runpytest_subprocess(*common, "-k", "none or emb")
+    assert serial.ret == pytest.ExitCode.TESTS_FAILED
+
+    plan = session.runpytest_subprocess(*common, _TWO, "--freeze-plan", "--freeze-num-seeds=3")
+    assert plan.ret == pytest.ExitCode.OK
+    plan.stdout.fnmatch_lines(
+        [
+            "freezebench: 12 runs, 4 of which*of the other 8 take about * on 2 devices, by the median times of *",
+            "freezebench: 2 runs at a time train on cpu:0, cpu:1 (*); their times are not measured",
+            "freezebench: --freeze-plan: nothing runs",
+        ]
+    )
+
+    stops = session.runpytest_subprocess(*common, _TWO, "-x", "--freeze-seed=50", "-k", "none or L0-1", "-v")
+    assert stops.ret == pytest.ExitCode.TESTS_FAILED
+    stops.assert_outcomes(passed=1, failed=1, deselected=2)
+    stops.stdout.fnmatch_lines_random(["freezebench cpu:? [[]?/2[]] none seed 50: test accuracy 100.0 %*"])
+
+    again = session.runpytest_subprocess(*common, _TWO, "--lf", "--freeze-seed=50")
+    assert again.ret == pytest.ExitCode.TESTS_FAILED
+    again.assert_outcomes(failed=1)
+    again.stdout.fnmatch_lines(["*[[]?/2[]] emb+L0-1 seed 50: reused from an earlier session*"])
