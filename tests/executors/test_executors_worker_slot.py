@@ -202,7 +202,12 @@ def test_the_machine_is_known_while_a_run_trains(slot: Make) -> None:
 def test_a_torch_without_cuda_cannot_use_a_gpu(name: str, shown: str) -> None:
     """The driver lists the GPU, and ``auto`` would silently be the CPU."""
     options = SlotOptions(
-        start=lambda _: _WithoutCuda(_trained), keep=True, timeout_s=60, data_cache={}, on_event=lambda _: None
+        start=lambda _: _WithoutCuda(_trained),
+        keep=True,
+        locks_device=False,
+        timeout_s=60,
+        data_cache={},
+        on_event=lambda _: None,
     )
     slot = WorkerSlot(Slot(name=name, visible_devices="GPU-1234"), options)
     with pytest.raises(FreezebenchError, match=f"torch finds no CUDA device in the process for {shown}, which"):
