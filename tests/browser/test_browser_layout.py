@@ -8,19 +8,29 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import stories
+import studies
 from browser_window import open_page, run_script
 from experiments import experiment
 from freezebench.report.page.page import page
-from freezebench.report.plots import draw
+from freezebench.report.plots import draw, draw_side_by_side
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from selenium.webdriver import Chrome
+
+    from freezebench.report.experiment import Experiment
 
 pytestmark = pytest.mark.slow
 
 WIDTHS = (390, 768, 1280)
 # The last one has every column: energy, memory, limits.
-STORIES = {**stories.STORIES, "everything_measured": experiment}
+STORIES: dict[str, Callable[[], Experiment | list[Experiment]]] = {
+    **stories.STORIES,
+    "everything_measured": experiment,
+    "several_experiments": studies.uneven,
+    "every_answer": studies.mixed_answers,
+}
 # The contrast of every visible text with its ground, as WCAG 2.2 computes it, where it is less than level AA needs.
 CONTRAST = """
 const channel = (value) => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
@@ -50,9 +60,13 @@ return bad;
 @pytest.fixture(scope="module", params=list(STORIES))
 def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of one kind of answer, with its pictures."""
-    shown = STORIES[request.param]()
+    made = STORIES[request.param]()
+    shown = made if isinstance(made, list) else [made]
+    common = draw_side_by_side(shown) if len(shown) > 1 else None
+    # Their own pictures are shown by the pages of single experiments.
+    drawn = [draw(shown[0]), *([] for _ in shown[1:])]
     path = tmp_path_factory.mktemp(request.param) / "index.html"
-    path.write_text(page([shown], [draw(shown)]), encoding="utf-8")
+    path.write_text(page(shown, drawn, common), encoding="utf-8")
     return path
 
 

@@ -137,7 +137,7 @@ COLUMNS: tuple[Column[OverviewRow], ...] = (
         short_heading=("next deeper", "prefix"),
         source=lambda row: list(_NEXT_TERMS).index(row.next_deeper[1]),
         term=_next,
-        rank=3,
+        rank=5,
     ),
     Column(
         name="baseline_train_s",

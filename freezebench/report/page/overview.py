@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from freezebench.report.overview.columns import front_columns, overview_columns, overview_words
 from freezebench.report.page.markup import Html, data_table, element, joined
-from freezebench.report.page.results_table import column_table, sorting_remark
+from freezebench.report.page.results_table import column_table, main_and_further
 from freezebench.report.page.sections import pictures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from freezebench.report.column import Column
     from freezebench.report.overview.matrix import Matrix
     from freezebench.report.overview.overview import Overview
     from freezebench.report.overview.rows import OverviewRow
@@ -26,25 +27,21 @@ def overview_section(overview: Overview, drawn: Sequence[Picture | Missing] | No
         overview: The experiments.
         drawn: The pictures that show all of them; ``None`` where none are drawn.
     """
-    columns = [column for column in overview_columns(overview.rows) if not column.is_empty(overview.rows)]
-    table = column_table(
-        columns,
-        overview.rows,
-        overview_words(overview.rows),
-        "every experiment",
-        name=lambda row: _link(row, row.label),
-    )
+    rows, words = overview.rows, overview_words(overview.rows)
+
+    def table(columns: Sequence[Column[OverviewRow]], label: str) -> Html:
+        return column_table(columns, rows, words, label, name=lambda row: _link(row, row.label))
+
     return element(
         "section",
         element("p", overview.title, class_="more"),
         element("h2", overview.sentence, class_="headline"),
-        table,
-        element("p", sorting_remark(columns, overview.rows, "experiment"), class_="more script"),
+        main_and_further(overview_columns(rows), rows, table, what="experiment"),
         element("p", overview.device_sentence, class_="more") if overview.device_sentence else None,
         None if overview.matrix is None else _matrix(overview.matrix, overview.matrix_title),
         _front(overview),
         None if drawn is None else pictures(drawn),
-        class_="answers",
+        class_="answers overview",
         aria_label="all experiments",
     )
 

@@ -22,28 +22,47 @@ _LAST_MAIN_RANK = 3
 
 def results_table(experiment: Experiment) -> Html:
     """Return the tables of one experiment; a column that no configuration fills is left out."""
-    filled = [column for column in COLUMNS[1:] if not column.is_empty(experiment.rows)]
-    main = [column for column in filled if column.rank <= _LAST_MAIN_RANK]
-    further = [column for column in filled if column.rank > _LAST_MAIN_RANK]
-    return joined(
-        [
-            _table(experiment, main, "figures of every configuration"),
-            element("p", sorting_remark(filled, experiment.rows), class_="more script"),
-            element(
-                "details",
-                element("summary", "Further figures"),
-                _table(experiment, further, "further figures of every configuration"),
-            )
-            if further
-            else None,
-        ]
+    return main_and_further(
+        COLUMNS,
+        experiment.rows,
+        lambda columns, label: _table(experiment, columns, label),
+        what="configuration",
     )
 
 
-def sorting_remark(columns: Sequence[Column[RowT]], rows: Sequence[RowT], what: str = "configuration") -> str:
-    """Return how to sort the table and, where it has dashes, what they mean."""
-    has_dash = any(column.cell(row) == NOT_MEASURED for column in columns for row in rows)
-    return "Press a heading to sort." + (f" A dash: not measured, or not defined for this {what}." if has_dash else "")
+def main_and_further(
+    columns: Sequence[Column[RowT]],
+    rows: Sequence[RowT],
+    table: Callable[[Sequence[Column[RowT]], str], Html],
+    *,
+    what: str,
+) -> Html:
+    """Return the table of the main columns, how to read it, and that of the other columns, which opens on request.
+
+    Args:
+        columns: The first one names the rows and is in both tables. Others are left out if no row fills them.
+        rows: The rows.
+        table: Returns the table of some columns under a label.
+        what: What a row is, in a word.
+    """
+    first, *others = columns
+    filled = [column for column in others if not column.is_empty(rows)]
+    main = [first, *(column for column in filled if column.rank <= _LAST_MAIN_RANK)]
+    further = [column for column in filled if column.rank > _LAST_MAIN_RANK]
+    has_dash = any(column.cell(row) == NOT_MEASURED for column in filled for row in rows)
+    dash = f" A dash: not measured, or not defined for this {what}." if has_dash else ""
+    details = element(
+        "details",
+        element("summary", "Further figures"),
+        table([first, *further], f"further figures of every {what}"),
+    )
+    return joined(
+        [
+            table(main, f"figures of every {what}"),
+            element("p", f"Press a heading to sort.{dash}", class_="more script"),
+            details if further else None,
+        ]
+    )
 
 
 def column_table(
@@ -90,7 +109,7 @@ def column_table(
 def _table(experiment: Experiment, columns: Sequence[Column[Row]], label: str) -> Html:
     """Return a table of some columns, which begins with the names of the configurations."""
     return column_table(
-        [COLUMNS[0], *columns],
+        columns,
         experiment.rows,
         heading_words(experiment.rows, experiment.results, experiment.margin_pp),
         label,
@@ -114,7 +133,7 @@ def _cell(column: Column[RowT], row: RowT) -> Html:
 
 def _alignment(column: Column[RowT]) -> str | None:
     """Return the class of columns of words, which begin at the left; figures end at the right."""
-    return "word" if column.term is not None and not column.is_cost else None
+    return "word" if column.term is not None and not column.aggregation else None
 
 
 def _majority_line(experiment: Experiment, columns: Sequence[Column[Row]]) -> Html | None:
