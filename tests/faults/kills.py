@@ -1,7 +1,8 @@
-"""Kill a session at random moments: `python tests/faults/kills.py 50`.
+"""Kill a session at random moments: `python tests/faults/kills.py 50`, with options of pytest after the number.
 
 Every record has to be complete or absent, and no process may survive the session. A session that resumes after the
-kills has to train the missing runs only, and to end with the outcomes of a session that was never killed.
+kills has to train the missing runs only, and to end with the outcomes of a session that was never killed, and that had
+none of these options.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from tiny import write_data, write_model
 TEST = """
 import pytest
 
-@pytest.mark.freeze(model="model", data="data", epochs=8, lr=1e-2, batch_size=8, precision="float32", device="cpu",
+@pytest.mark.freeze(model="model", data="data", epochs=8, lr=1e-2, batch_size=8, precision="float32",
                     max_drop=90, num_seeds=2)
 def test_it(freeze_run):
     freeze_run()
@@ -34,7 +35,7 @@ def test_it(freeze_run):
 NUM_RUNS = 8
 
 
-def main(num_kills: int, seed: int = 0) -> None:
+def main(num_kills: int, flags: list[str], seed: int = 0) -> None:
     """Kill and resume until ``num_kills`` kills hit a running session.
 
     Raises:
@@ -47,7 +48,7 @@ def main(num_kills: int, seed: int = 0) -> None:
         write_data(folder / "data")
         (folder / "test_it.py").write_text(TEST, encoding="utf-8")
         began = time.monotonic()
-        assert finish(folder, "whole") == NUM_RUNS
+        assert finish(folder, "whole", []) == NUM_RUNS
         longest_s = time.monotonic() - began
         expected = outcomes(folder / "report-whole")
         num_hits, num_rounds = 0, 0
@@ -57,10 +58,10 @@ def main(num_kills: int, seed: int = 0) -> None:
             store = folder / f"store-{num_rounds}"
             # One to three kills, then a session that runs to its end.
             for _ in range(draw.randint(1, 3)):
-                num_hits += kill(folder, store.name, draw.uniform(0.0, longest_s))
+                num_hits += kill(folder, store.name, draw.uniform(0.0, longest_s), flags)
                 num_records.append(len([decode(path.read_bytes()) for path in store.glob("*.json")]))
             missing = NUM_RUNS - num_records[-1]
-            trained = finish(folder, store.name)
+            trained = finish(folder, store.name, flags)
             assert trained == missing, (trained, missing)
             assert outcomes(folder / f"report-{store.name}") == expected
             assert not list(store.glob("set-aside/*"))
@@ -70,11 +71,11 @@ def main(num_kills: int, seed: int = 0) -> None:
     sys.stdout.write(f"{num_hits} kills in {num_rounds} rounds; kills by number of complete records: {counts}\n")
 
 
-def start(folder: Path, store: str) -> subprocess.Popen[str]:
+def start(folder: Path, store: str, flags: list[str]) -> subprocess.Popen[str]:
     """Start a session with a store and return its process."""
     arguments = [f"--freeze-store={store}", f"--freeze-report=report-{store}", "-p", "no:cacheprovider"]
     return subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-q", *arguments],
+        [sys.executable, "-m", "pytest", "-q", *arguments, *flags],
         cwd=folder,
         env={**os.environ, "FREEZEBENCH_KILLS": str(folder), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -83,9 +84,9 @@ def start(folder: Path, store: str) -> subprocess.Popen[str]:
     )
 
 
-def kill(folder: Path, store: str, after_s: float) -> bool:
+def kill(folder: Path, store: str, after_s: float, flags: list[str]) -> bool:
     """Start a session and kill it; return whether it was still running."""
-    process = start(folder, store)
+    process = start(folder, store, flags)
     try:
         output, _ = process.communicate(timeout=after_s)
     except subprocess.TimeoutExpired:
@@ -100,9 +101,9 @@ def kill(folder: Path, store: str, after_s: float) -> bool:
     return False
 
 
-def finish(folder: Path, store: str) -> int:
+def finish(folder: Path, store: str, flags: list[str]) -> int:
     """Run a session to its end; return the number of runs that it trained."""
-    process = start(folder, store)
+    process = start(folder, store, flags)
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
     saved = re.search(r"saved (\d+) runs? to", output)
@@ -110,4 +111,4 @@ def finish(folder: Path, store: str) -> int:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 50)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 50, sys.argv[2:])

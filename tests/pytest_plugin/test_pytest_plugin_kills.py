@@ -19,18 +19,25 @@ Project = Callable[..., pytest.Pytester]
 
 KILLS = Path(__file__).resolve().parent.parent / "faults/kills.py"
 
-_LATER = [pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGTERM, signal.SIGKILL)]
+_TWO = ["--freeze-device=auto", "--freeze-devices=cpu,cpu"]
+_LATER = [
+    pytest.param(number, flags, marks=pytest.mark.slow)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
+    for flags in ([], _TWO)
+]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, *_LATER])
+@pytest.mark.parametrize(("number", "flags"), [pytest.param(signal.SIGINT, []), *_LATER[1:]])
 def test_no_child_outlives_its_parent(
     project: Project,
     faults: Callable[..., None],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    *,
     number: signal.Signals,
+    flags: list[str],
 ) -> None:
-    """However pytest ends, the worker ends with it; after Ctrl-C the summary shows the finished configurations."""
+    """However pytest ends, its workers end with it; after Ctrl-C the summary shows the finished configurations."""
     faults(emb_L0="sleep")  # in the middle of a run, which it would not end by itself
     mark = f"FREEZEBENCH_TEST={tmp_path}"
     monkeypatch.setenv(*mark.split("=", 1))
@@ -40,11 +47,11 @@ def test_no_child_outlives_its_parent(
     heed = (
         "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
     )
-    pytest_command = [sys.executable, "-m", "pytest", "-v", f"--freeze-store={store}"]
+    pytest_command = [sys.executable, "-m", "pytest", "-v", f"--freeze-store={store}", *flags]
     command = [sys.executable, "-c", heed, *pytest_command]
     process = subprocess.Popen(command, cwd=session.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     deadline = time.monotonic() + 120
-    while len(list(store.glob("*.json"))) < 2:  # none and emb
+    while len(list(store.glob("*.json"))) < 2:  # none and emb, or what another device trains meanwhile
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.02)
@@ -62,11 +69,12 @@ def test_no_child_outlives_its_parent(
 
 
 @pytest.mark.slow
-def test_kill_9_loses_no_finished_run(project: Project, tmp_path: Path) -> None:
+@pytest.mark.parametrize("flags", [[], _TWO], ids=["one", "two"])
+def test_kill_9_loses_no_finished_run(project: Project, tmp_path: Path, flags: list[str]) -> None:
     """Every record is whole or absent, and the next session trains what is missing and nothing else."""
     store = tmp_path / "runs"
     session = project("max_drop=90, num_seeds=3")
-    command = [sys.executable, "-m", "pytest", "-q", f"--freeze-store={store}"]
+    command = [sys.executable, "-m", "pytest", "-q", f"--freeze-store={store}", *flags]
     process = subprocess.Popen(command, cwd=session.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not list(store.glob("*.json")) and process.poll() is None:
@@ -76,14 +84,17 @@ def test_kill_9_loses_no_finished_run(project: Project, tmp_path: Path) -> None:
     process.wait()
     num_whole = len([decode(path.read_bytes()) for path in store.glob("*.json")])
     assert 1 <= num_whole < 12
-    result = session.runpytest_inprocess(f"--freeze-store={store}", "--freeze-isolate=worker")
+    # On one device: what was trained beside other runs is reused as well.
+    result = session.runpytest_inprocess(f"--freeze-store={store}", "--freeze-isolate=worker", *flags[:1])
     result.assert_outcomes(passed=4)
     result.stdout.fnmatch_lines(["freezebench: reused * of earlier sessions*", f"*saved {12 - num_whole} run*"])
 
 
 @pytest.mark.slow
-def test_kills_at_random_moments() -> None:
-    """tests/faults/kills.py with 3 kills instead of 50."""
-    done = subprocess.run([sys.executable, str(KILLS), "3"], capture_output=True, text=True, timeout=300, check=False)
+@pytest.mark.parametrize("flags", [[], ["--freeze-devices=cpu,cpu"]], ids=["one", "two"])
+def test_kills_at_random_moments(flags: list[str]) -> None:
+    """tests/faults/kills.py with 3 kills instead of 50, on one device and on two."""
+    command = [sys.executable, str(KILLS), "3", *flags]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "kills in" in done.stdout
