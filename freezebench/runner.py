@@ -15,13 +15,13 @@ import threading
 import uuid
 from collections import Counter
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from freezebench.errors import FreezebenchError
 from freezebench.executors.base import SlotLostError, machine_or_none, untrained
-from freezebench.planning.blocks import ends_block
+from freezebench.planning.blocks import Training, ends_block
 from freezebench.planning.finished import FinishedRuns
 from freezebench.planning.placement import place
 from freezebench.planning.results import baseline_so_far
@@ -49,23 +49,6 @@ if TYPE_CHECKING:
 
 _MOST_ATTEMPTS = 3
 _POLL_S = 0.5  # between two looks at a run that another session trains
-
-
-@dataclass(kw_only=True)
-class _Training:
-    """A block that trains now.
-
-    Attributes:
-        block: The block.
-        slot: Where it trains.
-        num_ended: How many of its runs have ended.
-        series: The records of its interleaved runs, which count once the block has ended as a whole.
-    """
-
-    block: Block
-    slot: Slot
-    num_ended: int = 0
-    series: list[RunRecord] = field(default_factory=list)
 
 
 class Runner:
@@ -100,7 +83,7 @@ class Runner:
         self.finished = FinishedRuns()
         # Records in the store keep it, so that the times of two sessions can be told apart.
         self._session = uuid.uuid4().hex
-        self._training: dict[Slot, _Training] = {}
+        self._training: dict[Slot, Training] = {}
         self._has_news = False  # whether the plan has to be made anew
         self._is_checked = threading.Lock()  # slots end their runs at any time
         self._losses: Counter[tuple[str, str | None]] = Counter()
@@ -128,6 +111,8 @@ class Runner:
                     return step
                 self._has_news = False
                 is_busy_elsewhere = self._train(step)
+                if self._plan.budget.refused and not (self._training or self._has_news):
+                    return self._plan.result_so_far(settings, freeze, self.finished, self._plan.budget.reason)
                 while not self._has_news:
                     self._calls.wait(_POLL_S if is_busy_elsewhere else None)
                     if is_busy_elsewhere:
@@ -194,16 +179,20 @@ class Runner:
             slots=slots,
         )
         busy: list[RunSpec] = []
+        self._plan.budget.refused = None
         while placed := place(blocks, slots, {slot: training.block for slot, training in self._training.items()}):
             block, slot = placed[0]
             blocks.remove(block)
             found = self._find(block, slot)
+            may_start = self._plan.budget.admits(block, self._training.values())
             if found.busy:
                 busy += found.busy
             elif found.records:
                 self._take(block, found.records)
-            else:
+            elif may_start:
                 self._submit(block, slot)
+            else:
+                self._take(block, {})  # another session may train it
             if self._has_news:  # an executor may train within ``submit``
                 return False
         if busy and not self._training:
@@ -249,20 +238,21 @@ class Runner:
         started = {run.key for other in trainings for run in other.block.runs[: other.num_ended + 1]}
         left = [run for run in self._plan.runs_left(self.finished) if run.key not in started]
         self._on_event(RunsPlanned(left=tuple(run.spec for run in left)))
-        self._training[slot] = training = _Training(block=block, slot=slot)
+        self._training[slot] = training = Training(block=block, slot=slot)
         future = self._executor.submit([run.spec for run in block.runs], slot, partial(self._end_run, training))
         future.add_done_callback(lambda future: self._calls.put(partial(self._end_block, training, future)))
 
-    def _add(self, training: _Training, run: NeededRun, record: RunRecord) -> None:
+    def _add(self, training: Training, run: NeededRun, record: RunRecord) -> None:
         """Add the record of a run that has ended."""
         training.num_ended += 1
+        self._plan.budget.num_ended += 1
         if run.interleaved_with is None:
             self._keep(run, record)
         else:
             training.series.append(record)
         self._on_event(RunFinished(record=record, slot=training.slot.name))
 
-    def _end_block(self, training: _Training, future: Future[None]) -> None:
+    def _end_block(self, training: Training, future: Future[None]) -> None:
         """Free the slot of a block that has ended, one way or another."""
         del self._training[training.slot]
         self._has_news = True
@@ -279,7 +269,7 @@ class Runner:
         for run, record in zip(training.block.runs, training.series, strict=False):
             self._keep(run, record)
 
-    def _lose(self, training: _Training, error: SlotLostError) -> None:
+    def _lose(self, training: Training, error: SlotLostError) -> None:
         """Plan the run that was lost with its slot again, or let it be invalid after some attempts.
 
         A series of interleaved runs begins anew: what is compared has to train in the same minutes.
@@ -302,7 +292,7 @@ class Runner:
 
     # --- in the thread of a slot ----------------------------------------------------------------------------------
 
-    def _end_run(self, training: _Training, position: int, record: RunRecord) -> bool:
+    def _end_run(self, training: Training, position: int, record: RunRecord) -> bool:
         """Check and store the record of a run that has ended; return whether the next one of its block trains."""
         run = training.block.runs[position]
         record = replace(record, session=self._session)

@@ -116,7 +116,7 @@ class FreezeSession:
         from freezebench.planning.finished import FinishedRuns
 
         self.plan.add(planned)
-        self.executor.expect(freeze for settings, freeze in planned if freeze in self.plan.grid(settings))
+        self.executor.expect(freeze for settings, freeze in planned if self.plan.is_trained(settings, freeze))
         for reference in self.references:
             reference.take_plan(self.plan.is_run)
         return [needed.spec for needed in self.plan.runs_left(FinishedRuns())]
@@ -184,7 +184,7 @@ class FreezeSession:
             # Stored after the run, so that an interrupted one leaves no empty table.
             self._results.setdefault(key, {})[spec] = result
         # Candidates that needed more seeds have extended the baseline since its own test reported.
-        if "none" in specs:
+        if "none" in specs and self._results[key]["none"].was_run:
             self._results[key]["none"] = self._runner.baseline(settings)
         return result
 
@@ -278,7 +278,7 @@ class FreezeSession:
         """The configurations that tests will request."""
         from freezebench.planning.session_plan import SessionPlan
 
-        return SessionPlan(with_times=self.with_times)
+        return SessionPlan(with_times=self.with_times, budget=self.options.session_settings.budget)
 
     @cached_property
     def _reuse(self) -> Reuse | None:

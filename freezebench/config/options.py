@@ -9,6 +9,7 @@ from freezebench.config.parsers import (
     choice_parser,
     int_parser,
     parse_bool,
+    parse_budget,
     parse_columns,
     parse_device,
     parse_devices,
@@ -31,8 +32,9 @@ OPTIONS: tuple[Option, ...] = (
         name="grid",
         metavar="GRID",
         parser=parse_grid,
-        help="configurations to compare: 'all' (no freezing, and every prefix of the model's layers), one freeze spec, "
-        "or a comma-separated list; a spec is none, emb, L3, L0-3, head, or parts joined by '+' (default: the test's "
+        help="configurations to compare: 'all' (no freezing, and every prefix of the model's layers), 'search' (the "
+        "same, but only those prefixes train that finding the deepest safe one takes), one freeze spec, or a "
+        "comma-separated list; a spec is none, emb, L3, L0-3, head, or parts joined by '+' (default: the test's "
         "marker, else all)",
     ),
     Option(
@@ -268,6 +270,15 @@ OPTIONS: tuple[Option, ...] = (
         session_wide=True,
         help="where runs train: worker (one separate process, replaced after a fault), run (a new process for "
         "every run) or none (pytest's own process, for debugging) (default: worker)",
+    ),
+    Option(
+        name="budget",
+        metavar="LIMIT",
+        parser=parse_budget,
+        session_wide=True,
+        help="stop training when so many runs were trained (40runs), or start none after so long (30min, 2h); the "
+        "session ends with the results of what has ended, and the same command goes on from there; reused runs cost "
+        "nothing (default: no limit)",
     ),
     Option(
         name="timeout",

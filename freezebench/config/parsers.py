@@ -20,6 +20,7 @@ from freezebench.specs.numbers import decimal_number, whole_number
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from freezebench.specs.budget import BudgetLimit
     from freezebench.specs.grid import PerSpec
     from freezebench.specs.interim_looks import InterimLooks
 
@@ -205,6 +206,20 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
+def parse_budget(text: str) -> BudgetLimit:
+    """Return a number of runs or a duration: ``40runs``, ``30min``."""
+    from freezebench.specs.budget import BudgetLimit
+
+    number, unit = _quantity(text)
+    if unit in ("run", "runs"):
+        if number is None or number < 1 or number != int(number):
+            raise SettingsError("give a whole number of runs from 1 on, such as 40runs.")
+        return BudgetLimit(text=f"{number:,.0f} run{'' if number == 1 else 's'}", max_runs=int(number))
+    if not number or unit not in _SECONDS:
+        raise SettingsError("give a number of runs such as 40runs, or a duration such as 30min or 2h.")
+    return BudgetLimit(text=f"{number:g} {unit}", max_s=parse_duration(text))
+
+
 def _quantity(text: str) -> tuple[float | None, str]:
     """Return the number and the unit of a text; ``None`` and nothing if it has no such form."""
     match = _QUANTITY.fullmatch(text)
@@ -252,10 +267,12 @@ def parse_across(text: str) -> tuple[str, ...]:
 
 def parse_specs(text: str) -> tuple[str, ...]:
     """Return the canonical ids of several configurations, or ``all`` alone."""
-    from freezebench.specs.grid import split_grid
+    from freezebench.specs.grid import ALL, SEARCH, split_grid
 
     specs = tuple(dict.fromkeys(split_grid(text)))
-    return ("all",) if "all" in specs else specs
+    if SEARCH in specs:
+        raise SettingsError("'search' names no configuration. Give freeze specs, or 'all'.")
+    return (ALL,) if ALL in specs else specs
 
 
 def parse_points(text: str) -> float:

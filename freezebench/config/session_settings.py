@@ -12,6 +12,7 @@ from freezebench.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from freezebench.specs.budget import BudgetLimit
     from freezebench.specs.names import Isolation
 
 DEFAULT_ISOLATION: Isolation = "worker"
@@ -64,6 +65,7 @@ class SessionSettings:
         devices: Names of the devices that train at the same time, or ``all`` alone; empty: the one of each test.
         cluster: Address of the Ray cluster whose nodes train; ``None``: this machine trains.
         cluster_resource: A resource that its nodes must have to train; ``None``: all nodes train.
+        budget: How many runs may be trained, or how long further ones may start; ``None``: without limit.
         timeout_s: How long one run may take, in seconds; ``None``: the default limit.
         anchor: A saved run that accuracy is compared with besides that of ``--benchmark-compare``; ``None``: none.
         compare_across: What may differ from a saved run.
@@ -82,6 +84,7 @@ class SessionSettings:
     devices: tuple[str, ...] = ()
     cluster: str | None = None
     cluster_resource: str | None = None
+    budget: BudgetLimit | None = None
     timeout_s: float | None = None
     anchor: str | None = None
     compare_across: tuple[str, ...] = ()
@@ -136,6 +139,7 @@ def resolve_session(sources: Sequence[Source], *, has_reference: bool = False) -
         devices=options.get("devices", ()),
         cluster=options.get("cluster", None),
         cluster_resource=options.get("cluster_resource", None),
+        budget=options.get("budget", None),
         timeout_s=options.get("timeout", None),
         anchor=options.get("anchor", None),
         compare_across=options.get("compare_across", ()),

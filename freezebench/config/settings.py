@@ -7,11 +7,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from freezebench.config.options import OPTIONS
+from freezebench.config.search import resolve_looks
 from freezebench.config.sources import ParsedOptions, Source, parse_sources
 from freezebench.errors import SettingsError
 from freezebench.specs.fields import brief
 from freezebench.specs.freeze import MOST_LAYERS, FreezeSpec
-from freezebench.specs.grid import PerSpec, split_grid
+from freezebench.specs.grid import ALL, SEARCH, PerSpec, split_grid
 from freezebench.specs.interim_looks import InterimLooks
 from freezebench.specs.limits import DEFAULT_MARGIN_PP, CostLimits
 from freezebench.specs.presets import Preset, preset
@@ -91,6 +92,11 @@ class Settings:
         """Return whether the grid lists a configuration by its own id, not only as a part of ``all``."""
         return freeze in split_grid(self.grid)
 
+    @property
+    def searches(self) -> bool:
+        """Whether only those prefixes train that the search for the deepest safe one needs."""
+        return SEARCH in self.grid.split(",")
+
     def run_spec(self, freeze: FreezeSpec | str, seed: int) -> RunSpec:
         """Return the spec of the run of one configuration and seed."""
         name = str(freeze)
@@ -116,7 +122,9 @@ class Settings:
     def of_table(self) -> Settings:
         """What tests of one table share: these settings without grids of single tests and their names."""
         limits_from = self.limits_from and "some test"
-        return replace(self, grid="all", inconclusive="skip", named_specs=(), num_layers=None, limits_from=limits_from)
+        # Where one test searches and another one does not, their verdicts have different error rates.
+        grid = SEARCH if self.searches else ALL
+        return replace(self, grid=grid, inconclusive="skip", named_specs=(), num_layers=None, limits_from=limits_from)
 
 
 def resolve(
@@ -229,7 +237,7 @@ def _overlay(base: Preset, reason: str, options: ParsedOptions, num_layers: int 
         protocol=protocol,
         learning_rates=rates,
         grid=options.get("grid", Settings.grid),
-        looks=options.get("num_seeds", base.looks),
+        looks=resolve_looks(options, base.looks),
         seed=options.get("seed", base.seed),
         device=options.get("device", Settings.device),
         margin_pp=options.get("margin", Settings.margin_pp),

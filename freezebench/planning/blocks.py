@@ -10,7 +10,7 @@ runs always is one. Other runs are blocks of their own, so that the plan can cha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from freezebench.planning.interleaving import ends_series
@@ -41,6 +41,28 @@ class Block:
 def trains_arms_together(slots: Sequence[Slot]) -> bool:
     """Return whether all configurations of a seed train on one slot: where several have devices of their own."""
     return len(slots) > 1 and not all(slot.shares_processor for slot in slots)
+
+
+@dataclass(kw_only=True)
+class Training:
+    """A block that trains now.
+
+    Attributes:
+        block: The block.
+        slot: Where it trains.
+        num_ended: How many of its runs have ended.
+        series: The records of its interleaved runs, which count once the block has ended as a whole.
+    """
+
+    block: Block
+    slot: Slot
+    num_ended: int = 0
+    series: list[RunRecord] = field(default_factory=list)
+
+    @property
+    def num_left(self) -> int:
+        """How many of its runs have not ended."""
+        return len(self.block.runs) - self.num_ended
 
 
 def blocks_of(needed: Iterable[NeededRun], *, arms_together: bool) -> list[Block]:

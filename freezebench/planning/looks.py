@@ -58,10 +58,34 @@ def next_step(
             break
         if current.missing:
             return list(current.missing)
-    return _with_savings(settings, result, finished, with_times=with_times)
+    return with_savings(settings, result, finished, with_times=with_times)
 
 
-def _with_savings(
+def result_so_far(
+    settings: Settings,
+    freeze: str,
+    finished: FinishedRuns,
+    *,
+    grid: Collection[str] = (),
+    with_times: bool = True,
+) -> ConfigurationResult | None:
+    """Return the result of a configuration's latest look that lacks no runs; ``None`` without one.
+
+    The arguments are those of ``next_step``.
+    """
+    planned = groups(settings, {*grid, freeze}, with_times=with_times)
+    group = next(group for group in planned if freeze in ("none", *group.candidates))
+    result = None
+    for current in rounds(settings, group, finished):
+        if current.lacks(freeze) or (settings.pool_seeds and freeze != "none" and current.missing):
+            break
+        result = result_of_look(settings, freeze, current.num_seeds, finished, current.pooled)
+        if not is_open(settings, result):
+            break
+    return None if result is None else with_savings(settings, result, finished, with_times=with_times)
+
+
+def with_savings(
     settings: Settings, result: ConfigurationResult, finished: FinishedRuns, *, with_times: bool
 ) -> ConfigurationResult:
     """Return a result with the limits that require savings as well; the baseline and a broken one have none."""

@@ -99,7 +99,7 @@ def rounds(settings: Settings, group: Group, finished: FinishedRuns) -> Iterator
     seeds_of: dict[str, int] = {}
     for num_seeds in settings.looks.counts:
         seeds_of |= dict.fromkeys(undecided, num_seeds)
-        missing, is_stopped = _missing(settings, group, undecided, num_seeds, finished)
+        missing, is_stopped = missing_runs(settings, group, undecided, num_seeds, finished)
         pools = settings.pool_seeds and not missing and not is_stopped
         pooled = pooled_variance(settings, seeds_of, finished) if pools else None
         this = Round(
@@ -115,7 +115,7 @@ def rounds(settings: Settings, group: Group, finished: FinishedRuns) -> Iterator
             return
 
 
-def _missing(
+def missing_runs(
     settings: Settings, group: Group, candidates: Collection[str], num_seeds: int, finished: FinishedRuns
 ) -> tuple[list[NeededRun], bool]:
     """Return the missing runs of a round in order, and whether the baseline broke.

@@ -133,6 +133,28 @@ def max_trials(num_prefixes: int) -> int:
     return _num_trials(num_prefixes + 1, MAX_FAILED)
 
 
+def run_bounds(num_prefixes: int, counts: Sequence[int]) -> tuple[int, int]:
+    """Return how many runs a search takes at least and at most, the baseline's included.
+
+    Args:
+        num_prefixes: Number of prefixes of the ladder, at least one.
+        counts: Numbers of seeds after which a depth is judged.
+    """
+    first, last, num_trials = counts[0], counts[-1], max_trials(num_prefixes)
+    ladder = list(map(str, range(num_prefixes)))
+    answers = [lambda freeze, _, num=num: Outcome(is_safe=int(freeze) < num) for num in range(num_prefixes + 1)]
+    fewest = min(len(search(ladder, counts[:1], answer).trials) for answer in answers)
+    # ``all`` would give each of these depths, and the baseline, all its looks, and every other one the first.
+    of_all = (num_prefixes + 1) * first + (num_trials + 1) * (last - first)
+    most = min((num_trials + 1) * last, of_all // _share_of_all(num_prefixes))
+    return (fewest + 1) * first, max(most, (num_trials + 1) * first)
+
+
+def _share_of_all(num_prefixes: int) -> int:
+    """Return which part of the runs of the whole ladder a search may take: 3 for a third, 1 for all of them."""
+    return _SHARE_OF_ALL if _SHARE_OF_ALL * (max_trials(num_prefixes) + 1) <= num_prefixes + 1 else 1
+
+
 def _trial(
     freeze: str, counts: Sequence[int], look: Callable[[str, int], Outcome | None], may_have: Callable[[Trial], bool]
 ) -> Trial:
@@ -162,12 +184,10 @@ def _is_within_share(earlier: Sequence[Trial], num_prefixes: int, first: int, la
     """
     trials = [*earlier, latest]
     # The baseline has as many seeds as the configuration with most of them.
-    num_trials, least_of_all = max_trials(num_prefixes), (num_prefixes + 1) * first
-    share = _SHARE_OF_ALL if _SHARE_OF_ALL * (num_trials + 1) * first <= least_of_all else 1
     seeds, in_all = [trial.num_seeds for trial in trials], [trial.num_seeds_in_all for trial in trials]
-    num_runs = sum(seeds) + max(seeds) + (num_trials - len(trials)) * first
-    least_of_all += sum(in_all) - len(in_all) * first + max(in_all) - first
-    return share * num_runs <= least_of_all
+    num_runs = sum(seeds) + max(seeds) + (max_trials(num_prefixes) - len(trials)) * first
+    least_of_all = sum(in_all) + max(in_all) + (num_prefixes - len(trials)) * first
+    return _share_of_all(num_prefixes) * num_runs <= least_of_all
 
 
 def _num_below(num_answers: int, num_left: int) -> int:

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezebench.planning.blocks import blocks_of, trains_arms_together
+from freezebench.planning.budget import Budget
 from freezebench.planning.finished import NeededRun
 from freezebench.planning.interleaving import needed_interleaved_runs
-from freezebench.planning.looks import next_step
+from freezebench.planning.looks import next_step, result_so_far
 from freezebench.planning.not_run import not_run
 from freezebench.planning.results import up_to_invalid
 from freezebench.planning.rounds import groups, rounds
+from freezebench.planning.searched import current_round, is_searched, search_of, searched_so_far, searched_step
 from freezebench.records.events import SeedsFinished
+from freezebench.verdicts.judge import ConfigurationResult
 from freezebench.verdicts.resources import MIN_RUNS
 
 if TYPE_CHECKING:
@@ -22,10 +25,11 @@ if TYPE_CHECKING:
     from freezebench.planning.blocks import Block
     from freezebench.planning.finished import FinishedRuns
     from freezebench.planning.rounds import Group, Round
+    from freezebench.planning.search import Search
     from freezebench.records.trainable_set import TrainableSet
+    from freezebench.specs.budget import BudgetLimit
     from freezebench.specs.run import RunSpec
     from freezebench.specs.slots import Slot
-    from freezebench.verdicts.judge import ConfigurationResult
 
 
 class SessionPlan:
@@ -33,11 +37,18 @@ class SessionPlan:
 
     Attributes:
         with_times: Whether required savings of time and energy are checked.
+        budget: What is left of the session's budget.
     """
 
-    def __init__(self, planned: Iterable[tuple[Settings, str]] = (), *, with_times: bool = True) -> None:
-        """Take settings and configuration of every test that is going to run."""
-        self.with_times = with_times
+    def __init__(
+        self,
+        planned: Iterable[tuple[Settings, str]] = (),
+        *,
+        with_times: bool = True,
+        budget: BudgetLimit | None = None,
+    ) -> None:
+        """Take settings and configuration of every test that is going to run, and the limit on runs."""
+        self.with_times, self.budget = with_times, Budget(budget)
         # Tests that share a table share its rounds.
         self._grids: dict[Settings, dict[str, None]] = {}
         self._trainable: dict[RunSpec, dict[str, TrainableSet]] = {}
@@ -60,6 +71,10 @@ class SessionPlan:
     def is_run(self, settings: Settings, freeze: str) -> bool:
         """Return whether a configuration has something to train that no less frozen one of its table trains."""
         return freeze not in self._not_run(settings, freeze)
+
+    def is_trained(self, settings: Settings, freeze: str) -> bool:
+        """Return whether a configuration trains in any case: it is run, and no search may leave it out."""
+        return freeze in self.grid(settings) and not is_searched(settings, freeze)
 
     def grid(self, settings: Settings) -> list[str]:
         """Return the configurations that are compared with each other in the table of a test, but those not run."""
@@ -86,7 +101,38 @@ class SessionPlan:
         left_out = self._not_run(settings, freeze).get(freeze)
         if left_out is not None:
             return left_out
-        return next_step(settings, freeze, finished, grid=self.grid(settings), with_times=self.with_times)
+        if is_searched(settings, freeze) and freeze in self.grid(settings):
+            found = self._search(settings, finished)
+            return searched_step(settings, freeze, found, finished, with_times=self.with_times)
+        others = self._others(settings)
+        return next_step(settings, freeze, finished, grid=others, with_times=self.with_times)
+
+    def result_so_far(
+        self, settings: Settings, freeze: str, finished: FinishedRuns, reason: str
+    ) -> ConfigurationResult:
+        """Return the result of a configuration's latest complete look, where no further run starts.
+
+        Args:
+            settings: The settings of the test.
+            freeze: Canonical id of the configuration.
+            finished: The runs that have ended.
+            reason: Why no further run starts, as the end of a sentence.
+        """
+        if is_searched(settings, freeze) and freeze in self.grid(settings):
+            found = self._search(settings, finished)
+            result = searched_so_far(settings, freeze, found, finished, with_times=self.with_times)
+        else:
+            others = self._others(settings)
+            result = result_so_far(settings, freeze, finished, grid=others, with_times=self.with_times)
+        return ConfigurationResult.not_run(freeze, not_reached=reason) if result is None else result
+
+    def _others(self, settings: Settings) -> list[str]:
+        """Return the configurations of a table that train in any case."""
+        return [freeze for freeze in self.grid(settings) if not is_searched(settings, freeze)]
+
+    def _search(self, settings: Settings, finished: FinishedRuns) -> Search:
+        """Return how far the search of a table has come; without prefixes it has ended."""
+        return search_of(settings, self.grid(settings), finished, with_times=self.with_times)
 
     def blocks(
         self,
@@ -132,6 +178,8 @@ class SessionPlan:
 
     def seeds_finished(self, settings: Settings, finished: FinishedRuns) -> SeedsFinished | None:
         """Return how far the seeds have gone through a table; ``None`` before the first one and after the last."""
+        if settings.searches:
+            return None  # its looks are at one depth each
         group = groups(settings, self.grid(settings), with_times=self.with_times)[0]
         *earlier, current = rounds(settings, group, finished)
         first = current.missing[0] if current.missing else None
@@ -167,9 +215,12 @@ class SessionPlan:
         state: tuple[str | int, ...] = (*grid, finished.num_changes[settings.experiment.experiment_id])
         latest = self._latest.get(settings)
         if latest is None or latest.finished is not finished or latest.state != state:
-            planned = groups(settings, grid, with_times=self.with_times)
-            current = tuple((group, list(rounds(settings, group, finished))[-1]) for group in planned)
-            latest = self._latest[settings] = _Latest(finished=finished, state=state, rounds=current)
+            others = self._others(settings)
+            planned = groups(settings, others, with_times=self.with_times) if others else ()
+            current = [(group, list(rounds(settings, group, finished))[-1]) for group in planned]
+            look = current_round(settings, self._search(settings, finished), finished, with_times=self.with_times)
+            current += [] if look is None else [look]
+            latest = self._latest[settings] = _Latest(finished=finished, state=state, rounds=tuple(current))
         return latest.rounds
 
 

@@ -100,14 +100,14 @@ class FreezeRun:
 
     def _fails(self, result: ConfigurationResult) -> bool:
         """Return whether the test fails by its limits, or by the policy on what is undecided."""
-        is_undecided = result.standing == "undecided"
+        is_undecided = result.standing == "undecided" or result.not_reached is not None
         return result.standing in ("broken", "worse") or (is_undecided and self._policy == "fail")
 
     def _apply(self, result: ConfigurationResult) -> None:
         """Fail or skip the test if its limits say so."""
         from freezebench.report.verdict_text import gate_sentence
 
-        if not result.was_run:
+        if not result.was_run and not self._fails(result):
             pytest.skip(gate_sentence(result))
         if self._fails(result):
             # Otherwise pytest-benchmark would save the failed run as the next reference.

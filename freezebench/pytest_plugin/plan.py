@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pytest
 
     from freezebench.config.settings import Settings
+    from freezebench.planning.finished import FinishedRuns
+    from freezebench.planning.session_plan import SessionPlan
     from freezebench.session import FreezeSession
 
 # A session of many experiments shows this many of them in the terminal before it starts.
@@ -104,29 +106,34 @@ def _durations(session: FreezeSession, settings: Settings, specs: Sequence[str])
         FreezebenchError: If there is no such device.
     """
     from freezebench.planning.blocks import blocks_of, trains_arms_together
-    from freezebench.planning.finished import FinishedRuns
+    from freezebench.planning.replay import replay
     from freezebench.planning.session_plan import SessionPlan
     from freezebench.report.durations import expected_durations, saved_durations
     from freezebench.report.plan import data_line, duration_line, run_table
 
     facts = session.data(settings).facts
     plan = SessionPlan([(settings, freeze) for freeze in specs], with_times=session.with_times)
-    needed_runs = plan.runs_left(FinishedRuns())
-    # Times that are compared are always measured anew.
-    finished = session.finished_earlier(needed.spec for needed in needed_runs if not needed.must_be_new)
-    runs = [needed.spec for needed in needed_runs]
-    left_runs = [needed for needed in needed_runs if needed.must_be_new or needed.spec.run_id not in finished]
-    left = [needed.spec for needed in left_runs]
+    replayed = replay(plan, session.finished_earlier)
+    runs, left = ([needed.spec for needed in part] for part in (replayed.needed, replayed.left))
     reference_run = next((reference.saved for reference in session.references), None)
-    saved = saved_durations(reference_run, report_folder(session), finished)
+    saved = saved_durations(reference_run, report_folder(session), replayed.finished.records)
     device_name = session.machine(settings).device_name
     expected = expected_durations(left, saved, device_name) if left else None
     slots = session.executor.slots
     if expected is not None and len(slots) > 1:
-        blocks = blocks_of(left_runs, arms_together=trains_arms_together(slots))
+        blocks = blocks_of(replayed.left, arms_together=trains_arms_together(slots))
         expected = expected.shared_out(blocks, slots)
-    lines = [duration_line(len(runs), len(left), expected)]
+    lines = [duration_line(len(runs), len(left), expected, is_least=settings.searches and bool(left))]
     if not session.options.session_settings.plan:
         return lines
     table = run_table(settings, runs, left, expected, num_train=facts.num_train)
-    return [data_line(facts), *table, *lines]
+    return [data_line(facts), *table, *lines, *_undecided(plan, settings, specs, replayed.finished)]
+
+
+def _undecided(plan: SessionPlan, settings: Settings, specs: Sequence[str], finished: FinishedRuns) -> list[str]:
+    """Return what would decide the verdicts that the runs of earlier sessions leave undecided."""
+    from freezebench.report.more_evidence import undecided_sentences
+
+    steps = (plan.next_step(settings, freeze, finished) for freeze in specs)
+    results = [step for step in steps if not isinstance(step, list)]
+    return [f"freezebench: {sentence}" for sentence in undecided_sentences(results)]

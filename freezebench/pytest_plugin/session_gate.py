@@ -211,13 +211,19 @@ def _undecided_table(requested: Sequence[ConfigurationResult]) -> str | None:
     from freezebench.report.verdict_text import is_decided, nothing_of_its_own
 
     results = [result for result in requested if result.was_run]
+    ended = next((result.not_reached for result in requested if result.not_reached), None)
     num_not_run = len(requested) - len(results)
-    if num_not_run and all(result.is_baseline for result in results):
+    if ended is None and num_not_run and all(result.is_baseline for result in results):
         return f"no candidate was decided (0 of {num_not_run}): {nothing_of_its_own(requested)}. {UNFIX}"
     # A baseline has limits only against a saved run.
     compared = [result for result in results if not result.is_baseline or result.is_asserted]
     asserted = [result for result in compared if result.is_asserted] or compared
-    if not asserted or any(map(is_decided, asserted)):
+    if any(map(is_decided, asserted)):
+        return None
+    if ended is not None:
+        num_candidates = sum(not result.is_baseline for result in requested)
+        return f"no candidate was decided (0 of {num_candidates}): {ended}. Allow a larger --freeze-budget."
+    if not asserted:
         return None
     return f"no candidate was decided (0 of {len(asserted)}){_remedy(asserted)}"
 

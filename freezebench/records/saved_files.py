@@ -23,6 +23,8 @@ REPORT_SCHEMA = 1
 _LARGEST_FILE = 500_000_000
 # Entries of a benchmark's statistics that are no number.
 _NO_TIMES = ("outliers", "data")
+# Entries of a report that say why a configuration was not run.
+_NOT_RUN = ("same_as", "left_out", "not_needed", "not_reached")
 NO_FIGURES = (
     "holds no freezebench figures. Save a reference with: pytest benchmarks --benchmark-save=NAME, or give a folder "
     "that --freeze-report wrote"
@@ -129,8 +131,8 @@ def _from_report(source: str, content: dict[str, Any]) -> SavedRun:
     # Only the entries that a comparison needs are read: a report of a newer version may have others.
     try:
         for experiment in content["experiments"]:
-            # Nothing is compared with what was not run: it trained what another configuration trains, or nothing.
-            run = [item for item in experiment["configurations"] if not (item.get("same_as") or item.get("left_out"))]
+            # Nothing is compared with what was not run.
+            run = [item for item in experiment["configurations"] if not any(map(item.get, _NOT_RUN))]
             for configuration in run:
                 records = [read_record(run) for run in configuration["runs"]]
                 dates += [str(record.started_at) for record in records if record.started_at]

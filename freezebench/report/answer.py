@@ -13,6 +13,7 @@ from freezebench.records.contention import ALONE, SHARED_PROCESSOR
 from freezebench.report.next_steps import UNFIX, deciding_steps, first_open, repairing_steps
 from freezebench.report.recommendation import recommended, safe_prefixes
 from freezebench.report.rows import has_fixed, share_of
+from freezebench.report.search_text import search_detail
 from freezebench.report.speed_text import contended_share, speed_text
 from freezebench.report.verdict_text import judged_ladder, nothing_of_its_own
 from freezebench.specs.freeze import FreezeSpec
@@ -67,13 +68,16 @@ def answer(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_p
     recommendation = recommended(results, rows)
     if recommendation is not None:
         return _safe(recommendation, results, rows, margin_pp)
-    return _nothing_safe(candidates, rows, margin_pp)
+    return _nothing_safe(results, rows, margin_pp)
 
 
 def _no_candidate(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> Answer:
     """Return the answer where only the baseline ran, or not even that, since it had nothing to be compared with."""
     accuracy = next((row.accuracy for row in rows if row.freeze == "none"), None)
     figure = "" if accuracy is None else f" (accuracy {percent_text(accuracy)})"
+    ended = next((result.not_reached for result in results if result.not_reached), None)
+    if ended is not None:
+        return Answer(headline=f"Nothing to compare yet: {ended}.", outcome="no_candidate", details=(), next_steps=())
     if any(not result.was_run for result in results):
         return Answer(
             headline=f"Nothing to compare: {nothing_of_its_own(results)}{figure}.",
@@ -122,7 +126,7 @@ def _safe(row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row],
     return Answer(
         headline=f"Freeze {row.freeze}: {_joined(claims, row)}.",
         outcome="safe",
-        details=_limiting(row, results, rows, margin_pp),
+        details=(*filter(None, [search_detail(results)]), *_limiting(row, results, rows, margin_pp)),
         next_steps=tuple(steps),
     )
 
@@ -162,8 +166,9 @@ def _limiting(
     )
 
 
-def _nothing_safe(candidates: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> Answer:
+def _nothing_safe(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> Answer:
     """Return the answer where no configuration is proven safe."""
+    candidates = [result for result in results if result.was_run and not result.is_baseline]
     proven = [result for result in candidates if result.verdict and result.verdict.outcome == "non_inferior"]
     # A prefix behind one that is not proven safe does not count: its own verdict is one of several that could err.
     in_order = safe_prefixes(candidates)
@@ -187,7 +192,7 @@ def _nothing_safe(candidates: Sequence[ConfigurationResult], rows: Sequence[Row]
     return Answer(
         headline=f"No configuration is proven safe at {margin_pp:g} points.",
         outcome="nothing_safe",
-        details=tuple(details),
+        details=tuple(filter(None, [*details, search_detail(results)])),
         next_steps=deciding_steps(candidates, margin_pp),
     )
 

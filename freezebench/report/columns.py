@@ -119,7 +119,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         heading="verdict at margin",
         short_heading=("verdict at", "{margin} points"),
         source=lambda row: list(VERDICTS).index(row.verdict),
-        term=lambda row: verdict_term(row.verdict, row.same_as),
+        term=lambda row: verdict_term(row.verdict, row.not_run_words),
     ),
     Column(
         name="standing",

@@ -195,8 +195,14 @@ def _result(saved: _Saved, records: Sequence[RunRecord], unfrozen: Mapping[int, 
         parts=tuple(Part(**part) for part in saved.get("parts", ())),
         # Reports of earlier versions have no configurations that were not run.
         same_as=None if saved.get("same_as") is None else str(FreezeSpec.parse(saved["same_as"])),
-        left_out=None if saved.get("left_out") is None else str(saved["left_out"]),
+        left_out=_text(saved, "left_out"),
+        not_needed=_text(saved, "not_needed"),
+        not_reached=_text(saved, "not_reached"),
     )
+
+
+def _text(saved: _Saved, name: str) -> str | None:
+    return None if saved.get(name) is None else str(saved[name])
 
 
 def _verdict(saved: _Saved | None) -> Verdict | None:

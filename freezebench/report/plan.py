@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
+from freezebench.planning.search import max_trials, run_bounds
 from freezebench.report.durations import duration_text
 from freezebench.report.more_evidence import LARGEST_DESIGN
 from freezebench.specs.freeze import FreezeSpec
@@ -162,15 +163,16 @@ def run_table(
     return tabulate(cells, headers, disable_numparse=True, colalign=["left", *["right"] * 6]).splitlines()
 
 
-def duration_line(num_runs: int, num_left: int, expected: ExpectedDurations | None) -> str:
+def duration_line(num_runs: int, num_left: int, expected: ExpectedDurations | None, *, is_least: bool = False) -> str:
     """Return the expected duration of the planned runs of one test, and where it comes from.
 
     Args:
         num_runs: Number of planned runs.
         num_left: Number of those that no earlier session finished.
         expected: Their durations, as far as they are known.
+        is_least: Whether their results determine which further runs are needed.
     """
-    runs, left = f"freezebench: {_counted(num_runs, 'run')}", ""
+    runs, left = f"freezebench: {'at least ' if is_least else ''}{_counted(num_runs, 'run')}", ""
     if not num_left:
         return f"{runs}, all of which earlier sessions finished: nothing is left to train (--freeze-resume)"
     if num_left < num_runs:
@@ -198,6 +200,14 @@ def _counted(number: int, noun: str) -> str:
 
 def size_line(settings: Settings, specs: Collection[str]) -> str:
     """Return the number of configurations and of seeds."""
+    num_prefixes = sum(FreezeSpec.parse(spec).is_prefix for spec in specs if spec != "none")
+    if settings.searches and num_prefixes:
+        fewest, most = run_bounds(num_prefixes, settings.looks.counts)
+        return (
+            f"freezebench: search over {num_prefixes} prefix{'' if num_prefixes == 1 else 'es'}, of which at most "
+            f"{max_trials(num_prefixes)} train, each with {_looks_text(settings)}: {fewest} to {most} runs, those of "
+            "the unfrozen baseline included"
+        )
     implied = "" if "none" in specs else "; the unfrozen baseline runs as well, since every drop is measured from it"
     return f"freezebench: {_counted(len(specs), 'configuration')} × {_looks_text(settings)}{implied}"
 

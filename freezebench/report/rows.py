@@ -72,6 +72,8 @@ class Row:
         left_out: Why it cannot be run: nothing would be left to train.
         device_name: Model of the device that time, memory and energy are of: one for a whole table. Runs on another
             model count for accuracy alone.
+        not_needed: Why a search did not need it.
+        not_reached: Why the session ended before it had a result.
         records: The valid runs, from which further metrics can be aggregated.
     """
 
@@ -112,7 +114,16 @@ class Row:
     same_as: str | None = None
     left_out: str | None = None
     device_name: str | None = None
+    not_needed: str | None = None
+    not_reached: str | None = None
     records: tuple[RunRecord, ...] = field(default=(), repr=False)
+
+    @property
+    def not_run_words(self) -> str | None:
+        """Why it was not run, in a few words; ``None`` if it was, or if nothing would be left to train."""
+        if self.same_as is not None:
+            return f"same as {self.same_as}"
+        return "not needed" if self.not_needed else "not reached" if self.not_reached else None
 
     @property
     def is_contended(self) -> bool:
@@ -150,14 +161,12 @@ def row(result: ConfigurationResult, model: str | None = None) -> Row:
     # An invalid run is never part of an average.
     records = [] if result.broken else list(result.records)
     model = main_model(records) if model is None else model
-    costs, baseline = of_model(records, model), of_model(result.baseline, model)
+    costs, baseline = (of_model(arm, model) for arm in (records, result.baseline))
     memory, energy = headline_metrics(baseline or result.baseline)  # both arms show the same metrics
-    train_s, speedup = aggregate(costs, "train_s"), _speedup(result, costs)
-    peak, energy_j = aggregate(costs, memory), aggregate(costs, energy)
+    train_s, peak, energy_j = (aggregate(costs, metric) for metric in ("train_s", memory, energy))
     is_comparable = all(any(not record.is_contended for record in arm) for arm in (costs, baseline))
-    accuracies = [record.test.accuracy for record in records if record.test]
-    f1s = [record.test.f1 for record in records if record.test]
-    verdict, num_samples = result.verdict, _num_samples(records)
+    accuracies, f1s = _test_scores(records)
+    verdict, num_samples, speedup = result.verdict, _num_samples(records), _speedup(result, costs)
     return Row(
         freeze=result.freeze,
         num_seeds=len(records),
@@ -196,6 +205,8 @@ def row(result: ConfigurationResult, model: str | None = None) -> Row:
         same_as=result.same_as,
         left_out=result.left_out,
         device_name=model,
+        not_needed=result.not_needed,
+        not_reached=result.not_reached,
         records=tuple(records),
     )
 
@@ -220,6 +231,12 @@ def aggregate(records: Sequence[RunRecord], metric: str) -> float | None:
     counted = quiet if quiet and METRICS[metric].needs_quiet else records
     values = [value for value in (record.value(metric) for record in counted) if value is not None]
     return _OVER_SEEDS[METRICS[metric].over_seeds](values) if values and len(values) == len(counted) else None
+
+
+def _test_scores(records: Iterable[RunRecord]) -> tuple[list[float], list[float]]:
+    """Return the accuracies and the F1 scores on the test split."""
+    scores = [record.test for record in records if record.test]
+    return [score.accuracy for score in scores], [score.f1 for score in scores]
 
 
 def _speedup(result: ConfigurationResult, costs: Sequence[RunRecord]) -> Speedup:

@@ -16,6 +16,7 @@ from freezebench.report.head_text import head_sentence
 from freezebench.report.more_evidence import undecided_sentences
 from freezebench.report.plan import training_text
 from freezebench.report.rows import Row, rows_of
+from freezebench.report.search_text import search_sentence
 from freezebench.report.speed_text import other_session_sentence
 from freezebench.report.tracebacks import Traceback, tracebacks
 from freezebench.report.verdict_text import (
@@ -155,6 +156,7 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
         *filter(None, [decided_sentence(results, settings)]),
         *undecided_sentences(results),
         *not_run_sentences(results),
+        *filter(None, [search_sentence(settings)]),
         *filter(None, [head_sentence(results, is_new=True)]),
         *_limits(results, are_met=False),
         *invalid_sentences(results),

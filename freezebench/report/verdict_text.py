@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from freezebench.escaping import terminal_text
 from freezebench.report.more_evidence import more_evidence
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.units import bytes_text, percent_text, seconds_text
+from freezebench.units import bytes_text, listed, percent_text, seconds_text
 from freezebench.verdicts.vocabulary import STANDINGS, VERDICTS
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from freezebench.verdicts.noninferiority import Verdict
 
 _DECIDED = {"non_inferior", "inferior"}
+_MOST_NAMED = 8
 _BROKEN = f"{STANDINGS['broken'].word} {VERDICTS['invalid'].word}"
 
 
@@ -50,21 +51,25 @@ def not_run_reason(result: ConfigurationResult) -> str:
     """Return why a configuration was not run, which is the reason of its skipped test."""
     if result.same_as is not None:
         return f"same as {result.same_as}: trains the same parameters"
-    return f"left out: {result.freeze}, since {result.left_out}"
+    if result.not_reached is not None:
+        return f"{STANDINGS['undecided'].word} {result.freeze}: not reached, since {result.not_reached}"
+    state = "left out" if result.left_out is not None else "not needed"
+    return f"{state}: {result.freeze}, since {result.why_not_run}"
 
 
 def not_run_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
     """Return which configurations were not run, one sentence for each reason."""
     same: dict[str, list[str]] = {}
-    left_out: dict[str, list[str]] = {}
+    others: dict[str, list[str]] = {}
     for result in results:
         if result.same_as is not None:
             same.setdefault(result.same_as, []).append(result.freeze)
-        elif result.left_out is not None:
-            left_out.setdefault(result.left_out, []).append(result.freeze)
+        elif result.why_not_run is not None:
+            state = "Left out" if result.left_out else "Not needed" if result.not_needed else "Not reached"
+            others.setdefault(f"{state}: {{}}, since {result.why_not_run}.", []).append(result.freeze)
     return [
         *(f"Not run: {', '.join(names)}, since {_same_parameters(names, first)}." for first, names in same.items()),
-        *(f"Left out: {', '.join(names)}, since {reason}." for reason, names in left_out.items()),
+        *(sentence.replace("{}", listed(names, _MOST_NAMED), 1) for sentence, names in others.items()),
     ]
 
 
@@ -111,12 +116,12 @@ def decided_sentence(results: Sequence[ConfigurationResult], settings: Settings)
 
     The two are counted apart, since a limit may be far from the margin. Limits come first: they are what tests assert.
     """
-    candidates = [result for result in results if result.was_run and not result.is_baseline]
+    candidates = [result for result in results if (result.was_run or result.not_reached) and not result.is_baseline]
     if all(result.broken for result in candidates):
         return None
     num_at_margin = sum(result.verdict is not None and result.verdict.outcome in _DECIDED for result in candidates)
     at_margin = f"{num_at_margin} of {len(candidates)} at the margin of {settings.margin_pp:g} points"
-    limited = [result for result in candidates if result.is_asserted]
+    limited = [result for result in candidates if result.is_asserted or _has_unreached_limit(result, settings)]
     if not limited:
         return f"Decided: {at_margin}; no limit is asserted."
     source = f" ({settings.limits_from})" if settings.limits_from else ""
@@ -124,6 +129,11 @@ def decided_sentence(results: Sequence[ConfigurationResult], settings: Settings)
     num_without = len(candidates) - len(limited)
     without = f", {num_without} without a limit" if num_without else ""
     return f"Decided: {at_limits}{without}; {at_margin}."
+
+
+def _has_unreached_limit(result: ConfigurationResult, settings: Settings) -> bool:
+    """Return whether a configuration has a limit of accuracy, and the session ended before it had a result."""
+    return result.not_reached is not None and settings.max_drop.get(result.freeze) is not None
 
 
 def invalid_sentences(results: Sequence[ConfigurationResult]) -> list[str]:

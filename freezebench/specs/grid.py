@@ -12,6 +12,8 @@ from freezebench.specs.freeze import GRAMMAR, MOST_LAYERS, FreezeSpec
 from freezebench.specs.numbers import decimal_number
 
 _PAIR = 2  # a freeze spec and its number
+# What stands for the ladder: all of it, or those of its prefixes that the search for the deepest safe one needs.
+ALL, SEARCH = "all", "search"
 
 
 def ladder(num_layers: int) -> list[FreezeSpec]:
@@ -26,25 +28,33 @@ def ladder(num_layers: int) -> list[FreezeSpec]:
 
 
 def split_grid(text: str) -> list[str]:
-    """Return the canonical ids of a grid text; ``all`` stays, since the depth of the model is not known here.
+    """Return the canonical ids of a grid text; ``all`` and ``search`` stay, since the model's depth is not known here.
 
     Raises:
-        SpecError: If the text is empty or an entry cannot be read.
+        SpecError: If the text is empty, an entry cannot be read, or prefixes are named that ``search`` chooses.
     """
     entries = [entry.strip() for entry in text.split(",")]
     if not all(entries):
         raise SpecError(
-            f"freeze grid {brief(text)} has an empty entry. Write 'all', or a list such as none,emb,emb+L0-3."
+            f"freeze grid {brief(text)} has an empty entry. Write 'all', 'search', or a list such as none,emb,emb+L0-3."
         )
     # Parsing them now reports errors at the option; the model's configuration is read much later.
-    return ["all" if entry.lower() == "all" else str(FreezeSpec.parse(entry)) for entry in entries]
+    names = [entry.lower() if entry.lower() in (ALL, SEARCH) else str(FreezeSpec.parse(entry)) for entry in entries]
+    named = [name for name in names if name not in ("none", SEARCH)]
+    prefix = next((name for name in named if name == ALL or FreezeSpec.parse(name).is_prefix), None)
+    if SEARCH in names and prefix is not None:
+        raise SpecError(
+            f"freeze grid {brief(text)} names {prefix} besides 'search', which chooses itself which prefixes are "
+            f"trained. Leave out {prefix} or 'search'; what is no prefix, such as L3, may be named."
+        )
+    return names
 
 
 def parse_grid(text: str, num_layers: int, model: str = "the model") -> list[FreezeSpec]:
     """Return the freeze specs of a grid text without duplicates, least frozen first.
 
     Args:
-        text: ``all`` (the whole ladder), one spec, or a comma-separated list of both.
+        text: ``all`` or ``search`` (the whole ladder), one spec, or a comma-separated list of both.
         num_layers: Depth of the layer stack.
         model: Name of the model in error messages.
 
@@ -59,7 +69,7 @@ def parse_grid(text: str, num_layers: int, model: str = "the model") -> list[Fre
     # A set, since different texts may name the same spec: L0-1 and L0+L1.
     specs: set[FreezeSpec] = set()
     for entry in split_grid(text):
-        specs.update(ladder(depth) if entry == "all" else [FreezeSpec.parse(entry)])
+        specs.update(ladder(depth) if entry in (ALL, SEARCH) else [FreezeSpec.parse(entry)])
     for spec in specs:
         spec.check(depth, model)
     return sorted(specs, key=lambda spec: spec.frozen_order)

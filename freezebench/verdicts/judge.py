@@ -50,6 +50,8 @@ class ConfigurationResult:
         same_as: The less frozen configuration that trains the same parameters, so that this one was not run;
             ``None``: there is none.
         left_out: Why it cannot be run although nobody named it: nothing would be left to train; ``None``: it can.
+        not_needed: Why a search did not need it, with the answer; ``None``: it was no part of one, or was needed.
+        not_reached: Why the session ended before it had a result; ``None``: it has one.
         class_loss: Which class the runs hardly recognise although the unfrozen ones do, so that they are not safe
             whatever their accuracy; ``None``: none.
     """
@@ -64,10 +66,20 @@ class ConfigurationResult:
     parts: tuple[Part, ...] = ()
     same_as: str | None = None
     left_out: str | None = None
+    not_needed: str | None = None
+    not_reached: str | None = None
     class_loss: str | None = None
 
     @classmethod
-    def not_run(cls, freeze: str, *, same_as: str | None = None, left_out: str | None = None) -> Self:
+    def not_run(
+        cls,
+        freeze: str,
+        *,
+        same_as: str | None = None,
+        left_out: str | None = None,
+        not_needed: str | None = None,
+        not_reached: str | None = None,
+    ) -> Self:
         """Return the result of a configuration that was not run: it has no runs, no verdict, and is not broken."""
         return cls(
             freeze=freeze,
@@ -79,12 +91,19 @@ class ConfigurationResult:
             warnings=(),
             same_as=same_as,
             left_out=left_out,
+            not_needed=not_needed,
+            not_reached=not_reached,
         )
 
     @property
     def was_run(self) -> bool:
         """Whether there was anything to run; without runs nothing is decided, asserted or broken."""
-        return self.same_as is None and self.left_out is None
+        return self.same_as is None and self.why_not_run is None
+
+    @property
+    def why_not_run(self) -> str | None:
+        """Why it was not run, as the end of a sentence; ``None`` if it was, or is the same as another one."""
+        return self.left_out or self.not_needed or self.not_reached
 
     @property
     def is_baseline(self) -> bool:

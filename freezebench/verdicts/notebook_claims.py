@@ -212,8 +212,8 @@ def _evidence(results: Mapping[str, ConfigurationResult], name: str) -> Interval
         return f"{name} was not run"
     if result.same_as is not None:
         return f"{name} trains the same parameters as {result.same_as}"
-    if result.left_out is not None:
-        return f"{name} was not run, since {result.left_out}"
+    if result.why_not_run is not None:
+        return f"{name} was not run, since {result.why_not_run}"
     interval = None if result.verdict is None else result.verdict.interval
     if interval is None or not interval.is_finite:
         return f"{name} is invalid"

@@ -52,13 +52,13 @@ STANDINGS: dict[Standing, Term] = {
 }
 
 
-def verdict_term(verdict: VerdictKey, same_as: str | None = None) -> Term:
-    """Return how a verdict at the margin is shown; of a configuration that was not run, why.
+def verdict_term(verdict: VerdictKey, not_run: str | None = None) -> Term:
+    """Return how a verdict at the margin is shown.
 
     Args:
         verdict: The verdict.
-        same_as: The configuration that trains the same parameters; ``None`` without one.
+        not_run: Why a configuration was not run, in a few words; ``None``: nothing would be left to train.
     """
     if verdict != "not_run":
         return VERDICTS[verdict]
-    return replace(VERDICTS[verdict], word="nothing to train" if same_as is None else f"same as {same_as}")
+    return replace(VERDICTS[verdict], word=not_run or "nothing to train")

@@ -140,8 +140,8 @@ def test_search_does_not_depend_on_the_order_in_which_looks_are_completed(data: 
 
 
 def test_verdicts_of_a_search_share_the_error_rate() -> None:
-    """Half of a third each, and less with more looks than three, whose errors would add up."""
-    assert InterimLooks(counts=(3,)).shared_by(MAX_FAILED).alpha == pytest.approx(0.05 / 6)
-    assert InterimLooks(counts=COUNTS).shared_by(MAX_FAILED).alpha == pytest.approx(0.02 / 6)
-    assert InterimLooks(counts=(3, 4, 5, 6, 7, 8)).shared_by(MAX_FAILED).alpha == pytest.approx(0.01 / 6)
+    """Each has 0.4 of a third, and less with more looks than three, whose errors would add up."""
+    assert InterimLooks(counts=(3,)).shared_by(MAX_FAILED).alpha == pytest.approx(0.4 * 0.05 / 3)
+    assert InterimLooks(counts=COUNTS).shared_by(MAX_FAILED).alpha == pytest.approx(0.4 * 0.02 / 3)
+    assert InterimLooks(counts=(3, 4, 5, 6, 7, 8)).shared_by(MAX_FAILED).alpha == pytest.approx(0.4 * 0.01 / 3)
     assert InterimLooks(counts=(3, 4, 5, 6, 7, 8)).alpha == pytest.approx(0.02)

@@ -24,6 +24,7 @@ from freezebench.specs.slots import Slot
 from freezebench.verdicts.judge import ConfigurationResult
 
 GRID = ("none", "emb", "emb+L0", "emb+L0-1")
+SEARCH = {"grid": "search"}
 
 
 def _settings(**flags: str) -> Settings:
@@ -167,7 +168,7 @@ def _slots(num_slots: int, num_nodes: int, shares_processor: bool) -> tuple[Slot
     outcomes=st.fixed_dictionaries(dict.fromkeys(GRID, OUTCOMES)),
     asked=st.permutations(GRID),
     slots=st.builds(_slots, st.integers(1, 5), st.integers(1, 2), st.booleans()),
-    limits=st.sampled_from([{}, {"pool_seeds": "yes"}, {"min_speedup": "emb:1.5"}, {"max_time": "2"}]),
+    limits=st.sampled_from([{}, {"pool_seeds": "yes"}, {"min_speedup": "emb:1.5"}, {"max_time": "2"}, SEARCH]),
 )
 def test_results_do_not_depend_on_the_order_in_which_runs_end(
     data: Any,
