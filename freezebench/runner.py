@@ -238,7 +238,9 @@ class Runner:
         started = {run.key for other in trainings for run in other.block.runs[: other.num_ended + 1]}
         left = [run for run in self._plan.runs_left(self.finished) if run.key not in started]
         self._on_event(RunsPlanned(left=tuple(run.spec for run in left)))
-        self._training[slot] = training = Training(block=block, slot=slot)
+        # Slots on other nodes are no neighbours, and one that is lost meanwhile was one.
+        is_alone = block.is_alone or [other.node for other in self._executor.slots].count(slot.node) == 1
+        self._training[slot] = training = Training(block=block, slot=slot, is_alone=is_alone)
         future = self._executor.submit([run.spec for run in block.runs], slot, partial(self._end_run, training))
         future.add_done_callback(lambda future: self._calls.put(partial(self._end_block, training, future)))
 
@@ -296,7 +298,7 @@ class Runner:
         """Check and store the record of a run that has ended; return whether the next one of its block trains."""
         run = training.block.runs[position]
         record = replace(record, session=self._session)
-        if len(self._executor.slots) > 1 and not training.block.is_alone:
+        if not training.is_alone:
             record = trained_beside_others(record, shares_processor=training.slot.shares_processor)
         with self._is_checked:
             try:

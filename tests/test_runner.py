@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -354,3 +355,17 @@ def test_without_a_slot_runs_are_invalid() -> None:
     assert "no slot is left to train on: cpu" in str(results[0].broken)
     saved = runner.save_model(settings.run_spec("none", 42), Path("/nowhere"))
     assert str(saved.reason).startswith("no slot is left")
+
+
+@pytest.mark.parametrize(("nodes", "has_times"), [(("a", "b"), True), (("a", "a"), False)])
+def test_only_slots_of_one_node_are_neighbours(nodes: tuple[str, str], has_times: bool) -> None:
+    """A run keeps its times where nothing else can train on its node."""
+    settings = _settings(num_seeds="2")
+    executor = FakeExecutor(by_accuracy(), num_slots=2)
+    executor.slots = tuple(
+        replace(slot, name=f"{node} {number}", node=node)
+        for number, (slot, node) in enumerate(zip(executor.slots, nodes, strict=True))
+    )
+    runner, _ = _runner(executor, settings, "none", "emb")
+    records = runner.result(settings, "emb").records
+    assert [record.value("train_s") is not None for record in records] == [has_times] * 2

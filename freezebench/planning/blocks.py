@@ -50,12 +50,14 @@ class Training:
     Attributes:
         block: The block.
         slot: Where it trains.
+        is_alone: Whether no other slot of its node may train meanwhile, so that its costs are its own.
         num_ended: How many of its runs have ended.
         series: The records of its interleaved runs, which count once the block has ended as a whole.
     """
 
     block: Block
     slot: Slot
+    is_alone: bool
     num_ended: int = 0
     series: list[RunRecord] = field(default_factory=list)
 
