@@ -67,7 +67,8 @@ class Option:
         if not entries or (len(entries) > 1 and not all(entries)):
             shown = _shown(",".join(map(str, entries)))
             raise SettingsError(f"{where}={shown}: the list or an entry of it is empty. Give names without gaps.")
-        return without_duplicates([str(self._parse(entry, where)) for entry in entries])
+        texts = [str(self._parse(entry, where)) for entry in entries]
+        return without_duplicates(texts) if len(texts) > 1 else tuple(texts)
 
     def _parse(self, value: object, where: str) -> object:
         """Return the value of an option, or of one entry of its list.
