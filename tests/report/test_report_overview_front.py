@@ -51,7 +51,7 @@ def test_one_missing_time_leaves_all_times_out() -> None:
     assert shown is not None
     assert shown.cost_name == "parameters"
     assert shown.why_no_times is not None
-    assert shown.why_no_times.startswith("2: small on tweets has none that counts for emb+L0 (")
+    assert shown.why_no_times.startswith("experiment 2 has none that counts for emb+L0 (")
 
 
 def test_a_lucky_small_sample_does_not_lead() -> None:

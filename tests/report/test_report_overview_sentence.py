@@ -36,21 +36,21 @@ _NARROW = Study(accuracies=ladder(6, safe=1), flags={"margin": "1"})
             (_ALL, _HALF, _THIRD),
             (
                 "Freezing A_THIRD was safe, WITHIN, in all 3 experiments, the first half in 2 and all layers in 1",
-                "the next deeper prefix of the grid is not safe in 2 of the 3",
+                "the next deeper prefix that was tried is not safe in 2 of the 3",
             ),
         ),
         (
             (_BETWEEN, _HALF),
             (
                 "Freezing A_THIRD was safe, WITHIN, in both experiments, the first half in 1",
-                "the next deeper prefix of the grid is not safe in 2 of them",
+                "the next deeper prefix that was tried is not safe in 2 of them",
             ),
         ),
         (
             (_EMBEDDINGS, _HALF, _NONE, _UNDECIDED, _NONE),
             (
                 "Freezing the embeddings was safe, WITHIN, in 2 of 5 experiments, the first half of the layers in 1",
-                "the next deeper prefix of the grid is not safe in 2 of them",
+                "the next deeper prefix that was tried is not safe in 2 of them",
                 "the other 3: 2 none safe, 1 undecided",
             ),
         ),
@@ -58,8 +58,8 @@ _NARROW = Study(accuracies=ladder(6, safe=1), flags={"margin": "1"})
             (_OPEN, _HALF, _ENDS, _UNDECIDED),
             (
                 "Freezing the embeddings was safe, WITHIN, in 3 of 4 experiments, the first half of the layers in 1",
-                "the next deeper prefix of the grid is not safe in 1 of the 3 and is undecided in 1",
-                "in 1 the grid has no deeper prefix",
+                "the next deeper prefix that was tried is not safe in 1 of the 3 and is undecided in 1",
+                "in 1 no deeper prefix was tried",
                 "the other experiment: undecided",
             ),
         ),
@@ -67,7 +67,7 @@ _NARROW = Study(accuracies=ladder(6, safe=1), flags={"margin": "1"})
             (_OPEN, _NONE, _NONE),
             (
                 "Freezing the embeddings was safe, WITHIN, in 1 of 3 experiments",
-                "there the next deeper prefix of the grid is undecided",
+                "there the next deeper prefix that was tried is undecided",
                 "the other 2: none safe",
             ),
         ),
@@ -75,7 +75,7 @@ _NARROW = Study(accuracies=ladder(6, safe=1), flags={"margin": "1"})
             (_ENDS, _ENDS, _UNDECIDED),
             (
                 "Freezing the embeddings was safe, WITHIN, in 2 of 3 experiments",
-                "in 2 of them the grid has no deeper prefix",
+                "in 2 of them no deeper prefix was tried",
                 "the other experiment: undecided",
             ),
         ),
@@ -83,7 +83,7 @@ _NARROW = Study(accuracies=ladder(6, safe=1), flags={"margin": "1"})
             (_ENDS, _NONE),
             (
                 "Freezing the embeddings was safe, WITHIN, in 1 of 2 experiments",
-                "there the grid has no deeper prefix",
+                "there no deeper prefix was tried",
                 "the other experiment: none safe",
             ),
         ),
@@ -99,14 +99,14 @@ _NARROW = Study(accuracies=ladder(6, safe=1), flags={"margin": "1"})
             (_NARROW, _NARROW),
             (
                 "Freezing the embeddings was safe, within 1 point, in both experiments",
-                "the next deeper prefix of the grid is not safe in 2 of them",
+                "the next deeper prefix that was tried is not safe in 2 of them",
             ),
         ),
         (
             (_NARROW, _ALL),
             (
                 "Freezing the embeddings was safe, within the margin of each, in both experiments, all layers in 1",
-                "the next deeper prefix of the grid is not safe in 1 of the 2",
+                "the next deeper prefix that was tried is not safe in 1 of the 2",
             ),
         ),
     ],

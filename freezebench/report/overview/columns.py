@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _NEXT_TERMS: dict[Next, Term] = {
     **{outcome: VERDICTS[outcome] for outcome in ("non_inferior", "inferior", "inconclusive", "invalid")},
-    "not_tried": Term(word="not in the grid", tone="faint"),
+    "not_tried": Term(word="not tried", tone="faint"),
     "no_deeper": Term(word=NOT_MEASURED, tone="faint"),
 }
 

@@ -101,5 +101,5 @@ def _why_no_times(rows: Sequence[OverviewRow]) -> str | None:
         for configuration, _ in _bounded(row):
             if configuration.speedup is None:
                 reason = configuration.speedup_reason or "its time was not measured"
-                return f"{row.label} has none that counts for {configuration.freeze} ({reason.rstrip('.')})"
+                return f"experiment {row.number} has none that counts for {configuration.freeze} ({reason.rstrip('.')})"
     return None

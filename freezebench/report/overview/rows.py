@@ -40,7 +40,7 @@ _OF_TESTS = {"grid", "inconclusive", "limits_from", "named_specs", "num_layers",
 # What an experiment says about its prefixes: one is safe; the least frozen one is not; that is undecided; its runs are
 # invalid; those of the baseline are; or there is no prefix to judge.
 State = Literal["safe", "none_safe", "undecided", "invalid", "baseline_invalid", "nothing_compared"]
-# What is known about the prefix after the deepest safe one: its verdict, that the grid lacks it, or that none exists.
+# What is known about the prefix after the deepest safe one: its verdict, that it was not tried, or that none exists.
 Next = Outcome | Literal["not_tried", "no_deeper"]
 
 _STATES: dict[Outcome, State] = {"inferior": "none_safe", "inconclusive": "undecided", "invalid": "invalid"}

@@ -84,12 +84,12 @@ def _deeper_part(safe: Sequence[OverviewRow]) -> list[str]:
     known = [(words, counts[state]) for state, words in _NEXT.items() if counts[state]]
     num_ends = counts["not_tried"]
     if len(safe) == 1:
-        words = [f"the next deeper prefix of the grid {words}" for words, _ in known]
-        return [f"there {text}" for text in [*words, *(["the grid has no deeper prefix"] if num_ends else [])]]
+        words = [f"the next deeper prefix that was tried {words}" for words, _ in known]
+        return [f"there {text}" for text in [*words, *(["no deeper prefix was tried"] if num_ends else [])]]
     texts = [f"{words} in {num}{'' if index else _of_safe(num, safe)}" for index, (words, num) in enumerate(known)]
-    parts = [f"the next deeper prefix of the grid {_joined(texts)}"] if texts else []
+    parts = [f"the next deeper prefix that was tried {_joined(texts)}"] if texts else []
     if num_ends:
-        parts.append(f"in {num_ends}{'' if texts else _of_safe(num_ends, safe)} the grid has no deeper prefix")
+        parts.append(f"in {num_ends}{'' if texts else _of_safe(num_ends, safe)} no deeper prefix was tried")
     return parts
 
 
