@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from freezebench.executors import worker_process
+from screen import Screen
 
 Project = Callable[..., pytest.Pytester]
 
@@ -91,3 +100,30 @@ def test_plan_selection_and_reruns(project: Project, tmp_path: Path, monkeypatch
     assert again.ret == pytest.ExitCode.TESTS_FAILED
     again.assert_outcomes(failed=1)
     again.stdout.fnmatch_lines(["*[[]?/2[]] emb+L0-1 seed 50: reused from an earlier session*"])
+
+
+@pytest.mark.slow
+def test_a_terminal_shows_both_devices(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has a line while both train, below pytest's own, which is whole in the end."""
+    session = project("num_seeds=1, inconclusive='pass'")
+    monkeypatch.delenv("COLUMNS")
+    monkeypatch.setenv("TERM", "xterm")
+    rows, columns = 30, 120
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    command = [sys.executable, "-m", "pytest", "-v", _TWO, "--freeze-device=auto"]
+    process = subprocess.Popen(command, cwd=session.path, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    screen, most_shown = Screen(rows=rows, columns=columns), 0
+    with suppress(OSError), os.fdopen(ours, encoding="utf-8", newline="") as terminal:  # the other end is closed
+        for line in terminal:
+            screen.write(line.replace("\r\n", "\n"))
+            most_shown = max(most_shown, sum(text.startswith("cpu:") for text in screen.text))
+    assert process.wait() == pytest.ExitCode.OK
+    assert most_shown == 2
+    ended = [text.split("]")[0] for text in screen.text if text.startswith("freezebench cpu:")]
+    assert sorted(text.rpartition("[")[2] for text in ended) == ["1/4", "2/4", "3/4", "4/4"]
+    for freeze in ("none", "emb", "emb+L0", "emb+L0-1"):
+        (own,) = [text for text in screen.text if text.startswith(f"test_project.py::test_it[{freeze}] PASSED")]
+        assert own.endswith("%]")
+    assert not any(text.startswith("cpu:") for text in screen.text)
