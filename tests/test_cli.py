@@ -19,10 +19,6 @@ from freezebench import __version__
 from freezebench.cli import main
 from freezebench.config.session_settings import SessionSettings
 from freezebench.data import reviews
-from freezebench.errors import SettingsError
-from freezebench.meters import usable_gpus
-from freezebench.meters.devices import DeviceInfo
-from freezebench.meters.usable_gpus import UsableGpus
 from freezebench.models import embedded
 from freezebench.records.saved import SavedConfiguration
 from freezebench.report.publish import write_report
@@ -48,33 +44,6 @@ def test_doctor_says_what_can_be_measured_and_why_not(
     assert main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("yes") and "device cpu" in line for line in lines)
-
-
-def test_doctor_names_the_devices_of_a_session(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Those that --freeze-devices=all uses, by the names that choose some; or why they cannot be listed."""
-    gpus = UsableGpus(devices=(DeviceInfo(uuid="GPU-a", name="H200"), DeviceInfo(uuid="MIG-b")))
-    answers: list[Any] = [UsableGpus(), gpus, SettingsError("NVML hangs. Reset the GPU.")]
-
-    def answer(_: object) -> UsableGpus:
-        if isinstance(answers[0], SettingsError):
-            raise answers[0]
-        return answers[0]  # type: ignore[no-any-return]
-
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr(usable_gpus, "usable_gpus", answer)
-    found = []
-    while answers:
-        assert main(["doctor", "--json"]) == 0
-        (row,) = [row for row in json.loads(capsys.readouterr().out) if row["name"] == "--freeze-devices=all"]
-        found.append((row["available"], row["detail"]))
-        answers.pop(0)
-    assert found == [
-        (True, "cpu"),
-        (True, "cuda:0 (H200, GPU-a), cuda:1 (unnamed, MIG-b)"),
-        (False, "NVML hangs. Reset the GPU."),
-    ]
 
 
 def test_doctor_says_whether_the_embedded_preset_is_complete(

@@ -1,0 +1,41 @@
+"""``doctor``: the devices of ``--freeze-devices=all``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from freezebench.cli import main
+from freezebench.errors import SettingsError
+from freezebench.meters import usable_gpus
+from freezebench.meters.devices import DeviceInfo
+from freezebench.meters.usable_gpus import UsableGpus
+
+
+def test_doctor_names_the_devices_of_a_session(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that --freeze-devices=all uses, by the names that choose some; or why they cannot be listed."""
+    gpus = UsableGpus(devices=(DeviceInfo(uuid="GPU-a", name="H200"), DeviceInfo(uuid="MIG-b")))
+    answers: list[Any] = [UsableGpus(), gpus, SettingsError("NVML hangs. Reset the GPU.")]
+
+    def answer(_: object) -> UsableGpus:
+        if isinstance(answers[0], SettingsError):
+            raise answers[0]
+        return answers[0]  # type: ignore[no-any-return]
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(usable_gpus, "usable_gpus", answer)
+    found = []
+    while answers:
+        assert main(["doctor", "--json"]) == 0
+        (row,) = [row for row in json.loads(capsys.readouterr().out) if row["name"] == "--freeze-devices=all"]
+        found.append((row["available"], row["detail"]))
+        answers.pop(0)
+    assert found == [
+        (True, "cpu"),
+        (True, "cuda:0 (H200, GPU-a), cuda:1 (unnamed, MIG-b)"),
+        (False, "NVML hangs. Reset the GPU."),
+    ]
