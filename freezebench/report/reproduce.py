@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Settings = Mapping[str, Json]
 
 # Names of settings by the names of the options that give them.
-_MAIN = {"model": "model", "seed": "seed"}
+_MAIN = {"seed": "seed"}
 _PROTOCOL = {
     "epochs": "num_epochs",
     "batch-size": "batch_size",
@@ -29,7 +29,7 @@ _PROTOCOL = {
     "prefix-mode": "prefix_mode",
     "batch-order": "batch_order",
 }
-_DATA = {"data": "source", "label-column": "label_column", "max-train": "max_train", "bad-rows": "bad_rows"}
+_DATA = {"label-column": "label_column", "max-train": "max_train", "bad-rows": "bad_rows"}
 
 
 def reproduction_command(settings: Settings, tests: Sequence[str] = ()) -> str:
@@ -45,6 +45,8 @@ def reproduction_command(settings: Settings, tests: Sequence[str] = ()) -> str:
     if data.get("source") != usual_data.get("source"):
         usual_data = {**usual_data, "max_train": None}  # the preset's size holds for its own data only
     options: dict[str, Json] = {"preset": settings["preset"], "grid": settings.get("grid")}
+    # Always given, since a marker or an ini file may list others beside the preset's own.
+    options |= {"model": settings.get("model"), "data": data.get("source")}
     options |= _different(settings, usual, _MAIN) | _different(data, usual_data, _DATA)
     if data.get("text_columns") != usual_data.get("text_columns"):
         options["text-column"] = _joined(data.get("text_columns"))

@@ -107,10 +107,10 @@ def test_no_option_is_forgotten(name: str) -> None:
 
 
 def test_the_preset_alone_is_a_short_command() -> None:
-    """Defaults are left out, except the configurations and the number of seeds."""
+    """Defaults are left out, except the configurations, model, data and the number of seeds."""
     requested = plain(resolve([Source(label="{flag}", values={"preset": "embedded"})], lambda: ("", "")))
-    command = "pytest benchmarks --freeze-preset=embedded --freeze-grid=all --freeze-num-seeds=3,5"
-    assert reproduction_command(requested) == command
+    command = "pytest benchmarks --freeze-preset=embedded --freeze-grid=all --freeze-model=embedded"
+    assert reproduction_command(requested) == f"{command} --freeze-data=reviews --freeze-num-seeds=3,5"
     assert preset_differences(requested) == "All settings are the preset's."
 
 
