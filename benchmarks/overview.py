@@ -1,7 +1,7 @@
 """Train two models on two data sets, and write the overview and its picture for the documentation.
 
 The second model has every second layer of the embedded checkpoint: a folder with its embeddings and its layers 1, 3 and
-5, so that the two have different depths. Run it on a machine that does nothing else, in about ten minutes:
+5, so that the two have different depths. Run it on a machine that does nothing else, so that times count:
 
     python benchmarks/overview.py build/overview --pictures=docs/pictures --page=docs/explanation/several-experiments.md
 
