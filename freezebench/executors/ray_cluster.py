@@ -61,12 +61,14 @@ class RayCluster:
             self.nodes = with_resource(named_apart(joined["nodes"]), resource)
             self.here = joined["here"]["versions"]
         except BaseException:
+            self._bridge.end()
             self._bridge.close()
             raise
         if address == "auto":
             self.address = joined["address"]
         self._slots = slots_of(self.nodes)
-        threading.Thread(target=self._receive, name="freezebench-ray", daemon=True).start()
+        self._receiver = threading.Thread(target=self._receive, name="freezebench-ray", daemon=True)
+        self._receiver.start()
 
     def check(self) -> None:
         """Check that all nodes have the versions of this machine.
@@ -183,6 +185,8 @@ class RayCluster:
 
     def close(self) -> None:
         """End the actors and the bridge."""
+        self._bridge.end()
+        self._receiver.join()
         self._bridge.close()
 
     def _receive(self) -> None:

@@ -54,14 +54,20 @@ class BridgeProcess:
         with self._lock, suppress(OSError):  # whoever waits for a reply finds the bridge gone
             self._channel.sendall(encoded(command))
 
-    def close(self) -> None:
-        """End the process and the actors."""
+    def end(self) -> None:
+        """End the process and the actors; ``replies`` returns ``None`` then."""
         with suppress(OSError):
             self._channel.shutdown(socket.SHUT_WR)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=_CLOSE_TIMEOUT_S)
         self._process.kill()  # the cluster ends the actors of a driver that is dead
         self._process.wait()
+
+    def close(self) -> None:
+        """Close the socket and the pipe, once nothing reads them any more."""
+        self._selector.close()
+        self._output.close()
+        self._channel.close()
 
     def _start(self, with_measures: bool) -> None:
         self._channel, other_end = socket.socketpair()

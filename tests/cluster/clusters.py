@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,18 @@ from leftovers import processes
 
 ROOT = Path(__file__).resolve().parents[2]
 NODES = Path(__file__).resolve().parent / "nodes"
+_LEAVE_S = 15.0
+TEST = """
+import sys
+import pytest
+
+@pytest.mark.freeze(model={model!r}, data={data!r}, {marker})
+def test_it(freeze_run):
+    freeze_run()
+
+def test_ray_is_not_imported():
+    assert "ray" not in sys.modules
+"""
 
 
 class LocalCluster:
@@ -68,11 +81,16 @@ class LocalCluster:
         ids = processes(f"NODE={node}")
         return [number for number in ids if self._is_actor(number)]
 
+    def wait_until_left(self) -> None:
+        """Wait until no actor is left on any node; fail after some seconds."""
+        deadline = time.monotonic() + _LEAVE_S
+        while any(self._is_actor(number) for number in processes(self._mark)):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
     def close(self) -> None:
         """End all processes, and remove their files."""
-        assert self._process.stdin
-        self._process.stdin.close()
-        self._process.wait(60)
+        self._process.communicate(timeout=60)  # closes its input, which ends it
         for number in processes(self._mark):
             os.kill(number, 9)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -92,3 +110,31 @@ class LocalCluster:
             if first == word:
                 return rest
         raise AssertionError("the cluster ended")
+
+
+class Sessions:
+    """Sessions of a project in a folder, each in a process of its own, which a cluster's environment surrounds."""
+
+    def __init__(self, folder: Path, model: str, data: str, marker: str) -> None:
+        """Write the project, whose marker has more arguments."""
+        (folder / "test_project.py").write_text(TEST.format(model=model, data=data, marker=marker), encoding="utf-8")
+        (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+        self.folder = folder
+
+    def start(self, environment: Mapping[str, str], *arguments: str) -> subprocess.Popen[str]:
+        """Start a session."""
+        options = ("-q", "-p", "no:randomly", "-p", "no:cacheprovider")
+        return subprocess.Popen(
+            [sys.executable, "-m", "pytest", *options, *arguments],
+            cwd=self.folder,
+            env={**environment, "COLUMNS": "300", "PYTEST_ADDOPTS": ""},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, environment: Mapping[str, str], *arguments: str) -> tuple[int, str]:
+        """Return the exit code of a session, and what it printed."""
+        process = self.start(environment, *arguments)
+        output, _ = process.communicate(timeout=300)
+        return process.returncode, output

@@ -44,7 +44,9 @@ class Simulation:
         self.series = [
             [
                 NeededRun(
-                    spec=replace(spec, freeze="emb", seed=OF_SERIES * number + place), interleaved_with=f"{number}"
+                    spec=replace(spec, freeze="emb", seed=OF_SERIES * number + place),
+                    must_be_new=True,
+                    interleaved_with=f"{number}",
                 )
                 for place in range(OF_SERIES)
             ]

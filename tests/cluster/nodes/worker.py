@@ -1,8 +1,8 @@
 """A worker of a test cluster: it trains nothing, and its records are made up.
 
 Variables of its node say what it does: NODE_LOG is the file that gets a line of JSON for each run; NODE_MODEL the name
-of its GPU, a CPU without it; NODE_DELAY how long a run takes, in seconds; NODE_CRASHES in how many of a hundred runs
-its process ends, the first time that each of them is trained.
+of its GPU, a CPU without it. Files beside the log say the rest: ``delay`` how long a run takes, in seconds, and
+``crashes`` in how many of a hundred runs its process ends, the first time that each of them is trained.
 """
 
 from __future__ import annotations
@@ -25,15 +25,20 @@ from freezebench.specs.run import RunSpec
 
 LOG = Path(os.environ["NODE_LOG"])
 GPU = os.environ.get("NODE_MODEL")
-DELAY_S = float(os.environ.get("NODE_DELAY", "0"))
-CRASHES = int(os.environ.get("NODE_CRASHES", "0"))
+
+MACHINE: dict[str, Any] = {
+    "device": "cuda:0" if GPU else "cpu",
+    "device_name": GPU or "a CPU",
+    "precision": "float32",
+    "environment": {},
+}
 
 data_cache = DataCache()
 
 
 def crashes(spec: RunSpec) -> bool:
     """Return whether a run ends this process: some do when they are trained for the first time."""
-    if int(spec.run_id, 16) % 100 >= CRASHES:
+    if int(spec.run_id, 16) % 100 >= int(LOG.with_name("crashes").read_text()):
         return False
     mark = LOG.with_name(f"crashed-{spec.run_id}")
     try:
@@ -46,8 +51,8 @@ def crashes(spec: RunSpec) -> bool:
 def run(spec: RunSpec) -> dict[str, Any]:
     """Return a made-up record of a run, whose data and model are the real ones."""
     began = time.time()
-    time.sleep(DELAY_S)
-    record = made_up.record(spec.freeze, spec.seed, spec=spec, device_name=GPU or "a CPU", num_test=40)
+    time.sleep(float(LOG.with_name("delay").read_text()))
+    record = made_up.record(spec.freeze, spec.seed, spec=spec, num_test=40, **MACHINE)
     facts, files = data_cache.data(spec).facts, data_cache.file_hashes(spec)
     assert record.data
     assert files
@@ -55,6 +60,7 @@ def run(spec: RunSpec) -> dict[str, Any]:
     is_crash = crashes(spec)
     line = {
         "actor": os.getppid(),
+        "model": GPU,
         "node": os.environ["NODE"],
         "began": began,
         "ended": time.time(),
@@ -67,12 +73,14 @@ def run(spec: RunSpec) -> dict[str, Any]:
         log.write(json.dumps(line) + "\n")
     if is_crash:
         os._exit(1)
+    loss = 0.7 + spec.seed / 1e6  # never the same for two seeds
     record = replace(
         record,
         data=replace(record.data, **hashes),
         model_sha256=files.weights_sha256,
         files_sha256=files.files_sha256,
-        step_losses=(0.7 + spec.seed / 1e6,) * spec.protocol.num_epochs,
+        step_losses=(loss,) * len(record.epochs),
+        epochs=tuple(replace(epoch, train_loss=loss) for epoch in record.epochs),
     )
     return record.to_json()
 
@@ -81,8 +89,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """Return the value that answers a request."""
     match request["kind"]:
         case "machine":
-            device = "cuda:0" if GPU else "cpu"
-            return {"device": device, "device_name": GPU or "a CPU", "precision": "float32", "environment": {}}
+            return MACHINE
         case "inputs":
             return dict(input_hashes(RunSpec.from_json(request["spec"]), data_cache))
         case "run":
