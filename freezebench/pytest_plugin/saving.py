@@ -122,7 +122,7 @@ class ModelSaver:
             record = self._session.save_model(recorded.spec, staging)
             self._session.on_event(RunFinished(record=record))
             if not record.is_valid:
-                raise FreezebenchError(f"its run, trained once more, is invalid: {record.reason}")
+                raise FreezebenchError(f"its run, trained once more, gave none: {record.reason}")
             model_name, base_model, class_name = self._names(record.spec, staging)
             saved = SavedModel(
                 row=row,

@@ -165,7 +165,7 @@ def test_a_failure_while_saving_loses_no_result(
     result.stdout.fnmatch_lines(
         [
             "L0 *non-inferior*",
-            "freezebench: --freeze-save: the model of L0 was not saved: cannot save *No space left on device*",
+            "freezebench: --freeze-save: the model of L0 was not saved: its run, *: cannot save *No space left*",
             "FAILED freezebench::saved*",
         ]
     )
