@@ -16,6 +16,7 @@ from freezebench.planning.reference_check import (
     refuse_unjudgeable,
     too_few_runs,
 )
+from freezebench.planning.searched import is_searched
 from freezebench.records.saved import from_records
 from freezebench.specs.limits import CostLimits
 from freezebench.specs.node_ids import function_of
@@ -72,6 +73,10 @@ class Reference:
         self._name = ANCHOR if is_anchor else SAVED_RUN
         self._pairs: dict[str, Pair] = {}
         self._left_out: set[str] = set()
+        # A search may choose other depths than it did in the saved run.
+        self._searched = {
+            str(test.configuration.node_id) for test in planned if is_searched(test.settings, test.configuration.freeze)
+        }
         pairs = match(self._saved_configurations, [test.configuration for test in planned])
         self._partners = {str(new.node_id): old for old, new in pairs}
         self.notes = tuple(dict.fromkeys(note for note in (*request.notes, *self._check()) if note))
@@ -193,7 +198,8 @@ class Reference:
         ]
 
     def _is_allowed(self, configuration: SavedConfiguration) -> bool:
-        return "all" in self._allowed or configuration.freeze in self._allowed
+        may_lack = str(configuration.node_id) in self._searched
+        return may_lack or "all" in self._allowed or configuration.freeze in self._allowed
 
     def _check(self) -> list[str]:
         """Return notes on what cannot be decided.

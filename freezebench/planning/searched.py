@@ -121,7 +121,7 @@ def _answer(found: Search) -> str:
     """Return what a search found, as the end of a sentence."""
     last = found.trials[-1].outcome if found.trials else None
     if last is not None and not last.has_baseline:
-        return "the search ended, since the unfrozen baseline is invalid"
+        return "the unfrozen baseline is invalid, which ended the search"
     deeper = f"; {found.next_deeper} is not shown to be safe" if found.next_deeper else ", and none is deeper"
     if found.deepest_safe is None:
         return f"the search found no safe prefix{deeper}"

@@ -95,7 +95,7 @@ def test_broken_baseline_ends_the_search(search: Search) -> None:
     result, trained = search(5, none=None)
     assert trained == ["none"]
     result.assert_outcomes(failed=2, skipped=6)
-    result.stdout.fnmatch_lines(["SKIPPED*since the search ended, since the unfrozen baseline is invalid*"])
+    result.stdout.fnmatch_lines(["SKIPPED*since the unfrozen baseline is invalid, which ended the search*"])
 
 
 def test_broken_candidate_is_not_safe(search: Search) -> None:
@@ -143,3 +143,23 @@ def test_marker_may_search(project: Project, reach: Reach) -> None:
     result = project("grid='search', num_seeds=3, margin=20").runpytest_inprocess("-Wdefault::pytest.PytestWarning")
     result.assert_outcomes(passed=3, skipped=1)
     assert len(ran) == 9
+
+
+def test_plan_says_how_many_runs_a_search_takes(search: Search) -> None:
+    """At least and at most; what its first look needs is listed."""
+    result, trained = search(7, "--freeze-plan", "--freeze-num-seeds=3,5")
+    assert trained == []
+    result.stdout.fnmatch_lines(
+        ["*search over 7 prefixes, of which at most 3 train, each with 3, then 5 seeds: 12 to 20*"]
+    )
+    result.stdout.fnmatch_lines(["*at least 6 runs*"])
+
+
+def test_search_is_compared_where_the_saved_run_has_the_depth(search: Search, tmp_path: Path) -> None:
+    """Other depths than those of the saved run are no error, and untrained ones are left out."""
+    saved = ("--benchmark-storage", str(tmp_path), "--benchmark-save=before")
+    assert search(7, *saved)[0].ret == 0
+    compared = ("--benchmark-storage", str(tmp_path), "--benchmark-compare", "--freeze-max-regression=30")
+    result, trained = search(5, *compared)
+    assert trained == ["none", "emb+L0-2", "emb+L0-4", "emb+L0-3"]
+    assert "not compared with" not in result.stdout.str()
