@@ -79,6 +79,26 @@ def refuse_profiling(config: pytest.Config) -> None:
         )
 
 
+def refuse_saving_without_times(config: pytest.Config, devices: Sequence[str]) -> None:
+    """Refuse files of pytest-benchmark that would lack every configuration, since no time is measured.
+
+    Args:
+        config: pytest's configuration.
+        devices: The value of ``--freeze-devices``.
+
+    Raises:
+        pytest.UsageError: If such a file is to be written.
+    """
+    flags = {"benchmark_save": "--benchmark-save", "benchmark_json": "--benchmark-json"}
+    given = [flag for name, flag in flags.items() if config.getoption(name, None)]
+    if given and devices.count("cpu") > 1:
+        raise pytest.UsageError(
+            f"{given[0]} saves benchmarks, and with --freeze-devices={','.join(devices)} there are none: runs that "
+            "share a processor have no times. Leave --freeze-devices out, or save the outcomes by "
+            "--freeze-report=DIR, which a later session takes as --freeze-anchor=DIR."
+        )
+
+
 def refuse_missing_file(config: pytest.Config) -> None:
     """Refuse a path of ``--benchmark-compare`` that leads to no file, with which pytest-benchmark ends in a traceback.
 

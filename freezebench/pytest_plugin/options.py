@@ -11,7 +11,13 @@ from freezebench.config.lists import split_list
 from freezebench.config.options import OPTIONS
 from freezebench.errors import FreezebenchError
 from freezebench.import_path import installed_modules_first
-from freezebench.pytest_plugin.benchmark import BenchmarkHooks, FallbackBenchmark, refuse_missing_file, refuse_profiling
+from freezebench.pytest_plugin.benchmark import (
+    BenchmarkHooks,
+    FallbackBenchmark,
+    refuse_missing_file,
+    refuse_profiling,
+    refuse_saving_without_times,
+)
 from freezebench.pytest_plugin.default_store import DefaultStore, default_store
 
 # What only freeze tests need is imported when the first one is found: most pytest sessions have none.
@@ -141,6 +147,7 @@ def refuse_combinations(config: pytest.Config) -> None:
         config.workeroutput[_REFUSED] = _NO_WORKERS  # what a worker raises, its controller would not show
         raise pytest.UsageError(_NO_WORKERS)
     refuse_profiling(config)
+    refuse_saving_without_times(config, freeze_session(config).options.session_settings.devices)
 
 
 def _distributes(config: pytest.Config) -> bool:

@@ -58,6 +58,10 @@ BAD = [
     (["--freeze-text-column=review"], "--freeze-text-column"),
     (["--freeze-report=test_project.py"], "cannot write there"),
     (["--benchmark-cprofile=cumtime"], "--benchmark-cprofile would replay recorded times"),
+    (
+        ["--benchmark-save=main", "--freeze-devices=cpu,cpu"],
+        "--benchmark-save saves benchmarks, and with --freeze-devices=cpu,cpu there are none*--freeze-anchor=DIR",
+    ),
     (["--freeze-device=cuda:17"], "cannot use device cuda:17: torch"),
     (["--freeze-seed=99999999999"], "give a seed, a whole number from 0 to"),
     (["--freeze-preset=sst3"], "choose from distilbert-sst2, embedded, notebook."),
