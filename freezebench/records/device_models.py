@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from freezebench.records.run_record import RunRecord
 
-ONE_MODEL = "name devices of one model with --freeze-devices, and train anew with --freeze-resume=no"
+ONE_MODEL = (
+    "choose devices of one model (--freeze-devices, --freeze-cluster-resource), and train anew with --freeze-resume=no"
+)
 OTHER_MODEL = f"it trained on another model of device than most runs; {ONE_MODEL}"
 OTHER_DEVICES = f"the unfrozen runs of the same seeds trained on another model of device; {ONE_MODEL}"
 

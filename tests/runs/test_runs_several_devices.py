@@ -58,5 +58,5 @@ def test_devices_of_different_precision_are_refused_by_name() -> None:
     assert str(refused.value) == (
         "cannot train the runs of one experiment in different number formats: bf16 on cuda:0 (A100), cuda:1 (A100), "
         "cuda:2 (A100), cuda:3 (A100) and 2 more; float32 on cuda:6 (Tesla T4). Give --freeze-precision=float32, or "
-        "name devices of one kind with --freeze-devices."
+        "choose devices of one kind (--freeze-devices, --freeze-cluster-resource)."
     )

@@ -172,7 +172,7 @@ def test_earlier_runs_on_another_device_model_check_no_noise() -> None:
     assert part.standing == "ok"
     (part,) = savings_parts("emb", costs, records=frozen, baseline=slow, pairs=pairs)
     assert part.standing == "undecided"
-    assert "not comparable: A100, T4; name devices of one model with --freeze-devices" in part.sentence
+    assert "not comparable: A100, T4; choose devices of one model (--freeze-devices, " in part.sentence
 
 
 def test_peaks_are_compared_on_one_device_model() -> None:
