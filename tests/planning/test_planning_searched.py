@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 import made_up
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
@@ -10,6 +12,8 @@ from freezebench.planning.replay import replay
 from freezebench.planning.searched import is_searched
 from freezebench.planning.session_plan import SessionPlan
 from freezebench.records.run_record import RunRecord
+from freezebench.report.recommendation import safe_prefixes
+from freezebench.specs.grid import parse_grid
 from freezebench.verdicts.judge import ConfigurationResult
 
 LADDER = ("none", "emb", "emb+L0", "emb+L0-1", "emb+L0-2")
@@ -87,3 +91,23 @@ def test_runs_of_earlier_sessions_lead_a_plan_to_the_next_depth() -> None:
     nothing = replay(plan, lambda _: {})
     assert (len(nothing.needed), nothing.needed) == (6, nothing.left)
     assert all(isinstance(run, NeededRun) for run in nothing.left)
+
+
+@pytest.mark.parametrize("num_safe", [0, 1, 11, 24, 25])
+def test_a_search_over_24_layers_gives_the_answer_of_all_in_a_third_of_its_runs(num_safe: int) -> None:
+    """From made-up runs of a ladder whose deeper prefixes lose half of the accuracy."""
+    ladder = [str(spec) for spec in parse_grid("all", 24)]
+    accuracies = dict.fromkeys(ladder[1 + num_safe :], 0.4)
+    answers, num_runs = {}, {}
+    for grid in ("all", "search"):
+        settings, finished = _settings(grid=grid, num_seeds="3,5"), FinishedRuns()
+        plan = _plan(settings, *ladder)
+        while needed := plan.runs_left(finished):
+            spec = needed[0].spec
+            record = made_up.record(spec.freeze, spec.seed, accuracy=accuracies.get(spec.freeze, 0.9), num_test=100)
+            finished.add(needed[0], record)
+        results = [plan.next_step(settings, freeze, finished) for freeze in ladder]
+        answers[grid] = safe_prefixes([result for result in results if isinstance(result, ConfigurationResult)])[-1:]
+        num_runs[grid] = len(finished.records)
+    assert answers["search"] == answers["all"] == ladder[1:][:num_safe][-1:]
+    assert num_runs["search"] <= num_runs["all"] / 3
