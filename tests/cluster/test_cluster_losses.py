@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -158,9 +159,10 @@ def test_a_thousand_runs_survive_the_loss_of_actors_a_node_and_the_session(
     work.wait_for(700, first)
     first.kill()
     first.communicate()
-    num_ended = sum(not line["crashed"] for line in work.lines())
+    ended = {f"{line['freeze']} {line['seed']}" for line in work.lines() if not line["crashed"]}
     stored = _stored(store)
-    assert num_ended - 10 <= len(stored) <= num_ended  # the last ones ended while the session was killed
+    assert set(stored) <= ended
+    assert len(ended - set(stored)) <= 10  # they ended while an actor, the node or the session was killed
     second = _driver(cluster, work, store)
     output, _ = second.communicate(timeout=100)
     assert second.returncode == 0, output
@@ -216,5 +218,5 @@ def test_a_session_survives_the_death_of_the_head(cluster: LocalCluster, work: W
     assert process.returncode == 1, output
     assert f"the Ray cluster at {cluster.address}: its head, or the connection to it, is gone" in output
     assert "freezebench" in output.split("short test summary info")[0]
-    assert "3 failed, 1 passed in" in output
+    assert re.search(r"\d failed, .*passed.* in [0-9.]+s", output)
     shutil.rmtree(sessions.folder, ignore_errors=True)

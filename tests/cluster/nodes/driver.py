@@ -40,6 +40,7 @@ class Simulation:
     """A plan in place of ``SessionPlan``: all runs and series, until each has ended once."""
 
     def __init__(self, spec: RunSpec, num_runs: int, num_series: int) -> None:
+        self.budget = SessionPlan().budget  # none
         self.runs = [NeededRun(spec=replace(spec, seed=seed)) for seed in range(num_runs)]
         self.series = [
             [
