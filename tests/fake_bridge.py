@@ -9,7 +9,6 @@ LOOK: dict[str, Any] = {
     "versions": {"python": "3.11.7", "source_sha256": "ab", "freezebench": "0.1.0", "torch": "2.13.0"},
     "problem": None,
     "machine": "m1",
-    "num_processors": 8,
     "measures": [],
 }
 # It replies to the commands of a session: `command` is one, and `reply` sends a message.

@@ -51,7 +51,8 @@ class SlotActor:
         values: ActorSetup = json.loads(setup)
         os.environ.pop(_THREADS, None)
         if values["num_on_node"] > 1:
-            os.environ[_THREADS] = str(max(1, len(os.sched_getaffinity(0)) // values["num_on_node"]))
+            allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+            os.environ[_THREADS] = str(max(1, allowed // values["num_on_node"]))
         os.environ.update(values["environment"])
         with suppress(OSError):  # the check of the inputs says which files are missing
             os.chdir(values["folder"])

@@ -7,7 +7,6 @@ imports the standard library alone, and its functions import the rest.
 from __future__ import annotations
 
 import json
-import os
 import platform
 from pathlib import Path
 from typing import TypedDict
@@ -20,14 +19,12 @@ class Look(TypedDict):
         versions: Versions by name, as ``environment.versions`` returns them.
         problem: Why freezebench cannot be imported there; ``None`` if it can.
         machine: Identity of the running system: nodes with the same one are containers, or processes, of one machine.
-        num_processors: Number of processors that processes of the node may use.
         measures: What can be measured, as ``Capability.to_json`` gives it; empty unless it was requested.
     """
 
     versions: dict[str, str]
     problem: str | None
     machine: str
-    num_processors: int
     measures: list[dict[str, object]]
 
 
@@ -41,7 +38,6 @@ def look(with_measures: bool) -> str:
         versions={"python": platform.python_version()},
         problem=None,
         machine=_machine(),
-        num_processors=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         measures=[],
     )
     try:
