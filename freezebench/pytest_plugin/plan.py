@@ -58,7 +58,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
 
 
 def _devices(session: FreezeSession, specs: Iterable[Settings]) -> list[str]:
-    """Return which devices train at the same time, where there are several.
+    """Return which devices train at the same time, where there are several or those of a cluster.
 
     Raises:
         FreezebenchError: If a device does not exist, or its process does not start.
@@ -66,10 +66,12 @@ def _devices(session: FreezeSession, specs: Iterable[Settings]) -> list[str]:
     from freezebench.report.plan import devices_line
 
     settings = next((settings for settings in specs if settings in session.num_test), None)
-    if settings is None or len(session.executor.slots) == 1:
+    cluster = session.options.session_settings.cluster
+    if settings is None or (len(session.executor.slots) == 1 and cluster is None):
         return []
     executor, experiment = session.executor, settings.experiment
-    return [devices_line({slot: executor.machine(experiment, slot).device_name for slot in executor.slots})]
+    models = {slot: executor.machine(experiment, slot).device_name for slot in executor.slots}
+    return [devices_line(models, cluster)]
 
 
 def _overview(specs: Mapping[Settings, Sequence[str]]) -> list[str]:

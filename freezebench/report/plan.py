@@ -99,18 +99,22 @@ def _resolving_text(settings: Settings, num_sentences: int) -> str:
     return f"not even {LARGEST_DESIGN} would resolve it"
 
 
-def devices_line(models: Mapping[Slot, str]) -> str:
+def devices_line(models: Mapping[Slot, str], cluster: str | None = None) -> str:
     """Return which devices train at the same time.
 
     Args:
         models: Product name of each slot's device.
+        cluster: ``--freeze-cluster``; ``None`` if they are of this machine.
     """
     names: dict[str, list[str]] = defaultdict(list)
     for slot, model in models.items():
         names[model].append(slot.name)
     devices = "; ".join(f"{listed(slots, _MOST_SLOTS)} ({model})" for model, slots in names.items())
-    times = "; their times are not measured" if any(slot.shares_processor for slot in models) else ""
-    return f"freezebench: {len(models)} runs at a time train on {devices}{times}"
+    where = f" of the Ray cluster {cluster}" if cluster else ""
+    shares = any(slot.shares_processor for slot in models)
+    times = "; times of runs that share a processor are not measured" if shares else ""
+    runs = "1 run at a time trains" if len(models) == 1 else f"{len(models)} runs at a time train"
+    return f"freezebench: {runs} on {devices}{where}{times}"
 
 
 def data_line(facts: DataFacts) -> str:
@@ -172,7 +176,7 @@ def duration_line(num_runs: int, num_left: int, expected: ExpectedDurations | No
         expected: Their durations, as far as they are known.
         is_least: Whether their results determine which further runs are needed.
     """
-    runs, left = f"freezebench: {'at least ' if is_least else ''}{_counted(num_runs, 'run')}", ""
+    runs, left = f"freezebench: {'first ' if is_least else ''}{_counted(num_runs, 'run')}", ""
     if not num_left:
         return f"{runs}, all of which earlier sessions finished: nothing is left to train (--freeze-resume)"
     if num_left < num_runs:

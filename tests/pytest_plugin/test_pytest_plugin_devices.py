@@ -86,7 +86,7 @@ def test_plan_selection_and_reruns(project: Project, tmp_path: Path, monkeypatch
     plan.stdout.fnmatch_lines(
         [
             "freezebench: 12 runs, 4 of which*of the other 8 take about * on 2 devices, by the median times of *",
-            "freezebench: 2 runs at a time train on cpu:0, cpu:1 (*); their times are not measured",
+            "freezebench: 2 runs at a time train on cpu:0, cpu:1 (*); times of runs that share a processor are not *",
             "freezebench: --freeze-plan: nothing runs",
         ]
     )

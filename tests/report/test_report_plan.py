@@ -58,8 +58,11 @@ def test_devices_that_train_at_the_same_time() -> None:
     )
     cpus = {Slot(name=f"cpu:{number}", shares_processor=True): "EPYC" for number in range(2)}
     assert devices_line(cpus) == (
-        "freezebench: 2 runs at a time train on cpu:0, cpu:1 (EPYC); their times are not measured"
+        "freezebench: 2 runs at a time train on cpu:0, cpu:1 (EPYC); times of runs that share a processor are not "
+        "measured"
     )
+    node = {Slot(name="vm cuda:0"): "H200"}
+    assert devices_line(node, "a:1") == "freezebench: 1 run at a time trains on vm cuda:0 (H200) of the Ray cluster a:1"
 
 
 def test_the_duration_names_the_number_of_devices() -> None:
