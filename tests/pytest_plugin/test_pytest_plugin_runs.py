@@ -250,7 +250,7 @@ def test_comparison_with_a_saved_run(project: Project) -> None:
     result.stdout.no_fnmatch_line("*another CPU model*")
 
 
-@pytest.mark.parametrize("option", [["-p", "no:benchmark"], ["--benchmark-disable"]])
+@pytest.mark.parametrize("option", [["-p", "no:benchmark", "--strict-markers"], ["--benchmark-disable"]])
 def test_pytest_benchmark_may_be_off(project: Project, option: list[str]) -> None:
     """All seeds train and the gate holds; only the recording is off."""
     result = project(WIDE).runpytest_inprocess("--freeze-grid=none,emb", *option)
