@@ -120,15 +120,15 @@ def speedup_of(records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> S
     if alike and not quiet:
         shares = [max(record.contended_share or 0.0 for record in pair) for pair in alike]
         return _unknown(contention_reason(shares, len(alike)))
-    common = [pair for pair in quiet if pair[0].session == pair[1].session]
-    if quiet and not common:
-        return _unknown(OTHER_SESSION)
     # A time of 0 is below the clock's resolution and gives no ratio.
-    timed = [pair for pair in common if all(record.value("train_s") for record in pair)]
-    if common and not timed:
-        return _unknown(_why_untimed(common) or _NO_TIMES)
-    model = most_common(unfrozen.device_name for unfrozen, _ in timed)
-    counted = [pair for pair in timed if pair[0].device_name == model]
+    timed = [pair for pair in quiet if all(record.value("train_s") for record in pair)]
+    if quiet and not timed:
+        return _unknown(_why_untimed(quiet) or _NO_TIMES)
+    common = [pair for pair in timed if pair[0].session == pair[1].session]
+    if timed and not common:
+        return _unknown(OTHER_SESSION)
+    model = most_common(unfrozen.device_name for unfrozen, _ in common)
+    counted = [pair for pair in common if pair[0].device_name == model]
     unfrozen_s, frozen_s = (
         {pair[arm].spec.seed: pair[arm].value("train_s") or 0.0 for pair in counted} for arm in (0, 1)
     )

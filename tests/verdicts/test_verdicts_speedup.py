@@ -205,3 +205,10 @@ def test_runs_beside_others_have_no_speedup_and_the_reason_why() -> None:
     baseline, candidate = (_runs(freeze, [10.0], [0.4]) for freeze in ("none", "emb"))
     arms = [[run.without_times("trained beside others") for run in arm] for arm in (baseline, candidate)]
     assert speedup_of(arms[1], arms[0]).reason == "trained beside others"
+
+
+def test_runs_without_times_have_that_reason_whichever_session_trained_them() -> None:
+    """Training in one session would give them no times either."""
+    baseline, candidate = (_runs(freeze, [10.0], [None]) for freeze in ("none", "emb"))
+    untimed = [replace(run.without_times("trained beside others"), session="tuesday") for run in candidate]
+    assert speedup_of(untimed, baseline).reason == "trained beside others"
