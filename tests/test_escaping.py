@@ -168,7 +168,7 @@ def test_terminal(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
             seeds,
         ):
             progress.on_event(event)
-        plan = [*settings_lines(hostile.settings(text)), experiment_line(hostile.settings(text), 2)]
+        plan = [*settings_lines(hostile.settings(text)), experiment_line(hostile.settings(text), {"none", "emb"})]
         for line in fitted([*plan, *comparison_lines(compared, width=width), text]):
             reporter.write_line(line)
         hostile.check_terminal(reporter.written)

@@ -79,7 +79,7 @@ def _overview(specs: Mapping[Settings, Sequence[str]]) -> list[str]:
     from freezebench.report.plan import experiment_line
 
     # Tests that differ in their limits alone have the same line.
-    lines = list(dict.fromkeys(experiment_line(settings, len(set(own))) for settings, own in specs.items()))
+    lines = list(dict.fromkeys(experiment_line(settings, set(own)) for settings, own in specs.items()))
     num_more = len(lines) - _MOST_LINES
     return lines[:_MOST_LINES] + ([f"freezebench: and {num_more} more (-v shows all)"] if num_more > 0 else [])
 

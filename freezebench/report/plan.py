@@ -55,13 +55,12 @@ def settings_lines(settings: Settings) -> list[str]:
     ]
 
 
-def experiment_line(settings: Settings, num_configurations: int) -> str:
+def experiment_line(settings: Settings, specs: Collection[str]) -> str:
     """Return one test in a line, for a session that has several: model, data, size, how runs train."""
     protocol = settings.protocol
     return (
         f"freezebench: {settings.model} on {settings.data.source}: "
-        f"{_counted(num_configurations, 'configuration')} × {_looks_text(settings)}, "
-        f"{training_text(protocol)}, engine {protocol.engine}"
+        f"{_size_text(settings, specs)}, {training_text(protocol)}, engine {protocol.engine}"
     )
 
 
@@ -204,16 +203,29 @@ def _counted(number: int, noun: str) -> str:
 
 def size_line(settings: Settings, specs: Collection[str]) -> str:
     """Return the number of configurations and of seeds."""
-    num_prefixes = sum(FreezeSpec.parse(spec).is_prefix for spec in specs if spec != "none")
-    if settings.searches and num_prefixes:
-        fewest, most = run_bounds(num_prefixes, settings.looks.counts)
-        return (
-            f"freezebench: search over {num_prefixes} prefix{'' if num_prefixes == 1 else 'es'}, of which at most "
-            f"{max_trials(num_prefixes)} train, each with {_looks_text(settings)}: {fewest} to {most} runs, those of "
-            "the unfrozen baseline included"
-        )
-    implied = "" if "none" in specs else "; the unfrozen baseline runs as well, since every drop is measured from it"
-    return f"freezebench: {_counted(len(specs), 'configuration')} × {_looks_text(settings)}{implied}"
+    is_implied = not settings.searches and "none" not in specs
+    implied = "; the unfrozen baseline runs as well, since every drop is measured from it" if is_implied else ""
+    return f"freezebench: {_size_text(settings, specs)}{implied}"
+
+
+def _size_text(settings: Settings, specs: Collection[str]) -> str:
+    """Return how many configurations train with how many seeds, or how many of them a search tries."""
+    configurations = {spec for spec in specs if spec != "none"}
+    num_prefixes = sum(FreezeSpec.parse(spec).is_prefix for spec in configurations)
+    if not settings.searches or not num_prefixes:
+        return f"{_counted(len(specs), 'configuration')} × {_looks_text(settings)}"
+    fewest, most = run_bounds(num_prefixes, settings.looks.counts)
+    prefixes, num_others = (
+        "1 prefix" if num_prefixes == 1 else f"{num_prefixes} prefixes",
+        len(configurations) - num_prefixes,
+    )
+    num_tried = max_trials(num_prefixes)
+    others = f", and {_counted(num_others, 'other configuration')}" if num_others else ""
+    return (
+        f"search over {prefixes}, of which at most {num_tried} {'trains' if num_tried == 1 else 'train'}, "
+        f"each with {_looks_text(settings)}: {fewest if fewest == most else f'{fewest} to {most}'} runs, those of the "
+        f"unfrozen baseline included{others}"
+    )
 
 
 def _looks_text(settings: Settings) -> str:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.report.durations import ExpectedDurations
-from freezebench.report.plan import devices_line, duration_line, resolution_line, settings_lines
+from freezebench.report.plan import (
+    devices_line,
+    duration_line,
+    experiment_line,
+    resolution_line,
+    settings_lines,
+    size_line,
+)
 from freezebench.specs.slots import Slot
 from made_up import facts
 
@@ -71,3 +78,24 @@ def test_the_duration_names_the_number_of_devices() -> None:
     assert duration_line(4, 4, expected).startswith(
         "freezebench: 4 runs: training and evaluation take about 2 min on 2 devices, by the median times of a report"
     )
+
+
+def test_the_runs_of_a_search_are_one_number_where_every_search_takes_as_many() -> None:
+    """A single prefix, or a ladder on which every answer takes equally many trials, has no range."""
+    settings = _settings(grid="search", num_seeds="2")
+    assert "over 1 prefix, of which at most 1 trains, each with 2 seeds: 4 runs," in size_line(settings, ["emb+L0"])
+    ladder = ["none", "emb", *(f"emb+L0-{depth}" for depth in range(1, 7))]
+    assert "over 7 prefixes, of which at most 3 train, each with 2 seeds: 8 runs," in size_line(settings, ladder)
+
+
+def test_a_search_names_the_configurations_besides_it() -> None:
+    """They train in any case."""
+    line = size_line(_settings(grid="search,head", num_seeds="2"), ["none", "emb", "head"])
+    assert line.endswith("those of the unfrozen baseline included, and 1 other configuration")
+
+
+def test_a_search_is_one_in_the_line_of_an_experiment_too() -> None:
+    """Its configurations do not all train."""
+    line = experiment_line(_settings(grid="search", num_seeds="2"), ["none", "emb", "emb+L0", "emb+L0-1"])
+    assert "4 configurations" not in line
+    assert "search over 3 prefixes, of which at most 2 train, each with 2 seeds: 6 runs" in line
