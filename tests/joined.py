@@ -12,8 +12,8 @@ import pytest
 import fake_bridge
 from fake_bridge import node
 from freezebench import child_process
-from freezebench.executors import ray_cluster
-from freezebench.executors.ray_cluster import RayCluster
+from freezebench.executors.ray import cluster
+from freezebench.executors.ray.cluster import RayCluster
 
 ANSWERS = "if command['do'] == 'request': answer(command, {'command': command})"
 TWO = (node("a"), node("bb"))
@@ -25,7 +25,7 @@ def use_bridge(monkeypatch: pytest.MonkeyPatch, behaviour: str, *, nodes: Any = 
     code, inputs = fake_bridge.script(behaviour, start), fake_bridge.inputs(list(nodes))
     command = lambda _module, _parent, descriptor, *_: [sys.executable, "-c", code, descriptor, inputs]  # noqa: E731
     monkeypatch.setattr(child_process, "command", command)
-    monkeypatch.setattr(ray_cluster, "check_address", lambda _: None)
+    monkeypatch.setattr(cluster, "check_address", lambda _: None)
 
 
 @contextmanager
@@ -42,5 +42,5 @@ def joining(monkeypatch: pytest.MonkeyPatch) -> Iterator[Join]:
         return clusters[-1]
 
     yield join
-    for cluster in clusters:
-        cluster.close()
+    for made in clusters:
+        made.close()

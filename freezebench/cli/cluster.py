@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from freezebench.meters.probe import Capability
 
 if TYPE_CHECKING:
-    from freezebench.executors.ray_cluster import RayCluster
-    from freezebench.executors.ray_worker import RayWorker
+    from freezebench.executors.ray.cluster import RayCluster
+    from freezebench.executors.ray.worker import RayWorker
 
 _TIMEOUT_S = 60.0
 
@@ -20,7 +20,7 @@ def cluster_capabilities(address: str) -> list[Capability]:
     Raises:
         FreezebenchError: If there is no such cluster.
     """
-    from freezebench.executors.ray_cluster import RayCluster
+    from freezebench.executors.ray.cluster import RayCluster
 
     cluster = RayCluster(address, with_measures=True)
     try:
@@ -31,7 +31,7 @@ def cluster_capabilities(address: str) -> list[Capability]:
 
 def _nodes(cluster: RayCluster) -> list[Capability]:
     """Return the nodes, and whether a session on this machine may train there."""
-    from freezebench.executors.ray_nodes import version_problem
+    from freezebench.executors.ray.nodes import version_problem
 
     capabilities = []
     for node in cluster.nodes:
@@ -45,7 +45,7 @@ def _nodes(cluster: RayCluster) -> list[Capability]:
 def _devices(cluster: RayCluster) -> list[Capability]:
     """Return the slots, each with the device that its worker finds."""
     from freezebench.executors.base import SlotLostError
-    from freezebench.executors.ray_worker import RayWorker
+    from freezebench.executors.ray.worker import RayWorker
 
     cluster.open()
     # All at once: their imports take a while.

@@ -46,7 +46,7 @@ def make_executor(name: Isolation, options: ExecutorOptions) -> Executor:
     """
     if options.cluster is None:
         return EXECUTORS[name](options)
-    from freezebench.executors.ray_cluster import RayCluster
-    from freezebench.executors.ray_executor import RayExecutor
+    from freezebench.executors.ray.cluster import RayCluster
+    from freezebench.executors.ray.executor import RayExecutor
 
     return RayExecutor(options, RayCluster(options.cluster, options.cluster_resource), keep=name == "worker")

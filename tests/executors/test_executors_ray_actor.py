@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from freezebench import child_process
-from freezebench.executors.ray_actor import SlotActor
+from freezebench.executors.ray.actor import SlotActor
 
 SETUP = {"environment": {}, "folder": "/", "session": "s1", "num_on_node": 1}
 WORKER = """
@@ -134,7 +134,7 @@ def test_the_threads_of_a_node_are_shared_by_its_slots(make: Make) -> None:
 
 def test_a_saved_model_is_sent_in_parts(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is written to a folder of the node, since the session's folder may not exist there."""
-    monkeypatch.setattr("freezebench.executors.ray_actor._CHUNK_BYTES", 4)
+    monkeypatch.setattr("freezebench.executors.ray.actor._CHUNK_BYTES", 4)
     save = "os.mkdir(request['save_to'] + '/sub'); open(request['save_to'] + '/sub/weights', 'w').write('abcdef')"
     items = ask(make(save), save_to="/no/such/folder/here")
     assert items[:-1] == [("sub/weights", b"abcd"), ("sub/weights", b"ef")]

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from freezebench.errors import FreezebenchError
-from freezebench.executors import ray_process
 from freezebench.executors.base import SlotLostError
-from freezebench.executors.ray_worker import RayWorker
+from freezebench.executors.ray import process
+from freezebench.executors.ray.worker import RayWorker
 from freezebench.executors.requests import MachineRequest, Message
 from freezebench.executors.worker_process import WorkerFaultError
 from freezebench.records.events import TrainingPaused
@@ -128,8 +128,8 @@ def test_a_cancelled_request_ends(join: Join) -> None:
 
 def test_a_node_that_does_not_answer_is_given_up(join: Join, monkeypatch: pytest.MonkeyPatch) -> None:
     """Long after its worker should have ended the run."""
-    monkeypatch.setattr("freezebench.executors.ray_worker._START_TIMEOUT_S", 0.1)
-    monkeypatch.setattr("freezebench.executors.ray_worker._GRACE_S", 0.1)
+    monkeypatch.setattr("freezebench.executors.ray.worker._START_TIMEOUT_S", 0.1)
+    monkeypatch.setattr("freezebench.executors.ray.worker._GRACE_S", 0.1)
     cluster = join("pass")
     with pytest.raises(SlotLostError, match="it does not answer"):
         RayWorker(cluster, cluster.slots[0]).request(MESSAGE, lambda _: None, 0.1, threading.Event())
@@ -150,8 +150,8 @@ def test_a_node_that_does_not_answer_is_given_up(join: Join, monkeypatch: pytest
 )
 def test_a_bridge_that_cannot_join_ends(join: Join, monkeypatch: pytest.MonkeyPatch, start: str, reason: str) -> None:
     """Within a deadline, with a sentence."""
-    monkeypatch.setattr(ray_process, "_JOIN_TIMEOUT_S", 1.0 if start.startswith("time") else 20.0)
-    monkeypatch.setattr(ray_process, "_CLOSE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(process, "_JOIN_TIMEOUT_S", 1.0 if start.startswith("time") else 20.0)
+    monkeypatch.setattr(process, "_CLOSE_TIMEOUT_S", 0.1)
     with pytest.raises(FreezebenchError, match=reason):
         join(start=start, address="10.0.0.9:6379")
 

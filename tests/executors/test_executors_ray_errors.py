@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from freezebench.errors import FreezebenchError
-from freezebench.executors.ray_errors import check_address, check_joined
+from freezebench.executors.ray.errors import check_address, check_joined
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from fake_bridge import node
 from fake_worker import trained
 from freezebench.errors import FreezebenchError
 from freezebench.executors.base import ExecutorOptions, SlotLostError
-from freezebench.executors.ray_cluster import RayCluster
-from freezebench.executors.ray_executor import RayExecutor
+from freezebench.executors.ray.cluster import RayCluster
+from freezebench.executors.ray.executor import RayExecutor
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.input_check import input_hashes
 from freezebench.specs.run import RunSpec

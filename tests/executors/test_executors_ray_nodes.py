@@ -8,7 +8,7 @@ import pytest
 
 from fake_bridge import LOOK, node
 from freezebench.errors import FreezebenchError
-from freezebench.executors.ray_nodes import NodeReport, check_versions, named_apart, slots_of, with_resource
+from freezebench.executors.ray.nodes import NodeReport, check_versions, named_apart, slots_of, with_resource
 
 HERE = LOOK["versions"]
 

@@ -20,8 +20,8 @@ from cached_runs import cached_run
 from experiments import settings
 from freezebench.executors.base import ExecutorOptions
 from freezebench.executors.call_queue import CallQueue
-from freezebench.executors.ray_cluster import RayCluster
-from freezebench.executors.ray_executor import RayExecutor
+from freezebench.executors.ray.cluster import RayCluster
+from freezebench.executors.ray.executor import RayExecutor
 from freezebench.planning.blocks import Block
 from freezebench.planning.finished import FinishedRuns, NeededRun
 from freezebench.planning.session_plan import SessionPlan

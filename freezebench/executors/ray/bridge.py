@@ -22,15 +22,15 @@ from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from freezebench.errors import named
-from freezebench.executors import ray_look
-from freezebench.executors.ray_actor import SlotActor
-from freezebench.executors.ray_messages import encoded
+from freezebench.executors.ray import look
+from freezebench.executors.ray.actor import SlotActor
+from freezebench.executors.ray.messages import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from freezebench.executors.ray_messages import Command, Open, Reply, Request, Start
-    from freezebench.executors.ray_nodes import NodeReport
+    from freezebench.executors.ray.messages import Command, Open, Reply, Request, Start
+    from freezebench.executors.ray.nodes import NodeReport
 
 _LOOK_TIMEOUT_S = 60.0
 _DYING_TIMEOUT_S = 20.0
@@ -102,7 +102,7 @@ class Bridge:
             time.sleep(_POLL_S)
             reports = _reports(self._nodes(), with_measures=with_measures)
         address = ray.get_runtime_context().gcs_address
-        here = json.loads(ray_look.look(with_measures=False))
+        here = json.loads(look.look(with_measures=False))
         threading.Thread(target=self._watch, daemon=True).start()
         self.send({"kind": "joined", "address": address, "nodes": reports, "here": here})
 
@@ -264,8 +264,8 @@ def _append(folder: Path, name: str, part: bytes) -> None:
 def _reports(nodes: list[dict[str, Any]], *, with_measures: bool) -> list[NodeReport]:
     """Return what nodes report of themselves, the head first."""
     # Sent as source, not as a name, which a node without freezebench could not import.
-    ray.cloudpickle.register_pickle_by_value(ray_look)
-    task: Any = ray.remote(num_cpus=0, max_retries=0)(ray_look.look)
+    ray.cloudpickle.register_pickle_by_value(look)
+    task: Any = ray.remote(num_cpus=0, max_retries=0)(look.look)
     nodes = sorted(nodes, key=lambda node: "node:__internal_head__" not in node["Resources"])
     looks = [task.options(scheduling_strategy=_on(node["NodeID"])).remote(with_measures) for node in nodes]
     deadline = time.monotonic() + _LOOK_TIMEOUT_S
@@ -274,9 +274,9 @@ def _reports(nodes: list[dict[str, Any]], *, with_measures: bool) -> list[NodeRe
 
 def _with_looks(nodes: list[dict[str, Any]], looks: list[Any], deadline: float) -> Iterator[NodeReport]:
     for node, reference in zip(nodes, looks, strict=True):
-        look, problem = None, ""
+        report, problem = None, ""
         try:
-            look = json.loads(ray.get(reference, timeout=max(0.0, deadline - time.monotonic())))
+            report = json.loads(ray.get(reference, timeout=max(0.0, deadline - time.monotonic())))
         except GetTimeoutError:
             problem = f"it did not answer within {_LOOK_TIMEOUT_S:.0f} s"
         except RayError as error:
@@ -287,6 +287,6 @@ def _with_looks(nodes: list[dict[str, Any]], looks: list[Any], deadline: float) 
             "name": node["NodeName"] if own_name else node["NodeManagerHostname"],
             "address": node["NodeManagerAddress"],
             "resources": node["Resources"],
-            "look": look,
+            "look": report,
             "problem": problem,
         }

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 from freezebench import child_process
 from freezebench.errors import FreezebenchError
-from freezebench.executors.ray_errors import check_joined
-from freezebench.executors.ray_messages import encoded
+from freezebench.executors.ray.errors import check_joined
+from freezebench.executors.ray.messages import encoded
 from freezebench.executors.start_errors import start_errors
 from freezebench.output_tail import OutputTail
 
 if TYPE_CHECKING:
-    from freezebench.executors.ray_messages import Command, Joined, Reply
+    from freezebench.executors.ray.messages import Command, Joined, Reply
 
-_MODULE = "freezebench.executors.ray_bridge"
+_MODULE = "freezebench.executors.ray.bridge"
 # Ray waits for a head that is gone for a minute by default.
 _ENVIRONMENT = {"RAY_gcs_rpc_server_reconnect_timeout_s": "5", "RAY_USAGE_STATS_ENABLED": "0"}
 _JOIN_TIMEOUT_S = 100.0

@@ -1,6 +1,6 @@
 """A session's side of a Ray cluster: its nodes, the slots that are left, and the calls that wait for a reply.
 
-Nothing here imports Ray: the bridge does (see ``executors.ray_bridge``).
+Nothing here imports Ray: the bridge does (see ``executors.ray.bridge``).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freezebench.executors.base import SlotLostError
-from freezebench.executors.ray_errors import check_address
-from freezebench.executors.ray_nodes import check_versions, named_apart, slots_of, with_resource
-from freezebench.executors.ray_process import BridgeProcess
+from freezebench.executors.ray.errors import check_address
+from freezebench.executors.ray.nodes import check_versions, named_apart, slots_of, with_resource
+from freezebench.executors.ray.process import BridgeProcess
 
 if TYPE_CHECKING:
-    from freezebench.executors.ray_messages import Reply
+    from freezebench.executors.ray.messages import Reply
     from freezebench.executors.requests import Message
     from freezebench.specs.slots import Slot
 

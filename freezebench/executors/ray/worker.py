@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-    from freezebench.executors.ray_cluster import RayCluster
-    from freezebench.executors.ray_messages import Reply
+    from freezebench.executors.ray.cluster import RayCluster
+    from freezebench.executors.ray.messages import Reply
     from freezebench.executors.requests import Message
     from freezebench.records.events import ProgressEvent
     from freezebench.specs.slots import Slot

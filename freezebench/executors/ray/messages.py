@@ -13,8 +13,8 @@ import json
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
-    from freezebench.executors.ray_look import Look
-    from freezebench.executors.ray_nodes import NodeReport
+    from freezebench.executors.ray.look import Look
+    from freezebench.executors.ray.nodes import NodeReport
     from freezebench.executors.requests import Message
     from freezebench.records.run_record import InvalidCause
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from freezebench.errors import FreezebenchError
 from freezebench.executors.base import SlotLostError
-from freezebench.executors.ray_worker import RayWorker
+from freezebench.executors.ray.worker import RayWorker
 from freezebench.executors.requests import InputsRequest
 from freezebench.executors.worker import WorkerExecutor
 from freezebench.executors.worker_process import WorkerFaultError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from freezebench.executors.base import ExecutorOptions
-    from freezebench.executors.ray_cluster import RayCluster
+    from freezebench.executors.ray.cluster import RayCluster
     from freezebench.records.trainable_set import TrainableSet
     from freezebench.runs.environment import Machine
     from freezebench.specs.run import RunSpec

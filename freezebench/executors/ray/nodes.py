@@ -13,7 +13,7 @@ from freezebench.units import listed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from freezebench.executors.ray_look import Look
+    from freezebench.executors.ray.look import Look
 
 _MOST_NAMED = 5
 # Ray lists what every node has among the resources: addresses, memory, processors.

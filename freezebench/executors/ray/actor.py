@@ -28,7 +28,7 @@ from freezebench.import_path import installed_only
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from freezebench.executors.ray_messages import ActorSetup, Fault, Request
+    from freezebench.executors.ray.messages import ActorSetup, Fault, Request
     from freezebench.executors.requests import Message
 
 # Ray sets it to 1 for actors without processors of their own.
