@@ -43,9 +43,9 @@ def overview_parts(overview: Overview) -> list[str]:
     if overview.matrix is not None:
         names = zip(overview.matrix.models, overview.matrix.cells, strict=True)
         cells = [[model, *(term.word for term in terms)] for model, terms in names]
-        parts += [overview.matrix_title, markdown_table(["model", *overview.matrix.data], cells)]
+        parts += [f"{overview.matrix_title}:", markdown_table(["model", *overview.matrix.data], cells)]
     if overview.front is not None:
-        parts.append(markdown_text(overview.front_title))
+        parts.append(markdown_text(f"Joint Pareto front. {overview.front_title}"))
         parts.append(column_table(front_columns(overview.front.cost_name), overview.front.best, {}))
     return parts
 

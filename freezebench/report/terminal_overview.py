@@ -30,13 +30,13 @@ def overview_lines(overview: Overview, width: int) -> list[Line]:
     if overview.device_sentence is not None:
         lines += [(), *_text(overview.device_sentence, width)]
     if overview.matrix is not None:
-        lines += [(), *_text(overview.matrix_title, width)]
+        lines += [(), *_text(f"{overview.matrix_title}:", width)]
         models, data = (list(short_names(names).values()) for names in (overview.matrix.models, overview.matrix.data))
         cells = list(zip(data, zip(*overview.matrix.cells, strict=True), strict=True))
         for table in term_tables(("model", models), cells, width):
             lines += [(), *table]
     if overview.front is not None:
-        lines += [(), *_text(overview.front_title, width)]
+        lines += [(), *_text(f"Joint Pareto front. {overview.front_title}", width)]
         first, *others = front_columns(overview.front.cost_name)
         point_named = replace(first, term=lambda point: Term(word=point.row.short_label))
         best = overview.front.best

@@ -65,7 +65,7 @@ def test_several_experiments_begin_with_their_overview() -> None:
         "| 1: large on reviews | emb+L0-2",
         "Costs are those of one device model: a CPU of two cores.",
         "| large   | emb+L0-2, 50 % | emb+L0-1, 33 %  |",
-        "Joint Pareto front: ",
+        "Joint Pareto front. ",
         "| 4: small on tweets  | emb+L0-2 | non-inferior",
         "## large on reviews; ",
     )

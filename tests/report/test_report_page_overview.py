@@ -24,7 +24,7 @@ def test_the_sentence_is_the_headline_and_rows_lead_to_the_experiments() -> None
         f'<h2 class="headline">{shown.sentence}</h2>',
         '<a href="#experiment-1">1: large on reviews</a>',
         "Costs are those of one device model: a CPU of two cores.",
-        "Deepest safe prefix, and the share of the layers that it freezes:",
+        "Deepest safe prefix, and the share of the layers that it freezes",
         "<h3>Joint Pareto front</h3>",
         "how to read",
         "<h2>What changed</h2>",

@@ -51,17 +51,17 @@ class Overview:
     @property
     def matrix_title(self) -> str:
         """What the matrix shows."""
-        return "Deepest safe prefix, and the share of the layers that it freezes:"
+        return "Deepest safe prefix, and the share of the layers that it freezes"
 
     @property
     def front_title(self) -> str:
         """What the front shows, and why times are left out where they are."""
         if self.front is None:
             return ""
-        claim = "Joint Pareto front: nothing else has both a lower upper bound of its drop and"
+        claim = "No other configuration has both a lower upper bound of the drop and"
         if self.front.why_no_times is None:
             return f"{claim} a shorter train time, as a share of that without freezing."
-        return f"{claim} fewer parameters that train, as a share. Times are not ranked: {self.front.why_no_times}."
+        return f"{claim} a smaller share of parameters that train. Times are not ranked: {self.front.why_no_times}."
 
     def to_json(self) -> dict[str, Json]:
         """Return sentence, rows and front in JSON types."""
