@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from freezebench.planning.blocks import Block, Training
     from freezebench.specs.budget import BudgetLimit
@@ -57,12 +57,17 @@ class Budget:
         """Why no further run starts, as the end of a sentence."""
         return f"the budget of {self._limit.text if self._limit else 'the session'} is used up"
 
-    def lines(self) -> list[str]:
-        """Return what would have trained next, and how to go on; none while the budget lasts."""
+    def lines(self, experiments: Mapping[tuple[str, str], str]) -> list[str]:
+        """Return what would have trained next, and how to go on; none while the budget lasts.
+
+        Args:
+            experiments: What the session calls its pairs of a model and a data set.
+        """
         if self._first_refused is None:
             return []
         first, num_runs = self._first_refused.runs[0].spec, len(self._first_refused.runs)
         block = "" if num_runs == 1 else f", the first of {num_runs} that train without a break"
         trained = f"{self.num_ended} run{'' if self.num_ended == 1 else 's'} trained"
-        line = f"{self.reason} ({trained}); the next run would have been {first.freeze} seed {first.seed}{block}. The "
+        name = " ".join(filter(None, (experiments.get((first.model, first.data.source)), first.freeze)))
+        line = f"{self.reason} ({trained}); the next run would have been {name} seed {first.seed}{block}. The "
         return [f"{line}same command goes on from there where finished runs are kept (--freeze-store)."]

@@ -15,6 +15,7 @@ from freezebench.planning.results import up_to_invalid
 from freezebench.planning.rounds import groups, rounds
 from freezebench.planning.searched import current_round, is_searched, search_of, searched_so_far, searched_step
 from freezebench.records.events import SeedsFinished
+from freezebench.specs.node_ids import experiment_names
 from freezebench.verdicts.judge import ConfigurationResult
 from freezebench.verdicts.resources import MIN_RUNS
 
@@ -125,6 +126,10 @@ class SessionPlan:
             others = self._others(settings)
             result = result_so_far(settings, freeze, finished, grid=others, with_times=self.with_times)
         return ConfigurationResult.not_run(freeze, not_reached=reason) if result is None else result
+
+    def budget_lines(self) -> list[str]:
+        """Return what the end of the budget left out, and how to go on; none while it lasts."""
+        return self.budget.lines(experiment_names((settings.model, settings.data.source) for settings in self._grids))
 
     def _others(self, settings: Settings) -> list[str]:
         """Return the configurations of a table that train in any case."""

@@ -45,7 +45,7 @@ def _show(terminalreporter: pytest.TerminalReporter, config: pytest.Config, sess
         Terminal(config).summary(summary)
     comparison = _comparison_lines(session, terminal_width())
     own = [*(f"trained again in a rerun: {retried_run(record)}" for record in session.retried)]
-    own += [*session.plan.budget.lines(), *session.store_lines()]
+    own += [*session.plan.budget_lines(), *session.store_lines()]
     for line in fitted([*comparison, *(f"freezebench: {line}" for line in own)]):
         terminalreporter.write_line(line)
     for sentence, markup in saving_lines(config):

@@ -20,6 +20,7 @@ from freezebench.planning.rounds import rounds
 from freezebench.planning.session_plan import SessionPlan
 from freezebench.records.run_record import RunRecord
 from freezebench.records.trainable_set import TrainableSet
+from freezebench.specs.budget import BudgetLimit
 from freezebench.specs.slots import Slot
 from freezebench.verdicts.judge import ConfigurationResult
 
@@ -50,6 +51,17 @@ def test_what_is_left_at_first_is_the_first_look_and_all_interleaved_runs() -> N
     assert len(_plan(timed, "none", "emb", with_times=False).runs_left(FinishedRuns())) == 6
     many = _settings(num_seeds="7", min_speedup="1.5")
     assert len(_plan(many, "none", "emb").runs_left(FinishedRuns())) == 7 + 10 + 2
+
+
+@pytest.mark.parametrize(("models", "name"), [(["tiny"], "none"), (["tiny", "small"], "small none")])
+def test_the_end_of_a_budget_names_the_experiment_where_there_are_several(models: list[str], name: str) -> None:
+    """Every experiment has a first seed of the baseline."""
+    tests = [(_settings(model=model), "emb") for model in models]
+    plan = SessionPlan(tests, budget=BudgetLimit(text="1 run", max_runs=0))
+    assert plan.budget_lines() == []
+    run = NeededRun(spec=tests[-1][0].run_spec("none", 42))
+    assert not plan.budget.admits(Block(runs=(run,)), [])
+    assert f"the next run would have been {name} seed 42." in plan.budget_lines()[0]
 
 
 def test_tests_of_one_table_share_their_rounds() -> None:
