@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import math
 import os
+import re
 import secrets
 import stat
 import tempfile
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Protocol, overload, runtime_checkable
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from freezebench.specs.json_types import Json
 
 _PROBE_BYTES = 2**16
+_TEMPORARY = re.compile(r"\.tmp-[0-9a-f]{16}")
+_UNFINISHED_FOR_S = 24 * 3600  # far longer than a file takes, and than the clocks of two machines differ
 _READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -88,6 +92,15 @@ def new_file(folder: Path, content: bytes) -> Iterator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove the temporary files of processes that were killed while they wrote, a day later at the earliest."""
+    for path in folder.glob(".tmp-*"):
+        with suppress(OSError):  # another user's, or a folder of this name
+            is_old = time.time() - path.lstat().st_mtime > _UNFINISHED_FOR_S
+            if is_old and _TEMPORARY.fullmatch(path.name):
+                path.unlink()
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from freezebench.errors import RecordError
 from freezebench.records.consistency import read_record
-from freezebench.records.files import new_file, read_bounded, refuse_link
+from freezebench.records.files import new_file, read_bounded, refuse_link, remove_unfinished
 from freezebench.records.locks import Lock
 from freezebench.specs.fields import brief
 
@@ -125,6 +125,7 @@ class Store:
         """Set the folder, which is created when the first run is saved."""
         self.folder = folder
         self._problems: dict[str, None] = {}
+        self._is_tidy = False
 
     @property
     def problems(self) -> list[str]:
@@ -174,6 +175,9 @@ class Store:
             replaces = record.has_times > saved.has_times or (replaces and record.has_times == saved.has_times)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            if not self._is_tidy:
+                self._is_tidy = True
+                remove_unfinished(self.folder)
             _write_whole(self.folder / f"{key}.json", encode(record), replaces=replaces)
         except OSError as error:
             self._report(

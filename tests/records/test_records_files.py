@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from freezebench.errors import RecordError, SettingsError
-from freezebench.records.files import prepare_folder, read_bounded, usual_modes, write_whole
+from freezebench.records.files import prepare_folder, read_bounded, remove_unfinished, usual_modes, write_whole
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
@@ -22,6 +23,19 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     blocked.write_text("", encoding="utf-8")
     with pytest.raises(SettingsError, match="cannot write there"):
         prepare_folder(blocked / "report", "--freeze-report")
+
+
+def test_files_of_killed_processes_are_removed_a_day_later(tmp_path: Path) -> None:
+    """One that is written now stays, and so does everything of another name, and a folder."""
+    old, new = (tmp_path / f".tmp-{digit * 16}" for digit in "01")
+    foreign, folder = tmp_path / ".tmp-notes", tmp_path / f".tmp-{'2' * 16}"
+    folder.mkdir()
+    for path in (old, new, foreign):
+        path.write_text("", encoding="utf-8")
+    for path in (old, foreign, folder):
+        os.utime(path, (time.time() - 25 * 3600,) * 2)
+    remove_unfinished(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([new, foreign, folder])
 
 
 HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {

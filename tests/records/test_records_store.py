@@ -55,6 +55,15 @@ def test_a_run_that_was_requested_anew_replaces_the_saved_one(tmp_path: Path) ->
     assert list(store.folder.iterdir()) == [path]
 
 
+def test_a_new_session_removes_what_a_killed_one_left_unfinished(tmp_path: Path) -> None:
+    """Its temporary file would remain for ever."""
+    unfinished = tmp_path / ".tmp-0123456789abcdef"
+    unfinished.write_text("{", encoding="utf-8")
+    os.utime(unfinished, (0, 0))
+    assert Store(tmp_path).save(made_up.record())
+    assert not unfinished.exists()
+
+
 @pytest.mark.parametrize(
     "changes",
     [
