@@ -200,7 +200,10 @@ class Runner:
         return bool(busy)
 
     def _no_slot(self) -> SlotLostError:
-        return SlotLostError(f"no slot is left to train on: {self._last_loss}")
+        return SlotLostError(
+            f"no slot is left to train on: {self._last_loss}; repair the cluster and run the session again, which "
+            "reuses finished runs"
+        )
 
     def _keep(self, run: NeededRun, record: RunRecord, *, is_reused: bool = False) -> None:
         """Add a record to those that plans and results rest on."""
