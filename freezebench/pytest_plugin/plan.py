@@ -48,6 +48,9 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
             lines += _settings_plan(session, settings, list(dict.fromkeys(own)))
     with usage_errors():
         lines += _devices(session, specs)
+    budget = session.options.session_settings.budget
+    if specs and budget is not None:
+        lines.append(f"freezebench: budget {budget.text}: no further run starts after that (--freeze-budget)")
     lines += [f"freezebench: {note}" for reference in session.references for note in reference.notes]
     warning = store_warning(config)
     if specs and warning is not None:

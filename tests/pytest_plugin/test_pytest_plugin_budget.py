@@ -114,6 +114,43 @@ def test_budget_of_time_starts_no_run_after_its_end(
     result.stdout.fnmatch_lines(["*the budget of 35 min is used up (4 runs trained)*"])
 
 
+def test_plan_shows_the_budget_and_what_would_decide(project: Project, tmp_path: Path) -> None:
+    """The seeds or sentences follow from the runs of an earlier session, here of real training."""
+    store = f"--freeze-store={tmp_path / 'store'}"
+    arguments = (store, "--freeze-margin=1")
+    _run(project, *arguments)
+    result = _run(project, *arguments, "--freeze-plan", "--freeze-budget=30min")
+    result.stdout.fnmatch_lines(
+        [
+            "freezebench: 8 runs, all of which earlier sessions finished*",
+            "freezebench: Undecided: emb at 1 points: about * would decide*",
+            "freezebench: budget 30 min: no further run starts after that (--freeze-budget)",
+        ]
+    )
+
+
+@pytest.mark.slow
+def test_budget_of_a_search_on_two_devices(project: Project, tmp_path: Path) -> None:
+    """Never exceeded; the same command goes on, and in the end there are the runs of one device under the same keys."""
+    session = project("grid='search', num_seeds=2, margin=45")
+
+    def run(store: str, *arguments: str) -> tuple[pytest.RunResult, set[str]]:
+        folder = tmp_path / store
+        result = session.runpytest_subprocess(f"--freeze-store={folder}", "--freeze-device=auto", *arguments)
+        assert result.ret == 0
+        return result, {path.name for path in folder.glob("*.json")}
+
+    two = "--freeze-devices=cpu,cpu"
+    result, begun = run("two", two, "--freeze-budget=3runs")
+    assert len(begun) == 3
+    result.stdout.fnmatch_lines(["*the budget of 3 runs is used up (3 runs trained); the next run would have been *"])
+    _, ended = run("two", two)
+    serial, of_one = run("one")
+    assert begun < ended == of_one
+    assert len(ended) == 6
+    serial.assert_outcomes(passed=3, skipped=1)
+
+
 @pytest.mark.parametrize("text", ["40", "0runs", "1.5runs", "-3runs", "30m", "soon"])
 def test_bad_budgets_are_refused(project: Project, text: str) -> None:
     """A usage error."""

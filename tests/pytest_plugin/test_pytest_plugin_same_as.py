@@ -173,6 +173,14 @@ def test_a_grid_of_nothing_but_the_same_is_red_in_ci_and_says_why(
         assert main(["report", str(report), f"--output={tmp_path}"]) == 0
 
 
+def test_search_leaves_out_what_trains_the_same(factory: Factory) -> None:
+    """The embeddings and layer 0 are fixed, so that one prefix is left to search."""
+    result = factory("half_frozen", f"{LIMITS}, grid='search'").runpytest_inprocess("-rs")
+    result.assert_outcomes(passed=2, skipped=2)
+    assert re.findall("same as .*", _reasons(result)) == ["same as none: trains the same parameters"]
+    result.stdout.fnmatch_lines(["freezebench [[]4/4] emb+L0-1 seed 43: *", "Not run: emb, emb+L0, since they train *"])
+
+
 def test_a_rung_that_nobody_named_is_left_out_if_nothing_would_train(factory: Factory) -> None:
     """The head is fixed: with the whole encoder frozen nothing is left, which ends no session of the grid `all`."""
     result = factory("fixed_head").runpytest_inprocess("-rs", "--freeze-min-speedup=emb+L0-1:9")

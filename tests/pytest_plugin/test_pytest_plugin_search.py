@@ -90,6 +90,27 @@ def test_search_within_selected_tests(search: Search) -> None:
     assert trained == ["none", "emb+L0-5"]
 
 
+def test_search_within_the_tests_that_failed(search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--lf selects the depth that failed its limit, which is tried again with the baseline."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly")  # --lf needs pytest's cache
+    result, _ = search(5, "--freeze-max-drop=30")
+    result.assert_outcomes(passed=3, skipped=4, failed=1)
+    result, trained = search(5, "--freeze-max-drop=30", "--freeze-resume=no", "--lf")
+    assert trained == ["none", "emb+L0-4"]
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*No configuration is proven safe at 20 points.*"])
+
+
+def test_required_savings_are_tested_where_the_search_trains(search: Search) -> None:
+    """Each depth that is tried has its series with the baseline, and other tests are skipped with the answer."""
+    result, trained = search(5, "--freeze-min-speedup=1.1,emb+L0-3:9")
+    assert trained == ["none", "emb+L0-2", "emb+L0-4", "emb+L0-3"]
+    why = "the search found emb+L0-3 to be the deepest safe prefix; emb+L0-4 is not shown to be safe"
+    result.stdout.fnmatch_lines([f"SKIPPED*not needed: emb, since {why}", "*4 skipped*"])
+    result.assert_outcomes(passed=3, skipped=4, failed=1)
+    result.stdout.fnmatch_lines(["freezebench [[]33/33] emb+L0-3 seed 46: *"])
+
+
 def test_broken_baseline_ends_the_search(search: Search) -> None:
     """The first depth fails with the baseline, and no other one is tried."""
     result, trained = search(5, none=None)
