@@ -23,7 +23,7 @@ import numpy as np
 from operating_characteristics import MARGIN, Truth
 from scipy.special import ndtri
 
-from freezebench.planning.search import Outcome, search
+from freezebench.planning.search import LookOutcome, search
 from freezebench.specs.interim_looks import MAX_FAILED, InterimLooks
 from freezebench.verdicts.crossed import standard_error, t_quantile
 from freezebench.verdicts.mean_squares import mean_squares
@@ -139,9 +139,9 @@ def answer_of_search(plain: Bounds, strict: Bounds, replication: int, counts: tu
     """Return the number of safe prefixes that the search reports, and the number of runs."""
     ladder = [str(prefix) for prefix in range(plain.drop.shape[-1])]
 
-    def look(freeze: str, num_seeds: int) -> Outcome:
+    def look(freeze: str, num_seeds: int) -> LookOutcome:
         at = counts.index(num_seeds), replication, int(freeze)
-        return Outcome(
+        return LookOutcome(
             is_safe=bool(strict.upper[at] < MARGIN),
             may_become_safe=not strict.is_decided(*at) and bool(strict.drop[at] < MARGIN),
             is_open_in_all=not plain.is_decided(*at),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,4 +31,6 @@ def _exists(text: str) -> bool:
 
 
 def _expanded(text: str) -> str:
-    return os.path.expanduser(text)  # noqa: PTH111 - as above
+    with suppress(ValueError):  # a NUL byte after the tilde
+        return os.path.expanduser(text)  # noqa: PTH111 - as above
+    return text

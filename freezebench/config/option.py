@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # Grids of a hundred layers have 1,200 characters. A text of millions would take hours, and fill the screen.
 _MAX_CHARS = 5000
 _MAX_SHOWN = 200
+_MAX_ENTRIES = 1000  # each is looked up as a path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,12 @@ class Option:
         if not entries or (len(entries) > 1 and not all(entries)):
             shown = _shown(",".join(map(str, entries)))
             raise SettingsError(f"{where}={shown}: the list or an entry of it is empty. Give names without gaps.")
+        if len(entries) > _MAX_ENTRIES:
+            shown = _shown(",".join(map(str, entries[:_MAX_ENTRIES])))
+            raise SettingsError(
+                f"{where}={shown}: the list has {len(entries):,} entries, and at most {_MAX_ENTRIES:,} are read. "
+                "Leave some out."
+            )
         texts = [str(self._parse(entry, where)) for entry in entries]
         return without_duplicates(texts) if len(texts) > 1 else tuple(texts)
 

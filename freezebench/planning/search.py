@@ -42,7 +42,7 @@ _SHARE_OF_ALL = 3  # a third
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class LookOutcome:
     """What one look at a depth shows.
 
     Attributes:
@@ -72,7 +72,7 @@ class Trial:
     freeze: str
     num_seeds: int
     num_seeds_in_all: int
-    outcome: Outcome | None = None
+    outcome: LookOutcome | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ class Search:
         return self.trials[-1] if self.trials and self.trials[-1].outcome is None else None
 
 
-def search(ladder: Sequence[str], counts: Sequence[int], look: Callable[[str, int], Outcome | None]) -> Search:
+def search(ladder: Sequence[str], counts: Sequence[int], look: Callable[[str, int], LookOutcome | None]) -> Search:
     """Return how far a search has come, which follows from the outcomes and not from the order of their arrival.
 
     Args:
@@ -142,7 +142,7 @@ def run_bounds(num_prefixes: int, counts: Sequence[int]) -> tuple[int, int]:
     """
     first, last, num_trials = counts[0], counts[-1], max_trials(num_prefixes)
     ladder = list(map(str, range(num_prefixes)))
-    answers = [lambda freeze, _, num=num: Outcome(is_safe=int(freeze) < num) for num in range(num_prefixes + 1)]
+    answers = [lambda freeze, _, num=num: LookOutcome(is_safe=int(freeze) < num) for num in range(num_prefixes + 1)]
     fewest = min(len(search(ladder, counts[:1], answer).trials) for answer in answers)
     # ``all`` would give each of these depths, and the baseline, all its looks, and every other one the first.
     of_all = (num_prefixes + 1) * first + (num_trials + 1) * (last - first)
@@ -156,7 +156,10 @@ def _share_of_all(num_prefixes: int) -> int:
 
 
 def _trial(
-    freeze: str, counts: Sequence[int], look: Callable[[str, int], Outcome | None], may_have: Callable[[Trial], bool]
+    freeze: str,
+    counts: Sequence[int],
+    look: Callable[[str, int], LookOutcome | None],
+    may_have: Callable[[Trial], bool],
 ) -> Trial:
     """Return a depth after its latest look: the first that lacks runs, or the last that it needs and may have."""
     trial = Trial(freeze=freeze, num_seeds=counts[0], num_seeds_in_all=counts[0], outcome=look(freeze, counts[0]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from freezebench.planning.looks import with_savings
 from freezebench.planning.results import is_open, result_of_look
 from freezebench.planning.rounds import Group, Round, missing_runs
-from freezebench.planning.search import Outcome, search
+from freezebench.planning.search import LookOutcome, search
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.verdicts.crossed import t_quantile
 from freezebench.verdicts.judge import ConfigurationResult
@@ -90,7 +90,9 @@ def _round(
     )
 
 
-def _look(settings: Settings, finished: FinishedRuns, with_times: bool, freeze: str, num_seeds: int) -> Outcome | None:
+def _look(
+    settings: Settings, finished: FinishedRuns, with_times: bool, freeze: str, num_seeds: int
+) -> LookOutcome | None:
     """Return what a depth shows with a number of seeds; ``None`` if runs are missing."""
     _, current = _round(settings, freeze, num_seeds, finished, with_times=with_times)
     if current.missing:
@@ -100,9 +102,9 @@ def _look(settings: Settings, finished: FinishedRuns, with_times: bool, freeze: 
     if verdict is None or verdict.drop_pp is None:
         # More seeds may show that the baseline has learned something.
         awaits_baseline = not current.is_stopped and is_open(settings, result)
-        return Outcome(is_safe=False, may_become_safe=awaits_baseline, has_baseline=not current.is_stopped)
+        return LookOutcome(is_safe=False, may_become_safe=awaits_baseline, has_baseline=not current.is_stopped)
     is_undecided = verdict.outcome == "inconclusive"
-    return Outcome(
+    return LookOutcome(
         is_safe=verdict.outcome == "non_inferior",
         may_become_safe=is_undecided and verdict.drop_pp < settings.margin_pp,
         is_open_in_all=is_undecided and not _is_decided_at(verdict, settings.looks.shared_by(1).alpha),

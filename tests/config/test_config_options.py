@@ -55,5 +55,6 @@ def test_the_list_of_options_is_golden() -> None:
         "--freeze-store",
         "--freeze-resume",
         "--freeze-isolate",
+        "--freeze-budget",
         "--freeze-timeout",
     ]

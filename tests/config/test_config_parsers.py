@@ -83,6 +83,8 @@ BAD = [
     ("store", "", "empty"),
     ("resume", "perhaps", "choose yes or no"),
     ("isolate", "fork", "choose from worker, run, none"),
+    ("budget", "90", "give a number of runs such as 40runs, or a duration"),
+    ("budget", "0runs", "give a whole number of runs from 1 on"),
     ("timeout", "90", "with its unit"),
     ("timeout", "0s", "above 0"),
 ]

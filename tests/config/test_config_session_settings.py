@@ -12,6 +12,7 @@ from freezebench.config.session_settings import CI_VARIABLES, SessionSettings, i
 from freezebench.config.settings import check_names
 from freezebench.config.sources import Source
 from freezebench.errors import SettingsError
+from freezebench.specs.budget import BudgetLimit
 
 
 def _resolve(flags: Mapping[str, object] | None = None, ini: Mapping[str, object] | None = None) -> SessionSettings:
@@ -34,6 +35,7 @@ CASES: dict[str, tuple[str, str, object]] = {
     "devices": ("cuda:1, cuda:00", "devices", ("cuda:1", "cuda:0")),
     "cluster": ("head.example:6379", "cluster", "head.example:6379"),
     "cluster_resource": ("accelerator_type:A100", "cluster_resource", "accelerator_type:A100"),
+    "budget": ("40 runs", "budget", BudgetLimit(text="40 runs", max_runs=40)),
     "timeout": ("30min", "timeout_s", 1800.0),
     "anchor": ("0001_v1", "anchor", "0001_v1"),
     "compare_across": ("model, batch_size,lr", "compare_across", ("model", "batch-size", "lr")),
@@ -51,9 +53,14 @@ def test_every_session_wide_option_by_flag_and_ini(name: str) -> None:
     """A flag beats the ini key, the value differs from the default, and no marker can set it."""
     text, path, value = CASES[name]
     other = {"prefix_cache_size": "1GiB", "cache_memory": "1GiB", "plan": "no", "resume": "yes", "isolate": "worker"}
-    another = {**other, "timeout": "1h", "devices": "all", "compare_across": "data", "allow_unmatched": "all"}.get(
-        name, "9"
-    )
+    another = {
+        **other,
+        "timeout": "1h",
+        "budget": "1h",
+        "devices": "all",
+        "compare_across": "data",
+        "allow_unmatched": "all",
+    }.get(name, "9")
     another = {"cluster": "auto"}.get(name, another)
     needed = {"cluster": "auto"} if name == "cluster_resource" else {}
     assert getattr(_resolve(flags={name: text}, ini={name: another} | needed), path) == value

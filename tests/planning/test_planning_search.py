@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freezebench.planning.search import Outcome, Search, max_trials, search
+from freezebench.planning.search import LookOutcome, Search, max_trials, search
 from freezebench.specs.interim_looks import MAX_FAILED, InterimLooks
 
-SAFE, UNSAFE = Outcome(is_safe=True), Outcome(is_safe=False)
-OPEN = Outcome(is_safe=False, may_become_safe=True, is_open_in_all=True)
+SAFE, UNSAFE = LookOutcome(is_safe=True), LookOutcome(is_safe=False)
+OPEN = LookOutcome(is_safe=False, may_become_safe=True, is_open_in_all=True)
 COUNTS = (3, 5, 8)
 
 
@@ -81,7 +81,7 @@ def test_undecided_depth_gets_its_looks_and_then_counts_as_not_safe() -> None:
 
 def test_depth_with_a_drop_above_the_margin_gets_no_further_look() -> None:
     """It is hardly going to pass."""
-    lost = Outcome(is_safe=False, is_open_in_all=True)
+    lost = LookOutcome(is_safe=False, is_open_in_all=True)
     found = search(ladder(7), COUNTS, lambda *_: lost)
     assert [trial.num_seeds for trial in found.trials] == [3, 3, 3]
     assert found.deepest_safe is None
@@ -89,7 +89,7 @@ def test_depth_with_a_drop_above_the_margin_gets_no_further_look() -> None:
 
 def test_baseline_that_broke_ends_the_search() -> None:
     """Nothing could be compared with it."""
-    found = search(ladder(25), COUNTS, lambda *_: Outcome(is_safe=False, has_baseline=False))
+    found = search(ladder(25), COUNTS, lambda *_: LookOutcome(is_safe=False, has_baseline=False))
     assert len(found.trials) == 1
     assert (found.current, found.deepest_safe) == (None, None)
 
@@ -102,10 +102,10 @@ def test_long_ladders_take_at_most_a_third_of_the_runs_of_all(
 
     Short ladders take at most as many runs as ``all``.
     """
-    kinds = st.sampled_from([SAFE, UNSAFE, OPEN, Outcome(is_safe=False, may_become_safe=True)])
-    outcomes: dict[tuple[str, int], Outcome] = {}
+    kinds = st.sampled_from([SAFE, UNSAFE, OPEN, LookOutcome(is_safe=False, may_become_safe=True)])
+    outcomes: dict[tuple[str, int], LookOutcome] = {}
 
-    def look(freeze: str, count: int) -> Outcome:
+    def look(freeze: str, count: int) -> LookOutcome:
         if (freeze, count) not in outcomes:
             outcomes[freeze, count] = data.draw(kinds)
         return outcomes[freeze, count]
@@ -127,9 +127,9 @@ def test_search_does_not_depend_on_the_order_in_which_looks_are_completed(data: 
     kinds = st.sampled_from([SAFE, UNSAFE, OPEN])
     outcomes = {(freeze, count): data.draw(kinds) for freeze in ladder(num) for count in COUNTS}
     at_once = search(ladder(num), COUNTS, lambda freeze, count: outcomes[freeze, count])
-    known: dict[tuple[str, int], Outcome] = {}
+    known: dict[tuple[str, int], LookOutcome] = {}
 
-    def look(freeze: str, count: int) -> Outcome | None:
+    def look(freeze: str, count: int) -> LookOutcome | None:
         return known.get((freeze, count))
 
     while (found := search(ladder(num), COUNTS, look)).current:

@@ -149,6 +149,7 @@ def session(
 ) -> Iterator[Session]:
     """A session whose workers stop at the moment that the test's marker names; afterwards nothing may be left."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what runs in the background
+    threads = set(threading.enumerate())  # other tests of this process may have left some
     found = Session(project(), tmp_path)
     for folder in (found.moments, found.store, found.temporary):
         folder.mkdir()
@@ -165,7 +166,7 @@ def session(
     assert processes(f"FREEZEBENCH_TEST={tmp_path}") == []
     assert list(found.temporary.iterdir()) == []
     assert [path.name for path in found.store.iterdir() if path.suffix != ".json"] == []
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("freezebench")]
+    assert not [thread for thread in set(threading.enumerate()) - threads if thread.name.startswith("freezebench")]
     with suppress(FileNotFoundError):
         assert list((tmp_path / "turns").iterdir()) == []
 

@@ -71,7 +71,7 @@ BAD = [
 @pytest.mark.parametrize(("flags", "sentence"), BAD)
 def test_bad_requests_end_with_code_4_and_a_sentence(project: Project, flags: list[str], sentence: str) -> None:
     """Nothing is trained, and the sentence is the last line."""
-    result = project().runpytest_inprocess(*flags)
+    result = project().runpytest_inprocess("-Wdefault::pytest.PytestWarning", *flags)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: *{sentence}*"])
     result.stdout.no_fnmatch_line("*test accuracy*")
