@@ -15,8 +15,8 @@ from typing import Any
 
 from leftovers import processes
 
-ROOT = Path(__file__).resolve().parents[2]
-NODES = Path(__file__).resolve().parent / "nodes"
+ROOT = Path(__file__).resolve().parents[1]
+NODES = Path(__file__).resolve().parent / "cluster" / "nodes"
 _LEAVE_S = 15.0
 TEST = """
 import sys
