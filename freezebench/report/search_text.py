@@ -37,7 +37,7 @@ def search_sentence(settings: Settings) -> str | None:
     if not settings.searches:
         return None
     return (
-        f"Search: the depth that it reports loses more than {settings.margin_pp:g} points with a probability of at "
+        f"Search: a depth that it reports loses more than {settings.margin_pp:g} points with a probability of at "
         f"most {percent_text(SEARCH_ERROR, 0)}, for all its verdicts together; each bound has an error rate of "
         f"{percent_text(settings.looks.alpha)}."
     )

@@ -52,7 +52,7 @@ def test_search_trains_only_what_the_answer_needs(search: Search) -> None:
     result.stdout.fnmatch_lines([f"*{found}, and emb+L0-4 is not shown to be safe.*"])
     result.stdout.fnmatch_lines(["*The next deeper one, emb+L0-4, loses too much*"])
     result.stdout.fnmatch_lines(
-        ["*Search: the depth that it reports loses more than 20 points with a probability of*5 %*"]
+        ["*Search: a depth that it reports loses more than 20 points with a probability of*5 %*"]
     )
     assert result.ret == 0
 
