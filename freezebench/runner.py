@@ -138,7 +138,7 @@ class Runner:
             records.append(record)
             return True
 
-        if self._training:
+        if not all(training.is_over for training in self._training.values()):
             self._stop()  # what still trains after the last test is for tests that did not ask for it
         slots = self._executor.slots
         if not slots:
@@ -310,5 +310,6 @@ class Runner:
                 record = untrained(record.spec, error)
             if self._reuse:
                 self._reuse.save(record)
+        training.is_over = ends_block(run, record) or position + 1 == len(training.block.runs)
         self._calls.put(partial(self._add, training, run, record))
-        return not ends_block(run, record)
+        return not training.is_over

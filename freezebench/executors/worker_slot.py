@@ -143,9 +143,9 @@ class WorkerSlot:
             worker.kill()
 
     def settle(self) -> None:
-        """Wait until the thread is idle after ``kill``; the next run gets a new worker."""
+        """Wait until the thread is idle after ``kill``, and for the end of the worker; the next run gets a new one."""
         # Calls that wait find the event set and raise.
-        self._thread.submit(lambda: None).result()
+        self._thread.submit(self._end).result()
         self._cancelled.clear()
 
     def close(self) -> None:

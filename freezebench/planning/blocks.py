@@ -52,6 +52,7 @@ class Training:
         slot: Where it trains.
         is_alone: Whether no other slot of its node may train meanwhile, so that its costs are its own.
         num_ended: How many of its runs have ended.
+        is_over: Whether its last run has ended, so that its slot is free at once.
         series: The records of its interleaved runs, which count once the block has ended as a whole.
     """
 
@@ -59,6 +60,7 @@ class Training:
     slot: Slot
     is_alone: bool
     num_ended: int = 0
+    is_over: bool = False
     series: list[RunRecord] = field(default_factory=list)
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -64,15 +63,8 @@ def test_between():
 def test_last(freeze_run):
     freeze_run()
 """
-_CONFTEST = """
-import sys
-from freezebench import child_process
-
-child_process.command = lambda _, __, descriptor: [sys.executable, "-Ic", {worker!r}, *{arguments!r}, descriptor]
-"""
 _FLAGS = ("--freeze-devices=cpu,cpu", "--freeze-isolate=worker", "--freeze-device=auto")
 _LIMIT_S = 3.0
-_PATIENCE_S = 20.0  # until an interpreter has ended on a busy machine
 
 
 class Session:
@@ -83,11 +75,6 @@ class Session:
         self.moments, self.store, self.temporary = (folder / name for name in ("moments", "store", "temporary"))
         self._is_over = False
         self.sent_at = 0.0
-
-    def write_conftest(self, arguments: list[str]) -> None:
-        """Let a session in another process have the workers of this one."""
-        source = _CONFTEST.format(worker=_WORKER, arguments=arguments)
-        (self._pytester.path / "conftest.py").write_text(source, encoding="utf-8")
 
     def interrupt(self, is_time: Callable[[], bool], *flags: str) -> pytest.RunResult:
         """Run the session, and send SIGINT to this process as soon as the time has come."""
@@ -104,30 +91,6 @@ class Session:
         finally:
             self._is_over = True
             thread.join()
-
-    def start(self) -> subprocess.Popen[bytes]:
-        """Return the process of the session, both of whose devices train."""
-        # Background jobs of a shell ignore Ctrl-C, and so do the processes that they start: restore its default.
-        heed = "import signal, sys, pytest; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                f"{heed} sys.exit(pytest.main(sys.argv[1:]))",
-                *_FLAGS,
-                f"--freeze-store={self.store}",
-            ],
-            cwd=self._pytester.path,
-            env={**os.environ, "TMPDIR": str(self.temporary)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        deadline = time.monotonic() + 60
-        while not self.has_reached("run", 2):
-            assert time.monotonic() < deadline
-            assert process.poll() is None
-            time.sleep(0.02)
-        return process
 
     def _send(self, is_time: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 60
@@ -157,7 +120,6 @@ def session(
     monkeypatch.setenv("FREEZEBENCH_LOCK_DIR", str(tmp_path / "turns"))
     monkeypatch.setenv("FREEZEBENCH_TEST", str(tmp_path))
     arguments = [str(found.moments), request.param, json.dumps(made_up.broken("none").to_json())]
-    found.write_conftest(arguments)
     monkeypatch.setattr(
         child_process, "command", lambda _, __, descriptor: [sys.executable, "-Ic", _WORKER, *arguments, descriptor]
     )
@@ -213,29 +175,3 @@ def test_while_another_session_has_the_device(session: Session) -> None:
         assert not session.has_reached("run")
     finally:
         other.give_back()
-
-
-def _await_end(session_mark: str) -> None:
-    """Make sure that all processes of a session end."""
-    deadline = time.monotonic() + _LIMIT_S
-    while left := processes(session_mark):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.02)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("session", ["run-"], indirect=True)
-def test_ctrl_c_twice(session: Session, tmp_path: Path) -> None:
-    """An impatient user leaves no process behind, nor a folder, whenever the second one comes."""
-    for pause_s in (0.0, 0.1, 0.5):
-        for path in session.moments.iterdir():
-            path.unlink()
-        process = session.start()
-        process.send_signal(signal.SIGINT)
-        time.sleep(pause_s)
-        with suppress(ProcessLookupError):
-            process.send_signal(signal.SIGINT)
-        process.wait(timeout=_PATIENCE_S)
-        _await_end(f"FREEZEBENCH_TEST={tmp_path}")
-        assert process.returncode in {int(pytest.ExitCode.INTERRUPTED), -signal.SIGINT}
-        assert list(session.temporary.iterdir()) == []

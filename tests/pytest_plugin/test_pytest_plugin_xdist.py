@@ -12,7 +12,7 @@ from freezebench.pytest_plugin import options
 
 Project = Callable[..., pytest.Pytester]
 
-SENTENCE = "freeze tests cannot run under pytest-xdist: *Use -n0; for several devices, *--freeze-device=cuda:N."
+SENTENCE = "freeze tests cannot run under pytest-xdist: *Use -n0, and --freeze-devices=all for several devices."
 GRID = "[pytest]\nfreeze_grid = none,emb\n"
 
 
