@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clusters import NODES, LocalCluster, Sessions
 
+from clusters import NODES, LocalCluster, Sessions
 from freezebench.records.store import decode
 from tiny import write_data, write_model
 

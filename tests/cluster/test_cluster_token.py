@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from clusters import LocalCluster
 
+from clusters import LocalCluster
 from freezebench.cli import main
 
 TOKEN = "a" * 64

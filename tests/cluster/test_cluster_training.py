@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clusters import ROOT, LocalCluster, Sessions
 
+from clusters import ROOT, LocalCluster, Sessions
 from freezebench.cli import main
 from freezebench.records.store import decode
 from tiny import loaded_predictions, write_data, write_model
