@@ -179,4 +179,6 @@ def test_counted_runs_and_verdicts_are_those_of_one_slot(  # noqa: PLR0917 - wha
     assert _results(runner, settings, tests) == expected
     # Nothing that trained beside others on its processor has a time that could be compared.
     counted = [record for record in runner.finished.records.values() if record.value("train_s") is not None]
-    assert not slots[0].shares_processor or settings.costs.needs_paired_runs("emb") or not counted
+    has_neighbours = min(Counter(slot.node for slot in slots).values()) > 1
+    may_count = not (has_neighbours and slots[0].shares_processor) or settings.costs.needs_paired_runs("emb")
+    assert may_count or not counted
