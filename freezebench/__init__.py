@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from freezebench.specs.limits import CostLimits
     from freezebench.specs.presets import Preset, preset
     from freezebench.specs.run import DataSpec, Protocol, RunSpec
+    from freezebench.specs.strategy import StrategySpec
+    from freezebench.strategies.base import Stage, Strategy, Trainable
     from freezebench.strategies.freeze import FreezeSummary, freeze
     from freezebench.verdicts.crossed import Interval
     from freezebench.verdicts.gate import Part
@@ -97,8 +99,12 @@ __all__ = [
     "SettingsError",
     "SpecError",
     "SplitFacts",
+    "Stage",
+    "Strategy",
+    "StrategySpec",
     "Trace",
     "TraceJson",
+    "Trainable",
     "UnknownNameError",
     "Verdict",
     "Window",
@@ -139,6 +145,8 @@ _NAMES = {
     "specs.limits": ("CostLimits",),
     "specs.presets": ("Preset", "preset"),
     "specs.run": ("DataSpec", "Protocol", "RunSpec"),
+    "specs.strategy": ("StrategySpec",),
+    "strategies.base": ("Stage", "Strategy", "Trainable"),
     "strategies.freeze": ("FreezeSummary", "freeze"),
     "verdicts.crossed": ("Interval",),
     "verdicts.gate": ("Part",),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.run import DataSpec, Precision, Protocol, RunSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import torch
     from transformers import PreTrainedTokenizerBase
+
+    from freezebench.training.batches.packed import PackedSplit
+    from freezebench.training.prefix.cache import PrefixCache
+    from freezebench.training.prefix.feed import Feed
 
 PROTOCOL = Protocol(engine="cached", num_epochs=2, batch_size=8, learning_rate=1e-2, precision="float32", dropout=False)
 
@@ -31,3 +36,21 @@ def frozen_model(folder: Path, freeze_text: str) -> tuple[torch.nn.Module, PreTr
     model, tokenizer = load_model(str(folder))
     freeze(model, freeze_text)
     return model, tokenizer
+
+
+def feed_of(
+    model: torch.nn.Module,
+    freeze_text: str,
+    splits: Mapping[str, PackedSplit],
+    cache: PrefixCache | None = None,
+    *,
+    precision: Precision = "float32",
+) -> Feed:
+    """Return the feed of a frozen model, with its prefix cached if one is frozen."""
+    from freezebench.specs.freeze import FreezeSpec
+    from freezebench.training.engines.cached import make_feed
+    from freezebench.training.prefix.cache import PrefixCache
+
+    spec = FreezeSpec.parse(freeze_text)
+    depth = spec.num_frozen_layers if spec.is_prefix and not spec.is_none else None
+    return make_feed(model, str(spec), splits, cache or PrefixCache(), depth=depth, precision=precision)

@@ -46,10 +46,10 @@ def _as_in_v01(record: RunRecord) -> Any:
     data.pop("test_groups")
     data.pop("dropped_rows")
     epochs = [{key: epoch[key] for key in _EPOCH_KEYS} for epoch in values["epochs"]]
-    later = ("session", "files_sha256", "initial_sha256", "new_parameters")
+    later = ("session", "files_sha256", "initial_sha256", "new_parameters", "num_added_params")
     kept = {name: value for name, value in values.items() if name not in later}
     kept["spec"]["protocol"].pop("batch_order")
-    return kept | {"data": data, "epochs": epochs}
+    return kept | {"schema": 1, "data": data, "epochs": epochs}
 
 
 def test_an_old_report_gives_the_same_figures() -> None:
@@ -155,4 +155,5 @@ def test_files_have_the_same_columns_and_keys_as_before(tmp_path: Path) -> None:
     old, new = (experiment["configurations"][1] for experiment in (old, new))
     assert set(old) <= set(new)
     assert list(new["verdict_at_margin"]) == list(old["verdict_at_margin"])
-    assert list(new["runs"][0]) == [*old["runs"][0], "session", "files_sha256", "initial_sha256", "new_parameters"]
+    later = ["session", "files_sha256", "initial_sha256", "new_parameters", "num_added_params"]
+    assert list(new["runs"][0]) == [*old["runs"][0], *later]

@@ -15,7 +15,7 @@ from freezebench.specs.freeze import MOST_LAYERS, FreezeSpec
 from freezebench.specs.grid import ALL, SEARCH, PerSpec, split_grid
 from freezebench.specs.interim_looks import InterimLooks
 from freezebench.specs.limits import DEFAULT_MARGIN_PP, CostLimits
-from freezebench.specs.presets import Preset, preset
+from freezebench.specs.presets import Preset, learning_rate, preset
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 
 if TYPE_CHECKING:
@@ -101,8 +101,7 @@ class Settings:
         """Return the spec of the run of one configuration and seed."""
         name = str(freeze)
         if (name, seed) not in self._run_specs:
-            rate = self.learning_rates.get(name)
-            protocol = self.protocol if rate is None else replace(self.protocol, learning_rate=rate)
+            protocol = replace(self.protocol, learning_rate=learning_rate(name, self.learning_rates, self.protocol))
             self._run_specs[name, seed] = RunSpec(
                 model=self.model, data=self.data, freeze=name, seed=seed, device=self.device, protocol=protocol
             )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from freezebench.errors import ModelError
 from freezebench.models.forward_trace import observable, trace_forward
 from freezebench.models.layer_search import find_stack
+from freezebench.models.naming import model_name
 
 if TYPE_CHECKING:
     import torch
@@ -78,12 +79,6 @@ def find_layers(model: torch.nn.Module) -> LayerMap:
         stack = find_stack(observed, trace, name, named_stack)
         path, layers_ids, end = stack.path, stack.parameter_ids, stack.end(trace)
     return _assign(model, path, layers_ids, trace, end)
-
-
-def model_name(model: torch.nn.Module) -> str:
-    """Return a model's name in error messages: where it was loaded from, or its class."""
-    source: object = getattr(getattr(model, "config", None), "_name_or_path", None)
-    return source if isinstance(source, str) and source else type(model).__name__
 
 
 def word_embedding(model: torch.nn.Module) -> torch.nn.Module | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freezebench.specs.freeze import FreezeSpec
+from freezebench.specs.freeze import FreezeSpec, FrozenOrder
 from freezebench.verdicts.judge import ConfigurationResult
 
 if TYPE_CHECKING:
@@ -83,5 +83,5 @@ def not_run(grid: Collection[str], trainable: Mapping[str, TrainableSet], model:
     return results
 
 
-def _frozen_order(freeze: str) -> tuple[int, bool, bool, tuple[int, ...]]:
+def _frozen_order(freeze: str) -> FrozenOrder:
     return FreezeSpec.parse(freeze).frozen_order

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from freezebench.specs.json_types import Json
 
 # A new field with a default does not need another schema: records without it can still be read.
-RUN_RECORD_SCHEMA = 1
+RUN_RECORD_SCHEMA, _READABLE_SCHEMAS = 2, (1, 2)
 
 RunStatus = Literal["completed", "invalid"]
 # The words are part of saved files: more may be added, but none renamed.
@@ -96,6 +96,7 @@ class RunRecord:
         num_layers: Depth of the layer stack.
         num_params: Number of parameters.
         num_trainable_params: Number of parameters that trained.
+        num_added_params: Number of parameters that strategies added to the model; part of the two numbers above.
         step_losses: Training loss of every step, in nats.
         epochs: The epochs.
         best_epoch: Epoch with the lowest validation loss, from 1; its weights are the result.
@@ -141,6 +142,7 @@ class RunRecord:
     files_sha256: str | None = None
     initial_sha256: tuple[str, str] | None = None
     new_parameters: tuple[str, ...] | None = None
+    num_added_params: int | None = None
 
     def __post_init__(self) -> None:
         if self.status not in get_args(RunStatus):
@@ -253,9 +255,11 @@ class RunRecord:
         """
         if not isinstance(data, dict):
             raise RecordError(f"not a run record: {type(data).__name__} instead of an object")
-        if data.get("schema") != RUN_RECORD_SCHEMA:
+        if data.get("schema") not in _READABLE_SCHEMAS:
             schema = brief(data.get("schema"))
-            raise RecordError(f"it has schema {schema}, and this version of freezebench reads {RUN_RECORD_SCHEMA}")
+            raise RecordError(
+                f"it has schema {schema}, and this version of freezebench reads 1 and {RUN_RECORD_SCHEMA}"
+            )
         values = {name: value for name, value in data.items() if name != "schema"}
         try:
             return typed_fields(cls, values)

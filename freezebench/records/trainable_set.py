@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,18 +16,30 @@ class TrainableSet:
 
     Attributes:
         num_params: Number of parameters; 0 if nothing is left to train.
-        sha256: Hash of the sorted names of the model's trainable parameters.
+        sha256: Hash of the sorted names of the model's trainable parameters, and of when and at which rates they train.
     """
 
     num_params: int
     sha256: str
 
     @classmethod
-    def of(cls, names: Iterable[str], *, num_params: int) -> Self:
+    def of(
+        cls,
+        names: Iterable[str],
+        *,
+        num_params: int,
+        rate_factors: Mapping[str, float] | None = None,
+        stages: Iterable[tuple[int, float, Iterable[str]]] = (),
+    ) -> Self:
         """Return the set of some parameters.
 
         Args:
             names: Names of the parameters as the model has them.
             num_params: Number of numbers in them.
+            rate_factors: Learning rates as multiples of the run's, by name.
+            stages: First epoch, multiple of the rate and names of the parameters, of each stage.
         """
-        return cls(num_params=num_params, sha256=hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest())
+        lines = sorted(names)
+        lines += [f"{name} {factor}" for name, factor in sorted((rate_factors or {}).items()) if factor != 1]
+        lines += [f"{epoch} {factor} {' '.join(sorted(stage))}" for epoch, factor, stage in stages]
+        return cls(num_params=num_params, sha256=hashlib.sha256("\n".join(lines).encode()).hexdigest())

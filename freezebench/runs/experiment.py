@@ -32,7 +32,7 @@ from freezebench.runs.weights import (
     checksums,
     trainable_by_spec,
 )
-from freezebench.strategies.freeze import fixed_note, fixed_parameters, freeze, frozen_modules
+from freezebench.strategies.freeze import apply, fixed_note, fixed_parameters, frozen_modules
 from freezebench.training.batches.encoding import encode, longest_input
 from freezebench.training.batches.packed import NotPackableError
 from freezebench.training.device import device_name, resolve_device, resolve_precision
@@ -50,11 +50,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from freezebench.data.load import TextData
-    from freezebench.models.layers import LayerMap
     from freezebench.models.source import ModelSource
     from freezebench.runs.data_cache import TokenizedData
     from freezebench.specs.run import Precision, RunSpec
-    from freezebench.strategies.freeze import FreezeSummary
+    from freezebench.strategies.freeze import Applied
     from freezebench.training.engines.events import Emit
     from freezebench.training.engines.log import TrainingResult
     from freezebench.training.prefix.feed import Feed
@@ -109,9 +108,7 @@ def run(
     with isolated_random_state(device), standard_attention():
         try:
             setup = _set_up(source, data, data_cache, spec=spec, precision=precision)
-            draft = replace(draft, new_parameters=new_parameters(setup.model))
-            if source.kind == "factory":
-                draft = replace(draft, initial_sha256=initial_sha256(setup.model, setup.layers, setup.fixed))
+            draft = _with_model(draft, setup)
             feed, feed_warnings = _make_feed(spec, setup, data_cache)
             with feed or nullcontext():
                 record, scores = _train(draft, setup, feed, emit, warnings=(*setup.warnings, *feed_warnings))
@@ -136,11 +133,8 @@ class _Setup:
     Attributes:
         model: The model, its parameters' ``requires_grad`` set.
         tokenizer: Its tokenizer.
-        layers: Its layers.
-        loaded: Checksums of the weights as they were loaded.
-        summary: What freezing left to train.
-        trainable: Names of the parameters that the spec trains.
-        fixed: Names of the parameters that train under no spec.
+        initial_sha256: Of a factory's model as it was loaded, the content hashes of embeddings and layers, and of all.
+        applied: What trains, and its layers.
         eval_modules: Frozen modules whose dropout stays off in training.
         data: The tokenized data set.
         num_labels: Number of classes.
@@ -150,11 +144,8 @@ class _Setup:
 
     model: torch.nn.Module
     tokenizer: PreTrainedTokenizerBase
-    layers: LayerMap
-    loaded: dict[str, int]
-    summary: FreezeSummary
-    trainable: frozenset[str]
-    fixed: frozenset[str]
+    initial_sha256: tuple[str, str] | None
+    applied: Applied
     eval_modules: tuple[torch.nn.Module, ...]
     data: TokenizedData
     num_labels: int
@@ -179,11 +170,14 @@ def _set_up(
         check_start(loaded, data_cache.first_weights(spec, loaded), layers)
     # Read before freezing, which sets requires_grad of every parameter.
     fixed = fixed_parameters(model)
-    summary = freeze(model, spec.freeze_spec, layers, fixed=fixed)
+    initial = initial_sha256(model, layers, fixed) if source.kind == "factory" else None
+    applied = apply(model, spec.freeze_spec, layers, fixed=fixed)
     runs_in_eval = spec.protocol.frozen_part_runs_in == "eval"
-    eval_modules = frozen_modules(model, layers, spec.freeze_spec) if runs_in_eval else ()
-    trainable = trainable_by_spec(model, layers, spec.freeze_spec, fixed)
-    check_freezing(model, spec.freeze_spec, trainable)
+    eval_modules = frozen_modules(model, applied.frozen_names()) if runs_in_eval else ()
+    unfrozen = trainable_by_spec(model, applied.layers, spec.freeze_spec, fixed)
+    # Strategies train a part of it, and what they have added.
+    is_all = not spec.freeze_spec.strategies
+    check_freezing(model, spec.freeze_spec, unfrozen if is_all else unfrozen & applied.trainable.names)
     model.to(resolve_device(spec.device))
     tokenized = data_cache.tokenized(spec, tokenizer, model)
     max_length = longest_input(model, tokenizer, spec.protocol.max_length)
@@ -191,16 +185,27 @@ def _set_up(
     return _Setup(
         model=model,
         tokenizer=tokenizer,
-        layers=layers,
-        loaded=loaded,
-        summary=summary,
-        trainable=trainable,
-        fixed=fixed,
+        initial_sha256=initial,
+        applied=applied,
         eval_modules=eval_modules,
         data=tokenized,
         num_labels=data.num_labels,
         precision=precision,
         warnings=(*warnings, *fixed_note(model, fixed)),
+    )
+
+
+def _with_model(draft: RunRecord, setup: _Setup) -> RunRecord:
+    """Return the draft with what is known of the model once a spec was applied to it."""
+    summary = setup.applied.summary
+    return replace(
+        draft,
+        new_parameters=new_parameters(setup.model),
+        initial_sha256=setup.initial_sha256,
+        num_layers=summary.num_layers,
+        num_params=summary.num_params,
+        num_trainable_params=summary.num_trainable_params,
+        num_added_params=summary.num_added_params,
     )
 
 
@@ -211,7 +216,7 @@ def _make_feed(spec: RunSpec, setup: _Setup, data_cache: DataCache) -> tuple[Fee
         UnsoundRunError: If a cached prefix differs from what the model computes.
     """
     protocol = spec.protocol
-    if protocol.engine != "cached":
+    if spec.engine != "cached":
         return None, ()
     try:
         packed = setup.data.packed
@@ -220,14 +225,15 @@ def _make_feed(spec: RunSpec, setup: _Setup, data_cache: DataCache) -> tuple[Fee
     try:
         feed = make_feed(
             setup.model,
-            spec.freeze_spec,
+            spec.freeze,
             packed,
             data_cache.prefixes,
+            depth=setup.applied.cached_depth(),
             precision=setup.precision,
             prefix_mode=protocol.frozen_part_runs_in,
             weight_decay=protocol.weight_decay,
             seed=spec.seed,
-            layers=setup.layers,
+            layers=setup.applied.layers,
         )
     except PrefixMismatchError as error:
         raise UnsoundRunError("prefix_mismatch", str(error)) from error
@@ -242,10 +248,10 @@ def _train(
     Raises:
         UnsoundRunError: If the training was not as the spec says.
     """
-    spec, protocol, model, summary = draft.spec, draft.spec.protocol, setup.model, setup.summary
+    spec, protocol, model, applied = draft.spec, draft.spec.protocol, setup.model, setup.applied
     scores_of = _scorer(setup, feed)
     train, validation, test = (setup.data.splits[name] for name in ("train", "validation", "test"))
-    check = TrainingCheck(model, spec, setup.layers, trainable=setup.trainable, num_train=len(train))
+    check = TrainingCheck(model, spec, applied, num_train=len(train))
     job = Job(
         model=model,
         tokenizer=setup.tokenizer,
@@ -262,9 +268,9 @@ def _train(
     order_warnings, weights = check_batches(job, train), checksums(model)
     torch.manual_seed(spec.seed)  # dropout
     with CostWindows(emit, model=model, device=job.device) as costs:
-        result = _ENGINES[protocol.engine](job, check.watching(costs.emit))
+        result = _ENGINES[spec.engine](job, check.watching(costs.emit))
     trained = checksums(model)
-    weight_warnings = check_weights(setup.layers, setup.trainable, weights, trained)
+    weight_warnings = check_weights(applied.layers, applied.trainable.names, weights, trained)
     check.check_best(trained)
     check_times(result, costs.duration_s)
     scores = scores_of("test")
@@ -273,9 +279,6 @@ def _train(
         draft,
         status="completed",
         reason=None,
-        num_layers=summary.num_layers,
-        num_params=summary.num_params,
-        num_trainable_params=summary.num_trainable_params,
         step_losses=result.step_losses,
         epochs=tuple(replace(epoch, contended_share=shares.get(epoch.epoch)) for epoch in result.epochs),
         best_epoch=result.best_epoch,

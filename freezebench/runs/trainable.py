@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import torch
 
 from freezebench.errors import NothingToTrainError
+from freezebench.models.layers import find_layers
 from freezebench.records.trainable_set import TrainableSet
-from freezebench.strategies.freeze import freeze
+from freezebench.specs.freeze import FreezeSpec
+from freezebench.strategies.freeze import apply, freeze
 from freezebench.tasks.classification import logits_of
 
 if TYPE_CHECKING:
@@ -45,14 +48,42 @@ def trainable_sets(
     sets = {}
     for freeze_text in grid:
         try:
-            freeze(model, freeze_text, layers, fixed=fixed)
-            sizes = _trainable(model, freeze_text, reached)
+            sets[freeze_text] = _trainable_set(model, freeze_text, layers, batch, reached=reached, fixed=fixed)
         except NothingToTrainError:
             if freeze_text not in may_train_nothing:
                 raise
-            sizes = {}
-        sets[freeze_text] = TrainableSet.of(sizes, num_params=sum(sizes.values()))
+            sets[freeze_text] = TrainableSet.of((), num_params=0)
     return sets
+
+
+def _trainable_set(
+    model: torch.nn.Module,
+    freeze_text: str,
+    layers: LayerMap,
+    batch: Batch,
+    *,
+    reached: Collection[str],
+    fixed: Collection[str],
+) -> TrainableSet:
+    """Return what one configuration trains; modules that strategies add are added to a copy of the model.
+
+    Raises:
+        NothingToTrainError: If it trains nothing.
+    """
+    if not FreezeSpec.parse(freeze_text).strategies:
+        freeze(model, freeze_text, layers, fixed=fixed)
+        sizes = _trainable(model, freeze_text, reached)
+        return TrainableSet.of(sizes, num_params=sum(sizes.values()))
+    model = copy.deepcopy(model)
+    applied = apply(model, freeze_text, find_layers(model), fixed=fixed)
+    sizes = _trainable(model, freeze_text, _reached(model, batch))
+    # Rates and stages make a configuration another one, even if it trains the same parameters.
+    return TrainableSet.of(
+        sizes,
+        num_params=sum(sizes.values()),
+        rate_factors=applied.trainable.rate_factors,
+        stages=[(stage.first_epoch, stage.rate_factor, stage.names) for stage in applied.trainable.stages],
+    )
 
 
 def _trainable(model: torch.nn.Module, freeze_text: str, reached: Collection[str]) -> dict[str, int]:

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING
 import torch
 
 from freezebench.records.events import StepRecord
-from freezebench.runs.weights import UnsoundRunError, checksums, frozen_stack
+from freezebench.runs.weights import UnsoundRunError, checksums
 from freezebench.training.engines.events import BackwardDone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from freezebench.models.layers import LayerMap
     from freezebench.records.run_record import Evaluation
     from freezebench.specs.run import RunSpec
+    from freezebench.strategies.freeze import Applied
     from freezebench.training.batches.encoding import Encoded
     from freezebench.training.engines.events import Emit, Event
     from freezebench.training.engines.job import Job
@@ -43,21 +43,18 @@ _CLOCK_S = 1e-3
 class TrainingCheck:
     """Observes one run's training."""
 
-    def __init__(
-        self, model: torch.nn.Module, spec: RunSpec, layers: LayerMap, *, trainable: frozenset[str], num_train: int
-    ) -> None:
+    def __init__(self, model: torch.nn.Module, spec: RunSpec, applied: Applied, *, num_train: int) -> None:
         """Take what the run has to be like.
 
         Args:
             model: The model.
             spec: What to run.
-            layers: The model's layers.
-            trainable: Names of the parameters that the spec trains.
+            applied: What trains of the model.
             num_train: Number of training sentences.
         """
-        self._model, self._protocol, self._trainable = model, spec.protocol, trainable
+        self._model, self._protocol, self._trainable = model, spec.protocol, applied.trainable.names
         # What the model itself has fixed, and a frozen head, run as the trainable part does.
-        self._frozen = frozen_stack(layers, spec.freeze_spec)
+        self._frozen = applied.frozen_names()
         self._num_steps = spec.protocol.num_epochs * math.ceil(num_train / spec.protocol.batch_size)
         self._lowest_loss = math.inf
         self._best: dict[str, int] = {}

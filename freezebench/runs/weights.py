@@ -66,16 +66,12 @@ def _parts(layers: LayerMap) -> dict[str, tuple[str, ...]]:
     return {"emb": layers.emb, **{f"L{number}": names for number, names in enumerate(layers.layers)}}
 
 
-def frozen_stack(layers: LayerMap, spec: FreezeSpec) -> frozenset[str]:
-    """Return the names of the parameters of embeddings and layers that a spec freezes, derived from its id."""
-    is_frozen = {"emb": spec.embeddings, **{f"L{number}": True for number in spec.layers}}
-    return frozenset(name for part, names in _parts(layers).items() if is_frozen.get(part) for name in names)
-
-
 def trainable_by_spec(
     model: torch.nn.Module, layers: LayerMap, spec: FreezeSpec, fixed: Collection[str] = ()
 ) -> frozenset[str]:
-    """Return the names of the parameters that a spec trains, derived from its id and not from ``requires_grad``.
+    """Return the names of the parameters that a spec does not freeze, derived from its id, not from ``requires_grad``.
+
+    Without a strategy they are those that train.
 
     Args:
         model: The model.
@@ -83,7 +79,9 @@ def trainable_by_spec(
         spec: What is frozen.
         fixed: Names of parameters that stay frozen under every spec.
     """
-    frozen = frozen_stack(layers, spec).union(layers.head if spec.head else ())
+    is_frozen = {"emb": spec.embeddings, "head": spec.head, **{f"L{number}": True for number in spec.layers}}
+    parts = {**_parts(layers), "head": layers.head}
+    frozen = {name for part, names in parts.items() if is_frozen.get(part) for name in names}
     parameters = {name for name, parameter in model.named_parameters() if parameter.is_floating_point()}
     return frozenset(parameters - frozen - set(fixed))
 

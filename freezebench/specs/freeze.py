@@ -1,17 +1,32 @@
-"""Freeze specs: the frozen parts of an encoder, as a value and as a readable id such as ``emb+L0-3``."""
+"""Freeze specs: the frozen parts of an encoder, as a value and as a readable id such as ``emb+L0-3``.
+
+What trains of the other parts may be given by strategies, such as in ``emb+L0-1+bitfit``.
+"""
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import Self
 
 from freezebench.errors import SpecError
 from freezebench.specs.fields import brief, whole
+from freezebench.specs.strategies import known_strategies, parse_strategy, split_outside_parentheses
+from freezebench.specs.strategy import StrategySpec
+from freezebench.units import did_you_mean
 
-GRAMMAR = "none, emb, L3, L0-3, head, or parts joined by '+' such as emb+L0-3"
+GRAMMAR = "none, emb, L3, L0-3, head, a strategy such as lora, or parts joined by '+' such as emb+L0-3"
+FrozenOrder = tuple[tuple[tuple[int, str], ...], int, bool, bool, tuple[int, ...]]
 
 MOST_LAYERS = 10_000  # no encoder is nearly as deep
+_KINDS = {
+    "parameters": "which parameters train",
+    "schedule": "when parameters train",
+    "rates": "at which rates parameters train",
+}
 # ASCII digits of limited number: \d matches the digits of all scripts, and a range of 10**9 layers would fill the
 # memory.
 _LAYERS = re.compile(r"[Ll]([0-9]{1,4})(?:-([0-9]{1,4}))?")
@@ -19,20 +34,23 @@ _LAYERS = re.compile(r"[Ll]([0-9]{1,4})(?:-([0-9]{1,4}))?")
 
 @dataclass(frozen=True, kw_only=True)
 class FreezeSpec:
-    """The parts of an encoder whose parameters do not train.
+    """The parts of an encoder whose parameters do not train, and what trains of the others.
 
     Attributes:
         embeddings: Whether all parameters before the layer stack are frozen.
         layers: Frozen transformer layers, numbered from 0 as in module names, ascending.
         head: Whether all parameters after the layer stack are frozen.
+        strategies: What trains of the other parts, at most one strategy of each kind; without one, all of it.
 
     Raises:
-        SpecError: If the layers are not ascending numbers, or a value is of another type.
+        SpecError: If the layers are not ascending numbers, a value is of another type, two strategies are of one kind,
+            or the head, which every strategy trains, is frozen.
     """
 
     embeddings: bool = False
     layers: tuple[int, ...] = ()
     head: bool = False
+    strategies: tuple[StrategySpec, ...] = ()
 
     def __post_init__(self) -> None:
         layers: object = self.layers
@@ -47,6 +65,28 @@ class FreezeSpec:
         for name, value in (("embeddings", self.embeddings), ("head", self.head)):
             if not isinstance(value, bool):
                 raise SpecError(f"FreezeSpec({name}={brief(value)}): give True or False.")
+        self._check_strategies()
+
+    def _check_strategies(self) -> None:
+        """Check that strategies can be combined with each other and with what is frozen; put them in order.
+
+        Raises:
+            SpecError: If they cannot.
+        """
+        given: object = self.strategies
+        if not isinstance(given, tuple) or not all(isinstance(strategy, StrategySpec) for strategy in given):
+            raise SpecError(
+                f"FreezeSpec(strategies={brief(given)}): give a tuple of strategies, or use FreezeSpec.parse."
+            )
+        strategies = sorted(self.strategies, key=lambda strategy: strategy.position)
+        object.__setattr__(self, "strategies", tuple(strategies))
+        for first, second in itertools.pairwise(strategies):
+            if first.kind == second.kind:
+                raise SpecError(
+                    f"{first} and {second} cannot be combined: both say {_KINDS[first.kind]}. Leave out one."
+                )
+        if strategies and self.head:
+            raise SpecError(f"{strategies[0]} trains the head, and {self} has it frozen. Leave out head.")
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -55,13 +95,15 @@ class FreezeSpec:
         The parts may be in any order, overlap, and be in upper or lower case.
 
         Raises:
-            SpecError: If a part is not in the grammar, a range runs backwards, or ``none`` is joined with other parts.
+            SpecError: If a part is not in the grammar, a range runs backwards, ``none`` is joined with other parts, or
+                parts cannot be combined.
         """
         if not isinstance(text, str):
             raise SpecError(f"FreezeSpec.parse({brief(text)}): give a text. Write {GRAMMAR}.")
-        parts = [part.strip() for part in text.split("+")]
+        parts = split_outside_parentheses(text, "+")
         embeddings = head = False
         layers: set[int] = set()
+        strategies: list[StrategySpec] = []
         for part in parts:
             match part.lower():
                 case "none" if len(parts) == 1:
@@ -74,9 +116,13 @@ class FreezeSpec:
                     embeddings = True
                 case "head":
                     head = True
+                case _ if (strategy := parse_strategy(part, text)) is not None:
+                    strategies.append(strategy)
                 case _:
                     layers.update(_parse_layers(part, text))
-        return cls(embeddings=embeddings, layers=tuple(sorted(layers)), head=head)
+        return cls(
+            embeddings=embeddings, layers=tuple(sorted(layers)), head=head, strategies=tuple(dict.fromkeys(strategies))
+        )
 
     @classmethod
     def prefix(cls, num_frozen_layers: int) -> Self:
@@ -96,19 +142,38 @@ class FreezeSpec:
         parts = ["emb"] if self.embeddings else []
         parts += [f"L{first}" if first == last else f"L{first}-{last}" for first, last in _ranges(self.layers)]
         parts += ["head"] if self.head else []
+        parts += [str(strategy) for strategy in self.strategies]
         return "+".join(parts) or "none"
 
     @property
     def is_none(self) -> bool:
-        """Whether nothing is frozen: the baseline."""
-        return not (self.embeddings or self.layers or self.head)
+        """Whether everything trains in the usual way: the baseline."""
+        return not (self.embeddings or self.layers or self.head or self.strategies)
+
+    @property
+    def frozen_parts(self) -> FreezeSpec:
+        """This spec without its strategies."""
+        return replace(self, strategies=())
+
+    @property
+    def rate_factor(self) -> float:
+        """Usual learning rate of its strategies, as a multiple of the rate with which all parameters train."""
+        return math.prod(strategy.rate_factor for strategy in self.strategies)
+
+    @property
+    def family(self) -> str:
+        """What this configuration has in common with those that plots draw with the same marker."""
+        if self.strategies:
+            return self.strategies[0].family
+        return "frozen prefix" if self.is_prefix else "frozen parts"
 
     @property
     def is_prefix(self) -> bool:
         """Whether this is a step of the ladder: nothing, or the embeddings and layers 0 to k - 1 are frozen."""
         if self.is_none:
             return True
-        return self.embeddings and not self.head and self.layers == tuple(range(len(self.layers)))
+        is_stack_from_bottom = self.embeddings and self.layers == tuple(range(len(self.layers)))
+        return is_stack_from_bottom and not self.head and not self.strategies
 
     @property
     def num_frozen_layers(self) -> int:
@@ -116,16 +181,19 @@ class FreezeSpec:
         return len(self.layers)
 
     @property
-    def frozen_order(self) -> tuple[int, bool, bool, tuple[int, ...]]:
-        """Sort key that puts the least frozen spec first."""
+    def frozen_order(self) -> FrozenOrder:
+        """Sort key that puts the least frozen spec first, and those with strategies last."""
+        known = known_strategies()
+        strategies = tuple((known.index(strategy.name), str(strategy)) for strategy in self.strategies)
         # The number of frozen parts comes first; the rest makes the order of equally many unique.
-        return (len(self.layers) + self.embeddings + self.head, self.head, not self.embeddings, self.layers)
+        num_frozen = len(self.layers) + self.embeddings + self.head
+        return (strategies, num_frozen, self.head, not self.embeddings, self.layers)
 
     def check(self, num_layers: int, model: str) -> None:
         """Make sure that a model of ``num_layers`` layers can be frozen this way.
 
         Raises:
-            SpecError: If a layer does not exist or no parameter would train.
+            SpecError: If a layer does not exist, no parameter would train, or a strategy cannot be applied.
         """
         # A spec is parsed before the model is known, so that its depth is checked separately.
         outside = [layer for layer in self.layers if layer >= num_layers]
@@ -136,13 +204,27 @@ class FreezeSpec:
             raise SpecError(f"cannot freeze {layer}: {model} has layers 0 to {last}. Choose from emb, {choice}, head.")
         if self.embeddings and self.head and len(self.layers) == num_layers:
             raise SpecError(f"cannot freeze {self}: nothing of {model} would be left to train. Leave out one part.")
+        for strategy in self.strategies:
+            if strategy.library is not None and find_spec(strategy.library) is None:
+                raise SpecError(
+                    f"{strategy} needs {strategy.library}, which is not installed. "
+                    f"Run: python -m pip install 'freezebench[{strategy.extra}]'"
+                )
+            if strategy.kind == "parameters" and self.embeddings and len(self.layers) == num_layers:
+                raise SpecError(
+                    f"cannot apply {self}: {strategy.name} changes what trains of embeddings and layers, and all of "
+                    f"{model} are frozen. Write {self.frozen_parts}, or freeze fewer layers."
+                )
+            strategy.check(num_layers, model)
 
 
 def _parse_layers(part: str, text: str) -> range:
     """Return the layer numbers of ``L3`` or ``L0-3``."""
     match = _LAYERS.fullmatch(part)
     if match is None:
-        raise SpecError(f"cannot read {brief(part)} in freeze spec {brief(text)}. Write {GRAMMAR}.")
+        is_word = re.match(r"[A-Za-z]{3}", part)
+        hint = did_you_mean(part.partition("(")[0], ["none", "emb", "head", *known_strategies()]) if is_word else ""
+        raise SpecError(f"cannot read {brief(part)} in freeze spec {brief(text)}. Write {GRAMMAR}.{hint}")
     first = int(match[1])
     last = first if match[2] is None else int(match[2])
     if last < first:

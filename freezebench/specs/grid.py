@@ -10,6 +10,7 @@ from freezebench.errors import SpecError
 from freezebench.specs.fields import brief, real, whole
 from freezebench.specs.freeze import GRAMMAR, MOST_LAYERS, FreezeSpec
 from freezebench.specs.numbers import decimal_number
+from freezebench.specs.strategies import split_outside_parentheses
 
 _PAIR = 2  # a freeze spec and its number
 # What stands for the ladder: all of it, or those of its prefixes that the search for the deepest safe one needs.
@@ -33,7 +34,7 @@ def split_grid(text: str) -> list[str]:
     Raises:
         SpecError: If the text is empty, an entry cannot be read, or prefixes are named that ``search`` chooses.
     """
-    entries = [entry.strip() for entry in text.split(",")]
+    entries = split_outside_parentheses(text, ",")
     if not all(entries):
         raise SpecError(
             f"freeze grid {brief(text)} has an empty entry. Write 'all', 'search', or a list such as none,emb,emb+L0-3."
@@ -107,7 +108,7 @@ class PerSpec:
             raise SpecError(f"PerSpec.parse({brief(text)}): give a text, such as '2,emb+L0-5:12'.")
         default: float | None = None
         by_spec: dict[str, float] = {}
-        for entry in text.split(","):
+        for entry in split_outside_parentheses(text, ","):
             # An entry without a colon is the default.
             spec_text, colon, number_text = entry.rpartition(":")
             number = _parse_number(number_text, text)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from freezebench.errors import SettingsError
 from freezebench.specs.fields import brief
+from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.interim_looks import InterimLooks
 from freezebench.specs.names import PRESET_NAMES
@@ -51,7 +52,7 @@ class Preset:
             SpecError: If ``freeze`` is no freeze spec.
             SettingsError: If ``seed`` or ``device`` is not valid.
         """
-        rate = self.learning_rates.get(freeze) or self.protocol.learning_rate
+        rate = learning_rate(freeze, self.learning_rates, self.protocol)
         return RunSpec(
             model=self.model,
             data=self.data,
@@ -60,6 +61,23 @@ class Preset:
             device=device,
             protocol=replace(self.protocol, learning_rate=rate),
         )
+
+
+def learning_rate(freeze: str, rates: PerSpec, protocol: Protocol) -> float:
+    """Return the learning rate of a configuration: its own, else the usual multiple of the common one.
+
+    Args:
+        freeze: Id of the configuration.
+        rates: Rates of some configurations, and the common one.
+        protocol: Has the common rate if ``rates`` does not.
+    """
+    spec = FreezeSpec.parse(freeze)
+    own = dict(rates.by_spec).get(str(spec))
+    if own is not None:
+        return own
+    common = protocol.learning_rate if rates.default is None else rates.default
+    # A decimal number as a person would write it: 0.0026, not 0.0026000000000000003. 1 is the largest rate there is.
+    return min(float(f"{common * spec.rate_factor:.6g}"), 1.0) if spec.rate_factor != 1 else common
 
 
 # The drops that the notebook published (0 if freezing improved the accuracy) plus 3 points of tolerance, rounded up.

@@ -17,7 +17,8 @@ from freezebench.specs.typed import typed_fields
 if TYPE_CHECKING:
     from freezebench.specs.json_types import Json
 
-RUN_SPEC_SCHEMA = 1
+# Specs without a strategy are written in schema 1, so that their ids, and the runs in stores, stay what they were.
+RUN_SPEC_SCHEMA, SCHEMA_WITHOUT_STRATEGIES = 2, 1
 
 Engine = Literal["standard", "cached", "trainer"]
 Precision = Literal["auto", "float32", "bf16"]
@@ -207,6 +208,14 @@ class RunSpec:
         """The parsed freeze spec."""
         return FreezeSpec.parse(self.freeze)
 
+    @property
+    def engine(self) -> Engine:
+        """The engine that trains this run: the protocol's, or the first one that can train its strategies."""
+        engines: tuple[Engine, ...] = (self.protocol.engine, "cached", "standard", "trainer")
+        strategies = self.freeze_spec.strategies
+        able = [engine for engine in engines if all(engine in strategy.engines for strategy in strategies)]
+        return able[0] if able else self.protocol.engine
+
     @cached_property
     def run_id(self) -> str:
         """Hash of the whole spec: 16 hexadecimal digits of SHA-256 over its canonical JSON."""
@@ -219,7 +228,13 @@ class RunSpec:
         # one.
         values = self.to_json()
         return _hash(
-            {**values, "freeze": "none", "seed": 0, "protocol": {**asdict(self.protocol), "learning_rate": 0.0}}
+            {
+                **values,
+                "schema": SCHEMA_WITHOUT_STRATEGIES,
+                "freeze": "none",
+                "seed": 0,
+                "protocol": {**asdict(self.protocol), "learning_rate": 0.0},
+            }
         )
 
     def to_json(self) -> dict[str, Json]:
@@ -228,7 +243,7 @@ class RunSpec:
         for name, usual in _ADDED_DATA_FIELDS.items():
             if values["data"][name] == usual:
                 del values["data"][name]
-        return {"schema": RUN_SPEC_SCHEMA, **values}
+        return {"schema": RUN_SPEC_SCHEMA if self.freeze_spec.strategies else SCHEMA_WITHOUT_STRATEGIES, **values}
 
     @classmethod
     def from_json(cls, data: object) -> Self:
@@ -241,9 +256,10 @@ class RunSpec:
             raise RecordError(f"not a run spec: {type(data).__name__} instead of an object")
         fields = dict(data)
         schema = fields.pop("schema", None)
-        if schema != RUN_SPEC_SCHEMA:
+        if schema not in (RUN_SPEC_SCHEMA, SCHEMA_WITHOUT_STRATEGIES):
             raise RecordError(
-                f"a run spec has schema {brief(schema)}, and this version of freezebench reads {RUN_SPEC_SCHEMA}"
+                f"a run spec has schema {brief(schema)}, and this version of freezebench reads "
+                f"{SCHEMA_WITHOUT_STRATEGIES} and {RUN_SPEC_SCHEMA}"
             )
         return typed_fields(cls, fields)
 

@@ -1,14 +1,17 @@
-"""Freezing by spec: which parameters of a model train."""
+"""Apply a freeze spec to a model: which of its parameters train."""
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freezebench.errors import ModelError, NothingToTrainError, SpecError
-from freezebench.models.layers import find_layers, model_name
+from freezebench.errors import FreezebenchError, ModelError, NothingToTrainError, SpecError, first_line
+from freezebench.models.layers import find_layers
+from freezebench.models.naming import model_name
 from freezebench.specs.fields import brief
 from freezebench.specs.freeze import FreezeSpec
+from freezebench.strategies.base import Strategy, Trainable
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from freezebench.models.layers import LayerMap
+    from freezebench.specs.strategy import StrategySpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +32,7 @@ class FreezeSummary:
         num_trainable_params: Number of those that train.
         num_layers: Number of layers.
         num_frozen_layers: Number of frozen layers.
+        num_added_params: Number of parameters that strategies have added to the model.
     """
 
     spec: str
@@ -35,6 +40,7 @@ class FreezeSummary:
     num_trainable_params: int
     num_layers: int
     num_frozen_layers: int
+    num_added_params: int = 0
 
     @property
     def trainable_fraction(self) -> float:
@@ -57,6 +63,45 @@ def fixed_note(model: torch.nn.Module, fixed: frozenset[str]) -> tuple[str, ...]
     return (f"{num_fixed:,} of {num_params:,} parameters never train, {why}",)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """A model to which a freeze spec was applied.
+
+    Attributes:
+        summary: Numbers of parameters and layers.
+        layers: The model's layers, with what strategies have added.
+        trainable: What trains, when, and at which rates.
+        fixed: Names of parameters of parts that are not frozen which the model itself keeps from training.
+    """
+
+    summary: FreezeSummary
+    layers: LayerMap
+    trainable: Trainable
+    fixed: frozenset[str]
+
+    def frozen_names(self, names: Collection[str] | None = None) -> frozenset[str]:
+        """Return the names of the parameters of embeddings and layers of which nothing trains.
+
+        Args:
+            names: Names of the parameters that train in a stage; ``None``: those that train at any time.
+        """
+        # What the model itself has fixed runs as the trainable part around it does.
+        others = self.fixed.union(self.trainable.names if names is None else names)
+        parts = (self.layers.emb, *self.layers.layers)
+        return frozenset(name for part in parts if others.isdisjoint(part) for name in part)
+
+    def cached_depth(self, names: Collection[str] | None = None) -> int | None:
+        """Return the number of layers whose outputs are the same in every step; ``None``: not even the embeddings' are.
+
+        Args:
+            names: As for :meth:`frozen_names`.
+        """
+        frozen = self.frozen_names(names)
+        if not frozen.issuperset(self.layers.emb) or not frozen:
+            return None
+        return len(list(itertools.takewhile(frozen.issuperset, self.layers.layers)))
+
+
 def freeze(
     model: torch.nn.Module,
     spec: FreezeSpec | str,
@@ -66,16 +111,34 @@ def freeze(
 ) -> FreezeSummary:
     """Set ``requires_grad`` of every parameter by a spec, independently of its value before; return a summary.
 
-    Parameters that are not floating-point numbers cannot train and stay frozen.
+    Parameters that are not floating-point numbers cannot train and stay frozen. Strategies of the spec may add modules
+    to the model.
 
     Args:
         model: A classifier.
-        spec: What to freeze.
+        spec: What to freeze, and what trains of the rest.
         layers: The model's layers if they are known; ``None`` finds them by a forward pass.
         fixed: Names of parameters that stay frozen under every spec, such as :func:`fixed_parameters` returns.
 
     Raises:
-        SpecError: If the spec cannot be read or names layers that do not exist.
+        SpecError: If the spec cannot be read, names layers that do not exist, or a strategy cannot be applied.
+        NothingToTrainError: If it leaves nothing to train.
+        ModelError: If it is no model, or its layers cannot be found.
+    """
+    return apply(model, spec, layers, fixed=fixed).summary
+
+
+def apply(
+    model: torch.nn.Module,
+    spec: FreezeSpec | str,
+    layers: LayerMap | None = None,
+    *,
+    fixed: Collection[str] = (),
+) -> Applied:
+    """Apply a spec to a model as :func:`freeze` does; return all that a training of the model needs.
+
+    Raises:
+        SpecError: If the spec cannot be read, names layers that do not exist, or a strategy cannot be applied.
         NothingToTrainError: If it leaves nothing to train.
         ModelError: If it is no model, or its layers cannot be found.
     """
@@ -90,23 +153,64 @@ def freeze(
     layer_map = layers or find_layers(model)
     # All checks come before the first change, so that a spec that does not fit leaves the model as it was.
     spec.check(layer_map.num_layers, name)
-    frozen = layer_map.names(spec) | set(fixed)
     parameters = dict(model.named_parameters())
-    trainable = {key for key, parameter in parameters.items() if key not in frozen and parameter.is_floating_point()}
-    if not trainable:
+    unfrozen = parameters.keys() - layer_map.names(spec)
+    trainable = Trainable(names=frozenset(key for key in unfrozen if parameters[key].is_floating_point()))
+    for strategy in spec.strategies:
+        trainable = _with_strategy(strategy, model, layer_map, trainable)
+        if trainable.added:
+            layer_map = find_layers(model)
+    open_and_fixed = trainable.names.intersection(fixed)
+    trainable = trainable.only(trainable.names - open_and_fixed)
+    if not trainable.names:
         raise NothingToTrainError(
             f"cannot freeze {spec}: nothing of {name} would be left to train. "
             f"{_how_to_train(spec, has_fixed=bool(fixed))}."
         )
+    parameters = dict(model.named_parameters())
     for key, parameter in parameters.items():
-        parameter.requires_grad_(key in trainable)
-    return FreezeSummary(
+        parameter.requires_grad_(key in trainable.names)
+    summary = FreezeSummary(
         spec=str(spec),
         num_params=sum(parameter.numel() for parameter in parameters.values()),
-        num_trainable_params=sum(parameters[key].numel() for key in trainable),
+        num_trainable_params=sum(parameters[key].numel() for key in trainable.names),
         num_layers=layer_map.num_layers,
         num_frozen_layers=spec.num_frozen_layers,
+        num_added_params=sum(parameters[key].numel() for key in trainable.added),
     )
+    return Applied(summary=summary, layers=layer_map, trainable=trainable, fixed=open_and_fixed)
+
+
+def _with_strategy(strategy: StrategySpec, model: torch.nn.Module, layers: LayerMap, trainable: Trainable) -> Trainable:
+    """Return what trains under a strategy, whose code may be anybody's.
+
+    Raises:
+        SpecError: If it cannot be applied, or trains what does not exist or is frozen.
+        ModelError: If it fails.
+    """
+    if not isinstance(strategy, Strategy):
+        raise SpecError(f"{strategy} has no method apply. Make it a subclass of freezebench.Strategy.")
+    before = trainable.names
+    try:
+        changed = strategy.apply(model, layers, trainable)
+    except FreezebenchError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"the strategy {strategy} fails on {model_name(model)} ({type(error).__name__}: {first_line(error)}). "
+            "Correct the strategy, or choose another one."
+        ) from error
+    given: object = changed
+    if not isinstance(given, Trainable):
+        raise SpecError(f"the strategy {strategy} returned {brief(given)}. Let its method apply return a Trainable.")
+    existing = {name for name, _ in model.named_parameters()}
+    wrong = (changed.names - before - changed.added) | (changed.names - existing)
+    if wrong:
+        raise SpecError(
+            f"the strategy {strategy} trains {min(wrong)}, which does not exist or is frozen. "
+            "Let it choose from the names of the Trainable that it gets, and from what it adds."
+        )
+    return changed
 
 
 def _how_to_train(spec: FreezeSpec, *, has_fixed: bool) -> str:
@@ -117,8 +221,13 @@ def _how_to_train(spec: FreezeSpec, *, has_fixed: bool) -> str:
     return f"Leave out one part, or make {unfix}" if has_fixed else "Leave out one part"
 
 
-def frozen_modules(model: torch.nn.Module, layers: LayerMap, spec: FreezeSpec) -> tuple[torch.nn.Module, ...]:
-    """Return the modules of embeddings and layers whose parameters are all frozen by a spec, the head left out."""
-    frozen = layers.names(spec) - set(layers.head)
+def frozen_modules(model: torch.nn.Module, frozen: Collection[str]) -> tuple[torch.nn.Module, ...]:
+    """Return the modules whose own parameters are all frozen.
+
+    Args:
+        model: The model.
+        frozen: Names of the frozen parameters, such as :meth:`Applied.frozen_names` returns.
+    """
     owned = {name: [f"{name}.{p}" if name else p for p, _ in m.named_parameters()] for name, m in model.named_modules()}
-    return tuple(module for name, module in model.named_modules() if owned[name] and frozen.issuperset(owned[name]))
+    names = frozenset(frozen)
+    return tuple(module for name, module in model.named_modules() if owned[name] and names.issuperset(owned[name]))

@@ -7,13 +7,10 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer
 
-from cached_runs import frozen_model
-from freezebench.specs.freeze import FreezeSpec
+from cached_runs import feed_of, frozen_model
 from freezebench.training.batches.encoding import Encoded
 from freezebench.training.batches.loader import EpochLoader, FeedLoader, nearest_to_mean
 from freezebench.training.batches.order import ShuffledBatches
-from freezebench.training.engines.cached import make_feed
-from freezebench.training.prefix.cache import PrefixCache
 from tiny import packed_splits
 
 
@@ -22,7 +19,7 @@ def test_the_average_batch_is_nearest_to_the_mean_size(tiny_model: Path) -> None
     assert nearest_to_mean([1, 9, 6, 4, 5]) == 4
     model, tokenizer = frozen_model(tiny_model, "none")
     splits = packed_splits(model, tokenizer)
-    feed = make_feed(model, FreezeSpec.parse("none"), splits, PrefixCache(), precision="float32")
+    feed = feed_of(model, "none", splits)
     batches = FeedLoader(feed, ShuffledBatches(len(splits["train"]), 4, 0))
     sizes = [batch["input_ids"].numel() for batch in batches]
     assert batches.average_batch()["input_ids"].numel() == sizes[nearest_to_mean(sizes)] != sizes[0]

@@ -126,7 +126,7 @@ def test_frozen_layers_that_are_no_prefix_train_whole(tiny_model: Path, tiny_dat
     """They are trained by the same loop, with a warning."""
     record = run(cached_run(tiny_model, tiny_data, freeze="L1"))
     assert record.is_valid
-    assert record.warnings == ("nothing is cached for L1: what is frozen is no prefix",)
+    assert record.warnings == ("nothing is cached for L1: the embeddings are not frozen",)
     assert "prefix_s" not in record.readings
 
 

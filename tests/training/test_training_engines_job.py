@@ -8,16 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from cached_runs import PROTOCOL, frozen_model
+from cached_runs import PROTOCOL, feed_of, frozen_model
 from freezebench.data.splits import Split
 from freezebench.records.run_record import Evaluation
-from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.run import Engine, OrderOfBatches
 from freezebench.training.batches.encoding import encode
 from freezebench.training.batches.packed import PackedSplit
-from freezebench.training.engines.cached import make_feed
 from freezebench.training.engines.job import Job
-from freezebench.training.prefix.cache import PrefixCache
 from tiny import sentences
 
 
@@ -29,7 +26,7 @@ def _labels(model: Path, freeze: str, engine: Engine, order: OrderOfBatches | No
     feed = None
     if engine == "cached":
         packed = {"train": PackedSplit(train, tokenizer)}
-        feed = make_feed(frozen, FreezeSpec.parse(freeze), packed, PrefixCache(), precision="float32")
+        feed = feed_of(frozen, freeze, packed)
         assert feed.cls_only is (freeze == "emb+L0-1")
     job = Job(
         model=frozen,

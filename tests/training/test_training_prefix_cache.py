@@ -6,14 +6,11 @@ from pathlib import Path
 
 import torch
 
-from cached_runs import cached_run, frozen_model
+from cached_runs import cached_run, feed_of, frozen_model
 from encoders import MeanClassifier
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
-from freezebench.specs.freeze import FreezeSpec
 from freezebench.strategies.freeze import freeze
-from freezebench.training.engines.cached import make_feed
-from freezebench.training.prefix.cache import PrefixCache
 from tiny import packed_splits
 
 SPECS = ["none", "emb", "emb+L0", "emb+L0-1"]
@@ -48,9 +45,7 @@ def test_the_head_alone_needs_the_first_token_only(tiny_model: Path) -> None:
     """Batches have one position if only the head is left, and all tokens if layers are."""
     for freeze_text, longest in (("emb+L0-1", 1), ("emb+L0", None)):
         model, tokenizer = frozen_model(tiny_model, freeze_text)
-        feed = make_feed(
-            model, FreezeSpec.parse(freeze_text), packed_splits(model, tokenizer), PrefixCache(), precision="float32"
-        )
+        feed = feed_of(model, freeze_text, packed_splits(model, tokenizer))
         length = feed.batch("train", torch.arange(8))["input_ids"].shape[1]
         assert length == longest if longest else length > 1
 
@@ -60,9 +55,7 @@ def test_pooling_over_all_tokens_keeps_them_all(tiny_model: Path) -> None:
     _, tokenizer = frozen_model(tiny_model, "none")
     model = MeanClassifier()
     freeze(model, "emb+L0-1")
-    feed = make_feed(
-        model, FreezeSpec.parse("emb+L0-1"), packed_splits(model, tokenizer), PrefixCache(), precision="float32"
-    )
+    feed = feed_of(model, "emb+L0-1", packed_splits(model, tokenizer))
     assert feed.prefix is not None
     assert feed.batch("train", torch.arange(8))["input_ids"].shape[1] > 1
     assert not model.out.weight.any()

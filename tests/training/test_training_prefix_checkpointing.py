@@ -8,10 +8,9 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from cached_runs import feed_of
 from encoders import encoder
-from freezebench.specs.freeze import FreezeSpec
 from freezebench.strategies.freeze import freeze
-from freezebench.training.engines.cached import make_feed
 from freezebench.training.prefix.cache import PrefixCache
 from freezebench.training.prefix.checkpointing import NOTE, is_recomputed
 from tiny import packed_splits, words_tokenizer
@@ -33,7 +32,7 @@ def _feed(
 ) -> Feed:
     freeze(model, freeze_text)
     splits = packed_splits(model, tokenizer)
-    return make_feed(model, FreezeSpec.parse(freeze_text), splits, cache or PrefixCache(), precision="float32")
+    return feed_of(model, freeze_text, splits, cache)
 
 
 def _checkpoint(model: Any, *, use_reentrant: bool = False) -> None:

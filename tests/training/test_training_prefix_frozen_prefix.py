@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from cached_runs import frozen_model
+from cached_runs import feed_of, frozen_model
 from freezebench.models.layers import find_layers
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.run import Precision
 from freezebench.training.batches.packed import PackedSplit
-from freezebench.training.engines.cached import make_feed
 from freezebench.training.prefix.cache import PrefixCache
 from freezebench.training.prefix.frozen_prefix import FrozenPrefix
 from tiny import packed_splits
@@ -27,7 +26,7 @@ def test_other_contents_have_other_keys(tiny_model: Path) -> None:
     splits = packed_splits(model, tokenizer)
 
     def passes(splits: dict[str, PackedSplit], precision: Precision = "float32") -> int:
-        make_feed(model, spec, splits, cache, precision=precision)
+        feed_of(model, str(spec), splits, cache, precision=precision)
         return cache.num_passes
 
     assert passes(splits) == 1

@@ -7,10 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cached_runs import frozen_model
-from freezebench.specs.freeze import FreezeSpec
-from freezebench.training.engines.cached import make_feed
-from freezebench.training.prefix.cache import PrefixCache
+from cached_runs import feed_of, frozen_model
 from freezebench.training.prefix.feed import Feed
 from tiny import packed_splits
 
@@ -19,7 +16,7 @@ def test_layers_are_restored_after_an_error(tiny_model: Path) -> None:
     """A spliced model computes the same as before."""
     model, tokenizer = frozen_model(tiny_model, "emb+L0")
     splits = packed_splits(model, tokenizer)
-    feed = make_feed(model, FreezeSpec.parse("emb+L0"), splits, PrefixCache(), precision="float32")
+    feed = feed_of(model, "emb+L0", splits)
     batch = Feed(model, splits).batch("train", torch.arange(4))
     batch.pop("labels")
     model.eval()

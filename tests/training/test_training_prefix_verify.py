@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 
-from cached_runs import cached_run, frozen_model
+from cached_runs import cached_run, feed_of, frozen_model
 from encoders import MeanClassifier
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
-from freezebench.specs.freeze import FreezeSpec
 from freezebench.strategies.freeze import freeze
-from freezebench.training.engines.cached import make_feed
 from freezebench.training.prefix import verify
 from freezebench.training.prefix.cache import PrefixCache
 from freezebench.training.prefix.cached_prefix import CachedPrefix
@@ -67,8 +65,6 @@ def test_a_layer_that_runs_twice_cannot_be_left_out(tiny_model: Path) -> None:
     model = MeanClassifier()
     freeze(model, "emb+L0")
     model.runs_first_layer_twice = True
-    feed = make_feed(
-        model, FreezeSpec.parse("emb+L0"), packed_splits(model, tokenizer), PrefixCache(), precision="float32"
-    )
+    feed = feed_of(model, "emb+L0", packed_splits(model, tokenizer))
     assert feed.prefix is None
     assert "nothing is cached" in feed.warnings[0]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.errors import ModelError
 from freezebench.models.layers import find_layers
+from freezebench.specs.freeze import FreezeSpec
 from freezebench.training.cpu.embedding_rows import find_used_rows
 from freezebench.training.cpu.operations import CpuOperations
 from freezebench.training.prefix.checkpointing import NOTE, is_recomputed
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     import torch
 
     from freezebench.models.layers import LayerMap
-    from freezebench.specs.freeze import FreezeSpec
     from freezebench.specs.run import Precision, PrefixMode
     from freezebench.training.batches.packed import PackedSplit
     from freezebench.training.prefix.cache import PrefixCache
@@ -53,10 +53,11 @@ class CheckMemo:
 
 def make_feed(
     model: torch.nn.Module,
-    freeze: FreezeSpec,
+    freeze: str,
     splits: Mapping[str, PackedSplit],
     cache: PrefixCache,
     *,
+    depth: int | None,
     precision: Precision,
     prefix_mode: PrefixMode = "eval",
     weight_decay: float = 0.0,
@@ -67,9 +68,10 @@ def make_feed(
 
     Args:
         model: The frozen model on its device.
-        freeze: What is frozen.
+        freeze: Canonical id of what is frozen.
         splits: The data.
         cache: The session's prefixes and results of checks.
+        depth: Number of layers of the frozen prefix; ``None``: not even the embeddings are frozen.
         precision: Number format of the forward passes.
         prefix_mode: ``eval`` turns dropout off in what is frozen; with ``train`` nothing can be cached.
         weight_decay: AdamW's; if it is 0, rows of the word embedding that the data do not use are left out.
@@ -84,20 +86,22 @@ def make_feed(
     operations = CpuOperations(seed) if next(model.parameters()).device.type == "cpu" else None
     layers, reason = _single_stack(model, layers)
     frozen = None if layers is None else _frozen_prefix(model, layers, precision, operations)
-    is_cached = freeze.is_prefix and not freeze.is_none and prefix_mode == "eval"
+    is_cached = depth is not None and prefix_mode == "eval"
     # On a GPU the checks take less time than a hash of the weights.
     key = frozen.key(splits) if frozen and (operations or is_cached) else ""
     # What is frozen decides which layers recompute and whether the word embedding trains.
-    check_once = CheckMemo(cache.check_results, key, f"{freeze} {prefix_mode}")
+    check_once = CheckMemo(cache.check_results, key, f"{freeze} {depth} {prefix_mode}")
     whole = Feed(model, splits, cpu_operations=operations)
     if operations is not None and weight_decay == 0.0:
         whole = _with_used_rows(whole, check_once)
     # A cached prefix of all layers leaves out the last one, too.
-    if layers is not None and not (is_cached and freeze.num_frozen_layers == len(layers.layers)):
+    if layers is not None and not (is_cached and depth == len(layers.layers)):
         whole = _with_cls_only(whole, layers, check_once)
     feed = whole
-    if not freeze.is_none and prefix_mode == "eval":
-        feed = _with_prefix(whole, freeze, layers, frozen, reason, cache=cache, key=key)
+    if depth is not None and prefix_mode == "eval":
+        feed = _with_prefix(whole, freeze, depth, layers, frozen, reason=reason, cache=cache, key=key)
+    elif depth is None and prefix_mode == "eval" and not FreezeSpec.parse(freeze).frozen_parts.is_none:
+        feed = whole.with_warnings(f"nothing is cached for {freeze}: the embeddings are not frozen")
     # Last, since a cached prefix may leave out everything that would run again.
     own = feed.by_own_code()
     if parameter := hooked_gradient(model):
@@ -107,11 +111,12 @@ def make_feed(
 
 def _with_prefix(
     whole: Feed,
-    freeze: FreezeSpec,
+    freeze: str,
+    depth: int,
     layers: LayerMap | None,
     frozen: FrozenPrefix | None,
-    reason: str,
     *,
+    reason: str,
     cache: PrefixCache,
     key: str,
 ) -> Feed:
@@ -119,19 +124,18 @@ def _with_prefix(
 
     Args:
         whole: The feed of the whole model.
-        freeze: What is frozen.
+        freeze: Canonical id of what is frozen.
+        depth: Number of frozen layers.
         layers: The model's layers, if they are one stack.
         frozen: How their hidden states are computed.
         reason: Why the layers are not one stack.
         cache: The session's prefixes and results of checks.
         key: Hash of the model and its data.
     """
-    if not freeze.is_prefix:
-        return whole.with_warnings(f"nothing is cached for {freeze}: what is frozen is no prefix")
     if layers is None or frozen is None:
         return whole.with_warnings(f"nothing is cached: {reason}")
     try:
-        feed = verified_feed(whole, frozen, layers.head, freeze.num_frozen_layers, cache, key=key)
+        feed = verified_feed(whole, frozen, layers.head, depth, cache, key=key)
     except SpliceError as error:
         return whole.with_warnings(f"nothing is cached: {error}")
     except OutOfSpaceError as error:

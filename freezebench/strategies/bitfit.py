@@ -1,0 +1,45 @@
+"""BitFit: only biases and the head train."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freezebench.errors import SpecError
+from freezebench.models.naming import model_name
+from freezebench.strategies.base import Strategy, Trainable
+
+if TYPE_CHECKING:
+    import torch
+
+    from freezebench.models.layers import LayerMap
+
+
+@dataclass(frozen=True, kw_only=True)
+class BitFit(Strategy):
+    """Trains the biases of all parts that are not frozen, and the head.
+
+    Source: Ben Zaken, Goldberg and Ravfogel (2022), BitFit: Simple Parameter-efficient Fine-tuning for
+    Transformer-based Masked Language-models, https://aclanthology.org/2022.acl-short.1.
+    """
+
+    name = "bitfit"
+    summary = "biases and the head"
+    source = "Ben Zaken, Goldberg and Ravfogel 2022"
+    family = "some parameters"
+    rate_factor = 20.0
+    rate_source = "the paper searches 1e-4 to 1e-3, where fine-tuning all parameters takes 1e-5 to 5e-5"
+
+    def apply(self, model: torch.nn.Module, layers: LayerMap, trainable: Trainable) -> Trainable:
+        """Return the biases and the head.
+
+        Raises:
+            SpecError: If embeddings and layers have no bias that is not frozen.
+        """
+        biases = {name for name in trainable.names if "bias" in name.rpartition(".")[2]}
+        if not biases.difference(layers.head):
+            raise SpecError(
+                f"cannot apply bitfit: the embeddings and layers of {model_name(model)} have no biases that could "
+                "train. Choose another strategy, such as norms or lora."
+            )
+        return trainable.only(biases | set(layers.head))
