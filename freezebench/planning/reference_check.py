@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from freezebench.verdicts.matching import Difference
 
 _TIMED = ("max_time", "max_energy")
+_COSTS = (*_TIMED, "max_memory")
 _MOST_NAMED = 4
 
 
@@ -143,10 +144,8 @@ def refuse_unjudgeable(
     if name in _TIMED and old.contended_shares and len(old.quiet.runs) < MIN_RUNS:
         differing.append(contention_reason(old.contended_shares, len(old.runs), runs="runs"))
     models = {old.device_name, *old.num_runs_by_model}
-    if name in _TIMED and new.device_name not in models and None not in (old.device_name, new.device_name):
+    if name in _COSTS and new.device_name not in models and None not in (old.device_name, new.device_name):
         differing.append(f"device {old.device_name} → {new.device_name}")
-    elif name == "max_memory" and old.is_gpu != new.is_gpu and None not in (old.device, new.device):
-        differing.append(f"device {old.device} → {new.device}")
     if differing:
         raise SettingsError(f"{asked}, but {saved.source} is not comparable: {', '.join(differing)}. {HOW_TO_SAVE}.")
 
@@ -178,7 +177,7 @@ def enumerated(names: Iterable[str]) -> str:
 
 def _first_limit(settings: Settings, costs: CostLimits, freeze: str) -> tuple[str, str] | None:
     """Return name and text of a configuration's limit against a saved run, the most demanding one of several."""
-    for name, limit in costs.named(*_TIMED, "max_memory").items():
+    for name, limit in costs.named(*_COSTS).items():
         if (ratio := limit.get(freeze)) is not None:
             return name, f"{ratio:g}× the saved run's figure"
     points = settings.max_regression.get(freeze)

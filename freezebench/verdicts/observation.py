@@ -51,8 +51,7 @@ def compare_repeated(
     # Disturbed figures are still shown where there are no others.
     shown = (saved or old.values(metric), measured or new.values(metric))
     before, after = (statistics.median(values) if values else None for values in shown)
-    if old.device_name != new.device_name or old.is_gpu != new.is_gpu:
-        device = f"device {old.device_name} → {new.device_name}"
+    if device := _other_device(old, new):
         return _not_comparable(quantity, before, after, limit, device)
     if contended := _contended(old, new, num_left=min(len(saved), len(measured)), is_limited=limit is not None):
         # Too few runs would have decided nothing on a quiet machine, either.
@@ -96,23 +95,28 @@ def _contended(old: SavedConfiguration, new: SavedConfiguration, *, num_left: in
 
 
 def compare_memory(metric: str, old: SavedConfiguration, new: SavedConfiguration, limit: float | None) -> Observation:
-    """Return the observation of peak memory, by plain tolerance; a GPU's and a process's are not comparable."""
+    """Return the observation of peak memory, by plain tolerance; that of two device models is not comparable.
+
+    Their kernels and libraries take workspaces of other sizes, by more than the tolerance.
+    """
     quantity = "peak memory"
     old, new, left_out = _on_one_model(old, new)
-    if old.is_gpu != new.is_gpu:
-        return _not_comparable(
-            quantity,
-            _largest(old, old.headline_metrics[0]),
-            _largest(new, metric),
-            limit,
-            f"{old.device} → {new.device}",
-        )
+    if device := _other_device(old, new):
+        shown = _largest(old, old.headline_metrics[0]), _largest(new, metric)
+        return _not_comparable(quantity, *shown, limit, device)
     before, after = _largest(old, metric), _largest(new, metric)
     if limit is None or before is None or after is None:
         return _without_verdict(quantity, before, after, limit, left_out)
     standing = resource_standing(compare_peak(before, after, quantity=metric, limit=limit))
     sentence = f"{quantity}: {after / before:.3f}× the saved run's, at most {limit:g}× allowed{left_out}"
     return Observation(quantity=quantity, old=before, new=after, standing=standing, sentence=sentence)
+
+
+def _other_device(old: SavedConfiguration, new: SavedConfiguration) -> str:
+    """Return the two devices if they are not of one model, so that no cost is comparable; empty if they are."""
+    if old.is_gpu != new.is_gpu:
+        return f"device {old.device} → {new.device}"
+    return f"device {old.device_name} → {new.device_name}" if old.device_name != new.device_name else ""
 
 
 def _largest(side: SavedConfiguration, metric: str) -> float | None:

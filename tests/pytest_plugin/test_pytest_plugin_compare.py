@@ -141,18 +141,21 @@ def test_another_protocol_is_refused(project: Project, reached: dict[str, Any]) 
     assert reached["ran"] == 0
 
 
-def test_another_device_refuses_time_alone(project: Project, reached: dict[str, Any]) -> None:
-    """Accuracy and memory are compared across devices; a limit on time is refused before training."""
+def test_another_device_refuses_limits_on_costs(project: Project, reached: dict[str, Any]) -> None:
+    """Accuracy is compared across device models; limits on time and on memory are refused before training."""
     pytester = project()
     assert pytester.runpytest_inprocess(*SAVE).ret == 0
     _change(pytester, device_name="another CPU")
-    result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", "--freeze-max-memory=1.01")
+    result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", "--freeze-max-regression=50")
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["emb: train time: not comparable: device another CPU → *"])
+    result.stdout.fnmatch_lines(
+        [f"emb: {cost}: not comparable: device another CPU → *" for cost in ("train time", "peak memory")]
+    )
     reached["ran"] = 0
-    result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", "--freeze-max-time=1.1")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*is not comparable: device another CPU → *"])
+    for limit in ("--freeze-max-time=1.1", "--freeze-max-memory=1.01"):
+        result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", limit)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["*is not comparable: device another CPU → *"])
     assert reached["ran"] == 0
 
 
