@@ -22,8 +22,9 @@ from tabulate import tabulate
 from freezebench.data.reviews import read_domain
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
-from freezebench.specs.presets import preset
+from freezebench.specs.presets import learning_rate, preset
 from freezebench.specs.run import DataSpec, RunSpec
+from freezebench.specs.strategies import split_outside_parentheses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,7 +46,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_splits(Path(folder), options.num_held_out)
         rows = []
-        for freeze in options.grid.split(","):
+        for freeze in split_outside_parentheses(options.grid, ","):
             rows += compared_rates(freeze, factors, Path(folder), options.seeds)
             print(tabulate(rows[-len(factors) :], tablefmt="plain"), flush=True)
     headers = ("frozen", "rate", "accuracy, %", "SD", "")
@@ -82,8 +83,7 @@ def compared_rates(freeze: str, factors: Sequence[float], folder: Path, num_seed
         num_seeds: Number of seeds, from the preset's first one.
     """
     chosen = preset("embedded")
-    usual = chosen.learning_rates.get(freeze)
-    assert usual is not None  # the preset has a default rate
+    usual = learning_rate(freeze, chosen.learning_rates, chosen.protocol)
     data, cache = DataSpec(source=str(folder), max_train=chosen.data.max_train), DataCache()
     accuracies: dict[float, list[float]] = {}
     for rate in (usual * factor for factor in factors):

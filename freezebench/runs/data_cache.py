@@ -147,7 +147,7 @@ class DataCache:
 
     def expect(self, freezes: Iterable[str]) -> None:
         """Announce the configurations that will run, so that one pass over the data computes the prefixes of all."""
-        specs = [FreezeSpec.parse(freeze) for freeze in freezes]
+        specs = [FreezeSpec.parse(freeze).frozen_parts for freeze in freezes]
         self._expected_depths |= {spec.num_frozen_layers for spec in specs if spec.is_prefix and not spec.is_none}
 
     @property
