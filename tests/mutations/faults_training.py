@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from freezebench.models.layers import LayerMap
-from freezebench.runs import experiment
+from freezebench.runs import experiment, setup
 from freezebench.runs.data_cache import DataCache
 from freezebench.training.batches import loader
 from freezebench.training.engines.job import Job
@@ -22,12 +22,12 @@ _LAYER_0, _LAYER_1 = "distilbert.transformer.layer.0", "distilbert.transformer.l
 
 
 def _frozen_layer_trains(mutant: Mutant) -> None:
-    def freeze(original: Any, model: Any, *arguments: Any, **named: Any) -> Any:
-        summary = original(model, *arguments, **named)
+    def apply(original: Any, model: Any, *arguments: Any, **named: Any) -> Any:
+        applied = original(model, *arguments, **named)
         model.get_submodule(_LAYER_0).requires_grad_(True)
-        return summary
+        return applied
 
-    mutant.replace(experiment, "freeze", freeze, only=CANDIDATE)
+    mutant.replace(setup, "apply", apply, only=CANDIDATE)
 
 
 def _frozen_weight_is_written(mutant: Mutant) -> None:
@@ -216,7 +216,7 @@ def _one_head_for_all(mutant: Mutant) -> None:
         torch.manual_seed(0)
         return original(*arguments, **named)
 
-    mutant.replace(experiment, "load_model", load)
+    mutant.replace(setup, "load_model", load)
 
 
 def _one_order_for_all(mutant: Mutant) -> None:
@@ -232,11 +232,11 @@ def _weights_not_restored(mutant: Mutant) -> None:
             loaded[seed] = original(*arguments, **named)
         return loaded[seed]
 
-    mutant.replace(experiment, "load_model", load)
+    mutant.replace(setup, "load_model", load)
 
 
 def _dropout_in_the_frozen_part(mutant: Mutant) -> None:
-    mutant.replace(experiment, "frozen_modules", lambda *_: (), only=CANDIDATE)
+    mutant.replace(setup, "frozen_modules", lambda *_: (), only=CANDIDATE)
 
 
 FAULTS = (

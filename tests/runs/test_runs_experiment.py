@@ -22,7 +22,7 @@ from freezebench.records.events import StepRecord
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
 from freezebench.records.store import Store
-from freezebench.runs import experiment
+from freezebench.runs import experiment, setup
 from freezebench.runs.data_cache import DataCache
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.training.engines import loop
@@ -204,7 +204,7 @@ def test_parameters_that_the_model_has_fixed_do_not_train(spec: RunSpec, monkeyp
         return model, tokenizer
 
     plain = experiment.run(spec)
-    monkeypatch.setattr(experiment, "load_model", load)
+    monkeypatch.setattr(setup, "load_model", load)
     record = experiment.run(spec)
     assert record.is_valid
     assert record.num_params == plain.num_params
@@ -261,6 +261,6 @@ def test_dropout_stays_on_in_what_the_model_has_fixed_and_in_a_frozen_head(
         model.distilbert.embeddings.requires_grad_(False)
         return model, tokenizer
 
-    monkeypatch.setattr(experiment, "load_model", with_fixed_embeddings)
+    monkeypatch.setattr(setup, "load_model", with_fixed_embeddings)
     record = experiment.run(replace(spec, freeze=freeze, protocol=replace(spec.protocol, engine="cached")))
     assert (record.status, record.reason) == ("completed", None)

@@ -12,7 +12,7 @@ import torch
 from torch.nn.utils import prune as torch_prune
 
 from freezebench.models.load import load_model
-from freezebench.runs import experiment
+from freezebench.runs import setup
 from freezebench.runs.experiment import run
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.training.capture.preconditions import NotCapturableError, check_depends_on_inputs_alone
@@ -116,7 +116,7 @@ def trained(wide_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) 
             register(model)
             return model, tokenizer
 
-        monkeypatch.setattr(experiment, "load_model", hooked)
+        monkeypatch.setattr(setup, "load_model", hooked)
         protocol = replace(PROTOCOL, engine=engine)
         data = DataSpec(source=str(tiny_data))
         return run(RunSpec(model=str(wide_model), data=data, freeze=freeze, device="cpu", protocol=protocol))

@@ -1,0 +1,145 @@
+"""What a run trains, before its training: a frozen model on its device, tokenized data, and the feed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from freezebench.models.completeness import new_parameters
+from freezebench.models.layers import find_layers
+from freezebench.models.load import load_model
+from freezebench.runs.evaluation_check import check_data
+from freezebench.runs.factory_check import initial_sha256
+from freezebench.runs.training_check import seed_note
+from freezebench.runs.weights import UnsoundRunError, check_freezing, check_start, checksums, trainable_by_spec
+from freezebench.strategies.freeze import apply, fixed_note, fixed_parameters, frozen_modules
+from freezebench.training.batches.encoding import encode, longest_input
+from freezebench.training.batches.packed import NotPackableError
+from freezebench.training.device import resolve_device
+from freezebench.training.engines.cached import make_feed
+from freezebench.training.prefix.verify import PrefixMismatchError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from freezebench.data.load import TextData
+    from freezebench.models.source import ModelSource
+    from freezebench.records.run_record import RunRecord
+    from freezebench.runs.data_cache import DataCache, TokenizedData
+    from freezebench.specs.run import Precision, RunSpec
+    from freezebench.strategies.freeze import Applied
+    from freezebench.training.prefix.feed import Feed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What a run trains: a frozen model on its device, and its tokenized data.
+
+    Attributes:
+        model: The model, its parameters' ``requires_grad`` set.
+        tokenizer: Its tokenizer.
+        initial_sha256: Of a factory's model as it was loaded, the content hashes of embeddings and layers, and of all.
+        applied: What trains, and its layers.
+        eval_modules: Frozen modules whose dropout stays off in training.
+        data: The tokenized data set.
+        num_labels: Number of classes.
+        precision: Number format of the forward passes.
+        warnings: What a user should know of the model.
+    """
+
+    model: torch.nn.Module
+    tokenizer: PreTrainedTokenizerBase
+    initial_sha256: tuple[str, str] | None
+    applied: Applied
+    eval_modules: tuple[torch.nn.Module, ...]
+    data: TokenizedData
+    num_labels: int
+    precision: Precision
+    warnings: tuple[str, ...]
+
+
+def set_up(source: ModelSource, data: TextData, data_cache: DataCache, *, spec: RunSpec, precision: Precision) -> Setup:
+    """Load and freeze the model, move it to its device, and tokenize the data.
+
+    Raises:
+        UnsoundRunError: If the parameters that train, or the labels, are not those of the spec.
+    """
+    torch.manual_seed(spec.seed)  # the head's initial weights
+    model, tokenizer = load_model(source, data.num_labels, label_names=data.label_names, seed=spec.seed)
+    warnings = seed_note(spec.seed)
+    layers = find_layers(model)
+    loaded = checksums(model)
+    if source.kind != "factory":  # whose encoder may be random
+        check_start(loaded, data_cache.first_weights(spec, loaded), layers)
+    # Read before freezing, which sets requires_grad of every parameter.
+    fixed = fixed_parameters(model)
+    initial = initial_sha256(model, layers, fixed) if source.kind == "factory" else None
+    applied = apply(model, spec.freeze_spec, layers, fixed=fixed)
+    runs_in_eval = spec.protocol.frozen_part_runs_in == "eval"
+    eval_modules = frozen_modules(model, applied.frozen_names()) if runs_in_eval else ()
+    unfrozen = trainable_by_spec(model, applied.layers, spec.freeze_spec, fixed)
+    # Strategies train a part of it, and what they have added.
+    is_all = not spec.freeze_spec.strategies
+    check_freezing(model, spec.freeze_spec, unfrozen if is_all else unfrozen & applied.trainable.names)
+    model.to(resolve_device(spec.device))
+    tokenized = data_cache.tokenized(spec, tokenizer, model)
+    max_length = longest_input(model, tokenizer, spec.protocol.max_length)
+    check_data(data.splits, tokenized.splits, lambda some: encode(some, tokenizer, model, max_length))
+    return Setup(
+        model=model,
+        tokenizer=tokenizer,
+        initial_sha256=initial,
+        applied=applied,
+        eval_modules=eval_modules,
+        data=tokenized,
+        num_labels=data.num_labels,
+        precision=precision,
+        warnings=(*warnings, *fixed_note(model, fixed)),
+    )
+
+
+def with_model(draft: RunRecord, setup: Setup) -> RunRecord:
+    """Return the draft with what is known of the model once a spec was applied to it."""
+    summary = setup.applied.summary
+    return replace(
+        draft,
+        new_parameters=new_parameters(setup.model),
+        initial_sha256=setup.initial_sha256,
+        num_layers=summary.num_layers,
+        num_params=summary.num_params,
+        num_trainable_params=summary.num_trainable_params,
+        num_added_params=summary.num_added_params,
+    )
+
+
+def feed_of(spec: RunSpec, setup: Setup, data_cache: DataCache) -> tuple[Feed | None, tuple[str, ...]]:
+    """Return the feed of the cached engine and its warnings; no feed for the other engines.
+
+    Raises:
+        UnsoundRunError: If a cached prefix differs from what the model computes.
+    """
+    protocol = spec.protocol
+    if spec.engine != "cached":
+        return None, ()
+    try:
+        packed = setup.data.packed
+    except NotPackableError as error:
+        return None, (f"nothing is cached: {error}",)
+    try:
+        feed = make_feed(
+            setup.model,
+            spec.freeze,
+            packed,
+            data_cache.prefixes,
+            depth=setup.applied.cached_depth(),
+            precision=setup.precision,
+            prefix_mode=protocol.frozen_part_runs_in,
+            weight_decay=protocol.weight_decay,
+            seed=spec.seed,
+            layers=setup.applied.layers,
+        )
+    except PrefixMismatchError as error:
+        raise UnsoundRunError("prefix_mismatch", str(error)) from error
+    return feed, feed.warnings
