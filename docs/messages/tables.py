@@ -95,7 +95,7 @@ ADVICE = {
     "runs.costs": "Nothing needs to be done: the run that computed it has the figure.",
     "runs.evaluation_check": "Look in the model's own code for random numbers in eval mode, or for an attention mask "
     "that it does not use.",
-    "runs.experiment": _SLOWER,
+    "runs.setup": _SLOWER,
     "runs.training_check": "Look for code that sets a seed of its own: a factory, a `conftest.py`, the model's code.",
     "runs.weights": "Nothing needs to change if this part is not meant to train; otherwise look for a detached graph "
     "in the model's code.",
