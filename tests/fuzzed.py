@@ -16,7 +16,10 @@ MAX_CPU_S = 3.0
 MAX_MEMORY_BYTES = 256 * 2**20
 
 # Parts of valid values and of hostile ones.
-SPEC_BITS = ["emb", "L0", "L3", "L9999", "L0-9999", "-", "+", ",", ":", "head", "none", "all", "5e-5", "0", "-1", " "]
+SPEC_BITS = [
+    *("emb", "L0", "L3", "L9999", "L0-9999", "-", "+", ",", ":", "head", "none", "all", "5e-5", "0", "-1", " "),
+    *("bitfit", "norms", "lora", "(", ")", "()", "(r=4)", "=", "r"),
+]
 NUMBER_BITS = [
     "nan",
     "inf",

@@ -151,6 +151,12 @@ def _freeze_spec(draw: Random, _: Path) -> None:
     assert FreezeSpec.parse(str(spec)) == spec
 
 
+def _long_spec(draw: Random, _: Path) -> None:
+    """Read 10 kB, whose brackets may be nested as deep."""
+    text = (words(draw, SPEC_BITS) + draw.choice(["(", ")", "+", "a", "=,"])) * 10_000
+    FreezeSpec.parse(draw.choice(["", "lora("]) + text[:10_000] + draw.choice(["", ")"]))
+
+
 def _grid(draw: Random, _: Path) -> None:
     grid = parse_grid(words(draw, SPEC_BITS), draw.randint(-1, 40), "model")
     assert len(set(map(str, grid))) == len(grid)
@@ -234,6 +240,7 @@ _WEIGHTS = save({"a": torch.zeros(2, 3), "b": torch.ones(4)})
 PARSERS = {
     **{suffix: _table(suffix) for suffix in SOUND},
     "freeze specs": Parser(_freeze_spec),
+    "long freeze specs": Parser(_long_spec),
     "grids": Parser(_grid),
     "numbers per configuration": Parser(lambda draw, _: PerSpec.parse(words(draw, SPEC_BITS + NUMBER_BITS))),
     "seed counts": Parser(lambda draw, _: InterimLooks.parse(words(draw, NUMBER_BITS))),

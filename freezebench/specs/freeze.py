@@ -12,9 +12,15 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Self
 
-from freezebench.errors import SpecError
+from freezebench.errors import FreezebenchError, SpecError, named
 from freezebench.specs.fields import brief, whole
-from freezebench.specs.strategies import known_strategies, parse_strategy, split_outside_parentheses
+from freezebench.specs.installed_strategies import why_not_found
+from freezebench.specs.strategies import (
+    has_paired_parentheses,
+    known_strategies,
+    parse_strategy,
+    split_outside_parentheses,
+)
 from freezebench.specs.strategy import StrategySpec
 from freezebench.units import did_you_mean
 
@@ -78,6 +84,8 @@ class FreezeSpec:
             raise SpecError(
                 f"FreezeSpec(strategies={brief(given)}): give a tuple of strategies, or use FreezeSpec.parse."
             )
+        for strategy in self.strategies:
+            strategy.check_arguments()
         strategies = sorted(self.strategies, key=lambda strategy: strategy.position)
         object.__setattr__(self, "strategies", tuple(strategies))
         for first, second in itertools.pairwise(strategies):
@@ -100,6 +108,11 @@ class FreezeSpec:
         """
         if not isinstance(text, str):
             raise SpecError(f"FreezeSpec.parse({brief(text)}): give a text. Write {GRAMMAR}.")
+        if not has_paired_parentheses(text):
+            raise SpecError(
+                f"freeze spec {brief(text)} has parentheses that are not closed, or inside others. "
+                "Write the arguments of a strategy as in lora(r=4)."
+            )
         parts = split_outside_parentheses(text, "+")
         embeddings = head = False
         layers: set[int] = set()
@@ -116,10 +129,12 @@ class FreezeSpec:
                     embeddings = True
                 case "head":
                     head = True
+                case _ if (numbers := _parse_layers(part, text)) is not None:
+                    layers.update(numbers)
                 case _ if (strategy := parse_strategy(part, text)) is not None:
                     strategies.append(strategy)
                 case _:
-                    layers.update(_parse_layers(part, text))
+                    raise SpecError(_not_read(part, text))
         return cls(
             embeddings=embeddings, layers=tuple(sorted(layers)), head=head, strategies=tuple(dict.fromkeys(strategies))
         )
@@ -183,8 +198,8 @@ class FreezeSpec:
     @property
     def frozen_order(self) -> FrozenOrder:
         """Sort key that puts the least frozen spec first, and those with strategies last."""
-        known = known_strategies()
-        strategies = tuple((known.index(strategy.name), str(strategy)) for strategy in self.strategies)
+        places = {name: place for place, name in enumerate(known_strategies())}
+        strategies = tuple((places.get(strategy.name, len(places)), str(strategy)) for strategy in self.strategies)
         # The number of frozen parts comes first; the rest makes the order of equally many unique.
         num_frozen = len(self.layers) + self.embeddings + self.head
         return (strategies, num_frozen, self.head, not self.embeddings, self.layers)
@@ -215,16 +230,26 @@ class FreezeSpec:
                     f"cannot apply {self}: {strategy.name} changes what trains of embeddings and layers, and all of "
                     f"{model} are frozen. Write {self.frozen_parts}, or freeze fewer layers."
                 )
-            strategy.check(num_layers, model)
+            try:
+                strategy.check(num_layers, model)
+            except FreezebenchError:
+                raise
+            except Exception as error:  # the code of a strategy may be anybody's
+                raise SpecError(
+                    f"the strategy {strategy} fails on a model of {num_layers} layers ({named(error)}). "
+                    "Correct the strategy, or choose another one."
+                ) from error
 
 
-def _parse_layers(part: str, text: str) -> range:
-    """Return the layer numbers of ``L3`` or ``L0-3``."""
+def _parse_layers(part: str, text: str) -> range | None:
+    """Return the layer numbers of ``L3`` or ``L0-3``; ``None`` for any other part.
+
+    Raises:
+        SpecError: If a range runs backwards.
+    """
     match = _LAYERS.fullmatch(part)
     if match is None:
-        is_word = re.match(r"[A-Za-z]{3}", part)
-        hint = did_you_mean(part.partition("(")[0], ["none", "emb", "head", *known_strategies()]) if is_word else ""
-        raise SpecError(f"cannot read {brief(part)} in freeze spec {brief(text)}. Write {GRAMMAR}.{hint}")
+        return None
     first = int(match[1])
     last = first if match[2] is None else int(match[2])
     if last < first:
@@ -232,6 +257,18 @@ def _parse_layers(part: str, text: str) -> range:
             f"layer range {brief(part)} in freeze spec {brief(text)} runs backwards. Write L{last}-{first}."
         )
     return range(first, last + 1)
+
+
+def _not_read(part: str, text: str) -> str:
+    """Return the message on a part that is none."""
+    cannot = f"cannot read {brief(part)} in freeze spec {brief(text)}"
+    word = part.partition("(")[0].strip()
+    why = why_not_found(word)
+    if not why and not re.match(r"[A-Za-z]{3}", part):
+        return f"{cannot}. Write {GRAMMAR}."
+    why = why or "it is neither a part of an encoder nor a strategy that is installed"
+    hint = did_you_mean(word, ["none", "emb", "head", *known_strategies()])
+    return f"{cannot}: {why}. Write {GRAMMAR}, or install the strategy's package.{hint}"
 
 
 def _ranges(layers: tuple[int, ...]) -> list[tuple[int, int]]:

@@ -6,10 +6,12 @@ applied to a model is in ``strategies``.
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import Field, dataclass, fields
 from typing import TYPE_CHECKING, ClassVar, Literal, Self, get_args
 
-from freezebench.errors import SpecError
+from freezebench.errors import FreezebenchError, SpecError, named
 from freezebench.specs.fields import brief
 from freezebench.specs.numbers import decimal_number, whole_number
 from freezebench.units import did_you_mean
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
 
 # In this order they are applied, and written in ids: which parameters train, when they do, and at which rates.
 Kind = Literal["parameters", "schedule", "rates"]
-_ENGINES = ("standard", "cached", "trainer")
+ENGINES = ("standard", "cached", "trainer")
+LARGEST_FACTOR = 1000.0
+# Values that can be read again from an id.
+_TEXT = re.compile(r"[A-Za-z0-9_.|*-]{1,200}")
+_WHOLE_END = 10**15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +55,7 @@ class StrategySpec:
     family: ClassVar[str] = "other"
     rate_factor: ClassVar[float] = 1.0
     rate_source: ClassVar[str] = ""
-    engines: ClassVar[tuple[str, ...]] = _ENGINES
+    engines: ClassVar[tuple[str, ...]] = ENGINES
     extra: ClassVar[str | None] = None
     library: ClassVar[str | None] = None
 
@@ -91,7 +97,29 @@ class StrategySpec:
             if field is None:
                 raise SpecError(_unknown_argument(cls, name, text))
             values[field.name] = _value(field, value, text)
-        return cls(**values)
+        try:
+            return cls(**values)
+        except FreezebenchError:
+            raise
+        except Exception as error:  # the code of a strategy may be anybody's
+            raise SpecError(
+                f"the strategy {cls.name} fails on {brief(text)} ({named(error)}). Correct the strategy, or choose "
+                "another one."
+            ) from error
+
+    def check_arguments(self) -> None:
+        """Check that the arguments can be written in an id, and be read again.
+
+        Raises:
+            SpecError: If one cannot.
+        """
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not _is_readable(value, field.default):
+                raise SpecError(
+                    f"{type(self).__name__}({field.name}={brief(value)}): give {_what(field.default)}, such as "
+                    f"{field.name}={brief(field.default)}."
+                )
 
     def check(self, num_layers: int, model: str) -> None:
         """Check that a model of ``num_layers`` layers can be trained this way, as far as that can be said without it.
@@ -143,6 +171,24 @@ def _value(field: Field[object], text: str, part: str) -> object:
     return number
 
 
+def _is_readable(value: object, default: object) -> bool:
+    """Return whether the value of an argument is equal to what is read from its text."""
+    if isinstance(default, int):
+        return type(value) is int and abs(value) < _WHOLE_END
+    if isinstance(default, float):
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, str) and (value == default or _TEXT.fullmatch(value) is not None)
+
+
+def _what(default: object) -> str:
+    """Return what an argument with a default is."""
+    if isinstance(default, int):
+        return "a whole number"
+    return "a finite number" if isinstance(default, float) else "a text of letters, digits and _ - . | *"
+
+
 def _text(value: object) -> str:
-    """Return the value of an argument as ids have it."""
-    return str(value).removesuffix(".0")
+    """Return the value of an argument as ids have it: no character in it separates parts."""
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0").replace("e+", "e")
+    return str(value)

@@ -6,12 +6,13 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from freezebench.errors import FreezebenchError, ModelError, NothingToTrainError, SpecError, first_line
+from freezebench.errors import ModelError, NothingToTrainError, SpecError
 from freezebench.models.layers import find_layers
 from freezebench.models.naming import model_name
 from freezebench.specs.fields import brief
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.strategies.base import Strategy, Trainable
+from freezebench.strategies.base import Trainable
+from freezebench.strategies.checked import with_strategy
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import torch
 
     from freezebench.models.layers import LayerMap
-    from freezebench.specs.strategy import StrategySpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +157,7 @@ def apply(
     unfrozen = parameters.keys() - layer_map.names(spec)
     trainable = Trainable(names=frozenset(key for key in unfrozen if parameters[key].is_floating_point()))
     for strategy in spec.strategies:
-        trainable = _with_strategy(strategy, model, layer_map, trainable)
+        trainable = with_strategy(strategy, model, layer_map, trainable)
         if trainable.added:
             layer_map = find_layers(model)
     open_and_fixed = trainable.names.intersection(fixed)
@@ -179,38 +179,6 @@ def apply(
         num_added_params=sum(parameters[key].numel() for key in trainable.added),
     )
     return Applied(summary=summary, layers=layer_map, trainable=trainable, fixed=open_and_fixed)
-
-
-def _with_strategy(strategy: StrategySpec, model: torch.nn.Module, layers: LayerMap, trainable: Trainable) -> Trainable:
-    """Return what trains under a strategy, whose code may be anybody's.
-
-    Raises:
-        SpecError: If it cannot be applied, or trains what does not exist or is frozen.
-        ModelError: If it fails.
-    """
-    if not isinstance(strategy, Strategy):
-        raise SpecError(f"{strategy} has no method apply. Make it a subclass of freezebench.Strategy.")
-    before = trainable.names
-    try:
-        changed = strategy.apply(model, layers, trainable)
-    except FreezebenchError:
-        raise
-    except Exception as error:
-        raise ModelError(
-            f"the strategy {strategy} fails on {model_name(model)} ({type(error).__name__}: {first_line(error)}). "
-            "Correct the strategy, or choose another one."
-        ) from error
-    given: object = changed
-    if not isinstance(given, Trainable):
-        raise SpecError(f"the strategy {strategy} returned {brief(given)}. Let its method apply return a Trainable.")
-    existing = {name for name, _ in model.named_parameters()}
-    wrong = (changed.names - before - changed.added) | (changed.names - existing)
-    if wrong:
-        raise SpecError(
-            f"the strategy {strategy} trains {min(wrong)}, which does not exist or is frozen. "
-            "Let it choose from the names of the Trainable that it gets, and from what it adds."
-        )
-    return changed
 
 
 def _how_to_train(spec: FreezeSpec, *, has_fixed: bool) -> str:

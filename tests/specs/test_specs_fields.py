@@ -57,7 +57,9 @@ def test_a_run_spec_refuses_at_once(values: dict[str, Any], message: str) -> Non
 
 def test_a_run_spec_refuses_what_is_no_freeze_spec() -> None:
     """With the grammar."""
-    with pytest.raises(SpecError, match=r"cannot read 'embb' in freeze spec 'embb'\. Write none, emb, L3"):
+    with pytest.raises(
+        SpecError, match=r"cannot read 'embb' in freeze spec 'embb'.*\. Write none, emb, L3.*Did you mean 'emb'"
+    ):
         RunSpec(model="embedded", data=DATA, freeze="embb")
 
 

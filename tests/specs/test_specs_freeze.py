@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from freezebench.errors import SpecError
 from freezebench.specs.freeze import FreezeSpec
+from freezebench.specs.strategies import STRATEGIES, strategy_class
+from strategy_packages import OWN, OWN_ENTRIES, forget_strategies, write_package
 
 SPECS = st.builds(
     FreezeSpec,
@@ -102,3 +111,84 @@ def test_layers_out_of_order_are_refused() -> None:
     """A spec has one form only, so that equal specs are equal values."""
     with pytest.raises(SpecError, match="ascending"):
         FreezeSpec(layers=(2, 1))
+
+
+@pytest.fixture(scope="module")
+def _three_kinds() -> Iterator[None]:
+    """Strategies of each kind with arguments, for a test whose examples share them."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.syspath_prepend(write_package(Path(folder), "own", OWN_ENTRIES, own_strategies=OWN))
+        forget_strategies()
+        yield
+        patch.undo()
+        forget_strategies()
+        sys.modules.pop("own_strategies", None)
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+FEW = st.fixed_dictionaries(
+    {},
+    optional={
+        "rank": st.integers(1, 10**15 - 1),
+        "share": FINITE,
+        "targets": st.text(alphabet="AZaz09_-.|*", min_size=1, max_size=20),
+    },
+)
+ARGUMENTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+    "few": FEW,
+    "later": st.fixed_dictionaries({}, optional={"epochs": st.integers(-(10**15) + 1, 10**15 - 1)}),
+    "slower": st.fixed_dictionaries({}, optional={"factor": FINITE}),
+    **{name: st.just({}) for name in STRATEGIES},
+}
+
+
+@pytest.mark.usefixtures("_three_kinds")
+@given(SPECS.filter(lambda spec: not spec.head), st.data())
+def test_specs_with_strategies_round_trip(frozen: FreezeSpec, data: st.DataObject) -> None:
+    """In any order of parts, upper and lower case, with blanks and repetitions; the id is canonical."""
+    names = data.draw(st.lists(st.sampled_from(sorted(ARGUMENTS)), max_size=3, unique=True))
+    chosen = {strategy_class(name).kind: strategy_class(name)(**data.draw(ARGUMENTS[name])) for name in names}
+    spec = replace(frozen, strategies=tuple(chosen.values()))
+    assert FreezeSpec.parse(str(spec)) == spec
+    assert FreezeSpec.parse(str(spec)).frozen_order == spec.frozen_order
+    parts = ["none"] if spec.is_none else data.draw(st.permutations(str(spec).split("+")))
+    blank = data.draw(st.sampled_from(["", " ", "\t", "\u00a0"]))
+    words = [part if "(" in part else data.draw(st.sampled_from([part, part.upper()])) for part in parts]
+    words += words[:1] if len(words) > 1 else []
+    assert FreezeSpec.parse(f"{blank}+{blank}".join(words) if len(words) > 1 else blank + words[0]) == spec
+
+
+@pytest.mark.usefixtures("own_strategies")
+def test_what_a_spec_with_strategies_says() -> None:
+    """It is no step of the ladder, and stands behind what has none; its usual rate is the product of all."""
+    spec = FreezeSpec.parse("slower+few+L0+emb")
+    assert str(spec) == "emb+L0+few+slower"
+    assert str(spec.frozen_parts) == "emb+L0"
+    assert (spec.is_prefix, spec.is_none, FreezeSpec.parse("few").is_none) == (False, False, False)
+    assert (spec.num_frozen_layers, spec.rate_factor, spec.family) == (1, 1.0, "other")
+    assert FreezeSpec.parse("bitfit+slower").rate_factor == strategy_class("bitfit").rate_factor
+    texts = ["none", "L7+head", "emb+L0-5", "bitfit", "emb+bitfit", "emb+L0+bitfit", "few", "emb+few(rank=2)"]
+    ordered = sorted(map(FreezeSpec.parse, reversed(texts)), key=lambda spec: spec.frozen_order)
+    assert list(map(str, ordered)) == texts
+
+
+@pytest.mark.usefixtures("own_strategies")
+def test_specs_with_strategies_that_a_model_cannot_have() -> None:
+    """What a strategy could not change any more is refused before the model is loaded."""
+    with pytest.raises(SpecError) as caught:
+        FreezeSpec.parse("emb+L0-1+few").check(2, "tiny")
+    assert str(caught.value) == (
+        "cannot apply emb+L0-1+few: few changes what trains of embeddings and layers, and all of tiny are frozen. "
+        "Write emb+L0-1, or freeze fewer layers."
+    )
+    FreezeSpec.parse("emb+L0-1+slower").check(2, "tiny")
+    with pytest.raises(SpecError, match=r"layer 5 of L5\+few: tiny has layers 0 to 1"):
+        FreezeSpec.parse("few+L5").check(2, "tiny")
+
+
+def test_strategies_are_values() -> None:
+    """Anything else is refused where a spec is made of it."""
+    with pytest.raises(SpecError, match=r"FreezeSpec\(strategies='bitfit'\): give a tuple of strategies, or use Free"):
+        FreezeSpec(strategies="bitfit")  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match="give a tuple of strategies"):
+        FreezeSpec(strategies=(strategy_class("bitfit"),))  # type: ignore[arg-type]

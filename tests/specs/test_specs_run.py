@@ -131,3 +131,35 @@ def test_sst2_limits_are_the_published_drops_plus_three_points() -> None:
         drop_pp = max(0.0, 100 * (baseline - published.test_accuracy))
         expected = None if freeze == "none" else math.ceil(2 * (drop_pp + 3)) / 2
         assert preset("distilbert-sst2").max_drop.get(freeze) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "run_id", "experiment_id"),
+    [
+        (RunSpec(model="embedded", data=DataSpec(source="reviews")), "8053e7720e9b27ab", "d5f4db456706f87a"),
+        (
+            RunSpec(
+                model="distilbert-base-uncased",
+                data=DataSpec(source="SetFit/sst2", max_train=100, bad_rows="drop"),
+                freeze="l0+emb+head",
+                seed=7,
+                device="cuda:1",
+                protocol=Protocol(engine="cached", num_epochs=3, batch_order="shuffled"),
+            ),
+            "c46083b8ef1f3a87",
+            "e97b02492e084c52",
+        ),
+    ],
+)
+def test_ids_are_those_of_versions_without_strategies(spec: RunSpec, run_id: str, experiment_id: str) -> None:
+    """Stored runs and saved files have them."""
+    assert (spec.run_id, spec.experiment_id) == (run_id, experiment_id)
+
+
+def test_a_run_with_a_strategy_belongs_to_the_experiment_of_the_others() -> None:
+    """Its own schema is a newer one, so that an older version does not take it for a run that it knows."""
+    plain = RunSpec(model="embedded", data=DataSpec(source="reviews"), freeze="emb")
+    spec = replace(plain, freeze="BitFit+emb")
+    assert (spec.freeze, spec.to_json()["schema"], plain.to_json()["schema"]) == ("emb+bitfit", 2, 1)
+    assert RunSpec.from_json(spec.to_json()) == spec
+    assert (spec.experiment_id, spec.run_id != plain.run_id) == (plain.experiment_id, True)
