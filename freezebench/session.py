@@ -73,8 +73,7 @@ class FreezeSession:
         self.options = SessionOptions(
             flags, ini, read_depth=self._read_depth, default_preset=_default_preset, has_reference=has_reference
         )
-        self.with_times = with_times
-        self._default_store = default_store
+        self.with_times, self._default_store = with_times, default_store
         self._executor: Executor | None = None
         self._results: dict[Settings, dict[str, ConfigurationResult]] = {}
         # Settings that give one table, under the first of them that ran.
@@ -132,7 +131,7 @@ class FreezeSession:
         from freezebench.runs.several_devices import check_equal_precision
 
         save = self.options.session_settings.save is not None
-        for experiment, grid in preflight_grids(planned).items():
+        for experiment, grid in preflight_grids(planned, self.options.left_out).items():
             # A device that does not exist is an error before a model is loaded.
             check_equal_precision(machines_by_slot(self.executor, experiment))
             trains = self.executor.preflight(experiment, grid.all, may_train_nothing=grid.unnamed, will_save=save)
@@ -278,7 +277,8 @@ class FreezeSession:
         """The configurations that tests will request."""
         from freezebench.planning.session_plan import SessionPlan
 
-        return SessionPlan(with_times=self.with_times, budget=self.options.session_settings.budget)
+        budget = self.options.session_settings.budget
+        return SessionPlan(with_times=self.with_times, budget=budget, left_out=self.options.left_out)
 
     @cached_property
     def _reuse(self) -> Reuse | None:

@@ -33,9 +33,10 @@ OPTIONS: tuple[Option, ...] = (
         metavar="GRID",
         parser=parse_grid,
         help="configurations to compare: 'all' (no freezing, and every prefix of the model's layers), 'search' (the "
-        "same, but only those prefixes train that finding the deepest safe one takes), one freeze spec, or a "
-        "comma-separated list; a spec is none, emb, L3, L0-3, head, or parts joined by '+' (default: the test's "
-        "marker, else all)",
+        "same, but only those prefixes train that finding the deepest safe one takes), 'strategies' (two prefixes and "
+        "the head alone, beside bitfit, lora and lpft), one freeze spec, or a comma-separated list; a spec is none, "
+        "emb, L3, L0-3, head, top-2 (the two top layers and the head train), a strategy such as lora(r=4), or parts "
+        "joined by '+' (default: the test's marker, else all)",
     ),
     Option(
         name="preset",

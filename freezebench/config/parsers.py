@@ -239,15 +239,16 @@ def parse_learning_rates(text: str) -> PerSpec:
 
 def parse_policies(text: str) -> str:
     """Return one policy, or policies per configuration, with canonical freeze specs: ``skip,emb+L0-5:pass``."""
-    from freezebench.specs.freeze import FreezeSpec
+    from freezebench.specs.entries import split_entries
+    from freezebench.specs.top_layers import canonical_name
 
     # The policy of all other configurations has the empty name.
     policies: dict[str, str] = {}
-    for entry in text.split(","):
-        spec, colon, policy = entry.strip().rpartition(":")
+    for entry in split_entries(text):
+        spec, colon, policy = entry.rpartition(":")
         if policy not in INCONCLUSIVE_POLICIES:
             raise SettingsError(f"choose from {', '.join(INCONCLUSIVE_POLICIES)}, or per configuration: skip,emb:fail.")
-        name = str(FreezeSpec.parse(spec)) if colon else ""
+        name = canonical_name(spec) if colon else ""
         if name in policies:
             raise SettingsError(f"{name or 'what is not named'} has two policies. Give it one.")
         policies[name] = policy
@@ -267,11 +268,13 @@ def parse_across(text: str) -> tuple[str, ...]:
 
 def parse_specs(text: str) -> tuple[str, ...]:
     """Return the canonical ids of several configurations, or ``all`` alone."""
-    from freezebench.specs.grid import ALL, SEARCH, split_grid
+    from freezebench.specs.grid import ALL, WORDS, split_grid
+    from freezebench.specs.top_layers import names_top_layers
 
     specs = tuple(dict.fromkeys(split_grid(text)))
-    if SEARCH in specs:
-        raise SettingsError("'search' names no configuration. Give freeze specs, or 'all'.")
+    unclear = next((name for name in specs if name != ALL and (name in WORDS or names_top_layers(name))), None)
+    if unclear is not None:
+        raise SettingsError(f"{unclear!r} names no configuration of every model. Give freeze specs, or 'all'.")
     return (ALL,) if ALL in specs else specs
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
+from freezebench.specs.entries import split_entries
 from freezebench.specs.grid import SEARCH
 from freezebench.specs.interim_looks import MAX_FAILED
 
@@ -24,7 +25,7 @@ def resolve_looks(options: ParsedOptions, usual: InterimLooks) -> InterimLooks:
         SettingsError: If a search could not judge one depth after the other.
     """
     looks = options.get("num_seeds", usual)
-    if SEARCH not in options.get("grid", "").split(","):
+    if SEARCH not in split_entries(options.get("grid", "")):
         return looks
     grid = options.origins["grid"]
     if options.get("pool_seeds", default=False):

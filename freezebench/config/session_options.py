@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, Protocol
 
+from freezebench.config.configurations import at_depth, configurations, needs_depth
 from freezebench.config.session_settings import in_ci, resolve_session
 from freezebench.config.settings import Settings, check_names, listed_values, resolve
 from freezebench.config.sources import Source
 from freezebench.errors import DataError, FreezebenchError, ModelError, SettingsError, SpecError
-from freezebench.specs.grid import parse_grid
 from freezebench.specs.node_ids import joined_names
 
 if TYPE_CHECKING:
@@ -99,6 +99,8 @@ class SessionOptions:
         """
         sources = self._sources(marker or {}, test, case or test)
         settings = resolve(sources, self._choose_preset, chosen)
+        if needs_depth(settings):
+            settings = at_depth(settings, self._num_layers(settings))
         if self.session_settings.devices and settings.device != "auto":
             name = next(source.name_of("device") for source in sources if source.values.get("device") is not None)
             raise SettingsError(
@@ -166,7 +168,23 @@ class SessionOptions:
         """Return the configurations of a test, least frozen first; the depth comes from the configuration file alone.
 
         Raises:
-            FreezebenchError: If the model's depth cannot be read, or a named configuration does not fit it.
+            FreezebenchError: If the model's depth cannot be read, or a named configuration cannot train.
+        """
+        return list(configurations(settings, self._num_layers(settings)).specs)
+
+    def left_out(self, settings: Settings) -> Mapping[str, str]:
+        """Return why some configurations of a test cannot train although nobody named them, by canonical id.
+
+        Raises:
+            FreezebenchError: As ``grid``.
+        """
+        return configurations(settings, self._num_layers(settings)).left_out
+
+    def _num_layers(self, settings: Settings) -> int:
+        """Return the depth of a test's model.
+
+        Raises:
+            FreezebenchError: If it cannot be read, or is not the stated one.
         """
         stated = settings.num_layers
         # Only a factory (module:function) has no configuration file to read the depth from.
@@ -176,12 +194,7 @@ class SessionOptions:
                 f"num_layers={stated} was given, but {settings.model} has {num_layers} layers. "
                 "Leave it out: it is meant for factories."
             )
-        for option, spec in settings.named_specs:
-            try:
-                parse_grid(spec, num_layers, settings.model)
-            except SpecError as error:
-                raise SpecError(f"{option}: {error}") from error
-        return parse_grid(settings.grid, num_layers, settings.model)
+        return num_layers
 
     def _choose_preset(self) -> tuple[str, str]:
         """Return the default preset of this machine and the reason; looked up once.

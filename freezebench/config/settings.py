@@ -10,6 +10,7 @@ from freezebench.config.options import OPTIONS
 from freezebench.config.search import resolve_looks
 from freezebench.config.sources import ParsedOptions, Source, parse_sources
 from freezebench.errors import SettingsError
+from freezebench.specs.entries import split_entries
 from freezebench.specs.fields import brief
 from freezebench.specs.freeze import MOST_LAYERS, FreezeSpec
 from freezebench.specs.grid import ALL, SEARCH, PerSpec, split_grid
@@ -84,7 +85,7 @@ class Settings:
         """
         name = str(freeze if isinstance(freeze, FreezeSpec) else FreezeSpec.parse(freeze))
         # The entry without a freeze spec is the default.
-        entries = [entry.rpartition(":") for entry in self.inconclusive.split(",")]
+        entries = [entry.rpartition(":") for entry in split_entries(self.inconclusive)]
         policies = {spec: policy for spec, _, policy in entries}
         return policies.get(name, policies.get("", "skip"))
 
@@ -95,7 +96,7 @@ class Settings:
     @property
     def searches(self) -> bool:
         """Whether only those prefixes train that the search for the deepest safe one needs."""
-        return SEARCH in self.grid.split(",")
+        return SEARCH in split_grid(self.grid)
 
     def run_spec(self, freeze: FreezeSpec | str, seed: int) -> RunSpec:
         """Return the spec of the run of one configuration and seed."""

@@ -20,7 +20,7 @@ from freezebench.verdicts.judge import ConfigurationResult
 from freezebench.verdicts.resources import MIN_RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from freezebench.config.settings import Settings
     from freezebench.planning.blocks import Block
@@ -47,12 +47,22 @@ class SessionPlan:
         *,
         with_times: bool = True,
         budget: BudgetLimit | None = None,
+        left_out: Callable[[Settings], Mapping[str, str]] = lambda _: {},
     ) -> None:
-        """Take settings and configuration of every test that is going to run, and the limit on runs."""
+        """Take what runs are planned from.
+
+        Args:
+            planned: Settings and configuration of every test that is going to run.
+            with_times: Whether required savings of time and energy are checked.
+            budget: The limit on runs; ``None`` for none.
+            left_out: Returns why some configurations of a test cannot train, by canonical id.
+        """
         self.with_times, self.budget = with_times, Budget(budget)
         # Tests that share a table share its rounds.
         self._grids: dict[Settings, dict[str, None]] = {}
         self._trainable: dict[RunSpec, dict[str, TrainableSet]] = {}
+        self._why_left_out = left_out
+        self._left_out: dict[Settings, dict[str, str]] = {}
         self._latest: dict[Settings, _Latest] = {}
         self.add(planned)
 
@@ -60,6 +70,7 @@ class SessionPlan:
         """Add settings and configuration of tests that are going to run."""
         for settings, freeze in planned:
             self._grids.setdefault(settings.of_table, {})[freeze] = None
+            self._left_out.setdefault(settings.of_table, {}).update(self._why_left_out(settings))
 
     def add_trainable(self, experiment: RunSpec, trainable: Mapping[str, TrainableSet]) -> None:
         """Add what configurations of an experiment (``Settings.experiment``) train, by canonical id."""
@@ -93,7 +104,8 @@ class SessionPlan:
     def _not_run(self, settings: Settings, *further: str) -> dict[str, ConfigurationResult]:
         """Return the results of a table's configurations that are not run, by canonical id."""
         grid = {*self._grids.get(settings.of_table, {}), *further}
-        return not_run(grid, self._trainable.get(settings.experiment, {}), settings.model)
+        trainable, left_out = self._trainable.get(settings.experiment, {}), self._left_out.get(settings.of_table, {})
+        return not_run(grid, trainable, settings.model, left_out)
 
     def next_step(
         self, settings: Settings, freeze: str, finished: FinishedRuns

@@ -92,7 +92,7 @@ def _settings_plan(session: FreezeSession, settings: Settings, specs: Sequence[s
     from freezebench.report.head_text import head_line
     from freezebench.report.plan import resolution_line, settings_lines, size_line
 
-    lines = [*settings_lines(settings), size_line(settings, specs)]
+    lines = [*settings_lines(settings, specs), size_line(settings, specs)]
     if settings not in session.num_test:  # not checked, as with --collect-only
         return lines
     facts = session.data(settings).facts
@@ -115,9 +115,11 @@ def _durations(session: FreezeSession, settings: Settings, specs: Sequence[str])
     from freezebench.planning.session_plan import SessionPlan
     from freezebench.report.durations import expected_durations, saved_durations
     from freezebench.report.plan import data_line, duration_line, run_table
+    from freezebench.report.verdict_text import not_run_sentences
 
     facts = session.data(settings).facts
-    plan = SessionPlan([(settings, freeze) for freeze in specs], with_times=session.with_times)
+    planned = [(settings, freeze) for freeze in specs]
+    plan = SessionPlan(planned, with_times=session.with_times, left_out=session.options.left_out)
     replayed = replay(plan, session.finished_earlier)
     runs, left = ([needed.spec for needed in part] for part in (replayed.needed, replayed.left))
     reference_run = next((reference.saved for reference in session.references), None)
@@ -132,7 +134,9 @@ def _durations(session: FreezeSession, settings: Settings, specs: Sequence[str])
     if not session.options.session_settings.plan:
         return lines
     table = run_table(settings, runs, left, expected, num_train=facts.num_train)
-    return [data_line(facts), *table, *lines, *_undecided(plan, settings, specs, replayed.finished)]
+    results = [result for _, of_table in plan.not_run() for result in of_table]
+    left_out = [f"freezebench: {sentence[0].lower()}{sentence[1:]}" for sentence in not_run_sentences(results)]
+    return [data_line(facts), *table, *left_out, *lines, *_undecided(plan, settings, specs, replayed.finished)]
 
 
 def _undecided(plan: SessionPlan, settings: Settings, specs: Sequence[str], finished: FinishedRuns) -> list[str]:

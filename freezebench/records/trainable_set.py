@@ -17,10 +17,17 @@ class TrainableSet:
     Attributes:
         num_params: Number of parameters; 0 if nothing is left to train.
         sha256: Hash of the sorted names of the model's trainable parameters, and of when and at which rates they train.
+        refusal: Why the configuration cannot be applied to the model, as the end of a sentence; ``None``: it can.
     """
 
     num_params: int
     sha256: str
+    refusal: str | None = None
+
+    @classmethod
+    def refused(cls, refusal: str) -> Self:
+        """Return the set of a configuration that cannot be applied."""
+        return cls(num_params=0, sha256="", refusal=refusal)
 
     @classmethod
     def of(

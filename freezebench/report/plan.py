@@ -11,12 +11,13 @@ from tabulate import tabulate
 from freezebench.planning.search import max_trials, run_bounds
 from freezebench.report.durations import duration_text
 from freezebench.report.more_evidence import LARGEST_DESIGN
+from freezebench.specs.entries import split_entries
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import NOT_MEASURED, distinct_text, listed
 from freezebench.verdicts.power import resolvable_margin, resolving_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from freezebench.config.settings import Settings
     from freezebench.records.data_facts import DataFacts
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from freezebench.specs.slots import Slot
 
 _ROUNDING = 100  # numbers of sentences follow from assumptions about the runs
-_MOST_SLOTS = 8
+_MOST_SLOTS = _MOST_NAMED = 8
 _POWER = 0.8  # probability that a configuration without any drop is found non-inferior
 
 
@@ -37,22 +38,38 @@ def training_text(protocol: Protocol) -> str:
     return f"{_counted(protocol.num_epochs, 'epoch')}, batch {protocol.batch_size}{order}{dropout}"
 
 
-def settings_lines(settings: Settings) -> list[str]:
-    """Return the settings of one test in words."""
+def settings_lines(settings: Settings, specs: Iterable[str] = ()) -> list[str]:
+    """Return the settings of one test in words.
+
+    Args:
+        settings: The settings.
+        specs: Its configurations, of which another engine than the session's may train some.
+    """
     protocol = settings.protocol
     seeds = f"seeds {', '.join(map(str, settings.seeds[: settings.looks.counts[0]]))}"
     if len(settings.looks.counts) > 1:
         seeds += f", up to {settings.seeds[-1]} where undecided (judged after {_looks_text(settings)})"
-    rates = str(settings.learning_rates).replace(",", ", ")
+    rates = ", ".join(split_entries(str(settings.learning_rates)))
     return [
         f"freezebench: {text}"
         for text in (
             f"preset {settings.preset} ({settings.preset_reason})",
             f"model {settings.model}, data {settings.data.source}, grid {settings.grid}, {seeds}",
-            f"engine {protocol.engine}, device {settings.device}, precision {protocol.precision}",
+            f"engine {_engines_text(settings, specs)}, device {settings.device}, precision {protocol.precision}",
             f"{training_text(protocol)}, learning rate {rates}",
         )
     ]
+
+
+def _engines_text(settings: Settings, specs: Iterable[str]) -> str:
+    """Return the engine, and those that train what it cannot: ``trainer (lora, lpft: cached)``."""
+    others: dict[str, list[str]] = {}
+    for freeze in specs:
+        engine = settings.run_spec(freeze, settings.seed).engine
+        if engine != settings.protocol.engine:
+            others.setdefault(engine, []).append(freeze)
+    texts = [f"{listed(names, _MOST_NAMED)}: {engine}" for engine, names in others.items()]
+    return f"{settings.protocol.engine} ({'; '.join(texts)})" if texts else settings.protocol.engine
 
 
 def experiment_line(settings: Settings, specs: Collection[str]) -> str:

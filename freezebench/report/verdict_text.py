@@ -81,12 +81,11 @@ def nothing_of_its_own(results: Sequence[ConfigurationResult]) -> str:
     """Return why no candidate could be run, as a clause."""
     # Where no candidate was run, the baseline is all that others can be the same as.
     same = [result.freeze for result in results if result.same_as is not None]
-    empty = [result.freeze for result in results if result.left_out is not None]
+    left_out = [f"{result.freeze} is left out, since {result.left_out}" for result in results if result.left_out]
     clauses = (
         [f"{', '.join(same)} {'trains' if len(same) == 1 else 'train'} the same parameters as none"] if same else []
     )
-    clauses += [f"{', '.join(empty)} would leave nothing to train"] if empty else []
-    return ", and ".join(clauses)
+    return ", and ".join(clauses + left_out)
 
 
 def _accuracy(result: ConfigurationResult, gate: Verdict) -> str:

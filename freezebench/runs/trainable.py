@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from freezebench.errors import NothingToTrainError
+from freezebench.errors import NothingToTrainError, SpecError
 from freezebench.models.layers import find_layers
 from freezebench.records.trainable_set import TrainableSet
 from freezebench.specs.freeze import FreezeSpec
@@ -38,10 +38,12 @@ def trainable_sets(
         layers: The model's layers.
         batch: Inputs without labels, on which the model runs.
         fixed: Names of parameters that the model itself keeps from training.
-        may_train_nothing: Those configurations for which it is no fault that nothing would be left to train.
+        may_train_nothing: Those configurations for which it is no fault that nothing would be left to train, or that
+            they cannot be applied to this model.
 
     Raises:
         NothingToTrainError: If nothing would be left of another one.
+        SpecError: If another one cannot be applied.
     """
     freeze(model, "none", layers, fixed=fixed)
     reached = _reached(model, batch)
@@ -53,6 +55,10 @@ def trainable_sets(
             if freeze_text not in may_train_nothing:
                 raise
             sets[freeze_text] = TrainableSet.of((), num_params=0)
+        except SpecError as error:
+            if freeze_text not in may_train_nothing:
+                raise
+            sets[freeze_text] = TrainableSet.refused(str(error).rstrip("."))
     return sets
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from freezebench.errors import SpecError
+from freezebench.specs.entries import split_entries
 from freezebench.specs.fields import brief, real, whole
 from freezebench.specs.freeze import GRAMMAR, MOST_LAYERS, FreezeSpec
 from freezebench.specs.numbers import decimal_number
-from freezebench.specs.strategies import split_outside_parentheses
+from freezebench.specs.top_layers import canonical_name, names_top_layers, spec_at_depth
 
 _PAIR = 2  # a freeze spec and its number
 # What stands for the ladder: all of it, or those of its prefixes that the search for the deepest safe one needs.
 ALL, SEARCH = "all", "search"
+# What stands for some prefixes beside other ways to train less.
+STRATEGIES = "strategies"
+# Words in a grid that stand for several configurations.
+WORDS = (ALL, SEARCH, STRATEGIES)
 
 
 def ladder(num_layers: int) -> list[FreezeSpec]:
@@ -28,21 +33,33 @@ def ladder(num_layers: int) -> list[FreezeSpec]:
     return [FreezeSpec(), *(FreezeSpec.prefix(frozen) for frozen in range(num_layers + 1))]
 
 
+def comparison(num_layers: int) -> list[FreezeSpec]:
+    """Return a comparison of freezing with other ways to train less, for an encoder of some depth.
+
+    A third and half of the layers are depths that mostly turn out safe; the head alone is the cheapest that can be had.
+    """
+    third, half = FreezeSpec.prefix(num_layers // 3), FreezeSpec.prefix(num_layers // 2)
+    others = [FreezeSpec.parse(text) for text in ("bitfit", "lora", f"{third}+lora", "lpft")]
+    return [FreezeSpec(), third, half, FreezeSpec.prefix(num_layers), *others]
+
+
 def split_grid(text: str) -> list[str]:
-    """Return the canonical ids of a grid text; ``all`` and ``search`` stay, since the model's depth is not known here.
+    """Return the canonical ids of a grid text; words and ``top-K`` stay, since the model's depth is not known here.
 
     Raises:
         SpecError: If the text is empty, an entry cannot be read, or prefixes are named that ``search`` chooses.
     """
-    entries = split_outside_parentheses(text, ",")
+    entries = split_entries(text)
     if not all(entries):
         raise SpecError(
-            f"freeze grid {brief(text)} has an empty entry. Write 'all', 'search', or a list such as none,emb,emb+L0-3."
+            f"freeze grid {brief(text)} has an empty entry. Write 'all', 'search', 'strategies', or a list such as "
+            "none,emb,emb+L0-3."
         )
     # Parsing them now reports errors at the option; the model's configuration is read much later.
-    names = [entry.lower() if entry.lower() in (ALL, SEARCH) else str(FreezeSpec.parse(entry)) for entry in entries]
-    named = [name for name in names if name not in ("none", SEARCH)]
-    prefix = next((name for name in named if name == ALL or FreezeSpec.parse(name).is_prefix), None)
+    names = [entry.lower() if entry.lower() in WORDS else canonical_name(entry) for entry in entries]
+    # The prefixes of 'strategies' are among those that a search chooses from.
+    named = [name for name in names if name not in ("none", SEARCH, STRATEGIES)]
+    prefix = next((name for name in named if name == ALL or _is_prefix(name)), None)
     if SEARCH in names and prefix is not None:
         raise SpecError(
             f"freeze grid {brief(text)} names {prefix} besides 'search', which chooses itself which prefixes are "
@@ -51,11 +68,41 @@ def split_grid(text: str) -> list[str]:
     return names
 
 
+def _is_prefix(name: str) -> bool:
+    """Return whether a name is that of a step of the ladder, whatever the depth."""
+    # All layers but the top ones are a prefix of any model that has so many.
+    return (spec_at_depth(name, MOST_LAYERS, "") if names_top_layers(name) else FreezeSpec.parse(name)).is_prefix
+
+
+def grid_at_depth(text: str, num_layers: int, model: str) -> str:
+    """Return a grid text in which every configuration has its canonical id; words stay.
+
+    Raises:
+        SpecError: If the model has fewer layers than ``top-K`` names.
+    """
+    return ",".join(name if name in WORDS else str(spec_at_depth(name, num_layers, model)) for name in split_grid(text))
+
+
+def specs_of(text: str, num_layers: int, model: str = "the model") -> list[FreezeSpec]:
+    """Return the freeze specs of a grid text without duplicates, least frozen first; whether they fit is not checked.
+
+    Raises:
+        SpecError: If an entry cannot be parsed, or the model has fewer layers than ``top-K`` names.
+    """
+    words = {ALL: ladder, SEARCH: ladder, STRATEGIES: comparison}
+    # A set, since different texts may name the same spec: L0-1 and L0+L1.
+    specs: set[FreezeSpec] = set()
+    for entry in split_grid(text):
+        specs.update(words[entry](num_layers) if entry in words else [spec_at_depth(entry, num_layers, model)])
+    return sorted(specs, key=lambda spec: spec.frozen_order)
+
+
 def parse_grid(text: str, num_layers: int, model: str = "the model") -> list[FreezeSpec]:
     """Return the freeze specs of a grid text without duplicates, least frozen first.
 
     Args:
-        text: ``all`` or ``search`` (the whole ladder), one spec, or a comma-separated list of both.
+        text: ``all`` or ``search`` (the whole ladder), ``strategies`` (some prefixes beside other ways to train less),
+            one spec, ``top-K`` (the K top layers train), or a comma-separated list of these.
         num_layers: Depth of the layer stack.
         model: Name of the model in error messages.
 
@@ -67,13 +114,10 @@ def parse_grid(text: str, num_layers: int, model: str = "the model") -> list[Fre
     depth = whole(num_layers)
     if depth is None or not 1 <= depth <= MOST_LAYERS:
         raise SpecError(f"parse_grid(num_layers={brief(num_layers)}): give a whole number from 1 to {MOST_LAYERS}.")
-    # A set, since different texts may name the same spec: L0-1 and L0+L1.
-    specs: set[FreezeSpec] = set()
-    for entry in split_grid(text):
-        specs.update(ladder(depth) if entry in (ALL, SEARCH) else [FreezeSpec.parse(entry)])
+    specs = specs_of(text, depth, model)
     for spec in specs:
         spec.check(depth, model)
-    return sorted(specs, key=lambda spec: spec.frozen_order)
+    return specs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +126,8 @@ class PerSpec:
 
     Attributes:
         default: The number of all configurations that are not named; ``None`` if there is none.
-        by_spec: (canonical id, number) pairs, sorted by id: a tuple, so that settings can be dictionary keys.
+        by_spec: (canonical id, number) pairs, sorted by id: a tuple, so that settings can be dictionary keys. Until the
+            depth of the model is known, ``top-K`` is among them; see ``at_depth``.
     """
 
     default: float | None = None
@@ -108,7 +153,7 @@ class PerSpec:
             raise SpecError(f"PerSpec.parse({brief(text)}): give a text, such as '2,emb+L0-5:12'.")
         default: float | None = None
         by_spec: dict[str, float] = {}
-        for entry in split_outside_parentheses(text, ","):
+        for entry in split_entries(text):
             # An entry without a colon is the default.
             spec_text, colon, number_text = entry.rpartition(":")
             number = _parse_number(number_text, text)
@@ -117,11 +162,25 @@ class PerSpec:
                     raise SpecError(f"{brief(text)} gives two numbers without a configuration. Write 2,emb+L0-5:12.")
                 default = number
                 continue
-            spec = str(FreezeSpec.parse(spec_text))
+            spec = canonical_name(spec_text)
             if spec in by_spec:
                 raise SpecError(f"{brief(text)} gives configuration {spec} twice. Give it once.")
             by_spec[spec] = number
         return cls(default=default, by_spec=tuple(sorted(by_spec.items())))
+
+    def at_depth(self, num_layers: int, model: str) -> Self:
+        """Return these numbers with canonical ids in place of ``top-K``.
+
+        Raises:
+            SpecError: If the model has fewer layers, or a configuration has two numbers.
+        """
+        by_spec: dict[str, float] = {}
+        for name, number in self.by_spec:
+            spec = str(spec_at_depth(name, num_layers, model))
+            if spec in by_spec:
+                raise SpecError(f"{brief(str(self))} gives configuration {spec} of {model} twice. Give it once.")
+            by_spec[spec] = number
+        return replace(self, by_spec=tuple(sorted(by_spec.items())))
 
     def __str__(self) -> str:
         entries = [] if self.default is None else [f"{self.default:g}"]

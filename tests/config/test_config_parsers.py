@@ -78,6 +78,8 @@ BAD = [
     ("compare_across", "", "Choose from model"),
     ("compare_across", "test", "Choose from model"),
     ("allow_unmatched", "emb,", "empty entry"),
+    ("allow_unmatched", "emb,top-2", "names no configuration of every model"),
+    ("allow_unmatched", "strategies", "names no configuration of every model"),
     ("report", "", "empty"),
     ("save", "", "empty"),
     ("store", "", "empty"),

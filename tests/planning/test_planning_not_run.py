@@ -6,7 +6,7 @@ import pytest
 
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
-from freezebench.planning.not_run import not_run, preflight_grids
+from freezebench.planning.not_run import PreflightGrid, not_run, preflight_grids
 from freezebench.records.trainable_set import TrainableSet
 
 NOTHING = TrainableSet.of((), num_params=0)
@@ -71,6 +71,23 @@ def test_what_trains_nothing_is_left_out_and_never_the_same_as_another_one() -> 
             None,
         )
         assert (result.was_run, result.standing) == (False, "no_limit")
+
+
+def test_what_cannot_be_applied_is_left_out_with_its_reason() -> None:
+    """Whether the model or the session refuses it; it is never what another one is the same as."""
+    trainable = {"none": trains("a"), "emb": TrainableSet.refused("tiny has no biases"), "head": trains("b")}
+    results = not_run(["emb", "head", "L0"], trainable, "tiny", {"L0": "it needs two epochs", "L7": "x"})
+    assert {freeze: result.left_out for freeze, result in results.items()} == {
+        "emb": "tiny has no biases",
+        "L0": "it needs two epochs",
+    }
+
+
+def test_what_cannot_train_is_not_tried_on_the_model() -> None:
+    """The others are, and the baseline."""
+    settings = _settings(grid="all,L0")
+    grids = preflight_grids([(settings, "emb"), (settings, "L0")], lambda _: {"emb": "x"})
+    assert grids == {settings.experiment: PreflightGrid(named={"none", "L0"}, unnamed=set())}
 
 
 def test_unknown_sets_leave_nothing_out() -> None:

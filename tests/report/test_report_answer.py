@@ -156,9 +156,10 @@ def test_what_was_not_run_is_nothing_to_compare() -> None:
     headlines = {
         (same,): "Nothing to compare: emb trains the same parameters as none.",
         (same, more): "Nothing to compare: emb, emb+L0 train the same parameters as none.",
-        (empty,): "Nothing to compare: emb+L0-1 would leave nothing to train.",
+        (empty,): "Nothing to compare: emb+L0-1 is left out, since nothing of tiny would be left to train.",
         (same, empty): (
-            "Nothing to compare: emb trains the same parameters as none, and emb+L0-1 would leave nothing to train."
+            "Nothing to compare: emb trains the same parameters as none, and emb+L0-1 is left out, since nothing of "
+            "tiny would be left to train."
         ),
     }
     for results, headline in headlines.items():

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from freezebench.errors import SpecError
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.specs.grid import PerSpec, ladder, parse_grid
+from freezebench.specs.grid import PerSpec, ladder, parse_grid, split_grid
+from made_up_strategies import Lora, Lpft, registered
 
 
 def test_the_ladder_of_six_layers_is_the_notebooks() -> None:
@@ -87,3 +88,53 @@ def test_unreadable_numbers_are_refused(text: str) -> None:
     """Two defaults, a repeated configuration or a text that is no number is an error."""
     with pytest.raises(SpecError):
         PerSpec.parse(text)
+
+
+def _grid(text: str, num_layers: int) -> list[str]:
+    with registered(Lora, Lpft):
+        return [str(spec) for spec in parse_grid(text, num_layers)]
+
+
+def test_strategies_compares_some_prefixes_with_other_ways_to_train_less() -> None:
+    """A third and half of the layers, and the head alone, whatever the depth; a flat model has fewer of them."""
+    of_six = ["none", "emb+L0-1", "emb+L0-2", "emb+L0-5", "bitfit", "lora", "emb+L0-1+lora", "lpft"]
+    assert _grid("strategies", 6) == of_six
+    of_twelve = ["none", "emb+L0-3", "emb+L0-5", "emb+L0-11", "bitfit", "lora", "emb+L0-3+lora", "lpft"]
+    assert _grid("strategies", 12) == of_twelve
+    assert _grid("strategies", 1) == ["none", "emb", "emb+L0", "bitfit", "lora", "emb+lora", "lpft"]
+
+
+def test_words_names_and_strategies_mix() -> None:
+    """With duplicates left out, and those with strategies last."""
+    assert _grid("all,lora(r=4,alpha=16),top-1,emb+bitfit", 2) == [
+        *("none", "emb", "emb+L0", "emb+L0-1"),
+        *("emb+bitfit", "lora(r=4)"),
+    ]
+    assert "bitfit" in _grid("search,strategies", 6)
+
+
+@pytest.mark.parametrize("text", ["search,top-2", "search,emb", "search,all"])
+def test_what_a_search_chooses_is_not_named_besides_it(text: str) -> None:
+    """However it is named; a strategy above a prefix is none."""
+    with pytest.raises(SpecError, match="besides 'search', which chooses itself which prefixes"):
+        split_grid(text)
+    assert split_grid("search,top-2+bitfit,bitfit") == ["search", "top-2+bitfit", "bitfit"]
+
+
+def test_numbers_of_the_top_layers_are_those_of_the_prefix_below() -> None:
+    """Once the depth is known; two numbers of one configuration are refused then."""
+    numbers = PerSpec.parse("2,top-2:3,emb+bitfit:4")
+    assert str(numbers.at_depth(6, "tiny")) == "2,emb+L0-3:3,emb+bitfit:4"
+    with pytest.raises(SpecError, match="gives configuration emb\\+L0-3 of tiny twice"):
+        PerSpec.parse("emb+L0-3:2,top-2:3").at_depth(6, "tiny")
+    with pytest.raises(SpecError, match="tiny has 1"):
+        numbers.at_depth(1, "tiny")
+
+
+def test_numbers_of_strategies_with_arguments() -> None:
+    """A comma or a colon in parentheses separates nothing; the canonical text round-trips."""
+    with registered(Lora):
+        numbers = PerSpec.parse("2,lora(alpha=8,r=4):3,\nemb+lora(r=8):1")
+        assert str(numbers) == "2,emb+lora:1,lora(r=4,alpha=8):3"
+        assert PerSpec.parse(str(numbers)) == numbers
+        assert numbers.get("lora(r=4,alpha=8.0)") == 3
