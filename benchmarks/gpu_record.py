@@ -35,7 +35,7 @@ from freezebench.training.engines import loop
 from freezebench.training.engines.step import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from freezebench.records.run_record import RunRecord
     from freezebench.training.batches.encoding import Batch
@@ -51,8 +51,8 @@ _TYPICAL = "emb+L0-1"
 class GraphedStep(Step):
     """A step whose forward and backward pass are captured by ``torch.cuda.make_graphed_callables``, once per shape."""
 
-    def __init__(self, job: Job) -> None:
-        super().__init__(job)
+    def __init__(self, job: Job, optimizer: torch.optim.AdamW) -> None:
+        super().__init__(job, optimizer)
         self._graphed: dict[tuple[tuple[str, torch.Size], ...], torch.nn.Module] = {}
 
     def forward(self) -> torch.Tensor:
@@ -85,8 +85,8 @@ class _Scores(torch.nn.Module):
 class CompiledStep(Step):
     """A step whose model is compiled with CUDA graphs by ``torch.compile``."""
 
-    def __init__(self, job: Job) -> None:
-        super().__init__(job)
+    def __init__(self, job: Job, optimizer: torch.optim.AdamW) -> None:
+        super().__init__(job, optimizer)
         job.model.compile(mode="reduce-overhead", dynamic=True)
 
     def forward(self) -> torch.Tensor:
@@ -175,9 +175,9 @@ def _compiled_trainer() -> Iterator[None]:
 
     train = trainer.train
 
-    def compile_and_train(job: Job, emit: Emit) -> TrainingResult:
-        job.model.compile(mode="reduce-overhead", dynamic=True)
-        return train(job, emit)
+    def compile_and_train(jobs: Sequence[Job], emit: Emit) -> TrainingResult:
+        jobs[0].model.compile(mode="reduce-overhead", dynamic=True)
+        return train(jobs, emit)
 
     with patch.object(trainer, "train", compile_and_train):
         yield

@@ -66,12 +66,14 @@ def run_once(side: str, options: argparse.Namespace) -> float:
         protocol=replace(base.protocol, num_epochs=1),
         precision=precision,
         seed=42,
+        names=frozenset(name for name, parameter in model.named_parameters() if parameter.requires_grad),
+        epochs=range(1),
         evaluate=lambda: validation,
     )
     if side == "without":
-        return loop.train(job, lambda _: None).train_s
+        return loop.train([job], lambda _: None).train_s
     with CostWindows(lambda _: None, model=model, device=device) as costs:
-        return loop.train(job, costs.emit).train_s
+        return loop.train([job], costs.emit).train_s
 
 
 if __name__ == "__main__":

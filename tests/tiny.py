@@ -52,6 +52,11 @@ def write_data(folder: Path, *, num_labels: int = 2, sizes: tuple[int, int, int]
     return folder
 
 
+def trainable_names(model: torch.nn.Module) -> frozenset[str]:
+    """Return the names of the parameters that require gradients."""
+    return frozenset(name for name, parameter in model.named_parameters() if parameter.requires_grad)
+
+
 def packed_splits(model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, num: int = 24) -> dict[str, PackedSplit]:
     """Return made-up training sentences of two classes, tokenized and without padding."""
     from freezebench.data.splits import Split

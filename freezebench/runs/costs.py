@@ -52,6 +52,7 @@ class CostWindows:
         self._emit = emit
         self._model, self._device = model, device
         self._breakdown: dict[str, Reading] = {}
+        self._highest_peak = 0
         self._session = MeterSession(_gpus(device))
         self._open: Window | None = None
         self._windows: list[Window] = []
@@ -84,11 +85,14 @@ class CostWindows:
             self._open = None
 
     def _break_down(self, optimizer: torch.optim.Optimizer) -> None:
-        """Read the composition of the allocator's peak memory so far, on a GPU."""
+        """Read the composition of the allocator's peak memory, on a GPU; that of the stage with the highest stays."""
         if self._device.type == "cuda":
             import torch
 
             peak = torch.cuda.max_memory_allocated(self._device)
+            if peak < self._highest_peak:
+                return
+            self._highest_peak = peak
             reading = Reading(value=float(peak), unit="B", source="torch.cuda.max_memory_allocated at the last step")
             self._breakdown = allocation_breakdown(self._model, optimizer, reading)
 
@@ -185,14 +189,24 @@ def _combined(name: str, readings: Sequence[Reading | None], durations_s: Sequen
     )
 
 
-def prefix_readings(prefix: CachedPrefix) -> dict[str, Reading]:
-    """Return the cost and size of a cached prefix; its time is charged to the run that computed it."""
-    if prefix.seconds is None:
+def prefix_readings(prefixes: Sequence[CachedPrefix]) -> dict[str, Reading]:
+    """Return the cost and size of the cached prefixes of all stages; their time is charged to the run that computed it.
+
+    Returns:
+        No readings if nothing is cached.
+    """
+    if not prefixes:
+        return {}
+    computed = [prefix.seconds for prefix in prefixes if prefix.seconds is not None]
+    if computed:
+        seconds = Reading(value=math.fsum(computed), unit="s", source=_CLOCK)
+    else:
         reason = "shared: an earlier run computed it"
         seconds = Reading.not_measured("s", _CLOCK, reason)
-    else:
-        seconds = Reading(value=prefix.seconds, unit="s", source=_CLOCK)
-    size = Reading(value=float(prefix.num_bytes), unit="B", source=prefix.where)
+    # Stages with equally many frozen layers have the same hidden states.
+    distinct = {id(prefix.hidden): prefix for prefix in prefixes}.values()
+    where = ", ".join(dict.fromkeys(prefix.where for prefix in distinct))
+    size = Reading(value=float(sum(prefix.num_bytes for prefix in distinct)), unit="B", source=where)
     return {"prefix_s": seconds, "prefix_bytes": size}
 
 
@@ -221,7 +235,8 @@ def timing_readings(
     if shared_devices:
         reason = f"device shared: other processes computed on {', '.join(shared_devices)}; run alone on the device"
         return {name: Reading.not_measured(unit, _CLOCK, reason) for name, (_, unit) in figures.items()}
-    counted = Reading(value=float(result.step_flop), unit="FLOP", source="torch.utils.flop_counter, one batch")
+    batches = "one batch" if result.num_stages == 1 else "one batch of each stage, mean over all steps"
+    counted = Reading(value=float(result.step_flop), unit="FLOP", source=f"torch.utils.flop_counter, {batches}")
     timed = {name: Reading(value=value, unit=unit, source=_CLOCK) for name, (value, unit) in figures.items()}
     return {**timed, "step_flop": counted}
 

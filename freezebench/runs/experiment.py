@@ -19,7 +19,7 @@ from freezebench.runs.faults import invalid_record
 from freezebench.runs.input_check import unchanged
 from freezebench.runs.process_state import free_memory, standard_attention
 from freezebench.runs.saving import save_model
-from freezebench.runs.setup import Setup, feed_of, set_up, with_model
+from freezebench.runs.setup import Setup, StageSetup, set_up, stages_of, with_model
 from freezebench.runs.training_check import TrainingCheck, check_batches, check_times
 from freezebench.runs.weights import check_weights, checksums
 from freezebench.training.batches.encoding import longest_input
@@ -30,7 +30,7 @@ from freezebench.training.engines.job import Job
 from freezebench.training.random_state import isolated_random_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from freezebench.specs.run import RunSpec
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from freezebench.training.prefix.feed import Feed
 
 
-def _with_trainer(job: Job, emit: Emit) -> TrainingResult:
+def _with_trainer(jobs: Sequence[Job], emit: Emit) -> TrainingResult:
     # The Trainer imports datasets, pandas and accelerate, which the other engines do not need.
     from freezebench.training.engines import trainer
 
-    return trainer.train(job, emit)
+    return trainer.train(jobs, emit)
 
 
 _ENGINES = {"standard": loop.train, "cached": loop.train, "trainer": _with_trainer}
@@ -89,10 +89,9 @@ def run(
         try:
             setup = set_up(source, data, data_cache, spec=spec, precision=precision)
             draft = with_model(draft, setup)
-            feed, feed_warnings = feed_of(spec, setup, data_cache)
-            with feed or nullcontext():
-                record, scores = _train(draft, setup, feed, emit, warnings=(*setup.warnings, *feed_warnings))
-            # The feed has been closed: the model's methods are its own again.
+            stages, warnings = stages_of(spec, setup, data_cache)
+            record, scores = _train(draft, setup, stages, emit, warnings=(*setup.warnings, *warnings))
+            # The feeds have been closed: the model's methods are its own again.
             record = reevaluated(record, setup.model, setup.tokenizer, data.test, scores)
         except FreezebenchError:
             raise
@@ -107,7 +106,7 @@ def run(
 
 
 def _train(
-    draft: RunRecord, setup: Setup, feed: Feed | None, emit: Emit, *, warnings: tuple[str, ...]
+    draft: RunRecord, setup: Setup, stages: tuple[StageSetup, ...], emit: Emit, *, warnings: tuple[str, ...]
 ) -> tuple[RunRecord, torch.Tensor]:
     """Train under meters, check the training and evaluate; return the completed record and the test scores.
 
@@ -115,31 +114,26 @@ def _train(
         UnsoundRunError: If the training was not as the spec says.
     """
     spec, protocol, model, applied = draft.spec, draft.spec.protocol, setup.model, setup.applied
-    scores_of = _scorer(setup, feed)
-    train, validation, test = (setup.data.splits[name] for name in ("train", "validation", "test"))
+    train, test = setup.data.splits["train"], setup.data.splits["test"]
     check = TrainingCheck(model, spec, applied, num_train=len(train))
-    job = Job(
-        model=model,
-        tokenizer=setup.tokenizer,
-        train=train,
-        protocol=protocol,
-        precision=setup.precision,
-        seed=spec.seed,
-        evaluate=lambda: check.validated(evaluation_of(scores_of("validation"), validation.labels)),
-        feed=feed,
-        eval_modules=setup.eval_modules,
-    )
-    # The seed of dropout is set after this evaluation, which must not change the training.
-    test_before = evaluation_of(scores_of("test"), test.labels) if protocol.evaluate_before else None
-    order_warnings, weights = check_batches(job, train), checksums(model)
+    jobs = [_job(spec, setup, stage, check) for stage in stages]
+    # Before and after training, the model runs as in the last stage, whose prefix has not changed in any stage.
+    last = stages[-1].feed
+    scores_of = _scorer(setup, last)
+    with last or nullcontext():
+        # The seed of dropout is set after this evaluation, which must not change the training.
+        test_before = evaluation_of(scores_of("test"), test.labels) if protocol.evaluate_before else None
+        order_warnings = dict.fromkeys(warning for job in jobs for warning in check_batches(job, train))
+        weights = checksums(model)
     torch.manual_seed(spec.seed)  # dropout
-    with CostWindows(emit, model=model, device=job.device) as costs:
-        result = _ENGINES[spec.engine](job, check.watching(costs.emit))
-    trained = checksums(model)
-    weight_warnings = check_weights(applied.layers, applied.trainable.names, weights, trained)
-    check.check_best(trained)
-    check_times(result, costs.duration_s)
-    scores = scores_of("test")
+    with CostWindows(emit, model=model, device=jobs[0].device) as costs:
+        result = _ENGINES[spec.engine](jobs, check.watching(costs.emit))
+    with last or nullcontext():
+        trained = checksums(model)
+        weight_warnings = check_weights(applied.layers, applied.trainable.names, weights, trained)
+        check.check_best(trained)
+        check_times(result, costs.duration_s)
+        scores = scores_of("test")
     shares = costs.contended_shares
     record = replace(
         draft,
@@ -151,9 +145,9 @@ def _train(
         test=evaluation_of(scores, test.labels),
         test_before=test_before,
         readings={
-            **timing_readings(result, num_examples=len(job.train), shared_devices=costs.shared_devices),
+            **timing_readings(result, num_examples=len(train), shared_devices=costs.shared_devices),
             **costs.readings,
-            **(prefix_readings(feed.prefix) if feed and feed.prefix else {}),
+            **prefix_readings([stage.feed.prefix for stage in stages if stage.feed and stage.feed.prefix]),
         },
         devices=costs.devices,
         trace=costs.trace,
@@ -161,6 +155,26 @@ def _train(
     )
     marked = replace(record, readings=mark_contended(record.readings)) if record.is_contended else record
     return marked, scores
+
+
+def _job(spec: RunSpec, setup: Setup, stage: StageSetup, check: TrainingCheck) -> Job:
+    """Return the job of a stage."""
+    scores_of, validation = _scorer(setup, stage.feed), setup.data.splits["validation"]
+    return Job(
+        model=setup.model,
+        tokenizer=setup.tokenizer,
+        train=setup.data.splits["train"],
+        protocol=spec.protocol,
+        precision=setup.precision,
+        seed=spec.seed,
+        names=stage.stage.names,
+        epochs=stage.epochs,
+        evaluate=lambda: check.validated(evaluation_of(scores_of("validation"), validation.labels)),
+        feed=stage.feed,
+        eval_modules=stage.eval_modules,
+        rate_factor=stage.stage.rate_factor,
+        rate_factors=setup.applied.trainable.rate_factors,
+    )
 
 
 def _scorer(setup: Setup, feed: Feed | None) -> Callable[[str], torch.Tensor]:

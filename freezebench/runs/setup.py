@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from freezebench.runs.evaluation_check import check_data
 from freezebench.runs.factory_check import initial_sha256
 from freezebench.runs.training_check import seed_note
 from freezebench.runs.weights import UnsoundRunError, check_freezing, check_start, checksums, trainable_by_spec
-from freezebench.strategies.freeze import apply, fixed_note, fixed_parameters, frozen_modules
+from freezebench.strategies.freeze import apply, fixed_note, fixed_parameters, frozen_modules, set_trainable
 from freezebench.training.batches.encoding import encode, longest_input
 from freezebench.training.batches.packed import NotPackableError
 from freezebench.training.device import resolve_device
@@ -22,6 +23,8 @@ from freezebench.training.engines.cached import make_feed
 from freezebench.training.prefix.verify import PrefixMismatchError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from transformers import PreTrainedTokenizerBase
 
     from freezebench.data.load import TextData
@@ -29,7 +32,10 @@ if TYPE_CHECKING:
     from freezebench.records.run_record import RunRecord
     from freezebench.runs.data_cache import DataCache, TokenizedData
     from freezebench.specs.run import Precision, RunSpec
+    from freezebench.strategies.base import Stage
     from freezebench.strategies.freeze import Applied
+    from freezebench.training.batches.packed import PackedSplit
+    from freezebench.training.prefix.cache import PrefixCache
     from freezebench.training.prefix.feed import Feed
 
 
@@ -42,7 +48,6 @@ class Setup:
         tokenizer: Its tokenizer.
         initial_sha256: Of a factory's model as it was loaded, the content hashes of embeddings and layers, and of all.
         applied: What trains, and its layers.
-        eval_modules: Frozen modules whose dropout stays off in training.
         data: The tokenized data set.
         num_labels: Number of classes.
         precision: Number format of the forward passes.
@@ -53,17 +58,34 @@ class Setup:
     tokenizer: PreTrainedTokenizerBase
     initial_sha256: tuple[str, str] | None
     applied: Applied
-    eval_modules: tuple[torch.nn.Module, ...]
     data: TokenizedData
     num_labels: int
     precision: Precision
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class StageSetup:
+    """What a stage of a training needs.
+
+    Attributes:
+        stage: What trains in it.
+        epochs: Its epochs, counted from 0.
+        feed: Batches and forward passes of the cached engine; ``None`` for the other engines.
+        eval_modules: Frozen modules whose dropout stays off in training.
+    """
+
+    stage: Stage
+    epochs: range
+    feed: Feed | None
+    eval_modules: tuple[torch.nn.Module, ...]
+
+
 def set_up(source: ModelSource, data: TextData, data_cache: DataCache, *, spec: RunSpec, precision: Precision) -> Setup:
     """Load and freeze the model, move it to its device, and tokenize the data.
 
     Raises:
+        SpecError: If the training is too short for a strategy.
         UnsoundRunError: If the parameters that train, or the labels, are not those of the spec.
     """
     torch.manual_seed(spec.seed)  # the head's initial weights
@@ -76,9 +98,9 @@ def set_up(source: ModelSource, data: TextData, data_cache: DataCache, *, spec: 
     # Read before freezing, which sets requires_grad of every parameter.
     fixed = fixed_parameters(model)
     initial = initial_sha256(model, layers, fixed) if source.kind == "factory" else None
+    for strategy in spec.freeze_spec.strategies:
+        strategy.check_epochs(spec.protocol.num_epochs, layers.num_layers)
     applied = apply(model, spec.freeze_spec, layers, fixed=fixed)
-    runs_in_eval = spec.protocol.frozen_part_runs_in == "eval"
-    eval_modules = frozen_modules(model, applied.frozen_names()) if runs_in_eval else ()
     unfrozen = trainable_by_spec(model, applied.layers, spec.freeze_spec, fixed)
     # Strategies train a part of it, and what they have added.
     is_all = not spec.freeze_spec.strategies
@@ -92,7 +114,6 @@ def set_up(source: ModelSource, data: TextData, data_cache: DataCache, *, spec: 
         tokenizer=tokenizer,
         initial_sha256=initial,
         applied=applied,
-        eval_modules=eval_modules,
         data=tokenized,
         num_labels=data.num_labels,
         precision=precision,
@@ -114,32 +135,82 @@ def with_model(draft: RunRecord, setup: Setup) -> RunRecord:
     )
 
 
-def feed_of(spec: RunSpec, setup: Setup, data_cache: DataCache) -> tuple[Feed | None, tuple[str, ...]]:
-    """Return the feed of the cached engine and its warnings; no feed for the other engines.
+def stages_of(spec: RunSpec, setup: Setup, data_cache: DataCache) -> tuple[tuple[StageSetup, ...], tuple[str, ...]]:
+    """Return what each stage of the training needs, and warnings.
+
+    All feeds are made before the training, when the model has the weights with which prefixes are cached for all runs.
+    So the prefix of a stage ends before the first layer that trains in it or has trained in an earlier one. If the
+    stages train ever more of the model, it is all that is frozen.
 
     Raises:
         UnsoundRunError: If a cached prefix differs from what the model computes.
     """
-    protocol = spec.protocol
+    applied = setup.applied
+    stages = applied.trainable.in_stages(spec.protocol.num_epochs)
+    packed, warnings = _packed(spec, setup)
+    feeds: list[Feed | None] = [None] * len(stages)
+    if packed is not None:
+        trained = itertools.accumulate((stage.names for stage, _ in stages), lambda names, more: names | more)
+        depths = [applied.cached_depth(names) for names in trained]
+        # One pass over the data computes the prefixes of all stages.
+        data_cache.prefixes.expect(depth for depth in depths if depth is not None)
+        feeds = [
+            _feed(spec, setup, packed, data_cache.prefixes, stage=number, depth=depth, names=stage.names)
+            for number, ((stage, _), depth) in enumerate(zip(stages, depths, strict=True))
+        ]
+        warnings = tuple(dict.fromkeys(warning for feed in feeds if feed for warning in feed.warnings))
+    runs_in_eval = spec.protocol.frozen_part_runs_in == "eval"
+    return tuple(
+        StageSetup(
+            stage=stage,
+            epochs=epochs,
+            feed=feed,
+            eval_modules=frozen_modules(setup.model, applied.frozen_names(stage.names)) if runs_in_eval else (),
+        )
+        for (stage, epochs), feed in zip(stages, feeds, strict=True)
+    ), warnings
+
+
+def _packed(spec: RunSpec, setup: Setup) -> tuple[Mapping[str, PackedSplit] | None, tuple[str, ...]]:
+    """Return the data as the cached engine takes it, and a warning if it cannot; nothing for the other engines."""
     if spec.engine != "cached":
         return None, ()
     try:
-        packed = setup.data.packed
+        return setup.data.packed, ()
     except NotPackableError as error:
         return None, (f"nothing is cached: {error}",)
+
+
+def _feed(
+    spec: RunSpec,
+    setup: Setup,
+    packed: Mapping[str, PackedSplit],
+    prefixes: PrefixCache,
+    *,
+    stage: int,
+    depth: int | None,
+    names: frozenset[str],
+) -> Feed:
+    """Return the feed of a stage, counted from 0, in which some parameters train.
+
+    Raises:
+        UnsoundRunError: If a cached prefix differs from what the model computes.
+    """
+    set_trainable(setup.model, names)
     try:
-        feed = make_feed(
+        return make_feed(
             setup.model,
             spec.freeze,
             packed,
-            data_cache.prefixes,
-            depth=setup.applied.cached_depth(),
+            prefixes,
+            depth=depth,
             precision=setup.precision,
-            prefix_mode=protocol.frozen_part_runs_in,
-            weight_decay=protocol.weight_decay,
+            prefix_mode=spec.protocol.frozen_part_runs_in,
+            weight_decay=spec.protocol.weight_decay,
+            stage=stage,
+            num_stages=len(setup.applied.trainable.in_stages(spec.protocol.num_epochs)),
             seed=spec.seed,
             layers=setup.applied.layers,
         )
     except PrefixMismatchError as error:
         raise UnsoundRunError("prefix_mismatch", str(error)) from error
-    return feed, feed.warnings

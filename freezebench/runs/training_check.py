@@ -3,9 +3,10 @@
 Each check costs about as much as a step or less, and none depends on the code that it checks::
 
     before         sentences, labels and order of batches
-    first step     modes of the modules, cleared gradients
+    first step     of each stage: modes of the modules, cleared gradients
     every epoch    checksums of the weights whose validation loss is the lowest so far
-    last step      parameters, learning rate and number of steps of the optimizer
+    last step      of each stage: parameters, learning rates and numbers of steps of the optimizer
+    every stage    the weights that do not train in it have not changed
     afterwards     the weights are those of the best epoch, and the times fit into each other
 """
 
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from freezebench.records.events import StepRecord
+from freezebench.records.events import StepRecord, TrainingPaused, TrainingStarted
 from freezebench.runs.weights import UnsoundRunError, checksums
 from freezebench.training.engines.events import BackwardDone
 
@@ -52,10 +53,12 @@ class TrainingCheck:
             applied: What trains of the model.
             num_train: Number of training sentences.
         """
-        self._model, self._protocol, self._trainable = model, spec.protocol, applied.trainable.names
-        # What the model itself has fixed, and a frozen head, run as the trainable part does.
-        self._frozen = applied.frozen_names()
-        self._num_steps = spec.protocol.num_epochs * math.ceil(num_train / spec.protocol.batch_size)
+        self._model, self._protocol, self._applied = model, spec.protocol, applied
+        self._trainable = applied.trainable.names
+        self._stages = applied.trainable.in_stages(spec.protocol.num_epochs)
+        self._stage = 0
+        self._steps_per_epoch = math.ceil(num_train / spec.protocol.batch_size)
+        self._resting: dict[str, int] = {}
         self._lowest_loss = math.inf
         self._best: dict[str, int] = {}
 
@@ -69,12 +72,17 @@ class TrainingCheck:
         """Return a function that checks the training at its events, and passes them on to ``emit``."""
 
         def check(event: Event) -> None:
-            if isinstance(event, BackwardDone):
+            if isinstance(event, TrainingStarted):
+                self._start_epoch(event.epoch - 1)
+            elif isinstance(event, BackwardDone):
                 self._check_optimizer(event.optimizer)
-            elif isinstance(event, StepRecord) and event.step == 1:
+            elif isinstance(event, StepRecord) and event.step == self._epochs.start * self._steps_per_epoch + 1:
                 self._check_modes()
                 self._check_gradients()
             emit(event)
+            # After the meters have stopped.
+            if isinstance(event, TrainingPaused) and event.epoch == self._epochs.stop:
+                self._check_resting()
 
         return check
 
@@ -91,10 +99,40 @@ class TrainingCheck:
                 f"the weights after training are not those of the epoch with the lowest validation loss: {min(other)}",
             )
 
+    @property
+    def _names(self) -> frozenset[str]:
+        """Names of the parameters that train in the current stage."""
+        return self._stages[self._stage][0].names
+
+    @property
+    def _epochs(self) -> range:
+        """The epochs of the current stage, counted from 0."""
+        return self._stages[self._stage][1]
+
+    def _start_epoch(self, epoch: int) -> None:
+        """Note the weights that have to stay as they are in a stage that begins with this epoch, counted from 0."""
+        for number, (stage, epochs) in enumerate(self._stages):
+            if epoch == epochs.start:
+                self._stage = number
+                # Those that never train are checked after the training.
+                self._resting = checksums(self._model, self._trainable - stage.names)
+
+    def _check_resting(self) -> None:
+        """Check at the end of a stage that the weights that do not train in it have not changed."""
+        after = checksums(self._model, self._resting)
+        changed = [name for name, checksum in self._resting.items() if after[name] != checksum]
+        if changed:
+            first, last = self._epochs.start + 1, self._epochs.stop
+            raise UnsoundRunError(
+                "frozen_weights_changed", f"weights changed that are frozen in epochs {first} to {last}: {min(changed)}"
+            )
+
     def _check_modes(self) -> None:
         """Check that nothing is in train mode that the protocol has in eval mode: a frozen part, or the whole model."""
         frozen_in_eval = self._protocol.frozen_part_runs_in == "eval"
-        in_eval = _modules_of(self._model, self._frozen) if frozen_in_eval else iter(())
+        # What the model itself has fixed, and a frozen head, run as the trainable part does.
+        frozen = self._applied.frozen_names(self._names)
+        in_eval = _modules_of(self._model, frozen) if frozen_in_eval else iter(())
         if not self._protocol.dropout:
             in_eval = self._model.named_modules()
         wrong = next((name for name, module in in_eval if module.training), None)
@@ -108,7 +146,13 @@ class TrainingCheck:
         """Check that the gradients of a step are cleared before the next; captured steps overwrite theirs."""
         for name, parameter in self._model.named_parameters():
             gradient = parameter.grad
-            if gradient is not None and gradient.is_cpu and gradient.any():
+            if gradient is None:
+                continue
+            if name in self._trainable - self._names:
+                raise UnsoundRunError(
+                    "not_as_specified", f"a parameter has a gradient in a stage in which it does not train: {name}"
+                )
+            if gradient.is_cpu and gradient.any():
                 raise UnsoundRunError(
                     "not_as_specified", f"the gradients of the first step are added to those of the second: {name}"
                 )
@@ -124,23 +168,47 @@ class TrainingCheck:
                 "not_as_specified",
                 f"the optimizer has {len(names)} parameters, and {len(self._trainable)} train: it {verb} {wrong}",
             )
-        # The rate decays linearly from its first value to 0 after the last step.
-        expected = self._protocol.learning_rate / self._num_steps
-        rates = [float(group["lr"]) for group in optimizer.param_groups]
-        wrong_rates = [rate for rate in rates if not math.isclose(rate, expected, rel_tol=_RATE_TOLERANCE)]
-        steps = [int(state["step"]) for state in optimizer.state.values() if "step" in state]
-        num_steps = max(steps, default=0) + 1
-        if num_steps != self._num_steps:
-            raise UnsoundRunError(
-                "not_as_specified",
-                f"the optimizer made {num_steps} steps; {self._protocol.num_epochs} epochs have {self._num_steps}",
-            )
-        if wrong_rates:
-            raise UnsoundRunError(
-                "not_as_specified",
-                f"the learning rate of the last step was {wrong_rates[0]:.3g}; the rate "
-                f"{self._protocol.learning_rate:g} has decayed to {expected:.3g} by then",
-            )
+        self._check_num_steps(optimizer)
+        self._check_rates(optimizer)
+
+    def _check_num_steps(self, optimizer: torch.optim.Optimizer) -> None:
+        """Check how often the optimizer has updated the parameters, except for the step that is about to come."""
+        # A parameter that a gradient reaches in some steps only has fewer than others of the same stages.
+        most: dict[int, int] = {}
+        for name, parameter in self._model.named_parameters():
+            state = optimizer.state.get(parameter, {})
+            if name in self._trainable and (state or parameter.grad is not None):
+                num_epochs, num_steps = self._num_epochs(name), int(state.get("step", 0)) + (name in self._names)
+                most[num_epochs] = max(most.get(num_epochs, 0), num_steps)
+        for num_epochs, num_steps in most.items():
+            expected = num_epochs * self._steps_per_epoch
+            if num_steps != expected:
+                raise UnsoundRunError(
+                    "not_as_specified",
+                    f"the optimizer made {num_steps} steps; {num_epochs} epochs have {expected}",
+                )
+
+    def _num_epochs(self, name: str) -> int:
+        """Return the number of epochs, up to the current stage, in which a parameter trains."""
+        return sum(len(epochs) for stage, epochs in self._stages[: self._stage + 1] if name in stage.names)
+
+    def _check_rates(self, optimizer: torch.optim.Optimizer) -> None:
+        """Check the rate of every parameter at the last step of a stage."""
+        num_steps = self._protocol.num_epochs * self._steps_per_epoch
+        # Rates decay linearly from their first value to 0 after the last step of the training.
+        left = (num_steps - self._epochs.stop * self._steps_per_epoch + 1) / num_steps
+        stage, factors = self._stages[self._stage][0], self._applied.trainable.rate_factors
+        rates = {id(item): float(group["lr"]) for group in optimizer.param_groups for item in group["params"]}
+        for name, parameter in self._model.named_parameters():
+            if name not in self._trainable:
+                continue
+            first = self._protocol.learning_rate * stage.rate_factor * factors.get(name, 1.0)
+            if not math.isclose(rates[id(parameter)], first * left, rel_tol=_RATE_TOLERANCE):
+                raise UnsoundRunError(
+                    "not_as_specified",
+                    f"the learning rate of the last step was {rates[id(parameter)]:.3g}; the rate "
+                    f"{first:g} has decayed to {first * left:.3g} by then",
+                )
 
 
 def seed_note(seed: int) -> tuple[str, ...]:

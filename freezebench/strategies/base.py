@@ -49,6 +49,16 @@ class Trainable:
     stages: tuple[Stage, ...] = ()
     save: Callable[[Path], None] | None = None
 
+    def in_stages(self, num_epochs: int) -> tuple[tuple[Stage, range], ...]:
+        """Return the stages of a training, with the epochs of each, counted from 0; one if none are given.
+
+        Args:
+            num_epochs: Number of epochs of the whole training.
+        """
+        stages = self.stages or (Stage(first_epoch=1, names=self.names),)
+        ends = [*(stage.first_epoch - 1 for stage in stages[1:]), num_epochs]
+        return tuple((stage, range(stage.first_epoch - 1, end)) for stage, end in zip(stages, ends, strict=True))
+
     def only(self, names: Collection[str]) -> Trainable:
         """Return the same without all parameters but some, in every stage."""
         stages = tuple(replace(stage, names=stage.names.intersection(names)) for stage in self.stages)

@@ -167,9 +167,8 @@ def apply(
             f"cannot freeze {spec}: nothing of {name} would be left to train. "
             f"{_how_to_train(spec, has_fixed=bool(fixed))}."
         )
+    set_trainable(model, trainable.names)
     parameters = dict(model.named_parameters())
-    for key, parameter in parameters.items():
-        parameter.requires_grad_(key in trainable.names)
     summary = FreezeSummary(
         spec=str(spec),
         num_params=sum(parameter.numel() for parameter in parameters.values()),
@@ -179,6 +178,19 @@ def apply(
         num_added_params=sum(parameters[key].numel() for key in trainable.added),
     )
     return Applied(summary=summary, layers=layer_map, trainable=trainable, fixed=open_and_fixed)
+
+
+def set_trainable(model: torch.nn.Module, names: Collection[str]) -> None:
+    """Let exactly some parameters of a model require gradients; the others keep none that was computed before.
+
+    Args:
+        model: The model.
+        names: Names of the parameters that train.
+    """
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in names)
+        if name not in names:
+            parameter.grad = None
 
 
 def _how_to_train(spec: FreezeSpec, *, has_fixed: bool) -> str:

@@ -12,6 +12,7 @@ from freezebench.models.layers import LayerMap
 from freezebench.runs import experiment, setup
 from freezebench.runs.data_cache import DataCache
 from freezebench.training.batches import loader
+from freezebench.training.engines import loop
 from freezebench.training.engines.job import Job
 from freezebench.training.engines.log import TrainingLog
 from freezebench.training.engines.step import Step
@@ -50,11 +51,12 @@ def _layers_off_by_one(mutant: Mutant) -> None:
 def _optimizer_of(mutant: Mutant, keeps: Any) -> None:
     """Make the optimizer hold the parameters that ``keeps`` selects by name and parameter."""
 
-    def init(original: Any, self: Step, its_job: Job) -> None:
-        original(self, its_job)
-        self.optimizer.param_groups[0]["params"] = [p for n, p in its_job.model.named_parameters() if keeps(n, p)]
+    def optimizer(original: Any, jobs: list[Job]) -> Any:
+        made = original(jobs)
+        made.param_groups[0]["params"] = [p for n, p in jobs[0].model.named_parameters() if keeps(n, p)]
+        return made
 
-    mutant.replace(Step, "__init__", init, only=CANDIDATE)
+    mutant.replace(loop, "make_optimizer", optimizer, only=CANDIDATE)
 
 
 def _optimizer_lacks_a_layer(mutant: Mutant) -> None:
@@ -66,8 +68,8 @@ def _optimizer_before_freezing(mutant: Mutant) -> None:
 
 
 def _layer_without_gradient(mutant: Mutant) -> None:
-    def init(original: Any, self: Step, its_job: Job) -> None:
-        original(self, its_job)
+    def init(original: Any, self: Step, its_job: Job, optimizer: Any) -> None:
+        original(self, its_job, optimizer)
         for parameter in its_job.model.get_submodule(_LAYER_1).parameters():
             parameter.register_hook(torch.zeros_like)  # type: ignore[no-untyped-call]
 
@@ -76,11 +78,12 @@ def _layer_without_gradient(mutant: Mutant) -> None:
 
 def _rate_too_low(only: str | None) -> Any:
     def put_in(mutant: Mutant) -> None:
-        def init(original: Any, self: Step, its_job: Job) -> None:
-            rate = its_job.protocol.learning_rate / 10
-            original(self, replace(its_job, protocol=replace(its_job.protocol, learning_rate=rate)))
+        def optimizer(original: Any, jobs: list[Job]) -> Any:
+            rate = jobs[0].protocol.learning_rate / 10
+            protocol = replace(jobs[0].protocol, learning_rate=rate)
+            return original([replace(job, protocol=protocol) for job in jobs])
 
-        mutant.replace(Step, "__init__", init, only=only)
+        mutant.replace(loop, "make_optimizer", optimizer, only=only)
 
     return put_in
 

@@ -165,10 +165,10 @@ def test_faults_in_training_make_an_invalid_record(
 def test_weights_that_changed_against_the_spec_are_a_fault(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     """A frozen weight that changed is a fault, and so are trainable weights of which none changed."""
 
-    def tampering(job: Any, emit: Any) -> Any:
+    def tampering(jobs: Any, emit: Any) -> Any:
         with torch.no_grad():
-            job.model.get_parameter("distilbert.embeddings.word_embeddings.weight")[5, 3] += 1e-3
-        return loop.train(job, emit)
+            jobs[0].model.get_parameter("distilbert.embeddings.word_embeddings.weight")[5, 3] += 1e-3
+        return loop.train(jobs, emit)
 
     monkeypatch.setitem(experiment._ENGINES, "standard", tampering)
     record = experiment.run(spec)
@@ -182,10 +182,10 @@ def test_weights_that_changed_against_the_spec_are_a_fault(spec: RunSpec, monkey
 def test_layers_without_gradient_give_a_warning(spec: RunSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     """A trainable layer that did not change is named in the record's warnings."""
 
-    def without_last(job: Any, emit: Any) -> Any:
-        for parameter in job.model.distilbert.transformer.layer[1].parameters():
+    def without_last(jobs: Any, emit: Any) -> Any:
+        for parameter in jobs[0].model.distilbert.transformer.layer[1].parameters():
             parameter.register_hook(torch.zeros_like)
-        return loop.train(job, emit)
+        return loop.train(jobs, emit)
 
     assert not experiment.run(spec).warnings
     monkeypatch.setitem(experiment._ENGINES, "standard", without_last)

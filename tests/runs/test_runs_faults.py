@@ -30,7 +30,7 @@ def spec(tiny_model: Path, tiny_data: Path) -> RunSpec:
     return RunSpec(model=str(tiny_model), data=data, freeze="emb", seed=3, device="cpu", protocol=PROTOCOL)
 
 
-@pytest.mark.parametrize("stage", ["_set_up", "_make_feed", "_train", "reevaluated"])
+@pytest.mark.parametrize("stage", ["set_up", "stages_of", "_train", "reevaluated"])
 @pytest.mark.parametrize(
     ("error", "ending"),
     [

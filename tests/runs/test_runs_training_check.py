@@ -21,7 +21,7 @@ from freezebench.training.engines.job import Job
 def job(tiny_model: Path) -> Job:
     """A job of 40 sentences in 5 batches."""
     from freezebench.data.splits import Split
-    from tiny import sentences
+    from tiny import sentences, trainable_names
 
     model, tokenizer = load_model(str(tiny_model))
     texts, labels = zip(*sentences(40, 2, 0), strict=True)
@@ -29,7 +29,15 @@ def job(tiny_model: Path) -> Job:
     protocol = Protocol(batch_size=8)
     unused: Any = None
     return Job(
-        model=model, tokenizer=tokenizer, train=train, protocol=protocol, precision="float32", seed=1, evaluate=unused
+        model=model,
+        tokenizer=tokenizer,
+        train=train,
+        protocol=protocol,
+        precision="float32",
+        seed=1,
+        names=trainable_names(model),
+        epochs=range(protocol.num_epochs),
+        evaluate=unused,
     )
 
 

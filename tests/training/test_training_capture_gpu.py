@@ -23,7 +23,7 @@ from freezebench.training.engines import loop
 from freezebench.training.engines.job import Job
 from freezebench.training.engines.log import TrainingResult
 from freezebench.training.prefix.feed import Feed
-from tiny import sentences
+from tiny import sentences, trainable_names
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA device")
 PROTOCOL = Protocol(engine="cached", num_epochs=4, batch_size=8, learning_rate=1e-2, dropout=False)
@@ -42,6 +42,8 @@ def _job(folder: Path, protocol: Protocol = PROTOCOL) -> Job:
         protocol=protocol,
         precision="float32",
         seed=3,
+        names=trainable_names(model),
+        epochs=range(protocol.num_epochs),
         evaluate=lambda: Evaluation(loss=1.0, accuracy=0.5, f1=0.5, predictions=(0,)),
         feed=Feed(model, {"train": PackedSplit(train, tokenizer)}),
     )
@@ -51,7 +53,7 @@ def _trained(job: Job, monkeypatch: pytest.MonkeyPatch, *, captured: bool) -> Tr
     with monkeypatch.context() as patch:
         if not captured:
             patch.setattr(steps, "_MIN_BATCHES", 10**9)
-        return loop.train(job, lambda _: None)
+        return loop.train([job], lambda _: None)
 
 
 def test_captured_steps_train_like_eager_ones(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

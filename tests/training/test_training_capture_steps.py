@@ -22,9 +22,10 @@ from freezebench.training.capture import steps
 from freezebench.training.capture.preconditions import NotCapturableError
 from freezebench.training.capture.steps import CapturedStep
 from freezebench.training.engines.job import Job
+from freezebench.training.engines.optimizer import make_optimizer
 from freezebench.training.engines.step import Step
 from freezebench.training.prefix.feed import Feed
-from tiny import sentences
+from tiny import sentences, trainable_names
 
 EPOCHS = 4
 
@@ -43,9 +44,15 @@ def _job(folder: Path, num: int = 60, **protocol: Any) -> Job:
         protocol=Protocol(num_epochs=EPOCHS, batch_size=8, learning_rate=1e-2, **{"dropout": False, **protocol}),
         precision="float32",
         seed=3,
+        names=trainable_names(model),
+        epochs=range(EPOCHS),
         evaluate=lambda: pytest.fail("no evaluation is expected"),
         feed=Feed(model, {"train": PackedSplit(train, tokenizer)}),
     )
+
+
+def _step(job: Job) -> Step:
+    return Step(job, make_optimizer([job]))
 
 
 def _batches(job: Job) -> FeedLoader:
@@ -68,7 +75,7 @@ def _train(step: Step | CapturedStep, job: Job) -> list[float]:
 
 
 def _captured(job: Job) -> tuple[CapturedStep, FakeCapture, Step]:
-    step = Step(job)
+    step = _step(job)
     capture = FakeCapture()
     return CapturedStep(step, capture), capture, step
 
@@ -92,9 +99,9 @@ def _in_training(job: Job, act: Callable[[], object]) -> None:
 def test_replayed_steps_train_like_eager_ones(tiny_model: Path) -> None:
     """Losses and weights are equal bit for bit, and most steps were replayed."""
     eager_job, job = _job(tiny_model), _job(tiny_model)
-    expected = _train(Step(eager_job), eager_job)
+    expected = _train(_step(eager_job), eager_job)
     captured, capture, _ = _captured(job)
-    captured.prepare(_batches(job), EPOCHS)
+    captured.prepare(_batches(job), range(EPOCHS))
     assert _train(captured, job) == expected
     for parameter, other in zip(job.model.parameters(), eager_job.model.parameters(), strict=True):
         assert torch.equal(parameter, other)
@@ -108,7 +115,7 @@ def test_preparation_changes_nothing(tiny_model: Path) -> None:
     before = [parameter.detach().clone() for parameter in job.model.parameters()]
     captured, _, step = _captured(job)
     drawn = torch.get_rng_state()
-    captured.prepare(_batches(job), EPOCHS)
+    captured.prepare(_batches(job), range(EPOCHS))
     assert all(torch.equal(left, right) for left, right in zip(before, job.model.parameters(), strict=True))
     assert all(parameter.grad is None for parameter in job.model.parameters())
     assert step.optimizer.param_groups[0]["lr"] == job.protocol.learning_rate
@@ -120,12 +127,12 @@ def test_preparation_changes_nothing(tiny_model: Path) -> None:
 def test_frequent_shapes_are_captured_and_the_largest_runs_once_eagerly(tiny_model: Path) -> None:
     """The memory that the largest step allocates shows in training."""
     job = _job(tiny_model)
-    shapes = _batches(job).shapes(EPOCHS)
+    shapes = _batches(job).shapes(range(EPOCHS))
     often = [shape for shape in shapes if shape.num_batches >= 3]
     assert len(often) > 0
     assert sum(shape.num_batches for shape in shapes) == EPOCHS * len(_batches(job))
     captured, capture, step = _captured(job)
-    captured.prepare(_batches(job), EPOCHS)
+    captured.prepare(_batches(job), range(EPOCHS))
     assert capture.num_captured == 2 + 3 * len(often)
     largest = max(
         (_batches(job).batch(shape.sentences) for shape in shapes), key=lambda batch: batch["input_ids"].numel()
@@ -140,7 +147,7 @@ def test_frequent_shapes_are_captured_and_the_largest_runs_once_eagerly(tiny_mod
 def test_a_capture_with_other_results_is_refused(tiny_model: Path) -> None:
     """The replay is compared with what the model computes for other sentences."""
     job = _job(tiny_model)
-    step = Step(job)
+    step = _step(job)
 
     class Constant(FakeCapture):
         def capture(self, phase: Callable[[], object]) -> Callable[[], None]:
@@ -148,13 +155,13 @@ def test_a_capture_with_other_results_is_refused(tiny_model: Path) -> None:
             return lambda: None  # the results stay the same, whatever the inputs
 
     with pytest.raises(NotCapturableError, match="differs by"):
-        CapturedStep(step, Constant()).prepare(_batches(job), EPOCHS)
+        CapturedStep(step, Constant()).prepare(_batches(job), range(EPOCHS))
 
 
 def test_errors_of_a_capture_give_the_reason(tiny_model: Path) -> None:
     """The message is the model's own error, not the one that follows from it."""
     job = _job(tiny_model)
-    step = Step(job)
+    step = _step(job)
 
     class Broken(FakeCapture):
         def capture(self, _: Callable[[], object]) -> Callable[[], None]:
@@ -165,10 +172,10 @@ def test_errors_of_a_capture_give_the_reason(tiny_model: Path) -> None:
 
     captured = CapturedStep(step, Broken())
     with pytest.raises(NotCapturableError, match=r"^the model synchronizes with the device$"):
-        captured.prepare(_batches(job), EPOCHS)
+        captured.prepare(_batches(job), range(EPOCHS))
     captured.release()
     eager_job = _job(tiny_model)
-    assert _train(captured, job) == _train(Step(eager_job), eager_job), "and it trains eagerly"
+    assert _train(captured, job) == _train(_step(eager_job), eager_job), "and it trains eagerly"
 
 
 @pytest.mark.parametrize("draw", [lambda: torch.rand(1), random.random, np.random.random])
@@ -180,7 +187,7 @@ def test_models_that_draw_random_numbers_on_the_processor_are_refused(
     _in_training(job, draw)
     captured, capture, _ = _captured(job)
     with pytest.raises(NotCapturableError, match="random numbers"):
-        captured.prepare(_batches(job), EPOCHS)
+        captured.prepare(_batches(job), range(EPOCHS))
     assert capture.num_captured == 0
 
 
@@ -191,7 +198,7 @@ def test_models_whose_buffers_change_are_refused(tiny_model: Path) -> None:
     _in_training(job, lambda: job.model.steps.add_(1))  # type: ignore[operator]
     captured, _, _ = _captured(job)
     with pytest.raises(NotCapturableError, match="buffers"):
-        captured.prepare(_batches(job), EPOCHS)
+        captured.prepare(_batches(job), range(EPOCHS))
     assert float(job.model.steps) == 0  # type: ignore[arg-type]
 
 
@@ -202,16 +209,16 @@ def test_models_that_count_their_passes_are_refused(tiny_model: Path) -> None:
     _in_training(job, lambda: setattr(job.model, "passes", job.model.passes + 1))  # type: ignore[operator]
     captured, _, _ = _captured(job)
     with pytest.raises(NotCapturableError, match="attributes"):
-        captured.prepare(_batches(job), EPOCHS)
+        captured.prepare(_batches(job), range(EPOCHS))
 
 
 def test_rare_shapes_run_eagerly(tiny_model: Path) -> None:
     """The losses are the same."""
     job = _job(tiny_model, num=6)
     captured, capture, _ = _captured(job)
-    captured.prepare(_batches(job), EPOCHS)
+    captured.prepare(_batches(job), range(EPOCHS))
     eager_job = _job(tiny_model, num=6)
-    assert _train(captured, job) == _train(Step(eager_job), eager_job)
+    assert _train(captured, job) == _train(_step(eager_job), eager_job)
     assert EPOCHS * len(_batches(job)) == EPOCHS
     assert capture.num_captured in (0, 2 + 3)
 
@@ -219,6 +226,6 @@ def test_rare_shapes_run_eagerly(tiny_model: Path) -> None:
 def test_steps_on_a_cpu_are_not_captured(tiny_model: Path) -> None:
     """Steps are captured on a GPU only."""
     job = _job(tiny_model)
-    step = Step(job)
-    with steps.captured_if_faster(step, job.batches(), EPOCHS, on_capture=pytest.fail) as fastest:
+    step = _step(job)
+    with steps.captured_if_faster(step, job.batches(), range(EPOCHS), on_capture=pytest.fail) as fastest:
         assert fastest is step

@@ -106,7 +106,7 @@ def test_a_run_has_the_losses_of_the_whole_table(
 
     monkeypatch.setattr(UsedEmbeddingRows, "__enter__", noted)
     shrunk = run(spec)
-    assert len(opened) == 3  # two checks and the run
+    assert len(opened) == 5  # two checks, before the training, the training, and after it
     assert shrunk.is_valid
     assert shrunk.step_losses == pytest.approx(whole.step_losses, rel=1e-5)
     assert shrunk.test

@@ -21,10 +21,13 @@ from freezebench.training.engines.evaluate import evaluate
 from freezebench.training.engines.events import BackwardDone, Event
 from freezebench.training.engines.job import Job
 from freezebench.training.engines.log import NonFiniteLossError, TrainingResult
-from tiny import sentences
+from tiny import sentences, trainable_names
 
 Train = Callable[[Job, Callable[[Event], None]], TrainingResult]
-ENGINES: dict[str, Train] = {"standard": loop.train, "trainer": trainer.train}
+ENGINES: dict[str, Train] = {
+    "standard": lambda job, emit: loop.train([job], emit),
+    "trainer": lambda job, emit: trainer.train([job], emit),
+}
 PROTOCOL = Protocol(num_epochs=3, batch_size=8, learning_rate=1e-2, dropout=False)
 
 
@@ -49,6 +52,8 @@ def _job(folder: Path, protocol: Protocol = PROTOCOL, *, num_labels: int = 2, fr
         protocol=protocol,
         precision="float32",
         seed=3,
+        names=trainable_names(model),
+        epochs=range(protocol.num_epochs),
         evaluate=lambda: evaluate(model, validation, tokenizer, num_labels=num_labels, precision="float32"),
     )
 
@@ -72,7 +77,7 @@ def test_standard_and_trainer_give_the_same_loss_trace(tiny_model: Path, num_lab
 def test_standard_is_the_protocol_of_the_notebook(tiny_model: Path) -> None:
     """Plain AdamW with linear decay to 0 and clipping at 1, written out once more, gives the same losses."""
     job = _job(tiny_model)
-    result = loop.train(job, lambda _: None)
+    result = loop.train([job], lambda _: None)
     again = _job(tiny_model)
     parameters = [parameter for parameter in again.model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=1e-2, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0)
@@ -95,9 +100,9 @@ def test_standard_is_the_protocol_of_the_notebook(tiny_model: Path) -> None:
 def test_clipping_needs_no_grad_scale(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An optimizer that ignores ``grad_scale`` gets gradients that are clipped before."""
     protocol = replace(PROTOCOL, num_epochs=1, max_grad_norm=0.01)
-    expected = loop.train(_job(tiny_model, protocol), lambda _: None)
+    expected = loop.train([_job(tiny_model, protocol)], lambda _: None)
     monkeypatch.setattr(step, "scales_gradients", lambda _: False)
-    clipped = loop.train(_job(tiny_model, protocol), lambda _: None)
+    clipped = loop.train([_job(tiny_model, protocol)], lambda _: None)
     assert clipped.step_losses == pytest.approx(expected.step_losses, rel=1e-6)
 
 

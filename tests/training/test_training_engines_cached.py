@@ -144,11 +144,11 @@ def test_frozen_layers_do_not_run_in_training(
     """Trainable layers run in every step, frozen ones never."""
     computed: list[int] = []
 
-    def counted(job: Job, emit: Emit) -> TrainingResult:
+    def counted(jobs: list[Job], emit: Emit) -> TrainingResult:
         for number in range(2):
-            query = job.model.get_submodule(f"distilbert.transformer.layer.{number}.attention.q_lin")
+            query = jobs[0].model.get_submodule(f"distilbert.transformer.layer.{number}.attention.q_lin")
             query.register_forward_hook(lambda *_, number=number: computed.append(number))
-        result = loop.train(job, emit)
+        result = loop.train(jobs, emit)
         in_training.update(computed)
         return result
 

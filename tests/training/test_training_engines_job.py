@@ -15,7 +15,7 @@ from freezebench.specs.run import Engine, OrderOfBatches
 from freezebench.training.batches.encoding import encode
 from freezebench.training.batches.packed import PackedSplit
 from freezebench.training.engines.job import Job
-from tiny import sentences
+from tiny import sentences, trainable_names
 
 
 def _labels(model: Path, freeze: str, engine: Engine, order: OrderOfBatches | None) -> list[list[int]]:
@@ -35,6 +35,8 @@ def _labels(model: Path, freeze: str, engine: Engine, order: OrderOfBatches | No
         protocol=replace(PROTOCOL, engine=engine, batch_order=order),
         precision="float32",
         seed=3,
+        names=trainable_names(frozen),
+        epochs=range(PROTOCOL.num_epochs),
         evaluate=lambda: Evaluation(loss=0.0, accuracy=0.0, f1=0.0),
         feed=feed,
     )

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Sampler
 from freezebench.training.batches.encoding import Example, collator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import torch
     from transformers import PreTrainedTokenizerBase
@@ -94,11 +94,11 @@ class FeedLoader:
     def __len__(self) -> int:
         return len(self._order)
 
-    def shapes(self, num_epochs: int) -> list[BatchShape]:
-        """Return the shapes of the batches of the first epochs, the most frequent first."""
+    def shapes(self, epochs: Iterable[int]) -> list[BatchShape]:
+        """Return the shapes of the batches of some epochs, counted from 0, the most frequent first."""
         # All orders are drawn in advance: they depend on seed and epoch alone.
         by_size: dict[tuple[int, int], list[torch.Tensor]] = {}
-        for epoch in range(num_epochs):
+        for epoch in epochs:
             for sentences in self._order.epoch(epoch):
                 size = (len(sentences), self._feed.width("train", sentences))
                 by_size.setdefault(size, []).append(sentences)

@@ -47,14 +47,14 @@ _MAX_SHAPES = 64
 
 @contextmanager
 def captured_if_faster(
-    step: TrainingStep, batches: EpochLoader | FeedLoader, num_epochs: int, *, on_capture: Callable[..., None]
+    step: TrainingStep, batches: EpochLoader | FeedLoader, epochs: Iterable[int], *, on_capture: Callable[..., None]
 ) -> Iterator[TrainingStep | CapturedStep]:
     """Yield the captured step where a GPU trains on the batches of a feed, else the eager step.
 
     Args:
         step: The eager step.
         batches: The training batches.
-        num_epochs: Number of epochs that will be trained.
+        epochs: The epochs that will be trained, counted from 0.
         on_capture: Receives the seconds that captures took, and warnings.
     """
     if not isinstance(batches, FeedLoader) or step.device.type != "cuda":
@@ -65,7 +65,7 @@ def captured_if_faster(
         captured = CapturedStep(step, CudaGraphCapture(stream))
         warnings = []
         try:
-            captured.prepare(batches, num_epochs)
+            captured.prepare(batches, epochs)
         except NotCapturableError as error:
             warnings.append(f"steps are not captured as CUDA graphs, which would be faster: {error}")
             captured.release()
@@ -89,13 +89,13 @@ class CapturedStep:
         self._checked: _CapturedPhases | None = None  # keeps the memory alive that all graphs share
         self._buffers: dict[str, torch.Tensor] = {}
 
-    def prepare(self, batches: FeedLoader, num_epochs: int) -> None:
+    def prepare(self, batches: FeedLoader, epochs: Iterable[int]) -> None:
         """Capture every shape that occurs often enough in the training batches of some epochs.
 
         Raises:
             NotCapturableError: If a step cannot be captured, or computes something else when it is replayed.
         """
-        shapes = batches.shapes(num_epochs)
+        shapes = batches.shapes(epochs)
         frequent = [shape for shape in shapes if shape.num_batches >= _MIN_BATCHES][:_MAX_SHAPES]
         if not frequent:
             return
@@ -234,7 +234,15 @@ def _capture_errors() -> Iterator[None]:
 
 
 def _initialize_optimizer(step: TrainingStep) -> None:
-    """Make the optimizer allocate its state, which must not happen in a capture: one step of rate 0, then undone."""
+    """Make the optimizer allocate its state, which must not happen in a capture: one step of rate 0, then undone.
+
+    Parameters that have trained in an earlier stage have their state, which stays as it is.
+    """
+    state = step.optimizer.state
+    new = [parameter for parameter in step.parameters if parameter.grad is not None and parameter not in state]
+    for parameter in step.parameters:
+        if parameter in state:
+            parameter.grad = None  # so that the step leaves it out
     groups = step.optimizer.param_groups
     rates = [group["lr"] for group in groups]
     for group in groups:
@@ -244,8 +252,8 @@ def _initialize_optimizer(step: TrainingStep) -> None:
     step.optimizer.step()
     for group, rate in zip(groups, rates, strict=True):
         group["lr"] = rate
-    for state in step.optimizer.state.values():
-        state["step"].zero_()
+    for parameter in new:
+        state[parameter]["step"].zero_()
     step.clear_gradients()
 
 

@@ -61,13 +61,15 @@ def make_feed(
     precision: Precision,
     prefix_mode: PrefixMode = "eval",
     weight_decay: float = 0.0,
+    stage: int = 0,
+    num_stages: int = 1,
     seed: int = 0,
     layers: LayerMap | None = None,
 ) -> Feed:
-    """Return the feed of one run, with a cached prefix if one is frozen and can be left out.
+    """Return the feed of one stage of a run, with a cached prefix if one is frozen and can be left out.
 
     Args:
-        model: The frozen model on its device.
+        model: The model on its device, frozen as in this stage.
         freeze: Canonical id of what is frozen.
         splits: The data.
         cache: The session's prefixes and results of checks.
@@ -75,6 +77,8 @@ def make_feed(
         precision: Number format of the forward passes.
         prefix_mode: ``eval`` turns dropout off in what is frozen; with ``train`` nothing can be cached.
         weight_decay: AdamW's; if it is 0, rows of the word embedding that the data do not use are left out.
+        stage: Number of the stage, counted from 0.
+        num_stages: Number of stages of the run; with several, all rows of the word embedding are kept.
         seed: Seeds dropout on a CPU.
         layers: The model's layers; ``None`` finds them, by a forward pass.
 
@@ -90,9 +94,10 @@ def make_feed(
     # On a GPU the checks take less time than a hash of the weights.
     key = frozen.key(splits) if frozen and (operations or is_cached) else ""
     # What is frozen decides which layers recompute and whether the word embedding trains.
-    check_once = CheckMemo(cache.check_results, key, f"{freeze} {depth} {prefix_mode}")
+    check_once = CheckMemo(cache.check_results, key, f"{freeze} {stage} {depth} {prefix_mode}")
     whole = Feed(model, splits, cpu_operations=operations)
-    if operations is not None and weight_decay == 0.0:
+    # The table has to have one shape in all stages, in some of which it may be frozen.
+    if operations is not None and weight_decay == 0.0 and num_stages == 1:
         whole = _with_used_rows(whole, check_once)
     # A cached prefix of all layers leaves out the last one, too.
     if layers is not None and not (is_cached and depth == len(layers.layers)):

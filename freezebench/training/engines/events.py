@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class BackwardDone:
-    """The last backward pass of the run is done and its gradients exist: memory can be attributed to its uses."""
+    """The last backward pass of a stage is done and its gradients exist: memory can be attributed to its uses."""
 
     optimizer: torch.optim.Optimizer
 

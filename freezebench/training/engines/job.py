@@ -1,8 +1,8 @@
-"""The job that an engine trains."""
+"""The jobs that an engine trains: one for each stage of a training."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from freezebench.training.batches.order import BucketedBatches, ShuffledBatches
 from freezebench.training.device import autocast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from transformers import PreTrainedTokenizerBase
 
@@ -28,18 +28,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A frozen model on its device, tokenized data, and the protocol by which to train.
+    """A frozen model on its device, tokenized data, and the protocol by which to train: one stage of a training.
+
+    Most trainings have one stage. The jobs of several stages have the same model, data and protocol.
 
     Attributes:
-        model: The model, its parameters' ``requires_grad`` set.
+        model: The model.
         tokenizer: Pads the batches.
         train: Training sentences.
         protocol: How to train.
         precision: Resolved number format.
         seed: Seeds the order of sentences.
+        names: Names of the parameters that train in this stage.
+        epochs: The epochs of this stage, counted from 0.
         evaluate: Evaluates the model on the validation split.
         feed: Batches and forward passes of the cached engine; ``None``: padded batches through the whole model.
         eval_modules: Frozen modules that stay in eval mode (without dropout) in training.
+        rate_factor: Learning rate in this stage, as a multiple of the protocol's.
+        rate_factors: Learning rates as multiples of the stage's, by name of the parameter; 1 for all others.
     """
 
     model: torch.nn.Module
@@ -48,9 +54,13 @@ class Job:
     protocol: Protocol
     precision: Precision
     seed: int
+    names: frozenset[str]
+    epochs: range
     evaluate: Callable[[], Evaluation]
     feed: Feed | None = None
     eval_modules: tuple[torch.nn.Module, ...] = ()
+    rate_factor: float = 1.0
+    rate_factors: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property  # a search for the first parameter in every step would take a few percent of a small one
     def device(self) -> torch.device:

@@ -17,7 +17,7 @@ from freezebench.training.engines.clock import StepClock
 from freezebench.training.engines.events import BackwardDone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from freezebench.training.engines.events import Emit
     from freezebench.training.engines.job import Job
@@ -38,10 +38,12 @@ class TrainingResult:
         best_epoch: The epoch with the lowest validation loss, from 1.
         train_s: Seconds of training alone, the device synchronized at both ends of every epoch.
         train_and_eval_s: Seconds of training and of the evaluations between the epochs.
-        warmup_s: Seconds of the warm-up before, which is in no other figure.
+        warmup_s: Seconds of the warm-ups before the stages, which are in no other figure.
         phase_s: Seconds of all steps by phase: ``data``, ``forward``, ``backward``, ``optimizer``; empty for an engine
             that does not report phases.
-        step_flop: Floating-point operations of the matrix products of one step, counted on a batch of average length.
+        step_flop: Floating-point operations of the matrix products of one step, counted on a batch of average length
+            in each stage; the mean over the steps of all stages, so that it predicts the time of the whole training.
+        num_stages: Number of stages.
         warnings: Warnings about how the model was trained.
     """
 
@@ -54,6 +56,7 @@ class TrainingResult:
     warmup_s: float
     phase_s: dict[str, float]
     step_flop: int
+    num_stages: int = 1
     warnings: tuple[str, ...] = ()
 
 
@@ -71,7 +74,7 @@ def warm_up(job: Job) -> tuple[float, int]:
     batch = to_device(job.batches().average_batch(), job.device)
     with FlopCounterMode(display=False) as counter:
         job.loss(batch)[0].backward()  # type: ignore[no-untyped-call]
-    job.clear_gradients([parameter for parameter in job.model.parameters() if parameter.requires_grad])
+    job.clear_gradients([parameter for name, parameter in job.model.named_parameters() if name in job.names])
     job.model.train(was_training)
     synchronize(job.device)
     return time.perf_counter() - began, counter.get_total_flops()
@@ -80,29 +83,34 @@ def warm_up(job: Job) -> tuple[float, int]:
 class TrainingLog:
     """Records what every engine has to record, and emits the events of training.
 
-    An engine calls ``start_epoch`` and ``end_epoch`` around an epoch's steps, and within each step ``backward_done``
-    and, last, ``step``.
+    An engine calls ``start_stage`` before the first epoch of each stage, ``start_epoch`` and ``end_epoch`` around an
+    epoch's steps, and within each step ``backward_done`` and, last, ``step``.
 
     Attributes:
-        step_flop: Floating-point operations of the matrix products of one step.
         num_steps: Optimizer steps of all epochs.
     """
 
-    def __init__(self, job: Job, emit: Emit) -> None:
-        """Warm the model up."""
-        self._job, self._emit = job, emit
+    def __init__(self, jobs: Sequence[Job], emit: Emit) -> None:
+        """Prepare the log of a training.
+
+        Args:
+            jobs: Its stages.
+            emit: Receives the events.
+        """
+        self._jobs, self._job, self._emit = jobs, jobs[0], emit
+        job = jobs[0]
         self._clock = StepClock(job.device)
         # The losses of the current epoch stay on the device: reading one would make the processor wait for it.
         self._epoch_losses: list[torch.Tensor] = []
         self._step_losses: list[float] = []
         self._epochs: list[EpochRecord] = []
-        self._train_s = 0.0
+        self._train_s = self._train_and_eval_s = self._warmup_s = 0.0
         self._best: dict[str, torch.Tensor] = {}
         self._epoch_began = 0.0
-        self._began: float | None = None
         self._warnings: tuple[str, ...] = ()
-        self._warmup_s, self.step_flop = warm_up(job)
-        self.num_steps = job.protocol.num_epochs * len(job.batches())
+        self._total_flop = 0  # of one step of every epoch
+        self._steps_per_epoch = len(job.batches())
+        self.num_steps = job.protocol.num_epochs * self._steps_per_epoch
 
     @property
     def epoch(self) -> int:
@@ -111,15 +119,23 @@ class TrainingLog:
 
     @property
     def at_last_step(self) -> bool:
-        """Whether the next optimizer step is the last one of the run."""
-        return self._num_steps_done + 1 == self.num_steps
+        """Whether the next optimizer step is the last one of the stage."""
+        return self._num_steps_done + 1 == self._job.epochs.stop * self._steps_per_epoch
 
     @property
     def _num_steps_done(self) -> int:
         return len(self._step_losses) + len(self._epoch_losses)
 
+    def start_stage(self, job: Job) -> int:
+        """Warm the model up as it trains in a stage; return the operations of the matrix products of one step."""
+        self._job = job
+        seconds, step_flop = warm_up(job)
+        self._warmup_s += seconds
+        self._total_flop += step_flop * len(job.epochs)
+        return step_flop
+
     def add_warm_up(self, seconds: float, *warnings: str) -> None:
-        """Add a further warm-up before the first epoch, and its warnings."""
+        """Add a further warm-up of the stage, and its warnings."""
         self._warmup_s += seconds
         self._warnings += warnings
 
@@ -128,7 +144,6 @@ class TrainingLog:
         synchronize(self._job.device)
         self._emit(TrainingStarted(epoch=self.epoch))
         self._epoch_began = time.perf_counter()
-        self._began = self._epoch_began if self._began is None else self._began
         self._clock.start()
 
     def lap(self, phase: str) -> None:
@@ -136,7 +151,7 @@ class TrainingLog:
         self._clock.lap(phase)
 
     def backward_done(self, optimizer: torch.optim.Optimizer) -> None:
-        """Emit ``BackwardDone`` if this step is the last one."""
+        """Emit ``BackwardDone`` if this step is the last one of the stage."""
         if self.at_last_step:
             self._emit(BackwardDone(optimizer=optimizer))
 
@@ -177,10 +192,10 @@ class TrainingLog:
         self._epochs.append(record)
         self._train_s += train_s
         self._emit(record)
+        self._train_and_eval_s += time.perf_counter() - self._epoch_began
 
     def finish(self) -> TrainingResult:
         """Restore the best epoch's weights and return what was measured."""
-        total_s = time.perf_counter() - (self._began or 0.0)
         with torch.no_grad():
             for name, tensor in self._changing_tensors():
                 tensor.copy_(self._best[name])
@@ -192,14 +207,16 @@ class TrainingLog:
             epochs=tuple(self._epochs),
             best_epoch=best.epoch,
             train_s=self._train_s,
-            train_and_eval_s=total_s,
+            train_and_eval_s=self._train_and_eval_s,
             warmup_s=self._warmup_s,
             phase_s=phase_s,
-            step_flop=self.step_flop,
+            step_flop=self._total_flop // self._job.protocol.num_epochs,
+            num_stages=len(self._jobs),
             warnings=self._warnings,
         )
 
     def _changing_tensors(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield what training may change: trainable parameters, and buffers such as running statistics."""
-        yield from ((name, p) for name, p in self._job.model.named_parameters() if p.requires_grad)
+        """Yield what training may change: parameters that train at any time, buffers such as running statistics."""
+        names = frozenset().union(*(job.names for job in self._jobs))
+        yield from ((name, parameter) for name, parameter in self._job.model.named_parameters() if name in names)
         yield from self._job.model.named_buffers()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from freezebench.training.batches.encoding import to_device
-from freezebench.training.device import scalar_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,24 +25,15 @@ class Step:
 
     Attributes:
         job: The job that is trained.
-        parameters: The trainable parameters.
-        optimizer: Updates them.
+        parameters: The parameters that train in this stage.
+        optimizer: Updates them; it holds the parameters of all stages.
         logits: Class scores of the last forward pass, shape (batch, classes).
     """
 
-    def __init__(self, job: Job) -> None:
-        """Make the optimizer of a job."""
-        protocol = job.protocol
-        self.job = job
-        self.parameters = [parameter for parameter in job.model.parameters() if parameter.requires_grad]
-        # Fused: one kernel for all parameters. Capturable: the count of steps is on the GPU, where graphs can read it.
-        self.optimizer = torch.optim.AdamW(
-            self.parameters,
-            lr=scalar_on(job.device, protocol.learning_rate),
-            weight_decay=protocol.weight_decay,
-            fused=True,
-            capturable=job.device.type == "cuda",
-        )
+    def __init__(self, job: Job, optimizer: torch.optim.AdamW) -> None:
+        """Prepare the steps of a job by the optimizer of all stages."""
+        self.job, self.optimizer = job, optimizer
+        self.parameters = [parameter for name, parameter in job.model.named_parameters() if name in job.names]
         self._scales_gradients = scales_gradients(job.device)
         self._batch: Batch = {}
         self.logits = self._loss = torch.empty(0)

@@ -14,6 +14,8 @@ from freezebench.training.batches.loader import EpochLoader
 from freezebench.training.engines.log import TrainingLog
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
 
     from freezebench.training.batches.encoding import Batch
@@ -22,19 +24,30 @@ if TYPE_CHECKING:
     from freezebench.training.engines.log import TrainingResult
 
 
-def train(job: Job, emit: Emit) -> TrainingResult:
-    """Fine-tune the job's model by the Transformers Trainer; the best epoch is kept in memory, nothing is saved.
+def train(jobs: Sequence[Job], emit: Emit) -> TrainingResult:
+    """Fine-tune a model by the Transformers Trainer; the best epoch is kept in memory, nothing is saved.
+
+    Args:
+        jobs: The stages, of which there must be one.
+        emit: Receives the events.
 
     Raises:
         NonFiniteLossError: If a loss becomes infinite or not a number.
-        SettingsError: If the job is on a GPU that Trainer would not choose.
+        SettingsError: If there are several stages, or the job is on a GPU that Trainer would not choose.
     """
+    if len(jobs) > 1:
+        raise SettingsError(
+            f"the trainer engine cannot change what trains between epochs, and this training has {len(jobs)} stages. "
+            "Use the standard engine, and leave trainer out of the engines of the strategy."
+        )
+    (job,) = jobs
     if job.device.type == "cuda" and job.device.index != 0:
         raise SettingsError(
             f"the trainer engine trains on the first visible GPU, not on {job.device}. "
             f"Set CUDA_VISIBLE_DEVICES={job.device.index}, or use the standard engine."
         )
-    log = TrainingLog(job, emit)
+    log = TrainingLog(jobs, emit)
+    log.start_stage(job)
     with tempfile.TemporaryDirectory(prefix="freezebench-trainer-") as folder:
         trainer = _JobTrainer(job, log, folder)
         trainer.train()
@@ -63,6 +76,20 @@ class _JobTrainer(Trainer):
         if not isinstance(batches, EpochLoader):
             raise TypeError("the trainer engine was given the feed of the cached engine: its job must have no feed")
         return batches
+
+    def create_optimizer(self, *arguments: Any) -> torch.optim.Optimizer:
+        """Return Trainer's own optimizer, its groups divided by the factors of the job's rates."""
+        optimizer: torch.optim.Optimizer = super().create_optimizer(*arguments)
+        factors = {
+            parameter: self._job.rate_factors.get(name, 1.0) for name, parameter in self._job.model.named_parameters()
+        }
+        groups = []
+        for group in optimizer.param_groups:
+            for factor in dict.fromkeys(factors[parameter] for parameter in group["params"]):
+                parameters = [parameter for parameter in group["params"] if factors[parameter] == factor]
+                groups.append({**group, "params": parameters, "lr": group["lr"] * factor})
+        optimizer.param_groups[:] = groups
+        return optimizer
 
     def compute_loss(self, model: torch.nn.Module, inputs: Batch, *_: object, **__: object) -> torch.Tensor:
         """Return the mean cross-entropy of one batch."""
