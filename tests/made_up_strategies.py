@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 from freezebench.errors import SpecError
-from freezebench.specs.strategies import STRATEGIES, known_strategies, strategy_class
+from freezebench.specs.strategies import STRATEGIES, strategy_class
 from freezebench.strategies.base import Strategy, Trainable
 
 if TYPE_CHECKING:
@@ -102,12 +102,6 @@ def registered(*classes: type[Strategy]) -> Iterator[None]:
     """Have some of these in the registry, in place of others of their names."""
     own = {cls.name: f"made_up_strategies:{cls.__name__}" for cls in classes}
     with mock.patch.dict(STRATEGIES, own):
-        _forget()
+        strategy_class.cache_clear()
         yield
-    _forget()
-
-
-def _forget() -> None:
-    """Let names be looked up anew."""
-    known_strategies.cache_clear()
     strategy_class.cache_clear()
