@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 PYPROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 # The extras that the tests need. The other extras hold tools.
-EXTRAS = ("embedded", "report", "test")
+EXTRAS = ("embedded", "peft", "report", "test")
 
 
 def constraint(text: str) -> str:
@@ -34,4 +34,5 @@ if __name__ == "__main__":
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     requirements = [*project["dependencies"], *(text for extra in EXTRAS for text in extras[extra])]
+    requirements = [text for text in requirements if not text.startswith(f"{project['name']}[")]  # of its own extras
     Path(sys.argv[1]).write_text("".join(map(constraint, requirements)), encoding="utf-8")

@@ -107,7 +107,7 @@ def test_imports_are_declared() -> None:
     """Every imported package is a dependency or in an extra, not only installed because another package needs it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    texts = [*project["dependencies"], *extras["report"], *extras["ray"]]
+    texts = [*project["dependencies"], *extras["peft"], *extras["ray"], *extras["report"]]
     declared = {canonicalize_name(Requirement(text).name) for text in texts}
     imports = third_party_imports()
     assert {

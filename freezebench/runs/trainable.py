@@ -43,7 +43,7 @@ def trainable_sets(
 
     Raises:
         NothingToTrainError: If nothing would be left of another one.
-        SpecError: If another one cannot be applied.
+        SpecError: If another one cannot be applied, or adds what no gradient reaches.
     """
     freeze(model, "none", layers, fixed=fixed)
     reached = _reached(model, batch)
@@ -75,6 +75,7 @@ def _trainable_set(
 
     Raises:
         NothingToTrainError: If it trains nothing.
+        SpecError: If a strategy adds what no gradient reaches.
     """
     if not FreezeSpec.parse(freeze_text).strategies:
         freeze(model, freeze_text, layers, fixed=fixed)
@@ -82,10 +83,17 @@ def _trainable_set(
         return TrainableSet.of(sizes, num_params=sum(sizes.values()))
     model = copy.deepcopy(model)
     applied = apply(model, freeze_text, find_layers(model), fixed=fixed)
-    sizes = _trainable(model, freeze_text, _reached(model, batch))
-    # Rates and stages make a configuration another one, even if it trains the same parameters.
+    reached, added = _reached(model, batch), applied.trainable.added
+    if unreached := added.difference(reached):
+        raise SpecError(
+            f"cannot apply {freeze_text}: no gradient reaches {min(unreached)}, which it adds, since the model does "
+            "not use it for classification. Choose other modules by the argument targets, or another strategy."
+        )
+    sizes = _trainable(model, freeze_text, reached)
+    # Rates and stages make a configuration another one, even if it trains the same parameters. So do the arguments of
+    # what was added, which scale it.
     return TrainableSet.of(
-        sizes,
+        [*sizes, *(map(str, FreezeSpec.parse(freeze_text).strategies) if added else ())],
         num_params=sum(sizes.values()),
         rate_factors=applied.trainable.rate_factors,
         stages=[(stage.first_epoch, stage.rate_factor, stage.names) for stage in applied.trainable.stages],

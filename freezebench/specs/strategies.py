@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 STRATEGIES = {
     "bitfit": "freezebench.strategies.bitfit:BitFit",
     "norms": "freezebench.strategies.norms:Norms",
+    "lora": "freezebench.strategies.adapters:Lora",
+    "dora": "freezebench.strategies.adapters:Dora",
+    "ia3": "freezebench.strategies.adapters:Ia3",
 }
 # The characters of an argument's text are those that need no quoting in ids, file names and tables.
 _ARGUMENTS = re.compile(r"[A-Za-z0-9_.,=|*\- ]{0,400}")

@@ -40,14 +40,17 @@ class Trainable:
         added: Names of the parameters that strategies have added to the model.
         rate_factors: Learning rates as multiples of the run's, by name of the parameter; 1 for all others.
         stages: The stages of the training, the first one from epoch 1 on; empty: all parameters train from the start.
-        save: Writes what was added to a folder, in the format of its library; ``None``: the whole model is saved.
+        save: Writes what was added to a folder, in the format of its library; ``None``: the whole model is saved. It is
+            called with the folder, and name and revision from which transformers loads the model without it, if any.
+        merges: Whether what was added can be merged into the other weights, so that predictions do without it.
     """
 
     names: frozenset[str]
     added: frozenset[str] = frozenset()
     rate_factors: Mapping[str, float] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()
-    save: Callable[[Path], None] | None = None
+    save: Callable[[Path, str | None, str | None], None] | None = None
+    merges: bool = False
 
     def in_stages(self, num_epochs: int) -> tuple[tuple[Stage, range], ...]:
         """Return the stages of a training, with the epochs of each, counted from 0; one if none are given.
