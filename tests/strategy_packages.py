@@ -56,7 +56,7 @@ def write_package(folder: Path, package: str, entries: str, **modules: str) -> P
         entries: Lines of its entry points, such as ``few = own_strategies:Few``.
         modules: Sources of its modules.
     """
-    metadata = folder / f"{package}-1.0.dist-info"
+    metadata = folder / f"{package.replace('-', '_')}-1.0.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n", encoding="utf-8")
     (metadata / "entry_points.txt").write_text(f"[freezebench.strategies]\n{entries}\n", encoding="utf-8")

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Self, TypeGuard, TypeVar
 
 import numpy as np
 
-from freezebench.errors import RecordError, SpecError
+from freezebench.errors import RecordError
 from freezebench.records.contention import is_past_limit
 from freezebench.records.device_models import main_model, of_model
 from freezebench.records.headline import CPU_METRICS, GPU_METRICS
 from freezebench.records.packed import groups_of, packed, repeats_of, unpacked
+from freezebench.records.saved_freeze import saved_freeze
 from freezebench.specs.fields import brief, real
-from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.run import Protocol
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def from_info(info: object, node_id: str | None) -> SavedConfiguration:
         )
     runs = tuple(_seed(run) for run in _typed(info, "runs", list))
     configuration = SavedConfiguration(
-        freeze=_freeze(info),
+        freeze=saved_freeze(info.get("freeze")),
         node_id=node_id,
         data_sha256=_typed(info, "data_sha256", dict),
         protocol=_typed(info, "protocol", dict),
@@ -283,13 +283,6 @@ def _typed(values: object, name: str, kind: type[_T]) -> _T:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise RecordError(f"{name!r} is missing or no {kind.__name__}: {brief(value)}")
     return value
-
-
-def _freeze(info: object) -> str:
-    try:
-        return str(FreezeSpec.parse(_typed(info, "freeze", str)))
-    except SpecError as error:
-        raise RecordError(f"no freeze spec: {error}") from error
 
 
 def is_number(value: object) -> TypeGuard[float]:

@@ -10,8 +10,8 @@ from freezebench.errors import FreezebenchError, RecordError
 from freezebench.records.consistency import read_record
 from freezebench.records.files import read_bounded
 from freezebench.records.saved import SavedConfiguration, SavedRun, check, from_info, from_records, is_number
+from freezebench.records.saved_freeze import saved_freeze
 from freezebench.specs.fields import brief
-from freezebench.specs.freeze import FreezeSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,9 +134,9 @@ def _from_report(source: str, content: dict[str, Any]) -> SavedRun:
             # Nothing is compared with what was not run.
             run = [item for item in experiment["configurations"] if not any(map(item.get, _NOT_RUN))]
             for configuration in run:
+                freeze, broken = saved_freeze(configuration["freeze"]), configuration["broken"]
                 records = [read_record(run) for run in configuration["runs"]]
                 dates += [str(record.started_at) for record in records if record.started_at]
-                freeze, broken = str(FreezeSpec.parse(configuration["freeze"])), configuration["broken"]
                 saved.append(from_records(freeze, records, broken=broken and str(broken)))
                 check(saved[-1])
     except RecordError:

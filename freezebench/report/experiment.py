@@ -12,6 +12,7 @@ from freezebench.records.consistency import read_record
 from freezebench.records.device_models import of_model
 from freezebench.records.files import plain
 from freezebench.records.saved_files import REPORT_SCHEMA, read_content, report_file
+from freezebench.records.saved_freeze import saved_freeze
 from freezebench.report.rows import rows_of, table_model
 from freezebench.report.summary import Summary
 from freezebench.report.verdict_text import judged_ladder
@@ -155,6 +156,8 @@ def _foreign(content: object) -> str:
 def _experiment(source: str, saved: _Saved) -> Experiment:
     """Return one experiment of a report."""
     configurations = saved["configurations"]
+    for item in configurations:
+        saved_freeze(item["freeze"])  # a strategy that is missing here is named before its runs are read
     runs = {item["freeze"]: [read_record(run) for run in item["runs"]] for item in configurations}
     # The file has every run once; candidates are paired again with the unfrozen run of the same seed.
     unfrozen = {record.spec.seed: record for record in runs.get("none", [])}
@@ -182,7 +185,7 @@ def _experiment(source: str, saved: _Saved) -> Experiment:
 
 def _result(saved: _Saved, records: Sequence[RunRecord], unfrozen: Mapping[int, RunRecord]) -> ConfigurationResult:
     """Return one configuration's result with the verdicts that were saved."""
-    freeze = str(FreezeSpec.parse(saved["freeze"]))
+    freeze = saved_freeze(saved["freeze"])
     return ConfigurationResult(
         freeze=freeze,
         records=tuple(records),
@@ -194,7 +197,7 @@ def _result(saved: _Saved, records: Sequence[RunRecord], unfrozen: Mapping[int, 
         # Reports of the first versions have no parts.
         parts=tuple(Part(**part) for part in saved.get("parts", ())),
         # Reports of earlier versions have no configurations that were not run.
-        same_as=None if saved.get("same_as") is None else str(FreezeSpec.parse(saved["same_as"])),
+        same_as=None if saved.get("same_as") is None else saved_freeze(saved["same_as"]),
         left_out=_text(saved, "left_out"),
         not_needed=_text(saved, "not_needed"),
         not_reached=_text(saved, "not_reached"),

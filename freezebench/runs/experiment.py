@@ -20,6 +20,7 @@ from freezebench.runs.input_check import unchanged
 from freezebench.runs.process_state import free_memory, standard_attention
 from freezebench.runs.saving import save_model
 from freezebench.runs.setup import Setup, StageSetup, set_up, stages_of, with_model
+from freezebench.runs.strategy_source import strategy_versions
 from freezebench.runs.training_check import TrainingCheck, check_batches, check_times
 from freezebench.runs.weights import check_weights, checksums
 from freezebench.training.batches.encoding import longest_input
@@ -79,7 +80,7 @@ def run(
         model_sha256=None if hashes is None else hashes.weights_sha256,
         files_sha256=None if hashes is None else hashes.files_sha256,
         data=data.facts,
-        environment=environment(),
+        environment=environment() | strategy_versions(spec.freeze),
     )
     draft = unchanged(draft, data_cache)
     if draft.cause is not None:

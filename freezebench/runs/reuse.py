@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.errors import FreezebenchError
 from freezebench.records.store import Store, run_key
+from freezebench.runs.strategy_source import strategy_versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -182,6 +183,7 @@ class Reuse:
             return []  # training raises the same error, with its context
         if hashes is None:
             return []
+        strategies = strategy_versions(spec.freeze)
         keys = [
             run_key(
                 spec,
@@ -191,7 +193,7 @@ class Reuse:
                 device=other.device,
                 device_name=other.device_name,
                 precision=other.precision,
-                environment=other.environment,
+                environment=other.environment | strategies,
             )
             for other in (machine, *others)
             if other is not None

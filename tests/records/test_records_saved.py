@@ -92,7 +92,7 @@ def _set(*path: str | int, to: object) -> Callable[[Any], object]:
         (_set("schema", to=EXTRA_INFO_SCHEMA + 1), "a newer version wrote it"),
         (_set("schema", to=1), "save the reference anew"),
         (_set("schema", to=None), "save the reference anew"),
-        (_set("freeze", to="nonsense"), "no freeze spec"),
+        (_set("freeze", to="non sense"), "no freeze spec"),
         (_set("runs", to=[]), "has no runs"),
         (_set("runs", to="many"), "'runs' is missing"),
         (_set("runs", 0, to=None), "'num_test' is missing"),
