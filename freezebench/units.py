@@ -49,6 +49,11 @@ def percent_text(fraction: float | None, digits: int = 1) -> str:
     return NOT_MEASURED if fraction is None else f"{round(100 * fraction, digits) + 0.0:.{digits}f} %"
 
 
+def share_text(fraction: float) -> str:
+    """Return a share (0 to 1) in per cent, with decimals where it is small: ``48 %``, ``0.8 %``, ``0.03 %``."""
+    return percent_text(fraction, 0 if fraction >= 0.01 else 1 if fraction >= 0.001 else 2)  # noqa: PLR2004 - per cent
+
+
 def saving_text(saving: float) -> str:
     """Return a saving (a fraction) in words, which may be a loss: ``12 % less``, ``12 % more``."""
     return f"{abs(100 * saving):.0f} % {'less' if saving >= 0 else 'more'}"

@@ -38,3 +38,9 @@ from freezebench import units
 def test_quantities(text: str, expected: str) -> None:
     """Figures have units, a missing figure is a dash, and long lists are cut."""
     assert text == expected
+
+
+@pytest.mark.parametrize(("share", "text"), [(0.48, "48 %"), (0.0123, "1 %"), (0.0083, "0.8 %"), (0.0003, "0.03 %")])
+def test_a_small_share_has_decimals(share: float, text: str) -> None:
+    """What trains is a small share of a model, and never none of it."""
+    assert units.share_text(share) == text

@@ -11,22 +11,25 @@ from typing import TYPE_CHECKING, Literal
 
 from freezebench.records.contention import ALONE, SHARED_PROCESSOR
 from freezebench.report.next_steps import UNFIX, deciding_steps, first_open, repairing_steps
-from freezebench.report.recommendation import recommended, safe_prefixes
+from freezebench.report.recommendation import recommended, sequences, shown_safe
 from freezebench.report.rows import has_fixed, share_of
 from freezebench.report.search_text import search_detail
 from freezebench.report.speed_text import contended_share, speed_text
-from freezebench.report.verdict_text import judged_ladder, nothing_of_its_own
+from freezebench.report.strategy_text import strategies_text
+from freezebench.report.verdict_text import nothing_of_its_own
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.units import NOT_MEASURED, percent_text
+from freezebench.units import NOT_MEASURED, listed, percent_text, share_text
 from freezebench.verdicts.judge import BASELINE_INVALID
 from freezebench.verdicts.noninferiority import bound_text
 from freezebench.verdicts.speedup import OTHER_SESSION
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from freezebench.report.rows import Row
     from freezebench.verdicts.judge import ConfigurationResult
+
+_MOST_NAMED = 8
 
 Outcome = Literal["safe", "nothing_safe", "failed", "no_candidate"]
 
@@ -108,7 +111,7 @@ def _safe(row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row],
     result = next(result for result in results if result.freeze == row.freeze)
     claims = [f"accuracy within {margin_pp:g} points ({drop_text(row, margin_pp)})", speed_text(row, result)]
     if row.trainable_fraction is not None:
-        share = f"{percent_text(row.trainable_fraction, 0)} of the {share_of(rows)}"
+        share = f"{share_text(row.trainable_fraction)} of the {share_of(rows)}"
         # Only a proven gain or loss of time is a claim, and comes first.
         is_shown = row.speedup_outcome in ("gain", "loss")
         claims.insert(2 if is_shown else 1, share if is_shown else f"trains {share}")
@@ -124,11 +127,21 @@ def _safe(row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row],
     elif row.speedup is None and contended_share(result) is not None:
         steps.append("To know its speed-up: run again with --freeze-resume=no while nothing else runs.")
     return Answer(
-        headline=f"Freeze {row.freeze}: {_joined(claims, row)}.",
+        headline=f"{_use_text(row.freeze)}: {_joined(claims, row)}.",
         outcome="safe",
-        details=(*filter(None, [search_detail(results)]), *_limiting(row, results, rows, margin_pp)),
+        details=(
+            *filter(None, [search_detail(results)]),
+            *_limiting(row, results, rows, margin_pp),
+            *_shared_error_rate(results),
+        ),
         next_steps=tuple(steps),
     )
+
+
+def _use_text(freeze: str) -> str:
+    """Return what to do, as the begin of a sentence; a strategy's name alone would say little."""
+    spec = FreezeSpec.parse(freeze)
+    return f"Use {freeze} ({strategies_text(spec)})" if spec.strategies else f"Freeze {freeze}"
 
 
 def _joined(claims: Sequence[str], row: Row) -> str:
@@ -150,11 +163,11 @@ def _rate_text(row: Row, rows: Sequence[Row]) -> str:
 def _limiting(
     row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float
 ) -> tuple[str, ...]:
-    """Return why nothing deeper is recommended: the next prefix and its drop."""
-    ladder = list(judged_ladder(results))
-    if row.freeze not in ladder[:-1]:
+    """Return why nothing deeper is recommended: the next one of its sequence and its drop."""
+    names = next(names for names in _names(sequences(results)) if row.freeze in names)
+    if row.freeze == names[-1]:
         return ()
-    deeper = next(other for other in rows if other.freeze == ladder[ladder.index(row.freeze) + 1])
+    deeper = next(other for other in rows if other.freeze == names[names.index(row.freeze) + 1])
     class_loss = next(result.class_loss for result in results if result.freeze == deeper.freeze)
     if class_loss is not None:
         return (f"The next deeper one, {deeper.freeze}, loses a class: {class_loss}.",)
@@ -166,35 +179,64 @@ def _limiting(
     )
 
 
+def _names(judged: Iterable[Sequence[ConfigurationResult]]) -> list[list[str]]:
+    return [[result.freeze for result in sequence] for sequence in judged]
+
+
+def _shared_error_rate(results: Sequence[ConfigurationResult]) -> tuple[str, ...]:
+    """Return that a recommendation is a choice among several, and what would be safe alone; nothing if it is not."""
+    judged, shown = sequences(results), shown_safe(results)
+    if len(judged) == 1:
+        return ()
+    rule = (
+        f"Chosen among {len(judged)} sequences of nested configurations, which share the error rate of one verdict "
+        "(Holm's method)"
+    )
+    stopped = [sequence[len(safe)] for sequence, safe in zip(judged, shown, strict=True) if len(safe) < len(sequence)]
+    alone = [result.freeze for result in stopped if result.verdict and result.verdict.outcome == "non_inferior"]
+    return (f"{rule}: {listed(alone, _MOST_NAMED)} would be safe only alone." if alone else f"{rule}.",)
+
+
 def _nothing_safe(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> Answer:
     """Return the answer where no configuration is proven safe."""
     candidates = [result for result in results if result.was_run and not result.is_baseline]
-    proven = [result for result in candidates if result.verdict and result.verdict.outcome == "non_inferior"]
-    # A prefix behind one that is not proven safe does not count: its own verdict is one of several that could err.
-    in_order = safe_prefixes(candidates)
-    missed = [result for result in proven if result.freeze in in_order or not FreezeSpec.parse(result.freeze).is_prefix]
+    # One that is behind another that is not proven safe does not count: its own verdict is one of several that could
+    # err.
+    missed = [result for sequence in shown_safe(candidates) for result in sequence]
     if missed:
         result = missed[-1]
         why = next((part.sentence for part in result.parts if part.standing != "ok"), _missed_limit(result))
         headline = f"No configuration passes its limits: {result.freeze} is within {margin_pp:g} points, but {why}."
         return Answer(headline=headline, outcome="nothing_safe", details=(), next_steps=())
+    return Answer(
+        headline=f"No configuration is proven safe at {margin_pp:g} points.",
+        outcome="nothing_safe",
+        details=tuple(filter(None, [*_why_not_safe(candidates, rows, margin_pp), search_detail(results)])),
+        next_steps=deciding_steps(candidates, margin_pp),
+    )
+
+
+def _why_not_safe(candidates: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> list[str]:
+    """Return what is known about the first configuration to prove safe, and which ones would be safe alone."""
     first = first_open(candidates)
     row = next(row for row in rows if row.freeze == first.freeze)
-    state = "is not decided" if row.verdict == "inconclusive" else "loses too much"
+    state = {"inconclusive": "is not decided", "non_inferior": "would be safe alone"}.get(row.verdict, "loses too much")
     details = [f"{first.freeze} {state} ({drop_text(row, margin_pp)})."]
     if first.broken:
         details = [f"{first.freeze} is invalid."]
     elif first.class_loss:
         details = [f"{first.freeze} loses a class (drop {row.drop_pp:.1f}): {first.class_loss}."]
-    if proven:
-        names = ", ".join(result.freeze for result in proven)
-        details.append(f"{names} would be safe alone, but prefixes are judged in order, least frozen first.")
-    return Answer(
-        headline=f"No configuration is proven safe at {margin_pp:g} points.",
-        outcome="nothing_safe",
-        details=tuple(filter(None, [*details, search_detail(results)])),
-        next_steps=deciding_steps(candidates, margin_pp),
-    )
+    judged = sequences(candidates)
+    behind = [result.freeze for sequence in judged for result in sequence[1:] if _is_safe_alone(result)]
+    if behind and not _is_safe_alone(judged[0][0]):
+        details.append(
+            f"{', '.join(behind)} would be safe alone, but prefixes are judged in order, least frozen first."
+        )
+    return [*details, *(_shared_error_rate(candidates) if any(map(_is_safe_alone, candidates)) else ())]
+
+
+def _is_safe_alone(result: ConfigurationResult) -> bool:
+    return result.verdict is not None and result.verdict.outcome == "non_inferior"
 
 
 def _missed_limit(result: ConfigurationResult) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.records.device_models import of_model
 from freezebench.report.rows import aggregate, table_model
+from freezebench.report.strategy_text import names_heading
 from freezebench.units import percent_text, ratio_text, seconds_text
 from freezebench.verdicts.speedup import speedup_of
 
@@ -174,7 +175,15 @@ def breakdown_table(parts: Sequence[Breakdown]) -> tuple[tuple[str, ...], list[l
     """Return headers and cells of the table; empty if no engine recorded its phases."""
     if not any(part.phases for part in parts):
         return (), []
-    headers = ("frozen", *PHASES, "evaluation", "counted", "warm", "cold", "paid back in")
+    headers = (
+        names_heading(part.freeze for part in parts),
+        *PHASES,
+        "evaluation",
+        "counted",
+        "warm",
+        "cold",
+        "paid back in",
+    )
     cells = [
         [
             part.freeze,

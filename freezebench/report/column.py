@@ -51,8 +51,8 @@ RowT = TypeVar("RowT", bound=Tabled)
 class Column(Generic[RowT]):
     """One column of results.
 
-    Headings may hold ``{memory}``, ``{energy}``, ``{device}``, ``{meter}``, ``{level}``, ``{margin}``, ``{sd}`` and
-    ``{unit}``, which ``heading_words`` and the column's scale fill in.
+    Headings may hold ``{names}``, ``{memory}``, ``{energy}``, ``{device}``, ``{meter}``, ``{level}``, ``{margin}``,
+    ``{sd}`` and ``{unit}``, which ``heading_words`` and the column's scale fill in.
 
     Attributes:
         name: Its name in CSV and JSON, a field of the row or a name of its own.
@@ -71,6 +71,7 @@ class Column(Generic[RowT]):
         is_cost: Whether it is about what training takes, not about how good the result is.
         rank: When it is left out on a narrow terminal: the higher the sooner; 0 is always shown.
         hide_empty: Whether Markdown, too, leaves it out where no configuration has a figure.
+        hide_equal: Whether all renderings leave it out where all configurations have the same.
         page_only: Whether terminal and Markdown leave it out.
         empty_words: Cells that say nothing, so that a column of them is left out.
     """
@@ -93,6 +94,7 @@ class Column(Generic[RowT]):
     is_cost: bool = False
     rank: int = 0
     hide_empty: bool = False
+    hide_equal: bool = False
     page_only: bool = False
     empty_words: tuple[str, ...] = (NOT_MEASURED,)
 
@@ -116,8 +118,9 @@ class Column(Generic[RowT]):
         return f" {MARK}" if self.needs_quiet and row.is_contended else ""
 
     def is_empty(self, rows: Sequence[RowT]) -> bool:
-        """Return whether no configuration has this figure."""
-        return all(self.cell(row) in self.empty_words for row in rows)
+        """Return whether no configuration has this figure, or all have the same and it is to be left out then."""
+        cells = {self.cell(row) for row in rows}.difference(self.empty_words)
+        return len(cells) <= int(self.hide_equal)
 
     @property
     def description(self) -> str:

@@ -23,6 +23,8 @@ from freezebench.report.column import (
 )
 from freezebench.report.contention import contended_text
 from freezebench.report.rows import Row, aggregate
+from freezebench.report.strategy_text import names_heading
+from freezebench.report.training_columns import TRAINING_COLUMNS
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.units import NOT_MEASURED, bytes_text, energy_text, number_text, percent_text, seconds_text
 from freezebench.verdicts.vocabulary import STANDINGS, VERDICTS, Term, verdict_term
@@ -34,12 +36,16 @@ if TYPE_CHECKING:
     from freezebench.verdicts.judge import ConfigurationResult
 
 
+_SMALL_SHARE = 0.001
+
+
 def heading_words(rows: Sequence[Row], results: Sequence[ConfigurationResult], margin_pp: float) -> dict[str, str]:
-    """Return what headings depend on: device, decision margin, level of the intervals, number of seeds."""
+    """Return what headings depend on: strategies, device, decision margin, level of the intervals, number of seeds."""
     # Two one-sided bounds that each err with probability alpha make an interval of level 1 - 2 alpha.
     alpha = next((result.verdict.alpha for result in results if result.verdict), ALPHA_ONE_LOOK)
     is_gpu = rows[0].memory_metric == "peak_allocated_bytes"
     return {
+        "names": names_heading(row.freeze for row in rows),
         "memory": METRICS[rows[0].memory_metric].label,
         "energy": METRICS[rows[0].energy_metric].label,
         "device": "GPU" if is_gpu else "process",
@@ -54,7 +60,7 @@ def heading_words(rows: Sequence[Row], results: Sequence[ConfigurationResult], m
 def figures(row: Row) -> dict[str, Figure]:
     """Return every figure of a configuration as CSV and JSON name them: the fields of a row, then further columns."""
     # Fields of a row come first and keep their order: people read these files by position, too.
-    further = {column.name: column.source(row) for column in COLUMNS}
+    further = {column.name: column.source(row) if column.term is None else column.cell(row) for column in COLUMNS}
     return row.figures() | {name: value for name, value in further.items() if name not in _ROW_FIELDS}
 
 
@@ -93,6 +99,11 @@ def _whole_percent(value: float) -> str:
     return percent_text(value, 0)
 
 
+def _share(value: float) -> str:
+    """Return a share with a decimal, or two for one that would be 0.0 %."""
+    return percent_text(value, 1 if value >= _SMALL_SHARE else 2)
+
+
 def _standing(row: Row) -> Term:
     """Return the standing of the test; one that is broken or was not run, and a baseline without limits, have none."""
     has_none = row.broken or (row.verdict in ("baseline", "not_run") and row.standing == "no_limit")
@@ -109,8 +120,8 @@ def _contended(row: Row) -> Term:
 COLUMNS: tuple[Column[Row], ...] = (
     Column(
         name="freeze",
-        heading="frozen",
-        short_heading=("frozen",),
+        heading="{names}",
+        short_heading=("{names}",),
         source=lambda _: None,
         term=lambda row: Term(word=row.freeze),
     ),
@@ -241,7 +252,7 @@ COLUMNS: tuple[Column[Row], ...] = (
         heading="share",
         short_heading=("trains,", "share"),
         source=lambda row: row.trainable_fraction,
-        text=percent_text,
+        text=_share,
         is_cost=True,
         rank=1,
     ),
@@ -281,21 +292,6 @@ COLUMNS: tuple[Column[Row], ...] = (
         needs_quiet=True,
         hide_empty=True,
     ),
-    Column(
-        name="learning_rate",
-        heading="learning rate",
-        source=lambda row: row.learning_rate,
-        text="{:g}".format,
-        rank=4,
-        page_only=True,
-    ),
-    Column(
-        name="num_seeds",
-        heading="seeds",
-        source=lambda row: row.num_seeds,
-        text="{:.0f}".format,
-        rank=4,
-        page_only=True,
-    ),
+    *TRAINING_COLUMNS,
 )
 _ROW_FIELDS = tuple(item.name for item in fields(Row) if item.name != "records")

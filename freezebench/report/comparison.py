@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezebench.report.strategy_text import names_heading
 from freezebench.report.terminal_table import text_tables
 from freezebench.specs.node_ids import function_of
 from freezebench.units import NOT_MEASURED, bytes_text, energy_text, seconds_text
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from freezebench.verdicts.compare import Comparison, Pair
     from freezebench.verdicts.observation import Observation
 
-HEADERS = ("frozen", "accuracy %", "train time", "peak memory", "energy")
+_FIGURES = ("accuracy %", "train time", "peak memory", "energy")
 
 
 def comparison_lines(comparison: Comparison, *, with_parts: bool = True, width: int = 100) -> list[str]:
@@ -30,7 +31,7 @@ def comparison_lines(comparison: Comparison, *, with_parts: bool = True, width: 
     name = "" if comparison.reference == SAVED_RUN else f"{comparison.reference}, "
     lines = [f"freezebench: compared with {name}the run of {comparison.date} ({comparison.source}), saved → now"]
     if any(not pair.refused for pair in comparison.pairs):
-        lines += text_tables(HEADERS, comparison_cells(comparison), width)
+        lines += text_tables(comparison_headers(comparison), comparison_cells(comparison), width)
     else:
         lines.append("Nothing was compared.")
     return lines + remarks(comparison, with_parts=with_parts)
@@ -59,8 +60,13 @@ def _across_lines(comparison: Comparison) -> list[str]:
     ]
 
 
+def comparison_headers(comparison: Comparison) -> tuple[str, ...]:
+    """Return the headers of the table."""
+    return (names_heading(pair.new.freeze for pair in comparison.pairs), *_FIGURES)
+
+
 def comparison_cells(comparison: Comparison) -> list[list[str]]:
-    """Return the cells of every configuration that was compared, in the order of ``HEADERS``: old → new."""
+    """Return the cells of every configuration that was compared, in the order of the headers: old → new."""
     labelled = zip(comparison.pairs, _labels(comparison.pairs), strict=True)
     return [[label, *map(_cell, pair.observations)] for pair, label in labelled if not pair.refused]
 

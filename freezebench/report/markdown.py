@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from freezebench.escaping import markdown_text
 from freezebench.report.columns import COLUMNS, heading_words
-from freezebench.report.overview.columns import front_columns, overview_columns, overview_words
+from freezebench.report.overview.columns import front_columns, front_words, overview_columns, overview_words
 from freezebench.report.summary import MAJORITY_CLASS
 from freezebench.report.tracebacks import markdown_tracebacks
 
@@ -46,7 +46,8 @@ def overview_parts(overview: Overview) -> list[str]:
         parts += [f"{overview.matrix_title}:", markdown_table(["model", *overview.matrix.data], cells)]
     if overview.front is not None:
         parts.append(markdown_text(f"Joint Pareto front. {overview.front_title}"))
-        parts.append(column_table(front_columns(overview.front.cost_name), overview.front.best, {}))
+        best = overview.front.best
+        parts.append(column_table(front_columns(overview.front.cost_name), best, front_words(best)))
     return parts
 
 

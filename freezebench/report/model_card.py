@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.escaping import markdown_code, markdown_text, visible, yaml_text
 from freezebench.report.markdown import markdown_table
+from freezebench.report.strategy_text import frozen_text
 from freezebench.units import distinct_text, percent_text
 from freezebench.verdicts.classes import class_name
 from freezebench.verdicts.vocabulary import VERDICTS
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from freezebench.records.run_record import Evaluation, RunRecord
     from freezebench.report.rows import Row
     from freezebench.report.saved_model import SavedModel
-    from freezebench.specs.freeze import FreezeSpec
     from freezebench.specs.run import RunSpec
 
 _VERSIONS = ("freezebench", "torch", "transformers", "tokenizers", "python")
@@ -57,7 +57,7 @@ def _introduction(saved: SavedModel, model: str) -> str:
     record, spec = saved.record, saved.record.spec
     return (
         f"freezebench compared how much of {model} can be frozen in fine-tuning. It recommended `{spec.freeze}`: "
-        f"{_frozen_words(spec.freeze_spec)} kept the pretrained weights, and the rest was trained. This is the model "
+        f"{frozen_text(spec.freeze_spec)} kept the pretrained weights, and the rest was trained. This is the model "
         f"of seed {spec.seed}, with the weights of epoch {record.best_epoch} of {len(record.epochs)}, the one with the "
         "lowest validation loss."
     )
@@ -248,15 +248,6 @@ def _limits(row: Row, record: RunRecord, data: DataFacts) -> list[str]:
         "What the pretrained model and the data set get wrong, this model may get wrong as well.",
         "The licences of the pretrained model and of the data set apply.",
     ]
-
-
-def _frozen_words(freeze: FreezeSpec) -> str:
-    """Return the frozen parts in words."""
-    layers = ", ".join(map(str, freeze.layers))
-    parts = ["the embeddings"] if freeze.embeddings else []
-    parts += [f"layer{'s' if len(freeze.layers) > 1 else ''} {layers}"] if freeze.layers else []
-    parts += ["the head"] if freeze.head else []
-    return " and ".join(parts)
 
 
 def _f1_name(record: RunRecord) -> str:

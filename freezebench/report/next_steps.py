@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING
 
 from freezebench.report.more_evidence import LARGEST_DESIGN, ways_to_decide
+from freezebench.report.recommendation import sequences, shown_safe
 from freezebench.report.verdict_text import judged_ladder
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.specs.presets import PRESETS
@@ -61,12 +62,16 @@ def deciding_steps(candidates: Sequence[ConfigurationResult], margin_pp: float) 
             f"Freeze less, or train {first.freeze} at a higher rate ({_rate_flag(first.records[0])}…) or for longer."
         )
         return repairing_steps(first) or (other,)
-    return _after_doubt(first, interval, margin_pp)
+    return _after_doubt(first, interval, margin_pp, len(sequences(candidates)))
 
 
-def _after_doubt(first: ConfigurationResult, interval: Interval, margin_pp: float) -> tuple[str, ...]:
+def _after_doubt(
+    first: ConfigurationResult, interval: Interval, margin_pp: float, num_sequences: int
+) -> tuple[str, ...]:
     """Return how much more evidence would decide the configuration to prove safe, if its drop and spread stay."""
-    counts = deciding_counts(observed_mean_squares(first), margin_pp, alpha=interval.alpha)
+    # As long as nothing is shown, every sequence has an equal part of the error rate.
+    alpha = interval.alpha / num_sequences
+    counts = deciding_counts(observed_mean_squares(first), margin_pp, alpha=alpha)
     ways = ways_to_decide(counts, num_seeds=interval.num_seeds, num_sentences=interval.num_sentences)
     stays = f"if its drop stays at {interval.drop_pp:.1f}"
     if ways:
@@ -94,11 +99,12 @@ def _after_loss(
 
 
 def first_open(candidates: Sequence[ConfigurationResult]) -> ConfigurationResult:
-    """Return the configuration to decide next: the first prefix that is not proven safe, else the smallest drop."""
-    by_freeze = {result.freeze: result for result in candidates}
-    for freeze, verdict in judged_ladder(candidates).items():
-        if verdict.outcome != "non_inferior":
-            return by_freeze[freeze]
+    """Return the configuration to decide next: the first prefix that is not shown safe, else the smallest drop."""
+    shown = [result for sequence in shown_safe(candidates) for result in sequence]
+    ladder = judged_ladder(candidates)
+    for result in sequences(candidates)[0] if ladder else ():
+        if result not in shown:
+            return result
     judged = [result for result in candidates if result.verdict and result.verdict.drop_pp is not None]
     return min(judged or candidates, key=_drop_pp)
 

@@ -11,6 +11,7 @@ from tabulate import tabulate
 from freezebench.planning.search import max_trials, run_bounds
 from freezebench.report.durations import duration_text
 from freezebench.report.more_evidence import LARGEST_DESIGN
+from freezebench.report.strategy_text import names_heading
 from freezebench.specs.entries import split_entries
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import NOT_MEASURED, distinct_text, listed
@@ -179,7 +180,15 @@ def run_table(
                 NOT_MEASURED if num_finished == len(own) else duration,
             ]
         )
-    headers = ["frozen", "runs", "finished", "seeds", "learning rate", "steps each", "expected each"]
+    headers = [
+        names_heading(run.freeze for run in runs),
+        "runs",
+        "finished",
+        "seeds",
+        "learning rate",
+        "steps each",
+        "expected each",
+    ]
     return tabulate(cells, headers, disable_numparse=True, colalign=["left", *["right"] * 6]).splitlines()
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.escaping import terminal_line
 from freezebench.records.device_models import main_model, of_model
+from freezebench.report.strategy_text import names_heading
 from freezebench.report.terminal_text import columns_of, cut, pad
 from freezebench.units import NOT_MEASURED, percent_text, seconds_text
 from freezebench.verdicts.classes import class_name, majority_class
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from freezebench.records.events import SeedsFinished
     from freezebench.records.run_record import RunRecord
 
-_HEADINGS = ("frozen", "accuracy", "drop", "train time")
+_HEADINGS = ("accuracy", "drop", "train time")
 _LONGEST_NAME = 22
 
 
@@ -32,16 +33,17 @@ def provisional_lines(seeds: SeedsFinished, width: int, experiment: str = "") ->
     baseline = seeds.records["none"]
     model = main_model(record for records in seeds.records.values() for record in records)
     cells = {freeze: _cells(freeze, records, baseline, model) for freeze, records in seeds.records.items()}
-    rows = [_HEADINGS, *(row for row in cells.values() if row is not None)]
+    headings = (names_heading(seeds.records), *_HEADINGS)
+    rows = [headings, *(row for row in cells.values() if row is not None)]
     names = {freeze: cut(terminal_line(freeze), _LONGEST_NAME) for freeze in cells}
-    name_columns = max(map(columns_of, [_HEADINGS[0], *names.values()]))
-    columns = [name_columns, *(max(columns_of(row[column]) for row in rows) for column in range(1, len(_HEADINGS)))]
+    name_columns = max(map(columns_of, [headings[0], *names.values()]))
+    columns = [name_columns, *(max(columns_of(row[column]) for row in rows) for column in range(1, len(headings)))]
     number = f"seed {seeds.num_ended} of {seeds.num_seeds}"
     heading = f"provisional, after {number} (drop in points, no verdicts yet):"
     if experiment:
         heading = f": provisional, after {number} (drop in points):"
         heading = cut(terminal_line(experiment), width - columns_of(heading)) + heading
-    lines = [heading, _line(_HEADINGS, columns)]
+    lines = [heading, _line(headings, columns)]
     for freeze, row in cells.items():
         if row is None:
             start = f"  {pad(names[freeze], name_columns, left=True)}  invalid: "

@@ -5,23 +5,25 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from freezebench.report.rows import aggregate
 from freezebench.report.verdict_text import judged_ladder
 from freezebench.specs.freeze import FreezeSpec
+from freezebench.verdicts.selection import num_shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from freezebench.report.rows import Row
     from freezebench.verdicts.judge import ConfigurationResult
 
 
 def recommended(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> Row | None:
-    """Return the row of the cheapest configuration that is non-inferior at the margin and passes its limits.
+    """Return the row of the cheapest configuration that is shown to be safe and passes its limits.
 
-    Prefixes are nested, and judged in order, least frozen first: of those before the first one that is not proven safe
-    the deepest is the cheapest, since it has the least to compute. Among it and other configurations the cheapest one
-    has the largest speed-up or, where that is not known, the fewest trainable parameters. Whether the speed-up is shown
-    to be a gain is for the sentence to say; the accuracy allows this configuration in any case.
+    Of nested configurations that are shown to be safe, the one that freezes most is the cheapest, since it has the
+    least to compute. Among those of several sequences (``sequences``) the cheapest one has the largest speed-up or,
+    where that is not known, the fewest counted operations or the fewest trainable parameters. Whether the speed-up is
+    shown to be a gain is for the sentence to say; the accuracy allows this configuration in any case.
 
     The baseline is never recommended: ``None`` means that nothing but no freezing is shown to be safe, or that the
     baseline, with which all are compared, is invalid.
@@ -33,21 +35,48 @@ def recommended(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> 
     if any(result.is_baseline and result.broken for result in results):
         return None
     # Without an asserted limit the verdict at the margin decides alone.
-    safe = [
-        result.freeze
-        for result in results
-        if result.verdict is not None
-        and result.verdict.outcome == "non_inferior"
-        and result.standing in ("ok", "no_limit")
+    passing = [
+        [result.freeze for result in shown if result.standing in ("ok", "no_limit")] for shown in shown_safe(results)
     ]
-    prefixes = [freeze for freeze in safe_prefixes(results) if freeze in safe]
-    others = [freeze for freeze in safe if not FreezeSpec.parse(freeze).is_prefix]
-    candidates = [row for row in rows if row.freeze in (*prefixes[-1:], *others)]
-    if not candidates:
-        return None
-    if any(row.speedup is None for row in candidates):
-        return min(candidates, key=lambda row: row.num_trainable_params or 0)
-    return max(candidates, key=lambda row: row.speedup or 0.0)
+    deepest = [names[-1] for names in passing if names]
+    candidates = [row for row in rows if row.freeze in deepest]
+    return min(candidates, key=_cost(candidates)) if candidates else None
+
+
+def _cost(candidates: Sequence[Row]) -> Callable[[Row], float]:
+    """Return the cost that is known of all candidates: time, else operations, else the number of parameters."""
+    if all(row.speedup is not None for row in candidates):
+        return lambda row: -(row.speedup or 0.0)
+    # Few parameters say little about what a strategy costs: biases of all layers need the whole backward pass.
+    if all(aggregate(row.cost_records, "step_flop") is not None for row in candidates):
+        return lambda row: aggregate(row.cost_records, "step_flop") or 0.0
+    return lambda row: row.num_trainable_params or 0
+
+
+def sequences(results: Sequence[ConfigurationResult]) -> list[list[ConfigurationResult]]:
+    """Return the judged candidates as sequences of nested configurations, each one least frozen first.
+
+    The prefixes are one sequence, the first one. Prefixes with the same strategies above them are one each. What is
+    nested in nothing, such as ``L3`` alone, is a sequence of its own.
+    """
+    by_key: dict[str, list[ConfigurationResult]] = {}
+    for result in sorted(results, key=lambda result: FreezeSpec.parse(result.freeze).frozen_order):
+        spec = FreezeSpec.parse(result.freeze)
+        if result.verdict is not None and not spec.is_none:
+            above = "+".join(map(str, spec.strategies))
+            by_key.setdefault(above if spec.frozen_parts.is_prefix else str(spec), []).append(result)
+    return [by_key[key] for key in sorted(by_key, key=bool)]
+
+
+def shown_safe(results: Sequence[ConfigurationResult]) -> list[list[ConfigurationResult]]:
+    """Return those of each sequence that are shown to be safe together, at the error rate of one verdict.
+
+    Judging each sequence in order, and dividing the error rate between several, keeps the probability that any of these
+    is not safe at that of one verdict (``verdicts.selection``).
+    """
+    judged = sequences(results)
+    verdicts = [[result.verdict for result in sequence if result.verdict is not None] for sequence in judged]
+    return [sequence[:count] for sequence, count in zip(judged, num_shown(verdicts), strict=True)]
 
 
 def safe_prefixes(results: Sequence[ConfigurationResult]) -> list[str]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from freezebench.meters.metrics import OverSeeds
     from freezebench.records.run_record import RunRecord
+    from freezebench.specs.run import Engine
     from freezebench.verdicts.gate import Standing
     from freezebench.verdicts.judge import ConfigurationResult
     from freezebench.verdicts.noninferiority import Outcome
@@ -134,6 +135,16 @@ class Row:
     def cost_records(self) -> list[RunRecord]:
         """The valid runs whose time, memory and energy count: those on the device model of the table."""
         return of_model(self.records, self.device_name)
+
+    @property
+    def num_added_params(self) -> int | None:
+        """Number of parameters that strategies added to the model; ``None`` if none were added, or nothing was run."""
+        return next((record.num_added_params for record in self.records), None) or None
+
+    @property
+    def engine(self) -> Engine | None:
+        """The engine that trained it, which strategies may require; ``None`` without valid runs."""
+        return next((record.spec.engine for record in self.records), None)
 
     @property
     def speedup_outcome(self) -> SpeedupOutcome:

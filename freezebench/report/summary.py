@@ -18,6 +18,7 @@ from freezebench.report.plan import training_text
 from freezebench.report.rows import Row, rows_of
 from freezebench.report.search_text import search_sentence
 from freezebench.report.speed_text import other_session_sentence
+from freezebench.report.strategy_text import rate_sentences
 from freezebench.report.tracebacks import Traceback, tracebacks
 from freezebench.report.verdict_text import (
     class_loss_sentences,
@@ -157,6 +158,7 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
         *undecided_sentences(results),
         *not_run_sentences(results),
         *filter(None, [search_sentence(settings)]),
+        *rate_sentences(FreezeSpec.parse(result.freeze) for result in results),
         *filter(None, [head_sentence(results, is_new=True)]),
         *_limits(results, are_met=False),
         *invalid_sentences(results),

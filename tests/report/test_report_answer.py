@@ -195,3 +195,28 @@ def test_runs_that_trained_beside_others_need_another_session_for_a_speed_up() -
     assert found.next_steps[1] == (
         "To know its speed-up: train one run at a time with --freeze-devices=cpu --freeze-resume=no."
     )
+
+
+def test_a_strategy_is_explained_and_the_choice_is_corrected() -> None:
+    """Its name alone says little; of several alternatives, the best one is the luckiest."""
+    few = [replace(run, num_trainable_params=2) for run in made_up.seeds("bitfit")]
+    bitfit = judge("bitfit", few, made_up.seeds("none"), margin_pp=2.0, limit_pp=None)
+    found = _answer(judged("none", 0.9), judged("emb", 0.7), bitfit)
+    assert found.headline.startswith("Use bitfit (trains biases and the head): accuracy within 2 points (")
+    assert found.headline.endswith(", 0.2 % of the parameters.")
+    assert 'freezebench.freeze(model, "bitfit")' in found.next_steps[0]
+    assert found.details == (
+        "Chosen among 2 sequences of nested configurations, which share the error rate of one verdict (Holm's method).",
+    )
+
+
+def test_what_is_safe_only_alone_is_named() -> None:
+    """Its verdict in the table says non-inferior, and nothing is recommended."""
+    lucky = judged("bitfit", 0.9)
+    assert lucky.verdict is not None
+    lucky = replace(lucky, verdict=replace(lucky.verdict, drop_pp=1.2, upper_pp=1.99, se_pp=0.4, df=10.0))
+    others = [judged("L0", 0.7), judged("L1", 0.7)]
+    found = _answer(judged("none", 0.9), *others, lucky)
+    assert (found.outcome, found.headline) == ("nothing_safe", "No configuration is proven safe at 2 points.")
+    assert found.details[0].startswith("bitfit would be safe alone (drop 1.2, at most 1.99).")
+    assert found.details[1].endswith("(Holm's method): bitfit would be safe only alone.")

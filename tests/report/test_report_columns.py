@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from experiments import experiment, results, settings, summary_settings
 from freezebench.config.session_settings import SessionSettings
 from freezebench.report import columns, markdown, terminal_table
 from freezebench.report.column import without_negative_zero
-from freezebench.report.columns import COLUMNS, figure_names, figures, metric_column
+from freezebench.report.columns import COLUMNS, figure_names, figures, heading_words, metric_column
 from freezebench.report.page import results_table
 from freezebench.report.publish import write_report
 from freezebench.report.rows import row
@@ -21,6 +22,7 @@ from freezebench.report.summary import summarize
 from freezebench.units import bytes_text
 from freezebench.verdicts.judge import ConfigurationResult, judge
 
+OF_STRATEGIES = ["num_added_params", "engine"]
 OF_RARE_CLASSES = ["macro_f1", "recall_rarest", "recall_second_rarest", "recall_third_rarest"]
 
 
@@ -50,15 +52,15 @@ def test_names_are_unique_and_figures_are_those_of_a_row() -> None:
     """Files have the fields of a row, and after them the columns that are none."""
     assert len({column.name for column in COLUMNS}) == len(COLUMNS)
     first = experiment().rows[0]
-    assert list(figures(first)) == figure_names() == [*first.figures(), *OF_RARE_CLASSES]
+    assert list(figures(first)) == figure_names() == [*first.figures(), *OF_RARE_CLASSES, *OF_STRATEGIES]
     assert {column.name for column in COLUMNS} <= set(figure_names())
 
 
 def test_a_missing_figure_is_a_dash() -> None:
-    """With a GPU every column but those of rare classes has a figure; a dash has no figure to sort by."""
+    """With a GPU every column of what there is has a figure; a dash has no figure to sort by."""
     frozen = experiment().rows[1]
     missing = [column.name for column in COLUMNS if column.term is None and column.source(frozen) is None]
-    assert missing == OF_RARE_CLASSES
+    assert missing == [*OF_RARE_CLASSES, "num_added_params"]
     unmeasured = experiment(everything=False).rows[1]
     energy = next(column for column in COLUMNS if column.name == "energy_j")
     assert energy.source(unmeasured) is None
@@ -102,3 +104,30 @@ def test_recalls_and_macro_f1_stand_where_a_class_is_rare() -> None:
     many = _shown(judge("none", baseline, baseline, margin_pp=2.0, limit_pp=None))
     assert many.count("macro F1") == 1
     assert "test recall of class rare, %" in many
+
+
+def test_rates_and_engines_are_shown_where_they_differ() -> None:
+    """A column of equal cells would say nothing; names are those of configurations where strategies train parts."""
+    baseline = made_up.seeds("none")
+    own = [
+        replace(run, spec=replace(run.spec, protocol=replace(run.spec.protocol, learning_rate=1e-3, engine="trainer")))
+        for run in made_up.seeds("bitfit", num_added_params=7)
+    ]
+    rows = [row(judge(runs[0].spec.freeze, runs, baseline, margin_pp=2.0, limit_pp=None)) for runs in (baseline, own)]
+    shown = {column.name for column in COLUMNS if not column.is_empty(rows)}
+    assert shown >= {"learning_rate", "engine", "num_added_params"}
+    assert [next(column for column in COLUMNS if column.name == "engine").cell(row) for row in rows] == [
+        "standard",
+        "trainer",
+    ]
+    same = {column.name for column in COLUMNS if not column.is_empty([rows[0], rows[0]])}
+    assert not same & {"learning_rate", "engine", "num_added_params"}
+    assert heading_words(rows, [], 2.0)["names"] == "configuration"
+    assert heading_words(rows[:1], [], 2.0)["names"] == "frozen"
+
+
+@pytest.mark.parametrize(("share", "text"), [(0.48, "48.0 %"), (0.0012, "0.1 %"), (0.0003, "0.03 %")])
+def test_a_small_share_is_not_rounded_to_nothing(share: float, text: str) -> None:
+    """Some strategies train a few hundredths of a per cent."""
+    column = next(column for column in COLUMNS if column.name == "trainable_fraction")
+    assert column.cell(replace(experiment().rows[1], trainable_fraction=share)) == text

@@ -226,3 +226,11 @@ def test_what_more_of_one_kind_cannot_decide(distance_pp: float, step: str, clau
     result = replace(result, verdict=close)
     assert deciding_steps([result], close.margin_pp)[0].startswith(step)
     assert more_evidence(result, close).startswith(clause)
+
+
+def test_several_sequences_need_more_evidence() -> None:
+    """Each has a part of the error rate: what would be safe alone needs further seeds as one of three."""
+    alone, others = judged("bitfit", 0.88), [judged("L0", 0.7), judged("L1", 0.7)]
+    assert deciding_steps([alone], 2.0) == ()
+    (step,) = deciding_steps([alone, *others], 2.0)
+    assert step.startswith("About 1 more seed (--freeze-num-seeds) or 100 more test sentences would prove bitfit safe")

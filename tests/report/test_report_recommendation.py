@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from scipy import stats
+
 import made_up
 from experiments import judged
 from freezebench.records.reading import Reading
 from freezebench.report.answer import answer
-from freezebench.report.recommendation import recommended
+from freezebench.report.recommendation import recommended, sequences
 from freezebench.report.rows import row
 from freezebench.verdicts.judge import judge
+from freezebench.verdicts.noninferiority import decide
 
 if TYPE_CHECKING:
     from freezebench.report.rows import Row
@@ -117,3 +120,49 @@ def test_other_configurations_compete_by_their_speed_up() -> None:
     recommendation = _recommended(*results)
     assert recommendation is not None
     assert recommendation.freeze == "L1"
+
+
+def test_prefixes_under_one_strategy_are_one_sequence() -> None:
+    """They are nested; other frozen parts are nested in nothing."""
+    names = ["L1", "emb+bitfit", "none", "emb+L0", "bitfit", "emb"]
+    found = sequences([judged(name, 0.9) for name in names])
+    assert [[result.freeze for result in sequence] for sequence in found] == [
+        ["emb", "emb+L0"],
+        ["L1"],
+        ["bitfit", "emb+bitfit"],
+    ]
+
+
+def _share_of_error_rate(freeze: str, share: float) -> ConfigurationResult:
+    """Return a result that is non-inferior at this share of the error rate and at no smaller one."""
+    result = judged(freeze, 0.88)
+    assert result.verdict is not None
+    assert result.verdict.interval is not None
+    interval = result.verdict.interval
+    drop_pp = 2.0 - 1e-9 - float(stats.t.ppf(1 - share * interval.alpha, interval.df)) * interval.se_pp
+    return replace(result, verdict=decide(replace(interval, drop_pp=drop_pp, upper_pp=1.9), 2.0))
+
+
+def test_several_sequences_share_the_error_rate_of_a_recommendation() -> None:
+    """What is safe alone is recommended alone, and not as the best of three."""
+    alone, best = _share_of_error_rate("bitfit", 0.6), _share_of_error_rate("bitfit", 0.3)
+    others = [judged("emb", 0.7), judged("L1", 0.7)]
+    for results, expected in (([alone], "bitfit"), ([alone, *others], None), ([best, *others], "bitfit")):
+        row = _recommended(judged("none", 0.9), *results)
+        assert (row and row.freeze) == expected
+
+
+def test_operations_decide_where_times_are_not_known() -> None:
+    """Biases of all layers are few parameters, and cost nearly as much as all of them."""
+    flop = {"none": 9.0, "emb+L0": 5.0, "bitfit": 8.0}
+    arms = {
+        name: [
+            replace(run, readings={"step_flop": Reading(value=value, unit="FLOP", source="counted")})
+            for run in made_up.seeds(name, num_trainable_params=10 if name == "bitfit" else 500)
+        ]
+        for name, value in flop.items()
+    }
+    results = [judge(name, runs, arms["none"], margin_pp=2.0, limit_pp=None) for name, runs in arms.items()]
+    recommendation = _recommended(*results)
+    assert recommendation is not None
+    assert recommendation.freeze == "emb+L0"

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from freezebench.report.column import Column, percent_number, points_text, time_scale, times_text
 from freezebench.report.overview.rows import FREEZING
+from freezebench.report.strategy_text import names_heading
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.units import NOT_MEASURED, percent_text, seconds_text
 from freezebench.verdicts.vocabulary import VERDICTS, Term
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from freezebench.report.overview.front import CostName, FrontPoint
     from freezebench.report.overview.rows import Next, OverviewRow
@@ -218,6 +219,11 @@ _COSTS: dict[CostName, tuple[str, tuple[str, ...]]] = {
 }
 
 
+def front_words(points: Iterable[FrontPoint]) -> dict[str, str]:
+    """Return what headings of the joint Pareto front depend on."""
+    return {"names": names_heading(point.configuration.freeze for point in points)}
+
+
 def front_columns(cost_name: CostName) -> list[Column[FrontPoint]]:
     """Return the columns of the joint Pareto front."""
     heading, short_heading = _COSTS[cost_name]
@@ -231,8 +237,8 @@ def front_columns(cost_name: CostName) -> list[Column[FrontPoint]]:
         ),
         Column(
             name="freeze",
-            heading="frozen",
-            short_heading=("frozen",),
+            heading="{names}",
+            short_heading=("{names}",),
             source=lambda _: None,
             term=lambda point: Term(word=point.configuration.freeze),
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezebench.report.overview.columns import front_columns, overview_columns, overview_words
+from freezebench.report.overview.columns import front_columns, front_words, overview_columns, overview_words
 from freezebench.report.page.markup import Html, data_table, element, joined
 from freezebench.report.page.results_table import column_table, main_and_further
 from freezebench.report.page.sections import pictures
@@ -70,7 +70,7 @@ def _front(overview: Overview) -> Html | None:
             column_table(
                 front_columns(overview.front.cost_name),
                 overview.front.best,
-                {},
+                front_words(overview.front.best),
                 "the joint Pareto front",
                 name=lambda point: _link(point.row, point.row.label),
             ),

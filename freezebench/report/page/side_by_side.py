@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.records.saved import SavedRun, from_records
-from freezebench.report.comparison import HEADERS, comparison_cells, remarks
+from freezebench.report.comparison import comparison_cells, comparison_headers, remarks
 from freezebench.report.page.markup import Html, data_table, element, joined, section
 from freezebench.verdicts.compare import compare
 
@@ -40,7 +40,7 @@ def _compared(comparison: Comparison, number: int) -> Html:
     title = element("h3", f"1 → {number}: what changed")
     notes = element("ul", *(element("li", line) for line in remarks(comparison)))
     cells = comparison_cells(comparison)
-    return joined([title, data_table("Experiment 1 → the later one.", HEADERS, cells), notes])
+    return joined([title, data_table("Experiment 1 → the later one.", comparison_headers(comparison), cells), notes])
 
 
 def _saved(experiment: Experiment) -> SavedRun:
