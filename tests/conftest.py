@@ -99,6 +99,8 @@ def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     def install(package: str, entries: str, **modules: str) -> Path:
         folder = write_package(tmp_path / "packages" / package, package, entries, **modules)
         monkeypatch.syspath_prepend(folder)
+        # Modules of PYTHONPATH are imported in workers, too, as installed ones are.
+        monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
         forget_strategies()
         return folder
 
