@@ -100,9 +100,9 @@ def run(
             return invalid_record(draft, error, device)
         record = unchanged(record, data_cache)
         if save_to is not None and record.is_valid:
-            # A strategy that adds parameters of its own would save them here.
             max_length = longest_input(setup.model, setup.tokenizer, spec.protocol.max_length)
-            save_model(setup.model, setup.tokenizer, save_to, name=spec.model, max_length=max_length)
+            save = setup.applied.trainable.save
+            save_model(setup.model, setup.tokenizer, save_to, source=source, max_length=max_length, save=save)
         return record
 
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
+    from freezebench.models.source import ModelSource
+    from freezebench.strategies.base import SaveAdded
+
 _TOKENIZER_CONFIG = "tokenizer_config.json"
 # How freezebench loaded the tokenizer, which is no property of it.
 _LOADING_KEYS = ("local_files_only", "trust_remote_code")
@@ -40,7 +43,13 @@ def check_savable(model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, na
 
 
 def save_model(
-    model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, folder: Path, *, name: str, max_length: int
+    model: torch.nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    *,
+    source: ModelSource,
+    max_length: int,
+    save: SaveAdded | None = None,
 ) -> None:
     """Write a model and its tokenizer to a folder, in which ``from_pretrained`` finds all that a prediction needs.
 
@@ -51,14 +60,19 @@ def save_model(
         model: The model; its weights are written as safetensors.
         tokenizer: Its tokenizer.
         folder: An existing, empty folder.
-        name: What error messages call the model.
+        source: Where the pretrained model is from.
         max_length: Number of tokens to which inputs were cut.
+        save: Writes what a strategy has added to the model, in place of the whole model.
 
     Raises:
         FreezebenchError: If it cannot be saved, or not completely.
     """
+    name = source.name
     check_savable(model, tokenizer, name)
-    num_bytes = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+    tensors = (
+        model.state_dict().values() if save is None else [part for part in model.parameters() if part.requires_grad]
+    )
+    num_bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < num_bytes:
         raise FreezebenchError(
@@ -67,10 +81,13 @@ def save_model(
         )
     try:
         with quiet():
-            model.save_pretrained(folder)  # type: ignore[operator]  # check_savable has found it
+            if save is None:
+                model.save_pretrained(folder)  # type: ignore[operator]  # check_savable has found it
+                weight_files(folder, name)
+            else:
+                save(folder, *_loadable_from(source))
             tokenizer.save_pretrained(folder)
         _adapt_tokenizer(folder / _TOKENIZER_CONFIG, model, tokenizer, max_length)
-        weight_files(folder, name)
         file_mode, folder_mode = usual_modes(folder)
         for path in folder.rglob("*"):
             path.chmod(folder_mode if path.is_dir() else file_mode)  # safetensors lets nobody but the owner read
@@ -79,6 +96,20 @@ def save_model(
             f"cannot save {name}: {type(error).__name__}: {one_line(error)}. Remove the cause, or leave "
             "--freeze-save out."
         ) from error
+
+
+def _loadable_from(source: ModelSource) -> tuple[str | None, str | None]:
+    """Return name and revision from which transformers loads a pretrained model.
+
+    Without a name are a factory's model and the embedded checkpoint, which transformers would load as a BERT.
+    """
+    match source.kind:
+        case "hub":
+            return source.name, source.revision
+        case "folder":
+            return str(source.folder.resolve()), None
+        case "embedded" | "factory":
+            return None, None
 
 
 def _adapt_tokenizer(path: Path, model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:

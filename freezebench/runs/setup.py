@@ -97,6 +97,7 @@ def set_up(source: ModelSource, data: TextData, data_cache: DataCache, *, spec: 
         check_start(loaded, data_cache.first_weights(spec, loaded), layers)
     # Read before freezing, which sets requires_grad of every parameter.
     fixed = fixed_parameters(model)
+    warnings += fixed_note(model, fixed)  # before strategies give parameters other names
     initial = initial_sha256(model, layers, fixed) if source.kind == "factory" else None
     for strategy in spec.freeze_spec.strategies:
         strategy.check_epochs(spec.protocol.num_epochs, layers.num_layers)
@@ -117,7 +118,7 @@ def set_up(source: ModelSource, data: TextData, data_cache: DataCache, *, spec: 
         data=tokenized,
         num_labels=data.num_labels,
         precision=precision,
-        warnings=(*warnings, *fixed_note(model, fixed)),
+        warnings=warnings,
     )
 
 

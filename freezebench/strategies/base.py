@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from freezebench.models.layers import LayerMap
 
+    SaveAdded = Callable[[Path, str | None, str | None], None]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
@@ -49,7 +51,7 @@ class Trainable:
     added: frozenset[str] = frozenset()
     rate_factors: Mapping[str, float] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()
-    save: Callable[[Path, str | None, str | None], None] | None = None
+    save: SaveAdded | None = None
     merges: bool = False
 
     def in_stages(self, num_epochs: int) -> tuple[tuple[Stage, range], ...]:

@@ -19,6 +19,7 @@ from transformers import AutoTokenizer
 from freezebench.errors import FreezebenchError, ModelError
 from freezebench.models.layers import find_layers
 from freezebench.models.load import load_model
+from freezebench.models.source import ModelSource
 from freezebench.runs.experiment import run
 from freezebench.runs.saving import check_savable, save_model
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
@@ -96,7 +97,7 @@ def test_a_full_disk_is_found_before_anything_is_written(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10_000, 0, 10_000))
     model, tokenizer = load_model(str(tiny_model))
     with pytest.raises(FreezebenchError, match=r"cannot save tiny: its weights take 26\.7 KiB, and 9\.77 KiB are free"):
-        save_model(model, tokenizer, tmp_path, name="tiny", max_length=8)
+        save_model(model, tokenizer, tmp_path, source=ModelSource(kind="factory", name="tiny"), max_length=8)
     assert not list(tmp_path.iterdir())
 
 
@@ -106,7 +107,7 @@ def test_a_model_that_saves_no_safetensors_is_refused(tiny_model: Path, tmp_path
     pickling: Any = model
     pickling.save_pretrained = lambda folder: torch.save(model.state_dict(), folder / "pytorch_model.bin")
     with pytest.raises(FreezebenchError, match=r"cannot save tiny: ModelError: .*no model\.safetensors|only as"):
-        save_model(model, tokenizer, tmp_path, name="tiny", max_length=8)
+        save_model(model, tokenizer, tmp_path, source=ModelSource(kind="factory", name="tiny"), max_length=8)
 
 
 def test_an_error_while_saving_is_no_invalid_run(

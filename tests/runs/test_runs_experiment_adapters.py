@@ -1,0 +1,128 @@
+"""Runs with adapters: every engine, and the Transformers Trainer with a PeftModel, train the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from architectures import ARCHITECTURES, build
+from freezebench.runs.experiment import run
+from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from tiny import sentences, write_tokenizer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+peft = pytest.importorskip("peft", reason="the extra `peft` is not installed")
+pytestmark = [
+    pytest.mark.usefixtures("one_thread"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),  # of PEFT, which uses what transformers deprecates
+]
+PROTOCOL = Protocol(
+    engine="standard",
+    num_epochs=2,
+    batch_size=8,
+    learning_rate=1e-2,
+    precision="float32",
+    dropout=False,
+    batch_order="bucketed",
+)
+
+
+@pytest.fixture(params=["distilbert", "bert", "modernbert"])
+def checkpoint(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A tiny checkpoint of an architecture, with its tokenizer."""
+    family, options, *_ = ARCHITECTURES[request.param]
+    torch.manual_seed(0)
+    build(family, options, num_layers=3).save_pretrained(tmp_path)
+    write_tokenizer(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("freeze", ["lora", "emb+L0-1+lora(r=4,targets=all)"])
+def test_engines_give_the_same_losses(checkpoint: Path, tiny_data: Path, freeze: str) -> None:
+    """Behind a cached prefix, too: embeddings alone under ``lora``, two layers more under the other one."""
+    standard = RunSpec(
+        model=str(checkpoint), data=DataSpec(source=str(tiny_data)), freeze=freeze, device="cpu", protocol=PROTOCOL
+    )
+    records = [run(replace(standard, protocol=replace(PROTOCOL, engine=name))) for name in ("standard", "cached")]
+    assert [record.reason for record in records] == [None, None]
+    first, cached = (record.step_losses for record in records)
+    assert first is not None
+    assert max(first) - min(first) > 0.01  # weights change between steps
+    assert cached == pytest.approx(first, abs=1e-4, rel=0)
+    assert "prefix_bytes" in records[1].readings
+    assert not any("cached" in warning or "unchanged" in warning for warning in records[1].warnings)
+    added, trained = records[1].num_added_params, records[1].num_trainable_params
+    assert added is not None
+    assert trained is not None
+    assert 0 < added < trained
+
+
+@pytest.mark.parametrize("freeze", ["lora", "dora", "ia3"])
+def test_the_trainer_with_a_peft_model_gives_the_same_losses(tiny_model: Path, tiny_data: Path, freeze: str) -> None:
+    """A PeftModel of the same configuration, trained without freezebench; every step has the whole training set."""
+    protocol = replace(PROTOCOL, num_epochs=5, batch_size=48, evaluate_before=False)
+    spec = RunSpec(
+        model=str(tiny_model),
+        data=DataSpec(source=str(tiny_data)),
+        freeze=freeze,
+        device="cpu",
+        protocol=protocol,
+        seed=3,
+    )
+    record = run(spec)
+    assert record.step_losses == pytest.approx(_trainer_losses(tiny_model, freeze, protocol, seed=3), abs=1e-4, rel=0)
+
+
+def _trainer_losses(folder: Path, freeze: str, protocol: Protocol, *, seed: int) -> list[float]:
+    """Return the losses of the Trainer's steps with adapters of PEFT."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments
+
+    attention = ["q_lin", "k_lin", "v_lin", "out_lin"]
+    saved = ["pre_classifier", "classifier"]
+    config = {
+        "lora": lambda: peft.LoraConfig(r=8, lora_alpha=16, target_modules=attention, modules_to_save=saved),
+        "dora": lambda: peft.LoraConfig(
+            r=8, lora_alpha=16, target_modules=attention, modules_to_save=saved, use_dora=True
+        ),
+        "ia3": lambda: peft.IA3Config(
+            target_modules=["k_lin", "v_lin", "lin2"], feedforward_modules=["lin2"], modules_to_save=saved
+        ),
+    }[freeze]()
+    off = dict.fromkeys(("dropout", "attention_dropout", "seq_classif_dropout"), 0.0)
+    torch.manual_seed(seed)
+    load: Any = AutoModelForSequenceClassification.from_pretrained
+    model = peft.get_peft_model(load(folder, num_labels=2, **off), config)
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    losses = []
+
+    def loss_of(outputs: Any, labels: torch.Tensor, **_: object) -> torch.Tensor:
+        loss = torch.nn.functional.cross_entropy(outputs["logits"], labels)
+        losses.append(loss.item())
+        return loss
+
+    arguments = TrainingArguments(
+        output_dir=str(folder.parent / "trainer"),
+        num_train_epochs=protocol.num_epochs,
+        per_device_train_batch_size=protocol.batch_size,
+        learning_rate=protocol.learning_rate,
+        weight_decay=protocol.weight_decay,
+        max_grad_norm=protocol.max_grad_norm,
+        lr_scheduler_type="linear",
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        use_cpu=True,
+    )
+    examples = [
+        {**tokenizer(text, return_token_type_ids=False), "labels": label} for text, label in sentences(48, 2, 0)
+    ]
+    made: Any = Trainer(
+        model=model, args=arguments, train_dataset=examples, processing_class=tokenizer, compute_loss_func=loss_of
+    )
+    made.train()
+    return losses
