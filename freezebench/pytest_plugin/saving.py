@@ -111,7 +111,7 @@ class ModelSaver:
         """
         from freezebench.records.events import RunFinished
         from freezebench.report.model_card import model_card
-        from freezebench.report.saved_model import CARD_FILE, SavedModel
+        from freezebench.report.saved_model import ADAPTER_CONFIG, CARD_FILE, SavedModel
 
         recorded = min(row.records, key=lambda record: record.spec.seed)
         verdict = next(result.verdict for result in summary.results if result.freeze == row.freeze)
@@ -134,6 +134,8 @@ class ModelSaver:
                 model_name=model_name,
                 base_model=base_model,
                 class_name=class_name,
+                has_base_name=self._kind(record.spec) in {"hub", "folder"},
+                is_adapters=(staging / ADAPTER_CONFIG).exists(),
             )
             (staging / CARD_FILE).write_text(model_card(saved), encoding="utf-8")
         return saved
@@ -146,6 +148,10 @@ class ModelSaver:
         if source.kind == "factory":
             return None
         return sum(path.stat().st_size for path in weight_files(source.folder, source.name))
+
+    def _kind(self, spec: RunSpec) -> str:
+        """Return what the name of a run's pretrained model denotes."""
+        return self._session.data_cache.model_source(spec.model, spec.model_revision).kind
 
     def _names(self, spec: RunSpec, saved: Path) -> tuple[str, str | None, str | None]:
         """Return what a card calls the pretrained model, its name on the Hub, and the class that loads the saved one.

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freezebench.escaping import markdown_code, markdown_text, visible, yaml_text
+from freezebench.report.adapter_usage import adapter_usage
 from freezebench.report.markdown import markdown_table
-from freezebench.report.strategy_text import frozen_text
+from freezebench.report.strategy_text import frozen_text, strategies_text
 from freezebench.units import distinct_text, percent_text
 from freezebench.verdicts.classes import class_name
 from freezebench.verdicts.vocabulary import VERDICTS
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from freezebench.records.run_record import Evaluation, RunRecord
     from freezebench.report.rows import Row
     from freezebench.report.saved_model import SavedModel
+    from freezebench.specs.freeze import FreezeSpec
     from freezebench.specs.run import RunSpec
 
 _VERSIONS = ("freezebench", "torch", "transformers", "tokenizers", "python")
@@ -38,13 +40,13 @@ def model_card(saved: SavedModel) -> str:
     model, source = markdown_text(saved.model_name), _public_name(spec.data.source)
     parts = [
         _header(saved, test, source),
-        f"# {model}, {spec.freeze} frozen, fine-tuned on {markdown_text(source)}",
+        f"# {model}, {_title(spec.freeze_spec)}, fine-tuned on {markdown_text(source)}",
         _introduction(saved, model),
         "## Figures",
         markdown_table(("", "value"), _figures(saved, test, data)),
         _reproduction(saved),
         "## How to use it",
-        _usage(saved),
+        adapter_usage(saved) if saved.is_adapters else _usage(saved),
         "## Training",
         markdown_table(("", "value"), [*_data_facts(data, source), *_protocol(saved)]),
         "## Limits",
@@ -55,9 +57,10 @@ def model_card(saved: SavedModel) -> str:
 
 def _introduction(saved: SavedModel, model: str) -> str:
     record, spec = saved.record, saved.record.spec
+    what = "These are the adapters and the head" if saved.is_adapters else "This is the model"
     return (
         f"freezebench compared how much of {model} can be frozen in fine-tuning. It recommended `{spec.freeze}`: "
-        f"{frozen_text(spec.freeze_spec)} kept the pretrained weights, and the rest was trained. This is the model "
+        f"{_trained_words(spec.freeze_spec)}. {what} "
         f"of seed {spec.seed}, with the weights of epoch {record.best_epoch} of {len(record.epochs)}, the one with the "
         "lowest validation loss."
     )
@@ -67,9 +70,10 @@ def _header(saved: SavedModel, test: Evaluation, source: str) -> str:
     """Return the header, from which the Hub makes its filters and its table of results."""
     record = saved.record
     # JSON is YAML: lists and objects on one line.
-    entries: dict[str, object] = {"library_name": "transformers", "pipeline_tag": "text-classification"}
+    library, relation = ("peft", "adapter") if saved.is_adapters else ("transformers", "finetune")
+    entries: dict[str, object] = {"library_name": library, "pipeline_tag": "text-classification"}
     if saved.base_model is not None:
-        entries |= {"base_model": saved.base_model, "base_model_relation": "finetune"}
+        entries |= {"base_model": saved.base_model, "base_model_relation": relation}
     entries["tags"] = ["freezebench", "layer-freezing", "text-classification"]
     entries["metrics"] = ["accuracy", "f1"]
     result = {
@@ -248,6 +252,19 @@ def _limits(row: Row, record: RunRecord, data: DataFacts) -> list[str]:
         "What the pretrained model and the data set get wrong, this model may get wrong as well.",
         "The licences of the pretrained model and of the data set apply.",
     ]
+
+
+def _title(freeze: FreezeSpec) -> str:
+    """Return the configuration as a part of a title."""
+    return f"trained with {freeze}" if freeze.strategies else f"{freeze} frozen"
+
+
+def _trained_words(freeze: FreezeSpec) -> str:
+    """Return what was frozen and what was trained, in words."""
+    kept = f"{frozen_text(freeze)} kept the pretrained weights" if frozen_text(freeze) else ""
+    if not freeze.strategies:
+        return f"{kept}, and the rest was trained"
+    return "; ".join(filter(None, [kept, f"it {strategies_text(freeze)}"]))
 
 
 def _f1_name(record: RunRecord) -> str:

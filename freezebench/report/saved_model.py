@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from freezebench.report.rows import Row
 
 CARD_FILE = "README.md"
+ADAPTER_CONFIG = "adapter_config.json"  # PEFT's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,8 @@ class SavedModel:
         model_name: What the card calls the pretrained model.
         base_model: Its name on the Hub; ``None`` for a folder or a factory.
         class_name: Name of the class that loads the model; ``None``: transformers finds it.
+        has_base_name: Whether transformers loads the pretrained model by its name or folder.
+        is_adapters: Whether adapters and the head were saved, by PEFT, in place of the whole model.
     """
 
     row: Row
@@ -39,6 +42,8 @@ class SavedModel:
     model_name: str
     base_model: str | None = None
     class_name: str | None = None
+    has_base_name: bool = True
+    is_adapters: bool = False
 
     @property
     def is_reproduced(self) -> bool:
@@ -54,7 +59,13 @@ class SavedModel:
     def sentence(self, folder: Path) -> str:
         """Return where the model is and what loads it; a warning if it is not exactly the recorded one."""
         loader = self.class_name or "AutoModelForSequenceClassification"
-        sentence = f"--freeze-save: saved the model of {self.label}, to {folder}; {loader}.from_pretrained loads it."
+        what, how = "model", f"{loader}.from_pretrained loads it"
+        if self.is_adapters:
+            what = "adapters"
+            how = (
+                "peft.PeftModel.from_pretrained loads them onto the pretrained model, and merge_and_unload merges them"
+            )
+        sentence = f"--freeze-save: saved the {what} of {self.label}, to {folder}; {how}."
         if self.is_reproduced:
             return sentence
         return (

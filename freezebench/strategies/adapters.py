@@ -91,8 +91,8 @@ class Lora(Adapters):
     source = "Hu et al. 2022"
     rate_factor = 10.0
     rate_source = (
-        "the paper trains RoBERTa with 4e-4 and 5e-4, where fine-tuning all parameters takes 1e-5 to 5e-5; Schulman "
-        "et al. 2025 (LoRA Without Regret) find 10 times"
+        "Schulman et al. 2025, LoRA Without Regret; the paper trains RoBERTa with 4e-4 to 5e-4, where fine-tuning all "
+        "parameters takes 1e-5 to 5e-5"
     )
 
     r: int = 8
