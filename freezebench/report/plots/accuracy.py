@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.report.picture import Missing, Picture
+from freezebench.report.plots.families import short_name
 from freezebench.report.plots.style import (
     BLUE,
     GREEN,
@@ -55,12 +56,12 @@ def drops(experiment: Experiment) -> Picture | Missing:
         axes.axvline(experiment.margin_pp, color=GREEN, lw=1.2, ls=(0, (4, 2)))
         for position, (result, row) in enumerate(shown):
             _drop(axes, position, result, row)
-        axes.set_yticks(range(len(shown)), [row.freeze for _, row in shown])
+        axes.set_yticks(range(len(shown)), [short_name(row.freeze) for _, row in shown])
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.set_ylim(len(shown) - 0.5, -0.6)
         axes.set_xlim(_limits(experiment.margin_pp, [row for _, row in shown], shown))
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel("drop of test accuracy (percentage points, right is worse)")
+        axes.set_xlabel("drop of test accuracy (points, right is worse)")
         axes.text(
             experiment.margin_pp, 1.01, f"margin {experiment.margin_pp:g}", transform=axes.get_xaxis_transform(),
             color=GREEN_TEXT, ha="center", va="bottom", fontsize=8,

@@ -12,6 +12,7 @@ from freezebench.records.headline import headline_metrics
 from freezebench.report.contention import MARK
 from freezebench.report.pareto import pareto
 from freezebench.report.picture import Missing, Picture
+from freezebench.report.plots.families import family_handles, family_of, family_shapes, legend_columns, short_name
 from freezebench.report.plots.style import (
     BLUE,
     INK,
@@ -27,8 +28,9 @@ from freezebench.report.reasons import busy_note, why_missing
 from freezebench.report.rows import share_of, table_model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from freezebench.records.run_record import RunRecord
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from freezebench.report.rows import Row
 
 _GIB = 2.0**30
+_LEGEND_COLUMNS = 3
+_SHAPES_NOTE = "Colours are verdicts, shapes are families of configurations. "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +108,8 @@ def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
         if record.test and (value := record.value(metric)) is not None
     ]
     needs_quiet = METRICS[metric].needs_quiet
-    names = [f"{row.freeze} {MARK}" if needs_quiet and row.is_contended else row.freeze for row, _, _ in shown]
+    names = [short_name(row.freeze) + (f" {MARK}" if needs_quiet and row.is_contended else "") for row, _, _ in shown]
+    shapes = family_shapes(row.freeze for row, _, _ in shown)
     # The front is that of the means: single seeds would reward a lucky run.
     front = pareto([(x, y) for _, x, y in shown])
 
@@ -114,14 +119,12 @@ def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
         corners = [shown[position][1:] for position in front]
         axes.plot([x for x, _ in corners], [y for _, y in corners], color=BLUE, lw=1.4, zorder=1.5)
         for position, (row, x, y) in enumerate(shown):
-            color, marker = VERDICT_MARKS[row.verdict]
-            is_best = position in front
-            axes.plot([x], [y], marker=marker, ms=7.5, color=color if is_best else "none", mec=color, mew=1.3, zorder=3)
+            _mark(axes, row, (x, y), shapes, is_best=position in front)
         axes.margins(0.12, 0.14)
         axes.set_xlim(left=max(0.0, axes.get_xlim()[0]))
         axes.set_xlabel(f"{cost.axis}, left is better")
         axes.set_ylabel("test accuracy (%)")
-        _trade_off_legend(figure, [row.verdict for row, _, _ in shown])
+        _trade_off_legend(figure, [row.verdict for row, _, _ in shown], shapes)
         labels = [(x, y, label) for (_, x, y), label in zip(shown, names, strict=True)]
         label_points(axes, labels, [*between(corners), *seeds])
 
@@ -131,21 +134,33 @@ def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
         title,
         caption=(
             "Filled marks lie on the Pareto front: nothing else is both cheaper and more accurate. "
-            f"Small dots: one seed each.{busy_note(experiment.rows) if needs_quiet else ''}"
+            f"{_SHAPES_NOTE if shapes else ''}Small dots: one seed each."
+            f"{busy_note(experiment.rows) if needs_quiet else ''}"
         ),
         alt=f"On the Pareto front of accuracy and {cost.name}: {best}.",
-        height=3.5,
+        height=3.5 + 0.17 * math.ceil(len(shapes) / _LEGEND_COLUMNS),
         paint=paint,
     )
 
 
-def _trade_off_legend(figure: Figure, verdicts: list[str]) -> None:
+def _mark(axes: Axes, row: Row, point: tuple[float, float], shapes: Mapping[str, str], *, is_best: bool) -> None:
+    """Draw one configuration, filled if it is on the front."""
+    color, marker = VERDICT_MARKS[row.verdict]
+    marker = marker if row.freeze == "none" else shapes.get(family_of(row.freeze), marker)
+    fill = color if is_best else "none"
+    axes.plot(*point, marker=marker, ms=7.5, color=fill, mec=color, mew=1.3, zorder=3)
+
+
+def _trade_off_legend(figure: Figure, verdicts: list[str], shapes: Mapping[str, str]) -> None:
     from matplotlib.lines import Line2D
 
-    handles = verdict_handles(verdicts)
+    # Where shapes are families, verdicts are colours alone.
+    handles = verdict_handles(verdicts, marker="s" if shapes else None) + family_handles(shapes)
     handles.append(Line2D([], [], color=BLUE, lw=1.4, label="Pareto front"))
     handles.append(Line2D([], [], color=MUTED, marker=".", ls="", label="one seed"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, handletextpad=0.4, columnspacing=1.2)
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=_LEGEND_COLUMNS, handletextpad=0.4, columnspacing=1.2
+    )
 
 
 def parameters(experiment: Experiment) -> Picture | Missing:
@@ -162,7 +177,7 @@ def parameters(experiment: Experiment) -> Picture | Missing:
         for y, row, count in zip(positions, rows, counts, strict=True):
             share = f"{100 * (row.trainable_fraction or 0.0):.1f} %"
             axes.annotate(share, (count, y), (4, 0), textcoords="offset points", va="center", fontsize=8, color=INK)
-        axes.set_yticks(positions, [row.freeze for row in rows])
+        axes.set_yticks(positions, [short_name(row.freeze) for row in rows])
         axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
@@ -194,11 +209,13 @@ def over_time(experiment: Experiment, quantity: Quantity) -> Picture | Missing:
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         for freeze, line in shown.items():
-            axes.plot(line.times_s, line.values, color=colors[freeze], lw=1.3, marker=".", ms=2.5, label=freeze)
+            axes.plot(
+                line.times_s, line.values, color=colors[freeze], lw=1.3, marker=".", ms=2.5, label=short_name(freeze)
+            )
         axes.set_xlabel("time of training, evaluations left out (s)")
         axes.set_ylabel(quantity.axis)
         axes.set_ylim(bottom=0)
-        figure.legend(loc="outside lower center", ncols=4, handlelength=1.2, columnspacing=1.1)
+        figure.legend(loc="outside lower center", ncols=legend_columns(shown), handlelength=1.2, columnspacing=1.1)
 
     metric = next(iter(shown.values())).metric
     return picture(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from matplotlib.lines import Line2D
@@ -10,6 +11,7 @@ from freezebench.escaping import visible
 from freezebench.report.overview.overview import overview
 from freezebench.report.overview.rows import overview_rows
 from freezebench.report.picture import Missing, Picture
+from freezebench.report.plots.families import family_handles, family_of, family_shapes, short_name
 from freezebench.report.plots.style import (
     BLUE,
     GREEN,
@@ -25,15 +27,17 @@ from freezebench.report.plots.style import (
 )
 from freezebench.report.rows import share_of
 from freezebench.report.terminal_text import cut
+from freezebench.specs.freeze import FreezeSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from freezebench.report.experiment import Experiment
     from freezebench.report.overview.front import CostName, Front
+    from freezebench.report.rows import Row
 
 _WIDEST_LABEL = 52  # the width of the legend
 _COLORS, _MARKERS = (BLUE, ORANGE, GREEN, VERMILLION, SKY, MUTED), "osD^vP"
@@ -46,6 +50,9 @@ def front(experiments: Sequence[Experiment]) -> Picture | Missing:
     if shown is None or shown.front is None:
         return Missing(name="together_front", title=title, reason="no configuration but baselines has two valid seeds")
     joint, margins = shown.front, {experiment.margin_pp for experiment in experiments}
+    # More experiments than colours need shapes of their own.
+    is_few = len(experiments) <= len(_COLORS)
+    shapes = family_shapes(point.configuration.freeze for point in joint.points) if is_few else {}
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
@@ -57,8 +64,10 @@ def front(experiments: Sequence[Experiment]) -> Picture | Missing:
         axes.set_xlim(0, 112 * max(point.cost for point in joint.points))
         axes.set_xlabel(f"{_COST_LABELS[joint.cost_name]} (%), left is better")
         axes.set_ylabel("upper bound of the drop (points)")
-        _draw_front(axes, joint)
-        handles = [_handle(experiments, index) for index in range(len(experiments))]
+        _draw_front(axes, joint, shapes)
+        if shapes:
+            figure.legend(handles=family_handles(shapes), loc="outside upper center", ncols=3)
+        handles = [_handle(experiments, index, shape="s" if shapes else None) for index in range(len(experiments))]
         figure.legend(handles=handles, loc="outside lower center")
 
     best = "; ".join(f"{point.row.label}, {point.configuration.freeze}" for point in joint.best)
@@ -67,26 +76,29 @@ def front(experiments: Sequence[Experiment]) -> Picture | Missing:
         title,
         caption=(
             "Filled marks lie on the front: nothing else is both cheaper and shown to lose as little. The band is the "
-            "margin." + (f" Times are not ranked: {joint.why_no_times}." if joint.why_no_times else "")
+            "margin."
+            + (" Shapes are families of configurations." if shapes else "")
+            + (f" Times are not ranked: {joint.why_no_times}." if joint.why_no_times else "")
         ),
         alt=f"On the joint Pareto front: {best}.",
-        height=3.4 + 0.17 * len(experiments),
+        height=3.4 + 0.17 * (len(experiments) + math.ceil(len(shapes) / 3)),
         paint=paint,
     )
 
 
-def _draw_front(axes: Axes, joint: Front) -> None:
+def _draw_front(axes: Axes, joint: Front, shapes: Mapping[str, str]) -> None:
     """Draw the configurations, those on the front filled and with their names, and the line through these."""
     corners = [(100 * point.cost, point.upper_pp) for point in joint.best]
     others = [point for point in joint.points if point not in joint.best]
     axes.plot([x for x, _ in corners], [y for _, y in corners], color=INK, lw=1.2, zorder=1.5)
     for point in (*others, *joint.best):
         color, marker = _mark(point.row.number - 1)
+        marker = shapes.get(family_of(point.configuration.freeze), marker)
         axes.plot(
             [100 * point.cost], [point.upper_pp], ls="", marker=marker, ms=6.5, mec=color, mew=1.2, zorder=3,
             color=color if point in joint.best else "none",
         )  # fmt: skip
-    names = [f"{point.row.number}: {point.configuration.freeze}" for point in joint.best]
+    names = [f"{point.row.number}: {short_name(point.configuration.freeze)}" for point in joint.best]
     label_points(
         axes,
         [(x, y, name) for (x, y), name in zip(corners, names, strict=True)],
@@ -105,9 +117,9 @@ def _mark(index: int) -> tuple[str, str]:
     return _COLORS[index % len(_COLORS)], _MARKERS[(index + index // len(_COLORS)) % len(_MARKERS)]
 
 
-def _handle(experiments: Sequence[Experiment], index: int) -> Line2D:
+def _handle(experiments: Sequence[Experiment], index: int, *, shape: str | None) -> Line2D:
     color, marker = _mark(index)
-    return Line2D([], [], ls="", color=color, marker=marker, ms=6, label=label(experiments, index))
+    return Line2D([], [], ls="", color=color, marker=shape or marker, ms=6, label=label(experiments, index))
 
 
 def _limit(axes: Axes, values: Sequence[float], margins: Iterable[float]) -> None:
@@ -148,7 +160,8 @@ def drops(experiments: Sequence[Experiment]) -> Picture | Missing:
     return picture(
         "together_drop",
         title,
-        caption="Bars: intervals over new seeds and sentences. Further right, more is frozen. The band is the margin.",
+        caption="Bars: intervals over new seeds and sentences. Further right, more is frozen. The band is the margin."
+        + _left_out(experiments),
         alt=f"Accuracy drop against the share of trainable parameters for {len(experiments)} experiments.",
         height=3.4 + 0.17 * len(experiments),
         paint=paint,
@@ -163,11 +176,22 @@ def _share_label(experiments: Sequence[Experiment]) -> str:
 def _intervals(experiment: Experiment) -> list[tuple[float, float, float, float]]:
     """Return share, drop, lower and upper bound of every configuration that has them."""
     intervals = []
-    for row in experiment.rows:
+    for row in _without_strategies(experiment):
         share, drop, lower, upper = row.trainable_fraction, row.drop_pp, row.lower_pp, row.upper_pp
         if share is not None and drop is not None and lower is not None and upper is not None:
             intervals.append((100 * share, drop, lower, upper))
     return intervals
+
+
+def _without_strategies(experiment: Experiment) -> list[Row]:
+    """Return the configurations on the way from training all to training little; strategies are on no such way."""
+    return [row for row in experiment.rows if not FreezeSpec.parse(row.freeze).strategies]
+
+
+def _left_out(experiments: Iterable[Experiment]) -> str:
+    """Return that strategies are left out, as a further sentence of a caption; empty without any."""
+    is_whole = all(len(_without_strategies(experiment)) == len(experiment.rows) for experiment in experiments)
+    return "" if is_whole else " Strategies are in the joint Pareto front alone."
 
 
 def speedups(experiments: Sequence[Experiment]) -> Picture | Missing:
@@ -176,7 +200,7 @@ def speedups(experiments: Sequence[Experiment]) -> Picture | Missing:
     lines = [
         [
             (100 * row.trainable_fraction, row.speedup)
-            for row in experiment.rows
+            for row in _without_strategies(experiment)
             if row.trainable_fraction is not None and row.speedup is not None
         ]
         for experiment in experiments
@@ -194,6 +218,7 @@ def speedups(experiments: Sequence[Experiment]) -> Picture | Missing:
             )  # fmt: skip
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}×")
+        axes.yaxis.set_minor_formatter("{x:g}×")
         axes.invert_xaxis()
         axes.set_xlabel(_share_label(experiments))
         axes.set_ylabel("speed-up over its own baseline (×)")
@@ -202,7 +227,8 @@ def speedups(experiments: Sequence[Experiment]) -> Picture | Missing:
     return picture(
         "together_speedup",
         title,
-        caption="Train time without freezing over train time, each on its own machine. Further right, more is frozen.",
+        caption="Train time without freezing over train time, each on its own machine. Further right, more is frozen."
+        + _left_out(experiments),
         alt=f"Speed-up against the share of trainable parameters for {len(experiments)} experiments.",
         height=3.4 + 0.17 * len(experiments),
         paint=paint,

@@ -102,11 +102,17 @@ def picture(
     return Picture(name=name, title=title, caption=caption, alt=alt, svg=svg.getvalue(), png=png.getvalue())
 
 
-def verdict_handles(verdicts: Sequence[str], *, line_width: float = 0.0) -> list[Line2D]:
-    """Return the legend's entries for those verdicts that a figure shows, best first."""
+def verdict_handles(verdicts: Sequence[str], *, line_width: float = 0.0, marker: str | None = None) -> list[Line2D]:
+    """Return the legend's entries for those verdicts that a figure shows, best first.
+
+    Args:
+        verdicts: The verdicts.
+        line_width: Width of the line through the marks.
+        marker: The shape of all marks, where shapes have another meaning; ``None``: each verdict has its own.
+    """
     return [
-        Line2D([], [], color=color, marker=marker, lw=line_width, ms=6, label=VERDICTS[key].word)
-        for key, (color, marker) in VERDICT_MARKS.items()
+        Line2D([], [], color=color, marker=marker or own, lw=line_width, ms=6, label=VERDICTS[key].word)
+        for key, (color, own) in VERDICT_MARKS.items()
         if key in verdicts
     ]
 

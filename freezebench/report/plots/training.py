@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from freezebench.report.contention import MARK
 from freezebench.report.notebook_metrics import METRICS, values
 from freezebench.report.picture import Missing, Picture
+from freezebench.report.plots.families import legend_columns, short_name
 from freezebench.report.plots.style import BLUE, MUTED, last_frozen, picture, prefixes, ramp
 from freezebench.report.reasons import busy_note
 from freezebench.report.rows import table_model
@@ -99,7 +100,7 @@ def losses(experiment: Experiment) -> Picture | Missing:
             curves = [_smoothed(record.step_losses) for record in records]
             for curve in curves:
                 train.plot(*_steps(curve, records[0]), color=colors[freeze], lw=0.5, alpha=0.25)
-            train.plot(*_steps(_mean(curves), records[0]), color=colors[freeze], lw=1.5, label=freeze)
+            train.plot(*_steps(_mean(curves), records[0]), color=colors[freeze], lw=1.5, label=short_name(freeze))
             epochs = _mean([[epoch.validation.loss for epoch in record.epochs] for record in records])
             validation.plot(range(1, len(epochs) + 1), epochs, color=colors[freeze], lw=1.5, marker="o", ms=4)
         train.set_ylabel("training loss (nats)")
@@ -109,7 +110,11 @@ def losses(experiment: Experiment) -> Picture | Missing:
         for axes in (train, validation):
             axes.xaxis.get_major_locator().set_params(integer=True)
         figure.legend(
-            *train.get_legend_handles_labels(), loc="outside lower center", ncols=4, handlelength=1.2, columnspacing=1.1
+            *train.get_legend_handles_labels(),
+            loc="outside lower center",
+            ncols=legend_columns(shown),
+            handlelength=1.2,
+            columnspacing=1.1,
         )
 
     return picture(
