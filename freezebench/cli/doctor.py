@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
@@ -10,7 +11,7 @@ from tabulate import tabulate
 from freezebench.cli.arguments import parsed_argument
 from freezebench.cli.output import write, write_lines
 from freezebench.config.clusters import parse_cluster
-from freezebench.errors import SettingsError
+from freezebench.errors import SettingsError, SpecError
 from freezebench.escaping import json_text, visible
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def doctor(*, as_json: bool, cluster: str | None = None) -> int:
         FreezebenchError: If there is no such cluster.
     """
     if cluster is None:
-        capabilities = [*_training(), *_measuring(), *_presets()]
+        capabilities = [*_training(), *_strategies(), *_measuring(), *_presets()]
     else:
         from freezebench.cli.cluster import cluster_capabilities
 
@@ -68,6 +69,27 @@ def _all_devices() -> Capability:
         return Capability(name="--freeze-devices=all", available=False, detail=str(error))
     names = [f"{device.name} ({device.model or 'unnamed'}, {device.uuid})" for device in devices if not device.is_cpu]
     return Capability(name="--freeze-devices=all", available=True, detail=", ".join(names) or "cpu")
+
+
+def _strategies() -> list[Capability]:
+    """Return the strategies that are installed, those of other packages included, and what others lack."""
+    from freezebench.meters.probe import Capability
+    from freezebench.specs.strategies import known_strategies, strategy_class
+
+    capabilities = []
+    for name in known_strategies():
+        try:
+            strategy = strategy_class(name)
+        except SpecError as error:
+            capabilities.append(Capability(name=f"strategy {name}", available=False, detail=str(error)))
+            continue
+        detail = f"{strategy.usage()}: {strategy.summary}"
+        is_available = strategy.library is None or find_spec(strategy.library) is not None
+        if not is_available:
+            command = f"python -m pip install 'freezebench[{strategy.extra}]'"
+            detail = f"{strategy.library} is not installed: run `{command}`"
+        capabilities.append(Capability(name=f"strategy {name}", available=is_available, detail=detail))
+    return capabilities
 
 
 def _measuring() -> list[Capability]:

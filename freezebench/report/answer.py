@@ -24,12 +24,14 @@ from freezebench.verdicts.noninferiority import bound_text
 from freezebench.verdicts.speedup import OTHER_SESSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from freezebench.report.rows import Row
     from freezebench.verdicts.judge import ConfigurationResult
 
 _MOST_NAMED = 8
+# Kinds of strategies, and what of them is no property of a model.
+_BEYOND_FREEZING = {"schedule": "the epochs", "rates": "the rates"}
 
 Outcome = Literal["safe", "nothing_safe", "failed", "no_candidate"]
 
@@ -119,7 +121,7 @@ def _safe(row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row],
     call = f'"{row.freeze}", fixed=NAMES' if has_fixed(rows) else f'"{row.freeze}"'
     names = ", with the names of the parameters that the model itself has fixed" if has_fixed(rows) else ""
     use = f"To use it: freezebench.freeze(model, {call}){names}{_rate_text(row, rows)}"
-    steps = [f"{use}; --freeze-save=DIR saves the trained model."]
+    steps = [f"{use}; --freeze-save=DIR saves the trained model.", *_beyond_freezing(FreezeSpec.parse(row.freeze))]
     if row.speedup_reason == OTHER_SESSION:
         steps.append("To know its speed-up: train all runs anew with --freeze-resume=no.")
     elif row.speedup_reason == SHARED_PROCESSOR:
@@ -142,6 +144,17 @@ def _use_text(freeze: str) -> str:
     """Return what to do, as the begin of a sentence; a strategy's name alone would say little."""
     spec = FreezeSpec.parse(freeze)
     return f"Use {freeze} ({strategies_text(spec)})" if spec.strategies else f"Freeze {freeze}"
+
+
+def _beyond_freezing(spec: FreezeSpec) -> Iterator[str]:
+    """Yield what freezing a model does not do of what its strategies say."""
+    named = {strategy.kind: strategy.name for strategy in spec.strategies}
+    missing = [text for kind, text in _BEYOND_FREEZING.items() if kind in named]
+    if missing:
+        yield (
+            f"By itself, freeze makes trainable what trains at any time: {' and '.join(missing)} of "
+            f"{' and '.join(named[kind] for kind in _BEYOND_FREEZING if kind in named)} are left to your training."
+        )
 
 
 def _joined(claims: Sequence[str], row: Row) -> str:

@@ -39,6 +39,16 @@ def configuration_text(spec: FreezeSpec) -> str:
     return f"{text} ({sources})" if sources else text
 
 
+def strategy_sentences(specs: Iterable[FreezeSpec]) -> list[str]:
+    """Return one sentence per strategy: what it trains, and where it comes from."""
+    strategies = {str(strategy): strategy for spec in specs for strategy in spec.strategies}
+    return [
+        f"{name}: {strategy.summary or 'a strategy of another package'}"
+        + (f" ({strategy.source})." if strategy.source else ".")
+        for name, strategy in strategies.items()
+    ]
+
+
 def rate_sentences(specs: Iterable[FreezeSpec]) -> list[str]:
     """Return that rates were not tuned, where strategies are compared, and where their usual rates come from."""
     strategies = {strategy.name: strategy for spec in specs for strategy in spec.strategies}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from freezebench.errors import SettingsError
 from freezebench.meters import usable_gpus
 from freezebench.meters.devices import DeviceInfo
 from freezebench.meters.usable_gpus import UsableGpus
+from freezebench.specs import strategies
 
 
 def test_doctor_names_the_devices_of_a_session(
@@ -39,3 +41,23 @@ def test_doctor_names_the_devices_of_a_session(
         (True, "cuda:0 (H200, GPU-a), cuda:1 (unnamed, MIG-b)"),
         (False, "NVML hangs. Reset the GPU."),
     ]
+
+
+def test_doctor_lists_strategies_and_what_they_lack(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that needs a library says how to install it; a broken one of another package says what is wrong."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(usable_gpus, "usable_gpus", lambda _: UsableGpus())
+    monkeypatch.setattr(import_module("freezebench.cli.doctor"), "find_spec", lambda _: None)
+    monkeypatch.setattr(strategies, "known_strategies", lambda: ("bitfit", "lora", "of-nobody"))
+    assert main(["doctor", "--json"]) == 0
+    rows = [row for row in json.loads(capsys.readouterr().out) if row["name"].startswith("strategy ")]
+    assert [(row["name"], row["available"]) for row in rows] == [
+        ("strategy bitfit", True),
+        ("strategy lora", False),
+        ("strategy of-nobody", False),
+    ]
+    assert rows[0]["detail"] == "bitfit: biases and the head"
+    assert rows[1]["detail"] == "peft is not installed: run `python -m pip install 'freezebench[peft]'`"
+    assert rows[2]["detail"].startswith("there is no strategy ")

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import made_up
 from experiments import judged, partly_fixed_experiment
-from freezebench.report.answer import answer, drop_text
+from freezebench.report.answer import _beyond_freezing, answer, drop_text
 from freezebench.report.rows import row
 from freezebench.runs.several_devices import trained_beside_others
+from freezebench.specs.freeze import FreezeSpec
+from freezebench.specs.strategy import StrategySpec
 from freezebench.verdicts.gate import Part
 from freezebench.verdicts.judge import ConfigurationResult, judge
 
@@ -220,3 +222,27 @@ def test_what_is_safe_only_alone_is_named() -> None:
     assert (found.outcome, found.headline) == ("nothing_safe", "No configuration is proven safe at 2 points.")
     assert found.details[0].startswith("bitfit would be safe alone (drop 1.2, at most 1.99).")
     assert found.details[1].endswith("(Holm's method): bitfit would be safe only alone.")
+
+
+class _Epochs(StrategySpec):
+    """Decides when parameters train."""
+
+    name = "later"
+    kind = "schedule"
+
+
+class _Rates(StrategySpec):
+    """Decides at which rates they train."""
+
+    name = "slower"
+    kind = "rates"
+
+
+def test_what_freezing_a_model_leaves_to_the_training_is_named() -> None:
+    """Epochs and rates are no property of a model."""
+    assert list(_beyond_freezing(FreezeSpec.parse("emb+bitfit"))) == []
+    assert list(_beyond_freezing(FreezeSpec(strategies=(_Epochs(),)))) == [
+        "By itself, freeze makes trainable what trains at any time: the epochs of later are left to your training."
+    ]
+    (both,) = _beyond_freezing(FreezeSpec(strategies=(_Epochs(), _Rates())))
+    assert both.endswith(": the epochs and the rates of later and slower are left to your training.")

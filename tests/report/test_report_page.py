@@ -342,3 +342,14 @@ def test_what_was_not_run_is_in_the_table_with_its_reason() -> None:
     several = page([experiment(), partly_fixed_experiment(), not_run_experiment()], "no pictures")
     assert "Only in the saved run: emb (tiny on made-up)." in several
     assert "they have no configuration in common" in several
+
+
+def test_strategies_are_explained_with_their_source() -> None:
+    """A name such as bitfit says little; names have an explanation, and so have strategies in print."""
+    baseline = made_up.seeds("none")
+    results = [
+        judge(name, made_up.seeds(name), baseline, margin_pp=2.0, limit_pp=None) for name in ("none", "emb+bitfit")
+    ]
+    content = page([Experiment.of(experiments.settings(), summarize(results, experiments.settings()))], [[]])
+    assert "bitfit: biases and the head (Ben Zaken, Goldberg and Ravfogel 2022)." in content
+    assert 'title="freezes the embeddings; trains biases and the head (Ben Zaken' in content

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from freezebench.report.columns import COLUMNS, heading_words
 from freezebench.report.page.markup import Html, element, joined, scroller
+from freezebench.report.strategy_text import configuration_text, strategy_sentences
 from freezebench.report.summary import MAJORITY_CLASS
+from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import NOT_MEASURED
 
 if TYPE_CHECKING:
@@ -22,12 +24,14 @@ _LAST_MAIN_RANK = 3
 
 def results_table(experiment: Experiment) -> Html:
     """Return the tables of one experiment; a column that no configuration fills is left out."""
-    return main_and_further(
+    specs = [FreezeSpec.parse(row.freeze) for row in experiment.rows]
+    tables = main_and_further(
         COLUMNS,
         experiment.rows,
         lambda columns, label: _table(experiment, columns, label),
         what="configuration",
     )
+    return joined([tables, *(element("p", sentence, class_="more") for sentence in strategy_sentences(specs))])
 
 
 def main_and_further(
@@ -113,7 +117,7 @@ def _table(experiment: Experiment, columns: Sequence[Column[Row]], label: str) -
         experiment.rows,
         heading_words(experiment.rows, experiment.results, experiment.margin_pp),
         label,
-        name=lambda row: element("code", COLUMNS[0].cell(row)),
+        name=lambda row: element("code", COLUMNS[0].cell(row), title=configuration_text(FreezeSpec.parse(row.freeze))),
         foot=_majority_line(experiment, columns),
     )
 
