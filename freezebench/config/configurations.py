@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from freezebench.errors import SpecError
+from freezebench.errors import SettingsError, SpecError
 from freezebench.specs.entries import split_entries
 from freezebench.specs.grid import grid_at_depth, specs_of
 from freezebench.specs.limits import CostLimits
@@ -37,6 +37,7 @@ def configurations(settings: Settings, num_layers: int) -> Configurations:
 
     Raises:
         SpecError: If one that somebody named, in the grid or with a value of its own, does not fit model or protocol.
+        SettingsError: If one cannot be trained with all rates that are going to be tried.
     """
     for option, name in settings.named_specs:
         try:
@@ -52,6 +53,8 @@ def configurations(settings: Settings, num_layers: int) -> Configurations:
             if settings.names(str(spec)):
                 raise
             left_out[str(spec)] = str(error).rstrip(".")
+        else:
+            _check_tuned_rates(spec, settings)
     return Configurations(specs=tuple(specs), left_out=left_out)
 
 
@@ -68,6 +71,20 @@ def check(spec: FreezeSpec, settings: Settings, num_layers: int) -> None:
     if not any(all(engine in strategy.engines for strategy in spec.strategies) for engine in ENGINES):
         needs = ", ".join(f"{strategy.name} needs {' or '.join(strategy.engines)}" for strategy in spec.strategies)
         raise SpecError(f"no engine can train {spec}: {needs}. Leave out one of its strategies.")
+
+
+def _check_tuned_rates(spec: FreezeSpec, settings: Settings) -> None:
+    """Check that all rates that are going to be tried can be trained.
+
+    Raises:
+        SettingsError: If one is above 1.
+    """
+    rate, largest = settings.run_spec(spec, settings.seed).protocol.learning_rate, max(settings.tune_lr, default=1)
+    if rate * largest > 1:
+        raise SettingsError(
+            f"--freeze-tune-lr: {largest:g} times the rate of {spec}, {rate:g}, is above 1, the largest rate that can "
+            "be trained. Use smaller factors, or a smaller rate (--freeze-lr)."
+        )
 
 
 def needs_depth(settings: Settings) -> bool:

@@ -29,6 +29,7 @@ class Option:
         help: What the option does, with its unit and default.
         session_wide: Whether it holds for the whole session, so that no ``freeze`` marker can set it for its test.
         is_switch: Whether the flag takes no value and means yes.
+        may_lack_value: Whether the flag may have no value and then means yes.
         is_list: Whether several values may be given: by a list, by commas, or by repeating the flag. Its parsed value
             is a tuple.
     """
@@ -39,6 +40,7 @@ class Option:
     help: str
     session_wide: bool = False
     is_switch: bool = False
+    may_lack_value: bool = False
     is_list: bool = False
 
     @property

@@ -22,6 +22,7 @@ from freezebench.config.parsers import (
     parse_size,
     parse_text,
 )
+from freezebench.config.tuning import USUAL_FACTORS, parse_tune_lr
 from freezebench.specs.names import BAD_ROWS, BATCH_ORDERS, ENGINES, ISOLATIONS, PRECISIONS, PREFIX_MODES, PRESET_NAMES
 
 # In the order of ``pytest --help``. A new option needs an entry here, and a field in Settings or SessionSettings that
@@ -108,6 +109,15 @@ OPTIONS: tuple[Option, ...] = (
         metavar="RATE",
         parser=parse_learning_rates,
         help="learning rate, one number or per configuration: 5e-5,emb+L0-5:1e-3 (default: the preset's)",
+    ),
+    Option(
+        name="tune_lr",
+        metavar="FACTORS",
+        parser=parse_tune_lr,
+        may_lack_value=True,
+        help="choose the learning rate of each configuration, the baseline included, among these multiples of its "
+        f"usual one ({USUAL_FACTORS} if none are given): one run for each, with a seed that no judged run has, decides "
+        "by its validation loss (default: the usual rates)",
     ),
     Option(
         name="max_train",

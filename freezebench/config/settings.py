@@ -34,6 +34,7 @@ class Settings:
         data: Data set.
         protocol: How to train, except for the learning rate of each configuration.
         learning_rates: AdamW's rate per configuration.
+        tune_lr: Multiples of that rate among which one is chosen for each configuration; empty: it is the rate.
         grid: Grid text.
         looks: The numbers of seeds after which each configuration is judged.
         seed: The first seed.
@@ -57,6 +58,7 @@ class Settings:
     data: DataSpec
     protocol: Protocol
     learning_rates: PerSpec
+    tune_lr: tuple[float, ...] = ()
     grid: str = "all"
     looks: InterimLooks = InterimLooks(counts=(3,))  # noqa: RUF009 - frozen
     seed: int = 42
@@ -98,18 +100,19 @@ class Settings:
         """Whether only those prefixes train that the search for the deepest safe one needs."""
         return SEARCH in split_grid(self.grid)
 
-    def run_spec(self, freeze: FreezeSpec | str, seed: int) -> RunSpec:
-        """Return the spec of the run of one configuration and seed."""
+    def run_spec(self, freeze: FreezeSpec | str, seed: int, rate: float | None = None) -> RunSpec:
+        """Return the spec of the run of one configuration and seed, at its usual learning rate or at another one."""
         name = str(freeze)
-        if (name, seed) not in self._run_specs:
-            protocol = replace(self.protocol, learning_rate=learning_rate(name, self.learning_rates, self.protocol))
-            self._run_specs[name, seed] = RunSpec(
+        if (name, seed, rate) not in self._run_specs:
+            usual = learning_rate(name, self.learning_rates, self.protocol)
+            protocol = replace(self.protocol, learning_rate=usual if rate is None else rate)
+            self._run_specs[name, seed, rate] = RunSpec(
                 model=self.model, data=self.data, freeze=name, seed=seed, device=self.device, protocol=protocol
             )
-        return self._run_specs[name, seed]
+        return self._run_specs[name, seed, rate]
 
     @cached_property
-    def _run_specs(self) -> dict[tuple[str, int], RunSpec]:
+    def _run_specs(self) -> dict[tuple[str, int, float | None], RunSpec]:
         """The specs so far: plans go through them again after every run, and a spec keeps its hashes."""
         return {}
 
@@ -226,6 +229,7 @@ def _overlay(base: Preset, reason: str, options: ParsedOptions, num_layers: int 
         and data == base.data
         and replace(protocol, precision=base.protocol.precision) == base.protocol
         and rates == base.learning_rates
+        and not options.get("tune_lr", ())
     )
     limits = options.get("max_drop", base.max_drop if is_own_experiment else PerSpec())
     costs = {name: options.get(name, PerSpec()) for name in CostLimits.names() if name in options}
@@ -236,6 +240,7 @@ def _overlay(base: Preset, reason: str, options: ParsedOptions, num_layers: int 
         data=data,
         protocol=protocol,
         learning_rates=rates,
+        tune_lr=options.get("tune_lr", ()),
         grid=options.get("grid", Settings.grid),
         looks=resolve_looks(options, base.looks),
         seed=options.get("seed", base.seed),

@@ -96,6 +96,8 @@ def _group(run: NeededRun, *, arms_together: bool) -> Hashable:
     """Return what the runs of a block have in common."""
     if run.interleaved_with is not None:
         return run.interleaved_with
+    if run.is_trial:  # its time counts for nothing
+        return run
     if arms_together or run.must_be_new:
         return run.spec.experiment_id, run.spec.seed, run.must_be_new
     return run

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from freezebench.config.settings import Settings
     from freezebench.records.run_record import RunRecord
     from freezebench.specs.run import RunSpec
 
@@ -21,6 +20,8 @@ class NeededRun:
         must_be_new: Whether a record of an earlier session does not count, because times are going to be judged.
         is_timed: Whether its times show the noise of the machine for required savings, so that they have to be
             measured: on a shared processor nothing may train beside it.
+        is_trial: Whether it is a trial of a learning rate (see ``planning.tuning``).
+        is_tentative: Whether it follows trials that have not ended, so that its learning rate is not known yet.
         interleaved_with: Key of the series of interleaved runs that it continues (see ``planning.interleaving``);
             ``None`` for an ordinary run.
     """
@@ -28,6 +29,8 @@ class NeededRun:
     spec: RunSpec
     must_be_new: bool = False
     is_timed: bool = False
+    is_trial: bool = False
+    is_tentative: bool = False
     interleaved_with: str | None = None
 
     @property
@@ -71,8 +74,3 @@ class FinishedRuns:
         """Return the record of a run; ``None`` if it has not ended, or was reused although it must be new."""
         run_id = spec.run_id
         return None if must_be_new and run_id in self.reused else self.records.get(run_id)
-
-    def of_configuration(self, settings: Settings, freeze: str) -> list[RunRecord]:
-        """Return the finished runs of one configuration in the order of their seeds."""
-        records = (self.records.get(settings.run_spec(freeze, seed).run_id) for seed in settings.seeds)
-        return [record for record in records if record is not None]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.planning.finished import NeededRun
+from freezebench.planning.tuning import run_spec
 from freezebench.verdicts.resources import MIN_RUNS, interleaved
 
 if TYPE_CHECKING:
@@ -23,21 +24,22 @@ def needed_interleaved_runs(settings: Settings, freeze: str, finished: FinishedR
     They are one block (see ``planning.blocks``) and never taken from the store: what is compared has to train on the
     same machine in the same minutes.
     """
-    key = series_key(settings, freeze)
+    key = series_key(settings, freeze, finished)
     done = finished.interleaved.get(key, [])
     if any(ends_series(record) for record in done):
         return []
     needed = []
     arms = interleaved(MIN_RUNS)
     for position, arm in enumerate(arms):
-        spec = settings.run_spec("none" if arm == "A" else freeze, settings.seed + arms[:position].count(arm))
+        seed = settings.seed + arms[:position].count(arm)
+        spec = run_spec(settings, "none" if arm == "A" else freeze, seed, finished)
         needed.append(NeededRun(spec=spec, must_be_new=True, interleaved_with=key))
     return needed[len(done) :]
 
 
 def interleaved_pairs(settings: Settings, freeze: str, finished: FinishedRuns) -> list[tuple[RunRecord, RunRecord]]:
     """Return (baseline, frozen) pairs of a configuration's interleaved runs."""
-    done = finished.interleaved.get(series_key(settings, freeze), [])
+    done = finished.interleaved.get(series_key(settings, freeze, finished), [])
     arms: dict[str, list[RunRecord]] = {"A": [], "B": []}
     for arm, record in zip(interleaved(MIN_RUNS), done, strict=False):
         arms[arm].append(record)
@@ -52,6 +54,6 @@ def ends_series(record: RunRecord) -> bool:
     return not record.is_valid or record.is_contended
 
 
-def series_key(settings: Settings, freeze: str) -> str:
+def series_key(settings: Settings, freeze: str, finished: FinishedRuns) -> str:
     """Return the key of the series of a configuration's interleaved runs."""
-    return settings.run_spec(freeze, settings.seed).run_id
+    return run_spec(settings, freeze, settings.seed, finished).run_id

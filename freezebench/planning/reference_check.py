@@ -139,7 +139,9 @@ def refuse_unjudgeable(
             f"{asked}, but {saved.source} holds no such configuration. Save a new one, or let it have no partner "
             f"with --freeze-allow-unmatched={new.freeze}."
         )
-    differing = [item.text for item in differences(old, new) if item.name not in across]
+    # A rate that trials will choose is compared once it is known.
+    known = [item for item in differences(old, new) if not (item.name == "lr" and test.settings.tune_lr)]
+    differing = [item.text for item in known if item.name not in across]
     differing = [f"it broke there: {old.broken.rstrip('.')}"] if old.broken else differing
     if name in _TIMED and old.contended_shares and len(old.quiet.runs) < MIN_RUNS:
         differing.append(contention_reason(old.contended_shares, len(old.runs), runs="runs"))

@@ -41,8 +41,9 @@ def replay(plan: SessionPlan, finished_earlier: Callable[[Iterable[RunSpec]], Ma
     while True:
         left = plan.runs_left(finished)
         # Times that are compared are always measured anew.
-        records = finished_earlier(needed.spec for needed in left if not needed.must_be_new)
-        reused = [needed for needed in left if not needed.must_be_new and needed.spec.run_id in records]
+        reusable = [needed for needed in left if not (needed.must_be_new or needed.is_tentative)]
+        records = finished_earlier(needed.spec for needed in reusable)
+        reused = [needed for needed in reusable if needed.spec.run_id in records]
         if not reused:
             return Replay(finished=finished, needed=(*taken, *left), left=tuple(left))
         taken += reused

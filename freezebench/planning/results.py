@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
+from freezebench.planning.tuning import run_spec, tuned_rate, tuning_fault
 from freezebench.verdicts.baseline import baseline_fault, one_class_fault
 from freezebench.verdicts.contradictions import contradiction
 from freezebench.verdicts.judge import ConfigurationResult, judge, pooled_over
@@ -43,11 +44,12 @@ def result_of_look(
     position = broken_baseline(settings, num_seeds, finished)
     baseline = up_to_invalid(settings, "none", num_seeds if position is None else position + 1, finished)
     if freeze == "none":
-        return _judged(settings, freeze, baseline, baseline)
+        return _with_rate(settings, _judged(settings, freeze, baseline, baseline), finished)
     # Only the seeds before a broken baseline were planned for candidates.
     num_compared = num_seeds if position is None else position
     records = up_to_invalid(settings, freeze, num_compared, finished)
-    return _judged(settings, freeze, records, baseline, pooled, num_seeds=num_compared)
+    result = _judged(settings, freeze, records, baseline, pooled, num_seeds=num_compared)
+    return _with_rate(settings, result, finished)
 
 
 def baseline_so_far(settings: Settings, finished: FinishedRuns) -> ConfigurationResult:
@@ -56,7 +58,12 @@ def baseline_so_far(settings: Settings, finished: FinishedRuns) -> Configuration
     Those after one that broke do not count, as in every look: several slots may have trained them before it broke.
     """
     records = up_to_invalid(settings, "none", settings.looks.max_seeds, finished)
-    return _judged(settings, "none", records, records)
+    return _with_rate(settings, _judged(settings, "none", records, records), finished)
+
+
+def _with_rate(settings: Settings, result: ConfigurationResult, finished: FinishedRuns) -> ConfigurationResult:
+    """Return a result with the rates that were tried for its configuration."""
+    return replace(result, tuned_rate=tuned_rate(settings, result.freeze, finished))
 
 
 def broken_baseline(
@@ -67,7 +74,9 @@ def broken_baseline(
     A run that is invalid or predicts a single class breaks it at once, even while earlier seeds have not ended. Whether
     the seeds together have learned anything is known once the last one has ended, or only at a later look.
     """
-    specs = [settings.run_spec("none", seed) for seed in settings.seeds[:num_seeds]]
+    if tuning_fault(settings, "none", finished) is not None:
+        return 0
+    specs = [run_spec(settings, "none", seed, finished) for seed in settings.seeds[:num_seeds]]
     records = [finished.record(spec, must_be_new=must_be_new) for spec in specs]
     for position, record in enumerate(records):
         if record is not None and (not record.is_valid or one_class_fault([record])):
@@ -114,10 +123,16 @@ def pooled_variance(
 
 
 def up_to_invalid(settings: Settings, freeze: str, num_seeds: int, finished: FinishedRuns) -> list[RunRecord]:
-    """Return the finished runs of the first seeds in their order, up to the first that is invalid or has not ended."""
+    """Return the finished runs of the first seeds in their order, up to the first that is invalid or has not ended.
+
+    Where all trials of a learning rate failed, there is no other run than one that says so.
+    """
+    fault = tuning_fault(settings, freeze, finished)
+    if fault is not None:
+        return [fault][:num_seeds]
     records = []
     for seed in settings.seeds[:num_seeds]:
-        record = finished.record(settings.run_spec(freeze, seed))
+        record = finished.record(run_spec(settings, freeze, seed, finished))
         if record is None:
             break
         records.append(record)

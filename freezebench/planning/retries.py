@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.planning.interleaving import series_key
+from freezebench.planning.tuning import run_spec, trial_specs, tuning_fault
 
 if TYPE_CHECKING:
     from freezebench.config.settings import Settings
@@ -19,17 +20,22 @@ _CAUSES = ("crash", "killed", "timeout", "out_of_memory")
 
 def forget_faults(settings: Settings, freeze: str, finished: FinishedRuns) -> list[RunRecord]:
     """Remove the runs of a configuration and of its baseline that broke by such a fault, and return them."""
-    records = [
-        record for name in dict.fromkeys(("none", freeze)) for record in finished.of_configuration(settings, name)
-    ]
+    specs = []
+    for name in dict.fromkeys(("none", freeze)):
+        # One trial that broke among others stays: its configuration has a rate.
+        has_no_rate = tuning_fault(settings, name, finished) is not None
+        specs += trial_specs(settings, name) if has_no_rate else []
+        specs += [run_spec(settings, name, seed, finished) for seed in settings.seeds]
+    records = [record for spec in specs if (record := finished.records.get(spec.run_id)) is not None]
     forgotten = [record for record in records if record.cause in _CAUSES]
+    key = series_key(settings, freeze, finished)  # which rests on trials that may be forgotten
     finished.num_changes[settings.experiment.experiment_id] += 1
     for record in forgotten:
         del finished.records[record.spec.run_id]
     # A run that breaks is the last one of its series, which trains anew as a whole: in the same minutes.
-    series = finished.interleaved.get(series_key(settings, freeze), [])
+    series = finished.interleaved.get(key, [])
     if series and series[-1].cause in _CAUSES:
-        last = finished.interleaved.pop(series_key(settings, freeze))[-1]
+        last = finished.interleaved.pop(key)[-1]
         if last not in forgotten:
             forgotten.append(last)
     return forgotten

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from freezebench.planning.finished import NeededRun
 from freezebench.planning.interleaving import needed_interleaved_runs
 from freezebench.planning.results import broken_baseline, is_open, pooled_variance, result_of_look
+from freezebench.planning.tuning import needed_trials, run_spec, tuning_fault
 from freezebench.specs.freeze import FreezeSpec
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class Round:
         """Return whether a run of a configuration is missing, or one of the baseline that it is compared with."""
         # The baseline's runs between interleaved ones are not those that it is judged by itself.
         missing = [needed for needed in self.missing if freeze != "none" or needed.interleaved_with is None]
-        return any(needed.spec.freeze in ("none", freeze) for needed in missing)
+        # As long as trials of learning rates are missing, no run of the look has begun.
+        return any(needed.is_trial or needed.spec.freeze in ("none", freeze) for needed in missing)
 
 
 def groups(settings: Settings, grid: Collection[str], *, with_times: bool) -> list[Group]:
@@ -120,8 +122,22 @@ def missing_runs(
 ) -> tuple[list[NeededRun], bool]:
     """Return the missing runs of a round in order, and whether the baseline broke.
 
-    Runs before one that broke are still needed, so that the outcome does not depend on the order in which runs end.
+    Where learning rates are tuned, the trials come first. Runs before one that broke are still needed, so that the
+    outcome does not depend on the order in which runs end.
     """
+    if tuning_fault(settings, "none", finished) is not None:
+        return [], True
+    trials = needed_trials(settings, ("none", *candidates), finished)
+    if trials:
+        return trials, False
+    with_rate = [freeze for freeze in candidates if tuning_fault(settings, freeze, finished) is None]
+    return _missing_of_look(settings, group, with_rate, num_seeds, finished)
+
+
+def _missing_of_look(
+    settings: Settings, group: Group, candidates: Collection[str], num_seeds: int, finished: FinishedRuns
+) -> tuple[list[NeededRun], bool]:
+    """Return the missing runs of a round at learning rates that are known, and whether the baseline broke."""
     # Times of an earlier session do not measure today's code.
     must_be_new = settings.costs.need_reference
     broken_at = broken_baseline(settings, num_seeds, finished, must_be_new=must_be_new)
@@ -136,7 +152,7 @@ def missing_runs(
         for freeze in ("none", *candidates):
             if freeze in waiting or freeze in ended:
                 continue
-            spec = settings.run_spec(freeze, seed)
+            spec = run_spec(settings, freeze, seed, finished)
             record = finished.record(spec, must_be_new=must_be_new)
             if record is None:
                 is_timed = group.times_baseline and freeze == "none"

@@ -14,6 +14,7 @@ from freezebench.planning.not_run import not_run
 from freezebench.planning.results import up_to_invalid
 from freezebench.planning.rounds import groups, rounds
 from freezebench.planning.searched import current_round, is_searched, search_of, searched_so_far, searched_step
+from freezebench.planning.tuning import run_spec
 from freezebench.records.events import SeedsFinished
 from freezebench.specs.node_ids import experiment_names
 from freezebench.verdicts.judge import ConfigurationResult
@@ -184,13 +185,19 @@ class SessionPlan:
         repeated: dict[NeededRun, None] = {}
         for settings, group, current in self._current(finished):
             ordinary = [needed for needed in current.missing if needed.interleaved_with is None]
+            if any(needed.is_trial for needed in ordinary):
+                ordinary += _tentative(settings, group, current)
             for freeze in () if current.is_stopped else current.candidates:
                 series = needed_interleaved_runs(settings, freeze, finished) if freeze in group.interleaved else []
                 repeated |= dict.fromkeys(series)
                 # The seeds of a series are the first ones of its configuration; a look may need more.
                 later = settings.seeds[MIN_RUNS : current.num_seeds] if series else ()
-                ordinary += [NeededRun(spec=settings.run_spec(freeze, seed)) for seed in later]
-            plain |= {needed.spec.run_id: needed for needed in ordinary}
+                ordinary += [NeededRun(spec=run_spec(settings, freeze, seed, finished)) for seed in later]
+            plain |= {
+                needed.spec.run_id: needed
+                for needed in ordinary
+                if not (needed.is_tentative and needed.spec.run_id in plain)
+            }
         return [*plain.values(), *repeated]
 
     def seeds_finished(self, settings: Settings, finished: FinishedRuns) -> SeedsFinished | None:
@@ -200,7 +207,7 @@ class SessionPlan:
         group = groups(settings, self.grid(settings), with_times=self.with_times)[0]
         *earlier, current = rounds(settings, group, finished)
         first = current.missing[0] if current.missing else None
-        if first is None or first.interleaved_with is not None or not group.candidates:
+        if first is None or first.is_trial or first.interleaved_with is not None or not group.candidates:
             return None
         num_ended = first.spec.seed - settings.seed
         if num_ended == 0 or current.is_stopped:
@@ -239,6 +246,13 @@ class SessionPlan:
             current += [] if look is None else [look]
             latest = self._latest[settings] = _Latest(finished=finished, state=state, rounds=tuple(current))
         return latest.rounds
+
+
+def _tentative(settings: Settings, group: Group, current: Round) -> list[NeededRun]:
+    """Return the runs of a look that follow the trials of learning rates, whatever these choose."""
+    names = ["none", *(freeze for freeze in current.candidates if freeze not in group.interleaved)]
+    specs = [settings.run_spec(freeze, seed) for seed in settings.seeds[: current.num_seeds] for freeze in names]
+    return [NeededRun(spec=spec, is_tentative=True) for spec in specs]
 
 
 @dataclass(frozen=True, kw_only=True)

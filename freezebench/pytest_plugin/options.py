@@ -48,6 +48,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         takes: dict[str, str] = {"metavar": option.metavar}
         if option.is_switch:
             takes = {"action": "store_const", "const": "yes"}
+        elif option.may_lack_value:
+            takes |= {"nargs": "?", "const": "yes"}
         elif option.is_list:
             # Of other options the last value counts, so that a command line overrides those of addopts.
             takes["action"] = "append"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from freezebench.planning.search import max_trials, run_bounds
+from freezebench.planning.tuning import trial_seed
 from freezebench.report.durations import duration_text
 from freezebench.report.more_evidence import LARGEST_DESIGN
 from freezebench.report.strategy_text import names_heading
@@ -51,6 +52,9 @@ def settings_lines(settings: Settings, specs: Iterable[str] = ()) -> list[str]:
     if len(settings.looks.counts) > 1:
         seeds += f", up to {settings.seeds[-1]} where undecided (judged after {_looks_text(settings)})"
     rates = ", ".join(split_entries(str(settings.learning_rates)))
+    if settings.tune_lr:
+        factors = ", ".join(f"{factor:g}" for factor in settings.tune_lr)
+        rates += f", each tried times {factors} with seed {trial_seed(settings)}: the validation loss chooses"
     return [
         f"freezebench: {text}"
         for text in (
@@ -152,7 +156,7 @@ def run_table(
     *,
     num_train: int,
 ) -> list[str]:
-    """Return the planned runs of one test as a table, one line per configuration.
+    """Return the planned runs of one test as a table, one line per configuration, and one for the trials of its rate.
 
     Args:
         settings: Settings of the test.
@@ -163,19 +167,25 @@ def run_table(
     """
     protocol = settings.protocol
     cells = []
-    for freeze in sorted({run.freeze for run in runs}, key=lambda freeze: FreezeSpec.parse(freeze).frozen_order):
-        own = [run for run in runs if run.freeze == freeze]
-        num_finished = len(own) - sum(run.freeze == freeze for run in left)
+    rows = {(run.freeze, not _is_trial(run, settings)) for run in runs}
+    for freeze, is_judged in sorted(rows, key=lambda row: (FreezeSpec.parse(row[0]).frozen_order, row[1])):
+        own, own_left = (
+            [run for run in part if run.freeze == freeze and is_judged is not _is_trial(run, settings)]
+            for part in (runs, left)
+        )
+        is_open = is_judged and any(run.freeze == freeze and _is_trial(run, settings) for run in left)
+        rates = ", ".join(dict.fromkeys(f"{run.protocol.learning_rate:g}" for run in own))
+        num_finished = len(own) - len(own_left)
         seconds = None if expected is None else expected.seconds.get(freeze)
         duration = "unknown" if seconds is None else duration_text(seconds)
         seeds = sorted({run.seed for run in own})
         cells.append(
             [
-                freeze,
+                freeze if is_judged else f"{freeze}, trials",
                 len(own),
                 num_finished,
                 f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}",
-                f"{own[0].protocol.learning_rate:g}",
+                "the chosen one" if is_open else rates,
                 f"{protocol.num_epochs * math.ceil(num_train / protocol.batch_size):,}",
                 NOT_MEASURED if num_finished == len(own) else duration,
             ]
@@ -190,6 +200,11 @@ def run_table(
         "expected each",
     ]
     return tabulate(cells, headers, disable_numparse=True, colalign=["left", *["right"] * 6]).splitlines()
+
+
+def _is_trial(run: RunSpec, settings: Settings) -> bool:
+    """Return whether a planned run is a trial of a learning rate."""
+    return bool(settings.tune_lr) and run.seed == trial_seed(settings)
 
 
 def duration_line(num_runs: int, num_left: int, expected: ExpectedDurations | None, *, is_least: bool = False) -> str:

@@ -99,6 +99,8 @@ class Progress:
         self._is_brief = quiet and live  # nothing stays
         self._own_label, self._num_started = label, 0
         self._experiments = experiment_names((spec.model, spec.data.source) for spec in planned)
+        # Of runs that differ in their rate alone, lines name it.
+        self._rates: dict[Hashable, set[float]] = defaultdict(set)
         self._plan(planned)
         self._durations = Durations()
         self._running: dict[str, _Run] = {}
@@ -134,6 +136,8 @@ class Progress:
     def _plan(self, left: Iterable[RunSpec]) -> None:
         """Take the runs that have not started: later looks add some, and what broke needs no more."""
         self._left = Counter(left)
+        for spec in self._left:
+            self._rates[_without_rate(spec)].add(spec.protocol.learning_rate)
 
     def _start(self, spec: RunSpec, slot: str) -> None:
         """Show the start of a run, which loads the model first."""
@@ -218,7 +222,8 @@ class Progress:
         if self._own_label is not None:
             return self._own_label
         name = " ".join(filter(None, (self._experiments.get((spec.model, spec.data.source)), spec.freeze)))
-        return f"{slot} [{number}/{self._num_started + self._left.total()}] {name} seed {spec.seed}".lstrip()
+        rate = f" rate {spec.protocol.learning_rate:g}" if len(self._rates[_without_rate(spec)]) > 1 else ""
+        return f"{slot} [{number}/{self._num_started + self._left.total()}] {name} seed {spec.seed}{rate}".lstrip()
 
     def _refresh(self) -> None:
         """Show the runs that train, in place of what was shown of them before."""
@@ -285,3 +290,7 @@ class Progress:
     def _block(self, spec: RunSpec) -> Hashable:
         """Return what the runs have in common that train on one slot, one after another."""
         return (spec.experiment_id, spec.seed) if self._arms_together else spec
+
+
+def _without_rate(spec: RunSpec) -> Hashable:
+    return spec.experiment_id, spec.freeze, spec.seed

@@ -20,6 +20,7 @@ from freezebench.report.search_text import search_sentence
 from freezebench.report.speed_text import other_session_sentence
 from freezebench.report.strategy_text import rate_sentences
 from freezebench.report.tracebacks import Traceback, tracebacks
+from freezebench.report.tuning_text import trial_sentences, tuning_sentences
 from freezebench.report.verdict_text import (
     class_loss_sentences,
     decided_sentence,
@@ -158,7 +159,7 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
         *undecided_sentences(results),
         *not_run_sentences(results),
         *filter(None, [search_sentence(settings)]),
-        *rate_sentences(FreezeSpec.parse(result.freeze) for result in results),
+        *(tuning_sentences(results) or rate_sentences(FreezeSpec.parse(result.freeze) for result in results)),
         *filter(None, [head_sentence(results, is_new=True)]),
         *_limits(results, are_met=False),
         *invalid_sentences(results),
@@ -183,7 +184,7 @@ def _notes(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> list[
             f"Undertrained: the best epoch was the last one for {', '.join(undertrained)}; "
             "more epochs might raise their accuracy."
         )
-    return notes + _footnotes(results)
+    return notes + trial_sentences(results) + _footnotes(results)
 
 
 def _data_notes(results: Sequence[ConfigurationResult]) -> list[str]:

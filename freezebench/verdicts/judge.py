@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from freezebench.verdicts.mean_squares import MeanSquares
     from freezebench.verdicts.noninferiority import Verdict
     from freezebench.verdicts.pooling import PooledSeedVariance
+    from freezebench.verdicts.tuned_rate import TunedRate
 
 
 BASELINE_INVALID = "the unfrozen baseline is invalid"
@@ -54,6 +55,7 @@ class ConfigurationResult:
         not_reached: Why the session ended before it had a result; ``None``: it has one.
         class_loss: Which class the runs hardly recognise although the unfrozen ones do, so that they are not safe
             whatever their accuracy; ``None``: none.
+        tuned_rate: The learning rates that were tried for it, of which its runs have one; ``None``: it was not tuned.
     """
 
     freeze: str
@@ -69,6 +71,7 @@ class ConfigurationResult:
     not_needed: str | None = None
     not_reached: str | None = None
     class_loss: str | None = None
+    tuned_rate: TunedRate | None = None
 
     @classmethod
     def not_run(

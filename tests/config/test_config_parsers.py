@@ -45,6 +45,7 @@ BAD = [
     ("lr", "0", "above 0"),
     ("lr", "nan", "not a finite number"),
     ("lr", "5", "at most 1"),
+    ("tune_lr", "1", "give 2 to 9 different factors"),
     ("max_train", "1", "from 2 to"),
     ("max_length", "2", "from 4 to"),
     ("engine", "cached2", "choose from standard, cached, trainer"),

@@ -53,5 +53,5 @@ def test_a_repetition_replaces_no_record() -> None:
     for accuracy in (0.8, 0.7):
         needed = needed_interleaved_runs(settings, "emb", finished)[0]
         finished.add(needed, made_up.record(needed.spec.freeze, needed.spec.seed, accuracy=accuracy))
-    assert finished.of_configuration(settings, "none") == [first]
-    assert len(finished.of_configuration(settings, "emb")) == 1
+    assert finished.record(settings.run_spec("none", 42)) == first
+    assert finished.record(settings.run_spec("emb", 42)) is not None
