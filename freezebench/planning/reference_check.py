@@ -42,6 +42,12 @@ class PlannedTest:
     grid: frozenset[str] = frozenset()
 
 
+def _differences(old: SavedConfiguration, test: PlannedTest) -> list[Difference]:
+    """Return how a test differs from a saved one; a rate that trials will choose is compared once it is known."""
+    found = differences(old, test.configuration)
+    return [item for item in found if not (item.name == "lr" and test.settings.tune_lr)]
+
+
 def limits_times(settings: Settings, freeze: str, *, with_times: bool) -> bool:
     """Return whether time or energy of a configuration is limited by that of a saved run."""
     limits = settings.costs.named(*_TIMED) if with_times else {}
@@ -75,7 +81,7 @@ def refuse_incomparable(
     names: dict[str, list[str]] = {}
     refused: list[Difference] = []
     for test, old in matched:
-        found = [item for item in differences(old, test.configuration) if item.name not in across]
+        found = [item for item in _differences(old, test) if item.name not in across]
         refused += found
         reason = f"it is invalid there: {old.broken.rstrip('.')}" if old.broken else ", ".join(i.text for i in found)
         if reason:
@@ -139,9 +145,7 @@ def refuse_unjudgeable(
             f"{asked}, but {saved.source} holds no such configuration. Save a new one, or let it have no partner "
             f"with --freeze-allow-unmatched={new.freeze}."
         )
-    # A rate that trials will choose is compared once it is known.
-    known = [item for item in differences(old, new) if not (item.name == "lr" and test.settings.tune_lr)]
-    differing = [item.text for item in known if item.name not in across]
+    differing = [item.text for item in _differences(old, test) if item.name not in across]
     differing = [f"it broke there: {old.broken.rstrip('.')}"] if old.broken else differing
     if name in _TIMED and old.contended_shares and len(old.quiet.runs) < MIN_RUNS:
         differing.append(contention_reason(old.contended_shares, len(old.runs), runs="runs"))

@@ -20,6 +20,7 @@ def test_the_list_of_options_is_golden() -> None:
         "--freeze-epochs",
         "--freeze-batch-size",
         "--freeze-lr",
+        "--freeze-tune-lr",
         "--freeze-max-train",
         "--freeze-max-length",
         "--freeze-dropout",

@@ -46,6 +46,7 @@ CASES: dict[str, tuple[str, str, object]] = {
     "epochs": ("4", "protocol.num_epochs", 4),
     "batch_size": ("24", "protocol.batch_size", 24),
     "lr": ("1e-3", "learning_rates", PerSpec(default=1e-3)),
+    "tune_lr": ("3, 1", "tune_lr", (1.0, 3.0)),
     "max_train": ("100", "data.max_train", 100),
     "max_length": ("32", "protocol.max_length", 32),
     "dropout": ("yes", "protocol.dropout", True),
