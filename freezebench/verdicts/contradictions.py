@@ -9,6 +9,8 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
+from freezebench.specs.freeze import FreezeSpec
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -37,7 +39,7 @@ def _contradictions(result: ConfigurationResult, limit_pp: float | None, num_see
         return
     yield from _of_runs("none", result.baseline, num_seeds)
     num_params = result.records[0].num_trainable_params
-    if num_params is not None and num_params == result.baseline[0].num_trainable_params:
+    if _trains_less(result.freeze) and num_params is not None and num_params == result.baseline[0].num_trainable_params:
         yield f"{result.freeze} trained {num_params:,} parameters, as many as no freezing"
     if result.verdict is None:
         yield f"{result.freeze} has no verdict"
@@ -52,6 +54,12 @@ def _contradictions(result: ConfigurationResult, limit_pp: float | None, num_see
     if result.gate is not None:
         yield from _of_verdict(result.gate)
     yield from _of_drop(result, result.verdict)
+
+
+def _trains_less(freeze: str) -> bool:
+    """Return whether a configuration trains fewer parameters than the baseline; a schedule, or rates, train as many."""
+    spec = FreezeSpec.parse(freeze)
+    return not spec.frozen_parts.is_none or any(strategy.kind == "parameters" for strategy in spec.strategies)
 
 
 def _of_runs(freeze: str, records: Sequence[RunRecord], num_seeds: int) -> Iterator[str]:

@@ -11,6 +11,7 @@ import made_up
 from freezebench.records.run_record import RunRecord
 from freezebench.verdicts.contradictions import contradiction
 from freezebench.verdicts.judge import ConfigurationResult, judge
+from made_up_strategies import Lpft, registered
 
 LIMIT_PP = 5.0
 
@@ -99,3 +100,15 @@ def test_each_contradiction_is_named(
 ) -> None:
     """The sentence has both figures."""
     assert contradiction(change(_result()), limit_pp=LIMIT_PP, num_seeds=3) == sentence
+
+
+def test_a_schedule_trains_as_many_parameters_as_no_freezing() -> None:
+    """All of them train at some time; above a frozen prefix fewer do."""
+    with registered(Lpft):
+        runs = made_up.seeds("lpft", num_trainable_params=1000)
+        result = judge("lpft", runs, made_up.seeds("none"), margin_pp=2, limit_pp=None)
+        assert contradiction(result, limit_pp=None, num_seeds=3) is None
+        runs = made_up.seeds("emb+lpft", num_trainable_params=1000)
+        result = judge("emb+lpft", runs, made_up.seeds("none"), margin_pp=2, limit_pp=None)
+        found = contradiction(result, limit_pp=None, num_seeds=3)
+    assert found == "emb+lpft trained 1,000 parameters, as many as no freezing"
