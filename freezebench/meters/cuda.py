@@ -10,7 +10,7 @@ from freezebench.meters.peaks import PeakRegister
 from freezebench.records.reading import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     import torch
 
@@ -97,7 +97,7 @@ def allocation_breakdown(
     Args:
         model: The model.
         optimizer: Its optimizer.
-        peak_allocated: The window's ``peak_allocated_bytes``.
+        peak_allocated: The window's ``peak_allocated_bytes``; without a value, the rest is not measured.
         device_type: Tensors on other types of devices are not counted.
 
     Returns:
@@ -105,9 +105,6 @@ def allocation_breakdown(
         ``allocated_rest_bytes``. If the gradients were freed, gradients and rest are not measured.
     """
     names = [f"allocated_{part}_bytes" for part in ("parameters", "gradients", "optimizer", "rest")]
-    if peak_allocated.value is None:
-        reason = peak_allocated.reason or NO_CUDA
-        return {name: Reading.not_measured("B", peak_allocated.source, reason) for name in names}
     parameters = list(model.parameters())
     weights = _num_bytes([*parameters, *model.buffers()], device_type)
     states = _num_bytes((value for state in optimizer.state.values() for value in state.values()), device_type)
@@ -125,6 +122,10 @@ def allocation_breakdown(
         return readings
     gradients = _num_bytes((parameter.grad for parameter in parameters), device_type)
     readings[names[1]] = Reading(value=gradients, unit="B", source=source)
+    if peak_allocated.value is None:
+        reason = peak_allocated.reason or NO_CUDA
+        readings[names[3]] = Reading.not_measured("B", peak_allocated.source, reason)
+        return readings
     # Activations, temporary buffers and the allocator's rounding cannot be separated.
     rest = peak_allocated.value - weights - gradients - states
     if rest < 0:
@@ -133,6 +134,33 @@ def allocation_breakdown(
     else:
         readings[names[3]] = Reading(value=rest, unit="B", source=f"{peak_allocated.source} less the three parts")
     return readings
+
+
+def weights_breakdown(
+    model: torch.nn.Module, added: Collection[str], *, merges: bool, device_type: str = "cuda"
+) -> dict[str, Reading]:
+    """Return the memory of the weights that a strategy has added, and of all weights once these are merged.
+
+    Args:
+        model: The model.
+        added: Names of the parameters that were added; without any, there is nothing to tell apart.
+        merges: Whether they can be merged into the other weights.
+        device_type: Tensors on other types of devices are not counted.
+    """
+    if not added:
+        return {}
+    source = "storage of the added parameters"
+    parameters = dict(model.named_parameters())
+    num_added = _num_bytes((parameters[name] for name in added), device_type)
+    others = [parameter for name, parameter in parameters.items() if name not in added]
+    merged = Reading.not_measured("B", source, "what the strategy adds cannot be merged into other weights")
+    if merges:
+        rest = _num_bytes([*others, *model.buffers()], device_type)
+        merged = Reading(value=rest, unit="B", source="storage of the parameters and buffers that were not added")
+    return {
+        "weights_added_bytes": Reading(value=num_added, unit="B", source=source),
+        "weights_merged_bytes": merged,
+    }
 
 
 def synchronize() -> str | None:

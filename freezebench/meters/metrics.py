@@ -153,14 +153,16 @@ _MEMORY = (
     ),
     _peak("prefix_bytes", "size of the cached prefix", "In memory or on disk, once for all runs that share it."),
     *(
-        _peak(f"allocated_{part}_bytes", f"GPU memory of {label}", "Part of the allocated peak, at the last step.")
-        for part, label in (
-            ("parameters", "parameters and buffers"),
-            ("gradients", "gradients"),
-            ("optimizer", "the optimizer's state"),
-            ("rest", "activations and the rest"),
+        _peak(f"allocated_{part}_bytes", f"memory of {label}", footnote)
+        for part, label, footnote in (
+            ("parameters", "parameters and buffers", "Counted from the tensors on the device that trains."),
+            ("gradients", "gradients", "Counted from the tensors at the last step."),
+            ("optimizer", "the optimizer's state", "Counted from the tensors at the last step."),
+            ("rest", "activations and the rest", "The allocated peak less the three other parts, on a GPU."),
         )
     ),
+    _peak("weights_added_bytes", "memory of added weights", "Part of the parameters: adapters, as they train."),
+    _peak("weights_merged_bytes", "memory of merged weights", "Parameters and buffers once adapters are merged."),
 )
 
 # Whether other work on the machine disturbed the training, which decides whether its times count.

@@ -21,6 +21,7 @@ METRIC_NAMES = (
     *("peak_allocated_bytes", "peak_reserved_bytes", "peak_device_used_bytes", "peak_rss_bytes", "start_rss_bytes"),
     "prefix_bytes",
     *("allocated_parameters_bytes", "allocated_gradients_bytes", "allocated_optimizer_bytes", "allocated_rest_bytes"),
+    *("weights_added_bytes", "weights_merged_bytes"),
     *("contended_share", "cpu_wait_s", "cpu_s", "steal_s", "cpu_pressure_s", "cpu_throttled_s"),
 )
 _MOST_LISTED = 8

@@ -27,8 +27,8 @@ def markdown_report(summaries: Iterable[Summary], overview: Overview | None = No
     for summary in summaries:
         headline, *rest = map(markdown_text, summary.answer_lines)
         parts += [f"## {markdown_text(summary.title)}", f"**{headline}**", *rest, results_table(summary)]
-        headers, cells = summary.breakdown
-        parts += [markdown_table(headers, cells)] if headers else []
+        for headers, cells in (summary.breakdown, summary.memory):
+            parts += [markdown_table(headers, cells)] if headers else []
         parts.append("\n".join(f"- {markdown_text(line)}" for line in (*summary.lines, *summary.notes)))
         parts += markdown_tracebacks(summary.tracebacks)
     return "\n\n".join(parts) + "\n"

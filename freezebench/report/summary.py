@@ -13,6 +13,7 @@ from freezebench.report.breakdown import breakdown_table, breakdowns, gap_senten
 from freezebench.report.contention import contention_sentence, host_sentence, untimed_sentences
 from freezebench.report.device_models import device_models_sentence
 from freezebench.report.head_text import head_sentence
+from freezebench.report.memory_split import memory_table
 from freezebench.report.more_evidence import undecided_sentences
 from freezebench.report.plan import training_text
 from freezebench.report.rows import Row, rows_of
@@ -95,6 +96,11 @@ class Summary:
     def breakdown(self) -> tuple[tuple[str, ...], list[list[str]]]:
         """Headers and cells of the table of how time is spent; empty where that was not measured."""
         return breakdown_table(breakdowns(self.results))
+
+    @property
+    def memory(self) -> tuple[tuple[str, ...], list[list[str]]]:
+        """Headers and cells of the table of what memory is used for; empty where that was not measured."""
+        return memory_table(self.results)
 
     @cached_property
     def tracebacks(self) -> list[Traceback]:

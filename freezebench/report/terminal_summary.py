@@ -69,7 +69,7 @@ def summary_lines(summary: Summary, width: int, *, verbose: bool = False) -> lis
     Args:
         summary: The summary.
         width: Columns of the terminal.
-        verbose: Whether the table of times, the notes and the ends of logs are shown as well.
+        verbose: Whether the tables of times and memory, the notes and the ends of logs are shown as well.
     """
     headline, *rest = summary.answer_lines
     lines: list[Line] = [((line, _HEADLINES[summary.answer.outcome]),) for line in wrap(headline, width)]
@@ -79,13 +79,13 @@ def summary_lines(summary: Summary, width: int, *, verbose: bool = False) -> lis
     if any(row.accuracy is not None for row in summary.rows):
         for table in figure_tables(summary, width):
             lines += [(), *table]
-    headers, cells = summary.breakdown
-    if headers and verbose:
+    tables = [table for table in (summary.breakdown, summary.memory) if table[0]]
+    for headers, cells in tables if verbose else ():
         lines += [(), *(((line, ""),) for line in text_tables(headers, cells, width))]
     lines.append(())
     # The page has the sentences on smaller gaps between measured and counted speed-ups.
     notes = [note for note in summary.notes if note not in summary.gaps[1:]]
-    more = [_MORE_TRACEBACKS] if summary.tracebacks else [_MORE] if headers or notes else []
+    more = [_MORE_TRACEBACKS] if summary.tracebacks else [_MORE] if tables or notes else []
     for sentence in (f"Setting: {summary.title}.", *summary.lines, *(notes if verbose else more)):
         lines += _sentence(sentence, width)
     for traceback in summary.tracebacks if verbose else ():

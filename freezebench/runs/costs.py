@@ -36,6 +36,9 @@ _OVER_WINDOWS: dict[OverWindows, Callable[[Sequence[float], Sequence[float]], fl
     "mean": statistics.fmean,
 }
 _CLOCK = "time.perf_counter, device synchronized"
+_NO_ALLOCATOR = Reading.not_measured(
+    "B", "torch's allocator", "torch does not count what it allocates on a CPU, so that activations are not known"
+)
 
 
 class CostWindows:
@@ -52,7 +55,7 @@ class CostWindows:
         self._emit = emit
         self._model, self._device = model, device
         self._breakdown: dict[str, Reading] = {}
-        self._highest_peak = 0
+        self._highest_peak = 0.0
         self._session = MeterSession(_gpus(device))
         self._open: Window | None = None
         self._windows: list[Window] = []
@@ -85,16 +88,17 @@ class CostWindows:
             self._open = None
 
     def _break_down(self, optimizer: torch.optim.Optimizer) -> None:
-        """Read the composition of the allocator's peak memory, on a GPU; that of the stage with the highest stays."""
+        """Read the composition of the memory; that of the stage with the highest peak stays."""
+        peak, size = _NO_ALLOCATOR, None
         if self._device.type == "cuda":
             import torch
 
-            peak = torch.cuda.max_memory_allocated(self._device)
-            if peak < self._highest_peak:
-                return
-            self._highest_peak = peak
-            reading = Reading(value=float(peak), unit="B", source="torch.cuda.max_memory_allocated at the last step")
-            self._breakdown = allocation_breakdown(self._model, optimizer, reading)
+            size = float(torch.cuda.max_memory_allocated(self._device))
+            peak = Reading(value=size, unit="B", source="torch.cuda.max_memory_allocated at the last step")
+        breakdown = allocation_breakdown(self._model, optimizer, peak, device_type=self._device.type)
+        size = math.fsum(reading.value or 0.0 for reading in breakdown.values()) if size is None else size
+        if size >= self._highest_peak:
+            self._highest_peak, self._breakdown = size, breakdown
 
     @property
     def readings(self) -> dict[str, Reading]:

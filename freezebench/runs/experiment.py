@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from freezebench.errors import FreezebenchError
+from freezebench.meters.cuda import weights_breakdown
 from freezebench.records.run_record import RunRecord
 from freezebench.runs.costs import CostWindows, mark_contended, prefix_readings, timing_readings
 from freezebench.runs.data_cache import DataCache
@@ -135,7 +136,7 @@ def _train(
         check.check_best(trained)
         check_times(result, costs.duration_s)
         scores = scores_of("test")
-    shares = costs.contended_shares
+    shares, added = costs.contended_shares, applied.trainable
     record = replace(
         draft,
         status="completed",
@@ -148,6 +149,7 @@ def _train(
         readings={
             **timing_readings(result, num_examples=len(train), shared_devices=costs.shared_devices),
             **costs.readings,
+            **weights_breakdown(model, added.added, merges=added.merges, device_type=jobs[0].device.type),
             **prefix_readings([stage.feed.prefix for stage in stages if stage.feed and stage.feed.prefix]),
         },
         devices=costs.devices,

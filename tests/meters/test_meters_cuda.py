@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from freezebench.meters import cuda as cuda_module
-from freezebench.meters.cuda import CudaMeter, allocation_breakdown, synchronize
+from freezebench.meters.cuda import CudaMeter, allocation_breakdown, synchronize, weights_breakdown
 from freezebench.records.reading import Reading
 
 if TYPE_CHECKING:
@@ -201,10 +201,27 @@ def test_breakdown_larger_than_the_peak(trained: tuple[torch.nn.Module, torch.op
     assert "outside the window" in (reading.reason or "")
 
 
-def test_breakdown_of_what_was_not_measured(trained: tuple[torch.nn.Module, torch.optim.Optimizer]) -> None:
-    """Without a peak there is nothing to break down, for the same reason."""
+def test_breakdown_without_a_peak(trained: tuple[torch.nn.Module, torch.optim.Optimizer]) -> None:
+    """What is counted from tensors is known, and the rest is not, for the reason for which the peak is not."""
     model, optimizer = trained
     missing = Reading.not_measured("B", "test", "no CUDA device in use")
-    readings = allocation_breakdown(model, optimizer, missing)
-    assert {reading.reason for reading in readings.values()} == {"no CUDA device in use"}
-    assert len(readings) == 4
+    readings = allocation_breakdown(model, optimizer, missing, device_type="cpu")
+    counted = allocation_breakdown(model, optimizer, peak(100_000), device_type="cpu")
+    rest = readings.pop("allocated_rest_bytes")
+    assert (rest.value, rest.reason) == (None, "no CUDA device in use")
+    assert readings == {name: counted[name] for name in readings}
+    assert len(readings) == 3
+
+
+def test_weights_that_were_added_are_told_from_merged_ones(
+    trained: tuple[torch.nn.Module, torch.optim.Optimizer],
+) -> None:
+    """Together they are all parameters; what cannot be merged has a reason, and without additions there is nothing."""
+    model, _ = trained
+    added = {"1.weight", "1.bias"}
+    readings = weights_breakdown(model, added, merges=True, device_type="cpu")
+    assert readings["weights_added_bytes"].value == (50 * 10 + 10) * 4
+    assert readings["weights_merged_bytes"].value == (100 * 50 + 50) * 4
+    unmerged = weights_breakdown(model, added, merges=False, device_type="cpu")["weights_merged_bytes"]
+    assert (unmerged.value, unmerged.reason) == (None, "what the strategy adds cannot be merged into other weights")
+    assert weights_breakdown(model, (), merges=False) == {}

@@ -60,6 +60,14 @@ def test_engines_give_the_same_losses(checkpoint: Path, tiny_data: Path, freeze:
     assert added is not None
     assert trained is not None
     assert 0 < added < trained
+    memory = {name: reading.value for name, reading in records[0].readings.items() if reading.unit == "B"}
+    assert memory["weights_added_bytes"] == 4 * added
+    assert (memory["weights_merged_bytes"] or 0) + 4 * added == memory["allocated_parameters_bytes"]
+    assert memory["allocated_gradients_bytes"] == 4 * trained
+    assert 8 * trained <= (memory["allocated_optimizer_bytes"] or 0) < 9 * trained  # two moments, and step counts
+    activations = records[0].readings["allocated_rest_bytes"]
+    assert activations.value is None
+    assert "torch does not count what it allocates on a CPU" in (activations.reason or "")
 
 
 @pytest.mark.parametrize("freeze", ["lora", "dora", "ia3"])

@@ -74,6 +74,19 @@ def time_spent(experiment: Experiment) -> Html | None:
     return section("How the time is spent", data_table(caption, headers, cells))
 
 
+def memory_used(experiment: Experiment) -> Html | None:
+    """Return what the memory of every configuration is used for; ``None`` if no run recorded it."""
+    headers, cells = experiment.summary.memory
+    if not headers:
+        return None
+    caption = (
+        "At the last step, the largest over the seeds. Weights include buffers and what strategies add; merged weights "
+        "are those without it, once it is merged. Weights, gradients and optimizer state are counted from tensors; "
+        "activations are what is left of the peak of a GPU's allocator, and are not measured on a CPU."
+    )
+    return section("What the memory is used for", data_table(caption, headers, cells))
+
+
 def data_card(experiment: Experiment) -> Html:
     """Return the data card: source, classes, splits, leakage, lengths."""
     facts = next((record.data for record in experiment.records if record.data), None)
