@@ -225,7 +225,7 @@ class FreezeSpec:
                     f"{strategy} needs {strategy.library}, which is not installed. "
                     f"Run: python -m pip install 'freezebench[{strategy.extra}]'"
                 )
-            if strategy.kind == "parameters" and self.embeddings and len(self.layers) == num_layers:
+            if strategy.kind != "rates" and self.embeddings and len(self.layers) == num_layers:
                 raise SpecError(
                     f"cannot apply {self}: {strategy.name} changes what trains of embeddings and layers, and all of "
                     f"{model} are frozen. Write {self.frozen_parts}, or freeze fewer layers."

@@ -27,6 +27,9 @@ STRATEGIES = {
     "lora": "freezebench.strategies.adapters:Lora",
     "dora": "freezebench.strategies.adapters:Dora",
     "ia3": "freezebench.strategies.adapters:Ia3",
+    "unfreeze": "freezebench.strategies.unfreeze:Unfreeze",
+    "lpft": "freezebench.strategies.lpft:Lpft",
+    "llrd": "freezebench.strategies.llrd:Llrd",
 }
 # The characters of an argument's text are those that need no quoting in ids, file names and tables.
 _ARGUMENTS = re.compile(r"[A-Za-z0-9_.,=|*\- ]{0,400}")

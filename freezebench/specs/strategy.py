@@ -133,7 +133,11 @@ class StrategySpec:
         """
 
     def check_epochs(self, num_epochs: int, num_layers: int) -> None:
-        """Check that a training of ``num_epochs`` epochs is long enough.
+        """Check that a training is long enough.
+
+        Args:
+            num_epochs: Its number of epochs.
+            num_layers: Number of the model's layers that are not frozen.
 
         Raises:
             SpecError: If it is not.

@@ -19,6 +19,8 @@ from freezebench.training.engines.step import Step
 from mutant import CANDIDATE, Fault, Mutant
 
 _NO_TRAINING_SENTENCE = "a batch does not consist of training sentences: *"
+_STAGES = "lpft(probe=2)"
+_IN_STAGES = {"grid": f"none,{_STAGES}"}
 _LAYER_0, _LAYER_1 = "distilbert.transformer.layer.0", "distilbert.transformer.layer.1"
 
 
@@ -242,6 +244,36 @@ def _dropout_in_the_frozen_part(mutant: Mutant) -> None:
     mutant.replace(setup, "frozen_modules", lambda *_: (), only=CANDIDATE)
 
 
+def _stage_trains_what_is_frozen(*, updates: bool) -> Any:
+    """Let a layer have gradients in the stage of the head, and be updated or not."""
+
+    def put_in(mutant: Mutant) -> None:
+        def init(original: Any, self: Step, its_job: Job, optimizer: Any) -> None:
+            original(self, its_job, optimizer)
+            layer = its_job.model.get_submodule(_LAYER_1)
+            layer.requires_grad_(True)
+            self.parameters += [*layer.parameters()] if updates else []
+
+        mutant.replace(Step, "__init__", init, only=_STAGES)
+
+    return put_in
+
+
+def _without_factors(only: str, **changes: Any) -> Any:
+    """Leave out factors of rates."""
+
+    def put_in(mutant: Mutant) -> None:
+        def without(original: Any, *arguments: Any) -> Any:
+            return original(
+                *([replace(job, **changes) for job in item] if isinstance(item, list) else item for item in arguments)
+            )
+
+        for name in ("make_optimizer", "decaying_rates"):
+            mutant.replace(loop, name, without, only=only)
+
+    return put_in
+
+
 FAULTS = (
     Fault(
         name="frozen-layer-trains",
@@ -313,6 +345,38 @@ FAULTS = (
         ending="BROKEN",
         sentence="the learning rate of the last step was 0; *",
         put_in=_schedule(0.0),
+    ),
+    Fault(
+        name="rates-of-layers",
+        change="all layers have the rate of the head, although lower layers have to have lower ones",
+        ending="BROKEN",
+        sentence="the learning rate of the last step was 5.56e-05; the rate 0.00025 has decayed to 6.94e-06 by then",
+        put_in=_without_factors("llrd(decay=0.5)", rate_factors={}),
+        marker={"grid": "none,llrd(decay=0.5)"},
+    ),
+    Fault(
+        name="rate-of-a-stage",
+        change="the head alone trains at the rate of the whole model, although it has to have a higher one",
+        ending="BROKEN",
+        sentence="the learning rate of the last step was 0.00139; the rate 0.004 has decayed to 0.00278 by then",
+        put_in=_without_factors(_STAGES, rate_factor=1.0),
+        marker=_IN_STAGES,
+    ),
+    Fault(
+        name="stage-trains-frozen",
+        change="a layer trains in the epochs in which only the head has to",
+        ending="BROKEN",
+        sentence=f"weights changed that are frozen in epoch 1: {_LAYER_1}.*",
+        put_in=_stage_trains_what_is_frozen(updates=True),
+        marker=_IN_STAGES,
+    ),
+    Fault(
+        name="stale-gradient",
+        change="gradients pile up in a layer that does not train yet",
+        ending="BROKEN",
+        sentence=f"a parameter has a gradient in a stage in which it does not train: {_LAYER_1}.*",
+        put_in=_stage_trains_what_is_frozen(updates=False),
+        marker=_IN_STAGES,
     ),
     Fault(
         name="steps-skipped",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from fake_graph import FakeCapture
 from freezebench.data.splits import Split
 from freezebench.specs.run import Protocol
+from freezebench.strategies.freeze import set_trainable
 from freezebench.training.batches.encoding import encode
 from freezebench.training.batches.loader import FeedLoader
 from freezebench.training.batches.packed import PackedSplit
@@ -107,6 +109,31 @@ def test_replayed_steps_train_like_eager_ones(tiny_model: Path) -> None:
         assert torch.equal(parameter, other)
     assert capture.num_captured >= 2 + 3 * 2, "the check, and at least two shapes"
     assert capture.num_replayed > 3 * len(expected) // 2
+
+
+def test_a_later_stage_is_captured_with_the_state_of_the_earlier_one(tiny_model: Path) -> None:
+    """Moments and counts of steps of what has trained before stay; what is new begins with its first step."""
+    losses = {}
+    for is_captured in (False, True):
+        whole = _job(tiny_model)
+        head = replace(whole, names=frozenset(name for name in whole.names if "distilbert" not in name))
+        optimizer = make_optimizer([head, whole])
+        set_trainable(head.model, head.names)
+        losses[is_captured] = _train(Step(head, optimizer), head)
+        set_trainable(whole.model, whole.names)
+        eager = Step(whole, optimizer)
+        step: Step | CapturedStep = eager
+        if is_captured:
+            states = optimizer.state.items()
+            before = {item: {name: tensor.clone() for name, tensor in state.items()} for item, state in states}
+            step = CapturedStep(eager, FakeCapture())
+            step.prepare(_batches(whole), range(EPOCHS))
+            assert 0 < len(before) < len(optimizer.state)
+            for item, state in states:
+                for name, tensor in state.items():
+                    assert torch.equal(tensor, before[item][name] if item in before else torch.zeros_like(tensor))
+        losses[is_captured] += _train(step, whole)
+    assert losses[True] == losses[False]
 
 
 def test_preparation_changes_nothing(tiny_model: Path) -> None:

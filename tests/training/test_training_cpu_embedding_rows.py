@@ -93,7 +93,7 @@ def test_small_and_frozen_tables_stay_whole() -> None:
 def test_a_run_has_the_losses_of_the_whole_table(
     tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Losses and predictions are the same; with weight decay the table stays whole."""
+    """Losses and predictions are the same; with weight decay, and in stages, the table stays whole."""
     spec = RunSpec(model=str(tiny_model), data=DataSpec(source=str(tiny_data)), device="cpu", protocol=PROTOCOL)
     whole = run(spec)
     opened: list[UsedEmbeddingRows] = []
@@ -115,3 +115,5 @@ def test_a_run_has_the_losses_of_the_whole_table(
     opened.clear()
     assert run(replace(spec, protocol=replace(PROTOCOL, weight_decay=0.1))).is_valid
     assert not opened  # decay moves every row
+    assert run(replace(spec, freeze="lpft", protocol=replace(PROTOCOL, num_epochs=2))).is_valid
+    assert not opened  # the table is frozen in the first stage

@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from freezebench.data.splits import Split
+from freezebench.errors import SettingsError
 from freezebench.records.events import StepRecord, TrainingPaused, TrainingStarted
 from freezebench.records.run_record import EpochRecord, Evaluation
 from freezebench.specs.run import Protocol
@@ -72,6 +73,26 @@ def test_standard_and_trainer_give_the_same_loss_trace(tiny_model: Path, num_lab
     assert standard.best_epoch == reference.best_epoch
     weights = [list(jobs[name].model.parameters()) for name in ENGINES]
     torch.testing.assert_close(*weights, rtol=1e-4, atol=1e-6)
+
+
+def test_rates_per_parameter_give_the_same_loss_trace(tiny_model: Path) -> None:
+    """Trainer's groups, which decay weights or not, are divided by the factors of the rates."""
+    protocol = replace(PROTOCOL, num_epochs=2)
+    names = sorted(_job(tiny_model).names)
+    factors = {name: 0.5 if ".layer.0." in name else 0.1 for name in names if "distilbert" in name}
+    jobs = {name: replace(_job(tiny_model, protocol), rate_factors=factors) for name in ENGINES}
+    losses = {name: ENGINES[name](job, lambda _: None).step_losses for name, job in jobs.items()}
+    assert losses["standard"] == pytest.approx(losses["trainer"], rel=1e-5)
+    alike = loop.train([_job(tiny_model, protocol)], lambda _: None).step_losses
+    assert losses["standard"][:1] == alike[:1]
+    assert losses["standard"][1:] != alike[1:]
+
+
+def test_the_trainer_refuses_stages(tiny_model: Path) -> None:
+    """Its loop cannot change what trains."""
+    job = _job(tiny_model)
+    with pytest.raises(SettingsError, match=r"this training has 2 stages\. Use the standard engine"):
+        trainer.train([job, job], lambda _: None)
 
 
 def test_standard_is_the_protocol_of_the_notebook(tiny_model: Path) -> None:
