@@ -22,6 +22,7 @@ from docs.messages.tables import messages_table
 from freezebench.config.options import OPTIONS
 from freezebench.meters.metrics import METRICS
 from freezebench.specs.presets import PRESETS
+from freezebench.specs.strategies import STRATEGIES, strategy_class
 
 _PLACEHOLDER = re.compile(r"<!-- table: ([a-z-]+) -->")
 
@@ -80,10 +81,22 @@ def metrics_table() -> str:
     return _table(("reading", "unit", "label", "better", "over seeds", "over epochs", "note"), rows)
 
 
+def strategies_table() -> str:
+    """Return every strategy of freezebench with its arguments, what trains, its usual rate and its source."""
+    rows = []
+    for name in STRATEGIES:
+        strategy = strategy_class(name)
+        rate = "as `none`" if strategy.rate_factor == 1 else f"{strategy.rate_factor:g} times"
+        rate += f": {strategy.rate_source}" if strategy.rate_source else ""
+        rows.append((f"`{strategy.usage().replace('|', '/')}`", strategy.summary, strategy.kind, rate, strategy.source))
+    return _table(("strategy, with its defaults", "what trains", "kind", "usual rate", "source"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "metrics": metrics_table,
     "options": options_table,
     "presets": presets_table,
+    "strategies": strategies_table,
     **{f"messages-{name}": partial(messages_table, name) for name in MESSAGES},
 }
 

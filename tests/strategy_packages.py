@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 from freezebench.specs import installed_strategies, strategies
+from freezebench.specs.installed_strategies import GROUP
 
 # Strategies of each kind, with arguments of each type.
 OWN = """
@@ -63,6 +65,13 @@ def write_package(folder: Path, package: str, entries: str, **modules: str) -> P
     for name, source in modules.items():
         (folder / f"{name}.py").write_text(source, encoding="utf-8")
     return folder
+
+
+def pretend_to_install(folder: Path) -> None:
+    """Write the metadata that ``pip`` makes of the ``pyproject.toml`` of a folder, beside its modules."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    entries = project["entry-points"][GROUP]
+    write_package(folder, project["name"], "\n".join(f"{name} = {value}" for name, value in entries.items()))
 
 
 def forget_strategies() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import datasets  # noqa: F401 - pytester forgets what its sessions import, and this one cannot be imported twice
 import pytest
 
 from snippets import ROOT
+from strategy_packages import forget_strategies, pretend_to_install
 from tiny import write_data, write_model
 
 
@@ -22,6 +26,23 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_data(folder / name)
     shutil.copytree(ROOT / "benchmarks", folder / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
     return folder
+
+
+@pytest.fixture
+def install_packages(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
+    """Return a function that installs the packages in a folder, which pages tell readers to write."""
+
+    def install(folder: Path) -> None:
+        for path in folder.glob("*/pyproject.toml"):
+            pretend_to_install(path.parent)
+            monkeypatch.setenv("PYTHONPATH", str(path.parent), prepend=os.pathsep)
+            monkeypatch.syspath_prepend(path.parent)
+            forget_strategies()
+
+    yield install
+    monkeypatch.undo()
+    forget_strategies()
+    sys.modules.pop("queries", None)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import runpy
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -59,9 +60,12 @@ def test_every_command_has_a_rule() -> None:
 
 
 @pytest.mark.parametrize("command", of_program("pytest"), ids=str)
-def test_pytest_commands_are_understood(command: Command, workplace: Path, pytester: pytest.Pytester) -> None:
+def test_pytest_commands_are_understood(
+    command: Command, workplace: Path, pytester: pytest.Pytester, install_packages: Callable[[Path], None]
+) -> None:
     """Pytest takes every option and value, and finds tests."""
     write_files(command.block.page, workplace)
+    install_packages(workplace)
     # pytest-benchmark warns that nothing ran, and that there is nothing to compare with.
     quiet = ("-W", "ignore::pytest_benchmark.logger.PytestBenchmarkWarning")
     result = pytester.runpytest_inprocess("--collect-only", "-q", *quiet, *pytest_arguments(command))
@@ -214,6 +218,8 @@ def test_installing_commands_name_what_exists(command: Command) -> None:
             next(words)
         elif word in {"-e", "-q"}:
             continue
+        elif word.startswith("./"):
+            assert f"{word[2:]}/pyproject.toml" in {block.file_name for block in of_language("toml")}
         elif word.startswith("."):
             assert set(Requirement(f"freezebench{word[1:]}").extras) <= extras()
         else:

@@ -14,6 +14,7 @@ import freezebench
 from freezebench.config.options import OPTIONS
 from freezebench.meters.metrics import METRICS
 from freezebench.specs.presets import PRESETS
+from freezebench.specs.strategies import STRATEGIES, strategy_class
 from snippets import BLOCKS, PAGES, ROOT, of_language
 
 if TYPE_CHECKING:
@@ -109,6 +110,20 @@ def test_the_page_of_presets_shows_every_preset(tables: ModuleType) -> None:
     for preset in PRESETS.values():
         row = next(line for line in page.splitlines() if line.startswith(f"| `{preset.name}` |"))
         assert f"| `{preset.model}` | `{preset.data.source}` | {preset.protocol.num_epochs} |" in row
+
+
+@pytest.mark.parametrize("page", ["docs/reference/freeze-specs.md", "docs/how-to/strategies.md"])
+def test_the_pages_of_strategies_show_every_strategy(tables: ModuleType, page: str) -> None:
+    """With its arguments, its usual rate and its source; no row is written by hand."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert not re.search(r"^\| `bitfit", text, re.MULTILINE)
+    lines = tables.on_page_markdown(text).splitlines()
+    for name in STRATEGIES:
+        strategy = strategy_class(name)
+        row = next(line for line in lines if line.startswith(f"| `{strategy.usage().replace('|', '/')}` |"))
+        assert f" {strategy.summary} " in row
+        assert row.count("|") == 6
+        assert row.endswith(f"| {strategy.source} |")
 
 
 def test_the_page_of_metrics_shows_every_metric(tables: ModuleType) -> None:
