@@ -73,7 +73,7 @@ class FreezeSession:
         self.options = SessionOptions(
             flags, ini, read_depth=self._read_depth, default_preset=_default_preset, has_reference=has_reference
         )
-        self.with_times, self._default_store = with_times, default_store
+        self.with_times, self._default_store, self._calls = with_times, default_store, CallQueue()
         self._executor: Executor | None = None
         self._results: dict[Settings, dict[str, ConfigurationResult]] = {}
         # Settings that give one table, under the first of them that ran.
@@ -83,7 +83,7 @@ class FreezeSession:
         self.retried: list[RunRecord] = []
         self._reference_parts: dict[tuple[Settings, str], tuple[Part, ...]] = {}
         self.on_event: OnEvent = lambda _: None
-        self._calls = CallQueue()
+        self._lines_at_end: list[str] = []
 
     # --- before anything is trained -------------------------------------------------------------------------------
 
@@ -157,8 +157,7 @@ class FreezeSession:
         """Return by run id those of some runs that earlier sessions have finished."""
         from freezebench.executors.base import machine_or_none
 
-        reuse = self._reuse
-        if reuse is None:
+        if (reuse := self._reuse) is None:
             return {}
         slots = self.executor.slots
         records = {
@@ -222,11 +221,12 @@ class FreezeSession:
 
     def store_lines(self) -> list[str]:
         """Return the summary's lines on the store; none if nothing was trained or looked up."""
-        return [] if self._executor is None or self._reuse is None else self._reuse.lines()
+        return self._lines_at_end if self._executor is None or self._reuse is None else self._reuse.lines()
 
     def close(self) -> None:
         """End the worker and give up claims, after the last test."""
         if self._executor is not None:
+            self._lines_at_end = self.store_lines()  # after Ctrl-C, the summary follows
             self._executor.close()
             if self._reuse is not None:
                 self._reuse.release_all()

@@ -19,6 +19,7 @@ from freezebench.pytest_plugin.benchmark import (
     refuse_saving_without_times,
 )
 from freezebench.pytest_plugin.default_store import DefaultStore, default_store
+from freezebench.pytest_plugin.interrupts import Interruption
 
 # What only freeze tests need is imported when the first one is found: most pytest sessions have none.
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
     has_benchmark = config.pluginmanager.hasplugin("benchmark")
     adapter = BenchmarkHooks(lambda: find_session(config)) if has_benchmark else FallbackBenchmark()
     config.pluginmanager.register(adapter, "freezebench-benchmark")
+    config.pluginmanager.register(Interruption(lambda: find_session(config)), "freezebench-interruption")
     session = find_session(config)
     if session is not None and session.options.session_settings.plan:
         if _distributes(config):  # its controller collects nothing, so that there would be nothing to plan

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -63,6 +64,17 @@ def test_between():
 def test_last(freeze_run):
     freeze_run()
 """
+_CONFTEST = """
+import sys
+from freezebench import child_process
+
+child_process.command = lambda _, __, descriptor: [sys.executable, "-Ic", {worker!r}, *{arguments!r}, descriptor]
+
+def pytest_terminal_summary():  # stands for a summary that takes long
+    import pathlib, time
+    pathlib.Path({moments!r}, "summary-0").touch()
+    time.sleep(1000)
+"""
 _FLAGS = ("--freeze-devices=cpu,cpu", "--freeze-isolate=worker", "--freeze-device=auto")
 _LIMIT_S = 3.0
 
@@ -75,6 +87,33 @@ class Session:
         self.moments, self.store, self.temporary = (folder / name for name in ("moments", "store", "temporary"))
         self._is_over = False
         self.sent_at = 0.0
+        self.arguments: list[str] = []
+
+    def write_conftest(self) -> None:
+        """Let a session in another process have the workers of this one, and a summary that does not end."""
+        source = _CONFTEST.format(worker=_WORKER, arguments=self.arguments, moments=str(self.moments))
+        (self._pytester.path / "conftest.py").write_text(source, encoding="utf-8")
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Return the process of a session."""
+        # Background jobs of a shell ignore Ctrl-C, and so do the processes that they start: restore its default.
+        heed = "import signal, sys, pytest; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        flags = (*_FLAGS, f"--freeze-store={self.store}")
+        return subprocess.Popen(
+            [sys.executable, "-c", f"{heed} sys.exit(pytest.main(sys.argv[1:]))", *flags],
+            cwd=self._pytester.path,
+            env={**os.environ, "TMPDIR": str(self.temporary)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def wait_for(self, process: subprocess.Popen[bytes], moment: str, times: int = 1) -> None:
+        """Wait until a process has come to some point."""
+        deadline = time.monotonic() + 60
+        while not self.has_reached(moment, times):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.02)
 
     def interrupt(self, is_time: Callable[[], bool], *flags: str) -> pytest.RunResult:
         """Run the session, and send SIGINT to this process as soon as the time has come."""
@@ -120,6 +159,7 @@ def session(
     monkeypatch.setenv("FREEZEBENCH_LOCK_DIR", str(tmp_path / "turns"))
     monkeypatch.setenv("FREEZEBENCH_TEST", str(tmp_path))
     arguments = [str(found.moments), request.param, json.dumps(made_up.broken("none").to_json())]
+    found.arguments = arguments
     monkeypatch.setattr(
         child_process, "command", lambda _, __, descriptor: [sys.executable, "-Ic", _WORKER, *arguments, descriptor]
     )
@@ -175,3 +215,23 @@ def test_while_another_session_has_the_device(session: Session) -> None:
         assert not session.has_reached("run")
     finally:
         other.give_back()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("session", ["run-"], indirect=True)
+@pytest.mark.parametrize("is_in_summary", [False, True])
+def test_ctrl_c_twice(session: Session, *, is_in_summary: bool) -> None:
+    """The second one ends pytest, whose summary would go on, and leaves neither a process nor a folder behind."""
+    session.write_conftest()
+    process = session.start()
+    session.wait_for(process, "run", 2)
+    process.send_signal(signal.SIGINT)
+    if is_in_summary:
+        session.wait_for(process, "summary")
+    else:
+        time.sleep(0.1)  # two signals at once would be one
+    sent_at = time.monotonic()
+    while process.poll() is None and time.monotonic() - sent_at < _LIMIT_S:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)  # a user who goes on pressing: one may have come while an earlier one was being raised
+    assert process.wait(timeout=1) == -signal.SIGINT
