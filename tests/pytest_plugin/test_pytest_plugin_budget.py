@@ -133,10 +133,11 @@ def test_plan_shows_the_budget_and_what_would_decide(project: Project, tmp_path:
 def test_budget_of_a_search_on_two_devices(project: Project, tmp_path: Path) -> None:
     """Never exceeded; the same command goes on, and in the end there are the runs of one device under the same keys."""
     session = project("grid='search', num_seeds=2, margin=45")
+    common = ("--freeze-device=auto", "--freeze-isolate=worker", "-Wdefault::pytest.PytestWarning")
 
     def run(store: str, *arguments: str) -> tuple[pytest.RunResult, set[str]]:
         folder = tmp_path / store
-        result = session.runpytest_subprocess(f"--freeze-store={folder}", "--freeze-device=auto", *arguments)
+        result = session.runpytest_inprocess(*common, f"--freeze-store={folder}", *arguments)
         assert result.ret == 0
         return result, {path.name for path in folder.glob("*.json")}
 

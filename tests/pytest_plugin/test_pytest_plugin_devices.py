@@ -77,11 +77,11 @@ def test_plan_selection_and_reruns(project: Project, tmp_path: Path, monkeypatch
     session = project("num_seeds=1, inconclusive='pass'")
     path = session.path / "test_project.py"
     path.write_text(path.read_text().replace("freeze_run()", "assert freeze_run().freeze != 'emb+L0-1'"))
-    common = (f"--freeze-store={tmp_path / 'runs'}", "--freeze-device=auto")
-    serial = session.runpytest_subprocess(*common, "-k", "none or emb")
+    common = (f"--freeze-store={tmp_path / 'runs'}", "--freeze-device=auto", "--freeze-isolate=worker")
+    serial = session.runpytest_inprocess(*common, "-k", "none or emb")
     assert serial.ret == pytest.ExitCode.TESTS_FAILED
 
-    plan = session.runpytest_subprocess(*common, _TWO, "--freeze-plan", "--freeze-num-seeds=3")
+    plan = session.runpytest_inprocess(*common, _TWO, "--freeze-plan", "--freeze-num-seeds=3")
     assert plan.ret == pytest.ExitCode.OK
     plan.stdout.fnmatch_lines(
         [
@@ -91,12 +91,12 @@ def test_plan_selection_and_reruns(project: Project, tmp_path: Path, monkeypatch
         ]
     )
 
-    stops = session.runpytest_subprocess(*common, _TWO, "-x", "--freeze-seed=50", "-k", "none or L0-1", "-v")
+    stops = session.runpytest_inprocess(*common, _TWO, "-x", "--freeze-seed=50", "-k", "none or L0-1", "-v")
     assert stops.ret == pytest.ExitCode.TESTS_FAILED
     stops.assert_outcomes(passed=1, failed=1, deselected=2)
     stops.stdout.fnmatch_lines_random(["freezebench cpu:? [[]?/2[]] none seed 50: test accuracy 100.0 %*"])
 
-    again = session.runpytest_subprocess(*common, _TWO, "--lf", "--freeze-seed=50")
+    again = session.runpytest_inprocess(*common, _TWO, "--lf", "--freeze-seed=50")
     assert again.ret == pytest.ExitCode.TESTS_FAILED
     again.assert_outcomes(failed=1)
     again.stdout.fnmatch_lines(["*[[]?/2[]] emb+L0-1 seed 50: reused from an earlier session*"])

@@ -267,6 +267,6 @@ def test_what_is_not_run_is_in_no_saved_run_and_needs_no_partner_in_one(
 @pytest.mark.slow
 def test_a_worker_tells_the_session_what_trains(factory: Factory) -> None:
     """As the session's own process does, in answer to the same request."""
-    result = factory("fixed_head").runpytest_subprocess("-rs", "--freeze-isolate=worker")
+    result = factory("fixed_head").runpytest_inprocess("-rs", "--freeze-isolate=worker")
     result.assert_outcomes(passed=3, skipped=1)
     assert "left out: emb+L0-1, since nothing of my_models:fixed_head would be left to train" in _reasons(result)

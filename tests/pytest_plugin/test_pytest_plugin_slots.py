@@ -52,12 +52,12 @@ def test_two_slots_give_the_records_of_one(
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (tmp_path, package))))
     monkeypatch.setenv("FREEZEBENCH_TEST", str(tmp_path / "passes"))
     session = project("grid='none,emb,emb+L0,emb+L0-1', num_seeds=2, max_drop=90, engine='cached'")
-    common = ("--freeze-device=auto", "-p", "no:cacheprovider")
+    common = ("--freeze-device=auto", "--freeze-isolate=worker", "-p", "no:cacheprovider")
 
-    session.runpytest_subprocess(*common, f"--freeze-store={tmp_path / 'one'}").assert_outcomes(passed=4)
+    session.runpytest_inprocess(*common, f"--freeze-store={tmp_path / 'one'}").assert_outcomes(passed=4)
     (tmp_path / "passes").unlink()
     two = (*common, f"--freeze-store={tmp_path / 'two'}")
-    session.runpytest_subprocess(*two, "--freeze-devices=cpu,cpu").assert_outcomes(passed=4)
+    session.runpytest_inprocess(*two, "--freeze-devices=cpu,cpu").assert_outcomes(passed=4)
 
     serial, parallel = _records(tmp_path / "one"), _records(tmp_path / "two")
     assert len(serial) == 8
@@ -69,5 +69,5 @@ def test_two_slots_give_the_records_of_one(
     passes = dict(line.split() for line in (tmp_path / "passes").read_text().splitlines())
     assert sorted(passes.values()) == ["0", "1"]
 
-    session.runpytest_subprocess(*two, "--freeze-resume=no").assert_outcomes(passed=4)
+    session.runpytest_inprocess(*two, "--freeze-resume=no").assert_outcomes(passed=4)
     assert all(record.has_times for record in _records(tmp_path / "two").values())

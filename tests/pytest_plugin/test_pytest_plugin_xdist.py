@@ -39,11 +39,8 @@ def _session(project: Project, ini: str, arguments: list[str]) -> pytest.RunResu
 @pytest.mark.parametrize(
     ("ini", "arguments"),
     [
-        ("", ["-n2"]),
         ("", ["-nauto", "--maxprocesses=2", "--dist=loadfile"]),
         ("", ["--dist=each", "--tx=2*popen", "-x"]),
-        ("", ["-n1", "--dist=worksteal", "test_project.py"]),
-        (GRID, ["-n2"]),
         (GRID, ["-n2", "--freeze-plan"]),
         ("", ["-n2", "--freeze-grid=emb", "-k", "emb"]),
         ("", ["-n2", "--freeze-grid=emb+L9"]),

@@ -93,8 +93,8 @@ def test_operating_characteristics_reduced(script: Any) -> None:
     ],
 )
 def test_operating_characteristics(script: Any, drop: float, n: int, passed: float, failed: float) -> None:
-    """The design's table holds within 1.5 points."""
-    assert rates(script, drop=drop, n=n, replications=5000) == pytest.approx((passed, failed), abs=1.5)
+    """The design's table holds within 2 points, one of which is simulation error."""
+    assert rates(script, drop=drop, n=n, replications=2500) == pytest.approx((passed, failed), abs=2)
 
 
 @pytest.mark.slow
@@ -102,20 +102,20 @@ def test_operating_characteristics(script: Any, drop: float, n: int, passed: flo
 @pytest.mark.parametrize("seed_sd", [0.0, 0.005])
 @pytest.mark.parametrize("arm_disagreement", [0.05, 0.07, 0.11])
 def test_coverage(script: Any, k: int, seed_sd: float, arm_disagreement: float) -> None:
-    """From three seeds on both bounds cover within 1.5 points (and 0.5 of simulation error) of 95 %."""
+    """From three seeds on both bounds cover within 1.5 points (and 1 of simulation error) of 95 %."""
     truth = script.Truth(drop=0.02, seed_sd=seed_sd, arm_disagreement=arm_disagreement)
-    for missed in misses(script, truth, k=k, n=872, replications=6000):
-        assert missed == pytest.approx(5, abs=2)
+    for missed in misses(script, truth, k=k, n=872, replications=2000):
+        assert missed == pytest.approx(5, abs=2.5)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed_sd", [0.0, 0.005, 0.02])
 @pytest.mark.parametrize("arm_disagreement", [0.05, 0.07, 0.11])
 def test_coverage_of_two_seeds(script: Any, seed_sd: float, arm_disagreement: float) -> None:
-    """Two seeds, with their own degrees of freedom, cover within 1.5 points (and 0.5 of simulation error), too."""
+    """Two seeds, with their own degrees of freedom, cover within 1.5 points (and 1 of simulation error), too."""
     truth = script.Truth(drop=0.02, seed_sd=seed_sd, arm_disagreement=arm_disagreement)
-    for missed in misses(script, truth, k=2, n=872, replications=6000):
-        assert missed == pytest.approx(5, abs=2)
+    for missed in misses(script, truth, k=2, n=872, replications=2000):
+        assert missed == pytest.approx(5, abs=2.5)
 
 
 @pytest.mark.slow
