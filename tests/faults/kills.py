@@ -77,7 +77,13 @@ def start(folder: Path, store: str, flags: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "pytest", "-q", *arguments, *flags],
         cwd=folder,
-        env={**os.environ, "FREEZEBENCH_KILLS": str(folder), "OMP_NUM_THREADS": "1"},
+        # Other tests train at the same time, which these sessions would wait for.
+        env={
+            **os.environ,
+            "FREEZEBENCH_KILLS": str(folder),
+            "FREEZEBENCH_LOCK_DIR": str(folder / "turns"),
+            "OMP_NUM_THREADS": "1",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
