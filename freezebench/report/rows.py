@@ -70,7 +70,7 @@ class Row:
         contended_share: Largest share of a run's training time in which its threads waited for a processor, 0 to 1.
         num_contended: Number of runs whose share is past the limit, so that their times do not count.
         same_as: The less frozen configuration that trains the same parameters, so that this one was not run.
-        left_out: Why it cannot be run: nothing would be left to train.
+        left_out: Why it cannot be run: nothing would be left to train, or a strategy cannot be applied.
         device_name: Model of the device that time, memory and energy are of: one for a whole table. Runs on another
             model count for accuracy alone.
         not_needed: Why a search did not need it.
@@ -121,7 +121,7 @@ class Row:
 
     @property
     def not_run_words(self) -> str | None:
-        """Why it was not run, in a few words; ``None`` if it was, or if nothing would be left to train."""
+        """Why it was not run, in a few words; ``None`` if it was, or if it cannot be run."""
         if self.same_as is not None:
             return f"same as {self.same_as}"
         return "not needed" if self.not_needed else "not reached" if self.not_reached else None

@@ -57,8 +57,8 @@ def verdict_term(verdict: VerdictKey, not_run: str | None = None) -> Term:
 
     Args:
         verdict: The verdict.
-        not_run: Why a configuration was not run, in a few words; ``None``: nothing would be left to train.
+        not_run: Why a configuration was not run, in a few words; ``None``: it cannot be run.
     """
     if verdict != "not_run":
         return VERDICTS[verdict]
-    return replace(VERDICTS[verdict], word=not_run or "nothing to train")
+    return replace(VERDICTS[verdict], word=not_run or "left out")

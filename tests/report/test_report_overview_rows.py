@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 import made_up
+from freezebench.report.overview.columns import COLUMNS as OVERVIEW_COLUMNS
 from freezebench.report.overview.rows import overview_rows, short_names
-from studies import Study, ladder, mixed_answers, uneven
+from studies import Study, ladder, mixed_answers, two_by_two, uneven
 
 
 def test_every_kind_of_answer_has_a_state_and_a_word() -> None:
@@ -97,3 +98,12 @@ def test_figures_are_plain_and_named() -> None:
     assert first["frozen_share"] == pytest.approx(1 / 3)
     assert (first["next_deeper"], first["next_deeper_state"]) == ("emb+L0-2", "inferior")
     assert (broken["state"], broken["baseline_accuracy"], broken["deepest_safe"]) == ("baseline_invalid", None, None)
+
+
+def test_the_recommendation_is_named_where_strategies_compete() -> None:
+    """The deepest safe prefix stays that of the ladder."""
+    assert [row.recommended for row in overview_rows(two_by_two())] == [None] * 4
+    accuracies = {"none": 0.8, "emb": 0.8, "bitfit": 0.8}
+    (row,) = overview_rows([Study(model="large", accuracies=accuracies).experiment()])
+    assert (row.deepest and row.deepest.freeze, row.recommended) == ("emb", "bitfit")
+    assert next(column for column in OVERVIEW_COLUMNS if column.name == "recommended").cell(row) == "bitfit"

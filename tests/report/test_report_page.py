@@ -333,9 +333,9 @@ def test_the_page_is_made_without_matplotlib_and_torch() -> None:
 def test_what_was_not_run_is_in_the_table_with_its_reason() -> None:
     """Alone, and next to other experiments; the page is made even if nothing was run."""
     content = page([partly_fixed_experiment()], [[]])
-    assert re.findall('<td[^>]*class="word faint">– (same as none|nothing to train)</td>', content) == [
+    assert re.findall('<td[^>]*class="word faint">– (same as none|left out)</td>', content) == [
         "same as none",
-        "nothing to train",
+        "left out",
     ]
     assert "Left out: emb+L0-1, since nothing of tiny would be left to train." in content
     assert "Nothing to compare: emb, emb+L0 train the same parameters as none." in page([not_run_experiment()], [[]])

@@ -26,5 +26,5 @@ def test_failures_begin_with_the_words_that_people_search_for() -> None:
 def test_a_configuration_that_was_not_run_is_shown_with_the_reason() -> None:
     """Which other one trains the same, or that nothing would train; every other verdict has its own word."""
     assert verdict_term("not_run", "same as emb").word == "same as emb"
-    assert verdict_term("not_run").word == "nothing to train"
+    assert verdict_term("not_run").word == "left out"
     assert verdict_term("inferior") == VERDICTS["inferior"]

@@ -95,6 +95,15 @@ COLUMNS: tuple[Column[OverviewRow], ...] = (
         term=lambda row: row.answer,
     ),
     Column(
+        name="recommended",
+        heading="recommended of all",
+        short_heading=("recommended", "of all"),
+        source=lambda _: None,
+        term=lambda row: Term(word=row.recommended or NOT_MEASURED),
+        rank=1,
+        hide_empty=True,
+    ),
+    Column(
         name="margin_pp",
         heading="margin, points",
         short_heading=("margin", "points"),

@@ -8,6 +8,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from freezebench.report.recommendation import recommended
 from freezebench.report.verdict_text import judged_ladder
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.verdicts.noninferiority import Outcome
@@ -121,6 +122,14 @@ class OverviewRow:
             return STATE_TERMS[self.state]
         return Term(word=self.deepest.freeze, sign=VERDICTS["non_inferior"].sign, tone="good")
 
+    @cached_property
+    def recommended(self) -> str | None:
+        """The cheapest safe configuration, where strategies compete with frozen prefixes; ``None`` if none is safe."""
+        if not any(FreezeSpec.parse(row.freeze).strategies for row in self.experiment.rows):
+            return None
+        row = recommended(self.experiment.results, self.experiment.rows)
+        return None if row is None else row.freeze
+
     @property
     def num_layers(self) -> int | None:
         """Depth of the model; ``None`` without a valid run."""
@@ -182,6 +191,7 @@ class OverviewRow:
             "next_deeper_state": next_outcome,
             "num_seeds": self.num_seeds,
             "device": self.device,
+            "recommended": self.recommended,
         }
 
 
