@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from freezebench.report.more_evidence import LARGEST_DESIGN, ways_to_decide
 from freezebench.report.recommendation import sequences, shown_safe
 from freezebench.report.verdict_text import judged_ladder
+from freezebench.specs.grid import PerSpec
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
-from freezebench.specs.presets import PRESETS
+from freezebench.specs.presets import PRESETS, learning_rate
 from freezebench.specs.run import Protocol
 from freezebench.units import percent_text
 from freezebench.verdicts.baseline import baseline_fault, frequencies_loss, lowest_validation_losses
@@ -59,7 +60,7 @@ def deciding_steps(candidates: Sequence[ConfigurationResult], margin_pp: float) 
         return _after_loss(first, candidates, interval.drop_pp)
     if first.class_loss is not None:
         other = (
-            f"Freeze less, or train {first.freeze} at a higher rate ({_rate_flag(first.records[0])}…) or for longer."
+            f"Freeze less, or train {first.freeze} at a higher rate ({_rate_option(first.records[0])}) or for longer."
         )
         return repairing_steps(first) or (other,)
     return _after_doubt(first, interval, margin_pp, len(sequences(candidates)))
@@ -136,7 +137,7 @@ def _after_fault(record: RunRecord) -> str | None:
             usual = _usual_rate(record)
             lower = usual if protocol.learning_rate > _FAR * usual else protocol.learning_rate / 10
             fault = f"at {protocol.learning_rate:g} the loss became infinite or not a number"
-            return f"Try {_rate_flag(record)}{lower:g}: {fault}."
+            return f"Try {_rate_option(record, lower)}: {fault}."
         case "out_of_memory" if protocol.batch_size > 1:
             half = protocol.batch_size // 2
             return f"Try --freeze-batch-size={half}: a batch of {protocol.batch_size} did not fit."
@@ -175,7 +176,7 @@ def _after_learning(fault: BaselineFault, record: RunRecord, lowest: float) -> s
         # Right more often than by guessing, but too sure where it is wrong.
         lower = _usual_rate(record) if rate > _FAR * _usual_rate(record) else rate / 2
         return (
-            f"Try {_rate_flag(record)}{lower:g} or fewer epochs, and check the labels of the validation split: {fell}."
+            f"Try {_rate_option(record, lower)} or fewer epochs, and check the labels of the validation split: {fell}."
         )
     if lowest < _UNLEARNED * chance:
         return (
@@ -217,28 +218,30 @@ def _after_one_class(record: RunRecord) -> str | None:
 
 def _after_no_learning(record: RunRecord, fell: str) -> str:
     """Return what to change where the training loss stayed at that of guessing, which ``fell`` says in words."""
-    rate, usual, flag = record.spec.protocol.learning_rate, _usual_rate(record), _rate_flag(record)
+    rate, usual = record.spec.protocol.learning_rate, _usual_rate(record)
     if rate < usual / _FAR:
-        return f"Try {flag}{usual:g}, {usual / rate:.0f} times the rate that was used: {fell}."
+        return f"Try {_rate_option(record, usual)}, {usual / rate:.0f} times the rate that was used: {fell}."
     if rate > usual * _FAR:
-        return f"Try {flag}{usual:g}; the rate that was used is {rate / usual:.0f} times that: {fell}."
+        return f"Try {_rate_option(record, usual)}; the rate that was used is {rate / usual:.0f} times that: {fell}."
     num_steps = len(record.step_losses)
     if num_steps < _FEWEST_STEPS:
         num_epochs = math.ceil(len(record.epochs) * _FEWEST_STEPS / max(num_steps, 1))
         return f"Try --freeze-epochs={num_epochs}: {fell} after only {num_steps} steps."
-    return f"Try {flag}{2 * rate:g}: {fell}."
+    return f"Try {_rate_option(record, 2 * rate)}: {fell}."
 
 
-def _rate_flag(record: RunRecord) -> str:
-    """Return the option for the rate of a run's configuration, without the rate."""
+def _rate_option(record: RunRecord, rate: float | None = None) -> str:
+    """Return the option for the rate of a run's configuration, as one word for a shell."""
     freeze = record.spec.freeze
-    return "--freeze-lr=" if freeze == "none" else f"--freeze-lr={freeze}:"
+    option = "--freeze-lr=" if freeze == "none" else f"--freeze-lr={freeze}:"
+    # A shell would not take the parentheses of arguments as text.
+    mark = '"' if "(" in freeze else ""
+    return f"{mark}{option}{'…' if rate is None else f'{rate:g}'}{mark}"
 
 
 def _usual_rate(record: RunRecord) -> float:
     """Return the rate that a preset gives this model and configuration, else the usual one of fine-tuning."""
     for preset in PRESETS.values():
-        rate = preset.learning_rates.get(record.spec.freeze)
-        if preset.model == record.spec.model and rate is not None:
-            return rate
-    return Protocol.learning_rate
+        if preset.model == record.spec.model:
+            return learning_rate(record.spec.freeze, preset.learning_rates, preset.protocol)
+    return learning_rate(record.spec.freeze, PerSpec(), Protocol())

@@ -10,7 +10,8 @@ import pytest
 import made_up
 from experiments import SPLITS, judged
 from freezebench.report.more_evidence import more_evidence
-from freezebench.report.next_steps import deciding_steps, first_open, repairing_steps
+from freezebench.report.next_steps import _rate_option, _usual_rate, deciding_steps, first_open, repairing_steps
+from freezebench.specs.run import Protocol
 from freezebench.verdicts.judge import judge
 
 if TYPE_CHECKING:
@@ -143,6 +144,14 @@ def test_a_loss_by_predicting_one_class_is_repaired() -> None:
     steps = deciding_steps([result], 2.0)
     assert steps[0].startswith("No number of seeds would prove emb safe, if its drop stays at ")
     assert steps[1].startswith("Try --freeze-lr=emb:5e-05, 500 times the rate that was used: ")
+
+
+def test_the_usual_rate_of_a_strategy_is_its_multiple() -> None:
+    """BitFit at 20 times the rate of all parameters is not too fast; an id with parentheses is quoted."""
+    run = made_up.record("lora(r=4)")
+    assert _usual_rate(run) == pytest.approx(10 * Protocol.learning_rate)
+    assert _usual_rate(replace(run, spec=replace(run.spec, model="embedded"))) == pytest.approx(1.3e-3)
+    assert _rate_option(run, 1e-4) == '"--freeze-lr=lora(r=4):0.0001"'
 
 
 def test_the_first_open_prefix_is_decided_next() -> None:
