@@ -74,9 +74,11 @@ def _all_devices() -> Capability:
 def _strategies() -> list[Capability]:
     """Return the strategies that are installed, those of other packages included, and what others lack."""
     from freezebench.meters.probe import Capability
+    from freezebench.specs.installed_strategies import unusable_strategies
     from freezebench.specs.strategies import known_strategies, strategy_class
 
-    capabilities = []
+    unusable = unusable_strategies()
+    capabilities = [Capability(name=f"strategy {name}", available=False, detail=unusable[name]) for name in unusable]
     for name in known_strategies():
         try:
             strategy = strategy_class(name)
@@ -86,7 +88,8 @@ def _strategies() -> list[Capability]:
         detail = f"{strategy.usage()}: {strategy.summary}"
         is_available = strategy.library is None or find_spec(strategy.library) is not None
         if not is_available:
-            command = f"python -m pip install 'freezebench[{strategy.extra}]'"
+            package = strategy.library if strategy.extra is None else f"'freezebench[{strategy.extra}]'"
+            command = f"python -m pip install {package}"
             detail = f"{strategy.library} is not installed: run `{command}`"
         capabilities.append(Capability(name=f"strategy {name}", available=is_available, detail=detail))
     return capabilities

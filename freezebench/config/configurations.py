@@ -66,8 +66,7 @@ def check(spec: FreezeSpec, settings: Settings, num_layers: int) -> None:
             all of its strategies.
     """
     spec.check(num_layers, settings.model)
-    for strategy in spec.strategies:
-        strategy.check_epochs(settings.protocol.num_epochs, num_layers - spec.num_frozen_layers)
+    spec.check_epochs(settings.protocol.num_epochs, num_layers)
     if not any(all(engine in strategy.engines for strategy in spec.strategies) for engine in ENGINES):
         needs = ", ".join(f"{strategy.name} needs {' or '.join(strategy.engines)}" for strategy in spec.strategies)
         raise SpecError(f"no engine can train {spec}: {needs}. Leave out one of its strategies.")

@@ -99,8 +99,7 @@ def set_up(source: ModelSource, data: TextData, data_cache: DataCache, *, spec: 
     fixed = fixed_parameters(model)
     warnings += fixed_note(model, fixed)  # before strategies give parameters other names
     initial = initial_sha256(model, layers, fixed) if source.kind == "factory" else None
-    for strategy in spec.freeze_spec.strategies:
-        strategy.check_epochs(spec.protocol.num_epochs, layers.num_layers - spec.freeze_spec.num_frozen_layers)
+    spec.freeze_spec.check_epochs(spec.protocol.num_epochs, layers.num_layers)
     applied = apply(model, spec.freeze_spec, layers, fixed=fixed)
     unfrozen = trainable_by_spec(model, applied.layers, spec.freeze_spec, fixed)
     # Strategies train a part of it, and what they have added.

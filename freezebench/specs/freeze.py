@@ -8,9 +8,10 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from freezebench.errors import FreezebenchError, SpecError, named
 from freezebench.specs.fields import brief, whole
@@ -23,6 +24,9 @@ from freezebench.specs.strategies import (
 )
 from freezebench.specs.strategy import StrategySpec
 from freezebench.units import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 GRAMMAR = "none, emb, L3, L0-3, head, a strategy such as lora, or parts joined by '+' such as emb+L0-3"
 FrozenOrder = tuple[tuple[tuple[int, str], ...], int, bool, bool, tuple[int, ...]]
@@ -221,24 +225,44 @@ class FreezeSpec:
             raise SpecError(f"cannot freeze {self}: nothing of {model} would be left to train. Leave out one part.")
         for strategy in self.strategies:
             if strategy.library is not None and find_spec(strategy.library) is None:
+                package = strategy.library if strategy.extra is None else f"'freezebench[{strategy.extra}]'"
                 raise SpecError(
-                    f"{strategy} needs {strategy.library}, which is not installed. "
-                    f"Run: python -m pip install 'freezebench[{strategy.extra}]'"
+                    f"{strategy} needs {strategy.library}, which is not installed. Run: python -m pip install {package}"
                 )
             if strategy.kind != "rates" and self.embeddings and len(self.layers) == num_layers:
                 raise SpecError(
                     f"cannot apply {self}: {strategy.name} changes what trains of embeddings and layers, and all of "
                     f"{model} are frozen. Write {self.frozen_parts}, or freeze fewer layers."
                 )
-            try:
+            with _errors_named(strategy, f"a model of {num_layers} layers"):
                 strategy.check(num_layers, model)
-            except FreezebenchError:
-                raise
-            except Exception as error:  # the code of a strategy may be anybody's
-                raise SpecError(
-                    f"the strategy {strategy} fails on a model of {num_layers} layers ({named(error)}). "
-                    "Correct the strategy, or choose another one."
-                ) from error
+
+    def check_epochs(self, num_epochs: int, num_layers: int) -> None:
+        """Make sure that a training of a model of ``num_layers`` layers is long enough for the strategies.
+
+        Raises:
+            SpecError: If it is not.
+        """
+        for strategy in self.strategies:
+            with _errors_named(strategy, f"a training of {num_epochs} epochs"):
+                strategy.check_epochs(num_epochs, num_layers - self.num_frozen_layers)
+
+
+@contextmanager
+def _errors_named(strategy: StrategySpec, what: str) -> Iterator[None]:
+    """Name the strategy where its code, which may be anybody's, fails.
+
+    Raises:
+        SpecError: If it does.
+    """
+    try:
+        yield
+    except FreezebenchError:
+        raise
+    except Exception as error:
+        raise SpecError(
+            f"the strategy {strategy} fails on {what} ({named(error)}). Correct the strategy, or choose another one."
+        ) from error
 
 
 def _parse_layers(part: str, text: str) -> range | None:

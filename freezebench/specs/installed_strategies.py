@@ -24,6 +24,7 @@ NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _TAKEN = re.compile(r"none|emb|head|all|search|strategies|l[0-9]+(?:-[0-9]+)?|top-[0-9]+")
 _ARGUMENT = re.compile(r"[a-z_][a-z0-9_]*")
 _TEXTS = ("summary", "source", "family", "rate_source")
+_LIBRARY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def is_usable(name: str) -> bool:
@@ -64,22 +65,26 @@ def check_not_offered(name: str) -> None:
         )
 
 
+def unusable_strategies() -> dict[str, str]:
+    """Return of each strategy of other packages that no freeze spec can name why that is so, as a sentence."""
+    return {
+        entry.name: f"{_package(entry)} has a strategy {brief(entry.name)}, which freeze specs cannot name: a name has "
+        "lower-case letters, digits, _ and -, a letter first, and is no other word of freeze specs or grids"
+        for entry in _offered()[0]
+        if not is_usable(entry.name)
+    }
+
+
 def why_not_found(word: str) -> str:
     """Return why no strategy is found by a word although some package offers it; empty if none does.
 
     Args:
         word: The word, as the user wrote it.
     """
-    entries, problem = _offered()
+    problem = _offered()[1]
     if problem:
         return f"the entry points of installed packages cannot be read ({problem})"
-    found = next((entry for entry in entries if entry.name.casefold() == word.casefold()), None)
-    if found is None or is_usable(found.name):
-        return ""
-    return (
-        f"the strategy {found.name!r} of {_package(found)} has a name that freeze specs cannot have: it needs "
-        "lower-case letters, digits, _ and -, a letter first"
-    )
+    return next((why for name, why in unusable_strategies().items() if name.casefold() == word.casefold()), "")
 
 
 def load_strategy(name: str) -> type[StrategySpec]:
@@ -130,6 +135,9 @@ def _attribute_problem(strategy: type[StrategySpec]) -> str:
     engines: object = strategy.engines
     if not (isinstance(engines, tuple) and engines and all(engine in ENGINES for engine in engines)):
         return f"engines is {brief(engines)}, and no tuple of some of {', '.join(ENGINES)}"
+    library: object = strategy.library
+    if library is not None and not (isinstance(library, str) and _LIBRARY.fullmatch(library)):
+        return f"library is {brief(library)}, and not the name of a module"
     if not 0 < real(strategy.rate_factor) <= LARGEST_FACTOR:
         return f"rate_factor is {brief(strategy.rate_factor)}, and no number above 0 up to {LARGEST_FACTOR:g}"
     return ""

@@ -13,7 +13,7 @@ from freezebench.errors import SettingsError
 from freezebench.meters import usable_gpus
 from freezebench.meters.devices import DeviceInfo
 from freezebench.meters.usable_gpus import UsableGpus
-from freezebench.specs import strategies
+from freezebench.specs import installed_strategies, strategies
 
 
 def test_doctor_names_the_devices_of_a_session(
@@ -51,13 +51,15 @@ def test_doctor_lists_strategies_and_what_they_lack(
     monkeypatch.setattr(usable_gpus, "usable_gpus", lambda _: UsableGpus())
     monkeypatch.setattr(import_module("freezebench.cli.doctor"), "find_spec", lambda _: None)
     monkeypatch.setattr(strategies, "known_strategies", lambda: ("bitfit", "lora", "of-nobody"))
+    monkeypatch.setattr(installed_strategies, "unusable_strategies", lambda: {"emb": "theirs has a strategy 'emb'"})
     assert main(["doctor", "--json"]) == 0
     rows = [row for row in json.loads(capsys.readouterr().out) if row["name"].startswith("strategy ")]
     assert [(row["name"], row["available"]) for row in rows] == [
+        ("strategy emb", False),
         ("strategy bitfit", True),
         ("strategy lora", False),
         ("strategy of-nobody", False),
     ]
-    assert rows[0]["detail"] == "bitfit: biases and the head"
-    assert rows[1]["detail"] == "peft is not installed: run `python -m pip install 'freezebench[peft]'`"
-    assert rows[2]["detail"].startswith("there is no strategy ")
+    assert rows[1]["detail"] == "bitfit: biases and the head"
+    assert rows[2]["detail"] == "peft is not installed: run `python -m pip install 'freezebench[peft]'`"
+    assert rows[3]["detail"].startswith("there is no strategy ")

@@ -10,7 +10,7 @@ import pytest
 
 from freezebench.errors import SpecError
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.specs.installed_strategies import installed_strategies, is_usable, package_of
+from freezebench.specs.installed_strategies import installed_strategies, is_usable, package_of, unusable_strategies
 from freezebench.specs.strategies import STRATEGIES, known_strategies
 from strategy_packages import OWN
 
@@ -66,6 +66,7 @@ BROKEN = {
     "engines as a text": (strategy("    engines = 'cached'"), "engines is 'cached', and no tuple"),
     "a factor of 0": (strategy("    rate_factor = 0"), "rate_factor is 0, and no number above 0 up to 1000"),
     "a factor that is a text": (strategy("    rate_factor = '20'"), "rate_factor is '20', and no number"),
+    "a library that is no name": (strategy("    library = 'a.b'"), "library is 'a.b', and not the name of a module"),
     "a summary that is none": (strategy("    summary = None"), "summary is None, and no text"),
 }
 
@@ -129,7 +130,7 @@ def test_a_name_that_no_spec_can_have(offer: Offer, name: str) -> None:
     offer("theirs", f"{name} = theirs:Mine", theirs="raise RuntimeError")
     assert installed_strategies() == ()
     if re.fullmatch(r"[\w!]{3,}", name):  # other ones are several parts, or no word
-        with pytest.raises(SpecError, match=f"strategy '{name}' of theirs has a name that freeze specs cannot have"):
+        with pytest.raises(SpecError, match=f"theirs has a strategy '{name}', which freeze specs cannot name"):
             FreezeSpec.parse(f"emb+{name}")
     with pytest.raises(SpecError):
         FreezeSpec.parse(name)
@@ -159,9 +160,29 @@ def test_a_package_without_a_name(offer: Offer) -> None:
         FreezeSpec.parse("mine")
 
 
-def test_a_check_that_fails(offer: Offer) -> None:
+def test_checks_that_fail(offer: Offer) -> None:
     """The strategy is named, as where it is applied."""
-    offer("theirs", "mine = theirs:Mine", theirs=strategy("    def check(self, num_layers, model): 1 / 0"))
+    source = "    def check(self, num_layers, model): 1 / 0\n    def check_epochs(self, num_epochs, num_layers): 1 / 0"
+    offer("theirs", "mine = theirs:Mine", theirs=strategy(source))
     message = "the strategy mine fails on a model of 2 layers (ZeroDivisionError: division by zero). Correct the"
     with pytest.raises(SpecError, match=re.escape(message)):
         FreezeSpec.parse("mine").check(2, "tiny")
+    with pytest.raises(SpecError, match=r"the strategy mine fails on a training of 3 epochs \(ZeroDivisionError"):
+        FreezeSpec.parse("mine").check_epochs(3, 2)
+
+
+def test_a_library_that_is_missing(offer: Offer) -> None:
+    """Of a strategy of another package, freezebench has no extra."""
+    offer("theirs", "mine = theirs:Mine", theirs=strategy("    library = 'no_such_library'"))
+    message = "mine needs no_such_library, which is not installed. Run: python -m pip install no_such_library"
+    with pytest.raises(SpecError, match=re.escape(message)):
+        FreezeSpec.parse("mine").check(2, "tiny")
+
+
+def test_what_no_spec_can_name_is_listed(offer: Offer) -> None:
+    """By ``python -m freezebench doctor``, since nothing else shows that it is there."""
+    offer("theirs", "emb = theirs:Mine\nMine = theirs:Mine\nmine = theirs:Mine", theirs="1 / 0")
+    assert list(unusable_strategies()) == ["emb", "Mine"]
+    assert unusable_strategies()["emb"].startswith(
+        "theirs has a strategy 'emb', which freeze specs cannot name: a name"
+    )
