@@ -99,8 +99,8 @@ class Progress:
         self._is_brief = quiet and live  # nothing stays
         self._own_label, self._num_started = label, 0
         self._experiments = experiment_names((spec.model, spec.data.source) for spec in planned)
-        # Of runs that differ in their rate alone, lines name it.
-        self._rates: dict[Hashable, set[float]] = defaultdict(set)
+        # Trials of learning rates, which differ in nothing else, so that lines name the rate.
+        self._tried: set[Hashable] = set()
         self._plan(planned)
         self._durations = Durations()
         self._running: dict[str, _Run] = {}
@@ -136,8 +136,8 @@ class Progress:
     def _plan(self, left: Iterable[RunSpec]) -> None:
         """Take the runs that have not started: later looks add some, and what broke needs no more."""
         self._left = Counter(left)
-        for spec in self._left:
-            self._rates[_without_rate(spec)].add(spec.protocol.learning_rate)
+        numbers = Counter(map(_without_rate, self._left))
+        self._tried |= {run for run, number in numbers.items() if number > 1}
 
     def _start(self, spec: RunSpec, slot: str) -> None:
         """Show the start of a run, which loads the model first."""
@@ -149,6 +149,9 @@ class Progress:
         """Count a run as started."""
         self._num_started += 1
         # With several slots, a plan may have been made since the run was submitted, and leave it out.
+        run = _without_rate(spec)
+        if not self._left[spec] and run not in self._tried:  # it may be planned at the rate that it had before trials
+            spec = next((other for other in self._left if _without_rate(other) == run and self._left[other]), spec)
         if self._left[spec]:
             self._left[spec] -= 1
 
@@ -222,7 +225,7 @@ class Progress:
         if self._own_label is not None:
             return self._own_label
         name = " ".join(filter(None, (self._experiments.get((spec.model, spec.data.source)), spec.freeze)))
-        rate = f" rate {spec.protocol.learning_rate:g}" if len(self._rates[_without_rate(spec)]) > 1 else ""
+        rate = f" rate {spec.protocol.learning_rate:g}" if _without_rate(spec) in self._tried else ""
         return f"{slot} [{number}/{self._num_started + self._left.total()}] {name} seed {spec.seed}{rate}".lstrip()
 
     def _refresh(self) -> None:

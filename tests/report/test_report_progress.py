@@ -253,3 +253,24 @@ def test_quiet_shows_which_run_goes_on() -> None:
     log.progress.on_event(SEEDS)
     assert not log.transient
     assert log.permanent == ["[1/2] none seed 42: test accuracy 89.5 %, trained in 10.0 s; 12 s left"]
+
+
+def test_trials_of_learning_rates_are_told_apart_by_their_rate() -> None:
+    """The runs that follow them are named without it, and counted once, though planned at another rate."""
+
+    def at(rate: float, seed: int) -> RunRecord:
+        run = made_up.record("none", seed)
+        return replace(run, spec=replace(run.spec, protocol=replace(run.spec.protocol, learning_rate=rate)))
+
+    planned = [at(1e-4, 41), at(1e-3, 41), at(1e-4, 42), at(1e-4, 43)]
+    display = _Display(*planned, live=False)
+    for record in (*planned[:2], at(1e-3, 42), at(1e-3, 43)):
+        display.start(record)
+        display.finish(record)
+    labels = [line.partition(":")[0] for line in display.permanent]
+    assert labels == [
+        "[1/4] none seed 41 rate 0.0001",
+        "[2/4] none seed 41 rate 0.001",
+        "[3/4] none seed 42",
+        "[4/4] none seed 43",
+    ]
