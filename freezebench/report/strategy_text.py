@@ -41,7 +41,7 @@ def configuration_text(spec: FreezeSpec) -> str:
 
 def strategy_sentences(specs: Iterable[FreezeSpec]) -> list[str]:
     """Return one sentence per strategy: what it trains, and where it comes from."""
-    strategies = {str(strategy): strategy for spec in specs for strategy in spec.strategies}
+    strategies = {strategy.name: strategy for spec in specs for strategy in spec.strategies}
     return [
         f"{name}: {strategy.summary or 'a strategy of another package'}"
         + (f" ({strategy.source})." if strategy.source else ".")

@@ -160,6 +160,9 @@ def test_the_table_ends_with_the_majority_class() -> None:
     foot = re.findall("<tfoot>(.*?)</tfoot>", content)
     assert len(foot) == 1, "only the table with the accuracies has it"
     assert re.sub("<.*?>", " ", foot[0]).split() == ["majority", "class", "50.0"]
+    head = re.findall("<thead>(.*?)</thead>", content)[0]
+    accuracy = next(place for place, cell in enumerate(re.findall("<th.*?</th>", head)) if "test accuracy" in cell)
+    assert re.findall("<t[hd].*?</t[hd]>", foot[0])[accuracy] == "<td>50.0</td>", "in the column of accuracies"
 
 
 def test_times_of_contended_runs_are_marked() -> None:

@@ -143,7 +143,7 @@ def _alignment(column: Column[RowT]) -> str | None:
 def _majority_line(experiment: Experiment, columns: Sequence[Column[Row]]) -> Html | None:
     """Return the line with the accuracy of always predicting the most frequent class, where it is known."""
     share = experiment.summary.majority_accuracy
-    names = [column.name for column in columns]
+    names = [column.name for column in columns[1:]]
     if share is None or "accuracy" not in names:
         return None
     cells = [element("td", f"{100 * share:.1f}" if name == "accuracy" else None) for name in names]
