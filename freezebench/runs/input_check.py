@@ -7,7 +7,8 @@ compared once more when the run has ended:
     session: hashes ──────────────────────────────────── compared with those in the record ──► store, under these hashes
     worker:            hashes ─ load, train ─ hashes again, before and after every further run
 
-Data are read once by every process, and the hash in a record is that of the texts and labels that were read.
+Data are read once by every process, and the hash in a record is that of the texts and labels that were read. The code of
+a strategy of another package is compared in the same way.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freezebench.errors import FreezebenchError
+from freezebench.runs.strategy_source import strategy_versions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +66,10 @@ class InputCheck:
         spec, facts = record.spec, self._data_cache.data(record.spec).facts
         if any(getattr(facts, name) != getattr(record.data, name) for name in _HASHES):
             return changed_record(record, spec.data.source)
+        for name, version in strategy_versions(spec.freeze).items():
+            there = record.environment.get(name, version)
+            if there != version:
+                return _other_version(record, name, there, version)
         hashes = self._data_cache.file_hashes(spec)
         if hashes is None:
             return self._checked_factory(record)
@@ -93,6 +99,15 @@ def _other_model(record: RunRecord, what: str, first: str) -> RunRecord:
     reason = (
         f"the factory {spec.model} returned another {what} for {spec.freeze} seed {spec.seed} than for {first}, so "
         "that a drop would be between two models. Let it depend on its arguments and torch's random state alone"
+    )
+    return replace(record, status="invalid", cause="inputs_changed", reason=reason)
+
+
+def _other_version(record: RunRecord, name: str, there: str, here: str) -> RunRecord:
+    """Return the record as an invalid one, since it trained by other code of its strategy than this session plans."""
+    reason = (
+        f"the process that trained {record.spec.freeze} has another version of {name}: {there}, and {here} here. "
+        "Install the same one everywhere, and leave its files alone while a session runs"
     )
     return replace(record, status="invalid", cause="inputs_changed", reason=reason)
 

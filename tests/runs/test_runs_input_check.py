@@ -46,6 +46,21 @@ def test_data_that_change_make_later_runs_invalid(spec: RunSpec) -> None:
     assert f"{spec.data.source} changed while this session ran" in str(record.reason)
 
 
+def test_another_version_of_a_strategy_makes_a_run_invalid(spec: RunSpec, own_strategies: Path) -> None:
+    """A node of a cluster may have another version of a package than the machine that plans."""
+    check = InputCheck(DataCache())
+    record = run(replace(spec, freeze="emb+few"))
+    assert record.environment["strategy few"].startswith("own-strategies 1.0, SHA-256 ")
+    assert check.checked(record).is_valid
+    other = {**record.environment, "strategy few": "own-strategies 0.9, SHA-256 0"}
+    checked = check.checked(replace(record, environment=other))
+    assert (checked.is_valid, checked.cause) == (False, "inputs_changed")
+    assert str(checked.reason).startswith(
+        "the process that trained emb+few has another version of strategy few: own-strategies 0.9, SHA-256 0, and own-"
+    )
+    assert own_strategies.is_dir()
+
+
 def test_a_model_that_changes_makes_later_runs_invalid(spec: RunSpec) -> None:
     """Weights that are replaced between two runs make another experiment."""
     from tiny import write_model
