@@ -11,15 +11,16 @@ With ``--no-training`` the report that is in the folder already is drawn again.
 from __future__ import annotations
 
 import argparse
-import re
 import subprocess
 import sys
 from pathlib import Path
 
+from recorded import replace_block, write_pictures
+
 from freezebench import load_model
 from freezebench.report.experiment import read_experiments
-from freezebench.report.overview.overview import Overview, overview
-from freezebench.report.picture import DARK, LIGHT, Picture
+from freezebench.report.overview.overview import overview
+from freezebench.report.picture import Picture
 from freezebench.report.plots import side_by_side
 from freezebench.report.terminal_overview import overview_lines
 from freezebench.report.terminal_table import plain_text
@@ -37,6 +38,7 @@ PROTOCOL = (
     "--freeze-margin=4",
 )
 _TERMINAL_WIDTH = 100
+_LABEL = "Recorded output"
 
 
 def save_half(folder: Path) -> Path:
@@ -68,27 +70,6 @@ def train(folder: Path, grid: str) -> None:
     subprocess.run([sys.executable, *command, "-p", "no:cacheprovider"], check=False)  # noqa: S603 - own arguments
 
 
-def write_pictures(drawn: Picture, folder: Path) -> None:
-    """Write a picture for light and for dark pages."""
-    folder.mkdir(parents=True, exist_ok=True)
-    dark = drawn.svg
-    for light, other in zip(LIGHT, DARK, strict=True):
-        dark = dark.replace(light, other)
-    (folder / "joint-front-light.svg").write_text(drawn.svg, encoding="utf-8")
-    (folder / "joint-front-dark.svg").write_text(dark, encoding="utf-8")
-
-
-def record_output(text: str, shown: Overview, page: Path) -> None:
-    """Put the overview, with its device and date, into the place of the output that is on a page."""
-    records = [record for row in shown.rows for record in row.experiment.records]
-    date = max(record.started_at for record in records)[:10]
-    title = f'title="Recorded output: {records[0].device_name}, {date}"'
-    block = f"```text {title}\n{text}\n```"
-    content = page.read_text(encoding="utf-8")
-    content = re.sub(r"```text title=\"Recorded output: .*?```", lambda _: block, content, count=1, flags=re.DOTALL)
-    page.write_text(content, encoding="utf-8")
-
-
 def main() -> None:
     """Train, and write output and pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -105,8 +86,11 @@ def main() -> None:
     drawn = side_by_side.front(experiments)
     if shown is None or not isinstance(drawn, Picture):
         raise SystemExit("there is nothing to show: look at the messages above, and run the script again.")
-    write_pictures(drawn, arguments.pictures)
-    record_output(plain_text(overview_lines(shown, _TERMINAL_WIDTH)), shown, arguments.page)
+    write_pictures(drawn, arguments.pictures, "joint-front")
+    records = [record for row in shown.rows for record in row.experiment.records]
+    date = max(record.started_at for record in records)[:10]
+    text = plain_text(overview_lines(shown, _TERMINAL_WIDTH))
+    replace_block(arguments.page, _LABEL, f"{_LABEL}: {records[0].device_name}, {date}", text)
 
 
 if __name__ == "__main__":

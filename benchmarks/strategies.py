@@ -1,0 +1,84 @@
+"""Compare freezing with other ways to train less on real data, and write table and picture for the README.
+
+The embedded checkpoint is trained on the movie reviews of its preset, and on a sample of SST-2, with three seeds. Run it
+on a machine that does nothing else, so that times count:
+
+    python benchmarks/strategies.py build/strategies ../shared/data/sst2 --pictures=docs/pictures --page=README.md
+
+With ``--no-training`` the report that is in the folder already is drawn again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from recorded import replace_block, write_pictures
+
+from freezebench.report.experiment import read_experiments
+from freezebench.report.picture import Picture
+from freezebench.report.plots import side_by_side
+
+_LABEL = "Recorded comparison"
+_TERMINAL_WIDTH = 80
+_OUTPUT = "output.txt"
+
+
+def train(folder: Path, sst2: str, options: list[str]) -> None:
+    """Train all configurations on both data sets; the report and the output are in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "pytest", "benchmarks/test_freeze_grid.py", "-p", "no:cacheprovider"]
+    command += ["--freeze-grid=strategies", f"--freeze-data=reviews,{sst2}", "--freeze-max-train=500"]
+    command += ["--freeze-num-seeds=3", f"--freeze-report={folder / 'report'}", f"--freeze-store={folder / 'store'}"]
+    with (folder / _OUTPUT).open("wb") as output:
+        # Exit code 1: some configuration is worse than its limit, which is a result.
+        subprocess.run(  # noqa: S603 - own arguments
+            [*command, *options],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "COLUMNS": str(_TERMINAL_WIDTH)},
+            check=False,
+        )
+
+
+def first_table(output: str) -> str:
+    """Return the summary of the first experiment in a session's output, up to its setting.
+
+    Raises:
+        SystemExit: If there is none.
+    """
+    lines = output.splitlines()
+    begin = next((number for number, line in enumerate(lines) if line.startswith("===") and " on " in line), None)
+    if begin is None:
+        raise SystemExit("the session printed no summary: look at its output, and run the script again.")
+    end = next(number for number, line in enumerate(lines) if number > begin and line.startswith("Setting: "))
+    return "\n".join(lines[begin:end]).rstrip()
+
+
+def main() -> None:
+    """Train, and write table and pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="store, report and output")
+    parser.add_argument("sst2", help="folder of SST-2")
+    parser.add_argument("--pictures", type=Path, required=True, help="folder of the pictures")
+    parser.add_argument("--page", type=Path, required=True, help="page whose recorded table is replaced")
+    parser.add_argument("--no-training", action="store_true", help="use the report that is there")
+    arguments, options = parser.parse_known_args()
+    if not arguments.no_training:
+        train(arguments.folder, arguments.sst2, options)
+    experiments = read_experiments(arguments.folder / "report")
+    drawn = side_by_side.front(experiments)
+    if not isinstance(drawn, Picture):
+        raise SystemExit(f"there is no picture: {drawn.reason}. Look at the output, and run the script again.")
+    write_pictures(drawn, arguments.pictures, "strategies")
+    records = [record for experiment in experiments for record in experiment.records]
+    date = max(record.started_at for record in records)[:10]
+    output = (arguments.folder / _OUTPUT).read_text(encoding="utf-8")
+    replace_block(arguments.page, _LABEL, f"{_LABEL}: {records[0].device_name}, {date}", first_table(output))
+
+
+if __name__ == "__main__":
+    main()
