@@ -40,12 +40,14 @@ class Durations:
 
     def __init__(self) -> None:
         self._by_configuration: dict[RunSpec, float] = {}
-        self._by_experiment: dict[str, float] = {}
+        self._latest: dict[str, float] = {}
+        self._longest: dict[str, float] = {}
 
     def add(self, spec: RunSpec, seconds: float) -> None:
         """Add the duration of a run, from loading to the last evaluation."""
         self._by_configuration[_without_seed(spec)] = seconds
-        self._by_experiment[spec.experiment_id] = seconds
+        self._latest[spec.experiment_id] = seconds
+        self._longest[spec.experiment_id] = max(seconds, self._longest.get(spec.experiment_id, 0.0))
 
     def of(self, spec: RunSpec) -> float | None:
         """Return the duration of runs of this configuration; ``None`` if none has ended."""
@@ -55,14 +57,16 @@ class Durations:
         """Return the expected duration of a run; ``None`` if it is unknown.
 
         A configuration that has not run is expected to take as long as the latest run of its experiment. A grid goes
-        from least to most frozen, so this is an overestimate.
+        from least to most frozen, so this is an overestimate. Strategies come after the most frozen ones, and may take
+        as long as the longest run.
 
         Args:
             spec: The run.
             fallback: Seconds of a run of an experiment without any finished run.
         """
-        latest = self._by_experiment.get(spec.experiment_id, fallback)
-        return self._by_configuration.get(_without_seed(spec), latest)
+        of_experiment = self._longest if spec.freeze_spec.strategies else self._latest
+        unknown = of_experiment.get(spec.experiment_id, fallback)
+        return self._by_configuration.get(_without_seed(spec), unknown)
 
 
 def seconds_on_slots(runs_s: Iterable[float], num_slots: int, busy_s: Sequence[float] = ()) -> float:

@@ -42,6 +42,18 @@ def test_the_duration_of_an_experiment_without_a_run_is_unknown() -> None:
     assert durations.expected(spec, 5.0) == 3.0
 
 
+def test_a_strategy_may_take_as_long_as_the_longest_run() -> None:
+    """It comes after the most frozen configuration, the shortest one, and trains parts of all layers."""
+    durations = Durations()
+    spec = record("bitfit").spec
+    assert durations.expected(spec, 5.0) == 5.0
+    durations.add(record("none").spec, 7.0)
+    durations.add(record("emb").spec, 3.0)
+    assert durations.expected(spec, 5.0) == 7.0
+    durations.add(spec, 6.0)
+    assert durations.expected(record("bitfit", 44).spec, 5.0) == 6.0
+
+
 @pytest.mark.parametrize(
     ("runs_s", "num_slots", "busy_s", "expected"),
     [
