@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from unittest import mock
 
 from freezebench.errors import SpecError
 from freezebench.specs.strategies import STRATEGIES, strategy_class
-from freezebench.strategies.base import Strategy, Trainable
+from freezebench.strategies.base import Stage, Strategy, Trainable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +67,20 @@ class Lpft(Strategy):
     def apply(self, model: torch.nn.Module, layers: LayerMap, trainable: Trainable) -> Trainable:
         """Return what trains anyway."""
         return trainable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refreeze(Strategy):
+    """Trains everything, then from the third epoch on the head alone."""
+
+    name = "refreeze"
+    kind = "schedule"
+    engines = ("standard", "cached")
+
+    def apply(self, model: torch.nn.Module, layers: LayerMap, trainable: Trainable) -> Trainable:
+        """Return the two stages."""
+        head = Stage(first_epoch=3, names=trainable.names.intersection(layers.head))
+        return replace(trainable, stages=(Stage(first_epoch=1, names=trainable.names), head))
 
 
 @dataclass(frozen=True, kw_only=True)

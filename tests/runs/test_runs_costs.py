@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
+import torch
+
 from freezebench.records.reading import Reading
-from freezebench.runs.costs import combine, mark_contended, timing_readings
+from freezebench.runs.costs import CostWindows, combine, mark_contended, prefix_readings, timing_readings
+from freezebench.training.engines.events import BackwardDone
+from freezebench.training.prefix.cached_prefix import IN_TEMPORARY_FILE, CachedPrefix
 
 
 def _reading(value: float | None, unit: str, **options: Any) -> Reading:
@@ -63,6 +68,7 @@ def test_times_and_throughput() -> None:
         warmup_s=1.0,
         phase_s={"data": 1.0, "forward": 5.0},
         step_flop=1000,
+        num_stages=1,
     )
     readings = {name: reading.value for name, reading in timing_readings(result, num_examples=80).items()}
     assert readings["samples_per_s"] == 10
@@ -71,6 +77,46 @@ def test_times_and_throughput() -> None:
     assert readings["step_p95_s"] == 10
     assert (readings["data_s"], readings["forward_s"], readings["evaluation_s"]) == (1, 5, 4)
     assert readings["step_flop"] == 1000
+    result.num_stages = 2
+    assert timing_readings(result, num_examples=80)["step_flop"].source.endswith("each stage, mean over all steps")
+
+
+def test_prefixes_of_all_stages_are_added_up() -> None:
+    """Stages with one depth have one prefix; what an earlier run computed has no time."""
+    deep, flat = {"train": torch.zeros(4, 2)}, {"train": torch.zeros(3, 2)}
+    prefixes = [
+        CachedPrefix(hidden=deep, num_bytes=32, seconds=0.5),
+        CachedPrefix(hidden=deep, num_bytes=32),
+        CachedPrefix(hidden=flat, num_bytes=24, where=IN_TEMPORARY_FILE),
+    ]
+    readings = prefix_readings(prefixes)
+    assert (readings["prefix_s"].value, readings["prefix_bytes"].value) == (0.5, 56)
+    assert readings["prefix_bytes"].source == "memory, memory-mapped file"
+    shared = prefix_readings(prefixes[1:])["prefix_s"]
+    assert (shared.value, shared.reason) == (None, "shared: an earlier run computed it")
+    assert prefix_readings([]) == {}
+
+
+def test_memory_is_that_of_the_stage_that_has_most() -> None:
+    """A stage of few parameters after one of many leaves the figures of the earlier one."""
+    model = torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.Linear(8, 2))
+    optimizer = torch.optim.AdamW(model.parameters())
+    costs = CostWindows(lambda _: None, model=model, device=torch.device("cpu"))
+
+    def end_of_stage(parameters: Iterable[torch.nn.Parameter]) -> float | None:
+        for parameter in model.parameters():
+            parameter.grad = None
+        for parameter in parameters:
+            parameter.grad = torch.zeros_like(parameter)
+        costs.emit(BackwardDone(optimizer=optimizer))
+        return costs.readings["allocated_gradients_bytes"].value
+
+    with costs:
+        head = end_of_stage(model[1].parameters())
+        assert head == 4 * (8 * 2 + 2)
+        whole = end_of_stage(model.parameters())
+        assert whole == head + 4 * (8 * 8 + 8)
+        assert end_of_stage(model[1].parameters()) == whole
 
 
 def test_contended_figures_keep_their_values_and_say_why_they_do_not_count() -> None:

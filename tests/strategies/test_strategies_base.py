@@ -24,6 +24,17 @@ def test_leaving_out_parameters_leaves_them_out_of_every_stage() -> None:
     assert whole.only(whole.names) == whole
 
 
+def test_stages_last_until_the_next_one_begins() -> None:
+    """Epochs are counted from 0 then; without stages there is one that trains everything."""
+    names = frozenset("abc")
+    (only,) = Trainable(names=names).in_stages(5)
+    assert only == (Stage(first_epoch=1, names=names), range(5))
+    stages = tuple(Stage(first_epoch=first, names=names, rate_factor=first) for first in (1, 2, 5))
+    in_stages = Trainable(names=names, stages=stages).in_stages(6)
+    assert [stage for stage, _ in in_stages] == [*stages]
+    assert [epochs for _, epochs in in_stages] == [range(1), range(1, 4), range(4, 6)]
+
+
 def test_a_strategy_has_to_say_what_trains() -> None:
     """The base class itself trains nothing."""
     model: nn.Module = Custom(blocks(1))

@@ -109,7 +109,7 @@ def test_models_that_wait_for_the_device_run_eagerly(
     assert captured.warnings == (), "the next run is captured again"
 
 
-@pytest.mark.parametrize("freeze", ["none", "emb+L0", "emb+L0-1"])
+@pytest.mark.parametrize("freeze", ["none", "emb+L0", "emb+L0-1", "lpft", "unfreeze"])
 def test_a_run_is_measured(freeze: str, tiny_model: Path, tiny_data: Path) -> None:
     """A whole run on the GPU: peaks, their parts, and phases."""
     data = DataSpec(source=str(tiny_data))
