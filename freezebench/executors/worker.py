@@ -15,6 +15,9 @@ from freezebench.executors.session_folder import (
 from freezebench.executors.worker_process import WorkerFaultError, WorkerProcess
 from freezebench.executors.worker_slot import SlotOptions, WorkerSlot
 from freezebench.records.trainable_set import TrainableSet
+from freezebench.specs.freeze import FreezeSpec
+from freezebench.specs.installed_strategies import package_of
+from freezebench.specs.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -32,6 +35,13 @@ T = TypeVar("T")
 
 def _local_worker(slot: Slot) -> Worker:
     return WorkerProcess(visible_devices=slot.visible_devices)
+
+
+def _tried(model: str, grid: Iterable[str]) -> str:
+    """Return a model, and whose code besides that of its library runs when a grid is tried."""
+    names = {strategy.name for freeze in grid for strategy in FreezeSpec.parse(freeze).strategies}
+    others = [f"{name} of {package_of(name)}" for name in sorted(names.difference(STRATEGIES))]
+    return f"{model}, with the strategy {' and '.join(others)}," if others else model
 
 
 class WorkerExecutor:
@@ -120,7 +130,8 @@ class WorkerExecutor:
             answer = self._wait_for(self._first.answer(request))
         except WorkerFaultError as error:
             raise FreezebenchError(
-                f"{spec.model} could not be tried: {error}. Read what it wrote:\n{error.log or '(nothing)'}"
+                f"{_tried(spec.model, request['grid'])} could not be tried: {error}. "
+                f"Read what it wrote:\n{error.log or '(nothing)'}"
             ) from error
         # The worker wrote the fields of one for each configuration.
         return {freeze: TrainableSet(**trains) for freeze, trains in answer.items()}  # type: ignore[arg-type]

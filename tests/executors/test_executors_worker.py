@@ -63,6 +63,14 @@ def test_a_preflight_that_ends_its_process_is_an_error(make: Make) -> None:
         make("os.kill(os.getpid(), 11)").preflight(made_up.record("emb").spec, ["emb"])
 
 
+@pytest.mark.usefixtures("own_strategies")
+def test_a_preflight_that_fails_names_the_code_of_others_that_it_ran(make: Make) -> None:
+    """Of strategies of other packages, any may have ended the process."""
+    message = r"^tiny, with the strategy few of own-strategies and later of own-strategies, could not be tried: its"
+    with pytest.raises(FreezebenchError, match=message):
+        make("os.kill(os.getpid(), 11)").preflight(made_up.record("emb").spec, ["none", "few+later", "emb+bitfit"])
+
+
 def test_folders_of_killed_sessions_are_removed(make: Make, tmp_path: Path) -> None:
     """The kernel released their locks; the folder of a living session stays."""
     dead, alive = tmp_path / "freezebench-session-dead", tmp_path / "freezebench-session-alive"
