@@ -20,6 +20,7 @@ from freezebench.training.batches.encoding import encode, longest_input
 from freezebench.training.batches.packed import NotPackableError
 from freezebench.training.device import resolve_device
 from freezebench.training.engines.cached import make_feed
+from freezebench.training.prefix.frozen_prefix import model_key
 from freezebench.training.prefix.verify import PrefixMismatchError
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Setup:
         num_labels: Number of classes.
         precision: Number format of the forward passes.
         warnings: What a user should know of the model.
+        plain: Of a model to which strategies have added something, its key before, and the number of its leading
+            layers to which nothing was added.
     """
 
     model: torch.nn.Module
@@ -62,6 +65,7 @@ class Setup:
     num_labels: int
     precision: Precision
     warnings: tuple[str, ...]
+    plain: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +104,12 @@ def set_up(source: ModelSource, data: TextData, data_cache: DataCache, *, spec: 
     warnings += fixed_note(model, fixed)  # before strategies give parameters other names
     initial = initial_sha256(model, layers, fixed) if source.kind == "factory" else None
     spec.freeze_spec.check_epochs(spec.protocol.num_epochs, layers.num_layers)
+    plain_key = ""
+    if spec.engine == "cached" and spec.freeze_spec.strategies:
+        names = {*layers.emb, *itertools.chain(*layers.layers)}
+        plain_key = model_key(model, names, precision, resolve_device(spec.device))
     applied = apply(model, spec.freeze_spec, layers, fixed=fixed)
+    depth = applied.num_plain_layers if plain_key and applied.trainable.added else None
     unfrozen = trainable_by_spec(model, applied.layers, spec.freeze_spec, fixed)
     # Strategies train a part of it, and what they have added.
     is_all = not spec.freeze_spec.strategies
@@ -118,6 +127,7 @@ def set_up(source: ModelSource, data: TextData, data_cache: DataCache, *, spec: 
         num_labels=data.num_labels,
         precision=precision,
         warnings=warnings,
+        plain=None if depth is None else (plain_key, depth),
     )
 
 
@@ -211,6 +221,7 @@ def _feed(
             num_stages=len(setup.applied.trainable.in_stages(spec.protocol.num_epochs)),
             seed=spec.seed,
             layers=setup.applied.layers,
+            plain=setup.plain,
         )
     except PrefixMismatchError as error:
         raise UnsoundRunError("prefix_mismatch", str(error)) from error

@@ -101,6 +101,14 @@ class Applied:
             return None
         return len(list(itertools.takewhile(frozen.issuperset, self.layers.layers)))
 
+    @property
+    def num_plain_layers(self) -> int | None:
+        """Number of leading layers to which strategies have added nothing; ``None`` if they have to the embeddings."""
+        added = self.trainable.added
+        if not added.isdisjoint(self.layers.emb):
+            return None
+        return len(list(itertools.takewhile(added.isdisjoint, self.layers.layers)))
+
 
 def freeze(
     model: torch.nn.Module,

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from architectures import ARCHITECTURES, build
+from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
-from tiny import sentences, write_tokenizer
+from tiny import sentences, write_model, write_tokenizer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +69,28 @@ def test_engines_give_the_same_losses(checkpoint: Path, tiny_data: Path, freeze:
     activations = records[0].readings["allocated_rest_bytes"]
     assert activations.value is None
     assert "torch does not count what it allocates on a CPU" in (activations.reason or "")
+
+
+def test_runs_with_and_without_adapters_share_a_prefix(tiny_data: Path, tmp_path: Path) -> None:
+    """One pass serves all of them, whatever their seeds, down to the first layer with adapters."""
+    cache = DataCache()
+    spec = RunSpec(
+        model=str(write_model(tmp_path, n_layers=3)),
+        data=DataSpec(source=str(tiny_data)),
+        device="cpu",
+        protocol=replace(PROTOCOL, engine="cached", num_epochs=1),
+    )
+    cache.expect(["emb", "emb+L0-1", "emb+L0-2"])
+    freezes = ("emb+L0-1+lora(r=2)", "lora(r=2)", "emb+L0-1", "emb+L0-1+ia3")
+    records = [
+        run(replace(spec, freeze=freeze, seed=seed), data_cache=cache) for freeze in freezes for seed in (42, 43)
+    ]
+    assert [record.reason for record in records] == [None] * 8
+    assert cache.prefixes.num_passes == 1
+    assert run(replace(spec, freeze="emb+L0-2"), data_cache=cache).is_valid
+    assert cache.prefixes.num_passes == 2  # behind the layer that has had adapters
+    alone = run(replace(spec, freeze="emb+L0-1+lora(r=2)", seed=43))
+    assert alone.step_losses == records[1].step_losses
 
 
 @pytest.mark.parametrize("freeze", ["lora", "dora", "ia3"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from freezebench.errors import ModelError
@@ -65,6 +66,7 @@ def make_feed(
     num_stages: int = 1,
     seed: int = 0,
     layers: LayerMap | None = None,
+    plain: tuple[str, int] | None = None,
 ) -> Feed:
     """Return the feed of one stage of a run, with a cached prefix if one is frozen and can be left out.
 
@@ -81,6 +83,7 @@ def make_feed(
         num_stages: Number of stages of the run; with several, all rows of the word embedding are kept.
         seed: Seeds dropout on a CPU.
         layers: The model's layers; ``None`` finds them, by a forward pass.
+        plain: Of a model to which strategies have added something, as :class:`FrozenPrefix` has it.
 
     Raises:
         PrefixMismatchError: If cached hidden states are not what the model computes.
@@ -89,7 +92,7 @@ def make_feed(
         return Feed(model, splits, warnings=(MODULE_NOTE.format(module),))
     operations = CpuOperations(seed) if next(model.parameters()).device.type == "cpu" else None
     layers, reason = _single_stack(model, layers)
-    frozen = None if layers is None else _frozen_prefix(model, layers, precision, operations)
+    frozen = None if layers is None else _frozen_prefix(model, layers, precision, operations, plain)
     is_cached = depth is not None and prefix_mode == "eval"
     # On a GPU the checks take less time than a hash of the weights.
     key = frozen.key(splits) if frozen and (operations or is_cached) else ""
@@ -149,11 +152,17 @@ def _with_prefix(
 
 
 def _frozen_prefix(
-    model: torch.nn.Module, layers: LayerMap, precision: Precision, operations: CpuOperations | None
+    model: torch.nn.Module,
+    layers: LayerMap,
+    precision: Precision,
+    operations: CpuOperations | None,
+    plain: tuple[str, int] | None,
 ) -> FrozenPrefix:
     """Return how hidden states are computed, for any number of frozen layers."""
-    names = frozenset({*layers.emb, *(name for layer in layers.layers for name in layer)})
-    return FrozenPrefix(model=model, stack=layers.stack, names=names, precision=precision, cpu_operations=operations)
+    names = frozenset({*layers.emb, *itertools.chain(*layers.layers)})
+    return FrozenPrefix(
+        model=model, stack=layers.stack, names=names, precision=precision, cpu_operations=operations, plain=plain
+    )
 
 
 def _with_used_rows(whole: Feed, check_once: CheckMemo) -> Feed:

@@ -75,12 +75,13 @@ class PrefixCache:
         Raises:
             OutOfSpaceError: If neither memory nor disk has space for them.
         """
+        key, largest = frozen.shared_key(depth, splits, key)
         self._read(key, depth)
         if f"{key}-{depth}" not in self._prefixes:
             with nullcontext() if self._folder is None else self._folder.computing(key):
                 self._read(key, depth)  # another process may have computed it meanwhile
                 if f"{key}-{depth}" not in self._prefixes:
-                    return self._computed(frozen, depth, splits, key)
+                    return self._computed(frozen, depth, splits, key, largest)
         return self._prefixes[f"{key}-{depth}"]
 
     def _read(self, key: str, depth: int) -> None:
@@ -89,10 +90,12 @@ class PrefixCache:
             depths = sorted(other for other in self._depths | {depth} if f"{key}-{other}" not in self._prefixes)
             self._prefixes.update(self._folder.read(key, depths))
 
-    def _computed(self, frozen: FrozenPrefix, depth: int, splits: Mapping[str, PackedSplit], key: str) -> CachedPrefix:
-        """Compute the hidden states of a depth and of all others that are expected, and keep them."""
+    def _computed(
+        self, frozen: FrozenPrefix, depth: int, splits: Mapping[str, PackedSplit], key: str, largest: int
+    ) -> CachedPrefix:
+        """Compute the hidden states of a depth and of all others up to a largest that are expected, and keep them."""
         began = time.perf_counter()
-        depths = {other for other in self._depths | {depth} if other <= frozen.num_layers}
+        depths = {other for other in self._depths | {depth} if other <= largest}
         missing = {other for other in depths if f"{key}-{other}" not in self._prefixes}
         computed = self._compute_as_many_as_fit(frozen, depth, missing, splits)
         seconds = time.perf_counter() - began
