@@ -81,6 +81,7 @@ def preset_differences(settings: Settings) -> str:
     usual = _preset(settings)
     fields = ("model", "data", "protocol", "learning_rates", "looks")
     names = [name.replace("_", " ") for name in fields if settings.get(name) != usual.get(name)]
+    names += ["tuned learning rates"] if settings.get("tune_lr") else []
     if not names:
         return "All settings are the preset's."
     return f"Not the preset's own: {', '.join(names)}."

@@ -49,6 +49,22 @@ def test_a_saved_run_of_a_busy_machine_still_limits_memory() -> None:
     assert _reference(6, max_memory="1.1").notes == ()
 
 
+def test_a_rate_that_trials_will_choose_is_compared_once_it_is_known() -> None:
+    """Another one than the saved run's is refused before anything trains, unless rates are tuned."""
+    old = _saved(0)
+    new = replace(old, runs=(), protocol={**old.protocol, "learning_rate": 1e-3})
+    request = RequestedRun(option="--benchmark-compare", saved=saved(old), is_required=True)
+    usual, tuned = (
+        [PlannedTest(settings=_settings(max_memory="1.1", **values), configuration=new)]
+        for values in ({}, {"tune_lr": "yes"})
+    )
+    with pytest.raises(SettingsError, match="not comparable with"):
+        Reference(request, usual)
+    with pytest.raises(SettingsError, match="is not comparable: "):
+        Reference(replace(request, is_required=False), usual)
+    assert Reference(request, tuned).saved is not None
+
+
 def test_what_is_not_run_needs_no_partner() -> None:
     """That it is not run is known after its model was loaded; only then a limit without a partner is refused."""
     old = _saved(0)

@@ -71,6 +71,7 @@ _OTHER_VALUES = {
     "epochs": "7",
     "batch_size": "8",
     "lr": "5e-5,emb:1e-3",
+    "tune_lr": "0.5,1,2",
     "max_train": "100",
     "max_length": "64",
     "dropout": "yes",
@@ -118,3 +119,5 @@ def test_differences_from_the_preset_are_named() -> None:
     """A run with another model does not reproduce the notebook."""
     requested = plain(settings(preset="notebook", lr="1e-3"))
     assert preset_differences(requested) == "Not the preset's own: model, data, learning rates."
+    tuned = plain(resolve([Source(label="{flag}", values={"tune_lr": "yes"})], lambda: ("embedded", "")))
+    assert preset_differences(tuned) == "Not the preset's own: tuned learning rates."

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from freezebench.errors import SpecError
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.specs.grid import PerSpec, ladder, parse_grid, split_grid
+from freezebench.specs.grid import PerSpec, ladder, parse_grid, specs_of, split_grid
 from made_up_strategies import Lora, Lpft, registered
 
 
@@ -99,6 +99,7 @@ def test_strategies_compares_some_prefixes_with_other_ways_to_train_less() -> No
     """A third and half of the layers, and the head alone, whatever the depth; a flat model has fewer of them."""
     of_six = ["none", "emb+L0-1", "emb+L0-2", "emb+L0-5", "bitfit", "lora", "emb+L0-1+lora", "lpft"]
     assert _grid("strategies", 6) == of_six
+    assert [str(spec) for spec in specs_of("strategies", 6)] == of_six  # of the strategies that there are
     of_twelve = ["none", "emb+L0-3", "emb+L0-5", "emb+L0-11", "bitfit", "lora", "emb+L0-3+lora", "lpft"]
     assert _grid("strategies", 12) == of_twelve
     assert _grid("strategies", 1) == ["none", "emb", "emb+L0", "bitfit", "lora", "emb+lora", "lpft"]
