@@ -14,7 +14,7 @@ from freezebench.report.next_steps import UNFIX, deciding_steps, first_open, rep
 from freezebench.report.recommendation import recommended, sequences, shown_safe
 from freezebench.report.rows import has_fixed, share_of
 from freezebench.report.search_text import search_detail
-from freezebench.report.speed_text import contended_share, speed_text
+from freezebench.report.speed_text import contended_share, saving_sentence, speed_text
 from freezebench.report.strategy_text import strategies_text
 from freezebench.report.verdict_text import nothing_of_its_own
 from freezebench.specs.freeze import FreezeSpec
@@ -132,7 +132,7 @@ def _safe(row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row],
         headline=f"{_use_text(row.freeze)}: {_joined(claims, row)}.",
         outcome="safe",
         details=(
-            *filter(None, [search_detail(results)]),
+            *filter(None, [saving_sentence(row), search_detail(results)]),
             *_limiting(row, results, rows, margin_pp),
             *_shared_error_rate(results),
         ),

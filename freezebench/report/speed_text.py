@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezebench.units import percent_text
+from freezebench.units import percent_text, saving_text
 from freezebench.verdicts.speedup import OTHER_SESSION
 
 if TYPE_CHECKING:
@@ -47,6 +47,16 @@ def _times(ratio: float, lower: float, upper: float, word: str) -> str:
     digits = 0 if lower >= _WHOLE_FROM else 1 if lower >= _TENTHS_FROM else 2
     figure, low, high = (f"{value:.{digits}f}" for value in (ratio, lower, upper))
     return f"{figure}× {word}" + (f" ({low}–{high})" if low != high else "")
+
+
+def saving_sentence(row: Row) -> str | None:
+    """Return how much less memory and energy a configuration takes, or more; ``None`` where that is not known.
+
+    A saving that rounds to nothing is left out.
+    """
+    savings = {"peak memory": row.memory_saving or 0.0, "energy": row.energy_saving or 0.0}
+    parts = [f"{saving_text(saving)} {name}" for name, saving in savings.items() if round(100 * saving)]
+    return f"It takes {' and '.join(parts)}." if parts else None
 
 
 def other_session_sentence(rows: Sequence[Row]) -> str | None:

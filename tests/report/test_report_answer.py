@@ -34,7 +34,10 @@ def test_a_safe_configuration_is_named_with_its_drop_and_how_to_use_it() -> None
     assert found.outcome == "safe"
     assert found.headline.startswith("Freeze emb: accuracy within 2 points (gain 0.5, drop at most 0.1), ")
     assert found.headline.endswith(", trains 2.0× faster, 70 % of the parameters.")
-    assert found.details == ("The next deeper one, emb+L0, loses too much (drop 18.8, at least 15.7).",)
+    assert found.details == (
+        "It takes 25 % less peak memory.",
+        "The next deeper one, emb+L0, loses too much (drop 18.8, at least 15.7).",
+    )
     assert 'freezebench.freeze(model, "emb")' in found.next_steps[0]
 
 
@@ -51,8 +54,8 @@ def test_other_rates_of_the_recommended_configuration_are_named() -> None:
 def test_a_deeper_configuration_that_is_undecided_is_a_detail() -> None:
     """It is what keeps the answer from being deeper; an invalid one has a line of its own under the table."""
     first = judged("none", 0.9), judged("emb", 0.9)
-    assert _answer(*first, _broken("emb+L0")).details == ()
-    (undecided,) = _answer(*first, judged("emb+L0", 0.87)).details
+    assert _answer(*first, _broken("emb+L0")).details == ("It takes 25 % less peak memory.",)
+    _, undecided = _answer(*first, judged("emb+L0", 0.87)).details
     assert undecided.startswith("The next deeper one, emb+L0, is not decided (drop ")
 
 
@@ -208,6 +211,7 @@ def test_a_strategy_is_explained_and_the_choice_is_corrected() -> None:
     assert found.headline.endswith(", 0.2 % of the parameters.")
     assert 'freezebench.freeze(model, "bitfit")' in found.next_steps[0]
     assert found.details == (
+        "It takes 50 % less peak memory.",
         "Chosen among 2 sequences of nested configurations, which share the error rate of one verdict (Holm's method).",
     )
 

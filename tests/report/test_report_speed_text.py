@@ -9,7 +9,7 @@ import pytest
 import made_up
 from experiments import judged
 from freezebench.report.rows import Row, row
-from freezebench.report.speed_text import contended_share, other_session_sentence, speed_text
+from freezebench.report.speed_text import contended_share, other_session_sentence, saving_sentence, speed_text
 from freezebench.verdicts.judge import judge
 from freezebench.verdicts.speedup import OTHER_SESSION
 
@@ -52,3 +52,19 @@ def test_configurations_of_another_session_are_named() -> None:
     assert other_session_sentence([_ROW]) is None
     sentence = str(other_session_sentence([_ROW, other, replace(other, freeze="emb+L0")]))
     assert sentence.startswith("No speed-up of emb, emb+L0: the unfrozen runs of the same seeds are of another session")
+
+
+@pytest.mark.parametrize(
+    ("memory", "energy", "sentence"),
+    [
+        (0.48, 0.3, "It takes 48 % less peak memory and 30 % less energy."),
+        (-0.05, None, "It takes 5 % more peak memory."),
+        (0.001, None, None),
+        (None, None, None),
+    ],
+)
+def test_savings_are_named_where_they_are_known(
+    memory: float | None, energy: float | None, sentence: str | None
+) -> None:
+    """What was not measured, or is nothing, is not named."""
+    assert saving_sentence(replace(_ROW, memory_saving=memory, energy_saving=energy)) == sentence
