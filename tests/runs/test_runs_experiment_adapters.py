@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from architectures import ARCHITECTURES, build
+from freezebench.runs import setup
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
@@ -91,6 +92,24 @@ def test_runs_with_and_without_adapters_share_a_prefix(tiny_data: Path, tmp_path
     assert cache.prefixes.num_passes == 2  # behind the layer that has had adapters
     alone = run(replace(spec, freeze="emb+L0-1+lora(r=2)", seed=43))
     assert alone.step_losses == records[1].step_losses
+
+
+def test_a_weight_that_the_model_has_fixed_may_have_adapters(
+    tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has another name then, and the warning of the fixed weight is the usual one."""
+    load = setup.load_model
+
+    def load_fixed(*args: Any, **kwargs: Any) -> Any:
+        model, tokenizer = load(*args, **kwargs)
+        model.get_parameter("distilbert.transformer.layer.0.attention.q_lin.weight").requires_grad_(False)
+        return model, tokenizer
+
+    monkeypatch.setattr(setup, "load_model", load_fixed)
+    data = DataSpec(source=str(tiny_data))
+    record = run(RunSpec(model=str(tiny_model), data=data, freeze="lora(r=2)", device="cpu", protocol=PROTOCOL))
+    assert record.reason is None
+    assert record.warnings[0].startswith("256 of 6,834 parameters never train")
 
 
 @pytest.mark.parametrize("freeze", ["lora", "dora", "ia3"])

@@ -10,6 +10,8 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from freezebench.models.source import ModelSource
+from freezebench.runs import saving
 from freezebench.runs.experiment import run
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from tiny import sentences
@@ -43,3 +45,16 @@ def test_saved_adapters_predict_what_the_run_recorded(
     for loaded in (model, model.merge_and_unload()):
         with torch.inference_mode():
             assert loaded.eval()(**batch).logits.argmax(dim=-1).tolist() == list(record.test.predictions)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (ModelSource(kind="hub", name="org/model", revision="abc"), ("org/model", "abc")),
+        (ModelSource(kind="embedded", name="embedded"), (None, None)),
+        (ModelSource(kind="factory", name="module:factory"), (None, None)),
+    ],
+)
+def test_adapters_name_what_transformers_can_load(source: ModelSource, expected: tuple[str | None, str | None]) -> None:
+    """The embedded checkpoint is another architecture on the Hub, and a factory's model has no name there."""
+    assert saving._loadable_from(source) == expected
