@@ -92,7 +92,8 @@ def _settings_plan(session: FreezeSession, settings: Settings, specs: Sequence[s
     from freezebench.report.head_text import head_line
     from freezebench.report.plan import resolution_line, settings_lines, size_line
 
-    lines = [*settings_lines(settings, specs), size_line(settings, specs)]
+    left_out = session.options.left_out(settings)
+    lines = [*settings_lines(settings, specs), size_line(settings, [spec for spec in specs if spec not in left_out])]
     if settings not in session.num_test:  # not checked, as with --collect-only
         return lines
     facts = session.data(settings).facts
