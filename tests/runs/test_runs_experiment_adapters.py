@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from architectures import ARCHITECTURES, build
+from freezebench.models.load import load_model
 from freezebench.runs import setup
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
@@ -98,10 +99,9 @@ def test_a_weight_that_the_model_has_fixed_may_have_adapters(
     tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has another name then, and the warning of the fixed weight is the usual one."""
-    load = setup.load_model
 
     def load_fixed(*args: Any, **kwargs: Any) -> Any:
-        model, tokenizer = load(*args, **kwargs)
+        model, tokenizer = load_model(*args, **kwargs)
         model.get_parameter("distilbert.transformer.layer.0.attention.q_lin.weight").requires_grad_(False)
         return model, tokenizer
 
