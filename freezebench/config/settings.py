@@ -98,7 +98,7 @@ class Settings:
     @property
     def searches(self) -> bool:
         """Whether only those prefixes train that the search for the deepest safe one needs."""
-        return SEARCH in split_grid(self.grid)
+        return SEARCH in split_entries(self.grid)
 
     def run_spec(self, freeze: FreezeSpec | str, seed: int, rate: float | None = None) -> RunSpec:
         """Return the spec of the run of one configuration and seed, at its usual learning rate or at another one."""

@@ -49,6 +49,8 @@ def needed_trials(settings: Settings, grid: Iterable[str], finished: FinishedRun
 
 def tuned_rate(settings: Settings, freeze: str, finished: FinishedRuns) -> TunedRate | None:
     """Return what the trials of a configuration show; ``None`` if there are none, or some have not ended."""
+    if not settings.tune_lr:  # plans are made anew after every run
+        return None
     records = _trials(settings, freeze, finished)
     if not records:
         return None
@@ -68,7 +70,7 @@ def tuning_fault(settings: Settings, freeze: str, finished: FinishedRuns) -> Run
 
 def run_spec(settings: Settings, freeze: str, seed: int, finished: FinishedRuns) -> RunSpec:
     """Return the run of a configuration and seed, at the rate that its trials chose; at its usual one until then."""
-    tuned = tuned_rate(settings, freeze, finished) if settings.tune_lr else None
+    tuned = tuned_rate(settings, freeze, finished)
     return settings.run_spec(freeze, seed, None if tuned is None else tuned.chosen)
 
 
