@@ -196,17 +196,22 @@ def _names(judged: Iterable[Sequence[ConfigurationResult]]) -> list[list[str]]:
     return [[result.freeze for result in sequence] for sequence in judged]
 
 
-def _shared_error_rate(results: Sequence[ConfigurationResult]) -> tuple[str, ...]:
-    """Return that a recommendation is a choice among several, and what would be safe alone; nothing if it is not."""
+def _shared_error_rate(results: Sequence[ConfigurationResult], *, named: str = "") -> tuple[str, ...]:
+    """Return that several sequences share the error rate, and what would be safe alone; nothing if there is one.
+
+    Args:
+        results: The results.
+        named: A configuration of which another sentence says it.
+    """
     judged, shown = sequences(results), shown_safe(results)
     if len(judged) == 1:
         return ()
     rule = (
-        f"Chosen among {len(judged)} sequences of nested configurations, which share the error rate of one verdict "
+        f"{len(judged)} sequences of nested configurations were compared, which share the error rate of one verdict "
         "(Holm's method)"
     )
     stopped = [sequence[len(safe)] for sequence, safe in zip(judged, shown, strict=True) if len(safe) < len(sequence)]
-    alone = [result.freeze for result in stopped if result.verdict and result.verdict.outcome == "non_inferior"]
+    alone = [result.freeze for result in stopped if _is_safe_alone(result) and result.freeze != named]
     return (f"{rule}: {listed(alone, _MOST_NAMED)} would be safe only alone." if alone else f"{rule}.",)
 
 
@@ -245,7 +250,10 @@ def _why_not_safe(candidates: Sequence[ConfigurationResult], rows: Sequence[Row]
         details.append(
             f"{', '.join(behind)} would be safe alone, but prefixes are judged in order, least frozen first."
         )
-    return [*details, *(_shared_error_rate(candidates) if any(map(_is_safe_alone, candidates)) else ())]
+    return [
+        *details,
+        *(_shared_error_rate(candidates, named=first.freeze) if any(map(_is_safe_alone, candidates)) else ()),
+    ]
 
 
 def _is_safe_alone(result: ConfigurationResult) -> bool:

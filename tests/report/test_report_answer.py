@@ -212,7 +212,10 @@ def test_a_strategy_is_explained_and_the_choice_is_corrected() -> None:
     assert 'freezebench.freeze(model, "bitfit")' in found.next_steps[0]
     assert found.details == (
         "It takes 50 % less peak memory.",
-        "Chosen among 2 sequences of nested configurations, which share the error rate of one verdict (Holm's method).",
+        (
+            "2 sequences of nested configurations were compared, which share the error rate of one verdict (Holm's "
+            "method)."
+        ),
     )
 
 
@@ -225,7 +228,8 @@ def test_what_is_safe_only_alone_is_named() -> None:
     found = _answer(judged("none", 0.9), *others, lucky)
     assert (found.outcome, found.headline) == ("nothing_safe", "No configuration is proven safe at 2 points.")
     assert found.details[0].startswith("bitfit would be safe alone (drop 1.2, at most 1.99).")
-    assert found.details[1].endswith("(Holm's method): bitfit would be safe only alone.")
+    assert found.details[1].startswith("3 sequences of nested configurations were compared, which share ")
+    assert found.details[1].endswith("(Holm's method).")
 
 
 class _Epochs(StrategySpec):

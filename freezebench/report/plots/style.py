@@ -39,6 +39,7 @@ VERDICT_MARKS: dict[VerdictKey, tuple[str, str]] = {
 }
 # Wider than a journal's column of 3.4 inches, so that small print is legible after scaling down.
 WIDTH = 4.4
+_MARK_PIXELS = 4
 _SETTINGS: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8.5,
@@ -164,7 +165,9 @@ def label_points(
         box = label.get_window_extent()
         outside = box.x0 < frame.x0 or box.x1 > frame.x1 + 2 or box.y1 > frame.y1 + 2 or box.y0 < frame.y0
         covered = sum(bool(box.overlaps(other)) for other in taken)
-        covered += sum(bool(box.contains(x, y)) for x, y in spots)
+        # Marks around the points have a size of their own.
+        around = box.padded(_MARK_PIXELS)
+        covered += sum(bool(around.contains(x, y)) for x, y in spots)
         return 1000.0 * bool(outside) + 10 * covered + abs(offset[0]) / 10 + abs(offset[1]) / 5
 
     for x, y, text in points:
