@@ -23,7 +23,7 @@ from freezebench.runs.saving import save_model
 from freezebench.runs.setup import Setup, StageSetup, set_up, stages_of, with_model
 from freezebench.runs.strategy_source import strategy_versions
 from freezebench.runs.training_check import TrainingCheck, check_batches, check_times
-from freezebench.runs.weights import check_weights, checksums
+from freezebench.runs.weights import check_weights, checksums, untrained_note
 from freezebench.training.batches.encoding import longest_input
 from freezebench.training.device import device_name, resolve_device, resolve_precision
 from freezebench.training.engines import loop
@@ -132,7 +132,10 @@ def _train(
         result = _ENGINES[spec.engine](jobs, check.watching(costs.emit))
     with last or nullcontext():
         trained = checksums(model)
-        weight_warnings = check_weights(applied.layers, applied.trainable.names, weights, trained)
+        # The model has the weights of the best epoch, before which later stages have not begun.
+        names = frozenset().union(*(job.names for job in jobs if job.epochs.start < result.best_epoch))
+        weight_warnings = check_weights(applied.layers, names, weights, trained)
+        weight_warnings += untrained_note(applied.layers, applied.trainable.names - names, result.best_epoch)
         check.check_best(trained)
         check_times(result, costs.duration_s)
         scores = scores_of("test")

@@ -110,7 +110,7 @@ def check_weights(
 
     Args:
         layers: The model's layers.
-        trainable: Names of the parameters that the spec trains.
+        trainable: Names of the parameters that the spec trains, up to the epoch that the weights are of.
         before: Checksums before training.
         after: Checksums after it.
 
@@ -127,3 +127,21 @@ def check_weights(
     if not unmoved:
         return ()
     return (f"{', '.join(unmoved)}: trainable, but unchanged by training, since no gradient reached it",)
+
+
+def untrained_note(layers: LayerMap, untrained: frozenset[str], best_epoch: int) -> tuple[str, ...]:
+    """Return a warning if the best epoch comes before parts of the model begin to train.
+
+    Args:
+        layers: The model's layers.
+        untrained: Names of the parameters that begin to train after the best epoch.
+        best_epoch: Its number, from 1.
+    """
+    if not untrained:
+        return ()
+    parts = [part for part, names in _parts(layers).items() if untrained & set(names)]
+    message = (
+        f"the validation loss is lowest after epoch {best_epoch}, before {', '.join(parts)} began to train: the "
+        "result is that of a shorter training. Try a lower learning rate"
+    )
+    return (message,)

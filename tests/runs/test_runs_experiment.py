@@ -174,7 +174,7 @@ def test_weights_that_changed_against_the_spec_are_a_fault(spec: RunSpec, monkey
     record = experiment.run(spec)
     assert record.cause == "frozen_weights_changed"
     assert "word_embeddings" in str(record.reason)
-    result = SimpleNamespace(step_losses=(), epochs=())
+    result = SimpleNamespace(step_losses=(), epochs=(), best_epoch=1)
     monkeypatch.setitem(experiment._ENGINES, "standard", lambda *_: result)
     assert experiment.run(spec).cause == "nothing_trained"
 
