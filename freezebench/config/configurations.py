@@ -54,7 +54,7 @@ def configurations(settings: Settings, num_layers: int) -> Configurations:
                 raise
             left_out[str(spec)] = str(error).rstrip(".")
         else:
-            _check_tuned_rates(spec, settings)
+            _check_rates(spec, settings)
     return Configurations(specs=tuple(specs), left_out=left_out)
 
 
@@ -72,12 +72,19 @@ def check(spec: FreezeSpec, settings: Settings, num_layers: int) -> None:
         raise SpecError(f"no engine can train {spec}: {needs}. Leave out one of its strategies.")
 
 
-def _check_tuned_rates(spec: FreezeSpec, settings: Settings) -> None:
-    """Check that all rates that are going to be tried can be trained.
+def _check_rates(spec: FreezeSpec, settings: Settings) -> None:
+    """Check that the usual rate of a configuration, and all that are going to be tried, can be trained.
 
     Raises:
         SettingsError: If one is above 1.
     """
+    common, own = settings.learning_rates.default, dict(settings.learning_rates.by_spec)
+    if common is not None and str(spec) not in own and common * spec.rate_factor > 1:
+        raise SettingsError(
+            f"--freeze-lr: the usual rate of {spec}, {spec.rate_factor:g} times {common:g}, is above 1, the largest "
+            f"rate that can be trained. Give a smaller rate, or {spec} one of its own: "
+            f"--freeze-lr={common:g},{spec}:{common:g}."
+        )
     rate, largest = settings.run_spec(spec, settings.seed).protocol.learning_rate, max(settings.tune_lr, default=1)
     if rate * largest > 1:
         raise SettingsError(

@@ -7,7 +7,7 @@ import pytest
 from freezebench.config.configurations import at_depth, check, configurations, needs_depth
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
-from freezebench.errors import SpecError
+from freezebench.errors import SettingsError, SpecError
 from freezebench.specs.freeze import FreezeSpec
 from made_up_strategies import LibraryLora, Lora, Lpft, TrainerOnly, registered
 
@@ -44,6 +44,16 @@ def test_a_configuration_with_a_value_of_its_own_has_to_fit_the_model() -> None:
     """The message begins with the option."""
     with registered(LibraryLora), pytest.raises(SpecError, match="--freeze-lr: lora needs no_such_library"):
         configurations(_settings(grid="none,emb", lr="lora:1e-3"), 6)
+
+
+def test_a_usual_rate_above_1_is_refused() -> None:
+    """It would be another multiple than the summary states; a configuration with a rate of its own has that."""
+    message = r"--freeze-lr: the usual rate of lora, 2 times 0.6, is above 1, .* --freeze-lr=0.6,lora:0.6\."
+    with registered(Lora):
+        with pytest.raises(SettingsError, match=message):
+            configurations(_settings(grid="none,lora", lr="0.6"), 6)
+        configurations(_settings(grid="none,lora", lr="0.6,lora:0.6"), 6)
+        configurations(_settings(grid="none,lora", lr="0.5"), 6)
 
 
 def test_strategies_that_no_engine_trains_together_are_refused() -> None:
