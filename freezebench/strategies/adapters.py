@@ -46,6 +46,7 @@ class Adapters(Strategy, ABC):
         from freezebench.strategies.adapter_saving import save_adapters
         from freezebench.strategies.adapter_targets import find_targets, linear_modules
 
+        _check_no_adapters(model, str(self))
         chosen = find_targets(linear_modules(model, layers, trainable.names), self.wanted, str(self), model)
         self.check_targets(chosen, model)
         before = {id(parameter) for parameter in model.parameters()}
@@ -183,6 +184,23 @@ class Ia3(Adapters):
             target_modules=[linear.path for linear in chosen],
             feedforward_modules=[linear.path for linear in chosen if linear.is_feed_forward_output],
             fan_in_fan_out=any(linear.is_transposed for linear in chosen),
+        )
+
+
+def _check_no_adapters(model: torch.nn.Module, strategy: str) -> None:
+    """Check that a model has no adapters of PEFT yet, with which others would be mixed up.
+
+    Raises:
+        SpecError: If it has.
+    """
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    path = next((path for path, module in model.named_modules() if isinstance(module, BaseTunerLayer)), None)
+    if path is not None:
+        raise SpecError(
+            f"cannot apply {strategy}: {model_name(model)} has adapters of PEFT already, such as that of {path}. "
+            "Give the model with these merged into its weights (merge_and_unload), or choose another strategy, such as "
+            "bitfit."
         )
 
 

@@ -175,6 +175,11 @@ def apply(
             f"cannot freeze {spec}: nothing of {name} would be left to train. "
             f"{_how_to_train(spec, has_fixed=bool(fixed))}."
         )
+    if not all(stage.names for stage in trainable.stages):
+        raise NothingToTrainError(
+            f"cannot apply {spec}: a stage of it would train nothing of {name}, since the model itself has these "
+            "parameters fixed (requires_grad=False). Make some of them trainable, or leave out the schedule."
+        )
     set_trainable(model, trainable.names)
     parameters = dict(model.named_parameters())
     summary = FreezeSummary(

@@ -138,6 +138,17 @@ def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
         FreezeSpec.parse("lora").check(2, "it")
 
 
+def test_a_model_with_adapters_of_its_own_is_refused() -> None:
+    """PEFT would mix them up with those of the strategy."""
+    model, _ = adapted("distilbert", "lora(r=2,targets=q_lin)")
+    message = (
+        r"cannot apply ia3: DistilBert.* has adapters of PEFT already, such as that of .*layer\.0\.attention\.q_lin\. "
+        r"Give the model with these merged into its weights \(merge_and_unload\)"
+    )
+    with pytest.raises(SpecError, match=message):
+        apply(model, "ia3")
+
+
 def test_modules_whose_paths_end_alike_are_refused() -> None:
     """PEFT, which compares the ends of paths, would add adapters that were not chosen."""
 

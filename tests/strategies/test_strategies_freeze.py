@@ -90,6 +90,15 @@ def test_parameters_given_as_fixed_stay_frozen() -> None:
         freeze(model, "none", fixed=dict(model.named_parameters()))
 
 
+def test_a_stage_of_which_the_model_has_all_fixed_is_refused() -> None:
+    """The head trains first under LP-FT, so that it may not be fixed."""
+    model = build(*ARCHITECTURES["bert"][:2])
+    head = find_layers(model).head
+    with pytest.raises(SpecError, match=r"cannot apply lpft: a stage of it would train nothing of .* has these param"):
+        freeze(model, "lpft", fixed=head)
+    assert freeze(model, "lpft", fixed=head[:1]).num_trainable_params > 0
+
+
 def test_a_summary_counts_trainable_parameters() -> None:
     """The summary has counts, fraction and depth."""
     model = build(*ARCHITECTURES["distilbert"][:2], num_layers=3)
