@@ -54,6 +54,7 @@ class TrainingCheck:
             num_train: Number of training sentences.
         """
         self._model, self._protocol, self._applied = model, spec.protocol, applied
+        self._freeze = spec.freeze
         self._trainable = applied.trainable.names
         self._stages = applied.trainable.in_stages(spec.protocol.num_epochs)
         self._stage = 0
@@ -178,6 +179,11 @@ class TrainingCheck:
         most: dict[int, int] = {}
         for name, parameter in self._model.named_parameters():
             state = optimizer.state.get(parameter, {})
+            if name in self._names & self._applied.trainable.added and not state and parameter.grad is None:
+                raise UnsoundRunError(
+                    "not_as_specified",
+                    f"no gradient reaches {name}, which {self._freeze} adds: the model does not use it",
+                )
             if name in self._trainable and (state or parameter.grad is not None):
                 num_epochs, num_steps = self._num_epochs(name), int(state.get("step", 0)) + (name in self._names)
                 most[num_epochs] = max(most.get(num_epochs, 0), num_steps)

@@ -128,6 +128,33 @@ def test_the_trainer_with_a_peft_model_gives_the_same_losses(tiny_model: Path, t
     assert record.step_losses == pytest.approx(_trainer_losses(tiny_model, freeze, protocol, seed=3), abs=1e-4, rel=0)
 
 
+def test_an_adapter_that_the_model_does_not_use_is_a_fault(
+    tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others of the same layer train, so that the layer has changed."""
+    forward = peft.tuners.lora.Linear.forward
+
+    def without_queries(self: Any, hidden: torch.Tensor) -> torch.Tensor:
+        output: torch.Tensor = self.base_layer(hidden) if self in queries else forward(self, hidden)
+        return output
+
+    def with_adapters(*arguments: Any, **options: Any) -> Any:
+        applied = apply(*arguments, **options)
+        queries[:] = [arguments[0].get_submodule("distilbert.transformer.layer.1.attention.q_lin")]
+        return applied
+
+    queries: list[Any] = []
+    apply = setup.apply
+    monkeypatch.setattr(setup, "apply", with_adapters)
+    monkeypatch.setattr(peft.tuners.lora.Linear, "forward", without_queries)
+    spec = RunSpec(
+        model=str(tiny_model), data=DataSpec(source=str(tiny_data)), freeze="lora", device="cpu", protocol=PROTOCOL
+    )
+    record = run(spec)
+    assert record.cause == "not_as_specified"
+    assert "layer.1.attention.q_lin.lora_A.default.weight, which lora adds" in str(record.reason)
+
+
 def _trainer_losses(folder: Path, freeze: str, protocol: Protocol, *, seed: int) -> list[float]:
     """Return the losses of the Trainer's steps with adapters of PEFT."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments
