@@ -37,6 +37,14 @@ def test_each_stage_has_a_prefix_and_modules_of_its_own(tiny_model: Path, tiny_d
     assert len(set(num_frozen)) == 3
 
 
+def test_a_stage_in_which_the_embeddings_train_is_not_named_if_others_are_cached(
+    tiny_model: Path, tiny_data: Path
+) -> None:
+    """Behind a frozen layer above trainable embeddings nothing is cached, but while the head alone trains, all is."""
+    stages = _stages(tiny_model, tiny_data, "L0+lpft")
+    assert [stage.feed is not None and stage.feed.prefix is not None for stage in stages] == [True, False]
+
+
 def test_without_a_schedule_there_is_one_stage(tiny_model: Path, tiny_data: Path) -> None:
     """It lasts for the whole training; other engines have no feed."""
     (stage,) = _stages(tiny_model, tiny_data, "emb")

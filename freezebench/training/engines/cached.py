@@ -108,7 +108,7 @@ def make_feed(
     feed = whole
     if depth is not None and prefix_mode == "eval":
         feed = _with_prefix(whole, freeze, depth, layers, frozen, reason=reason, cache=cache, key=key)
-    elif depth is None and prefix_mode == "eval" and not FreezeSpec.parse(freeze).frozen_parts.is_none:
+    elif stage == 0 and depth is None and prefix_mode == "eval" and not FreezeSpec.parse(freeze).frozen_parts.is_none:
         feed = whole.with_warnings(f"nothing is cached for {freeze}: the embeddings are not frozen")
     # Last, since a cached prefix may leave out everything that would run again.
     own = feed.by_own_code()
