@@ -14,6 +14,7 @@ from freezebench.runs import setup
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.strategies.freeze import apply
 from tiny import sentences, write_model, write_tokenizer
 
 if TYPE_CHECKING:
@@ -144,7 +145,6 @@ def test_an_adapter_that_the_model_does_not_use_is_a_fault(
         return applied
 
     queries: list[Any] = []
-    apply = setup.apply
     monkeypatch.setattr(setup, "apply", with_adapters)
     monkeypatch.setattr(peft.tuners.lora.Linear, "forward", without_queries)
     spec = RunSpec(
