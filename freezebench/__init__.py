@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from freezebench.verdicts.judge import ConfigurationResult
     from freezebench.verdicts.mean_squares import OutcomesError
     from freezebench.verdicts.noninferiority import Verdict, noninferiority
+    from freezebench.verdicts.tuned_rate import RateTrial, TunedRate
 
 # The only place of the version: pyproject.toml reads it from here.
 __version__ = "0.1.0"
@@ -88,6 +89,7 @@ __all__ = [
     "PerSpec",
     "Preset",
     "Protocol",
+    "RateTrial",
     "Reading",
     "RecordError",
     "RunRecord",
@@ -105,6 +107,7 @@ __all__ = [
     "Trace",
     "TraceJson",
     "Trainable",
+    "TunedRate",
     "UnknownNameError",
     "Verdict",
     "Window",
@@ -153,6 +156,7 @@ _NAMES = {
     "verdicts.judge": ("ConfigurationResult",),
     "verdicts.mean_squares": ("OutcomesError",),
     "verdicts.noninferiority": ("Verdict", "noninferiority"),
+    "verdicts.tuned_rate": ("RateTrial", "TunedRate"),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -7,8 +7,8 @@ compared once more when the run has ended:
     session: hashes ──────────────────────────────────── compared with those in the record ──► store, under these hashes
     worker:            hashes ─ load, train ─ hashes again, before and after every further run
 
-Data are read once by every process, and the hash in a record is that of the texts and labels that were read. The code of
-a strategy of another package is compared in the same way.
+Data are read once by every process, and the hash in a record is that of the texts and labels that were read. The code
+of a strategy of another package is compared in the same way.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ OPTIONS = [
     ("grid", "L9", "cannot freeze layer 9: * has layers 0 to 1. Choose from emb, L0 … L1, head."),
     ("grid", "L1-0", "--freeze-grid=L1-0: * runs backwards. Write L0-1."),
     ("grid", "none+emb", "--freeze-grid=none+emb: *"),
-    ("grid", "", "--freeze-grid=: freeze grid '' has an empty entry. Write 'all', 'search', or a list*"),
+    ("grid", "", "--freeze-grid=: freeze grid '' has an empty entry. Write 'all', 'search', 'strategies', or a list*"),
     ("lr", "nan", "--freeze-lr=nan: 'nan' in 'nan' is not a finite number. Give a finite one."),
     ("margin", "inf", "--freeze-margin=inf: give percentage points, from 0.1 to 100."),
     ("max-drop", "-3", "--freeze-max-drop=-3: give percentage points, from 0.1 to 100."),

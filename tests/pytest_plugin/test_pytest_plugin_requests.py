@@ -37,7 +37,8 @@ def test_help_shows_every_option_in_a_group_of_its_own(pytester: pytest.Pytester
     text = pytester.runpytest_subprocess("--help").stdout.str()
     group = text.partition("freezebench: which layers can be frozen")[2]
     for option in OPTIONS:
-        value = "" if option.is_switch else f"={option.metavar}"
+        metavar = f"[{option.metavar}]" if option.may_lack_value else option.metavar
+        value = "" if option.is_switch else f"={metavar}"
         assert f"  {option.flag}{value}" in group
         assert f"{option.ini} (string)" in text
 

@@ -24,7 +24,7 @@ from freezebench.training.prefix.cached_prefix import CachedPrefix
 from freezebench.training.prefix.files import PrefixFolder
 from freezebench.training.prefix.frozen_prefix import FrozenPrefix
 
-FROZEN = cast("FrozenPrefix", SimpleNamespace(num_layers=2))
+FROZEN = cast("FrozenPrefix", SimpleNamespace(num_layers=2, shared_key=lambda _depth, _splits, key: (key, 2)))
 
 # A run of the cached engine in a process of its own. It says when its pass begins, which lasts until it may go on, and
 # when it waits for another process; at last it gives its record and how many passes it made.
