@@ -215,7 +215,7 @@ def _protocol(saved: SavedModel) -> Figures:
         ("weight decay, gradient norm", f"{protocol.weight_decay:g}, clipped to {protocol.max_grad_norm:g}"),
         ("longest input", length),
         ("dropout", _dropout(spec)),
-        ("engine, precision", f"{protocol.engine}, {record.precision}"),
+        ("engine, precision", f"{spec.engine}, {record.precision}"),
         ("device", f"{record.device_name} ({record.device})"),
         ("versions", ", ".join([*versions, *([f"source {source[:12]}"] if source else [])])),
         ("trained at", record.started_at),

@@ -60,13 +60,13 @@ def settings_lines(settings: Settings, specs: Iterable[str] = ()) -> list[str]:
         for text in (
             f"preset {settings.preset} ({settings.preset_reason})",
             f"model {settings.model}, data {settings.data.source}, grid {settings.grid}, {seeds}",
-            f"engine {_engines_text(settings, specs)}, device {settings.device}, precision {protocol.precision}",
+            f"engine {engines_text(settings, specs)}, device {settings.device}, precision {protocol.precision}",
             f"{training_text(protocol)}, learning rate {rates}",
         )
     ]
 
 
-def _engines_text(settings: Settings, specs: Iterable[str]) -> str:
+def engines_text(settings: Settings, specs: Iterable[str]) -> str:
     """Return the engine, and those that train what it cannot: ``trainer (lora, lpft: cached)``."""
     others: dict[str, list[str]] = {}
     for freeze in specs:
@@ -82,7 +82,7 @@ def experiment_line(settings: Settings, specs: Collection[str]) -> str:
     protocol = settings.protocol
     return (
         f"freezebench: {settings.model} on {settings.data.source}: "
-        f"{_size_text(settings, specs)}, {training_text(protocol)}, engine {protocol.engine}"
+        f"{_size_text(settings, specs)}, {training_text(protocol)}, engine {engines_text(settings, specs)}"
     )
 
 

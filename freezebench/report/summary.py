@@ -15,7 +15,7 @@ from freezebench.report.device_models import device_models_sentence
 from freezebench.report.head_text import head_sentence
 from freezebench.report.memory_split import memory_table
 from freezebench.report.more_evidence import undecided_sentences
-from freezebench.report.plan import training_text
+from freezebench.report.plan import engines_text, training_text
 from freezebench.report.rows import Row, rows_of
 from freezebench.report.search_text import search_sentence
 from freezebench.report.speed_text import other_session_sentence
@@ -145,7 +145,8 @@ def _title(results: Sequence[ConfigurationResult], settings: Settings) -> str:
         parts.append(f"{models} ({record.device}, {record.precision})")
     protocol = settings.protocol
     parts.append(training_text(protocol))
-    parts.append(f"engine {protocol.engine}, frozen part in {protocol.frozen_part_runs_in} mode")
+    engines = engines_text(settings, [result.freeze for result in results])
+    parts.append(f"engine {engines}, frozen part in {protocol.frozen_part_runs_in} mode")
     run = [result for result in results if result.was_run]
     whole = [result for result in run if not result.broken]
     counts = sorted({len(result.records) for result in whole or run})

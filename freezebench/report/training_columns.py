@@ -48,7 +48,7 @@ TRAINING_COLUMNS: tuple[Column[Row], ...] = (
         short_heading=("engine",),
         source=lambda row: None if row.engine is None else get_args(Engine).index(row.engine),
         term=lambda row: Term(word=row.engine or NOT_MEASURED),
-        rank=1,
+        is_cost=True,
         hide_empty=True,
         hide_equal=True,
     ),

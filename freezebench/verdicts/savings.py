@@ -10,6 +10,7 @@ from freezebench.records.device_models import ONE_MODEL, OTHER_DEVICES, common_m
 from freezebench.records.headline import headline_metrics
 from freezebench.verdicts.gate import Part, resource_standing
 from freezebench.verdicts.resources import compare_peak, compare_runs
+from freezebench.verdicts.speedup import OTHER_ENGINE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,9 +86,12 @@ def _interleaved(saving: _Saving, pairs: Sequence[tuple[RunRecord, RunRecord]], 
     # A series trains on one device. Earlier runs on another model say nothing about its noise.
     models = list(dict.fromkeys(record.device_name for record in runs))
     earlier = [record for record in baseline if models == [record.device_name]]
-    if not earlier:
-        trained = ", ".join(dict.fromkeys(record.device_name for record in (*runs, *baseline)))
-        sentence = f"{quantity}: {saving.required} is required, not comparable: {trained}; {ONE_MODEL}"
+    trained = ", ".join(dict.fromkeys(record.device_name for record in (*runs, *baseline)))
+    obstacle = "" if earlier else f"{trained}; {ONE_MODEL}"
+    if len({record.spec.engine for record in runs}) > 1:
+        obstacle = OTHER_ENGINE
+    if obstacle:
+        sentence = f"{quantity}: {saving.required} is required, not comparable: {obstacle}"
         return Part(quantity=quantity, standing="undecided", sentence=sentence)
     # Without a figure of every run the pairs would be incomplete.
     missing = next((record for record in (*runs, *earlier) if record.value(metric) is None), None)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 SpeedupOutcome = Literal["gain", "loss", "unclear", "unknown"]
 
 _FEWEST_PAIRS = 2
+OTHER_ENGINE = (
+    "the unfrozen runs were trained by another engine, which takes a time of its own; choose an engine that trains all "
+    "configurations (--freeze-engine)"
+)
 _NO_TIMES = "no seed has a time in both arms"
 OTHER_SESSION = (
     "the unfrozen runs of the same seeds are of another session, in which the machine may have been faster or slower; "
@@ -101,7 +105,7 @@ def paired_speedup(
 
 
 def speedup_of(records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> Speedup:
-    """Return the speed-up of valid runs over the valid unfrozen runs of the same seeds, device model and session.
+    """Return the speed-up of valid runs over the valid unfrozen runs of the same seeds, engine, device and session.
 
     Contended runs are left out. Another session is another state of the machine (its clock rate, its cooling, its power
     supply), which nothing that is measured shows. Another model of device may gain more or less by freezing: all pairs
@@ -116,6 +120,8 @@ def speedup_of(records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> S
     alike = [pair for pair in pairs if pair[0].device_name == pair[1].device_name]
     if pairs and not alike:
         return _unknown(OTHER_DEVICES)
+    if any(unfrozen.spec.engine != record.spec.engine for unfrozen, record in alike):
+        return _unknown(OTHER_ENGINE)
     quiet = [pair for pair in alike if not any(record.is_contended for record in pair)]
     if alike and not quiet:
         shares = [max(record.contended_share or 0.0 for record in pair) for pair in alike]

@@ -113,6 +113,13 @@ def test_the_title_counts_invalid_runs() -> None:
     assert titles[1].endswith("; 3 seeds, all invalid")
 
 
+def test_the_title_names_every_engine() -> None:
+    """One that trains what the session's cannot is named with the configurations that it trains."""
+    results = [judged("none", 0.9), judged("lpft", 0.9)]
+    assert "; engine trainer (lpft: cached), " in summarize(results, summary_settings(engine="trainer")).title
+    assert "; engine standard, " in summarize(results, summary_settings(engine="standard")).title
+
+
 def test_what_was_not_measured_has_a_footnote() -> None:
     """There is one line per distinct reason."""
     footnotes = [line for line in small_summary().notes if made_up.NO_RAPL in line]

@@ -175,6 +175,22 @@ def test_earlier_runs_on_another_device_model_check_no_noise() -> None:
     assert "not comparable: A100, T4; choose devices of one model (--freeze-devices, " in part.sentence
 
 
+def test_times_of_two_engines_are_not_compared() -> None:
+    """A required saving is not decided by an engine that the unfrozen runs do not have."""
+    unfrozen, frozen = (
+        [
+            replace(run, spec=replace(run.spec, protocol=replace(run.spec.protocol, engine="trainer")))
+            for run in (_run(freeze, seed, train_s=time_s) for seed in range(42, 47))
+        ]
+        for freeze, time_s in (("none", 10.0), ("lpft", 5.0))
+    )
+    costs = CostLimits(min_speedup=PerSpec(default=1.5))
+    pairs = list(zip(unfrozen, frozen, strict=True))
+    (part,) = savings_parts("lpft", costs, records=frozen, baseline=unfrozen, pairs=pairs)
+    assert part.standing == "undecided"
+    assert "not comparable: the unfrozen runs were trained by another engine" in part.sentence
+
+
 def test_peaks_are_compared_on_one_device_model() -> None:
     """The larger peaks of another model belong to no ratio, unless both arms have them there alone."""
     costs = CostLimits(min_memory_saving=PerSpec(default=20.0))

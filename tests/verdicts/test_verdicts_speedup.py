@@ -16,7 +16,7 @@ from freezebench.errors import SettingsError
 from freezebench.records.device_models import OTHER_DEVICES
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
-from freezebench.verdicts.speedup import OTHER_SESSION, paired_speedup, speedup_of, speedup_outcome
+from freezebench.verdicts.speedup import OTHER_ENGINE, OTHER_SESSION, paired_speedup, speedup_of, speedup_outcome
 
 _TIMES = st.floats(min_value=1e-3, max_value=1e6)
 _ARMS = st.lists(st.tuples(_TIMES, _TIMES), min_size=2, max_size=8)
@@ -161,6 +161,20 @@ def test_a_time_that_was_not_measured_has_no_part() -> None:
     baseline, candidate = _runs("none", [20.0, 20.0], [None] * 2), _runs("emb", [10.0, 10.0], [None] * 2)
     shared = replace(candidate[0], readings={"train_s": Reading.not_measured("s", "clock", "device shared")})
     assert speedup_of([shared, candidate[1]], baseline).num_pairs == 1
+
+
+def test_times_of_two_engines_are_not_compared() -> None:
+    """A schedule that the engine of the session cannot train has the time of another one."""
+    baseline, candidate = (
+        [
+            replace(run, spec=replace(run.spec, protocol=replace(run.spec.protocol, engine="trainer")))
+            for run in _runs(freeze, [20.0, 20.0], [0.0] * 2)
+        ]
+        for freeze in ("none", "lpft")
+    )
+    assert [candidate[0].spec.engine, baseline[0].spec.engine] == ["cached", "trainer"]
+    found = speedup_of(candidate, baseline)
+    assert (found.ratio, found.reason) == (None, OTHER_ENGINE)
 
 
 def test_times_of_two_sessions_are_not_compared() -> None:
