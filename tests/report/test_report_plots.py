@@ -179,6 +179,23 @@ def test_labels_of_points_do_not_collide(num: int) -> None:
     assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 + 2 for box in boxes)
 
 
+def test_labels_rather_cover_points_than_other_labels() -> None:
+    """Two texts in one place cannot be read; a text over dots can."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.4, 3.5))
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.set_xlim(0, 10)
+    axes.set_ylim(0, 10)
+    dots = [(x / 10, y / 10) for x in range(20, 80, 2) for y in range(52, 62, 2)]
+    label_points(axes, [(5, 5, f"emb+L0+lora {number}") for number in range(6)], dots)
+    figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in axes.texts]
+    assert not [pair for pair in itertools.combinations(boxes, 2) if pair[0].overlaps(pair[1])]
+
+
 def test_metrics_that_no_run_recorded_are_named_once() -> None:
     """They have no empty box among the others."""
     drawn = training.metrics(experiment(everything=False))

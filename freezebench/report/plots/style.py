@@ -40,6 +40,7 @@ VERDICT_MARKS: dict[VerdictKey, tuple[str, str]] = {
 # Wider than a journal's column of 3.4 inches, so that small print is legible after scaling down.
 WIDTH = 4.4
 _MARK_PIXELS = 4
+_WAYS = (6, 14, 23, 32)  # how far above or below its point a label may be, in points
 _SETTINGS: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8.5,
@@ -148,7 +149,7 @@ def label_points(
     """Write a label next to each point so that labels cover as little as possible.
 
     Every label is tried at several offsets from its point. The cheapest one stays: it costs most to leave the frame,
-    then to cover another label, a point or an obstacle, then to be far from its point.
+    then to cover another label, then a point or an obstacle, then to be far from its point.
 
     Args:
         axes: The axes, with their final limits.
@@ -164,11 +165,11 @@ def label_points(
     def cost(label: Text, offset: tuple[int, int]) -> float:
         box = label.get_window_extent()
         outside = box.x0 < frame.x0 or box.x1 > frame.x1 + 2 or box.y1 > frame.y1 + 2 or box.y0 < frame.y0
-        covered = sum(bool(box.overlaps(other)) for other in taken)
+        unreadable = sum(bool(box.overlaps(other)) for other in taken)
         # Marks around the points have a size of their own.
         around = box.padded(_MARK_PIXELS)
-        covered += sum(bool(around.contains(x, y)) for x, y in spots)
-        return 1000.0 * bool(outside) + 10 * covered + abs(offset[0]) / 10 + abs(offset[1]) / 5
+        covered = sum(bool(around.contains(x, y)) for x, y in spots)
+        return 1000.0 * bool(outside) + 200 * unreadable + 10 * covered + abs(offset[0]) / 10 + abs(offset[1]) / 5
 
     for x, y, text in points:
         labels = [(cost(label, offset), label) for label, offset in _candidates(axes, text, (x, y))]
@@ -182,7 +183,10 @@ def label_points(
 def _candidates(axes: Axes, text: str, point: tuple[float, float]) -> Iterator[tuple[Text, tuple[int, int]]]:
     """Write a label at every candidate position around its point, and return it with its offset."""
     for dx, ha in ((7, "left"), (-7, "right"), (0, "center")):
-        for dy, va in ((0, "center"), (6, "bottom"), (-6, "top"), (14, "bottom"), (-14, "top")):
+        for dy, va in (
+            (0, "center"),
+            *((sign * way, va) for way in _WAYS for sign, va in ((1, "bottom"), (-1, "top"))),
+        ):
             if dx or dy:
                 label = axes.annotate(
                     text, point, (dx, dy), textcoords="offset points", ha=ha, va=va, fontsize=7.5, color=INK
