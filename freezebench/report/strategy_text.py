@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from freezebench.specs.freeze import FreezeSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 
 def names_heading(freezes: Iterable[str]) -> str:
@@ -49,11 +49,18 @@ def strategy_sentences(specs: Iterable[FreezeSpec]) -> list[str]:
     ]
 
 
-def rate_sentences(specs: Iterable[FreezeSpec]) -> list[str]:
-    """Return that rates were not tuned, where strategies are compared, and where their usual rates come from."""
-    strategies = {strategy.name: strategy for spec in specs for strategy in spec.strategies}
-    if not strategies:
+def rate_sentences(specs: Iterable[FreezeSpec], own_rates: Collection[str] = ()) -> list[str]:
+    """Return that rates were not tuned, where strategies are compared, and where their usual rates come from.
+
+    Args:
+        specs: The configurations.
+        own_rates: Ids of those for which somebody gave a rate.
+    """
+    compared = [spec for spec in specs if spec.strategies]
+    if not compared:
         return []
+    at_usual_rate = [spec for spec in compared if str(spec) not in own_rates]
+    strategies = {strategy.name: strategy for spec in at_usual_rate for strategy in spec.strategies}
     usual = [
         f"{name} {strategy.rate_factor:g} times"
         + (f" ({strategy.rate_source.rstrip('.')})" if strategy.rate_source else "")

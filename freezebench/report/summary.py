@@ -166,7 +166,12 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
         *undecided_sentences(results),
         *not_run_sentences(results),
         *filter(None, [search_sentence(settings)]),
-        *(tuning_sentences(results) or rate_sentences(FreezeSpec.parse(result.freeze) for result in results)),
+        *(
+            tuning_sentences(results)
+            or rate_sentences(
+                (FreezeSpec.parse(result.freeze) for result in results), dict(settings.learning_rates.by_spec)
+            )
+        ),
         *filter(None, [head_sentence(results, is_new=True)]),
         *_limits(results, are_met=False),
         *invalid_sentences(results),
