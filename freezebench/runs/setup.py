@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from freezebench.errors import SpecError
 from freezebench.models.completeness import new_parameters
 from freezebench.models.layers import find_layers
 from freezebench.models.load import load_model
@@ -109,6 +110,12 @@ def set_up(source: ModelSource, data: TextData, data_cache: DataCache, *, spec: 
         names = {*layers.emb, *itertools.chain(*layers.layers)}
         plain_key = model_key(model, names, precision, resolve_device(spec.device))
     applied = apply(model, spec.freeze_spec, layers, fixed=fixed)
+    last = max((stage.first_epoch for stage in applied.trainable.stages), default=1)
+    if last > spec.protocol.num_epochs:
+        raise SpecError(
+            f"{spec.freeze} begins its last stage with epoch {last}, and the training has {spec.protocol.num_epochs}. "
+            f"Use --freeze-epochs={last} or more."
+        )
     depth = applied.num_plain_layers if plain_key and applied.trainable.added else None
     unfrozen = trainable_by_spec(model, applied.layers, spec.freeze_spec, fixed)
     # Strategies train a part of it, and what they have added.

@@ -122,3 +122,15 @@ def _check_names(strategy: Strategy, model: torch.nn.Module, trainable: Trainabl
             f"the strategy {strategy} trains {min(outside)} in a stage, but not among all names. "
             "Let the names of the Trainable be those of all stages together."
         )
+    empty = next((stage.first_epoch for stage in changed.stages if not stage.names), None)
+    if empty is not None:
+        raise SpecError(
+            f"the strategy {strategy} trains nothing in the stage that begins with epoch {empty}. "
+            "Let every stage name parameters."
+        )
+    in_no_stage = changed.names.difference(*(stage.names for stage in changed.stages)) if changed.stages else ()
+    if in_no_stage:
+        raise SpecError(
+            f"the strategy {strategy} trains {min(in_no_stage)} in no stage. "
+            "Let the names of the Trainable be those of all stages together."
+        )

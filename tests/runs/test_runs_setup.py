@@ -71,3 +71,6 @@ def test_a_training_that_is_too_short_for_a_strategy_is_refused(tiny_model: Path
     """Also where no session has checked it before."""
     with pytest.raises(SpecError, match="Use --freeze-epochs=3"):
         run(cached_run(tiny_model, tiny_data, freeze="unfreeze"))
+    message = "refreeze begins its last stage with epoch 3, and the training has 2. Use --freeze-epochs=3 or more"
+    with registered(Refreeze), pytest.raises(SpecError, match=message):  # it checks no number of epochs itself
+        run(cached_run(tiny_model, tiny_data, freeze="refreeze"))

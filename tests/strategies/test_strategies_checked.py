@@ -103,6 +103,11 @@ BODIES: dict[str, tuple[Body, str]] = {
         lambda *_: Trainable(names=ALL, stages=(Stage(first_epoch=1, names=frozenset({"output.weight"})),)),
         "trains output.weight in a stage, but not among all names. Let the names of the Trainable be those of all",
     ),
+    "empty": (_stages(Stage(first_epoch=1, names=frozenset())), "trains nothing in the stage that begins with epoch 1"),
+    "omits": (
+        _stages(Stage(first_epoch=1, names=ALL)),
+        "trains layers.0.dense.bias in no stage. Let the names of the Trainable",
+    ),
     "slow": (_stages(Stage(first_epoch=1, names=ALL, rate_factor=0)), "a rate factor 0, and no number above 0 up to"),
     "rates": (lambda *_: Trainable(names=ALL, rate_factors={"output.bias": -1.0}), "a rate factor -1.0, and no number"),
 }
