@@ -34,7 +34,7 @@ def train(folder: Path, sst2: str, options: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "pytest", "benchmarks/test_freeze_grid.py", "-p", "no:cacheprovider"]
     command += ["--freeze-grid=strategies", f"--freeze-data=reviews,{sst2}", "--freeze-max-train=500"]
-    command += ["--freeze-tune-lr=0.33,1,3", f"--freeze-lr={RATES}", "--freeze-epochs=2", "--freeze-dropout=no"]
+    command += ["--freeze-tune-lr=0.33,1,3", f"--freeze-lr={RATES}", "--freeze-dropout=no"]
     command += ["--freeze-num-seeds=3", f"--freeze-report={folder / 'report'}", f"--freeze-store={folder / 'store'}"]
     with (folder / _OUTPUT).open("wb") as output:
         # Exit code 1: some configuration is worse than its limit, which is a result.
