@@ -35,6 +35,16 @@ class Adapters(Strategy, ABC):
     def wanted(self) -> str:
         """The argument ``targets``."""
 
+    def __post_init__(self) -> None:
+        # Equal specs have equal ids, in whichever order and however often names are given.
+        names = sorted({name.strip() for name in self.wanted.split("|")})
+        if not all(names):
+            raise SpecError(
+                f"{self.name}(targets={self.wanted}): a name is empty. Give names of modules joined by '|', such as "
+                "targets=q_lin|v_lin."
+            )
+        object.__setattr__(self, "targets", "|".join(names))
+
     def apply(self, model: torch.nn.Module, layers: LayerMap, trainable: Trainable) -> Trainable:
         """Add the adapters to the model by PEFT; the model keeps its class.
 
@@ -102,6 +112,7 @@ class Lora(Adapters):
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 1 <= self.r <= _MOST:
             raise SpecError(f"{self.name}(r={self.r}): the rank is a whole number from 1 to {_MOST}. Write r=8.")
         if not 1 <= self.alpha <= _MOST:

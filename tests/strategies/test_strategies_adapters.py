@@ -123,6 +123,13 @@ def test_ids_are_canonical(text: str) -> None:
     assert str(FreezeSpec.parse("lora(r=8,alpha=16,targets=attention,dropout=0.0)")) == "lora"
 
 
+def test_names_of_targets_have_one_order() -> None:
+    """The order does not matter, nor a repetition; an empty name is refused."""
+    assert str(FreezeSpec.parse("lora(targets=v_lin|q_lin|v_lin)")) == "lora(targets=q_lin|v_lin)"
+    with pytest.raises(SpecError, match=r"ia3\(targets=a\|\): a name is empty\. Give names of modules"):
+        FreezeSpec.parse("ia3(targets=a|)")
+
+
 def test_a_rank_above_that_of_a_weight_is_refused() -> None:
     """It names the narrowest module and a rank that it can have."""
     with pytest.raises(
