@@ -18,6 +18,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from freezebench import cli
+from freezebench.records import contention
 from snippets import COMMANDS, ROOT, Block, Command, of_language, of_program, program, write_files
 
 # The Hub is not reached from tests: what comes from there is replaced by the folders that pages name.
@@ -75,9 +76,7 @@ def test_pytest_commands_are_understood(
         assert result.ret == 0
 
 
-# Pages whose commands are also run as they are written, since they build on one another.
-RUN_PAGES = ["README.md", "docs/tutorial/first-answer.md", "docs/how-to/compare.md", "docs/how-to/several-models.md"]
-# What a page names wins over these. At this rate the tiny model learns: a baseline that does not is invalid.
+# What a command names wins over these. At this rate the tiny model learns: a baseline that does not is invalid.
 TINY_DEFAULTS = """
 [pytest]
 freeze_model = ./my-checkpoint
@@ -85,6 +84,7 @@ freeze_data = ./my-reviews
 freeze_grid = none,emb
 freeze_epochs = 8
 freeze_lr = 1e-2
+freeze_num_seeds = 3
 freeze_batch_size = 8
 freeze_precision = float32
 freeze_device = cpu
@@ -97,22 +97,57 @@ contention.CONTENTION_LIMIT = 1.0
 """
 
 
+def check_result(command: Command, code: int, output: str) -> None:
+    """Whether a tiny model passes its limits (0 or 1, under --strict 2) says nothing; that it was judged does."""
+    assert code in ({0, 1, 2} if "--strict" in command.words else {0, 1}), output
+    if "doctor" not in command.words:
+        assert ("nothing runs" if "--freeze-plan" in command.words else "points") in output
+
+
+def commands_of(page: str, folder: Path) -> list[Command]:
+    """Return the commands of a page, whose files lie in the folder from now on."""
+    write_files(page, folder)
+    (folder / "pytest.ini").write_text(TINY_DEFAULTS, encoding="utf-8")
+    return [command for command in of_program("pytest", "freezebench") if command.block.page == page]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", RUN_PAGES)
-def test_commands_of_a_page_run(page: str, workplace: Path) -> None:
-    """They train and judge; whether a tiny model passes its limits (0 or 1, under --strict 2) says nothing here."""
-    write_files(page, workplace)
-    (workplace / "pytest.ini").write_text(TINY_DEFAULTS, encoding="utf-8")
+def test_commands_of_the_readme_run(workplace: Path) -> None:
+    """In a shell, and with the workers that a user has."""
     (workplace / "conftest.py").write_text(NEVER_CONTENDED, encoding="utf-8")
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    for command in (command for command in of_program("pytest", "freezebench") if command.block.page == page):
+    # Other tests train at the same time, which these sessions would wait for.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "FREEZEBENCH_LOCK_DIR": str(workplace / "turns")}
+    for command in commands_of("README.md", workplace):
         shell = ["bash", "-c", command.text]
         result = subprocess.run(shell, capture_output=True, text=True, check=False, env=environment)
-        output = f"{command.text}\n{result.stdout}\n{result.stderr}"
-        assert result.returncode in ({0, 1, 2} if "--strict" in command.words else {0, 1}), output
-        if "doctor" not in command.words:
-            expected = "nothing runs" if "--freeze-plan" in command.words else "points"
-            assert expected in result.stdout, output
+        check_result(command, result.returncode, f"{command.text}\n{result.stdout}\n{result.stderr}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "page", ["docs/tutorial/first-answer.md", "docs/how-to/compare.md", "docs/how-to/several-models.md"]
+)
+def test_commands_of_a_page_run(
+    page: str,
+    workplace: Path,
+    pytester: pytest.Pytester,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In this process, where all of them need the imports of one."""
+    monkeypatch.setenv("FREEZEBENCH_LOCK_DIR", str(workplace / "turns"))
+    monkeypatch.setattr(contention, "CONTENTION_LIMIT", 1.0)
+    for command in commands_of(page, workplace):
+        # Paths of one command hold a pattern, which a shell fills in.
+        words = [name for word in command.words for name in (map(str, Path().glob(word)) if "*" in word else [word])]
+        arguments = words[words.index(program(command)) + 1 :]
+        if program(command) == "pytest":
+            result = pytester.runpytest_inprocess("-W", "default", "--freeze-isolate=none", *arguments)
+            check_result(command, result.ret, f"{command.text}\n{result.outlines}\n{result.errlines}")
+        else:
+            code = cli.main(arguments)
+            check_result(command, code, f"{command.text}\n{capsys.readouterr()}")
 
 
 def tox_settings() -> configparser.ConfigParser:
