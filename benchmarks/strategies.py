@@ -11,12 +11,19 @@ With ``--no-training`` the report that is in the folder already is drawn again.
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from recorded import replace_block, write_pictures
+from tabulate import tabulate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.report.experiment import Experiment
+    from freezebench.report.rows import Row
 
 from freezebench.report.experiment import read_experiments
 from freezebench.report.picture import Picture
@@ -24,8 +31,7 @@ from freezebench.report.plots import side_by_side
 
 # The rates of the preset, which would otherwise hold for its own data alone.
 RATES = "1.3e-4,emb+L0-1:1.5e-4,emb+L0-2:2e-4,emb+L0-5:5e-3"
-_LABEL = "Recorded comparison"
-_TERMINAL_WIDTH = 80
+_LABEL = "Recorded output: drop in points and speed-up"
 _OUTPUT = "output.txt"
 
 
@@ -42,23 +48,32 @@ def train(folder: Path, sst2: str, options: list[str]) -> None:
             [*command, *options],
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "COLUMNS": str(_TERMINAL_WIDTH)},
             check=False,
         )
 
 
-def first_table(output: str) -> str:
-    """Return the summary of the first experiment in a session's output, up to its setting.
+def compact_table(experiments: Sequence[Experiment]) -> str:
+    """Return drop and speed-up of every configuration on each data set, as text."""
+    rows = [{row.freeze: row for row in experiment.rows} for experiment in experiments]
+    names = [Path(next(iter(experiment.records)).spec.data.source).name for experiment in experiments]
+    header = ["configuration", *(f"{name}: drop, speed-up" for name in names), "trains"]
+    lines = []
+    for freeze, first in rows[0].items():
+        cells = [f"{_drop(table[freeze])}  {_speedup(table[freeze])}" for table in rows]
+        share = "" if first.trainable_fraction is None else f"{100 * first.trainable_fraction:.1f} %"
+        lines.append([freeze, *cells, share])
+    return tabulate(lines, header, colalign=("left", *["right"] * (len(rows) + 1)), disable_numparse=True)
 
-    Raises:
-        SystemExit: If there is none.
-    """
-    lines = output.splitlines()
-    begin = next((number for number, line in enumerate(lines) if line.startswith("===") and " on " in line), None)
-    if begin is None:
-        raise SystemExit("the session printed no summary: look at its output, and run the script again.")
-    end = next(number for number, line in enumerate(lines) if number > begin and line.startswith("Setting: "))
-    return "\n".join(lines[begin:end]).rstrip()
+
+def _drop(row: Row) -> str:
+    """Return the drop in points with its interval."""
+    if row.drop_pp is None:
+        return "baseline"
+    return f"{row.drop_pp:+.1f} [{row.lower_pp:+5.1f}, {row.upper_pp:+5.1f}]"
+
+
+def _speedup(row: Row) -> str:
+    return "  –  " if row.speedup is None else f"{row.speedup:4.1f}×"
 
 
 def main() -> None:
@@ -79,8 +94,7 @@ def main() -> None:
     write_pictures(drawn, arguments.pictures, "strategies")
     records = [record for experiment in experiments for record in experiment.records]
     date = max(record.started_at for record in records)[:10]
-    output = (arguments.folder / _OUTPUT).read_text(encoding="utf-8")
-    replace_block(arguments.page, _LABEL, f"{_LABEL}: {records[0].device_name}, {date}", first_table(output))
+    replace_block(arguments.page, _LABEL, f"{_LABEL}: {records[0].device_name}, {date}", compact_table(experiments))
 
 
 if __name__ == "__main__":
