@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from freezebench.records.events import StepRecord, TrainingPaused, TrainingStarted
-from freezebench.runs.weights import UnsoundRunError, checksums
+from freezebench.runs.weights import UnsoundRunError, checksums, frozen_by_spec
 from freezebench.training.engines.events import BackwardDone
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class TrainingCheck:
         """
         self._model, self._protocol, self._applied = model, spec.protocol, applied
         self._freeze = spec.freeze
+        self._frozen_by_spec = frozen_by_spec(applied.layers, spec.freeze_spec)
         self._trainable = applied.trainable.names
         self._stages = applied.trainable.in_stages(spec.protocol.num_epochs)
         self._stage = 0
@@ -133,7 +134,7 @@ class TrainingCheck:
         """Check that nothing is in train mode that the protocol has in eval mode: a frozen part, or the whole model."""
         frozen_in_eval = self._protocol.frozen_part_runs_in == "eval"
         # What the model itself has fixed, and a frozen head, run as the trainable part does.
-        frozen = self._applied.frozen_names(self._names)
+        frozen = self._frozen_by_spec | self._applied.frozen_names(self._names)
         in_eval = _modules_of(self._model, frozen) if frozen_in_eval else iter(())
         if not self._protocol.dropout:
             in_eval = self._model.named_modules()

@@ -66,6 +66,12 @@ def _parts(layers: LayerMap) -> dict[str, tuple[str, ...]]:
     return {"emb": layers.emb, **{f"L{number}": names for number, names in enumerate(layers.layers)}}
 
 
+def frozen_by_spec(layers: LayerMap, spec: FreezeSpec) -> frozenset[str]:
+    """Return the names of the parameters of embeddings and layers that a spec freezes as a whole, from its id."""
+    is_frozen = {"emb": spec.embeddings, **{f"L{number}": True for number in spec.layers}}
+    return frozenset(name for part, names in _parts(layers).items() if is_frozen.get(part) for name in names)
+
+
 def trainable_by_spec(
     model: torch.nn.Module, layers: LayerMap, spec: FreezeSpec, fixed: Collection[str] = ()
 ) -> frozenset[str]:
@@ -79,9 +85,7 @@ def trainable_by_spec(
         spec: What is frozen.
         fixed: Names of parameters that stay frozen under every spec.
     """
-    is_frozen = {"emb": spec.embeddings, "head": spec.head, **{f"L{number}": True for number in spec.layers}}
-    parts = {**_parts(layers), "head": layers.head}
-    frozen = {name for part, names in parts.items() if is_frozen.get(part) for name in names}
+    frozen = frozen_by_spec(layers, spec).union(layers.head if spec.head else ())
     parameters = {name for name, parameter in model.named_parameters() if parameter.is_floating_point()}
     return frozenset(parameters - frozen - set(fixed))
 

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from cached_runs import cached_run
 from freezebench.models.load import load_model
+from freezebench.runs.experiment import run
 from freezebench.runs.training_check import check_batches, check_times, seed_note
 from freezebench.runs.weights import UnsoundRunError
 from freezebench.specs.run import Protocol
+from freezebench.strategies.freeze import Applied
 from freezebench.training.batches.encoding import encode
 from freezebench.training.engines.job import Job
 
@@ -97,3 +100,14 @@ def test_a_seed_that_loading_has_set_is_named() -> None:
         assert seed_note(5) == ()
         (warning,) = seed_note(6)
     assert warning == "loading the model set torch's seed to 5: every seed may start from the same head"
+
+
+def test_frozen_parts_in_train_mode_are_found_without_the_code_that_chooses_them(
+    tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their names follow from the id of the freeze spec, too."""
+    monkeypatch.setattr(Applied, "frozen_names", lambda *_: frozenset())
+    spec = cached_run(tiny_model, tiny_data, freeze="emb+L0")
+    record = run(replace(spec, protocol=replace(spec.protocol, dropout=True)))
+    assert record.cause == "not_as_specified"
+    assert "trained in train mode, with dropout; the protocol has it in eval mode" in (record.reason or "")
