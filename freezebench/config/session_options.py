@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING, Protocol
 
-from freezebench.config.configurations import at_depth, configurations, needs_depth
+from freezebench.config.configurations import Configurations, at_depth, configurations, needs_depth
 from freezebench.config.session_settings import in_ci, resolve_session
 from freezebench.config.settings import Settings, check_names, listed_values, resolve
 from freezebench.config.sources import Source
@@ -75,6 +75,7 @@ class SessionOptions:
         self.has_reference = has_reference
         self._read_depth, self._default_preset = read_depth, default_preset
         self._preset: tuple[str, str] | None = None
+        self._known_configurations: dict[Settings, Configurations] = {}
         for source in (self._flags, self._ini):
             source.check()
         self.session_settings = resolve_session((self._flags, self._ini), has_reference=has_reference)
@@ -170,7 +171,7 @@ class SessionOptions:
         Raises:
             FreezebenchError: If the model's depth cannot be read, or a named configuration cannot train.
         """
-        return list(configurations(settings, self._num_layers(settings)).specs)
+        return list(self._configurations(settings).specs)
 
     def left_out(self, settings: Settings) -> Mapping[str, str]:
         """Return why some configurations of a test cannot train although nobody named them, by canonical id.
@@ -178,7 +179,17 @@ class SessionOptions:
         Raises:
             FreezebenchError: As ``grid``.
         """
-        return configurations(settings, self._num_layers(settings)).left_out
+        return self._configurations(settings).left_out
+
+    def _configurations(self, settings: Settings) -> Configurations:
+        """Return the configurations of a test; all tests of a grid have the same ones.
+
+        Raises:
+            FreezebenchError: As ``grid``.
+        """
+        if settings not in self._known_configurations:
+            self._known_configurations[settings] = configurations(settings, self._num_layers(settings))
+        return self._known_configurations[settings]
 
     def _num_layers(self, settings: Settings) -> int:
         """Return the depth of a test's model.
