@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.planning.finished import NeededRun
 from freezebench.specs.names import LARGEST_SEED
+from freezebench.specs.numbers import short_number
 from freezebench.verdicts.tuned_rate import RateTrial, TunedRate
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ def trial_specs(settings: Settings, freeze: str) -> list[RunSpec]:
     """Return the trials of a configuration, the smallest rate first; none if rates are not tuned."""
     seed = trial_seed(settings)
     usual = settings.run_spec(freeze, seed).protocol.learning_rate
-    # A rate as a person would write it, as in ``specs.presets``.
-    return [settings.run_spec(freeze, seed, float(f"{usual * factor:.6g}")) for factor in settings.tune_lr]
+    return [settings.run_spec(freeze, seed, short_number(usual * factor)) for factor in settings.tune_lr]
 
 
 def needed_trials(settings: Settings, grid: Iterable[str], finished: FinishedRuns) -> list[NeededRun]:

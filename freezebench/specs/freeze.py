@@ -8,25 +8,22 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from freezebench.errors import FreezebenchError, SpecError, named
+from freezebench.errors import SpecError
 from freezebench.specs.fields import brief, whole
 from freezebench.specs.installed_strategies import why_not_found
+from freezebench.specs.names import ENGINES
 from freezebench.specs.strategies import (
     has_paired_parentheses,
     known_strategies,
     parse_strategy,
     split_outside_parentheses,
 )
-from freezebench.specs.strategy import StrategySpec
+from freezebench.specs.strategy import StrategySpec, errors_named
 from freezebench.units import did_you_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 GRAMMAR = "none, emb, L3, L0-3, head, a strategy such as lora, or parts joined by '+' such as emb+L0-3"
 FrozenOrder = tuple[tuple[tuple[int, str], ...], int, bool, bool, tuple[int, ...]]
@@ -180,6 +177,11 @@ class FreezeSpec:
         return math.prod(strategy.rate_factor for strategy in self.strategies)
 
     @property
+    def engines(self) -> tuple[str, ...]:
+        """The engines that can train all of its strategies."""
+        return tuple(engine for engine in ENGINES if all(engine in strategy.engines for strategy in self.strategies))
+
+    @property
     def family(self) -> str:
         """What this configuration has in common with those that plots draw with the same marker."""
         if self.strategies:
@@ -234,7 +236,7 @@ class FreezeSpec:
                     f"cannot apply {self}: {strategy.name} changes what trains of embeddings and layers, and all of "
                     f"{model} are frozen. Write {self.frozen_parts}, or freeze fewer layers."
                 )
-            with _errors_named(strategy, f"a model of {num_layers} layers"):
+            with errors_named(str(strategy), f"a model of {num_layers} layers"):
                 strategy.check(num_layers, model)
 
     def check_epochs(self, num_epochs: int, num_layers: int) -> None:
@@ -244,25 +246,8 @@ class FreezeSpec:
             SpecError: If it is not.
         """
         for strategy in self.strategies:
-            with _errors_named(strategy, f"a training of {num_epochs} epochs"):
+            with errors_named(str(strategy), f"a training of {num_epochs} epochs"):
                 strategy.check_epochs(num_epochs, num_layers - self.num_frozen_layers)
-
-
-@contextmanager
-def _errors_named(strategy: StrategySpec, what: str) -> Iterator[None]:
-    """Name the strategy where its code, which may be anybody's, fails.
-
-    Raises:
-        SpecError: If it does.
-    """
-    try:
-        yield
-    except FreezebenchError:
-        raise
-    except Exception as error:
-        raise SpecError(
-            f"the strategy {strategy} fails on {what} ({named(error)}). Correct the strategy, or choose another one."
-        ) from error
 
 
 def _parse_layers(part: str, text: str) -> range | None:

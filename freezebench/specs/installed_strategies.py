@@ -16,7 +16,8 @@ from typing import get_args
 
 from freezebench.errors import SpecError, named
 from freezebench.specs.fields import brief, real
-from freezebench.specs.strategy import ENGINES, LARGEST_FACTOR, Kind, StrategySpec
+from freezebench.specs.names import ENGINES
+from freezebench.specs.strategy import LARGEST_FACTOR, Kind, StrategySpec
 
 GROUP = "freezebench.strategies"
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")

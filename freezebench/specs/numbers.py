@@ -15,6 +15,11 @@ _DECIMAL = re.compile(
 )
 
 
+def short_number(number: float) -> float:
+    """Return a number as a person would write it: 0.0026, not 0.0026000000000000003."""
+    return float(f"{number:.6g}")
+
+
 def whole_number(text: str) -> int | None:
     """Return the whole number of a text, of at most 15 digits; ``None`` if it has none."""
     text = text.strip()

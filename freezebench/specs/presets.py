@@ -10,6 +10,7 @@ from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.interim_looks import InterimLooks
 from freezebench.specs.names import PRESET_NAMES
+from freezebench.specs.numbers import short_number
 from freezebench.specs.run import DataSpec, Protocol, RunSpec
 from freezebench.units import did_you_mean
 
@@ -76,8 +77,7 @@ def learning_rate(freeze: str, rates: PerSpec, protocol: Protocol) -> float:
     if own is not None:
         return own
     common = protocol.learning_rate if rates.default is None else rates.default
-    # A decimal number as a person would write it: 0.0026, not 0.0026000000000000003. 1 is the largest rate there is.
-    return min(float(f"{common * spec.rate_factor:.6g}"), 1.0) if spec.rate_factor != 1 else common
+    return short_number(common * spec.rate_factor) if spec.rate_factor != 1 else common
 
 
 # The drops that the notebook published (0 if freezing improved the accuracy) plus 3 points of tolerance, rounded up.

@@ -212,9 +212,8 @@ class RunSpec:
     def engine(self) -> Engine:
         """The engine that trains this run: the protocol's, or the first one that can train its strategies."""
         engines: tuple[Engine, ...] = (self.protocol.engine, "cached", "standard", "trainer")
-        strategies = self.freeze_spec.strategies
-        able = [engine for engine in engines if all(engine in strategy.engines for strategy in strategies)]
-        return able[0] if able else self.protocol.engine
+        able = self.freeze_spec.engines
+        return next((engine for engine in engines if engine in able), self.protocol.engine)
 
     @cached_property
     def run_id(self) -> str:

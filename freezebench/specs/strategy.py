@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import contextmanager
 from dataclasses import Field, dataclass, fields
 from typing import TYPE_CHECKING, ClassVar, Literal, Self, get_args
 
 from freezebench.errors import FreezebenchError, SpecError, named
 from freezebench.specs.fields import brief
+from freezebench.specs.names import ENGINES
 from freezebench.specs.numbers import decimal_number, whole_number
 from freezebench.units import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 # In this order they are applied, and written in ids: which parameters train, when they do, and at which rates.
 Kind = Literal["parameters", "schedule", "rates"]
-ENGINES = ("standard", "cached", "trainer")
 LARGEST_FACTOR = 1000.0
 # Values that can be read again from an id.
 _TEXT = re.compile(r"[A-Za-z0-9_.|*-]{1,200}")
@@ -97,15 +98,8 @@ class StrategySpec:
             if field is None:
                 raise SpecError(_unknown_argument(cls, name, text))
             values[field.name] = _value(field, value, text)
-        try:
+        with errors_named(cls.name, brief(text)):
             return cls(**values)
-        except FreezebenchError:
-            raise
-        except Exception as error:  # the code of a strategy may be anybody's
-            raise SpecError(
-                f"the strategy {cls.name} fails on {brief(text)} ({named(error)}). Correct the strategy, or choose "
-                "another one."
-            ) from error
 
     def check_arguments(self) -> None:
         """Check that the arguments can be written in an id, and be read again.
@@ -142,6 +136,27 @@ class StrategySpec:
         Raises:
             SpecError: If it is not.
         """
+
+
+@contextmanager
+def errors_named(strategy: str, what: str) -> Iterator[None]:
+    """Name a strategy where its code, which may be anybody's, fails.
+
+    Args:
+        strategy: Its name or id.
+        what: What it fails on.
+
+    Raises:
+        SpecError: If it fails.
+    """
+    try:
+        yield
+    except FreezebenchError:
+        raise
+    except Exception as error:
+        raise SpecError(
+            f"the strategy {strategy} fails on {what} ({named(error)}). Correct the strategy, or choose another one."
+        ) from error
 
 
 def _unknown_argument(strategy: type[StrategySpec], name: str, text: str) -> str:
