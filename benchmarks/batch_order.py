@@ -34,8 +34,9 @@ from freezebench.data.load import load_data
 from freezebench.models.load import load_model
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
+from freezebench.specs.data import DataSpec
 from freezebench.specs.presets import preset
-from freezebench.specs.run import DataSpec, RunSpec
+from freezebench.specs.run import RunSpec
 from freezebench.training.batches.order import BucketedBatches, ShuffledBatches
 from freezebench.training.device import device_name, resolve_device, resolve_precision
 from freezebench.training.engines import job

@@ -29,8 +29,9 @@ from freezebench.records.contention import CONTENTION_LIMIT
 from freezebench.records.events import StepRecord, TrainingPaused, TrainingStarted
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
+from freezebench.specs.data import DataSpec
 from freezebench.specs.presets import preset
-from freezebench.specs.run import DataSpec, RunSpec
+from freezebench.specs.run import RunSpec
 from freezebench.training.device import device_name
 
 if TYPE_CHECKING:

@@ -22,8 +22,9 @@ from tabulate import tabulate
 from freezebench.data.reviews import read_domain
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
+from freezebench.specs.data import DataSpec
 from freezebench.specs.presets import learning_rate, preset
-from freezebench.specs.run import DataSpec, RunSpec
+from freezebench.specs.run import RunSpec
 from freezebench.specs.strategies import split_outside_parentheses
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def compared_rates(freeze: str, factors: Sequence[float], folder: Path, num_seed
         for seed in range(chosen.seed, chosen.seed + num_seeds):
             spec = RunSpec(model=chosen.model, data=data, freeze=freeze, seed=seed, protocol=protocol)
             record = run(spec, data_cache=cache)
-            accuracies.setdefault(rate, []).append(record.test.accuracy if record.test else 0.0)
+            accuracies.setdefault(rate, []).append(record.value("accuracy") or 0.0)
     best = max(accuracies, key=lambda rate: statistics.fmean(accuracies[rate]))
     return [
         [

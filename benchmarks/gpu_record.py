@@ -27,8 +27,9 @@ from tabulate import tabulate
 
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
+from freezebench.specs.data import DataSpec
 from freezebench.specs.grid import parse_grid
-from freezebench.specs.run import DataSpec, Engine, Protocol, RunSpec
+from freezebench.specs.run import Engine, Protocol, RunSpec
 from freezebench.tasks.classification import logits_of
 from freezebench.training.device import device_name, resolve_device, resolve_precision
 from freezebench.training.engines import loop

@@ -15,7 +15,8 @@ from tabulate import tabulate
 from freezebench.executors.base import ExecutorOptions
 from freezebench.executors.registry import EXECUTORS
 from freezebench.runs.data_cache import DataCache
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import Protocol, RunSpec
 
 if TYPE_CHECKING:
     from freezebench.executors.base import Executor

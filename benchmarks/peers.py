@@ -31,7 +31,8 @@ from freezebench.executors.base import ExecutorOptions
 from freezebench.executors.worker import WorkerExecutor
 from freezebench.models.source import ModelSource
 from freezebench.runs.data_cache import DataCache
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import Protocol, RunSpec
 from freezebench.strategies.freeze import fixed_parameters
 from freezebench.training.batches.loader import nearest_to_mean
 from freezebench.training.batches.order import BucketedBatches

@@ -41,17 +41,18 @@ if TYPE_CHECKING:
     from freezebench.meters.window import MeterSession, Window, measure
     from freezebench.models.by_name import load_model
     from freezebench.pytest_plugin.fixtures import FreezeRun
-    from freezebench.records.data_facts import DataFacts, SplitFacts
+    from freezebench.records.data_facts import DataFacts, SetFacts, SplitFacts
     from freezebench.records.reading import Reading
     from freezebench.records.run_record import EpochRecord, Evaluation, RunRecord
     from freezebench.records.trace import RunTrace, SeriesJson, TraceJson
     from freezebench.runs.single import run
+    from freezebench.specs.data import DataSpec, NamedSource
     from freezebench.specs.freeze import FreezeSpec
     from freezebench.specs.grid import PerSpec, parse_grid
     from freezebench.specs.interim_looks import InterimLooks
     from freezebench.specs.limits import CostLimits
     from freezebench.specs.presets import Preset, preset
-    from freezebench.specs.run import DataSpec, Protocol, RunSpec
+    from freezebench.specs.run import Protocol, RunSpec
     from freezebench.specs.strategy import StrategySpec
     from freezebench.strategies.base import Stage, Strategy, Trainable
     from freezebench.strategies.freeze import FreezeSummary, freeze
@@ -83,6 +84,7 @@ __all__ = [
     "Interval",
     "MeterSession",
     "ModelError",
+    "NamedSource",
     "NothingToTrainError",
     "OutcomesError",
     "Part",
@@ -97,6 +99,7 @@ __all__ = [
     "RunTrace",
     "Series",
     "SeriesJson",
+    "SetFacts",
     "Settings",
     "SettingsError",
     "SpecError",
@@ -137,7 +140,7 @@ _NAMES = {
     "meters.window": ("MeterSession", "Window", "measure"),
     "models.by_name": ("load_model",),
     "pytest_plugin.fixtures": ("FreezeRun",),
-    "records.data_facts": ("DataFacts", "SplitFacts"),
+    "records.data_facts": ("DataFacts", "SetFacts", "SplitFacts"),
     "records.reading": ("Reading",),
     "records.run_record": ("EpochRecord", "Evaluation", "RunRecord"),
     "records.trace": ("RunTrace", "SeriesJson", "TraceJson"),
@@ -147,7 +150,8 @@ _NAMES = {
     "specs.interim_looks": ("InterimLooks",),
     "specs.limits": ("CostLimits",),
     "specs.presets": ("Preset", "preset"),
-    "specs.run": ("DataSpec", "Protocol", "RunSpec"),
+    "specs.data": ("DataSpec", "NamedSource"),
+    "specs.run": ("Protocol", "RunSpec"),
     "specs.strategy": ("StrategySpec",),
     "strategies.base": ("Stage", "Strategy", "Trainable"),
     "strategies.freeze": ("FreezeSummary", "freeze"),

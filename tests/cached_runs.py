@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from freezebench.specs.run import DataSpec, Precision, Protocol, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import Precision, Protocol, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

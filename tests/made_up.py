@@ -13,7 +13,8 @@ from freezebench.records.consistency import f1_score
 from freezebench.records.data_facts import DataFacts
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import EpochRecord, Evaluation, RunRecord
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import Protocol, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -44,11 +44,12 @@ from freezebench.records.saved_files import read_saved_run
 from freezebench.records.store import decode, encode
 from freezebench.report.experiment import read_experiments
 from freezebench.session import FreezeSession
+from freezebench.specs.data import BadRowPolicy, DataSpec
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.grid import PerSpec, parse_grid
 from freezebench.specs.interim_looks import InterimLooks
 from freezebench.specs.node_ids import function_of
-from freezebench.specs.run import BadRowPolicy, DataSpec, RunSpec
+from freezebench.specs.run import RunSpec
 from full_record import full_record, signed
 from fuzzed import NUMBER_BITS, SPEC_BITS, bounded, changed_bytes, changed_json, drawer, value, words
 

@@ -29,6 +29,10 @@ from freezebench.report.summary import summarize
 OLD = Path(__file__).with_name("fixtures") / "v0.1"
 REPORT, BENCHMARK, STORE = OLD / "report.json", OLD / "benchmark.json", OLD / "store"
 GRID = ["none", "emb+L0-4", "emb+L0-5"]
+_LATER_DATA = (
+    *("test_groups", "dropped_rows", "task", "test_values", "test_lengths", "test_slices", "slice_names"),
+    "test_sets",
+)
 _EPOCH_KEYS = ("epoch", "train_loss", "train_s", "validation")
 
 
@@ -43,10 +47,14 @@ def _as_in_v01(record: RunRecord) -> Any:
     """Return a record as JSON, without the keys that version 0.1 did not have, and with the one that went."""
     values: Any = record.to_json()
     data = {**values["data"], "generated": values["spec"]["data"]["source"] == "generated"}
-    data.pop("test_groups")
-    data.pop("dropped_rows")
+    for name in _LATER_DATA:
+        data.pop(name)
+    for evaluation in (values["test"], *(epoch["validation"] for epoch in values["epochs"])):
+        evaluation.pop("scores")
+    for split in data["splits"].values():
+        split.pop("constant_loss")
     epochs = [{key: epoch[key] for key in _EPOCH_KEYS} for epoch in values["epochs"]]
-    later = ("session", "files_sha256", "initial_sha256", "new_parameters", "num_added_params")
+    later = ("session", "files_sha256", "initial_sha256", "new_parameters", "num_added_params", "tests")
     kept = {name: value for name, value in values.items() if name not in later}
     kept["spec"]["protocol"].pop("batch_order")
     return kept | {"schema": 1, "data": data, "epochs": epochs}
@@ -155,5 +163,5 @@ def test_files_have_the_same_columns_and_keys_as_before(tmp_path: Path) -> None:
     old, new = (experiment["configurations"][1] for experiment in (old, new))
     assert set(old) <= set(new)
     assert list(new["verdict_at_margin"]) == list(old["verdict_at_margin"])
-    later = ["session", "files_sha256", "initial_sha256", "new_parameters", "num_added_params"]
+    later = ["session", "files_sha256", "initial_sha256", "new_parameters", "num_added_params", "tests"]
     assert list(new["runs"][0]) == [*old["runs"][0], *later]

@@ -17,10 +17,12 @@ from freezebench.specs.grid import ALL, SEARCH, PerSpec, split_grid
 from freezebench.specs.interim_looks import InterimLooks
 from freezebench.specs.limits import DEFAULT_MARGIN_PP, CostLimits
 from freezebench.specs.presets import Preset, learning_rate, preset
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.run import Protocol, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from freezebench.specs.data import DataSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from freezebench.data.table import Table
-    from freezebench.specs.run import DataSpec
+    from freezebench.specs.data import DataSpec
 
 # A column of this name gives the classes their names, as in the data sets of SetFit.
 LABEL_TEXT_COLUMN = "label_text"

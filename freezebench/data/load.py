@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from freezebench.records.data_facts import DataFacts
-    from freezebench.specs.run import DataSpec
+    from freezebench.specs.data import DataSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from freezebench.data.table import Table
 from freezebench.errors import DataError
 
 if TYPE_CHECKING:
-    from freezebench.specs.run import DataSpec
+    from freezebench.specs.data import DataSpec
 
 Origin = Literal["reviews", "local", "hub"]
 

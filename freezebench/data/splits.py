@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from freezebench.data.table import Table
-    from freezebench.specs.run import DataSpec
+    from freezebench.specs.data import DataSpec
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from freezebench.data.columns import Columns
-    from freezebench.specs.run import DataSpec
+    from freezebench.specs.data import DataSpec
 
 
 def usable_rows(

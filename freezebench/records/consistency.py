@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from freezebench.errors import RecordError
 from freezebench.records.run_record import RunRecord
 from freezebench.specs.fields import brief
+from freezebench.units import number_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -101,11 +102,12 @@ def _of_evaluation(name: str, evaluation: Evaluation, data: DataFacts) -> Iterat
     if not all(prediction in range(num_labels) for prediction in predictions):
         yield f"a prediction of {name} that is none of the {num_labels} classes"
     accuracy = sum(label == prediction for label, prediction in zip(labels, predictions, strict=True)) / len(labels)
-    if not abs(accuracy - evaluation.accuracy) < _ROUNDING:
-        yield f"the accuracy of {name} is {evaluation.accuracy:.4f}, and its predictions give {accuracy:.4f}"
+    if evaluation.accuracy is None or not abs(accuracy - evaluation.accuracy) < _ROUNDING:
+        stated = number_text(evaluation.accuracy, 4)
+        yield f"the accuracy of {name} is {stated}, and its predictions give {accuracy:.4f}"
     f1 = f1_score(labels, predictions, num_labels)
-    if not abs(f1 - evaluation.f1) < _ROUNDING:
-        yield f"the F1 of {name} is {evaluation.f1:.4f}, and its predictions give {f1:.4f}"
+    if evaluation.f1 is None or not abs(f1 - evaluation.f1) < _ROUNDING:
+        yield f"the F1 of {name} is {number_text(evaluation.f1, 4)}, and its predictions give {f1:.4f}"
     if not (math.isfinite(evaluation.loss) and evaluation.loss >= 0):
         yield f"the loss of {name} is {evaluation.loss}"
 
@@ -123,7 +125,8 @@ def _of_training(record: RunRecord) -> Iterator[str]:
     validation = [epoch.validation.loss for epoch in epochs]
     if not all(math.isfinite(loss) and loss >= 0 for loss in (*validation, *(epoch.train_loss for epoch in epochs))):
         yield "a loss of an epoch is negative or not finite"
-    if not all(0 <= score <= 1 for epoch in epochs for score in (epoch.validation.accuracy, epoch.validation.f1)):
+    scores = [score for epoch in epochs for score in (epoch.validation.accuracy, epoch.validation.f1)]
+    if not all(score is None or 0 <= score <= 1 for score in scores):
         yield "an accuracy or F1 on validation is no share"
     # The first of equal losses is the best.
     if record.best_epoch != 1 + validation.index(min(validation)):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Self
 
+from freezebench.errors import UnknownNameError
+from freezebench.specs.fields import brief
+from freezebench.specs.names import TaskName  # noqa: TC001 - the annotations are read, see specs.typed
 from freezebench.specs.typed import typed_fields
+from freezebench.units import did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,16 +18,53 @@ class SplitFacts:
     """Statistics of one split, without its texts.
 
     Attributes:
-        class_counts: Number of sentences of every class.
+        class_counts: Number of sentences of every class; of words in token classification; of several labels, number of
+            sentences that have each; empty in regression.
         word_counts: Number of sentences of 0, 1, 2, … words; the last entry includes all longer ones.
         num_in_train: Number of sentences that also occur in train, ignoring white space and case; 0 for train itself.
         num_repeated: Number of sentences that repeat an earlier one of the split.
+        constant_loss: Mean loss on this split of the best constant prediction, which the training labels give, as the
+            task's loss is; infinite if a class of the split is missing in training; ``None``: not computed.
     """
 
     class_counts: tuple[int, ...]
     word_counts: tuple[int, ...]
     num_in_train: int
     num_repeated: int
+    constant_loss: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetFacts:
+    """One test set, as verdicts need it: the data set's own one, or a further one.
+
+    Attributes:
+        name: Its name; empty for the data set's own one.
+        source: Its data set.
+        num_test: Number of its sentences.
+        test_sha256: Content hash of its texts and labels.
+        test_labels: True class number of every sentence, or of every word in token classification; of several labels 0
+            or 1 for each, sentence by sentence; empty in regression.
+        test_values: True number of every sentence in regression; ``None`` for other tasks.
+        test_lengths: Number of words of every sentence in token classification; ``None`` for other tasks.
+        test_groups: Number of the unit of the interval that every sentence belongs to: sentences with one number repeat
+            one text, or are of one group of the group column. ``None``: each is a unit by itself.
+        test_slices: Number of every sentence's slice; ``None``: there are no slices.
+        slice_names: Name of every slice.
+        notes: How its data were changed when they were read, in sentences.
+    """
+
+    name: str = ""
+    source: str = ""
+    num_test: int
+    test_sha256: str
+    test_labels: tuple[int, ...]
+    test_values: tuple[float, ...] | None = None
+    test_lengths: tuple[int, ...] | None = None
+    test_groups: tuple[int, ...] | None = None
+    test_slices: tuple[int, ...] | None = None
+    slice_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +74,17 @@ class DataFacts:
     Attributes:
         num_train: Number of training sentences; ``num_validation`` and ``num_test`` are those of the other splits.
         train_sha256: Content hash of the texts and labels of the training split; likewise for the other splits.
-        test_labels: True class number of every test sentence.
-        label_names: Name of every class.
+        test_labels: True class number of every test sentence; ``SetFacts`` says what other tasks have.
+        label_names: Name of every class or label; one name in regression, that of the column.
         notes: How the data were changed when they were read, in sentences.
         splits: Statistics of every split, by name; ``None`` in records of versions that did not compute them.
         test_groups: Number of the text of every test sentence, white space and case aside: sentences with one number
             repeat each other. ``None``: no text is repeated, or the version did not look.
         dropped_rows: Number of rows that ``--freeze-bad-rows=drop`` left out, by split of the files and kind:
             ``unreadable``, ``no_text``, ``bad_text``, ``no_label``, ``bad_label``. ``None``: none.
+        task: What is learned.
+        test_values: As ``SetFacts`` has it, and so have ``test_lengths``, ``test_slices`` and ``slice_names``.
+        test_sets: The further test sets.
     """
 
     num_train: int
@@ -55,6 +99,27 @@ class DataFacts:
     splits: dict[str, SplitFacts] | None = None
     test_groups: tuple[int, ...] | None = None
     dropped_rows: dict[str, dict[str, int]] | None = None
+    task: TaskName = "sequence-classification"
+    test_values: tuple[float, ...] | None = None
+    test_lengths: tuple[int, ...] | None = None
+    test_slices: tuple[int, ...] | None = None
+    slice_names: tuple[str, ...] = ()
+    test_sets: tuple[SetFacts, ...] = ()
+
+    def of_test_set(self, name: str = "") -> SetFacts:
+        """Return the facts of a test set; the empty name is that of the data set's own one.
+
+        Raises:
+            UnknownNameError: If there is none of this name.
+        """
+        if not name:
+            own = {item.name: getattr(self, item.name) for item in fields(SetFacts) if hasattr(self, item.name)}
+            return SetFacts(**own)
+        found = next((item for item in self.test_sets if item.name == name), None)
+        if found is None:
+            names = tuple(item.name for item in self.test_sets)
+            raise UnknownNameError(f"there is no test set {brief(name)}.{did_you_mean(name, names)}")
+        return found
 
     @property
     def num_distinct_test(self) -> int:

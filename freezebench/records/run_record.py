@@ -46,16 +46,21 @@ class Evaluation:
     """Evaluation of a model on one split.
 
     Attributes:
-        loss: Mean cross-entropy over the sentences, in nats.
-        accuracy: Share of sentences whose class was predicted, 0 to 1.
-        f1: F1 of class 1 for two classes, the unweighted mean over classes (macro) for more.
-        predictions: Predicted class number of every sentence, in the order of the split.
+        loss: Mean loss of the task over the split: cross-entropy in nats, or the squared error in regression.
+        accuracy: Share of sentences whose label was predicted, 0 to 1; of words in token classification; ``None`` in
+            regression.
+        f1: F1 of class 1 for two classes, the unweighted mean over classes or labels (macro) for more, F1 of entities
+            in token classification; ``None`` in regression.
+        predictions: Predicted class number of every sentence, or of every word, in the order of the split; of several
+            labels 0 or 1 for each, sentence by sentence; empty in regression, where the scores are the predictions.
+        scores: What the model returned for the same, packed by ``records.scores``; ``None``: not recorded.
     """
 
     loss: float
-    accuracy: float
-    f1: float
+    accuracy: float | None
+    f1: float | None
     predictions: tuple[int, ...] = ()
+    scores: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +116,7 @@ class RunRecord:
         session: Id of the session that trained it, outside of which its times are not compared; empty: of none.
         files_sha256: Content hash of the other files of the model that loading may read: configuration and tokenizer.
         initial_sha256: Of a factory's model before training, the content hashes of embeddings and layers, and of all.
+        tests: Evaluation of the best epoch's weights on every further test set, by its name.
         new_parameters: Names of those, of the head, that the checkpoint lacks for the classes; ``None``: not known.
     """
 
@@ -143,6 +149,7 @@ class RunRecord:
     initial_sha256: tuple[str, str] | None = None
     new_parameters: tuple[str, ...] | None = None
     num_added_params: int | None = None
+    tests: dict[str, Evaluation] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.status not in get_args(RunStatus):

@@ -163,7 +163,7 @@ class Progress:
     def _reuse(self, record: RunRecord) -> None:
         """Show that a run of an earlier session is reused."""
         self._count(record.spec)
-        accuracy = "" if record.test is None else f", test accuracy {100 * record.test.accuracy:.1f} %"
+        accuracy = "" if record.test is None else f", test accuracy {percent_text(record.test.accuracy)}"
         self._end(f"{self._label(record.spec, self._num_started)}: reused from an earlier session{accuracy}")
 
     def _train(self, event: ProgressEvent, slot: str) -> None:
@@ -193,7 +193,7 @@ class Progress:
             train_s, share = record.value("train_s"), percent_text(record.contended_share, 0)
             trained = "" if train_s is None else f", trained in {seconds_text(train_s)}"
             contended = f", contended {share}" if record.is_contended else ""
-            outcome = f"test accuracy {100 * record.test.accuracy:.1f} %{trained}{contended}"
+            outcome = f"test accuracy {percent_text(record.test.accuracy)}{trained}{contended}"
             seconds = self._grid_s(fallback=None)
             left = f"; {duration_text(seconds)} left" if seconds else ""
         number = self._num_started if run is None else run.number

@@ -63,11 +63,11 @@ def _cells(
     freeze: str, records: Sequence[RunRecord], baseline: Sequence[RunRecord], model: str | None
 ) -> tuple[str, ...] | None:
     """Return the cells of a configuration, its time on a model of device; ``None`` if one of its runs is invalid."""
-    accuracies = [record.test.accuracy for record in records if record.test is not None]
+    accuracies = _accuracies(records)
     if len(accuracies) < len(records):
         return None
     # Both arms have the same seeds: a drop is the mean of differences within a seed.
-    pairs = zip([record.test.accuracy for record in baseline if record.test is not None], accuracies, strict=False)
+    pairs = zip(_accuracies(baseline), accuracies, strict=False)
     drop = 100 * statistics.fmean(unfrozen - frozen for unfrozen, frozen in pairs)
     return (
         freeze,
@@ -75,6 +75,10 @@ def _cells(
         NOT_MEASURED if freeze == "none" else f"{drop:.1f}".replace("-0.0", "0.0"),
         _train_time(of_model(records, model)),
     )
+
+
+def _accuracies(records: Sequence[RunRecord]) -> list[float]:
+    return [value for record in records if (value := record.value("accuracy")) is not None]
 
 
 def _train_time(records: Sequence[RunRecord]) -> str:

@@ -246,8 +246,8 @@ def aggregate(records: Sequence[RunRecord], metric: str) -> float | None:
 
 def _test_scores(records: Iterable[RunRecord]) -> tuple[list[float], list[float]]:
     """Return the accuracies and the F1 scores on the test split."""
-    scores = [record.test for record in records if record.test]
-    return [score.accuracy for score in scores], [score.f1 for score in scores]
+    kept = [[value for record in records if (value := record.value(name)) is not None] for name in ("accuracy", "f1")]
+    return kept[0], kept[1]
 
 
 def _speedup(result: ConfigurationResult, costs: Sequence[RunRecord]) -> Speedup:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from freezebench.data.load import TextData
     from freezebench.models.checkpoint import FileHashes
-    from freezebench.specs.run import DataSpec, RunSpec
+    from freezebench.specs.data import DataSpec
+    from freezebench.specs.run import RunSpec
     from freezebench.training.batches.encoding import Encoded
     from freezebench.training.batches.packed import PackedSplit
     from freezebench.training.prefix.cache import PrefixCache

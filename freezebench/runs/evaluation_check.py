@@ -19,6 +19,7 @@ from freezebench.tasks.classification import logits_of
 from freezebench.training.batches.encoding import collator, encode, longest_input, to_device
 from freezebench.training.device import autocast
 from freezebench.training.prefix.verify import SCORE_TOLERANCE
+from freezebench.units import percent_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -167,10 +168,11 @@ class Reevaluation:
                 "not_as_specified", f"{num_other:,} predictions are not the class with the highest score of the model"
             )
         num_right = sum(a == b for a, b in zip(evaluation.predictions, self._test.labels, strict=True))
-        if abs(evaluation.accuracy - num_right / len(self._test)) > 1e-9:  # noqa: PLR2004 - rounding
+        accuracy = evaluation.accuracy
+        if accuracy is None or abs(accuracy - num_right / len(self._test)) > 1e-9:  # noqa: PLR2004 - rounding
             raise UnsoundRunError(
                 "not_as_specified",
-                f"the test accuracy is given as {evaluation.accuracy:.4f}, and {num_right:,} of {len(self._test):,} "
+                f"the test accuracy is given as {percent_text(accuracy)}, and {num_right:,} of {len(self._test):,} "
                 "predictions are right",
             )
 

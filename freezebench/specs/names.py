@@ -4,6 +4,7 @@ import re
 from typing import Literal, get_args
 
 Isolation = Literal["worker", "run", "none"]
+TaskName = Literal["sequence-classification", "regression", "multi-label", "token-classification"]
 
 PRESET_NAMES = ("distilbert-sst2", "embedded", "notebook")
 ENGINES = ("standard", "cached", "trainer")
@@ -12,6 +13,7 @@ BATCH_ORDERS = ("bucketed", "shuffled")
 PRECISIONS = ("auto", "float32", "bf16")
 BAD_ROWS = ("error", "drop")
 ISOLATIONS: tuple[str, ...] = get_args(Isolation)
+TASKS: tuple[str, ...] = get_args(TaskName)
 # numpy's seeds end at 2**32 - 1; the other seeds of a configuration count up from the first one.
 LARGEST_SEED = 2**32 - 10_000
 

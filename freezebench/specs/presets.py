@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from freezebench.errors import SettingsError
+from freezebench.specs.data import DataSpec
 from freezebench.specs.fields import brief
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.interim_looks import InterimLooks
 from freezebench.specs.names import PRESET_NAMES
 from freezebench.specs.numbers import short_number
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.run import Protocol, RunSpec
 from freezebench.units import did_you_mean
 
 

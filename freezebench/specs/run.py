@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from freezebench.errors import RecordError, SettingsError
+from freezebench.specs.data import DataSpec
 from freezebench.specs.fields import Fields, brief
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.names import LARGEST_SEED, is_device
@@ -22,63 +23,18 @@ RUN_SPEC_SCHEMA, SCHEMA_WITHOUT_STRATEGIES = 2, 1
 
 Engine = Literal["standard", "cached", "trainer"]
 Precision = Literal["auto", "float32", "bf16"]
-SplitRule = Literal["own", "notebook"]
 PrefixMode = Literal["eval", "train"]
 OrderOfBatches = Literal["bucketed", "shuffled"]
-BadRowPolicy = Literal["error", "drop"]
 
 # Fields that versions after 0.1 added, with the value that holds without them. They are left out where they have it, so
 # that ids, and names of files in stores, stay what they were.
-_ADDED_DATA_FIELDS = {"bad_rows": "error"}
-_NUM_TEXT_COLUMNS = (1, 2)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataSpec:
-    """Which sentences a run trains and is tested on.
-
-    Attributes:
-        source: ``reviews`` (or ``reviews:tweets`` and so on), a folder or file, or the name of a Hub data set (``name``
-            or ``name:config``).
-        text_columns: One column of sentences, or two for sentence pairs.
-        label_column: Column of the labels: whole numbers or strings.
-        split_rule: ``own`` uses the data set's validation and test splits; ``notebook`` ignores its validation split
-            and halves the test split (``train_test_split(test_size=0.5, seed=42, shuffle=True)``).
-        max_train: Upper limit of training sentences, a stratified sample that all seeds share; ``None``: all.
-        split_seed: Seed of that sample and of splits that the data set does not define.
-        bad_rows: Rows without a usable text or label: ``error`` refuses the data, ``drop`` leaves them out.
-
-    Raises:
-        SettingsError: If a value is of another type or outside its range.
-    """
-
-    source: str
-    text_columns: tuple[str, ...] = ("text",)
-    label_column: str = "label"
-    split_rule: SplitRule = "own"
-    max_train: int | None = None
-    split_seed: int = 42
-    bad_rows: BadRowPolicy = "error"
-
-    def __post_init__(self) -> None:
-        fields = Fields(self)
-        fields.text("source", "./my-reviews")
-        names: object = self.text_columns
-        if not isinstance(names, tuple) or not all(isinstance(name, str) and name for name in names):
-            raise SettingsError(
-                f"DataSpec(text_columns={brief(names)}): give a tuple of one name, or of two for sentence pairs, such "
-                "as text_columns=('text',)."
-            )
-        if len(names) not in _NUM_TEXT_COLUMNS:
-            raise SettingsError(
-                f"DataSpec(text_columns={brief(names)}): one or two columns of sentences can be encoded, not "
-                f"{len(names)}. Give text_columns=('text',), or two names."
-            )
-        fields.text("label_column", "label")
-        fields.choice("split_rule", get_args(SplitRule))
-        fields.whole("max_train", 2, or_none=True)
-        fields.whole("split_seed", 0, LARGEST_SEED)
-        fields.choice("bad_rows", get_args(BadRowPolicy))
+_ADDED_DATA_FIELDS: dict[str, Json] = {
+    "bad_rows": "error",
+    "task": None,
+    "slice_column": None,
+    "group_column": None,
+    "test_sets": [],
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -140,7 +140,7 @@ def _not_above_majority(records: Sequence[RunRecord], *, alpha: float) -> Baseli
     differences, groups = _above_majority(records), text_groups(records)
     if shown_above_zero(differences, groups, alpha=alpha):
         return None
-    accuracies = [record.test.accuracy for record in records if record.test]
+    accuracies = [value for record in records if (value := record.value("accuracy")) is not None]
     mean = f"{percent_text(statistics.fmean(accuracies))}{'' if len(records) == 1 else f' over {len(records)} seeds'}"
     return BaselineFault(
         kind="not_above_majority",

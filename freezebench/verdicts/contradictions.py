@@ -10,6 +10,7 @@ import statistics
 from typing import TYPE_CHECKING
 
 from freezebench.specs.freeze import FreezeSpec
+from freezebench.units import number_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,8 +75,9 @@ def _of_runs(freeze: str, records: Sequence[RunRecord], num_seeds: int) -> Itera
             yield f"{label} was judged although it is invalid: {record.reason}"
             continue
         share = statistics.fmean(record.test_correct)
-        if abs(share - record.test.accuracy) > _ROUNDING:
-            yield f"{label} has the accuracy {record.test.accuracy:.4f}, and {share:.4f} of its predictions are right"
+        if record.test.accuracy is None or abs(share - record.test.accuracy) > _ROUNDING:
+            accuracy = number_text(record.test.accuracy, 4)
+            yield f"{label} has the accuracy {accuracy}, and {share:.4f} of its predictions are right"
 
 
 def _of_verdict(verdict: Verdict) -> Iterator[str]:
@@ -93,7 +95,7 @@ def _of_verdict(verdict: Verdict) -> Iterator[str]:
 def _of_drop(result: ConfigurationResult, verdict: Verdict) -> Iterator[str]:
     """Yield what is wrong with the drop, which is the difference of the mean accuracies."""
     before, after = (
-        100 * statistics.fmean(record.test.accuracy for record in records if record.test is not None)
+        100 * statistics.fmean(record.value("accuracy") or 0.0 for record in records)
         for records in (result.baseline, result.records)
     )
     if verdict.drop_pp is not None and abs(verdict.drop_pp - (before - after)) > _ROUNDING:

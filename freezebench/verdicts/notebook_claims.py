@@ -128,7 +128,7 @@ def _expected_drop_pp(result: ConfigurationResult) -> float | None:
     """Return the drop in proportion to the frozen parameters, percentage points; ``None`` if they were not counted."""
     data = next((record.data for record in result.baseline if record.data), None)
     share = result.trainable_fraction
-    accuracies = [record.test.accuracy for record in result.baseline if record.test]
+    accuracies = [value for record in result.baseline if (value := record.value("accuracy")) is not None]
     chance = None if data is None else data.majority_share
     if chance is None or share is None or not accuracies:
         return None

@@ -13,10 +13,11 @@ from freezebench.config.settings import Settings, check_names, resolve
 from freezebench.config.sources import Source
 from freezebench.data.load import load_data
 from freezebench.errors import SettingsError, SpecError
+from freezebench.specs.data import DataSpec
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.interim_looks import InterimLooks
 from freezebench.specs.presets import PRESETS
-from freezebench.specs.run import DataSpec, Protocol
+from freezebench.specs.run import Protocol
 
 
 def _resolve(

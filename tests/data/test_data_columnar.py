@@ -13,7 +13,7 @@ import pytest
 from freezebench.data.columnar import read_arrow, read_parquet
 from freezebench.data.load import load_data
 from freezebench.errors import DataError, FreezebenchError
-from freezebench.specs.run import DataSpec
+from freezebench.specs.data import DataSpec
 
 REQUESTED = ("text", "label")
 TABLE = pa.table({"text": [f"film {row}" for row in range(20)], "label": [row % 2 for row in range(20)]})

@@ -14,7 +14,7 @@ from freezebench.data.delimited import read_delimited
 from freezebench.data.load import TextData, load_data
 from freezebench.data.table import Table
 from freezebench.errors import DataError
-from freezebench.specs.run import DataSpec
+from freezebench.specs.data import DataSpec
 
 WORDS = ("dull film", "bright film", "cold and empty", "warm and clever", "a chore to watch", "a joy to watch")
 

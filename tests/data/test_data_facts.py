@@ -11,7 +11,7 @@ from experiments import experiment
 from freezebench.data.load import load_data
 from freezebench.errors import RecordError
 from freezebench.records.run_record import RunRecord
-from freezebench.specs.run import DataSpec
+from freezebench.specs.data import DataSpec
 
 
 def _write(folder: Path, **splits: list[tuple[str, int]]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from freezebench.data.files import read_local, split_files
 from freezebench.data.load import load_data
 from freezebench.errors import DataError
-from freezebench.specs.run import DataSpec
+from freezebench.specs.data import DataSpec
 
 REQUESTED = ("text", "label")
 

@@ -13,7 +13,7 @@ from freezebench.data.formats import SUFFIXES, read_table
 from freezebench.data.load import load_data
 from freezebench.data.table import Table
 from freezebench.errors import DataError
-from freezebench.specs.run import DataSpec
+from freezebench.specs.data import DataSpec
 
 REQUESTED = ("text", "label")
 

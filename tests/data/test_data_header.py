@@ -10,7 +10,7 @@ from freezebench.data.delimited import read_delimited
 from freezebench.data.header import read_header
 from freezebench.data.load import load_data
 from freezebench.errors import DataError
-from freezebench.specs.run import DataSpec
+from freezebench.specs.data import DataSpec
 
 REQUESTED = ("text", "label")
 

@@ -36,7 +36,7 @@ CLOSED = "http://127.0.0.1:9"  # a port without a server
 CHILD = """
 import json, sys, time
 from freezebench.errors import DataError
-from freezebench.specs.run import DataSpec
+from freezebench.specs.data import DataSpec
 from freezebench.data.load import load_data
 answers = []
 for source in sys.argv[1:]:

@@ -11,7 +11,7 @@ import pytest
 from freezebench.data.json_files import read_json, read_jsonl
 from freezebench.data.load import load_data
 from freezebench.errors import DataError
-from freezebench.specs.run import DataSpec
+from freezebench.specs.data import DataSpec
 
 REQUESTED = ("text", "label")
 ROWS = [{"text": "a", "label": 1}, {"text": "b", "label": 0}]

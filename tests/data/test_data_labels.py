@@ -13,7 +13,7 @@ from freezebench.data.labels import Labels, read_labels
 from freezebench.data.table import Table
 from freezebench.data.usable import usable_rows
 from freezebench.errors import DataError
-from freezebench.specs.run import DataSpec
+from freezebench.specs.data import DataSpec
 
 SPEC = DataSpec(source="made-up")
 

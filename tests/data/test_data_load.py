@@ -16,7 +16,7 @@ import pytest
 from freezebench.data.load import load_data
 from freezebench.data.read import local_file_hashes
 from freezebench.errors import DataError
-from freezebench.specs.run import DataSpec
+from freezebench.specs.data import DataSpec
 
 REPOSITORY = Path(__file__).parents[2]
 SST2 = Path(os.environ.get("FREEZEBENCH_SST2") or REPOSITORY.parent / "shared/data/sst2")
@@ -269,7 +269,7 @@ def test_local_data_needs_neither_torch_nor_network(folder: Path) -> None:
     code = (
         "import socket, sys\n"
         "socket.socket.connect = lambda *_: sys.exit('network')\n"
-        "from freezebench.specs.run import DataSpec\n"
+        "from freezebench.specs.data import DataSpec\n"
         "from freezebench.data.load import load_data\n"
         f"load_data(DataSpec(source={str(folder)!r}))\n"
         "print(sorted({'torch', 'transformers', 'datasets', 'pandas'} & set(sys.modules)))\n"

@@ -16,7 +16,7 @@ from freezebench.cli import main
 from freezebench.data import reviews
 from freezebench.data.load import load_data
 from freezebench.errors import DataError
-from freezebench.specs.run import DataSpec
+from freezebench.specs.data import DataSpec
 
 _FETCH = """
 import sys

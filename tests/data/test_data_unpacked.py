@@ -19,7 +19,7 @@ from freezebench.data.columnar import read_arrow, read_parquet
 from freezebench.data.load import load_data
 from freezebench.data.unpacked import MAX_ROWS
 from freezebench.errors import DataError
-from freezebench.specs.run import DataSpec
+from freezebench.specs.data import DataSpec
 
 REQUESTED = ("text", "label")
 _PACKED = "is packed: its values take over 1000 times as much memory as the file"

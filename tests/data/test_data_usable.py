@@ -12,7 +12,7 @@ import made_up
 from freezebench.data.load import load_data
 from freezebench.errors import DataError
 from freezebench.records.run_record import RunRecord
-from freezebench.specs.run import DataSpec
+from freezebench.specs.data import DataSpec
 
 GOOD: list[object] = [{"text": f"film {number}", "label": ("bad", "good")[number % 2]} for number in range(30)]
 

@@ -19,8 +19,8 @@ from freezebench.data.read import read_tables
 from freezebench.errors import FreezebenchError
 from freezebench.records.run_record import InvalidCause
 from freezebench.records.saved_files import read_saved_run
+from freezebench.specs.data import DataSpec
 from freezebench.specs.grid import parse_grid
-from freezebench.specs.run import DataSpec
 from freezebench.verdicts.noninferiority import noninferiority
 from snippets import ROOT
 

@@ -11,8 +11,9 @@ from fake_worker import trained
 from freezebench.executors.base import ExecutorOptions
 from freezebench.executors.registry import EXECUTORS, make_executor
 from freezebench.runs.data_cache import DataCache
+from freezebench.specs.data import DataSpec
 from freezebench.specs.names import ISOLATIONS
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.run import Protocol, RunSpec
 
 PROTOCOL = Protocol(num_epochs=1, batch_size=8, learning_rate=1e-2, precision="float32")
 

@@ -36,6 +36,7 @@ def _edited_record(mutant: Mutant) -> None:
     def run(original: Any, spec: Any, **arguments: Any) -> RunRecord:
         record: RunRecord = original(spec, **arguments)
         assert record.test is not None
+        assert record.test.accuracy is not None
         return replace(record, test=replace(record.test, accuracy=record.test.accuracy - 0.1))
 
     mutant.replace(experiment, "run", run)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from freezebench.planning.blocks import Block
 from freezebench.planning.finished import NeededRun
 from freezebench.planning.placement import place
-from freezebench.specs.run import DataSpec, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import RunSpec
 from freezebench.specs.slots import Slot
 
 A0, A1, B0 = (Slot(name=name, node=name[0]) for name in ("a0", "a1", "b0"))

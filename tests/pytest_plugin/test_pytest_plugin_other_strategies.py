@@ -14,7 +14,8 @@ import pytest
 
 from freezebench.executors.worker_main import RequestHandler
 from freezebench.runs import strategy_source
-from freezebench.specs.run import DataSpec, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import RunSpec
 from strategy_packages import forget_strategies
 
 Project = Callable[..., pytest.Pytester]

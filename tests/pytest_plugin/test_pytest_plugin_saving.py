@@ -23,7 +23,8 @@ from freezebench.pytest_plugin.saving import ModelSaver, folder_names
 from freezebench.records.model_folder import MANIFEST
 from freezebench.report.summary import summarize
 from freezebench.session import FreezeSession
-from freezebench.specs.run import DataSpec, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import RunSpec
 from tiny import loaded_predictions, sentences
 
 Project = Callable[..., pytest.Pytester]

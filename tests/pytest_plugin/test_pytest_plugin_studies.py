@@ -12,7 +12,7 @@ import pytest
 
 import freezebench.runs.data_cache as caches
 from freezebench.data.load import TextData, load_data
-from freezebench.specs.run import DataSpec
+from freezebench.specs.data import DataSpec
 from tiny import write_data, write_model
 
 Project = Callable[..., pytest.Pytester]

@@ -46,7 +46,7 @@ def test_a_record_that_agrees_with_itself_is_read() -> None:
     [
         (("test", "accuracy"), 0.99, r"the accuracy of test is 0\.9900, and its predictions give 0\.\d+"),
         (("test", "f1"), 0.99, r"the F1 of test is 0\.9900, and its predictions give 0\.\d+"),
-        (("test", "accuracy"), None, "the accuracy of test is nan"),
+        (("test", "accuracy"), None, "the accuracy of test is –, and"),
         (("test", "loss"), -0.1, "the loss of test is -0.1"),
         (("test", "predictions"), [0] * 39, "39 predictions of test for 40 test sentences"),
         (("test", "predictions"), [], "0 predictions of test"),

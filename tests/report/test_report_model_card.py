@@ -14,7 +14,7 @@ from freezebench.records.run_record import RunRecord
 from freezebench.report.model_card import model_card
 from freezebench.report.rows import row
 from freezebench.report.saved_model import SavedModel
-from freezebench.specs.run import DataSpec
+from freezebench.specs.data import DataSpec
 from freezebench.verdicts.judge import judge
 
 
@@ -71,6 +71,7 @@ def test_the_figures_are_those_of_row_and_record() -> None:
     figures = _figures(model_card(saved))
     test, candidate = saved.record.test, saved.row
     assert test is not None
+    assert test.accuracy is not None
     assert candidate.accuracy is not None
     assert candidate.accuracy_sd is not None
     num_correct = sum(saved.record.test_correct)

@@ -14,7 +14,8 @@ import pytest
 from freezebench.records.events import StepRecord
 from freezebench.records.run_record import RunRecord
 from freezebench.runs import costs, experiment
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import Protocol, RunSpec
 from freezebench.training.engines.events import Event
 
 METERS = str(Path(__file__).parents[1] / "meters")

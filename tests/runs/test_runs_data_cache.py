@@ -13,7 +13,8 @@ from freezebench.data.load import load_data
 from freezebench.models.load import load_model
 from freezebench.runs import data_cache
 from freezebench.runs.data_cache import DataCache
-from freezebench.specs.run import DataSpec, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import RunSpec
 from freezebench.training.batches import encoding
 from tiny import write_data, write_model
 

@@ -24,7 +24,8 @@ from freezebench.records.run_record import RunRecord
 from freezebench.records.store import Store
 from freezebench.runs import experiment, setup
 from freezebench.runs.data_cache import DataCache
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import Protocol, RunSpec
 from freezebench.training.engines import loop
 from freezebench.training.engines.events import Event
 

@@ -13,7 +13,8 @@ from freezebench.models.load import load_model
 from freezebench.runs import setup
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import Protocol, RunSpec
 from freezebench.strategies.freeze import apply
 from tiny import sentences, write_model, write_tokenizer
 

@@ -20,7 +20,8 @@ from freezebench.runs.experiment import run
 from freezebench.runs.factory_check import initial_sha256, tensor_hashes
 from freezebench.runs.input_check import InputCheck
 from freezebench.runs.preflight import preflight
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import Protocol, RunSpec
 from tiny import words_tokenizer
 
 PROTOCOL = Protocol(num_epochs=1, batch_size=8, learning_rate=1e-2, precision="float32")

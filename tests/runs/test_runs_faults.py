@@ -10,7 +10,8 @@ import torch
 
 import freezebench
 from freezebench.runs import experiment
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import Protocol, RunSpec
 from freezebench.training.engines.log import NonFiniteLossError
 
 PROTOCOL = Protocol(num_epochs=1, batch_size=8, learning_rate=1e-2, precision="float32")

@@ -17,7 +17,8 @@ from freezebench.runs import experiment
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
 from freezebench.runs.input_check import InputCheck
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import Protocol, RunSpec
 
 PROTOCOL = Protocol(num_epochs=1, batch_size=8, learning_rate=1e-2, precision="float32")
 

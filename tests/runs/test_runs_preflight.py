@@ -17,7 +17,8 @@ from freezebench.models.source import ModelSource
 from freezebench.runs import preflight as preflight_module
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.preflight import preflight
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import Protocol, RunSpec
 from tiny import write_letters_tokenizer
 
 Alter = Callable[[Callable[[Any, Any], Any]], None]

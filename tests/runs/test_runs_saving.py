@@ -22,7 +22,8 @@ from freezebench.models.load import load_model
 from freezebench.models.source import ModelSource
 from freezebench.runs.experiment import run
 from freezebench.runs.saving import check_savable, save_model
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import Protocol, RunSpec
 from tiny import loaded_predictions
 
 PROTOCOL = Protocol(num_epochs=2, batch_size=8, learning_rate=1e-2, precision="float32")

@@ -13,7 +13,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from freezebench.models.source import ModelSource
 from freezebench.runs import saving
 from freezebench.runs.experiment import run
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import Protocol, RunSpec
 from tiny import sentences
 
 peft = pytest.importorskip("peft", reason="the extra `peft` is not installed")

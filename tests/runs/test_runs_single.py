@@ -10,7 +10,8 @@ import pytest
 
 import freezebench
 from freezebench.errors import SettingsError
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import Protocol, RunSpec
 
 SPEC = RunSpec(model="embedded", data=DataSpec(source="reviews"))
 

@@ -18,7 +18,8 @@ from freezebench.models.load import load_model, quiet
 from freezebench.runs import token_check
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.preflight import preflight
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import Protocol, RunSpec
 
 ROWS = 64
 

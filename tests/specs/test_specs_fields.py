@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from freezebench.errors import SettingsError, SpecError
+from freezebench.specs.data import DataSpec
 from freezebench.specs.fields import brief
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.run import Protocol, RunSpec
 
 DATA = DataSpec(source="reviews")
 

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from freezebench.config.settings import resolve
 from freezebench.errors import RecordError, SettingsError
+from freezebench.specs.data import DataSpec
 from freezebench.specs.names import PRESET_NAMES
 from freezebench.specs.notebook_figures import PUBLISHED
 from freezebench.specs.presets import PRESETS, preset
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.run import Protocol, RunSpec
 
 RUNS = st.builds(
     RunSpec,

@@ -13,15 +13,19 @@ import pytest
 
 from freezebench.errors import RecordError
 from freezebench.records.consistency import read_record
-from freezebench.records.data_facts import DataFacts, SplitFacts
+from freezebench.records.data_facts import DataFacts, SetFacts, SplitFacts
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import EpochRecord, Evaluation, RunRecord
 from freezebench.records.saved import from_records, to_info
 from freezebench.records.store import decode, encode, record_key
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.data import DataSpec, NamedSource
+from freezebench.specs.run import Protocol, RunSpec
 from full_record import full_record
 
-CLASSES = (RunRecord, RunSpec, DataSpec, Protocol, DataFacts, SplitFacts, Evaluation, EpochRecord, Reading)
+CLASSES = (
+    *(RunRecord, RunSpec, DataSpec, NamedSource, Protocol, DataFacts, SplitFacts, SetFacts, Evaluation, EpochRecord),
+    Reading,
+)
 
 # Values of every JSON type, and extreme ones of the right type.
 WRONG: list[object] = [
@@ -87,6 +91,8 @@ def test_the_record_has_every_field_of_every_class() -> None:
         DataFacts: run["data"],
         SplitFacts: run["data"]["splits"]["test"],
         Evaluation: run["test"],
+        SetFacts: run["data"]["test_sets"][0],
+        NamedSource: run["spec"]["data"]["test_sets"][0],
         EpochRecord: run["epochs"][0],
         Reading: run["readings"]["train_s"],
     }

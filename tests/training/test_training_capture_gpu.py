@@ -15,7 +15,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from freezebench.data.splits import Split
 from freezebench.records.run_record import Evaluation
 from freezebench.runs.experiment import run
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import Protocol, RunSpec
 from freezebench.training.batches.encoding import encode
 from freezebench.training.batches.packed import PackedSplit
 from freezebench.training.capture import steps

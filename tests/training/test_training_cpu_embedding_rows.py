@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from freezebench.runs.experiment import run
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import Protocol, RunSpec
 from freezebench.training.cpu import embedding_rows
 from freezebench.training.cpu.embedding_rows import UsedEmbeddingRows, find_used_rows
 from freezebench.training.cpu.operations import CpuOperations

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from freezebench.runs.experiment import run
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import Protocol, RunSpec
 
 PROTOCOL = Protocol(
     engine="cached",

@@ -16,7 +16,8 @@ from freezebench.data.splits import Split
 from freezebench.records.run_record import Evaluation
 from freezebench.runs.evaluation_check import DEPENDS_ON_PADDING
 from freezebench.runs.experiment import run
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import Protocol, RunSpec
 from freezebench.training.batches.encoding import encode
 from freezebench.training.batches.packed import PackedSplit
 from freezebench.training.engines import evaluate as evaluation

@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.experiment import run
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import Protocol, RunSpec
 from freezebench.training.prefix import files as prefix_files
 from freezebench.training.prefix.cached_prefix import CachedPrefix
 from freezebench.training.prefix.files import PrefixFolder

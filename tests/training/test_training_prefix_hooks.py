@@ -14,7 +14,8 @@ from torch.nn.utils import prune as torch_prune
 from freezebench.models.load import load_model
 from freezebench.runs import setup
 from freezebench.runs.experiment import run
-from freezebench.specs.run import DataSpec, Protocol, RunSpec
+from freezebench.specs.data import DataSpec
+from freezebench.specs.run import Protocol, RunSpec
 from freezebench.training.capture.preconditions import NotCapturableError, check_depends_on_inputs_alone
 from freezebench.training.prefix.hooks import hooked_gradient, hooked_module
 from tiny import write_model

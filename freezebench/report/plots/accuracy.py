@@ -98,7 +98,8 @@ def _limits(margin_pp: float, rows: list[Row], shown: list[tuple[ConfigurationRe
 def seed_drops(result: ConfigurationResult) -> list[float]:
     """Return the drop of every seed against the same seed without freezing, in percentage points."""
     pairs = zip(result.baseline, result.records, strict=False)
-    return [100 * (base.test.accuracy - own.test.accuracy) for base, own in pairs if base.test and own.test]
+    values = [(base.value("accuracy"), own.value("accuracy")) for base, own in pairs]
+    return [100 * (base - own) for base, own in values if base is not None and own is not None]
 
 
 def _drop(axes: Axes, position: int, result: ConfigurationResult, row: Row) -> None:

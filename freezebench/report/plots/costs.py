@@ -103,9 +103,9 @@ def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
     if not shown:
         return Missing(name=name, title=title, reason=why_missing(experiment, metric))
     seeds = [
-        (value / cost.scale, 100 * record.test.accuracy)
+        (value / cost.scale, 100 * accuracy)
         for record in experiment.cost_records
-        if record.test and (value := record.value(metric)) is not None
+        if (accuracy := record.value("accuracy")) is not None and (value := record.value(metric)) is not None
     ]
     needs_quiet = METRICS[metric].needs_quiet
     names = [short_name(row.freeze) + (f" {MARK}" if needs_quiet and row.is_contended else "") for row, _, _ in shown]

@@ -1,0 +1,61 @@
+"""The evaluated examples of a record, as metrics take them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from freezebench.errors import RecordError
+from freezebench.records.scores import unpack_scores
+from freezebench.scoring.examples import Examples
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from freezebench.records.data_facts import DataFacts, SetFacts
+    from freezebench.records.run_record import Evaluation, RunRecord
+
+
+def examples_of(record: RunRecord, test_set: str = "") -> Examples:
+    """Return labels and outputs of a completed run on a test set; the empty name is that of the data set's own one.
+
+    Raises:
+        RecordError: If the run was not evaluated on it.
+        UnknownNameError: If there is no test set of this name.
+    """
+    evaluation = record.tests.get(test_set) if test_set else record.test
+    if record.data is None or evaluation is None:
+        raise RecordError(
+            f"seed {record.spec.seed} of {record.spec.freeze} was not evaluated on the test set "
+            f"{test_set or 'test'!r}. Train it again with --freeze-resume=no."
+        )
+    return evaluated_examples(evaluation, record.data, record.data.of_test_set(test_set))
+
+
+def evaluated_examples(evaluation: Evaluation, data: DataFacts, facts: SetFacts) -> Examples:
+    """Return labels and outputs of an evaluation on a test set.
+
+    Raises:
+        RecordError: If its scores do not fit the test set.
+    """
+    num_labels = len(data.label_names)
+    num_rows = sum(facts.test_lengths) if facts.test_lengths is not None else facts.num_test
+    scores = None if evaluation.scores is None else unpack_scores(evaluation.scores, num_rows, num_labels)
+    if data.task == "regression":
+        if scores is None or facts.test_values is None:
+            raise RecordError("a run of regression has no scores or values. Train it again with --freeze-resume=no.")
+        labels: NDArray[Any] = np.array(facts.test_values, dtype=np.float64)
+        predictions: NDArray[Any] = scores[:, 0].astype(np.float64)
+    else:
+        shape = (num_rows, num_labels) if data.task == "multi-label" else (num_rows,)
+        labels = np.array(facts.test_labels, dtype=np.int64).reshape(shape)
+        predictions = np.array(evaluation.predictions, dtype=np.int64).reshape(shape)
+    return Examples(
+        task=data.task,
+        labels=labels,
+        predictions=predictions,
+        scores=scores,
+        label_names=data.label_names,
+        lengths=None if facts.test_lengths is None else np.array(facts.test_lengths, dtype=np.int64),
+    )

@@ -1,0 +1,61 @@
+"""The evaluated examples of one run and test set: labels, and what the model returned for them.
+
+Most tasks have one row of labels and scores per example. In token classification an example is a sentence, and its rows
+are its words::
+
+    lengths   [3, 2]              sentence 0: rows 0 to 2, sentence 1: rows 3 and 4
+    labels    [0, 4, 5, 0, 0]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from freezebench.specs.names import TaskName
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Examples:
+    """Labels and outputs of one run on one test set.
+
+    Attributes:
+        task: What was learned.
+        labels: True classes, shape (rows,); of several labels 0 or 1 for each, shape (rows, labels); numbers in
+            regression, shape (rows,).
+        predictions: The same as the model predicts them.
+        scores: What the model returned, float32 of shape (rows, outputs): logits, or the number in regression;
+            ``None``: not recorded.
+        label_names: Name of every class or label.
+        lengths: Number of rows of every example; ``None``: one each.
+    """
+
+    task: TaskName
+    labels: NDArray[Any]
+    predictions: NDArray[Any]
+    scores: NDArray[np.float32] | None
+    label_names: tuple[str, ...]
+    lengths: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        """Return the number of examples."""
+        return len(self.labels) if self.lengths is None else len(self.lengths)
+
+    def without(self, number: int) -> Examples:
+        """Return all examples but one, which is counted from 0."""
+        is_kept = np.ones(len(self), dtype=np.bool_)
+        is_kept[number] = False
+        rows = is_kept if self.lengths is None else np.repeat(is_kept, self.lengths)
+        return Examples(
+            task=self.task,
+            labels=self.labels[rows],
+            predictions=self.predictions[rows],
+            scores=None if self.scores is None else self.scores[rows],
+            label_names=self.label_names,
+            lengths=None if self.lengths is None else self.lengths[is_kept],
+        )

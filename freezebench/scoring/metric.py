@@ -1,0 +1,65 @@
+"""What a metric is: a figure of all examples, and what each of them contributes to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from freezebench.scoring.examples import Examples
+    from freezebench.specs.names import TaskName
+
+    Values = NDArray[np.float64]
+
+# Points are hundredths of a metric between 0 and 1, or -1 and 1. Other metrics have a unit of their own, in which
+# margins and limits are stated: nats, or that of the labels.
+Unit = Literal["points", "nats", "label units"]
+Uses = Literal["predictions", "scores"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Metric:
+    """A metric of a task.
+
+    Attributes:
+        name: As ``--freeze-metric`` takes it.
+        label: As sentences and tables call it.
+        tasks: The tasks that have it.
+        unit: Unit of margins, limits and drops.
+        uses: Whether it is computed from predictions or from scores.
+        value: Returns the metric of all examples.
+        leave_one_out: Returns, in closed form, its values without one example each, shape (examples,); ``None``: the
+            jackknife computes them, of groups of examples where there are many.
+        contributions: Of a mean over examples, the number of each, shape (examples,).
+        too_few: Returns why the examples are too few for an interval of this metric, as a clause such as ``9 examples
+            of class b``; ``None`` if they are not.
+        higher_is_better: Whether a higher value is better.
+        source: Where its definition is from.
+    """
+
+    name: str
+    label: str
+    tasks: tuple[TaskName, ...]
+    value: Callable[[Examples], float]
+    leave_one_out: Callable[[Examples], Values] | None = None
+    contributions: Callable[[Examples], Values] | None = None
+    too_few: Callable[[Examples], str | None] = lambda _: None
+    unit: Unit = "points"
+    uses: Uses = "predictions"
+    higher_is_better: bool = True
+    source: str = ""
+
+    @property
+    def scale(self) -> float:
+        """What a difference of two values is multiplied by to be in the metric's unit: 100 for points."""
+        return 100.0 if self.unit == "points" else 1.0
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether the metric is a mean over examples, so that no jackknife is needed."""
+        return self.contributions is not None

@@ -1,0 +1,30 @@
+"""The outcome of every example: numbers whose mean over the examples is the metric."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from freezebench.scoring.examples import Examples
+    from freezebench.scoring.metric import Metric, Values
+
+
+def outcomes(metric: Metric, examples: Examples) -> Values:
+    """Return the outcome of every example, shape (examples,), whose mean is the metric.
+
+    Of a mean over examples it is the number of each example. Of other metrics it is the jackknife pseudovalue
+    ``n θ - (n - 1) θ(i)``, where ``θ(i)`` is the metric without example ``i`` (Dorfman, Berbaum and Metz 1992), shifted
+    so that the mean is the metric itself (Hillis, Obuchowski, Schartz and Berbaum 2005).
+    """
+    if metric.contributions is not None:
+        return metric.contributions(examples)
+    n, value = len(examples), metric.value(examples)
+    if metric.leave_one_out is not None:
+        without = metric.leave_one_out(examples)
+    else:
+        without = np.array([metric.value(examples.without(number)) for number in range(n)])
+    pseudovalues: Values = n * value - (n - 1) * without
+    pseudovalues += value - pseudovalues.mean()
+    return pseudovalues
