@@ -210,7 +210,8 @@ class RunRecord:
         """
         check_name(name)
         if name in EVALUATION_FIGURES:
-            return None if self.test is None else float(getattr(self.test, name))
+            figure = None if self.test is None else getattr(self.test, name)
+            return None if figure is None else float(figure)
         reading = self.readings.get(name)
         return None if reading is None else reading.value
 

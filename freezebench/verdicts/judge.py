@@ -56,6 +56,7 @@ class ConfigurationResult:
         class_loss: Which class the runs hardly recognise although the unfrozen ones do, so that they are not safe
             whatever their accuracy; ``None``: none.
         tuned_rate: The learning rates that were tried for it, of which its runs have one; ``None``: it was not tuned.
+        metric: Name of the metric that the verdicts are about.
     """
 
     freeze: str
@@ -72,6 +73,7 @@ class ConfigurationResult:
     not_reached: str | None = None
     class_loss: str | None = None
     tuned_rate: TunedRate | None = None
+    metric: str = "accuracy"
 
     @classmethod
     def not_run(

@@ -38,6 +38,8 @@ def test_a_value_is_a_reading_or_a_figure_of_the_test() -> None:
     )
     assert record.value("energy_j") is None
     assert replace(record, status="invalid", reason="it broke", test=None).value("accuracy") is None
+    assert record.test is not None
+    assert replace(record, test=replace(record.test, accuracy=None)).value("accuracy") is None  # as in regression
     assert replace(record, readings={"energy_j[GPU-1]": READING}).value("energy_j[GPU-1]") == 2.0
 
 
