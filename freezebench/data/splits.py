@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from freezebench.data.draws import draw, held_out_size, notebook_halves
 from freezebench.errors import DataError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from freezebench.data.table import Table
     from freezebench.specs.data import DataSpec
+    from freezebench.specs.names import TaskName
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,17 @@ class Split:
     """The examples of one split.
 
     Attributes:
-        texts: Per example its text, or its two texts.
-        labels: Class number of every example, from 0.
+        texts: Per example its text, or its two texts; in token classification its words.
+        labels: Class number of every example, from 0; its number in regression; of several labels 0 or 1 for each, as a
+            tuple; in token classification the class numbers of its words, as a tuple.
         origin: Where they come from, for messages; ``None``: unknown.
+        task: What is learned from them.
     """
 
     texts: tuple[tuple[str, ...], ...] = field(repr=False)
-    labels: tuple[int, ...] = field(repr=False)
+    labels: tuple[Any, ...] = field(repr=False)
     origin: Origin | None = field(default=None, repr=False, compare=False)
+    task: TaskName = "sequence-classification"
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -76,7 +80,8 @@ class Split:
 
     def at(self, positions: Sequence[int]) -> Split:
         """Return the examples at these positions, in this order."""
-        return Split(
+        return replace(
+            self,
             texts=tuple(self.texts[position] for position in positions),
             labels=tuple(self.labels[position] for position in positions),
             origin=self.origin and self.origin.at(positions),
