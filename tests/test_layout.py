@@ -33,7 +33,7 @@ SEVERAL_MODULES = {
 MAX_FILE_LINES = 320
 MAX_FUNCTION_LINES = 50  # without signature and docstring
 # Imported names of distributions that are called otherwise.
-DISTRIBUTIONS = {"_pytest": "pytest", "pynvml": "nvidia-ml-py"}
+DISTRIBUTIONS = {"_pytest": "pytest", "pynvml": "nvidia-ml-py", "sklearn": "scikit-learn"}
 # The package itself, and what type checkers provide.
 OTHER = {"freezebench", "_typeshed"}
 

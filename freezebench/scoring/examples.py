@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from freezebench.errors import RecordError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -45,6 +47,20 @@ class Examples:
     def __len__(self) -> int:
         """Return the number of examples."""
         return len(self.labels) if self.lengths is None else len(self.lengths)
+
+    @property
+    def required_scores(self) -> NDArray[np.float64]:
+        """The scores in double precision.
+
+        Raises:
+            RecordError: If they were not recorded.
+        """
+        if self.scores is None:
+            raise RecordError(
+                "the metric needs scores, and a run has recorded predictions alone. Train it again with "
+                "--freeze-resume=no, or choose a metric of predictions, such as macro-f1."
+            )
+        return self.scores.astype(np.float64)
 
     def without(self, number: int) -> Examples:
         """Return all examples but one, which is counted from 0."""

@@ -40,6 +40,7 @@ class Metric:
             of class b``; ``None`` if they are not.
         higher_is_better: Whether a higher value is better.
         source: Where its definition is from.
+        num_classes: Number of classes that it is defined for; ``None``: any.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Metric:
     uses: Uses = "predictions"
     higher_is_better: bool = True
     source: str = ""
+    num_classes: int | None = None
 
     @property
     def scale(self) -> float:
