@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from freezebench.errors import ModelError
 from freezebench.models.file_checks import is_file, read_object, readable
 from freezebench.models.other_folders import ADAPTER, refuse_adapter, refuse_without_config
-from freezebench.models.task_heads import check_task, has_classifier
+from freezebench.models.task_heads import check_task, has_label_names
 from freezebench.models.weight_files import stored_tensors, weight_files
 
 if TYPE_CHECKING:
@@ -40,7 +40,12 @@ _WITHOUT_VOCABULARY = {"canine", "byt5", "perceiver"}
 _DEPTH_KEYS = ("num_hidden_layers", "n_layers", "n_layer", "num_layers")
 # Far beyond published models, and a ladder of as many configurations can still be listed.
 _MAX_LAYERS = 1000
-_REMOTE_CODE = ("AutoConfig", "AutoModel", "AutoModelForSequenceClassification")
+_REMOTE_CODE = (
+    "AutoConfig",
+    "AutoModel",
+    "AutoModelForSequenceClassification",
+    "AutoModelForTokenClassification",
+)
 # Weights in formats that are never loaded, and texts for people.
 _NEVER_READ = {
     ".bin",
@@ -100,11 +105,11 @@ def depth_of(config: Config, name: str) -> int:
 
 
 def label_names_of(config: Config) -> tuple[str, ...] | None:
-    """Return the class names of a classifier's configuration by class number.
+    """Return the names of a fine-tuned model's classes or labels by number.
 
-    ``None`` if all are generated (``LABEL_0``), or if the weights have the head of another task.
+    ``None`` if all are generated (``LABEL_0``), or if the weights have no head that tells classes apart.
     """
-    id2label = config.get("id2label") if has_classifier(config) else None
+    id2label = config.get("id2label") if has_label_names(config) else None
     if not isinstance(id2label, dict) or set(id2label) != {str(number) for number in range(len(id2label))}:
         return None
     names = tuple(str(id2label[str(number)]) for number in range(len(id2label)))

@@ -16,10 +16,13 @@ from freezebench import hub
 from freezebench.errors import FreezebenchError, ModelError
 from freezebench.import_path import modules_of_tests
 from freezebench.models import checkpoint, embedded
-from freezebench.models.task_heads import num_stored_classes
+from freezebench.models.task_heads import num_stored_outputs, stated_task
+from freezebench.specs.fields import brief
+from freezebench.specs.names import TASKS
 
 if TYPE_CHECKING:
     from freezebench.models.checkpoint import Config, FileHashes
+    from freezebench.specs.names import TaskName
 
 Kind = Literal["embedded", "folder", "factory", "hub"]
 # Called with the number of classes, and a seed if it takes one; load_model checks that it returns (model, tokenizer).
@@ -156,15 +159,34 @@ class ModelSource:
         return None if names is None else tuple(str(name) for name in names)
 
     @cached_property
+    def task(self) -> TaskName | None:
+        """The task that the model was fine-tuned for, by its configuration; ``None``: none, or not known.
+
+        A factory may declare it by an attribute: ``factory.task = "regression"``.
+
+        Raises:
+            ModelError: If the configuration cannot be read, or there is no such task.
+        """
+        if self.kind != "factory":
+            return stated_task(self.config)
+        task = getattr(self.factory, "task", None)
+        if task is None or task in TASKS:
+            return task
+        raise ModelError(
+            f"cannot read the task of {self.name!r}: the factory's attribute task is {brief(task)}. "
+            f"Write one of {', '.join(TASKS)}, or leave it out."
+        )
+
+    @cached_property
     def num_head_classes(self) -> int | None:
-        """Number of classes of the checkpoint's head by its configuration; 0: it has none; ``None``: not known.
+        """Number of outputs of the checkpoint's head by its configuration; 0: it has none; ``None``: not known.
 
         Raises:
             ModelError: If the model or its configuration cannot be read.
         """
         if self.kind == "embedded":
             return 0
-        return None if self.kind == "factory" else num_stored_classes(self.config)
+        return None if self.kind == "factory" else num_stored_outputs(self.config)
 
     @cached_property
     def folder(self) -> Path:

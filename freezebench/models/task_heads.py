@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from freezebench.specs.names import TaskName
+
 _CLASSIFICATION = "SequenceClassification"
+_TOKENS = "TokenClassification"
+# Which task a head for whole texts has is a matter of its loss.
+_BY_PROBLEM_TYPE: dict[object, TaskName] = {"regression": "regression", "multi_label_classification": "multi-label"}
 # What encoders are pretrained by: their heads are left out, and a classifier gets a new one.
 _PRETRAINING = {"MaskedLM", "PreTraining", "CausalLM", "NextSentencePrediction", "ConditionalGeneration"}
 _TASK = re.compile(r"For([A-Z]\w*)$")
@@ -23,7 +28,7 @@ _DEFAULT_NUM_LABELS = 2
 
 
 def check_task(config: Mapping[str, object], folder: Path, name: str) -> None:
-    """Check that a checkpoint has the head of a classifier or of pretraining, or none.
+    """Check that a checkpoint has the head of a task that can be trained, one of pretraining, or none.
 
     Args:
         config: The content of its config.json.
@@ -44,39 +49,52 @@ def check_task(config: Mapping[str, object], folder: Path, name: str) -> None:
         target = target_folder(folder, "encoder")
         raise ModelError(
             f"cannot load the model {name!r}: its config.json says that it was fine-tuned for {task}, and freezebench "
-            "trains classifiers with one class per text. To fine-tune its encoder with a new head, save the encoder "
-            f"alone: `{_encoder_command(folder, target)}`, and give --freeze-model={target}."
+            "trains classifiers of texts or words, and regression. To fine-tune its encoder with a new head, save the "
+            f"encoder alone: `{_encoder_command(folder, target)}`, and give --freeze-model={target}."
         )
 
 
-def has_classifier(config: Mapping[str, object]) -> bool:
-    """Return whether class names may be those of a classifier: not if config.json names another architecture."""
+def stated_task(config: Mapping[str, object]) -> TaskName | None:
+    """Return the task of a checkpoint's head by its config.json; ``None`` if it has none or does not say.
+
+    Transformers has one class of heads for whole texts, whose task is in ``problem_type``; one label means regression.
+    """
+    heads = {_task_of(name) for name in _architectures(config)}
+    if _TOKENS in heads:
+        return "token-classification"
+    # The encoder of a fine-tuned model keeps these fields, so that they count for its head only.
+    if not has_text_head(config):
+        return None
+    task = _BY_PROBLEM_TYPE.get(config.get("problem_type"))
+    if task is None and _num_labels(config) == 1:
+        return "regression"
+    return task or ("sequence-classification" if heads else None)
+
+
+def has_text_head(config: Mapping[str, object]) -> bool:
+    """Return whether a checkpoint may have a head for whole texts: not if config.json names another architecture."""
     architectures = _architectures(config)
     return not architectures or any(_task_of(name) == _CLASSIFICATION for name in architectures)
 
 
-def num_stored_classes(config: Mapping[str, object]) -> int | None:
-    """Return the number of classes of a checkpoint's head; 0 without one, ``None`` if config.json does not say."""
-    architectures = _architectures(config)
-    if not architectures:
+def has_label_names(config: Mapping[str, object]) -> bool:
+    """Return whether the names in config.json may be those of classes or labels that a head tells apart."""
+    return has_text_head(config) or stated_task(config) is not None
+
+
+def num_stored_outputs(config: Mapping[str, object]) -> int | None:
+    """Return the number of outputs of a checkpoint's head; 0 without one, ``None`` if config.json does not say."""
+    if not _architectures(config):
         return None
-    return _num_labels(config) if has_classifier(config) else 0
+    return 0 if stated_task(config) is None else _num_labels(config)
 
 
 def _other_task(config: Mapping[str, object]) -> str | None:
-    """Return the task of a head that is no classifier's and none of pretraining, with where config.json says so."""
-    architectures = _architectures(config)
-    for architecture in architectures:
+    """Return the task of a head that cannot be trained and is none of pretraining, with where config.json says so."""
+    for architecture in _architectures(config):
         task = _task_of(architecture)
-        if task is not None and task not in {*_PRETRAINING, _CLASSIFICATION}:
+        if task is not None and task not in {*_PRETRAINING, _CLASSIFICATION, _TOKENS}:
             return f"{' '.join(_WORD.findall(task)).lower() or task} ({architecture})"
-    # The encoder of such a model keeps the field, so that only a classifier's counts.
-    if has_classifier(config):
-        problem = config.get("problem_type")
-        if problem == "regression" or _num_labels(config) == 1:
-            return f"regression ({'problem_type' if problem == 'regression' else 'one label'})"
-        if problem == "multi_label_classification":
-            return "multi-label classification (problem_type)"
     return None
 
 

@@ -83,14 +83,10 @@ MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
         adapter,
         "*has an adapter (adapter_config.json) for bert-base-uncased, *--freeze-model=./bad-merged*",
     ),
-    "regression": (rewrite(problem_type="regression"), "*was fine-tuned for regression (problem_type), *"),
-    "one label": (rewrite(id2label={"0": "LABEL_0"}), "*was fine-tuned for regression (one label), *"),
-    "several labels": (rewrite(problem_type="multi_label_classification"), "*fine-tuned for multi-label class*"),
-    "tags": (
-        rewrite(architectures=["DistilBertForTokenClassification"]),
-        "*fine-tuned for token classification (DistilBertForTokenClassification), *--freeze-model=./bad-encoder.",
+    "answers": (
+        rewrite(architectures=["DistilBertForQuestionAnswering"]),
+        "*fine-tuned for question answering (DistilBertForQuestionAnswering), *--freeze-model=./bad-encoder.",
     ),
-    "answers": (rewrite(architectures=["DistilBertForQuestionAnswering"]), "*fine-tuned for question answering *"),
     "encoder and decoder": (rewrite(is_encoder_decoder=True), "*that it has an encoder and a decoder, *"),
     "an index that leads outside": (index_outside, "*names '../model/model.safetensors', which is no file of its *"),
     "a long header": (long_header, "*model.safetensors is not a safetensors file, or only its beginning *"),
