@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezebench.records.device_models import of_model
-from freezebench.report.rows import aggregate, table_model
+from freezebench.report.aggregate import aggregate
+from freezebench.report.rows import table_model
 from freezebench.report.strategy_text import names_heading
 from freezebench.units import percent_text, ratio_text, seconds_text
 from freezebench.verdicts.speedup import speedup_of

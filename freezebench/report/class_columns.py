@@ -24,7 +24,7 @@ _WIDEST_CLASS = 16
 def class_words(rows: Sequence[Row]) -> dict[str, str]:
     """Return whose F1 and whose recalls the columns show."""
     data = next((row.records[0].data for row in rows if row.records), None)
-    rarest = [] if data is None else rarest_classes(data)
+    rarest = [] if data is None or data.task != "sequence-classification" else rarest_classes(data)
     f1_of = _name(data, 1) if data is not None and len(data.label_names) <= _NUM_BINARY else ""
     return {
         "f1": f"F1 of class {f1_of}" if f1_of else "macro F1",
@@ -42,24 +42,48 @@ def _name(data: DataFacts, label: int) -> str:
     return cut(visible(data.label_names[label]), _WIDEST_CLASS) if label < len(data.label_names) else str(label)
 
 
+def is_classification(row: Row) -> bool:
+    """Return whether every sentence has one class, so that it has an accuracy and classes have a recall.
+
+    Other tasks have the column of their metric alone.
+    """
+    return row.task == "sequence-classification"
+
+
+def same_as_metric(rows: Sequence[Row]) -> set[str]:
+    """Return the names of the columns that have the same figures as that of the metric."""
+    metric, data = rows[0].metric, next((row.records[0].data for row in rows if row.records), None)
+    is_macro = data is not None and len(data.label_names) > _NUM_BINARY
+    if metric == "macro-f1":
+        return {"macro_f1", "f1"} if is_macro else {"macro_f1"}
+    return {"f1"} if metric == "f1" and not is_macro else set()
+
+
 def _f1(row: Row) -> float | None:
     """Return the F1 of a record; of many classes it is the macro F1, which has a column of its own if one is rare."""
     data = row.records[0].data if row.records else None
     is_macro = data is not None and len(data.label_names) > _NUM_BINARY
+    if not is_classification(row):
+        return None
     return None if is_macro and _macro_f1(row) is not None else row.f1
 
 
 def _macro_f1(row: Row) -> float | None:
     """Return the macro F1 where a class of the test split is rare."""
-    data = row.records[0].data if row.records else None
+    data = _classes_of(row)
     return macro_f1(row.records) if data is not None and has_rare_class(data) else None
+
+
+def _classes_of(row: Row) -> DataFacts | None:
+    """Return the facts of the data; ``None`` where sentences have no single class."""
+    return row.records[0].data if row.records and is_classification(row) else None
 
 
 def _recall_column(place: int, name: str) -> Column[Row]:
     """Return the column of the recall of one of the rarest classes, which is filled where a class is rare."""
 
     def source(row: Row) -> float | None:
-        data = row.records[0].data if row.records else None
+        data = _classes_of(row)
         if data is None or not has_rare_class(data):
             return None
         rarest = rarest_classes(data)

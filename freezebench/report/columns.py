@@ -6,11 +6,13 @@ A new column for a recorded metric is one entry of ``COLUMNS``: ``metric_column(
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from freezebench.meters.metrics import METRICS
-from freezebench.report.class_columns import CLASS_COLUMNS, class_words
+from freezebench.report.aggregate import aggregate
+from freezebench.report.class_columns import CLASS_COLUMNS, class_words, is_classification, same_as_metric
 from freezebench.report.column import (
     Column,
     Scale,
@@ -22,9 +24,11 @@ from freezebench.report.column import (
     times_text,
 )
 from freezebench.report.contention import contended_text
-from freezebench.report.rows import Row, aggregate
+from freezebench.report.metric_text import metric_words, signed_drop, value_number
+from freezebench.report.rows import Row, table_metric
 from freezebench.report.strategy_text import names_heading
 from freezebench.report.training_columns import TRAINING_COLUMNS
+from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.units import NOT_MEASURED, bytes_text, energy_text, number_text, percent_text, seconds_text
 from freezebench.verdicts.vocabulary import STANDINGS, VERDICTS, Term, verdict_term
@@ -37,6 +41,8 @@ if TYPE_CHECKING:
 
 
 _SMALL_SHARE = 0.001
+# What the figures of a row have about the metric that it was judged by.
+_OF_METRIC = ("metric", "metric_unit", "metric_value", "metric_sd")
 
 
 def heading_words(rows: Sequence[Row], results: Sequence[ConfigurationResult], margin_pp: float) -> dict[str, str]:
@@ -53,20 +59,43 @@ def heading_words(rows: Sequence[Row], results: Sequence[ConfigurationResult], m
         "level": f"{100 * (1 - 2 * alpha):.0f}",
         "margin": f"{margin_pp:g}",
         "sd": " ± SD" if any(row.num_seeds > 1 for row in rows) else "",
+        **metric_words(table_metric(rows)),
         **class_words(rows),
     }
 
 
+def result_columns(rows: Sequence[Row]) -> tuple[Column[Row], ...]:
+    """Return the columns to show, those of drops and values in the unit of the rows' metric."""
+    same = same_as_metric(rows)
+    metric = table_metric(rows)
+    drop, value = partial(signed_drop, metric=metric), partial(value_number, metric=metric)
+    in_unit = {
+        "drop_pp": lambda column: replace(column, text=drop, bound_text=drop),
+        "metric_value": lambda column: replace(column, text=value, spread_text=value),
+    }
+    return tuple(
+        in_unit[column.name](column) if column.name in in_unit else column
+        for column in COLUMNS
+        if column.name not in same
+    )
+
+
 def figures(row: Row) -> dict[str, Figure]:
-    """Return every figure of a configuration as CSV and JSON name them: the fields of a row, then further columns."""
-    # Fields of a row come first and keep their order: people read these files by position, too.
+    """Return every figure of a configuration as CSV and JSON name them.
+
+    They are the fields of a row, then further columns, then the metric: people read these files by position, too, so
+    that what is new is added at the end.
+    """
     further = {column.name: column.source(row) if column.term is None else column.cell(row) for column in COLUMNS}
-    return row.figures() | {name: value for name, value in further.items() if name not in _ROW_FIELDS}
+    found = further | row.figures() | {"metric_unit": table_metric([row]).unit}
+    return {name: found[name] for name in figure_names()}
 
 
 def figure_names() -> list[str]:
     """Return the names of ``figures``, in their order."""
-    return [*_ROW_FIELDS, *(column.name for column in COLUMNS if column.name not in _ROW_FIELDS)]
+    first = [item.name for item in fields(Row) if item.name not in ("records", *_OF_METRIC)]
+    further = [column.name for column in COLUMNS if column.name not in (*first, *_OF_METRIC)]
+    return [*first, *further, *_OF_METRIC]
 
 
 def metric_column(
@@ -93,6 +122,11 @@ def metric_column(
         rank=rank,
         needs_quiet=metric.needs_quiet,
     )
+
+
+def _metric_value(row: Row) -> float | None:
+    """Return the value of the metric where the columns of accuracy and F1 do not have it."""
+    return None if row.metric == ACCURACY.name and is_classification(row) else row.metric_value
 
 
 def _whole_percent(value: float) -> str:
@@ -128,7 +162,7 @@ COLUMNS: tuple[Column[Row], ...] = (
     Column(
         name="verdict",
         heading="verdict at margin",
-        short_heading=("verdict at", "{margin} points"),
+        short_heading=("verdict at", "{margin} {points}"),
         source=lambda row: list(VERDICTS).index(row.verdict),
         term=lambda row: verdict_term(row.verdict, row.not_run_words),
     ),
@@ -143,8 +177,8 @@ COLUMNS: tuple[Column[Row], ...] = (
     ),
     Column(
         name="drop_pp",
-        heading="drop, points [{level} % interval]",
-        short_heading=("drop, points", "[{level} % interval]"),
+        heading="drop{of_metric}, {points} [{level} % interval]",
+        short_heading=("drop, {points}", "[{level} % interval]"),
         unit="percentage points",
         source=lambda row: row.drop_pp,
         aggregation="mean",
@@ -154,10 +188,20 @@ COLUMNS: tuple[Column[Row], ...] = (
         bound_text=points_text,
     ),
     Column(
+        name="metric_value",
+        heading="test {metric}, {value_unit}{sd}",
+        short_heading=("test", "{metric}", "{value_unit}{sd}"),
+        source=_metric_value,
+        aggregation="mean",
+        spread=lambda row: row.metric_sd,
+        hide_empty=True,
+    ),
+    Column(
         name="accuracy",
         heading="test accuracy, %{sd}",
         short_heading=("test acc.", "%{sd}"),
-        source=lambda row: row.accuracy,
+        source=lambda row: row.accuracy if is_classification(row) else None,
+        hide_empty=True,
         aggregation="mean",
         better="higher",
         text=percent_number(1),
@@ -166,8 +210,8 @@ COLUMNS: tuple[Column[Row], ...] = (
     ),
     Column(
         name="limit_pp",
-        heading="limit, points",
-        short_heading=("limit", "points"),
+        heading="limit, {points}",
+        short_heading=("limit", "{points}"),
         unit="percentage points",
         source=lambda row: row.limit_pp,
         text="{:g}".format,
@@ -294,4 +338,3 @@ COLUMNS: tuple[Column[Row], ...] = (
     ),
     *TRAINING_COLUMNS,
 )
-_ROW_FIELDS = tuple(item.name for item in fields(Row) if item.name != "records")

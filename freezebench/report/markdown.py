@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tabulate import tabulate
 
 from freezebench.escaping import markdown_text
-from freezebench.report.columns import COLUMNS, heading_words
+from freezebench.report.columns import heading_words, result_columns
 from freezebench.report.overview.columns import front_columns, front_words, overview_columns, overview_words
 from freezebench.report.summary import MAJORITY_CLASS
 from freezebench.report.tracebacks import markdown_tracebacks
@@ -56,7 +56,7 @@ def results_table(summary: Summary) -> str:
     words = heading_words(summary.rows, summary.results, summary.margin_pp)
     majority = summary.majority_accuracy
     last = {} if majority is None else {"freeze": MAJORITY_CLASS, "accuracy": f"{100 * majority:.1f}"}
-    return column_table(COLUMNS, summary.rows, words, last_row=last)
+    return column_table(result_columns(summary.rows), summary.rows, words, last_row=last)
 
 
 def column_table(

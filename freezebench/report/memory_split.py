@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.records.device_models import of_model
-from freezebench.report.rows import aggregate, table_model
+from freezebench.report.aggregate import aggregate
+from freezebench.report.rows import table_model
 from freezebench.report.strategy_text import names_heading
 from freezebench.units import bytes_text
 

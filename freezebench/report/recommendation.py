@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from freezebench.report.rows import aggregate
+from freezebench.report.aggregate import aggregate
 from freezebench.report.verdict_text import judged_ladder
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.verdicts.selection import num_shown

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
-from freezebench.meters.metrics import METRICS
 from freezebench.records.device_models import OTHER_MODEL, main_model, of_model
 from freezebench.records.headline import headline_metrics
+from freezebench.report.aggregate import aggregate, saving, saving_uncertainty
+from freezebench.report.metric_text import metric_shown
+from freezebench.scoring.metrics import ACCURACY
+from freezebench.verdicts.metric_values import metric_value
 from freezebench.verdicts.speedup import Speedup, speedup_of, speedup_outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from freezebench.meters.metrics import OverSeeds
     from freezebench.records.run_record import RunRecord
+    from freezebench.scoring.metric import Metric
+    from freezebench.specs.names import TaskName
     from freezebench.specs.run import Engine
     from freezebench.verdicts.gate import Standing
     from freezebench.verdicts.judge import ConfigurationResult
@@ -25,15 +30,13 @@ if TYPE_CHECKING:
 
 Figure = float | str | None
 
-# The registry of metrics has the one that each metric uses, and the reason.
-_OVER_SEEDS: dict[OverSeeds, Callable[[Iterable[float]], float]] = {"median": statistics.median, "largest": max}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """One configuration's figures; ``None`` where something was not measured or a run is invalid.
 
-    The fields but the last are the columns of ``report.csv`` and the keys of ``report.json``.
+    The fields but the last are columns of ``report.csv`` and keys of ``report.json``, where those of the metric are the
+    last ones.
 
     Attributes:
         freeze: Canonical id of the freeze spec.
@@ -56,8 +59,8 @@ class Row:
         energy_saving_uncertainty: Half-width of its interval from the uncertainties of the meters.
         accuracy: Mean test accuracy, 0 to 1; ``accuracy_sd`` over seeds (``None`` for one seed).
         f1: Mean test F1, 0 to 1; ``f1_sd`` over seeds.
-        drop_pp: Accuracy drop against no freezing in percentage points, positive is worse, with one-sided bounds
-            ``lower_pp`` and ``upper_pp``, each of 95 %, or of 98 % with several looks.
+        drop_pp: Drop of the metric against no freezing in percentage points, or in the metric's own unit, positive is
+            worse, with one-sided bounds ``lower_pp`` and ``upper_pp``, each of 95 %, or of 98 % with several looks.
         verdict: Verdict at the decision margin; ``baseline`` for a valid baseline, ``not_run`` without runs.
         limit_pp: Asserted limit in percentage points.
         gate: Verdict at that limit.
@@ -75,6 +78,8 @@ class Row:
             model count for accuracy alone.
         not_needed: Why a search did not need it.
         not_reached: Why the session ended before it had a result.
+        metric: Name of the metric that drops and verdicts are about.
+        metric_value: Its mean on the test set, in its own scale; ``metric_sd`` over seeds.
         records: The valid runs, from which further metrics can be aggregated.
     """
 
@@ -117,6 +122,9 @@ class Row:
     device_name: str | None = None
     not_needed: str | None = None
     not_reached: str | None = None
+    metric: str = ACCURACY.name
+    metric_value: float | None = None
+    metric_sd: float | None = None
     records: tuple[RunRecord, ...] = field(default=(), repr=False)
 
     @property
@@ -151,6 +159,12 @@ class Row:
         """Whether the speed-up is shown to be a gain or a loss."""
         return speedup_outcome(self.speedup_lower, self.speedup_upper)
 
+    @property
+    def task(self) -> TaskName:
+        """What the runs learn; without a valid run sequence classification."""
+        data = self.records[0].data if self.records else None
+        return "sequence-classification" if data is None else data.task
+
     def figures(self) -> dict[str, Figure]:
         """Return every figure by name, without the runs."""
         return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "records"}
@@ -159,7 +173,9 @@ class Row:
 def rows_of(results: Sequence[ConfigurationResult]) -> list[Row]:
     """Return the figures of the configurations of one table, their costs on one model of device."""
     model = table_model(results)
-    return [row(result, model) for result in results]
+    # What was not run was not judged, by no metric.
+    metric = next((result.metric for result in results if result.was_run), ACCURACY.name)
+    return [replace(row(result, model), metric=metric) for result in results]
 
 
 def table_model(results: Iterable[ConfigurationResult]) -> str | None:
@@ -177,6 +193,7 @@ def row(result: ConfigurationResult, model: str | None = None) -> Row:
     train_s, peak, energy_j = (aggregate(costs, metric) for metric in ("train_s", memory, energy))
     is_comparable = all(any(not record.is_contended for record in arm) for arm in (costs, baseline))
     accuracies, f1s = _test_scores(records)
+    values = _metric_values(records, metric_shown(result.metric))
     verdict, num_samples, speedup = result.verdict, _num_samples(records), _speedup(result, costs)
     return Row(
         freeze=result.freeze,
@@ -189,12 +206,12 @@ def row(result: ConfigurationResult, model: str | None = None) -> Row:
         samples_per_s=num_samples / train_s if train_s else None,
         memory_metric=memory,
         peak_memory_bytes=peak,
-        memory_saving=_saving(peak, aggregate(baseline, memory)),
+        memory_saving=saving(peak, aggregate(baseline, memory)),
         energy_metric=energy,
         energy_j=energy_j,
         energy_per_1000_samples_j=1000 * energy_j / num_samples if energy_j is not None and num_samples else None,
-        energy_saving=_saving(energy_j, aggregate(baseline, energy)) if is_comparable else None,
-        energy_saving_uncertainty=_saving_uncertainty(costs, baseline, energy) if is_comparable else None,
+        energy_saving=saving(energy_j, aggregate(baseline, energy)) if is_comparable else None,
+        energy_saving_uncertainty=saving_uncertainty(costs, baseline, energy) if is_comparable else None,
         accuracy=statistics.fmean(accuracies) if accuracies else None,
         accuracy_sd=_sd(accuracies),
         f1=statistics.fmean(f1s) if f1s else None,
@@ -218,8 +235,16 @@ def row(result: ConfigurationResult, model: str | None = None) -> Row:
         device_name=model,
         not_needed=result.not_needed,
         not_reached=result.not_reached,
+        metric=result.metric,
+        metric_value=statistics.fmean(values) if values else None,
+        metric_sd=_sd(values),
         records=tuple(records),
     )
+
+
+def table_metric(rows: Iterable[Row]) -> Metric:
+    """Return the metric that the rows of one table were judged by."""
+    return metric_shown(next((row.metric for row in rows), ACCURACY.name))
 
 
 def has_fixed(rows: Iterable[Row]) -> bool:
@@ -233,21 +258,16 @@ def share_of(rows: Iterable[Row]) -> str:
     return "trainable parameters" if has_fixed(rows) else "parameters"
 
 
-def aggregate(records: Sequence[RunRecord], metric: str) -> float | None:
-    """Return one figure for a metric of several seeds, by the registry's rule; ``None`` unless all runs measured it.
-
-    A metric that other work on the processors falsifies is taken from the undisturbed runs alone, if there are any.
-    """
-    quiet = [record for record in records if not record.is_contended]
-    counted = quiet if quiet and METRICS[metric].needs_quiet else records
-    values = [value for value in (record.value(metric) for record in counted) if value is not None]
-    return _OVER_SEEDS[METRICS[metric].over_seeds](values) if values and len(values) == len(counted) else None
-
-
 def _test_scores(records: Iterable[RunRecord]) -> tuple[list[float], list[float]]:
     """Return the accuracies and the F1 scores on the test split."""
     kept = [[value for record in records if (value := record.value(name)) is not None] for name in ("accuracy", "f1")]
     return kept[0], kept[1]
+
+
+def _metric_values(records: Iterable[RunRecord], metric: Metric) -> list[float]:
+    """Return the values of the metric on the test set; none where the report does not know how to compute it."""
+    values = [metric_value(record, metric) for record in records]
+    return [value for value in values if value is not None and math.isfinite(value)]
 
 
 def _speedup(result: ConfigurationResult, costs: Sequence[RunRecord]) -> Speedup:
@@ -271,37 +291,10 @@ def _largest_share(records: Sequence[RunRecord]) -> float | None:
     return max((share for share in shares if share is not None), default=None)
 
 
-def _saving(value: float | None, baseline: float | None) -> float | None:
-    return 1 - value / baseline if value is not None and baseline else None
-
-
 def _num_samples(records: Sequence[RunRecord]) -> int:
     """Return how many training sentences a run processes, all epochs counted."""
     data = records[0].data if records else None
     return 0 if data is None else data.num_train * len(records[0].epochs)
-
-
-def _saving_uncertainty(records: Sequence[RunRecord], baseline: Sequence[RunRecord], metric: str) -> float | None:
-    """Return the half-width of the saving's interval.
-
-    The largest relative uncertainties of both arms are added, since the uncertainties are bounds, not variances.
-    """
-    value, reference = aggregate(records, metric), aggregate(baseline, metric)
-    own, baselines = _relative_uncertainty(records, metric), _relative_uncertainty(baseline, metric)
-    if not value or not reference or own is None or baselines is None:
-        return None
-    return value / reference * (own + baselines)
-
-
-def _relative_uncertainty(records: Sequence[RunRecord], metric: str) -> float | None:
-    """Return the largest uncertainty of a metric over the runs, as a share of its value; ``None`` if a run has none."""
-    shares = []
-    for record in records:
-        reading = record.readings.get(metric)
-        if reading is None or not reading.value or reading.uncertainty is None:
-            return None
-        shares.append(reading.uncertainty / reading.value)
-    return max(shares, default=None)
 
 
 def _sd(values: Sequence[float]) -> float | None:

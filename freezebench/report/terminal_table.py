@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from freezebench.escaping import terminal_line
 from freezebench.report.column import without_negative_zero
-from freezebench.report.columns import COLUMNS, heading_words
+from freezebench.report.columns import heading_words, result_columns
 from freezebench.report.summary import MAJORITY_CLASS
 from freezebench.report.terminal_text import columns_of, cut, pad
 from freezebench.units import NOT_MEASURED
@@ -66,7 +66,7 @@ def figure_tables(summary: Summary, width: int) -> list[list[Line]]:
     of the report hold all of them.
     """
     words = heading_words(summary.rows, summary.results, summary.margin_pp)
-    groups = _groups(COLUMNS, summary.rows, words, width)
+    groups = _groups(result_columns(summary.rows), summary.rows, words, width)
     return [[*_table(shown), *_majority_line(summary, shown)] for shown in groups]
 
 

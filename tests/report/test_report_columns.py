@@ -23,6 +23,7 @@ from freezebench.units import bytes_text
 from freezebench.verdicts.judge import ConfigurationResult, judge
 
 OF_STRATEGIES = ["num_added_params", "engine"]
+OF_METRIC = ["metric", "metric_unit", "metric_value", "metric_sd"]
 OF_RARE_CLASSES = ["macro_f1", "recall_rarest", "recall_second_rarest", "recall_third_rarest"]
 
 
@@ -30,8 +31,7 @@ def test_a_new_column_is_one_entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     """A metric of the runs appears in terminal, Markdown, page, CSV and JSON without another change."""
     column = metric_column("peak_rss_bytes", short_heading=("resident", "peak"), text=bytes_text)
     extended = (*COLUMNS, column)
-    for module in (columns, markdown, terminal_table, results_table):
-        monkeypatch.setattr(module, "COLUMNS", extended)
+    monkeypatch.setattr(columns, "COLUMNS", extended)
     shown = experiment()
     terminal = "\n".join(map(terminal_table.plain_text, terminal_table.figure_tables(shown.summary, 200)))
     assert "resident" in terminal
@@ -49,10 +49,11 @@ def test_a_new_column_is_one_entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def test_names_are_unique_and_figures_are_those_of_a_row() -> None:
-    """Files have the fields of a row, and after them the columns that are none."""
+    """Files have the fields of a row, after them the columns that are none, and the metric at the end."""
     assert len({column.name for column in COLUMNS}) == len(COLUMNS)
     first = experiment().rows[0]
-    assert list(figures(first)) == figure_names() == [*first.figures(), *OF_RARE_CLASSES, *OF_STRATEGIES]
+    fields = [name for name in first.figures() if not name.startswith("metric")]
+    assert list(figures(first)) == figure_names() == [*fields, *OF_RARE_CLASSES, *OF_STRATEGIES, *OF_METRIC]
     assert {column.name for column in COLUMNS} <= set(figure_names())
 
 
@@ -60,7 +61,7 @@ def test_a_missing_figure_is_a_dash() -> None:
     """With a GPU every column of what there is has a figure; a dash has no figure to sort by."""
     frozen = experiment().rows[1]
     missing = [column.name for column in COLUMNS if column.term is None and column.source(frozen) is None]
-    assert missing == [*OF_RARE_CLASSES, "num_added_params"]
+    assert missing == ["metric_value", *OF_RARE_CLASSES, "num_added_params"]
     unmeasured = experiment(everything=False).rows[1]
     energy = next(column for column in COLUMNS if column.name == "energy_j")
     assert energy.source(unmeasured) is None

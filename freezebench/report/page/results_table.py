@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezebench.report.columns import COLUMNS, heading_words
+from freezebench.report.columns import heading_words, result_columns
 from freezebench.report.page.markup import Html, element, joined, scroller
 from freezebench.report.strategy_text import configuration_text, strategy_sentences
 from freezebench.report.summary import MAJORITY_CLASS
@@ -26,7 +26,7 @@ def results_table(experiment: Experiment) -> Html:
     """Return the tables of one experiment; a column that no configuration fills is left out."""
     specs = [FreezeSpec.parse(row.freeze) for row in experiment.rows]
     tables = main_and_further(
-        COLUMNS,
+        result_columns(experiment.rows),
         experiment.rows,
         lambda columns, label: _table(experiment, columns, label),
         what="configuration",
@@ -117,7 +117,7 @@ def _table(experiment: Experiment, columns: Sequence[Column[Row]], label: str) -
         experiment.rows,
         heading_words(experiment.rows, experiment.results, experiment.margin_pp),
         label,
-        name=lambda row: element("code", COLUMNS[0].cell(row), title=configuration_text(FreezeSpec.parse(row.freeze))),
+        name=lambda row: element("code", row.freeze, title=configuration_text(FreezeSpec.parse(row.freeze))),
         foot=_majority_line(experiment, columns),
     )
 
