@@ -41,11 +41,12 @@ class Settings:
         looks: The numbers of seeds after which each configuration is judged.
         seed: The first seed.
         device: Requested device.
-        margin_pp: Non-inferiority margin in percentage points.
+        metric: Name of the metric that is judged; ``None``: the task's usual one.
+        margin_pp: Non-inferiority margin in percentage points, or in the unit of the metric.
         max_drop: Asserted limits in percentage points.
         limits_from: Source of the asserted limits; ``None`` if there are none.
-        max_regression: Asserted limits on the drop of accuracy from a saved run in percentage points; the margin where
-            there is no number.
+        max_slice_drop: Asserted limit on the drop of every slice; ``None``: none; ``max_test_drop``: of test sets.
+        max_regression: Asserted limits on the drop from a saved run; the margin where there is no number.
         costs: Limits on time, energy and memory.
         claims: Whether the notebook's three claims are judged.
         pool_seeds: Whether the variance between seeds is estimated from all configurations together.
@@ -65,9 +66,12 @@ class Settings:
     looks: InterimLooks = InterimLooks(counts=(3,))  # noqa: RUF009 - frozen
     seed: int = 42
     device: str = "auto"
+    metric: str | None = None
     margin_pp: float = DEFAULT_MARGIN_PP
     max_drop: PerSpec = PerSpec()  # noqa: RUF009 - frozen
     limits_from: str | None = None
+    max_slice_drop: float | None = None
+    max_test_drop: float | None = None
     max_regression: PerSpec = PerSpec()  # noqa: RUF009 - frozen
     costs: CostLimits = CostLimits()  # noqa: RUF009 - frozen
     claims: bool = False

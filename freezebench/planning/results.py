@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
 from freezebench.planning.tuning import run_spec, tuned_rate, tuning_fault
+from freezebench.scoring.metrics import metric_of
+from freezebench.verdicts.arms import pooled_over
 from freezebench.verdicts.baseline import baseline_fault, one_class_fault
 from freezebench.verdicts.contradictions import contradiction
-from freezebench.verdicts.judge import ConfigurationResult, judge, pooled_over
+from freezebench.verdicts.judge import ConfigurationResult, judge
 from freezebench.verdicts.noninferiority import invalid_verdict
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from freezebench.config.settings import Settings
     from freezebench.planning.finished import FinishedRuns
     from freezebench.records.run_record import RunRecord
+    from freezebench.scoring.metric import Metric
     from freezebench.specs.interim_looks import InterimLooks
     from freezebench.verdicts.judge import ConfigurationResult
     from freezebench.verdicts.noninferiority import Verdict
@@ -119,7 +122,7 @@ def pooled_variance(
     """
     arms = {freeze: up_to_invalid(settings, freeze, number, finished) for freeze, number in seeds_of.items()}
     baseline = up_to_invalid(settings, "none", max(seeds_of.values(), default=0), finished)
-    return pooled_over(arms, baseline)
+    return pooled_over(arms, baseline, _metric(settings, baseline))
 
 
 def up_to_invalid(settings: Settings, freeze: str, num_seeds: int, finished: FinishedRuns) -> list[RunRecord]:
@@ -167,6 +170,12 @@ def needs_more(verdicts: Iterable[Verdict | None], looks: InterimLooks) -> bool:
     return any(looks.after(verdict.num_seeds or 0) is not None for verdict in undecided)
 
 
+def _metric(settings: Settings, records: Sequence[RunRecord]) -> Metric:
+    """Return the metric that judges some runs: that of the settings, or the usual one of their task."""
+    tasks = (record.data.task for record in records if record.data is not None)
+    return metric_of(settings.metric, next(tasks, "sequence-classification"))
+
+
 def _judged(
     settings: Settings,
     freeze: str,
@@ -188,7 +197,18 @@ def _judged(
     """
     limit_pp = settings.max_drop.get(freeze) if settings.limits_from else None
     margin_pp, alpha = settings.margin_pp, settings.looks.alpha
-    result = judge(freeze, records, baseline, margin_pp=margin_pp, limit_pp=limit_pp, alpha=alpha, pooled=pooled)
+    result = judge(
+        freeze,
+        records,
+        baseline,
+        margin_pp=margin_pp,
+        limit_pp=limit_pp,
+        alpha=alpha,
+        pooled=pooled,
+        metric=_metric(settings, [*baseline, *records]),
+        max_slice_drop=settings.max_slice_drop,
+        max_test_drop=settings.max_test_drop,
+    )
     wrong = contradiction(result, limit_pp=limit_pp, num_seeds=len(records) if num_seeds is None else num_seeds)
     if wrong is None:
         return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from freezebench.errors import RecordError
 from freezebench.records.contention import is_past_limit
@@ -199,6 +199,11 @@ class RunRecord:
         return tuple(
             prediction == label for prediction, label in zip(self.test.predictions, self.data.test_labels, strict=True)
         )
+
+    @cached_property
+    def computed(self) -> dict[tuple[str, ...], Any]:
+        """What was computed from this record, such as its metrics, by name: it is computed once, and is not saved."""
+        return {}
 
     def value(self, name: str) -> float | None:
         """Return a figure: a reading's value, or ``accuracy``, ``f1`` or ``loss`` on the test split.

@@ -62,6 +62,13 @@ class Metric:
         return 100.0 if self.unit == "points" else 1.0
 
     @property
+    def drop_unit(self) -> str:
+        """What margins, limits and drops count, as sentences name it: ``points``, ``points of macro F1``, ``nats``."""
+        if self.unit != "points":
+            return "nats" if self.unit == "nats" else "units of the label"
+        return "points" if self.name == "accuracy" else f"points of {self.label}"
+
+    @property
     def is_mean(self) -> bool:
         """Whether the metric is a mean over examples, so that no jackknife is needed."""
         return self.contributions is not None

@@ -1,4 +1,4 @@
-"""The interval of an accuracy drop whose seeds and sentences are both random samples.
+"""The interval of a drop whose seeds and sentences are both random samples.
 
 Both arms are run with the same seeds on the same sentences, and each cell is a difference of outcomes:
 
@@ -6,6 +6,8 @@ Both arms are run with the same seeds on the same sentences, and each cell is a 
     seed 1            0            1                0       baseline right, candidate wrong: 1
     seed 2            0            1               -1       candidate right, baseline wrong: -1
     …
+
+Those of other metrics are numbers: what each sentence contributes to the metric, whose mean the metric is.
 
 Another study would draw other seeds and other sentences, so both the spread of rows and that of columns count.
 
@@ -43,6 +45,8 @@ _FEW_SEED_DF = 2.0
 class Interval:
     """The drop of one candidate with its two one-sided bounds.
 
+    Figures are in percentage points, or in the metric's own unit where it has one.
+
     Attributes:
         drop_pp: Mean of baseline - candidate in percentage points; positive means that the candidate is worse.
         lower_pp: One-sided lower bound of the drop at level ``1 - alpha``, percentage points.
@@ -75,7 +79,7 @@ class Interval:
 
 
 def standard_error(squares: MeanSquares, *, seed_df: float | None = None) -> tuple[Floats, Floats]:
-    """Return the standard error of the drop (a proportion) and its degrees of freedom.
+    """Return the standard error of the drop, in the scale of the outcomes, and its degrees of freedom.
 
     ``SE² = (MS_S + max(MS_I - MS_E, 0)) / (n k)`` and
     ``df = (MS_S + max(MS_I - MS_E, 0))² / (MS_S² / (k - 1))``: Hillis (2007), "A comparison of denominator degrees of
@@ -89,7 +93,9 @@ def standard_error(squares: MeanSquares, *, seed_df: float | None = None) -> tup
     to 96.4 % (its 98 % bounds 94.0 to 98.0 %, these 96.5 to 98.6 %). The form was chosen from several by that
     simulation; it is not from a paper.
 
-    A floor of ``√2 / (n √k)`` on the standard error keeps identical predictions from giving an interval of no width.
+    A floor of ``√2 / (n √k)`` on the standard error keeps identical predictions from giving an interval of no width. It
+    is the error of predictions that differ in two sentences of every seed, which for accuracy changes two outcomes by
+    1; for other metrics it is multiplied by what such a change is at least (``MeanSquares.least_change``).
 
     Args:
         squares: Mean squares of one layout or of a batch of them.
@@ -109,7 +115,7 @@ def standard_error(squares: MeanSquares, *, seed_df: float | None = None) -> tup
     smallest, largest = (seed_df if k > 1 else n - 1), n - 1
     unbounded = np.where(numerator > 0, largest, smallest)
     df = np.where(squares.seeds > 0, estimated, unbounded)
-    floor = math.sqrt(2 / k) / n
+    floor = math.sqrt(2 / k) / n * squares.least_change
     return np.maximum(np.sqrt(numerator / (n * k)), floor), np.clip(df, smallest, largest)
 
 
@@ -134,12 +140,12 @@ def interval_from_mean_squares(squares: MeanSquares, *, alpha: float = 0.05, see
     check_alpha(alpha)
     se, df = standard_error(squares, seed_df=seed_df)
     half_width = float(t_quantile(1 - alpha, df) * se)
-    drop = float(squares.drop)
+    drop, scale = float(squares.drop), squares.scale
     return Interval(
-        drop_pp=100 * drop,
-        lower_pp=100 * (drop - half_width),
-        upper_pp=100 * (drop + half_width),
-        se_pp=100 * float(se),
+        drop_pp=scale * drop,
+        lower_pp=scale * (drop - half_width),
+        upper_pp=scale * (drop + half_width),
+        se_pp=scale * float(se),
         df=float(df),
         alpha=alpha,
         num_seeds=squares.num_seeds,

@@ -5,26 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
-
+from freezebench.scoring.metrics import ACCURACY, metric_named
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
+from freezebench.verdicts.arms import broken_text, different_arms, mean_squares_of_runs
 from freezebench.verdicts.baseline import baseline_fault, lead_pp, same_seeds_fault
-from freezebench.verdicts.classes import lost_class_sentence, one_class_sentence, text_groups
+from freezebench.verdicts.classes import lost_class_sentence, one_class_sentence
 from freezebench.verdicts.crossed import interval_from_mean_squares
 from freezebench.verdicts.gate import Part, accuracy_standing, worst
-from freezebench.verdicts.mean_squares import mean_squares, outcome_differences
+from freezebench.verdicts.metric_values import too_few
 from freezebench.verdicts.noninferiority import decide, invalid_verdict
-from freezebench.verdicts.pooling import pooled_interval, pooled_seed_variance
+from freezebench.verdicts.pooling import pooled_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from freezebench.records.run_record import RunRecord
+    from freezebench.scoring.metric import Metric
     from freezebench.verdicts.gate import Standing
     from freezebench.verdicts.mean_squares import MeanSquares
     from freezebench.verdicts.noninferiority import Verdict
     from freezebench.verdicts.pooling import PooledSeedVariance
+    from freezebench.verdicts.subsets import SubsetVerdict
     from freezebench.verdicts.tuned_rate import TunedRate
 
 
@@ -56,7 +58,10 @@ class ConfigurationResult:
         class_loss: Which class the runs hardly recognise although the unfrozen ones do, so that they are not safe
             whatever their accuracy; ``None``: none.
         tuned_rate: The learning rates that were tried for it, of which its runs have one; ``None``: it was not tuned.
-        metric: Name of the metric that the verdicts are about.
+        metric: Name of the metric of its drop.
+        classes: Drops of every class, the largest class first; empty where the task has no classes.
+        slices: Drops of the metric on every slice of the test set.
+        test_sets: Drops of the metric on every further test set.
     """
 
     freeze: str
@@ -74,6 +79,9 @@ class ConfigurationResult:
     class_loss: str | None = None
     tuned_rate: TunedRate | None = None
     metric: str = "accuracy"
+    classes: tuple[SubsetVerdict, ...] = ()
+    slices: tuple[SubsetVerdict, ...] = ()
+    test_sets: tuple[SubsetVerdict, ...] = ()
 
     @classmethod
     def not_run(
@@ -155,6 +163,9 @@ def judge(
     limit_pp: float | None,
     alpha: float = ALPHA_ONE_LOOK,
     pooled: PooledSeedVariance | None = None,
+    metric: Metric = ACCURACY,
+    max_slice_drop: float | None = None,  # noqa: ARG001 - follows with the verdicts on slices
+    max_test_drop: float | None = None,  # noqa: ARG001
 ) -> ConfigurationResult:
     """Return the result of one configuration.
 
@@ -166,9 +177,12 @@ def judge(
         limit_pp: Asserted limit in percentage points; ``None``: nothing is asserted.
         alpha: One-sided error rate of this look.
         pooled: Variance between seeds over the whole grid; ``None``: each configuration has its own.
+        metric: The metric whose drop is judged; margin and limits are in its unit.
+        max_slice_drop: Asserted limit on the drop of every slice of the test set; ``None``: nothing is asserted.
+        max_test_drop: Asserted limit on the drop on every further test set; ``None``: nothing is asserted.
     """
     is_baseline = FreezeSpec.parse(freeze).is_none
-    broken = _broken(records) or (
+    broken = broken_text(records) or (
         _unfit(records, alpha=alpha) if is_baseline else _incomparable(records, baseline, alpha=alpha)
     )
     verdict = None
@@ -176,9 +190,14 @@ def judge(
         verdict = invalid_verdict(broken, margin_pp=margin_pp, alpha=alpha, num_seeds=len(records))
     elif not is_baseline:
         # One interval serves both margin and limit, so that the two verdicts cannot contradict each other.
-        squares = _mean_squares(baseline, records)
+        squares = mean_squares_of_runs(baseline, records, metric)
         own = interval_from_mean_squares(squares, alpha=alpha)
-        verdict = decide(own if pooled is None else pooled_interval(squares, pooled, alpha=alpha), margin_pp)
+        verdict = decide(
+            own if pooled is None else pooled_interval(squares, pooled, alpha=alpha),
+            margin_pp,
+            unit=metric.drop_unit,
+            too_few=too_few([*baseline, *records], metric),
+        )
     result = ConfigurationResult(
         freeze=freeze,
         records=tuple(records),
@@ -187,6 +206,7 @@ def judge(
         gate=None if verdict is None or limit_pp is None or is_baseline else verdict.at_margin(limit_pp),
         broken=broken,
         warnings=tuple(dict.fromkeys(warning for record in records for warning in record.warnings)),
+        metric=metric.name,
     )
     if broken:
         return result
@@ -229,51 +249,7 @@ def _with_predictions_checked(result: ConfigurationResult, *, alpha: float) -> C
 
 def observed_mean_squares(result: ConfigurationResult) -> MeanSquares:
     """Return the mean squares of a valid candidate's differences from the unfrozen runs, from which it was judged."""
-    return _mean_squares(result.baseline, result.records)
-
-
-def pooled_over(arms: Mapping[str, Sequence[RunRecord]], baseline: Sequence[RunRecord]) -> PooledSeedVariance | None:
-    """Return the variance between seeds pooled over the valid ones of several configurations.
-
-    Args:
-        arms: Runs of every configuration, in the order of their seeds; ``none`` among them is left out.
-        baseline: The unfrozen runs, in the same order of seeds.
-
-    Returns:
-        The pooled variance; ``None`` if no configuration has two valid runs.
-    """
-    squares = {}
-    for freeze, records in arms.items():
-        # The baseline may have more seeds than a candidate that was decided at an earlier look.
-        paired = list(zip(baseline, records, strict=False))
-        is_valid = len(paired) > 1 and not _broken([record for pair in paired for record in pair])
-        if is_valid and not FreezeSpec.parse(freeze).is_none and not _different_arms(*_unzipped(paired)):
-            squares[freeze] = _mean_squares(*_unzipped(paired))
-    return pooled_seed_variance(squares) if squares else None
-
-
-def _mean_squares(baseline: Sequence[RunRecord], records: Sequence[RunRecord]) -> MeanSquares:
-    """Return the mean squares of the drops from the unfrozen runs, over the distinct test texts."""
-    return mean_squares(
-        outcome_differences(_outcomes(baseline), _outcomes(records)), text_groups([*records, *baseline])
-    )
-
-
-def _unzipped(pairs: Sequence[tuple[RunRecord, RunRecord]]) -> tuple[list[RunRecord], list[RunRecord]]:
-    return [first for first, _ in pairs], [second for _, second in pairs]
-
-
-def _outcomes(records: Sequence[RunRecord]) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-    """Return whether each sentence was classified correctly, shape (seeds, sentences)."""
-    return np.array([record.test_correct for record in records], dtype=np.bool_)
-
-
-def _broken(records: Sequence[RunRecord]) -> str | None:
-    """Return why some run is invalid; ``None`` if all are valid."""
-    for record in records:
-        if not record.is_valid:
-            return f"seed {record.spec.seed}: {record.reason}"
-    return None
+    return mean_squares_of_runs(result.baseline, result.records, metric_named(result.metric))
 
 
 def _unfit(baseline: Sequence[RunRecord], *, alpha: float) -> str | None:
@@ -285,16 +261,6 @@ def _unfit(baseline: Sequence[RunRecord], *, alpha: float) -> str | None:
 def _incomparable(records: Sequence[RunRecord], baseline: Sequence[RunRecord], *, alpha: float) -> str | None:
     """Return why completed runs of a candidate cannot be compared with the unfrozen ones; ``None`` if they can."""
     # The baseline's own test and the summary name the cause, once for all configurations.
-    if _broken(baseline) or _unfit(baseline, alpha=alpha):
+    if broken_text(baseline) or _unfit(baseline, alpha=alpha):
         return BASELINE_INVALID
-    return _different_arms(records, baseline)
-
-
-def _different_arms(records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> str | None:
-    """Return how the arms differ in test sentences or seeds, which would make pairing impossible, or ``None``."""
-    hashes = {record.data.test_sha256 for record in (*records, *baseline) if record.data is not None}
-    if len(hashes) != 1:
-        return "its test sentences are not those of the unfrozen baseline"
-    if [record.spec.seed for record in records] != [record.spec.seed for record in baseline]:
-        return "its seeds are not those of the unfrozen baseline"
-    return None
+    return different_arms(records, baseline)

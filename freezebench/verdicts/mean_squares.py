@@ -6,11 +6,13 @@ text ``c`` with its ``n_c`` sentences, the analysis uses ``z[s, c] = D + (m / n)
 ``n`` sentences and their mean difference ``D``. The mean of ``z`` is the mean over all sentences, seed by seed, and its
 variance between texts is that of the ratio estimator for clusters of unequal size (Cochran 1977, Sampling Techniques,
 chapter 9). Without repeats ``z`` is ``d``; with as many repeats of every text it is the text's mean.
+
+Outcomes are right or wrong, or numbers: what each sentence contributes to a metric. Those of accuracy are exact.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _NUM_AXES = 2  # seeds and sentences
+POINTS = 100.0  # a point is a hundredth
+_ROUNDING = 1e-9  # outcomes of a jackknife that differ by less are the same
 
 
 class OutcomesError(FreezebenchError, ValueError):
@@ -40,6 +44,8 @@ class MeanSquares:
         residual: ``MS_E``, the mean square of seeds x sentences; zero for a single seed.
         num_seeds: Number of seeds ``k``.
         num_sentences: Number of distinct sentences ``n``.
+        scale: What a drop is multiplied by to be in the unit of the margin: 100 for points.
+        least_change: What one changed prediction changes an outcome by, at least, for the floor of the standard error.
     """
 
     drop: Floats
@@ -48,6 +54,8 @@ class MeanSquares:
     residual: Floats
     num_seeds: int
     num_sentences: int
+    scale: float = POINTS
+    least_change: float = 1.0
 
 
 def outcome_differences(baseline_correct: ArrayLike, candidate_correct: ArrayLike) -> NDArray[np.int8]:
@@ -91,11 +99,7 @@ def mean_squares(differences: NDArray[np.integer[Any]], groups: ArrayLike | None
     k, n = differences.shape[-2:]
     per_cell, sizes = _per_text(differences, groups)
     m = len(sizes)
-    if k < 1 or m <= 1:
-        distinct = "" if m == n else "distinct "
-        raise OutcomesError(
-            f"cannot judge {k} seeds x {m} {distinct}sentences: give at least 1 seed and 2 {distinct}sentences."
-        )
+    _check_size(k, m, is_repeated=m != n)
     per_seed, per_text = per_cell.sum(axis=-1), per_cell.sum(axis=-2)
     total = _exact(per_seed.sum(axis=-1))
     # The analysis is that of k·n·y - n_c·total, which is an integer, has the mean zero, and is (n² k / m) (z - D).
@@ -127,17 +131,99 @@ def mean_squares(differences: NDArray[np.integer[Any]], groups: ArrayLike | None
     )
 
 
-def _per_text(
-    differences: NDArray[np.integer[Any]], groups: ArrayLike | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def mean_squares_of_arms(
+    baseline: NDArray[np.float64],
+    candidate: NDArray[np.float64],
+    groups: ArrayLike | None = None,
+    *,
+    scale: float = POINTS,
+    higher_is_better: bool = True,
+) -> MeanSquares:
+    """Return the mean squares of the drop of any metric, from the outcomes of both arms.
+
+    Outcomes that are 0 or 1 are analysed as whole numbers, so that accuracy has the same verdict either way.
+
+    Args:
+        baseline: What each sentence contributes to the metric, shape ``(seeds, sentences)``; its mean is the metric.
+        candidate: The same for the candidate: same seeds and sentences in the same order.
+        groups: Number of the text of every sentence, shape ``(sentences,)``; ``None``: no text is repeated.
+        scale: What a drop is multiplied by to be in the unit of the margin: 100 for points.
+        higher_is_better: Whether a higher metric is better; a drop is positive where the candidate is worse.
+
+    Raises:
+        OutcomesError: If the shapes differ, there are fewer than two distinct sentences, or the groups do not fit.
+    """
+    if baseline.shape != candidate.shape or baseline.ndim != _NUM_AXES or not baseline.size:
+        raise OutcomesError(
+            f"cannot pair a baseline of shape {baseline.shape} with a candidate of {candidate.shape}: give both arms "
+            "the same seeds and sentences."
+        )
+    outcomes = np.stack([baseline, candidate])
+    with np.errstate(invalid="ignore"):  # outcomes that are not finite give an interval that is not, which is invalid
+        differences = baseline - candidate if higher_is_better else candidate - baseline
+        if np.isin(outcomes, (0.0, 1.0)).all():
+            return replace(mean_squares(differences.astype(np.int8), groups), scale=scale)
+        squares = _mean_squares_of_numbers(differences, groups)
+        return replace(squares, scale=scale, least_change=_least_change(outcomes, is_bounded=scale == POINTS))
+
+
+def _least_change(outcomes: Floats, *, is_bounded: bool) -> float:
+    """Return what one changed prediction changes an outcome by, at least.
+
+    Two standard deviations of the outcomes: two values that are equally frequent are that far apart. An outcome of a
+    metric in points changes by at least one, as that of accuracy does, which never has a larger standard deviation than
+    a half. Of a metric in a unit of its own nothing is known where all outcomes are the same; it is one unit then.
+    """
+    change = 2 * float(outcomes.std())
+    is_constant = change <= _ROUNDING * abs(float(outcomes.mean()))
+    return max(change, 1.0) if is_bounded or is_constant else change
+
+
+def _mean_squares_of_numbers(differences: Floats, groups: ArrayLike | None) -> MeanSquares:
+    """Return the mean squares of numbers, those of ``z`` in the module's docstring."""
+    k, n = differences.shape
+    per_text, sizes = _per_text(differences, groups)
+    m = len(sizes)
+    _check_size(k, m, is_repeated=m != n)
+    drop = differences.mean()
+    z = drop + m / n * (per_text - sizes * drop)
+    by_seed, by_text = z.mean(axis=1) - drop, z.mean(axis=0) - drop
+    residual = z - drop - by_seed[:, np.newaxis] - by_text
+    return MeanSquares(
+        drop=np.asarray(drop),
+        seeds=np.asarray(m * np.square(by_seed).sum() / max(k - 1, 1)),
+        sentences=np.asarray(k * np.square(by_text).sum() / (m - 1)),
+        residual=np.asarray(np.square(residual).sum() / (max(k - 1, 1) * (m - 1))),
+        num_seeds=k,
+        num_sentences=m,
+    )
+
+
+def _check_size(num_seeds: int, num_sentences: int, *, is_repeated: bool) -> None:
+    """Check that there is a seed, and that there are two sentences.
+
+    Raises:
+        OutcomesError: If not.
+    """
+    if num_seeds < 1 or num_sentences <= 1:
+        distinct = "distinct " if is_repeated else ""
+        raise OutcomesError(
+            f"cannot judge {num_seeds} seeds x {num_sentences} {distinct}sentences: give at least 1 seed and "
+            f"2 {distinct}sentences."
+        )
+
+
+def _per_text(differences: NDArray[Any], groups: ArrayLike | None) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Return the sums of differences over the sentences of every text, and the numbers of these sentences.
 
     Raises:
         OutcomesError: If there is not one number of a text per sentence.
     """
     n = differences.shape[-1]
+    # Sums of small integers need more bits than each of them.
+    wide = differences.astype(np.int64) if np.issubdtype(differences.dtype, np.integer) else differences
     if groups is None:
-        return differences.astype(np.int64), np.ones(n, dtype=np.int64)
+        return wide, np.ones(n, dtype=np.int64)
     try:
         texts = _on_host(groups)
     except (TypeError, RuntimeError, ValueError) as error:
@@ -150,7 +236,7 @@ def _per_text(
         )
     order = np.argsort(texts, kind="stable")
     starts = np.flatnonzero(np.diff(texts[order], prepend=texts[order[:1]] - 1))
-    sums = np.add.reduceat(differences[..., order].astype(np.int64), starts, axis=-1)
+    sums = np.add.reduceat(wide[..., order], starts, axis=-1)
     return sums, np.diff(starts, append=n)
 
 

@@ -24,7 +24,12 @@ def metric_value(record: RunRecord, metric: Metric, test_set: str = "") -> float
     Raises:
         RecordError: If the run has not recorded what the metric needs.
     """
-    return metric.value(examples_of(record, test_set)) if record.is_valid else None
+    if not record.is_valid:
+        return None
+    key = ("value", metric.name, test_set)
+    if key not in record.computed:
+        record.computed[key] = metric.value(examples_of(record, test_set))
+    return float(record.computed[key])
 
 
 def outcomes_of(records: Sequence[RunRecord], metric: Metric, test_set: str = "") -> NDArray[np.float64]:
@@ -33,4 +38,23 @@ def outcomes_of(records: Sequence[RunRecord], metric: Metric, test_set: str = ""
     Raises:
         RecordError: If a run has not recorded what the metric needs.
     """
-    return np.stack([outcomes(metric, examples_of(record, test_set)) for record in records])
+    return np.stack([_outcomes(record, metric, test_set) for record in records])
+
+
+def too_few(records: Sequence[RunRecord], metric: Metric, test_set: str = "") -> str | None:
+    """Return which examples of valid runs are too few for an interval of a metric, as a clause; ``None``: none are.
+
+    Raises:
+        RecordError: If a run has not recorded what the metric needs.
+    """
+    clauses = (metric.too_few(examples_of(record, test_set)) for record in records)
+    return next(filter(None, clauses), None)
+
+
+def _outcomes(record: RunRecord, metric: Metric, test_set: str) -> NDArray[np.float64]:
+    """Return the outcome of every test example of a run, which is computed once: a jackknife takes time."""
+    key = ("outcomes", metric.name, test_set)
+    if key not in record.computed:
+        record.computed[key] = outcomes(metric, examples_of(record, test_set))
+    computed: NDArray[np.float64] = record.computed[key]
+    return computed

@@ -1,4 +1,4 @@
-"""Non-inferiority of a candidate's accuracy: one interval of its drop, judged at any number of margins."""
+"""Non-inferiority of a candidate: one interval of its drop, judged at any number of margins."""
 
 from __future__ import annotations
 
@@ -27,10 +27,14 @@ ONE_SEED = (
 class Verdict:
     """What an interval decides at one margin.
 
+    Figures are in percentage points, or in the metric's own unit where it has one.
+
     Attributes:
         outcome: ``non_inferior`` (upper bound below the margin), ``inferior`` (lower bound above it), ``inconclusive``
-            (neither), or ``invalid`` (there are no figures to judge; a test fails under every policy).
-        drop_pp: Baseline - candidate in percentage points, positive is worse; ``None`` without figures (``invalid``).
+            (neither, or too few examples), or ``invalid`` (there are no figures to judge; a test fails under every
+            policy).
+        drop_pp: Baseline - candidate in percentage points, positive is worse; ``None`` without figures: of invalid
+            runs, or where the metric has no value.
         lower_pp: One-sided lower bound of the drop at level ``1 - alpha``, percentage points.
         upper_pp: One-sided upper bound of the drop at level ``1 - alpha``, percentage points.
         margin_pp: The margin that was judged, positive, percentage points.
@@ -40,6 +44,8 @@ class Verdict:
         df: Degrees of freedom of the bounds.
         se_pp: Standard error of the drop, percentage points.
         reason: Observation and margin, or the cause of ``invalid``; never empty.
+        unit: What the figures count, as sentences name it.
+        too_few: Which examples are too few for the interval to hold, so that it decides nothing; ``None``: none.
     """
 
     outcome: Outcome
@@ -53,11 +59,13 @@ class Verdict:
     df: float | None
     se_pp: float | None
     reason: str
+    unit: str = "points"
+    too_few: str | None = None
 
     @property
     def is_decided(self) -> bool:
-        """Whether more seeds would change nothing: every outcome but ``inconclusive``."""
-        return self.outcome != "inconclusive"
+        """Whether more seeds would change nothing: they do where ``inconclusive`` is not for too few examples."""
+        return self.outcome != "inconclusive" or self.too_few is not None
 
     @property
     def interval(self) -> Interval | None:
@@ -88,7 +96,7 @@ class Verdict:
         _check_margin(margin_pp)
         if self.outcome == "invalid" or self.interval is None:
             return replace(self, margin_pp=margin_pp)
-        outcome, reason = _judge(self.interval, margin_pp)
+        outcome, reason = _judge(self.interval, margin_pp, self.unit, self.too_few)
         return replace(self, outcome=outcome, margin_pp=margin_pp, reason=reason)
 
 
@@ -123,26 +131,39 @@ def noninferiority(
     return decide(crossed_interval(baseline_correct, candidate_correct, alpha=alpha, groups=groups), margin_pp)
 
 
-def decide(interval: Interval, margin_pp: float = DEFAULT_MARGIN_PP) -> Verdict:
-    """Return the verdict of an interval at a margin in percentage points.
+def decide(
+    interval: Interval, margin_pp: float = DEFAULT_MARGIN_PP, *, unit: str = "points", too_few: str | None = None
+) -> Verdict:
+    """Return the verdict of an interval at a margin.
+
+    Args:
+        interval: The interval.
+        margin_pp: The margin, in percentage points, or in the metric's own unit where it has one.
+        unit: What the figures count, as sentences name it: ``points``, ``points of macro F1``, ``nats``.
+        too_few: Which examples are too few for the interval to hold, such as ``9 examples of class b``; it then
+            decides nothing. ``None``: none are.
 
     Raises:
         SettingsError: If ``margin_pp`` is not a positive finite number.
     """
     _check_margin(margin_pp)
-    outcome, reason = _judge(interval, margin_pp)
+    outcome, reason = _judge(interval, margin_pp, unit, too_few)
+    # Without enough examples a metric may have no value at all.
+    is_shown = interval.is_finite or too_few is None
     return Verdict(
         outcome=outcome,
-        drop_pp=interval.drop_pp,
-        lower_pp=interval.lower_pp,
-        upper_pp=interval.upper_pp,
+        drop_pp=interval.drop_pp if is_shown else None,
+        lower_pp=interval.lower_pp if is_shown else None,
+        upper_pp=interval.upper_pp if is_shown else None,
         margin_pp=margin_pp,
         alpha=interval.alpha,
         num_seeds=interval.num_seeds,
         num_sentences=interval.num_sentences,
-        df=interval.df,
-        se_pp=interval.se_pp,
+        df=interval.df if is_shown else None,
+        se_pp=interval.se_pp if is_shown else None,
         reason=reason,
+        unit=unit,
+        too_few=too_few,
     )
 
 
@@ -208,15 +229,17 @@ def deepest_safe(verdicts: Mapping[str, Verdict]) -> str | None:
     return deepest
 
 
-def _judge(interval: Interval, margin_pp: float) -> tuple[Outcome, str]:
+def _judge(interval: Interval, margin_pp: float, unit: str, too_few: str | None) -> tuple[Outcome, str]:
     """Return outcome and reason of an interval at a margin."""
+    if too_few is not None:
+        return "inconclusive", f"too few examples: {too_few}"
     if not interval.is_finite:
-        return "invalid", "the interval of the accuracy drop is not finite"
+        return "invalid", "the interval of the drop is not finite"
     # The interval of one seed covers new sentences but no new training run, so it must not decide.
     if interval.num_seeds <= 1:
         return "inconclusive", ONE_SEED
     lower, upper = (bound_text(bound, margin_pp) for bound in (interval.lower_pp, interval.upper_pp))
-    limit, seeds = f"{margin_pp:g} points", f"{interval.num_seeds} seeds"
+    limit, seeds = f"{margin_pp:g} {unit}", f"{interval.num_seeds} seeds"
     # A pass needs proof: a comparison that is false for any cause, NaN included, must not count as one.
     if not (interval.upper_pp < margin_pp):
         if interval.lower_pp > margin_pp:

@@ -96,7 +96,7 @@ def _untestable(interval: Interval | None) -> str | None:
     if interval is None:
         return "no valid runs"
     if not interval.is_finite:
-        return "the interval of the accuracy drop is not finite"
+        return "the interval of the drop is not finite"
     return ONE_SEED if interval.num_seeds <= 1 else None
 
 

@@ -9,7 +9,8 @@ import pytest
 
 import made_up
 from freezebench.records.run_record import Evaluation, RunRecord
-from freezebench.verdicts.judge import ConfigurationResult, judge, pooled_over
+from freezebench.verdicts.arms import pooled_over
+from freezebench.verdicts.judge import ConfigurationResult, judge
 
 LIMITS: dict[str, Any] = {"margin_pp": 2.0, "limit_pp": 5.0}
 

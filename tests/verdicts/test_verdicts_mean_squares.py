@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from freezebench.verdicts.crossed import crossed_interval, standard_error
-from freezebench.verdicts.mean_squares import OutcomesError, mean_squares, outcome_differences
+from freezebench.verdicts.crossed import crossed_interval, interval_from_mean_squares, standard_error
+from freezebench.verdicts.mean_squares import OutcomesError, mean_squares, mean_squares_of_arms, outcome_differences
+from freezebench.verdicts.noninferiority import decide
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -224,3 +225,87 @@ def test_differences_must_be_integers_with_two_axes() -> None:
         mean_squares(np.zeros(3, dtype=np.int8))
     with pytest.raises(OutcomesError, match="integers"):
         mean_squares(np.zeros((2, 3)))  # type: ignore[arg-type]
+
+
+def _numbers(rng: np.random.Generator, k: int, n: int) -> NDArray[np.float64]:
+    return np.asarray(rng.normal(size=(k, n)) + rng.normal(size=(k, 1)) + rng.normal(size=n))
+
+
+@given(seed=st.integers(0, 10**6), k=st.integers(1, 4), n=st.integers(2, 12))
+def test_numbers_have_the_mean_squares_of_whole_numbers(seed: int, k: int, n: int) -> None:
+    """The analysis of numbers is that of right and wrong outcomes, with and without repeated texts."""
+    rng = np.random.default_rng(seed)
+    baseline, candidate = rng.integers(0, 2, size=(2, k, n)).astype(bool)
+    groups = rng.integers(0, 3, size=n)
+    groups[:2] = 0, 1
+    for texts in (None, groups):
+        exact = mean_squares(outcome_differences(baseline, candidate), texts)
+        assert mean_squares_of_arms(baseline.astype(float), candidate.astype(float), texts) == exact
+        squares = mean_squares_of_arms(3.0 * baseline + 0.5, 3.0 * candidate + 0.5, texts)
+        assert float(squares.drop) == pytest.approx(3 * float(exact.drop))
+        for name in ("seeds", "sentences", "residual"):
+            assert float(getattr(squares, name)) == pytest.approx(9 * float(getattr(exact, name)), abs=1e-9)
+
+
+@given(seed=st.integers(0, 10**6), higher_is_better=st.booleans())
+def test_swapped_arms_of_numbers_mirror_the_interval(seed: int, higher_is_better: bool) -> None:
+    """So does another direction of the metric; the order of seeds and sentences does not matter."""
+    rng = np.random.default_rng(seed)
+    baseline, candidate, groups = _numbers(rng, 3, 20), _numbers(rng, 3, 20), rng.integers(0, 9, size=20)
+    options: dict[str, Any] = {"scale": 1.0, "higher_is_better": higher_is_better}
+    there = interval_from_mean_squares(mean_squares_of_arms(baseline, candidate, groups, **options))
+    for squares in (
+        mean_squares_of_arms(candidate, baseline, groups, **options),
+        mean_squares_of_arms(baseline, candidate, groups, scale=1.0, higher_is_better=not higher_is_better),
+    ):
+        back = interval_from_mean_squares(squares)
+        assert (back.drop_pp, back.lower_pp, back.upper_pp) == pytest.approx(
+            (-there.drop_pp, -there.upper_pp, -there.lower_pp)
+        )
+    seeds, sentences = rng.permutation(3), rng.permutation(20)
+    moved = mean_squares_of_arms(
+        baseline[seeds][:, sentences], candidate[seeds][:, sentences], groups[sentences], **options
+    )
+    assert interval_from_mean_squares(moved).upper_pp == pytest.approx(there.upper_pp)
+
+
+def test_a_drop_of_a_metric_in_points_is_a_hundredth_of_its_scale() -> None:
+    """A margin in nats is compared with the drop itself."""
+    baseline, candidate = np.full((2, 4), 0.75), np.full((2, 4), 0.5)
+    assert interval_from_mean_squares(mean_squares_of_arms(baseline, candidate)).drop_pp == pytest.approx(25)
+    assert interval_from_mean_squares(mean_squares_of_arms(baseline, candidate, scale=1.0)).drop_pp == 0.25
+
+
+@pytest.mark.parametrize("scale", [100.0, 1.0])
+def test_the_same_numbers_in_both_arms_have_an_interval_of_some_width(scale: float) -> None:
+    """Equal outcomes, even ones that are all the same, are no proof that there is no difference at all."""
+    for outcomes in (np.full((3, 40), 0.7), np.tile(np.arange(40.0), (3, 1)), np.zeros((3, 40)), np.ones((3, 40))):
+        interval = interval_from_mean_squares(mean_squares_of_arms(outcomes, outcomes, scale=scale))
+        assert interval.drop_pp == 0
+        assert interval.lower_pp < -0.01 * scale / 100
+        assert interval.upper_pp > 0.01 * scale / 100
+
+
+def test_the_floor_of_other_metrics_is_at_least_that_of_accuracy() -> None:
+    """An outcome in points changes by 1 at least, and by two standard deviations where they are larger."""
+    halves = np.tile([0.25, 0.75], (3, 20))
+    assert mean_squares_of_arms(halves, halves).least_change == 1
+    assert mean_squares_of_arms(halves, halves, scale=1.0).least_change == pytest.approx(0.5)
+    assert mean_squares_of_arms(8 * halves, 8 * halves).least_change == pytest.approx(4)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_outcomes_that_are_not_finite_never_pass(value: float) -> None:
+    """One of them makes the verdict invalid."""
+    baseline = np.tile([0.25, 0.75], (3, 20))
+    candidate = baseline.copy()
+    candidate[1, 3] = value
+    for arms in ((baseline, candidate), (candidate, baseline), (candidate, candidate)):
+        interval = interval_from_mean_squares(mean_squares_of_arms(*arms))
+        assert decide(interval, margin_pp=1e9).outcome == "invalid"
+
+
+def test_arms_of_other_shapes_cannot_be_paired() -> None:
+    """The message has both shapes."""
+    with pytest.raises(OutcomesError, match=r"shape \(2, 3\) with a candidate of \(2, 4\)"):
+        mean_squares_of_arms(np.zeros((2, 3)), np.zeros((2, 4)))

@@ -222,3 +222,29 @@ def test_repeated_sentences_are_no_further_evidence() -> None:
     bounds = [(verdict.interval.lower_pp, verdict.interval.upper_pp) for verdict in (own, naive) if verdict.interval]
     assert bounds == [pytest.approx((-6.8, 9.1), abs=0.05), pytest.approx((-2.1, 4.4), abs=0.05)]
     assert noninferiority(*copies, 5.0, groups=np.tile(np.arange(30), 20)) == own
+
+
+def test_too_few_examples_decide_nothing_at_any_margin() -> None:
+    """An interval that cannot be trusted is neither non-inferior nor inferior, and more seeds do not help."""
+    for drop in (-9.0, 0.0, 50.0):
+        verdict = decide(interval(drop - 1, drop + 1), 2.0, unit="points of macro F1", too_few="3 examples of class b")
+        for each in (verdict, verdict.at_margin(40.0)):
+            assert (each.outcome, each.reason) == ("inconclusive", "too few examples: 3 examples of class b")
+            assert each.drop_pp == drop
+            assert each.is_decided
+
+
+def test_a_metric_without_a_value_has_no_figures() -> None:
+    """Where examples are too few, a metric may have no value: that is undecided, and without the reason invalid."""
+    undefined = replace(interval(-1.0, 1.0), drop_pp=math.nan, lower_pp=math.nan, upper_pp=math.nan)
+    verdict = decide(undefined, 2.0, too_few="0 examples of class b")
+    assert (verdict.outcome, verdict.drop_pp, verdict.interval) == ("inconclusive", None, None)
+    assert verdict.at_margin(3.0).outcome == "inconclusive"
+    assert decide(undefined, 2.0).outcome == "invalid"
+
+
+@pytest.mark.parametrize("unit", ["points", "nats", "points of macro F1"])
+def test_reasons_name_the_unit(unit: str) -> None:
+    """A margin without a unit means nothing."""
+    assert decide(interval(-1.0, 1.0), 2.0, unit=unit).reason.endswith(f"is below 2 {unit}, 3 seeds")
+    assert f"above 1 {unit}" in decide(interval(8.0, 10.0), 2.0, unit=unit).at_margin(1.0).reason

@@ -1,0 +1,76 @@
+"""The runs of a configuration and the unfrozen ones, paired by their seeds: whether they can be compared, and how."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freezebench.scoring.metrics import ACCURACY
+from freezebench.specs.freeze import FreezeSpec
+from freezebench.verdicts.classes import text_groups
+from freezebench.verdicts.mean_squares import mean_squares_of_arms
+from freezebench.verdicts.metric_values import outcomes_of
+from freezebench.verdicts.pooling import pooled_seed_variance
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from freezebench.records.run_record import RunRecord
+    from freezebench.scoring.metric import Metric
+    from freezebench.verdicts.mean_squares import MeanSquares
+    from freezebench.verdicts.pooling import PooledSeedVariance
+
+
+def pooled_over(
+    arms: Mapping[str, Sequence[RunRecord]], baseline: Sequence[RunRecord], metric: Metric = ACCURACY
+) -> PooledSeedVariance | None:
+    """Return the variance between seeds pooled over the valid ones of several configurations.
+
+    Args:
+        arms: Runs of every configuration, in the order of their seeds; ``none`` among them is left out.
+        baseline: The unfrozen runs, in the same order of seeds.
+        metric: The metric whose drop is judged.
+
+    Returns:
+        The pooled variance; ``None`` if no configuration has two valid runs.
+    """
+    squares = {}
+    for freeze, records in arms.items():
+        # The baseline may have more seeds than a candidate that was decided at an earlier look.
+        paired = list(zip(baseline, records, strict=False))
+        is_valid = len(paired) > 1 and not broken_text([record for pair in paired for record in pair])
+        if is_valid and not FreezeSpec.parse(freeze).is_none and not different_arms(*_unzipped(paired)):
+            squares[freeze] = mean_squares_of_runs(*_unzipped(paired), metric)
+    return pooled_seed_variance(squares) if squares else None
+
+
+def mean_squares_of_runs(baseline: Sequence[RunRecord], records: Sequence[RunRecord], metric: Metric) -> MeanSquares:
+    """Return the mean squares of the drops from the unfrozen runs, over the distinct test texts."""
+    return mean_squares_of_arms(
+        outcomes_of(baseline, metric),
+        outcomes_of(records, metric),
+        text_groups([*records, *baseline]),
+        scale=metric.scale,
+        higher_is_better=metric.higher_is_better,
+    )
+
+
+def _unzipped(pairs: Sequence[tuple[RunRecord, RunRecord]]) -> tuple[list[RunRecord], list[RunRecord]]:
+    return [first for first, _ in pairs], [second for _, second in pairs]
+
+
+def broken_text(records: Sequence[RunRecord]) -> str | None:
+    """Return why some run is invalid; ``None`` if all are valid."""
+    for record in records:
+        if not record.is_valid:
+            return f"seed {record.spec.seed}: {record.reason}"
+    return None
+
+
+def different_arms(records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> str | None:
+    """Return how the arms differ in test sentences or seeds, which would make pairing impossible, or ``None``."""
+    hashes = {record.data.test_sha256 for record in (*records, *baseline) if record.data is not None}
+    if len(hashes) != 1:
+        return "its test sentences are not those of the unfrozen baseline"
+    if [record.spec.seed for record in records] != [record.spec.seed for record in baseline]:
+        return "its seeds are not those of the unfrozen baseline"
+    return None
