@@ -79,6 +79,11 @@ def _no_label_texts(columns: Mapping[str, Columns]) -> dict[bool, frozenset[str]
     return {True: dashed, False: dashed | (words if are_numbers else no_names)}
 
 
+def is_no_number(text: str) -> bool:
+    """Return whether programs write a string for a missing number."""
+    return text.strip().lower() in (*_NO_NUMBER, "-")
+
+
 def _strings(part: Columns) -> Iterator[str]:
     return (label for label in part.labels if isinstance(label, str))
 

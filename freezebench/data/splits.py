@@ -46,16 +46,21 @@ class Split:
 
     Attributes:
         texts: Per example its text, or its two texts; in token classification its words.
-        labels: Class number of every example, from 0; its number in regression; of several labels 0 or 1 for each, as a
-            tuple; in token classification the class numbers of its words, as a tuple.
+        labels: Per example its class number, from 0; its number in regression; 0 or 1 for each of several labels; in
+            token classification the class number of each of its words.
         origin: Where they come from, for messages; ``None``: unknown.
-        task: What is learned from them.
+        task: What is learned, which decides what texts and labels are.
+        slices: Per example the value of the slice column; ``None``: there is no such column.
+        groups: Per example the value of the group column, ``None`` where it is missing; ``None``: there is no such
+            column.
     """
 
     texts: tuple[tuple[str, ...], ...] = field(repr=False)
     labels: tuple[Any, ...] = field(repr=False)
     origin: Origin | None = field(default=None, repr=False, compare=False)
     task: TaskName = "sequence-classification"
+    slices: tuple[str, ...] | None = field(default=None, repr=False)
+    groups: tuple[str | None, ...] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -85,6 +90,8 @@ class Split:
             texts=tuple(self.texts[position] for position in positions),
             labels=tuple(self.labels[position] for position in positions),
             origin=self.origin and self.origin.at(positions),
+            slices=self.slices and tuple(self.slices[position] for position in positions),
+            groups=self.groups and tuple(self.groups[position] for position in positions),
         )
 
     def without(self, positions: Sequence[int]) -> Split:

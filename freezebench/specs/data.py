@@ -52,7 +52,7 @@ class DataSpec:
         source: ``reviews`` (or ``reviews:tweets`` and so on), a folder or file, or the name of a Hub data set (``name``
             or ``name:config``).
         text_columns: One column of sentences, or two for sentence pairs.
-        label_column: Column of the labels: whole numbers or strings.
+        label_column: Column of the labels, or several columns of 0 and 1, one per label, with commas between.
         split_rule: ``own`` uses the data set's validation and test splits; ``notebook`` ignores its validation split
             and halves the test split (``train_test_split(test_size=0.5, seed=42, shuffle=True)``).
         max_train: Upper limit of training sentences, a stratified sample that all seeds share; ``None``: all.
@@ -113,3 +113,9 @@ class DataSpec:
             raise SettingsError(
                 f"DataSpec(test_sets=…): two test sets have one name ({', '.join(set_names)}). Name each differently."
             )
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """The columns of the labels: one, or one for each of several labels."""
+        names = tuple(dict.fromkeys(name.strip() for name in self.label_column.split(",")))
+        return tuple(filter(None, names)) or (self.label_column,)

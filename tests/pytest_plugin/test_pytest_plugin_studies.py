@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -218,7 +219,7 @@ def test_data_and_baselines_are_shared(
     """Each data set is read once for models with equal class names, and two functions share their baselines."""
     loaded: list[str] = []
 
-    def load(spec: DataSpec, **options: tuple[str, ...] | None) -> TextData:
+    def load(spec: DataSpec, **options: Any) -> TextData:
         loaded.append(spec.source)
         return load_data(spec, **options)
 
