@@ -74,6 +74,11 @@ def number_text(value: float | None, digits: int = 1) -> str:
     return NOT_MEASURED if value is None else f"{value:.{digits}f}"
 
 
+def without_negative_zero(text: str) -> str:
+    """Return the text of a number with the sign of a rounded zero removed: ``+0.0`` for ``-0.0``."""
+    return text.replace("-", "+" if text == "-0.0" else "", 1) if text.strip("-0. %") == "" else text
+
+
 def listed(values: Sequence[Value], limit: int, text: Callable[[Value], str] = str) -> str:
     """Return values separated by commas, the first ones and how many follow if there are more than ``limit``."""
     shown = ", ".join(map(text, values[:limit]))

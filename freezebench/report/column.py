@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 from freezebench.report.contention import MARK
-from freezebench.units import NOT_MEASURED
+from freezebench.units import NOT_MEASURED, without_negative_zero
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -173,8 +173,3 @@ def _three_digits(value: float) -> str:
     if value >= _THREE_DIGITS:
         return f"{value:.1f}"
     return f"{value:.2f}" if value >= 1 else f"{value:.3f}"
-
-
-def without_negative_zero(text: str) -> str:
-    """Return the text of a number with the sign of a rounded zero removed: ``+0.0`` for ``-0.0``."""
-    return text.replace("-", "+" if text == "-0.0" else "", 1) if text.strip("-0. %") == "" else text

@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.escaping import visible
-from freezebench.report.column import without_negative_zero
 from freezebench.scoring.metric import Metric
 from freezebench.scoring.metrics import ACCURACY, METRICS
 from freezebench.specs.names import TASKS
-from freezebench.units import NOT_MEASURED, percent_text
+from freezebench.units import NOT_MEASURED, percent_text, without_negative_zero
 
 if TYPE_CHECKING:
     from freezebench.scoring.examples import Examples

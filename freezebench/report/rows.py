@@ -187,13 +187,20 @@ def row(result: ConfigurationResult, model: str | None = None) -> Row:
     """Return a configuration's figures, the costs on a model of device; ``None``: that of most of its own runs."""
     # An invalid run is never part of an average.
     records = [] if result.broken else list(result.records)
+    values = _metric_values(records, metric_shown(result.metric))
+    shown = _row(result, records, model)
+    mean = statistics.fmean(values) if values else None
+    return replace(shown, metric=result.metric, metric_value=mean, metric_sd=_sd(values))
+
+
+def _row(result: ConfigurationResult, records: Sequence[RunRecord], model: str | None) -> Row:
+    """Return the figures but those of the metric, of valid runs."""
     model = main_model(records) if model is None else model
     costs, baseline = (of_model(arm, model) for arm in (records, result.baseline))
     memory, energy = headline_metrics(baseline or result.baseline)  # both arms show the same metrics
     train_s, peak, energy_j = (aggregate(costs, metric) for metric in ("train_s", memory, energy))
     is_comparable = all(any(not record.is_contended for record in arm) for arm in (costs, baseline))
     accuracies, f1s = _test_scores(records)
-    values = _metric_values(records, metric_shown(result.metric))
     verdict, num_samples, speedup = result.verdict, _num_samples(records), _speedup(result, costs)
     return Row(
         freeze=result.freeze,
@@ -235,9 +242,6 @@ def row(result: ConfigurationResult, model: str | None = None) -> Row:
         device_name=model,
         not_needed=result.not_needed,
         not_reached=result.not_reached,
-        metric=result.metric,
-        metric_value=statistics.fmean(values) if values else None,
-        metric_sd=_sd(values),
         records=tuple(records),
     )
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from freezebench.escaping import terminal_line
-from freezebench.report.column import without_negative_zero
 from freezebench.report.columns import heading_words, result_columns
 from freezebench.report.summary import MAJORITY_CLASS
 from freezebench.report.terminal_text import columns_of, cut, pad
-from freezebench.units import NOT_MEASURED
+from freezebench.units import NOT_MEASURED, without_negative_zero
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

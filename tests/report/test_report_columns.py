@@ -13,13 +13,13 @@ import made_up
 from experiments import experiment, results, settings, summary_settings
 from freezebench.config.session_settings import SessionSettings
 from freezebench.report import columns, markdown, terminal_table
-from freezebench.report.column import without_negative_zero
-from freezebench.report.columns import COLUMNS, figure_names, figures, heading_words, metric_column
+from freezebench.report.columns import COLUMNS, figure_names, figures, heading_words
+from freezebench.report.cost_columns import metric_column
 from freezebench.report.page import results_table
 from freezebench.report.publish import write_report
 from freezebench.report.rows import row
 from freezebench.report.summary import summarize
-from freezebench.units import bytes_text
+from freezebench.units import bytes_text, without_negative_zero
 from freezebench.verdicts.judge import ConfigurationResult, judge
 
 OF_STRATEGIES = ["num_added_params", "engine"]
