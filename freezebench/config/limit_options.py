@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from freezebench.config.amounts import (
+    parse_amount,
+    parse_amounts,
+    parse_amounts_below_baseline,
+    parse_metric,
+)
 from freezebench.config.option import Option
 from freezebench.config.parsers import (
     parse_across,
     parse_bool,
     parse_cost_ratio,
-    parse_points,
-    parse_points_per_spec,
     parse_policies,
-    parse_regression,
     parse_run,
     parse_saving,
     parse_specs,
@@ -19,18 +22,42 @@ from freezebench.config.parsers import (
 
 LIMIT_OPTIONS: tuple[Option, ...] = (
     Option(
+        name="metric",
+        metavar="METRIC",
+        parser=parse_metric,
+        help="what configurations are judged by: accuracy, balanced-accuracy, macro-f1, f1, mcc, auroc, log-loss, ece, "
+        "entity-f1, pearson, spearman, rmse and others, or module:function of yours (default: accuracy; macro-f1 for "
+        "multi-label, entity-f1 for token-classification, pearson for regression)",
+    ),
+    Option(
         name="margin",
         metavar="POINTS",
-        parser=parse_points,
-        help="non-inferiority margin: a depth counts as safe if its accuracy drop is shown to be below this many "
-        "percentage points; decides the deepest safe prefix, never fails a test (default: 2)",
+        parser=parse_amount,
+        help="non-inferiority margin: a depth counts as safe if its drop of the metric is shown to be below this many "
+        "percentage points, or units of a metric with its own; decides the deepest safe prefix, never fails a test "
+        "(default: 2; none for a metric with a unit of its own)",
     ),
     Option(
         name="max_drop",
         metavar="POINTS",
-        parser=parse_points_per_spec,
-        help="assert that freezing costs less accuracy than this many percentage points, one number or per "
-        "configuration: 2,emb+L0-4:5 (default: the preset's or marker's limits; none for your own model or data)",
+        parser=parse_amounts_below_baseline,
+        help="assert that freezing costs less of the metric than this many percentage points, or units of a metric "
+        "with its own, one number or per configuration: 2,emb+L0-4:5 (default: the preset's or marker's limits; none "
+        "for your own model or data, or another metric)",
+    ),
+    Option(
+        name="max_slice_drop",
+        metavar="POINTS",
+        parser=parse_amount,
+        help="with --freeze-slice-column: assert that no slice loses as much, in the unit of --freeze-max-drop "
+        "(default: shown, not asserted)",
+    ),
+    Option(
+        name="max_test_drop",
+        metavar="POINTS",
+        parser=parse_amount,
+        help="with --freeze-test: assert that no further test set loses as much, in the unit of --freeze-max-drop "
+        "(default: shown, not asserted)",
     ),
     Option(
         name="pool_seeds",
@@ -85,17 +112,17 @@ LIMIT_OPTIONS: tuple[Option, ...] = (
     Option(
         name="max_regression",
         metavar="POINTS",
-        parser=parse_regression,
-        help="with --benchmark-compare or --freeze-anchor: assert that accuracy is less than this many percentage "
-        "points below that of the saved run, one number or per configuration, none included: 1,none:0.5 (default: the "
-        "margin)",
+        parser=parse_amounts,
+        help="with --benchmark-compare or --freeze-anchor: assert that the metric is less than this many percentage "
+        "points, or units of a metric with its own, worse than in the saved run, one number or per configuration, none "
+        "included: 1,none:0.5 (default: the margin)",
     ),
     Option(
         name="anchor",
         metavar="RUN",
         parser=parse_run,
         session_wide=True,
-        help="compare accuracy with this saved run as well, whatever --benchmark-compare takes, so that small losses "
+        help="compare the metric with this saved run as well, whatever --benchmark-compare takes, so that small losses "
         "do not add up: a name as --benchmark-compare takes it, a pytest-benchmark file, or a folder that "
         "--freeze-report wrote (default: none)",
     ),

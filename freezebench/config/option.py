@@ -32,6 +32,8 @@ class Option:
         may_lack_value: Whether the flag may have no value and then means yes.
         is_list: Whether several values may be given: by a list, by commas, or by repeating the flag. Its parsed value
             is a tuple.
+        takes_pairs: Whether it takes NAME=VALUE pairs: a dictionary or a list of them, with commas between them, or by
+            repeating the flag. Its parser takes them all.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Option:
     is_switch: bool = False
     may_lack_value: bool = False
     is_list: bool = False
+    takes_pairs: bool = False
 
     @property
     def flag(self) -> str:
@@ -64,6 +67,8 @@ class Option:
         Raises:
             SettingsError: If the value cannot be parsed, with its source, the value and what is expected.
         """
+        if self.takes_pairs and isinstance(value, dict):
+            value = [f"{_text(name, where)}={_text(item, where)}" for name, item in value.items()]
         if not self.is_list:
             return self._parse(value, where)
         entries = value if isinstance(value, (list, tuple)) else split_list(_text(value, where))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from freezebench.config.clusters import parse_cluster, parse_resource
+from freezebench.config.data_options import DATA_OPTIONS
 from freezebench.config.limit_options import LIMIT_OPTIONS
 from freezebench.config.option import Option
 from freezebench.config.parsers import (
@@ -10,7 +11,6 @@ from freezebench.config.parsers import (
     int_parser,
     parse_bool,
     parse_budget,
-    parse_columns,
     parse_device,
     parse_devices,
     parse_duration,
@@ -23,7 +23,7 @@ from freezebench.config.parsers import (
     parse_text,
 )
 from freezebench.config.tuning import USUAL_FACTORS, parse_tune_lr
-from freezebench.specs.names import BAD_ROWS, BATCH_ORDERS, ENGINES, ISOLATIONS, PRECISIONS, PREFIX_MODES, PRESET_NAMES
+from freezebench.specs.names import BATCH_ORDERS, ENGINES, ISOLATIONS, PRECISIONS, PREFIX_MODES, PRESET_NAMES
 
 # In the order of ``pytest --help``. A new option needs an entry here, and a field in Settings or SessionSettings that
 # takes its value. The table of options in the docs is made from the help texts.
@@ -54,30 +54,7 @@ OPTIONS: tuple[Option, ...] = (
         help="model to fine-tune: a Hub name, a checkpoint folder, 'embedded', or module:factory; several, with commas "
         "between them or by repeating the option, are an experiment each (default: the preset's)",
     ),
-    Option(
-        name="data",
-        metavar="DATA",
-        parser=parse_text,
-        is_list=True,
-        help="data set: a Hub name (or name:config), a folder with train, validation and test files (.jsonl, .json, "
-        ".csv, .tsv, .parquet), one such file, or 'reviews' (movie reviews, downloaded once; others are "
-        "reviews:products, reviews:tweets, reviews:editorials); several, with commas between them or by repeating the "
-        "option, are an experiment each (default: the preset's)",
-    ),
-    Option(
-        name="text_column",
-        metavar="COLUMN",
-        parser=parse_columns,
-        help="column of the sentences; two columns, separated by a comma, for sentence pairs (default: text)",
-    ),
-    Option(name="label_column", metavar="COLUMN", parser=parse_text, help="column of the labels (default: label)"),
-    Option(
-        name="bad_rows",
-        metavar="HOW",
-        parser=choice_parser(*BAD_ROWS),
-        help="rows without a usable text or label: error refuses the data and lists them with file and line, drop "
-        "leaves them out and counts them (default: error)",
-    ),
+    *DATA_OPTIONS,
     Option(
         name="num_seeds",
         metavar="K",

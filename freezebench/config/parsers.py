@@ -7,7 +7,6 @@ imports the options table even in sessions without a freeze test.
 
 from __future__ import annotations
 
-import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +31,6 @@ _LARGEST_SIZE = 2**50
 _SECONDS = {"s": 1, "min": 60, "h": 3600}
 _LONGEST_S = 365 * 24 * 3600
 _QUANTITY = re.compile(r"([0-9.]+)\s*([A-Za-z]+)")
-_SMALLEST_POINTS = 0.1
 
 
 def int_parser(smallest: int, largest: int, quantity: str) -> Callable[[str], int]:
@@ -81,7 +79,7 @@ def per_spec_parser(
 
         numbers = PerSpec.parse(text)
         if not allow_baseline:
-            _check_not_baseline(numbers)
+            check_not_baseline(numbers)
         if any(not smallest <= number <= largest for number in numbers.numbers):
             raise SettingsError(f"give {expected}, from {smallest:g} to {largest:g}.")
         return numbers
@@ -278,41 +276,7 @@ def parse_specs(text: str) -> tuple[str, ...]:
     return (ALL,) if ALL in specs else specs
 
 
-def parse_points(text: str) -> float:
-    """Return a number of percentage points."""
-    number = decimal_number(text)
-    if number is None:
-        number = math.nan
-    _check_points(number)
-    return number
-
-
-def parse_points_per_spec(text: str) -> PerSpec:
-    """Return percentage points per configuration, the baseline excepted."""
-    limits = parse_regression(text)
-    _check_not_baseline(limits)
-    return limits
-
-
-def parse_regression(text: str) -> PerSpec:
-    """Return percentage points per configuration, the baseline included."""
-    from freezebench.specs.grid import PerSpec
-
-    limits = PerSpec.parse(text)
-    for number in limits.numbers:
-        _check_points(number)
-    return limits
-
-
-def _check_points(number: float) -> None:
-    """Refuse what is no number of percentage points; a fraction such as 0.02 for 2 points gets a hint."""
-    # No experiment can resolve a limit of 0.02 points: it is meant as a share, which is 2 points.
-    if not (math.isfinite(number) and _SMALLEST_POINTS <= number <= 100):  # noqa: PLR2004 - percentage points
-        hint = f" Did you mean {number * 100:g} points?" if 0 < number < _SMALLEST_POINTS else ""
-        raise SettingsError(f"give percentage points, from {_SMALLEST_POINTS} to 100.{hint}")
-
-
-def _check_not_baseline(limits: PerSpec) -> None:
+def check_not_baseline(limits: PerSpec) -> None:
     """Refuse a limit on the baseline: it would compare the baseline with itself."""
     if any(spec == "none" for spec, _ in limits.by_spec):
         raise SettingsError("none is the baseline that drops are measured from. Name what is frozen, such as emb.")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Arguments of a marker that may be the cause of an error, unless a flag overrides them.
 _CAUSES: tuple[tuple[type[FreezebenchError], tuple[str, ...]], ...] = (
-    (DataError, ("data", "text_column", "label_column", "bad_rows")),
+    (DataError, ("data", "text_column", "label_column", "bad_rows", "task", "test", "slice_column", "group_column")),
     (ModelError, ("model",)),
     (SpecError, ("grid",)),
     (SettingsError, ("num_layers",)),

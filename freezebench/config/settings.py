@@ -6,7 +6,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from freezebench.config.metric_limits import check_amounts
 from freezebench.config.options import OPTIONS
+from freezebench.config.preset_overlay import (
+    check_columns_and_sets,
+    data_spec,
+    has_its_limits,
+    judges_claims,
+    learning_rates,
+    protocol,
+)
 from freezebench.config.search import resolve_looks
 from freezebench.config.sources import ParsedOptions, Source, parse_sources
 from freezebench.errors import SettingsError
@@ -17,12 +26,13 @@ from freezebench.specs.grid import ALL, SEARCH, PerSpec, split_grid
 from freezebench.specs.interim_looks import InterimLooks
 from freezebench.specs.limits import DEFAULT_MARGIN_PP, CostLimits
 from freezebench.specs.presets import Preset, learning_rate, preset
-from freezebench.specs.run import Protocol, RunSpec
+from freezebench.specs.run import RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from freezebench.specs.data import DataSpec
+    from freezebench.specs.run import Protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +51,13 @@ class Settings:
         looks: The numbers of seeds after which each configuration is judged.
         seed: The first seed.
         device: Requested device.
-        metric: Name of the metric that is judged; ``None``: the task's usual one.
-        margin_pp: Non-inferiority margin in percentage points, or in the unit of the metric.
-        max_drop: Asserted limits in percentage points.
+        metric: Name of the metric that judges, or ``module:function``; ``None``: the task's usual one.
+        margin_pp: Non-inferiority margin in percentage points, or in the metric's own unit, as are all limits on drops.
+        max_drop: Asserted limits.
+        max_slice_drop: Asserted limit of every slice of the test set; ``None``: not asserted.
+        max_test_drop: Asserted limit of every further test set; ``None``: not asserted.
         limits_from: Source of the asserted limits; ``None`` if there are none.
-        max_slice_drop: Asserted limit on the drop of every slice; ``None``: none; ``max_test_drop``: of test sets.
-        max_regression: Asserted limits on the drop from a saved run; the margin where there is no number.
+        max_regression: Asserted limits on the drop of the metric from a saved run; the margin where there is no number.
         costs: Limits on time, energy and memory.
         claims: Whether the notebook's three claims are judged.
         pool_seeds: Whether the variance between seeds is estimated from all configurations together.
@@ -69,9 +80,9 @@ class Settings:
     metric: str | None = None
     margin_pp: float = DEFAULT_MARGIN_PP
     max_drop: PerSpec = PerSpec()  # noqa: RUF009 - frozen
-    limits_from: str | None = None
     max_slice_drop: float | None = None
     max_test_drop: float | None = None
+    limits_from: str | None = None
     max_regression: PerSpec = PerSpec()  # noqa: RUF009 - frozen
     costs: CostLimits = CostLimits()  # noqa: RUF009 - frozen
     claims: bool = False
@@ -222,21 +233,19 @@ def _stated_depth(sources: Sequence[Source]) -> int | None:
 
 
 def _overlay(base: Preset, reason: str, options: ParsedOptions, num_layers: int | None) -> Settings:
-    """Return the preset's experiment with the given options in place of its own."""
-    data = _data(base, options)
-    model = options.get("model", base.model)
+    """Return the preset's experiment with the given options in place of its own.
+
+    Raises:
+        SettingsError: If options contradict each other.
+    """
+    check_amounts(options)
+    data, model = data_spec(base, options), options.get("model", base.model)
+    check_columns_and_sets(options, data)
     is_own = model == base.model and data.source == base.data.source
-    protocol = _protocol(base, options, is_own=is_own)
-    rates = _learning_rates(base, options, is_own=is_own)
-    # A preset's limits document what freezing costs in one experiment; they do not hold for another one. Precision may
-    # differ, since the preset leaves it to the device.
-    is_own_experiment = (
-        model == base.model
-        and data == base.data
-        and replace(protocol, precision=base.protocol.precision) == base.protocol
-        and rates == base.learning_rates
-        and not options.get("tune_lr", ())
-    )
+    trained = protocol(base, options, is_own=is_own)
+    rates = learning_rates(base, options, is_own=is_own)
+    # A preset's limits document what freezing costs in one experiment; they do not hold for another one.
+    is_own_experiment = has_its_limits(base, options, (model, data, trained, rates))
     limits = options.get("max_drop", base.max_drop if is_own_experiment else PerSpec())
     costs = {name: options.get(name, PerSpec()) for name in CostLimits.names() if name in options}
     return Settings(
@@ -244,74 +253,27 @@ def _overlay(base: Preset, reason: str, options: ParsedOptions, num_layers: int 
         preset_reason=reason,
         model=model,
         data=data,
-        protocol=protocol,
+        protocol=trained,
         learning_rates=rates,
         tune_lr=options.get("tune_lr", ()),
         grid=options.get("grid", Settings.grid),
         looks=resolve_looks(options, base.looks),
         seed=options.get("seed", base.seed),
         device=options.get("device", Settings.device),
+        metric=options.get("metric", None),
         margin_pp=options.get("margin", Settings.margin_pp),
         max_drop=limits,
+        max_slice_drop=options.get("max_slice_drop", None),
+        max_test_drop=options.get("max_test_drop", None),
         limits_from=options.origins.get("max_drop", f"preset {base.name}") if limits.numbers else None,
         max_regression=options.get("max_regression", PerSpec()),
         costs=CostLimits(**costs),
-        claims=options.get("claims", base.name == "notebook"),
+        claims=judges_claims(base, options),
         pool_seeds=options.get("pool_seeds", Settings.pool_seeds),
         inconclusive=options.get("inconclusive", Settings.inconclusive),
         num_layers=num_layers,
         named_specs=_named_specs(options),
     )
-
-
-def _data(base: Preset, options: ParsedOptions) -> DataSpec:
-    """Return the data set: the preset's, with the given options in place of its own."""
-    source = options.get("data", base.data.source)
-    # The preset's size was chosen for its own data; of another data set, all training sentences are used.
-    max_train = base.data.max_train if source == base.data.source else None
-    return replace(
-        base.data,
-        source=source,
-        text_columns=options.get("text_column", base.data.text_columns),
-        label_column=options.get("label_column", base.data.label_column),
-        max_train=options.get("max_train", max_train),
-        bad_rows=options.get("bad_rows", base.data.bad_rows),
-    )
-
-
-def _protocol(base: Preset, options: ParsedOptions, *, is_own: bool) -> Protocol:
-    """Return how runs train, but for the learning rate.
-
-    Args:
-        base: The preset.
-        options: The options that were set.
-        is_own: Whether model and data are the preset's, for which it may leave out dropout; others train with it.
-    """
-    protocol = base.protocol
-    return replace(
-        protocol,
-        num_epochs=options.get("epochs", protocol.num_epochs),
-        batch_size=options.get("batch_size", protocol.batch_size),
-        engine=options.get("engine", protocol.engine),
-        precision=options.get("precision", protocol.precision),
-        max_length=options.get("max_length", protocol.max_length),
-        dropout=options.get("dropout", protocol.dropout if is_own else Protocol.dropout),
-        prefix_mode=options.get("prefix_mode", protocol.prefix_mode),
-        batch_order=options.get("batch_order", protocol.batch_order),
-    )
-
-
-def _learning_rates(base: Preset, options: ParsedOptions, *, is_own: bool) -> PerSpec:
-    """Return AdamW's rate per configuration.
-
-    Args:
-        base: The preset.
-        options: The options that were set.
-        is_own: Whether model and data are the preset's, for which its rates were chosen; others get the protocol's.
-    """
-    usual = base.learning_rates if is_own else PerSpec(default=base.protocol.learning_rate)
-    rates = options.get("lr", usual)
-    return rates if rates.default is not None else replace(rates, default=usual.default)
 
 
 def _named_specs(options: ParsedOptions) -> tuple[tuple[str, str], ...]:

@@ -51,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             takes = {"action": "store_const", "const": "yes"}
         elif option.may_lack_value:
             takes |= {"nargs": "?", "const": "yes"}
-        elif option.is_list:
+        elif option.is_list or option.takes_pairs:
             # Of other options the last value counts, so that a command line overrides those of addopts.
             takes["action"] = "append"
         group.addoption(option.flag, dest=option.ini, default=None, help=option.help, **takes)
@@ -182,6 +182,9 @@ def _given_options(config: pytest.Config) -> tuple[dict[str, object], dict[str, 
             flags[name] = _entries(flags[name])
         if ini[name] and isinstance(ini[name], str):
             ini[name] = _entries(ini[name].strip().split("\n"))
+    for name in (option.name for option in OPTIONS if option.takes_pairs):
+        if isinstance(ini[name], str):
+            ini[name] = [line.strip() for line in ini[name].split("\n") if line.strip()]
     return (
         {name: value for name, value in flags.items() if value is not None},
         {name: value for name, value in ini.items() if value},

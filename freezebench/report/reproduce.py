@@ -29,7 +29,14 @@ _PROTOCOL = {
     "prefix-mode": "prefix_mode",
     "batch-order": "batch_order",
 }
-_DATA = {"label-column": "label_column", "max-train": "max_train", "bad-rows": "bad_rows"}
+_DATA = {
+    "label-column": "label_column",
+    "max-train": "max_train",
+    "bad-rows": "bad_rows",
+    "task": "task",
+    "slice-column": "slice_column",
+    "group-column": "group_column",
+}
 
 
 def reproduction_command(settings: Settings, tests: Sequence[str] = ()) -> str:
@@ -50,6 +57,7 @@ def reproduction_command(settings: Settings, tests: Sequence[str] = ()) -> str:
     options |= _different(settings, usual, _MAIN) | _different(data, usual_data, _DATA)
     if data.get("text_columns") != usual_data.get("text_columns"):
         options["text-column"] = _joined(data.get("text_columns"))
+    options["test"] = _test_sets(data)
     options |= _different(subsettings(settings, "protocol"), subsettings(usual, "protocol"), _PROTOCOL)
     if settings.get("learning_rates") != usual.get("learning_rates"):
         options["lr"] = _per_spec(subsettings(settings, "learning_rates"))
@@ -58,8 +66,7 @@ def reproduction_command(settings: Settings, tests: Sequence[str] = ()) -> str:
     options["num-seeds"] = _joined(subsettings(settings, "looks").get("counts"))
     if settings.get("device") != "auto":
         options["device"] = settings.get("device")
-    if settings["margin_pp"] != DEFAULT_MARGIN_PP:
-        options["margin"] = _number(settings["margin_pp"])
+    options |= _judging(settings)
     if settings.get("limits_from") and settings["limits_from"] != f"preset {settings['preset']}":
         options["max-drop"] = _per_spec(subsettings(settings, "max_drop"))
     options["max-regression"] = _per_spec(subsettings(settings, "max_regression"))
@@ -74,6 +81,18 @@ def reproduction_command(settings: Settings, tests: Sequence[str] = ()) -> str:
     if settings.get("claims") and settings["preset"] != "notebook":
         given.append("--freeze-claims")
     return " ".join(["pytest", *map(shell_word, tests or ["benchmarks"]), *given])
+
+
+def _judging(settings: Settings) -> dict[str, Json]:
+    """Return the options of the metric, its margin, and the limits of slices and further test sets."""
+    metric, margin = settings.get("metric"), settings["margin_pp"]
+    # A metric may have a unit of its own, in which the number of the usual margin has to be given.
+    options: dict[str, Json] = {"metric": metric}
+    options["margin"] = None if metric is None and margin == DEFAULT_MARGIN_PP else _number(margin)
+    for name in ("max-slice-drop", "max-test-drop"):
+        limit = settings.get(name.replace("-", "_"))
+        options[name] = None if limit is None else _number(limit)
+    return options
 
 
 def preset_differences(settings: Settings) -> str:
@@ -104,6 +123,13 @@ def _per_spec(values: Settings) -> str:
     entries = [] if values.get("default") is None else [_number(values["default"])]
     pairs = by_spec if isinstance(by_spec, list) else []
     return ",".join(entries + [f"{spec}:{_number(number)}" for spec, number in pairs])
+
+
+def _test_sets(data: Settings) -> str:
+    """Return further test sets in the form of the option: ``tweets=reviews:tweets``."""
+    sets = data.get("test_sets")
+    items = [item for item in sets if isinstance(item, dict)] if isinstance(sets, list) else []
+    return ",".join(f"{item.get('name')}={item.get('source')}" for item in items)
 
 
 def _joined(values: Json) -> str:

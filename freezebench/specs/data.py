@@ -14,7 +14,8 @@ SplitRule = Literal["own", "notebook"]
 BadRowPolicy = Literal["error", "drop"]
 
 _NUM_TEXT_COLUMNS = (1, 2)
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
+# What a further test set may be called.
+SET_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ class NamedSource:
         fields = Fields(self)
         fields.text("name", "tweets")
         fields.text("source", "reviews:tweets")
-        if not _NAME.fullmatch(self.name):
+        if not SET_NAME.fullmatch(self.name):
             raise SettingsError(
                 f"NamedSource(name={brief(self.name)}): a test set is named by letters, digits, '_', '-' and '.'. "
                 "Choose such a name."

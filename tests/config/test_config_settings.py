@@ -13,7 +13,7 @@ from freezebench.config.settings import Settings, check_names, resolve
 from freezebench.config.sources import Source
 from freezebench.data.load import load_data
 from freezebench.errors import SettingsError, SpecError
-from freezebench.specs.data import DataSpec
+from freezebench.specs.data import DataSpec, NamedSource
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.interim_looks import InterimLooks
 from freezebench.specs.presets import PRESETS
@@ -42,6 +42,14 @@ CASES: dict[str, tuple[str, str, object]] = {
     "text_column": ("premise, hypothesis", "data.text_columns", ("premise", "hypothesis")),
     "label_column": ("stars", "data.label_column", "stars"),
     "bad_rows": ("drop", "data.bad_rows", "drop"),
+    "task": ("multi-label", "data.task", "multi-label"),
+    "test": (
+        "tweets=reviews:tweets",
+        "data.test_sets",
+        (NamedSource(name="tweets", source="reviews:tweets"),),
+    ),
+    "slice_column": ("domain", "data.slice_column", "domain"),
+    "group_column": ("document", "data.group_column", "document"),
     "num_seeds": ("3,6", "looks", InterimLooks(counts=(3, 6))),
     "seed": ("7", "seed", 7),
     "epochs": ("4", "protocol.num_epochs", 4),
@@ -57,6 +65,9 @@ CASES: dict[str, tuple[str, str, object]] = {
     "device": ("cuda:1", "device", "cuda:1"),
     "precision": ("bf16", "protocol.precision", "bf16"),
     "margin": ("1.5", "margin_pp", 1.5),
+    "metric": ("accuracy", "metric", "accuracy"),
+    "max_slice_drop": ("3", "max_slice_drop", 3.0),
+    "max_test_drop": ("3", "max_test_drop", 3.0),
     "max_drop": ("3,emb:1", "max_drop", PerSpec(default=3.0, by_spec=(("emb", 1.0),))),
     "pool_seeds": ("yes", "pool_seeds", True),
     "claims": ("yes", "claims", True),
@@ -68,6 +79,13 @@ CASES: dict[str, tuple[str, str, object]] = {
     "max_memory": ("1.01", "costs.max_memory", PerSpec(default=1.01)),
     "max_regression": ("1,none:0.5", "max_regression", PerSpec(default=1.0, by_spec=(("none", 0.5),))),
     "inconclusive": ("fail", "inconclusive", "fail"),
+}
+
+
+# Options without which one cannot be given.
+NEEDED: dict[str, dict[str, object]] = {
+    "max_slice_drop": {"slice_column": "domain"},
+    "max_test_drop": {"test": "tweets=reviews:tweets"},
 }
 
 
@@ -87,9 +105,10 @@ def test_every_option_of_a_test_is_tested() -> None:
 def test_every_option_by_flag_ini_and_marker(name: str) -> None:
     """Each source sets the same attribute of the settings, and the value differs from the default."""
     text, path, value = CASES[name]
-    assert _get(_resolve(flags={name: text}), path) == value
-    assert _get(_resolve(ini={name: text}), path) == value
-    assert _get(_resolve(marker={name: text}), path) == value
+    values = {name: text, **NEEDED.get(name, {})}
+    assert _get(_resolve(flags=values), path) == value
+    assert _get(_resolve(ini=values), path) == value
+    assert _get(_resolve(marker=values), path) == value
     assert _get(_resolve(), path) != value
 
 
@@ -108,11 +127,15 @@ def test_flag_beats_marker_beats_ini(name: str) -> None:
         "dropout": "no",
         "bad_rows": "error",
         "prefix_mode": "eval",
+        "task": "regression",
+        "test": "other=x",
+        "metric": "metrics:f",
         "batch_order": "bucketed",
     }
     another = other.get(name, "9")
-    assert _get(_resolve(flags={name: text}, marker={name: another}, ini={name: another}), path) == value
-    assert _get(_resolve(marker={name: text}, ini={name: another}), path) == value
+    ini = {name: another, **NEEDED.get(name, {})}
+    assert _get(_resolve(flags={name: text}, marker={name: another}, ini=ini), path) == value
+    assert _get(_resolve(marker={name: text}, ini=ini), path) == value
 
 
 def test_only_the_presets_own_experiment_leaves_out_dropout() -> None:

@@ -14,7 +14,7 @@ from docs.messages.sites import Message, MessageSites
 from docs.messages.tables import ADVICE, TABLES, advice, causes, messages_table, sites, split, table_of
 from docs.messages.templates import TemplateReader
 from docs.tables import on_page_markdown
-from freezebench.config.parsers import parse_points
+from freezebench.config.metric_limits import check_points
 from freezebench.data.read import read_tables
 from freezebench.errors import FreezebenchError
 from freezebench.records.run_record import InvalidCause
@@ -101,7 +101,7 @@ def test_shown_messages_are_those_of_the_page() -> None:
         lambda: parse_grid("emb+L0-7", 6, "distilbert-base-uncased"),
         lambda: parse_grid("L5-2", 6),
         lambda: read_tables(DataSpec(source="/no/such/file.csv")),
-        lambda: parse_points("0.02"),
+        lambda: check_points(0.02, "--freeze-margin"),
         lambda: noninferiority([[True]], [[True, False]], margin_pp=2.0),
         lambda: read_saved_run(Path("/no/such/file.json")),
     ):

@@ -66,8 +66,16 @@ OPTIONS = [
     ("grid", "none+emb", "--freeze-grid=none+emb: *"),
     ("grid", "", "--freeze-grid=: freeze grid '' has an empty entry. Write 'all', 'search', 'strategies', or a list*"),
     ("lr", "nan", "--freeze-lr=nan: 'nan' in 'nan' is not a finite number. Give a finite one."),
-    ("margin", "inf", "--freeze-margin=inf: give percentage points, from 0.1 to 100."),
-    ("max-drop", "-3", "--freeze-max-drop=-3: give percentage points, from 0.1 to 100."),
+    (
+        "margin",
+        "inf",
+        "--freeze-margin=inf: give a number above 0, in percentage points or in the unit of a metric*",
+    ),
+    (
+        "max-drop",
+        "-3",
+        "--freeze-max-drop=-3: give a number above 0, in percentage points or in the unit of a metric*",
+    ),
     ("epochs", "0", "--freeze-epochs=0: give the number of epochs, a whole number from 1 to *"),
     ("num-seeds", "0", "--freeze-num-seeds=0: give the number of seeds, from 1 to *"),
     ("max-length", "1", "--freeze-max-length=1: give the longest input in tokens, a whole number from 4 to 1,000,000."),

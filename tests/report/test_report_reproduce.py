@@ -48,6 +48,7 @@ def _comparable(requested: Settings) -> Settings:
         {"min_speedup": "emb:1.5", "max_memory": "1.01", "pool_seeds": True},
         {"data": "./mine", "max_train": str(PRESETS["embedded"].data.max_train)},
         {"model": "$(touch x); <script>"},
+        {"metric": "accuracy", "margin": "2", "test": "a=x y,b=it's", "max_test_drop": "4", "task": "multi-label"},
     ],
 )
 def test_the_command_gives_the_same_settings(flags: dict[str, Any]) -> None:
@@ -66,6 +67,10 @@ _OTHER_VALUES = {
     "text_column": "premise,hypothesis",
     "label_column": "gold",
     "bad_rows": "drop",
+    "task": "multi-label",
+    "test": "tweets=reviews:tweets,products=./my products",
+    "slice_column": "domain",
+    "group_column": "document",
     "num_seeds": "3,6",
     "seed": "7",
     "epochs": "7",
@@ -81,7 +86,10 @@ _OTHER_VALUES = {
     "device": "cpu",
     "precision": "float32",
     "margin": "1.5",
+    "metric": "accuracy",
     "max_drop": "2,emb:1",
+    "max_slice_drop": "3.5",
+    "max_test_drop": "4",
     "pool_seeds": True,
     "claims": True,
     "min_speedup": "emb:1.5",
@@ -95,12 +103,16 @@ _OTHER_VALUES = {
 }
 
 
+# Options without which one cannot be given.
+_NEEDED = {"max_slice_drop": {"slice_column": "domain"}, "max_test_drop": {"test": "tweets=reviews:tweets"}}
+
+
 @pytest.mark.parametrize("name", [option.name for option in OPTIONS if not option.session_wide])
 def test_no_option_is_forgotten(name: str) -> None:
     """The command keeps every option of a test; a new option needs a value above."""
     usual, requested = (
         resolve([Source(label="{flag}", values=values)], lambda: ("embedded", ""))
-        for values in ({}, {name: _OTHER_VALUES[name]})
+        for values in ({}, {name: _OTHER_VALUES[name], **_NEEDED.get(name, {})})
     )
     assert _comparable(requested) != _comparable(usual)
     again = _resolved(reproduction_command(json.loads(json.dumps(plain(requested)))))

@@ -1,0 +1,55 @@
+"""Margins and limits in the unit of the metric that judges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from freezebench.errors import SettingsError
+
+if TYPE_CHECKING:
+    from freezebench.config.sources import ParsedOptions
+    from freezebench.specs.grid import PerSpec
+
+# No experiment can resolve a limit of 0.02 points: it is meant as a share, which is 2 points.
+_SMALLEST_POINTS, _MOST_POINTS = 0.1, 100
+# Options with amounts in the unit of the metric.
+_IN_ITS_UNIT = ("margin", "max_drop", "max_slice_drop", "max_test_drop", "max_regression")
+
+
+def check_amounts(options: ParsedOptions) -> None:
+    """Make sure that margins and limits fit the unit of the metric, unless it is a function that is not imported yet.
+
+    Raises:
+        SettingsError: If points are out of range, or a metric with a unit of its own has no margin.
+    """
+    metric = options.get("metric", "")
+    if ":" in metric:
+        return
+    if metric:
+        from freezebench.scoring.metrics import metric_named
+
+        if metric_named(metric).unit != "points":
+            if "margin" not in options:
+                raise SettingsError(
+                    f"{options.origins['metric']}={metric}: the metric has a unit of its own "
+                    f"({metric_named(metric).unit}), in which no margin is usual. Give --freeze-margin, the largest "
+                    "acceptable loss in that unit."
+                )
+            return
+    for name in (name for name in _IN_ITS_UNIT if name in options):
+        value: float | PerSpec = options.get(name, 0.0)
+        for number in (value,) if isinstance(value, float) else value.numbers:
+            check_points(number, options.origins[name])
+
+
+def check_points(number: float, where: str) -> None:
+    """Refuse what is no number of percentage points; a fraction such as 0.02 for 2 points gets a hint.
+
+    Raises:
+        SettingsError: If it is none.
+    """
+    if not _SMALLEST_POINTS <= number <= _MOST_POINTS:
+        hint = f" Did you mean {number * 100:g} points?" if number < _SMALLEST_POINTS else ""
+        raise SettingsError(
+            f"{where}={number:g}: give percentage points, from {_SMALLEST_POINTS} to {_MOST_POINTS}.{hint}"
+        )
