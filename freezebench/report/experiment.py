@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, TypeAlias, get_args
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from freezebench.errors import FreezebenchError, RecordError
 from freezebench.records.consistency import read_record
@@ -16,10 +16,13 @@ from freezebench.records.saved_freeze import saved_freeze
 from freezebench.report.rows import rows_of, table_model
 from freezebench.report.summary import Summary
 from freezebench.report.verdict_text import judged_ladder
+from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.freeze import FreezeSpec
+from freezebench.specs.typed import typed_fields
 from freezebench.verdicts.gate import Part
 from freezebench.verdicts.judge import ConfigurationResult
-from freezebench.verdicts.noninferiority import Outcome, Verdict, deepest_safe
+from freezebench.verdicts.noninferiority import Verdict, deepest_safe
+from freezebench.verdicts.subsets import SubsetVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -190,8 +193,8 @@ def _result(saved: _Saved, records: Sequence[RunRecord], unfrozen: Mapping[int, 
         freeze=freeze,
         records=tuple(records),
         baseline=tuple(unfrozen[record.spec.seed] for record in records if record.spec.seed in unfrozen),
-        verdict=_verdict(saved["verdict_at_margin"]),
-        gate=_verdict(saved["verdict_at_limit"]),
+        verdict=_verdict(saved, "verdict_at_margin"),
+        gate=_verdict(saved, "verdict_at_limit"),
         broken=None if saved["broken"] is None else str(saved["broken"]),
         warnings=tuple(str(warning) for warning in saved["warnings"]),
         # Reports of the first versions have no parts.
@@ -201,6 +204,10 @@ def _result(saved: _Saved, records: Sequence[RunRecord], unfrozen: Mapping[int, 
         left_out=_text(saved, "left_out"),
         not_needed=_text(saved, "not_needed"),
         not_reached=_text(saved, "not_reached"),
+        metric=str(saved.get("metric", ACCURACY.name)),
+        classes=_subsets(saved, "classes"),
+        slices=_subsets(saved, "slices"),
+        test_sets=_subsets(saved, "test_sets"),
     )
 
 
@@ -208,18 +215,16 @@ def _text(saved: _Saved, name: str) -> str | None:
     return None if saved.get(name) is None else str(saved[name])
 
 
-def _verdict(saved: _Saved | None) -> Verdict | None:
+def _verdict(saved: _Saved, name: str) -> Verdict | None:
     """Return a verdict from its JSON form."""
-    if saved is None:
-        return None
-    if saved["outcome"] not in get_args(Outcome):
-        raise RecordError(f"unknown outcome of a verdict: {str(saved['outcome'])[:40]}")
-    # Figures of a verdict are formatted later, far from here, so a text among them is found now.
-    for field in fields(Verdict):
-        value = saved[field.name]
-        if field.name not in ("outcome", "reason") and value is not None and not _is_figure(value):
-            raise RecordError(f"{field.name} of a verdict is no number: {str(value)[:40]}")
-    return Verdict(**saved)
+    return None if saved[name] is None else typed_fields(Verdict, saved[name], name)
+
+
+def _subsets(saved: _Saved, name: str) -> tuple[SubsetVerdict, ...]:
+    """Return verdicts on classes, slices or test sets, which reports of earlier versions do not have."""
+    return tuple(
+        typed_fields(SubsetVerdict, item, f"{name}[{number}]") for number, item in enumerate(saved.get(name, ()))
+    )
 
 
 def _is_figure(value: object) -> bool:

@@ -91,6 +91,9 @@ def _json(
                         "verdict_at_limit": plain(result.gate),
                         "warnings": list(result.warnings),
                         "parts": plain(result.parts),
+                        "classes": plain(result.classes),
+                        "slices": plain(result.slices),
+                        "test_sets": plain(result.test_sets),
                         "runs": [record.to_json() for record in result.records],
                     }
                     for row, result in zip(summary.rows, summary.results, strict=True)

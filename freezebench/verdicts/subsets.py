@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from freezebench.verdicts.noninferiority import Verdict
+from freezebench.verdicts.noninferiority import Verdict  # noqa: TC001 - the annotations are read, see specs.typed
 
 SubsetKind = Literal["class", "slice", "test set"]
 

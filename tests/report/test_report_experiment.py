@@ -78,7 +78,7 @@ def _damaged(content: dict[str, Any]) -> dict[str, tuple[str, str]]:
         "another schema": (_set(json.loads(text), "schema", value=99), "report of schema 99"),
         "nothing in it": (_set(json.loads(text), "experiments", value=[]), "holds no experiment"),
         "no runs": (_set(json.loads(text), *first, value={}), "is no report of freezebench"),
-        "a text as drop": (_set(json.loads(text), *verdict, value="<b>"), "drop_pp of a verdict is no number"),
+        "a text as drop": (_set(json.loads(text), *verdict, value="<b>"), "drop_pp: '<b>' is no finite number"),
         "no margin": (_set(json.loads(text), "experiments", 0, "settings", "margin_pp", value="x"), "without settings"),
         "a bad spec": (_set(json.loads(text), *first, "freeze", value="emb+X"), "emb"),
     }
