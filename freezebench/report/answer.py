@@ -10,15 +10,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from freezebench.records.contention import ALONE, SHARED_PROCESSOR
+from freezebench.report.metric_text import (
+    digits_of,
+    in_points_of,
+    in_unit,
+    metric_shown,
+    unsigned_drop,
+    value_text,
+)
 from freezebench.report.next_steps import UNFIX, deciding_steps, first_open, repairing_steps
 from freezebench.report.recommendation import recommended, sequences, shown_safe
-from freezebench.report.rows import has_fixed, share_of
+from freezebench.report.rows import has_fixed, share_of, table_metric
 from freezebench.report.search_text import search_detail
 from freezebench.report.speed_text import contended_share, saving_sentence, speed_text
 from freezebench.report.strategy_text import strategies_text
 from freezebench.report.verdict_text import nothing_of_its_own
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.units import NOT_MEASURED, listed, percent_text, share_text
+from freezebench.units import NOT_MEASURED, listed, share_text
 from freezebench.verdicts.judge import BASELINE_INVALID
 from freezebench.verdicts.noninferiority import bound_text
 from freezebench.verdicts.speedup import OTHER_SESSION
@@ -78,8 +86,8 @@ def answer(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_p
 
 def _no_candidate(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> Answer:
     """Return the answer where only the baseline ran, or not even that, since it had nothing to be compared with."""
-    accuracy = next((row.accuracy for row in rows if row.freeze == "none"), None)
-    figure = "" if accuracy is None else f" (accuracy {percent_text(accuracy)})"
+    metric, value = table_metric(rows), next((row.metric_value for row in rows if row.freeze == "none"), None)
+    figure = "" if value is None else f" ({metric.label} {value_text(value, metric)})"
     ended = next((result.not_reached for result in results if result.not_reached), None)
     if ended is not None:
         return Answer(headline=f"Nothing to compare yet: {ended}.", outcome="no_candidate", details=(), next_steps=())
@@ -111,7 +119,9 @@ def _failed(cause: str, result: ConfigurationResult) -> Answer:
 def _safe(row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> Answer:
     """Return the answer that recommends a configuration."""
     result = next(result for result in results if result.freeze == row.freeze)
-    claims = [f"accuracy within {margin_pp:g} points ({drop_text(row, margin_pp)})", speed_text(row, result)]
+    metric = table_metric(rows)
+    claims = [f"{metric.label} within {in_unit(margin_pp, metric)} ({drop_text(row, margin_pp)})"]
+    claims.append(speed_text(row, result))
     if row.trainable_fraction is not None:
         share = f"{share_text(row.trainable_fraction)} of the {share_of(rows)}"
         # Only a proven gain or loss of time is a claim, and comes first.
@@ -224,10 +234,11 @@ def _nothing_safe(results: Sequence[ConfigurationResult], rows: Sequence[Row], m
     if missed:
         result = missed[-1]
         why = next((part.sentence for part in result.parts if part.standing != "ok"), _missed_limit(result))
-        headline = f"No configuration passes its limits: {result.freeze} is within {margin_pp:g} points, but {why}."
+        within = in_points_of(margin_pp, table_metric(rows))
+        headline = f"No configuration passes its limits: {result.freeze} is within {within}, but {why}."
         return Answer(headline=headline, outcome="nothing_safe", details=(), next_steps=())
     return Answer(
-        headline=f"No configuration is proven safe at {margin_pp:g} points.",
+        headline=f"No configuration is proven safe at {in_points_of(margin_pp, table_metric(rows))}.",
         outcome="nothing_safe",
         details=tuple(filter(None, [*_why_not_safe(candidates, rows, margin_pp), search_detail(results)])),
         next_steps=deciding_steps(candidates, margin_pp),
@@ -243,7 +254,8 @@ def _why_not_safe(candidates: Sequence[ConfigurationResult], rows: Sequence[Row]
     if first.broken:
         details = [f"{first.freeze} is invalid."]
     elif first.class_loss:
-        details = [f"{first.freeze} loses a class (drop {row.drop_pp:.1f}): {first.class_loss}."]
+        drop = unsigned_drop(row.drop_pp, table_metric(rows))
+        details = [f"{first.freeze} loses a class (drop {drop}): {first.class_loss}."]
     judged = sequences(candidates)
     behind = [result.freeze for sequence in judged for result in sequence[1:] if _is_safe_alone(result)]
     if behind and not _is_safe_alone(judged[0][0]):
@@ -261,22 +273,26 @@ def _is_safe_alone(result: ConfigurationResult) -> bool:
 
 
 def _missed_limit(result: ConfigurationResult) -> str:
-    """Return that a configuration does not pass its limit of accuracy, as the end of a sentence."""
+    """Return that a configuration does not pass its limit on the drop, as the end of a sentence."""
     if result.gate is None:
         return "it misses its limit"
     state = "is not" if result.gate.outcome == "inferior" else "is not shown to be"
-    return f"it {state} within its limit of {result.gate.margin_pp:g} points"
+    limit = in_points_of(result.gate.margin_pp, metric_shown(result.metric))
+    return f"it {state} within its limit of {limit}"
 
 
 def drop_text(row: Row, margin_pp: float) -> str:
     """Return a drop with the bound that matters: ``drop 0.6, at most 1.3``; a gain is called one."""
     if row.drop_pp is None or row.lower_pp is None or row.upper_pp is None:
         return f"drop {NOT_MEASURED}"
-    drop, lower, upper = f"{row.drop_pp:.1f}", bound_text(row.lower_pp, margin_pp), bound_text(row.upper_pp, margin_pp)
+    digits = digits_of(metric_shown(row.metric))
+    drop = f"{row.drop_pp:.{digits}f}"
+    lower, upper = (bound_text(bound, margin_pp, digits) for bound in (row.lower_pp, row.upper_pp))
+    zero, negative_zero = f"{0:.{digits}f}", f"{-0.0:.{digits}f}"
     if row.verdict == "inferior":
         return f"drop {drop}, at least {lower}"
     if float(drop) >= 0:
-        return f"drop {drop.replace('-0.0', '0.0')}, at most {upper.replace('-0.0', '0.0')}"
+        return f"drop {drop.replace(negative_zero, zero)}, at most {upper.replace(negative_zero, zero)}"
     if float(upper) >= 0:
-        return f"gain {drop[1:]}, drop at most {upper.replace('-0.0', '0.0')}"
+        return f"gain {drop[1:]}, drop at most {upper.replace(negative_zero, zero)}"
     return f"gain {drop[1:]}, at least {upper[1:]}"

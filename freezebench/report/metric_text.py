@@ -15,9 +15,14 @@ from freezebench.specs.names import TASKS
 from freezebench.units import NOT_MEASURED, percent_text, without_negative_zero
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from freezebench.scoring.examples import Examples
+    from freezebench.verdicts.judge import ConfigurationResult
 
 _POINTS = "points"
+_LONG_UNITS = {"points": "points", "nats": "nats", "label units": "units of the label"}
+_SHORT_UNITS = {"points": "points", "nats": "nats", "label units": "units"}
 # Decimals of a drop in points, and of values and drops in a unit of their own.
 _POINTS_DIGITS, _OWN_DIGITS = 1, 3
 
@@ -29,6 +34,11 @@ def metric_shown(name: str) -> Metric:
     what is known of it is its name, and its values are not computed.
     """
     return METRICS.get(name) or Metric(name=name, label=name, tasks=TASKS, value=_unknown)  # type: ignore[arg-type]
+
+
+def judged_metric(results: Iterable[ConfigurationResult]) -> Metric:
+    """Return the metric by which the configurations of one experiment were judged; what was not run has none."""
+    return metric_shown(next((result.metric for result in results if result.was_run), ACCURACY.name))
 
 
 def _unknown(_: Examples) -> float:
@@ -52,14 +62,34 @@ def value_number(value: float, metric: Metric) -> str:
     return f"{value * metric.scale:.{digits_of(metric)}f}"
 
 
+def in_scale(value: float, metric: Metric) -> float:
+    """Return a value as axes and columns show it: in per cent, or as it is where the metric has a unit of its own."""
+    return value * metric.scale
+
+
 def signed_drop(value: float, metric: Metric) -> str:
     """Return a drop or a bound of it with its sign."""
     return without_negative_zero(f"{value:+.{digits_of(metric)}f}")
 
 
+def unsigned_drop(value: float | None, metric: Metric) -> str:
+    """Return a drop or a bound of it, with a sign only if it is a gain."""
+    return "unknown" if value is None else f"{value:.{digits_of(metric)}f}".replace("-0.0", "0.0")
+
+
+def unit_word(metric: Metric) -> str:
+    """Return the unit of drops, in a sentence that names the metric."""
+    return _LONG_UNITS[metric.unit]
+
+
 def in_unit(number: float, metric: Metric) -> str:
-    """Return a margin or limit with its unit: ``2 points``, ``0.05 nats``."""
-    return f"{number:g} {metric.unit}"
+    """Return a margin or limit with its unit, for a sentence that names the metric: ``2 points``, ``0.05 nats``."""
+    return f"{number:g} {unit_word(metric)}"
+
+
+def in_points_of(number: float, metric: Metric) -> str:
+    """Return the same with the name of the metric if that is not accuracy: ``2 points of macro F1``."""
+    return f"{number:g} {metric.drop_unit}"
 
 
 def metric_words(metric: Metric) -> dict[str, str]:
@@ -68,6 +98,6 @@ def metric_words(metric: Metric) -> dict[str, str]:
     return {
         "metric": visible(metric.label),
         "of_metric": "" if is_accuracy else f" of {visible(metric.label)}",
-        "points": metric.unit,
-        "value_unit": "%" if metric.unit == _POINTS else metric.unit,
+        "points": _SHORT_UNITS[metric.unit],
+        "value_unit": "%" if metric.unit == _POINTS else _SHORT_UNITS[metric.unit],
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from freezebench.report.metric_text import in_unit, metric_shown, unsigned_drop
 from freezebench.verdicts.judge import observed_mean_squares
 from freezebench.verdicts.power import MAX_SEEDS, MAX_SENTENCES, deciding_counts
 
@@ -29,13 +30,11 @@ def more_evidence(result: ConfigurationResult, verdict: Verdict) -> str:
         result: The configuration, whose observed drop and spread are taken to stay as they are.
         verdict: Its verdict at the margin or the limit.
     """
-    if verdict.num_seeds == 1:
-        return ONE_SEED
     interval = verdict.interval
-    if interval is None:
-        return "more seeds may decide"
+    if verdict.too_few is not None or verdict.num_seeds == 1 or interval is None:
+        return _without_interval(verdict)
     counts = deciding_counts(observed_mean_squares(result), verdict.margin_pp, alpha=verdict.alpha)
-    stays = f"if the drop stays at {interval.drop_pp:.1f}".replace("-0.0", "0.0")
+    stays = f"if the drop stays at {unsigned_drop(interval.drop_pp, metric_shown(result.metric))}"
     if ways := ways_to_decide(counts, num_seeds=interval.num_seeds, num_sentences=interval.num_sentences):
         return f"about {ways} would decide, {stays}"
     if counts.num_seeds is not None or counts.num_sentences is not None:
@@ -43,6 +42,13 @@ def more_evidence(result: ConfigurationResult, verdict: Verdict) -> str:
     if counts.both_suffice:
         return f"both more seeds and more test sentences are needed, {stays}"
     return f"not even {LARGEST_DESIGN} would decide, {stays}"
+
+
+def _without_interval(verdict: Verdict) -> str:
+    """Return what is missing where the interval must not decide, or there is none."""
+    if verdict.too_few is not None:
+        return f"too few examples ({verdict.too_few}): use a test set that has more of them"
+    return ONE_SEED if verdict.num_seeds == 1 else "more seeds may decide"
 
 
 def ways_to_decide(counts: DecidingCounts, *, num_seeds: int, num_sentences: int) -> str:
@@ -71,5 +77,6 @@ def undecided_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
         verdicts = {verdict.margin_pp: verdict for verdict in (result.verdict, result.gate) if verdict is not None}
         for margin_pp, verdict in verdicts.items():
             if verdict.outcome == "inconclusive":
-                names.setdefault(more_evidence(result, verdict), []).append(f"{result.freeze} at {margin_pp:g} points")
+                name = f"{result.freeze} at {in_unit(margin_pp, metric_shown(result.metric))}"
+                names.setdefault(more_evidence(result, verdict), []).append(name)
     return [f"Undecided: {', '.join(undecided)}: {clause}." for clause, undecided in names.items()]

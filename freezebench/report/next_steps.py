@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from freezebench.report.metric_text import digits_of, metric_shown
 from freezebench.report.more_evidence import LARGEST_DESIGN, ways_to_decide
 from freezebench.report.recommendation import sequences, shown_safe
 from freezebench.report.verdict_text import judged_ladder
@@ -51,6 +52,8 @@ def deciding_steps(candidates: Sequence[ConfigurationResult], margin_pp: float) 
         margin_pp: Decision margin in percentage points.
     """
     first = first_open(candidates)
+    if first.verdict is not None and first.verdict.too_few is not None:
+        return (f"Use a test set with more examples: {first.verdict.too_few} are too few to judge {_label(first)}.",)
     interval = None if first.verdict is None else first.verdict.interval
     if interval is None:
         return repairing_steps(first)
@@ -74,7 +77,7 @@ def _after_doubt(
     alpha = interval.alpha / num_sequences
     counts = deciding_counts(observed_mean_squares(first), margin_pp, alpha=alpha)
     ways = ways_to_decide(counts, num_seeds=interval.num_seeds, num_sentences=interval.num_sentences)
-    stays = f"if its drop stays at {interval.drop_pp:.1f}"
+    stays = f"if its drop stays at {_drop_text(first, interval.drop_pp)}"
     if ways:
         return (f"About {ways} would prove {first.freeze} safe, {stays}.",)
     if counts.num_seeds is not None or counts.num_sentences is not None:
@@ -88,7 +91,7 @@ def _after_loss(
     first: ConfigurationResult, candidates: Sequence[ConfigurationResult], drop_pp: float
 ) -> tuple[str, ...]:
     """Return what to change where the configuration to prove safe has lost more than the margin."""
-    loss = f"No number of seeds would prove {first.freeze} safe, if its drop stays at {drop_pp:.1f}."
+    loss = f"No number of seeds would prove {first.freeze} safe, if its drop stays at {_drop_text(first, drop_pp)}."
     if repair := repairing_steps(first):
         return loss, *repair
     records = [*first.baseline, *(record for result in candidates for record in result.records)]
@@ -108,6 +111,14 @@ def first_open(candidates: Sequence[ConfigurationResult]) -> ConfigurationResult
             return result
     judged = [result for result in candidates if result.verdict and result.verdict.drop_pp is not None]
     return min(judged or candidates, key=_drop_pp)
+
+
+def _label(result: ConfigurationResult) -> str:
+    return metric_shown(result.metric).label
+
+
+def _drop_text(result: ConfigurationResult, drop_pp: float) -> str:
+    return f"{drop_pp:.{digits_of(metric_shown(result.metric))}f}"
 
 
 def _drop_pp(result: ConfigurationResult) -> float:

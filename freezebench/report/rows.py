@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from freezebench.records.device_models import OTHER_MODEL, main_model, of_model
 from freezebench.records.headline import headline_metrics
 from freezebench.report.aggregate import aggregate, saving, saving_uncertainty
-from freezebench.report.metric_text import metric_shown
+from freezebench.report.metric_text import judged_metric, metric_shown
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.verdicts.metric_values import metric_value
 from freezebench.verdicts.speedup import Speedup, speedup_of, speedup_outcome
@@ -173,8 +173,7 @@ class Row:
 def rows_of(results: Sequence[ConfigurationResult]) -> list[Row]:
     """Return the figures of the configurations of one table, their costs on one model of device."""
     model = table_model(results)
-    # What was not run was not judged, by no metric.
-    metric = next((result.metric for result in results if result.was_run), ACCURACY.name)
+    metric = judged_metric(results).name
     return [replace(row(result, model), metric=metric) for result in results]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.escaping import terminal_text
+from freezebench.report.metric_text import in_points_of, judged_metric, metric_shown, unit_word, unsigned_drop
 from freezebench.report.more_evidence import more_evidence
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import bytes_text, listed, percent_text, seconds_text
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from freezebench.config.settings import Settings
+    from freezebench.scoring.metric import Metric
     from freezebench.verdicts.judge import ConfigurationResult
     from freezebench.verdicts.noninferiority import Verdict
 
@@ -42,9 +44,9 @@ def _gate_sentence(result: ConfigurationResult) -> str:
     # A passed test has no word in front; the word "invalid" after BROKEN is kept for people who search logs for it.
     words = {"ok": "", "broken": f"{_BROKEN}: "}
     word = words.get(result.standing, f"{STANDINGS[result.standing].word} ")
-    accuracy = "" if result.gate is None else f" {_accuracy(result, result.gate)}"
+    drop = "" if result.gate is None else f" {_drop(result, result.gate)}"
     parts = "".join(f"\n  {STANDINGS[part.standing].word}: {part.sentence}" for part in result.parts)
-    return f"{word}{result.freeze}{accuracy}{'.' if accuracy else ''}{parts}"
+    return f"{word}{result.freeze}{drop}{'.' if drop else ''}{parts}"
 
 
 def not_run_reason(result: ConfigurationResult) -> str:
@@ -88,26 +90,25 @@ def nothing_of_its_own(results: Sequence[ConfigurationResult]) -> str:
     return ", and ".join(clauses + left_out)
 
 
-def _accuracy(result: ConfigurationResult, gate: Verdict) -> str:
-    """Return the verdict on the accuracy drop at its limit, with drop and bound."""
-    limit = f"{gate.margin_pp:g} points of no freezing"
+def _drop(result: ConfigurationResult, gate: Verdict) -> str:
+    """Return the verdict on the drop at its limit, with drop and bound."""
+    metric = metric_shown(result.metric)
+    limit = f"{in_points_of(gate.margin_pp, metric)} of no freezing"
+    observation = _observation(gate, metric)
     if gate.outcome == "non_inferior":
-        return f"is within {limit}: {_observation(gate)}"
+        return f"is within {limit}: {observation}"
     if gate.outcome == "inferior":
-        return f"is not within {limit}: {_observation(gate)}"
-    return f"is not shown to be within {limit}: {_observation(gate)}; {more_evidence(result, gate)}"
+        return f"is not within {limit}: {observation}"
+    return f"is not shown to be within {limit}: {observation}; {more_evidence(result, gate)}"
 
 
-def _observation(verdict: Verdict) -> str:
+def _observation(verdict: Verdict, metric: Metric) -> str:
     """Return the drop, the bound that decides, and the number of seeds."""
     is_worse = verdict.outcome == "inferior"
     bound = ("lower", verdict.lower_pp) if is_worse else ("upper", verdict.upper_pp)
     seeds = "1 seed" if verdict.num_seeds == 1 else f"{verdict.num_seeds} seeds"
-    return f"drop {_points(verdict.drop_pp)} points, {bound[0]} bound {_points(bound[1])}, {seeds}"
-
-
-def _points(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.1f}".replace("-0.0", "0.0")
+    drop = f"{unsigned_drop(verdict.drop_pp, metric)} {unit_word(metric)}"
+    return f"drop {drop}, {bound[0]} bound {unsigned_drop(bound[1], metric)}, {seeds}"
 
 
 def decided_sentence(results: Sequence[ConfigurationResult], settings: Settings) -> str | None:
@@ -119,7 +120,8 @@ def decided_sentence(results: Sequence[ConfigurationResult], settings: Settings)
     if all(result.broken for result in candidates):
         return None
     num_at_margin = sum(result.verdict is not None and result.verdict.outcome in _DECIDED for result in candidates)
-    at_margin = f"{num_at_margin} of {len(candidates)} at the margin of {settings.margin_pp:g} points"
+    margin = in_points_of(settings.margin_pp, judged_metric(candidates))
+    at_margin = f"{num_at_margin} of {len(candidates)} at the margin of {margin}"
     limited = [result for result in candidates if result.is_asserted or _has_unreached_limit(result, settings)]
     if not limited:
         return f"Decided: {at_margin}; no limit is asserted."
@@ -131,7 +133,7 @@ def decided_sentence(results: Sequence[ConfigurationResult], settings: Settings)
 
 
 def _has_unreached_limit(result: ConfigurationResult, settings: Settings) -> bool:
-    """Return whether a configuration has a limit of accuracy, and the session ended before it had a result."""
+    """Return whether a configuration has a limit on its drop, and the session ended before it had a result."""
     return result.not_reached is not None and settings.max_drop.get(result.freeze) is not None
 
 
@@ -155,8 +157,9 @@ def class_loss_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
     for result in results:
         if result.class_loss:
             names.setdefault(result.class_loss, []).append(result.freeze)
+    metric = judged_metric(results).label
     return [
-        f"Class lost: {', '.join(freezes)}: {loss}; not safe, whatever the accuracy." for loss, freezes in names.items()
+        f"Class lost: {', '.join(freezes)}: {loss}; not safe, whatever the {metric}." for loss, freezes in names.items()
     ]
 
 

@@ -238,7 +238,8 @@ def _judge(interval: Interval, margin_pp: float, unit: str, too_few: str | None)
     # The interval of one seed covers new sentences but no new training run, so it must not decide.
     if interval.num_seeds <= 1:
         return "inconclusive", ONE_SEED
-    lower, upper = (bound_text(bound, margin_pp) for bound in (interval.lower_pp, interval.upper_pp))
+    fewest = 1 if unit.startswith("points") else 3
+    lower, upper = (bound_text(bound, margin_pp, fewest) for bound in (interval.lower_pp, interval.upper_pp))
     limit, seeds = f"{margin_pp:g} {unit}", f"{interval.num_seeds} seeds"
     # A pass needs proof: a comparison that is false for any cause, NaN included, must not count as one.
     if not (interval.upper_pp < margin_pp):
@@ -248,10 +249,16 @@ def _judge(interval: Interval, margin_pp: float, unit: str, too_few: str | None)
     return "non_inferior", f"upper bound {upper} is below {limit}, {seeds}"
 
 
-def bound_text(bound_pp: float, margin_pp: float) -> str:
-    """Return a bound with enough decimals to differ from the margin: 1.96 rather than 2.0 at a margin of 2."""
-    texts = (f"{bound_pp:.{decimals}f}" for decimals in (1, 2, 3, 4))
-    return next((text for text in texts if float(text) != margin_pp), f"{bound_pp:.4f}")
+def bound_text(bound_pp: float, margin_pp: float, fewest: int = 1) -> str:
+    """Return a bound with enough decimals to differ from the margin: 1.96 rather than 2.0 at a margin of 2.
+
+    Args:
+        bound_pp: The bound.
+        margin_pp: The margin.
+        fewest: Fewest decimals: 1 for points, more for a unit of the metric's own.
+    """
+    texts = [f"{bound_pp:.{fewest + more}f}" for more in range(4)]
+    return next((text for text in texts if float(text) != margin_pp), texts[-1])
 
 
 def _check_margin(margin_pp: float) -> None:
