@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from freezebench.scoring.counts import balanced_accuracy, by_counts, matthews_correlation
 from freezebench.scoring.metric import Metric
+from freezebench.scoring.moments import kappa_without_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,6 +106,7 @@ BALANCED_ACCURACY = Metric(
     label="balanced accuracy",
     tasks=("sequence-classification",),
     value=_balanced_accuracy,
+    leave_one_out=by_counts(balanced_accuracy),
     source="sklearn.metrics.balanced_accuracy_score",
 )
 MACRO_F1 = Metric(
@@ -111,6 +114,7 @@ MACRO_F1 = Metric(
     label="macro F1",
     tasks=("sequence-classification", "multi-label"),
     value=_macro_f1,
+    leave_one_out=by_counts(lambda counts: counts.f1.mean(axis=-1)),
     source="sklearn.metrics.f1_score(average='macro')",
 )
 MICRO_F1 = Metric(
@@ -118,6 +122,7 @@ MICRO_F1 = Metric(
     label="micro F1",
     tasks=("multi-label",),
     value=_micro_f1,
+    leave_one_out=by_counts(lambda counts: counts.pooled.f1[..., 0]),
     source="sklearn.metrics.f1_score(average='micro')",
 )
 F1 = Metric(
@@ -125,6 +130,7 @@ F1 = Metric(
     label="F1",
     tasks=("sequence-classification",),
     value=_f1,
+    leave_one_out=by_counts(lambda counts: counts.f1[..., 1]),
     source="sklearn.metrics.f1_score, of class 1",
     num_classes=2,
 )
@@ -133,6 +139,7 @@ MCC = Metric(
     label="Matthews correlation",
     tasks=("sequence-classification",),
     value=_mcc,
+    leave_one_out=by_counts(matthews_correlation),
     source="sklearn.metrics.matthews_corrcoef",
 )
 QUADRATIC_KAPPA = Metric(
@@ -140,5 +147,6 @@ QUADRATIC_KAPPA = Metric(
     label="quadratic weighted kappa",
     tasks=("sequence-classification",),
     value=_quadratic_kappa,
+    leave_one_out=lambda examples: kappa_without_each(examples.labels, examples.predictions),
     source="sklearn.metrics.cohen_kappa_score(weights='quadratic')",
 )

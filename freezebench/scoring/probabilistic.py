@@ -53,6 +53,35 @@ def _auroc(examples: Examples) -> float:
     return float(np.mean(values)) if values else float("nan")
 
 
+def _aurocs_without_each(examples: Examples) -> Values:
+    """Return the AUROC without one example each, by placement values (DeLong, DeLong and Clarke-Pearson 1988).
+
+    The AUROC is ``S / (P N)``, for the sum ``S`` of how many of ``N`` negative examples each of ``P`` positive ones is
+    ranked above, equal ranks counting a half. Without a positive one, its number leaves the sum, and likewise for a
+    negative one. Without the only one of a class, that class has no AUROC.
+    """
+    n = len(examples)
+    totals, counts = np.zeros(n), np.zeros(n)
+    for is_positive, ranks in _rankings(examples):
+        placements = np.empty(n)
+        placements[is_positive] = _num_below(ranks[is_positive], ranks[~is_positive])
+        placements[~is_positive] = _num_below(-ranks[~is_positive], -ranks[is_positive])
+        num_positive = is_positive.sum()
+        num_pairs = (num_positive - is_positive) * (n - num_positive - ~is_positive)
+        values = (placements[is_positive].sum() - placements) / np.maximum(num_pairs, 1)
+        totals += np.where(num_pairs > 0, values, 0.0)
+        counts += num_pairs > 0
+    return np.where(counts > 0, totals / np.maximum(counts, 1), np.nan)
+
+
+def _num_below(ranks: Values, others: Values) -> Values:
+    """Return how many of the others are below each rank, equal ones counting a half."""
+    ordered = np.sort(others)
+    below, up_to = np.searchsorted(ordered, ranks, "left"), np.searchsorted(ordered, ranks, "right")
+    numbers: Values = (below + up_to) / 2
+    return numbers
+
+
 def _log_losses(examples: Examples) -> Values:
     """Return the negative logarithm of the probability of every example's class; of several labels, their mean."""
     probabilities = np.clip(_probabilities(examples), _SMALLEST, 1 - _SMALLEST)
@@ -73,20 +102,33 @@ def _log_loss(examples: Examples) -> float:
     return float(log_loss(examples.labels, probabilities, labels=np.arange(len(examples.label_names))))
 
 
-def _confidence_errors(examples: Examples) -> tuple[Values, Values]:
-    """Return the confidence of every prediction, and whether it is right less that confidence."""
+def _gaps(examples: Examples) -> tuple[Values, Values, NDArray[np.int64]]:
+    """Return of every bin the sum of errors, of every example its error, and the bin that it is in.
+
+    The error is 1 if the prediction is right, else 0, less the confidence.
+    """
+    from scipy.stats import binned_statistic
+
     probabilities = _probabilities(examples)
     confidences = probabilities.max(axis=1)
-    return confidences, (probabilities.argmax(axis=1) == examples.labels) - confidences
+    errors = (examples.predictions == examples.labels) - confidences
+    bins = binned_statistic(confidences, errors, "sum", bins=_NUM_BINS, range=(0, 1))
+    gaps: Values = np.asarray(bins.statistic, dtype=np.float64)
+    return gaps, errors, np.asarray(bins.binnumber, dtype=np.int64) - 1  # bin 0 is below the range
 
 
 def _ece(examples: Examples) -> float:
     """Return the mean gap of confidence and accuracy over 15 bins of equal width (Guo et al. 2017, equation 3)."""
-    from scipy.stats import binned_statistic
-
-    confidences, errors = _confidence_errors(examples)
-    gaps = binned_statistic(confidences, errors, "sum", bins=_NUM_BINS, range=(0, 1)).statistic
+    gaps, _, _ = _gaps(examples)
     return float(np.abs(gaps).sum() / len(examples))
+
+
+def _eces_without_each(examples: Examples) -> Values:
+    """Return the calibration error without one example each, which changes the gap of its own bin alone."""
+    gaps, errors, bin_of = _gaps(examples)
+    own = gaps[bin_of]
+    totals: Values = np.abs(gaps).sum() - np.abs(own) + np.abs(own - errors)
+    return totals / (len(examples) - 1)
 
 
 AUROC = Metric(
@@ -94,6 +136,7 @@ AUROC = Metric(
     label="AUROC",
     tasks=("sequence-classification", "multi-label"),
     value=_auroc,
+    leave_one_out=_aurocs_without_each,
     uses="scores",
     source="sklearn.metrics.roc_auc_score; of more classes, or several labels, the mean of each against the others",
 )
@@ -113,6 +156,7 @@ ECE = Metric(
     label="calibration error",
     tasks=("sequence-classification",),
     value=_ece,
+    leave_one_out=_eces_without_each,
     uses="scores",
     higher_is_better=False,
     source=f"Guo et al. (2017), {_NUM_BINS} bins of equal width by scipy.stats.binned_statistic",

@@ -8,6 +8,8 @@ import numpy as np
 
 from freezebench.scoring.confusion import undefined_is_silent
 from freezebench.scoring.metric import Metric
+from freezebench.scoring.moments import pearson_without_each, r2_without_each, rmse_without_each
+from freezebench.scoring.ranks import spearman_without_each
 
 if TYPE_CHECKING:
     from freezebench.scoring.examples import Examples
@@ -49,7 +51,8 @@ def _r2(examples: Examples) -> float:
     from sklearn.metrics import r2_score
 
     with undefined_is_silent():
-        return float(r2_score(examples.labels, examples.predictions, force_finite=False))
+        value = float(r2_score(examples.labels, examples.predictions, force_finite=False))
+    return value if np.isfinite(value) else np.nan  # labels without a spread give minus infinity
 
 
 PEARSON = Metric(
@@ -57,6 +60,7 @@ PEARSON = Metric(
     label="Pearson correlation",
     tasks=("regression",),
     value=_pearson,
+    leave_one_out=lambda examples: pearson_without_each(examples.labels, examples.predictions),
     source="scipy.stats.pearsonr",
 )
 SPEARMAN = Metric(
@@ -64,6 +68,7 @@ SPEARMAN = Metric(
     label="Spearman correlation",
     tasks=("regression",),
     value=_spearman,
+    leave_one_out=lambda examples: spearman_without_each(examples.labels, examples.predictions),
     source="scipy.stats.spearmanr",
 )
 RMSE = Metric(
@@ -71,6 +76,7 @@ RMSE = Metric(
     label="RMSE",
     tasks=("regression",),
     value=_rmse,
+    leave_one_out=lambda examples: rmse_without_each(examples.labels, examples.predictions),
     unit="label units",
     higher_is_better=False,
     source="sklearn.metrics.root_mean_squared_error",
@@ -90,5 +96,6 @@ R2 = Metric(
     label="R²",
     tasks=("regression",),
     value=_r2,
+    leave_one_out=lambda examples: r2_without_each(examples.labels, examples.predictions),
     source="sklearn.metrics.r2_score",
 )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from drawn_examples import drawn
 from freezebench.errors import SettingsError
 from freezebench.scoring.metrics import DEFAULT_METRICS, METRICS, metric_named, metric_of
-from freezebench.specs.names import TASKS
+from freezebench.specs.names import TASKS, TaskName
 
 TAGS = ("O", "B-PER", "I-PER")
 
@@ -56,3 +57,31 @@ def test_words_without_entities_are_judged_by_accuracy() -> None:
     assert metric_of(None, "token-classification", ("NOUN", "VERB")).name == "accuracy"
     with pytest.raises(SettingsError, match="such as O, B-PER and I-PER"):
         metric_of("entity-f1", "token-classification", ("NOUN", "VERB"))
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [(name, task) for name, metric in METRICS.items() for task in metric.tasks if metric.leave_one_out],
+)
+def test_leave_one_out_values_agree_with_computing_the_metric_again(name: str, task: TaskName) -> None:
+    """In closed form they are those of the examples without one, also with ties and a class that occurs once."""
+    metric = METRICS[name]
+    assert metric.leave_one_out is not None
+    for seed, num_examples in enumerate((4, 7, 12, 12, 25)):
+        examples = drawn(task, seed, num_examples, num_classes=metric.num_classes or 2 + seed % 2)
+        again = [metric.value(examples.without(number)) for number in range(num_examples)]
+        assert metric.leave_one_out(examples) == pytest.approx(again, abs=1e-9, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "task"), [(name, task) for name, metric in METRICS.items() for task in metric.tasks if metric.is_mean]
+)
+def test_contributions_have_the_metric_as_their_mean(name: str, task: TaskName) -> None:
+    """A metric that is a mean over examples needs no jackknife."""
+    metric = METRICS[name]
+    assert metric.contributions is not None
+    for seed in range(3):
+        examples = drawn(task, seed)
+        contributions = metric.contributions(examples)
+        assert contributions.shape == (len(examples),)
+        assert contributions.mean() == pytest.approx(metric.value(examples), abs=1e-12)

@@ -1,0 +1,65 @@
+"""Tests of F1 of entities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from seqeval.metrics import f1_score
+
+from drawn_examples import TAGS, drawn
+from freezebench.scoring.entities import ENTITY_F1, are_entity_tags
+from freezebench.scoring.examples import Examples
+
+
+def sentences(examples: Examples, classes: np.ndarray) -> list[list[str]]:
+    """Return the tags of every sentence."""
+    assert examples.lengths is not None
+    parts = np.split(classes, np.cumsum(examples.lengths)[:-1])
+    return [[TAGS[label] for label in part] for part in parts]
+
+
+def test_it_is_that_of_seqeval() -> None:
+    """Words that continue no entity begin one, and types count."""
+    for seed in range(20):
+        examples = drawn("token-classification", seed, 15)
+        expected = f1_score(sentences(examples, examples.labels), sentences(examples, examples.predictions))
+        assert ENTITY_F1.value(examples) == pytest.approx(expected, abs=1e-12)
+
+
+def test_an_entity_ends_with_its_sentence() -> None:
+    """An entity at the end of a sentence is not continued in the next one."""
+    examples = Examples(
+        task="token-classification",
+        labels=np.array([0, 1, 2, 0]),
+        predictions=np.array([0, 1, 2, 0]),
+        scores=None,
+        label_names=TAGS,
+        lengths=np.array([2, 2]),
+    )
+    assert ENTITY_F1.value(examples) == 1
+    assert ENTITY_F1.leave_one_out is not None
+    # The second sentence begins with I-PER, an entity of its own.
+    assert ENTITY_F1.leave_one_out(examples).tolist() == [1, 1]
+
+
+def test_no_entity_at_all() -> None:
+    """F1 is 0 then, as elsewhere."""
+    examples = drawn("token-classification", 0)
+    nothing = Examples(
+        task="token-classification",
+        labels=np.zeros_like(examples.labels),
+        predictions=np.zeros_like(examples.labels),
+        scores=None,
+        label_names=TAGS,
+        lengths=examples.lengths,
+    )
+    assert ENTITY_F1.value(nothing) == 0
+
+
+def test_tags_of_entities() -> None:
+    """They begin with a letter of the scheme; parts of speech do not."""
+    assert are_entity_tags(("O", "B-PER", "I-PER", "S-LOC", "E-LOC"))
+    assert are_entity_tags(("O", "B", "I"))
+    assert not are_entity_tags(("NOUN", "VERB"))
+    assert not are_entity_tags(("O",))
+    assert not are_entity_tags(("O", "B-PER", "PER"))
