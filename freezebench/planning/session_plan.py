@@ -218,7 +218,7 @@ class SessionPlan:
         records = {freeze: up_to_invalid(settings, freeze, num_ended, finished) for freeze in specs}
         # Interleaved runs come after those of the round.
         begun = {freeze: tuple(runs) for freeze, runs in records.items() if runs}
-        return SeedsFinished(num_ended=num_ended, num_seeds=current.num_seeds, records=begun)
+        return SeedsFinished(num_ended=num_ended, num_seeds=current.num_seeds, records=begun, metric=settings.metric)
 
     def _current(self, finished: FinishedRuns) -> Iterator[tuple[Settings, Group, Round]]:
         """Yield the latest round of every group, with its settings."""

@@ -75,7 +75,7 @@ def _prepare(config: pytest.Config, planned: Sequence[tuple[Settings, str]]) -> 
         session = freeze_session(config)
         session.preflight(planned)
         planned_runs = session.expect(planned)
-    _start_progress(config, planned_runs)
+    _start_progress(config, planned_runs, {settings.metric for settings, _ in planned})
     return saver
 
 
@@ -132,16 +132,22 @@ def _not_run_lines(session: FreezeSession) -> list[str]:
     return list(dict.fromkeys(f"{model}: {line}" if has_several else line for model, line in lines))
 
 
-def _start_progress(config: pytest.Config, planned_runs: Sequence[RunSpec]) -> None:
-    """Show the events of runs in the terminal from now on."""
+def _start_progress(config: pytest.Config, planned_runs: Sequence[RunSpec], metrics: set[str | None]) -> None:
+    """Show the events of runs in the terminal from now on, their figures by the metric if all tests have one."""
     session, terminal = freeze_session(config), Terminal(config)
     for line in _not_run_lines(session):
         terminal.progress([line], is_transient=False)
-    session.on_event = _listener(terminal, planned_runs, slots=session.executor.slots)
+    metric = metrics.pop() if len(metrics) == 1 else None
+    session.on_event = _listener(terminal, planned_runs, slots=session.executor.slots, metric=metric)
 
 
 def _listener(
-    terminal: Terminal, planned: Sequence[RunSpec], *, label: str | None = None, slots: Sequence[Slot] = ()
+    terminal: Terminal,
+    planned: Sequence[RunSpec],
+    *,
+    label: str | None = None,
+    slots: Sequence[Slot] = (),
+    metric: str | None = None,
 ) -> OnEvent:
     """Return what shows the events of runs.
 
@@ -150,6 +156,7 @@ def _listener(
         planned: The runs that are needed at least.
         label: What lines begin with; ``None``: the number and the name of each run.
         slots: The slots that train at the same time.
+        metric: Name of the metric that lines show; ``None``: the usual one of a run's task.
     """
     from freezebench.records.events import RunWaiting
     from freezebench.report.progress import Progress
@@ -164,6 +171,7 @@ def _listener(
             quiet=terminal.is_quiet,
             slots=slots,
             show=terminal.show,
+            metric=metric,
         )
         return progress.on_event
     return lambda event: terminal.notice(f"waiting: {event.reason}") if isinstance(event, RunWaiting) else None

@@ -149,11 +149,13 @@ class SeedsFinished:
         num_ended: Number of seeds that these configurations have.
         num_seeds: Number of seeds of the look.
         records: The runs of these seeds by configuration, the baseline's first; one that broke is the last of its own.
+        metric: Name of the metric that is judged; ``None``: the usual one of the task.
     """
 
     num_ended: int
     num_seeds: int
     records: dict[str, tuple[RunRecord, ...]]
+    metric: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,17 +6,21 @@ their own. A positive drop is worse for every metric, also for one of which lowe
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+from freezebench.errors import RecordError, SettingsError
 from freezebench.escaping import visible
 from freezebench.scoring.metric import Metric
-from freezebench.scoring.metrics import ACCURACY, METRICS
+from freezebench.scoring.metrics import ACCURACY, METRICS, metric_of
 from freezebench.specs.names import TASKS
 from freezebench.units import NOT_MEASURED, percent_text, without_negative_zero
+from freezebench.verdicts.metric_values import metric_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from freezebench.records.run_record import RunRecord
     from freezebench.scoring.examples import Examples
     from freezebench.verdicts.judge import ConfigurationResult
 
@@ -41,8 +45,38 @@ def judged_metric(results: Iterable[ConfigurationResult]) -> Metric:
     return metric_shown(next((result.metric for result in results if result.was_run), ACCURACY.name))
 
 
+def metric_of_run(record: RunRecord, name: str | None) -> Metric:
+    """Return the metric that judges a run: the one of a name, or the usual one of its task."""
+    data = record.data
+    try:
+        if data is not None:
+            return metric_of(name, data.task, data.label_names)
+    except SettingsError:
+        pass  # a check before the runs says so; what is shown of them goes on
+    return metric_shown(name or ACCURACY.name)
+
+
+def value_of(record: RunRecord, metric: Metric, test_set: str = "") -> float | None:
+    """Return the metric of a run on a test set; ``None`` where it has no value, or the run lacks what it needs."""
+    try:
+        value = metric_value(record, metric, test_set)
+    except RecordError:
+        return None
+    return None if value is None or not math.isfinite(value) else value
+
+
 def _unknown(_: Examples) -> float:
     return float("nan")
+
+
+def title_of(metric: Metric) -> str:
+    """Return the name of the metric as the begin of a title."""
+    return metric.label[:1].upper() + metric.label[1:]
+
+
+def with_article(metric: Metric) -> str:
+    """Return the name of the metric in a clause: ``an accuracy``, ``a macro F1``."""
+    return f"{'an' if metric.label[:1] in 'aeiouAR' else 'a'} {metric.label}"
 
 
 def digits_of(metric: Metric) -> int:
@@ -62,9 +96,21 @@ def value_number(value: float, metric: Metric) -> str:
     return f"{value * metric.scale:.{digits_of(metric)}f}"
 
 
-def in_scale(value: float, metric: Metric) -> float:
-    """Return a value as axes and columns show it: in per cent, or as it is where the metric has a unit of its own."""
-    return value * metric.scale
+def axis_label(metric: Metric) -> str:
+    """Return the label of an axis of values, which are multiplied by the metric's scale."""
+    unit = "%" if metric.unit == _POINTS else _LONG_UNITS[metric.unit]
+    return f"test {visible(metric.label)} ({unit})"
+
+
+def seed_drop(baseline: RunRecord, record: RunRecord, metric: Metric, test_set: str = "") -> float | None:
+    """Return the drop of one run against the unfrozen one of its seed, in the unit of drops; positive is worse.
+
+    ``None`` where one of them has no value.
+    """
+    before, after = value_of(baseline, metric, test_set), value_of(record, metric, test_set)
+    if before is None or after is None:
+        return None
+    return (before - after) * metric.scale * (1 if metric.higher_is_better else -1)
 
 
 def signed_drop(value: float, metric: Metric) -> str:

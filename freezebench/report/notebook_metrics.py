@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezebench.records.device_models import of_model
+from freezebench.report.metric_text import axis_label, value_of
+from freezebench.scoring.metrics import ACCURACY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from freezebench.records.run_record import Evaluation, RunRecord
+    from freezebench.scoring import metric as scoring
+    from freezebench.specs.names import TaskName
 
     Read = Callable[[RunRecord], float | None]
 
@@ -38,13 +42,14 @@ def _validation(record: RunRecord) -> Evaluation | None:
 def _of_validation(name: str, factor: float = 1.0) -> Read:
     def read(record: RunRecord) -> float | None:
         validation = _validation(record)
-        return None if validation is None else factor * float(getattr(validation, name))
+        value = None if validation is None else getattr(validation, name)
+        return None if value is None else factor * float(value)
 
     return read
 
 
 def _of_test(name: str) -> Read:
-    return lambda record: None if record.test is None else 100 * float(getattr(record.test, name))
+    return lambda record: None if (value := record.value(name)) is None else 100 * value
 
 
 def _train_loss(record: RunRecord) -> float | None:
@@ -73,6 +78,24 @@ METRICS: dict[str, Metric] = {
     "samples per second": cost("samples_per_s"),
     "steps per second": cost("steps_per_s"),
 }
+
+
+def metrics_of(judged: scoring.Metric, task: TaskName) -> dict[str, Metric]:
+    """Return the metrics to draw: those of the notebook and the one that was judged, where they do not have it."""
+    if task == "sequence-classification":
+        shown = METRICS
+    else:
+        # Losses of regression are squared errors, and other tasks have no accuracy of sentences.
+        names = {name: name.replace("nats", "squared error") if task == "regression" else name for name in METRICS}
+        shown = {names[name]: metric for name, metric in METRICS.items() if "accuracy" not in name and "F1" not in name}
+    if judged is ACCURACY and shown is METRICS:
+        return shown
+
+    def read(record: RunRecord) -> float | None:
+        value = value_of(record, judged)
+        return None if value is None else judged.scale * value
+
+    return {axis_label(judged): Metric(read=read), **shown}
 
 
 def values(records: Sequence[RunRecord], metric: Metric, model: str | None) -> list[float]:

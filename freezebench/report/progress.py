@@ -25,6 +25,7 @@ from freezebench.records.events import (
     TrainingStarted,
 )
 from freezebench.report.durations import Durations, duration_text, seconds_on_slots
+from freezebench.report.metric_text import metric_of_run, value_of, value_text
 from freezebench.report.provisional import provisional_lines
 from freezebench.specs.node_ids import experiment_names
 from freezebench.units import percent_text, seconds_text
@@ -77,6 +78,7 @@ class Progress:
         slots: The slots that train at the same time.
         show: Receives what replaces the lines that it was given before: a line per slot that trains, each in a long and
             a short form. With several slots ``write`` receives only lines that stay.
+        metric: Name of the metric that lines show; ``None``: the usual one of a run's task.
         clock: Returns seconds from an arbitrary start.
     """
 
@@ -90,9 +92,10 @@ class Progress:
         quiet: bool = False,
         slots: Sequence[Slot] = (),
         show: Callable[[Sequence[Sequence[str]]], None] = lambda _: None,
+        metric: str | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._write, self._show, self._clock = write, show, clock
+        self._write, self._show, self._clock, self._metric = write, show, clock, metric
         self._slots = [slot.name for slot in slots] if len(slots) > 1 else [""]
         self._arms_together = trains_arms_together(slots)
         self._live, self._quiet = live, quiet
@@ -163,8 +166,13 @@ class Progress:
     def _reuse(self, record: RunRecord) -> None:
         """Show that a run of an earlier session is reused."""
         self._count(record.spec)
-        accuracy = "" if record.test is None else f", test accuracy {percent_text(record.test.accuracy)}"
-        self._end(f"{self._label(record.spec, self._num_started)}: reused from an earlier session{accuracy}")
+        value = "" if record.test is None else f", {self._value(record)}"
+        self._end(f"{self._label(record.spec, self._num_started)}: reused from an earlier session{value}")
+
+    def _value(self, record: RunRecord) -> str:
+        """Return how good a run is on the test set: ``test accuracy 90.4 %``."""
+        metric = metric_of_run(record, self._metric)
+        return f"test {metric.label} {value_text(value_of(record, metric), metric)}"
 
     def _train(self, event: ProgressEvent, slot: str) -> None:
         """Show the state of training."""
@@ -193,7 +201,7 @@ class Progress:
             train_s, share = record.value("train_s"), percent_text(record.contended_share, 0)
             trained = "" if train_s is None else f", trained in {seconds_text(train_s)}"
             contended = f", contended {share}" if record.is_contended else ""
-            outcome = f"test accuracy {percent_text(record.test.accuracy)}{trained}{contended}"
+            outcome = f"{self._value(record)}{trained}{contended}"
             seconds = self._grid_s(fallback=None)
             left = f"; {duration_text(seconds)} left" if seconds else ""
         number = self._num_started if run is None else run.number

@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING
 
 from freezebench.escaping import terminal_line
 from freezebench.records.device_models import main_model, of_model
+from freezebench.report.metric_text import (
+    metric_of_run,
+    seed_drop,
+    unit_word,
+    unsigned_drop,
+    value_of,
+    value_text,
+)
 from freezebench.report.strategy_text import names_heading
 from freezebench.report.terminal_text import columns_of, cut, pad
+from freezebench.scoring.metrics import ACCURACY
 from freezebench.units import NOT_MEASURED, percent_text, seconds_text
 from freezebench.verdicts.classes import class_name, majority_class
 
@@ -17,8 +26,8 @@ if TYPE_CHECKING:
 
     from freezebench.records.events import SeedsFinished
     from freezebench.records.run_record import RunRecord
+    from freezebench.scoring.metric import Metric
 
-_HEADINGS = ("accuracy", "drop", "train time")
 _LONGEST_NAME = 22
 
 
@@ -32,16 +41,17 @@ def provisional_lines(seeds: SeedsFinished, width: int, experiment: str = "") ->
     """
     baseline = seeds.records["none"]
     model = main_model(record for records in seeds.records.values() for record in records)
-    cells = {freeze: _cells(freeze, records, baseline, model) for freeze, records in seeds.records.items()}
-    headings = (names_heading(seeds.records), *_HEADINGS)
+    metric = metric_of_run(next(iter(baseline)), seeds.metric)
+    cells = {freeze: _cells(freeze, records, baseline, model, metric) for freeze, records in seeds.records.items()}
+    headings = (names_heading(seeds.records), terminal_line(metric.label), "drop", "train time")
     rows = [headings, *(row for row in cells.values() if row is not None)]
     names = {freeze: cut(terminal_line(freeze), _LONGEST_NAME) for freeze in cells}
     name_columns = max(map(columns_of, [headings[0], *names.values()]))
     columns = [name_columns, *(max(columns_of(row[column]) for row in rows) for column in range(1, len(headings)))]
     number = f"seed {seeds.num_ended} of {seeds.num_seeds}"
-    heading = f"provisional, after {number} (drop in points, no verdicts yet):"
+    heading = f"provisional, after {number} (drop in {unit_word(metric)}, no verdicts yet):"
     if experiment:
-        heading = f": provisional, after {number} (drop in points):"
+        heading = f": provisional, after {number} (drop in {unit_word(metric)}):"
         heading = cut(terminal_line(experiment), width - columns_of(heading)) + heading
     lines = [heading, _line(headings, columns)]
     for freeze, row in cells.items():
@@ -52,7 +62,7 @@ def provisional_lines(seeds: SeedsFinished, width: int, experiment: str = "") ->
         else:
             lines.append(_line((names[freeze], *row[1:]), columns))
     data = next((record.data for record in baseline if record.data), None)
-    if data is not None:
+    if data is not None and data.task == "sequence-classification" and metric is ACCURACY:
         # An accuracy means little without that of guessing.
         guess = f"  always predicting {class_name(data, majority_class(data))}: {percent_text(data.majority_share)}"
         lines.append(cut(terminal_line(guess), width))
@@ -60,25 +70,21 @@ def provisional_lines(seeds: SeedsFinished, width: int, experiment: str = "") ->
 
 
 def _cells(
-    freeze: str, records: Sequence[RunRecord], baseline: Sequence[RunRecord], model: str | None
+    freeze: str, records: Sequence[RunRecord], baseline: Sequence[RunRecord], model: str | None, metric: Metric
 ) -> tuple[str, ...] | None:
     """Return the cells of a configuration, its time on a model of device; ``None`` if one of its runs is invalid."""
-    accuracies = _accuracies(records)
-    if len(accuracies) < len(records):
+    values = [value for record in records if (value := value_of(record, metric)) is not None]
+    if len(values) < len(records):
         return None
     # Both arms have the same seeds: a drop is the mean of differences within a seed.
-    pairs = zip(_accuracies(baseline), accuracies, strict=False)
-    drop = 100 * statistics.fmean(unfrozen - frozen for unfrozen, frozen in pairs)
+    drops = [seed_drop(unfrozen, frozen, metric) for unfrozen, frozen in zip(baseline, records, strict=False)]
+    drop = statistics.fmean(value for value in drops if value is not None)
     return (
         freeze,
-        percent_text(statistics.fmean(accuracies)),
-        NOT_MEASURED if freeze == "none" else f"{drop:.1f}".replace("-0.0", "0.0"),
+        value_text(statistics.fmean(values), metric),
+        NOT_MEASURED if freeze == "none" else unsigned_drop(drop, metric),
         _train_time(of_model(records, model)),
     )
-
-
-def _accuracies(records: Sequence[RunRecord]) -> list[float]:
-    return [value for record in records if (value := record.value("accuracy")) is not None]
 
 
 def _train_time(records: Sequence[RunRecord]) -> str:

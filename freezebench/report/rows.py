@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
@@ -10,9 +9,8 @@ from typing import TYPE_CHECKING
 from freezebench.records.device_models import OTHER_MODEL, main_model, of_model
 from freezebench.records.headline import headline_metrics
 from freezebench.report.aggregate import aggregate, saving, saving_uncertainty
-from freezebench.report.metric_text import judged_metric, metric_shown
+from freezebench.report.metric_text import judged_metric, metric_shown, value_of
 from freezebench.scoring.metrics import ACCURACY
-from freezebench.verdicts.metric_values import metric_value
 from freezebench.verdicts.speedup import Speedup, speedup_of, speedup_outcome
 
 if TYPE_CHECKING:
@@ -186,7 +184,8 @@ def row(result: ConfigurationResult, model: str | None = None) -> Row:
     """Return a configuration's figures, the costs on a model of device; ``None``: that of most of its own runs."""
     # An invalid run is never part of an average.
     records = [] if result.broken else list(result.records)
-    values = _metric_values(records, metric_shown(result.metric))
+    metric = metric_shown(result.metric)
+    values = [value for record in records if (value := value_of(record, metric)) is not None]
     shown = _row(result, records, model)
     mean = statistics.fmean(values) if values else None
     return replace(shown, metric=result.metric, metric_value=mean, metric_sd=_sd(values))
@@ -250,6 +249,11 @@ def table_metric(rows: Iterable[Row]) -> Metric:
     return metric_shown(next((row.metric for row in rows), ACCURACY.name))
 
 
+def task_of(rows: Iterable[Row]) -> TaskName:
+    """Return what the runs of one table learn; without a valid run sequence classification."""
+    return next((row.task for row in rows if row.records), "sequence-classification")
+
+
 def has_fixed(rows: Iterable[Row]) -> bool:
     """Return whether no freezing trains fewer than all parameters, since the model itself has some fixed."""
     unfrozen = (record for row in rows if row.freeze == "none" for record in row.records)
@@ -265,12 +269,6 @@ def _test_scores(records: Iterable[RunRecord]) -> tuple[list[float], list[float]
     """Return the accuracies and the F1 scores on the test split."""
     kept = [[value for record in records if (value := record.value(name)) is not None] for name in ("accuracy", "f1")]
     return kept[0], kept[1]
-
-
-def _metric_values(records: Iterable[RunRecord], metric: Metric) -> list[float]:
-    """Return the values of the metric on the test set; none where the report does not know how to compute it."""
-    values = [metric_value(record, metric) for record in records]
-    return [value for value in values if value is not None and math.isfinite(value)]
 
 
 def _speedup(result: ConfigurationResult, costs: Sequence[RunRecord]) -> Speedup:

@@ -1,9 +1,11 @@
-"""Pictures of accuracy: the drop of every configuration, and the comparison with the published figures."""
+"""Pictures of the metric: the drop of every configuration, and the comparison with the published figures."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezebench.escaping import visible
+from freezebench.report.metric_text import metric_shown, seed_drop, signed_drop, title_of, unit_word, with_article
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots.families import short_name
 from freezebench.report.plots.style import (
@@ -22,9 +24,13 @@ from freezebench.report.plots.style import (
 )
 from freezebench.report.reasons import why_missing
 from freezebench.report.reproduce import preset_differences
+from freezebench.report.rows import table_metric
+from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.notebook_figures import PUBLISHED
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -32,14 +38,17 @@ if TYPE_CHECKING:
     from freezebench.report.rows import Row
     from freezebench.verdicts.judge import ConfigurationResult
 
+_FAR = 1e6  # beyond the edge of any axis
+
 
 def drops(experiment: Experiment) -> Picture | Missing:
-    """Return the accuracy drop of every configuration with its interval, its seeds and the margin."""
-    title = "Accuracy drop against no freezing"
+    """Return the drop of every configuration with its interval, its seeds and the margin."""
+    metric = table_metric(experiment.rows)
+    title = f"{title_of(metric)} drop against no freezing"
     pairs = zip(experiment.results, experiment.rows, strict=True)
     shown = [(result, row) for result, row in pairs if row.drop_pp is not None]
     if not shown:
-        only = "no configuration but the baseline gave an accuracy"
+        only = f"no configuration but the baseline gave {with_article(metric)}"
         is_compared = any(not row.broken for row in experiment.rows)
         return Missing(name="drop", title=title, reason=only if is_compared else why_missing(experiment, "train_s"))
     alpha = next(result.verdict.alpha for result, _ in shown if result.verdict)
@@ -51,7 +60,7 @@ def drops(experiment: Experiment) -> Picture | Missing:
         axes = figure.subplots()
         # The green band reaches beyond the left edge, whatever the limits of the axis become.
         lowest = min(min(0.0, row.lower_pp or 0.0) for _, row in shown)
-        axes.axvspan(lowest - 100, experiment.margin_pp, color=SAFE, lw=0, zorder=0)
+        axes.axvspan(lowest - _FAR, experiment.margin_pp, color=SAFE, lw=0, zorder=0)
         axes.axvline(0, color=MUTED, lw=0.9)
         axes.axvline(experiment.margin_pp, color=GREEN, lw=1.2, ls=(0, (4, 2)))
         for position, (result, row) in enumerate(shown):
@@ -61,7 +70,7 @@ def drops(experiment: Experiment) -> Picture | Missing:
         axes.set_ylim(len(shown) - 0.5, -0.6)
         axes.set_xlim(_limits(experiment.margin_pp, [row for _, row in shown], shown))
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel("drop of test accuracy (points, right is worse)")
+        axes.set_xlabel(f"drop of test {visible(metric.label)} ({unit_word(metric)}, right is worse)")
         axes.text(
             experiment.margin_pp, 1.01, f"margin {experiment.margin_pp:g}", transform=axes.get_xaxis_transform(),
             color=GREEN_TEXT, ha="center", va="bottom", fontsize=8,
@@ -69,9 +78,6 @@ def drops(experiment: Experiment) -> Picture | Missing:
         has_limits = any(row.limit_pp is not None for _, row in shown)
         _verdict_legend(figure, [row.verdict for _, row in shown], has_limits=has_limits)
 
-    figures = "; ".join(
-        f"{row.freeze} {row.drop_pp:+.1f} [{row.lower_pp:+.1f}, {row.upper_pp:+.1f}]" for _, row in shown
-    )
     return picture(
         "drop",
         title,
@@ -79,10 +85,21 @@ def drops(experiment: Experiment) -> Picture | Missing:
             f"Mark: mean over the seeds; bar: {level} interval over new {covers}; dots: one seed each. "
             "A configuration is non-inferior when its whole bar lies in the green band, below the margin."
         ),
-        alt=f"Drop in percentage points with its {level} interval: {figures}. Margin {experiment.margin_pp:g}.",
+        alt=f"{_drops_text([row for _, row in shown], level)}. Margin {experiment.margin_pp:g}.",
         height=1.45 + 0.33 * len(shown),
         paint=paint,
     )
+
+
+def _drops_text(rows: Sequence[Row], level: str) -> str:
+    """Return the drops in words, for people who cannot see the picture."""
+    metric = table_metric(rows)
+    units = "percentage points" if metric is ACCURACY else metric.drop_unit
+    texts = []
+    for row in rows:
+        drop, lower, upper = (signed_drop(value or 0.0, metric) for value in (row.drop_pp, row.lower_pp, row.upper_pp))
+        texts.append(f"{row.freeze} {drop} [{lower}, {upper}]")
+    return f"Drop in {units} with its {level} interval: {'; '.join(texts)}"
 
 
 def _limits(margin_pp: float, rows: list[Row], shown: list[tuple[ConfigurationResult, Row]]) -> tuple[float, float]:
@@ -96,10 +113,11 @@ def _limits(margin_pp: float, rows: list[Row], shown: list[tuple[ConfigurationRe
 
 
 def seed_drops(result: ConfigurationResult) -> list[float]:
-    """Return the drop of every seed against the same seed without freezing, in percentage points."""
+    """Return the drop of every seed against the same seed without freezing, in the unit of drops."""
+    metric = metric_shown(result.metric)
     pairs = zip(result.baseline, result.records, strict=False)
-    values = [(base.value("accuracy"), own.value("accuracy")) for base, own in pairs]
-    return [100 * (base - own) for base, own in values if base is not None and own is not None]
+    drops = [seed_drop(base, own, metric) for base, own in pairs]
+    return [drop for drop in drops if drop is not None]
 
 
 def _drop(axes: Axes, position: int, result: ConfigurationResult, row: Row) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of costs: accuracy against time, memory and energy, trainable parameters, power and memory over time."""
+"""Pictures of costs: the metric against time, memory and energy, trainable parameters, power and memory over time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from freezebench.meters.metrics import METRICS
 from freezebench.records.device_models import of_model
 from freezebench.records.headline import headline_metrics
 from freezebench.report.contention import MARK
+from freezebench.report.metric_text import axis_label, title_of, value_of
 from freezebench.report.pareto import pareto
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots.families import family_handles, family_of, family_shapes, legend_columns, short_name
@@ -25,7 +26,8 @@ from freezebench.report.plots.style import (
     verdict_handles,
 )
 from freezebench.report.reasons import busy_note, why_missing
-from freezebench.report.rows import share_of, table_model
+from freezebench.report.rows import share_of, table_metric, table_model
+from freezebench.scoring.metrics import ACCURACY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from freezebench.records.trace import SeriesJson
     from freezebench.report.experiment import Experiment
     from freezebench.report.rows import Row
+    from freezebench.scoring.metric import Metric
 
 _GIB = 2.0**30
 _LEGEND_COLUMNS = 3
@@ -45,7 +48,7 @@ _SHAPES_NOTE = "Colours are verdicts, shapes are families of configurations. "
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """A cost that accuracy is traded for.
+    """A cost that the metric is traded for.
 
     Attributes:
         name: ``time``, ``memory`` or ``energy``.
@@ -91,27 +94,28 @@ QUANTITIES = (
 
 
 def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
-    """Return accuracy against one cost, with the Pareto front."""
-    name, title = f"tradeoff_{cost.name}", f"Accuracy against {cost.name}"
+    """Return the metric against one cost, with the Pareto front."""
+    judged = table_metric(experiment.rows)
+    name, title = f"tradeoff_{cost.name}", f"{title_of(judged)} against {cost.name}"
     memory, energy = headline_metrics(experiment.cost_records)
     metric = {"time": "train_s", "memory": memory, "energy": energy}[cost.name]
     shown = [
-        (row, value / cost.scale, 100 * row.accuracy)
+        (row, value / cost.scale, judged.scale * row.metric_value)
         for row in experiment.rows
-        if (value := cost.figure(row)) is not None and row.accuracy is not None
+        if (value := cost.figure(row)) is not None and row.metric_value is not None
     ]
     if not shown:
         return Missing(name=name, title=title, reason=why_missing(experiment, metric))
     seeds = [
-        (value / cost.scale, 100 * accuracy)
+        (value / cost.scale, judged.scale * result)
         for record in experiment.cost_records
-        if (accuracy := record.value("accuracy")) is not None and (value := record.value(metric)) is not None
+        if (result := value_of(record, judged)) is not None and (value := record.value(metric)) is not None
     ]
     needs_quiet = METRICS[metric].needs_quiet
     names = [short_name(row.freeze) + (f" {MARK}" if needs_quiet and row.is_contended else "") for row, _, _ in shown]
     shapes = family_shapes(row.freeze for row, _, _ in shown)
     # The front is that of the means: single seeds would reward a lucky run.
-    front = pareto([(x, y) for _, x, y in shown])
+    front = pareto([(x, y if judged.higher_is_better else -y) for _, x, y in shown])
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
@@ -123,7 +127,7 @@ def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
         axes.margins(0.12, 0.14)
         axes.set_xlim(left=max(0.0, axes.get_xlim()[0]))
         axes.set_xlabel(f"{cost.axis}, left is better")
-        axes.set_ylabel("test accuracy (%)")
+        axes.set_ylabel(axis_label(judged))
         _trade_off_legend(figure, [row.verdict for row, _, _ in shown], shapes)
         labels = [(x, y, label) for (_, x, y), label in zip(shown, names, strict=True)]
         label_points(axes, labels, [*between(corners), *seeds])
@@ -133,14 +137,18 @@ def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
         name,
         title,
         caption=(
-            "Filled marks lie on the Pareto front: nothing else is both cheaper and more accurate. "
+            f"Filled marks lie on the Pareto front: nothing else is both cheaper and {_better(judged)}. "
             f"{_SHAPES_NOTE if shapes else ''}Small dots: one seed each."
             f"{busy_note(experiment.rows) if needs_quiet else ''}"
         ),
-        alt=f"On the Pareto front of accuracy and {cost.name}: {best}.",
+        alt=f"On the Pareto front of {judged.label} and {cost.name}: {best}.",
         height=3.5 + 0.17 * math.ceil(len(shapes) / _LEGEND_COLUMNS),
         paint=paint,
     )
+
+
+def _better(metric: Metric) -> str:
+    return "more accurate" if metric is ACCURACY else f"better by its {metric.label}"
 
 
 def _mark(axes: Axes, row: Row, point: tuple[float, float], shapes: Mapping[str, str], *, is_best: bool) -> None:

@@ -8,12 +8,12 @@ import statistics
 from typing import TYPE_CHECKING
 
 from freezebench.report.contention import MARK
-from freezebench.report.notebook_metrics import METRICS, values
+from freezebench.report.notebook_metrics import METRICS, metrics_of, values
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots.families import legend_columns, short_name
 from freezebench.report.plots.style import BLUE, MUTED, last_frozen, picture, prefixes, ramp
 from freezebench.report.reasons import busy_note
-from freezebench.report.rows import table_model
+from freezebench.report.rows import table_metric, table_model, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,8 @@ def metrics(experiment: Experiment) -> Picture | Missing:
     if not names:
         return Missing(name="metrics", title=title, reason="no run was finished")
     model = table_model(experiment.results)
-    measured = {title: [values(runs[name], metric, model) for name in names] for title, metric in METRICS.items()}
+    drawn = metrics_of(table_metric(experiment.rows), task_of(experiment.rows))
+    measured = {title: [values(runs[name], metric, model) for name in names] for title, metric in drawn.items()}
     contended = {row.freeze for row in experiment.rows if row.is_contended}
     ticks = [f"{last_frozen(name)}{MARK if name in contended else ''}" for name in names]
     shown = [metric for metric, arms in measured.items() if any(arms)]
@@ -60,7 +61,8 @@ def metrics(experiment: Experiment) -> Picture | Missing:
         "metrics",
         title,
         caption=(
-            "The metrics of the notebook. Line: mean over the seeds; dots: one seed each. "
+            f"{'The metrics of the notebook. ' if drawn is METRICS else ''}"
+            "Line: mean over the seeds; dots: one seed each. "
             "Validation figures are those of the epoch whose weights were kept."
             + busy_note(experiment.rows)
             + (f" Not measured: {', '.join(missing)}." if missing else "")
@@ -93,6 +95,7 @@ def losses(experiment: Experiment) -> Picture | Missing:
     if not shown:
         return Missing(name="loss", title=title, reason="no run took a step")
     colors = ramp(list(shown))
+    unit = "squared error" if task_of(experiment.rows) == "regression" else "nats"
 
     def paint(figure: Figure) -> None:
         train, validation = figure.subplots(2, 1)
@@ -103,9 +106,9 @@ def losses(experiment: Experiment) -> Picture | Missing:
             train.plot(*_steps(_mean(curves), records[0]), color=colors[freeze], lw=1.5, label=short_name(freeze))
             epochs = _mean([[epoch.validation.loss for epoch in record.epochs] for record in records])
             validation.plot(range(1, len(epochs) + 1), epochs, color=colors[freeze], lw=1.5, marker="o", ms=4)
-        train.set_ylabel("training loss (nats)")
+        train.set_ylabel(f"training loss ({unit})")
         train.set_xlabel("step")
-        validation.set_ylabel("validation loss (nats)")
+        validation.set_ylabel(f"validation loss ({unit})")
         validation.set_xlabel("epoch")
         for axes in (train, validation):
             axes.xaxis.get_major_locator().set_params(integer=True)
