@@ -9,7 +9,8 @@ from typing import Any
 
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
-from freezebench.records.saved import SavedConfiguration, SavedRun, from_records, to_info
+from freezebench.records.saved import SavedConfiguration, SavedRun, from_records
+from freezebench.records.saved_info import to_info
 from made_up import seeds
 
 

@@ -39,8 +39,9 @@ from freezebench.records.events import StepRecord, TrainingStarted
 from freezebench.records.file_set import finish_replacement
 from freezebench.records.packed import groups_of, packed, repeats_of, unpacked
 from freezebench.records.reading import Reading
-from freezebench.records.saved import from_info, from_records, to_info
+from freezebench.records.saved import from_records
 from freezebench.records.saved_files import read_saved_run
+from freezebench.records.saved_info import from_info, to_info
 from freezebench.records.store import decode, encode
 from freezebench.report.experiment import read_experiments
 from freezebench.session import FreezeSession

@@ -114,7 +114,7 @@ def test_an_old_file_is_read_as_a_saved_run(path: Path) -> None:
         runs = configuration["runs"]
         assert saved_configuration.values("train_s") == [run["readings"]["train_s"]["value"] for run in runs]
         assert [run.seed for run in saved_configuration.runs] == [run["spec"]["seed"] for run in runs]
-        assert [float(run.correct.mean()) for run in saved_configuration.runs] == pytest.approx(
+        assert [float(run.outcomes.mean()) for run in saved_configuration.runs] == pytest.approx(
             [run["test"]["accuracy"] for run in runs]
         )
         assert saved_configuration.device_name == "AMD EPYC"

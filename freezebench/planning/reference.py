@@ -18,6 +18,7 @@ from freezebench.planning.reference_check import (
 )
 from freezebench.planning.searched import is_searched
 from freezebench.records.saved import from_records
+from freezebench.scoring.metrics import metric_named
 from freezebench.specs.limits import CostLimits
 from freezebench.specs.node_ids import function_of
 from freezebench.verdicts.compare import SAVED_RUN, Comparison, compare_pair
@@ -91,7 +92,8 @@ class Reference:
         old = self._partners.get(node_id)
         if old is None:
             return ()
-        new = from_records(result.freeze, result.records, broken=result.broken, node_id=node_id)
+        metric = metric_named(result.metric)
+        new = from_records(result.freeze, result.records, broken=result.broken, node_id=node_id, metric=metric)
         limit_pp = settings.max_regression.get(result.freeze)
         pair = compare_pair(
             old,

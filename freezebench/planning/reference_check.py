@@ -45,7 +45,7 @@ class PlannedTest:
 def _differences(old: SavedConfiguration, test: PlannedTest) -> list[Difference]:
     """Return how a test differs from a saved one; a rate that trials will choose is compared once it is known."""
     found = differences(old, test.configuration)
-    return [item for item in found if not (item.name == "lr" and test.settings.tune_lr)]
+    return [item for item in found if not (item.is_harmless or (item.name == "lr" and test.settings.tune_lr))]
 
 
 def limits_times(settings: Settings, freeze: str, *, with_times: bool) -> bool:
@@ -131,7 +131,7 @@ def refuse_unjudgeable(
     """
     (test, old), saved = pair, request.saved
     new = test.configuration
-    limit = _first_limit(test.settings, costs, new.freeze)
+    limit = _first_limit(test.settings, costs, new)
     if limit is None:
         return
     name, text = limit
@@ -181,13 +181,16 @@ def enumerated(names: Iterable[str]) -> str:
     return listed(list(names), _MOST_NAMED)
 
 
-def _first_limit(settings: Settings, costs: CostLimits, freeze: str) -> tuple[str, str] | None:
+def _first_limit(settings: Settings, costs: CostLimits, new: SavedConfiguration) -> tuple[str, str] | None:
     """Return name and text of a configuration's limit against a saved run, the most demanding one of several."""
     for name, limit in costs.named(*_COSTS).items():
-        if (ratio := limit.get(freeze)) is not None:
+        if (ratio := limit.get(new.freeze)) is not None:
             return name, f"{ratio:g}× the saved run's figure"
-    points = settings.max_regression.get(freeze)
-    return None if points is None else ("max_regression", f"{points:g} points below the saved run")
+    points, metric = settings.max_regression.get(new.freeze), new.metric
+    if points is None:
+        return None
+    side = "below" if metric.higher_is_better else "above"
+    return "max_regression", f"{points:g} {metric.unit} {side} the saved run"
 
 
 def _advice(request: RequestedRun, refused: Sequence[Difference] = ()) -> str:
@@ -195,6 +198,6 @@ def _advice(request: RequestedRun, refused: Sequence[Difference] = ()) -> str:
     admissible = dict.fromkeys(item.name for item in refused if item.name is not None)
     advice = "Undo the change" if refused else "Name another saved run"
     across = f", compare across it with --freeze-compare-across={','.join(admissible)}" if admissible else ""
-    same = " (the test set has to be the same)" if any(item.name is None for item in refused) else ""
+    same = " (metric, task and test set have to be the same)" if any(item.name is None for item in refused) else ""
     save = f"or save a new one: pytest benchmarks --benchmark-save=NAME. {request.elsewhere}"
     return f"{advice}{across}{same}, {save}".rstrip()

@@ -178,13 +178,16 @@ def _set_properties(item: pytest.Item, figures: Mapping[str, str | float]) -> No
 
 def extra_info(result: ConfigurationResult, node_id: str | None = None) -> dict[str, Json]:
     """Return what is saved with a benchmark, in JSON types: every figure of its row, and every run's outcomes."""
-    from freezebench.records.saved import from_records, to_info
+    from freezebench.records.saved import from_records
+    from freezebench.records.saved_info import to_info
     from freezebench.report.columns import figures
     from freezebench.report.rows import row
+    from freezebench.scoring.metrics import metric_named
 
     if not result.was_run:  # pytest-benchmark saves nothing of it
         return dict(figures(row(result)))
-    saved = from_records(result.freeze, result.records, broken=result.broken, node_id=node_id)
+    metric = metric_named(result.metric)
+    saved = from_records(result.freeze, result.records, broken=result.broken, node_id=node_id, metric=metric)
     valid = [record for record in result.records if record.is_valid]
     extras = [{"run_id": record.spec.run_id, "f1": record.test.f1 if record.test else None} for record in valid]
     return {**figures(row(result)), **to_info(saved, run_extras=extras)}

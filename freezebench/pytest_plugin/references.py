@@ -149,6 +149,8 @@ def _planned_test(session: FreezeSession, item: pytest.Item) -> PlannedTest:
 
     settings = settings_of(item)
     spec = settings.run_spec(spec_of(item), settings.seed)
-    configuration = planned_configuration(spec, item.nodeid, session.data_cache, machine=session.machine(settings))
+    configuration = planned_configuration(
+        spec, item.nodeid, session.data_cache, machine=session.machine(settings), metric=settings.metric
+    )
     grid = frozenset(map(str, session.options.grid(settings)))
     return PlannedTest(settings=settings, configuration=configuration, grid=grid)

@@ -9,12 +9,14 @@ import numpy as np
 from freezebench.errors import RecordError
 from freezebench.records.scores import unpack_scores
 from freezebench.scoring.examples import Examples
+from freezebench.scoring.outcomes import outcomes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from freezebench.records.data_facts import DataFacts, SetFacts
     from freezebench.records.run_record import Evaluation, RunRecord
+    from freezebench.scoring.metric import Metric, Values
 
 
 def examples_of(record: RunRecord, test_set: str = "") -> Examples:
@@ -31,6 +33,19 @@ def examples_of(record: RunRecord, test_set: str = "") -> Examples:
             f"{test_set or 'test'!r}. Train it again with --freeze-resume=no."
         )
     return evaluated_examples(evaluation, record.data, record.data.of_test_set(test_set))
+
+
+def outcomes_of_run(record: RunRecord, metric: Metric, test_set: str = "") -> Values:
+    """Return the outcome of every test example of a completed run, which is computed once: a jackknife takes time.
+
+    Raises:
+        RecordError: If the run has not recorded what the metric needs.
+    """
+    key = ("outcomes", metric.name, test_set)
+    if key not in record.computed:
+        record.computed[key] = outcomes(metric, examples_of(record, test_set))
+    computed: Values = record.computed[key]
+    return computed
 
 
 def evaluated_examples(evaluation: Evaluation, data: DataFacts, facts: SetFacts) -> Examples:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Self, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from freezebench.errors import RecordError
 from freezebench.records.contention import is_past_limit
 from freezebench.records.device_models import main_model, of_model
 from freezebench.records.headline import CPU_METRICS, GPU_METRICS
-from freezebench.records.packed import groups_of, packed, repeats_of, unpacked
-from freezebench.records.saved_freeze import saved_freeze
-from freezebench.specs.fields import brief, real
+from freezebench.records.saved_metric import CLASSIFICATION, saved_outcomes, too_few_examples
+from freezebench.scoring.metrics import ACCURACY, metric_of
 from freezebench.specs.run import Protocol
 
 if TYPE_CHECKING:
@@ -24,18 +21,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from freezebench.records.run_record import RunRecord
+    from freezebench.scoring.metric import Metric
     from freezebench.specs.json_types import Json
 
-_T = TypeVar("_T")
-
-EXTRA_INFO_SCHEMA = 2
 SPLITS = ("train", "validation", "test")
 # The requested precision is left out: the comparison uses the actual one, which a configuration has as a field.
 PROTOCOL_FIELDS = tuple(field.name for field in fields(Protocol) if field.name != "precision")
-_TEXTS = ("model", "model_sha256", "data", "experiment_id", "device", "device_name", "precision", "broken")
-# Largest difference between a saved accuracy and the one that the saved outcomes give.
-_ROUNDING = 1e-6
-_SEEDS_END = 2**32  # those of numpy end there
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,13 +35,14 @@ class SavedSeed:
 
     Attributes:
         seed: Its seed.
-        correct: Whether each test sentence was classified correctly, shape (sentences,).
+        outcomes: What each test example contributes to the metric, shape (examples,): for accuracy of classification
+            whether its class was predicted; for others numbers whose mean is the metric.
         readings: Measured figures by metric name; ``None`` for what was not measured.
         device_name: Model of its GPU or CPU if it is another one than the configuration's; else ``None``.
     """
 
     seed: int
-    correct: NDArray[np.bool_]
+    outcomes: NDArray[Any]
     readings: Mapping[str, float | None]
     device_name: str | None = None
 
@@ -73,6 +65,10 @@ class SavedConfiguration:
         test_groups: Number of the text of every test sentence, if some texts are repeated; ``None``: none is, or the
             version that saved it did not look.
         runs: The valid runs, in the order of training.
+        metric: The metric of their outcomes.
+        task: What is learned.
+        test_sets: Content hash of every further test set, by its name.
+        too_few: Which test examples are too few for an interval of the metric; ``None``: none are.
     """
 
     freeze: str
@@ -89,6 +85,10 @@ class SavedConfiguration:
     broken: str | None = None
     test_groups: tuple[int, ...] | None = None
     runs: tuple[SavedSeed, ...] = ()
+    metric: Metric = ACCURACY
+    task: str = CLASSIFICATION
+    test_sets: Mapping[str, str] = field(default_factory=dict)
+    too_few: str | None = None
 
     @property
     def name(self) -> str:
@@ -153,9 +153,25 @@ class SavedRun:
 
 
 def from_records(
-    freeze: str, records: Sequence[RunRecord], *, broken: str | None = None, node_id: str | None = None
+    freeze: str,
+    records: Sequence[RunRecord],
+    *,
+    broken: str | None = None,
+    node_id: str | None = None,
+    metric: Metric | None = None,
 ) -> SavedConfiguration:
-    """Return the configuration that the records of its runs make up."""
+    """Return the configuration that the records of its runs make up.
+
+    Args:
+        freeze: Canonical id of the freeze spec.
+        records: Its runs.
+        broken: Why they are not usable; ``None`` if they are.
+        node_id: Node id of its test.
+        metric: The metric that judges them; ``None``: the usual one of their task.
+
+    Raises:
+        RecordError: If a run has not recorded what the metric needs.
+    """
     if not records:
         return SavedConfiguration(freeze=freeze, node_id=node_id, broken=broken or "it has no runs")
     valid = [record for record in records if record.is_valid]
@@ -163,151 +179,37 @@ def from_records(
     # them.
     model = main_model(valid)
     first = (of_model(valid, model) or list(records))[0]
+    data = first.data
+    if metric is None:
+        metric = metric_of(None, data.task, data.label_names) if data else ACCURACY
+    outcomes = [saved_outcomes(record, metric) for record in valid]
+    if not all(np.isfinite(values).all() for values in outcomes):
+        broken, valid = broken or f"{metric.label} has no value in some run", []
     return SavedConfiguration(
         freeze=freeze,
         node_id=node_id,
         model=first.spec.model,
         model_sha256=first.model_sha256,
         data=first.spec.data.source,
-        data_sha256={split: getattr(first.data, f"{split}_sha256") for split in SPLITS} if first.data else {},
+        data_sha256={split: getattr(data, f"{split}_sha256") for split in SPLITS} if data else {},
         protocol={name: getattr(first.spec.protocol, name) for name in PROTOCOL_FIELDS},
         experiment_id=first.spec.experiment_id,
         device=first.device,
         device_name=first.device_name,
         precision=first.precision,
         broken=broken or (None if valid else f"seed {first.spec.seed}: {first.reason}"),
-        test_groups=first.data.test_groups if first.data else None,
+        test_groups=data.test_groups if data else None,
         runs=tuple(
             SavedSeed(
                 seed=record.spec.seed,
-                correct=np.array(record.test_correct, dtype=np.bool_),
+                outcomes=values,
                 readings={name: reading.value for name, reading in record.readings.items()},
                 device_name=None if record.device_name == model else record.device_name,
             )
-            for record in valid
+            for record, values in zip(valid, outcomes, strict=False)
         ),
+        metric=metric,
+        task=data.task if data else CLASSIFICATION,
+        test_sets={item.name: item.test_sha256 for item in data.test_sets} if data else {},
+        too_few=too_few_examples(valid, metric),
     )
-
-
-def to_info(saved: SavedConfiguration, *, run_extras: Sequence[Mapping[str, Json]] | None = None) -> dict[str, Json]:
-    """Return a configuration in JSON types.
-
-    Outcomes are saved as one bit per test sentence, since a configuration may have millions of them: in order, from the
-    highest bit of the first byte on, as ``numpy.packbits`` does it, in Base64. Of the texts, only the sentences that
-    repeat an earlier one are saved, by position: ``[[5, 2]]`` where the sixth sentence repeats the third.
-
-    Args:
-        saved: The configuration.
-        run_extras: Further entries of each run, which ``from_info`` ignores.
-    """
-    extras = run_extras if run_extras is not None else [{}] * len(saved.runs)
-    return {
-        "schema": EXTRA_INFO_SCHEMA,
-        "freeze": saved.freeze,
-        **{name: getattr(saved, name) for name in _TEXTS},
-        "data_sha256": dict(saved.data_sha256),
-        "protocol": dict(saved.protocol),
-        **({} if saved.test_groups is None else {"test_repeats": repeats_of(saved.test_groups)}),
-        "runs": [
-            {
-                "seed": run.seed,
-                "accuracy": float(run.correct.mean()),
-                "num_test": len(run.correct),
-                "test_correct_base64": packed(run.correct),
-                "readings": dict(run.readings),
-                **({} if run.device_name is None else {"device_name": run.device_name}),
-                **extra,
-            }
-            for run, extra in zip(saved.runs, extras, strict=True)
-        ],
-    }
-
-
-def from_info(info: object, node_id: str | None) -> SavedConfiguration:
-    """Return the configuration from what ``to_info`` returned.
-
-    Raises:
-        RecordError: If the schema is unknown, or an entry is missing, contradictory or damaged.
-    """
-    schema = info.get("schema") if isinstance(info, dict) else None
-    if not isinstance(info, dict) or schema != EXTRA_INFO_SCHEMA:
-        is_newer = isinstance(schema, int) and schema > EXTRA_INFO_SCHEMA
-        advice = "a newer version wrote it; use that version" if is_newer else "save the reference anew"
-        raise RecordError(
-            f"figures of schema {brief(schema)}, but this version of freezebench reads {EXTRA_INFO_SCHEMA}: {advice}"
-        )
-    runs = tuple(_seed(run) for run in _typed(info, "runs", list))
-    configuration = SavedConfiguration(
-        freeze=saved_freeze(info.get("freeze")),
-        node_id=node_id,
-        data_sha256=_typed(info, "data_sha256", dict),
-        protocol=_typed(info, "protocol", dict),
-        test_groups=groups_of(info.get("test_repeats"), len(runs[0].correct)) if runs else None,
-        runs=runs,
-        **{name: None if info.get(name) is None else _typed(info, name, str) for name in _TEXTS},
-    )
-    check(configuration)
-    return configuration
-
-
-def check(saved: SavedConfiguration) -> None:
-    """Make sure that the runs of a configuration are complete and belong together.
-
-    Raises:
-        RecordError: If they do not, or if properties that a comparison needs are missing.
-    """
-    if saved.broken:
-        return
-    if not saved.runs:
-        raise RecordError(f"{saved.freeze} has no runs, and no reason for it")
-    hashes_known = "test" in saved.data_sha256 and all(isinstance(sha256, str) for sha256 in saved.data_sha256.values())
-    if None in (saved.model, saved.data, saved.device_name, saved.precision) or not hashes_known:
-        raise RecordError(f"{saved.freeze} does not say which model, data, device or precision it ran with")
-    # The comparison pairs runs by seed and test sentences by position.
-    seeds = [run.seed for run in saved.runs]
-    if len(set(seeds)) < len(seeds):
-        raise RecordError(f"{saved.freeze} holds a seed twice: {seeds}")
-    sizes = {len(run.correct) for run in saved.runs}
-    if len(sizes) > 1 or min(sizes) < 2:  # noqa: PLR2004 - an interval needs two sentences
-        raise RecordError(f"the runs of {saved.freeze} have {sorted(sizes)} test sentences: expected one number from 2")
-
-
-def _typed(values: object, name: str, kind: type[_T]) -> _T:
-    """Return an entry of a dictionary.
-
-    Raises:
-        RecordError: If it is missing or has another type.
-    """
-    value = values.get(name) if isinstance(values, dict) else None
-    # In Python, True is an int; in JSON it is not a number.
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise RecordError(f"{name!r} is missing or no {kind.__name__}: {brief(value)}")
-    return value
-
-
-def is_number(value: object) -> TypeGuard[float]:
-    """Return whether a value from JSON is a finite number that fits into a float."""
-    return math.isfinite(real(value))
-
-
-def _seed(run: object) -> SavedSeed:
-    """Return one run.
-
-    Raises:
-        RecordError: If an entry is missing or damaged.
-    """
-    correct = unpacked(_typed(run, "num_test", int), _typed(run, "test_correct_base64", str))
-    accuracy = run.get("accuracy") if isinstance(run, dict) else None
-    if not is_number(accuracy) or not abs(correct.mean() - accuracy) < _ROUNDING:
-        raise RecordError(f"the outcomes give an accuracy of {correct.mean():.4f}, but {brief(accuracy)} was saved")
-    readings = _typed(run, "readings", dict)
-    for name, value in readings.items():
-        if value is not None and not is_number(value):
-            raise RecordError(f"reading {name!r} is no finite number: {brief(value)}")
-    seed = _typed(run, "seed", int)
-    if not 0 <= seed < _SEEDS_END:
-        raise RecordError(f"{brief(seed)} is no seed")
-    device_name = run.get("device_name") if isinstance(run, dict) else None
-    if device_name is not None:
-        _typed(run, "device_name", str)
-    return SavedSeed(seed=seed, correct=correct, readings=readings, device_name=device_name)

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from freezebench.errors import FreezebenchError, RecordError
 from freezebench.records.consistency import read_record
 from freezebench.records.files import read_bounded
-from freezebench.records.saved import SavedConfiguration, SavedRun, check, from_info, from_records, is_number
+from freezebench.records.saved import SavedConfiguration, SavedRun, from_records
 from freezebench.records.saved_freeze import saved_freeze
+from freezebench.records.saved_info import check, from_info, is_number
+from freezebench.scoring.metrics import METRICS
 from freezebench.specs.fields import brief
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from freezebench.scoring.metric import Metric
 
 EXTRA_INFO = "freezebench"
 REPORT_FILE = "report.json"
@@ -131,13 +135,14 @@ def _from_report(source: str, content: dict[str, Any]) -> SavedRun:
     # Only the entries that a comparison needs are read: a report of a newer version may have others.
     try:
         for experiment in content["experiments"]:
+            metric = _metric_of(experiment)
             # Nothing is compared with what was not run.
             run = [item for item in experiment["configurations"] if not any(map(item.get, _NOT_RUN))]
             for configuration in run:
                 freeze, broken = saved_freeze(configuration["freeze"]), configuration["broken"]
                 records = [read_record(run) for run in configuration["runs"]]
                 dates += [str(record.started_at) for record in records if record.started_at]
-                saved.append(from_records(freeze, records, broken=broken and str(broken)))
+                saved.append(from_records(freeze, records, broken=broken and str(broken), metric=metric))
                 check(saved[-1])
     except RecordError:
         raise
@@ -146,3 +151,19 @@ def _from_report(source: str, content: dict[str, Any]) -> SavedRun:
     if not saved:
         raise RecordError("holds no configuration")
     return SavedRun(source=source, date=max(dates, default="unknown date"), configurations=tuple(saved))
+
+
+def _metric_of(experiment: dict[str, Any]) -> Metric | None:
+    """Return the metric that judges an experiment of a report; ``None``: the usual one of its task.
+
+    Raises:
+        RecordError: If it is a function of the project, which is not imported to read a report.
+    """
+    settings = experiment.get("settings")
+    name = settings.get("metric") if isinstance(settings, dict) else None
+    if name is not None and name not in METRICS:
+        raise RecordError(
+            f"it is judged by {brief(name)}, a function that is not imported to read a report: save a reference with "
+            "--benchmark-save=NAME instead"
+        )
+    return None if name is None else METRICS[name]

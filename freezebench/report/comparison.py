@@ -9,6 +9,7 @@ from freezebench.report.terminal_table import text_tables
 from freezebench.specs.node_ids import function_of
 from freezebench.units import NOT_MEASURED, bytes_text, energy_text, seconds_text
 from freezebench.verdicts.compare import SAVED_RUN
+from freezebench.verdicts.mean_squares import POINTS
 from freezebench.verdicts.vocabulary import STANDINGS
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from freezebench.verdicts.compare import Comparison, Pair
     from freezebench.verdicts.observation import Observation
 
-_FIGURES = ("accuracy %", "train time", "peak memory", "energy")
+_COSTS = ("train time", "peak memory", "energy")
 
 
 def comparison_lines(comparison: Comparison, *, with_parts: bool = True, width: int = 100) -> list[str]:
@@ -62,7 +63,11 @@ def _across_lines(comparison: Comparison) -> list[str]:
 
 def comparison_headers(comparison: Comparison) -> tuple[str, ...]:
     """Return the headers of the table."""
-    return (names_heading(pair.new.freeze for pair in comparison.pairs), *_FIGURES)
+    metrics = {pair.new.metric.name: pair.new.metric for pair in comparison.pairs if not pair.refused}
+    # A folder may hold experiments of several metrics.
+    headings = [f"{metric.label} %" if metric.unit == "points" else metric.label for metric in metrics.values()]
+    metric = headings[0] if len(headings) == 1 else "metric"
+    return (names_heading(pair.new.freeze for pair in comparison.pairs), metric, *_COSTS)
 
 
 def comparison_cells(comparison: Comparison) -> list[list[str]]:
@@ -99,16 +104,20 @@ def _pair_lines(pair: Pair, label: str, *, with_parts: bool) -> list[str]:
 def _cell(observation: Observation) -> str:
     """Return one quantity: old → new, the ratio of a cost, and the standing where a limit is asserted."""
     old, new = observation.old, observation.new
-    cell = " → ".join(_figure(observation.quantity, value) for value in (old, new))
-    # Accuracy is judged by its difference, so it has no ratio.
-    if observation.quantity != "accuracy" and observation.is_comparable and old and new is not None:
+    cell = " → ".join(_figure(observation, value) for value in (old, new))
+    # The metric is judged by its difference, so it has no ratio.
+    if not observation.is_metric and observation.is_comparable and old and new is not None:
         cell += f" ({new / old:.3f}×)"
     if observation.standing:
         return f"{cell} {STANDINGS[observation.standing].word}"
     return cell if observation.is_comparable else f"{cell} not comparable"
 
 
-def _figure(quantity: str, value: float | None) -> str:
-    if quantity == "accuracy":
-        return NOT_MEASURED if value is None else f"{100 * value:.1f}"
-    return {"train time": seconds_text, "peak memory": bytes_text, "energy": energy_text}[quantity](value)
+def _figure(observation: Observation, value: float | None) -> str:
+    if observation.scale is None:
+        return {"train time": seconds_text, "peak memory": bytes_text, "energy": energy_text}[observation.quantity](
+            value
+        )
+    if value is None:
+        return NOT_MEASURED
+    return f"{100 * value:.1f}" if observation.scale == POINTS else f"{value:.3f}"

@@ -1,23 +1,28 @@
-"""Comparison of two saved runs in accuracy, time, memory and energy, configuration by configuration."""
+"""Comparison of two saved runs in their metric, time, memory and energy, configuration by configuration."""
 
 from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from freezebench.specs.limits import CostLimits
+from freezebench.verdicts.crossed import interval_from_mean_squares
 from freezebench.verdicts.gate import Part, accuracy_standing, worst
 from freezebench.verdicts.matching import differences, match
-from freezebench.verdicts.noninferiority import noninferiority
+from freezebench.verdicts.mean_squares import mean_squares_of_arms
+from freezebench.verdicts.noninferiority import decide, noninferiority
 from freezebench.verdicts.observation import Observation, compare_memory, compare_repeated
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
+    from numpy.typing import NDArray
+
     from freezebench.records.saved import SavedConfiguration, SavedRun
+    from freezebench.scoring.metric import Metric
     from freezebench.verdicts.gate import Standing
     from freezebench.verdicts.noninferiority import Verdict
 
@@ -35,7 +40,7 @@ class Pair:
         reference: What sentences call the saved run.
         differences: What differs in model, data or protocol; then nothing is compared.
         admitted: What differs and was compared across on request.
-        observations: Accuracy, train time, peak memory and energy; empty where nothing is compared.
+        observations: The metric, train time, peak memory and energy; empty where nothing is compared.
     """
 
     old: SavedConfiguration
@@ -67,8 +72,8 @@ class Pair:
 
     @property
     def is_decided(self) -> bool:
-        """Whether accuracy is shown to have been kept, or to have been lost."""
-        return any(item.quantity == "accuracy" and item.standing in ("ok", "worse") for item in self.observations)
+        """Whether the metric is shown to have been kept, or to have been lost."""
+        return any(item.is_metric and item.standing in ("ok", "worse") for item in self.observations)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,7 +118,7 @@ def compare(
     Args:
         old: The reference.
         new: The run that is judged.
-        margin_pp: Largest acceptable drop of accuracy from old to new, percentage points.
+        margin_pp: Largest acceptable drop of the metric from old to new, in points or in its own unit.
         costs: Limits on time, energy and memory as multiples of the old run's; ``None``: figures are only shown.
         across: Names of what may differ (``Difference.name``).
     """
@@ -143,14 +148,14 @@ def compare_pair(
     if old.broken or new.broken:
         return pair
     found = differences(old, new)
-    refused = tuple(item.text for item in found if item.name not in across)
+    refused = tuple(item.text for item in found if not item.is_harmless and item.name not in across)
     if refused:
         return replace(pair, differences=refused)
-    # Accuracy is always judged; time, memory and energy only where a limit is given.
+    # The metric is always judged; time, memory and energy only where a limit is given.
     limits, freeze = costs or CostLimits(), new.freeze
     memory, energy = new.headline_metrics
     observations = (
-        _accuracy(pair, margin_pp),
+        _of_metric(pair, margin_pp),
         compare_repeated("train time", "train_s", old, new, limits.max_time.get(freeze)),
         compare_memory(memory, old, new, limits.max_memory.get(freeze)),
         compare_repeated("energy", energy, old, new, limits.max_energy.get(freeze)),
@@ -158,13 +163,13 @@ def compare_pair(
     return replace(pair, admitted=tuple(item.text for item in found), observations=observations)
 
 
-def _accuracy(pair: Pair, margin_pp: float) -> Observation:
-    """Return the observation of accuracy, compared sentence by sentence.
+def _of_metric(pair: Pair, margin_pp: float) -> Observation:
+    """Return the observation of the metric, compared example by example.
 
     Runs of common seeds are paired. Without common seeds the runs are paired in their order: they are then two samples
     of the same training noise.
     """
-    before, after = ({run.seed: run.correct for run in side.runs} for side in (pair.old, pair.new))
+    before, after = ({run.seed: run.outcomes for run in side.runs} for side in (pair.old, pair.new))
     num = min(len(before), len(after))
     common = [seed for seed in before if seed in after]
     # One common seed gives no interval, so several seeds paired in their order are preferred to it.
@@ -173,27 +178,50 @@ def _accuracy(pair: Pair, margin_pp: float) -> Observation:
         np.stack([side[seed] for seed in common] if is_shared else list(side.values())[:num])
         for side in (before, after)
     ]
-    # Both sides have the same test sentences, but an earlier version did not save which of them repeat.
-    groups = pair.old.test_groups if pair.new.test_groups is None else pair.new.test_groups
-    verdict = noninferiority(arms[0], arms[1], margin_pp, groups=groups)
+    verdict = _verdict(pair, arms[0], arms[1], margin_pp)
     return Observation(
-        quantity="accuracy",
-        old=statistics.fmean(float(correct.mean()) for correct in before.values()),
-        new=statistics.fmean(float(correct.mean()) for correct in after.values()),
+        quantity=pair.new.metric.label,
+        old=statistics.fmean(float(outcomes.mean()) for outcomes in before.values()),
+        new=statistics.fmean(float(outcomes.mean()) for outcomes in after.values()),
         standing=accuracy_standing(verdict),
-        sentence=_accuracy_sentence(verdict, pair.reference) + ("" if is_shared else ", other seeds, paired in order"),
+        sentence=_sentence(verdict, pair.new.metric, pair.reference)
+        + ("" if is_shared else ", other seeds, paired in order"),
+        scale=pair.new.metric.scale,
     )
 
 
-def _accuracy_sentence(verdict: Verdict, reference: str) -> str:
+def _verdict(pair: Pair, before: NDArray[Any], after: NDArray[Any], margin_pp: float) -> Verdict:
+    """Return whether a metric has dropped by the margin, from its outcomes of shape (seeds, examples)."""
+    # Both sides have the same test examples, but an earlier version did not save which of them repeat.
+    groups = pair.old.test_groups if pair.new.test_groups is None else pair.new.test_groups
+    if before.dtype == after.dtype == np.bool_:
+        return noninferiority(before, after, margin_pp, groups=groups)
+    metric = pair.new.metric
+    squares = mean_squares_of_arms(
+        before.astype(np.float64),
+        after.astype(np.float64),
+        groups,
+        scale=metric.scale,
+        higher_is_better=metric.higher_is_better,
+    )
+    too_few = pair.new.too_few or pair.old.too_few
+    return decide(interval_from_mean_squares(squares), margin_pp, unit=metric.drop_unit, too_few=too_few)
+
+
+def _sentence(verdict: Verdict, metric: Metric, reference: str) -> str:
     """Return drop, deciding bound and limit in words."""
     name, bound = ("lower", verdict.lower_pp) if verdict.outcome == "inferior" else ("upper", verdict.upper_pp)
     seeds = f"{verdict.num_seeds} seeds"
     if verdict.num_seeds == 1:
         seeds = "1 seed, which cannot tell training noise from a change"
-    observation = f"drop {_points(verdict.drop_pp)} points, {name} bound {_points(bound)}"
-    return f"accuracy: {observation}, at most {verdict.margin_pp:g} points below {reference} allowed, {seeds}"
+    if verdict.too_few is not None:
+        seeds += f", too few examples: {verdict.too_few}"
+    # The label names the metric already.
+    unit = "points" if verdict.unit.startswith("points") else verdict.unit
+    observation = f"drop {_figure(verdict.drop_pp)} {unit}, {name} bound {_figure(bound)}"
+    side = "below" if metric.higher_is_better else "above"
+    return f"{metric.label}: {observation}, at most {verdict.margin_pp:g} {unit} {side} {reference} allowed, {seeds}"
 
 
-def _points(value: float | None) -> str:
+def _figure(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.2f}".replace("-0.00", "0.00")

@@ -72,13 +72,15 @@ class Difference:
     """One property in which two configurations differ.
 
     Attributes:
-        name: The name by which ``--freeze-compare-across`` admits it; ``None`` where nothing can: accuracy is compared
-            example by example, so that the test set has to be the same.
+        name: The name by which ``--freeze-compare-across`` admits it; ``None`` where nothing can: outcomes are compared
+            example by example, so that metric, task and test set have to be the same.
         text: The property with both values.
+        is_harmless: Whether what is compared is the same all the same, so that it is only shown.
     """
 
     name: str | None
     text: str
+    is_harmless: bool = False
 
 
 def differences(old: SavedConfiguration, new: SavedConfiguration) -> list[Difference]:
@@ -87,7 +89,8 @@ def differences(old: SavedConfiguration, new: SavedConfiguration) -> list[Differ
     A value that is unknown on one side is not compared: a factory's weights have no hash, a run that has not started
     has no number of test sentences.
     """
-    return [*_of_model(old, new), *_of_data(old, new), *_of_protocol(old, new)]
+    scored = _changed(None, "task", old.task, new.task) or _changed(None, "metric", old.metric.name, new.metric.name)
+    return [*scored, *_of_model(old, new), *_of_data(old, new), *_of_test_sets(old, new), *_of_protocol(old, new)]
 
 
 def _of_model(old: SavedConfiguration, new: SavedConfiguration) -> list[Difference]:
@@ -110,8 +113,29 @@ def _of_data(old: SavedConfiguration, new: SavedConfiguration) -> list[Differenc
     ]
     # Equal content may come from two sources. Where the content differs, the source is the best explanation.
     source = _changed("data", "data", old.data, new.data) if splits else []
-    sizes = [str(len(side.runs[0].correct)) if side.runs else None for side in (old, new)]
+    sizes = [str(len(side.runs[0].outcomes)) if side.runs else None for side in (old, new)]
     return [*source, *splits, *_changed(None, "number of test sentences", *sizes)]
+
+
+def _of_test_sets(old: SavedConfiguration, new: SavedConfiguration) -> list[Difference]:
+    """Return the further test sets that differ; one that only one side has leaves all others comparable."""
+    changed = [
+        change
+        for name in old.test_sets
+        for change in _changed(
+            None, f"test set {name}", _short(old.test_sets.get(name)), _short(new.test_sets.get(name))
+        )
+    ]
+    sides = (
+        ("the saved run", old.test_sets.keys() - new.test_sets.keys()),
+        ("this run", new.test_sets.keys() - old.test_sets.keys()),
+    )
+    lacking = [
+        Difference(name=None, text=f"the test set {name}, which only {side} has", is_harmless=True)
+        for side, names in sides
+        for name in sorted(names)
+    ]
+    return [*changed, *lacking]
 
 
 def _of_protocol(old: SavedConfiguration, new: SavedConfiguration) -> list[Difference]:

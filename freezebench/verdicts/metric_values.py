@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freezebench.records.evaluated import examples_of
-from freezebench.scoring.outcomes import outcomes
+from freezebench.records.evaluated import examples_of, outcomes_of_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +37,7 @@ def outcomes_of(records: Sequence[RunRecord], metric: Metric, test_set: str = ""
     Raises:
         RecordError: If a run has not recorded what the metric needs.
     """
-    return np.stack([_outcomes(record, metric, test_set) for record in records])
+    return np.stack([outcomes_of_run(record, metric, test_set) for record in records])
 
 
 def too_few(records: Sequence[RunRecord], metric: Metric, test_set: str = "") -> str | None:
@@ -49,12 +48,3 @@ def too_few(records: Sequence[RunRecord], metric: Metric, test_set: str = "") ->
     """
     clauses = (metric.too_few(examples_of(record, test_set)) for record in records)
     return next(filter(None, clauses), None)
-
-
-def _outcomes(record: RunRecord, metric: Metric, test_set: str) -> NDArray[np.float64]:
-    """Return the outcome of every test example of a run, which is computed once: a jackknife takes time."""
-    key = ("outcomes", metric.name, test_set)
-    if key not in record.computed:
-        record.computed[key] = outcomes(metric, examples_of(record, test_set))
-    computed: NDArray[np.float64] = record.computed[key]
-    return computed

@@ -22,12 +22,15 @@ class Observation:
     """One quantity of a configuration in the old and in the new run.
 
     Attributes:
-        quantity: ``accuracy``, ``train time``, ``peak memory`` or ``energy``.
-        old: The saved figure: mean accuracy (0 to 1), median seconds or joules, largest bytes; ``None``: not measured.
+        quantity: The label of the metric, such as ``accuracy``, or ``train time``, ``peak memory`` or ``energy``.
+        old: The saved figure: the mean metric in its own scale (accuracy: 0 to 1), median seconds or joules, largest
+            bytes; ``None``: not measured.
         new: The same figure of the run that is judged.
         standing: Standing at its limit; ``None`` where no limit is asserted.
         sentence: Limit and observation; where there is no limit, why the figures cannot be compared, or nothing.
         is_comparable: Whether the two figures may be compared.
+        scale: What the metric's figures are multiplied by to be in the unit of its drop: 100 for points; ``None``: the
+            quantity is a cost.
     """
 
     quantity: str
@@ -36,6 +39,12 @@ class Observation:
     standing: Standing | None = None
     sentence: str = ""
     is_comparable: bool = True
+    scale: float | None = None
+
+    @property
+    def is_metric(self) -> bool:
+        """Whether the quantity is the metric that judges, and no cost."""
+        return self.scale is not None
 
 
 def compare_repeated(

@@ -15,8 +15,9 @@ import pytest
 
 from freezebench.errors import RecordError
 from freezebench.records import saved_files
-from freezebench.records.saved import EXTRA_INFO_SCHEMA, SavedConfiguration, from_info, from_records, to_info
+from freezebench.records.saved import SavedConfiguration, from_records
 from freezebench.records.saved_files import read_saved_run
+from freezebench.records.saved_info import EXTRA_INFO_SCHEMA, from_info, to_info
 from made_up import broken, seeds
 from saved_runs import benchmark_json, configuration, write
 
@@ -28,7 +29,7 @@ def test_a_configuration_survives_json(num_test: int) -> None:
     after = from_info(json.loads(json.dumps(to_info(before))), before.node_id)
     assert to_info(after) == to_info(before)
     for old, new in zip(before.runs, after.runs, strict=True):
-        assert np.array_equal(old.correct, new.correct)
+        assert np.array_equal(old.outcomes, new.outcomes)
 
 
 def test_runs_keep_the_model_of_their_device() -> None:

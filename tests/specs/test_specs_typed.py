@@ -16,7 +16,8 @@ from freezebench.records.consistency import read_record
 from freezebench.records.data_facts import DataFacts, SetFacts, SplitFacts
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import EpochRecord, Evaluation, RunRecord
-from freezebench.records.saved import from_records, to_info
+from freezebench.records.saved import from_records
+from freezebench.records.saved_info import to_info
 from freezebench.records.store import decode, encode, record_key
 from freezebench.specs.data import DataSpec, NamedSource
 from freezebench.specs.run import Protocol, RunSpec

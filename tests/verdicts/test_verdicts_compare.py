@@ -6,8 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from freezebench.records.saved import SavedConfiguration, from_records
+from freezebench.scoring.examples import Examples
+from freezebench.scoring.metric import Metric
+from freezebench.scoring.metrics import ACCURACY, METRICS
 from freezebench.specs.across import ACROSS
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.limits import CostLimits
@@ -272,6 +276,56 @@ def test_accuracy_against_a_saved_run_counts_distinct_texts(sides: str) -> None:
 
 def _copied(saved: SavedConfiguration, *, named: bool) -> SavedConfiguration:
     """Return a configuration on a test set that has every sentence five times."""
-    runs = tuple(replace(run, correct=np.tile(run.correct, 5)) for run in saved.runs)
-    num_test = len(saved.runs[0].correct)
+    runs = tuple(replace(run, outcomes=np.tile(run.outcomes, 5)) for run in saved.runs)
+    num_test = len(saved.runs[0].outcomes)
     return replace(saved, runs=runs, test_groups=tuple(range(num_test)) * 5 if named else None)
+
+
+def judged_by(metric: Metric, **options: float) -> SavedConfiguration:
+    """Return runs of emb that are judged by a metric, on few examples."""
+    runs = seeds("emb", num=3, num_test=60, accuracy=options.get("accuracy", 0.9))
+    return from_records("emb", runs, node_id="t.py::test_it[emb]", metric=metric)
+
+
+@pytest.mark.parametrize(("accuracy", "standing"), [(0.9, "ok"), (0.4, "worse")])
+def test_another_metric_is_judged_by_its_outcomes(accuracy: float, standing: str) -> None:
+    """Sentence and quantity name it, and the limit is in its points."""
+    metric = METRICS["balanced-accuracy"]
+    pair = compare_pair(judged_by(metric), judged_by(metric, accuracy=accuracy), margin_pp=10)
+    (part,) = pair.parts
+    assert (part.quantity, part.standing, pair.is_decided) == ("balanced accuracy", standing, True)
+    assert part.sentence.startswith("balanced accuracy: drop ")
+    assert part.sentence.endswith("at most 10 points below the saved run allowed, 3 seeds")
+
+
+def test_lower_values_of_a_loss_are_better() -> None:
+    """A rise of it is a drop, in its own unit."""
+
+    def wrong(examples: Examples) -> NDArray[np.float64]:
+        return np.where(examples.labels != examples.predictions, 1 / 3, 0.0)
+
+    loss = replace(ACCURACY, name="made-up", label="loss", unit="nats", higher_is_better=False, contributions=wrong)
+    worse = compare_pair(judged_by(loss), judged_by(loss, accuracy=0.4), margin_pp=0.05).parts[0]
+    better = compare_pair(judged_by(loss, accuracy=0.4), judged_by(loss), margin_pp=0.05).parts[0]
+    assert (worse.standing, better.standing) == ("worse", "ok")
+    assert "nats, lower bound" in worse.sentence
+    assert "at most 0.05 nats above the saved run allowed" in worse.sentence
+
+
+def test_too_few_examples_on_one_side_decide_nothing() -> None:
+    """Even a large drop is undecided, with the reason."""
+    metric = METRICS["balanced-accuracy"]
+    old = replace(judged_by(metric), too_few="3 examples of class b")
+    (part,) = compare_pair(old, judged_by(metric, accuracy=0.4), margin_pp=2).parts
+    assert part.standing == "undecided"
+    assert part.sentence.endswith("too few examples: 3 examples of class b")
+
+
+def test_another_metric_or_task_is_refused_by_name() -> None:
+    """Nothing admits it; a further test set that one side lacks is shown."""
+    other = replace(configuration(), metric=METRICS["macro-f1"])
+    pair = compare_pair(configuration(), other, margin_pp=2, across=ACROSS)
+    assert pair.refused == "metric accuracy → macro-f1"
+    more = replace(configuration(), test_sets={"tweets": "ab"})
+    pair = compare_pair(configuration(), more, margin_pp=2)
+    assert (pair.refused, pair.admitted) == (None, ("the test set tweets, which only this run has",))

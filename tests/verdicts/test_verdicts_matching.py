@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from freezebench.scoring.metrics import METRICS
 from freezebench.verdicts.compare import compare
 from freezebench.verdicts.matching import differences, match
 from saved_runs import configuration, saved
@@ -25,12 +26,29 @@ from saved_runs import configuration, saved
         ),
         ({"precision": "bf16"}, ["precision float32 → bf16"]),
         ({"experiment_id": "another"}, []),
+        ({"metric": METRICS["macro-f1"]}, ["metric accuracy → macro-f1"]),
+        ({"task": "multi-label", "metric": METRICS["macro-f1"]}, ["task sequence-classification → multi-label"]),
+        ({"test_sets": {"tweets": "cd" * 32}}, ["the test set tweets, which only this run has"]),
     ],
 )
 def test_differences_are_named_with_both_values(changes: dict[str, Any], expected: list[str]) -> None:
     """Content hashes decide where they are known: data that were only moved are the same data."""
     found = differences(configuration(), replace(configuration(), **changes))
     assert [difference.text for difference in found] == expected
+
+
+def test_only_a_test_set_that_one_side_lacks_is_harmless() -> None:
+    """The sets that both sides have are compared; a set of one name and other content would be mistaken for it."""
+    old = replace(configuration(), test_sets={"tweets": "ab" * 32, "products": "ab" * 32})
+    new = replace(configuration(), test_sets={"tweets": "cd" * 32, "editorials": "ab" * 32})
+    found = differences(old, new)
+    assert [(item.name, item.text, item.is_harmless) for item in found] == [
+        (None, "test set tweets sha256 abababababab → sha256 cdcdcdcdcdcd", False),
+        (None, "the test set products, which only the saved run has", True),
+        (None, "the test set editorials, which only this run has", True),
+    ]
+    other = replace(configuration(), metric=METRICS["mcc"])
+    assert [item.name for item in differences(configuration(), other)] == [None]
 
 
 def test_configurations_are_matched_by_test_then_experiment_then_freeze_spec() -> None:
