@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from freezebench.data.columns import Columns
-    from freezebench.data.table import Table
 
 
 def class_names(
@@ -36,7 +35,7 @@ def class_names(
     """
     names, note = _label_texts(columns, values, classes)
     notes = (note,) if note else ()
-    format_names = _format_names([part.table for part in columns.values()])
+    format_names = shared_names(columns)
     if format_names:
         _check_named(columns, values, format_names)
         return tuple(format_names[label] for label in classes), notes
@@ -63,13 +62,13 @@ def _check_named(
             )
 
 
-def _format_names(tables: Sequence[Table]) -> tuple[str, ...] | None:
-    """Return the class names that the format carries.
+def shared_names(columns: Mapping[str, Columns]) -> tuple[str, ...] | None:
+    """Return the class names that the format carries, the same in all splits.
 
     Raises:
         DataError: If two splits number their classes differently.
     """
-    named = [(table.name, table.class_names) for table in tables if table.class_names]
+    named = [(part.table.name, part.class_names) for part in columns.values() if part.class_names]
     for name, class_names in named[1:]:
         first_name, first_class_names = named[0]
         if class_names != first_class_names:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from freezebench.data.header import check_distinct
 from freezebench.data.lines import opened, text_lines
@@ -76,15 +76,32 @@ def _parquet_columns(
     budget.check_rows(num_rows)
     budget.check_bytes(_stated_bytes(metadata))
     # Pages are read one after another.
-    dictionaries = [*columns] if as_dictionary else None
+    dictionaries = _leaves(metadata, columns) if as_dictionary else None
     parquet = pyarrow.parquet.ParquetFile(file, metadata=metadata, pre_buffer=False, read_dictionary=dictionaries)
-    size = _BATCH_ROWS if as_dictionary else _FEW_ROWS
+    # Rows do not bound the values of lists. How many there are is stated, but pyarrow ends the process if it looks that
+    # up in a damaged file.
+    has_lists = any(path not in columns and _column(path) in columns for path in _paths(metadata))
+    size = _FEW_ROWS if has_lists or not as_dictionary else _BATCH_ROWS
     for batch in parquet.iter_batches(size, columns=list(columns), use_threads=False) if columns else ():
         _extend(columns, batch, budget)
     for values in columns.values():
         if len(values) != num_rows:
             raise ValueError(f"it states {num_rows} rows and has {len(values)}")
     return columns
+
+
+def _leaves(metadata: pyarrow.parquet.FileMetaData, columns: Collection[str]) -> list[str]:
+    """Return the paths of the values of columns: of lists, that of their items."""
+    return [path for path in _paths(metadata) if path in columns or _column(path) in columns]
+
+
+def _paths(metadata: pyarrow.parquet.FileMetaData) -> list[str]:
+    return [metadata.schema.column(number).path for number in range(metadata.num_columns)]
+
+
+def _column(path: str) -> str:
+    """Return the column of a path such as ``tokens.list.element``."""
+    return path.partition(".list.")[0]
 
 
 def _stated_bytes(metadata: pyarrow.parquet.FileMetaData) -> int:
@@ -186,11 +203,22 @@ def _arrow_errors(path: Path, kind: str) -> Iterator[None]:
         raise DataError(f"cannot read {path} as {kind}: {reason}. Write the file again.") from error
 
 
-def _class_names(metadata: dict[bytes, bytes] | None, requested: Collection[str]) -> tuple[str, ...] | None:
-    """Return the names of the first requested ``ClassLabel`` column in the metadata that `datasets` writes."""
+def _class_names(metadata: dict[bytes, bytes] | None, requested: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Return the names of requested columns of ``ClassLabel``, or of lists of it, in the metadata of `datasets`."""
     try:
         features = json.loads((metadata or {}).get(b"huggingface") or b"{}")["info"]["features"]
-        names = [features[name]["names"] for name in requested if features.get(name, {}).get("_type") == "ClassLabel"]
-        return tuple(str(name) for name in names[0]) if names else None
+        items = {name: _item(features[name]) for name in requested if name in features}
+        return {
+            name: tuple(str(label) for label in item["names"])
+            for name, item in items.items()
+            if item.get("_type") == "ClassLabel"
+        }
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None  # the metadata is not that of `datasets`
+        return {}  # the metadata is not that of `datasets`
+
+
+def _item(feature: Any) -> Any:
+    """Return the feature of a column's items, or that of the column if it has no lists."""
+    if isinstance(feature, list):  # as older versions of `datasets` write lists
+        return feature[0]
+    return feature.get("feature", feature)

@@ -1,8 +1,8 @@
-"""Columns: of every split that is used, the columns of texts and labels."""
+"""Columns: of every split that is used, the columns of texts and labels, and of slices and groups."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from freezebench.data.values import is_unlabelled
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from freezebench.data.table import Table
     from freezebench.specs.data import DataSpec
 
+# The usual columns of words and of their tags, which are read where a data set has no others.
+WORDS, TAGS = "tokens", ("tags", "ner_tags", "labels")
+_DEFAULT_TEXT, _DEFAULT_LABEL = "text", "label"
 # A column of this name gives the classes their names, as in the data sets of SetFit.
 LABEL_TEXT_COLUMN = "label_text"
 
@@ -25,9 +28,12 @@ class Columns:
     Attributes:
         table: The table that they come from; it names rows in messages.
         texts: Text columns by name: one, or two for pairs.
-        label_column: Name of the label column.
-        labels: Its values.
+        label_column: Name of the label column, or names of several with commas between.
+        labels: Its values; of several columns, the list of their values for every row.
         label_texts: Values of the column ``label_text``; empty if there is none.
+        indicators: Names of several label columns, each of one label; empty if there is one column.
+        slice_column: Name of the slice column; empty: none is named.
+        group_column: Name of the group column; empty: none is named.
     """
 
     table: Table
@@ -35,6 +41,44 @@ class Columns:
     label_column: str
     labels: Sequence[object]
     label_texts: Sequence[object] = ()
+    indicators: tuple[str, ...] = ()
+    slice_column: str = ""
+    group_column: str = ""
+
+    @property
+    def slices(self) -> Sequence[object]:
+        """Values of the slice column; empty if there is none."""
+        return self.table.columns.get(self.slice_column, ())
+
+    @property
+    def groups(self) -> Sequence[object]:
+        """Values of the group column; empty if there is none."""
+        return self.table.columns.get(self.group_column, ())
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Name of label 0, 1, … if the format carries them."""
+        return self.table.class_names.get(self.label_column, ())
+
+
+def requested_columns(spec: DataSpec) -> tuple[str, ...]:
+    """Return the names of the columns to read, as far as a file has them."""
+    others = [name for name in (spec.slice_column, spec.group_column) if name is not None]
+    words = [WORDS] if spec.text_columns == (_DEFAULT_TEXT,) else []
+    tags = TAGS if spec.label_column == _DEFAULT_LABEL else ()
+    labels = [spec.label_column, *spec.label_columns]
+    return tuple(dict.fromkeys([*spec.text_columns, *labels, LABEL_TEXT_COLUMN, *words, *tags, *others]))
+
+
+def with_word_columns(spec: DataSpec, table: Table) -> DataSpec:
+    """Return the spec with the columns of words and tags that train has in place of the default columns."""
+    has_words = any(isinstance(value, list) for value in table.columns.get(WORDS, ()))
+    if spec.text_columns == (_DEFAULT_TEXT,) and _DEFAULT_TEXT not in table.columns and has_words:
+        spec = replace(spec, text_columns=(WORDS,))
+    if spec.label_column == _DEFAULT_LABEL and _DEFAULT_LABEL not in table.columns and spec.text_columns == (WORDS,):
+        label_column = next((name for name in TAGS if name in table.columns), _DEFAULT_LABEL)
+        spec = replace(spec, label_column=label_column)
+    return spec
 
 
 def select_columns(
@@ -58,6 +102,7 @@ def select_columns(
         tables, more = _without_validation(spec, tables)
         notes += more
     _check_label_columns(spec, tables)
+    _check_test_columns(spec, tables)
     return {split: take_columns(spec, table) for split, table in tables.items()}, notes
 
 
@@ -68,12 +113,32 @@ def _check_label_columns(spec: DataSpec, tables: Mapping[str, Table]) -> None:
         DataError: If one does not.
     """
     train = tables["train"]
-    for table in tables.values():
-        if table.num_rows and spec.label_column in train.columns and spec.label_column not in table.columns:
-            raise DataError(
-                f"{table.name} has no labels: it has no column {spec.label_column!r}, which {train.name} has. "
-                "Add it, or leave this split out."
-            )
+    for name in _label_columns(spec, train):
+        for table in tables.values():
+            if table.num_rows and name in train.columns and name not in table.columns:
+                raise DataError(
+                    f"{table.name} has no labels: it has no column {name!r}, which {train.name} has. "
+                    "Add it, or leave this split out."
+                )
+
+
+def _check_test_columns(spec: DataSpec, tables: Mapping[str, Table]) -> None:
+    """Check that the split that the test examples come from has the columns of slices and groups.
+
+    Raises:
+        DataError: If it has not.
+    """
+    # A test split that is missing is drawn from validation, or from train.
+    table = next(tables[split] for split in ("test", "validation", "train") if split in tables)
+    if spec.slice_column is not None:
+        table.column(spec.slice_column, "--freeze-slice-column")
+    if spec.group_column is not None:
+        table.column(spec.group_column, "--freeze-group-column")
+
+
+def _label_columns(spec: DataSpec, table: Table) -> tuple[str, ...]:
+    """Return the label columns; one whose own name has a comma is one column."""
+    return (spec.label_column,) if spec.label_column in table.columns else spec.label_columns
 
 
 def take_columns(spec: DataSpec, table: Table) -> Columns:
@@ -82,12 +147,18 @@ def take_columns(spec: DataSpec, table: Table) -> Columns:
     Raises:
         DataError: If the table has no rows, or no such column.
     """
+    texts = {name: table.column(name, "--freeze-text-column") for name in spec.text_columns}
+    names = _label_columns(spec, table)
+    labels = [table.column(name, "--freeze-label-column") for name in names]
     return Columns(
         table=table,
-        texts={name: table.column(name, "--freeze-text-column") for name in spec.text_columns},
+        texts=texts,
         label_column=spec.label_column,
-        labels=table.column(spec.label_column, "--freeze-label-column"),
+        labels=labels[0] if len(names) == 1 else list(map(list, zip(*labels, strict=True))),
         label_texts=table.columns.get(LABEL_TEXT_COLUMN, ()),
+        indicators=names if len(names) > 1 else (),
+        slice_column=spec.slice_column or "",
+        group_column=spec.group_column or "",
     )
 
 
@@ -99,7 +170,7 @@ def _without_unlabelled(spec: DataSpec, tables: Mapping[str, Table]) -> tuple[Ma
     used = {
         split: table
         for split, table in tables.items()
-        if split == "train" or not is_unlabelled(table.column(spec.label_column, "--freeze-label-column"))
+        if split == "train" or not is_unlabelled(take_columns(spec, table).labels)
     }
     return used, tuple(f"The {split} split is unlabelled and is not used." for split in tables if split not in used)
 

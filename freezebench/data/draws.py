@@ -5,13 +5,18 @@ from __future__ import annotations
 import heapq
 import math
 import random
+from bisect import bisect_right
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from freezebench.specs.names import TaskName
+
 HELD_OUT_FRACTION = 0.1
+# Numbers are drawn from ranges that hold equally many, as classes are.
+_NUM_BINS = 10
 NOTEBOOK_SPLIT_SEED = 42
 
 
@@ -63,6 +68,53 @@ def _shares(counts: Counter[int], size: int, at_least: int, leave: int) -> dict[
         if shares[label] != bound[label]:
             heapq.heappush(heap, (urgency + 1, label))
     return shares
+
+
+def draw_groups(
+    strata: Sequence[int], groups: Sequence[int], size: int, *, seed: int, purpose: str, leave: int = 0
+) -> tuple[int, ...]:
+    """Return positions of a random draw of whole groups, in ascending order.
+
+    Groups come in random order, and one is drawn if that brings the number of drawn examples of every stratum nearer to
+    its share, as the sum of squares. So the size is met as nearly as the groups allow.
+
+    Args:
+        strata: Stratum of every example, such as its class.
+        groups: Group of every example; examples of one group are drawn together.
+        size: Number of examples to draw.
+        seed: Seed of the draw.
+        purpose: Makes draws for different purposes independent of each other.
+        leave: Minimum of examples of every stratum that are not drawn.
+    """
+    members: dict[int, list[int]] = defaultdict(list)
+    for position, group in enumerate(groups):
+        members[group].append(position)
+    counts = Counter(strata)
+    wanted = {stratum: size * count / counts.total() for stratum, count in counts.items()}
+    drawn: Counter[int] = Counter()
+    rng = random.Random(f"{seed}:{purpose}")  # noqa: S311 - no secret
+    keys = {group: rng.random() for group in sorted(members)}
+    positions: list[int] = []
+    for group in sorted(members, key=keys.__getitem__):
+        own = Counter(strata[position] for position in members[group])
+        # (d + n - w)² - (d - w)², over the strata of the group: others stay as they are.
+        change = sum(num * (2 * (drawn[stratum] - wanted[stratum]) + num) for stratum, num in own.items())
+        if change < 0 and all(drawn[stratum] + num <= counts[stratum] - leave for stratum, num in own.items()):
+            drawn += own
+            positions += members[group]
+    return tuple(sorted(positions))
+
+
+def strata_of(labels: Sequence[Any], task: TaskName) -> list[int]:
+    """Return the stratum of every example: its class, the range of its number, or none for other tasks."""
+    if task == "sequence-classification":
+        return list(labels)
+    if task != "regression":
+        return [0] * len(labels)
+    # Equal numbers are of one range.
+    ordered = sorted(labels)
+    bounds = sorted({ordered[number * len(ordered) // _NUM_BINS] for number in range(1, _NUM_BINS)} - {ordered[0]})
+    return [bisect_right(bounds, label) for label in labels]
 
 
 def held_out_size(num_examples: int) -> int:

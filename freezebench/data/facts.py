@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from freezebench.records.data_facts import DataFacts, SplitFacts
+from freezebench.data.constant_loss import constant_loss
+from freezebench.data.groups import linked, slices_of
+from freezebench.data.task import FURTHER
+from freezebench.records.data_facts import DataFacts, SetFacts, SplitFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from freezebench.data.splits import Split, Splits
+    from freezebench.specs.data import DataSpec, NamedSource
 
 # The last bin of the histogram of words per example; longer examples count there.
 _MAX_WORDS = 200
@@ -20,90 +25,183 @@ _Key = tuple[str, ...]
 
 
 def data_facts(
+    spec: DataSpec,
     splits: Splits,
     label_names: Sequence[str],
     notes: Sequence[str],
     dropped_rows: dict[str, dict[str, int]] | None = None,
+    *,
+    test_sets: Mapping[str, Split] | None = None,
+    test_notes: Mapping[str, Sequence[str]] | None = None,
 ) -> DataFacts:
     """Return the facts of a data set, with notes on examples that occur in more than one split.
 
     Args:
+        spec: Names the columns of slices and groups, and the further test sets.
         splits: The data set.
         label_names: Name of every class.
         notes: What was done to the data, in sentences.
         dropped_rows: Number of rows that were left out, by split and kind.
+        test_sets: The further test sets by name.
+        test_notes: How they were read, in sentences.
+
+    Raises:
+        DataError: If a test set has too many slices.
     """
     by_name = {"train": splits.train, "validation": splits.validation, "test": splits.test}
     # A test sentence that is also trained on makes the test easier, even if only its spelling differs.
     keys = {name: [_key(texts) for texts in split.texts] for name, split in by_name.items()}
-    trained = set(keys["train"])
     facts = {
-        name: _split_facts(split, keys[name], len(label_names), set() if name == "train" else trained)
+        name: _split_facts(split, splits.train, keys[name], len(label_names), is_train=name == "train")
         for name, split in by_name.items()
     }
+    further = []
+    for item in spec.test_sets:
+        split = (test_sets or {})[item.name]
+        set_notes = (test_notes or {}).get(f"{FURTHER}{item.name}", ())
+        further.append(_set_facts(spec, item, split, splits.train, set_notes))
+    own = _set_facts(spec, None, splits.test, splits.train, ())
+    overlaps = _train_notes(facts["train"], len(splits.train), keys["validation"], set(keys["train"]))
     return DataFacts(
         num_train=len(splits.train),
         num_validation=len(splits.validation),
-        num_test=len(splits.test),
+        num_test=own.num_test,
         train_sha256=splits.train.sha256,
         validation_sha256=splits.validation.sha256,
-        test_sha256=splits.test.sha256,
-        test_labels=splits.test.labels,
+        test_sha256=own.test_sha256,
+        test_labels=own.test_labels,
         label_names=tuple(label_names),
-        notes=(*notes, *_overlap_notes(facts), *_contradiction_notes(by_name, keys)),
+        notes=(*notes, *own.notes, *overlaps, *_contradiction_notes(by_name, keys)),
         splits=facts,
-        test_groups=_groups(keys["test"]),
+        test_groups=own.test_groups,
         dropped_rows=dropped_rows,
+        task=splits.train.task,
+        test_values=own.test_values,
+        test_lengths=own.test_lengths,
+        test_slices=own.test_slices,
+        slice_names=own.slice_names,
+        test_sets=tuple(further),
     )
 
 
-def _groups(keys: Sequence[_Key]) -> tuple[int, ...] | None:
-    """Return the number of every example's text, in the order of their first examples; ``None`` if none repeats."""
-    numbers: dict[_Key, int] = {}
-    groups = tuple(numbers.setdefault(key, len(numbers)) for key in keys)
-    return groups if len(numbers) < len(keys) else None
+def _set_facts(spec: DataSpec, item: NamedSource | None, split: Split, train: Split, notes: Sequence[str]) -> SetFacts:
+    """Return the facts of a further test set, or the own one, with notes on its units and on what is also in train."""
+    keys = [_key(texts) for texts in split.texts]
+    trained = {_key(texts) for texts in train.texts}
+    called = f"the test set {item.name}" if item else "the test split"
+    slices, slice_names = slices_of(split.slices, spec.slice_column, called)
+    units = linked(keys) if split.groups is None else linked(keys, split.groups)
+    is_number, is_tagged = split.task == "regression", split.task == "token-classification"
+    found = [
+        _leakage_note(keys, trained, "test"),
+        _group_leakage_note(spec, split, train),
+        _repeats_note(keys) if split.groups is None else _groups_note(spec, split, keys, units),
+    ]
+    return SetFacts(
+        name=item.name if item else "",
+        source=item.source if item else spec.source,
+        num_test=len(split),
+        test_sha256=split.sha256,
+        test_labels=() if is_number else tuple(_flat(split)),
+        test_values=split.labels if is_number else None,
+        test_lengths=tuple(map(len, split.labels)) if is_tagged else None,
+        test_groups=units if len(set(units)) < len(units) else None,
+        test_slices=slices,
+        slice_names=slice_names,
+        notes=(*notes, *filter(None, found)),
+    )
 
 
-def _split_facts(split: Split, keys: Sequence[_Key], num_labels: int, trained: set[_Key]) -> SplitFacts:
+def _flat(split: Split) -> list[int]:
+    """Return class numbers one after another: of every example, of its words, or 0 or 1 for each of its labels."""
+    if split.task == "sequence-classification":
+        return list(split.labels)
+    return list(chain.from_iterable(split.labels))
+
+
+def _split_facts(split: Split, train: Split, keys: Sequence[_Key], num_labels: int, *, is_train: bool) -> SplitFacts:
     """Return the facts of one split, compared with the texts that are trained on."""
-    labels = Counter(split.labels)
+    trained = set() if is_train else {_key(texts) for texts in train.texts}
     lengths = Counter(min(sum(len(text.split()) for text in texts), _MAX_WORDS) for texts in split.texts)
     return SplitFacts(
-        class_counts=tuple(labels[label] for label in range(num_labels)),
+        class_counts=_class_counts(split, num_labels),
         word_counts=tuple(lengths[length] for length in range(max(lengths, default=0) + 1)),
         num_in_train=sum(key in trained for key in keys),
         num_repeated=len(keys) - len(set(keys)),
+        constant_loss=constant_loss(split.task, train.labels, split.labels),
     )
 
 
-def _overlap_notes(facts: dict[str, SplitFacts]) -> list[str]:
-    """Return notes on test and validation examples that are also trained on, and on repeated ones in train and test."""
-    notes = []
-    for name in ("test", "validation"):
-        count, size = facts[name].num_in_train, sum(facts[name].class_counts)
-        if count:
-            notes.append(
-                f"Leakage: {count} of {size} {name} examples ({100 * count / size:.1f} %) "
-                "also occur in train, white space and case aside."
-            )
-    train = facts["train"]
+def _class_counts(split: Split, num_labels: int) -> tuple[int, ...]:
+    """Return the number of examples of every class, of its words in token classification, or that have each label."""
+    if split.task == "regression":
+        return ()
+    if split.task == "multi-label":
+        return tuple(map(sum, zip(*split.labels, strict=True)))
+    counts = Counter(_flat(split))
+    return tuple(counts[label] for label in range(num_labels))
+
+
+def _leakage_note(keys: Sequence[_Key], trained: set[_Key], name: str) -> str | None:
+    count, size = sum(key in trained for key in keys), len(keys)
+    if not count:
+        return None
+    return (
+        f"Leakage: {count} of {size} {name} examples ({100 * count / size:.1f} %) also occur in train, white space and "
+        "case aside."
+    )
+
+
+def _group_leakage_note(spec: DataSpec, split: Split, train: Split) -> str | None:
+    """Return a note on groups that have examples in train as well."""
+    groups = set(split.groups or ()) - {None}
+    shared = groups & set(train.groups or ())
+    if not shared:
+        return None
+    return (
+        f"Leakage of groups: {len(shared)} of {len(groups)} groups of the test examples (column "
+        f"{spec.group_column!r}) also have examples in train."
+    )
+
+
+def _repeats_note(keys: Sequence[_Key]) -> str | None:
+    """Return a note on test examples that repeat another one's text."""
+    size, num_distinct = len(keys), len(set(keys))
+    if num_distinct == size:
+        return None
+    return (
+        f"Repeats: {size - num_distinct} of {size} test examples repeat another one's text, white space and case "
+        f"aside. Intervals count the {num_distinct} distinct texts."
+    )
+
+
+def _groups_note(spec: DataSpec, split: Split, keys: Sequence[_Key], units: Sequence[int]) -> str:
+    """Return a note on groups of test examples, which are joined where a text repeats in two of them."""
+    num_groups = len(set(linked(split.groups or ())))
+    joined = f", {num_groups - len(set(units))} of them joined to others by a repeated text" * (
+        len(set(units)) < num_groups
+    )
+    missing = (split.groups or ()).count(None)
+    alone = f" {missing} examples without a group are a group each." if missing else ""
+    return (
+        f"Groups: the {len(keys)} test examples are of {num_groups} groups of column {spec.group_column!r}{joined}."
+        f"{alone} Intervals count the {len(set(units))} groups."
+    )
+
+
+def _train_notes(train: SplitFacts, size: int, validation_keys: Sequence[_Key], trained: set[_Key]) -> list[str]:
+    """Return notes on validation examples that are also trained on, and on repeated ones in train."""
+    notes = [_leakage_note(validation_keys, trained, "validation")]
     if train.num_repeated:
-        notes.append(f"{train.num_repeated} of {sum(train.class_counts)} train examples repeat another one's text.")
-    test = facts["test"]
-    if test.num_repeated:
-        size = sum(test.class_counts)
-        notes.append(
-            f"Repeats: {test.num_repeated} of {size} test examples repeat another one's text, white space and case "
-            f"aside. Intervals count the {size - test.num_repeated} distinct texts."
-        )
-    return notes
+        notes.append(f"{train.num_repeated} of {size} train examples repeat another one's text.")
+    return list(filter(None, notes))
 
 
 def _contradiction_notes(splits: Mapping[str, Split], keys: Mapping[str, Sequence[_Key]]) -> list[str]:
     """Return a note on every split in which one text has several labels."""
     notes = []
     for name, split in splits.items():
-        labels: dict[_Key, set[int]] = {}
+        labels: dict[_Key, set[Hashable]] = {}
         for key, label in zip(keys[name], split.labels, strict=True):
             labels.setdefault(key, set()).add(label)
         count = sum(len(own) > 1 for own in labels.values())

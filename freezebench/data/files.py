@@ -51,7 +51,7 @@ class SplitFiles:
 
 
 def read_local(
-    path: Path, requested: Collection[str], label_column: str = "label"
+    path: Path, requested: Collection[str], label_column: str = "label", *, needs_train: bool = True
 ) -> tuple[dict[str, Table], tuple[str, ...]]:
     """Return the tables of a folder by split, or one file as ``train``, and notes on files and tables.
 
@@ -59,12 +59,13 @@ def read_local(
         path: An existing folder or file.
         requested: Names of the columns to read; those that do not exist are left out.
         label_column: Which of them has the labels.
+        needs_train: Whether there has to be a train file; else one of any split is enough.
 
     Raises:
         DataError: If there is no train file, two files claim one split, or a file cannot be read.
     """
     try:
-        files = split_files(path)
+        files = split_files(path, needs_train=needs_train)
     except OSError as error:
         raise DataError(
             f"cannot read {path}: {error.strerror or error}. Check the path and its permissions."
@@ -76,8 +77,12 @@ def read_local(
     return tables, (*files.notes, *(note for table in tables.values() for note in table.notes))
 
 
-def split_files(path: Path) -> SplitFiles:
+def split_files(path: Path, *, needs_train: bool = True) -> SplitFiles:
     """Return the files of a folder by split, or of one file as ``train``.
+
+    Args:
+        path: The folder or file.
+        needs_train: Whether there has to be a train file; else one of any split is enough.
 
     Raises:
         DataError: If there is no train file, or two files claim one split.
@@ -86,15 +91,15 @@ def split_files(path: Path) -> SplitFiles:
     if not path.is_dir():
         return _single(path)
     if (path / _DICT).is_file():
-        return _saved_splits(path)
+        return _checked(path, *_saved_splits(path, needs_train=needs_train), needs_train=needs_train)
     saved = arrow_files(path)
     if saved is not None:
-        return _checked(path, {"train": tuple(saved)}, ())
+        return _checked(path, {"train": tuple(saved)}, (), needs_train=needs_train)
     entries = _entries(path)
     inner = path / "data"  # where repositories of the Hub have their files
     if not any(_split_of(entry)[0] == "train" for entry in entries) and inner.is_dir():
         path, entries = inner, _entries(inner)
-    return _named_splits(path, entries)
+    return _checked(path, *_named_splits(path, entries), needs_train=needs_train)
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -118,11 +123,11 @@ def _single(path: Path) -> SplitFiles:
     return SplitFiles(by_split={"train": (path,)}, notes=(note,) if is_part else ())
 
 
-def _named_splits(folder: Path, entries: Sequence[Path]) -> SplitFiles:
-    """Return the files that have the name of a split.
+def _named_splits(folder: Path, entries: Sequence[Path]) -> tuple[dict[str, tuple[Path, ...]], list[str]]:
+    """Return the files that have the name of a split, and notes.
 
     Raises:
-        DataError: If there is no train file, two files claim one split, or parts are missing.
+        DataError: If two files claim one split, or parts are missing.
     """
     claims: dict[str, list[Path]] = {}
     for entry in entries:
@@ -139,7 +144,7 @@ def _named_splits(folder: Path, entries: Sequence[Path]) -> SplitFiles:
     unused = [entry.name for entry in entries if entry not in used and _may_be_data(entry)]
     if unused:
         notes.append(_unused_note(unused))
-    return _checked(folder, files, notes)
+    return files, notes
 
 
 def _split_of(entry: Path) -> tuple[str | None, tuple[int, int] | None]:
@@ -182,11 +187,11 @@ def _unused_note(names: Sequence[str]) -> str:
     return f"Files that are not used: {listed_names}. A split's file is called train, validation or test."
 
 
-def _saved_splits(folder: Path) -> SplitFiles:
-    """Return the files of a data set with several splits that ``save_to_disk`` wrote.
+def _saved_splits(folder: Path, *, needs_train: bool) -> tuple[dict[str, tuple[Path, ...]], list[str]]:
+    """Return the files of a data set with several splits that ``save_to_disk`` wrote, and notes.
 
     Raises:
-        DataError: If its list of splits cannot be read, or it has no train split.
+        DataError: If its list of splits cannot be read, or there is no train split though one is needed.
     """
     path = folder / _DICT
     try:
@@ -203,21 +208,23 @@ def _saved_splits(folder: Path) -> SplitFiles:
             unused.append(name)
         else:
             files[split] = tuple(arrows)
-    if "train" not in files:
+    if "train" not in files and needs_train:
         raise DataError(
             f"{folder} has no train split: it has {listed(names, _MAX_FILES) or 'none'}. Name one of them train."
         )
-    notes = (f"Splits that are not used: {listed(unused, _MAX_FILES)}.",) if unused else ()
-    return _checked(folder, files, notes)
+    notes = [f"Splits that are not used: {listed(unused, _MAX_FILES)}."] if unused else []
+    return files, notes
 
 
-def _checked(folder: Path, files: Mapping[str, tuple[Path, ...]], notes: Iterable[str]) -> SplitFiles:
+def _checked(
+    folder: Path, files: Mapping[str, tuple[Path, ...]], notes: Iterable[str], *, needs_train: bool
+) -> SplitFiles:
     """Return the files in the order of the splits.
 
     Raises:
         DataError: If there is no train split, or a split without files.
     """
-    if not files.get("train"):
+    if not files.get("train") and (needs_train or not any(files.values())):
         names = [entry.name for entry in sorted(folder.iterdir())]
         raise DataError(
             f"{folder} has no train file: it has {listed(names, _MAX_FILES) or 'nothing'}. "

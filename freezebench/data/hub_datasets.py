@@ -6,7 +6,7 @@ import tempfile
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from freezebench import hub
 from freezebench.data.files import SPLIT_NAMES, SPLIT_OF
@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 _REASON_CHARS = 300
 
 
-def read_hub(source: str, requested: Collection[str]) -> tuple[dict[str, Table], tuple[str, ...]]:
+def read_hub(
+    source: str, requested: Collection[str], *, needs_train: bool = True
+) -> tuple[dict[str, Table], tuple[str, ...]]:
     """Return the tables of a Hub data set by split, and notes.
 
     Args:
         source: ``name``, ``name:config``, ``name@revision`` or ``name:config@revision``.
         requested: Names of the columns to read; those that do not exist are left out.
+        needs_train: Whether there has to be a train split; else any split is enough.
 
     Raises:
         DataError: If it does not exist, cannot be reached and is not cached, or has no train split.
@@ -45,7 +48,7 @@ def read_hub(source: str, requested: Collection[str]) -> tuple[dict[str, Table],
             splits, notes = data_set.from_caches(f"the Hub ({constants.ENDPOINT}) cannot be reached")
         else:
             splits = data_set.from_hub()
-        tables, unused = _tables(source, splits, requested)
+        tables, unused = _tables(source, splits, requested, needs_train=needs_train)
     if unused:
         notes += (f"Splits that are not used: {', '.join(unused)}.",)
     return tables, notes
@@ -150,7 +153,7 @@ class _DataSet:
 
 
 def _tables(
-    source: str, splits: Mapping[str, Dataset], requested: Collection[str]
+    source: str, splits: Mapping[str, Dataset], requested: Collection[str], *, needs_train: bool = True
 ) -> tuple[dict[str, Table], tuple[str, ...]]:
     """Return the known splits as tables, and the names of the others.
 
@@ -169,21 +172,27 @@ def _tables(
             continue
         part = splits[name]
         names = [column for column in requested if column in part.column_names]
-        class_labels = (part.features[column] for column in names if isinstance(part.features[column], ClassLabel))
-        class_names = next((tuple(label.names) for label in class_labels), None)
+        features = {column: _item(part.features[column]) for column in names}
         tables[split] = Table(
             name=f"{source}, split {name}",
             columns=part.select_columns(names).with_format(None)[:] if names else {},
             available=tuple(part.column_names),
             num_rows=part.num_rows,
-            class_names=class_names,
+            class_names={name: tuple(item.names) for name, item in features.items() if isinstance(item, ClassLabel)},
         )
-    if "train" not in tables:
+    if "train" not in tables and (needs_train or not tables):
         raise DataError(
             f"{source} has no split named train: it has {', '.join(splits)}. "
             "Give --freeze-data=FOLDER with train, validation and test files."
         )
     return {split: tables[split] for split in SPLIT_NAMES if split in tables}, tuple(unused)
+
+
+def _item(feature: Any) -> Any:
+    """Return the feature of a column's items, or that of the column if it has no lists."""
+    if isinstance(feature, list):  # older versions of `datasets` write lists so, too
+        return feature[0]
+    return getattr(feature, "feature", feature)
 
 
 @contextmanager

@@ -137,7 +137,7 @@ def _checked_label(table: Table, row: int, value: object) -> Label:
         return value.strip()
     if isinstance(value, float):
         if not value.is_integer():
-            raise _regression_error(table, row, value)
+            raise _fraction_error(table, row, value)
         return int(value)
     if isinstance(value, int):  # booleans too
         return value
@@ -158,7 +158,7 @@ def _with_numbers(columns: Mapping[str, Columns], raw: Mapping[str, list[Label]]
     fraction = next((text for text in sorted(texts) if not float(text).is_integer()), None)
     if fraction is not None:
         split, row = next((split, raw[split].index(fraction)) for split in untyped if fraction in raw[split])
-        raise _regression_error(columns[split].table, row, fraction)
+        raise _fraction_error(columns[split].table, row, fraction)
     # Two spellings of one number are two labels: to merge them would be a guess.
     if not all(_WHOLE.fullmatch(text) for text in texts) or len(set(map(_whole_number, texts))) < len(texts):
         return dict(raw)
@@ -186,10 +186,10 @@ def _common_kind(columns: Mapping[str, Columns], raw: Mapping[str, list[Label]])
     return next(iter(first))
 
 
-def _regression_error(table: Table, row: int, label: object) -> DataError:
+def _fraction_error(table: Table, row: int, label: object) -> DataError:
     return DataError(
-        f"{table.location(row)}: the label {short(label)} is not a whole number. freezebench compares classifiers "
-        "and does not support regression: use whole numbers or strings as labels."
+        f"{table.location(row)}: the label {short(label)} has a fraction, and classes are whole numbers or names. "
+        "Correct it, or use --freeze-task=regression where all labels are numbers."
     )
 
 

@@ -12,20 +12,22 @@ Notes in plain sentences, on what each stage did, are collected on the way.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from freezebench.data.columns import select_columns
+from freezebench.data.columns import select_columns, with_word_columns
 from freezebench.data.facts import data_facts
-from freezebench.data.labels import read_labels
+from freezebench.data.further import read_further
+from freezebench.data.groups import NO_SLICE, category
 from freezebench.data.read import read_tables
 from freezebench.data.splits import Origin, Split, make_splits
+from freezebench.data.targets import read_targets
 from freezebench.data.task import FURTHER, resolve_task
-from freezebench.data.texts import read_texts
 from freezebench.data.usable import usable_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from freezebench.data.columns import Columns
     from freezebench.records.data_facts import DataFacts
     from freezebench.specs.data import DataSpec
     from freezebench.specs.names import TaskName
@@ -66,7 +68,8 @@ class TextData:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was done to the data, in sentences."""
-        return self.facts.notes
+        further = (f"Test set {item.name}: {note}" for item in self.facts.test_sets for note in item.notes)
+        return (*self.facts.notes, *further)
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -96,20 +99,40 @@ def load_data(
         DataError: If the data set is missing, unreadable, or unfit for the task.
     """
     tables, read_notes, origin = read_tables(spec)
+    own = with_word_columns(spec, tables["train"])
     # Only the Hub's data sets are dropped splits of: a user can correct local files.
-    columns, column_notes = select_columns(spec, tables, drop_unlabelled=origin == "hub")
+    columns, column_notes = select_columns(own, tables, drop_unlabelled=origin == "hub")
+    further, further_notes = read_further(spec)
     task, task_note = resolve_task(spec.task, model_task, columns)
-    columns, dropped, row_notes = usable_rows(spec, columns, label_names)
-    texts = read_texts(columns)
-    labels = read_labels(columns, label_names)
-    given = {
-        name: Split(texts=texts[name], labels=labels.numbers[name], origin=Origin(columns[name].table), task=task)
-        for name in columns
-    }
-    splits = make_splits(spec, given)
+    columns, dropped, row_notes = usable_rows(own, columns | further, label_names, task)
+    targets = read_targets(task, columns, label_names)
+    given = {name: _split(part, task, targets.texts[name], targets.labels[name]) for name, part in columns.items()}
+    splits = make_splits(own, {name: split for name, split in given.items() if name not in further})
     told = () if task_note is None else (task_note,)
-    notes = (*read_notes, *column_notes, *told, *row_notes, *labels.notes, *splits.notes)
-    facts = data_facts(splits, labels.names, notes, dropped)
+    notes = (*read_notes, *column_notes, *told, *row_notes, *targets.notes, *splits.notes)
+    test_sets = {name: given[f"{FURTHER}{name}"] for name in (item.name for item in spec.test_sets)}
+    facts = data_facts(own, splits, targets.names, notes, dropped, test_sets=test_sets, test_notes=further_notes)
     return TextData(
-        source=spec.source, task=task, train=splits.train, validation=splits.validation, test=splits.test, facts=facts
+        source=spec.source,
+        task=task,
+        train=splits.train,
+        validation=splits.validation,
+        test=splits.test,
+        facts=facts,
+        further=test_sets,
+    )
+
+
+def _split(columns: Columns, task: TaskName, texts: tuple[tuple[str, ...], ...], labels: tuple[Any, ...]) -> Split:
+    """Return a split with its slices and groups as text."""
+    names = columns.table.class_names
+    slices = [category(value, names.get(columns.slice_column, ())) for value in columns.slices]
+    groups = [category(value, names.get(columns.group_column, ())) for value in columns.groups]
+    return Split(
+        texts=texts,
+        labels=labels,
+        origin=Origin(columns.table),
+        task=task,
+        slices=tuple(value or NO_SLICE for value in slices) or None,
+        groups=tuple(groups) or None,
     )

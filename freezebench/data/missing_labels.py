@@ -103,7 +103,7 @@ def _is_minus_one_missing(columns: Mapping[str, Columns], model_names: Sequence[
     if not others:
         # Where a format has types, the names are strings and -1 is a number.
         return any(isinstance(label, str) and label.strip() not in _NO_NAME for label in distinct - numbers)
-    if any(part.table.class_names for part in columns.values()):
+    if any(part.class_names for part in columns.values()):
         return True
     names = [
         (number, text)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from freezebench.data import reviews
-from freezebench.data.columns import LABEL_TEXT_COLUMN
+from freezebench.data.columns import requested_columns
 from freezebench.data.files import read_local, split_files
 from freezebench.data.formats import SUFFIXES
 from freezebench.data.lines import opened
@@ -27,10 +27,14 @@ _REMOVED = "generated"
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?(:[^@/]+)?(@[^@]+)?", re.ASCII)
 
 
-def read_tables(spec: DataSpec) -> tuple[dict[str, Table], tuple[str, ...], Origin]:
+def read_tables(spec: DataSpec, *, is_test_set: bool = False) -> tuple[dict[str, Table], tuple[str, ...], Origin]:
     """Return the tables of a data set by split, notes on them, and where they come from.
 
     Only a data set of the Hub is looked up on the network, and ``reviews`` until it is in the user's cache folder.
+
+    Args:
+        spec: What to read.
+        is_test_set: Whether it is for testing only, so that it needs no train split.
 
     Raises:
         DataError: If the data set is missing or unreadable, or its columns are named in a way that cannot be.
@@ -38,10 +42,10 @@ def read_tables(spec: DataSpec) -> tuple[dict[str, Table], tuple[str, ...], Orig
     _check_column_names(spec)
     if spec.source.partition(":")[0] == reviews.SOURCE:
         return _reviews(spec), (), "reviews"
-    requested = tuple(dict.fromkeys([*spec.text_columns, spec.label_column, LABEL_TEXT_COLUMN]))
+    requested = requested_columns(spec)
     path = _local_path(spec.source)
     if path is not None:
-        tables, notes = read_local(path, requested, spec.label_column)
+        tables, notes = read_local(path, requested, spec.label_column, needs_train=not is_test_set)
         return tables, notes, "local"
     if spec.source == _REMOVED:
         raise DataError(
@@ -50,7 +54,7 @@ def read_tables(spec: DataSpec) -> tuple[dict[str, Table], tuple[str, ...], Orig
         )
     from freezebench.data.hub_datasets import read_hub  # brings datasets, which local data does not need
 
-    tables, notes = read_hub(spec.source, requested)
+    tables, notes = read_hub(spec.source, requested, needs_train=not is_test_set)
     return tables, notes, "hub"
 
 
@@ -60,7 +64,7 @@ def local_file_hashes(source: str) -> dict[str, str]:
         path = _local_path(source)
         if path is None or source.partition(":")[0] == reviews.SOURCE:
             return {}
-        files = [file for parts in split_files(path).by_split.values() for file in parts]
+        files = [file for parts in split_files(path, needs_train=False).by_split.values() for file in parts]
         # Parts in different folders may have the same name.
         return {str(file.relative_to(path)) if file != path else file.name: _sha256(file) for file in files}
     except (DataError, OSError):
@@ -73,7 +77,7 @@ def _sha256(path: Path) -> str:
 
 
 def _check_column_names(spec: DataSpec) -> None:
-    columns = (*spec.text_columns, spec.label_column)
+    columns = (*spec.text_columns, *spec.label_columns)
     if len(set(columns)) < len(columns):
         raise DataError(
             f"a column occurs twice among {', '.join(columns)} (texts, then label). "
@@ -125,6 +129,6 @@ def _reviews(spec: DataSpec) -> dict[str, Table]:
             columns=columns,
             available=(spec.text_columns[0], "label", "rating"),
             num_rows=len(sentences),
-            class_names=None if has_ratings else ("negative", "positive"),
+            class_names={} if has_ratings else {spec.label_column: ("negative", "positive")},
         )
     return tables

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from freezebench.data.draws import draw, held_out_size, notebook_halves
+from freezebench.data.draws import draw, draw_groups, held_out_size, notebook_halves, strata_of
+from freezebench.data.groups import linked
 from freezebench.errors import DataError
 
 if TYPE_CHECKING:
@@ -137,11 +138,34 @@ def make_splits(spec: DataSpec, given: Mapping[str, Split]) -> Splits:
         splits = _drawn_from_train(spec, given)
     for name, split in (("train", splits.train), ("validation", splits.validation), ("test", splits.test)):
         if not len(split):
-            raise DataError(
-                f"{spec.source} has too few examples of its {len(set(given['train'].labels))} classes to draw "
-                f"a {name} split from. Give more of them, or a file for every split, or check --freeze-label-column."
-            )
+            raise _too_few(spec, given["train"], name)
     return _limited(spec, splits)
+
+
+def _too_few(spec: DataSpec, train: Split, name: str) -> DataError:
+    if train.groups is not None:
+        return DataError(
+            f"{spec.source} has {len(set(train.groups))} groups in column {spec.group_column!r}, from which no {name} "
+            "split can be drawn without parting one. Give a file for every split, or another --freeze-group-column."
+        )
+    what = (
+        f"examples of its {len(set(train.labels))} classes" if train.task == "sequence-classification" else "examples"
+    )
+    return DataError(
+        f"{spec.source} has too few {what} to draw a {name} split from. Give more of them, or a file for every split, "
+        "or check --freeze-label-column."
+    )
+
+
+def _drawn(split: Split, size: int, *, spec: DataSpec, purpose: str, leave: int = 0) -> tuple[int, ...]:
+    """Return the positions of a part of a split: of whole groups if there are groups.
+
+    A part of a document in training would make the rest of it easier in the test.
+    """
+    strata = strata_of(split.labels, split.task)
+    if split.groups is None:
+        return draw(strata, size, seed=spec.split_seed, purpose=purpose, leave=leave)
+    return draw_groups(strata, linked(split.groups), size, seed=spec.split_seed, purpose=purpose, leave=leave)
 
 
 def _notebook(given: Mapping[str, Split]) -> Splits:
@@ -157,8 +181,9 @@ def _notebook(given: Mapping[str, Split]) -> Splits:
 def _validation_halved(spec: DataSpec, given: Mapping[str, Split]) -> Splits:
     validation = given["validation"]
     # Every draw has a purpose of its own, so that splits of equal size do not take the same positions.
-    kept = draw(validation.labels, len(validation) // 2, seed=spec.split_seed, purpose="halve")
-    note = f"There is no test split: half of the {len(validation)} validation examples became it ({_how(spec)})."
+    kept = _drawn(validation, len(validation) // 2, spec=spec, purpose="halve")
+    how = _how(spec, validation)
+    note = f"There is no test split: half of the {len(validation)} validation examples became it ({how})."
     return Splits(train=given["train"], validation=validation.at(kept), test=validation.without(kept), notes=(note,))
 
 
@@ -168,12 +193,12 @@ def _drawn_from_train(spec: DataSpec, given: Mapping[str, Split]) -> Splits:
     missing = [name for name in ("test", "validation") if name not in given]
     for name in missing:
         # Training keeps an example of every class.
-        drawn = draw(splits["train"].labels, size, seed=spec.split_seed, purpose=name, leave=1)
+        drawn = _drawn(splits["train"], size, spec=spec, purpose=name, leave=1)
         splits[name] = splits["train"].at(drawn)
         splits["train"] = splits["train"].without(drawn)
     note = (
         f"There is no {' and no '.join(missing)} split: {' and '.join(str(len(splits[name])) for name in missing)} "
-        f"of the {len(given['train'])} train examples became it ({_how(spec)})."
+        f"of the {len(given['train'])} train examples became it ({_how(spec, given['train'])})."
     )
     return Splits(train=splits["train"], validation=splits["validation"], test=splits["test"], notes=(note,))
 
@@ -185,7 +210,8 @@ def _limited(spec: DataSpec, splits: Splits) -> Splits:
         DataError: If not every class can have an example.
     """
     train = splits.train
-    num_classes = len(set(train.labels))
+    is_classified = train.task == "sequence-classification"
+    num_classes = len(set(train.labels)) if is_classified else 0
     if spec.max_train is None or spec.max_train >= len(train):
         return splits
     if spec.max_train < num_classes:
@@ -194,10 +220,17 @@ def _limited(spec: DataSpec, splits: Splits) -> Splits:
             f"Set --freeze-max-train to {num_classes} or more."
         )
     # The seed is that of the data, not of the run: all runs of a comparison train on the same examples.
-    drawn = draw(train.labels, spec.max_train, seed=spec.split_seed, purpose="max_train", at_least=1)
-    note = f"{spec.max_train} of the {len(train)} train examples were drawn ({_how(spec)})."
+    strata = strata_of(train.labels, train.task)
+    at_least = 1 if is_classified else 0
+    drawn = draw(strata, spec.max_train, seed=spec.split_seed, purpose="max_train", at_least=at_least)
+    note = (
+        f"{spec.max_train} of the {len(train)} train examples were drawn ({_how(spec, replace(train, groups=None))})."
+    )
     return Splits(train=train.at(drawn), validation=splits.validation, test=splits.test, notes=(*splits.notes, note))
 
 
-def _how(spec: DataSpec) -> str:
-    return f"stratified, seed {spec.split_seed}"
+def _how(spec: DataSpec, split: Split) -> str:
+    is_stratified = split.task in {"sequence-classification", "regression"}
+    how = "stratified" if is_stratified else "at random"
+    whole = "" if split.groups is None else f", groups of column {spec.group_column!r} kept whole"
+    return f"{how}{whole}, seed {spec.split_seed}"

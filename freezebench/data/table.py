@@ -30,7 +30,7 @@ class Table:
         num_rows: Number of rows.
         positions: Where each row is, counted from 1; ``None``: the first row is 1, the second 2, and so on.
         unit: What is counted: lines of a file, or rows where these are not lines.
-        class_names: Name of label 0, 1, … if the format carries them (``ClassLabel``).
+        class_names: By column, the names of the numbers 0, 1, … if the format carries them (``ClassLabel``).
         is_typed: Whether the format tells numbers from strings; delimited text does not.
         bad_rows: Rows of the file that could not be read and are not among these.
         notes: What was left out or found out when the file was read, in sentences.
@@ -43,7 +43,7 @@ class Table:
     num_rows: int
     positions: Sequence[int] | None = field(default=None, repr=False)
     unit: Literal["line", "row"] = "row"
-    class_names: tuple[str, ...] | None = None
+    class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_typed: bool = True
     bad_rows: BadRows | None = None
     notes: tuple[str, ...] = ()

@@ -46,7 +46,7 @@ _POSSIBLE: dict[TaskName, tuple[str, ...]] = {
 }
 _DESCRIBED = {
     "words": "texts that are lists of words",
-    "lists": "labels that are lists",
+    "lists": "several labels per text",
     "fractions": "numbers with fractions as labels",
     "whole numbers": "whole numbers as labels",
     "names": "names as labels",
@@ -134,7 +134,7 @@ def _example(name: str, columns: Mapping[str, Columns], test: Callable[[object],
         values = first_texts if name == "words" else part.labels
         row = next((row for row, value in enumerate(values) if test(value)), None)
         if row is not None:
-            return _Kind(name, part.table.location(row), part.labels[row])
+            return _Kind(name, part.table.location(row), values[row])
     part = columns["train"]
     return _Kind(name, part.table.name, next(iter(part.labels), None))
 

@@ -63,18 +63,20 @@ class Budget:
             )
 
     def check_type(self, name: str, kind: pa.DataType) -> None:
-        """Check that the values of a column are texts, numbers or truth values.
+        """Check that the values of a column are texts, numbers or truth values, or lists of these.
 
         Raises:
             DataError: If they are not.
         """
         import pyarrow as pa
 
-        value = kind.value_type if pa.types.is_dictionary(kind) else kind
+        value = kind.value_type if _is_list(kind) else kind
+        value = value.value_type if pa.types.is_dictionary(value) else value
         tests = (pa.types.is_nested, pa.types.is_fixed_size_binary, pa.types.is_run_end_encoded, pa.types.is_dictionary)
         if isinstance(value, pa.BaseExtensionType) or any(test(value) for test in tests):
             raise DataError(
-                f"{self._path}: the column {name!r} has values of the type {str(kind)[:80]}. Write texts or numbers."
+                f"{self._path}: the column {name!r} has values of the type {str(kind)[:80]}. Write texts or numbers, "
+                "or lists of them."
             )
 
     def take(self, column: pa.Array) -> None:
@@ -88,11 +90,19 @@ class Budget:
         self._left -= num_bytes
 
 
+def _is_list(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+
+
 def _unpacked_bytes(column: pa.Array) -> int:
     import pyarrow as pa
     import pyarrow.compute as pc  # type: ignore[import-untyped]
 
     num_bytes = _VALUE_BYTES * len(column)
+    if _is_list(column.type):
+        return num_bytes + _unpacked_bytes(column.flatten())
     if not pa.types.is_dictionary(column.type):
         return num_bytes + int(column.nbytes)
     if column.type.value_type in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary()):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from freezebench.data.bad_rows import drop_note, dropped_counts, nothing_left, refusal
 from freezebench.data.columns import take_columns
-from freezebench.data.labels import informative
-from freezebench.data.missing_labels import label_faults
-from freezebench.data.texts import text_faults
+from freezebench.data.targets import row_faults
 from freezebench.data.values import is_unlabelled
 from freezebench.errors import DataError
 
@@ -17,10 +16,11 @@ if TYPE_CHECKING:
 
     from freezebench.data.columns import Columns
     from freezebench.specs.data import DataSpec
+    from freezebench.specs.names import TaskName
 
 
 def usable_rows(
-    spec: DataSpec, columns: Mapping[str, Columns], label_names: Sequence[str] | None
+    spec: DataSpec, columns: Mapping[str, Columns], label_names: Sequence[str] | None, task: TaskName
 ) -> tuple[dict[str, Columns], dict[str, dict[str, int]] | None, tuple[str, ...]]:
     """Return the columns without bad rows, how many were left out by split and kind, and notes on them.
 
@@ -28,15 +28,14 @@ def usable_rows(
         spec: Says whether bad rows are an error.
         columns: Columns by split, ``train`` among them.
         label_names: The model's class names, which a label of -1 may not belong to.
+        task: What is learned, which decides what is usable.
 
     Raises:
         DataError: If a split has no label at all, or a row is bad and is not to be left out, or all rows are.
     """
     for part in columns.values():
         _check_labelled(part)
-    labels = label_faults(columns, informative(label_names))
-    # A row is counted once: by its text if both are bad.
-    faults = {split: {**labels[split], **text_faults(part)} for split, part in columns.items()}
+    faults = row_faults(task, columns, label_names)
     bad = {split: part.table.bad(faults[split]) for split, part in columns.items()}
     all_bad = [rows for split in columns for rows in bad[split] if len(rows)]
     if not all_bad:
@@ -47,7 +46,7 @@ def usable_rows(
         if len(faults[split]) == part.table.num_rows:
             raise nothing_left([rows for rows in bad[split] if len(rows)])
     kept = {
-        split: take_columns(spec, part.table.without(faults[split])) if any(map(len, bad[split])) else part
+        split: _without(spec, part, faults[split]) if any(map(len, bad[split])) else part
         for split, part in columns.items()
     }
     notes = tuple(
@@ -57,6 +56,12 @@ def usable_rows(
         if len(rows)
     )
     return kept, dropped_counts(bad), notes
+
+
+def _without(spec: DataSpec, columns: Columns, rows: Mapping[int, object]) -> Columns:
+    """Return the columns without some rows; a further test set may have columns of other names."""
+    own = replace(spec, text_columns=tuple(columns.texts), label_column=columns.label_column)
+    return take_columns(own, columns.table.without(rows))
 
 
 def _num_rows(columns: Columns) -> int:

@@ -67,8 +67,10 @@ def is_missing(value: object) -> bool:
 def _is_withheld(label: object) -> bool:
     if is_missing(label):
         return True
+    if isinstance(label, list):  # of several columns
+        return bool(label) and all(_is_withheld(value) for value in label)
     text = label.strip() if isinstance(label, str) else label
-    return not isinstance(text, (bool, list, dict)) and text in _UNLABELLED
+    return not isinstance(text, (bool, dict)) and text in _UNLABELLED
 
 
 def kind_name(value: object) -> str:

@@ -121,7 +121,7 @@ def test_parquet_carries_class_names(tmp_path: Path) -> None:
     features = Features({"text": Value("string"), "label": ClassLabel(names=["ham", "spam"])})
     path = tmp_path / "train.parquet"
     Dataset.from_dict({"text": [f"t{i}" for i in range(20)], "label": [0, 1] * 10}, features=features).to_parquet(path)
-    assert read_table(path, REQUESTED).class_names == ("ham", "spam")
+    assert read_table(path, REQUESTED).class_names == {"label": ("ham", "spam")}
     assert load_data(DataSpec(source=str(tmp_path))).label_names == ("ham", "spam")
 
 

@@ -203,7 +203,10 @@ def test_splits_are_recognised() -> None:
     tables, unused = _tables("x/y", {"dev": part, "train": part, "extra": part}, ("text", "label"))
     assert list(tables) == ["train", "validation"]
     assert unused == ("extra",)
-    assert (tables["train"].class_names, tables["train"].available) == (("no", "yes"), ("text", "label", "id"))
+    assert (tables["train"].class_names, tables["train"].available) == (
+        {"label": ("no", "yes")},
+        ("text", "label", "id"),
+    )
     assert tables["validation"].location(1) == "x/y, split dev, row 2"
     assert dict(tables["train"].columns) == {"text": ["a", "b"], "label": [0, 1]}
 

@@ -35,14 +35,15 @@ def table(
         columns=columns,
         available=tuple(columns),
         num_rows=len(labels),
-        class_names=class_names,
+        class_names={"label": class_names} if class_names else {},
         is_typed=is_typed,
     )
 
 
 def labels_of(tables: dict[str, Table], names: tuple[str, ...] | None = None) -> Labels:
     """Return the labels of tables by split."""
-    columns, _, _ = usable_rows(SPEC, select_columns(SPEC, tables, drop_unlabelled=False)[0], names)
+    selected = select_columns(SPEC, tables, drop_unlabelled=False)[0]
+    columns, _, _ = usable_rows(SPEC, selected, names, "sequence-classification")
     return read_labels(columns, names)
 
 

@@ -25,7 +25,7 @@ def missing(
         columns={},
         available=(),
         num_rows=len(labels),
-        class_names=class_names,
+        class_names={"label": class_names} if class_names else {},
         is_typed=is_typed,
     )
     columns = Columns(table=table, texts={}, label_column="label", labels=labels, label_texts=texts)

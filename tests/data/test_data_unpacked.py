@@ -123,7 +123,7 @@ def test_rows_without_content_are_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "values",
     [
-        pa.array([["a"]] * 4),
+        pa.array([[["a"]]] * 4),
         pa.array([{"a": 1}] * 4),
         pa.array([b"ab"] * 4, pa.binary(2)),
         pa.RunEndEncodedArray.from_arrays([4], ["a"]),
@@ -131,7 +131,7 @@ def test_rows_without_content_are_counted(tmp_path: Path) -> None:
     ids=lambda values: str(values.type)[:20],
 )
 def test_other_types_are_refused(tmp_path: Path, values: pa.Array) -> None:
-    """Lists and objects are no texts, and some types repeat values by a count."""
+    """Lists of lists and objects are no texts, and some types repeat values by a count."""
     table = pa.table({"text": values, "label": [0, 1, 0, 1]})
     with pa.ipc.new_stream(tmp_path / "a.arrow", table.schema) as stream:
         stream.write_table(table)

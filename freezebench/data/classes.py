@@ -1,0 +1,45 @@
+"""Classes of lists of labels or tags: their order, and whether train has all of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from freezebench.data.values import label_list, short
+from freezebench.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from freezebench.data.columns import Columns
+
+
+def model_classes(known: Collection[str], model_names: Sequence[str]) -> list[str]:
+    """Return the model's class names if these are all that occur in train, or more; else none."""
+    return list(model_names) if model_names and set(known) <= set(model_names) else []
+
+
+def check_known(
+    columns: Mapping[str, Columns], rows: Mapping[str, Sequence[Sequence[object]]], classes: Sequence[object]
+) -> None:
+    """Check that every label of every split occurs in train, or is a class of the model.
+
+    Args:
+        columns: Columns by split, for the places of rows.
+        rows: The labels of every row by split.
+        classes: Those of train, or of the model.
+
+    Raises:
+        DataError: If one does not: a class that training never saw cannot be predicted.
+    """
+    known = set(classes)
+    for split, of_split in rows.items():
+        unknown = Counter(label for row in of_split for label in row if label not in known)
+        if unknown:
+            number = next(number for number, row in enumerate(of_split) if not known.issuperset(row))
+            label = next(label for label in of_split[number] if label not in known)
+            raise DataError(
+                f"{columns[split].table.location(number)}: label {short(label)} never occurs in "
+                f"{columns['train'].table.name}, which has {label_list(classes)}; {unknown.total()} of "
+                f"{sum(map(len, of_split))} labels are unknown. Correct the labels."
+            )

@@ -1,0 +1,214 @@
+"""Several labels per text, as 0 or 1 for each label.
+
+They are written in one of these ways, and become the same::
+
+    lists of names      ["sad", "long"]         of numbers   [0, 2], the names of which the format may carry
+    lists of 0 and 1    [1, 0, 1]               one for each label, so that all lists are equally long
+    columns of 0 and 1  sad,short,long          --freeze-label-column=sad,short,long
+    text                sad|long                only where --freeze-task=multi-label says that these are several
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freezebench.data.class_names import shared_names
+from freezebench.data.classes import check_known, model_classes
+from freezebench.data.values import is_missing, kind_name, label_list, short, unfit
+from freezebench.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from freezebench.data.bad_rows import Kind
+    from freezebench.data.columns import Columns
+
+Item = str | int
+
+# The first of these that occurs in a label of train separates them.
+_SEPARATORS = "|;,"
+_MAX_LABELS = 1000
+_MAX_LABEL_CHARS = 200
+_INDICATORS: dict[object, int] = {0: 0, 1: 1, "0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1}
+_MIN_LABELS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How the labels of a row are written.
+
+    Attributes:
+        indicators: Names of the labels whose 0 or 1 a list has; ``None``: a list has the labels themselves.
+        separator: What separates labels in a text; ``None``: they are in lists.
+    """
+
+    indicators: tuple[str, ...] | None = None
+    separator: str | None = None
+
+
+def find_layout(columns: Mapping[str, Columns], model_names: Sequence[str]) -> Layout:
+    """Return how the labels of a data set are written.
+
+    Raises:
+        DataError: If they are texts without a separator.
+    """
+    train = columns["train"]
+    if train.indicators:
+        return Layout(indicators=train.indicators)
+    rows = [row for row in train.labels if isinstance(row, list)]
+    if not rows:
+        return Layout(separator=_separator(train))
+    lengths = set(map(len, rows))
+    if (
+        len(lengths) == 1
+        and max(lengths) >= _MIN_LABELS
+        and all(_indicator(value) is not None for row in rows for value in row)
+    ):
+        num = max(lengths)
+        names = shared_names(columns) or tuple(model_names)
+        return Layout(indicators=tuple(names) if len(names) == num else tuple(map(str, range(num))))
+    return Layout()
+
+
+def _separator(train: Columns) -> str:
+    """Return what separates the labels in the texts of train.
+
+    Raises:
+        DataError: If nothing does.
+    """
+    texts = [label for label in train.labels if isinstance(label, str)]
+    for separator in _SEPARATORS:
+        if any(separator in text for text in texts):
+            return separator
+    raise DataError(
+        f"{train.table.name}: no value of column {train.label_column!r} has several labels: none is a list or holds "
+        f"{' or '.join(_SEPARATORS)} between labels. Use --freeze-task=sequence-classification, or write lists in a "
+        ".jsonl file."
+    )
+
+
+def multi_label_faults(columns: Columns, layout: Layout) -> dict[int, tuple[Kind, str]]:
+    """Return kind and fault of every row without usable labels, by row number."""
+    faults: dict[int, tuple[Kind, str]] = {}
+    for row, value in enumerate(columns.labels):
+        if (fault := next(_faults(value, layout), None)) is not None:
+            faults[row] = fault
+    return faults
+
+
+def _faults(value: object, layout: Layout) -> Iterator[tuple[Kind, str]]:
+    """Yield what is wrong with the labels of a row, the first fault first."""
+    items = _items(value, layout)
+    if is_missing(value):
+        yield "no_label", "the labels are missing; an empty list says that there are none"
+    elif items is None:
+        yield "bad_label", f"the labels are {kind_name(value)}, and other rows have a list"
+    elif layout.indicators is not None:
+        yield from _indicator_faults(items, layout.indicators)
+    elif len(items) > _MAX_LABELS:
+        yield "bad_label", f"it has {len(items):,} labels, more than {_MAX_LABELS:,}"
+    else:
+        yield from (("bad_label", f"one of the labels {fault}") for fault in map(_item_fault, items) if fault)
+
+
+def _item_fault(item: object) -> str | None:
+    """Return why a label cannot be used, as a clause."""
+    if is_missing(item):
+        return "is empty or null"
+    if isinstance(item, str):
+        return f"has {len(item):,} characters" if len(item) > _MAX_LABEL_CHARS else unfit(item)
+    return None if _whole(item) is not None else f"is {kind_name(item)}; names and whole numbers can be labels"
+
+
+def _indicator_faults(items: Sequence[object], names: Sequence[str]) -> Iterator[tuple[Kind, str]]:
+    if len(items) != len(names):
+        yield "bad_label", f"it has {len(items)} labels of 0 and 1, and other rows have {len(names)}"
+        return
+    for name, item in zip(names, items, strict=True):
+        if is_missing(item) or item in (-1, "-1", "-"):
+            yield "no_label", f"the label {short(name)} is missing"
+        elif _indicator(item) is None:
+            yield "bad_label", f"the label {short(name)} is {short(item)}, not 0 or 1"
+
+
+def _items(value: object, layout: Layout) -> list[object] | None:
+    """Return the labels of a row as they are written; ``None`` if they are not written in that way."""
+    if layout.separator is not None and isinstance(value, str):
+        return [item.strip() for item in value.split(layout.separator)]
+    return value if isinstance(value, list) else None
+
+
+def _indicator(value: object) -> int | None:
+    """Return 0 or 1; ``None`` for other values."""
+    key = value.strip().capitalize() if isinstance(value, str) else value
+    return _INDICATORS.get(key) if isinstance(key, (str, int, float)) else None
+
+
+def _whole(value: object) -> int | None:
+    is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    return int(value) if is_whole and not isinstance(value, bool) else None  # type: ignore[call-overload]
+
+
+def read_multi_labels(
+    columns: Mapping[str, Columns], layout: Layout, model_names: Sequence[str]
+) -> tuple[dict[str, tuple[tuple[int, ...], ...]], tuple[str, ...], tuple[str, ...]]:
+    """Return 0 or 1 for each label of every row by split, the names of the labels, and notes; all have been checked.
+
+    Raises:
+        DataError: If there are fewer than two labels, or too many, or another split has one that train lacks.
+    """
+    if layout.indicators is not None:
+        vectors = {
+            split: tuple(tuple(_indicator(item) or 0 for item in _items(row, layout) or ()) for row in part.labels)
+            for split, part in columns.items()
+        }
+        return vectors, layout.indicators, ()
+    rows = {split: [_row(value, layout) for value in part.labels] for split, part in columns.items()}
+    names, classes, note = _names(columns, rows, model_names)
+    number_of = {item: number for number, item in enumerate(classes)}
+    vectors = {split: tuple(_vector(row, number_of) for row in of_split) for split, of_split in rows.items()}
+    split_at = () if layout.separator is None else (f"Labels were separated at {layout.separator!r}.",)
+    return vectors, names, (*split_at, note)
+
+
+def _row(value: object, layout: Layout) -> list[Item]:
+    items = _items(value, layout) or []
+    return [item.strip() if isinstance(item, str) else _whole(item) or 0 for item in items]
+
+
+def _vector(row: Iterable[Item], number_of: Mapping[Item, int]) -> tuple[int, ...]:
+    vector = [0] * len(number_of)
+    for item in row:
+        vector[number_of[item]] = 1
+    return tuple(vector)
+
+
+def _names(
+    columns: Mapping[str, Columns], rows: Mapping[str, list[list[Item]]], model_names: Sequence[str]
+) -> tuple[tuple[str, ...], list[Item], str]:
+    """Return the names of all labels, the labels as they are written in the same order, and a note."""
+    train = columns["train"]
+    known = {item for row in rows["train"] for item in row}
+    if len(known) < _MIN_LABELS or len(known) > _MAX_LABELS:
+        raise DataError(
+            f"{train.table.name}: column {train.label_column!r} has {len(known):,} different labels, and multi-label "
+            f"takes {_MIN_LABELS} to {_MAX_LABELS:,}. Set --freeze-label-column to another column."
+        )
+    if len(set(map(type, known))) > 1:
+        raise DataError(
+            f"{train.table.name}: column {train.label_column!r} has names and numbers as labels. Use one kind "
+            "throughout."
+        )
+    numbered = sorted(item for item in known if isinstance(item, int))
+    if numbered:
+        check_known(columns, rows, numbered)
+        given = shared_names(columns) or tuple(model_names)
+        fits = numbered[0] >= 0 and numbered[-1] < len(given)
+        names = tuple(given[item] for item in numbered) if fits else tuple(map(str, numbered))
+        return names, list(numbered), f"There are {len(names)} labels: {label_list(names)}."
+    matched = model_classes({str(item) for item in known}, model_names)
+    classes = matched or sorted(map(str, known))
+    check_known(columns, rows, classes)
+    order = "in the order of the model's own" if matched else "in sorted order"
+    return tuple(classes), list(classes), f"There are {len(classes)} labels, {order}: {label_list(classes)}."
