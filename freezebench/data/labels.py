@@ -188,8 +188,8 @@ def _common_kind(columns: Mapping[str, Columns], raw: Mapping[str, list[Label]])
 
 def _fraction_error(table: Table, row: int, label: object) -> DataError:
     return DataError(
-        f"{table.location(row)}: the label {short(label)} has a fraction, and classes are whole numbers or names. "
-        "Correct it, or use --freeze-task=regression where all labels are numbers."
+        f"{table.location(row)}: the label {short(label)} is not a whole number, and classes are whole numbers or "
+        "names. Correct it, or use --freeze-task=regression where all labels are numbers."
     )
 
 

@@ -272,7 +272,7 @@ def test_unusable_labels(labels: list[object], fault: str) -> None:
 )
 def test_fractions_of_a_csv_file_are_no_classes(labels: list[str]) -> None:
     """They are the targets of a regression, in whatever spelling."""
-    with pytest.raises(DataError, match=r"is not a whole number\. freezebench compares classifiers"):
+    with pytest.raises(DataError, match=r"is not a whole number, and classes are"):
         read_csv(labels)
 
 
