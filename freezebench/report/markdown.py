@@ -9,7 +9,8 @@ from tabulate import tabulate
 
 from freezebench.escaping import markdown_text
 from freezebench.report.columns import heading_words, result_columns
-from freezebench.report.overview.columns import front_columns, front_words, overview_columns, overview_words
+from freezebench.report.overview.columns import overview_columns, overview_words
+from freezebench.report.overview.front_columns import front_columns, front_words
 from freezebench.report.summary import MAJORITY_CLASS
 from freezebench.report.tracebacks import markdown_tracebacks
 
@@ -47,7 +48,9 @@ def overview_parts(overview: Overview) -> list[str]:
     if overview.front is not None:
         parts.append(markdown_text(f"Joint Pareto front. {overview.front_title}"))
         best = overview.front.best
-        parts.append(column_table(front_columns(overview.front.cost_name), best, front_words(best)))
+        parts.append(
+            column_table(front_columns(overview.front.cost_name, overview.front.metric), best, front_words(best))
+        )
     return parts
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from freezebench.report.overview.columns import front_columns, front_words, overview_columns, overview_words
+from freezebench.report.overview.columns import overview_columns, overview_words
+from freezebench.report.overview.front_columns import front_columns, front_words
 from freezebench.report.overview.rows import short_names
 from freezebench.report.terminal_table import column_tables, term_tables
 from freezebench.report.terminal_text import wrap
@@ -37,7 +38,7 @@ def overview_lines(overview: Overview, width: int) -> list[Line]:
             lines += [(), *table]
     if overview.front is not None:
         lines += [(), *_text(f"Joint Pareto front. {overview.front_title}", width)]
-        first, *others = front_columns(overview.front.cost_name)
+        first, *others = front_columns(overview.front.cost_name, overview.front.metric)
         point_named = replace(first, term=lambda point: Term(word=point.row.short_label))
         best = overview.front.best
         for table in column_tables([point_named, *others], best, front_words(best), width, widest_name=_WIDEST_NAME):

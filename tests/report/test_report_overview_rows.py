@@ -7,7 +7,10 @@ from dataclasses import replace
 import pytest
 
 import made_up
+import made_up_tasks
 from freezebench.report.overview.columns import COLUMNS as OVERVIEW_COLUMNS
+from freezebench.report.overview.columns import overview_columns, overview_words
+from freezebench.report.overview.overview import overview
 from freezebench.report.overview.rows import overview_rows, short_names
 from studies import Study, ladder, mixed_answers, two_by_two, uneven
 
@@ -107,3 +110,25 @@ def test_the_recommendation_is_named_where_strategies_compete() -> None:
     (row,) = overview_rows([Study(model="large", accuracies=accuracies).experiment()])
     assert (row.deepest and row.deepest.freeze, row.recommended) == ("emb", "bitfit")
     assert next(column for column in OVERVIEW_COLUMNS if column.name == "recommended").cell(row) == "bitfit"
+
+
+def test_experiments_with_several_metrics_are_not_ranked_together() -> None:
+    """Each row names its metric, in its own unit; there is no joint Pareto front of drops that cannot be compared."""
+    experiments = [
+        made_up_tasks.experiment("multi-label"),
+        made_up_tasks.experiment("sequence-classification", "log-loss", margin=0.05),
+    ]
+    shown = overview(experiments)
+    assert shown is not None
+    assert shown.front is None
+    assert "within the margin of each" in shown.sentence
+    cells = {column.name: [column.cell(row) for row in shown.rows] for column in overview_columns(shown.rows)}
+    assert "baseline_accuracy" not in cells
+    assert cells["metric"] == ["macro F1", "log loss"]
+    assert [cell.split(" ± ")[0] for cell in cells["baseline_metric"]] == ["96.5 %", "0.285"]
+    assert [row.figures()["metric_unit"] for row in shown.rows] == ["points", "nats"]
+    assert overview_words(shown.rows)["margin"] == "its margin"
+    same = overview([experiments[0], made_up_tasks.experiment("multi-label")])
+    assert same is not None
+    assert same.front is not None
+    assert "within 2 points of macro F1" in same.sentence

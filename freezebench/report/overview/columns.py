@@ -1,20 +1,22 @@
-"""The columns of the overview and of the joint Pareto front, which terminal, Markdown and page render."""
+"""The columns of the overview, which terminal, Markdown and page render."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from freezebench.report.column import Column, percent_number, points_text, time_scale, times_text
+from freezebench.report.metric_text import signed_drop, unit_word, value_number, value_text
 from freezebench.report.overview.rows import FREEZING
-from freezebench.report.strategy_text import names_heading
+from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.units import NOT_MEASURED, percent_text, seconds_text
 from freezebench.verdicts.vocabulary import VERDICTS, Term
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from freezebench.report.overview.front import CostName, FrontPoint
     from freezebench.report.overview.rows import Next, OverviewRow
     from freezebench.report.rows import Row
 
@@ -30,17 +32,44 @@ def overview_words(rows: Sequence[OverviewRow]) -> dict[str, str]:
     margins = {row.experiment.margin_pp for row in rows}
     verdicts = (result.verdict for row in rows for result in row.experiment.results)
     levels = {f"{100 * (1 - 2 * verdict.alpha):.0f}" for verdict in verdicts if verdict is not None}
+    units = {unit_word(row.metric) for row in rows}
     return {
-        "margin": f"{min(margins):g} points" if len(margins) == 1 else "its margin",
+        "margin": f"{min(margins):g} {min(units)}" if len(margins) == len(units) == 1 else "its margin",
+        "points": min(units) if len(units) == 1 else "its unit",
         "level": " or ".join(sorted(levels)) or f"{100 * (1 - 2 * ALPHA_ONE_LOOK):.0f}",
         "sd": " ± SD" if any(row.num_seeds > 1 for row in rows) else "",
     }
 
 
 def overview_columns(rows: Sequence[OverviewRow]) -> list[Column[OverviewRow]]:
-    """Return the columns, without those that only tell experiments apart where all have the same."""
+    """Return the columns, without those that only tell experiments apart where all have the same.
+
+    Values of different metrics are never written below each other without their names.
+    """
     same = {column.name for column in COLUMNS if len({column.cell(row) for row in rows}) == 1}
-    return [column for column in COLUMNS if not (column.name in _TELLING_APART and column.name in same)]
+    hidden = _TELLING_APART & same
+    hidden |= {"metric", "baseline_metric"} if all(map(_is_accuracy, rows)) else {"baseline_accuracy"}
+    # A drop in nats needs more decimals than one in points.
+    precise = next((row.metric for row in rows if row.metric.unit != "points"), rows[0].metric)
+    drop = partial(signed_drop, metric=precise)
+    return [
+        replace(column, text=drop, bound_text=drop) if column.name == "drop_pp" else column
+        for column in COLUMNS
+        if column.name not in hidden
+    ]
+
+
+def _is_accuracy(row: OverviewRow) -> bool:
+    return row.metric is ACCURACY
+
+
+def _baseline_metric(row: OverviewRow) -> Term:
+    """Return the value of the metric without freezing, with its unit."""
+    if row.baseline is None or row.baseline.metric_value is None:
+        return Term(word=NOT_MEASURED)
+    spread = row.baseline.metric_sd
+    text = value_text(row.baseline.metric_value, row.metric)
+    return Term(word=text if spread is None else f"{text} ± {value_number(spread, row.metric)}")
 
 
 def _of_deepest(figure: Callable[[Row], float | None]) -> Callable[[OverviewRow], float | None]:
@@ -104,9 +133,16 @@ COLUMNS: tuple[Column[OverviewRow], ...] = (
         hide_empty=True,
     ),
     Column(
+        name="metric",
+        heading="metric",
+        short_heading=("metric",),
+        source=lambda _: None,
+        term=lambda row: Term(word=row.metric.label),
+    ),
+    Column(
         name="margin_pp",
-        heading="margin, points",
-        short_heading=("margin", "points"),
+        heading="margin, {points}",
+        short_heading=("margin", "{points}"),
         source=lambda row: row.experiment.margin_pp,
         text="{:g}".format,
     ),
@@ -130,9 +166,16 @@ COLUMNS: tuple[Column[OverviewRow], ...] = (
         spread_text=percent_number(1),
     ),
     Column(
+        name="baseline_metric",
+        heading="metric without freezing{sd}",
+        short_heading=("unfrozen", "metric{sd}"),
+        source=_of_baseline(lambda row: row.metric_value),
+        term=_baseline_metric,
+    ),
+    Column(
         name="drop_pp",
-        heading="drop, points [{level} % interval]",
-        short_heading=("drop, points", "[{level} % interval]"),
+        heading="drop, {points} [{level} % interval]",
+        short_heading=("drop, {points}", "[{level} % interval]"),
         unit="percentage points",
         source=_of_deepest(lambda row: row.drop_pp),
         aggregation="mean",
@@ -222,56 +265,3 @@ COLUMNS: tuple[Column[OverviewRow], ...] = (
         is_cost=True,
     ),
 )
-_COSTS: dict[CostName, tuple[str, tuple[str, ...]]] = {
-    "time": ("train time, share of no freezing", ("train time,", "share")),
-    "parameters": ("share of parameters that trains", ("trains,", "share")),
-}
-
-
-def front_words(points: Iterable[FrontPoint]) -> dict[str, str]:
-    """Return what headings of the joint Pareto front depend on."""
-    return {"names": names_heading(point.configuration.freeze for point in points)}
-
-
-def front_columns(cost_name: CostName) -> list[Column[FrontPoint]]:
-    """Return the columns of the joint Pareto front."""
-    heading, short_heading = _COSTS[cost_name]
-    return [
-        Column(
-            name="experiment",
-            heading="experiment",
-            short_heading=("experiment",),
-            source=lambda point: point.row.number,
-            term=lambda point: Term(word=point.row.label),
-        ),
-        Column(
-            name="freeze",
-            heading="{names}",
-            short_heading=("{names}",),
-            source=lambda _: None,
-            term=lambda point: Term(word=point.configuration.freeze),
-        ),
-        Column(
-            name="verdict",
-            heading="verdict at margin",
-            short_heading=("verdict",),
-            source=lambda point: list(VERDICTS).index(point.configuration.verdict),
-            term=lambda point: VERDICTS[point.configuration.verdict],
-        ),
-        Column(
-            name="upper_pp",
-            heading="drop at most, points",
-            short_heading=("drop at", "most"),
-            source=lambda point: point.upper_pp,
-            better="lower",
-            text=points_text,
-        ),
-        Column(
-            name="cost",
-            heading=heading,
-            short_heading=short_heading,
-            source=lambda point: point.cost,
-            better="lower",
-            text=percent_text,
-        ),
-    ]

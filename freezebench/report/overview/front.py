@@ -1,4 +1,4 @@
-"""The joint Pareto front: which configurations of all experiments are shown to lose least accuracy for their cost."""
+"""The joint Pareto front: which configurations of all experiments are shown to lose least for their cost."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from freezebench.report.overview.rows import OverviewRow
     from freezebench.report.rows import Row
+    from freezebench.scoring.metric import Metric
 
 CostName = Literal["time", "parameters"]
 _MOST_DEVICES = 3
@@ -58,15 +59,24 @@ class Front:
     best: tuple[FrontPoint, ...]
     why_no_times: str | None
 
+    @property
+    def metric(self) -> Metric:
+        """The metric of all drops."""
+        return self.points[0].row.metric
+
 
 def front(rows: Sequence[OverviewRow]) -> Front | None:
     """Return the joint Pareto front; ``None`` if no configuration but baselines has two valid seeds.
+
+    Drops of different metrics cannot be ranked, so that there is none for experiments with several metrics either.
 
     Cost and drop are those against the experiment's own baseline, which makes them comparable between models and data
     sets. Times of different device models are not: on another device, freezing saves another share of the time.
 
     Drops are ranked by their upper bounds. By their means, the front would be that of the luckiest of many noisy runs.
     """
+    if len({row.metric.name for row in rows}) > 1:
+        return None
     why_no_times = _why_no_times(rows)
     cost_name: CostName = "time" if why_no_times is None else "parameters"
     points = [point for row in rows for point in _points(row, cost_name)]

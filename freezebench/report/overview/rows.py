@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from freezebench.report.recommendation import recommended
+from freezebench.report.rows import table_metric
 from freezebench.report.verdict_text import judged_ladder
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.verdicts.noninferiority import Outcome
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from freezebench.report.experiment import Experiment
     from freezebench.report.rows import Figure, Row
+    from freezebench.scoring.metric import Metric
     from freezebench.specs.json_types import Json
 
 FREEZING = "freezing"
@@ -92,6 +94,11 @@ class OverviewRow:
     def deepest(self) -> Row | None:
         """The figures of the deepest safe prefix; ``None`` if no prefix is safe."""
         return self.experiment.deepest
+
+    @cached_property
+    def metric(self) -> Metric:
+        """The metric that its drops and verdicts are about."""
+        return table_metric(self.experiment.rows)
 
     @property
     def baseline(self) -> Row | None:
@@ -192,6 +199,10 @@ class OverviewRow:
             "num_seeds": self.num_seeds,
             "device": self.device,
             "recommended": self.recommended,
+            "metric": self.metric.name,
+            "metric_unit": self.metric.unit,
+            "baseline_metric_value": None if baseline is None else baseline.metric_value,
+            "baseline_metric_sd": None if baseline is None else baseline.metric_sd,
         }
 
 

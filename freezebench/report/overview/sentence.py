@@ -71,11 +71,11 @@ def _of_all(num: int, num_all: int) -> str:
 
 
 def _margin(rows: Sequence[OverviewRow]) -> str:
-    margins = {row.experiment.margin_pp for row in rows}
+    margins = {(row.experiment.margin_pp, row.metric.drop_unit) for row in rows}
     if len(margins) > 1:
         return "within the margin of each"
-    (margin,) = margins
-    return f"within {margin:g} {'point' if margin == 1 else 'points'}"
+    ((margin, unit),) = margins
+    return f"within {margin:g} {unit.replace('points', 'point', 1) if margin == 1 else unit}"
 
 
 def _deeper_part(safe: Sequence[OverviewRow]) -> list[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezebench.report.overview.columns import front_columns, front_words, overview_columns, overview_words
+from freezebench.report.overview.columns import overview_columns, overview_words
+from freezebench.report.overview.front_columns import front_columns, front_words
 from freezebench.report.page.markup import Html, data_table, element, joined
 from freezebench.report.page.results_table import column_table, main_and_further
 from freezebench.report.page.sections import pictures
@@ -68,7 +69,7 @@ def _front(overview: Overview) -> Html | None:
             element("h3", "Joint Pareto front"),
             element("p", overview.front_title, class_="more"),
             column_table(
-                front_columns(overview.front.cost_name),
+                front_columns(overview.front.cost_name, overview.front.metric),
                 overview.front.best,
                 front_words(overview.front.best),
                 "the joint Pareto front",

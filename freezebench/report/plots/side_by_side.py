@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from matplotlib.lines import Line2D
 
 from freezebench.escaping import visible
+from freezebench.report.metric_text import title_of, unit_word, with_article
 from freezebench.report.overview.overview import overview
 from freezebench.report.overview.rows import overview_rows
 from freezebench.report.picture import Missing, Picture
@@ -25,9 +26,11 @@ from freezebench.report.plots.style import (
     label_points,
     picture,
 )
-from freezebench.report.rows import share_of
+from freezebench.report.rows import share_of, table_metric
 from freezebench.report.terminal_text import cut
+from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.freeze import FreezeSpec
+from freezebench.units import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from freezebench.report.overview.front import CostName, Front
     from freezebench.report.rows import Row
 
+_FAR = 1e6  # beyond the edge of any axis
 _WIDEST_LABEL = 52  # the width of the legend
 _COLORS, _MARKERS = (BLUE, ORANGE, GREEN, VERMILLION, SKY, MUTED), "osD^vP"
 
@@ -48,7 +52,8 @@ def front(experiments: Sequence[Experiment]) -> Picture | Missing:
     title = "Joint Pareto front"
     shown = overview(experiments)
     if shown is None or shown.front is None:
-        return Missing(name="together_front", title=title, reason="no configuration but baselines has two valid seeds")
+        reason = _several_metrics(experiments) or "no configuration but baselines has two valid seeds"
+        return Missing(name="together_front", title=title, reason=reason)
     joint, margins = shown.front, {experiment.margin_pp for experiment in experiments}
     # More experiments than colours need shapes of their own.
     is_few = len(experiments) <= len(_COLORS)
@@ -58,12 +63,12 @@ def front(experiments: Sequence[Experiment]) -> Picture | Missing:
         axes = figure.subplots()
         axes.axhline(0, color=MUTED, lw=0.9)
         if len(margins) == 1:
-            axes.axhspan(-100, min(margins), color=SAFE, lw=0, zorder=0)
+            axes.axhspan(-_FAR, min(margins), color=SAFE, lw=0, zorder=0)
         _limit(axes, [point.upper_pp for point in joint.points], margins)
         # Room for names at the right edge.
         axes.set_xlim(0, 112 * max(point.cost for point in joint.points))
         axes.set_xlabel(f"{_COST_LABELS[joint.cost_name]} (%), left is better")
-        axes.set_ylabel("upper bound of the drop (points)")
+        axes.set_ylabel(f"upper bound of the drop ({unit_word(table_metric(experiments[0].rows))})")
         _draw_front(axes, joint, shapes)
         if shapes:
             figure.legend(handles=family_handles(shapes), loc="outside upper center", ncols=3)
@@ -129,18 +134,23 @@ def _limit(axes: Axes, values: Sequence[float], margins: Iterable[float]) -> Non
 
 
 def drops(experiments: Sequence[Experiment]) -> Picture | Missing:
-    """Return the accuracy drop of every experiment against the share of parameters that trains."""
-    title = "Accuracy drop, side by side"
+    """Return the drop of every experiment against the share of parameters that trains."""
+    metric = table_metric(experiments[0].rows)
+    title = f"{title_of(metric)} drop, side by side"
+    if reason := _several_metrics(experiments):
+        return Missing(name="together_drop", title="Drops, side by side", reason=reason)
     lines = [_intervals(experiment) for experiment in experiments]
     if not any(lines):
-        return Missing(name="together_drop", title=title, reason="no configuration but baselines gave an accuracy")
+        return Missing(
+            name="together_drop", title=title, reason=f"no configuration but baselines gave {with_article(metric)}"
+        )
     margins = {experiment.margin_pp for experiment in experiments}
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         axes.axhline(0, color=MUTED, lw=0.9)
         if len(margins) == 1:
-            axes.axhspan(-100, min(margins), color=SAFE, lw=0, zorder=0)
+            axes.axhspan(-_FAR, min(margins), color=SAFE, lw=0, zorder=0)
         for index, line in enumerate(lines):
             color, marker = _mark(index)
             # Experiments of one model have the same shares; a small shift keeps their intervals apart.
@@ -154,7 +164,7 @@ def drops(experiments: Sequence[Experiment]) -> Picture | Missing:
         _limit(axes, [value for line in lines for _, _, lower, upper in line for value in (lower, upper)], margins)
         axes.invert_xaxis()
         axes.set_xlabel(_share_label(experiments))
-        axes.set_ylabel("drop (percentage points)")
+        axes.set_ylabel("drop (percentage points)" if metric is ACCURACY else f"drop ({metric.drop_unit})")
         figure.legend(loc="outside lower center", ncols=1)
 
     return picture(
@@ -162,10 +172,16 @@ def drops(experiments: Sequence[Experiment]) -> Picture | Missing:
         title,
         caption="Bars: intervals over new seeds and sentences. Further right, more is frozen. The band is the margin."
         + _left_out(experiments),
-        alt=f"Accuracy drop against the share of trainable parameters for {len(experiments)} experiments.",
+        alt=f"{title_of(metric)} drop against the share of trainable parameters for {len(experiments)} experiments.",
         height=3.4 + 0.17 * len(experiments),
         paint=paint,
     )
+
+
+def _several_metrics(experiments: Iterable[Experiment]) -> str | None:
+    """Return that drops of several metrics have no axis in common; ``None`` if all experiments have one metric."""
+    labels = dict.fromkeys(table_metric(experiment.rows).label for experiment in experiments)
+    return f"drops of {listed(list(labels), len(labels))} are not comparable" if len(labels) > 1 else None
 
 
 def _share_label(experiments: Sequence[Experiment]) -> str:
