@@ -198,6 +198,13 @@ def _advice(request: RequestedRun, refused: Sequence[Difference] = ()) -> str:
     admissible = dict.fromkeys(item.name for item in refused if item.name is not None)
     advice = "Undo the change" if refused else "Name another saved run"
     across = f", compare across it with --freeze-compare-across={','.join(admissible)}" if admissible else ""
-    same = " (metric, task and test set have to be the same)" if any(item.name is None for item in refused) else ""
+    fixed = dict.fromkeys(_fixed(item) for item in refused if item.name is None)
+    same = f" (the {' and the '.join(fixed)} has to be the same)" if fixed else ""
     save = f"or save a new one: pytest benchmarks --benchmark-save=NAME. {request.elsewhere}"
     return f"{advice}{across}{same}, {save}".rstrip()
+
+
+def _fixed(difference: Difference) -> str:
+    """Return what a difference is of that nothing admits."""
+    kind = difference.text.partition(" ")[0]
+    return kind if kind in ("metric", "task") else "test set"
