@@ -30,7 +30,7 @@ from freezebench.runs.experiment import run
 from freezebench.specs.data import DataSpec
 from freezebench.specs.grid import parse_grid
 from freezebench.specs.run import Engine, Protocol, RunSpec
-from freezebench.tasks.classification import logits_of
+from freezebench.tasks.scores import logits_of
 from freezebench.training.device import device_name, resolve_device, resolve_precision
 from freezebench.training.engines import loop
 from freezebench.training.engines.step import Step

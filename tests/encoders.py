@@ -14,14 +14,17 @@ _SIZES: dict[str, dict[str, Any]] = {
 }
 
 
-def encoder(architecture: str, attention: str, **changes: Any) -> Any:
-    """Return a classifier in eval mode."""
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+def encoder(
+    architecture: str, attention: str, *, auto_class: str = "AutoModelForSequenceClassification", **changes: Any
+) -> Any:
+    """Return a classifier of texts, or of another class of transformers, in eval mode."""
+    import transformers
+    from transformers import AutoConfig
 
     torch.manual_seed(1)
     size = {**_SIZES.get(architecture, _COMMON), **changes}
     config = AutoConfig.for_model(architecture, vocab_size=64, num_labels=2, pad_token_id=0, **size)
-    make: Any = AutoModelForSequenceClassification.from_config
+    make: Any = getattr(transformers, auto_class).from_config
     return make(config, attn_implementation=attention).eval()
 
 

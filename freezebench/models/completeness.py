@@ -9,7 +9,7 @@ from freezebench.errors import ModelError, one_line
 from freezebench.models.weight_files import stored_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     import torch
@@ -43,18 +43,22 @@ def note_new_parameters(model: torch.nn.Module, names: Collection[str]) -> None:
     setattr(model, _NEW, tuple(name for name, _ in model.named_parameters() if name in names))
 
 
-def check_sizes(config: PretrainedConfig, folder: Path, name: str) -> None:
+def check_sizes(config: PretrainedConfig, folder: Path, name: str, make: Callable[..., Any]) -> None:
     """Check that a checkpoint's configuration does not describe a far larger encoder than its weights hold.
 
     Loading would allocate it before any comparison. Here it is made without memory for its parameters.
+
+    Args:
+        config: The configuration.
+        folder: The checkpoint's folder.
+        name: The model's name in error messages.
+        make: Makes the model of a configuration.
 
     Raises:
         ModelError: If it does, or transformers cannot make the model.
     """
     import torch
-    from transformers import AutoModelForSequenceClassification
 
-    make: Any = AutoModelForSequenceClassification.from_config  # it has no type annotations
     for key, value in config.to_dict().items():
         for number in value if isinstance(value, list | tuple) else [value]:
             if isinstance(number, int) and number > _MOST_MODULES and _COUNT.search(key):

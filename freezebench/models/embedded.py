@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 from freezebench.errors import ModelError
 from freezebench.models.checkpoint import file_sha256
 from freezebench.models.completeness import note_new_parameters
+from freezebench.models.task_heads import HEADS
 
 if TYPE_CHECKING:
     import torch
-    from transformers import DistilBertForSequenceClassification, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from freezebench.specs.names import TaskName
 
 HUB_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 # The package carries that model. The hash of the weights is the one that the Hub shows, so
@@ -80,18 +83,22 @@ def check_hashes(folder: Path) -> None:
 
 
 def load_embedded(
-    folder: Path, num_labels: int = 2
-) -> tuple[DistilBertForSequenceClassification, PreTrainedTokenizerBase]:
+    folder: Path, num_labels: int = 2, task: TaskName = "sequence-classification"
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return the embedded checkpoint as a ``DistilBertForSequenceClassification``, and its tokenizer.
+
+    For words it is a ``DistilBertForTokenClassification``.
 
     The head is initialised as DistilBERT's, from torch's random state; nothing else draws from it.
 
     Args:
         folder: The checkpoint's folder, its hashes checked.
-        num_labels: Number of classes.
+        num_labels: Number of classes or labels, or 1 in regression.
+        task: What the model is to learn.
     """
+    import transformers
     from safetensors.torch import load_file
-    from transformers import AutoTokenizer, BertConfig, DistilBertConfig, DistilBertForSequenceClassification
+    from transformers import AutoTokenizer, BertConfig, DistilBertConfig
 
     bert = BertConfig.from_pretrained(folder, local_files_only=True)
     config = DistilBertConfig(
@@ -111,7 +118,10 @@ def load_embedded(
     stored = to_distilbert(load_file(folder / "model.safetensors"))
     state_dict = {f"distilbert.{key}": tensor for key, tensor in stored.items()}
     # With a state dict instead of a folder, from_pretrained initialises the missing head and nothing else.
-    model = DistilBertForSequenceClassification.from_pretrained(None, config=config, state_dict=state_dict)
+    head = HEADS[task]
+    config.problem_type = head.problem_type
+    model_class = getattr(transformers, head.auto_class.replace("AutoModel", "DistilBert"))
+    model: PreTrainedModel = model_class.from_pretrained(None, config=config, state_dict=state_dict)
     note_new_parameters(model, model.state_dict().keys() - state_dict.keys())
     model.config._name_or_path = "embedded"  # noqa: SLF001 - error messages name the model by it
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)

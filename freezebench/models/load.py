@@ -11,6 +11,7 @@ from freezebench.import_path import modules_of_tests
 from freezebench.models.completeness import check_complete, check_sizes
 from freezebench.models.layers import word_embedding
 from freezebench.models.source import ModelSource
+from freezebench.models.task_heads import HEADS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     import torch
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-    Classifier = tuple[torch.nn.Module, PreTrainedTokenizerBase]
+    from freezebench.specs.names import TaskName
 
-_MIN_CLASSES = 2
+    Classifier = tuple[torch.nn.Module, PreTrainedTokenizerBase]
 
 
 class _LocalOnly(TypedDict):
@@ -41,42 +42,47 @@ def load_model(
     revision: str | None = None,
     label_names: Sequence[str] | None = None,
     seed: int = 0,
+    task: TaskName = "sequence-classification",
 ) -> Classifier:
-    """Return a sequence classifier in float32 on the CPU, in evaluation mode, and its tokenizer.
+    """Return a model with the head of a task in float32 on the CPU, in evaluation mode, and its tokenizer.
 
-    A head that the checkpoint lacks, or has for another number of labels, is initialised from torch's random state.
+    A head that the checkpoint lacks, or has for another task or number of labels, is initialised from torch's random
+    state.
     ``torch.manual_seed`` before this call determines it, and every call draws the same amount of random numbers. The
     model's attribute ``new_parameters`` lists the names of what was initialised; a factory's model has none.
 
     Args:
         source: ``embedded``, a checkpoint folder, a Hub name, ``module:factory``, or a resolved source. A factory is
-            called as ``factory(num_labels)``, or ``factory(num_labels, seed=seed)`` if it takes a seed, and returns
-            (model, tokenizer); both are used as they are, except that weights in half precision become float32.
-        num_labels: Number of classes.
+            called as ``factory(num_labels)``, with ``seed=seed`` and ``task=task`` if it has parameters of these names,
+            and returns (model, tokenizer); both are used as they are, except that weights in half precision become
+            float32.
+        num_labels: Number of classes or labels, or 1 in regression.
         revision: Hub commit, tag or branch, for a Hub name.
-        label_names: Name of every class, for the model's configuration.
+        label_names: Name of every class or label, for the model's configuration.
         seed: For a factory with a parameter of this name.
+        task: What the model is to learn.
 
     Raises:
         ModelError: If there is no such model, or it cannot be loaded safely and completely.
     """
     if isinstance(source, str):
         source = ModelSource.resolve(source, revision)
-    if num_labels < _MIN_CLASSES or (label_names is not None and len(label_names) != num_labels):
+    head = HEADS[task]
+    if not head.fits(num_labels) or (label_names is not None and len(label_names) != num_labels):
         names = "" if label_names is None else f" and {len(label_names)} names for them"
         raise ModelError(
-            f"cannot load the model {source.name!r} for {num_labels} classes{names}: a classifier has two or more "
-            "classes, each with one name. Check the labels of the data."
+            f"cannot load the model {source.name!r} for {num_labels} classes{names}: {head.outputs_text}, each with "
+            "one name. Check the labels of the data."
         )
     with quiet():
         if source.kind == "factory":
-            model, tokenizer = _from_factory(source, num_labels, seed)
+            model, tokenizer = _from_factory(source, num_labels, {"seed": seed, "task": task})
         elif source.kind == "embedded":
             from freezebench.models.embedded import load_embedded
 
-            model, tokenizer = load_embedded(source.folder, num_labels)
+            model, tokenizer = load_embedded(source.folder, num_labels, task)
         else:
-            model, tokenizer = _from_folder(source, num_labels)
+            model, tokenizer = _from_folder(source, num_labels, task)
     # A factory's model may have no configuration.
     config = getattr(model, "config", None)
     if label_names is not None and config is not None:
@@ -105,8 +111,8 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _from_factory(source: ModelSource, num_labels: int, seed: int) -> Classifier:
-    """Return the model and tokenizer that a factory makes.
+def _from_factory(source: ModelSource, num_labels: int, arguments: dict[str, object]) -> Classifier:
+    """Return the model and tokenizer that a factory makes, called with the arguments that it takes.
 
     Raises:
         ModelError: If the factory fails or returns something else.
@@ -114,9 +120,10 @@ def _from_factory(source: ModelSource, num_labels: int, seed: int) -> Classifier
     import torch
 
     factory = source.factory
+    taken = {name: value for name, value in arguments.items() if name in source.factory_parameters}
     try:
         with modules_of_tests():
-            made = factory(num_labels, seed=seed) if source.depends_on_seed else factory(num_labels)
+            made = factory(num_labels, **taken)
     except FreezebenchError:
         raise
     except (Exception, SystemExit) as error:
@@ -143,20 +150,21 @@ def _to_float32(model: torch.nn.Module) -> None:
             tensor.data = tensor.data.float()
 
 
-def _from_folder(source: ModelSource, num_labels: int) -> Classifier:
-    """Return the classifier and tokenizer of a checkpoint folder.
+def _from_folder(source: ModelSource, num_labels: int, task: TaskName) -> Classifier:
+    """Return the model and tokenizer of a checkpoint folder.
 
     Raises:
         ModelError: If transformers lacks the architecture, or weights are missing or do not fit.
     """
     import torch
-    from transformers import AutoModelForSequenceClassification
+    import transformers
 
     name, folder = source.name, source.folder
-    config = _config(folder, name, num_labels, source.config.get("model_type"))
-    check_sizes(config, folder, name)
+    auto: Any = getattr(transformers, HEADS[task].auto_class)  # it has no type annotations
+    config = _config(folder, name, num_labels, source.config.get("model_type"), task)
+    check_sizes(config, folder, name, auto.from_config)
     try:
-        model, report = AutoModelForSequenceClassification.from_pretrained(
+        model, report = auto.from_pretrained(
             folder,
             config=config,
             dtype=torch.float32,  # also for checkpoints stored in half precision
@@ -169,20 +177,36 @@ def _from_folder(source: ModelSource, num_labels: int) -> Classifier:
         raise ModelError(
             f"cannot load the model {name!r} from {folder}: {_reason(error)}. Fetch or write the checkpoint again."
         ) from error
-    tokenizer = _tokenizer(folder, name)
+    tokenizer = _tokenizer(folder, name, of_words=task == "token-classification")
+    if source.task not in {None, task}:
+        report["missing_keys"] |= _replace_head(model, auto.from_config(config))
     check_complete(model, report, name)
     _check_tokenizer(model, tokenizer, name)
     return model, tokenizer
 
 
-def _config(folder: Path, name: str, num_labels: int, kind: object) -> PretrainedConfig:
-    """Return the configuration of a classifier of a kind (``model_type``).
+def _replace_head(model: PreTrainedModel, fresh: PreTrainedModel) -> set[str]:
+    """Give a model the head of another one, and return the names of its parameters.
+
+    Heads of two tasks may have parameters of one name and shape: a checkpoint's head of another task would be taken.
+    """
+    import torch
+
+    names = {name for name, _ in model.named_parameters() if not name.startswith(f"{model.base_model_prefix}.")}
+    with torch.no_grad():
+        for name in names:
+            model.get_parameter(name).copy_(fresh.get_parameter(name))
+    return names
+
+
+def _config(folder: Path, name: str, num_labels: int, kind: object, task: TaskName) -> PretrainedConfig:
+    """Return the configuration of a model of a kind (``model_type``) for a task.
 
     Raises:
-        ModelError: If transformers has no such architecture, or no classifier of it.
+        ModelError: If transformers has no such architecture, or none with the head of the task.
     """
     import transformers
-    from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForSequenceClassification
+    from transformers import CONFIG_MAPPING, AutoConfig
 
     if kind not in CONFIG_MAPPING:
         raise ModelError(
@@ -196,18 +220,25 @@ def _config(folder: Path, name: str, num_labels: int, kind: object) -> Pretraine
             f"cannot load the model {name!r}: transformers cannot use its config.json: {_reason(error)}. "
             "Write it again."
         ) from error
-    if type(config) not in AutoModelForSequenceClassification._model_mapping:  # noqa: SLF001 - there is no public way to ask
+    head = HEADS[task]
+    if type(config) not in getattr(transformers, head.auto_class)._model_mapping:  # noqa: SLF001 - there is no public way to ask
+        unit = "token" if task == "token-classification" else "sequence"
         raise ModelError(
-            f"cannot load the model {name!r}: transformers has no sequence classifier of architecture {kind!r}. "
+            f"cannot load the model {name!r}: transformers has no {unit} classifier of architecture {kind!r}. "
             "Choose an encoder such as BERT, or build a classifier around this one in a module:factory of yours."
         )
     # A checkpoint that was fine-tuned for something else would bring its own loss.
-    config.problem_type = "single_label_classification"
+    config.problem_type = head.problem_type
     return config
 
 
-def _tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
+def _tokenizer(folder: Path, name: str, *, of_words: bool = False) -> PreTrainedTokenizerBase:
     """Return the tokenizer of a checkpoint folder.
+
+    Args:
+        folder: The folder.
+        name: The model's name in error messages.
+        of_words: Whether it gets sentences that are divided into words.
 
     Raises:
         ModelError: If it cannot be read.
@@ -216,6 +247,9 @@ def _tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
 
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **_LOCAL_ONLY)
+        if of_words and getattr(tokenizer, "add_prefix_space", None) is False:
+            # Tokenizers of bytes (RoBERTa, GPT-2) would join words that come one by one, and refuse them.
+            tokenizer = AutoTokenizer.from_pretrained(folder, add_prefix_space=True, **_LOCAL_ONLY)
     except Exception as error:
         raise ModelError(
             f"cannot load the tokenizer of the model {name!r} from {folder}: {_reason(error)}. Install what it "

@@ -100,14 +100,19 @@ class ModelSource:
         return value
 
     @cached_property
+    def factory_parameters(self) -> frozenset[str]:
+        """The names of a factory's parameters; none of another source."""
+        if self.kind != "factory":
+            return frozenset()
+        try:
+            return frozenset(inspect.signature(self.factory).parameters)
+        except (TypeError, ValueError):
+            return frozenset()  # a callable without a signature
+
+    @property
     def depends_on_seed(self) -> bool:
         """Whether the model is made by a factory with a parameter ``seed``: its embeddings and layers may differ."""
-        if self.kind != "factory":
-            return False
-        try:
-            return "seed" in inspect.signature(self.factory).parameters
-        except (TypeError, ValueError):
-            return False  # a callable without a signature
+        return "seed" in self.factory_parameters
 
     @cached_property
     def config(self) -> Config:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from freezebench.errors import ModelError
 from freezebench.escaping import shell_word
@@ -15,6 +16,50 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from freezebench.specs.names import TaskName
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """The head of a task, as transformers makes it.
+
+    Attributes:
+        auto_class: The class that loads a model with it.
+        problem_type: Which loss it has by its configuration; ``None``: its class has one loss only.
+        min_outputs: Least number of its outputs.
+        max_outputs: Largest number of them; ``None``: any.
+        outputs_text: These numbers as a clause.
+    """
+
+    auto_class: str
+    problem_type: ProblemType | None
+    min_outputs: int
+    max_outputs: int | None = None
+    outputs_text: str = "a classifier has two or more classes"
+
+    def fits(self, num_outputs: int) -> bool:
+        """Return whether it can have so many outputs."""
+        return num_outputs >= self.min_outputs and (self.max_outputs is None or num_outputs <= self.max_outputs)
+
+
+_TEXTS = "AutoModelForSequenceClassification"
+HEADS: dict[TaskName, Head] = {
+    "sequence-classification": Head(auto_class=_TEXTS, problem_type="single_label_classification", min_outputs=2),
+    "regression": Head(
+        auto_class=_TEXTS,
+        problem_type="regression",
+        min_outputs=1,
+        max_outputs=1,
+        outputs_text="regression has one output",
+    ),
+    "multi-label": Head(
+        auto_class=_TEXTS,
+        problem_type="multi_label_classification",
+        min_outputs=1,
+        outputs_text="texts with several labels have one or more of them",
+    ),
+    "token-classification": Head(auto_class="AutoModelForTokenClassification", problem_type=None, min_outputs=2),
+}
+ProblemType = Literal["regression", "single_label_classification", "multi_label_classification"]
 
 _CLASSIFICATION = "SequenceClassification"
 _TOKENS = "TokenClassification"

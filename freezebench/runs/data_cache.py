@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from freezebench.data.load import TextData
     from freezebench.models.checkpoint import FileHashes
     from freezebench.specs.data import DataSpec
+    from freezebench.specs.names import TaskName
     from freezebench.specs.run import RunSpec
     from freezebench.training.batches.encoding import Encoded
     from freezebench.training.batches.packed import PackedSplit
@@ -77,7 +78,7 @@ class DataCache:
         self._sources: dict[tuple[str, str | None], ModelSource] = {}
         self._model_hashes: dict[tuple[str, str | None], FileHashes | None] = {}
         self._data_hashes: dict[str, dict[str, str]] = {}
-        self._data: dict[tuple[DataSpec, tuple[str, ...] | None], TextData] = {}
+        self._data: dict[tuple[DataSpec, tuple[str, ...] | None, TaskName | None], TextData] = {}
         self._first_weights: dict[tuple[str, str | None], dict[str, int]] = {}
         self._tokenized: dict[tuple[DataSpec, str, str | None, int], TokenizedData] = {}
 
@@ -99,12 +100,17 @@ class DataCache:
         Raises:
             FreezebenchError: If the data cannot be read or is unfit, or the model's configuration cannot be read.
         """
-        # Models with the same class names share one copy of the data.
-        label_names = self.model_source(spec.model, spec.model_revision).label_names
-        if (spec.data, label_names) not in self._data:
-            self._data_hashes.setdefault(spec.data.source, local_file_hashes(spec.data.source))
-            self._data[spec.data, label_names] = load_data(spec.data, label_names=label_names)
-        return self._data[spec.data, label_names]
+        source = self.model_source(spec.model, spec.model_revision)
+        # Names of classes of another task do not order those of this one.
+        is_other = spec.data.task is not None and source.task not in {None, spec.data.task}
+        label_names = None if is_other else source.label_names
+        # Models with the same head share one copy of the data.
+        key = (spec.data, label_names, source.task)
+        if key not in self._data:
+            for name in _sources(spec.data):
+                self._data_hashes.setdefault(name, local_file_hashes(name))
+            self._data[key] = load_data(spec.data, label_names=label_names, model_task=source.task)
+        return self._data[key]
 
     def file_hashes(self, spec: RunSpec) -> FileHashes | None:
         """Return the hashes of the files of a run's model, taken at the first call; ``None`` for a factory.
@@ -119,9 +125,11 @@ class DataCache:
 
     def changed_data_files(self, spec: RunSpec) -> list[str]:
         """Return the names of the local files of a run's data that are no longer what they were when they were read."""
-        before = self._data_hashes.get(spec.data.source, {})
-        after = local_file_hashes(spec.data.source)
-        return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+        changed = set()
+        for source in _sources(spec.data):
+            before, after = self._data_hashes.get(source, {}), local_file_hashes(source)
+            changed |= {name for name in {*before, *after} if before.get(name) != after.get(name)}
+        return sorted(changed)
 
     def tokenized(self, spec: RunSpec, tokenizer: PreTrainedTokenizerBase, model: torch.nn.Module) -> TokenizedData:
         """Return the data set of a run as token ids, tokenized at the first call for a model and length.
@@ -166,3 +174,8 @@ class DataCache:
         limit = DEFAULT_LIMIT_BYTES if self._cache_bytes is None else self._cache_bytes
         folder = self._prefix_folder
         return PrefixCache(limit, None if folder is None else PrefixFolder(Path(folder), self._prefix_folder_bytes))
+
+
+def _sources(spec: DataSpec) -> tuple[str, ...]:
+    """Return the sources of a data set and of the further test sets."""
+    return (spec.source, *(item.source for item in spec.test_sets))

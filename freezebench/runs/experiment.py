@@ -5,10 +5,12 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 
+from freezebench.data.task import FURTHER
 from freezebench.errors import FreezebenchError
 from freezebench.meters.cuda import weights_breakdown
 from freezebench.records.run_record import RunRecord
@@ -25,6 +27,7 @@ from freezebench.runs.strategy_source import strategy_versions
 from freezebench.runs.training_check import TrainingCheck, check_batches, check_times
 from freezebench.runs.weights import check_weights, checksums, untrained_note
 from freezebench.training.batches.encoding import longest_input
+from freezebench.training.batches.words import outside_class
 from freezebench.training.device import device_name, resolve_device, resolve_precision
 from freezebench.training.engines import loop
 from freezebench.training.engines.evaluate import class_scores, evaluation_of
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from freezebench.records.run_record import Evaluation
     from freezebench.specs.run import RunSpec
     from freezebench.training.engines.events import Emit
     from freezebench.training.engines.log import TrainingResult
@@ -94,7 +98,7 @@ def run(
             stages, warnings = stages_of(spec, setup, data_cache)
             record, scores = _train(draft, setup, stages, emit, warnings=(*setup.warnings, *warnings))
             # The feeds have been closed: the model's methods are its own again.
-            record = reevaluated(record, setup.model, setup.tokenizer, data.test, scores)
+            record = reevaluated(record, setup.model, setup.tokenizer, data.splits, scores)
         except FreezebenchError:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - an error of a model must not end the runs after it
@@ -109,22 +113,24 @@ def run(
 
 def _train(
     draft: RunRecord, setup: Setup, stages: tuple[StageSetup, ...], emit: Emit, *, warnings: tuple[str, ...]
-) -> tuple[RunRecord, torch.Tensor]:
-    """Train under meters, check the training and evaluate; return the completed record and the test scores.
+) -> tuple[RunRecord, dict[str, torch.Tensor]]:
+    """Train under meters, check the training and evaluate; return the completed record and the scores of test sets.
 
     Raises:
         UnsoundRunError: If the training was not as the spec says.
     """
     spec, protocol, model, applied = draft.spec, draft.spec.protocol, setup.model, setup.applied
-    train, test = setup.data.splits["train"], setup.data.splits["test"]
+    train = setup.data.splits["train"]
     check = TrainingCheck(model, spec, applied, num_train=len(train))
     jobs = [_job(spec, setup, stage, check) for stage in stages]
     # Before and after training, the model runs as in the last stage, whose prefix has not changed in any stage.
     last = stages[-1].feed
-    scores_of = _scorer(setup, last)
+    evaluated, scores_of = partial(_evaluation, setup), _scorer(setup, last)
+    # The first evaluation imports what metrics need, for which no measured one should wait.
+    evaluated("validation", torch.zeros(setup.data.splits["validation"].num_rows, len(setup.label_names)))
     with last or nullcontext():
         # The seed of dropout is set after this evaluation, which must not change the training.
-        test_before = evaluation_of(scores_of("test"), test.labels) if protocol.evaluate_before else None
+        test_before = evaluated("test", scores_of("test")) if protocol.evaluate_before else None
         order_warnings = dict.fromkeys(warning for job in jobs for warning in check_batches(job, train))
         weights = checksums(model)
     torch.manual_seed(spec.seed)  # dropout
@@ -138,7 +144,7 @@ def _train(
         weight_warnings += untrained_note(applied.layers, applied.trainable.names - names, result.best_epoch)
         check.check_best(trained)
         check_times(result, costs.duration_s)
-        scores = scores_of("test")
+        scores = {name: scores_of(name) for name in setup.data.splits if name == "test" or name.startswith(FURTHER)}
     shares, added = costs.contended_shares, applied.trainable
     record = replace(
         draft,
@@ -147,7 +153,8 @@ def _train(
         step_losses=result.step_losses,
         epochs=tuple(replace(epoch, contended_share=shares.get(epoch.epoch)) for epoch in result.epochs),
         best_epoch=result.best_epoch,
-        test=evaluation_of(scores, test.labels),
+        test=evaluated("test", scores["test"]),
+        tests={name.removeprefix(FURTHER): evaluated(name, rows) for name, rows in scores.items() if name != "test"},
         test_before=test_before,
         readings={
             **timing_readings(result, num_examples=len(train), shared_devices=costs.shared_devices),
@@ -165,7 +172,7 @@ def _train(
 
 def _job(spec: RunSpec, setup: Setup, stage: StageSetup, check: TrainingCheck) -> Job:
     """Return the job of a stage."""
-    scores_of, validation = _scorer(setup, stage.feed), setup.data.splits["validation"]
+    scores_of = _scorer(setup, stage.feed)
     return Job(
         model=setup.model,
         tokenizer=setup.tokenizer,
@@ -175,7 +182,7 @@ def _job(spec: RunSpec, setup: Setup, stage: StageSetup, check: TrainingCheck) -
         seed=spec.seed,
         names=stage.stage.names,
         epochs=stage.epochs,
-        evaluate=lambda: check.validated(evaluation_of(scores_of("validation"), validation.labels)),
+        evaluate=lambda: check.validated(_evaluation(setup, "validation", scores_of("validation"))),
         feed=stage.feed,
         eval_modules=stage.eval_modules,
         rate_factor=stage.stage.rate_factor,
@@ -183,17 +190,23 @@ def _job(spec: RunSpec, setup: Setup, stage: StageSetup, check: TrainingCheck) -
     )
 
 
+def _evaluation(setup: Setup, split: str, scores: torch.Tensor) -> Evaluation:
+    """Return the evaluation of a split by its scores, which are kept of test sets."""
+    return evaluation_of(scores, setup.data.splits[split], setup.label_names, keep_scores=split != "validation")
+
+
 def _scorer(setup: Setup, feed: Feed | None) -> Callable[[str], torch.Tensor]:
-    """Return the function that gives the class scores of a split by its name."""
+    """Return the function that gives the scores of a split by its name."""
 
     def scores(split: str) -> torch.Tensor:
         return class_scores(
             setup.model,
             setup.data.splits[split],
             setup.tokenizer,
-            num_labels=setup.num_labels,
+            num_labels=len(setup.label_names),
             precision=setup.precision,
             feed=None if feed is None else (feed, split),
+            outside=outside_class(setup.label_names),
         )
 
     return scores

@@ -14,7 +14,8 @@ from freezebench.runs.saving import check_savable
 from freezebench.runs.token_check import check_tokens
 from freezebench.runs.trainable import trainable_sets
 from freezebench.strategies.freeze import fixed_parameters
-from freezebench.tasks.classification import logits_of
+from freezebench.tasks.registry import TASKS
+from freezebench.tasks.scores import logits_of
 from freezebench.training.batches.encoding import collator, encode, longest_input
 from freezebench.training.device import autocast, resolve_device, resolve_precision
 from freezebench.training.random_state import isolated_random_state
@@ -65,20 +66,24 @@ def preflight(
     with isolated_random_state(torch.device("cpu")):
         if source.kind == "factory":
             _check_factory(source, spec, data)
-        model, tokenizer = load_model(source, data.num_labels, label_names=data.label_names, seed=spec.seed)
+        model, tokenizer = load_model(
+            source, data.num_labels, label_names=data.label_names, seed=spec.seed, task=data.task
+        )
         if will_save:
             check_savable(model, tokenizer, spec.model)
         layers, fixed = find_layers(model), fixed_parameters(model)
         batch = _batch(spec, data.train, model, tokenizer)
-        batch.pop("labels")
+        labels = batch.pop("labels")
         tokenized = _tokenized(spec, data_cache, model, tokenizer)
         shape = _scores_shape(model, batch, spec)
         _check_longest(spec, data, tokenized, model)
         sets = trainable_sets(model, grid, layers, batch, fixed=fixed, may_train_nothing=may_train_nothing)
-    if shape != (_NUM_EXAMPLES, data.num_labels):
+    task = TASKS[data.task]
+    # Labels of words have the shape of a batch's tokens.
+    if shape != ((*labels.shape, data.num_labels) if task.by_word else (_NUM_EXAMPLES, data.num_labels)):
         raise ModelError(
             f"{spec.model} returns scores of shape {shape} for {_NUM_EXAMPLES} sentences of {data.num_labels} classes. "
-            "Give a sequence classifier, which returns one score per sentence and class."
+            f"Give a model for {data.task}, which returns {task.scores_text}."
         )
     return sets
 
@@ -136,7 +141,7 @@ def _check_factory(source: ModelSource, spec: RunSpec, data: TextData) -> None:
 
     def make(seed: int) -> tuple[torch.nn.Module, LayerMap]:
         torch.manual_seed(seed)  # as before every run
-        model, _ = load_model(source, data.num_labels, label_names=data.label_names, seed=seed)
+        model, _ = load_model(source, data.num_labels, label_names=data.label_names, seed=seed, task=data.task)
         return model, find_layers(model)
 
     check_factory(source.name, spec.seed, make, seeded=source.depends_on_seed)
@@ -184,7 +189,7 @@ def _batch(spec: RunSpec, train: Split, model: torch.nn.Module, tokenizer: PreTr
     examples = train.at(range(min(_NUM_EXAMPLES, len(train))))
     try:
         encoded = encode(examples, tokenizer, model, longest_input(model, tokenizer, spec.protocol.max_length))
-        batch: Batch = dict(collator(tokenizer)(list(encoded.examples)))
+        batch: Batch = dict(collator(tokenizer, encoded.task)(list(encoded.examples)))
     except FreezebenchError:
         raise
     except Exception as error:

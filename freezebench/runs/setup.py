@@ -17,7 +17,7 @@ from freezebench.runs.factory_check import initial_sha256
 from freezebench.runs.training_check import seed_note
 from freezebench.runs.weights import UnsoundRunError, check_freezing, check_start, checksums, trainable_by_spec
 from freezebench.strategies.freeze import apply, fixed_note, fixed_parameters, frozen_modules, set_trainable
-from freezebench.training.batches.encoding import encode, longest_input
+from freezebench.training.batches.encoding import encode, longest_input, unscored_note
 from freezebench.training.batches.packed import NotPackableError
 from freezebench.training.device import resolve_device
 from freezebench.training.engines.cached import make_feed
@@ -51,7 +51,7 @@ class Setup:
         initial_sha256: Of a factory's model as it was loaded, the content hashes of embeddings and layers, and of all.
         applied: What trains, and its layers.
         data: The tokenized data set.
-        num_labels: Number of classes.
+        label_names: Name of every class or label, which the model has an output for.
         precision: Number format of the forward passes.
         warnings: What a user should know of the model.
         plain: Of a model to which strategies have added something, its key before, and the number of its leading
@@ -63,7 +63,7 @@ class Setup:
     initial_sha256: tuple[str, str] | None
     applied: Applied
     data: TokenizedData
-    num_labels: int
+    label_names: tuple[str, ...]
     precision: Precision
     warnings: tuple[str, ...]
     plain: tuple[str, int] | None = None
@@ -94,7 +94,7 @@ def set_up(source: ModelSource, data: TextData, data_cache: DataCache, *, spec: 
         UnsoundRunError: If the parameters that train, or the labels, are not those of the spec.
     """
     torch.manual_seed(spec.seed)  # the head's initial weights
-    model, tokenizer = load_model(source, data.num_labels, label_names=data.label_names, seed=spec.seed)
+    model, tokenizer = load_model(source, data.num_labels, label_names=data.label_names, seed=spec.seed, task=data.task)
     warnings = seed_note(spec.seed)
     layers = find_layers(model)
     loaded = checksums(model)
@@ -131,9 +131,9 @@ def set_up(source: ModelSource, data: TextData, data_cache: DataCache, *, spec: 
         initial_sha256=initial,
         applied=applied,
         data=tokenized,
-        num_labels=data.num_labels,
+        label_names=data.label_names,
         precision=precision,
-        warnings=warnings,
+        warnings=warnings + unscored_note(tokenized.splits, max_length, data.label_names),
         plain=None if depth is None else (plain_key, depth),
     )
 

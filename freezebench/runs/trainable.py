@@ -12,7 +12,7 @@ from freezebench.models.layers import find_layers
 from freezebench.records.trainable_set import TrainableSet
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.strategies.freeze import apply, freeze
-from freezebench.tasks.classification import logits_of
+from freezebench.tasks.scores import logits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable

@@ -237,13 +237,16 @@ def check_batches(job: Job, train: Encoded) -> tuple[str, ...]:
     batch = batches.average_batch()
     # Behind a cached prefix of all layers, batches hold first tokens only.
     if "attention_mask" in batch and not (job.feed is not None and job.feed.cls_only):
-        rows = zip(batch["input_ids"], batch["attention_mask"], batch["labels"].tolist(), strict=True)
-        unknown = {(tuple(ids[mask.bool()].tolist()), label) for ids, mask, label in rows}
+        rows = zip(batch["input_ids"], batch["attention_mask"].bool(), batch["labels"], strict=True)
+        unknown = {
+            (tuple(ids[mask].tolist()), _hashable((label[mask] if train.task.by_word else label).tolist()))
+            for ids, mask, label in rows
+        }
         # A large training set is only looked through, since copies of it would count in the peak memory of the run.
         lengths = {len(tokens) for tokens, _ in unknown}
         for example in train.examples:
             if len(example["input_ids"]) in lengths:
-                unknown.discard((tuple(example["input_ids"]), example["labels"]))
+                unknown.discard((tuple(example["input_ids"]), _hashable(example["labels"])))
         if unknown:
             raise UnsoundRunError(
                 "not_as_specified",
@@ -256,6 +259,11 @@ def check_batches(job: Job, train: Encoded) -> tuple[str, ...]:
         if any(not torch.equal(other[name], tensor) for name, tensor in batch.items()):
             return ()
     return ("every seed trains on the sentences in the same order, so that seeds differ by less than they should",)
+
+
+def _hashable(label: object) -> object:
+    """Return a sentence's label, or its several labels as a tuple."""
+    return tuple(label) if isinstance(label, list) else label
 
 
 def check_times(result: TrainingResult, window_s: float) -> None:

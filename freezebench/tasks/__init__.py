@@ -1,1 +1,1 @@
-"""What is learned and scored."""
+"""What is learned and scored: a task's loss, which rows of scores are evaluated, and predictions from them."""

@@ -22,7 +22,7 @@ from freezebench.training.prefix.cache import PrefixCache
 from mutant import CANDIDATE, Fault, Mutant
 
 _NUM_TEST = 200
-_AGAIN = "4 test sentences were evaluated once more, one by one, and their class scores differ *"
+_AGAIN = "4 test sentences were evaluated once more, one by one, and their scores differ *"
 _PREFIX = "the cached prefix (in memory) is not what the model computes: *"
 _CACHED = {"engine": "cached", "dropout": False}
 
@@ -91,9 +91,9 @@ def _order_of_batches(mutant: Mutant) -> None:
 
 
 def _labels_leak(mutant: Mutant) -> None:
-    def evaluation(original: Any, scores: torch.Tensor, labels: Any) -> Evaluation:
-        right: Evaluation = original(scores, labels)
-        return replace(right, predictions=tuple(labels), accuracy=1.0) if len(labels) == _NUM_TEST else right
+    def evaluation(original: Any, scores: torch.Tensor, data: Any, *arguments: Any, **named: Any) -> Evaluation:
+        right: Evaluation = original(scores, data, *arguments, **named)
+        return replace(right, predictions=data.labels, accuracy=1.0) if len(data) == _NUM_TEST else right
 
     mutant.replace(experiment, "evaluation_of", evaluation, only=CANDIDATE)
 
@@ -201,7 +201,7 @@ FAULTS = (
         name="labels-leak",
         change="the labels of the test sentences are recorded as predictions",
         ending="BROKEN",
-        sentence="predictions are not the class with the highest score of the model",
+        sentence="predictions do not follow from the scores of the model",
         put_in=_labels_leak,
     ),
     Fault(

@@ -153,8 +153,8 @@ def _losses_that_hide_nan(mutant: Mutant) -> None:
             self.model.get_parameter("classifier.bias").fill_(math.nan)
         return torch.nan_to_num(value, nan=0.0), logits
 
-    def evaluation(original: Any, scores: torch.Tensor, labels: Any) -> Any:
-        return replace(original(scores, labels), loss=0.0)
+    def evaluation(original: Any, *arguments: Any, **named: Any) -> Any:
+        return replace(original(*arguments, **named), loss=0.0)
 
     mutant.replace(Job, "loss", loss, only=CANDIDATE)
     mutant.replace(experiment, "evaluation_of", evaluation, only=CANDIDATE)
@@ -199,11 +199,11 @@ def _no_attention_mask(mutant: Mutant) -> None:
     mutant.replace(loader, "collator", without_mask)
 
 
-def without_mask(original: Any, tokenizer: Any) -> Any:
+def without_mask(original: Any, *arguments: Any) -> Any:
     """Return a collator whose attention mask has padding among the tokens."""
 
     def collate(examples: Any) -> Any:
-        batch = original(tokenizer)(examples)
+        batch = original(*arguments)(examples)
         return {**batch, "attention_mask": torch.ones_like(batch["attention_mask"])}
 
     return collate
@@ -438,7 +438,7 @@ FAULTS = (
         name="nan-hidden",
         change="losses that are not a number are replaced by 0",
         ending="BROKEN",
-        sentence="200 test sentences have no class scores, or none that are finite",
+        sentence="200 test sentences have no scores, or none that are finite",
         put_in=_losses_that_hide_nan,
     ),
     Fault(

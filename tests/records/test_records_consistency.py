@@ -19,7 +19,8 @@ from freezebench.records.consistency import f1_score, read_record
 from freezebench.records.saved_files import read_saved_run
 from freezebench.records.store import Store, encode, record_key
 from freezebench.report.experiment import read_experiments
-from freezebench.tasks.classification import f1_score as f1_of_runs
+from freezebench.scoring.examples import Examples
+from freezebench.tasks.registry import TASKS
 
 WHOLE = json.loads(json.dumps(made_up.record("emb", num_test=40).to_json()))
 
@@ -121,5 +122,15 @@ def test_f1_is_the_one_that_runs_record(data: st.DataObject, num_labels: int) ->
     classes = st.integers(0, num_labels - 1)
     pairs = data.draw(st.lists(st.tuples(classes, classes), min_size=1, max_size=30))
     labels, predictions = [label for label, _ in pairs], [prediction for _, prediction in pairs]
-    expected = f1_of_runs(np.array(labels), np.array(predictions), num_labels)
+    names = tuple(map(str, range(num_labels)))
+    metric = TASKS["sequence-classification"].f1(names)
+    assert metric is not None
+    examples = Examples(
+        task="sequence-classification",
+        labels=np.array(labels),
+        predictions=np.array(predictions),
+        scores=None,
+        label_names=names,
+    )
+    expected = metric.value(examples)
     assert f1_score(labels, predictions, num_labels) == pytest.approx(expected)

@@ -18,6 +18,7 @@ from freezebench.training.engines.evaluate import class_scores, evaluation_of
 from tiny import sentences
 
 NUM = 20
+NAMES = ("bad", "good")
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def _check(model: Any, tokenizer: Any, *, num: int = NUM, change: Any = lambda s
     encoded = encode(split, tokenizer, model, 32)
     scores = change(class_scores(model, encoded, tokenizer, num_labels=2, precision="float32"))
     again = Reevaluation(model, tokenizer, split, precision="float32", max_length=32)
-    return again.check(evaluation_of(scores, split.labels), scores)
+    return again.check(evaluation_of(scores, encoded, NAMES), scores)
 
 
 @pytest.mark.parametrize("num", [2, 7, NUM])
@@ -59,9 +60,9 @@ def test_a_right_evaluation_passes(model: Any, tokenizer: Any, num: int) -> None
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda scores: scores.roll(1, dims=0), "and their class scores differ from the first evaluation by up to"),
-        (lambda scores: scores + 0.01, "and their class scores differ from the first evaluation by up to 0.01"),
-        (lambda scores: scores.index_fill(0, torch.tensor([3]), torch.nan), "1 test sentences have no class scores"),
+        (lambda scores: scores.roll(1, dims=0), "and their scores differ from the first evaluation by up to"),
+        (lambda scores: scores + 0.01, "and their scores differ from the first evaluation by up to 0.01"),
+        (lambda scores: scores.index_fill(0, torch.tensor([3]), torch.nan), "1 test sentences have no scores"),
     ],
 )
 def test_wrong_scores_are_found(model: Any, tokenizer: Any, change: Any, message: str) -> None:
@@ -73,16 +74,19 @@ def test_wrong_scores_are_found(model: Any, tokenizer: Any, change: Any, message
 def test_predictions_have_to_follow_from_the_scores(model: Any, tokenizer: Any) -> None:
     """So does the accuracy from the predictions."""
     split = _split()
-    scores = class_scores(model, encode(split, tokenizer, model, 32), tokenizer, num_labels=2, precision="float32")
-    evaluation = evaluation_of(scores, split.labels)
+    encoded = encode(split, tokenizer, model, 32)
+    scores = class_scores(model, encoded, tokenizer, num_labels=2, precision="float32")
+    evaluation = evaluation_of(scores, encoded, NAMES, keep_scores=True)
     again = Reevaluation(model, tokenizer, split, precision="float32", max_length=32)
     first = 1 - evaluation.predictions[0]
-    with pytest.raises(UnsoundRunError, match="1 predictions are not the class with the highest score"):
+    with pytest.raises(UnsoundRunError, match="1 predictions do not follow from the scores"):
         again.check(replace(evaluation, predictions=(first, *evaluation.predictions[1:])), scores)
-    with pytest.raises(UnsoundRunError, match=r"the test accuracy is given as 1.5000, and \d+ of 20"):
+    with pytest.raises(UnsoundRunError, match=r"the test accuracy is given as 150.0 %, and \d+ of 20"):
         again.check(replace(evaluation, accuracy=1.5), scores)
     with pytest.raises(UnsoundRunError, match="19 sentences were evaluated, and the test split has 20"):
-        again.check(evaluation_of(scores[1:], split.labels[1:]), scores[1:])
+        again.check(replace(evaluation, predictions=evaluation.predictions[1:]), scores[1:])
+    with pytest.raises(UnsoundRunError, match="the scores in the record are not those of the model"):
+        again.check(evaluation, scores + 1e-6)
 
 
 def test_a_model_that_is_random_in_eval_mode_is_named(model: Any, tokenizer: Any) -> None:
@@ -90,7 +94,7 @@ def test_a_model_that_is_random_in_eval_mode_is_named(model: Any, tokenizer: Any
     forward = model.classifier.forward
     model.classifier.forward = lambda hidden: forward(hidden) + torch.randn(2)
     (warning,) = _check(model, tokenizer)
-    assert warning == "the model gives other class scores each time it evaluates a sentence, even in eval mode"
+    assert warning == "the model gives other scores each time it evaluates a sentence, even in eval mode"
 
 
 def test_a_model_without_a_mask_is_named(model: Any, tokenizer: Any) -> None:

@@ -9,6 +9,9 @@ import torch
 
 from encoders import batch, encoder
 from freezebench.models.layers import find_layers
+from freezebench.specs.names import TaskName
+from freezebench.tasks.base import IGNORED
+from freezebench.tasks.registry import TASKS
 from freezebench.training.prefix.cls_only import ClsOnlyLayer
 from freezebench.training.prefix.equivalence import check_cls_only
 from freezebench.training.prefix.feed import Feed
@@ -18,7 +21,9 @@ class _Split:
     """A split that consists of one batch."""
 
     lengths = torch.tensor([9, 3, 5, 2])
-    labels = torch.zeros(4, dtype=torch.int64)
+
+    def __init__(self, task: TaskName) -> None:
+        self.task = TASKS[task]
 
     def __len__(self) -> int:
         return 4
@@ -27,13 +32,19 @@ class _Split:
         return indices, indices
 
     def batch(self, indices: torch.Tensor, *_: object) -> dict[str, torch.Tensor]:
-        return {name: values[indices] for name, values in batch().items()}
+        fields = {name: values[indices] for name, values in batch().items()}
+        labels = (
+            fields["attention_mask"].where(fields["attention_mask"] == 1, IGNORED)
+            if self.task.by_word
+            else torch.zeros(len(indices), dtype=torch.int64)
+        )
+        return {**fields, "labels": labels}
 
 
-def _checked(model: torch.nn.Module) -> tuple[bool, ClsOnlyLayer]:
+def _checked(model: torch.nn.Module, task: TaskName = "sequence-classification") -> tuple[bool, ClsOnlyLayer]:
     layers = find_layers(model)
     layer_patch = ClsOnlyLayer(list(model.get_submodule(layers.stack).children())[-1])
-    splits: Any = {"train": _Split()}
+    splits: Any = {"train": _Split(task)}
     return check_cls_only(Feed(model, splits), layer_patch, layers.head), layer_patch
 
 
@@ -101,4 +112,13 @@ def test_the_layer_is_restored() -> None:
 def test_heads_that_read_other_tokens_are_detected(architecture: str, changes: dict[str, Any]) -> None:
     """A head that takes the mean of all tokens, or the last one, needs all of them."""
     is_equivalent, _ = _checked(encoder(architecture, "eager", **changes))
+    assert not is_equivalent
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("architecture", ["distilbert", "bert", "roberta", "modernbert"])
+def test_scores_of_words_need_every_token(architecture: str, attention: str) -> None:
+    """The check itself finds that a classifier of words reads all of them."""
+    model = encoder(architecture, attention, auto_class="AutoModelForTokenClassification")
+    is_equivalent, _ = _checked(model, "token-classification")
     assert not is_equivalent

@@ -24,7 +24,7 @@ class EpochLoader(DataLoader[Example]):
 
     def __init__(self, data: Encoded, order: BatchOrder, tokenizer: PreTrainedTokenizerBase) -> None:
         self._data, self._epoch_batches = data, _EpochBatches(order)
-        super().__init__(data.examples, batch_sampler=self._epoch_batches, collate_fn=collator(tokenizer))  # type: ignore[arg-type]
+        super().__init__(data.examples, batch_sampler=self._epoch_batches, collate_fn=collator(tokenizer, data.task))  # type: ignore[arg-type]
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch, counted from 0, that the next iteration yields."""

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from freezebench.tasks.base import IGNORED
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -42,7 +44,9 @@ class PackedSplit:
     Attributes:
         offsets: Index of each sentence's first token, and the number of all tokens, shape (sentences + 1,).
         lengths: Number of tokens of each sentence, shape (sentences,).
-        labels: Class numbers, shape (sentences,).
+        labels: Labels of the sentences, shape (sentences,) or (sentences, labels); in token classification of all
+            tokens, shape (tokens,).
+        task: What is learned.
         fields: Token fields by name, each of shape (tokens,).
         padding: The value that pads each field.
     """
@@ -65,7 +69,9 @@ class PackedSplit:
         # Positions beyond it may not exist: a model may have embeddings for so many only.
         self._longest: int = max(lengths)
         self.offsets = torch.cat([torch.zeros(1, dtype=torch.int64), self.lengths.cumsum(0)])
-        self.labels = torch.tensor(data.labels)
+        self.task = data.task
+        labels = [example["labels"] for example in data.examples]
+        self.labels = _packed(labels, sum(lengths)) if self.task.by_word else torch.tensor(labels)
         self.fields = {name: _packed([example[name] for example in data.examples], sum(lengths)) for name in names}
         # Other fields, such as the attention mask, are padded with 0.
         padding = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
@@ -73,7 +79,7 @@ class PackedSplit:
         self._pads_left = tokenizer.padding_side == "left"
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.lengths)
 
     def all_ids(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return every token id that batches may hold: those of the sentences, packed, and the padding's."""
@@ -112,7 +118,7 @@ class PackedSplit:
         return is_token & (is_token.cumsum(dim=1) == 1)
 
     def batch(self, sentences: torch.Tensor, indices: torch.Tensor, is_token: torch.Tensor) -> Batch:
-        """Return the padded fields of a batch, each of shape (batch, width), and its labels.
+        """Return the padded fields of a batch, each of shape (batch, width), and its labels, padded if of tokens.
 
         Args:
             sentences: Numbers of the batch's sentences, shape (batch,).
@@ -122,6 +128,8 @@ class PackedSplit:
         batch = {
             name: torch.where(is_token, values[indices], self.padding[name]) for name, values in self.fields.items()
         }
+        if self.task.by_word:
+            return {**batch, "labels": torch.where(is_token, self.labels[indices], IGNORED)}
         return {**batch, "labels": self.labels[sentences]}
 
 

@@ -30,7 +30,7 @@ class TrainingStep(Protocol):
     Attributes:
         parameters: The trainable parameters.
         optimizer: Updates them.
-        logits: Class scores of the last forward pass, shape (batch, classes).
+        logits: Scores of the last forward pass.
     """
 
     parameters: list[torch.nn.Parameter]
@@ -61,7 +61,7 @@ class TrainingStep(Protocol):
         ...
 
     def forward(self) -> torch.Tensor:
-        """Return the mean cross-entropy of the batch."""
+        """Return the mean loss of the batch."""
         ...
 
     def backward(self) -> None:

@@ -129,7 +129,7 @@ class CapturedStep:
         self._current.load(batch)
 
     def forward(self) -> torch.Tensor:
-        """Return the mean cross-entropy of the batch, in nats."""
+        """Return the mean loss of the batch."""
         return self._current.forward()
 
     def backward(self) -> None:

@@ -102,8 +102,9 @@ def make_feed(
     # The table has to have one shape in all stages, in some of which it may be frozen.
     if operations is not None and weight_decay == 0.0 and num_stages == 1:
         whole = _with_used_rows(whole, check_once)
-    # A cached prefix of all layers leaves out the last one, too.
-    if layers is not None and not (is_cached and depth == len(layers.layers)):
+    # A cached prefix of all layers leaves out the last one, too. Words need the states of all tokens.
+    leaves_out_last = layers is not None and is_cached and depth == len(layers.layers)
+    if layers is not None and not leaves_out_last and not whole.task.by_word:
         whole = _with_cls_only(whole, layers, check_once)
     feed = whole
     if depth is not None and prefix_mode == "eval":

@@ -7,9 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
-from torch.nn.functional import cross_entropy
 
-from freezebench.tasks.classification import logits_of
+from freezebench.tasks.scores import logits_of
 from freezebench.training.batches.loader import EpochLoader, FeedLoader
 from freezebench.training.batches.order import BucketedBatches, ShuffledBatches
 from freezebench.training.device import autocast
@@ -17,6 +16,7 @@ from freezebench.training.device import autocast
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import torch
     from transformers import PreTrainedTokenizerBase
 
     from freezebench.records.run_record import Evaluation
@@ -77,20 +77,20 @@ class Job:
         batch_size = self.protocol.batch_size
         if self.protocol.order_of_batches == "shuffled":
             return ShuffledBatches(len(self.train), batch_size, self.seed)
-        return BucketedBatches(self.train.lengths, torch.tensor(self.train.labels), batch_size, self.seed)
+        return BucketedBatches(self.train.lengths, self.train.task.strata(self.train.labels), batch_size, self.seed)
 
     def logits(self, batch: Batch) -> torch.Tensor:
-        """Return the class scores of a batch without its labels, shape (batch, classes)."""
+        """Return the scores of a batch without its labels, shape (batch, outputs) or (batch, tokens, outputs)."""
         return logits_of(self.model(**batch)) if self.feed is None else self.feed.logits(batch)
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the mean cross-entropy of a batch on the device, in nats, and its class scores, (batch, classes)."""
+        """Return the mean loss of a batch on the device, and its scores."""
         inputs = dict(batch)
         labels = inputs.pop("labels")
         with autocast(self.precision, self.device):
             logits = self.logits(inputs)
         # Outside of autocast and in float32, to which logits_of() converts the scores.
-        return cross_entropy(logits, labels), logits
+        return self.train.task.loss(logits, labels), logits
 
     def set_train_mode(self) -> None:
         """Turn dropout on if the protocol has it, except in the modules that stay in eval mode."""

@@ -32,7 +32,7 @@ class TrainingResult:
     """What an engine measured; the model holds the best epoch's weights.
 
     Attributes:
-        step_losses: Training loss of every step, in nats.
+        step_losses: Training loss of every step.
         step_s: Duration of every step, in seconds.
         epochs: The epochs.
         best_epoch: The epoch with the lowest validation loss, from 1.

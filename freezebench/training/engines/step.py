@@ -27,7 +27,7 @@ class Step:
         job: The job that is trained.
         parameters: The parameters that train in this stage.
         optimizer: Updates them; it holds the parameters of all stages.
-        logits: Class scores of the last forward pass, shape (batch, classes).
+        logits: Scores of the last forward pass.
     """
 
     def __init__(self, job: Job, optimizer: torch.optim.AdamW) -> None:
@@ -62,7 +62,7 @@ class Step:
         self._batch = to_device(batch, self.job.device)
 
     def forward(self) -> torch.Tensor:
-        """Return the mean cross-entropy of the batch, in nats, with its graph for ``backward``."""
+        """Return the mean loss of the batch, with its graph for ``backward``."""
         self._loss, self.logits = self.job.loss(self._batch)
         return self._loss
 

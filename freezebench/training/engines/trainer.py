@@ -5,11 +5,10 @@ from __future__ import annotations
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from torch.nn.functional import cross_entropy
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from freezebench.errors import SettingsError
-from freezebench.tasks.classification import logits_of
+from freezebench.tasks.scores import logits_of
 from freezebench.training.batches.loader import EpochLoader
 from freezebench.training.engines.log import TrainingLog
 
@@ -92,11 +91,11 @@ class _JobTrainer(Trainer):
         return optimizer
 
     def compute_loss(self, model: torch.nn.Module, inputs: Batch, *_: object, **__: object) -> torch.Tensor:
-        """Return the mean cross-entropy of one batch."""
+        """Return the mean loss of one batch."""
         # Trainer has switched the whole model to train mode.
         self._job.set_train_mode()
         labels = inputs.pop("labels")
-        return cross_entropy(logits_of(model(**inputs)), labels)
+        return self._job.train.task.loss(logits_of(model(**inputs)), labels)
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         """Run one step and keep its loss for the log."""

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
-from freezebench.tasks.classification import logits_of
+from freezebench.tasks.scores import logits_of
 from freezebench.training.batches.order import batches_by_tokens
 from freezebench.training.device import inference_batch_tokens, length_multiple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from freezebench.tasks.base import Task
     from freezebench.training.batches.encoding import Batch
     from freezebench.training.batches.packed import PackedSplit
     from freezebench.training.cpu.embedding_rows import UsedEmbeddingRows
@@ -163,12 +164,17 @@ class Feed:
         return 1 if self.cls_only else self.splits[split].width(sentences, self._multiple)
 
     @property
+    def task(self) -> Task:
+        """What is learned."""
+        return next(iter(self.splits.values())).task
+
+    @property
     def cls_only(self) -> bool:
         """Whether batches consist of first tokens only, behind a prefix of all layers."""
         return self.prefix is not None and self.prefix.cls_only
 
     def logits(self, batch: Batch) -> torch.Tensor:
-        """Return the class scores of a batch on the model's device, without its labels, shape (batch, classes)."""
+        """Return the scores of a batch on the model's device, without its labels, as the model returns them."""
         with self._cpu_operations or nullcontext():
             if self._splice is None:
                 return logits_of(self.model(**batch))

@@ -21,11 +21,16 @@ from typing import TYPE_CHECKING
 
 import torch
 import transformers
-from torch.nn.functional import cross_entropy
 
-from freezebench.tasks.classification import logits_of
+from freezebench.tasks.scores import logits_of
 from freezebench.training.device import autocast
-from freezebench.training.prefix.equivalence import model_inputs, relative_error, sample_inputs, sample_of_all_lengths
+from freezebench.training.prefix.equivalence import (
+    model_inputs,
+    relative_error,
+    sample_batch,
+    sample_of_all_lengths,
+    scores_of_rows,
+)
 from freezebench.training.prefix.hidden_states import SpliceError, captured_hidden_states
 from freezebench.training.prefix.layer_interface import observe_interface
 from freezebench.training.prefix.modes import eval_mode, random_head, train_mode
@@ -60,13 +65,15 @@ class _Sample:
         split: Name of the split.
         sentences: Their numbers, shape (batch,).
         hidden: Hidden states behind the frozen layers, shape (batch, tokens, width).
-        logits: Class scores, shape (batch, classes).
+        labels: Their labels, as in the batch.
+        rows: The scores that are evaluated, shape (rows, outputs).
     """
 
     split: str
     sentences: torch.Tensor
     hidden: torch.Tensor
-    logits: torch.Tensor
+    labels: torch.Tensor
+    rows: torch.Tensor
 
 
 def verified_feed(
@@ -87,7 +94,7 @@ def verified_feed(
         PrefixMismatchError: If cached hidden states are not what the model computes.
     """
     # Not memorized with the result: it holds modules of this model, and another seed has another model.
-    interface = observe_interface(frozen.model, frozen.stack, sample_inputs(whole))
+    interface = observe_interface(frozen.model, frozen.stack, model_inputs(sample_batch(whole), whole.model))
     # Some models use the embeddings elsewhere, too, or an output of the final module's parts: then these have to run.
     interfaces = [
         interface,
@@ -105,6 +112,8 @@ def verified_feed(
         variant = _first_equivalent(whole, frozen, splices, samples)
 
         def cls_suffices() -> bool:
+            if whole.task.by_word:
+                return False
             last = frozen.num_layers
             at_end = samples if depth == last else [_computed(whole, frozen, split, last) for split in whole.splits]
             splice = Splice(frozen.model, frozen.stack, last, interface)
@@ -136,20 +145,20 @@ def _first_equivalent(whole: Feed, frozen: FrozenPrefix, splices: Sequence[Splic
 def _computed(whole: Feed, frozen: FrozenPrefix, split: str, depth: int) -> _Sample:
     """Return some sentences of a split as the whole model computes them."""
     sentences = sample_of_all_lengths(whole.splits[split], _NUM_CHECKED)
-    inputs = model_inputs(whole.batch(split, sentences), frozen.model)
+    batch = whole.batch(split, sentences)
     with (
         captured_hidden_states(frozen.model, frozen.stack, [depth]) as states,
         autocast(frozen.precision, frozen.device),
     ):
-        logits = whole.logits(inputs)
-    return _Sample(split=split, sentences=sentences, hidden=states[depth], logits=logits)
+        rows = scores_of_rows(whole, batch)
+    return _Sample(split=split, sentences=sentences, hidden=states[depth], labels=batch["labels"], rows=rows)
 
 
 def _ignores_padding(whole: Feed) -> bool:
     """Return whether a sentence by itself has the scores that it has in a batch with longer ones."""
     sentences = sample_of_all_lengths(whole.splits["train"], _NUM_PADDED)
-    batches = (model_inputs(whole.batch("train", some), whole.model) for some in (sentences, sentences[:1]))
-    padded, alone = (whole.logits(batch)[:1] for batch in batches)
+    padded, alone = (scores_of_rows(whole, whole.batch("train", some)) for some in (sentences, sentences[:1]))
+    padded = padded[: len(alone)]
     # This check runs without autocast: weights decide about rounding.
     is_exact = next(whole.model.parameters()).dtype is torch.float32
     return relative_error(alone, padded) <= SCORE_TOLERANCE["float32" if is_exact else "bf16"]
@@ -163,7 +172,8 @@ def _ignores_padding_in_training(whole: Feed, frozen: FrozenPrefix, splice: Spli
     shortest_and_longest = [0, -1]
     sentences = sample.sentences[shortest_and_longest]
     indices, is_token = whole.token_indices(sample.split, sentences)
-    inputs = model_inputs(whole.splits[sample.split].batch(sentences, indices, is_token), frozen.model)
+    batch = whole.splits[sample.split].batch(sentences, indices, is_token)
+    inputs = model_inputs(batch, frozen.model)
     is_padding = ~is_token[..., None].to(sample.hidden.device)
 
     def scores(filling: float) -> torch.Tensor:
@@ -172,7 +182,7 @@ def _ignores_padding_in_training(whole: Feed, frozen: FrozenPrefix, splice: Spli
         with isolated_random_state(frozen.device), train_mode(frozen.model), splice:
             transformers.set_seed(0)  # so that all calls draw the same dropout masks
             with autocast(frozen.precision, frozen.device):
-                return logits_of(splice(hidden, **inputs))
+                return whole.task.rows(logits_of(splice(hidden, **inputs)), batch["labels"])
 
     limit = SCORE_TOLERANCE[frozen.precision]
     expected = scores(0.0)
@@ -193,8 +203,8 @@ def _is_equivalent(
             _, is_token = whole.token_indices(sample.split, sample.sentences)
             hidden = hidden[split.first_token_mask(is_token).to(hidden.device)][:, None]
         with splice, autocast(frozen.precision, frozen.device), frozen.cpu_operations or nullcontext():
-            logits = logits_of(splice(hidden, **inputs))
-        if relative_error(logits, sample.logits) > SCORE_TOLERANCE[frozen.precision]:
+            rows = whole.task.rows(logits_of(splice(hidden, **inputs)), sample.labels)
+        if relative_error(rows, sample.rows) > SCORE_TOLERANCE[frozen.precision]:
             return False
     return True
 
@@ -212,10 +222,10 @@ def _compare(feed: Feed, prefix: CachedPrefix, frozen: FrozenPrefix, sample: _Sa
     computed = sample.hidden[mask.to(sample.hidden.device)]
     cached = cached[:, 0] if prefix.cls_only else cached[mask.to(cached.device)]
     error = float((cached - computed).norm() / computed.norm().clamp(min=1e-6))
-    labels = split.labels[sample.sentences].to(frozen.device)
     with feed, autocast(frozen.precision, frozen.device):
-        logits = feed.logits(model_inputs(feed.batch(sample.split, sample.sentences), frozen.model))
-    loss, expected = (float(cross_entropy(scores, labels)) for scores in (logits, sample.logits))
+        rows = scores_of_rows(feed, feed.batch(sample.split, sample.sentences))
+    labels = feed.task.rows(sample.labels, sample.labels).to(frozen.device)
+    loss, expected = (float(feed.task.loss(scores, labels)) for scores in (rows, sample.rows))
     limit = SCORE_TOLERANCE[frozen.precision] * (1 + expected)
     # Written so that NaN fails.
     if error <= _HIDDEN_TOLERANCE[frozen.precision] and abs(loss - expected) <= limit:
@@ -227,7 +237,7 @@ def _compare(feed: Feed, prefix: CachedPrefix, frozen: FrozenPrefix, sample: _Sa
             "Remove the file and run again"
         )
     raise PrefixMismatchError(
-        f"the cached prefix (in {prefix.where}) is not what the model computes: on {len(labels)} sentences of "
-        f"the {sample.split} split it differs by {error:.1%}, the loss is {loss:.4f} instead of "
+        f"the cached prefix (in {prefix.where}) is not what the model computes: on {len(sample.sentences)} sentences "
+        f"of the {sample.split} split it differs by {error:.1%}, the loss is {loss:.4f} instead of "
         f"{expected:.4f}. {advice}"
     )

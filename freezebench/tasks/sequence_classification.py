@@ -1,0 +1,55 @@
+"""One class per text, or per pair of texts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from freezebench.scoring.metrics import METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.scoring.metric import Metric
+    from freezebench.specs.names import TaskName
+
+_BINARY = 2
+
+
+class SequenceClassification:
+    """Cross-entropy of one class per sentence."""
+
+    name: ClassVar[TaskName] = "sequence-classification"
+    by_word: ClassVar[bool] = False
+    has_classes: ClassVar[bool] = True
+    scores_text: ClassVar[str] = "one score per sentence and class"
+
+    def loss(self, scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return the mean cross-entropy, in nats."""
+        return cross_entropy(scores, labels)
+
+    def batch_label(self, label: int) -> int:
+        """Return the class number."""
+        return label
+
+    def targets(self, labels: Sequence[int]) -> torch.Tensor:
+        """Return the class numbers, shape (sentences,)."""
+        return torch.tensor(labels)
+
+    def rows(self, scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:  # noqa: ARG002 - all rows
+        """Return all scores."""
+        return scores
+
+    def predictions(self, scores: torch.Tensor) -> torch.Tensor:
+        """Return the class with the highest score, the first one of equal scores."""
+        return scores.argmax(dim=-1)
+
+    def strata(self, labels: Sequence[int]) -> torch.Tensor:
+        """Return the class numbers."""
+        return torch.tensor(labels)
+
+    def f1(self, label_names: Sequence[str]) -> Metric:
+        """Return F1 of class 1 for two classes, else the mean over all classes."""
+        return METRICS["f1" if len(label_names) == _BINARY else "macro-f1"]
