@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
 from freezebench.planning.tuning import run_spec, tuned_rate, tuning_fault
-from freezebench.scoring.metrics import metric_of
-from freezebench.verdicts.arms import pooled_over
+from freezebench.scoring.metrics import ACCURACY, metric_of
+from freezebench.verdicts.arms import pooled_over, unrecorded_text
 from freezebench.verdicts.baseline import baseline_fault, one_class_fault
 from freezebench.verdicts.contradictions import contradiction
 from freezebench.verdicts.judge import ConfigurationResult, judge
@@ -106,7 +106,10 @@ def is_open(settings: Settings, result: ConfigurationResult) -> bool:
 
 def _awaits_next_look(settings: Settings, baseline: Sequence[RunRecord]) -> bool:
     """Return whether a baseline that is not shown to have learned anything may be shown to with more seeds."""
-    fault = baseline_fault(baseline, alpha=settings.looks.alpha)
+    metric = _metric(settings, baseline)
+    if unrecorded_text(baseline, metric):
+        return False
+    fault = baseline_fault(baseline, alpha=settings.looks.alpha, metric=metric)
     return fault is not None and fault.more_seeds_may_help and settings.looks.after(len(baseline)) is not None
 
 
@@ -172,8 +175,9 @@ def needs_more(verdicts: Iterable[Verdict | None], looks: InterimLooks) -> bool:
 
 def _metric(settings: Settings, records: Sequence[RunRecord]) -> Metric:
     """Return the metric that judges some runs: that of the settings, or the usual one of their task."""
-    tasks = (record.data.task for record in records if record.data is not None)
-    return metric_of(settings.metric, next(tasks, "sequence-classification"))
+    data = next((record.data for record in records if record.data is not None), None)
+    # Without a run that read its data there is nothing to compute.
+    return ACCURACY if data is None else metric_of(settings.metric, data.task, data.label_names)
 
 
 def _judged(

@@ -22,17 +22,25 @@ if TYPE_CHECKING:
 def examples_of(record: RunRecord, test_set: str = "") -> Examples:
     """Return labels and outputs of a completed run on a test set; the empty name is that of the data set's own one.
 
+    They are unpacked once.
+
     Raises:
         RecordError: If the run was not evaluated on it.
         UnknownNameError: If there is no test set of this name.
     """
+    key = ("examples", test_set)
+    if key in record.computed:
+        known: Examples = record.computed[key]
+        return known
     evaluation = record.tests.get(test_set) if test_set else record.test
     if record.data is None or evaluation is None:
         raise RecordError(
             f"seed {record.spec.seed} of {record.spec.freeze} was not evaluated on the test set "
             f"{test_set or 'test'!r}. Train it again with --freeze-resume=no."
         )
-    return evaluated_examples(evaluation, record.data, record.data.of_test_set(test_set))
+    examples = evaluated_examples(evaluation, record.data, record.data.of_test_set(test_set))
+    record.computed[key] = examples
+    return examples
 
 
 def outcomes_of_run(record: RunRecord, metric: Metric, test_set: str = "") -> Values:

@@ -12,13 +12,14 @@ from freezebench.report.metric_text import digits_of, metric_shown
 from freezebench.report.more_evidence import LARGEST_DESIGN, ways_to_decide
 from freezebench.report.recommendation import sequences, shown_safe
 from freezebench.report.verdict_text import judged_ladder
+from freezebench.scoring.metrics import metric_named
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.specs.presets import PRESETS, learning_rate
 from freezebench.specs.run import Protocol
 from freezebench.units import percent_text
-from freezebench.verdicts.baseline import baseline_fault, frequencies_loss, lowest_validation_losses
-from freezebench.verdicts.classes import only_class
+from freezebench.verdicts.baseline import baseline_fault, constant_loss, lowest_validation_losses
+from freezebench.verdicts.constant import is_constant
 from freezebench.verdicts.judge import observed_mean_squares
 from freezebench.verdicts.power import deciding_counts
 
@@ -132,10 +133,11 @@ def repairing_steps(result: ConfigurationResult) -> tuple[str, ...]:
     if broken is not None:
         step = _after_fault(broken)
     elif result.is_baseline:
-        fault = baseline_fault(result.records, alpha=ALPHA_ONE_LOOK if result.verdict is None else result.verdict.alpha)
+        alpha = ALPHA_ONE_LOOK if result.verdict is None else result.verdict.alpha
+        fault = baseline_fault(result.records, alpha=alpha, metric=metric_named(result.metric))
         step = None if fault is None else _after_baseline_fault(fault, result.records)
     else:
-        constant = next((record for record in result.records if only_class(record) is not None), None)
+        constant = next((record for record in result.records if is_constant(record)), None)
         step = None if constant is None else _after_one_class(constant)
     return () if step is None else (step,)
 
@@ -163,7 +165,7 @@ def _after_baseline_fault(fault: BaselineFault, records: Sequence[RunRecord]) ->
     if fault.kind == "same_seeds":
         return "Look for code that sets a seed of its own: a model factory, a conftest, the model's own code."
     if fault.kind == "one_class":
-        return _after_one_class(next(record for record in records if only_class(record) is not None))
+        return _after_one_class(next(record for record in records if is_constant(record)))
     # The run that learned least is the one to repair.
     record = max(records, key=lambda record: record.epochs[-1].train_loss if record.epochs else math.inf)
     is_lopsided = record.data is not None and (record.data.majority_share or 0.0) > _LOPSIDED
@@ -201,7 +203,7 @@ def _chance(record: RunRecord) -> float:
     data = record.data
     if data is None:
         return math.inf
-    known = frequencies_loss(data, "train")
+    known = constant_loss(data, "train")
     return math.log(len(data.label_names)) if known is None else known
 
 

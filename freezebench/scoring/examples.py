@@ -66,6 +66,14 @@ class Examples:
         """Return all examples but one, which is counted from 0."""
         is_kept = np.ones(len(self), dtype=np.bool_)
         is_kept[number] = False
+        return self.only(is_kept)
+
+    def only(self, is_kept: NDArray[np.bool_]) -> Examples:
+        """Return some of the examples.
+
+        Args:
+            is_kept: Whether each example is one of them, shape (examples,).
+        """
         rows = is_kept if self.lengths is None else np.repeat(is_kept, self.lengths)
         return Examples(
             task=self.task,

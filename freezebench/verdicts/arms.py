@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezebench.errors import RecordError
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.verdicts.classes import text_groups
 from freezebench.verdicts.mean_squares import mean_squares_of_arms
-from freezebench.verdicts.metric_values import outcomes_of
+from freezebench.verdicts.metric_values import metric_value, outcomes_of, text_groups
 from freezebench.verdicts.pooling import pooled_seed_variance
 
 if TYPE_CHECKING:
@@ -66,9 +66,22 @@ def broken_text(records: Sequence[RunRecord]) -> str | None:
     return None
 
 
+def unrecorded_text(records: Sequence[RunRecord], metric: Metric) -> str | None:
+    """Return why a metric cannot be computed of some valid run; ``None`` if it can."""
+    for record in records:
+        further = () if record.data is None else record.data.test_sets
+        for test_set in ("", *(item.name for item in further)):
+            try:
+                metric_value(record, metric, test_set)
+            except RecordError as error:
+                return f"seed {record.spec.seed}: {error}".rstrip(".")
+    return None
+
+
 def different_arms(records: Sequence[RunRecord], baseline: Sequence[RunRecord]) -> str | None:
     """Return how the arms differ in test sentences or seeds, which would make pairing impossible, or ``None``."""
-    hashes = {record.data.test_sha256 for record in (*records, *baseline) if record.data is not None}
+    facts = [record.data for record in (*records, *baseline) if record.data is not None]
+    hashes = {(data.test_sha256, *((item.name, item.test_sha256) for item in data.test_sets)) for data in facts}
     if len(hashes) != 1:
         return "its test sentences are not those of the unfrozen baseline"
     if [record.spec.seed for record in records] != [record.spec.seed for record in baseline]:

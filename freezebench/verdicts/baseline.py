@@ -12,24 +12,21 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from freezebench.scoring.metrics import ACCURACY
+from freezebench.scoring.probabilistic import ECE
 from freezebench.units import percent_text
-from freezebench.verdicts.classes import (
-    class_name,
-    joined,
-    majority_class,
-    one_class_sentence,
-    shown_above_zero,
-    text_groups,
-)
-from freezebench.verdicts.mean_squares import outcome_differences
+from freezebench.verdicts.above_zero import shown_above_zero
+from freezebench.verdicts.classes import class_name, joined, majority_class
+from freezebench.verdicts.constant import above_constant, constant_sentence, shows_learning
+from freezebench.verdicts.metric_values import metric_value, text_groups, too_few
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from freezebench.records.data_facts import DataFacts
     from freezebench.records.run_record import RunRecord
+    from freezebench.scoring.metric import Metric
+    from freezebench.specs.names import TaskName
 
 FaultKind = Literal["one_class", "same_seeds", "not_above_majority", "loss_not_below_frequencies"]
 
@@ -39,10 +36,10 @@ class BaselineFault:
     """Why a baseline is not fit to be compared with.
 
     Attributes:
-        kind: ``one_class``: a run predicts one class for every test sentence; ``same_seeds``: runs of different seeds
-            are the same; ``not_above_majority``: the accuracy is not shown to be above that of always predicting the
-            most frequent class; ``loss_not_below_frequencies``: no validation loss is below that of predicting the
-            frequencies of the training classes.
+        kind: ``one_class``: a run predicts the same for every test sentence; ``same_seeds``: runs of different seeds
+            are the same; ``not_above_majority``: the metric is not shown to be better than that of a constant
+            prediction, such as the most frequent class; ``loss_not_below_frequencies``: no validation loss is below
+            that of a constant prediction, such as the frequencies of the training classes.
         sentence: The same with its figures, without a full stop.
         more_seeds_may_help: Whether more seeds may refute it.
     """
@@ -52,29 +49,32 @@ class BaselineFault:
     more_seeds_may_help: bool = False
 
 
-def baseline_fault(records: Sequence[RunRecord], *, alpha: float) -> BaselineFault | None:
+def baseline_fault(records: Sequence[RunRecord], *, alpha: float, metric: Metric = ACCURACY) -> BaselineFault | None:
     """Return why completed unfrozen runs are not fit to be compared with; ``None`` if they are.
 
     Args:
         records: The runs, one per seed.
         alpha: One-sided error rate of the look at which they are judged.
+        metric: The metric whose drop is judged.
     """
     if not records:
         return None
     return (
         one_class_fault(records)
         or same_seeds_fault(records)
-        or _not_above_majority(records, alpha=alpha)
-        or _loss_not_below_frequencies(records)
+        or _not_above_constant(records, shows_learning(metric, _task(records)), alpha=alpha)
+        or _loss_not_below_constant(records)
     )
 
 
 def one_class_fault(records: Sequence[RunRecord]) -> BaselineFault | None:
-    """Return the fault of runs of which one predicts a single class, which no further run can repair."""
-    sentence = one_class_sentence(records)
+    """Return the fault of runs of which one predicts the same throughout, which no further run can repair."""
+    sentence = constant_sentence(records)
     if sentence is None:
         return None
-    return BaselineFault(kind="one_class", sentence=f"{sentence}; {_share_text(records)}; {_training_text(records)}")
+    return BaselineFault(
+        kind="one_class", sentence="; ".join([sentence, *_share_text(records), _training_text(records)])
+    )
 
 
 def same_seeds_fault(records: Sequence[RunRecord]) -> BaselineFault | None:
@@ -95,6 +95,22 @@ def same_seeds_fault(records: Sequence[RunRecord]) -> BaselineFault | None:
         kind="same_seeds",
         sentence=f"seeds {joined(same)} give identical predictions and losses, as if the seed had no effect",
     )
+
+
+def constant_loss(data: DataFacts, split: str) -> float | None:
+    """Return the loss on a split of the best constant prediction that the training labels give.
+
+    Args:
+        data: Facts of the data set.
+        split: ``train``, ``validation`` or ``test``.
+
+    Returns:
+        The loss, infinite if a class of the split is missing in training; ``None`` if it is not known.
+    """
+    facts = (data.splits or {}).get(split)
+    if facts is not None and facts.constant_loss is not None:
+        return facts.constant_loss
+    return frequencies_loss(data, split) if data.task == "sequence-classification" else None
 
 
 def frequencies_loss(data: DataFacts, split: str) -> float | None:
@@ -118,9 +134,14 @@ def frequencies_loss(data: DataFacts, split: str) -> float | None:
     return -sum(logs) / sum(counts)
 
 
-def lead_pp(records: Sequence[RunRecord]) -> float | None:
-    """Return by how many percentage points completed runs are more accurate than the most frequent class."""
-    return 100 * float(_above_majority(records).mean()) if records else None
+def lead_pp(records: Sequence[RunRecord], metric: Metric = ACCURACY) -> float | None:
+    """Return by how much completed runs are better than a constant prediction, in points or the metric's own unit.
+
+    ``None`` without runs, or of calibration, which is best without having learned anything.
+    """
+    if not records or metric.name == ECE.name:
+        return None
+    return metric.scale * float(above_constant(records, metric)[0].mean())
 
 
 def lowest_validation_losses(records: Sequence[RunRecord]) -> list[float]:
@@ -130,60 +151,78 @@ def lowest_validation_losses(records: Sequence[RunRecord]) -> list[float]:
     return [min(of_run) for of_run in finite if of_run]
 
 
-def _not_above_majority(records: Sequence[RunRecord], *, alpha: float) -> BaselineFault | None:
-    """Return the fault of runs that are not shown to be more accurate than always predicting the most frequent class.
+def _task(records: Sequence[RunRecord]) -> TaskName:
+    """Return what the runs learned."""
+    return next((record.data.task for record in records if record.data), "sequence-classification")
 
-    The differences of outcomes from those of the most frequent class are a layout of seeds x sentences like any other,
+
+def _not_above_constant(records: Sequence[RunRecord], metric: Metric, *, alpha: float) -> BaselineFault | None:
+    """Return the fault of runs that are not shown to be better than the best constant prediction.
+
+    The differences of outcomes from those of the constant prediction are a layout of seeds x sentences like any other,
     so the one-sided lower bound of ``freezebench.verdicts.crossed`` applies (adjusted by ``shown_above_zero``); with
-    one seed it covers sentences only.
+    one seed it covers sentences only. Of accuracy they are those from the most frequent class.
     """
-    differences, groups = _above_majority(records), text_groups(records)
-    if shown_above_zero(differences, groups, alpha=alpha):
+    if too_few(records, metric) is not None:
+        return None  # every verdict says so
+    (differences, unit), groups = above_constant(records, metric), text_groups(records)
+    if np.isin(differences, (-1.0, 0.0, 1.0)).all():
+        differences, unit = differences.astype(np.int8), 1
+    if shown_above_zero(differences, groups, alpha=alpha, unit=unit):
         return None
-    accuracies = [value for record in records if (value := record.value("accuracy")) is not None]
-    mean = f"{percent_text(statistics.fmean(accuracies))}{'' if len(records) == 1 else f' over {len(records)} seeds'}"
     return BaselineFault(
         kind="not_above_majority",
-        sentence=(
-            f"its test accuracy of {mean} is not shown to be above that of always predicting one class "
-            f"({lead_pp(records):+.1f} points): {_share_text(records)}; {_training_text(records)}"
-        ),
+        sentence="; ".join([_not_above_text(records, metric), _training_text(records)]),
         # More seeds lessen the error from seeds alone: for these very seeds the sentences have to suffice.
         more_seeds_may_help=shown_above_zero(
-            differences.sum(axis=0, keepdims=True), groups, alpha=alpha, unit=len(differences)
+            differences.sum(axis=0, keepdims=True), groups, alpha=alpha, unit=unit * len(differences)
         ),
     )
 
 
-def _above_majority(records: Sequence[RunRecord]) -> NDArray[np.int8]:
-    """Return by how much each outcome is better than that of the most frequent class, shape (seeds, sentences)."""
-    correct = np.array([record.test_correct for record in records], dtype=np.bool_)
-    data = next(record.data for record in records if record.data)
-    is_majority = np.array(data.test_labels) == majority_class(data)
-    return outcome_differences(correct, np.broadcast_to(is_majority, correct.shape))
+def _not_above_text(records: Sequence[RunRecord], metric: Metric) -> str:
+    """Return that the metric of runs is not shown to be better than that of a constant prediction, with figures."""
+    mean = statistics.fmean(value for record in records if (value := metric_value(record, metric)) is not None)
+    over = "" if len(records) == 1 else f" over {len(records)} seeds"
+    text = percent_text(mean) if metric.unit == "points" else f"{mean:.3f}"
+    lead = lead_pp(records, metric)
+    if metric.name == ACCURACY.name and (share := _share_text(records)):
+        return (
+            f"its test accuracy of {text}{over} is not shown to be above that of always predicting one class "
+            f"({lead:+.1f} points): {share[0]}"
+        )
+    digits = 1 if metric.unit == "points" else 3
+    return (
+        f"its test {metric.label} of {text}{over} is not shown to be better than that of the best constant prediction "
+        f"({lead:+.{digits}f} {metric.drop_unit})"
+    )
 
 
-def _loss_not_below_frequencies(records: Sequence[RunRecord]) -> BaselineFault | None:
-    """Return the fault of runs whose validation loss never fell below that of the class frequencies."""
+def _loss_not_below_constant(records: Sequence[RunRecord]) -> BaselineFault | None:
+    """Return the fault of runs whose validation loss never fell below that of a constant prediction."""
     data = next((record.data for record in records if record.data), None)
-    limit = None if data is None else frequencies_loss(data, "validation")
+    limit = None if data is None else constant_loss(data, "validation")
     losses = lowest_validation_losses(records)
     # Records of early versions have no counts of classes.
-    if limit is None or not losses or min(losses) < limit:
+    if data is None or limit is None or not losses or min(losses) < limit:
         return None
+    is_classified = data.task == "sequence-classification"
+    what = "predicting the frequencies of the training classes" if is_classified else "the best constant prediction"
     return BaselineFault(
         kind="loss_not_below_frequencies",
         sentence=(
-            f"its validation loss never fell below {limit:.3f}, that of predicting the frequencies of the training "
-            f"classes: the lowest is {min(losses):.3f}; {_training_text(records)}"
+            f"its validation loss never fell below {limit:.3f}, that of {what}: the lowest is {min(losses):.3f}; "
+            f"{_training_text(records)}"
         ),
     )
 
 
-def _share_text(records: Sequence[RunRecord]) -> str:
-    """Return the most frequent class of the test split and its share."""
+def _share_text(records: Sequence[RunRecord]) -> list[str]:
+    """Return the most frequent class of the test split and its share, if every test sentence has one class."""
     data = next(record.data for record in records if record.data)
-    return f"{class_name(data, majority_class(data))} has {percent_text(data.majority_share)} of the test sentences"
+    if data.task != "sequence-classification":
+        return []
+    return [f"{class_name(data, majority_class(data))} has {percent_text(data.majority_share)} of the test sentences"]
 
 
 def _training_text(records: Sequence[RunRecord]) -> str:

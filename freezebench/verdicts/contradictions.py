@@ -9,8 +9,10 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
+from freezebench.scoring.metrics import metric_named
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import number_text
+from freezebench.verdicts.metric_values import metric_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,6 +50,9 @@ def _contradictions(result: ConfigurationResult, limit_pp: float | None, num_see
     judged_pp = None if result.gate is None else result.gate.margin_pp
     if judged_pp != limit_pp:
         yield f"the limit of {result.freeze} is {_points(limit_pp)}, and it was judged by {_points(judged_pp)}"
+    for subset in (*result.classes, *result.slices, *result.test_sets):
+        if subset.verdict is not None:
+            yield from (f"{subset.kind} {subset.name}: {wrong}" for wrong in _of_verdict(subset.verdict))
     if result.class_loss is None:
         yield from _of_verdict(result.verdict)
     elif result.verdict.outcome != "inferior":
@@ -74,10 +79,17 @@ def _of_runs(freeze: str, records: Sequence[RunRecord], num_seeds: int) -> Itera
         if not record.is_valid or record.test is None:
             yield f"{label} was judged although it is invalid: {record.reason}"
             continue
-        share = statistics.fmean(record.test_correct)
-        if record.test.accuracy is None or abs(share - record.test.accuracy) > _ROUNDING:
+        share = _share_right(record)
+        if share is not None and (record.test.accuracy is None or abs(share - record.test.accuracy) > _ROUNDING):
             accuracy = number_text(record.test.accuracy, 4)
             yield f"{label} has the accuracy {accuracy}, and {share:.4f} of its predictions are right"
+
+
+def _share_right(record: RunRecord) -> float | None:
+    """Return the share of the predictions that are right; ``None`` for tasks that do not predict one class each."""
+    if record.data is None or record.data.task not in ("sequence-classification", "token-classification"):
+        return None
+    return statistics.fmean(record.test_correct)
 
 
 def _of_verdict(verdict: Verdict) -> Iterator[str]:
@@ -89,20 +101,33 @@ def _of_verdict(verdict: Verdict) -> Iterator[str]:
         yield f"the drop {drop:.2f} is not between its bounds {lower:.2f} and {upper:.2f}"
     follows = {"non_inferior": upper < margin, "inferior": lower > margin}
     if not follows.get(verdict.outcome, True):
-        yield f"{verdict.outcome} at {margin:g} points does not follow from the bounds {lower:.2f} to {upper:.2f}"
+        yield (
+            f"{verdict.outcome} at {margin:g} {verdict.unit} does not follow from the bounds {lower:.2f} to {upper:.2f}"
+        )
+    if verdict.too_few is not None and verdict.outcome != "inconclusive":
+        yield f"{verdict.outcome} does not follow from too few examples ({verdict.too_few})"
 
 
 def _of_drop(result: ConfigurationResult, verdict: Verdict) -> Iterator[str]:
-    """Yield what is wrong with the drop, which is the difference of the mean accuracies."""
+    """Yield what is wrong with the drop, which is the difference of the means of the metric over the seeds.
+
+    The verdict is computed from the outcomes of single examples; here the metric is computed of each run as a whole.
+    """
+    metric = metric_named(result.metric)
     before, after = (
-        100 * statistics.fmean(record.value("accuracy") or 0.0 for record in records)
+        statistics.fmean(value for record in records if (value := metric_value(record, metric)) is not None)
         for records in (result.baseline, result.records)
     )
-    if verdict.drop_pp is not None and abs(verdict.drop_pp - (before - after)) > _ROUNDING:
-        yield (
-            f"the drop is given as {verdict.drop_pp:.2f} points; no freezing has an accuracy of {before:.2f} %, "
-            f"{result.freeze} {after:.2f} %"
-        )
+    drop = metric.scale * (before - after if metric.higher_is_better else after - before)
+    if verdict.drop_pp is None or abs(verdict.drop_pp - drop) <= _ROUNDING * max(1.0, abs(drop)):
+        return
+    is_points = metric.unit == "points"
+    values = [f"{100 * value:.2f} %" if is_points else f"{value:.4f}" for value in (before, after)]
+    article = "an" if metric.label[0].lower() in "aeiou" else "a"
+    yield (
+        f"the drop is given as {verdict.drop_pp:.2f} {verdict.unit}; no freezing has {article} {metric.label} of "
+        f"{values[0]}, {result.freeze} {values[1]}"
+    )
 
 
 def _points(limit_pp: float | None) -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Self
 from freezebench.scoring.metrics import ACCURACY, metric_named
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
-from freezebench.verdicts.arms import broken_text, different_arms, mean_squares_of_runs
+from freezebench.verdicts.arms import broken_text, different_arms, mean_squares_of_runs, unrecorded_text
 from freezebench.verdicts.baseline import baseline_fault, lead_pp, same_seeds_fault
-from freezebench.verdicts.classes import lost_class_sentence, one_class_sentence
+from freezebench.verdicts.class_losses import lost_class_sentence
+from freezebench.verdicts.constant import constant_sentence
 from freezebench.verdicts.crossed import interval_from_mean_squares
 from freezebench.verdicts.gate import Part, accuracy_standing, worst
 from freezebench.verdicts.metric_values import too_few
@@ -182,9 +183,10 @@ def judge(
         max_test_drop: Asserted limit on the drop on every further test set; ``None``: nothing is asserted.
     """
     is_baseline = FreezeSpec.parse(freeze).is_none
-    broken = broken_text(records) or (
-        _unfit(records, alpha=alpha) if is_baseline else _incomparable(records, baseline, alpha=alpha)
-    )
+    broken = broken_text(records) or unrecorded_text([*baseline, *records], metric)
+    if broken is None:
+        unfit = _unfit if is_baseline else _incomparable
+        broken = unfit(records, baseline, alpha=alpha, metric=metric)
     verdict = None
     if broken:
         verdict = invalid_verdict(broken, margin_pp=margin_pp, alpha=alpha, num_seeds=len(records))
@@ -210,17 +212,22 @@ def judge(
     )
     if broken:
         return result
-    return _with_lead_checked(result, margin_pp) if is_baseline else _with_predictions_checked(result, alpha=alpha)
+    return (
+        _with_lead_checked(result, margin_pp, metric) if is_baseline else _with_predictions_checked(result, alpha=alpha)
+    )
 
 
-def _with_lead_checked(result: ConfigurationResult, margin_pp: float) -> ConfigurationResult:
+def _with_lead_checked(result: ConfigurationResult, margin_pp: float, metric: Metric) -> ConfigurationResult:
     """Return the result of a valid baseline, with a warning if freezing could lose all that it learned unnoticed."""
-    lead = lead_pp(result.records)
+    lead = lead_pp(result.records, metric)
     if lead is None or lead > margin_pp:
         return result
+    is_accuracy = metric.name == ACCURACY.name
+    constant = "always predicting one class" if is_accuracy else "a constant prediction"
+    better = f"{lead:.1f} points above" if is_accuracy else f"{lead:.3g} {metric.drop_unit} better than"
     warning = (
-        f"without freezing, accuracy is {lead:.1f} points above that of always predicting one class, and the margin is "
-        f"{margin_pp:g} points, so a model that learned nothing may be within it"
+        f"without freezing, {metric.label} is {better} that of {constant}, and the margin is "
+        f"{margin_pp:g} {metric.drop_unit}, so a model that learned nothing may be within it"
     )
     return replace(result, warnings=(*result.warnings, warning))
 
@@ -231,7 +238,7 @@ def _with_predictions_checked(result: ConfigurationResult, *, alpha: float) -> C
     A class that freezing makes disappear is a loss, even where it is so rare that the accuracy hardly shows it: such a
     candidate is not safe. A limit on the accuracy accepts that loss, but not a model that ignores the sentences.
     """
-    one_class = one_class_sentence(result.records)
+    one_class = constant_sentence(result.records)
     class_loss = one_class or lost_class_sentence(result.records, result.baseline, alpha=alpha)
     if class_loss is not None and result.verdict is not None:
         result = replace(
@@ -252,15 +259,17 @@ def observed_mean_squares(result: ConfigurationResult) -> MeanSquares:
     return mean_squares_of_runs(result.baseline, result.records, metric_named(result.metric))
 
 
-def _unfit(baseline: Sequence[RunRecord], *, alpha: float) -> str | None:
+def _unfit(_: Sequence[RunRecord], baseline: Sequence[RunRecord], *, alpha: float, metric: Metric) -> str | None:
     """Return why completed unfrozen runs are no measure for others; ``None`` if they are one."""
-    fault = baseline_fault(baseline, alpha=alpha)
+    fault = baseline_fault(baseline, alpha=alpha, metric=metric)
     return None if fault is None else fault.sentence
 
 
-def _incomparable(records: Sequence[RunRecord], baseline: Sequence[RunRecord], *, alpha: float) -> str | None:
+def _incomparable(
+    records: Sequence[RunRecord], baseline: Sequence[RunRecord], *, alpha: float, metric: Metric
+) -> str | None:
     """Return why completed runs of a candidate cannot be compared with the unfrozen ones; ``None`` if they can."""
     # The baseline's own test and the summary name the cause, once for all configurations.
-    if broken_text(baseline) or _unfit(baseline, alpha=alpha):
+    if broken_text(baseline) or _unfit(records, baseline, alpha=alpha, metric=metric):
         return BASELINE_INVALID
     return different_arms(records, baseline)

@@ -131,6 +131,34 @@ def mean_squares(differences: NDArray[np.integer[Any]], groups: ArrayLike | None
     )
 
 
+def mean_squares_of_numbers(differences: Floats, groups: ArrayLike | None) -> MeanSquares:
+    """Return the mean squares of differences that are any numbers, those of ``z`` in the module's docstring.
+
+    Args:
+        differences: Array ``(seeds, sentences)``.
+        groups: Number of the text of every sentence, shape ``(sentences,)``; ``None``: no text is repeated.
+
+    Raises:
+        OutcomesError: If there are fewer than two distinct sentences, or the groups do not fit the sentences.
+    """
+    k, n = differences.shape
+    per_text, sizes = _per_text(differences, groups)
+    m = len(sizes)
+    _check_size(k, m, is_repeated=m != n)
+    drop = differences.mean()
+    z = drop + m / n * (per_text - sizes * drop)
+    by_seed, by_text = z.mean(axis=1) - drop, z.mean(axis=0) - drop
+    residual = z - drop - by_seed[:, np.newaxis] - by_text
+    return MeanSquares(
+        drop=np.asarray(drop),
+        seeds=np.asarray(m * np.square(by_seed).sum() / max(k - 1, 1)),
+        sentences=np.asarray(k * np.square(by_text).sum() / (m - 1)),
+        residual=np.asarray(np.square(residual).sum() / (max(k - 1, 1) * (m - 1))),
+        num_seeds=k,
+        num_sentences=m,
+    )
+
+
 def mean_squares_of_arms(
     baseline: NDArray[np.float64],
     candidate: NDArray[np.float64],
@@ -163,12 +191,12 @@ def mean_squares_of_arms(
         differences = baseline - candidate if higher_is_better else candidate - baseline
         if np.isin(outcomes, (0.0, 1.0)).all():
             return replace(mean_squares(differences.astype(np.int8), groups), scale=scale)
-        squares = _mean_squares_of_numbers(differences, groups)
-        return replace(squares, scale=scale, least_change=_least_change(outcomes, is_bounded=scale == POINTS))
+        squares = mean_squares_of_numbers(differences, groups)
+        return replace(squares, scale=scale, least_change=least_change(outcomes, is_bounded=scale == POINTS))
 
 
-def _least_change(outcomes: Floats, *, is_bounded: bool) -> float:
-    """Return what one changed prediction changes an outcome by, at least.
+def least_change(outcomes: Floats, *, is_bounded: bool) -> float:
+    """Return what one changed prediction changes an outcome by, at least, for the floor of the standard error.
 
     Two standard deviations of the outcomes: two values that are equally frequent are that far apart. An outcome of a
     metric in points changes by at least one, as that of accuracy does, which never has a larger standard deviation than
@@ -177,26 +205,6 @@ def _least_change(outcomes: Floats, *, is_bounded: bool) -> float:
     change = 2 * float(outcomes.std())
     is_constant = change <= _ROUNDING * abs(float(outcomes.mean()))
     return max(change, 1.0) if is_bounded or is_constant else change
-
-
-def _mean_squares_of_numbers(differences: Floats, groups: ArrayLike | None) -> MeanSquares:
-    """Return the mean squares of numbers, those of ``z`` in the module's docstring."""
-    k, n = differences.shape
-    per_text, sizes = _per_text(differences, groups)
-    m = len(sizes)
-    _check_size(k, m, is_repeated=m != n)
-    drop = differences.mean()
-    z = drop + m / n * (per_text - sizes * drop)
-    by_seed, by_text = z.mean(axis=1) - drop, z.mean(axis=0) - drop
-    residual = z - drop - by_seed[:, np.newaxis] - by_text
-    return MeanSquares(
-        drop=np.asarray(drop),
-        seeds=np.asarray(m * np.square(by_seed).sum() / max(k - 1, 1)),
-        sentences=np.asarray(k * np.square(by_text).sum() / (m - 1)),
-        residual=np.asarray(np.square(residual).sum() / (max(k - 1, 1) * (m - 1))),
-        num_seeds=k,
-        num_sentences=m,
-    )
 
 
 def _check_size(num_seeds: int, num_sentences: int, *, is_repeated: bool) -> None:

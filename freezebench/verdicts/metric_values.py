@@ -48,3 +48,14 @@ def too_few(records: Sequence[RunRecord], metric: Metric, test_set: str = "") ->
     """
     clauses = (metric.too_few(examples_of(record, test_set)) for record in records)
     return next(filter(None, clauses), None)
+
+
+def text_groups(records: Sequence[RunRecord], test_set: str = "") -> NDArray[np.int64] | None:
+    """Return the unit of the interval that every test example belongs to: its text, or its group.
+
+    ``None`` where each is a unit by itself, or no run says which texts repeat.
+    """
+    # All runs have the same test sentences, but those of an earlier version do not say which of them repeat.
+    groups = (record.data.of_test_set(test_set).test_groups for record in records if record.data is not None)
+    known = next((numbers for numbers in groups if numbers is not None), None)
+    return None if known is None else np.array(known, dtype=np.int64)

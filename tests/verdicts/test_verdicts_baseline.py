@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 import made_up
+import made_up_scores
 from freezebench.records.data_facts import DataFacts, SplitFacts
 from freezebench.records.run_record import RunRecord
-from freezebench.verdicts.baseline import baseline_fault, frequencies_loss, one_class_fault
+from freezebench.scoring.metrics import METRICS
+from freezebench.specs.names import TaskName
+from freezebench.verdicts.baseline import baseline_fault, constant_loss, frequencies_loss, lead_pp, one_class_fault
 
 
 def _split(*class_counts: int) -> SplitFacts:
@@ -140,3 +143,76 @@ def test_more_seeds_may_help_where_the_sentences_suffice() -> None:
     guessing = baseline_fault(made_up.seeds("none", accuracy=0.47), alpha=0.05)
     assert guessing is not None
     assert not guessing.more_seeds_may_help
+
+
+@pytest.mark.parametrize("name", ["macro-f1", "auroc", "mcc", "balanced-accuracy", "ece"])
+def test_a_good_model_on_lopsided_data_is_fit_in_metrics_that_show_it(name: str) -> None:
+    """With 97 % of one class its accuracy is not above that of the most frequent class, but its metric is."""
+    shares = (0.97, 0.0, 0.03)
+    records = made_up_scores.runs("sequence-classification", shares=shares, num_test=1000, noise=0.3)
+    weak = [
+        replace(record, test=record.test)
+        for record in made_up_scores.runs(
+            "sequence-classification", shares=shares, num_test=1000, noise=0.3, blind={0: 1.2}
+        )
+    ]
+    assert _kind(weak) == "not_above_majority"
+    assert baseline_fault(weak, alpha=0.05, metric=METRICS["auroc"]) is None
+    assert baseline_fault(records, alpha=0.05, metric=METRICS[name]) is None
+
+
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [
+        ("sequence-classification", "macro-f1"),
+        ("sequence-classification", "auroc"),
+        ("sequence-classification", "mcc"),
+        ("multi-label", "auroc"),
+        ("regression", "pearson"),
+        ("regression", "rmse"),
+    ],
+)
+def test_a_model_that_guesses_has_a_fault_in_every_metric(task: TaskName, name: str) -> None:
+    """Scores without any signal are not shown to be better than a constant prediction."""
+    metric = METRICS[name]
+    fault = baseline_fault(made_up_scores.runs(task, noise=1e6), alpha=0.05, metric=metric)
+    assert fault is not None
+    assert fault.kind == "not_above_majority"
+    shown = "Matthews correlation" if name == "macro-f1" else metric.label
+    assert f"its test {shown} of " in fault.sentence
+    assert "over 3 seeds is not shown to be better than that of the best constant prediction" in fault.sentence
+
+
+def test_the_loss_of_the_best_constant_prediction_is_the_recorded_one() -> None:
+    """Of a task without classes only the record has it; early records of classes have counts."""
+    split = replace(_split(), constant_loss=0.25)
+    runs = [
+        replace(record, data=record.data and replace(record.data, splits={"train": _split(), "validation": split}))
+        for record in made_up_scores.runs("regression")
+    ]
+    fault = baseline_fault(runs, alpha=0.05, metric=METRICS["pearson"])
+    assert fault is not None
+    assert fault.sentence.startswith(
+        "its validation loss never fell below 0.250, that of the best constant prediction: the lowest is 0.300"
+    )
+    without = made_up_scores.runs("regression")[0].data
+    assert without is not None
+    assert constant_loss(without, "validation") is None
+    counted = _data(made_up.record(), train=(50, 50), validation=(25, 25))
+    assert constant_loss(counted, "validation") == frequencies_loss(counted, "validation")
+
+
+def test_the_lead_is_in_the_unit_of_the_metric() -> None:
+    """Calibration says nothing about what was learned."""
+    records = made_up_scores.runs("sequence-classification")
+    assert lead_pp(records, METRICS["ece"]) is None
+    nats, points = lead_pp(records, METRICS["log-loss"]), lead_pp(records, METRICS["macro-f1"])
+    assert nats is not None
+    assert points is not None
+    assert 0 < nats < 1 < points
+
+
+def test_too_few_examples_are_no_fault_of_the_baseline() -> None:
+    """The verdict says that the examples are too few."""
+    metric = replace(METRICS["mcc"], too_few=lambda _: "3 examples of class b")
+    assert baseline_fault(made_up_scores.runs("sequence-classification", noise=1e6), alpha=0.05, metric=metric) is None

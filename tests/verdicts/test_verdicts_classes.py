@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import f1_score, recall_score
 
 import made_up
-from freezebench.verdicts.classes import joined, lost_class_sentence, macro_f1, majority_class, only_class, recall
+from freezebench.verdicts.classes import joined, macro_f1, majority_class, only_class, recall
 
 LABELS = [0] * 20 + [1] * 12 + [2] * 8
 PREDICTIONS = [0] * 15 + [1] * 10 + [2] * 5 + [0] * 10
@@ -31,31 +31,6 @@ def test_the_majority_class_is_the_most_frequent_one() -> None:
     even = made_up.record().data
     assert even is not None
     assert majority_class(even) == 0
-
-
-def test_a_class_is_lost_if_no_seed_predicts_it() -> None:
-    """One seed that predicts it suffices, be it wrong."""
-    baseline, records = made_up.three_classes("none", (0, 1, 2)), made_up.three_classes("emb", (0, 1))
-    assert lost_class_sentence(records, baseline, alpha=0.05) is not None
-    found = [*records[:2], made_up.three_classes("emb", (0, 1, 2))[2]]
-    assert lost_class_sentence(found, baseline, alpha=0.05) is None
-    # What the unfrozen runs do not recognise is not lost by freezing.
-    assert lost_class_sentence(records, made_up.three_classes("none", (0, 1)), alpha=0.05) is None
-
-
-def test_a_class_is_lost_if_hardly_any_of_its_sentences_are_recognised() -> None:
-    """One right answer among a thousand sentences is no more than none; a fifth of the class is kept."""
-    labels = [1] * 30 + [0] * 970
-    sound = made_up.predicting("none", labels, [1] * 27 + [0] * 973)
-    for num_found, is_lost in ((1, True), (2, True), (6, False)):
-        candidate = made_up.predicting("emb", labels, [1] * num_found + [0] * (1000 - num_found))
-        assert (lost_class_sentence(candidate, sound, alpha=0.05) is not None) == is_lost
-    # Predicted, but for the sentences of the other class alone.
-    elsewhere = made_up.predicting("emb", labels, [0] * 999 + [1])
-    assert (
-        lost_class_sentence(elsewhere, sound, alpha=0.05)
-        == "hardly recognised: class positive (recall 0.0 %, without freezing 90 %)"
-    )
 
 
 def test_only_class_of_a_run() -> None:

@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 import made_up
+import made_up_scores
 from freezebench.records.run_record import Evaluation, RunRecord
+from freezebench.scoring.metric import Metric
+from freezebench.scoring.metrics import METRICS
+from freezebench.specs.names import TaskName
 from freezebench.verdicts.arms import pooled_over
+from freezebench.verdicts.contradictions import contradiction
 from freezebench.verdicts.judge import ConfigurationResult, judge
+from freezebench.verdicts.metric_values import metric_value
 
 LIMITS: dict[str, Any] = {"margin_pp": 2.0, "limit_pp": 5.0}
 
@@ -210,3 +217,77 @@ def test_what_was_not_run_has_nothing_that_could_be_counted() -> None:
         assert not result.was_run
         assert (result.records, result.verdict, result.gate, result.broken) == ((), None, None, None)
         assert (result.trainable_fraction, result.undertrained, result.is_asserted) == (None, False, False)
+
+
+CASES = [
+    (task, metric)
+    for task in made_up_scores.NAMES
+    for metric in METRICS.values()
+    if task in metric.tasks and metric.num_classes is None
+]
+
+
+@pytest.mark.parametrize(("task", "metric"), CASES, ids=lambda value: getattr(value, "name", value))
+def test_every_metric_is_judged_in_its_unit(task: TaskName, metric: Metric) -> None:
+    """The drop is the difference of the means over seeds, positive where the candidate is worse."""
+    baseline, records = made_up_scores.runs(task), made_up_scores.runs(task, "emb", noise=1.5)
+    result = judge("emb", records, baseline, margin_pp=0.001, limit_pp=1000.0, metric=metric)
+    assert result.metric == metric.name
+    assert contradiction(result, limit_pp=1000.0, num_seeds=3) is None
+    assert result.verdict is not None
+    assert result.verdict.drop_pp is not None
+    before, after = (np.mean([metric_value(run, metric) or 0.0 for run in arm]) for arm in (baseline, records))
+    drop = metric.scale * (before - after) * (1 if metric.higher_is_better else -1)
+    assert result.verdict.drop_pp == pytest.approx(drop)
+    assert result.verdict.unit == metric.drop_unit
+    # More noise makes every metric worse, but for scores that are less sure of what is wrong.
+    assert result.verdict.outcome == ("non_inferior" if metric.name == "ece" else "inferior")
+    assert f"0.001 {metric.drop_unit}" in result.verdict.reason
+    assert result.gate is not None
+    assert result.gate.outcome == "non_inferior"
+
+
+@pytest.mark.parametrize(("task", "metric"), CASES, ids=lambda value: getattr(value, "name", value))
+def test_equal_runs_are_not_proven_equal(task: TaskName, metric: Metric) -> None:
+    """Identical predictions and scores leave an interval of some width, in every metric."""
+    baseline = made_up_scores.runs(task)
+    copies = [replace(run, spec=replace(run.spec, freeze="emb")) for run in baseline]
+    verdict = judge("emb", copies, baseline, margin_pp=50.0, limit_pp=None, metric=metric).verdict
+    assert verdict is not None
+    assert verdict.drop_pp == 0
+    assert verdict.lower_pp is not None
+    assert verdict.upper_pp is not None
+    width = (verdict.upper_pp - verdict.lower_pp) / metric.scale
+    assert 1e-4 < width < 0.1
+
+
+def test_too_few_examples_are_never_non_inferior_nor_inferior() -> None:
+    """Neither at the margin nor at the limit, and no further seeds are trained."""
+    metric = replace(METRICS["mcc"], too_few=lambda examples: f"{len(examples)} examples")
+    for noise in (0.5, 2.0):
+        baseline = made_up_scores.runs("sequence-classification")
+        records = made_up_scores.runs("sequence-classification", "emb", noise=noise)
+        result = judge("emb", records, baseline, margin_pp=1.0, limit_pp=90.0, metric=metric)
+        assert contradiction(result, limit_pp=90.0, num_seeds=3) is None
+        for verdict in (result.verdict, result.gate):
+            assert verdict is not None
+            assert (verdict.outcome, verdict.reason) == ("inconclusive", "too few examples: 300 examples")
+            assert verdict.is_decided
+
+
+def test_a_metric_of_scores_needs_recorded_scores() -> None:
+    """Runs of earlier versions have predictions alone: the result is broken and says what to do."""
+    arms = made_up.seeds("emb"), made_up.seeds("none")
+    result = judge("emb", *arms, margin_pp=1.0, limit_pp=None, metric=METRICS["auroc"])
+    assert result.standing == "broken"
+    assert result.broken is not None
+    assert result.broken.startswith("seed 42: the metric needs scores")
+    assert judge("none", arms[1], arms[1], margin_pp=1.0, limit_pp=None, metric=METRICS["auroc"]).broken is not None
+
+
+def test_a_lead_within_the_margin_is_a_warning_in_every_metric() -> None:
+    """A model that learned nothing would be within a margin of a whole nat."""
+    baseline = made_up_scores.runs("sequence-classification")
+    (warning,) = judge("none", baseline, baseline, margin_pp=1.0, limit_pp=None, metric=METRICS["log-loss"]).warnings
+    assert warning.startswith("without freezing, log loss is 0.5")
+    assert "nats better than that of a constant prediction, and the margin is 1 nats" in warning

@@ -1,0 +1,136 @@
+"""What the runs of a configuration recall of each class, each label, or each type of entities.
+
+sequence classification   sentences of each class; recalled if it is predicted
+multi-label               sentences that have each label; recalled if it is predicted
+token classification      entities of each type; recalled if their words and type are, or words of each class where
+the tags are not those of entities
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from freezebench.records.evaluated import examples_of
+from freezebench.scoring.entities import are_entity_tags
+from freezebench.verdicts.classes import class_name
+from freezebench.verdicts.metric_values import text_groups
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from freezebench.records.run_record import RunRecord
+    from freezebench.scoring.examples import Examples
+
+    # The rows of a class, as numbers that increase, and whether each is recalled.
+    Items = tuple[NDArray[np.int64], NDArray[np.bool_]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recalled:
+    """What runs of one test set recall of one class.
+
+    Attributes:
+        name: Name of the class, the label or the type of entities.
+        text: The same as sentences call it: ``class positive``, ``label toxic``, ``entities PER``.
+        is_right: Whether each of its items was recalled, shape (runs, items).
+        groups: The unit of the interval that each item belongs to; ``None``: each is a unit by itself.
+    """
+
+    name: str
+    text: str
+    is_right: NDArray[np.bool_]
+    groups: NDArray[np.int64] | None
+
+    @property
+    def recall(self) -> float:
+        """Share of the items that were recalled, mean over runs."""
+        return float(self.is_right.mean())
+
+
+def recalled(records: Sequence[RunRecord]) -> list[Recalled]:
+    """Return what valid runs of one test set recall of every class that the test set has, in the order of the classes.
+
+    It is empty in regression, which has no classes.
+    """
+    data = next((record.data for record in records if record.data is not None), None)
+    if data is None or data.task == "regression":
+        return []
+    by_run = [_items(record) for record in records if record.test is not None]
+    row_groups = _groups_of_rows(records)
+    noun = "label" if data.task == "multi-label" else "entities"
+    classes = []
+    for key, (rows, _) in by_run[0].items():
+        is_class = isinstance(key, int) and data.task != "multi-label"
+        name = key if isinstance(key, str) else class_name(data, key).removeprefix("class ")
+        classes.append(
+            Recalled(
+                name=name,
+                text=f"class {name}" if is_class else f"{noun} {name}",
+                is_right=np.stack([items[key][1] for items in by_run]),
+                groups=None if row_groups is None else row_groups[rows],
+            )
+        )
+    return classes
+
+
+def _items(record: RunRecord) -> dict[int | str, Items]:
+    """Return the items of every class that the test set of a run has, which are computed once."""
+    key = ("recalled",)
+    if key not in record.computed:
+        evaluated = examples_of(record)
+        has_entities = evaluated.task == "token-classification" and are_entity_tags(evaluated.label_names)
+        record.computed[key] = _entities(evaluated) if has_entities else _rows(evaluated)
+    items: dict[int | str, Items] = record.computed[key]
+    return items
+
+
+def _rows(evaluated: Examples) -> dict[int | str, Items]:
+    """Return the rows of every class or label, and whether it is predicted for them."""
+    labels, predictions = evaluated.labels, evaluated.predictions
+    if evaluated.task == "multi-label":
+        columns = enumerate(zip(labels.T, predictions.T, strict=True))
+        found = {number: (np.flatnonzero(own), predicted[own > 0] > 0) for number, (own, predicted) in columns}
+    else:
+        found = {
+            number: (np.flatnonzero(labels == number), predictions[labels == number] == number)
+            for number in np.unique(labels).tolist()
+        }
+    return {number: items for number, items in found.items() if items[0].size}
+
+
+def _entities(evaluated: Examples) -> dict[int | str, Items]:
+    """Return the first rows of the entities of every type, and whether the same words are predicted to be one."""
+    labelled, predicted = (_spans(evaluated, classes) for classes in (evaluated.labels, evaluated.predictions))
+    found: dict[int | str, Items] = {}
+    for kind in sorted({span[0] for span in labelled}):
+        spans = [span for span in labelled if span[0] == kind]
+        found[kind] = np.array([span[1] for span in spans]), np.array([span in predicted for span in spans])
+    return found
+
+
+def _spans(evaluated: Examples, classes: NDArray[np.int64]) -> dict[tuple[str, int, int], None]:
+    """Return type, first and last row of every entity, in their order."""
+    from seqeval.metrics.sequence_labeling import get_entities
+
+    lengths = np.ones(len(evaluated), dtype=np.int64) if evaluated.lengths is None else evaluated.lengths
+    tags = np.array(evaluated.label_names, dtype=object)[classes].tolist()
+    spans: dict[tuple[str, int, int], None] = {}
+    start = 0
+    for length in lengths.tolist():
+        for kind, first, last in get_entities(tags[start : start + length]):
+            spans[kind, start + first, start + last] = None
+        start += length
+    return spans
+
+
+def _groups_of_rows(records: Sequence[RunRecord]) -> NDArray[np.int64] | None:
+    """Return the unit of the interval that every row belongs to: words of one sentence are of one unit."""
+    groups, lengths = text_groups(records), examples_of(records[0]).lengths
+    if lengths is None:
+        return groups
+    return np.repeat(np.arange(len(lengths)) if groups is None else groups, lengths)

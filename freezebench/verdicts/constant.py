@@ -1,0 +1,126 @@
+"""Constant predictions: what a model scores that has learned nothing, and runs that are constant themselves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from freezebench.records.evaluated import examples_of
+from freezebench.scoring.metrics import METRICS
+from freezebench.scoring.outcomes import outcomes
+from freezebench.verdicts.classes import class_name, joined, only_class
+from freezebench.verdicts.mean_squares import POINTS, least_change
+from freezebench.verdicts.metric_values import outcomes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from freezebench.records.run_record import RunRecord
+    from freezebench.scoring.examples import Examples
+    from freezebench.scoring.metric import Metric
+    from freezebench.specs.names import TaskName
+    from freezebench.verdicts.mean_squares import Floats
+
+# Metrics that a model which has learned nothing may have better than a constant prediction: the F1 of guesses, and the
+# calibration of frequencies, which is perfect. In their place stands one that is the same for all such models.
+_SHOWS_LEARNING: dict[tuple[TaskName, str], str] = {
+    ("sequence-classification", "ece"): "auroc",
+    ("sequence-classification", "f1"): "mcc",
+    ("sequence-classification", "macro-f1"): "mcc",
+    ("multi-label", "macro-f1"): "auroc",
+    ("multi-label", "micro-f1"): "auroc",
+}
+_ROUNDING = 1e-5
+
+
+def shows_learning(metric: Metric, task: TaskName) -> Metric:
+    """Return the metric that shows whether a model has learned anything: the given one, unless guesses can have it."""
+    name = _SHOWS_LEARNING.get((task, metric.name))
+    return metric if name is None else METRICS[name]
+
+
+def constant_prediction(examples: Examples) -> Examples:
+    """Return the same examples as the best constant prediction has them.
+
+    It returns the frequencies of the classes or labels as probabilities, and so predicts the most frequent class, of
+    several the first one, or the labels that more than half of the sentences have; in regression it is the mean.
+    """
+    labels = examples.labels
+    if examples.task == "regression":
+        predictions = np.full(labels.shape, labels.mean())
+        return replace(examples, predictions=predictions, scores=predictions[:, np.newaxis].astype(np.float32))
+    if examples.task == "multi-label":
+        share = np.clip(labels.mean(axis=0), 1e-6, 1 - 1e-6)
+        scores = np.broadcast_to(np.log(share / (1 - share)), labels.shape)
+        predictions = (scores > 0).astype(np.int64)
+    else:
+        counts = np.bincount(labels, minlength=len(examples.label_names))
+        scores = np.broadcast_to(np.log(np.maximum(counts / len(labels), 1e-6)), (len(labels), len(counts)))
+        predictions = np.full(labels.shape, counts.argmax())
+    return replace(examples, predictions=predictions, scores=scores.astype(np.float32))
+
+
+def above_constant(records: Sequence[RunRecord], metric: Metric) -> tuple[Floats, float]:
+    """Return by how much outcomes of a metric are better than those of the best constant prediction.
+
+    Returns:
+        The differences, shape (seeds, examples), positive where the runs are better; and what one changed prediction
+        changes an outcome by, at least.
+
+    Raises:
+        RecordError: If a run has not recorded what the metric needs.
+    """
+    key = ("constant", metric.name)
+    if key not in records[0].computed:
+        records[0].computed[key] = _outcomes_of_constant(metric, constant_prediction(examples_of(records[0])))
+    constant, own = records[0].computed[key], outcomes_of(records, metric)
+    differences = own - constant if metric.higher_is_better else constant - own
+    return differences, least_change(np.vstack([own, constant]), is_bounded=metric.scale == POINTS)
+
+
+def _outcomes_of_constant(metric: Metric, constant: Examples) -> Floats:
+    """Return the outcome of every example of a constant prediction, shape (examples,)."""
+    value = metric.value(constant)
+    if not np.isfinite(value):
+        return np.zeros(len(constant))  # the correlation with a constant is not defined, and counts as 0
+    with np.errstate(all="ignore"):
+        own = outcomes(metric, constant)
+    return own if np.isfinite(own).all() else np.full(len(constant), value)
+
+
+def constant_sentence(records: Sequence[RunRecord]) -> str | None:
+    """Return which runs predict the same for every test example, and what; ``None`` if none does."""
+    constant = [(record, what) for record in records if (what := _constant_text(record)) is not None]
+    if not constant:
+        return None
+    seeds = [record.spec.seed for record, _ in constant]
+    who = f"seed {seeds[0]} predicts" if len(seeds) == 1 else f"seeds {joined(seeds)} predict"
+    same = constant[0][1][0]
+    return f"{who} {same} ({', '.join(dict.fromkeys(value for _, (_, value) in constant))})"
+
+
+def is_constant(record: RunRecord) -> bool:
+    """Return whether a run predicts the same for every test example."""
+    return _constant_text(record) is not None
+
+
+def _constant_text(record: RunRecord) -> tuple[str, str] | None:
+    """Return what a run predicts alike for every test example, and which value; ``None`` if its predictions differ."""
+    data = record.data
+    if record.test is None or data is None or not record.is_valid:
+        return None
+    if data.task not in ("multi-label", "regression"):
+        label = only_class(record)
+        of = "word of the test set" if data.task == "token-classification" else "test sentence"
+        return None if label is None else (f"one class for every {of}", class_name(data, label))
+    predictions = examples_of(record).predictions
+    if data.task == "regression":
+        # The last digits of a number depend on the sentences that are in its batch.
+        is_same = np.ptp(predictions) <= _ROUNDING * max(1.0, float(np.abs(predictions).max()))
+        return ("one number for every test sentence", f"{predictions[0]:.4g}") if is_same else None
+    if (predictions != predictions[0]).any():
+        return None
+    names = [name for name, has in zip(data.label_names, predictions[0], strict=True) if has]
+    return "the same labels for every test sentence", joined(names) if names else "none"

@@ -1,0 +1,47 @@
+"""Tests of classes whose recall freezing lowers."""
+
+from __future__ import annotations
+
+import pytest
+
+import made_up
+import made_up_scores
+from freezebench.specs.names import TaskName
+from freezebench.verdicts.class_losses import lost_class_sentence
+
+
+def test_a_class_is_lost_if_no_seed_predicts_it() -> None:
+    """One seed that predicts it suffices, be it wrong."""
+    baseline, records = made_up.three_classes("none", (0, 1, 2)), made_up.three_classes("emb", (0, 1))
+    assert lost_class_sentence(records, baseline, alpha=0.05) is not None
+    found = [*records[:2], made_up.three_classes("emb", (0, 1, 2))[2]]
+    assert lost_class_sentence(found, baseline, alpha=0.05) is None
+    # What the unfrozen runs do not recognise is not lost by freezing.
+    assert lost_class_sentence(records, made_up.three_classes("none", (0, 1)), alpha=0.05) is None
+
+
+def test_a_class_is_lost_if_hardly_any_of_its_sentences_are_recognised() -> None:
+    """One right answer among a thousand sentences is no more than none; a fifth of the class is kept."""
+    labels = [1] * 30 + [0] * 970
+    sound = made_up.predicting("none", labels, [1] * 27 + [0] * 973)
+    for num_found, is_lost in ((1, True), (2, True), (6, False)):
+        candidate = made_up.predicting("emb", labels, [1] * num_found + [0] * (1000 - num_found))
+        assert (lost_class_sentence(candidate, sound, alpha=0.05) is not None) == is_lost
+    # Predicted, but for the sentences of the other class alone.
+    elsewhere = made_up.predicting("emb", labels, [0] * 999 + [1])
+    assert (
+        lost_class_sentence(elsewhere, sound, alpha=0.05)
+        == "hardly recognised: class positive (recall 0.0 %, without freezing 90 %)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "label", "lost"), [("token-classification", 3, "entities LOC"), ("multi-label", 2, "label long")]
+)
+def test_entities_and_labels_are_lost_as_classes_are(task: TaskName, label: int, lost: str) -> None:
+    """A type of entities that is hardly found any more is named; so is a label."""
+    baseline, records = made_up_scores.runs(task), made_up_scores.runs(task, "emb", blind={label: 9.0})
+    sentence = lost_class_sentence(records, baseline, alpha=0.05)
+    assert sentence is not None
+    assert sentence.startswith(f"hardly recognised: {lost} (recall 0.0 %")
+    assert lost_class_sentence(baseline, baseline, alpha=0.05) is None

@@ -1,0 +1,111 @@
+"""Tests of constant predictions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import made_up
+import made_up_scores
+from freezebench.records.evaluated import examples_of
+from freezebench.records.scores import pack_scores
+from freezebench.scoring.metrics import METRICS
+from freezebench.verdicts.constant import (
+    above_constant,
+    constant_prediction,
+    constant_sentence,
+    is_constant,
+    shows_learning,
+)
+from freezebench.verdicts.metric_values import metric_value
+
+if TYPE_CHECKING:
+    from freezebench.records.run_record import RunRecord
+    from freezebench.specs.names import TaskName
+
+CASES = [(task, name) for task in made_up_scores.NAMES for name, metric in METRICS.items() if task in metric.tasks]
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "expected"),
+    [
+        ("sequence-classification", "accuracy", 0.55),
+        ("sequence-classification", "balanced-accuracy", 1 / 3),
+        ("sequence-classification", "macro-f1", 2 * 0.55 / 1.55 / 3),
+        ("sequence-classification", "mcc", 0),
+        ("sequence-classification", "auroc", 0.5),
+        ("multi-label", "auroc", 0.5),
+        ("token-classification", "entity-f1", 0),
+        ("regression", "r2", 0),
+        ("regression", "rmse", 1),
+    ],
+)
+def test_metrics_of_the_best_constant_prediction(task: TaskName, name: str, expected: float) -> None:
+    """The most frequent class, the frequencies as probabilities, or the mean."""
+    record = made_up_scores.runs(task, num=1, num_test=600)[0]
+    assert METRICS[name].value(constant_prediction(examples_of(record))) == pytest.approx(expected, abs=0.06)
+
+
+@pytest.mark.parametrize(("task", "name"), [case for case in CASES if METRICS[case[1]].num_classes is None])
+def test_outcomes_above_a_constant_have_the_mean_of_the_difference(task: TaskName, name: str) -> None:
+    """That holds for every metric and direction; a correlation with a constant counts as 0."""
+    metric = METRICS[name]
+    records = made_up_scores.runs(task, num=2, num_test=80)
+    value = metric.value(constant_prediction(examples_of(records[0])))
+    better = np.mean([metric_value(record, metric) or 0.0 for record in records]) - (value if np.isfinite(value) else 0)
+    differences, unit = above_constant(records, metric)
+    assert differences.mean() == pytest.approx(better if metric.higher_is_better else -better)
+    assert unit > 0
+    # Models that have learned something are better than a constant in every metric but the calibration.
+    assert (differences.mean() > 0) == (name != "ece")
+
+
+def test_metrics_that_guesses_may_have_do_not_show_learning() -> None:
+    """Guesses of several classes have a higher macro F1 than the most frequent class, but no correlation."""
+    record = made_up_scores.runs("sequence-classification", num=1, noise=1e6)[0]
+    macro_f1 = METRICS["macro-f1"]
+    assert above_constant([record], macro_f1)[0].mean() > 0.05
+    assert shows_learning(macro_f1, "sequence-classification") is METRICS["mcc"]
+    assert abs(above_constant([record], METRICS["mcc"])[0].mean()) < 0.05
+    assert shows_learning(macro_f1, "multi-label") is METRICS["auroc"]
+    assert shows_learning(METRICS["auroc"], "multi-label") is METRICS["auroc"]
+
+
+def _all_alike(record: RunRecord) -> RunRecord:
+    """Return a run that predicts for every example what it predicts for the first."""
+    assert record.test is not None
+    assert record.data is not None
+    width = len(record.data.label_names)
+    predictions = record.test.predictions
+    first = predictions[:width] * (len(predictions) // width) if record.data.task == "multi-label" else None
+    scores = None
+    if record.data.task == "regression":
+        scores = pack_scores(np.full((record.data.num_test, 1), 3.25, dtype=np.float32))
+    alike = first if first is not None else predictions[:1] * len(predictions)
+    return replace(record, test=replace(record.test, predictions=alike, scores=scores))
+
+
+@pytest.mark.parametrize(
+    ("task", "text"),
+    [
+        ("sequence-classification", "seed 42 predicts one class for every test sentence (class negative)"),
+        ("multi-label", "seed 42 predicts the same labels for every test sentence (toxic and long)"),
+        ("token-classification", "seed 42 predicts one class for every word of the test set (class B-PER)"),
+        ("regression", "seed 42 predicts one number for every test sentence (3.25)"),
+    ],
+)
+def test_runs_that_predict_the_same_throughout(task: TaskName, text: str) -> None:
+    """The sentence says which seed, and what it predicts."""
+    records = made_up_scores.runs(task, num=2)
+    assert constant_sentence(records) is None
+    constant = _all_alike(records[0])
+    assert is_constant(constant)
+    assert constant_sentence([constant, records[1]]) == text
+
+
+def test_invalid_runs_predict_nothing() -> None:
+    """They have a fault of their own."""
+    assert not is_constant(made_up.broken("none"))
