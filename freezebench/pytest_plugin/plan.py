@@ -99,7 +99,7 @@ def _settings_plan(session: FreezeSession, settings: Settings, specs: Sequence[s
     facts = session.data(settings).facts
     stored = session.data_cache.model_source(settings.model).num_head_classes
     if stored is not None:
-        lines.append(head_line(settings.model, stored, len(facts.label_names)))
+        lines.append(head_line(settings.model, stored, len(facts.label_names), facts.task))
     lines.append(resolution_line(settings, facts))
     with usage_errors():
         return lines + _durations(session, settings, specs)
@@ -137,7 +137,8 @@ def _durations(session: FreezeSession, settings: Settings, specs: Sequence[str])
     table = run_table(settings, runs, left, expected, num_train=facts.num_train)
     results = [result for _, of_table in plan.not_run() for result in of_table]
     left_out = [f"freezebench: {sentence[0].lower()}{sentence[1:]}" for sentence in not_run_sentences(results)]
-    return [data_line(facts), *table, *left_out, *lines, *_undecided(plan, settings, specs, replayed.finished)]
+    data = data_line(facts, settings.data.group_column)
+    return [data, *table, *left_out, *lines, *_undecided(plan, settings, specs, replayed.finished)]
 
 
 def _undecided(plan: SessionPlan, settings: Settings, specs: Sequence[str], finished: FinishedRuns) -> list[str]:

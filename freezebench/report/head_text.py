@@ -1,31 +1,38 @@
-"""Sentences on the head: whether the checkpoint has one for the classes of the data, or the seed makes a new one."""
+"""Sentences on the head: whether the checkpoint has one for the task and data, or the seed makes a new one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezebench.report.data_text import outputs_text
 from freezebench.units import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from freezebench.specs.names import TaskName
     from freezebench.verdicts.judge import ConfigurationResult
 
 HEAD = "Head: "
 _SHOWN = 4  # names of parameters
 
 
-def head_line(model: str, stored: int, num_classes: int) -> str:
+def head_line(model: str, stored: int, num_classes: int, task: TaskName = "sequence-classification") -> str:
     """Return the plan's line on the head, by the configuration file of the model.
 
     Args:
         model: Name of the model.
         stored: Number of classes of the head in its checkpoint; 0: it has none.
-        num_classes: Number of classes of the data.
+        num_classes: Number of classes or labels of the data; 1 in regression.
+        task: What is learned.
     """
     if stored == num_classes:
-        return f"freezebench: the head is that of {model}, which was fine-tuned for {stored} classes"
-    of_others = f"that of {model} has {stored} classes, the data have {num_classes}" if stored else f"{model} has none"
+        return f"freezebench: the head is that of {model}, which was fine-tuned for {outputs_text(stored, task)}"
+    of_others = (
+        f"that of {model} has {outputs_text(stored, task)}, the data have {num_classes}"
+        if stored
+        else f"{model} has none"
+    )
     return f"freezebench: the head is new, initialized by the seed of each run, since {of_others}"
 
 
@@ -45,5 +52,5 @@ def head_sentence(results: Sequence[ConfigurationResult], *, is_new: bool) -> st
     names = listed(record.new_parameters, _SHOWN)
     return (
         f"{HEAD}new, initialized by the seed of each run: {names}. The checkpoint of {record.spec.model} has no such "
-        f"parameters for {len(record.data.label_names)} classes."
+        f"parameters for {outputs_text(len(record.data.label_names), record.data.task)}."
     )

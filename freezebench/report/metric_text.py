@@ -20,6 +20,7 @@ from freezebench.verdicts.metric_values import metric_value
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from freezebench.records.data_facts import DataFacts
     from freezebench.records.run_record import RunRecord
     from freezebench.scoring.examples import Examples
     from freezebench.verdicts.judge import ConfigurationResult
@@ -45,9 +46,8 @@ def judged_metric(results: Iterable[ConfigurationResult]) -> Metric:
     return metric_shown(next((result.metric for result in results if result.was_run), ACCURACY.name))
 
 
-def metric_of_run(record: RunRecord, name: str | None) -> Metric:
-    """Return the metric that judges a run: the one of a name, or the usual one of its task."""
-    data = record.data
+def metric_of_data(data: DataFacts | None, name: str | None) -> Metric:
+    """Return the metric that judges runs on some data: the one of a name, or the usual one of their task."""
     try:
         if data is not None:
             return metric_of(name, data.task, data.label_names)
@@ -136,6 +136,30 @@ def in_unit(number: float, metric: Metric) -> str:
 def in_points_of(number: float, metric: Metric) -> str:
     """Return the same with the name of the metric if that is not accuracy: ``2 points of macro F1``."""
     return f"{number:g} {metric.drop_unit}"
+
+
+def direction_sentence(metric: Metric) -> str | None:
+    """Return that a drop of a loss is an increase; ``None`` where higher values are better, as those of accuracy."""
+    if metric.higher_is_better:
+        return None
+    return f"Drop: lower values of {metric.label} are better, so that a positive drop, which is worse, is an increase."
+
+
+def definition_sentence(metric: Metric) -> str | None:
+    """Return what defines the metric, its unit, and how its intervals are made; ``None`` for accuracy."""
+    return None if metric is ACCURACY else f"Metric: {definition(metric)}."
+
+
+def definition(metric: Metric) -> str:
+    """Return label and source of the metric, its unit, and how its intervals are made, as a clause."""
+    source = f" ({metric.source})" if metric.source else ""
+    unit = "in points, hundredths of it" if metric.unit == _POINTS else f"in {_LONG_UNITS[metric.unit]}"
+    if metric.is_mean:
+        how = "intervals are those of its mean over examples"
+    else:
+        groups = "" if metric.leave_one_out is not None else ", of groups of examples where there are many"
+        how = f"intervals are those of jackknife pseudovalues{groups}"
+    return f"{metric.label}{source}; drops are {unit}, and {how}"
 
 
 def metric_words(metric: Metric) -> dict[str, str]:

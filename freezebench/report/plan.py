@@ -10,12 +10,15 @@ from tabulate import tabulate
 
 from freezebench.planning.search import max_trials, run_bounds
 from freezebench.planning.tuning import trial_seed
+from freezebench.report.data_text import outputs_text, size_text
 from freezebench.report.durations import duration_text
+from freezebench.report.metric_text import metric_of_data
 from freezebench.report.more_evidence import LARGEST_DESIGN
 from freezebench.report.strategy_text import names_heading
+from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.entries import split_entries
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.units import NOT_MEASURED, distinct_text, listed
+from freezebench.units import NOT_MEASURED, listed
 from freezebench.verdicts.power import resolvable_margin, resolving_counts
 
 if TYPE_CHECKING:
@@ -59,11 +62,22 @@ def settings_lines(settings: Settings, specs: Iterable[str] = ()) -> list[str]:
         f"freezebench: {text}"
         for text in (
             f"preset {settings.preset} ({settings.preset_reason})",
-            f"model {settings.model}, data {settings.data.source}, grid {settings.grid}, {seeds}",
+            f"model {settings.model}, data {_data_text(settings)}, grid {settings.grid}, {seeds}",
             f"engine {engines_text(settings, specs)}, device {settings.device}, precision {protocol.precision}",
             f"{training_text(protocol)}, learning rate {rates}",
         )
     ]
+
+
+def _data_text(settings: Settings) -> str:
+    """Return the data set, and what is judged on it besides the accuracy of its own test set."""
+    data = settings.data
+    parts = [f"metric {settings.metric}"] if settings.metric else []
+    parts += [f"task {data.task}"] if data.task else []
+    parts += [f"slices by {data.slice_column}"] if data.slice_column else []
+    parts += [f"groups by {data.group_column}"] if data.group_column else []
+    parts += [f"test set {item.name} of {item.source}" for item in data.test_sets]
+    return ", ".join([data.source, *parts])
 
 
 def engines_text(settings: Settings, specs: Iterable[str]) -> str:
@@ -91,15 +105,15 @@ def resolution_line(settings: Settings, facts: DataFacts) -> str:
     looks = settings.looks
     if looks.max_seeds == 1:
         return "freezebench: one seed gives figures and no verdict; use --freeze-num-seeds=3 or more for verdicts"
+    size, metric = size_text(facts, settings.data.group_column), metric_of_data(facts, settings.metric)
+    if metric is not ACCURACY or facts.task != "sequence-classification":
+        return f"freezebench: which margin of {metric.label} {size} resolve, the first runs tell"
     resolved = {
         count: resolvable_margin(count, facts.num_distinct_test, power=_POWER, alpha=looks.alpha)
         for count in looks.counts
     }
     texts = [f"{margin:.1f} points with {_counted(count, 'seed')}" for count, margin in resolved.items()]
-    line = (
-        f"freezebench: smallest margin that {_test_sentences(facts)} resolve ({100 * _POWER:g} % power): "
-        f"{', '.join(texts)}"
-    )
+    line = f"freezebench: smallest margin that {size} resolve ({100 * _POWER:g} % power): {', '.join(texts)}"
     if min(resolved.values()) > settings.margin_pp:
         line += f"; the margin of {settings.margin_pp:g} is smaller, so expect undecided verdicts; "
         line += _resolving_text(settings, facts.num_distinct_test)
@@ -138,14 +152,14 @@ def devices_line(models: Mapping[Slot, str], cluster: str | None = None) -> str:
     return f"freezebench: {runs} on {devices}{where}{times}"
 
 
-def data_line(facts: DataFacts) -> str:
-    """Return the sizes of the splits and the number of classes."""
-    sizes = f"{facts.num_train:,} training, {facts.num_validation:,} validation and {_test_sentences(facts)}"
-    return f"freezebench: {sizes} of {len(facts.label_names)} classes"
-
-
-def _test_sentences(facts: DataFacts) -> str:
-    return distinct_text(facts.num_test, facts.num_distinct_test, "test sentences")
+def data_line(facts: DataFacts, group_column: str | None = None) -> str:
+    """Return the sizes of the splits and of further test sets, and the number of classes."""
+    test = size_text(facts, group_column)
+    sizes = f"{facts.num_train:,} training, {facts.num_validation:,} validation and {test}"
+    further = "".join(
+        f"; test set {item.name}: {size_text(item, group_column, 'sentences')}" for item in facts.test_sets
+    )
+    return f"freezebench: {sizes} of {outputs_text(len(facts.label_names), facts.task)}{further}"
 
 
 def run_table(

@@ -25,7 +25,7 @@ from freezebench.records.events import (
     TrainingStarted,
 )
 from freezebench.report.durations import Durations, duration_text, seconds_on_slots
-from freezebench.report.metric_text import metric_of_run, value_of, value_text
+from freezebench.report.metric_text import metric_of_data, value_of, value_text
 from freezebench.report.provisional import provisional_lines
 from freezebench.specs.node_ids import experiment_names
 from freezebench.units import percent_text, seconds_text
@@ -171,7 +171,7 @@ class Progress:
 
     def _value(self, record: RunRecord) -> str:
         """Return how good a run is on the test set: ``test accuracy 90.4 %``."""
-        metric = metric_of_run(record, self._metric)
+        metric = metric_of_data(record.data, self._metric)
         return f"test {metric.label} {value_text(value_of(record, metric), metric)}"
 
     def _train(self, event: ProgressEvent, slot: str) -> None:

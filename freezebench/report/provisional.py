@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from freezebench.escaping import terminal_line
 from freezebench.records.device_models import main_model, of_model
 from freezebench.report.metric_text import (
-    metric_of_run,
+    metric_of_data,
     seed_drop,
     unit_word,
     unsigned_drop,
@@ -41,7 +41,7 @@ def provisional_lines(seeds: SeedsFinished, width: int, experiment: str = "") ->
     """
     baseline = seeds.records["none"]
     model = main_model(record for records in seeds.records.values() for record in records)
-    metric = metric_of_run(next(iter(baseline)), seeds.metric)
+    metric = metric_of_data(next(iter(baseline)).data, seeds.metric)
     cells = {freeze: _cells(freeze, records, baseline, model, metric) for freeze, records in seeds.records.items()}
     headings = (names_heading(seeds.records), terminal_line(metric.label), "drop", "train time")
     rows = [headings, *(row for row in cells.values() if row is not None)]

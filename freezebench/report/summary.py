@@ -11,9 +11,11 @@ from freezebench.records.headline import headline_metrics
 from freezebench.report.answer import Answer, answer
 from freezebench.report.breakdown import breakdown_table, breakdowns, gap_sentences, grid_sentence
 from freezebench.report.contention import contention_sentence, host_sentence, untimed_sentences
+from freezebench.report.data_text import size_of_run
 from freezebench.report.device_models import device_models_sentence
 from freezebench.report.head_text import head_sentence
 from freezebench.report.memory_split import memory_table
+from freezebench.report.metric_text import definition_sentence, direction_sentence, judged_metric
 from freezebench.report.more_evidence import undecided_sentences
 from freezebench.report.plan import engines_text, training_text
 from freezebench.report.rows import Row, rows_of
@@ -30,7 +32,6 @@ from freezebench.report.verdict_text import (
     prefix_sentence,
 )
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.units import distinct_text
 from freezebench.verdicts.judge import CLASSES
 from freezebench.verdicts.notebook_claims import conclusions
 from freezebench.verdicts.vocabulary import STANDINGS
@@ -111,7 +112,8 @@ class Summary:
     def majority_accuracy(self) -> float | None:
         """Accuracy of always predicting the most frequent class of the test split, 0 to 1; ``None`` if unknown."""
         records = (record for result in self.results for record in result.records)
-        return next((record.data.majority_share for record in records if record.data is not None), None)
+        data = next((record.data for record in records if record.data is not None), None)
+        return data.majority_share if data is not None and data.task == "sequence-classification" else None
 
 
 def summarize(results: Sequence[ConfigurationResult], settings: Settings) -> Summary:
@@ -139,8 +141,7 @@ def _title(results: Sequence[ConfigurationResult], settings: Settings) -> str:
     record = next(iter(valid), None)
     parts = [f"{settings.model} on {settings.data.source}"]
     if record is not None and record.data is not None:
-        num_test = distinct_text(record.data.num_test, record.data.num_distinct_test, "test sentences")
-        parts.append(f"{record.data.num_train:,} training and {num_test}")
+        parts.append(f"{record.data.num_train:,} training and {size_of_run(record)}")
         models = " and ".join(dict.fromkeys(record.device_name for record in valid))
         parts.append(f"{models} ({record.device}, {record.precision})")
     protocol = settings.protocol
@@ -162,7 +163,7 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
     """Return the sentences under the table: what was decided, missed limits, invalid and contended runs, warnings."""
     warnings = _distinct(warning.rstrip(".") for result in results for warning in result.warnings)
     return [
-        *filter(None, [decided_sentence(results, settings)]),
+        *filter(None, [decided_sentence(results, settings), direction_sentence(judged_metric(results))]),
         *undecided_sentences(results),
         *not_run_sentences(results),
         *filter(None, [search_sentence(settings)]),
@@ -187,14 +188,14 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
 def _notes(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> list[str]:
     """Return the sentences that do not change the answer: times, training length, data, what was not measured."""
     times = [prefix_sentence(results), grid_sentence(results), *gap_sentences(breakdowns(results))]
-    times += [host_sentence(rows), head_sentence(results, is_new=False)]
-    undertrained = [result.freeze for result in results if result.undertrained]
+    times += [host_sentence(rows), head_sentence(results, is_new=False), definition_sentence(judged_metric(results))]
+    metric, undertrained = judged_metric(results), [result.freeze for result in results if result.undertrained]
     notes = [*_limits(results, are_met=True), *filter(None, times)]
     notes += [f"Data: {note}" for note in _data_notes(results) if not note.startswith(_ALWAYS_SHOWN)]
     if undertrained:
         notes.append(
             f"Undertrained: the best epoch was the last one for {', '.join(undertrained)}; "
-            "more epochs might raise their accuracy."
+            f"more epochs might {'raise' if metric.higher_is_better else 'lower'} their {metric.label}."
         )
     return notes + trial_sentences(results) + _footnotes(results)
 
@@ -206,7 +207,7 @@ def _data_notes(results: Sequence[ConfigurationResult]) -> list[str]:
 
 
 def _limits(results: Sequence[ConfigurationResult], *, are_met: bool) -> list[str]:
-    """Return one sentence for each limit besides accuracy that is met, or for each one that is not."""
+    """Return one sentence for each limit besides that on the drop that is met, or for each one that is not."""
     return [
         f"Limit {STANDINGS[part.standing].word}: {result.freeze}: {part.sentence}."
         for result in results

@@ -10,7 +10,7 @@ from freezebench.report.metric_text import (
     in_points_of,
     in_unit,
     judged_metric,
-    metric_of_run,
+    metric_of_data,
     metric_shown,
     seed_drop,
     signed_drop,
@@ -72,10 +72,10 @@ def test_a_drop_is_positive_where_a_loss_grows() -> None:
 def test_the_metric_of_a_run_is_the_one_of_the_settings_or_of_its_task() -> None:
     """Names that do not fit the task are said to be wrong elsewhere: what is shown of a run goes on."""
     tokens = made_up_tasks.run("token-classification")
-    assert metric_of_run(tokens, None).name == "entity-f1"
-    assert metric_of_run(tokens, "micro-f1").name == "micro-f1"
-    assert metric_of_run(tokens, "pearson").name == "pearson"
-    assert metric_of_run(made_up.broken("emb"), None) is ACCURACY
+    assert metric_of_data(tokens.data, None).name == "entity-f1"
+    assert metric_of_data(tokens.data, "micro-f1").name == "micro-f1"
+    assert metric_of_data(tokens.data, "pearson").name == "pearson"
+    assert metric_of_data(None, None) is ACCURACY
 
 
 def test_articles_follow_the_sound() -> None:

@@ -1,0 +1,89 @@
+"""What data sets hold, in words: sizes, what an interval counts, classes or numbers, dropped rows."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from freezebench.units import distinct_text
+
+if TYPE_CHECKING:
+    from freezebench.records.data_facts import DataFacts, SetFacts
+    from freezebench.records.run_record import RunRecord
+    from freezebench.specs.names import TaskName
+
+# What the rows of a task's labels are of, one and several.
+_OUTPUTS: dict[TaskName, tuple[str, str]] = {
+    "sequence-classification": ("class", "classes"),
+    "regression": ("number", "numbers"),
+    "multi-label": ("label", "labels"),
+    "token-classification": ("class of words", "classes of words"),
+}
+_ROWS = {
+    "unreadable": "could not be read",
+    "no_text": "without a text",
+    "bad_text": "with a bad text",
+    "no_label": "without a label",
+    "bad_label": "with a bad label",
+}
+
+
+def outputs_text(num: int, task: TaskName) -> str:
+    """Return how many classes, labels or numbers a task has: ``3 classes``, ``1 number``."""
+    one, several = _OUTPUTS[task]
+    return f"{num} {one if num == 1 else several}"
+
+
+def outputs_word(task: TaskName) -> str:
+    """Return what a task has several of: ``classes``, ``labels``, ``numbers``."""
+    return _OUTPUTS[task][1]
+
+
+def size_text(facts: DataFacts | SetFacts, group_column: str | None, noun: str = "test sentences") -> str:
+    """Return the size of a test set, and what an interval counts of it where that is fewer: texts, or groups.
+
+    Args:
+        facts: The test set.
+        group_column: Column whose values say which sentences belong together; ``None``: those of one text do.
+        noun: What it has several of.
+    """
+    num_units = facts.num_test if facts.test_groups is None else len(set(facts.test_groups))
+    if group_column is None or facts.test_groups is None:
+        return distinct_text(facts.num_test, num_units, noun)
+    return f"{facts.num_test:,} {noun} in {num_units:,} groups ({group_column})"
+
+
+def size_of_run(record: RunRecord, noun: str = "test sentences") -> str:
+    """Return the size of the test set of a run that has the facts of its data."""
+    if record.data is None:
+        raise TypeError("only a run whose data were read has a test set")
+    return size_text(record.data, record.spec.data.group_column, noun)
+
+
+def values_text(values: tuple[float, ...]) -> str:
+    """Return mean, standard deviation and range of numbers; how they are distributed decides what an error means."""
+    if not values:
+        return "none"
+    spread = statistics.pstdev(values)
+    return f"mean {statistics.fmean(values):.3g}, standard deviation {spread:.3g}, {min(values):g} to {max(values):g}"
+
+
+def dropped_text(facts: DataFacts) -> str | None:
+    """Return how many rows were left out, by split and kind; ``None`` if none were."""
+    if not facts.dropped_rows:
+        return None
+    splits = []
+    for split, kinds in facts.dropped_rows.items():
+        counts = ", ".join(f"{num:,} {_ROWS.get(kind, kind)}" for kind, num in kinds.items() if num)
+        splits += [f"{split}: {counts}"] if counts else []
+    return "; ".join(splits) or None
+
+
+def label_counts(facts: DataFacts, test: SetFacts) -> list[int]:
+    """Return how many sentences of a test set have every class or label; of words in token classification."""
+    if facts.task == "multi-label":
+        names = len(facts.label_names)
+        return [sum(test.test_labels[label::names]) for label in range(names)]
+    counts = Counter(test.test_labels)
+    return [counts[label] for label in range(len(facts.label_names))]
