@@ -1,0 +1,141 @@
+"""Records of every task that contradict themselves."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import made_up
+from freezebench.errors import RecordError
+from freezebench.records.consistency import read_record
+from freezebench.records.data_facts import DataFacts, SetFacts, SplitFacts
+from freezebench.records.run_record import Evaluation, RunRecord
+from freezebench.records.scores import pack_scores
+
+TAGS = ("O", "B-PER", "I-PER")
+
+
+def _facts(**fields: Any) -> DataFacts:
+    base: dict[str, Any] = {"num_train": 100, "num_validation": 10, "train_sha256": "a", "validation_sha256": "b"}
+    return DataFacts(**base, test_sha256="c", **fields)
+
+
+def _of_task(name: str) -> RunRecord:
+    """Return a record of three test sentences that agrees with itself."""
+    predictions: tuple[int, ...]
+    if name == "regression":
+        scores = np.array([[0.5], [1.5], [2.0]], dtype=np.float32)
+        data = _facts(task=name, num_test=3, test_labels=(), test_values=(0.5, 1.0, 2.5), label_names=("stars",))
+        evaluation = Evaluation(loss=0.25, accuracy=None, f1=None, scores=pack_scores(scores))
+    elif name == "multi-label":
+        scores = np.array([[1.0, -1.0], [-2.0, 3.0], [1.0, 1.0]], dtype=np.float32)
+        counts = SplitFacts(class_counts=(2, 1), word_counts=(0, 3), num_in_train=0, num_repeated=0)
+        data = _facts(
+            task=name,
+            num_test=3,
+            test_labels=(1, 0, 0, 1, 1, 0),
+            label_names=("sad", "long"),
+            splits={"test": counts},
+        )
+        predictions = (1, 0, 0, 1, 1, 1)
+        f1 = (1 + 2 / 3) / 2
+        evaluation = Evaluation(loss=0.3, accuracy=2 / 3, f1=f1, predictions=predictions, scores=pack_scores(scores))
+    else:
+        predictions = (1, 2, 0, 1)
+        scores = np.eye(3, dtype=np.float32)[list(predictions)]
+        data = _facts(
+            task=name,
+            num_test=3,
+            test_labels=(1, 2, 0, 0),
+            test_lengths=(2, 1, 1),
+            label_names=TAGS,
+            test_slices=(0, 1, 1),
+            slice_names=("a", "b"),
+        )
+        packed = pack_scores(scores)
+        evaluation = Evaluation(loss=0.3, accuracy=0.75, f1=2 / 3, predictions=predictions, scores=packed)
+    own = data.of_test_set()
+    data = replace(data, test_sets=(replace(own, name="tweets", source="tweets"),))
+    return replace(made_up.record("emb"), data=data, test=evaluation, tests={"tweets": evaluation})
+
+
+def _read(record: RunRecord) -> RunRecord:
+    return read_record(json.loads(json.dumps(record.to_json())))
+
+
+@pytest.mark.parametrize("task", ["regression", "multi-label", "token-classification"])
+def test_a_record_that_agrees_with_itself_is_read(task: str) -> None:
+    """Of every task, with a further test set."""
+    record = _of_task(task)
+    assert _read(record) == record
+
+
+def _evaluated(record: RunRecord, **changes: Any) -> RunRecord:
+    assert record.test is not None
+    return replace(record, test=replace(record.test, **changes))
+
+
+def _with_data(record: RunRecord, **changes: Any) -> RunRecord:
+    assert record.data is not None
+    return replace(record, data=replace(record.data, **changes))
+
+
+@pytest.mark.parametrize(
+    ("task", "changes", "contradiction"),
+    [
+        ("regression", {"accuracy": 0.5}, "test has classes, accuracy or F1, and numbers have none"),
+        ("regression", {"scores": "AAAA"}, "the scores of test: 4 characters of scores do not fit 3 rows"),
+        ("regression", {"loss": math.nan}, "the loss of test is nan"),
+        ("multi-label", {"predictions": (1, 0, 0, 1, 1, 0)}, "predictions of test are not those that its scores give"),
+        ("multi-label", {"accuracy": 1.0}, r"the accuracy of test is 1\.0000, and its predictions give 0\.6667"),
+        ("multi-label", {"f1": 0.5}, r"the F1 of test is 0\.5000, and its predictions give 0\.8333"),
+        ("multi-label", {"scores": None, "predictions": (2,) * 6}, "a prediction of test that is none of the 2"),
+        ("token-classification", {"scores": None, "predictions": (1, 2)}, "2 predictions of test for 4 test words"),
+        ("token-classification", {"f1": 0.9}, r"the F1 of test is 0\.9000, and its predictions give 0\.6667"),
+        ("token-classification", {"f1": None}, r"the F1 of test is –, and its predictions give 0\.6667"),
+        ("token-classification", {"accuracy": 0.5}, r"the accuracy of test is 0\.5000, and its .* give 0\.7500"),
+    ],
+)  # fmt: skip
+def test_an_evaluation_that_contradicts_itself_is_refused(task: str, changes: Any, contradiction: str) -> None:
+    """Figures follow from predictions, and these from scores."""
+    with pytest.raises(RecordError, match=contradiction):
+        _read(_evaluated(_of_task(task), **changes))
+
+
+@pytest.mark.parametrize(
+    ("task", "changes", "contradiction"),
+    [
+        ("regression", {"test_values": (1.0, 2.0)}, "2 numbers of 3 test sentences"),
+        ("regression", {"test_labels": (1, 0, 1)}, "numbers of 3 test sentences"),
+        ("multi-label", {"test_labels": (1, 0, 0)}, "3 labels of 6 test sentences and labels"),
+        ("multi-label", {"test_labels": (2,) * 6}, "a test label that is none of the 2 classes"),
+        ("multi-label", {"test_labels": (1, 1, 0, 1, 1, 0)}, "the class counts of test are not those of its labels"),
+        ("token-classification", {"test_lengths": (2, 2)}, "numbers of words of 2 of 3 test sentences"),
+        ("token-classification", {"test_lengths": (4, 0, 0)}, "numbers of words of 3 of 3 test sentences"),
+        ("token-classification", {"test_slices": (0, 1)}, "slices of 2 of 3 test sentences"),
+        ("token-classification", {"test_slices": (0, 1, 2)}, "a slice of test that is none of the 2 slices"),
+        ("token-classification", {"test_sets": ()}, "it was evaluated on 'tweets', which is none of its test sets"),
+    ],
+)
+def test_facts_that_contradict_themselves_are_refused(task: str, changes: Any, contradiction: str) -> None:
+    """Of the data set's own test set."""
+    with pytest.raises(RecordError, match=contradiction):
+        _read(_with_data(_of_task(task), **changes))
+
+
+def test_further_test_sets_are_checked_too() -> None:
+    """Their facts, and the evaluations on them."""
+    record = _of_task("multi-label")
+    assert record.data is not None
+    (tweets,) = record.data.test_sets
+    wrong: SetFacts = replace(tweets, test_groups=(0, 0))
+    with pytest.raises(RecordError, match="texts of 2 of 3 test set tweets sentences"):
+        _read(_with_data(record, test_sets=(wrong,)))
+    forged = replace(record.tests["tweets"], accuracy=0.9)
+    with pytest.raises(RecordError, match=r"the accuracy of test set tweets is 0\.9000"):
+        _read(replace(record, tests={"tweets": forged}))
