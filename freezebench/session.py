@@ -93,7 +93,7 @@ class FreezeSession:
         Raises:
             FreezebenchError: If they cannot.
         """
-        from freezebench.planning.design import check_num_sentences, refuse_undecidable
+        from freezebench.planning.design import check_design
 
         folders = self.options.session_settings
         for folder, option in ((folders.store, "--freeze-store"), (folders.prefix_cache, "--freeze-prefix-cache")):
@@ -102,9 +102,8 @@ class FreezeSession:
         self.data_cache.model_source(settings.model).check()
         self.data_cache.file_hashes(settings.experiment)
         facts = self.data(settings).facts
-        check_num_sentences(settings, facts)
+        check_design(settings, [str(spec) for spec in self.options.grid(settings)], facts)
         self.num_test[settings] = facts.num_test
-        refuse_undecidable(settings, [str(spec) for spec in self.options.grid(settings)], facts)
 
     def expect(self, planned: Sequence[tuple[Settings, str]]) -> list[RunSpec]:
         """Take the configurations that will be requested, and return the runs that they need at least.

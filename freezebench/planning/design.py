@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from freezebench.errors import DataError, SettingsError
+from freezebench.scoring.metrics import ACCURACY, metric_of
 from freezebench.units import distinct_text
 from freezebench.verdicts.power import resolvable_margin
 
@@ -16,6 +17,17 @@ if TYPE_CHECKING:
     from freezebench.records.data_facts import DataFacts
 
 _MIN_TEST_SENTENCES = 2
+
+
+def check_design(settings: Settings, grid: Sequence[str], facts: DataFacts) -> None:
+    """Check that a test can be judged as its settings say.
+
+    Raises:
+        FreezebenchError: If it cannot.
+    """
+    check_num_sentences(settings, facts)
+    check_metric(settings, facts)
+    refuse_undecidable(settings, grid, facts)
 
 
 def check_num_sentences(settings: Settings, facts: DataFacts) -> None:
@@ -32,13 +44,23 @@ def check_num_sentences(settings: Settings, facts: DataFacts) -> None:
         )
 
 
+def check_metric(settings: Settings, facts: DataFacts) -> None:
+    """Check that the task of the data has the metric of a test, with its classes.
+
+    Raises:
+        SettingsError: If it has not.
+    """
+    metric_of(settings.metric, facts.task, facts.label_names)
+
+
 def refuse_undecidable(settings: Settings, grid: Sequence[str], facts: DataFacts) -> None:
     """Refuse a session that could only fail: undecided fails, and no allowed number of seeds resolves a limit.
 
     Raises:
         SettingsError: If that is so for some configuration of the grid.
     """
-    if not settings.limits_from:
+    # What other metrics resolve is known only from runs.
+    if not settings.limits_from or metric_of(settings.metric, facts.task, facts.label_names).name != ACCURACY.name:
         return
     looks = settings.looks
     num_distinct = facts.num_distinct_test

@@ -90,6 +90,7 @@ def _overview(specs: Mapping[Settings, Sequence[str]]) -> list[str]:
 def _settings_plan(session: FreezeSession, settings: Settings, specs: Sequence[str]) -> list[str]:
     """Return the plan of the tests that share settings."""
     from freezebench.report.head_text import head_line
+    from freezebench.report.judging_plan import judging_lines
     from freezebench.report.plan import resolution_line, settings_lines, size_line
 
     left_out = session.options.left_out(settings)
@@ -100,6 +101,7 @@ def _settings_plan(session: FreezeSession, settings: Settings, specs: Sequence[s
     stored = session.data_cache.model_source(settings.model).num_head_classes
     if stored is not None:
         lines.append(head_line(settings.model, stored, len(facts.label_names), facts.task))
+    lines += judging_lines(settings, facts, with_usual=session.options.session_settings.plan)
     lines.append(resolution_line(settings, facts))
     with usage_errors():
         return lines + _durations(session, settings, specs)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.errors import DataError, SettingsError
-from freezebench.planning.design import check_num_sentences, refuse_undecidable
+from freezebench.planning.design import check_design, check_metric, check_num_sentences, refuse_undecidable
 from made_up import facts
 
 
@@ -43,3 +46,30 @@ def test_repeated_sentences_do_not_count() -> None:
     refuse_undecidable(settings, ["none", "emb"], facts(872))
     with pytest.raises(SettingsError, match=r"on 872 test sentences \(30 distinct\) resolves 9\.\d points"):
         refuse_undecidable(settings, ["none", "emb"], facts(872, num_distinct=30))
+
+
+@pytest.mark.parametrize(
+    ("flags", "changes", "message"),
+    [
+        ({"metric": "mcc"}, {"task": "regression"}, r"regression has no metric 'mcc'"),
+        ({"metric": "f1"}, {"label_names": ("a", "b", "c")}, r"for 2 classes, and the data have 3"),
+        ({"metric": "entity-f1"}, {}, r"sequence-classification has no metric 'entity-f1'\. Choose from accuracy, "),
+    ],
+    ids=str,
+)
+def test_a_metric_that_the_task_lacks_is_refused(flags: dict[str, str], changes: dict[str, Any], message: str) -> None:
+    """Before a model is loaded, in a sentence that says what can be chosen."""
+    with pytest.raises(SettingsError, match=message):
+        check_design(_settings(**flags), ["none", "emb"], replace(facts(872), **changes))
+
+
+def test_the_metric_of_a_task_is_admitted() -> None:
+    """By name, and as its usual one."""
+    check_metric(_settings(metric="f1"), facts(872))
+    check_metric(_settings(), replace(facts(872), task="regression", label_names=("stars",)))
+
+
+def test_what_other_metrics_resolve_is_not_known_before() -> None:
+    """A session of another metric is not refused for what accuracy could not resolve."""
+    settings = _settings(num_seeds="3", max_drop="0.5", inconclusive="fail", metric="macro-f1")
+    refuse_undecidable(settings, ["none", "emb"], facts(872))

@@ -1,0 +1,41 @@
+"""The plan's lines on what judges an experiment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from experiments import settings
+from freezebench.report.judging_plan import judging_lines
+from made_up import facts
+
+
+def test_task_metric_and_margin_with_its_unit() -> None:
+    """The plan always has them; a header only where they are not accuracy of a classifier."""
+    usual = "freezebench: task sequence-classification, judged by accuracy, margin 2 points"
+    assert judging_lines(settings(), facts(100)) == [usual]
+    assert judging_lines(settings(), facts(100), with_usual=False) == []
+    (line,) = judging_lines(settings(metric="log-loss", margin="0.05"), facts(100), with_usual=False)
+    assert line == "freezebench: task sequence-classification, judged by log loss, margin 0.05 nats"
+    regression = replace(facts(100), task="regression", label_names=("stars",))
+    (line,) = judging_lines(settings(), regression, with_usual=False)
+    assert line.startswith("freezebench: task regression, judged by Pearson")
+
+
+def test_slices_and_limits() -> None:
+    """Slices have their sizes; limits are shown where they are asserted."""
+    data = replace(
+        facts(4),
+        test_slices=(0, 1, 0, 0),
+        slice_names=("short", "long"),
+    )
+    own = settings(
+        test="tweets=reviews:tweets",
+        slice_column="length",
+        max_slice_drop="4",
+        max_test_drop="5",
+    )
+    usual = "freezebench: task sequence-classification, judged by accuracy, margin 2 points"
+    assert judging_lines(own, data) == [
+        f"{usual}, --freeze-max-slice-drop=4, --freeze-max-test-drop=5",
+        "freezebench: slices of length: short (3), long (1)",
+    ]
