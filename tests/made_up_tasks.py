@@ -15,7 +15,10 @@ from freezebench.records.scores import pack_scores
 from freezebench.report.experiment import Experiment
 from freezebench.report.summary import summarize
 from freezebench.scoring.metrics import metric_of
+from freezebench.verdicts.crossed import Interval
 from freezebench.verdicts.judge import ConfigurationResult, judge
+from freezebench.verdicts.noninferiority import decide
+from freezebench.verdicts.subsets import SubsetVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from freezebench.specs.names import TaskName
+    from freezebench.verdicts.subsets import SubsetKind
 
 LABELS: dict[TaskName, tuple[str, ...]] = {
     "sequence-classification": ("negative", "neutral", "positive"),
@@ -98,6 +102,54 @@ def experiment(
         experiments.settings(**{**named, "margin": str(options.get("margin", 2.0)), **(flags or {})}), limits_from=None
     )
     return Experiment.of(requested, summarize(results(task, metric, **options), requested))
+
+
+def subset(
+    kind: SubsetKind, name: str, drop: float | None, *, half: float = 1.0, num: int = 120, too_few: str | None = None
+) -> SubsetVerdict:
+    """Return the verdict on a class, slice or test set, at a margin of 2 points; without a drop it has none."""
+    verdict = None
+    if drop is not None:
+        interval = Interval(
+            drop_pp=drop, lower_pp=drop - half, upper_pp=drop + half, se_pp=half / 2, df=10.0, alpha=0.05, num_seeds=3,
+            num_sentences=num,
+        )  # fmt: skip
+        verdict = decide(interval, 2.0, too_few=too_few)
+    return SubsetVerdict(
+        name=name,
+        kind=kind,
+        num_examples=num,
+        baseline=0.9,
+        candidate=None if drop is None else 0.9 - drop / 100,
+        verdict=verdict,
+        reason="too few examples: 3 sentences" if drop is None else "",
+    )
+
+
+def with_subsets(name: str = "", *, slice_column: str | None = None) -> Experiment:
+    """Return an experiment whose candidates have verdicts on classes, slices and test sets, named with a text."""
+    experiment = experiments.experiment(num=3)
+    results = []
+    for result in experiment.results:
+        records = tuple(
+            replace(record, spec=replace(record.spec, data=replace(record.spec.data, slice_column=slice_column)))
+            for record in result.records
+        )
+        worse = 10.0 if result.freeze == "emb+L0-1" else 0.0
+        results.append(
+            replace(
+                result,
+                records=records,
+                classes=(subset("class", f"{name}bad", worse), subset("class", f"{name}good", 0.1)),
+                slices=(subset("slice", f"{name}books", worse / 2), subset("slice", f"{name}films", None, num=3)),
+                test_sets=(
+                    subset("test set", f"{name}tweets", 0.4),
+                    subset("test set", f"{name}products", 0.5, too_few="9 sentences of class bad"),
+                ),
+            )
+        )
+    requested = experiments.settings()
+    return Experiment.of(requested, summarize(results, requested))
 
 
 def _evaluated(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from freezebench.escaping import annotation_message, annotation_property, markdown_text, terminal_line
-from freezebench.report.markdown import overview_parts, results_table
+from freezebench.report.markdown import overview_parts, results_table, subset_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -171,7 +171,8 @@ def step_summary(
     for summary in summaries:
         headline, *rest = map(markdown_text, summary.answer_lines)
         lines = "\n".join(f"- {markdown_text(line)}" for line in (*summary.lines, *summary.notes))
-        parts += [f"## {markdown_text(summary.title)}", f"**{headline}**", *rest, results_table(summary), lines]
+        parts += [f"## {markdown_text(summary.title)}", f"**{headline}**", *rest, results_table(summary)]
+        parts += [*subset_parts(summary), lines]
     if comparison:
         # The tables are aligned by spaces. An indented block, unlike a fenced one, cannot be closed by a text in it.
         block = "\n".join(f"    {terminal_line(line)}" for line in comparison)

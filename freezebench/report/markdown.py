@@ -30,6 +30,7 @@ def markdown_report(summaries: Iterable[Summary], overview: Overview | None = No
         parts += [f"## {markdown_text(summary.title)}", f"**{headline}**", *rest, results_table(summary)]
         for headers, cells in (summary.breakdown, summary.memory):
             parts += [markdown_table(headers, cells)] if headers else []
+        parts += subset_parts(summary)
         parts.append("\n".join(f"- {markdown_text(line)}" for line in (*summary.lines, *summary.notes)))
         parts += markdown_tracebacks(summary.tracebacks)
     return "\n\n".join(parts) + "\n"
@@ -52,6 +53,19 @@ def overview_parts(overview: Overview) -> list[str]:
             column_table(front_columns(overview.front.cost_name, overview.front.metric), best, front_words(best))
         )
     return parts
+
+
+def subset_parts(summary: Summary) -> list[str]:
+    """Return the tables of classes, slices and test sets, each under its title."""
+    return [
+        part
+        for table in summary.subsets
+        for part in (
+            f"### {markdown_text(table.title)}",
+            markdown_table(table.headers, table.cells),
+            markdown_text(table.caption),
+        )
+    ]
 
 
 def results_table(summary: Summary) -> str:

@@ -22,6 +22,7 @@ from freezebench.report.rows import Row, rows_of
 from freezebench.report.search_text import search_sentence
 from freezebench.report.speed_text import other_session_sentence
 from freezebench.report.strategy_text import rate_sentences
+from freezebench.report.subsets import SubsetTable, subset_sentences, subset_tables
 from freezebench.report.tracebacks import Traceback, tracebacks
 from freezebench.report.tuning_text import trial_sentences, tuning_sentences
 from freezebench.report.verdict_text import (
@@ -104,6 +105,11 @@ class Summary:
         return memory_table(self.results)
 
     @cached_property
+    def subsets(self) -> list[SubsetTable]:
+        """The tables of classes, slices and further test sets: on the page, in ``report.md``, and with ``-v``."""
+        return subset_tables(self.results)
+
+    @cached_property
     def tracebacks(self) -> list[Traceback]:
         """The ends of the logs of invalid runs: on the page, in ``report.md``, and with ``-v``."""
         return tracebacks(self.results)
@@ -177,6 +183,7 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
         *_limits(results, are_met=False),
         *invalid_sentences(results),
         *class_loss_sentences(results),
+        *subset_sentences(results),
         *untimed_sentences(rows),
         *filter(None, [contention_sentence(rows), device_models_sentence(rows), other_session_sentence(rows)]),
         *(note for note in _data_notes(results) if note.startswith(_ALWAYS_SHOWN)),

@@ -27,6 +27,7 @@ _LABELS: dict[str, Style] = {
     **{f"Limit {term.word}": term.tone for standing, term in STANDINGS.items() if standing not in ("no_limit", "ok")},
     "Invalid": "bad",
     "Class lost": "bad",
+    "Classes": "unsure",
     "Contended": "unsure",
     "Leakage": "unsure",
     "Bad rows": "unsure",
@@ -80,6 +81,7 @@ def summary_lines(summary: Summary, width: int, *, verbose: bool = False) -> lis
         for table in figure_tables(summary, width):
             lines += [(), *table]
     tables = [table for table in (summary.breakdown, summary.memory) if table[0]]
+    tables += [(table.headers, [list(cells) for cells in table.cells]) for table in summary.subsets]
     for headers, cells in tables if verbose else ():
         lines += [(), *(((line, ""),) for line in text_tables(headers, cells, width))]
     lines.append(())

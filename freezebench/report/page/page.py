@@ -23,6 +23,7 @@ from freezebench.report.page.sections import (
     protocol,
     reproduce,
     split_forest_plot,
+    subsets,
     time_spent,
 )
 from freezebench.report.page.side_by_side import side_by_side
@@ -85,6 +86,7 @@ def _experiment(experiment: Experiment, drawn: Sequence[Picture | Missing] | str
         element("header", element("h1", f"freezebench report · {main}{source}"), element("p", setting)),
         answer(experiment, forest_plot),
         section("Figures", results_table(experiment)),
+        subsets(experiment),
         published_figures(experiment),
         section("Pictures", element("p", drawn) if isinstance(drawn, str) else pictures(others)),
         time_spent(experiment),

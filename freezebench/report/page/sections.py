@@ -10,6 +10,7 @@ from freezebench.report.page.histogram import histogram
 from freezebench.report.page.markup import Html, copyable, data_table, definitions, element, joined, section
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.reproduce import reproduction_command
+from freezebench.report.subsets import WHY_TEST_SETS
 from freezebench.specs.run import Protocol
 
 if TYPE_CHECKING:
@@ -85,6 +86,18 @@ def memory_used(experiment: Experiment) -> Html | None:
         "activations are what is left of the peak of a GPU's allocator, and are not measured on a CPU."
     )
     return section("What the memory is used for", data_table(caption, headers, cells))
+
+
+def subsets(experiment: Experiment) -> Html | None:
+    """Return the drops of classes, slices and test sets; ``None`` where there are none."""
+    tables = experiment.summary.subsets
+    if not tables:
+        return None
+    parts = []
+    for table in tables:
+        why = element("p", WHY_TEST_SETS) if table.kind == "test set" else None
+        parts += [element("h3", table.title), why, data_table(table.caption, table.headers, table.cells)]
+    return section("Classes, slices and test sets", *parts)
 
 
 def data_card(experiment: Experiment) -> Html:

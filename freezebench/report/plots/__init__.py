@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezebench.report.plots import accuracy, costs, side_by_side, training
+from freezebench.report.plots import accuracy, costs, side_by_side, test_sets, training
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,8 @@ def draw(experiment: Experiment) -> list[Picture | Missing]:
         training.losses(experiment),
         *(costs.over_time(experiment, quantity) for quantity in costs.QUANTITIES),
     ]
+    if any(result.test_sets for result in experiment.results):
+        pictures.append(test_sets.drops(experiment))
     if experiment.settings.get("preset") == "notebook":
         pictures.append(accuracy.published_figures(experiment))
     return pictures

@@ -1,0 +1,194 @@
+"""Drops of single classes, of slices of the test set, and on further test sets: sentences and tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freezebench.report.metric_text import judged_metric, signed_drop, unit_word, value_text
+from freezebench.scoring.metrics import ACCURACY
+from freezebench.units import NOT_MEASURED, listed
+from freezebench.verdicts.vocabulary import VERDICTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from freezebench.scoring.metric import Metric
+    from freezebench.verdicts.judge import ConfigurationResult
+    from freezebench.verdicts.subsets import SubsetKind, SubsetVerdict
+
+_MOST_NAMED = 8
+_SHARED_LEVEL = (
+    "The intervals of one configuration share the error rate (Holm's method), so that they are wider than that of a "
+    "single drop."
+)
+_CAPTIONS: dict[SubsetKind, str] = {
+    "class": f"Recall of every class, and what freezing takes of it, in points. {_SHARED_LEVEL}",
+    "slice": f"Drops on the parts of the test set that have one value of a column. {_SHARED_LEVEL}",
+    "test set": (
+        f"Drops on test sets besides the data set's own one. {_SHARED_LEVEL} They hold for new texts of the same kind, "
+        "and for no other kind."
+    ),
+}
+_TITLES: dict[SubsetKind, str] = {"class": "Classes", "slice": "Slices", "test set": "Further test sets"}
+WHY_TEST_SETS = (
+    "Fine-tuning all layers can distort what the pretrained model knew of texts of other kinds, and frozen layers may "
+    "keep it (Kumar et al. 2022): that is why one looks. A drop below that on the own test set holds for these texts, "
+    "within its interval, and proves no robustness in general."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubsetTable:
+    """The drops of all configurations on subsets of one kind.
+
+    Attributes:
+        kind: What the subsets are.
+        title: Heading of the table.
+        caption: What it shows, in sentences.
+        headers: Headings of its columns.
+        cells: Rows of texts, one for every subset and configuration.
+    """
+
+    kind: SubsetKind
+    title: str
+    caption: str
+    headers: tuple[str, ...]
+    cells: tuple[tuple[str, ...], ...]
+
+
+def subset_tables(results: Sequence[ConfigurationResult]) -> list[SubsetTable]:
+    """Return the tables of classes, slices and test sets; those of which there are none are left out."""
+    return [
+        SubsetTable(
+            kind=kind,
+            title=_title(kind, results),
+            caption=_CAPTIONS[kind],
+            headers=_headers(kind, results),
+            cells=tuple(cells),
+        )
+        for kind in _TITLES
+        if (cells := list(_cells(kind, results)))
+    ]
+
+
+def subset_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
+    """Return the drops that change how the answer is read, in sentences.
+
+    Those are of the classes that lose more than the margin. Slices and test sets were requested by name, so that each
+    has its sentence.
+    """
+    return [
+        *(sentence for result in results if (sentence := _classes_sentence(result)) is not None),
+        *_sentences("slice", results),
+        *_sentences("test set", results),
+    ]
+
+
+def subsets_of(result: ConfigurationResult, kind: SubsetKind) -> tuple[SubsetVerdict, ...]:
+    """Return the verdicts on subsets of a kind; of the baseline, which is compared with nothing, there are none."""
+    if result.is_baseline:
+        return ()
+    return {"class": result.classes, "slice": result.slices, "test set": result.test_sets}[kind]
+
+
+def _classes_sentence(result: ConfigurationResult) -> str | None:
+    """Return the classes of which a configuration is shown to lose more than the margin; ``None`` if there are none."""
+    lost = [
+        f"{subset.name} by {_drop(subset, ACCURACY)} ({_values(subset, ACCURACY)}, {_size(subset)})"
+        for subset in subsets_of(result, "class")
+        if subset.verdict is not None and subset.verdict.outcome == "inferior"
+    ]
+    return f"Classes: {result.freeze}: recall drops past the margin: {listed(lost, _MOST_NAMED)}." if lost else None
+
+
+def _sentences(kind: SubsetKind, results: Sequence[ConfigurationResult]) -> Iterator[str]:
+    """Yield one sentence for every slice or test set, with all configurations."""
+    metric = judged_metric(results)
+    by_name: dict[str, list[tuple[str, SubsetVerdict]]] = {}
+    for result in results:
+        for subset in subsets_of(result, kind):
+            by_name.setdefault(subset.name, []).append((result.freeze, subset))
+    for name, subsets in by_name.items():
+        first = subsets[0][1]
+        values = "" if first.baseline is None else f", {metric.label} {value_text(first.baseline, metric)} unfrozen"
+        alike: dict[str, list[str]] = {}
+        for freeze, subset in subsets:
+            alike.setdefault(_outcome(subset, metric), []).append(freeze)
+        texts = [f"{listed(names, _MOST_NAMED)} {text}" for text, names in alike.items()]
+        drops = "; ".join(texts)
+        yield f"{kind.capitalize()} {name} ({_size(first)}{values}), drops in {unit_word(metric)}: {drops}."
+
+
+def _outcome(subset: SubsetVerdict, metric: Metric) -> str:
+    """Return the drop with its interval and verdict, or why there is none."""
+    verdict = subset.verdict
+    if verdict is None:
+        return f"{VERDICTS['inconclusive'].word} ({subset.reason})"
+    why = f" ({verdict.reason})" if verdict.too_few is not None else ""
+    return f"{_drop(subset, metric)} {VERDICTS[verdict.outcome].word}{why}"
+
+
+def _drop(subset: SubsetVerdict, metric: Metric) -> str:
+    """Return the drop with its interval."""
+    verdict = subset.verdict
+    interval = None if verdict is None else verdict.interval
+    if interval is None:
+        return NOT_MEASURED
+    drop, lower, upper = (
+        signed_drop(value, metric) for value in (interval.drop_pp, interval.lower_pp, interval.upper_pp)
+    )
+    return f"{drop} [{lower}, {upper}]"
+
+
+def _values(subset: SubsetVerdict, metric: Metric) -> str:
+    return f"{value_text(subset.baseline, metric)} → {value_text(subset.candidate, metric)}"
+
+
+def _size(subset: SubsetVerdict) -> str:
+    return f"{subset.num_examples:,} example{'' if subset.num_examples == 1 else 's'}"
+
+
+def _title(kind: SubsetKind, results: Sequence[ConfigurationResult]) -> str:
+    """Return the heading of a table, with the column that divides the test set into slices."""
+    if kind != "slice":
+        return _TITLES[kind]
+    columns = (record.spec.data.slice_column for result in results for record in result.records)
+    column = next(filter(None, columns), None)
+    return _TITLES[kind] if column is None else f"{_TITLES[kind]} by {column}"
+
+
+def _headers(kind: SubsetKind, results: Sequence[ConfigurationResult]) -> tuple[str, ...]:
+    """Return the headings of a table."""
+    metric = judged_metric(results)
+    what, unit = ("recall", "points") if kind == "class" else (metric.label, unit_word(metric))
+    return (kind, "frozen", "examples", f"{what}, unfrozen", f"{what}, frozen", f"drop, {unit} [interval]", "verdict")
+
+
+def _cells(kind: SubsetKind, results: Sequence[ConfigurationResult]) -> Iterator[tuple[str, ...]]:
+    """Yield the rows of a table, those of one subset after each other."""
+    # The recall of a class is a share, as accuracy is, whatever the metric.
+    metric = ACCURACY if kind == "class" else judged_metric(results)
+    names = dict.fromkeys(subset.name for result in results for subset in subsets_of(result, kind))
+    for name in names:
+        for result in results:
+            for subset in subsets_of(result, kind):
+                if subset.name == name:
+                    yield (
+                        name,
+                        result.freeze,
+                        f"{subset.num_examples:,}",
+                        value_text(subset.baseline, metric),
+                        value_text(subset.candidate, metric),
+                        _drop(subset, metric),
+                        _verdict(subset),
+                    )
+
+
+def _verdict(subset: SubsetVerdict) -> str:
+    """Return the verdict at the margin in a word, and why it is undecided where the examples are too few."""
+    verdict = subset.verdict
+    if verdict is None:
+        return f"{VERDICTS['inconclusive'].word}: {subset.reason}"
+    word = VERDICTS[verdict.outcome].word
+    return f"{word}: {verdict.reason}" if verdict.too_few is not None else word

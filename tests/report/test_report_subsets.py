@@ -1,0 +1,94 @@
+"""Drops of classes, slices and test sets in sentences and tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import made_up_tasks
+from experiments import experiment, settings
+from freezebench.config.session_settings import SessionSettings
+from freezebench.report.experiment import read_experiments
+from freezebench.report.markdown import markdown_report
+from freezebench.report.page.page import page
+from freezebench.report.picture import Missing, Picture
+from freezebench.report.plots.test_sets import drops
+from freezebench.report.publish import write_report
+from freezebench.report.subsets import subset_sentences, subset_tables
+from freezebench.report.terminal_summary import summary_lines
+from freezebench.report.terminal_table import plain_text
+
+
+def test_without_subsets_nothing_is_said() -> None:
+    """Most experiments have neither slices nor further test sets."""
+    assert subset_tables(experiment().results) == []
+    assert subset_sentences(experiment().results) == []
+
+
+def test_only_classes_past_the_margin_are_named_below_the_table() -> None:
+    """Slices and test sets were requested, so that each has its sentence, and says why it is undecided."""
+    assert subset_sentences(made_up_tasks.with_subsets().results) == [
+        "Classes: emb+L0-1: recall drops past the margin: bad by +10.0 [+9.0, +11.0] (90.0 % → 80.0 %, 120 examples).",
+        (
+            "Slice books (120 examples, accuracy 90.0 % unfrozen), drops in points: emb, emb+L0 +0.0 [-1.0, +1.0] "
+            "non-inferior; emb+L0-1 +5.0 [+4.0, +6.0] inferior."
+        ),
+        (
+            "Slice films (3 examples, accuracy 90.0 % unfrozen), drops in points: emb, emb+L0, emb+L0-1 inconclusive "
+            "(too few examples: 3 sentences)."
+        ),
+        (
+            "Test set tweets (120 examples, accuracy 90.0 % unfrozen), drops in points: emb, emb+L0, emb+L0-1 +0.4 "
+            "[-0.6, +1.4] non-inferior."
+        ),
+        (
+            "Test set products (120 examples, accuracy 90.0 % unfrozen), drops in points: emb, emb+L0, emb+L0-1 +0.5 "
+            "[-0.5, +1.5] inconclusive (too few examples: 9 sentences of class bad)."
+        ),
+    ]
+
+
+def test_tables_have_every_subset_of_every_candidate() -> None:
+    """The baseline is compared with nothing; slices are named by their column."""
+    classes, slices, test_sets = subset_tables(made_up_tasks.with_subsets(slice_column="domain").results)
+    assert [table.title for table in (classes, slices, test_sets)] == [
+        "Classes",
+        "Slices by domain",
+        "Further test sets",
+    ]
+    assert classes.headers == (
+        *("class", "frozen", "examples", "recall, unfrozen", "recall, frozen", "drop, points [interval]", "verdict"),
+    )
+    assert [cells[:2] for cells in classes.cells] == [
+        (name, freeze) for name in ("bad", "good") for freeze in ("emb", "emb+L0", "emb+L0-1")
+    ]
+    assert slices.cells[2] == ("books", "emb+L0-1", "120", "90.0 %", "85.0 %", "+5.0 [+4.0, +6.0]", "inferior")
+    assert slices.cells[3][4:] == ("–", "–", "inconclusive: too few examples: 3 sentences")
+    assert "Holm" in test_sets.caption
+
+
+def test_every_rendering_has_them(tmp_path: Path) -> None:
+    """Terminal, Markdown and page; and JSON, from which they are read again."""
+    shown = made_up_tasks.with_subsets()
+    brief = plain_text(summary_lines(shown.summary, 100))
+    assert "Slice books (120 examples" in brief
+    assert "recall, unfrozen" not in brief
+    assert "recall, unfrozen" in plain_text(summary_lines(shown.summary, 100, verbose=True))
+    assert "| books   | emb+L0-1 | 120" in markdown_report([shown.summary])
+    text = page([shown], "no pictures")
+    assert "<h2>Classes, slices and test sets</h2>" in text
+    assert "Kumar et al. 2022" in text
+    write_report(tmp_path, [(settings(), shown.summary)], SessionSettings())
+    saved = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["experiments"][0]["configurations"][1]
+    assert [item["name"] for item in saved["test_sets"]] == ["tweets", "products"]
+    (again,) = read_experiments(tmp_path)
+    assert [result.slices for result in again.results] == [result.slices for result in shown.results]
+    assert subset_sentences(again.results) == subset_sentences(shown.results)
+
+
+def test_the_picture_shows_own_against_further_drops() -> None:
+    """Both with their intervals; without further test sets there is none."""
+    picture = drops(made_up_tasks.with_subsets())
+    assert isinstance(picture, Picture)
+    assert "emb on tweets +0.4 (own " in picture.alt
+    assert isinstance(drops(experiment()), Missing)
