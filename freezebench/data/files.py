@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezebench.data.columnar import arrow_files
-from freezebench.data.formats import SUFFIXES, read_table
+from freezebench.data.formats import PLAIN_SUFFIX, SUFFIXES, read_table
 from freezebench.data.lines import text_lines
 from freezebench.data.table import Table
 from freezebench.errors import DataError
@@ -134,6 +134,9 @@ def _named_splits(folder: Path, entries: Sequence[Path]) -> tuple[dict[str, tupl
         name, _ = _split_of(entry)
         if name is not None:
             claims.setdefault(name, []).append(entry)
+    if any(path.suffix.lower() != PLAIN_SUFFIX for paths in claims.values() for path in paths):
+        data = {name: [path for path in paths if path.suffix.lower() != PLAIN_SUFFIX] for name, paths in claims.items()}
+        claims = {name: paths for name, paths in data.items() if paths}
     notes = []
     files = {split: _parts(folder, split, claims[split]) for split in SPLIT_NAMES if split in claims}
     for missing in ("validation", "test"):
@@ -176,7 +179,7 @@ def _parts(folder: Path, split: str, paths: Sequence[Path]) -> tuple[Path, ...]:
 
 def _may_be_data(entry: Path) -> bool:
     """Return whether a file that is not used has the format of data or the name of a split."""
-    if entry.suffix.lower() in SUFFIXES:
+    if entry.suffix.lower() in SUFFIXES and entry.suffix.lower() != PLAIN_SUFFIX:
         return entry.name not in _METADATA
     words = re.split(r"[^a-z]+", entry.name.lower())
     return any(word in SPLIT_OF or word in _EVALUATION for word in words)

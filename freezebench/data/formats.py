@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.data.columnar import ARROW_SUFFIX, read_arrow, read_parquet
+from freezebench.data.conll import read_conll
 from freezebench.data.delimited import read_delimited
 from freezebench.data.json_files import read_json, read_jsonl
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from freezebench.data.table import Table
+
+# CoNLL files often have this ending, and so do files that are no data.
+PLAIN_SUFFIX = ".txt"
 
 
 def read_table(path: Path, requested: Collection[str], label_column: str = "label") -> Table:
@@ -41,6 +45,9 @@ _FORMATS: dict[str, Callable[[Path, Collection[str]], Table]] = {
     ".json": read_json,
     ".parquet": read_parquet,
     ARROW_SUFFIX: read_arrow,
+    ".conll": read_conll,
+    ".bio": read_conll,
+    PLAIN_SUFFIX: read_conll,
 }
 _DELIMITED = (".csv", ".tsv")
-SUFFIXES = (".jsonl", ".json", *_DELIMITED, ".parquet")
+SUFFIXES = (".jsonl", ".json", *_DELIMITED, ".parquet", ".conll", ".bio", PLAIN_SUFFIX)

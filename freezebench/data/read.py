@@ -112,23 +112,32 @@ def _local_path(source: str) -> Path | None:
 def _reviews(spec: DataSpec) -> dict[str, Table]:
     """Return rated sentences as tables with the column names of the spec; the label column ``rating`` has the ratings.
 
+    Groups or slices of documents keep each document in one split.
+
     Raises:
         DataError: If two text columns are named, or the sentences can be neither found nor downloaded.
     """
     if len(spec.text_columns) > 1:
         raise DataError(f"the sentences of {spec.source} come one by one, not in pairs. Name one text column.")
-    has_ratings = spec.label_column == "rating"
+    has_ratings = spec.label_column == reviews.RATING
+    by_document = reviews.DOCUMENT in {spec.group_column, spec.slice_column}
+    names = {} if has_ratings else {spec.label_column: reviews.CLASSES}
     tables: dict[str, Table] = {}
-    for split, sentences in reviews.read_domain(spec.source).items():
-        columns: dict[str, list[str] | list[float]] = {
-            spec.text_columns[0]: [sentence.text for sentence in sentences],
-            spec.label_column: [sentence.rating if has_ratings else sentence.label for sentence in sentences],
+    for split, sentences in reviews.read_domain(spec.source, by_document=by_document).items():
+        labels: list[int] = [sentence.label for sentence in sentences]
+        columns: dict[str, list[object]] = {
+            "label": [reviews.CLASSES[label] for label in labels],
+            reviews.RATING: [sentence.rating for sentence in sentences],
         }
+        if any(sentence.document is not None for sentence in sentences):
+            columns[reviews.DOCUMENT] = [sentence.document for sentence in sentences]
+        columns[spec.label_column] = columns[reviews.RATING] if has_ratings else [*labels]
+        texts: list[object] = [sentence.text for sentence in sentences]
         tables[split] = Table(
             name=f"{spec.source}, split {split}",
-            columns=columns,
-            available=(spec.text_columns[0], "label", "rating"),
+            columns={**columns, spec.text_columns[0]: texts},
+            available=tuple(dict.fromkeys([spec.text_columns[0], *columns])),
             num_rows=len(sentences),
-            class_names={} if has_ratings else {spec.label_column: ("negative", "positive")},
+            class_names=names,
         )
     return tables

@@ -24,7 +24,7 @@ from freezebench.errors import DataError
 from freezebench.records.locks import Lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 SOURCE = "reviews"
 SHA256 = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"
@@ -39,6 +39,8 @@ _MEMBERS = {
     "reviews:editorials": "hutto_ICWSM_2014/nytEditorialSnippets_GroundTruth.txt",
 }
 DOMAINS = tuple(_MEMBERS)
+RATING, DOCUMENT = "rating", "document"
+CLASSES = ("negative", "positive")
 _MAX_MEMBER_BYTES = 8 * 2**20
 # Ratings nearer to 0 than this are neither positive nor negative.
 _NEUTRAL_BELOW = 0.5
@@ -57,10 +59,12 @@ class RatedSentence:
     Attributes:
         text: The sentence.
         rating: Mean of the human ratings, from -4 (most negative) to 4 (most positive).
+        document: Number of the review or editorial that it is from; ``None``: sentences are from different ones.
     """
 
     text: str
     rating: float
+    document: str | None = None
 
     @property
     def label(self) -> int:
@@ -70,7 +74,7 @@ class RatedSentence:
     @property
     def position(self) -> str:
         """Hash of the normalised text, which decides the sentence's split."""
-        return hashlib.sha256(_normalised(self.text).encode()).hexdigest()
+        return _hash(_normalised(self.text))
 
 
 def cache_folder() -> Path:
@@ -119,14 +123,15 @@ def fetch(on_download: Callable[[str], object] = lambda _: None) -> Path:
     return path
 
 
-def read_domain(source: str) -> dict[str, tuple[RatedSentence, ...]]:
+def read_domain(source: str, *, by_document: bool = False) -> dict[str, tuple[RatedSentence, ...]]:
     """Return the sentences of one domain by split: ``train``, ``validation`` and ``test``.
 
     Neutral sentences (ratings between -0.5 and 0.5) and repetitions are left out. A sentence's split depends on its
-    text alone.
+    text alone, or on its document.
 
     Args:
         source: One of ``DOMAINS``.
+        by_document: Whether sentences of one document are in one split, where the sentences are of documents.
 
     Raises:
         DataError: If there is no such domain, or the archive can be neither found nor downloaded, or has other content.
@@ -137,6 +142,10 @@ def read_domain(source: str) -> dict[str, tuple[RatedSentence, ...]]:
     ordered = sorted(sentences, key=lambda sentence: sentence.position)
     num_test = round(_TEST_SHARE * len(ordered))
     num_held_out = num_test + round(_VALIDATION_SHARE * len(ordered))
+    if by_document:
+        # Stable: within a document the order stays.
+        ordered.sort(key=lambda sentence: _hash(sentence.document or sentence.text))
+        num_test, num_held_out = (_document_end(ordered, number) for number in (num_test, num_held_out))
     return {
         "train": tuple(ordered[num_held_out:]),
         "validation": tuple(ordered[num_test:num_held_out]),
@@ -144,14 +153,32 @@ def read_domain(source: str) -> dict[str, tuple[RatedSentence, ...]]:
     }
 
 
+def _document_end(sentences: Sequence[RatedSentence], number: int) -> int:
+    """Return the number of sentences up to the end of the document that a number of them ends in."""
+    while 0 < number < len(sentences) and sentences[number].document == sentences[number - 1].document is not None:
+        number += 1
+    return number
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _parsed(text: str) -> list[RatedSentence]:
-    """Return the sentences that are not neutral, each once: lines of an id, a rating and a sentence, tab-separated."""
+    """Return the sentences that are not neutral, each once: lines of an id, a rating and a sentence, tab-separated.
+
+    Ids such as ``309_8`` are of a document and of a sentence in it.
+    """
     sentences: dict[str, RatedSentence] = {}
     for line in text.split("\r\n"):
         if line:
-            _, rating, sentence = line.split("\t")
+            number, rating, sentence = line.split("\t")
             if abs(float(rating)) >= _NEUTRAL_BELOW:
-                sentences.setdefault(_normalised(sentence), RatedSentence(text=sentence.strip(), rating=float(rating)))
+                document, is_of_document, _ = number.partition("_")
+                rated = RatedSentence(
+                    text=sentence.strip(), rating=float(rating), document=document if is_of_document else None
+                )
+                sentences.setdefault(_normalised(sentence), rated)
     return list(sentences.values())
 
 
