@@ -70,12 +70,9 @@ def settings_lines(settings: Settings, specs: Iterable[str] = ()) -> list[str]:
 
 
 def _data_text(settings: Settings) -> str:
-    """Return the data set, and what is judged on it besides the accuracy of its own test set."""
+    """Return the data set, what an interval counts where that is no text, and the further test sets."""
     data = settings.data
-    parts = [f"metric {settings.metric}"] if settings.metric else []
-    parts += [f"task {data.task}"] if data.task else []
-    parts += [f"slices by {data.slice_column}"] if data.slice_column else []
-    parts += [f"groups by {data.group_column}"] if data.group_column else []
+    parts = [f"groups by {data.group_column}"] if data.group_column else []
     parts += [f"test set {item.name} of {item.source}" for item in data.test_sets]
     return ", ".join([data.source, *parts])
 

@@ -77,7 +77,7 @@ def summary_lines(summary: Summary, width: int, *, verbose: bool = False) -> lis
     for sentence in rest:
         lines += _sentence(sentence, width)
     # Without a single figure the table would only repeat that everything is invalid.
-    if any(row.accuracy is not None for row in summary.rows):
+    if any(row.num_seeds for row in summary.rows):
         for table in figure_tables(summary, width):
             lines += [(), *table]
     tables = [table for table in (summary.breakdown, summary.memory) if table[0]]

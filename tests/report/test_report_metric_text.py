@@ -93,6 +93,8 @@ def test_articles_follow_the_sound() -> None:
 @pytest.mark.parametrize(
     ("task", "metric", "margin", "shown", "hidden"),
     [
+        ("regression", None, 2.0, "Pearson correlation within 2 points (", "test acc."),
+        ("regression", "rmse", 0.1, "RMSE within 0.1 units of the label (", "F1"),
         ("multi-label", None, 2.0, "macro F1 within 2 points (", "test acc."),
         ("token-classification", None, 2.0, "entity F1 within 2 points (", "recall"),
         ("sequence-classification", "macro-f1", 2.0, "macro F1 within 2 points (", "F1 of"),
@@ -105,4 +107,5 @@ def test_a_summary_is_about_its_metric(task: str, metric: str | None, margin: fl
     text = plain_text(summary_lines(experiment.summary, 140, verbose=True))
     assert text.startswith(f"Freeze emb: {shown}")
     assert hidden not in text
+    assert "verdict at" in text
     assert f"at the margin of {in_points_of(margin, judged_metric(experiment.results))};" in text

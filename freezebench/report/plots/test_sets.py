@@ -43,8 +43,11 @@ def drops(experiment: Experiment) -> Picture | Missing:
             _test_set(axes, index, name, items)
         axes.set_xlabel(f"drop on its own test set ({unit_word(metric)}, right is worse)")
         axes.set_ylabel(f"drop on the further test set\n({unit_word(metric)}, up is worse)")
-        labels = [(own.drop_pp, other.drop_pp, short_name(name)) for name, own, other in _all(points)]
-        label_points(axes, labels, [])
+        # A configuration has one drop on its own test set: its name is at its highest mark.
+        highest: dict[str, tuple[float, float, str]] = {}
+        for name, own, other in sorted(_all(points), key=lambda point: point[2].drop_pp):
+            highest[name] = (own.drop_pp, other.drop_pp, short_name(name))
+        label_points(axes, list(highest.values()), [(own.drop_pp, other.drop_pp) for _, own, other in _all(points)])
         figure.legend(loc="outside lower center", ncols=min(3, len(points)))
 
     texts = "; ".join(
@@ -101,6 +104,6 @@ def _test_set(axes: Axes, index: int, name: str, items: Sequence[Point]) -> None
         [other.drop_pp for other in others],
         xerr=[[own.drop_pp - own.lower_pp for own in owns], [own.upper_pp - own.drop_pp for own in owns]],
         yerr=[[each.drop_pp - each.lower_pp for each in others], [each.upper_pp - each.drop_pp for each in others]],
-        color=color, ecolor=color, marker=_MARKERS[index % len(_MARKERS)], mec=INK, mew=0.5, ms=6, ls="",
-        elinewidth=1.2, label=cut(visible(name), _WIDEST_NAME),
+        color=color, ecolor=(color, 0.45), marker=_MARKERS[index % len(_MARKERS)], mec=INK, mew=0.5, ms=6, ls="",
+        elinewidth=1.4, label=cut(visible(name), _WIDEST_NAME),
     )  # fmt: skip
