@@ -201,6 +201,7 @@ def _judged(
     """
     limit_pp = settings.max_drop.get(freeze) if settings.limits_from else None
     margin_pp, alpha = settings.margin_pp, settings.looks.alpha
+    metric = _metric(settings, [*baseline, *records])
     result = judge(
         freeze,
         records,
@@ -209,7 +210,7 @@ def _judged(
         limit_pp=limit_pp,
         alpha=alpha,
         pooled=pooled,
-        metric=_metric(settings, [*baseline, *records]),
+        metric=metric,
         max_slice_drop=settings.max_slice_drop,
         max_test_drop=settings.max_test_drop,
     )
@@ -217,6 +218,7 @@ def _judged(
     if wrong is None:
         return result
     broken = f"the result contradicts itself: {wrong}"
-    verdict = invalid_verdict(broken, margin_pp=margin_pp, alpha=alpha, num_seeds=len(records))
+    unit = metric.drop_unit
+    verdict = invalid_verdict(broken, margin_pp=margin_pp, alpha=alpha, num_seeds=len(records), unit=unit)
     gate = None if limit_pp is None or result.is_baseline else verdict.at_margin(limit_pp)
     return replace(result, broken=broken, verdict=verdict, gate=gate)

@@ -32,12 +32,14 @@ def shown_above_zero(
     if not differences.size:
         return False
     layouts = [differences] if len(differences) == 1 else [differences, *differences[:, np.newaxis]]
-    in_mean, *by_seed = (_lower_bound(layout, groups, alpha=alpha, unit=unit) > 0 for layout in layouts)
+    in_mean, *by_seed = (lower_bound(layout, groups, alpha=alpha, unit=unit) > 0 for layout in layouts)
     return in_mean or (len(by_seed) > 1 and all(by_seed))
 
 
-def _lower_bound(differences: NDArray[Any], groups: NDArray[np.int64] | None, *, alpha: float, unit: float) -> float:
-    """Return the one-sided lower bound of the mean, with one sentence of each sign added.
+def lower_bound(differences: NDArray[Any], groups: NDArray[np.int64] | None, *, alpha: float, unit: float) -> float:
+    """Return the one-sided lower bound of the mean in percentage points, with one sentence of each sign added.
+
+    The arguments are those of ``shown_above_zero``.
 
     Three differences among a thousand, all of one sign, are too few for a t interval, whose bound would be above 0: by
     a sign test they have p = 1/8. The added sentences are the adjustment of Bonett and Price (2012, Journal of

@@ -1,21 +1,52 @@
-"""Classes whose recall freezing lowers."""
+"""Classes whose recall freezing lowers: the drop of each, classes that are lost, and those that carry the loss."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezebench.verdicts.above_zero import shown_above_zero
+import numpy as np
+
+from freezebench.verdicts.above_zero import lower_bound, shown_above_zero
 from freezebench.verdicts.class_recalls import recalled
 from freezebench.verdicts.classes import joined
-from freezebench.verdicts.mean_squares import outcome_differences
+from freezebench.verdicts.mean_squares import mean_squares, outcome_differences
+from freezebench.verdicts.subsets import SubsetEvidence, too_few_units
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from freezebench.records.run_record import RunRecord
+    from freezebench.verdicts.class_recalls import Recalled
+    from freezebench.verdicts.mean_squares import Floats
+    from freezebench.verdicts.subsets import SubsetVerdict
 
 # A class counts as lost from this share of its recall without freezing.
 _LOST = 0.1
+_MANY = 2
+
+
+def class_evidence(baseline: Sequence[RunRecord], records: Sequence[RunRecord]) -> list[SubsetEvidence]:
+    """Return the drop in recall of every class, label or type of entities, in their order.
+
+    Args:
+        baseline: The unfrozen runs.
+        records: The candidate's runs, of the same seeds on the same test sentences.
+    """
+    return [
+        SubsetEvidence(
+            name=own.name,
+            kind="class",
+            num_examples=own.is_right.shape[1],
+            baseline=unfrozen.recall,
+            candidate=own.recall,
+            squares=None if too_few else mean_squares(_losses(unfrozen, own), own.groups),
+            too_few=too_few,
+        )
+        for unfrozen, own in zip(recalled(baseline), recalled(records), strict=True)
+        for too_few in [too_few_units(own.is_right.shape[1], own.groups)]
+    ]
 
 
 def lost_class_sentence(records: Sequence[RunRecord], baseline: Sequence[RunRecord], *, alpha: float) -> str | None:
@@ -32,8 +63,59 @@ def lost_class_sentence(records: Sequence[RunRecord], baseline: Sequence[RunReco
     texts = []
     for unfrozen, own in zip(recalled(baseline), recalled(records), strict=True):
         before, after = unfrozen.recall, own.recall
-        losses = outcome_differences(unfrozen.is_right, own.is_right)
-        if after <= _LOST * before and shown_above_zero(losses, own.groups, alpha=alpha):
+        if after <= _LOST * before and shown_above_zero(_losses(unfrozen, own), own.groups, alpha=alpha):
             kept = f"recall {100 * after:.1f} %, without freezing {100 * before:.0f} %"
             texts.append(f"{own.text} ({kept})")
     return f"hardly recognised: {joined(texts)}" if texts else None
+
+
+def carrying_classes(
+    baseline: Sequence[RunRecord], records: Sequence[RunRecord], verdicts: Sequence[SubsetVerdict]
+) -> str | None:
+    """Return which classes carry the loss, as a sentence; ``None`` if none does.
+
+    A class carries the loss if its recall is shown to fall, and to fall by more than that of all other classes
+    together. Both are shown at the error rate of its interval, which the classes share.
+
+    Args:
+        baseline: The unfrozen runs.
+        records: The candidate's runs, of the same seeds on the same test sentences.
+        verdicts: Those on the classes, in their order.
+    """
+    classes = list(zip(recalled(baseline), recalled(records), verdicts, strict=True))
+    if len(classes) < _MANY or len(records) < _MANY:
+        return None
+    losses = [_losses(unfrozen, own).astype(float) for unfrozen, own, _ in classes]
+    known = [own.groups for _, own, _ in classes if own.groups is not None]
+    groups = np.concatenate(known) if known else None
+    texts = []
+    for number, (_, own, subset) in enumerate(classes):
+        verdict = subset.verdict
+        if verdict is None or verdict.lower_pp is None or not verdict.lower_pp > 0:
+            continue
+        is_own = np.repeat(np.arange(len(losses)) == number, [loss.shape[1] for loss in losses])
+        contrast, unit, drops = _contrast(np.hstack(losses), is_own)
+        if lower_bound(contrast, groups, alpha=verdict.alpha, unit=unit) > 0:
+            texts.append(
+                f"{own.text} ({100 * drops[0]:.1f} points of recall, all others together {100 * drops[1]:.1f})"
+            )
+    if not texts:
+        return None
+    return f"{joined(texts)} {'carries' if len(texts) == 1 else 'carry'} the loss"
+
+
+def _contrast(losses: Floats, is_own: NDArray[np.bool_]) -> tuple[Floats, float, tuple[float, float]]:
+    """Return numbers whose mean is the drop of a class less that of the others, what one item changes, and both drops.
+
+    The spread of each of the two means is that of its own items: ``z = D + (n / n_c) (d - D_c)`` for items of a class.
+    """
+    n = losses.shape[1]
+    drops = float(losses[:, is_own].mean()), float(losses[:, ~is_own].mean())
+    own, others = n / is_own.sum(), n / (~is_own).sum()
+    contrast = np.where(is_own, own * (losses - drops[0]), -others * (losses - drops[1])) + drops[0] - drops[1]
+    return contrast, max(own, others), drops
+
+
+def _losses(unfrozen: Recalled, own: Recalled) -> NDArray[np.int8]:
+    """Return 1 where only the unfrozen run is right, -1 where only the other one is, shape (seeds, items)."""
+    return outcome_differences(unfrozen.is_right, own.is_right)

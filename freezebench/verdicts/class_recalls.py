@@ -129,8 +129,9 @@ def _spans(evaluated: Examples, classes: NDArray[np.int64]) -> dict[tuple[str, i
 
 
 def _groups_of_rows(records: Sequence[RunRecord]) -> NDArray[np.int64] | None:
-    """Return the unit of the interval that every row belongs to: words of one sentence are of one unit."""
-    groups, lengths = text_groups(records), examples_of(records[0]).lengths
-    if lengths is None:
+    """Return the unit of the interval that every row belongs to: a sentence is one, with all its words and labels."""
+    groups, evaluated = text_groups(records), examples_of(records[0])
+    if evaluated.task == "sequence-classification":
         return groups
-    return np.repeat(np.arange(len(lengths)) if groups is None else groups, lengths)
+    units = np.arange(len(evaluated)) if groups is None else groups
+    return units if evaluated.lengths is None else np.repeat(units, evaluated.lengths)

@@ -10,6 +10,7 @@ from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.verdicts.arms import broken_text, different_arms, mean_squares_of_runs, unrecorded_text
 from freezebench.verdicts.baseline import baseline_fault, lead_pp, same_seeds_fault
+from freezebench.verdicts.breakdown import broken_down
 from freezebench.verdicts.class_losses import lost_class_sentence
 from freezebench.verdicts.constant import constant_sentence
 from freezebench.verdicts.crossed import interval_from_mean_squares
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from freezebench.records.run_record import RunRecord
     from freezebench.scoring.metric import Metric
+    from freezebench.verdicts.breakdown import Breakdown
     from freezebench.verdicts.gate import Standing
     from freezebench.verdicts.mean_squares import MeanSquares
     from freezebench.verdicts.noninferiority import Verdict
@@ -60,7 +62,7 @@ class ConfigurationResult:
             whatever their accuracy; ``None``: none.
         tuned_rate: The learning rates that were tried for it, of which its runs have one; ``None``: it was not tuned.
         metric: Name of the metric of its drop.
-        classes: Drops of every class, the largest class first; empty where the task has no classes.
+        classes: Drops in recall of every class, label or type of entities; empty in regression.
         slices: Drops of the metric on every slice of the test set.
         test_sets: Drops of the metric on every further test set.
     """
@@ -165,8 +167,8 @@ def judge(
     alpha: float = ALPHA_ONE_LOOK,
     pooled: PooledSeedVariance | None = None,
     metric: Metric = ACCURACY,
-    max_slice_drop: float | None = None,  # noqa: ARG001 - follows with the verdicts on slices
-    max_test_drop: float | None = None,  # noqa: ARG001
+    max_slice_drop: float | None = None,
+    max_test_drop: float | None = None,
 ) -> ConfigurationResult:
     """Return the result of one configuration.
 
@@ -189,7 +191,9 @@ def judge(
         broken = unfit(records, baseline, alpha=alpha, metric=metric)
     verdict = None
     if broken:
-        verdict = invalid_verdict(broken, margin_pp=margin_pp, alpha=alpha, num_seeds=len(records))
+        verdict = invalid_verdict(
+            broken, margin_pp=margin_pp, alpha=alpha, num_seeds=len(records), unit=metric.drop_unit
+        )
     elif not is_baseline:
         # One interval serves both margin and limit, so that the two verdicts cannot contradict each other.
         squares = mean_squares_of_runs(baseline, records, metric)
@@ -212,9 +216,18 @@ def judge(
     )
     if broken:
         return result
-    return (
-        _with_lead_checked(result, margin_pp, metric) if is_baseline else _with_predictions_checked(result, alpha=alpha)
+    if is_baseline:
+        return _with_lead_checked(result, margin_pp, metric)
+    parts = broken_down(
+        baseline,
+        records,
+        metric,
+        margin_pp=margin_pp,
+        max_slice_drop=max_slice_drop,
+        max_test_drop=max_test_drop,
+        alpha=alpha,
     )
+    return _with_breakdown(_with_predictions_checked(result, alpha=alpha), parts)
 
 
 def _with_lead_checked(result: ConfigurationResult, margin_pp: float, metric: Metric) -> ConfigurationResult:
@@ -252,6 +265,20 @@ def _with_predictions_checked(result: ConfigurationResult, *, alpha: float) -> C
     if same_seeds is not None:
         result = replace(result, warnings=(*result.warnings, f"{result.freeze}: {same_seeds.sentence}"))
     return result
+
+
+def _with_breakdown(result: ConfigurationResult, parts: Breakdown) -> ConfigurationResult:
+    """Return the result of a valid candidate with its drop by class, slice and test set."""
+    # A class that is lost is named already.
+    is_named = parts.carrying is not None and result.class_loss is None
+    return replace(
+        result,
+        classes=parts.classes,
+        slices=parts.slices,
+        test_sets=parts.test_sets,
+        parts=(*result.parts, *parts.limits),
+        warnings=(*result.warnings, *([f"{result.freeze}: {parts.carrying}"] if is_named else [])),
+    )
 
 
 def observed_mean_squares(result: ConfigurationResult) -> MeanSquares:

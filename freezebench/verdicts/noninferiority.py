@@ -174,6 +174,7 @@ def invalid_verdict(
     alpha: float = 0.05,
     num_seeds: int | None = None,
     num_sentences: int | None = None,
+    unit: str = "points",
 ) -> Verdict:
     """Return the verdict on invalid runs, with the cause: out of memory, non-finite loss, deadline.
 
@@ -197,6 +198,7 @@ def invalid_verdict(
         df=None,
         se_pp=None,
         reason=reason,
+        unit=unit,
     )
 
 

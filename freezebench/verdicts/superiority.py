@@ -91,6 +91,22 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def holm_levels(p_values: Sequence[float], alpha: float) -> list[float]:
+    """Return the error rate at which Holm's method tests each of several hypotheses, in the order given.
+
+    With ``m`` p-values in increasing order the ``i``-th (from 0) is compared with ``alpha / (m - i)``, up to the first
+    that is larger; all after it have the same error rate as that one. An interval at its level excludes what is tested
+    if and only if the p-value adjusted by ``holm`` is at most ``alpha``.
+    """
+    levels = [alpha] * len(p_values)
+    level, is_over = 0.0, False
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        level = level if is_over else alpha / (len(p_values) - rank)
+        is_over = is_over or not p_values[index] <= level
+        levels[index] = level
+    return levels
+
+
 def _untestable(interval: Interval | None) -> str | None:
     """Return why an interval cannot be tested, or ``None`` when it can."""
     if interval is None:

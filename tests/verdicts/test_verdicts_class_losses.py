@@ -7,7 +7,8 @@ import pytest
 import made_up
 import made_up_scores
 from freezebench.specs.names import TaskName
-from freezebench.verdicts.class_losses import lost_class_sentence
+from freezebench.verdicts.class_losses import carrying_classes, class_evidence, lost_class_sentence
+from freezebench.verdicts.subsets import judge_subsets
 
 
 def test_a_class_is_lost_if_no_seed_predicts_it() -> None:
@@ -45,3 +46,42 @@ def test_entities_and_labels_are_lost_as_classes_are(task: TaskName, label: int,
     assert sentence is not None
     assert sentence.startswith(f"hardly recognised: {lost} (recall 0.0 %")
     assert lost_class_sentence(baseline, baseline, alpha=0.05) is None
+
+
+def test_classes_have_their_drop_in_recall() -> None:
+    """Too few sentences have none."""
+    baseline, records = made_up.three_classes("none", (0, 1, 2), num_rare=9), made_up.three_classes("emb", (0, 1))
+    negative, _, rare = class_evidence(baseline, made_up.three_classes("emb", (0, 1), num_rare=9))
+    assert (rare.baseline, rare.candidate, rare.squares) == (1.0, 0.0, None)
+    assert rare.too_few == "9, and an interval needs 10"
+    assert negative.squares is not None
+    assert float(negative.squares.drop) == 0
+    twelve = class_evidence(made_up.three_classes("none", (0, 1, 2)), records)[2]
+    assert twelve.squares is not None
+    assert float(twelve.squares.drop) == 1
+
+
+def _carrying(labels: list[int], before: list[int], after: list[int]) -> str | None:
+    baseline, records = made_up.predicting("none", labels, before), made_up.predicting("emb", labels, after)
+    verdicts = judge_subsets(
+        class_evidence(baseline, records), margin_pp=2.0, reference_pp=0.0, alpha=0.05, unit="points of recall"
+    )
+    return carrying_classes(baseline, records, verdicts)
+
+
+def test_a_class_carries_the_loss_if_it_loses_more_than_all_others() -> None:
+    """Of 60 rare sentences half are lost, of 940 others a hundredth: the rare class carries it, whatever the totals."""
+    labels = [1] * 60 + [0] * 940
+    after = [0] * 30 + [1] * 30 + [0] * 930 + [1] * 10
+    assert _carrying(labels, labels, after) == (
+        "class positive (50.0 points of recall, all others together 1.1) carries the loss"
+    )
+
+
+def test_a_loss_that_is_alike_in_all_classes_is_carried_by_none() -> None:
+    """The large class is shown to lose, and the small one is not, which makes no difference between them."""
+    labels = [1] * 40 + [0] * 960
+    after = [0] * 4 + [1] * 36 + [1] * 96 + [0] * 864
+    assert _carrying(labels, labels, after) is None
+    # Nor is there one without a loss.
+    assert _carrying(labels, after, labels) is None

@@ -13,7 +13,7 @@ from scipy import stats
 from freezebench.errors import SettingsError
 from freezebench.verdicts.crossed import Interval, crossed_interval
 from freezebench.verdicts.mean_squares import outcome_differences
-from freezebench.verdicts.superiority import holm, superiority
+from freezebench.verdicts.superiority import holm, holm_levels, superiority
 
 
 def interval(drop_pp: float, *, se_pp: float = 1.0, num_seeds: int = 3) -> Interval:
@@ -86,3 +86,12 @@ def test_what_cannot_be_tested_counts_and_is_never_better() -> None:
     for name, reason in (("b", "no valid runs"), ("c", "one seed"), ("d", "not finite")):
         assert (results[name].p_value, results[name].better) == (1.0, False)
         assert reason in (results[name].reason or "")
+
+
+@given(p_values=st.lists(st.floats(0, 1), min_size=1, max_size=8), alpha=st.floats(0.001, 0.4))
+def test_levels_decide_as_adjusted_p_values_do(p_values: list[float], alpha: float) -> None:
+    """A p-value is at most its level if and only if the adjusted one is at most the error rate of all."""
+    for p_value, level, adjusted in zip(p_values, holm_levels(p_values, alpha), holm(p_values), strict=True):
+        assert alpha / len(p_values) <= level <= alpha
+        if adjusted != pytest.approx(alpha, rel=1e-9):
+            assert (p_value <= level) == (adjusted <= alpha)

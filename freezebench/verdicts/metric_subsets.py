@@ -1,0 +1,131 @@
+"""What a metric shows on slices of the test set and on further test sets."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from freezebench.records.evaluated import examples_of, outcomes_of_run
+from freezebench.scoring.outcomes import outcomes
+from freezebench.verdicts.mean_squares import mean_squares_of_arms
+from freezebench.verdicts.metric_values import metric_value, text_groups
+from freezebench.verdicts.subsets import SubsetEvidence, too_few_units
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from freezebench.records.run_record import RunRecord
+    from freezebench.scoring.examples import Examples
+    from freezebench.scoring.metric import Metric, Values
+    from freezebench.verdicts.subsets import SubsetKind
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Scored:
+    """A metric of one run on a subset.
+
+    Attributes:
+        value: The metric.
+        outcomes: The outcome of every example, shape (examples,).
+        too_few: Which examples are too few for an interval; ``None``: none are.
+    """
+
+    value: float
+    outcomes: Values
+    too_few: str | None
+
+
+def slice_evidence(baseline: Sequence[RunRecord], records: Sequence[RunRecord], metric: Metric) -> list[SubsetEvidence]:
+    """Return what a metric shows on every slice of the test set that has examples, in the order of their names.
+
+    Args:
+        baseline: The unfrozen runs.
+        records: The candidate's runs, of the same seeds on the same test sentences.
+        metric: The metric whose drop is judged.
+    """
+    data = next((record.data for record in records if record.data is not None), None)
+    if data is None or data.test_slices is None:
+        return []
+    slices, groups = np.array(data.test_slices), text_groups([*records, *baseline])
+    evidence = []
+    for number, name in enumerate(data.slice_names):
+        is_in = slices == number
+        if is_in.any():
+            arms = [[_on_slice(record, metric, number, is_in) for record in arm] for arm in (baseline, records)]
+            own_groups = None if groups is None else groups[is_in]
+            evidence.append(_evidence(name, "slice", arms, metric=metric, groups=own_groups))
+    return evidence
+
+
+def further_evidence(
+    baseline: Sequence[RunRecord], records: Sequence[RunRecord], metric: Metric
+) -> list[SubsetEvidence]:
+    """Return what a metric shows on every further test set, in their order; the arguments are as above."""
+    data = next((record.data for record in records if record.data is not None), None)
+    evidence = []
+    for name in [item.name for item in data.test_sets] if data is not None else []:
+        arms = [[_on_test_set(record, metric, name) for record in arm] for arm in (baseline, records)]
+        groups = text_groups([*records, *baseline], name)
+        evidence.append(_evidence(name, "test set", arms, metric=metric, groups=groups))
+    return evidence
+
+
+def _evidence(
+    name: str,
+    kind: SubsetKind,
+    arms: Sequence[Sequence[_Scored]],
+    *,
+    metric: Metric,
+    groups: NDArray[np.int64] | None,
+) -> SubsetEvidence:
+    """Return what a metric shows on one subset, of the unfrozen runs and the candidate's."""
+    unfrozen, own = (np.stack([scored.outcomes for scored in arm]) for arm in arms)
+    too_few = too_few_units(own.shape[1], groups)
+    squares = None
+    if too_few is None:
+        too_few = next((scored.too_few for arm in arms for scored in arm if scored.too_few), None)
+        squares = mean_squares_of_arms(
+            unfrozen, own, groups, scale=metric.scale, higher_is_better=metric.higher_is_better
+        )
+    return SubsetEvidence(
+        name=name,
+        kind=kind,
+        num_examples=own.shape[1],
+        baseline=_mean(arms[0]),
+        candidate=_mean(arms[1]),
+        squares=squares,
+        too_few=too_few,
+    )
+
+
+def _mean(arm: Sequence[_Scored]) -> float | None:
+    """Return the mean of the metric over runs; ``None`` where it has no value."""
+    mean = statistics.fmean(scored.value for scored in arm)
+    return mean if np.isfinite(mean) else None
+
+
+def _on_test_set(record: RunRecord, metric: Metric, test_set: str) -> _Scored:
+    """Return the metric of a run on a further test set."""
+    value = metric_value(record, metric, test_set)
+    return _Scored(
+        value=float("nan") if value is None else value,
+        outcomes=outcomes_of_run(record, metric, test_set),
+        too_few=metric.too_few(examples_of(record, test_set)),
+    )
+
+
+def _on_slice(record: RunRecord, metric: Metric, number: int, is_in: NDArray[np.bool_]) -> _Scored:
+    """Return the metric of a run on a slice, which is computed once."""
+    key = ("slice", metric.name, str(number))
+    if key not in record.computed:
+        examples: Examples = examples_of(record).only(is_in)
+        record.computed[key] = _Scored(
+            value=metric.value(examples), outcomes=outcomes(metric, examples), too_few=metric.too_few(examples)
+        )
+    scored: _Scored = record.computed[key]
+    return scored
