@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING
 
 from freezebench.escaping import markdown_code, markdown_text, visible, yaml_text
 from freezebench.report.adapter_usage import adapter_usage
+from freezebench.report.card_metrics import hub_metrics, metric_definition, metric_figures
+from freezebench.report.data_text import outputs_word, size_text, values_text
 from freezebench.report.markdown import markdown_table
+from freezebench.report.metric_text import metric_shown, value_of, value_text, with_article
 from freezebench.report.strategy_text import frozen_text, strategies_text
-from freezebench.units import distinct_text, percent_text
-from freezebench.verdicts.classes import class_name
-from freezebench.verdicts.vocabulary import VERDICTS
+from freezebench.report.task_usage import USAGE
+from freezebench.units import percent_text
 
 if TYPE_CHECKING:
     from freezebench.records.data_facts import DataFacts
     from freezebench.records.run_record import Evaluation, RunRecord
+    from freezebench.report.card_metrics import Figures
     from freezebench.report.rows import Row
     from freezebench.report.saved_model import SavedModel
     from freezebench.specs.freeze import FreezeSpec
     from freezebench.specs.run import RunSpec
 
 _VERSIONS = ("freezebench", "torch", "transformers", "tokenizers", "python")
-_NUM_BINARY = 2
-
-Figures = list[tuple[str, str]]
 
 
 def model_card(saved: SavedModel) -> str:
@@ -48,7 +48,7 @@ def model_card(saved: SavedModel) -> str:
         "## How to use it",
         adapter_usage(saved) if saved.is_adapters else _usage(saved),
         "## Training",
-        markdown_table(("", "value"), [*_data_facts(data, source), *_protocol(saved)]),
+        markdown_table(("", "value"), [*_data_facts(saved, data, source), *_protocol(saved)]),
         "## Limits",
         "\n".join(f"- {limit}" for limit in _limits(saved.row, saved.record, data)),
     ]
@@ -71,18 +71,16 @@ def _header(saved: SavedModel, test: Evaluation, source: str) -> str:
     record = saved.record
     # JSON is YAML: lists and objects on one line.
     library, relation = ("peft", "adapter") if saved.is_adapters else ("transformers", "finetune")
-    entries: dict[str, object] = {"library_name": library, "pipeline_tag": "text-classification"}
+    usage, metrics = USAGE[saved.row.task], hub_metrics(saved, test)
+    entries: dict[str, object] = {"library_name": library, "pipeline_tag": usage.pipeline}
     if saved.base_model is not None:
         entries |= {"base_model": saved.base_model, "base_model_relation": relation}
-    entries["tags"] = ["freezebench", "layer-freezing", "text-classification"]
-    entries["metrics"] = ["accuracy", "f1"]
+    entries["tags"] = ["freezebench", "layer-freezing", usage.pipeline]
+    entries["metrics"] = list(dict.fromkeys(metric["type"] for metric in metrics))
     result = {
-        "task": {"type": "text-classification", "name": "Text Classification"},
+        "task": {"type": usage.pipeline, "name": usage.title},
         "dataset": {"type": source, "name": source, "split": "test"},
-        "metrics": [
-            {"type": "accuracy", "value": test.accuracy, "name": "Accuracy"},
-            {"type": "f1", "value": test.f1, "name": _f1_name(record)},
-        ],
+        "metrics": metrics,
     }
     entries["model-index"] = [{"name": f"{saved.model_name} {record.spec.freeze}", "results": [result]}]
     lines = [f"{key}: {yaml_text(value)}" for key, value in entries.items()]
@@ -91,20 +89,9 @@ def _header(saved: SavedModel, test: Evaluation, source: str) -> str:
 
 def _figures(saved: SavedModel, test: Evaluation, data: DataFacts) -> Figures:
     """Return what was measured: of this model, of its configuration over the seeds, and of the comparison."""
-    row, baseline, record = saved.row, saved.baseline, saved.record
-    num_correct = sum(record.test_correct)
     return [
-        (
-            f"test accuracy of this model (seed {record.spec.seed})",
-            f"{percent_text(test.accuracy)} ({num_correct:,} of {data.num_test:,} sentences)",
-        ),
-        (f"test {_f1_name(record)}, of this model", percent_text(test.f1)),
-        (f"test accuracy of {row.freeze}", _over_seeds(row)),
-        ("test accuracy without freezing", _over_seeds(baseline)),
-        ("accuracy of the most frequent class", percent_text(data.majority_share)),
-        ("accuracy drop against no freezing", _drop(row, saved.alpha)),
-        ("verdict", f"{VERDICTS[row.verdict].word} at a margin of {saved.margin_pp:g} points"),
-        ("training speed against no freezing", _speedup(row)),
+        *metric_figures(saved, test, data),
+        ("training speed against no freezing", _speedup(saved.row)),
         ("trained parameters", _trained_parameters(saved)),
     ]
 
@@ -115,19 +102,6 @@ def _trained_parameters(saved: SavedModel) -> str:
     share = percent_text(saved.row.trainable_fraction)
     fixed = "" if unfrozen == num_params else f"; the pretrained model has {num_params - unfrozen:,} more fixed"
     return f"{saved.record.num_trainable_params:,} of {unfrozen:,} ({share}){fixed}"
-
-
-def _over_seeds(row: Row) -> str:
-    spread = "" if row.accuracy_sd is None else f" ± {100 * row.accuracy_sd:.1f} points (standard deviation)"
-    return f"{percent_text(row.accuracy)}{spread}, mean of {row.num_seeds} seeds"
-
-
-def _drop(row: Row, alpha: float) -> str:
-    drop, lower, upper = (
-        "–" if value is None else f"{value:.2f}" for value in (row.drop_pp, row.lower_pp, row.upper_pp)
-    )
-    level = f"{100 * (1 - 2 * alpha):.0f} %"
-    return f"{drop} points, {level} interval {lower} to {upper} (negative: more accurate than without freezing)"
 
 
 def _speedup(row: Row) -> str:
@@ -146,22 +120,31 @@ def _reproduction(saved: SavedModel) -> str:
             "The run of this seed was trained once more to save its model. Its predictions for the test sentences are "
             "those of the run in the comparison, without exception."
         )
-    before, now = saved.recorded.test, saved.record.test
-    pairs = zip(before.predictions, now.predictions, strict=True) if before and now else ()
-    num_changed = sum(one != other for one, other in pairs)
-    was = "unknown" if before is None else percent_text(before.accuracy)
+    metric = metric_shown(saved.row.metric)
+    was = value_text(value_of(saved.recorded, metric), metric)
     return (
         f"**This is not exactly the model of the comparison.** The run of this seed was trained once more to save its "
-        f"model, and {num_changed:,} of its predictions for the test sentences differ: another device or a "
-        f"nondeterministic one. The figures of this model are its own; the run in the comparison had an accuracy of "
-        f"{was}."
+        f"model, and {_num_changed(saved)} of its predictions for the test sentences differ: another device or a "
+        f"nondeterministic one. The figures of this model are its own; the run in the comparison had "
+        f"{with_article(metric)} of {was}."
     )
+
+
+def _num_changed(saved: SavedModel) -> str:
+    """Return how many predictions differ; of numbers it is not counted, since any rounding makes them differ."""
+    before, now = saved.recorded.test, saved.record.test
+    if before is None or now is None or not before.predictions:
+        return "some"
+    pairs = zip(before.predictions, now.predictions, strict=True)
+    return f"{sum(one != other for one, other in pairs):,}"
 
 
 def _usage(saved: SavedModel) -> str:
     """Return how to load the model, and how to freeze the same layers in another fine-tuning."""
-    spec, loader = saved.record.spec, saved.class_name or "AutoModelForSequenceClassification"
-    note, names = "", ["AutoModelForSequenceClassification", "AutoTokenizer"]
+    spec, usage = saved.record.spec, USAGE[saved.row.task]
+    loader = saved.class_name or usage.auto_class
+    note, names = "", [usage.auto_class, "AutoTokenizer"]
+    code = "\n".join(usage.code)
     if saved.class_name is not None:
         factory = markdown_code(spec.model)
         note = f"{markdown_code(loader)} is the class of the model that {factory} makes; import it from there.\n\n"
@@ -172,9 +155,8 @@ from transformers import {", ".join(names)}
 folder = "."  # the folder of this file
 tokenizer = AutoTokenizer.from_pretrained(folder)
 model = {visible(loader)}.from_pretrained(folder)
-batch = tokenizer(["A sentence."], truncation=True, padding=True, return_tensors="pt")
-classes = model(**batch).logits.argmax(dim=-1)
-print([model.config.id2label[number] for number in classes.tolist()])
+batch = {usage.batch}
+{code}
 ```
 
 To fine-tune it, or another model of this architecture, with the same part frozen:
@@ -186,15 +168,21 @@ freezebench.freeze(model, "{spec.freeze}")
 ```"""
 
 
-def _data_facts(data: DataFacts, source: str) -> Figures:
+def _data_facts(saved: SavedModel, data: DataFacts, source: str) -> Figures:
+    group_column = saved.record.spec.data.group_column
     classes = ", ".join(f"{number} = {name}" for number, name in enumerate(data.label_names))
-    num_test = distinct_text(data.num_test, data.num_distinct_test, "test")
+    outputs = (outputs_word(data.task), classes)
+    if data.task == "regression":
+        outputs = (f"numbers of the test split ({', '.join(data.label_names)})", values_text(data.test_values or ()))
+    num_test = size_text(data, group_column, "test")
     hashes = f"{data.train_sha256[:12]}, {data.validation_sha256[:12]}, {data.test_sha256[:12]}"
     return [
         ("data set", source),
         ("sentences", f"{data.num_train:,} training, {data.num_validation:,} validation, {num_test}"),
         ("SHA-256 of the splits", hashes),
-        ("classes", classes),
+        *((f"test set {item.name}", size_text(item, group_column, "sentences")) for item in data.test_sets),
+        outputs,
+        *metric_definition(saved),
         *(("note on the data", note) for note in data.notes),
     ]
 
@@ -247,7 +235,7 @@ def _limits(row: Row, record: RunRecord, data: DataFacts) -> list[str]:
     return [
         figures,
         verdict,
-        *([bf16] if record.precision == "bf16" else []),
+        *([bf16] if record.precision == "bf16" and data.task != "regression" else []),
         speed,
         "What the pretrained model and the data set get wrong, this model may get wrong as well.",
         "The licences of the pretrained model and of the data set apply.",
@@ -265,13 +253,6 @@ def _trained_words(freeze: FreezeSpec) -> str:
     if not freeze.strategies:
         return f"{kept}, and the rest was trained"
     return "; ".join(filter(None, [kept, f"it {strategies_text(freeze)}"]))
-
-
-def _f1_name(record: RunRecord) -> str:
-    data = record.data
-    if data is None:
-        return "F1"
-    return f"F1 of {class_name(data, 1)}" if len(data.label_names) <= _NUM_BINARY else "macro F1"
 
 
 def _public_name(source: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from freezebench.report.task_usage import USAGE
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -49,7 +51,10 @@ class SavedModel:
     def is_reproduced(self) -> bool:
         """Whether the saved model predicts for every test sentence what the recorded run predicted."""
         before, now = self.recorded.test, self.record.test
-        return before is not None and now is not None and before.predictions == now.predictions
+        if before is None or now is None:
+            return False
+        # In regression the scores are the predictions.
+        return before.predictions == now.predictions and (bool(now.predictions) or before.scores == now.scores)
 
     @property
     def label(self) -> str:
@@ -58,7 +63,7 @@ class SavedModel:
 
     def sentence(self, folder: Path) -> str:
         """Return where the model is and what loads it; a warning if it is not exactly the recorded one."""
-        loader = self.class_name or "AutoModelForSequenceClassification"
+        loader = self.class_name or USAGE[self.row.task].auto_class
         what, how = "model", f"{loader}.from_pretrained loads it"
         if self.is_adapters:
             what = "adapters"

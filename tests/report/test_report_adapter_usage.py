@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import made_up
+import made_up_tasks
 from freezebench.report.adapter_usage import adapter_usage
 from freezebench.report.model_card import model_card
 from freezebench.report.rows import row
 from freezebench.report.saved_model import SavedModel
 from freezebench.verdicts.judge import judge
+
+if TYPE_CHECKING:
+    from freezebench.specs.names import TaskName
 
 
 def _saved(**changes: Any) -> SavedModel:
@@ -60,3 +64,23 @@ def test_a_model_without_a_name_for_transformers_is_loaded_by_freezebench(name: 
     text = adapter_usage(_saved(record=replace(record, spec=replace(record.spec, model=name)), has_base_name=False))
     assert f"base, _ = freezebench.load_model('{name}', num_labels=2)" in text
     assert "AutoModel" not in text
+
+
+@pytest.mark.parametrize(
+    ("task", "shown"),
+    [
+        ("regression", 'num_labels=1, problem_type="regression", revision'),
+        ("multi-label", 'num_labels=3, problem_type="multi_label_classification", revision'),
+        ("token-classification", "AutoModelForTokenClassification.from_pretrained"),
+    ],
+)
+def test_adapters_of_every_task_are_loaded_onto_its_head(task: TaskName, shown: str) -> None:
+    """The code compiles, and names the class of transformers, its head and what the scores mean."""
+    record = _saved().record
+    data = made_up_tasks.run(task).data
+    text = adapter_usage(_saved(record=replace(record, data=data)))
+    assert shown in text
+    own = adapter_usage(_saved(record=replace(record, data=data), has_base_name=False))
+    assert f', task="{task}")' in own
+    for block in [*text.split("```python\n")[1:], *own.split("```python\n")[1:]]:
+        compile(block.partition("```")[0], "card", "exec")

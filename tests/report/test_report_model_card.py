@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from huggingface_hub import ModelCard
 
 import made_up
+import made_up_tasks
 from freezebench.records.run_record import RunRecord
 from freezebench.report.model_card import model_card
 from freezebench.report.rows import row
 from freezebench.report.saved_model import SavedModel
+from freezebench.scoring.metrics import metric_of
 from freezebench.specs.data import DataSpec
 from freezebench.verdicts.judge import judge
+from freezebench.verdicts.metric_values import metric_value
+
+if TYPE_CHECKING:
+    from freezebench.specs.names import TaskName
 
 
 def _saved(**changes: Any) -> SavedModel:
@@ -186,3 +192,48 @@ def test_the_share_that_trains_counts_from_what_trains_without_freezing() -> Non
     ]
     card = model_card(_saved(baseline=rows[0], row=rows[1], record=records[0], recorded=records[0]))
     assert _figures(card)["trained parameters"] == "200 of 800 (25.0 %); the pretrained model has 200 more fixed"
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "margin", "hub"),
+    [
+        ("regression", None, 2.0, ["pearsonr"]),
+        ("regression", "rmse", 0.1, ["rmse"]),
+        ("multi-label", None, 2.0, ["f1"]),
+        ("token-classification", None, 2.0, ["seqeval"]),
+        ("sequence-classification", "mcc", 2.0, ["matthews_correlation", "accuracy", "f1"]),
+    ],
+)
+def test_the_card_of_another_task_or_metric(task: TaskName, metric: str | None, margin: float, hub: list[str]) -> None:
+    """Its header has the metric by the name that the Hub knows; figures are the metric's, and code is the task's."""
+    is_tokens = task == "token-classification"
+    loader = "AutoModelForTokenClassification" if is_tokens else "AutoModelForSequenceClassification"
+    results = made_up_tasks.results(task, metric, margin=margin)
+    record = results[1].records[0]
+    saved = _saved(row=row(results[1]), baseline=row(results[0]), record=record, recorded=record, margin_pp=margin)
+    card = model_card(saved)
+    header = _header(card)
+    assert header.metrics == hub
+    assert header.pipeline_tag == ("token-classification" if is_tokens else "text-classification")
+    judged = metric_of(metric, task)
+    (first, *_) = header.eval_results
+    assert first.metric_value == pytest.approx(metric_value(record, judged))
+    figures = _figures(card)
+    assert figures["task"] == task
+    assert figures["metric"].startswith(judged.label)
+    assert f"{judged.label} drop against no freezing" in figures
+    assert figures["verdict"].endswith(f"at a margin of {margin:g} {judged.drop_unit}")
+    assert f"{loader}.from_pretrained(folder)" in card
+    assert ("numbers of the test split (rating)" in figures) is (task == "regression")
+    assert ("accuracy of the most frequent class" in figures) is (task == "sequence-classification")
+    assert saved.is_reproduced
+    assert loader in saved.sentence(Path("models"))
+
+
+def test_other_numbers_are_another_model() -> None:
+    """A run of regression has no classes to compare: its scores are what it predicts."""
+    results = made_up_tasks.results("regression")
+    own, other = (made_up_tasks.run("regression", "emb", 42, noise=noise) for noise in (0.5, 0.6))
+    saved = _saved(row=row(results[1]), baseline=row(results[0]), record=other, recorded=own)
+    assert not saved.is_reproduced
+    assert "some of its predictions for the test sentences differ" in model_card(saved)
