@@ -60,7 +60,8 @@ def refuse_undecidable(settings: Settings, grid: Sequence[str], facts: DataFacts
         SettingsError: If that is so for some configuration of the grid.
     """
     # What other metrics resolve is known only from runs.
-    if not settings.limits_from or metric_of(settings.metric, facts.task, facts.label_names).name != ACCURACY.name:
+    metric = metric_of(settings.metric, facts.task, facts.label_names)
+    if not settings.limits_from or metric is not ACCURACY or facts.task != "sequence-classification":
         return
     looks = settings.looks
     num_distinct = facts.num_distinct_test

@@ -103,7 +103,7 @@ def _look(
         # More seeds may show that the baseline has learned something.
         awaits_baseline = not current.is_stopped and is_open(settings, result)
         return LookOutcome(is_safe=False, may_become_safe=awaits_baseline, has_baseline=not current.is_stopped)
-    is_undecided = verdict.outcome == "inconclusive"
+    is_undecided = not verdict.is_decided
     return LookOutcome(
         is_safe=verdict.outcome == "non_inferior",
         may_become_safe=is_undecided and verdict.drop_pp < settings.margin_pp,

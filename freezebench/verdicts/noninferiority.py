@@ -69,7 +69,9 @@ class Verdict:
 
     @property
     def interval(self) -> Interval | None:
-        """The interval behind this verdict; ``None`` when there was none to judge."""
+        """The interval behind this verdict; ``None`` when there was none to judge, or it does not hold."""
+        if self.too_few is not None:
+            return None
         figures = (self.drop_pp, self.lower_pp, self.upper_pp, self.se_pp, self.df)
         drop_pp, lower_pp, upper_pp, se_pp, df = figures
         if drop_pp is None or lower_pp is None or upper_pp is None or se_pp is None or df is None:

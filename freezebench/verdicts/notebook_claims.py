@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from freezebench.records.device_models import main_model, of_model
+from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.notebook_figures import PUBLISHED
 from freezebench.verdicts.judge import BASELINE_INVALID
@@ -48,7 +49,7 @@ def conclusions(results: Sequence[ConfigurationResult], margin_pp: float) -> tup
     """Return the notebook's three conclusions with their verdicts on one experiment.
 
     A claim is undecided where a configuration that it is about was not run, is invalid, or has one seed. All are where
-    the baseline is invalid.
+    the baseline is invalid, or another metric than accuracy was judged.
 
     1. *Embeddings*: supported if ``emb`` is better than no freezing (``superiority``, Holm-corrected over the grid);
        refuted if a gain as large as the notebook's (``SMALLEST_EFFECT_PP``) is excluded: lower bound of the drop above
@@ -67,9 +68,12 @@ def conclusions(results: Sequence[ConfigurationResult], margin_pp: float) -> tup
         results: The configurations of one experiment, in any order.
         margin_pp: Decision margin, percentage points.
     """
+    claims = (_EMBEDDINGS, _LAYERS, _SWEET_SPOT)
     if any(result.is_baseline and result.broken for result in results):
-        claims = (_EMBEDDINGS, _LAYERS, _SWEET_SPOT)
         return tuple(_conclusion(claim, "undecided", BASELINE_INVALID) for claim in claims)
+    other = next((result.metric for result in results if result.was_run and result.metric != ACCURACY.name), None)
+    if other is not None:
+        return tuple(_conclusion(claim, "undecided", f"it is about accuracy, and this is {other}") for claim in claims)
     by_freeze = {result.freeze: result for result in results}
     return _embeddings(by_freeze), _more_layers(by_freeze), _sweet_spot(by_freeze, margin_pp)
 

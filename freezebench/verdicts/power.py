@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +25,7 @@ _GROWTH = 1.02  # numbers of sentences are tried in steps of 2 %, far finer than
 
 @dataclass(frozen=True, kw_only=True)
 class Population:
-    """The assumptions about fine-tuning runs before any has been trained.
+    """The assumptions about the accuracy of fine-tuning runs before any has been trained.
 
     The defaults are those of the design: fine-tuned DistilBERT on SST-2, accuracy about .89. Accuracy itself does not
     matter: for a difference of two arms only the disagreements count.
@@ -68,7 +68,7 @@ def resolvable_margin(
     alpha: float = ALPHA_ONE_LOOK,
     population: Population | None = None,
 ) -> float:
-    """Return the margin, percentage points, that a candidate without any true drop passes with probability ``power``.
+    """Return the margin of accuracy that a candidate without any true drop passes with probability ``power``.
 
     ``(t(1 - alpha, df) + t(power, df)) · SE`` at the expected mean squares, the usual approximation of the power of a
     t test. Assumptions: ``Population`` (arms disagree on 7 % of sentences, seeds on 5 %, seed SD 0.5 points).
@@ -131,7 +131,7 @@ def deciding_counts(
 
     Args:
         squares: Mean squares of a single layout (no batch axes) of at least two seeds.
-        margin_pp: Largest acceptable drop, percentage points.
+        margin_pp: Largest acceptable drop, in the unit of the squares: percentage points, or the metric's own.
         alpha: Error rate of the one-sided bound.
         max_seeds: Largest number of seeds to try.
         max_sentences: Largest number of sentences to try.
@@ -145,7 +145,7 @@ def deciding_counts(
 
     def suffices(num_seeds: int, num_sentences: int) -> bool:
         se, df = standard_error(_at_size(squares, num_seeds, num_sentences))
-        return bool(100 * t_quantile(1 - alpha, df) * se < abs(margin_pp - 100 * squares.drop))
+        return bool(squares.scale * t_quantile(1 - alpha, df) * se < abs(margin_pp - squares.scale * squares.drop))
 
     return _smallest(suffices, squares.num_seeds, squares.num_sentences, max_seeds, max_sentences)
 
@@ -207,8 +207,8 @@ def _at_size(squares: MeanSquares, num_seeds: int, num_sentences: int) -> MeanSq
     residual = squares.residual
     between_seeds = np.maximum(squares.seeds - residual, 0.0) / squares.num_sentences
     between_sentences = np.maximum(squares.sentences - residual, 0.0) / squares.num_seeds
-    return MeanSquares(
-        drop=squares.drop,
+    return replace(
+        squares,
         # The mean square between seeds does not depend on their number; a small one is kept as it was observed.
         seeds=np.minimum(squares.seeds, residual) + num_sentences * between_seeds,
         sentences=residual + num_seeds * between_sentences,

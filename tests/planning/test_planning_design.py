@@ -73,3 +73,5 @@ def test_what_other_metrics_resolve_is_not_known_before() -> None:
     """A session of another metric is not refused for what accuracy could not resolve."""
     settings = _settings(num_seeds="3", max_drop="0.5", inconclusive="fail", metric="macro-f1")
     refuse_undecidable(settings, ["none", "emb"], facts(872))
+    words = replace(facts(872), task="token-classification", label_names=("NOUN", "VERB"))
+    refuse_undecidable(_settings(num_seeds="3", max_drop="0.5", inconclusive="fail"), ["none", "emb"], words)

@@ -181,3 +181,11 @@ def test_the_loss_in_proportion_counts_from_what_trains_without_freezing() -> No
         for result in ran
     ]
     assert proportional(fixed) / proportional(ran) == pytest.approx((1 - 450 / 750) / (1 - 450 / 1000), rel=0.01)
+
+
+def test_claims_about_accuracy_are_not_judged_by_another_metric() -> None:
+    """A drop of macro F1 neither supports nor refutes them."""
+    baseline = judge("none", made_up.seeds("none"), made_up.seeds("none"), margin_pp=2.0, limit_pp=None)
+    for conclusion in conclusions([replace(baseline, metric="macro-f1")], 2.0):
+        assert conclusion.verdict == "undecided"
+        assert "it is about accuracy, and this is macro-f1" in conclusion.sentence

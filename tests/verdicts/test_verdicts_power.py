@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from freezebench.errors import SettingsError
 from freezebench.specs.interim_looks import InterimLooks
 from freezebench.verdicts.crossed import interval_from_mean_squares
-from freezebench.verdicts.mean_squares import MeanSquares
+from freezebench.verdicts.mean_squares import MeanSquares, mean_squares_of_arms
 from freezebench.verdicts.power import Population, deciding_counts, resolvable_margin, resolving_counts
 
 
@@ -152,3 +152,16 @@ def test_a_drop_above_the_margin_is_decided_by_its_lower_bound() -> None:
     assert below.both_suffice
     at = deciding_counts(_squares(0.02), 2.0)
     assert (at.num_seeds, at.num_sentences, at.both_suffice) == (None, None, False)
+
+
+def test_counts_are_those_of_the_metrics_own_unit() -> None:
+    """A drop in nats needs as many seeds or sentences as the same figures in points do."""
+    rng = np.random.default_rng(5)
+    baseline, candidate = rng.normal(1.0, 0.3, size=(2, 3, 200))
+    nats = mean_squares_of_arms(baseline, candidate, scale=1.0)
+    points = replace(nats, scale=100.0)
+    margin = float(nats.drop) + 0.01
+    counts = deciding_counts(nats, margin)
+    assert counts == deciding_counts(points, 100 * margin)
+    assert counts.num_sentences is not None
+    assert 200 < counts.num_sentences < 100_000
