@@ -3,6 +3,7 @@
 ``python -m freezebench doctor`` lists what this machine can train on and measure;
 ``python -m freezebench compare OLD NEW`` compares a saved run with an earlier one;
 ``python -m freezebench fetch`` downloads the data set ``reviews``;
+``python -m freezebench judge DIR`` judges finished runs by another metric or margin;
 ``python -m freezebench report DIR`` makes the page of saved runs.
 """
 
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 from freezebench import __version__
 from freezebench.cli.compare import LIMITS, compare_runs
 from freezebench.cli.doctor import doctor
+from freezebench.cli.judge import judge_runs
 from freezebench.cli.output import close_output, flush_output, write_lines
 from freezebench.cli.report import make_report
 from freezebench.errors import FreezebenchError
@@ -31,6 +33,12 @@ _COMPARE = """exit codes:
   2  under --strict: something is undecided, or has no partner; in continuous integration: a configuration has no
      partner, or no accuracy is decided
   4  bad input: a file that cannot be read, other model, data or protocol, or nothing that can be compared
+"""
+_JUDGE = """exit codes:
+  0  no configuration is proven to lose more than its limit (under --strict: and nothing is undecided)
+  1  a configuration is proven to lose more than --max-drop, or its runs are invalid
+  2  under --strict: something is undecided
+  4  bad input: an option or file that cannot be read, or runs that have not recorded what the metric needs
 """
 # Those of a shell: 128 and the number of the signal.
 _INTERRUPTED, _OUTPUT_CLOSED = 130, 141
@@ -79,7 +87,7 @@ def _run(arguments: Sequence[str]) -> int:
         return 4 if stop.code else 0
     if options.command == "doctor":
         return doctor(as_json=options.json, cluster=options.freeze_cluster)
-    return {"compare": compare_runs, "fetch": fetch_reviews, "report": make_report}[options.command](options)
+    return _COMMANDS[options.command](options)
 
 
 def _complain(message: str, code: int) -> int:
@@ -136,6 +144,14 @@ def _parser() -> argparse.ArgumentParser:
         "--strict", action="store_true", help="exit with 2 where something is undecided, or in one of the runs only"
     )
     compare_parser.add_argument("--json", action="store_true", help="print JSON")
+    _add_judge(
+        commands.add_parser(
+            "judge",
+            help="judge finished runs by another metric or margin, without training",
+            epilog=_JUDGE,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
     commands.add_parser("fetch", help="download the data set `reviews` now, so that later sessions need no network")
     report_parser = commands.add_parser("report", help="make the page and its pictures from saved runs")
     report_parser.add_argument(
@@ -147,6 +163,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     report_parser.add_argument("--output", metavar="DIR", help="folder of the page (default: that of the only report)")
     return parser
+
+
+def _add_judge(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", help="folder that --freeze-report or --freeze-store wrote")
+    parser.add_argument("--metric", metavar="METRIC", help="as --freeze-metric (default: the usual one of the task)")
+    parser.add_argument(
+        "--margin", metavar="POINTS", help=f"largest acceptable drop of the metric (default: {DEFAULT_MARGIN_PP:g})"
+    )
+    parser.add_argument("--max-drop", metavar="POINTS", help="limits that decide the exit code: 2,emb+L0-4:5")
+    parser.add_argument("--strict", action="store_true", help="exit with 2 where something is undecided")
+    parser.add_argument("-v", "--verbose", action="store_true", help="print the notes and the time of every phase, too")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
@@ -170,3 +198,6 @@ def fetch_reviews(_: argparse.Namespace) -> int:
     path = fetch(lambda progress: sys.stderr.write(f"{terminal_line(progress)}\n"))
     write_lines([str(path)])
     return 0
+
+
+_COMMANDS = {"compare": compare_runs, "fetch": fetch_reviews, "judge": judge_runs, "report": make_report}

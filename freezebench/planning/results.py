@@ -47,11 +47,11 @@ def result_of_look(
     position = broken_baseline(settings, num_seeds, finished)
     baseline = up_to_invalid(settings, "none", num_seeds if position is None else position + 1, finished)
     if freeze == "none":
-        return _with_rate(settings, _judged(settings, freeze, baseline, baseline), finished)
+        return _with_rate(settings, judged(settings, freeze, baseline, baseline), finished)
     # Only the seeds before a broken baseline were planned for candidates.
     num_compared = num_seeds if position is None else position
     records = up_to_invalid(settings, freeze, num_compared, finished)
-    result = _judged(settings, freeze, records, baseline, pooled, num_seeds=num_compared)
+    result = judged(settings, freeze, records, baseline, pooled, num_seeds=num_compared)
     return _with_rate(settings, result, finished)
 
 
@@ -61,7 +61,7 @@ def baseline_so_far(settings: Settings, finished: FinishedRuns) -> Configuration
     Those after one that broke do not count, as in every look: several slots may have trained them before it broke.
     """
     records = up_to_invalid(settings, "none", settings.looks.max_seeds, finished)
-    return _with_rate(settings, _judged(settings, "none", records, records), finished)
+    return _with_rate(settings, judged(settings, "none", records, records), finished)
 
 
 def _with_rate(settings: Settings, result: ConfigurationResult, finished: FinishedRuns) -> ConfigurationResult:
@@ -87,7 +87,7 @@ def broken_baseline(
     ended = [record for record in records if record is not None]
     if len(ended) < num_seeds or _awaits_next_look(settings, ended):
         return None
-    return num_seeds - 1 if _judged(settings, "none", ended, ended).broken else None
+    return num_seeds - 1 if judged(settings, "none", ended, ended).broken else None
 
 
 def is_open(settings: Settings, result: ConfigurationResult) -> bool:
@@ -180,7 +180,7 @@ def _metric(settings: Settings, records: Sequence[RunRecord]) -> Metric:
     return ACCURACY if data is None else metric_of(settings.metric, data.task, data.label_names)
 
 
-def _judged(
+def judged(
     settings: Settings,
     freeze: str,
     records: Sequence[RunRecord],

@@ -136,7 +136,7 @@ class Store:
         """Return a finished run; ``None`` if there is none, or if its file is damaged and was set aside."""
         path = self.folder / f"{key}.json"
         try:
-            record = _read(path)
+            record = read_run(path)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -262,7 +262,7 @@ def _refuse_constant(word: str) -> NoReturn:
     raise RecordError(f"it holds {word}, which is no figure")
 
 
-def _read(path: Path) -> RunRecord:
+def read_run(path: Path) -> RunRecord:
     """Return the record of a file.
 
     Raises:

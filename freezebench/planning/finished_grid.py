@@ -1,0 +1,171 @@
+"""Finished grids: the runs of experiments that have ended, judged again by another metric, margin or limit.
+
+A folder may hold runs of several experiments, and of one configuration runs at several learning rates, as where rates
+were tuned. Only runs at one rate are one configuration: the rate with most seeds counts, of several the latest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from freezebench.config.settings import Settings
+from freezebench.errors import RecordError
+from freezebench.planning.results import judged
+from freezebench.scoring.metrics import metric_of
+from freezebench.specs.freeze import FreezeSpec
+from freezebench.specs.grid import PerSpec
+from freezebench.specs.interim_looks import MAX_LOOKS, InterimLooks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from freezebench.records.run_record import RunRecord
+    from freezebench.specs.run import RunSpec
+    from freezebench.verdicts.judge import ConfigurationResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judging:
+    """What finished runs are judged by.
+
+    Attributes:
+        metric: Name of the metric; ``None``: the usual one of the task.
+        margin_pp: Margin in percentage points, or in the metric's own unit.
+        max_drop: Limits per configuration, in the same unit.
+    """
+
+    metric: str | None
+    margin_pp: float
+    max_drop: PerSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishedGrid:
+    """The runs of one experiment.
+
+    Attributes:
+        arms: Its runs by configuration, in the order of their seeds, the unfrozen ones among them.
+        looks: The numbers of seeds after which configurations were judged as they trained.
+        others: Results of configurations that were not run.
+    """
+
+    arms: dict[str, tuple[RunRecord, ...]]
+    looks: InterimLooks
+    others: tuple[ConfigurationResult, ...] = ()
+
+    @property
+    def spec(self) -> RunSpec:
+        """The spec of its first run, which represents the experiment."""
+        return next(iter(self.arms.values()))[0].spec
+
+    def settings(self, judging: Judging) -> Settings:
+        """Return the settings of this experiment, as far as its runs tell them, with another judging."""
+        spec = self.spec
+        rates = {freeze: records[0].spec.protocol.learning_rate for freeze, records in self.arms.items()}
+        return Settings(
+            preset="",
+            preset_reason="",
+            model=spec.model,
+            data=spec.data,
+            protocol=spec.protocol,
+            learning_rates=PerSpec(default=rates.pop("none", None), by_spec=tuple(rates.items())),
+            grid=",".join(self.arms),
+            looks=self.looks,
+            seed=spec.seed,
+            metric=judging.metric,
+            margin_pp=judging.margin_pp,
+            max_drop=judging.max_drop,
+            limits_from="--max-drop" if judging.max_drop.numbers else None,
+        )
+
+    def judge(self, judging: Judging) -> list[ConfigurationResult]:
+        """Return the results of all configurations.
+
+        Raises:
+            RecordError: If the unfrozen runs are missing, or a run has not recorded what the metric needs.
+            SettingsError: If the task does not have the metric.
+        """
+        unfrozen = {record.spec.seed: record for record in self.arms.get("none", ())}
+        if not unfrozen:
+            raise RecordError(
+                f"{self.spec.model} on {self.spec.data.source}: there are no unfrozen runs, from which drops are "
+                "measured. Run the session once more with the configuration none."
+            )
+        self._check_recorded(judging)
+        settings, results = self.settings(judging), list(self.others)
+        for freeze, records in self.arms.items():
+            paired = [record for record in records if record.spec.seed in unfrozen]
+            if paired:
+                baseline = [unfrozen[record.spec.seed] for record in paired]
+                results.append(judged(settings, freeze, paired, baseline))
+        return results
+
+    def _check_recorded(self, judging: Judging) -> None:
+        """Make sure that the task has the metric, and that all runs have recorded what it needs.
+
+        Raises:
+            RecordError: If a run has recorded predictions alone.
+            SettingsError: If the task does not have the metric.
+        """
+        for record in (record for records in self.arms.values() for record in records):
+            if record.data is None or record.test is None:
+                continue
+            metric = metric_of(judging.metric, record.data.task, record.data.label_names)
+            if metric.uses == "scores" and record.test.scores is None:
+                raise RecordError(
+                    f"{metric.name} is computed from scores, and seed {record.spec.seed} of {record.spec.freeze} has "
+                    "recorded predictions alone, as earlier versions did. Train it again with --freeze-resume=no, or "
+                    "choose a metric of predictions, such as macro-f1."
+                )
+
+
+def grid_of_results(results: Iterable[ConfigurationResult], looks: InterimLooks | None) -> FinishedGrid | None:
+    """Return the runs behind the results of one experiment; ``None`` if nothing was run.
+
+    Args:
+        results: The results.
+        looks: The numbers of seeds after which they were judged; ``None``: not known.
+    """
+    results = list(results)
+    arms = {result.freeze: _in_order(result.records) for result in results if result.records}
+    others = tuple(result for result in results if not result.was_run)
+    return FinishedGrid(arms=arms, looks=looks or _looks_of(arms), others=others) if arms else None
+
+
+def grids_of_runs(records: Iterable[RunRecord]) -> list[FinishedGrid]:
+    """Return the experiments of the runs of a store, in the order of their first runs."""
+    by_experiment: dict[str, list[RunRecord]] = {}
+    for record in sorted(records, key=lambda record: record.started_at):
+        by_experiment.setdefault(record.spec.experiment_id, []).append(record)
+    grids = []
+    for own in by_experiment.values():
+        by_freeze: dict[str, list[RunRecord]] = {}
+        for record in own:
+            by_freeze.setdefault(record.spec.freeze, []).append(record)
+        names = sorted(by_freeze, key=lambda freeze: FreezeSpec.parse(freeze).frozen_order)
+        arms = {freeze: _in_order(_of_one_rate(by_freeze[freeze])) for freeze in names}
+        grids.append(FinishedGrid(arms=arms, looks=_looks_of(arms)))
+    return grids
+
+
+def _looks_of(arms: Mapping[str, Sequence[RunRecord]]) -> InterimLooks:
+    """Return the numbers of seeds after which configurations were probably judged.
+
+    Where they have different numbers of seeds, some were decided at an interim look and others trained on.
+    """
+    counts = sorted({len(records) for records in arms.values()})
+    return InterimLooks(counts=tuple(counts[-MAX_LOOKS:]))
+
+
+def _of_one_rate(records: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return the runs at the learning rate with most seeds, of several the latest; one run of each seed, the latest."""
+    by_rate: dict[float, dict[int, RunRecord]] = {}
+    for record in records:  # in the order in which they started
+        by_rate.setdefault(record.spec.protocol.learning_rate, {})[record.spec.seed] = record
+    latest = reversed(list(by_rate.values()))
+    return list(max(latest, key=len).values())
+
+
+def _in_order(records: Iterable[RunRecord]) -> tuple[RunRecord, ...]:
+    return tuple(sorted(records, key=lambda record: record.spec.seed))

@@ -1,0 +1,128 @@
+"""``judge``: finished runs by another metric or margin."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments import settings
+from freezebench.cli import main
+from freezebench.config.session_settings import SessionSettings
+from freezebench.records.store import Store
+from freezebench.report.publish import write_report
+from freezebench.report.summary import summarize
+from freezebench.verdicts.judge import judge
+from made_up import seeds
+
+
+def _store(folder: Path, **accuracies: float) -> Path:
+    """Save the runs of a grid, with the accuracies of some configurations."""
+    store = Store(folder)
+    for freeze in ("none", "emb"):
+        for record in seeds(freeze, accuracy=accuracies.get(freeze, 0.9)):
+            assert store.save(record)
+    return folder
+
+
+def _report(folder: Path) -> Path:
+    """Write the report of a grid."""
+    unfrozen = seeds("none")
+    own = settings(grid="none,emb")
+    results = [
+        judge(freeze, seeds(freeze), unfrozen, margin_pp=2, limit_pp=None, alpha=own.looks.alpha)
+        for freeze in ("none", "emb")
+    ]
+    folder.mkdir()
+    write_report(folder, [(own, summarize(results, own))], SessionSettings(), with_page=False)
+    return folder
+
+
+def test_a_store_by_another_metric(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Table and answer are those of a session of that metric."""
+    folder = _store(tmp_path / "store")
+    assert main(["judge", str(folder), "--metric=mcc", "--margin=30"]) == 0
+    shown = capsys.readouterr().out
+    assert "=== freezebench: tiny on made-up" in shown
+    assert "Matthews correlation" in shown
+    assert "1 of 1 at the margin of 30 points" in shown
+
+
+@pytest.mark.parametrize("path", ["report", "report/report.json"])
+def test_a_report_by_another_metric(tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str) -> None:
+    """The folder, or its file of figures; JSON has the verdicts."""
+    _report(tmp_path / "report")
+    assert main(["judge", str(tmp_path / path), "--metric=macro-f1", "--margin=30", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    (experiment,) = content["experiments"]
+    assert (content["exit_code"], content["margin"], experiment["model"]) == (0, 30, "tiny")
+    none, emb = experiment["configurations"]
+    assert (none["freeze"], none["verdict_at_margin"]) == ("none", None)
+    assert emb["metric"] == "macro-f1"
+    assert emb["verdict_at_margin"]["outcome"] == "non_inferior"
+
+
+def test_a_folder_of_both_has_every_experiment_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The report says more of its experiments than the store does."""
+    _store(_report(tmp_path / "both"))
+    assert main(["judge", str(tmp_path / "both"), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["experiments"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "arguments", "code"),
+    [
+        (0.6, [], 0),
+        (0.6, ["--max-drop=10"], 1),
+        (0.9, ["--max-drop=10"], 0),
+        (0.89, ["--margin=0.5"], 0),
+        (0.89, ["--margin=0.5", "--strict"], 2),
+    ],
+)
+def test_exit_codes(tmp_path: Path, accuracy: float, arguments: list[str], code: int) -> None:
+    """As in a session: the margin fails nothing, a limit does."""
+    assert main(["judge", str(_store(tmp_path / "store", emb=accuracy)), *arguments]) == code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--metric=macro_f1"], "--metric=macro_f1: there is no metric 'macro_f1'. Did you mean 'macro-f1'?"),
+        (["--metric=log-loss"], "--metric=log-loss: the metric has a unit of its own (nats)"),
+        (["--margin=0.02"], "--margin=0.02: give percentage points, from 0.1 to 100. Did you mean 2 points?"),
+        (
+            ["--metric=log-loss", "--margin=0.1"],
+            "log-loss is computed from scores, and seed 42 of none has recorded predictions alone",
+        ),
+        (["--metric=rmse", "--margin=0.1"], "sequence-classification has no metric 'rmse'"),
+        (["--max-drop=none:3"], "none is the baseline"),
+    ],
+)
+def test_bad_input_exits_with_4(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    """One sentence on standard error."""
+    assert main(["judge", str(_store(tmp_path / "store")), *arguments]) == 4
+    assert message in capsys.readouterr().err
+
+
+def test_a_folder_without_runs_exits_with_4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whether it exists or not."""
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        assert main(["judge", str(folder)]) == 4
+        assert "holds no finished runs" in capsys.readouterr().err
+
+
+def test_neither_torch_nor_pytest_is_imported(tmp_path: Path) -> None:
+    """Judging needs what a machine without a GPU and without pytest has."""
+    folder = _store(tmp_path / "store")
+    code = (
+        "import sys; from freezebench.cli import main; "
+        f"code = main(['judge', {str(folder)!r}, '--metric=macro-f1', '--margin=30']); "
+        "print(code, [name for name in ('torch', 'pytest', 'transformers', 'datasets') if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert shown.stdout.splitlines()[-1] == "0 []"
