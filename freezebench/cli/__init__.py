@@ -112,38 +112,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"freezebench {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_doctor(commands.add_parser("doctor", help="what can be measured on this machine, and what not and why"))
-    compare_parser = commands.add_parser(
-        "compare",
-        help="compare a saved run with an earlier one",
-        epilog=_COMPARE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    _add_compare(
+        commands.add_parser(
+            "compare",
+            help="compare a saved run with an earlier one",
+            epilog=_COMPARE,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
     )
-    kinds = "number or name of a run that pytest-benchmark saved, such as 0001, its JSON file, or a report folder"
-    compare_parser.add_argument("old", metavar="OLD", help=f"the reference: {kinds}")
-    compare_parser.add_argument("new", metavar="NEW", help="the run to judge, likewise")
-    compare_parser.add_argument(
-        "--benchmark-storage",
-        metavar="URI",
-        dest="storage",
-        default=DEFAULT_STORAGE,
-        help="where pytest-benchmark saved them: file://FOLDER or FOLDER (default: %(default)s)",
-    )
-    compare_parser.add_argument(
-        "--margin", metavar="POINTS", help=f"largest acceptable drop of accuracy (default: {DEFAULT_MARGIN_PP:g})"
-    )
-    for name in LIMITS:
-        text = f"largest allowed {name[4:]} as a multiple of OLD's, one number or per configuration: 1.05,emb:1.1"
-        compare_parser.add_argument(f"--{name.replace('_', '-')}", metavar="RATIO", help=text)
-    compare_parser.add_argument(
-        "--compare-across", metavar="WHAT", help="what may differ, separated by commas: model, data, lr, epochs, …"
-    )
-    compare_parser.add_argument(
-        "--allow-unmatched", metavar="SPECS", help="configurations that may lack a partner: emb,emb+L0-3, or all"
-    )
-    compare_parser.add_argument(
-        "--strict", action="store_true", help="exit with 2 where something is undecided, or in one of the runs only"
-    )
-    compare_parser.add_argument("--json", action="store_true", help="print JSON")
     _add_judge(
         commands.add_parser(
             "judge",
@@ -163,6 +139,35 @@ def _parser() -> argparse.ArgumentParser:
     )
     report_parser.add_argument("--output", metavar="DIR", help="folder of the page (default: that of the only report)")
     return parser
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    kinds = "number or name of a run that pytest-benchmark saved, such as 0001, its JSON file, or a report folder"
+    parser.add_argument("old", metavar="OLD", help=f"the reference: {kinds}")
+    parser.add_argument("new", metavar="NEW", help="the run to judge, likewise")
+    parser.add_argument(
+        "--benchmark-storage",
+        metavar="URI",
+        dest="storage",
+        default=DEFAULT_STORAGE,
+        help="where pytest-benchmark saved them: file://FOLDER or FOLDER (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--margin", metavar="POINTS", help=f"largest acceptable drop of the metric (default: {DEFAULT_MARGIN_PP:g})"
+    )
+    for name in LIMITS:
+        text = f"largest allowed {name[4:]} as a multiple of OLD's, one number or per configuration: 1.05,emb:1.1"
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar="RATIO", help=text)
+    parser.add_argument(
+        "--compare-across", metavar="WHAT", help="what may differ, separated by commas: model, data, lr, epochs, …"
+    )
+    parser.add_argument(
+        "--allow-unmatched", metavar="SPECS", help="configurations that may lack a partner: emb,emb+L0-3, or all"
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with 2 where something is undecided, or in one of the runs only"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_judge(parser: argparse.ArgumentParser) -> None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, cast
 
 from freezebench.cli.arguments import parsed_argument
 from freezebench.cli.output import write, write_lines
+from freezebench.config.metric_limits import check_points
 from freezebench.config.parsers import parse_run
 from freezebench.config.session_settings import in_ci
 from freezebench.config.sources import Source, parse_sources
-from freezebench.errors import RecordError
+from freezebench.errors import RecordError, SettingsError
 from freezebench.escaping import json_text
 from freezebench.specs.limits import DEFAULT_MARGIN_PP
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from freezebench.config.sources import ParsedOptions
     from freezebench.records.saved import SavedRun
     from freezebench.specs.json_types import Json
     from freezebench.verdicts.compare import Comparison
@@ -53,6 +55,7 @@ def compare_runs(options: argparse.Namespace) -> int:
     margin_pp = parsed.get("margin", DEFAULT_MARGIN_PP)
     names = [parsed_argument(parse_run, text, name) for text, name in ((options.old, "OLD"), (options.new, "NEW"))]
     old, new = (_saved_run(name, options.storage) for name in names)
+    _check_margin(parsed, new)
     comparison = compare(old, new, margin_pp=margin_pp, costs=CostLimits(**limits), across=across)
     code = _exit_code(comparison, strict=options.strict, unmatched=_unmatched(old, new, comparison, allowed))
     if options.json:
@@ -60,6 +63,22 @@ def compare_runs(options: argparse.Namespace) -> int:
     else:
         write_lines(comparison_lines(comparison))
     return code
+
+
+def _check_margin(options: ParsedOptions, new: SavedRun) -> None:
+    """Make sure that the margin fits the unit of the metrics that judge.
+
+    Raises:
+        SettingsError: If points are out of range, or a metric with a unit of its own has no margin.
+    """
+    for metric in {configuration.metric.name: configuration.metric for configuration in new.configurations}.values():
+        if metric.unit == "points" and "margin" in options:
+            check_points(options.get("margin", DEFAULT_MARGIN_PP), "--margin")
+        elif metric.unit != "points" and "margin" not in options:
+            raise SettingsError(
+                f"{new.source} is judged by {metric.label}, in {metric.drop_unit}, in which no margin is usual. Give "
+                "--margin, the largest acceptable loss in that unit."
+            )
 
 
 def _saved_run(name: str, storage: str) -> SavedRun:

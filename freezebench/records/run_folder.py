@@ -33,4 +33,4 @@ def _run(file: Path) -> RunRecord:
     except OSError as error:
         raise RecordError(f"{file} cannot be read ({error.strerror or error}). Give a folder that can be.") from error
     except RecordError as error:
-        raise RecordError(f"{file}: {str(error).rstrip('.')}. Delete it, and train its run again.") from error
+        raise RecordError(f"{file}: {str(error).rstrip('.')}. Remove the file, and train its run again.") from error

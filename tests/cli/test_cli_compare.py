@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from freezebench.cli import main
 from freezebench.records.benchmark_storage import machine_id
+from freezebench.records.saved import from_records
+from freezebench.scoring.metric import Metric
+from freezebench.scoring.metrics import METRICS
+from made_up import seeds
 from saved_runs import benchmark_json, configuration, write
 
 GOOD, WORSE = configuration("emb", num=5), configuration("emb", num=5, accuracy=0.7)
@@ -93,3 +98,40 @@ def test_without_a_storage_the_message_says_what_is_taken(
     assert error.startswith("error: compare 0001: there is no such file or folder (seen from ")
     assert "the number of a saved run, with --benchmark-storage=DIR" in " ".join(error.split())
     assert list(tmp_path.iterdir()) == []
+
+
+def _files(tmp_path: Path, old: Metric, new: Metric) -> list[str]:
+    """Write runs of two metrics and return their files."""
+    runs = seeds("emb", num_test=60)
+    return [
+        str(write(tmp_path / name, benchmark_json(from_records("emb", runs, node_id="t.py::test[emb]", metric=metric))))
+        for name, metric in (("old.json", old), ("new.json", new))
+    ]
+
+
+def test_another_metric_is_compared_by_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Table and sentences name it."""
+    files = _files(tmp_path, METRICS["macro-f1"], METRICS["macro-f1"])
+    assert main(["compare", *files, "--margin=10"]) == 0
+    shown = capsys.readouterr().out
+    assert "macro F1 %" in shown
+    assert "ok: emb: macro F1: drop 0.00 points, upper bound" in shown
+
+
+def test_a_saved_run_of_another_metric_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By name, and with the code of what cannot be compared."""
+    files = _files(tmp_path, METRICS["macro-f1"], METRICS["accuracy"])
+    assert main(["compare", *files, "--compare-across=model,data,lr"]) == 4
+    assert "metric macro-f1 → accuracy" in capsys.readouterr().out
+
+
+def test_margins_fit_the_unit_of_the_metric(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Points have bounds; in a unit of its own, a margin has to be given."""
+    files = _files(tmp_path, METRICS["accuracy"], METRICS["accuracy"])
+    assert main(["compare", *files, "--margin=0.02"]) == 4
+    assert "--margin=0.02: give percentage points" in capsys.readouterr().err
+    nats = replace(METRICS["accuracy"], name="own:loss", label="own loss", unit="nats", higher_is_better=False)
+    files = _files(tmp_path, nats, nats)
+    assert main(["compare", *files]) == 4
+    assert "is judged by own:loss, in nats, in which no margin is usual. Give --margin" in capsys.readouterr().err
+    assert main(["compare", *files, "--margin=0.2"]) == 0

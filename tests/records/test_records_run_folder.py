@@ -31,7 +31,9 @@ def test_a_damaged_run_is_named_and_stays(tmp_path: Path) -> None:
     """Only a session sets it aside."""
     file = _store(tmp_path)[0]
     file.write_bytes(file.read_bytes().replace(b"a CPU", b"b CPU"))
-    with pytest.raises(RecordError, match=rf"{file.name}: its checksum does not match its content\. Delete it, and"):
+    with pytest.raises(
+        RecordError, match=rf"{file.name}: its checksum does not match its content\. Remove the file, and"
+    ):
         stored_runs(tmp_path)
     assert file.exists()
 
