@@ -93,14 +93,11 @@ class Inputs:
 
     def __init__(self) -> None:
         run = record()
-        assert run.data is not None
-        hashes = (run.data.train_sha256, run.data.validation_sha256, run.data.test_sha256)
-        train, validation, test = (SimpleNamespace(sha256=sha256) for sha256 in hashes)
-        self._data = SimpleNamespace(train=train, validation=validation, test=test)
+        self._data = SimpleNamespace(facts=run.data)
         self._files = SimpleNamespace(weights_sha256=run.model_sha256, files_sha256=run.files_sha256)
 
     def data(self, _: RunSpec) -> SimpleNamespace:
-        """Return splits with hashes."""
+        """Return the facts of the data, with their hashes."""
         return self._data
 
     def file_hashes(self, _: RunSpec) -> SimpleNamespace:

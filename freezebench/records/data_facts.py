@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, fields
+from hashlib import sha256
 from typing import Self
 
 from freezebench.errors import UnknownNameError
@@ -120,6 +122,21 @@ class DataFacts:
             names = tuple(item.name for item in self.test_sets)
             raise UnknownNameError(f"there is no test set {brief(name)}.{did_you_mean(name, names)}")
         return found
+
+    @property
+    def content_hashes(self) -> dict[str, str]:
+        """Content hashes of what a run reads, by name: splits, further test sets, and slices and groups if it has any.
+
+        Slices and groups are no part of the texts that a split's hash is of, but verdicts rest on them.
+        """
+        hashes = {name: str(getattr(self, f"{name}_sha256")) for name in ("train", "validation", "test")}
+        for facts in (self.of_test_set(), *self.test_sets):
+            what = f"test:{facts.name}" if facts.name else "test"
+            hashes[what] = facts.test_sha256
+            parts = (facts.test_slices, facts.slice_names, facts.test_groups)
+            if any(parts):
+                hashes[f"slices and groups of {what}"] = sha256(json.dumps(parts).encode()).hexdigest()
+        return hashes
 
     @property
     def num_distinct_test(self) -> int:

@@ -23,7 +23,7 @@ from freezebench.records.locks import Lock
 from freezebench.specs.fields import brief
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from freezebench.records.run_record import RunRecord
@@ -46,7 +46,7 @@ def run_key(
     *,
     model_sha256: str,
     files_sha256: str,
-    data_sha256: tuple[str, str, str],
+    data_sha256: Sequence[str],
     device: str,
     device_name: str,
     precision: str,
@@ -62,7 +62,7 @@ def run_key(
         spec: The run's spec.
         model_sha256: Content hash of the pretrained weights.
         files_sha256: Content hash of the model's configuration and tokenizer.
-        data_sha256: Content hashes of the training, validation and test split.
+        data_sha256: Content hashes of the data, as ``DataFacts.content_hashes`` has them.
         device: ``cpu`` or ``cuda:N``; the number does not count.
         device_name: Model of the GPU or CPU.
         precision: Number format, resolved.
@@ -103,7 +103,7 @@ def record_key(record: RunRecord) -> str | None:
         record.spec,
         model_sha256=record.model_sha256,
         files_sha256=record.files_sha256,
-        data_sha256=(record.data.train_sha256, record.data.validation_sha256, record.data.test_sha256),
+        data_sha256=tuple(record.data.content_hashes.values()),
         device=record.device,
         device_name=record.device_name,
         precision=record.precision,

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from freezebench.runs.data_cache import DataCache
     from freezebench.specs.run import RunSpec
 
-_HASHES = ("train_sha256", "validation_sha256", "test_sha256")
-
 
 def input_hashes(spec: RunSpec, data_cache: DataCache) -> dict[str, str]:
     """Return the SHA-256 of what a run is trained on, by the part's name, for a comparison with another machine.
@@ -39,7 +37,7 @@ def input_hashes(spec: RunSpec, data_cache: DataCache) -> dict[str, str]:
         FreezebenchError: If model or data cannot be read.
     """
     facts, files = data_cache.data(spec).facts, data_cache.file_hashes(spec)
-    hashes = {f"{spec.data.source} ({name.removesuffix('_sha256')})": str(getattr(facts, name)) for name in _HASHES}
+    hashes = {f"{spec.data.source} ({name})": sha256 for name, sha256 in facts.content_hashes.items()}
     if files is not None:
         return hashes | {
             f"weights of {spec.model}": files.weights_sha256,
@@ -64,7 +62,7 @@ class InputCheck:
         if not record.is_valid or record.data is None:
             return record
         spec, facts = record.spec, self._data_cache.data(record.spec).facts
-        if any(getattr(facts, name) != getattr(record.data, name) for name in _HASHES):
+        if facts.content_hashes != record.data.content_hashes:
             return changed_record(record, spec.data.source)
         for name, version in strategy_versions(spec.freeze).items():
             there = record.environment.get(name, version)

@@ -189,7 +189,7 @@ class Reuse:
                 spec,
                 model_sha256=hashes.weights_sha256,
                 files_sha256=hashes.files_sha256,
-                data_sha256=(data.train.sha256, data.validation.sha256, data.test.sha256),
+                data_sha256=tuple(data.facts.content_hashes.values()),
                 device=other.device,
                 device_name=other.device_name,
                 precision=other.precision,

@@ -13,7 +13,7 @@ from freezebench.data.load import load_data
 from freezebench.models.load import load_model
 from freezebench.runs import data_cache
 from freezebench.runs.data_cache import DataCache
-from freezebench.specs.data import DataSpec
+from freezebench.specs.data import DataSpec, NamedSource
 from freezebench.specs.run import RunSpec
 from freezebench.training.batches import encoding
 from tiny import write_data, write_model
@@ -44,3 +44,15 @@ def test_models_and_data_sets_are_read_once(tmp_path: Path, monkeypatch: pytest.
                 spec = RunSpec(model=model, data=DataSpec(source=source), freeze=freeze, seed=seed)
                 assert cache.tokenized(spec, tokenizer, loaded) is cache.tokenized(spec, tokenizer, loaded)
     assert calls == {"read": 2, "tokenized": 3 * len(models) * len(sources)}  # three splits each
+
+
+def test_files_of_further_test_sets_are_compared_too(tmp_path: Path) -> None:
+    """A session ends if one of them changes while it runs."""
+    own, other = (write_data(tmp_path / name) for name in ("films", "books"))
+    further = NamedSource(name="books", source=str(other / "test.jsonl"))
+    spec = RunSpec(model=str(write_model(tmp_path / "m")), data=DataSpec(source=str(own), test_sets=(further,)))
+    cache = DataCache()
+    assert set(cache.data(spec).splits) == {"train", "validation", "test", "test:books"}
+    assert cache.changed_data_files(spec) == []
+    (other / "test.jsonl").write_text('{"text": "a film", "label": 0}\n', encoding="utf-8")
+    assert cache.changed_data_files(spec) == ["test.jsonl"]

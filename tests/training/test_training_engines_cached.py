@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 
-from cached_runs import PROTOCOL, cached_run, frozen_model
+from cached_runs import PROTOCOL, cached_run, frozen_model, write_encoder
 from freezebench.runs import experiment
 from freezebench.runs.data_cache import DataCache
 from freezebench.runs.evaluation_check import DEPENDS_ON_PADDING
@@ -24,7 +23,7 @@ from freezebench.training.engines.log import TrainingResult
 from freezebench.training.prefix import feed
 from freezebench.training.prefix.cls_only import ClsOnlyLayer
 from freezebench.training.prefix.feed import Feed
-from tiny import packed_splits, write_tokenizer
+from tiny import packed_splits
 
 # Recorded on an AMD EPYC, torch 2.13.0, one thread.
 TRACE = [
@@ -49,42 +48,12 @@ _DIRECT_CALLS = (
 _OTHER_OUTPUT = "its layers do not return hidden states of shape (batch, tokens, width)"
 
 
-def _tiny(architecture: str, folder: Path) -> Path:
-    """Write a two-layer checkpoint of some architecture with the made-up words' tokenizer."""
-    from transformers import AutoConfig, AutoModelForSequenceClassification
-
-    size: dict[str, Any] = {"vocab_size": 64, "num_labels": 2, "pad_token_id": 0}
-    common = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
-    extra: dict[str, dict[str, Any]] = {
-        "distilbert": {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 24},
-        "deberta-v2": {
-            **common,
-            "relative_attention": True,
-            "pos_att_type": ["c2p", "p2c"],
-            "max_relative_positions": 8,
-        },
-        "modernbert": {**common, "cls_token_id": 2, "sep_token_id": 3, "bos_token_id": 2, "eos_token_id": 3},
-        "roberta": {**common, "max_position_embeddings": 80},
-        "longformer": {**common, "attention_window": 4},
-        "xlnet": {"d_model": 16, "n_layer": 2, "n_head": 2, "d_inner": 24},
-        "squeezebert": {**common, "embedding_size": 16, "q_groups": 1, "k_groups": 1, "v_groups": 1}
-        | dict.fromkeys(("post_attention_groups", "intermediate_groups", "output_groups"), 1),
-    }
-    torch.manual_seed(1)
-    config = AutoConfig.for_model(architecture, **size, **extra.get(architecture, common))
-    make: Any = AutoModelForSequenceClassification.from_config
-    model = make(config, attn_implementation="eager")
-    model.save_pretrained(folder)
-    write_tokenizer(folder)
-    return folder
-
-
 @pytest.mark.parametrize(
     "architecture", ["distilbert", "bert", "roberta", "electra", "deberta-v2", "mpnet", "modernbert", "roformer"]
 )
 def test_losses_equal_those_of_the_standard_engine(architecture: str, tmp_path: Path, tiny_data: Path) -> None:
     """With dropout off and the same batches, for layers of many architectures."""
-    model = _tiny(architecture, tmp_path / "model")
+    model = write_encoder(architecture, tmp_path / "model")
     for freeze_text in SPECS:
         cached = run(replace(cached_run(model, tiny_data, freeze=freeze_text), protocol=_SHUFFLED))
         spec = replace(cached.spec, protocol=replace(PROTOCOL, engine="standard"))
@@ -111,7 +80,7 @@ def test_architectures_that_cannot_be_spliced_train_whole(
     architecture: str, why: str, tmp_path: Path, tiny_data: Path
 ) -> None:
     """The losses are those of the standard engine, and a warning gives the reason."""
-    model = _tiny(architecture, tmp_path / "model")
+    model = write_encoder(architecture, tmp_path / "model")
     cached = run(replace(cached_run(model, tiny_data, freeze="emb+L0"), protocol=_SHUFFLED))
     standard = run(replace(cached.spec, protocol=replace(PROTOCOL, engine="standard")))
     assert cached.warnings[0] == f"nothing is cached: {why}"
@@ -190,7 +159,7 @@ def test_equivalence_checks_run_once_a_session(
 
         monkeypatch.setattr(engine, name, recorded_check)
     monkeypatch.setattr(embedding_rows, "_MIN_ROWS", 1)
-    other = _tiny("distilbert", tmp_path / "other")
+    other = write_encoder("distilbert", tmp_path / "other")
     data_cache = DataCache()
 
     def compared(model: Path, freeze: str, data_cache: DataCache) -> list[str]:
