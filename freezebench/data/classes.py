@@ -41,5 +41,5 @@ def check_known(
             raise DataError(
                 f"{columns[split].table.location(number)}: label {short(label)} never occurs in "
                 f"{columns['train'].table.name}, which has {label_list(classes)}; {unknown.total()} of "
-                f"{sum(map(len, of_split))} labels are unknown. Correct the labels."
+                f"{sum(map(len, of_split))} labels are unknown. Correct the labels, or leave this split out."
             )

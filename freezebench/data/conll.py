@@ -141,9 +141,13 @@ def _certain(sentence: _Sentence) -> Iterator[tuple[int, list[str]]]:
 
 
 def _rows(sentence: _Sentence, width: int, tags: Collection[str]) -> list[tuple[int, list[str]]]:
-    """Return the rows without comments: a line that may be one is a row if it has a tag that other rows have."""
+    """Return the rows without comments.
+
+    A line that may be a comment is a row if it has as many values and begins with a word such as ``#Paris``, or with a
+    number sign alone and has a tag that other rows have.
+    """
     return [
         (line, cells)
         for index, (line, cells) in enumerate(sentence.rows)
-        if index not in sentence.doubtful or (len(cells) == width and cells[-1] in tags)
+        if index not in sentence.doubtful or (len(cells) == width and (cells[0] != "#" or cells[-1] in tags))
     ]

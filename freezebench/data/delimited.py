@@ -21,6 +21,7 @@ from freezebench.data.bad_rows import BadRows
 from freezebench.data.csv_lines import CsvLines
 from freezebench.data.header import Header, read_header
 from freezebench.data.lines import MAX_LINE_BYTES
+from freezebench.data.missing_labels import NUMBER
 from freezebench.data.table import Table
 
 if TYPE_CHECKING:
@@ -73,7 +74,9 @@ class _Parser:
 
     def __init__(self, path: Path, header: Header, label_column: str, quoting: int) -> None:
         self._path, self._header = path, header
-        self._label_index = header.indices.get(label_column)
+        # Of several label columns, the first one.
+        names = (label_column, *(name.strip() for name in label_column.split(",")))
+        self._label_index = next((header.indices[name] for name in names if name in header.indices), None)
         self._lines = CsvLines(path)
         self._parser = csv.reader(self._lines, delimiter=header.delimiter, quoting=quoting, strict=True)  # type: ignore[arg-type]
         self._columns: dict[str, list[object]] = {name: [] for name in header.indices}
@@ -202,7 +205,10 @@ class _Parser:
         known = self._known_labels()
         if not known:  # no row is on one line, perhaps because a quote took all of them; classes repeat, texts do not
             return 2 * len(set(labels)) <= len(labels) and own in {None, *labels}
-        return 2 * sum(label in known for label in labels) >= num_lines
+        # Labels of regression differ from row to row.
+        is_number = all(map(NUMBER.fullmatch, known)) and any("." in label for label in known)
+        num_known = sum(label in known or (is_number and NUMBER.fullmatch(label) is not None) for label in labels)
+        return 2 * num_known >= num_lines
 
     def _label(self, line: str) -> str | None:
         """Return the label on a line that is taken for a row, its quotes aside; ``None`` if it has too many values."""

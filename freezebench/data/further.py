@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from freezebench.data.columns import take_columns, with_word_columns
 from freezebench.data.read import read_tables
+from freezebench.data.table import Table
 from freezebench.data.task import FURTHER
 from freezebench.data.values import is_unlabelled
 from freezebench.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from freezebench.data.columns import Columns
-    from freezebench.data.table import Table
     from freezebench.specs.data import DataSpec, NamedSource
 
 _ORDER = ("test", "validation", "train")
 
 
-def read_further(spec: DataSpec) -> tuple[dict[str, Columns], dict[str, tuple[str, ...]]]:
+def read_further(spec: DataSpec, train: Columns) -> tuple[dict[str, Columns], dict[str, tuple[str, ...]]]:
     """Return the columns of the further test sets, as splits called ``test:NAME``, and notes by these names.
 
     Args:
         spec: Names the test sets, and the columns of texts and labels, which are those of the own data.
+        train: The own training examples, whose classes the labels are.
 
     Raises:
         DataError: If a data set is missing or unreadable, or lacks a column of texts or labels.
@@ -33,7 +36,7 @@ def read_further(spec: DataSpec) -> tuple[dict[str, Columns], dict[str, tuple[st
     for item in spec.test_sets:
         name = f"{FURTHER}{item.name}"
         try:
-            columns[name], notes[name] = _read(spec, item)
+            columns[name], notes[name] = _read(spec, item, train)
         except DataError as error:
             raise DataError(
                 f"--freeze-test={item.name}={item.source}: {str(error).rstrip('.')}. Give a data set that has the "
@@ -42,7 +45,7 @@ def read_further(spec: DataSpec) -> tuple[dict[str, Columns], dict[str, tuple[st
     return columns, notes
 
 
-def _read(spec: DataSpec, item: NamedSource) -> tuple[Columns, tuple[str, ...]]:
+def _read(spec: DataSpec, item: NamedSource, train: Columns) -> tuple[Columns, tuple[str, ...]]:
     own = replace(spec, source=item.source, split_rule="own", test_sets=())
     tables, notes, _ = read_tables(own, is_test_set=True)
     split, table = _chosen(own, tables)
@@ -52,6 +55,7 @@ def _read(spec: DataSpec, item: NamedSource) -> tuple[Columns, tuple[str, ...]]:
         for name, what in ((spec.slice_column, "its slices"), (spec.group_column, "groups of its examples"))
         if name is not None and name not in table.columns
     )
+    table = _with_own_labels(table, own.label_column, train)
     return take_columns(own, table), (f"Its split {split} is used.", *notes)
 
 
@@ -65,3 +69,44 @@ def _chosen(spec: DataSpec, tables: dict[str, Table]) -> tuple[str, Table]:
         if not is_unlabelled(take_columns(with_word_columns(spec, table), table).labels):
             return split, table
     return named[0]
+
+
+def _with_own_labels(table: Table, column: str, train: Columns) -> Table:
+    """Return a table whose labels are numbers or names as those of the own data are.
+
+    ``0`` with the name ``negative`` is the class ``negative`` of data that have names, and the other way round. Names
+    are matched without regard to case.
+    """
+    theirs, ours = table.class_names.get(column, ()), train.class_names
+    values: Sequence[object] = table.columns.get(column, ())
+    spellings = {_folded(name): name for name in _names(train.labels)}
+    if table.parts:
+        return Table.joined(table.name, [_with_own_labels(part, column, train) for part in table.parts])
+    if column not in table.columns or theirs == ours != ():
+        return table
+    if theirs and (ours or spellings):
+        values = [_each(value, lambda item: theirs[item] if _is_index(item, theirs) else item) for value in values]
+    own: dict[str, object] = {_folded(name): number for number, name in enumerate(ours)} or {**spellings}
+    values = [_each(value, lambda item: own.get(_folded(item), item)) for value in values]
+    names = {name: of_column for name, of_column in table.class_names.items() if name != column}
+    return replace(table, columns={**table.columns, column: values}, class_names=names)
+
+
+def _each(value: object, change: Callable[[Any], object]) -> object:
+    """Return a label with a change, or a list of labels with a change of each."""
+    return [change(item) for item in value] if isinstance(value, list) else change(value)
+
+
+def _names(labels: Sequence[object]) -> set[str]:
+    """Return the labels that are strings; none if two of them differ in case alone."""
+    items = (item for label in labels for item in (label if isinstance(label, list) else [label]))
+    names = {item.strip() for item in items if isinstance(item, str)}
+    return names if len(set(map(_folded, names))) == len(names) else set()
+
+
+def _is_index(item: object, names: Sequence[str]) -> bool:
+    return isinstance(item, int) and not isinstance(item, bool) and 0 <= item < len(names)
+
+
+def _folded(item: object) -> str:
+    return item.strip().casefold() if isinstance(item, str) else ""

@@ -221,7 +221,7 @@ def _check_classes(
             raise DataError(
                 f"{columns[split].table.location(row)}: label {short(labels[row])} never occurs in "
                 f"{train.table.name}, which has {label_list(classes)}; {unknown.total()} of {len(labels)} labels are "
-                "unknown. Correct the labels."
+                "unknown. Correct the labels, or leave this split out."
             )
 
 

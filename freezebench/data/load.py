@@ -102,7 +102,7 @@ def load_data(
     own = with_word_columns(spec, tables["train"])
     # Only the Hub's data sets are dropped splits of: a user can correct local files.
     columns, column_notes = select_columns(own, tables, drop_unlabelled=origin == "hub")
-    further, further_notes = read_further(spec)
+    further, further_notes = read_further(spec, columns["train"])
     task, task_note = resolve_task(spec.task, model_task, columns)
     columns, dropped, row_notes = usable_rows(own, columns | further, label_names, task)
     targets = read_targets(task, columns, label_names)

@@ -75,10 +75,12 @@ def resolve_task(
     Raises:
         DataError: If the data do not fit the task that was stated or that the model has.
     """
-    kind = _kind({split: part for split, part in columns.items() if not split.startswith(FURTHER)})
+    own = {split: part for split, part in columns.items() if not split.startswith(FURTHER)}
+    kind = _kind(own)
     task = stated or model_task or _USUAL[kind.name]
     possible = _POSSIBLE[task]
-    if stated == "multi-label":
+    # Where numbers are expected, a few other labels are bad rows.
+    if stated == "multi-label" or (task == "regression" and _are_mostly_numbers(own)):
         possible += ("names",)
     if kind.name not in possible:
         raise _mismatch(task, kind, columns["train"], is_stated=stated is not None)
@@ -121,7 +123,7 @@ def _kind(columns: Mapping[str, Columns]) -> _Kind:
     if _are_lists(value for part in columns.values() for value in part.labels):
         return _example("lists", columns, lambda value: isinstance(value, list))
     if not _are_numbers(columns):
-        return _example("names", columns, lambda value: isinstance(value, (str, bool)))
+        return _example("names", columns, lambda value: isinstance(value, (str, bool)) and _number(value) is None)
     if any(_is_fraction(value) for part in columns.values() for value in part.labels):
         return _example("fractions", columns, _is_fraction)
     return _example("whole numbers", columns, lambda value: _number(value) is not None)
@@ -136,7 +138,7 @@ def _example(name: str, columns: Mapping[str, Columns], test: Callable[[object],
         if row is not None:
             return _Kind(name, part.table.location(row), values[row])
     part = columns["train"]
-    return _Kind(name, part.table.name, next(iter(part.labels), None))
+    return _Kind(name, part.table.name, next((label for label in part.labels if not is_missing(label)), None))
 
 
 def _are_lists(values: Iterable[object]) -> bool:
@@ -148,6 +150,11 @@ def _are_lists(values: Iterable[object]) -> bool:
         elif not is_missing(value):
             num_others += 1
     return num_lists > num_others
+
+
+def _are_mostly_numbers(columns: Mapping[str, Columns]) -> bool:
+    labels = [label for part in columns.values() for label in part.labels if not is_missing(label)]
+    return 2 * sum(_number(label) is not None for label in labels) > len(labels)
 
 
 def _are_numbers(columns: Mapping[str, Columns]) -> bool:
