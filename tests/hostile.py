@@ -17,11 +17,14 @@ from markdown_it.token import Token
 
 import experiments
 import made_up
+import made_up_tasks
 from freezebench.config.settings import Settings
+from freezebench.records.data_facts import SetFacts
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
 from freezebench.report.experiment import Experiment
 from freezebench.report.summary import summarize
+from freezebench.specs.data import DataSpec
 from freezebench.verdicts.judge import ConfigurationResult, judge
 
 HARMLESS = "a name"
@@ -192,7 +195,12 @@ def check_card(text: str, harmless: str) -> None:
 def settings(text: str) -> Settings:
     """Return settings whose model and data have a name, which may be one that no option takes, as in a saved file."""
     made = experiments.settings()
-    return replace(made, model=text, data=replace(made.data, source=text))
+    return replace(made, model=text, data=_data_spec(made.data, text), metric=text)
+
+
+def _data_spec(spec: DataSpec, text: str) -> DataSpec:
+    """Return a spec of data whose source and columns have a name."""
+    return replace(spec, source=text, text_columns=(text,), slice_column=text, group_column=text)
 
 
 def experiment(text: str) -> Experiment:
@@ -200,9 +208,24 @@ def experiment(text: str) -> Experiment:
     requested = settings(text)
     arms = {freeze: [_record(run, text) for run in made_up.seeds(freeze)] for freeze in ("none", "emb", "emb+L0")}
     arms["emb+L0-1"] = [replace(made_up.broken("emb+L0-1"), reason=text, log=text)]
-    results = [judge(freeze, runs, arms["none"], margin_pp=2.0, limit_pp=5.0) for freeze, runs in arms.items()]
+    results = [
+        _divided(judge(freeze, runs, arms["none"], margin_pp=2.0, limit_pp=5.0), text) for freeze, runs in arms.items()
+    ]
     results += [ConfigurationResult.not_run("head", left_out=text)]
     return Experiment.of(requested, summarize(results, requested), [f"{text}.py::test_it", f"t.py::test_it[{text}]"])
+
+
+def _divided(result: ConfigurationResult, text: str) -> ConfigurationResult:
+    """Return a result by a metric of this name, with classes, slices and test sets of this name."""
+    if result.is_baseline or result.broken:
+        return replace(result, metric=text)
+    return replace(
+        result,
+        metric=text,
+        classes=(made_up_tasks.subset("class", text, 5.0), made_up_tasks.subset("class", f"{text} 2", 0.0)),
+        slices=(replace(made_up_tasks.subset("slice", text, None), reason=text),),
+        test_sets=(made_up_tasks.subset("test set", text, 0.0, too_few=text),),
+    )
 
 
 def _record(run: RunRecord, text: str) -> RunRecord:
@@ -213,10 +236,17 @@ def _record(run: RunRecord, text: str) -> RunRecord:
         label_names=(text, f"{text} 2"),
         notes=(f"Leakage: {text}", text),
         splits=experiments.SPLITS,
+        dropped_rows={text: {text: 2}},
+        test_slices=(0,) * data.num_test,
+        slice_names=(text,),
+        test_groups=tuple(range(data.num_test)),
+        test_sets=(SetFacts(name=text, source=text, num_test=1, test_sha256=text, test_labels=(0,), notes=(text,)),),
     )
+    assert run.test is not None
     return replace(
         run,
-        spec=replace(run.spec, model=text, data=replace(run.spec.data, source=text, text_columns=(text,))),
+        tests={text: replace(run.test, predictions=(0,))},
+        spec=replace(run.spec, model=text, data=_data_spec(run.spec.data, text)),
         data=facts,
         device_name=text,
         started_at=text,

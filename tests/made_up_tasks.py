@@ -68,6 +68,17 @@ def further_set(task: TaskName, name: str, num_test: int = 200, **changes: Any) 
     return SetFacts(name=name, source=f"reviews:{name}", num_test=num_test, test_sha256=name, **{**facts, **changes})
 
 
+def divided(task: TaskName, num_test: int = 300) -> dict[str, Any]:
+    """Return fields of the data that divide its test split into slices and groups, and add further test sets."""
+    return {
+        "num_test": num_test,
+        "test_sets": (further_set(task, "tweets"), further_set(task, "few", 12)),
+        "test_slices": tuple(index % 3 for index in range(num_test)),
+        "slice_names": ("books", "films", "music"),
+        "test_groups": tuple(index // 2 for index in range(num_test)),
+    }
+
+
 def arms(task: TaskName, noises: Mapping[str, float], *, num: int = 3, **options: Any) -> dict[str, list[RunRecord]]:
     """Return runs of several configurations, with several seeds each."""
     return {
@@ -135,7 +146,7 @@ def with_subsets(name: str = "", *, slice_column: str | None = None) -> Experime
             replace(record, spec=replace(record.spec, data=replace(record.spec.data, slice_column=slice_column)))
             for record in result.records
         )
-        worse = 10.0 if result.freeze == "emb+L0-1" else 0.0
+        worse = 10.0 if result.freeze in ("emb+L0", "emb+L0-1") else 0.0
         results.append(
             replace(
                 result,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.errors import RecordError, SettingsError
 from freezebench.escaping import visible
+from freezebench.report.terminal_text import cut
 from freezebench.scoring.metric import Metric
 from freezebench.scoring.metrics import ACCURACY, METRICS, metric_of
 from freezebench.specs.names import TASKS
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _POINTS = "points"
 _LONG_UNITS = {"points": "points", "nats": "nats", "label units": "units of the label"}
+_WIDEST_LABEL = 24
 _SHORT_UNITS = {"points": "points", "nats": "nats", "label units": "units"}
 # Decimals of a drop in points, and of values and drops in a unit of their own.
 _POINTS_DIGITS, _OWN_DIGITS = 1, 3
@@ -39,6 +41,11 @@ def metric_shown(name: str) -> Metric:
     what is known of it is its name, and its values are not computed.
     """
     return METRICS.get(name) or Metric(name=name, label=name, tasks=TASKS, value=_unknown)  # type: ignore[arg-type]
+
+
+def is_known(name: str) -> bool:
+    """Return whether the values of a metric can be computed here; see ``metric_shown``."""
+    return name in METRICS
 
 
 def judged_metric(results: Iterable[ConfigurationResult]) -> Metric:
@@ -164,10 +171,10 @@ def definition(metric: Metric) -> str:
 
 def metric_words(metric: Metric) -> dict[str, str]:
     """Return what headings depend on: name and units of the metric."""
-    is_accuracy = metric.name == ACCURACY.name
+    is_accuracy, label = metric is ACCURACY, cut(visible(metric.label), _WIDEST_LABEL)
     return {
-        "metric": visible(metric.label),
-        "of_metric": "" if is_accuracy else f" of {visible(metric.label)}",
+        "metric": label,
+        "of_metric": "" if is_accuracy else f" of {label}",
         "points": _SHORT_UNITS[metric.unit],
         "value_unit": "%" if metric.unit == _POINTS else _SHORT_UNITS[metric.unit],
     }

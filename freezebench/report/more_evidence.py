@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from freezebench.report.metric_text import in_unit, metric_shown, unsigned_drop
+from freezebench.report.metric_text import in_unit, is_known, metric_shown, unsigned_drop
 from freezebench.verdicts.judge import observed_mean_squares
 from freezebench.verdicts.power import MAX_SEEDS, MAX_SENTENCES, deciding_counts
 
@@ -31,7 +31,7 @@ def more_evidence(result: ConfigurationResult, verdict: Verdict) -> str:
         verdict: Its verdict at the margin or the limit.
     """
     interval = verdict.interval
-    if verdict.too_few is not None or verdict.num_seeds == 1 or interval is None:
+    if verdict.too_few is not None or verdict.num_seeds == 1 or interval is None or not is_known(result.metric):
         return _without_interval(verdict)
     counts = deciding_counts(observed_mean_squares(result), verdict.margin_pp, alpha=verdict.alpha)
     stays = f"if the drop stays at {unsigned_drop(interval.drop_pp, metric_shown(result.metric))}"

@@ -8,11 +8,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from freezebench.report.metric_text import digits_of, metric_shown
+from freezebench.report.metric_text import digits_of, is_known, metric_shown
 from freezebench.report.more_evidence import LARGEST_DESIGN, ways_to_decide
 from freezebench.report.recommendation import sequences, shown_safe
 from freezebench.report.verdict_text import judged_ladder
-from freezebench.scoring.metrics import metric_named
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.specs.presets import PRESETS, learning_rate
@@ -74,6 +73,8 @@ def _after_doubt(
     first: ConfigurationResult, interval: Interval, margin_pp: float, num_sequences: int
 ) -> tuple[str, ...]:
     """Return how much more evidence would decide the configuration to prove safe, if its drop and spread stay."""
+    if not is_known(first.metric):
+        return ()
     # As long as nothing is shown, every sequence has an equal part of the error rate.
     alpha = interval.alpha / num_sequences
     counts = deciding_counts(observed_mean_squares(first), margin_pp, alpha=alpha)
@@ -134,7 +135,7 @@ def repairing_steps(result: ConfigurationResult) -> tuple[str, ...]:
         step = _after_fault(broken)
     elif result.is_baseline:
         alpha = ALPHA_ONE_LOOK if result.verdict is None else result.verdict.alpha
-        fault = baseline_fault(result.records, alpha=alpha, metric=metric_named(result.metric))
+        fault = baseline_fault(result.records, alpha=alpha, metric=metric_shown(result.metric))
         step = None if fault is None else _after_baseline_fault(fault, result.records)
     else:
         constant = next((record for record in result.records if is_constant(record)), None)

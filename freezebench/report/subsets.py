@@ -75,8 +75,8 @@ def subset_tables(results: Sequence[ConfigurationResult]) -> list[SubsetTable]:
 def subset_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
     """Return the drops that change how the answer is read, in sentences.
 
-    Those are of the classes that lose more than the margin. Slices and test sets were requested by name, so that each
-    has its sentence.
+    Those are of the classes that lose more than the margin in configurations that do not. Slices and test sets were
+    requested by name, so that each has its sentence.
     """
     return [
         *(sentence for result in results if (sentence := _classes_sentence(result)) is not None),
@@ -93,7 +93,12 @@ def subsets_of(result: ConfigurationResult, kind: SubsetKind) -> tuple[SubsetVer
 
 
 def _classes_sentence(result: ConfigurationResult) -> str | None:
-    """Return the classes of which a configuration is shown to lose more than the margin; ``None`` if there are none."""
+    """Return the classes of which a configuration is shown to lose more than the margin; ``None`` if there are none.
+
+    Where the configuration as a whole is shown to, the tables have its classes.
+    """
+    if result.verdict is None or result.verdict.outcome == "inferior":
+        return None
     lost = [
         f"{subset.name} by {_drop(subset, ACCURACY)} ({_values(subset, ACCURACY)}, {_size(subset)})"
         for subset in subsets_of(result, "class")

@@ -81,7 +81,11 @@ def summary_lines(summary: Summary, width: int, *, verbose: bool = False) -> lis
         for table in figure_tables(summary, width):
             lines += [(), *table]
     tables = [table for table in (summary.breakdown, summary.memory) if table[0]]
-    tables += [(table.headers, [list(cells) for cells in table.cells]) for table in summary.subsets]
+    # A table that is split repeats its first column, which has to name the row.
+    tables += [
+        ((", ".join(table.headers[:2]), *table.headers[2:]), [[", ".join(row[:2]), *row[2:]] for row in table.cells])
+        for table in summary.subsets
+    ]
     for headers, cells in tables if verbose else ():
         lines += [(), *(((line, ""),) for line in text_tables(headers, cells, width))]
     lines.append(())

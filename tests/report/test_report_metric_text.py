@@ -96,7 +96,7 @@ def test_articles_follow_the_sound() -> None:
         ("regression", None, 2.0, "Pearson correlation within 2 points (", "test acc."),
         ("regression", "rmse", 0.1, "RMSE within 0.1 units of the label (", "F1"),
         ("multi-label", None, 2.0, "macro F1 within 2 points (", "test acc."),
-        ("token-classification", None, 2.0, "entity F1 within 2 points (", "recall"),
+        ("token-classification", None, 2.0, "entity F1 within 2 points (", "recall of"),
         ("sequence-classification", "macro-f1", 2.0, "macro F1 within 2 points (", "F1 of"),
         ("sequence-classification", "log-loss", 0.05, "log loss within 0.05 nats (", "F1 of"),
     ],

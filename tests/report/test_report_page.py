@@ -10,12 +10,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from html.parser import HTMLParser
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import experiments
 import made_up
+import made_up_tasks
 from experiments import broken_experiment, experiment, not_run_experiment, partly_fixed_experiment
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
@@ -30,6 +31,9 @@ from freezebench.report.plots import draw
 from freezebench.report.summary import summarize
 from freezebench.units import NOT_MEASURED
 from freezebench.verdicts.judge import judge
+
+if TYPE_CHECKING:
+    from freezebench.specs.names import TaskName
 
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
 PICTURE = Picture(name="drop", title="Drop", caption="how to read", alt="in words", svg="<svg/>", png=b"")
@@ -356,3 +360,20 @@ def test_strategies_are_explained_with_their_source() -> None:
     content = page([Experiment.of(experiments.settings(), summarize(results, experiments.settings()))], [[]])
     assert "bitfit: biases and the head (Ben Zaken, Goldberg and Ravfogel 2022)." in content
     assert 'title="freezes the embeddings; trains biases and the head (Ben Zaken' in content
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "margin", "shown"),
+    [
+        ("regression", "rmse", 0.1, "root_mean_squared_error); drops are in units of the label"),
+        ("multi-label", None, 2.0, "<dd>2 points of macro F1</dd>"),
+        ("token-classification", None, 2.0, "<dd>token-classification</dd>"),
+    ],
+)
+def test_the_protocol_names_task_and_metric(task: TaskName, metric: str | None, margin: float, shown: str) -> None:
+    """With its definition; of a classifier's accuracy, which is usual, only the margin."""
+    shown_page = page([made_up_tasks.experiment(task, metric, margin=margin)], "no pictures")
+    assert shown in shown_page
+    usual = page([experiment()], "no pictures")
+    assert "<dt>task</dt>" not in usual
+    assert "<dt>metric</dt>" not in usual

@@ -20,18 +20,18 @@ from freezebench.report.terminal_table import plain_text
 
 
 def test_without_subsets_nothing_is_said() -> None:
-    """Most experiments have neither slices nor further test sets."""
-    assert subset_tables(experiment().results) == []
+    """Most experiments have neither slices nor further test sets, and their classes are in a table alone."""
+    assert [table.kind for table in subset_tables(experiment().results)] == ["class"]
     assert subset_sentences(experiment().results) == []
 
 
 def test_only_classes_past_the_margin_are_named_below_the_table() -> None:
-    """Slices and test sets were requested, so that each has its sentence, and says why it is undecided."""
+    """Those of a configuration that loses too much as a whole are not; slices and test sets were requested by name."""
     assert subset_sentences(made_up_tasks.with_subsets().results) == [
-        "Classes: emb+L0-1: recall drops past the margin: bad by +10.0 [+9.0, +11.0] (90.0 % → 80.0 %, 120 examples).",
+        "Classes: emb+L0: recall drops past the margin: bad by +10.0 [+9.0, +11.0] (90.0 % → 80.0 %, 120 examples).",
         (
-            "Slice books (120 examples, accuracy 90.0 % unfrozen), drops in points: emb, emb+L0 +0.0 [-1.0, +1.0] "
-            "non-inferior; emb+L0-1 +5.0 [+4.0, +6.0] inferior."
+            "Slice books (120 examples, accuracy 90.0 % unfrozen), drops in points: emb +0.0 [-1.0, +1.0] "
+            "non-inferior; emb+L0, emb+L0-1 +5.0 [+4.0, +6.0] inferior."
         ),
         (
             "Slice films (3 examples, accuracy 90.0 % unfrozen), drops in points: emb, emb+L0, emb+L0-1 inconclusive "

@@ -66,6 +66,11 @@ def definitions(pairs: Iterable[tuple[str, Content]]) -> Html:
     return element("dl", *rows)
 
 
+def bullets(items: Iterable[Content]) -> Html:
+    """Return a list of points."""
+    return element("ul", *(element("li", item) for item in items))
+
+
 def data_table(caption: str, headers: Sequence[str], rows: Sequence[Sequence[Content]]) -> Html:
     """Return a table in a box that scrolls sideways; the first cell of a row names the row.
 

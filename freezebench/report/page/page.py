@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from freezebench.report.overview.overview import overview
 from freezebench.report.page.answer import answer
+from freezebench.report.page.data_card import data_card
 from freezebench.report.page.markup import Html, element, joined, section
 from freezebench.report.page.notebook_comparison import published_figures
 from freezebench.report.page.overview import overview_section
 from freezebench.report.page.results_table import results_table
 from freezebench.report.page.sections import (
-    data_card,
     environment,
     footnotes,
     last_lines,

@@ -5,27 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from freezebench.report.experiment import subsettings
+from freezebench.report.metric_text import definition, in_points_of
 from freezebench.report.page.answer import with_code
-from freezebench.report.page.histogram import histogram
-from freezebench.report.page.markup import Html, copyable, data_table, definitions, element, joined, section
+from freezebench.report.page.markup import Html, bullets, copyable, data_table, definitions, element, joined, section
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.reproduce import reproduction_command
+from freezebench.report.rows import table_metric, task_of
 from freezebench.report.subsets import WHY_TEST_SETS
+from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.run import Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from freezebench.records.data_facts import DataFacts
     from freezebench.report.experiment import Experiment
     from freezebench.specs.json_types import Json
     from freezebench.specs.run import Engine
 
-_SPLITS = ("train", "validation", "test")
 _NAMES = {"source_sha256": "freezebench source (SHA-256)", "torch_num_threads": "torch threads"}
 # Reports of version 0.1 hold their answer among these sentences.
 _OLD_ANSWERS = ("Deepest safe prefix: ", "Recommended: ")
-_NOT_RECORDED = "not recorded by the version of freezebench that trained these runs; train again to have it"
 
 
 def split_forest_plot(drawn: Sequence[Picture | Missing]) -> tuple[Html | None, list[Picture | Missing]]:
@@ -100,70 +99,6 @@ def subsets(experiment: Experiment) -> Html | None:
     return section("Classes, slices and test sets", *parts)
 
 
-def data_card(experiment: Experiment) -> Html:
-    """Return the data card: source, classes, splits, leakage, lengths."""
-    facts = next((record.data for record in experiment.records if record.data), None)
-    source = experiment.data_source
-    if facts is None:
-        return section("Data", element("p", f"{source}: nothing is known about it, since no run was finished."))
-    pairs = [("source", source), ("classes", ", ".join(facts.label_names)), ("leakage", _leakage(facts))]
-    return section(
-        "Data",
-        definitions(pairs),
-        element("h3", "Splits and class balance"),
-        _balance(facts),
-        element("h3", "Length of the sentences"),
-        _lengths(facts),
-        _list(facts.notes),
-        class_="card",
-    )
-
-
-def _leakage(facts: DataFacts) -> str:
-    """Return how many sentences of validation and test are also in the training split."""
-    if facts.splits is None:
-        return _NOT_RECORDED
-    parts = []
-    for split in ("test", "validation"):
-        split_facts = facts.splits[split]
-        total = sum(split_facts.class_counts)
-        parts.append(f"{split_facts.num_in_train} of {total:,} {split} sentences also occur in train")
-    repeated = " and ".join(f"{facts.splits[split].num_repeated} {split}" for split in ("train", "test"))
-    return f"{'; '.join(parts)}; {repeated} sentences repeat another one (white space and case aside)"
-
-
-def _balance(facts: DataFacts) -> Html:
-    """Return sizes, class shares and hashes of the splits."""
-    rows = []
-    for split in _SPLITS:
-        size = getattr(facts, f"num_{split}")
-        shares = _shares(facts, split)
-        rows.append([split, f"{size:,}", *shares, getattr(facts, f"{split}_sha256")[:12]])
-    note = "Share of every class in the split."
-    if facts.splits is None:
-        note += f" Balance of train and validation: {_NOT_RECORDED}."
-    return data_table(note, ["split", "sentences", *facts.label_names, "SHA-256"], rows)
-
-
-def _shares(facts: DataFacts, split: str) -> list[str]:
-    """Return the share of every class in a split."""
-    names = range(len(facts.label_names))
-    if facts.splits is not None:
-        counts: Sequence[int] = facts.splits[split].class_counts
-    elif split == "test":
-        counts = [facts.test_labels.count(label) for label in names]
-    else:
-        return ["–"] * len(names)
-    return [f"{count:,} ({100 * count / max(sum(counts), 1):.1f} %)" for count in counts]
-
-
-def _lengths(facts: DataFacts) -> Html:
-    """Return the histogram of words per sentence."""
-    if facts.splits is None:
-        return element("p", f"Length histogram: {_NOT_RECORDED}.")
-    return histogram(facts.splits["train"].word_counts, "words per training sentence")
-
-
 def protocol(experiment: Experiment) -> Html:
     """Return how the runs trained and were judged."""
     settings = experiment.settings
@@ -191,12 +126,33 @@ def protocol(experiment: Experiment) -> Html:
     counts = subsettings(settings, "looks").get("counts")
     looks = ", ".join(map(str, counts)) if isinstance(counts, list) else "unknown"
     rows.append(("judged after", f"{looks} seeds"))
-    rows.append(("margin", f"{experiment.margin_pp:g} percentage points"))
+    rows += _judging(experiment)
     rows.append(("limits from", str(settings.get("limits_from") or "no limit asserted")))
     alpha = next((result.verdict.alpha for result in experiment.results if result.verdict), None)
     if alpha is not None:
-        rows.append(("intervals", f"one-sided bounds at {100 * (1 - alpha):g} %, over new seeds and new sentences"))
+        group = subsettings(settings, "data").get("group_column")
+        units = "new sentences" if group is None else f"new groups ({group})"
+        rows.append(("intervals", f"one-sided bounds at {100 * (1 - alpha):g} %, over new seeds and {units}"))
     return section("Protocol", definitions(rows))
+
+
+def _judging(experiment: Experiment) -> list[tuple[str, str]]:
+    """Return task, metric, margin, and what else is judged; of a classifier's accuracy the margin alone."""
+    metric, task = table_metric(experiment.rows), task_of(experiment.rows)
+    limits = {name: experiment.settings.get(f"max_{name}_drop") for name in ("slice", "test")}
+    rows = [
+        (f"limit on every {name}{' set' if name == 'test' else ''}", in_points_of(float(limit), metric))
+        for name, limit in limits.items()
+        if isinstance(limit, int | float)
+    ]
+    if metric is ACCURACY and task == "sequence-classification":
+        return [("margin", f"{experiment.margin_pp:g} percentage points"), *rows]
+    return [
+        ("task", task),
+        ("metric", definition(metric)),
+        ("margin", in_points_of(experiment.margin_pp, metric)),
+        *rows,
+    ]
 
 
 def environment(experiment: Experiment) -> Html:
@@ -226,7 +182,7 @@ def footnotes(experiment: Experiment) -> Html:
     """Return the sentences that qualify the answer."""
     sentences = (*experiment.summary.lines, *experiment.summary.notes)
     lines = [with_code(sentence) for sentence in sentences if not sentence.startswith(_OLD_ANSWERS)]
-    return section("Footnotes", _list(lines), class_="notes")
+    return section("Footnotes", bullets(lines), class_="notes")
 
 
 def last_lines(experiment: Experiment) -> Html | None:
@@ -249,10 +205,6 @@ def reproduce(experiment: Experiment) -> Html:
     if not experiment.tests:
         where = "This report does not name its tests: put your test file in the place of benchmarks."
     return section("Reproduce", code, element("p", where, class_="more"))
-
-
-def _list(items: Iterable[str]) -> Html:
-    return joined([element("ul", *(element("li", item) for item in items))])
 
 
 def _setting_text(value: Json) -> str:
