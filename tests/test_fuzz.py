@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
@@ -49,6 +49,7 @@ from freezebench.specs.data import BadRowPolicy, DataSpec
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.grid import PerSpec, parse_grid
 from freezebench.specs.interim_looks import InterimLooks
+from freezebench.specs.names import TaskName
 from freezebench.specs.node_ids import function_of
 from freezebench.specs.run import RunSpec
 from full_record import full_record, signed
@@ -108,7 +109,16 @@ SOUND = {
     "jsonl": [_JSONL, b'{"text": "\\u200b", "label": "-"}\n{"text": "a", "label": -1}'],
     "parquet": [_parquet(), _parquet(compression="zstd"), _parquet(use_dictionary=False, compression="gzip")],
     "arrow": [_arrow(), _arrow("zstd")],
+    "conll": [b"-DOCSTART- -X- O\n\nAda NNP B-PER\nsings VBZ O\n\n# id 3\n# NN O\n", b"a\tO\n\nb\tB-X\n" * 3],
 }  # fmt: skip
+# Rows of the other tasks: several labels, and tags of words.
+_SEVERAL = "\n".join(
+    json.dumps({"text": f"t {number}", "label": ["a", "b", "c"][: number % 4]}) for number in range(20)
+)
+_TAGGED = "\n".join(
+    json.dumps({"tokens": ["Ada", "sings"][: 1 + number % 2], "tags": ["B-PER", "O"][: 1 + number % 2]})
+    for number in range(20)
+)
 
 
 @dataclass(frozen=True)
@@ -129,7 +139,28 @@ def _table(suffix: str) -> Parser:
                 (folder / "state.json").write_text('{"_data_files": [{"filename": "train.arrow"}]}', encoding="utf-8")
             load_data(DataSpec(source=str(folder if suffix == "arrow" else path), bad_rows=policy))
         else:
-            read_table(path, ("text", "label"))
+            read_table(path, ("text", "label", "tokens", "tags"))
+
+    return Parser(parse)
+
+
+def _rows(sound: str) -> Parser:
+    """Return the parser of rows, one of which is changed, or whose bytes are."""
+    lines = sound.split("\n")
+
+    def parse(draw: Random, folder: Path) -> None:
+        path = folder / "train.jsonl"
+        if draw.random() < 0.7:
+            row = draw.randrange(len(lines))
+            changed = json.dumps(changed_json(draw, lines[row]))
+            path.write_text("\n".join([*lines[:row], changed, *lines[row + 1 :]]), encoding="utf-8")
+        else:
+            path.write_bytes(changed_bytes(draw, [sound.encode()]))
+        load_data(
+            DataSpec(
+                source=str(path), bad_rows=draw.choice(["error", "drop"]), task=draw.choice((None, *get_args(TaskName)))
+            )
+        )
 
     return Parser(parse)
 
@@ -241,6 +272,8 @@ def _plan_parser() -> Parser:
 _WEIGHTS = save({"a": torch.zeros(2, 3), "b": torch.ones(4)})
 PARSERS = {
     **{suffix: _table(suffix) for suffix in SOUND},
+    "several labels": _rows(_SEVERAL),
+    "tags of words": _rows(_TAGGED),
     "freeze specs": Parser(_freeze_spec),
     "long freeze specs": Parser(_long_spec),
     "grids": Parser(_grid),

@@ -76,7 +76,8 @@ def draw_groups(
     """Return positions of a random draw of whole groups, in ascending order.
 
     Groups come in random order, and one is drawn if that brings the number of drawn examples of every stratum nearer to
-    its share, as the sum of squares. So the size is met as nearly as the groups allow.
+    its share, as the sum of squares. So the size is met as nearly as the groups allow. If all groups are too large for
+    that, it is the one that is nearest to the shares.
 
     Args:
         strata: Stratum of every example, such as its class.
@@ -94,15 +95,23 @@ def draw_groups(
     drawn: Counter[int] = Counter()
     rng = random.Random(f"{seed}:{purpose}")  # noqa: S311 - no secret
     keys = {group: rng.random() for group in sorted(members)}
-    positions: list[int] = []
-    for group in sorted(members, key=keys.__getitem__):
-        own = Counter(strata[position] for position in members[group])
+    of_groups = {group: Counter(strata[position] for position in own) for group, own in members.items()}
+
+    def change(group: int) -> float:
         # (d + n - w)² - (d - w)², over the strata of the group: others stay as they are.
-        change = sum(num * (2 * (drawn[stratum] - wanted[stratum]) + num) for stratum, num in own.items())
-        if change < 0 and all(drawn[stratum] + num <= counts[stratum] - leave for stratum, num in own.items()):
-            drawn += own
-            positions += members[group]
-    return tuple(sorted(positions))
+        return sum(num * (2 * (drawn[stratum] - wanted[stratum]) + num) for stratum, num in of_groups[group].items())
+
+    def leaves_enough(group: int) -> bool:
+        return all(drawn[stratum] + num <= counts[stratum] - leave for stratum, num in of_groups[group].items())
+
+    chosen = []
+    for group in sorted(members, key=keys.__getitem__):
+        if change(group) < 0 and leaves_enough(group):
+            drawn += of_groups[group]
+            chosen.append(group)
+    if size and not chosen:  # all groups are larger than what is to be drawn
+        chosen = sorted(filter(leaves_enough, members), key=lambda group: (change(group), keys[group]))[:1]
+    return tuple(sorted(position for group in chosen for position in members[group]))
 
 
 def strata_of(labels: Sequence[Any], task: TaskName) -> list[int]:

@@ -145,7 +145,8 @@ def read_domain(source: str, *, by_document: bool = False) -> dict[str, tuple[Ra
     if by_document:
         # Stable: within a document the order stays.
         ordered.sort(key=lambda sentence: _hash(sentence.document or sentence.text))
-        num_test, num_held_out = (_document_end(ordered, number) for number in (num_test, num_held_out))
+        num_test = _document_end(ordered, num_test)
+        num_held_out = _document_end(ordered, max(num_held_out, num_test + 1))
     return {
         "train": tuple(ordered[num_held_out:]),
         "validation": tuple(ordered[num_test:num_held_out]),

@@ -77,6 +77,17 @@ def test_a_quote_that_takes_rows_is_refused_with_its_line(
     assert data.notes[0].startswith(f"Bad rows: 1 of 60 rows of {path} were left out (--freeze-bad-rows=drop): 1 not ")
 
 
+@pytest.mark.parametrize(("label", "column"), [("{number}.25", "label"), ("{parity},{parity}", "sad,long")])
+def test_a_quote_that_takes_rows_of_other_tasks(tmp_path: Path, label: str, column: str) -> None:
+    """Numbers of regression differ from row to row; of several label columns, the first one is looked at."""
+    rows = [f"text {number}," + label.format(number=number, parity=number % 2) for number in range(60)]
+    rows[3], rows[9] = f'"{rows[3]}', rows[9].replace(",", '",', 1)
+    path = write(tmp_path / "train.csv", f"text,{column}", rows)
+    with pytest.raises(DataError, match="line 5: the quote that opens a value here closes on line 11, a later row"):
+        load(path, label_column=column)
+    assert num_examples(load(path, label_column=column, bad_rows="drop")) == 59
+
+
 @pytest.mark.parametrize("header", PATTERNS)
 def test_a_quote_that_is_never_closed(tmp_path: Path, header: str) -> None:
     """The line where it opens is named, and the rows after it can be kept."""

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freezebench.data.draws import draw, held_out_size, notebook_halves
+from freezebench.data.draws import draw, draw_groups, held_out_size, notebook_halves, strata_of
 
 labels_of = st.lists(st.integers(0, 5), min_size=1, max_size=80)
 
@@ -67,3 +67,47 @@ def test_notebook_halves_are_those_of_the_notebook() -> None:
     assert validation[:6] == (671, 374, 1707, 882, 1341, 772)
     assert test[:6] == (868, 371, 833, 1369, 419, 214)
     assert sorted((*validation, *test)) == list(range(1821))
+
+
+@given(
+    examples=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9)), min_size=1, max_size=60),
+    size=st.integers(1, 20),
+    leave=st.integers(0, 1),
+)
+def test_groups_are_drawn_whole(examples: list[tuple[int, int]], size: int, leave: int) -> None:
+    """No group is parted, and every stratum keeps the minimum undrawn; the same seed gives the same groups."""
+    strata, groups = [stratum for stratum, _ in examples], [group for _, group in examples]
+    drawn = draw_groups(strata, groups, size, seed=1, purpose="test", leave=leave)
+    assert list(drawn) == sorted(set(drawn))
+    inside = {groups[position] for position in drawn}
+    assert inside.isdisjoint(groups[position] for position in set(range(len(groups))) - set(drawn))
+    counts, taken = Counter(strata), Counter(strata[position] for position in drawn)
+    assert all(taken[stratum] <= counts[stratum] - leave for stratum in taken)
+    assert drawn == draw_groups(strata, groups, size, seed=1, purpose="test", leave=leave)
+
+
+def test_small_groups_meet_the_size_and_the_shares() -> None:
+    """A tenth of 100 groups of mixed sizes, within a group of a tenth of the examples of each class."""
+    groups = [number for number in range(100) for _ in range(number % 5 + 1)]
+    strata = [int(position % 3 == 0) for position in range(len(groups))]
+    drawn = draw_groups(strata, groups, 30, seed=42, purpose="test", leave=1)
+    counts = Counter(strata[position] for position in drawn)
+    assert abs(counts[0] - 20) <= 3
+    assert abs(counts[1] - 10) <= 3
+    assert drawn != draw_groups(strata, groups, 30, seed=43, purpose="test", leave=1)
+
+
+def test_a_group_is_drawn_even_if_all_are_too_large() -> None:
+    """The nearest one; none if it would leave nothing."""
+    assert draw_groups([0] * 30, [0] * 12 + [1] * 18, 3, seed=1, purpose="test", leave=1) == tuple(range(12))
+    assert draw_groups([0] * 30, [0] * 30, 3, seed=1, purpose="test", leave=1) == ()
+
+
+def test_numbers_are_drawn_from_ranges_of_equal_size() -> None:
+    """Equal numbers are of one range; other tasks than classes and numbers have one stratum."""
+    assert Counter(strata_of([number / 7 for number in range(100)], "regression")) == dict.fromkeys(range(10), 10)
+    strata = strata_of([1.0] * 50 + [2.0] * 50, "regression")
+    assert strata == [0] * 50 + [1] * 50
+    assert strata_of([3.0], "regression") == [0]
+    assert strata_of([2, 0], "sequence-classification") == [2, 0]
+    assert strata_of([(1, 0), (0, 1)], "multi-label") == strata_of([(1,), (2,)], "token-classification") == [0, 0]

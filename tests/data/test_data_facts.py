@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from experiments import experiment
 from freezebench.data.load import load_data
-from freezebench.errors import RecordError
+from freezebench.errors import DataError, RecordError
 from freezebench.records.run_record import RunRecord
 from freezebench.specs.data import DataSpec
 
@@ -84,3 +86,85 @@ def test_texts_that_all_differ_need_no_numbers(tmp_path: Path) -> None:
     facts = load_data(DataSpec(source=str(tmp_path))).facts
     assert (facts.test_groups, facts.num_distinct_test) == (None, 2)
     assert not facts.notes
+
+
+def _write_grouped(path: Path, num: int = 60) -> None:
+    rows = [
+        {"text": f"text {number}", "label": number % 2, "doc": number // 4, "kind": ("a", "b", None)[number % 3]}
+        for number in range(num)
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+
+
+def test_groups_are_kept_whole_and_are_units(tmp_path: Path) -> None:
+    """Of splits that are drawn from train; notes say so, and count the groups."""
+    _write_grouped(tmp_path / "train.jsonl")
+    spec = DataSpec(source=str(tmp_path), group_column="doc", slice_column="kind")
+    data = load_data(spec)
+    groups = [set(split.groups or ()) for split in data.splits.values()]
+    assert sum(map(len, groups)) == len(set.union(*groups)) == 15
+    facts = data.facts
+    assert facts.test_groups is not None
+    assert facts.num_distinct_test == len(groups[2]) < facts.num_test
+    (drawn,) = (note for note in facts.notes if note.startswith("There is no test"))
+    assert drawn.endswith("became it (stratified, groups of column 'doc' kept whole, seed 42).")
+    number = f"{facts.num_test} test examples are of {len(groups[2])} groups of column 'doc'"
+    assert f"Groups: the {number}. Intervals count the {len(groups[2])} groups." in facts.notes
+    assert facts.slice_names == ("(none)", "a", "b")
+    assert data.test.slices is not None
+    assert facts.test_slices == tuple(facts.slice_names.index(name) for name in data.test.slices)
+
+
+def test_half_of_validation_is_of_whole_groups_too(tmp_path: Path) -> None:
+    """Where there is no test split."""
+    _write_grouped(tmp_path / "train.jsonl")
+    _write_grouped(tmp_path / "dev.jsonl", 40)
+    data = load_data(DataSpec(source=str(tmp_path), group_column="doc"))
+    assert data.num_examples == {"train": 60, "validation": 20, "test": 20}
+    assert set(data.validation.groups or ()).isdisjoint(data.test.groups or ())
+    # The files themselves share documents.
+    assert (
+        "Leakage of groups: 5 of 5 groups of the test examples (column 'doc') also have examples in train."
+        in data.notes
+    )
+
+
+def test_too_few_groups_are_refused(tmp_path: Path) -> None:
+    """A group cannot be parted."""
+    rows = [{"text": f"text {number}", "label": number % 2, "doc": 1} for number in range(40)]
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    with pytest.raises(DataError, match=r"has 1 groups in column 'doc', from which no validation split can be drawn"):
+        load_data(DataSpec(source=str(tmp_path), group_column="doc"))
+
+
+@pytest.mark.parametrize(("field", "option"), [("group_column", "group-column"), ("slice_column", "slice-column")])
+def test_a_missing_column_is_named(tmp_path: Path, field: str, option: str) -> None:
+    """With those that there are."""
+    _write_grouped(tmp_path / "train.jsonl")
+    message = rf"has no column 'domain': it has 'text', 'label', 'doc', 'kind'\. Set --freeze-{option}"
+    options: dict[str, Any] = {"source": str(tmp_path), field: "domain"}
+    with pytest.raises(DataError, match=message):
+        load_data(DataSpec(**options))
+
+
+def test_a_repeated_text_joins_two_groups(tmp_path: Path) -> None:
+    """The note counts them; an example without a group is one by itself."""
+    for split in ("train", "validation", "test"):
+        docs = [("a", 1), ("b", 1), ("B ", 2), ("c", 3), ("d", None)]
+        rows = [{"text": f"{text}", "label": number % 2, "doc": doc} for number, (text, doc) in enumerate(docs)]
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    facts = load_data(DataSpec(source=str(tmp_path), group_column="doc")).facts
+    assert facts.test_groups == (0, 0, 0, 1, 2)
+    assert (
+        "Groups: the 5 test examples are of 4 groups of column 'doc', 1 of them joined to others by a repeated text. "
+        "1 examples without a group are a group each. Intervals count the 3 groups."
+    ) in facts.notes
+
+
+def test_every_split_has_the_loss_of_the_best_constant(tmp_path: Path) -> None:
+    """That of the shares of the training classes."""
+    _write(tmp_path, train=[("a", 1), ("b", 0), ("c", 0), ("d", 0)], validation=[("e", 1)], test=[("f", 0), ("g", 1)])
+    splits = load_data(DataSpec(source=str(tmp_path))).facts.splits
+    assert splits is not None
+    assert splits["validation"].constant_loss == pytest.approx(math.log(4))
+    assert splits["test"].constant_loss == pytest.approx((math.log(4) + math.log(4 / 3)) / 2)

@@ -215,3 +215,15 @@ def test_splits_are_recognised() -> None:
     assert not tables["train"].columns
     with pytest.raises(DataError, match="x/y has no split named train: it has a, b"):
         _tables("x/y", {"a": part, "b": part}, ("text",))
+
+
+def test_lists_of_named_classes_keep_their_names() -> None:
+    """As data sets of the Hub have tags; a data set that is for testing alone needs no train split."""
+    from datasets import ClassLabel, Dataset, Features, Sequence, Value
+
+    tags = Sequence(ClassLabel(names=["O", "B-PER"]))
+    features = Features({"tokens": Sequence(Value("string")), "ner_tags": tags})
+    part = Dataset.from_dict({"tokens": [["Ada", "sings"]], "ner_tags": [[1, 0]]}, features=features)
+    tables, _ = _tables("x/y", {"test": part}, ("tokens", "ner_tags"), needs_train=False)
+    assert dict(tables["test"].columns) == {"tokens": [["Ada", "sings"]], "ner_tags": [[1, 0]]}
+    assert tables["test"].class_names == {"ner_tags": ("O", "B-PER")}

@@ -16,7 +16,7 @@ from freezebench.cli import main
 from freezebench.data import reviews
 from freezebench.data.load import load_data
 from freezebench.errors import DataError
-from freezebench.specs.data import DataSpec
+from freezebench.specs.data import DataSpec, NamedSource
 
 _FETCH = """
 import sys
@@ -52,6 +52,44 @@ def test_neutral_sentences_and_repetitions_are_left_out(pip: Pip) -> None:
     sentences = [sentence for split in reviews.read_domain("reviews").values() for sentence in split]
     assert sorted(sentence.text for sentence in sentences) == sorted(text for _, text in RATINGS)
     assert {(sentence.rating, sentence.label) for sentence in sentences} == {(2.5, 1), (-1.5, 0)}
+
+
+def _documents() -> bytes:
+    """Return an archive whose sentences are of ten documents in all domains."""
+    lines = [f"{number % 10}_{number}\t{rating}\t{text}\r\n" for number, (rating, text) in enumerate(RATINGS)]
+    members = {name: "".join(lines).encode() for name in reviews._MEMBERS.values()}
+    return tar_of({reviews._INNER_ARCHIVE: tar_of(members)})
+
+
+def test_documents_are_groups(pip: Pip) -> None:
+    """The number before the sentence's is that of its review, and a review is in one split."""
+    pip.serve(_documents())
+    data = load_data(DataSpec(source="reviews:products", group_column="document"))
+    groups = {name: set(split.groups or ()) for name, split in data.splits.items()}
+    assert set.union(*groups.values()) == set(map(str, range(10)))
+    assert sum(map(len, groups.values())) == 10
+    assert {name: len(own) for name, own in groups.items()} == {"train": 7, "validation": 1, "test": 2}
+    # Without groups, the splits are those of the texts.
+    assert load_data(DataSpec(source="reviews:products")).num_examples == {"train": 82, "validation": 2, "test": 16}
+
+
+def test_other_columns_are_slices(pip: Pip) -> None:
+    """Labels by their names; sentences of no document have no such column."""
+    pip.serve(archive_of(RATINGS))
+    data = load_data(DataSpec(source="reviews:tweets", slice_column="label", label_column="rating"))
+    assert (data.task, data.facts.slice_names) == ("regression", ("negative", "positive"))
+    assert data.facts.test_values == tuple({"negative": -1.5, "positive": 2.5}[name] for name in data.test.slices or ())
+    with pytest.raises(DataError, match="has no column 'document': it has 'text', 'label', 'rating'"):
+        load_data(DataSpec(source="reviews:tweets", group_column="document"))
+
+
+def test_other_domains_are_further_test_sets(pip: Pip) -> None:
+    """With the same classes."""
+    pip.serve(archive_of(RATINGS))
+    sets = (NamedSource(name="tweets", source="reviews:tweets"), NamedSource(name="made", source="reviews:products"))
+    data = load_data(DataSpec(source="reviews", test_sets=sets))
+    assert data.num_examples == {"train": 82, "validation": 2, "test": 16, "test:tweets": 16, "test:made": 16}
+    assert data.further["tweets"].labels == data.test.labels
 
 
 @pytest.mark.usefixtures("pip")
