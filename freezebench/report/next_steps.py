@@ -169,7 +169,7 @@ def _after_baseline_fault(fault: BaselineFault, records: Sequence[RunRecord]) ->
         return _after_one_class(next(record for record in records if is_constant(record)))
     # The run that learned least is the one to repair.
     record = max(records, key=lambda record: record.epochs[-1].train_loss if record.epochs else math.inf)
-    is_lopsided = record.data is not None and (record.data.majority_share or 0.0) > _LOPSIDED
+    is_lopsided = (_majority_share(record) or 0.0) > _LOPSIDED
     if not _has_learned(record) or (fault.kind == "not_above_majority" and is_lopsided):
         return _after_one_class(record)
     return _after_learning(fault, record, min(lowest_validation_losses(records), default=math.inf))
@@ -185,7 +185,7 @@ def _after_learning(fault: BaselineFault, record: RunRecord, lowest: float) -> s
     """
     loss, chance, rate = record.epochs[-1].train_loss, _chance(record), record.spec.protocol.learning_rate
     fell = f"the training loss fell to {loss:.2f}, the validation loss to {lowest:.2f}, and guessing gives {chance:.2f}"
-    accuracy, share = record.test and record.test.accuracy, record.data and record.data.majority_share
+    accuracy, share = record.value("accuracy"), _majority_share(record)
     if fault.kind == "loss_not_below_frequencies" and accuracy and share and accuracy > share:
         # Right more often than by guessing, but too sure where it is wrong.
         lower = _usual_rate(record) if rate > _FAR * _usual_rate(record) else rate / 2
@@ -197,6 +197,15 @@ def _after_learning(fault: BaselineFault, record: RunRecord, lowest: float) -> s
             "Use more test sentences or more seeds (--freeze-num-seeds): validation shows that something was learned."
         )
     return f"Check the labels of all splits, or train on more sentences: {fell}."
+
+
+def _majority_share(record: RunRecord) -> float | None:
+    """Return the share of the most frequent class; ``None`` where sentences have no single class.
+
+    Most words of a sentence are outside every entity: that is no fault of a test set.
+    """
+    data = record.data
+    return None if data is None or data.task != "sequence-classification" else data.majority_share
 
 
 def _chance(record: RunRecord) -> float:
@@ -215,10 +224,10 @@ def _has_learned(record: RunRecord) -> bool:
 
 def _after_one_class(record: RunRecord) -> str | None:
     """Return what to change where one class was predicted for every test sentence, or hardly anything else."""
-    share = None if record.data is None else record.data.majority_share
-    if share is None or not record.epochs:
+    share = _majority_share(record)
+    if record.data is None or not record.epochs:
         return None
-    if share > _LOPSIDED:
+    if share is not None and share > _LOPSIDED:
         return (
             f"{percent_text(share, 0)} of the test sentences have one class: use a balanced test set, or a larger one."
         )

@@ -32,6 +32,7 @@ from freezebench.report.verdict_text import (
     not_run_sentences,
     prefix_sentence,
 )
+from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.verdicts.judge import CLASSES
 from freezebench.verdicts.notebook_claims import conclusions
@@ -188,8 +189,15 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
         *filter(None, [contention_sentence(rows), device_models_sentence(rows), other_session_sentence(rows)]),
         *(note for note in _data_notes(results) if note.startswith(_ALWAYS_SHOWN)),
         *(f"Warning: {warning}." for warning in warnings),
-        *(conclusion.sentence for conclusion in (conclusions(results, settings.margin_pp) if settings.claims else ())),
+        *_claims(results, settings),
     ]
+
+
+def _claims(results: Sequence[ConfigurationResult], settings: Settings) -> list[str]:
+    """Return what the results say about the notebook's claims, which are about accuracy, where they are judged."""
+    if not settings.claims or judged_metric(results) is not ACCURACY:
+        return []
+    return [conclusion.sentence for conclusion in conclusions(results, settings.margin_pp)]
 
 
 def _notes(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> list[str]:

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import made_up
+import made_up_tasks
 from experiments import SPLITS, judged
-from freezebench.report.more_evidence import more_evidence
+from freezebench.report.more_evidence import more_evidence, undecided_sentences
 from freezebench.report.next_steps import _rate_option, _usual_rate, deciding_steps, first_open, repairing_steps
+from freezebench.scoring.metrics import METRICS
 from freezebench.specs.run import Protocol
 from freezebench.verdicts.judge import judge
+from freezebench.verdicts.noninferiority import decide
 
 if TYPE_CHECKING:
     from freezebench.records.run_record import InvalidCause, RunRecord
@@ -243,3 +246,39 @@ def test_several_sequences_need_more_evidence() -> None:
     assert deciding_steps([alone], 2.0) == ()
     (step,) = deciding_steps([alone, *others], 2.0)
     assert step.startswith("About 1 more seed (--freeze-num-seeds) or 100 more test sentences would prove bitfit safe")
+
+
+def test_too_few_examples_need_another_test_set() -> None:
+    """More seeds would not help: the sentence names what there is too little of."""
+    results = made_up_tasks.results("sequence-classification", "macro-f1", num_test=300)
+    assert results[1].verdict is not None
+    interval = results[1].verdict.interval
+    assert interval is not None
+    few = replace(results[1], verdict=decide(interval, 2.0, too_few="3 examples of class positive"))
+    assert deciding_steps([few], 2.0) == (
+        "Use a test set with more examples: 3 examples of class positive are too few to judge macro F1.",
+    )
+    (sentence,) = undecided_sentences([few])
+    few_text = "too few examples (3 examples of class positive): use a test set that has more of them"
+    assert sentence == f"Undecided: emb at 2 points: {few_text}."
+
+
+def test_most_words_outside_entities_are_no_fault_of_a_test_set() -> None:
+    """A tagger that learned nothing needs another rate, although one class has most words."""
+    runs = [
+        replace(run, epochs=tuple(replace(epoch, train_loss=5.0) for epoch in run.epochs), step_losses=(5.0,) * 200)
+        for run in (made_up_tasks.run("token-classification", seed=seed) for seed in (42, 43, 44))
+    ]
+    tagless = [
+        replace(
+            run,
+            data=replace(run.data, test_labels=(0,) * len(run.data.test_labels)),
+            test=replace(run.test, predictions=(0,) * len(run.test.predictions), scores=None),
+        )
+        for run in runs
+        if run.data is not None and run.test is not None
+    ]
+    result = judge("none", tagless, tagless, margin_pp=2.0, limit_pp=None, metric=METRICS["entity-f1"])
+    assert result.broken is not None
+    (step,) = repairing_steps(result)
+    assert step.startswith("Try --freeze-lr=")

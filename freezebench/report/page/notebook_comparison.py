@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from freezebench.report.notebook_metrics import METRICS, cost, mean_of
 from freezebench.report.page.markup import Html, data_table, section
 from freezebench.report.reproduce import preset_differences
-from freezebench.report.rows import table_model
+from freezebench.report.rows import table_metric, table_model
+from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.notebook_figures import PUBLISHED
 from freezebench.units import NOT_MEASURED
 
@@ -65,7 +66,8 @@ _NOTE = (
 
 def published_figures(experiment: Experiment) -> Html | None:
     """Return the comparison with the published figures; ``None`` for other presets than the notebook's."""
-    if experiment.settings.get("preset") != "notebook":
+    # The notebook published accuracies.
+    if experiment.settings.get("preset") != "notebook" or table_metric(experiment.rows) is not ACCURACY:
         return None
     model = table_model(experiment.results)
     rows = [

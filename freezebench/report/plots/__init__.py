@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.report.plots import accuracy, costs, side_by_side, test_sets, training
+from freezebench.report.rows import table_metric
+from freezebench.scoring.metrics import ACCURACY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +32,6 @@ def draw(experiment: Experiment) -> list[Picture | Missing]:
     ]
     if any(result.test_sets for result in experiment.results):
         pictures.append(test_sets.drops(experiment))
-    if experiment.settings.get("preset") == "notebook":
+    if experiment.settings.get("preset") == "notebook" and table_metric(experiment.rows) is ACCURACY:
         pictures.append(accuracy.published_figures(experiment))
     return pictures
