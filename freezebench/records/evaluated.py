@@ -81,4 +81,5 @@ def evaluated_examples(evaluation: Evaluation, data: DataFacts, facts: SetFacts)
         scores=scores,
         label_names=data.label_names,
         lengths=None if facts.test_lengths is None else np.array(facts.test_lengths, dtype=np.int64),
+        units=None if facts.test_groups is None else np.array(facts.test_groups, dtype=np.int64),
     )

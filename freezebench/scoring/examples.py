@@ -35,6 +35,8 @@ class Examples:
             ``None``: not recorded.
         label_names: Name of every class or label.
         lengths: Number of rows of every example; ``None``: one each.
+        units: Number of the unit of the interval that every example belongs to: its text, or its group; ``None``: each
+            is a unit by itself.
     """
 
     task: TaskName
@@ -43,6 +45,7 @@ class Examples:
     scores: NDArray[np.float32] | None
     label_names: tuple[str, ...]
     lengths: NDArray[np.int64] | None = None
+    units: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         """Return the number of examples."""
@@ -82,4 +85,5 @@ class Examples:
             scores=None if self.scores is None else self.scores[rows],
             label_names=self.label_names,
             lengths=None if self.lengths is None else self.lengths[is_kept],
+            units=None if self.units is None else self.units[is_kept],
         )

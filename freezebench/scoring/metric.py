@@ -33,8 +33,8 @@ class Metric:
         unit: Unit of margins, limits and drops.
         uses: Whether it is computed from predictions or from scores.
         value: Returns the metric of all examples.
-        leave_one_out: Returns, in closed form, its values without one example each, shape (examples,); ``None``: the
-            jackknife computes them, of groups of examples where there are many.
+        leave_one_out: Returns, in closed form, its values without one example each, shape (examples,); ``None``: groups
+            of examples are left out instead, and the metric is computed again.
         contributions: Of a mean over examples, the number of each, shape (examples,).
         too_few: Returns why the examples are too few for an interval of this metric, as a clause such as ``9 examples
             of class b``; ``None`` if they are not.

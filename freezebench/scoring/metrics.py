@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from freezebench.errors import SettingsError
 from freezebench.scoring.confusion import ACCURACY, BALANCED_ACCURACY, F1, MACRO_F1, MCC, MICRO_F1, QUADRATIC_KAPPA
 from freezebench.scoring.entities import ENTITY_F1, are_entity_tags
+from freezebench.scoring.own_metric import check_own_metric, own_metric
 from freezebench.scoring.probabilistic import AUROC, ECE, LOG_LOSS
 from freezebench.scoring.regression import MAE, PEARSON, R2, RMSE, SPEARMAN
 from freezebench.specs.fields import brief
@@ -67,6 +68,8 @@ def metric_of(name: str | None, task: TaskName, label_names: Sequence[str] | Non
         raise SettingsError(f"{task} has no metric {metric.name!r}. Choose from {', '.join(names)}.")
     if label_names is None:
         return metric
+    if ":" in metric.name:
+        check_own_metric(metric, task, label_names)
     if metric.num_classes not in {None, len(label_names)}:
         raise SettingsError(
             f"the metric {metric.name} is for {metric.num_classes} classes, and the data have {len(label_names)}. "
@@ -84,11 +87,13 @@ def metric_of(name: str | None, task: TaskName, label_names: Sequence[str] | Non
 
 
 def metric_named(name: str) -> Metric:
-    """Return a metric by its name.
+    """Return a metric by its name, or that of a user by ``module:function``, which is imported.
 
     Raises:
         SettingsError: If there is none of this name.
     """
+    if ":" in name:
+        return own_metric(name)
     if name not in METRICS:
         raise SettingsError(f"there is no metric {brief(name)}.{did_you_mean(name, tuple(METRICS))}")
     return METRICS[name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
+from freezebench.scoring.jackknife import group_pseudovalues
 
 if TYPE_CHECKING:
     from freezebench.scoring.examples import Examples
@@ -16,15 +16,14 @@ def outcomes(metric: Metric, examples: Examples) -> Values:
 
     Of a mean over examples it is the number of each example. Of other metrics it is the jackknife pseudovalue
     ``n θ - (n - 1) θ(i)``, where ``θ(i)`` is the metric without example ``i`` (Dorfman, Berbaum and Metz 1992), shifted
-    so that the mean is the metric itself (Hillis, Obuchowski, Schartz and Berbaum 2005).
+    so that the mean is the metric itself (Hillis, Obuchowski, Schartz and Berbaum 2005). Where ``θ(i)`` is not known in
+    closed form, groups of examples are left out together (``freezebench.scoring.jackknife``).
     """
     if metric.contributions is not None:
         return metric.contributions(examples)
+    if metric.leave_one_out is None:
+        return group_pseudovalues(metric, examples)
     n, value = len(examples), metric.value(examples)
-    if metric.leave_one_out is not None:
-        without = metric.leave_one_out(examples)
-    else:
-        without = np.array([metric.value(examples.without(number)) for number in range(n)])
-    pseudovalues: Values = n * value - (n - 1) * without
+    pseudovalues: Values = n * value - (n - 1) * metric.leave_one_out(examples)
     pseudovalues += value - pseudovalues.mean()
     return pseudovalues
