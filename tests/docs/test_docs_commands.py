@@ -203,7 +203,7 @@ def test_freezebench_commands_are_understood(command: Command) -> None:
     """The command line's own parser takes them."""
     words = list(command.words)
     options, unknown = cli._parser().parse_known_args(words[words.index("freezebench") + 1 :])
-    assert options.command in {"compare", "doctor", "fetch", "report"}
+    assert options.command in {"compare", "doctor", "fetch", "judge", "report"}
     assert unknown == []
 
 

@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 import freezebench
 from freezebench.config.options import OPTIONS
 from freezebench.meters.metrics import METRICS
+from freezebench.scoring.metrics import METRICS as SCORES
 from freezebench.specs.presets import PRESETS
 from freezebench.specs.strategies import STRATEGIES, strategy_class
 from snippets import BLOCKS, PAGES, ROOT, of_language
@@ -131,3 +132,22 @@ def test_the_page_of_metrics_shows_every_metric(tables: ModuleType) -> None:
     page = tables.on_page_markdown((ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8"))
     for metric in METRICS.values():
         assert f"| `{metric.name}` | {metric.unit} | {metric.label} |" in page
+
+
+def test_the_guide_of_metrics_shows_every_metric_that_judges() -> None:
+    """With the unit of its drop, the tasks that have it, and what is usual for each."""
+    text = (ROOT / "docs/how-to/metrics.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1]: line for line in text.splitlines() if re.match(r"\| `[a-z0-9-]+` \| .*\|.*\|", line)}
+    words = {
+        "sequence-classification": "classification",
+        "multi-label": "several labels",
+        "token-classification": "tokens",
+        "regression": "regression",
+    }
+    units = {"points": "points", "nats": "nats", "label units": "units of the label"}
+    judging = {name: row for name, row in rows.items() if name in SCORES}
+    assert set(judging) == set(SCORES)
+    for name, metric in SCORES.items():
+        tasks = ", ".join(words[task] for task in metric.tasks)
+        assert judging[name].endswith(f"| {tasks} | {units[metric.unit]} |"), name
+        assert metric.higher_is_better or "lower is better" in judging[name], name
