@@ -89,13 +89,14 @@ def _set_facts(spec: DataSpec, item: NamedSource | None, split: Split, train: Sp
     keys = [_key(texts) for texts in split.texts]
     trained = {_key(texts) for texts in train.texts}
     called = f"the test set {item.name}" if item else "the test split"
+    examples = f"examples of the test set {item.name}" if item else "test examples"
     slices, slice_names = slices_of(split.slices, spec.slice_column, called)
     units = linked(keys) if split.groups is None else linked(keys, split.groups)
     is_number, is_tagged = split.task == "regression", split.task == "token-classification"
     found = [
-        _leakage_note(keys, trained, "test"),
-        _group_leakage_note(spec, split, train),
-        _repeats_note(keys) if split.groups is None else _groups_note(spec, split, keys, units),
+        _leakage_note(keys, trained, examples),
+        _group_leakage_note(spec, split, train, called),
+        _repeats_note(keys, examples) if split.groups is None else _groups_note(spec, split, units, examples),
     ]
     return SetFacts(
         name=item.name if item else "",
@@ -142,40 +143,40 @@ def _class_counts(split: Split, num_labels: int) -> tuple[int, ...]:
     return tuple(counts[label] for label in range(num_labels))
 
 
-def _leakage_note(keys: Sequence[_Key], trained: set[_Key], name: str) -> str | None:
+def _leakage_note(keys: Sequence[_Key], trained: set[_Key], examples: str) -> str | None:
     count, size = sum(key in trained for key in keys), len(keys)
     if not count:
         return None
     return (
-        f"Leakage: {count} of {size} {name} examples ({100 * count / size:.1f} %) also occur in train, white space and "
+        f"Leakage: {count} of {size} {examples} ({100 * count / size:.1f} %) also occur in train, white space and "
         "case aside."
     )
 
 
-def _group_leakage_note(spec: DataSpec, split: Split, train: Split) -> str | None:
+def _group_leakage_note(spec: DataSpec, split: Split, train: Split, called: str) -> str | None:
     """Return a note on groups that have examples in train as well."""
     groups = set(split.groups or ()) - {None}
     shared = groups & set(train.groups or ())
     if not shared:
         return None
     return (
-        f"Leakage of groups: {len(shared)} of {len(groups)} groups of the test examples (column "
+        f"Leakage of groups: {len(shared)} of {len(groups)} groups of {called} (column "
         f"{spec.group_column!r}) also have examples in train."
     )
 
 
-def _repeats_note(keys: Sequence[_Key]) -> str | None:
+def _repeats_note(keys: Sequence[_Key], examples: str) -> str | None:
     """Return a note on test examples that repeat another one's text."""
     size, num_distinct = len(keys), len(set(keys))
     if num_distinct == size:
         return None
     return (
-        f"Repeats: {size - num_distinct} of {size} test examples repeat another one's text, white space and case "
+        f"Repeats: {size - num_distinct} of {size} {examples} repeat another one's text, white space and case "
         f"aside. Intervals count the {num_distinct} distinct texts."
     )
 
 
-def _groups_note(spec: DataSpec, split: Split, keys: Sequence[_Key], units: Sequence[int]) -> str:
+def _groups_note(spec: DataSpec, split: Split, units: Sequence[int], examples: str) -> str:
     """Return a note on groups of test examples, which are joined where a text repeats in two of them."""
     num_groups = len(set(linked(split.groups or ())))
     joined = f", {num_groups - len(set(units))} of them joined to others by a repeated text" * (
@@ -184,14 +185,14 @@ def _groups_note(spec: DataSpec, split: Split, keys: Sequence[_Key], units: Sequ
     missing = (split.groups or ()).count(None)
     alone = f" {missing} examples without a group are a group each." if missing else ""
     return (
-        f"Groups: the {len(keys)} test examples are of {num_groups} groups of column {spec.group_column!r}{joined}."
+        f"Groups: the {len(units)} {examples} are of {num_groups} groups of column {spec.group_column!r}{joined}."
         f"{alone} Intervals count the {len(set(units))} groups."
     )
 
 
 def _train_notes(train: SplitFacts, size: int, validation_keys: Sequence[_Key], trained: set[_Key]) -> list[str]:
     """Return notes on validation examples that are also trained on, and on repeated ones in train."""
-    notes = [_leakage_note(validation_keys, trained, "validation")]
+    notes = [_leakage_note(validation_keys, trained, "validation examples")]
     if train.num_repeated:
         notes.append(f"{train.num_repeated} of {size} train examples repeat another one's text.")
     return list(filter(None, notes))

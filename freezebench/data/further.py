@@ -51,12 +51,12 @@ def _read(spec: DataSpec, item: NamedSource, train: Columns) -> tuple[Columns, t
     split, table = _chosen(own, tables)
     own = with_word_columns(own, table)
     notes += tuple(
-        f"It has no column {name!r}, so {what} are not known."
-        for name, what in ((spec.slice_column, "its slices"), (spec.group_column, "groups of its examples"))
+        f"The test set {item.name} has no column {name!r}, so its {what} are not known."
+        for name, what in ((spec.slice_column, "slices"), (spec.group_column, "groups"))
         if name is not None and name not in table.columns
     )
     table = _with_own_labels(table, own.label_column, train)
-    return take_columns(own, table), (f"Its split {split} is used.", *notes)
+    return take_columns(own, table), (f"The test set {item.name} is the {split} split of {item.source}.", *notes)
 
 
 def _chosen(spec: DataSpec, tables: dict[str, Table]) -> tuple[str, Table]:

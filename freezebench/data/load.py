@@ -68,8 +68,7 @@ class TextData:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was done to the data, in sentences."""
-        further = (f"Test set {item.name}: {note}" for item in self.facts.test_sets for note in item.notes)
-        return (*self.facts.notes, *further)
+        return (*self.facts.notes, *(note for item in self.facts.test_sets for note in item.notes))
 
     @property
     def splits(self) -> dict[str, Split]:

@@ -218,7 +218,8 @@ def _notes(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> list[
 def _data_notes(results: Sequence[ConfigurationResult]) -> list[str]:
     """Return the distinct notes on the data of valid runs."""
     data = [record.data for result in results for record in result.records if record.is_valid and record.data]
-    return _distinct(note for facts in data for note in facts.notes)
+    further = (note for facts in data for item in facts.test_sets for note in item.notes)
+    return _distinct([*(note for facts in data for note in facts.notes), *further])
 
 
 def _limits(results: Sequence[ConfigurationResult], *, are_met: bool) -> list[str]:

@@ -63,7 +63,7 @@ def test_the_test_split_is_used_or_what_is_next_to_it(tmp_path: Path, splits: tu
     for split in splits:
         _write(tmp_path / "other" / f"{split}.jsonl", [0, 1, 1])
     data = load_data(_spec(own, str(tmp_path / "other")))
-    assert f"Test set other: Its split {used} is used." in data.notes
+    assert f"The test set other is the {used} split of {tmp_path / 'other'}." in data.notes
     expected = "dev" if used == "validation" else used
     assert data.further["other"].texts[0] == (f"{expected} 0",)
 
@@ -140,15 +140,15 @@ def test_leakage_groups_and_slices_are_those_of_the_set(tmp_path: Path) -> None:
     assert (facts.test_slices, facts.slice_names) == ((2, 0, 1), ("(none)", "q", "y"))
     assert facts.test_groups == (0, 0, 1)
     assert facts.notes == (
-        "Its split train is used.",
-        "Leakage: 2 of 3 test examples (66.7 %) also occur in train, white space and case aside.",
-        "Leakage of groups: 1 of 2 groups of the test examples (column 'doc') also have examples in train.",
-        "Groups: the 3 test examples are of 2 groups of column 'doc'. Intervals count the 2 groups.",
+        f"The test set other is the train split of {other}.",
+        "Leakage: 2 of 3 examples of the test set other (66.7 %) also occur in train, white space and case aside.",
+        "Leakage of groups: 1 of 2 groups of the test set other (column 'doc') also have examples in train.",
+        "Groups: the 3 examples of the test set other are of 2 groups of column 'doc'. Intervals count the 2 groups.",
     )
     plain = _write(tmp_path / "plain.jsonl", [0, 1])
     facts = load_data(_spec(own, plain, slice_column="kind", group_column="doc")).facts.of_test_set("other")
     assert (facts.test_slices, facts.slice_names, facts.test_groups) == (None, (), None)
     assert facts.notes[1:] == (
-        "It has no column 'kind', so its slices are not known.",
-        "It has no column 'doc', so groups of its examples are not known.",
+        "The test set other has no column 'kind', so its slices are not known.",
+        "The test set other has no column 'doc', so its groups are not known.",
     )
