@@ -135,7 +135,9 @@ MORE: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def build(family: str, options: dict[str, Any], *, num_layers: int = 2, num_labels: int = 2) -> PreTrainedModel:
+def build(
+    family: str, options: dict[str, Any], *, num_layers: int = 2, num_labels: int = 2, head: str = "Sequence"
+) -> PreTrainedModel:
     """Return a tiny classifier of random weights; ``num_hidden_layers`` is what every family calls its depth, too."""
     if family == "Reformer":
         depth: dict[str, Any] = {"attn_layers": ["local", "lsh", "local"][:num_layers]}
@@ -145,5 +147,5 @@ def build(family: str, options: dict[str, Any], *, num_layers: int = 2, num_labe
         depth = {"num_hidden_layers": num_layers}
     config = getattr(transformers, f"{family}Config")(**options, **depth)
     config.num_labels = num_labels
-    model: PreTrainedModel = getattr(transformers, f"{family}ForSequenceClassification")(config)
+    model: PreTrainedModel = getattr(transformers, f"{family}For{head}Classification")(config)
     return model
