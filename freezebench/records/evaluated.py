@@ -43,6 +43,18 @@ def examples_of(record: RunRecord, test_set: str = "") -> Examples:
     return examples
 
 
+def value_of_run(record: RunRecord, metric: Metric, test_set: str = "") -> float:
+    """Return a metric of a completed run on a test set, in its own scale, which is computed once.
+
+    Raises:
+        RecordError: If the run has not recorded what the metric needs.
+    """
+    key = ("value", metric.name, test_set)
+    if key not in record.computed:
+        record.computed[key] = metric.value(examples_of(record, test_set))
+    return float(record.computed[key])
+
+
 def outcomes_of_run(record: RunRecord, metric: Metric, test_set: str = "") -> Values:
     """Return the outcome of every test example of a completed run, which is computed once: a jackknife takes time.
 
@@ -51,7 +63,8 @@ def outcomes_of_run(record: RunRecord, metric: Metric, test_set: str = "") -> Va
     """
     key = ("outcomes", metric.name, test_set)
     if key not in record.computed:
-        record.computed[key] = outcomes(metric, examples_of(record, test_set))
+        value = None if metric.is_mean else value_of_run(record, metric, test_set)
+        record.computed[key] = outcomes(metric, examples_of(record, test_set), value)
     computed: Values = record.computed[key]
     return computed
 

@@ -10,6 +10,7 @@ are its words::
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,6 +66,14 @@ class Examples:
             )
         return self.scores.astype(np.float64)
 
+    @cached_property
+    def by_example(self) -> dict[str, NDArray[Any]]:
+        """What metrics have computed of every example by itself, by name: arrays whose first axis is that of examples.
+
+        Parts of the examples have the same, so that it is computed once.
+        """
+        return {}
+
     def without(self, number: int) -> Examples:
         """Return all examples but one, which is counted from 0."""
         is_kept = np.ones(len(self), dtype=np.bool_)
@@ -78,7 +87,7 @@ class Examples:
             is_kept: Whether each example is one of them, shape (examples,).
         """
         rows = is_kept if self.lengths is None else np.repeat(is_kept, self.lengths)
-        return Examples(
+        kept = Examples(
             task=self.task,
             labels=self.labels[rows],
             predictions=self.predictions[rows],
@@ -87,3 +96,5 @@ class Examples:
             lengths=None if self.lengths is None else self.lengths[is_kept],
             units=None if self.units is None else self.units[is_kept],
         )
+        kept.by_example.update({name: array[is_kept] for name, array in self.by_example.items()})
+        return kept

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freezebench.records.evaluated import examples_of
-from freezebench.scoring.entities import are_entity_tags
+from freezebench.scoring.entities import are_entity_tags, entity_counts, entity_types
 from freezebench.verdicts.classes import class_name
 from freezebench.verdicts.metric_values import text_groups
 
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from freezebench.records.run_record import RunRecord
     from freezebench.scoring.examples import Examples
+    from freezebench.specs.names import TaskName
 
-    # The rows of a class, as numbers that increase, and whether each is recalled.
+    # The rows of a class, or the sentences of entities, as numbers that increase, and whether each is recalled.
     Items = tuple[NDArray[np.int64], NDArray[np.bool_]]
 
 
@@ -61,7 +62,8 @@ def recalled(records: Sequence[RunRecord]) -> list[Recalled]:
     if data is None or data.task == "regression":
         return []
     by_run = [_items(record) for record in records if record.test is not None]
-    row_groups = _groups_of_rows(records)
+    has_entities = _has_entities(data.task, data.label_names)
+    groups = _groups_of_items(records, by_sentence=has_entities)
     noun = "label" if data.task == "multi-label" else "entities"
     classes = []
     for key, (rows, _) in by_run[0].items():
@@ -72,7 +74,7 @@ def recalled(records: Sequence[RunRecord]) -> list[Recalled]:
                 name=name,
                 text=f"class {name}" if is_class else f"{noun} {name}",
                 is_right=np.stack([items[key][1] for items in by_run]),
-                groups=None if row_groups is None else row_groups[rows],
+                groups=None if groups is None else groups[rows],
             )
         )
     return classes
@@ -83,10 +85,15 @@ def _items(record: RunRecord) -> dict[int | str, Items]:
     key = ("recalled",)
     if key not in record.computed:
         evaluated = examples_of(record)
-        has_entities = evaluated.task == "token-classification" and are_entity_tags(evaluated.label_names)
+        has_entities = _has_entities(evaluated.task, evaluated.label_names)
         record.computed[key] = _entities(evaluated) if has_entities else _rows(evaluated)
     items: dict[int | str, Items] = record.computed[key]
     return items
+
+
+def _has_entities(task: TaskName, label_names: Sequence[str]) -> bool:
+    """Return whether entities are recalled, not single words."""
+    return task == "token-classification" and are_entity_tags(label_names)
 
 
 def _rows(evaluated: Examples) -> dict[int | str, Items]:
@@ -104,34 +111,30 @@ def _rows(evaluated: Examples) -> dict[int | str, Items]:
 
 
 def _entities(evaluated: Examples) -> dict[int | str, Items]:
-    """Return the first rows of the entities of every type, and whether the same words are predicted to be one."""
-    labelled, predicted = (_spans(evaluated, classes) for classes in (evaluated.labels, evaluated.predictions))
+    """Return the sentences of the entities of every type, and whether the same words are predicted to be one.
+
+    Which of several entities of one sentence are recalled makes no difference, since they are of one unit: the first.
+    """
+    counts = entity_counts(evaluated)
     found: dict[int | str, Items] = {}
-    for kind in sorted({span[0] for span in labelled}):
-        spans = [span for span in labelled if span[0] == kind]
-        found[kind] = np.array([span[1] for span in spans]), np.array([span in predicted for span in spans])
+    for number, kind in enumerate(entity_types(evaluated.label_names)):
+        true, right = counts.true[:, number], counts.right[:, number]
+        sentences = np.repeat(np.arange(len(true)), true)
+        position = np.arange(len(sentences)) - np.repeat(np.cumsum(true) - true, true)
+        if sentences.size:
+            found[kind] = sentences, position < right[sentences]
     return found
 
 
-def _spans(evaluated: Examples, classes: NDArray[np.int64]) -> dict[tuple[str, int, int], None]:
-    """Return type, first and last row of every entity, in their order."""
-    from seqeval.metrics.sequence_labeling import get_entities
+def _groups_of_items(records: Sequence[RunRecord], *, by_sentence: bool) -> NDArray[np.int64] | None:
+    """Return the unit of the interval of every row: a sentence is one, with all its words, entities and labels.
 
-    lengths = np.ones(len(evaluated), dtype=np.int64) if evaluated.lengths is None else evaluated.lengths
-    tags = np.array(evaluated.label_names, dtype=object)[classes].tolist()
-    spans: dict[tuple[str, int, int], None] = {}
-    start = 0
-    for length in lengths.tolist():
-        for kind, first, last in get_entities(tags[start : start + length]):
-            spans[kind, start + first, start + last] = None
-        start += length
-    return spans
-
-
-def _groups_of_rows(records: Sequence[RunRecord]) -> NDArray[np.int64] | None:
-    """Return the unit of the interval that every row belongs to: a sentence is one, with all its words and labels."""
+    Args:
+        records: The runs.
+        by_sentence: Whether items are numbered by their sentences, not by words.
+    """
     groups, evaluated = text_groups(records), examples_of(records[0])
     if evaluated.task == "sequence-classification":
         return groups
     units = np.arange(len(evaluated)) if groups is None else groups
-    return units if evaluated.lengths is None else np.repeat(units, evaluated.lengths)
+    return units if by_sentence or evaluated.lengths is None else np.repeat(units, evaluated.lengths)

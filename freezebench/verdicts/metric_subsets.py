@@ -124,8 +124,9 @@ def _on_slice(record: RunRecord, metric: Metric, number: int, is_in: NDArray[np.
     key = ("slice", metric.name, str(number))
     if key not in record.computed:
         examples: Examples = examples_of(record).only(is_in)
+        value = metric.value(examples)
         record.computed[key] = _Scored(
-            value=metric.value(examples), outcomes=outcomes(metric, examples), too_few=metric.too_few(examples)
+            value=value, outcomes=outcomes(metric, examples, value), too_few=metric.too_few(examples)
         )
     scored: _Scored = record.computed[key]
     return scored

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freezebench.records.evaluated import examples_of, outcomes_of_run
+from freezebench.records.evaluated import examples_of, outcomes_of_run, value_of_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,12 +23,7 @@ def metric_value(record: RunRecord, metric: Metric, test_set: str = "") -> float
     Raises:
         RecordError: If the run has not recorded what the metric needs.
     """
-    if not record.is_valid:
-        return None
-    key = ("value", metric.name, test_set)
-    if key not in record.computed:
-        record.computed[key] = metric.value(examples_of(record, test_set))
-    return float(record.computed[key])
+    return value_of_run(record, metric, test_set) if record.is_valid else None
 
 
 def outcomes_of(records: Sequence[RunRecord], metric: Metric, test_set: str = "") -> NDArray[np.float64]:

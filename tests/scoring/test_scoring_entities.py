@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from seqeval.metrics import f1_score
+from seqeval.metrics.sequence_labeling import get_entities
 
 from drawn_examples import TAGS, drawn
-from freezebench.scoring.entities import ENTITY_F1, are_entity_tags
+from freezebench.scoring.entities import ENTITY_F1, are_entity_tags, entity_counts, entity_types
 from freezebench.scoring.examples import Examples
 
 
@@ -24,6 +27,39 @@ def test_it_is_that_of_seqeval() -> None:
         examples = drawn("token-classification", seed, 15)
         expected = f1_score(sentences(examples, examples.labels), sentences(examples, examples.predictions))
         assert ENTITY_F1.value(examples) == pytest.approx(expected, abs=1e-12)
+
+
+@given(
+    tags=st.lists(st.lists(st.integers(0, 8), min_size=1, max_size=7), min_size=1, max_size=6),
+    predicted=st.integers(0, 10**6),
+)
+def test_entities_are_those_of_seqeval(tags: list[list[int]], predicted: int) -> None:
+    """Of all schemes of tags, sentence by sentence and type by type; tags may lack a type."""
+    names = ("O", "B-PER", "I-PER", "E-PER", "S-LOC", "I-LOC", "B", "I", "E-A-B")
+    lengths = np.array([len(sentence) for sentence in tags])
+    labels = np.concatenate([np.array(sentence) for sentence in tags])
+    predictions = np.random.default_rng(predicted).choice(9, len(labels))
+    examples = Examples(
+        task="token-classification",
+        labels=labels,
+        predictions=predictions,
+        scores=None,
+        label_names=names,
+        lengths=lengths,
+    )
+    counts = entity_counts(examples)
+    types = entity_types(names)
+    assert types == ["A-B", "LOC", "PER", "_"]
+    for number, (label, prediction) in enumerate(
+        zip(*(np.split(classes, np.cumsum(lengths)[:-1]) for classes in (labels, predictions)), strict=True)
+    ):
+        true, found = ({*get_entities([names[tag] for tag in classes])} for classes in (label, prediction))
+        for column, kind in enumerate(types):
+            expected = [sum(entity[0] == kind for entity in entities) for entities in (true, found, true & found)]
+            assert [part[number, column] for part in (counts.true, counts.predicted, counts.right)] == expected
+    # Parts of the examples have the counts of their sentences.
+    some = examples.only(lengths > 2)
+    assert entity_counts(some).right.tolist() == counts.right[lengths > 2].tolist()
 
 
 def test_an_entity_ends_with_its_sentence() -> None:
