@@ -14,7 +14,7 @@ from freezebench.report.metric_text import (
     digits_of,
     in_points_of,
     in_unit,
-    metric_shown,
+    result_metric,
     unsigned_drop,
     value_text,
 )
@@ -277,15 +277,17 @@ def _missed_limit(result: ConfigurationResult) -> str:
     if result.gate is None:
         return "it misses its limit"
     state = "is not" if result.gate.outcome == "inferior" else "is not shown to be"
-    limit = in_points_of(result.gate.margin_pp, metric_shown(result.metric))
+    limit = in_points_of(result.gate.margin_pp, result_metric(result))
     return f"it {state} within its limit of {limit}"
 
 
 def drop_text(row: Row, margin_pp: float) -> str:
     """Return a drop with the bound that matters: ``drop 0.6, at most 1.3``; a gain is called one."""
-    if row.drop_pp is None or row.lower_pp is None or row.upper_pp is None:
+    if row.drop_pp is None:
         return f"drop {NOT_MEASURED}"
-    digits = digits_of(metric_shown(row.metric))
+    if row.lower_pp is None or row.upper_pp is None:
+        return f"drop {unsigned_drop(row.drop_pp, table_metric([row]))}, without an interval"
+    digits = digits_of(table_metric([row]))
     drop = f"{row.drop_pp:.{digits}f}"
     lower, upper = (bound_text(bound, margin_pp, digits) for bound in (row.lower_pp, row.upper_pp))
     zero, negative_zero = f"{0:.{digits}f}", f"{-0.0:.{digits}f}"

@@ -8,12 +8,12 @@ from freezebench.report.metric_text import (
     definition,
     digits_of,
     in_points_of,
-    metric_shown,
     unit_word,
     value_number,
     value_of,
     value_text,
 )
+from freezebench.report.rows import table_metric
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.units import NOT_MEASURED, percent_text
 from freezebench.verdicts.classes import class_name
@@ -45,7 +45,7 @@ Figures = list[tuple[str, str]]
 
 def hub_metrics(saved: SavedModel, test: Evaluation) -> list[dict[str, object]]:
     """Return the metrics of the saved model as the header of its card lists them, the judged one first."""
-    metric = metric_shown(saved.row.metric)
+    metric = table_metric([saved.row])
     is_classifier = saved.row.task == "sequence-classification"
     metrics: list[dict[str, object]] = []
     if metric is not ACCURACY or not is_classifier:
@@ -60,7 +60,7 @@ def hub_metrics(saved: SavedModel, test: Evaluation) -> list[dict[str, object]]:
 
 def metric_figures(saved: SavedModel, test: Evaluation, data: DataFacts) -> Figures:
     """Return what was measured of this model, of its configuration over the seeds, and of the comparison."""
-    row, baseline, metric = saved.row, saved.baseline, metric_shown(saved.row.metric)
+    row, baseline, metric = saved.row, saved.baseline, table_metric([saved.row])
     is_classifier = data.task == "sequence-classification"
     return [
         *([] if metric is ACCURACY and is_classifier else _of_this_model(saved, metric)),
@@ -73,12 +73,12 @@ def metric_figures(saved: SavedModel, test: Evaluation, data: DataFacts) -> Figu
     ]
 
 
-def metric_definition(saved: SavedModel) -> Figures:
+def metric_definition(saved: SavedModel, data: DataFacts) -> Figures:
     """Return task and metric with its definition; nothing of a classifier that was judged by its accuracy."""
-    metric, task = metric_shown(saved.row.metric), saved.row.task
+    metric, task = table_metric([saved.row]), saved.row.task
     if metric is ACCURACY and task == "sequence-classification":
         return []
-    return [("task", task), ("metric", definition(metric))]
+    return [("task", task), ("metric", definition(metric, data.num_distinct_test))]
 
 
 def _of_this_model(saved: SavedModel, metric: Metric) -> Figures:

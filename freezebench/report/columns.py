@@ -80,7 +80,7 @@ def figures(row: Row) -> dict[str, Figure]:
     that what is new is added at the end.
     """
     further = {column.name: column.source(row) if column.term is None else column.cell(row) for column in COLUMNS}
-    found = further | row.figures() | {"metric_unit": table_metric([row]).unit}
+    found = further | row.figures()
     return {name: found[name] for name in figure_names()}
 
 

@@ -6,51 +6,73 @@ their own. A positive drop is worse for every metric, also for one of which lowe
 
 from __future__ import annotations
 
+import contextlib
 import math
+import sys
 from typing import TYPE_CHECKING
 
-from freezebench.errors import RecordError, SettingsError
+from freezebench.errors import FreezebenchError, SettingsError
 from freezebench.escaping import visible
 from freezebench.report.terminal_text import cut
+from freezebench.scoring.jackknife import jackknife_text
 from freezebench.scoring.metric import Metric
 from freezebench.scoring.metrics import ACCURACY, METRICS, metric_of
+from freezebench.scoring.own_metric import own_metric
 from freezebench.specs.names import TASKS
 from freezebench.units import NOT_MEASURED, percent_text, without_negative_zero
 from freezebench.verdicts.metric_values import metric_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from freezebench.records.data_facts import DataFacts
     from freezebench.records.run_record import RunRecord
     from freezebench.scoring.examples import Examples
+    from freezebench.scoring.metric import Unit
     from freezebench.verdicts.judge import ConfigurationResult
 
 _POINTS = "points"
 _LONG_UNITS = {"points": "points", "nats": "nats", "label units": "units of the label"}
 _WIDEST_LABEL = 24
+_UNITS: dict[str, Unit] = {"nats": "nats", "units of the label": "label units"}  # as verdicts name them
 _SHORT_UNITS = {"points": "points", "nats": "nats", "label units": "units"}
 # Decimals of a drop in points, and of values and drops in a unit of their own.
 _POINTS_DIGITS, _OWN_DIGITS = 1, 3
 
 
-def metric_shown(name: str) -> Metric:
+def metric_shown(name: str, unit: Unit = "points") -> Metric:
     """Return a metric by its name, for the words and units of a report.
 
-    The metric of a saved report may be a function of the project that was tested. Reading a report never imports it:
-    what is known of it is its name, and its values are not computed.
+    The metric of a saved report may be any function, and reading a report imports none: where its module is not loaded
+    already, what is known of it is its name and its unit, and its values are not computed.
+
+    Args:
+        name: Its name.
+        unit: Its unit, where nothing else says it.
     """
-    return METRICS.get(name) or Metric(name=name, label=name, tasks=TASKS, value=_unknown)  # type: ignore[arg-type]
+    if name in METRICS:
+        return METRICS[name]
+    if name.partition(":")[0] in sys.modules:
+        with contextlib.suppress(SettingsError):
+            return own_metric(name)
+    return Metric(name=name, label=name, tasks=TASKS, value=_unknown, unit=unit)  # type: ignore[arg-type]
 
 
-def is_known(name: str) -> bool:
+def is_known(metric: Metric) -> bool:
     """Return whether the values of a metric can be computed here; see ``metric_shown``."""
-    return name in METRICS
+    return metric.value is not _unknown
 
 
-def judged_metric(results: Iterable[ConfigurationResult]) -> Metric:
+def result_metric(result: ConfigurationResult) -> Metric:
+    """Return the metric that a configuration was judged by."""
+    return judged_metric([result])
+
+
+def judged_metric(results: Sequence[ConfigurationResult]) -> Metric:
     """Return the metric by which the configurations of one experiment were judged; what was not run has none."""
-    return metric_shown(next((result.metric for result in results if result.was_run), ACCURACY.name))
+    name = next((result.metric for result in results if result.was_run), ACCURACY.name)
+    units = (result.verdict.unit for result in results if result.verdict is not None)
+    return metric_shown(name, _UNITS.get(next(units, ""), "points"))
 
 
 def metric_of_data(data: DataFacts | None, name: str | None) -> Metric:
@@ -67,7 +89,7 @@ def value_of(record: RunRecord, metric: Metric, test_set: str = "") -> float | N
     """Return the metric of a run on a test set; ``None`` where it has no value, or the run lacks what it needs."""
     try:
         value = metric_value(record, metric, test_set)
-    except RecordError:
+    except FreezebenchError:  # also of a function of the user
         return None
     return None if value is None or not math.isfinite(value) else value
 
@@ -152,20 +174,24 @@ def direction_sentence(metric: Metric) -> str | None:
     return f"Drop: lower values of {metric.label} are better, so that a positive drop, which is worse, is an increase."
 
 
-def definition_sentence(metric: Metric) -> str | None:
+def definition_sentence(metric: Metric, num_units: int) -> str | None:
     """Return what defines the metric, its unit, and how its intervals are made; ``None`` for accuracy."""
-    return None if metric is ACCURACY else f"Metric: {definition(metric)}."
+    return None if metric is ACCURACY else f"Metric: {definition(metric, num_units)}."
 
 
-def definition(metric: Metric) -> str:
-    """Return label and source of the metric, its unit, and how its intervals are made, as a clause."""
+def definition(metric: Metric, num_units: int) -> str:
+    """Return label and source of the metric, its unit, and how its intervals are made, as a clause.
+
+    Args:
+        metric: The metric.
+        num_units: Number of distinct texts or groups of the test set.
+    """
     source = f" ({metric.source})" if metric.source else ""
     unit = "in points, hundredths of it" if metric.unit == _POINTS else f"in {_LONG_UNITS[metric.unit]}"
-    if metric.is_mean:
-        how = "intervals are those of its mean over examples"
-    else:
-        groups = "" if metric.leave_one_out is not None else ", of groups of examples where there are many"
-        how = f"intervals are those of jackknife pseudovalues{groups}"
+    how = "intervals are those of its mean over examples"
+    if not metric.is_mean:
+        groups = jackknife_text(metric, num_units)
+        how = f"intervals are those of jackknife pseudovalues{'' if groups is None else f' ({groups})'}"
     return f"{metric.label}{source}; drops are {unit}, and {how}"
 
 

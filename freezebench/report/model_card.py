@@ -10,7 +10,8 @@ from freezebench.report.adapter_usage import adapter_usage
 from freezebench.report.card_metrics import hub_metrics, metric_definition, metric_figures
 from freezebench.report.data_text import outputs_word, size_text, values_text
 from freezebench.report.markdown import markdown_table
-from freezebench.report.metric_text import metric_shown, value_of, value_text, with_article
+from freezebench.report.metric_text import value_of, value_text, with_article
+from freezebench.report.rows import table_metric
 from freezebench.report.strategy_text import frozen_text, strategies_text
 from freezebench.report.task_usage import USAGE
 from freezebench.units import percent_text
@@ -120,7 +121,7 @@ def _reproduction(saved: SavedModel) -> str:
             "The run of this seed was trained once more to save its model. Its predictions for the test sentences are "
             "those of the run in the comparison, without exception."
         )
-    metric = metric_shown(saved.row.metric)
+    metric = table_metric([saved.row])
     was = value_text(value_of(saved.recorded, metric), metric)
     return (
         f"**This is not exactly the model of the comparison.** The run of this seed was trained once more to save its "
@@ -182,7 +183,7 @@ def _data_facts(saved: SavedModel, data: DataFacts, source: str) -> Figures:
         ("SHA-256 of the splits", hashes),
         *((f"test set {item.name}", size_text(item, group_column, "sentences")) for item in data.test_sets),
         outputs,
-        *metric_definition(saved),
+        *metric_definition(saved, data),
         *(("note on the data", note) for note in data.notes),
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from freezebench.report.metric_text import in_unit, is_known, metric_shown, unsigned_drop
+from freezebench.report.metric_text import in_unit, is_known, result_metric, unsigned_drop
 from freezebench.verdicts.judge import observed_mean_squares
 from freezebench.verdicts.power import MAX_SEEDS, MAX_SENTENCES, deciding_counts
 
@@ -31,10 +31,10 @@ def more_evidence(result: ConfigurationResult, verdict: Verdict) -> str:
         verdict: Its verdict at the margin or the limit.
     """
     interval = verdict.interval
-    if verdict.too_few is not None or verdict.num_seeds == 1 or interval is None or not is_known(result.metric):
+    if verdict.too_few is not None or verdict.num_seeds == 1 or interval is None or not is_known(result_metric(result)):
         return _without_interval(verdict)
     counts = deciding_counts(observed_mean_squares(result), verdict.margin_pp, alpha=verdict.alpha)
-    stays = f"if the drop stays at {unsigned_drop(interval.drop_pp, metric_shown(result.metric))}"
+    stays = f"if the drop stays at {unsigned_drop(interval.drop_pp, result_metric(result))}"
     if ways := ways_to_decide(counts, num_seeds=interval.num_seeds, num_sentences=interval.num_sentences):
         return f"about {ways} would decide, {stays}"
     if counts.num_seeds is not None or counts.num_sentences is not None:
@@ -77,6 +77,6 @@ def undecided_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
         verdicts = {verdict.margin_pp: verdict for verdict in (result.verdict, result.gate) if verdict is not None}
         for margin_pp, verdict in verdicts.items():
             if verdict.outcome == "inconclusive":
-                name = f"{result.freeze} at {in_unit(margin_pp, metric_shown(result.metric))}"
+                name = f"{result.freeze} at {in_unit(margin_pp, result_metric(result))}"
                 names.setdefault(more_evidence(result, verdict), []).append(name)
     return [f"Undecided: {', '.join(undecided)}: {clause}." for clause, undecided in names.items()]

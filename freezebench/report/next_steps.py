@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from freezebench.report.metric_text import digits_of, is_known, metric_shown
+from freezebench.report.metric_text import digits_of, is_known, result_metric
 from freezebench.report.more_evidence import LARGEST_DESIGN, ways_to_decide
 from freezebench.report.recommendation import sequences, shown_safe
 from freezebench.report.verdict_text import judged_ladder
@@ -73,7 +73,7 @@ def _after_doubt(
     first: ConfigurationResult, interval: Interval, margin_pp: float, num_sequences: int
 ) -> tuple[str, ...]:
     """Return how much more evidence would decide the configuration to prove safe, if its drop and spread stay."""
-    if not is_known(first.metric):
+    if not is_known(result_metric(first)):
         return ()
     # As long as nothing is shown, every sequence has an equal part of the error rate.
     alpha = interval.alpha / num_sequences
@@ -116,11 +116,11 @@ def first_open(candidates: Sequence[ConfigurationResult]) -> ConfigurationResult
 
 
 def _label(result: ConfigurationResult) -> str:
-    return metric_shown(result.metric).label
+    return result_metric(result).label
 
 
 def _drop_text(result: ConfigurationResult, drop_pp: float) -> str:
-    return f"{drop_pp:.{digits_of(metric_shown(result.metric))}f}"
+    return f"{drop_pp:.{digits_of(result_metric(result))}f}"
 
 
 def _drop_pp(result: ConfigurationResult) -> float:
@@ -135,7 +135,7 @@ def repairing_steps(result: ConfigurationResult) -> tuple[str, ...]:
         step = _after_fault(broken)
     elif result.is_baseline:
         alpha = ALPHA_ONE_LOOK if result.verdict is None else result.verdict.alpha
-        fault = baseline_fault(result.records, alpha=alpha, metric=metric_shown(result.metric))
+        fault = baseline_fault(result.records, alpha=alpha, metric=result_metric(result))
         step = None if fault is None else _after_baseline_fault(fault, result.records)
     else:
         constant = next((record for record in result.records if is_constant(record)), None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from freezebench.records.device_models import OTHER_MODEL, main_model, of_model
 from freezebench.records.headline import headline_metrics
 from freezebench.report.aggregate import aggregate, saving, saving_uncertainty
-from freezebench.report.metric_text import judged_metric, metric_shown, value_of
+from freezebench.report.metric_text import judged_metric, metric_shown, result_metric, value_of
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.verdicts.speedup import Speedup, speedup_of, speedup_outcome
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from freezebench.records.run_record import RunRecord
-    from freezebench.scoring.metric import Metric
+    from freezebench.scoring.metric import Metric, Unit
     from freezebench.specs.names import TaskName
     from freezebench.specs.run import Engine
     from freezebench.verdicts.gate import Standing
@@ -76,7 +76,8 @@ class Row:
             model count for accuracy alone.
         not_needed: Why a search did not need it.
         not_reached: Why the session ended before it had a result.
-        metric: Name of the metric that drops and verdicts are about.
+        metric: Name of the metric that drops and verdicts are about, and ``metric_unit``, that of drops: ``points``,
+            ``nats`` or ``label units``.
         metric_value: Its mean on the test set, in its own scale; ``metric_sd`` over seeds.
         records: The valid runs, from which further metrics can be aggregated.
     """
@@ -121,6 +122,7 @@ class Row:
     not_needed: str | None = None
     not_reached: str | None = None
     metric: str = ACCURACY.name
+    metric_unit: Unit = "points"
     metric_value: float | None = None
     metric_sd: float | None = None
     records: tuple[RunRecord, ...] = field(default=(), repr=False)
@@ -171,8 +173,8 @@ class Row:
 def rows_of(results: Sequence[ConfigurationResult]) -> list[Row]:
     """Return the figures of the configurations of one table, their costs on one model of device."""
     model = table_model(results)
-    metric = judged_metric(results).name
-    return [replace(row(result, model), metric=metric) for result in results]
+    metric = judged_metric(results)
+    return [replace(row(result, model), metric=metric.name, metric_unit=metric.unit) for result in results]
 
 
 def table_model(results: Iterable[ConfigurationResult]) -> str | None:
@@ -184,11 +186,11 @@ def row(result: ConfigurationResult, model: str | None = None) -> Row:
     """Return a configuration's figures, the costs on a model of device; ``None``: that of most of its own runs."""
     # An invalid run is never part of an average.
     records = [] if result.broken else list(result.records)
-    metric = metric_shown(result.metric)
+    metric = result_metric(result)
     values = [value for record in records if (value := value_of(record, metric)) is not None]
     shown = _row(result, records, model)
     mean = statistics.fmean(values) if values else None
-    return replace(shown, metric=result.metric, metric_value=mean, metric_sd=_sd(values))
+    return replace(shown, metric=metric.name, metric_unit=metric.unit, metric_value=mean, metric_sd=_sd(values))
 
 
 def _row(result: ConfigurationResult, records: Sequence[RunRecord], model: str | None) -> Row:
@@ -200,6 +202,7 @@ def _row(result: ConfigurationResult, records: Sequence[RunRecord], model: str |
     is_comparable = all(any(not record.is_contended for record in arm) for arm in (costs, baseline))
     accuracies, f1s = _test_scores(records)
     verdict, num_samples, speedup = result.verdict, _num_samples(records), _speedup(result, costs)
+    interval = None if verdict is None else verdict.interval  # none of too few examples: it would not hold
     return Row(
         freeze=result.freeze,
         num_seeds=len(records),
@@ -222,8 +225,8 @@ def _row(result: ConfigurationResult, records: Sequence[RunRecord], model: str |
         f1=statistics.fmean(f1s) if f1s else None,
         f1_sd=_sd(f1s),
         drop_pp=verdict.drop_pp if verdict else None,
-        lower_pp=verdict.lower_pp if verdict else None,
-        upper_pp=verdict.upper_pp if verdict else None,
+        lower_pp=interval.lower_pp if interval else None,
+        upper_pp=interval.upper_pp if interval else None,
         verdict=verdict.outcome if verdict else "baseline" if result.was_run else "not_run",
         limit_pp=result.gate.margin_pp if result.gate else None,
         gate=result.gate.outcome if result.gate else None,
@@ -246,7 +249,8 @@ def _row(result: ConfigurationResult, records: Sequence[RunRecord], model: str |
 
 def table_metric(rows: Iterable[Row]) -> Metric:
     """Return the metric that the rows of one table were judged by."""
-    return metric_shown(next((row.metric for row in rows), ACCURACY.name))
+    row = next(iter(rows), None)
+    return ACCURACY if row is None else metric_shown(row.metric, row.metric_unit)
 
 
 def task_of(rows: Iterable[Row]) -> TaskName:

@@ -135,11 +135,11 @@ def _outcome(subset: SubsetVerdict, metric: Metric) -> str:
 
 
 def _drop(subset: SubsetVerdict, metric: Metric) -> str:
-    """Return the drop with its interval."""
+    """Return the drop with its interval; of too few examples without one, since it would not hold."""
     verdict = subset.verdict
     interval = None if verdict is None else verdict.interval
     if interval is None:
-        return NOT_MEASURED
+        return NOT_MEASURED if verdict is None or verdict.drop_pp is None else signed_drop(verdict.drop_pp, metric)
     drop, lower, upper = (
         signed_drop(value, metric) for value in (interval.drop_pp, interval.lower_pp, interval.upper_pp)
     )

@@ -203,7 +203,7 @@ def _claims(results: Sequence[ConfigurationResult], settings: Settings) -> list[
 def _notes(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> list[str]:
     """Return the sentences that do not change the answer: times, training length, data, what was not measured."""
     times = [prefix_sentence(results), grid_sentence(results), *gap_sentences(breakdowns(results))]
-    times += [host_sentence(rows), head_sentence(results, is_new=False), definition_sentence(judged_metric(results))]
+    times += [host_sentence(rows), head_sentence(results, is_new=False), _definition(results)]
     metric, undertrained = judged_metric(results), [result.freeze for result in results if result.undertrained]
     notes = [*_limits(results, are_met=True), *filter(None, times)]
     notes += [f"Data: {note}" for note in _data_notes(results) if not note.startswith(_ALWAYS_SHOWN)]
@@ -213,6 +213,12 @@ def _notes(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> list[
             f"more epochs might {'raise' if metric.higher_is_better else 'lower'} their {metric.label}."
         )
     return notes + trial_sentences(results) + _footnotes(results)
+
+
+def _definition(results: Sequence[ConfigurationResult]) -> str | None:
+    """Return the sentence that defines the metric; ``None`` for accuracy, and without a valid run."""
+    data = next((record.data for result in results for record in result.records if record.data is not None), None)
+    return None if data is None else definition_sentence(judged_metric(results), data.num_distinct_test)
 
 
 def _data_notes(results: Sequence[ConfigurationResult]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.escaping import terminal_text
-from freezebench.report.metric_text import in_points_of, judged_metric, metric_shown, unit_word, unsigned_drop
+from freezebench.report.metric_text import in_points_of, judged_metric, result_metric, unit_word, unsigned_drop
 from freezebench.report.more_evidence import more_evidence
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import bytes_text, listed, percent_text, seconds_text
@@ -92,7 +92,7 @@ def nothing_of_its_own(results: Sequence[ConfigurationResult]) -> str:
 
 def _drop(result: ConfigurationResult, gate: Verdict) -> str:
     """Return the verdict on the drop at its limit, with drop and bound."""
-    metric = metric_shown(result.metric)
+    metric = result_metric(result)
     limit = f"{in_points_of(gate.margin_pp, metric)} of no freezing"
     observation = _observation(gate, metric)
     if gate.outcome == "non_inferior":
@@ -108,6 +108,8 @@ def _observation(verdict: Verdict, metric: Metric) -> str:
     bound = ("lower", verdict.lower_pp) if is_worse else ("upper", verdict.upper_pp)
     seeds = "1 seed" if verdict.num_seeds == 1 else f"{verdict.num_seeds} seeds"
     drop = f"{unsigned_drop(verdict.drop_pp, metric)} {unit_word(metric)}"
+    if verdict.too_few is not None:  # its interval does not hold
+        return f"drop {drop}, {seeds}"
     return f"drop {drop}, {bound[0]} bound {unsigned_drop(bound[1], metric)}, {seeds}"
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import pytest
 
 import made_up
 import made_up_tasks
 from freezebench.report.metric_text import (
+    definition,
+    direction_sentence,
     in_points_of,
     in_unit,
+    is_known,
     judged_metric,
     metric_of_data,
     metric_shown,
@@ -19,10 +26,23 @@ from freezebench.report.metric_text import (
     value_text,
     with_article,
 )
+from freezebench.report.rows import row
 from freezebench.report.terminal_summary import summary_lines
 from freezebench.report.terminal_table import plain_text
 from freezebench.scoring.metrics import ACCURACY, METRICS
 from freezebench.verdicts.judge import ConfigurationResult
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def error_rate(labels: NDArray[np.int64], predictions: NDArray[np.int64]) -> float:
+    """Return the share of sentences that are wrong: a metric of a user."""
+    return float((labels != predictions).mean())
+
+
+error_rate.higher_is_better = False  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -47,9 +67,27 @@ def test_values_and_drops_are_in_the_unit_of_the_metric(
 
 def test_a_metric_that_is_not_known_here_is_shown_by_its_name_and_never_imported() -> None:
     """A saved report may name any function, and reading it runs none."""
-    metric = metric_shown("os:abort")
-    assert (metric.name, metric.label, metric.unit) == ("os:abort", "os:abort", "points")
+    metric = metric_shown("antigravity:fly")
+    assert (metric.name, metric.label, metric.unit) == ("antigravity:fly", "antigravity:fly", "points")
+    assert not is_known(metric)
     assert value_of(made_up.record(), metric) is None
+    assert "antigravity" not in sys.modules
+    assert not is_known(metric_shown("math:sqrt"))  # loaded, and no metric
+    result = made_up_tasks.results("sequence-classification", "log-loss", margin=0.05)[1]
+    assert judged_metric([replace(result, metric="antigravity:fly")]).unit == "nats"  # as its verdict says
+    assert row(replace(result, metric="antigravity:fly")).metric_unit == "nats"
+
+
+def test_a_function_of_the_session_is_shown_with_its_values() -> None:
+    """Its module is loaded, since runs were judged by it."""
+    metric = metric_shown(f"{__name__}:error_rate")
+    assert is_known(metric)
+    assert (metric.label, metric.unit, metric.higher_is_better) == ("error rate", "points", False)
+    run = made_up.record()
+    assert value_of(run, metric) == pytest.approx(1 - (run.value("accuracy") or 0.0))
+    assert direction_sentence(metric) is not None
+    assert "jackknife" in definition(metric, 400)
+    assert "100 groups of the 400 examples" in definition(metric, 400)
 
 
 def test_what_was_not_run_has_no_metric() -> None:

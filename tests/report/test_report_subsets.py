@@ -43,7 +43,7 @@ def test_only_classes_past_the_margin_are_named_below_the_table() -> None:
         ),
         (
             "Test set products (120 examples, accuracy 90.0 % unfrozen), drops in points: emb, emb+L0, emb+L0-1 +0.5 "
-            "[-0.5, +1.5] inconclusive (too few examples: 9 sentences of class bad)."
+            "inconclusive (too few examples: 9 sentences of class bad)."
         ),
     ]
 

@@ -145,11 +145,13 @@ def _judging(experiment: Experiment) -> list[tuple[str, str]]:
         for name, limit in limits.items()
         if isinstance(limit, int | float)
     ]
+    data = next((record.data for record in experiment.records if record.data is not None), None)
+    num_units = 0 if data is None else data.num_distinct_test
     if metric is ACCURACY and task == "sequence-classification":
         return [("margin", f"{experiment.margin_pp:g} percentage points"), *rows]
     return [
         ("task", task),
-        ("metric", definition(metric)),
+        ("metric", definition(metric, num_units)),
         ("margin", in_points_of(experiment.margin_pp, metric)),
         *rows,
     ]

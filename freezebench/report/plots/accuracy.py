@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.escaping import visible
-from freezebench.report.metric_text import metric_shown, seed_drop, signed_drop, title_of, unit_word, with_article
+from freezebench.report.metric_text import result_metric, seed_drop, signed_drop, title_of, unit_word, with_article
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots.families import short_name
 from freezebench.report.plots.style import (
@@ -46,7 +46,7 @@ def drops(experiment: Experiment) -> Picture | Missing:
     metric = table_metric(experiment.rows)
     title = f"{title_of(metric)} drop against no freezing"
     pairs = zip(experiment.results, experiment.rows, strict=True)
-    shown = [(result, row) for result, row in pairs if row.drop_pp is not None]
+    shown = [(result, row) for result, row in pairs if row.drop_pp is not None and row.lower_pp is not None]
     if not shown:
         only = f"no configuration but the baseline gave {with_article(metric)}"
         is_compared = any(not row.broken for row in experiment.rows)
@@ -114,7 +114,7 @@ def _limits(margin_pp: float, rows: list[Row], shown: list[tuple[ConfigurationRe
 
 def seed_drops(result: ConfigurationResult) -> list[float]:
     """Return the drop of every seed against the same seed without freezing, in the unit of drops."""
-    metric = metric_shown(result.metric)
+    metric = result_metric(result)
     pairs = zip(result.baseline, result.records, strict=False)
     drops = [seed_drop(base, own, metric) for base, own in pairs]
     return [drop for drop in drops if drop is not None]
