@@ -52,7 +52,7 @@ def _check_amount(number: float) -> None:
 
 
 def parse_metric(text: str) -> str:
-    """Return the name of a metric, or ``module:function``, which is imported later."""
+    """Return the name of a metric, or ``module:function``, which is imported with the settings of a test."""
     if ":" not in text:
         from freezebench.scoring.metrics import metric_named
 

@@ -17,14 +17,13 @@ _IN_ITS_UNIT = ("margin", "max_drop", "max_slice_drop", "max_test_drop", "max_re
 
 
 def check_amounts(options: ParsedOptions) -> None:
-    """Make sure that margins and limits fit the unit of the metric, unless it is a function that is not imported yet.
+    """Make sure that margins and limits fit the unit of the metric; a function of the user is imported for that.
 
     Raises:
-        SettingsError: If points are out of range, or a metric with a unit of its own has no margin.
+        SettingsError: If points are out of range, a metric with a unit of its own has no margin, or a function of the
+            user cannot be imported or used.
     """
     metric = options.get("metric", "")
-    if ":" in metric:
-        return
     if metric:
         from freezebench.scoring.metrics import metric_named
 

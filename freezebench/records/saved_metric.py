@@ -17,6 +17,7 @@ from freezebench.records.packed import packed, unpacked
 from freezebench.records.scores import pack_scores, unpack_scores
 from freezebench.scoring.metric import Metric, Unit
 from freezebench.scoring.metrics import ACCURACY, METRICS
+from freezebench.scoring.own_metric import own_label
 from freezebench.specs.fields import brief, real
 from freezebench.specs.names import TASKS, TaskName
 
@@ -61,7 +62,12 @@ def named_metric(name: str, unit: Unit = "points", *, higher_is_better: bool = T
     if known is not None:
         return known
     return Metric(
-        name=name, label=name, tasks=get_args(TaskName), value=_unknown, unit=unit, higher_is_better=higher_is_better
+        name=name,
+        label=own_label(name),
+        tasks=get_args(TaskName),
+        value=_unknown,
+        unit=unit,
+        higher_is_better=higher_is_better,
     )
 
 

@@ -64,7 +64,7 @@ def own_metric(name: str) -> Metric:
         )
     return Metric(
         name=name,
-        label=name.rpartition(":")[2].replace("_", " "),
+        label=own_label(name),
         tasks=tuple(tasks),
         value=_Called(name=name, function=function, uses=uses),
         unit=unit,
@@ -72,6 +72,11 @@ def own_metric(name: str) -> Metric:
         higher_is_better=higher_is_better,
         source=name,
     )
+
+
+def own_label(name: str) -> str:
+    """Return what sentences and tables call the metric that ``module:function`` names."""
+    return name.rpartition(":")[2].replace("_", " ")
 
 
 def check_own_metric(metric: Metric, task: TaskName, label_names: Sequence[str]) -> None:

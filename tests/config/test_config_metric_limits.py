@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +48,29 @@ def test_a_unit_of_its_own_needs_a_margin_and_has_no_bounds(monkeypatch: pytest.
     assert (settings.metric, settings.margin_pp, settings.max_drop.get("emb")) == ("made-up-loss", 0.02, 250.0)
 
 
-def test_a_function_is_imported_later() -> None:
-    """Its unit is not known before, so that its margin is not bounded here."""
-    assert _resolve(metric="my.metrics:f", margin="0.02").metric == "my.metrics:f"
+@pytest.fixture
+def own_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module of the user's."""
+    text = "def share(labels, predictions):\n    return 0.5\n\n\ndef cost(labels, scores):\n    return 0.5\n\n\n"
+    (tmp_path / "own_metrics.py").write_text(f"{text}cost.unit = 'nats'\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "own_metrics", raising=False)
+
+
+@pytest.mark.usefixtures("own_metrics")
+def test_a_function_has_the_unit_that_it_says() -> None:
+    """It is imported with the settings of a test, so that its margin is checked before anything is trained."""
+    assert _resolve(metric="own_metrics:share").margin_pp == 2
+    with pytest.raises(SettingsError, match=r"^--freeze-margin=0.02: give percentage points"):
+        _resolve(metric="own_metrics:share", margin="0.02")
+    with pytest.raises(SettingsError, match=r"^--freeze-metric=own_metrics:cost: .*\(nats\).*Give --freeze-margin"):
+        _resolve(metric="own_metrics:cost")
+    assert _resolve(metric="own_metrics:cost", margin="0.02").metric == "own_metrics:cost"
+
+
+@pytest.mark.usefixtures("own_metrics")
+@pytest.mark.parametrize("name", ["own_metrics:sahre", "no_such_module:share"])
+def test_a_function_that_cannot_be_imported_is_refused(name: str) -> None:
+    """In a sentence that names it."""
+    with pytest.raises(SettingsError, match=name):
+        _resolve(metric=name)

@@ -36,7 +36,7 @@ def test_what_changes_no_training_keeps_limits_and_rates(values: dict[str, objec
     assert settings.protocol == usual.protocol
 
 
-@pytest.mark.parametrize("values", [{"metric": "metrics:f"}, {"task": "regression"}], ids=str)
+@pytest.mark.parametrize("values", [{"metric": "macro-f1"}, {"task": "regression"}], ids=str)
 def test_another_metric_or_task_has_none_of_its_limits(values: dict[str, object]) -> None:
     """The limits are accuracies of classification; the rates of the preset's model and data stay."""
     settings = _resolve(values)
@@ -51,7 +51,7 @@ def test_another_metric_or_task_has_none_of_its_limits(values: dict[str, object]
     [
         ({"max_slice_drop": "3"}, "--freeze-max-slice-drop limits the drop of slices.*Give --freeze-slice-column, too"),
         ({"max_test_drop": "3"}, "--freeze-max-test-drop limits .*Give --freeze-test=NAME=SOURCE, too"),
-        ({"claims": "yes", "metric": "metrics:f"}, "--freeze-metric=metrics:f judges by another metric. Leave one"),
+        ({"claims": "yes", "metric": "mcc"}, "--freeze-metric=mcc judges by another metric. Leave one"),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -64,4 +64,4 @@ def test_options_that_need_or_exclude_another(values: dict[str, object], message
 def test_the_notebook_judges_its_claims_by_accuracy_alone() -> None:
     """With another metric, the preset's claims are left out, since nobody requested them."""
     assert _resolve({"metric": "accuracy"}, "notebook").claims
-    assert not _resolve({"metric": "metrics:f"}, "notebook").claims
+    assert not _resolve({"metric": "macro-f1"}, "notebook").claims
