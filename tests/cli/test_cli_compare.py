@@ -133,5 +133,5 @@ def test_margins_fit_the_unit_of_the_metric(tmp_path: Path, capsys: pytest.Captu
     nats = replace(METRICS["accuracy"], name="own:loss", label="own loss", unit="nats", higher_is_better=False)
     files = _files(tmp_path, nats, nats)
     assert main(["compare", *files]) == 4
-    assert "is judged by own:loss, in nats, in which no margin is usual. Give --margin" in capsys.readouterr().err
+    assert "is judged by loss, in nats, in which no margin is usual. Give --margin" in capsys.readouterr().err
     assert main(["compare", *files, "--margin=0.2"]) == 0
