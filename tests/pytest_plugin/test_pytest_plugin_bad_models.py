@@ -83,6 +83,14 @@ MODELS: dict[str, tuple[Callable[[Path], Any], str]] = {
         adapter,
         "*has an adapter (adapter_config.json) for bert-base-uncased, *--freeze-model=./bad-merged*",
     ),
+    "several labels": (
+        rewrite(problem_type="multi_label_classification"),
+        "*multi-label (the task that the model's head was fine-tuned for) *Use --freeze-task=sequence-classification*",
+    ),
+    "tags": (
+        rewrite(architectures=["DistilBertForTokenClassification"]),
+        "*token-classification (the task that the model's head was fine-tuned for) *--freeze-task=sequence-class*",
+    ),
     "answers": (
         rewrite(architectures=["DistilBertForQuestionAnswering"]),
         "*fine-tuned for question answering (DistilBertForQuestionAnswering), *--freeze-model=./bad-encoder.",

@@ -19,6 +19,7 @@ from freezebench.runs.data_cache import DataCache
 from freezebench.runs.preflight import preflight
 from freezebench.specs.data import DataSpec
 from freezebench.specs.run import Protocol, RunSpec
+from task_data import write_task_data
 from tiny import write_letters_tokenizer
 
 Alter = Callable[[Callable[[Any, Any], Any]], None]
@@ -84,6 +85,25 @@ def test_scores_of_another_shape_are_refused(
 
     monkeypatch.setattr(preflight_module, "load_model", with_three_classes)
     with pytest.raises(ModelError, match=r"shape \(2, 3\) for 2 sentences of 2 classes"):
+        preflight(spec, ["none"], data_cache)
+
+
+def test_scores_of_words_have_the_shape_of_tokens(
+    tiny_model: Path, tmp_path: Path, data_cache: DataCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A classifier of texts is refused, with what the model has to return."""
+    data = DataSpec(source=str(write_task_data(tmp_path, "token-classification")), task="token-classification")
+    spec = RunSpec(model=str(tiny_model), data=data)
+    assert set(preflight(spec, ["none", "emb+L0"], data_cache)) == {"none", "emb+L0"}
+    real = load_model
+
+    def of_texts(source: ModelSource, num_labels: int, **_: Any) -> Any:
+        return real(source, num_labels)
+
+    monkeypatch.setattr(preflight_module, "load_model", of_texts)
+    with pytest.raises(
+        ModelError, match=r"shape \(2, 4\) .* Give a model for token-classification, which"
+    ):
         preflight(spec, ["none"], data_cache)
 
 

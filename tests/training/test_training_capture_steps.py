@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from fake_graph import FakeCapture
 from freezebench.data.splits import Split
+from freezebench.models.load import load_model
+from freezebench.specs.names import TASKS, TaskName
 from freezebench.specs.run import Protocol
 from freezebench.strategies.freeze import set_trainable
 from freezebench.training.batches.encoding import encode
@@ -27,18 +28,24 @@ from freezebench.training.engines.job import Job
 from freezebench.training.engines.optimizer import make_optimizer
 from freezebench.training.engines.step import Step
 from freezebench.training.prefix.feed import Feed
+from task_data import NAMES, split
 from tiny import sentences, trainable_names
 
 EPOCHS = 4
 
 
-def _job(folder: Path, num: int = 60, **protocol: Any) -> Job:
-    model = AutoModelForSequenceClassification.from_pretrained(folder)
+def _job(folder: Path, num: int = 60, task: TaskName = "sequence-classification", **protocol: Any) -> Job:
+    torch.manual_seed(0)
+    model: Any
+    model, tokenizer = load_model(str(folder), len(NAMES[task]), task=task)
     for parameter in model.distilbert.embeddings.parameters():
         parameter.requires_grad = False
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    texts, labels = zip(*sentences(num, 2, 0), strict=True)
-    train = encode(Split(texts=tuple((text,) for text in texts), labels=labels), tokenizer, model, 32)
+    if task == "sequence-classification":
+        texts, labels = zip(*sentences(num, 2, 0), strict=True)
+        data = Split(texts=tuple((text,) for text in texts), labels=labels)
+    else:
+        data = split(task, num)
+    train = encode(data, tokenizer, model, 32)
     return Job(
         model=model,
         tokenizer=tokenizer,
@@ -98,9 +105,10 @@ def _in_training(job: Job, act: Callable[[], object]) -> None:
     job.model.forward = acting
 
 
-def test_replayed_steps_train_like_eager_ones(tiny_model: Path) -> None:
+@pytest.mark.parametrize("task", TASKS)
+def test_replayed_steps_train_like_eager_ones(tiny_model: Path, task: TaskName) -> None:
     """Losses and weights are equal bit for bit, and most steps were replayed."""
-    eager_job, job = _job(tiny_model), _job(tiny_model)
+    eager_job, job = _job(tiny_model, task=task), _job(tiny_model, task=task)
     expected = _train(_step(eager_job), eager_job)
     captured, capture, _ = _captured(job)
     captured.prepare(_batches(job), range(EPOCHS))
