@@ -59,8 +59,17 @@ def saving_text(saving: float) -> str:
     return f"{abs(100 * saving):.0f} % {'less' if saving >= 0 else 'more'}"
 
 
-def distinct_text(count: int, num_distinct: int, noun: str) -> str:
-    """Return a number of things, and how many differ if some repeat others: ``872 sentences (850 distinct)``."""
+def distinct_text(count: int, num_distinct: int, noun: str, group_column: str | None = None) -> str:
+    """Return a number of things, and how many differ if some repeat others: ``872 sentences (850 distinct)``.
+
+    Args:
+        count: The number.
+        num_distinct: How many differ, or the number of groups.
+        noun: What the things are.
+        group_column: Column whose values are the groups; ``None``: there are none.
+    """
+    if group_column is not None:
+        return f"{count:,} {noun} in {num_distinct:,} group{'' if num_distinct == 1 else 's'} ({group_column})"
     return f"{count:,} {noun}" + (f" ({num_distinct:,} distinct)" if num_distinct < count else "")
 
 

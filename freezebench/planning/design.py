@@ -39,9 +39,15 @@ def check_num_sentences(settings: Settings, facts: DataFacts) -> None:
     if facts.num_distinct_test < _MIN_TEST_SENTENCES:
         noun = "test sentence" if facts.num_test == 1 else "test sentences"
         raise DataError(
-            f"{settings.data.source} has {distinct_text(facts.num_test, facts.num_distinct_test, noun)}: an interval "
+            f"{settings.data.source} has {_size_text(settings, facts, noun)}: an interval "
             f"needs at least {_MIN_TEST_SENTENCES} different ones. Give a larger test split."
         )
+
+
+def _size_text(settings: Settings, facts: DataFacts, noun: str) -> str:
+    """Return the number of test sentences, and that of the units of the interval: distinct texts, or groups."""
+    group_column = None if facts.test_groups is None else settings.data.group_column
+    return distinct_text(facts.num_test, facts.num_distinct_test, noun, group_column)
 
 
 def check_metric(settings: Settings, facts: DataFacts) -> None:
@@ -70,8 +76,7 @@ def refuse_undecidable(settings: Settings, grid: Sequence[str], facts: DataFacts
         limit = settings.max_drop.get(freeze)
         if freeze != "none" and settings.policy(freeze) == "fail" and limit is not None and limit < resolved:
             best = "no verdict at all" if math.isinf(resolved) else f"{resolved:.1f} points"
-            sentences = distinct_text(facts.num_test, num_distinct, "test sentences")
-            design = f"--freeze-num-seeds={looks} on {sentences}"
+            design = f"--freeze-num-seeds={looks} on {_size_text(settings, facts, 'test sentences')}"
             raise SettingsError(
                 f"{freeze} is limited to {limit:g} points ({settings.limits_from}) and undecided tests fail "
                 f"(--freeze-inconclusive=fail), but {design} resolves {best}: "

@@ -49,9 +49,7 @@ def size_text(facts: DataFacts | SetFacts, group_column: str | None, noun: str =
         noun: What it has several of.
     """
     num_units = facts.num_test if facts.test_groups is None else len(set(facts.test_groups))
-    if group_column is None or facts.test_groups is None:
-        return distinct_text(facts.num_test, num_units, noun)
-    return f"{facts.num_test:,} {noun} in {num_units:,} groups ({group_column})"
+    return distinct_text(facts.num_test, num_units, noun, None if facts.test_groups is None else group_column)
 
 
 def size_of_run(record: RunRecord, noun: str = "test sentences") -> str:

@@ -75,3 +75,10 @@ def test_what_other_metrics_resolve_is_not_known_before() -> None:
     refuse_undecidable(settings, ["none", "emb"], facts(872))
     words = replace(facts(872), task="token-classification", label_names=("NOUN", "VERB"))
     refuse_undecidable(_settings(num_seeds="3", max_drop="0.5", inconclusive="fail"), ["none", "emb"], words)
+
+
+def test_groups_are_named_where_they_are_too_few() -> None:
+    """All sentences of one document are one unit of the interval."""
+    one = replace(facts(872), test_groups=(0,) * 872)
+    with pytest.raises(DataError, match=r"872 test sentences in 1 group \(document\): an interval needs at least 2"):
+        check_num_sentences(_settings(group_column="document"), one)

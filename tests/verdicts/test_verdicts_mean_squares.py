@@ -13,7 +13,13 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from freezebench.verdicts.crossed import crossed_interval, interval_from_mean_squares, standard_error
-from freezebench.verdicts.mean_squares import OutcomesError, mean_squares, mean_squares_of_arms, outcome_differences
+from freezebench.verdicts.mean_squares import (
+    OutcomesError,
+    mean_squares,
+    mean_squares_of_arms,
+    mean_squares_of_numbers,
+    outcome_differences,
+)
 from freezebench.verdicts.noninferiority import decide
 
 if TYPE_CHECKING:
@@ -309,3 +315,10 @@ def test_arms_of_other_shapes_cannot_be_paired() -> None:
     """The message has both shapes."""
     with pytest.raises(OutcomesError, match=r"shape \(2, 3\) with a candidate of \(2, 4\)"):
         mean_squares_of_arms(np.zeros((2, 3)), np.zeros((2, 4)))
+
+
+def test_mean_squares_of_numbers_agree_with_a_published_table() -> None:
+    """The table of Shrout & Fleiss in tenths: four judges and six targets; mean squares are in hundredths then."""
+    squares = mean_squares_of_numbers(SHROUT_FLEISS / 10)
+    figures = [float(figure) for figure in (squares.seeds, squares.sentences, squares.residual)]
+    assert [round(100 * figure, 2) for figure in figures] == [32.49, 11.24, 1.02]
