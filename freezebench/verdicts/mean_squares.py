@@ -131,7 +131,7 @@ def mean_squares(differences: NDArray[np.integer[Any]], groups: ArrayLike | None
     )
 
 
-def mean_squares_of_numbers(differences: Floats, groups: ArrayLike | None) -> MeanSquares:
+def mean_squares_of_numbers(differences: Floats, groups: ArrayLike | None = None) -> MeanSquares:
     """Return the mean squares of differences that are any numbers, those of ``z`` in the module's docstring.
 
     Args:
