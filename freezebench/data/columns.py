@@ -71,14 +71,22 @@ def requested_columns(spec: DataSpec) -> tuple[str, ...]:
 
 
 def with_word_columns(spec: DataSpec, table: Table) -> DataSpec:
-    """Return the spec with the columns of words and tags that train has in place of the default columns."""
-    has_words = any(isinstance(value, list) for value in table.columns.get(WORDS, ()))
-    if spec.text_columns == (_DEFAULT_TEXT,) and _DEFAULT_TEXT not in table.columns and has_words:
+    """Return the spec with the columns of words and tags that a table has in place of the default columns.
+
+    Where the task is stated, they come before columns of texts and labels.
+    """
+    is_stated = spec.task == "token-classification"
+    is_missing = {name for name in (_DEFAULT_TEXT, _DEFAULT_LABEL) if is_stated or name not in table.columns}
+    if spec.text_columns == (_DEFAULT_TEXT,) and _DEFAULT_TEXT in is_missing and _has_lists(table, WORDS):
         spec = replace(spec, text_columns=(WORDS,))
-    if spec.label_column == _DEFAULT_LABEL and _DEFAULT_LABEL not in table.columns and spec.text_columns == (WORDS,):
-        label_column = next((name for name in TAGS if name in table.columns), _DEFAULT_LABEL)
+    if spec.label_column == _DEFAULT_LABEL and _DEFAULT_LABEL in is_missing and spec.text_columns == (WORDS,):
+        label_column = next((name for name in TAGS if _has_lists(table, name)), _DEFAULT_LABEL)
         spec = replace(spec, label_column=label_column)
     return spec
+
+
+def _has_lists(table: Table, column: str) -> bool:
+    return any(isinstance(value, list) for value in table.columns.get(column, ()))
 
 
 def select_columns(
@@ -149,17 +157,26 @@ def take_columns(spec: DataSpec, table: Table) -> Columns:
     """
     texts = {name: table.column(name, "--freeze-text-column") for name in spec.text_columns}
     names = _label_columns(spec, table)
-    labels = [table.column(name, "--freeze-label-column") for name in names]
     return Columns(
         table=table,
         texts=texts,
         label_column=spec.label_column,
-        labels=labels[0] if len(names) == 1 else list(map(list, zip(*labels, strict=True))),
+        labels=labels_of(spec, table),
         label_texts=table.columns.get(LABEL_TEXT_COLUMN, ()),
         indicators=names if len(names) > 1 else (),
         slice_column=spec.slice_column or "",
         group_column=spec.group_column or "",
     )
+
+
+def labels_of(spec: DataSpec, table: Table) -> Sequence[object]:
+    """Return the labels of a table; of several columns, the list of their values for every row.
+
+    Raises:
+        DataError: If the table has no rows, or no such column.
+    """
+    labels = [table.column(name, "--freeze-label-column") for name in _label_columns(spec, table)]
+    return labels[0] if len(labels) == 1 else list(map(list, zip(*labels, strict=True)))
 
 
 def _without_unlabelled(spec: DataSpec, tables: Mapping[str, Table]) -> tuple[Mapping[str, Table], tuple[str, ...]]:
@@ -168,9 +185,7 @@ def _without_unlabelled(spec: DataSpec, tables: Mapping[str, Table]) -> tuple[Ma
     Benchmarks such as GLUE publish test sentences without labels, and a user of the Hub cannot remove them.
     """
     used = {
-        split: table
-        for split, table in tables.items()
-        if split == "train" or not is_unlabelled(take_columns(spec, table).labels)
+        split: table for split, table in tables.items() if split == "train" or not is_unlabelled(labels_of(spec, table))
     }
     return used, tuple(f"The {split} split is unlabelled and is not used." for split in tables if split not in used)
 

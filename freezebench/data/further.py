@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from freezebench.data.columns import take_columns, with_word_columns
+from freezebench.data.columns import labels_of, take_columns, with_word_columns
 from freezebench.data.read import read_tables
 from freezebench.data.table import Table
 from freezebench.data.task import FURTHER
@@ -66,7 +66,7 @@ def _chosen(spec: DataSpec, tables: dict[str, Table]) -> tuple[str, Table]:
     """
     named = [(split, tables[split]) for split in _ORDER if split in tables]
     for split, table in named:
-        if not is_unlabelled(take_columns(with_word_columns(spec, table), table).labels):
+        if not is_unlabelled(labels_of(with_word_columns(spec, table), table)):
             return split, table
     return named[0]
 

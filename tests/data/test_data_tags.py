@@ -53,6 +53,18 @@ def test_usual_names_of_columns_are_found(tmp_path: Path, column: str) -> None:
     assert load_data(spec).label_names == ("O", "B-PER", "I-PER")
 
 
+def test_a_stated_task_prefers_words(tmp_path: Path) -> None:
+    """Where the data have the whole texts and a label of each, too."""
+    rows = [
+        {"text": " ".join(own), "label": number % 2, "tokens": own, "ner_tags": tags}
+        for number, (own, tags) in enumerate(zip(WORDS, TAGS, strict=True))
+    ]
+    _write(tmp_path, rows)
+    assert load_data(DataSpec(source=str(tmp_path))).task == "sequence-classification"
+    data = load_data(DataSpec(source=str(tmp_path), task="token-classification"))
+    assert data.test.texts == tuple(map(tuple, WORDS))
+
+
 def test_names_of_the_model_give_the_order(tmp_path: Path) -> None:
     """If it names every tag, also ones that do not occur."""
     names = ("I-PER", "B-PER", "O", "B-LOC")

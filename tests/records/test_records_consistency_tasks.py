@@ -7,71 +7,23 @@ import math
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 
-import made_up
 from freezebench.errors import RecordError
 from freezebench.records.consistency import read_record
-from freezebench.records.data_facts import DataFacts, SetFacts, SplitFacts
-from freezebench.records.run_record import Evaluation, RunRecord
-from freezebench.records.scores import pack_scores
-
-TAGS = ("O", "B-PER", "I-PER")
-
-
-def _facts(**fields: Any) -> DataFacts:
-    base: dict[str, Any] = {"num_train": 100, "num_validation": 10, "train_sha256": "a", "validation_sha256": "b"}
-    return DataFacts(**base, test_sha256="c", **fields)
-
-
-def _of_task(name: str) -> RunRecord:
-    """Return a record of three test sentences that agrees with itself."""
-    predictions: tuple[int, ...]
-    if name == "regression":
-        scores = np.array([[0.5], [1.5], [2.0]], dtype=np.float32)
-        data = _facts(task=name, num_test=3, test_labels=(), test_values=(0.5, 1.0, 2.5), label_names=("stars",))
-        evaluation = Evaluation(loss=0.25, accuracy=None, f1=None, scores=pack_scores(scores))
-    elif name == "multi-label":
-        scores = np.array([[1.0, -1.0], [-2.0, 3.0], [1.0, 1.0]], dtype=np.float32)
-        counts = SplitFacts(class_counts=(2, 1), word_counts=(0, 3), num_in_train=0, num_repeated=0)
-        data = _facts(
-            task=name,
-            num_test=3,
-            test_labels=(1, 0, 0, 1, 1, 0),
-            label_names=("sad", "long"),
-            splits={"test": counts},
-        )
-        predictions = (1, 0, 0, 1, 1, 1)
-        f1 = (1 + 2 / 3) / 2
-        evaluation = Evaluation(loss=0.3, accuracy=2 / 3, f1=f1, predictions=predictions, scores=pack_scores(scores))
-    else:
-        predictions = (1, 2, 0, 1)
-        scores = np.eye(3, dtype=np.float32)[list(predictions)]
-        data = _facts(
-            task=name,
-            num_test=3,
-            test_labels=(1, 2, 0, 0),
-            test_lengths=(2, 1, 1),
-            label_names=TAGS,
-            test_slices=(0, 1, 1),
-            slice_names=("a", "b"),
-        )
-        packed = pack_scores(scores)
-        evaluation = Evaluation(loss=0.3, accuracy=0.75, f1=2 / 3, predictions=predictions, scores=packed)
-    own = data.of_test_set()
-    data = replace(data, test_sets=(replace(own, name="tweets", source="tweets"),))
-    return replace(made_up.record("emb"), data=data, test=evaluation, tests={"tweets": evaluation})
+from freezebench.records.data_facts import SetFacts
+from freezebench.records.run_record import RunRecord
+from task_records import OTHER_TASKS, record_of_task
 
 
 def _read(record: RunRecord) -> RunRecord:
     return read_record(json.loads(json.dumps(record.to_json())))
 
 
-@pytest.mark.parametrize("task", ["regression", "multi-label", "token-classification"])
+@pytest.mark.parametrize("task", OTHER_TASKS)
 def test_a_record_that_agrees_with_itself_is_read(task: str) -> None:
     """Of every task, with a further test set."""
-    record = _of_task(task)
+    record = record_of_task(task)
     assert _read(record) == record
 
 
@@ -104,7 +56,7 @@ def _with_data(record: RunRecord, **changes: Any) -> RunRecord:
 def test_an_evaluation_that_contradicts_itself_is_refused(task: str, changes: Any, contradiction: str) -> None:
     """Figures follow from predictions, and these from scores."""
     with pytest.raises(RecordError, match=contradiction):
-        _read(_evaluated(_of_task(task), **changes))
+        _read(_evaluated(record_of_task(task), **changes))
 
 
 @pytest.mark.parametrize(
@@ -125,12 +77,12 @@ def test_an_evaluation_that_contradicts_itself_is_refused(task: str, changes: An
 def test_facts_that_contradict_themselves_are_refused(task: str, changes: Any, contradiction: str) -> None:
     """Of the data set's own test set."""
     with pytest.raises(RecordError, match=contradiction):
-        _read(_with_data(_of_task(task), **changes))
+        _read(_with_data(record_of_task(task), **changes))
 
 
 def test_further_test_sets_are_checked_too() -> None:
     """Their facts, and the evaluations on them."""
-    record = _of_task("multi-label")
+    record = record_of_task("multi-label")
     assert record.data is not None
     (tweets,) = record.data.test_sets
     wrong: SetFacts = replace(tweets, test_groups=(0, 0))
