@@ -146,6 +146,7 @@ def record_benchmark(
     info = extra_info(result, item.nodeid)
     benchmark.extra_info[EXTRA_INFO] = info
     figures = {name: value for name, value in info.items() if isinstance(value, (str, int, float))}
+    figures |= _subset_figures(result)
     if retried:
         figures["retrained"] = "; ".join(map(retried_run, retried))
     _set_properties(item, {**figures, "message": gate_sentence(result)})
@@ -160,6 +161,16 @@ def record_benchmark(
         benchmark.name += _CONTENDED
     rounds = 1 if benchmark.disabled else len(seconds)
     benchmark.pedantic(lambda: clock.add(next(recorded)), rounds=rounds, iterations=1)
+
+
+def _subset_figures(result: ConfigurationResult) -> dict[str, str | float]:
+    """Return drop and bounds of every slice and further test set, as flat figures: ``test_set_tweets_drop_pp``."""
+    return {
+        f"{subset.kind.replace(' ', '_')}_{subset.name}_{name}": value
+        for subset in (*result.slices, *result.test_sets)
+        for name in ("drop_pp", "lower_pp", "upper_pp")
+        if subset.verdict is not None and (value := getattr(subset.verdict, name)) is not None
+    }
 
 
 def retried_run(record: RunRecord) -> str:
@@ -178,6 +189,7 @@ def _set_properties(item: pytest.Item, figures: Mapping[str, str | float]) -> No
 
 def extra_info(result: ConfigurationResult, node_id: str | None = None) -> dict[str, Json]:
     """Return what is saved with a benchmark, in JSON types: every figure of its row, and every run's outcomes."""
+    from freezebench.records.files import plain
     from freezebench.records.saved import from_records
     from freezebench.records.saved_info import to_info
     from freezebench.report.columns import figures
@@ -190,7 +202,8 @@ def extra_info(result: ConfigurationResult, node_id: str | None = None) -> dict[
     saved = from_records(result.freeze, result.records, broken=result.broken, node_id=node_id, metric=metric)
     valid = [record for record in result.records if record.is_valid]
     extras = [{"run_id": record.spec.run_id, "f1": record.test.f1 if record.test else None} for record in valid]
-    return {**figures(row(result)), **to_info(saved, run_extras=extras)}
+    subsets = [plain(subset) for subset in (*result.classes, *result.slices, *result.test_sets)]
+    return {**figures(row(result)), **to_info(saved, run_extras=extras), **({"subsets": subsets} if subsets else {})}
 
 
 def storage_of(config: pytest.Config, option: str) -> Storage:

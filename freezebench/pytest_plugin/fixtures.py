@@ -63,10 +63,11 @@ class FreezeRun:
     def __call__(self) -> ConfigurationResult:
         """Train every seed of the configuration (and the baseline, if it is missing) and return the result.
 
-        The test fails here if the accuracy drop exceeds its limit or a run is invalid, and is skipped, passed or failed
-        as ``--freeze-inconclusive`` says if the evidence does not decide. It is skipped if a less frozen configuration
-        trains the same parameters, or nothing would be left to train. A further call trains nothing and ends in the
-        same way. So does a rerun of the test, unless runs broke by a fault that another attempt may not have.
+        The test fails here if the drop of the metric exceeds its limit or a run is invalid, and is skipped, passed or
+        failed as ``--freeze-inconclusive`` says if the evidence does not decide. It is skipped if a less frozen
+        configuration trains the same parameters, or nothing would be left to train. A further call trains nothing and
+        ends in the same way. So does a rerun of the test, unless runs broke by a fault that another attempt may not
+        have.
         """
         session_gate(self._item.config).note_call(self._item.nodeid)
         if self._result is None:

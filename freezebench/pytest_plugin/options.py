@@ -38,7 +38,7 @@ _NO_WORKERS = (
 _MARKER = (
     "freeze(**options): settings of a test that uses the freeze_run fixture, named like the --freeze-* options without "
     "the prefix: freeze(model='./checkpoint', data='./reviews', grid='none,emb', max_drop=3); model and data may be "
-    "lists; num_layers=N says the depth of a model that a factory makes."
+    "lists; test may be a dictionary of names and sources; num_layers=N says the depth of a model that a factory makes."
 )
 
 

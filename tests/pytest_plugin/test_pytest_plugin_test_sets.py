@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -128,10 +129,19 @@ def test_a_test_set_past_its_limit_fails_only_when_asserted(
     session: Session, folder: Path, accuracy: float, flags: tuple[str, ...], outcomes: dict[str, int]
 ) -> None:
     """The own test set loses nothing."""
-    result = session({"emb far": accuracy}, f"--freeze-test=far={folder}/far/far.jsonl", *flags)
+    outputs = ("--junitxml=j.xml", "--benchmark-json=b.json")
+    result = session({"emb far": accuracy}, f"--freeze-test=far={folder}/far/far.jsonl", *flags, *outputs)
     result.assert_outcomes(**outcomes)
     if len(outcomes) > 1:
         result.stdout.fnmatch_lines(["*WORSE emb*", "*WORSE: test sets: a drop of at most 10 points is allowed*far *"])
+    properties = {entry.get("name"): entry.get("value") for entry in ET.parse("j.xml").iter("property")}  # noqa: S314 - ours
+    drop_pp = float(str(properties["freezebench_test_set_far_drop_pp"]))
+    assert drop_pp == pytest.approx(100 * (0.9 - accuracy), abs=6)
+    saved = json.loads(Path("b.json").read_text(encoding="utf-8"))["benchmarks"]
+    # A test that fails is not saved.
+    assert len(saved) == outcomes["passed"]
+    subsets = [item for bench in saved[1:] for item in bench["extra_info"]["freezebench"]["subsets"]]
+    assert [item["verdict"]["drop_pp"] for item in subsets if item["name"] == "far"] == [drop_pp][: len(saved) - 1]
 
 
 def test_a_group_counts_once(session: Session) -> None:
