@@ -138,6 +138,7 @@ AUROC = Metric(
     value=_auroc,
     leave_one_out=_aurocs_without_each,
     uses="scores",
+    is_probability=True,  # that a positive example is ranked above a negative one
     source="sklearn.metrics.roc_auc_score; of more classes, or several labels, the mean of each against the others",
 )
 LOG_LOSS = Metric(

@@ -29,6 +29,7 @@ import numpy as np
 from freezebench.errors import SettingsError
 from freezebench.specs.fields import brief, real
 from freezebench.verdicts.mean_squares import mean_squares, outcome_differences
+from freezebench.verdicts.score_bounds import Arms
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -129,6 +130,8 @@ def t_quantile(probability: float, df: Floats | float) -> Floats:
 def interval_from_mean_squares(squares: MeanSquares, *, alpha: float = 0.05, seed_df: float | None = None) -> Interval:
     """Return the interval of the drop from the mean squares of one layout, ``D ± t(1 - alpha, df) · SE``.
 
+    Of a metric that is a probability, ``SE`` is that at the bound (``freezebench.verdicts.score_bounds``).
+
     Args:
         squares: Mean squares of a single layout (no batch axes).
         alpha: Error rate of each one-sided bound, between 0 and 0.5.
@@ -139,17 +142,33 @@ def interval_from_mean_squares(squares: MeanSquares, *, alpha: float = 0.05, see
     """
     check_alpha(alpha)
     se, df = standard_error(squares, seed_df=seed_df)
-    half_width = float(t_quantile(1 - alpha, df) * se)
-    drop, scale = float(squares.drop), squares.scale
+    quantile, drop, scale = float(t_quantile(1 - alpha, df)), float(squares.drop), squares.scale
+    if squares.arms is None:
+        lower, upper = drop - quantile * float(se), drop + quantile * float(se)
+    else:
+        lower, upper = _arms(squares, squares.arms, float(se)).bounds(quantile)
     return Interval(
         drop_pp=scale * drop,
-        lower_pp=scale * (drop - half_width),
-        upper_pp=scale * (drop + half_width),
+        lower_pp=scale * lower,
+        upper_pp=scale * upper,
         se_pp=scale * float(se),
         df=float(df),
         alpha=alpha,
         num_seeds=squares.num_seeds,
         num_sentences=squares.num_sentences,
+    )
+
+
+def _arms(squares: MeanSquares, arms: tuple[MeanSquares, MeanSquares], drop_se: float) -> Arms:
+    """Return both arms with their standard errors."""
+    baseline, candidate = arms
+    return Arms(
+        baseline=float(baseline.drop),
+        candidate=float(candidate.drop),
+        baseline_se=float(standard_error(baseline)[0]),
+        candidate_se=float(standard_error(candidate)[0]),
+        drop_se=drop_se,
+        num_examples=squares.num_sentences,
     )
 
 

@@ -90,7 +90,12 @@ def _evidence(
     if too_few is None:
         too_few = next((scored.too_few for arm in arms for scored in arm if scored.too_few), None)
         squares = mean_squares_of_arms(
-            unfrozen, own, groups, scale=metric.scale, higher_is_better=metric.higher_is_better
+            unfrozen,
+            own,
+            groups,
+            scale=metric.scale,
+            higher_is_better=metric.higher_is_better,
+            is_probability=metric.is_probability,
         )
     return SubsetEvidence(
         name=name,
