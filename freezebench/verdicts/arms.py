@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezebench.errors import RecordError
+from freezebench.errors import FreezebenchError
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.verdicts.mean_squares import mean_squares_of_arms
@@ -74,7 +74,7 @@ def unrecorded_text(records: Sequence[RunRecord], metric: Metric) -> str | None:
         for test_set in ("", *(item.name for item in further)):
             try:
                 metric_value(record, metric, test_set)
-            except RecordError as error:
+            except FreezebenchError as error:
                 return f"seed {record.spec.seed}: {error}".rstrip(".")
     return None
 

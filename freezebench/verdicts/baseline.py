@@ -137,11 +137,13 @@ def frequencies_loss(data: DataFacts, split: str) -> float | None:
 def lead_pp(records: Sequence[RunRecord], metric: Metric = ACCURACY) -> float | None:
     """Return by how much completed runs are better than a constant prediction, in points or the metric's own unit.
 
-    ``None`` without runs, or of calibration, which is best without having learned anything.
+    ``None`` without runs, where a constant prediction has no such metric, or of calibration, which is best without
+    having learned anything.
     """
     if not records or metric.name == ECE.name:
         return None
-    return metric.scale * float(above_constant(records, metric)[0].mean())
+    above = above_constant(records, metric)
+    return None if above is None else metric.scale * float(above[0].mean())
 
 
 def lowest_validation_losses(records: Sequence[RunRecord]) -> list[float]:
@@ -165,7 +167,10 @@ def _not_above_constant(records: Sequence[RunRecord], metric: Metric, *, alpha: 
     """
     if too_few(records, metric) is not None:
         return None  # every verdict says so
-    (differences, unit), groups = above_constant(records, metric), text_groups(records)
+    above, groups = above_constant(records, metric), text_groups(records)
+    if above is None:
+        return None
+    differences, unit = above
     if np.isin(differences, (-1.0, 0.0, 1.0)).all():
         differences, unit = differences.astype(np.int8), 1
     if shown_above_zero(differences, groups, alpha=alpha, unit=unit):
@@ -185,7 +190,7 @@ def _not_above_text(records: Sequence[RunRecord], metric: Metric) -> str:
     mean = statistics.fmean(value for record in records if (value := metric_value(record, metric)) is not None)
     over = "" if len(records) == 1 else f" over {len(records)} seeds"
     text = percent_text(mean) if metric.unit == "points" else f"{mean:.3f}"
-    lead = lead_pp(records, metric)
+    lead = lead_pp(records, metric) or 0.0
     if metric.name == ACCURACY.name and (share := _share_text(records)):
         return (
             f"its test accuracy of {text}{over} is not shown to be above that of always predicting one class "

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from freezebench.errors import SettingsError
 from freezebench.records.evaluated import examples_of
+from freezebench.scoring.confusion import undefined_is_silent
 from freezebench.scoring.metrics import METRICS
 from freezebench.scoring.outcomes import outcomes
 from freezebench.verdicts.classes import class_name, joined, only_class
@@ -32,6 +34,7 @@ _SHOWS_LEARNING: dict[tuple[TaskName, str], str] = {
     ("multi-label", "macro-f1"): "auroc",
     ("multi-label", "micro-f1"): "auroc",
 }
+_CORRELATIONS = ("pearson", "spearman")
 _ROUNDING = 1e-5
 
 
@@ -62,12 +65,12 @@ def constant_prediction(examples: Examples) -> Examples:
     return replace(examples, predictions=predictions, scores=scores.astype(np.float32))
 
 
-def above_constant(records: Sequence[RunRecord], metric: Metric) -> tuple[Floats, float]:
+def above_constant(records: Sequence[RunRecord], metric: Metric) -> tuple[Floats, float] | None:
     """Return by how much outcomes of a metric are better than those of the best constant prediction.
 
     Returns:
         The differences, shape (seeds, examples), positive where the runs are better; and what one changed prediction
-        changes an outcome by, at least.
+        changes an outcome by, at least. ``None`` where a constant prediction has no such metric.
 
     Raises:
         RecordError: If a run has not recorded what the metric needs.
@@ -75,19 +78,28 @@ def above_constant(records: Sequence[RunRecord], metric: Metric) -> tuple[Floats
     key = ("constant", metric.name)
     if key not in records[0].computed:
         records[0].computed[key] = _outcomes_of_constant(metric, constant_prediction(examples_of(records[0])))
-    constant, own = records[0].computed[key], outcomes_of(records, metric)
+    constant = records[0].computed[key]
+    if constant is None:
+        return None
+    own = outcomes_of(records, metric)
     differences = own - constant if metric.higher_is_better else constant - own
     return differences, least_change(np.vstack([own, constant]), is_bounded=metric.scale == POINTS)
 
 
-def _outcomes_of_constant(metric: Metric, constant: Examples) -> Floats:
-    """Return the outcome of every example of a constant prediction, shape (examples,)."""
-    value = metric.value(constant)
-    if not np.isfinite(value):
-        return np.zeros(len(constant))  # the correlation with a constant is not defined, and counts as 0
-    with np.errstate(all="ignore"):
-        own = outcomes(metric, constant)
-    return own if np.isfinite(own).all() else np.full(len(constant), value)
+def _outcomes_of_constant(metric: Metric, constant: Examples) -> Floats | None:
+    """Return the outcome of every example of a constant prediction, shape (examples,); ``None``: it has no metric."""
+    if metric.name in _CORRELATIONS:
+        return np.zeros(len(constant))  # with a constant it is not defined, and counts as 0
+    # A metric of a user may fail where there is only one class.
+    try:
+        with np.errstate(all="ignore"), undefined_is_silent():
+            value = metric.value(constant)
+            own = outcomes(metric, constant, value) if np.isfinite(value) else np.full(len(constant), np.nan)
+    except SettingsError:
+        return None
+    if not np.isfinite(own).all():
+        own = np.full(len(constant), value)
+    return own if np.isfinite(value) else None
 
 
 def constant_sentence(records: Sequence[RunRecord]) -> str | None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freezebench.records.evaluated import examples_of, outcomes_of_run
+from freezebench.errors import SettingsError
+from freezebench.records.evaluated import examples_of, outcomes_of_run, value_of_run
+from freezebench.scoring.confusion import undefined_is_silent
 from freezebench.scoring.outcomes import outcomes
 from freezebench.verdicts.mean_squares import mean_squares_of_arms
-from freezebench.verdicts.metric_values import metric_value, text_groups
+from freezebench.verdicts.metric_values import text_groups
 from freezebench.verdicts.subsets import SubsetEvidence, too_few_units
 
 if TYPE_CHECKING:
@@ -111,17 +114,27 @@ def _evidence(
 def _mean(arm: Sequence[_Scored]) -> float | None:
     """Return the mean of the metric over runs; ``None`` where it has no value."""
     mean = statistics.fmean(scored.value for scored in arm)
-    return mean if np.isfinite(mean) else None
+    return mean if math.isfinite(mean) else None
 
 
 def _on_test_set(record: RunRecord, metric: Metric, test_set: str) -> _Scored:
     """Return the metric of a run on a further test set."""
-    value = metric_value(record, metric, test_set)
     return _Scored(
-        value=float("nan") if value is None else value,
+        value=value_of_run(record, metric, test_set),
         outcomes=outcomes_of_run(record, metric, test_set),
         too_few=metric.too_few(examples_of(record, test_set)),
     )
+
+
+def _scored(metric: Metric, examples: Examples) -> _Scored:
+    """Return a metric of some examples; it has no value where a user's function fails, as with one class alone."""
+    too_few = metric.too_few(examples)
+    try:
+        with undefined_is_silent():
+            value = metric.value(examples)
+            return _Scored(value=value, outcomes=outcomes(metric, examples, value), too_few=too_few)
+    except SettingsError:
+        return _Scored(value=math.nan, outcomes=np.full(len(examples), math.nan), too_few=too_few)
 
 
 def _on_slice(record: RunRecord, metric: Metric, number: int, is_in: NDArray[np.bool_]) -> _Scored:
@@ -129,9 +142,6 @@ def _on_slice(record: RunRecord, metric: Metric, number: int, is_in: NDArray[np.
     key = ("slice", metric.name, str(number))
     if key not in record.computed:
         examples: Examples = examples_of(record).only(is_in)
-        value = metric.value(examples)
-        record.computed[key] = _Scored(
-            value=value, outcomes=outcomes(metric, examples, value), too_few=metric.too_few(examples)
-        )
+        record.computed[key] = _scored(metric, examples)
     scored: _Scored = record.computed[key]
     return scored

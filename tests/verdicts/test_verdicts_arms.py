@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import made_up
+from freezebench.errors import SettingsError
+from freezebench.scoring.examples import Examples
 from freezebench.scoring.metrics import ACCURACY
-from freezebench.verdicts.arms import different_arms, mean_squares_of_runs
+from freezebench.verdicts.arms import different_arms, mean_squares_of_runs, unrecorded_text
 from freezebench.verdicts.mean_squares import mean_squares, outcome_differences
 
 
@@ -20,3 +24,15 @@ def test_arms_of_other_seeds_cannot_be_paired() -> None:
     baseline, records = made_up.seeds("none"), made_up.seeds("emb")
     assert different_arms(records, baseline) is None
     assert different_arms(records[:2], baseline) == "its seeds are not those of the unfrozen baseline"
+
+
+def test_a_metric_that_cannot_be_computed_is_said_once() -> None:
+    """Of the first run that it fails for, without advice that ends a sentence twice."""
+
+    def value(_: Examples) -> float:
+        raise SettingsError("the metric m:f fails with ValueError. Correct the function.")
+
+    metric = replace(ACCURACY, name="m:f", value=value)
+    text = unrecorded_text(made_up.seeds("emb"), metric)
+    assert text == "seed 42: the metric m:f fails with ValueError. Correct the function"
+    assert unrecorded_text(made_up.seeds("emb"), ACCURACY) is None

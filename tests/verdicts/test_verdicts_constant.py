@@ -10,9 +10,12 @@ import pytest
 
 import made_up
 import made_up_scores
+from freezebench.errors import SettingsError
 from freezebench.records.evaluated import examples_of
 from freezebench.records.scores import pack_scores
+from freezebench.scoring.examples import Examples
 from freezebench.scoring.metrics import METRICS
+from freezebench.verdicts.baseline import lead_pp
 from freezebench.verdicts.constant import (
     above_constant,
     constant_prediction,
@@ -56,7 +59,9 @@ def test_outcomes_above_a_constant_have_the_mean_of_the_difference(task: TaskNam
     records = made_up_scores.runs(task, num=2, num_test=80)
     value = metric.value(constant_prediction(examples_of(records[0])))
     better = np.mean([metric_value(record, metric) or 0.0 for record in records]) - (value if np.isfinite(value) else 0)
-    differences, unit = above_constant(records, metric)
+    above = above_constant(records, metric)
+    assert above is not None
+    differences, unit = above
     assert differences.mean() == pytest.approx(better if metric.higher_is_better else -better)
     assert unit > 0
     # Models that have learned something are better than a constant in every metric but the calibration.
@@ -67,9 +72,12 @@ def test_metrics_that_guesses_may_have_do_not_show_learning() -> None:
     """Guesses of several classes have a higher macro F1 than the most frequent class, but no correlation."""
     record = made_up_scores.runs("sequence-classification", num=1, noise=1e6)[0]
     macro_f1 = METRICS["macro-f1"]
-    assert above_constant([record], macro_f1)[0].mean() > 0.05
+    macro, mcc = above_constant([record], macro_f1), above_constant([record], METRICS["mcc"])
+    assert macro is not None
+    assert mcc is not None
+    assert macro[0].mean() > 0.05
     assert shows_learning(macro_f1, "sequence-classification") is METRICS["mcc"]
-    assert abs(above_constant([record], METRICS["mcc"])[0].mean()) < 0.05
+    assert abs(mcc[0].mean()) < 0.05
     assert shows_learning(macro_f1, "multi-label") is METRICS["auroc"]
     assert shows_learning(METRICS["auroc"], "multi-label") is METRICS["auroc"]
 
@@ -109,3 +117,18 @@ def test_runs_that_predict_the_same_throughout(task: TaskName, text: str) -> Non
 def test_invalid_runs_predict_nothing() -> None:
     """They have a fault of their own."""
     assert not is_constant(made_up.broken("none"))
+
+
+def test_a_metric_of_a_user_may_have_no_value_for_a_constant() -> None:
+    """Whether it fails or is not a number, there is nothing to compare with."""
+    records = made_up_scores.runs("sequence-classification", num=2)
+
+    def fails(examples: Examples) -> float:
+        if len(set(examples.predictions.tolist())) == 1:
+            raise SettingsError("the metric m:f fails with ValueError. Correct the function.")
+        return 0.5
+
+    for number, value in enumerate((fails, lambda _: float("nan"))):
+        metric = replace(METRICS["mcc"], name=f"m:f{number}", value=value, leave_one_out=None)
+        assert above_constant(records, metric) is None
+        assert lead_pp(records, metric) is None

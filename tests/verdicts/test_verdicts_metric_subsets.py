@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 import made_up_scores
+from freezebench.errors import SettingsError
 from freezebench.records.evaluated import examples_of
+from freezebench.scoring.examples import Examples
 from freezebench.scoring.metrics import METRICS
 from freezebench.verdicts.metric_subsets import further_evidence, slice_evidence
+from freezebench.verdicts.subsets import judge_subsets
 
 if TYPE_CHECKING:
     from freezebench.records.run_record import RunRecord
@@ -87,3 +90,20 @@ def test_without_slices_and_further_test_sets_there_is_nothing_to_judge() -> Non
     """Most data sets have neither."""
     arms = _arms("regression")
     assert slice_evidence(*arms, METRICS["pearson"]) == further_evidence(*arms, METRICS["pearson"]) == []
+
+
+def test_a_metric_that_fails_on_a_slice_has_no_value_there() -> None:
+    """A function of a user may need several classes; the other slices have their figures."""
+
+    def value(examples: Examples) -> float:
+        if len(examples) <= 100:
+            raise SettingsError("the metric m:f fails with ValueError. Correct the function.")
+        return float(np.mean(examples.labels == examples.predictions))
+
+    metric = replace(METRICS["mcc"], name="m:f", value=value, leave_one_out=None, too_few=lambda _: None)
+    slices = tuple(int(number >= 90) for number in range(300))
+    evidence = slice_evidence(*_arms("sequence-classification", test_slices=slices, slice_names=NAMES), metric)
+    first, second = judge_subsets(evidence, margin_pp=2.0, reference_pp=2.0, alpha=0.05, unit="points of f")
+    assert (first.candidate, first.verdict, first.reason) == (None, None, "the metric has no value here")
+    assert second.verdict is not None
+    assert second.verdict.drop_pp is not None
