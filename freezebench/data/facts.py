@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 # The last bin of the histogram of words per example; longer examples count there.
 _MAX_WORDS = 200
 
-# The texts of an example as they are compared: white space and case aside.
 _Key = tuple[str, ...]
 
 
@@ -50,9 +49,8 @@ def data_facts(
     """
     by_name = {"train": splits.train, "validation": splits.validation, "test": splits.test}
     # A test sentence that is also trained on makes the test easier, even if only its spelling differs.
-    keys = {name: [_key(texts) for texts in split.texts] for name, split in by_name.items()}
     facts = {
-        name: _split_facts(split, splits.train, keys[name], len(label_names), is_train=name == "train")
+        name: _split_facts(split, splits.train, len(label_names), is_train=name == "train")
         for name, split in by_name.items()
     }
     further = []
@@ -61,7 +59,7 @@ def data_facts(
         set_notes = (test_notes or {}).get(f"{FURTHER}{item.name}", ())
         further.append(_set_facts(spec, item, split, splits.train, set_notes))
     own = _set_facts(spec, None, splits.test, splits.train, ())
-    overlaps = _train_notes(facts["train"], len(splits.train), keys["validation"], set(keys["train"]))
+    overlaps = _train_notes(facts["train"], splits)
     return DataFacts(
         num_train=len(splits.train),
         num_validation=len(splits.validation),
@@ -71,7 +69,7 @@ def data_facts(
         test_sha256=own.test_sha256,
         test_labels=own.test_labels,
         label_names=tuple(label_names),
-        notes=(*notes, *own.notes, *overlaps, *_contradiction_notes(by_name, keys)),
+        notes=(*notes, *own.notes, *overlaps, *_contradiction_notes(by_name)),
         splits=facts,
         test_groups=own.test_groups,
         dropped_rows=dropped_rows,
@@ -86,17 +84,15 @@ def data_facts(
 
 def _set_facts(spec: DataSpec, item: NamedSource | None, split: Split, train: Split, notes: Sequence[str]) -> SetFacts:
     """Return the facts of a further test set, or the own one, with notes on its units and on what is also in train."""
-    keys = [_key(texts) for texts in split.texts]
-    trained = {_key(texts) for texts in train.texts}
     called = f"the test set {item.name}" if item else "the test split"
     examples = f"examples of the test set {item.name}" if item else "test examples"
     slices, slice_names = slices_of(split.slices, spec.slice_column, called)
-    units = linked(keys) if split.groups is None else linked(keys, split.groups)
+    units = linked(split.keys) if split.groups is None else linked(split.keys, split.groups)
     is_number, is_tagged = split.task == "regression", split.task == "token-classification"
     found = [
-        _leakage_note(keys, trained, examples),
+        _leakage_note(split, train, examples),
         _group_leakage_note(spec, split, train, called),
-        _repeats_note(keys, examples) if split.groups is None else _groups_note(spec, split, units, examples),
+        _repeats_note(split.keys, examples) if split.groups is None else _groups_note(spec, split, units, examples),
     ]
     return SetFacts(
         name=item.name if item else "",
@@ -120,15 +116,15 @@ def _flat(split: Split) -> list[int]:
     return list(chain.from_iterable(split.labels))
 
 
-def _split_facts(split: Split, train: Split, keys: Sequence[_Key], num_labels: int, *, is_train: bool) -> SplitFacts:
+def _split_facts(split: Split, train: Split, num_labels: int, *, is_train: bool) -> SplitFacts:
     """Return the facts of one split, compared with the texts that are trained on."""
-    trained = set() if is_train else {_key(texts) for texts in train.texts}
+    trained = set() if is_train else set(train.keys)
     lengths = Counter(min(sum(len(text.split()) for text in texts), _MAX_WORDS) for texts in split.texts)
     return SplitFacts(
         class_counts=_class_counts(split, num_labels),
         word_counts=tuple(lengths[length] for length in range(max(lengths, default=0) + 1)),
-        num_in_train=sum(key in trained for key in keys),
-        num_repeated=len(keys) - len(set(keys)),
+        num_in_train=sum(key in trained for key in split.keys),
+        num_repeated=len(split) - len(set(split.keys)),
         constant_loss=constant_loss(split.task, train.labels, split.labels),
     )
 
@@ -143,8 +139,9 @@ def _class_counts(split: Split, num_labels: int) -> tuple[int, ...]:
     return tuple(counts[label] for label in range(num_labels))
 
 
-def _leakage_note(keys: Sequence[_Key], trained: set[_Key], examples: str) -> str | None:
-    count, size = sum(key in trained for key in keys), len(keys)
+def _leakage_note(split: Split, train: Split, examples: str) -> str | None:
+    trained = set(train.keys)
+    count, size = sum(key in trained for key in split.keys), len(split)
     if not count:
         return None
     return (
@@ -190,27 +187,23 @@ def _groups_note(spec: DataSpec, split: Split, units: Sequence[int], examples: s
     )
 
 
-def _train_notes(train: SplitFacts, size: int, validation_keys: Sequence[_Key], trained: set[_Key]) -> list[str]:
+def _train_notes(train: SplitFacts, splits: Splits) -> list[str]:
     """Return notes on validation examples that are also trained on, and on repeated ones in train."""
-    notes = [_leakage_note(validation_keys, trained, "validation examples")]
+    notes = [_leakage_note(splits.validation, splits.train, "validation examples")]
     if train.num_repeated:
-        notes.append(f"{train.num_repeated} of {size} train examples repeat another one's text.")
+        notes.append(f"{train.num_repeated} of {len(splits.train)} train examples repeat another one's text.")
     return list(filter(None, notes))
 
 
-def _contradiction_notes(splits: Mapping[str, Split], keys: Mapping[str, Sequence[_Key]]) -> list[str]:
+def _contradiction_notes(splits: Mapping[str, Split]) -> list[str]:
     """Return a note on every split in which one text has several labels."""
     notes = []
     for name, split in splits.items():
         labels: dict[_Key, set[Hashable]] = {}
-        for key, label in zip(keys[name], split.labels, strict=True):
+        for key, label in zip(split.keys, split.labels, strict=True):
             labels.setdefault(key, set()).add(label)
         count = sum(len(own) > 1 for own in labels.values())
         if count:
             texts = "1 text has" if count == 1 else f"{count} texts have"
             notes.append(f"Contradictory labels: {texts} more than one label within {name}. Correct or remove them.")
     return notes
-
-
-def _key(texts: tuple[str, ...]) -> _Key:
-    return tuple(" ".join(text.split()).casefold() for text in texts)

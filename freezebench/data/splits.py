@@ -80,6 +80,11 @@ class Split:
             digest.update(json.dumps([*texts, label]).encode() + b"\n")
         return digest.hexdigest()
 
+    @cached_property
+    def keys(self) -> tuple[tuple[str, ...], ...]:
+        """The texts of every example as they are compared: white space and case aside."""
+        return tuple(tuple(" ".join(text.split()).casefold() for text in texts) for texts in self.texts)
+
     def location(self, example: int) -> str:
         """Return the location of an example for a message; ``example`` counts from 0."""
         return self.origin.location(example) if self.origin else f"example {example + 1}"
