@@ -75,8 +75,10 @@ def test_every_rendering_has_them(tmp_path: Path) -> None:
     assert "recall, unfrozen" not in brief
     assert "recall, unfrozen" in plain_text(summary_lines(shown.summary, 100, verbose=True))
     assert "| books   | emb+L0-1 | 120" in markdown_report([shown.summary])
-    text = page([shown], "no pictures")
-    assert "<h2>Classes, slices and test sets</h2>" in text
+    text = page([shown], [[drops(shown)]])
+    assert "<h2>Classes, slices and further test sets</h2>" in text
+    assert text.index("<figure") < text.index('<th scope="row">tweets</th>')  # beside its table
+    assert "<h2>Classes</h2>" in page([experiment()], "no pictures")
     assert "Kumar et al. 2022" in text
     write_report(tmp_path, [(settings(), shown.summary)], SessionSettings())
     saved = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["experiments"][0]["configurations"][1]

@@ -22,8 +22,8 @@ from freezebench.report.page.sections import (
     pictures,
     protocol,
     reproduce,
-    split_forest_plot,
     subsets,
+    taken_out,
     time_spent,
 )
 from freezebench.report.page.side_by_side import side_by_side
@@ -80,13 +80,14 @@ def _experiment(experiment: Experiment, drawn: Sequence[Picture | Missing] | str
     """Return the part of the page about one experiment."""
     main, _, setting = experiment.summary.title.partition("; ")
     source = f" · {experiment.source}" if experiment.source else ""
-    forest_plot, others = (None, ()) if isinstance(drawn, str) else split_forest_plot(drawn)
+    forest_plot, others = taken_out([] if isinstance(drawn, str) else drawn, "drop")
+    test_sets, others = taken_out(others, "test_sets")
     return element(
         "article",
         element("header", element("h1", f"freezebench report · {main}{source}"), element("p", setting)),
         answer(experiment, forest_plot),
         section("Figures", results_table(experiment)),
-        subsets(experiment),
+        subsets(experiment, test_sets),
         published_figures(experiment),
         section("Pictures", element("p", drawn) if isinstance(drawn, str) else pictures(others)),
         time_spent(experiment),

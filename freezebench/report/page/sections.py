@@ -27,11 +27,11 @@ _NAMES = {"source_sha256": "freezebench source (SHA-256)", "torch_num_threads": 
 _OLD_ANSWERS = ("Deepest safe prefix: ", "Recommended: ")
 
 
-def split_forest_plot(drawn: Sequence[Picture | Missing]) -> tuple[Html | None, list[Picture | Missing]]:
-    """Return the picture of the drops, which belongs to the answer, and the other ones; ``None`` if it is missing."""
-    forest_plots = [_figure(picture) for picture in drawn if isinstance(picture, Picture) and picture.name == "drop"]
-    others = [picture for picture in drawn if isinstance(picture, Missing) or picture.name != "drop"]
-    return (forest_plots[0] if forest_plots else None), others
+def taken_out(drawn: Sequence[Picture | Missing], name: str) -> tuple[Html | None, list[Picture | Missing]]:
+    """Return the picture of a name, which belongs to another section, and the other ones; ``None`` if it is missing."""
+    found = [_figure(picture) for picture in drawn if isinstance(picture, Picture) and picture.name == name]
+    others = [picture for picture in drawn if isinstance(picture, Missing) or picture.name != name]
+    return (found[0] if found else None), others
 
 
 def pictures(shown: Sequence[Picture | Missing]) -> Html:
@@ -87,16 +87,25 @@ def memory_used(experiment: Experiment) -> Html | None:
     return section("What the memory is used for", data_table(caption, headers, cells))
 
 
-def subsets(experiment: Experiment) -> Html | None:
-    """Return the drops of classes, slices and test sets; ``None`` where there are none."""
+def subsets(experiment: Experiment, picture: Html | None) -> Html | None:
+    """Return the drops of classes, slices and test sets; ``None`` where there are none.
+
+    Args:
+        experiment: The experiment.
+        picture: The drops on further test sets; ``None`` where it cannot be drawn.
+    """
     tables = experiment.summary.subsets
     if not tables:
         return None
-    parts = []
+    first, *others = [table.title for table in tables]
+    names = [first, *(name[0].lower() + name[1:] for name in others)]
+    title = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    parts: list[Html | None] = []
     for table in tables:
-        why = element("p", WHY_TEST_SETS) if table.kind == "test set" else None
-        parts += [element("h3", table.title), why, data_table(table.caption, table.headers, table.cells)]
-    return section("Classes, slices and test sets", *parts)
+        parts += [element("h3", table.title)] if others else []
+        parts += [element("p", WHY_TEST_SETS), picture] if table.kind == "test set" else []
+        parts.append(data_table(table.caption, table.headers, table.cells))
+    return section(title, *parts)
 
 
 def protocol(experiment: Experiment) -> Html:
