@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.data.columns import LABEL_TEXT_COLUMN
+from freezebench.data.task import FURTHER
 from freezebench.data.values import label_list, unfit
 from freezebench.errors import DataError
 
@@ -85,6 +86,8 @@ def _label_texts(
     """Return the class names in the column ``label_text``, and a note if it does not map one to one."""
     texts: dict[int, str] = {}
     for split, split_columns in columns.items():
+        if split.startswith(FURTHER):  # which may call the classes otherwise
+            continue
         # strict=False, since a split without that column has no label texts.
         for label, text in zip(values[split], split_columns.label_texts, strict=False):
             usable = isinstance(text, str) and text.strip() and not unfit(text)

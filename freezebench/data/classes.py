@@ -9,14 +9,28 @@ from freezebench.data.values import label_list, short
 from freezebench.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from freezebench.data.columns import Columns
 
 
-def model_classes(known: Collection[str], model_names: Sequence[str]) -> list[str]:
-    """Return the model's class names if these are all that occur in train, or more; else none."""
-    return list(model_names) if model_names and set(known) <= set(model_names) else []
+def with_model_names(
+    rows: Mapping[str, Sequence[Sequence[str]]], model_names: Sequence[str]
+) -> dict[str, list[list[str]]] | None:
+    """Return the labels of every row under the model's class names, matched without regard to case.
+
+    ``None`` unless it names every label that occurs in train.
+    """
+    by_name = {name.strip().casefold(): name for name in model_names}
+    # Names that differ in case alone cannot be matched so.
+    if not by_name or len(by_name) < len(model_names):
+        return None
+    if any(label.casefold() not in by_name for row in rows["train"] for label in row):
+        return None
+    return {
+        split: [[by_name.get(label.casefold(), label) for label in row] for row in of_split]
+        for split, of_split in rows.items()
+    }
 
 
 def check_known(

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezebench.data.class_names import shared_names
-from freezebench.data.classes import check_known, model_classes
+from freezebench.data.classes import check_known, with_model_names
 from freezebench.data.values import is_missing, kind_name, label_list, short, unfit
 from freezebench.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from freezebench.data.bad_rows import Kind
     from freezebench.data.columns import Columns
@@ -165,11 +165,60 @@ def read_multi_labels(
         }
         return vectors, layout.indicators, ()
     rows = {split: [_row(value, layout) for value in part.labels] for split, part in columns.items()}
-    names, classes, note = _names(columns, rows, model_names)
-    number_of = {item: number for number, item in enumerate(classes)}
-    vectors = {split: tuple(_vector(row, number_of) for row in of_split) for split, of_split in rows.items()}
+    known = {item for row in rows["train"] for item in row}
+    _check_kinds(columns["train"], known)
     split_at = () if layout.separator is None else (f"Labels were separated at {layout.separator!r}.",)
-    return vectors, names, (*split_at, note)
+    if any(isinstance(item, int) for item in known):
+        classes, names = _numbered(columns, known, model_names)
+        note = f"There are {len(names)} labels: {label_list(names)}."
+        return _vectors(columns, rows, classes), names, (*split_at, note)
+    texts = {split: [list(map(str, row)) for row in of_split] for split, of_split in rows.items()}
+    matched = with_model_names(texts, model_names)
+    names = tuple(model_names) if matched else tuple(sorted(map(str, known)))
+    order = "in the order of the model's own" if matched else "in sorted order"
+    note = f"There are {len(names)} labels, {order}: {label_list(names)}."
+    return _vectors(columns, matched or texts, names), names, (*split_at, note)
+
+
+def _check_kinds(train: Columns, known: Collection[Item]) -> None:
+    """Check that the labels of train are of one kind, and neither too few nor too many.
+
+    Raises:
+        DataError: If they are not.
+    """
+    if len(known) < _MIN_LABELS or len(known) > _MAX_LABELS:
+        raise DataError(
+            f"{train.table.name}: column {train.label_column!r} has {len(known):,} different labels, and multi-label "
+            f"takes {_MIN_LABELS} to {_MAX_LABELS:,}. Set --freeze-label-column to another column."
+        )
+    if len(set(map(type, known))) > 1:
+        raise DataError(
+            f"{train.table.name}: column {train.label_column!r} has names and numbers as labels. Use one kind "
+            "throughout."
+        )
+
+
+def _numbered(
+    columns: Mapping[str, Columns], known: Collection[Item], model_names: Sequence[str]
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Return the labels of train, which are numbers, in their order, and their names."""
+    numbers = sorted(item for item in known if isinstance(item, int))
+    given = shared_names(columns) or tuple(model_names)
+    is_named = numbers[0] >= 0 and numbers[-1] < len(given)
+    return tuple(numbers), tuple(given[number] if is_named else str(number) for number in numbers)
+
+
+def _vectors(
+    columns: Mapping[str, Columns], rows: Mapping[str, Sequence[Sequence[Item]]], classes: Sequence[Item]
+) -> dict[str, tuple[tuple[int, ...], ...]]:
+    """Return 0 or 1 for each label of every row.
+
+    Raises:
+        DataError: If another split has a label that train lacks.
+    """
+    check_known(columns, rows, classes)
+    number_of = {item: number for number, item in enumerate(classes)}
+    return {split: tuple(_vector(row, number_of) for row in of_split) for split, of_split in rows.items()}
 
 
 def _row(value: object, layout: Layout) -> list[Item]:
@@ -182,33 +231,3 @@ def _vector(row: Iterable[Item], number_of: Mapping[Item, int]) -> tuple[int, ..
     for item in row:
         vector[number_of[item]] = 1
     return tuple(vector)
-
-
-def _names(
-    columns: Mapping[str, Columns], rows: Mapping[str, list[list[Item]]], model_names: Sequence[str]
-) -> tuple[tuple[str, ...], list[Item], str]:
-    """Return the names of all labels, the labels as they are written in the same order, and a note."""
-    train = columns["train"]
-    known = {item for row in rows["train"] for item in row}
-    if len(known) < _MIN_LABELS or len(known) > _MAX_LABELS:
-        raise DataError(
-            f"{train.table.name}: column {train.label_column!r} has {len(known):,} different labels, and multi-label "
-            f"takes {_MIN_LABELS} to {_MAX_LABELS:,}. Set --freeze-label-column to another column."
-        )
-    if len(set(map(type, known))) > 1:
-        raise DataError(
-            f"{train.table.name}: column {train.label_column!r} has names and numbers as labels. Use one kind "
-            "throughout."
-        )
-    numbered = sorted(item for item in known if isinstance(item, int))
-    if numbered:
-        check_known(columns, rows, numbered)
-        given = shared_names(columns) or tuple(model_names)
-        fits = numbered[0] >= 0 and numbered[-1] < len(given)
-        names = tuple(given[item] for item in numbered) if fits else tuple(map(str, numbered))
-        return names, list(numbered), f"There are {len(names)} labels: {label_list(names)}."
-    matched = model_classes({str(item) for item in known}, model_names)
-    classes = matched or sorted(map(str, known))
-    check_known(columns, rows, classes)
-    order = "in the order of the model's own" if matched else "in sorted order"
-    return tuple(classes), list(classes), f"There are {len(classes)} labels, {order}: {label_list(classes)}."

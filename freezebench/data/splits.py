@@ -143,19 +143,20 @@ def make_splits(spec: DataSpec, given: Mapping[str, Split]) -> Splits:
         splits = _drawn_from_train(spec, given)
     for name, split in (("train", splits.train), ("validation", splits.validation), ("test", splits.test)):
         if not len(split):
-            raise _too_few(spec, given["train"], name)
+            raise _too_few(spec, given["validation" if name == "test" and "validation" in given else "train"], name)
     return _limited(spec, splits)
 
 
-def _too_few(spec: DataSpec, train: Split, name: str) -> DataError:
-    if train.groups is not None:
+def _too_few(spec: DataSpec, source: Split, name: str) -> DataError:
+    """Return the error on a split that cannot be drawn from another one."""
+    if source.groups is not None:
+        num_groups = len(set(linked(source.groups)))
         return DataError(
-            f"{spec.source} has {len(set(train.groups))} groups in column {spec.group_column!r}, from which no {name} "
-            "split can be drawn without parting one. Give a file for every split, or another --freeze-group-column."
+            f"{spec.source} has {num_groups} groups in column {spec.group_column!r}, from which no {name} split can be "
+            "drawn without parting one. Give a file for every split, or another --freeze-group-column."
         )
-    what = (
-        f"examples of its {len(set(train.labels))} classes" if train.task == "sequence-classification" else "examples"
-    )
+    is_classified = source.task == "sequence-classification"
+    what = f"examples of its {len(set(source.labels))} classes" if is_classified else "examples"
     return DataError(
         f"{spec.source} has too few {what} to draw a {name} split from. Give more of them, or a file for every split, "
         "or check --freeze-label-column."

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from freezebench.data.class_names import shared_names
-from freezebench.data.classes import check_known, model_classes
+from freezebench.data.classes import check_known, with_model_names
 from freezebench.data.values import MAX_TEXT_CHARS, is_invisible, is_missing, kind_name, label_list, short, unfit
 from freezebench.errors import DataError
 
@@ -119,8 +119,9 @@ def read_tags(
             f"{train.table.name}: column {train.label_column!r} has {len(known):,} different tags, and "
             f"token-classification takes {_MIN_TAGS} to {_MAX_TAGS:,}. Set --freeze-label-column to another column."
         )
-    if matched := model_classes(known, model_names):
-        classes, order = matched, "in the order of the model's own"
+    matched = with_model_names(tags, model_names)
+    if matched is not None:
+        tags, classes, order = matched, list(model_names), "in the order of the model's own"
     elif kinds == {int}:
         classes, order = [name for name in names if name in known] or sorted(known, key=int), "as they are numbered"
     else:

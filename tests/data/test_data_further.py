@@ -111,6 +111,13 @@ def test_other_labels_are_refused(tmp_path: Path, own: list[Any], other: list[An
         load_data(_spec(_own(tmp_path, own), _write(tmp_path / "other.jsonl", other)))
 
 
+def test_names_of_classes_are_those_of_the_own_data(tmp_path: Path) -> None:
+    """Whatever a further test set calls them in its column ``label_text``."""
+    own = _own(tmp_path, [0, 1], label_text=["bad", "good"])
+    other = _write(tmp_path / "other.jsonl", [0, 1], label_text=["-", "+"])
+    assert load_data(_spec(own, other)).label_names == ("bad", "good")
+
+
 def test_what_cannot_be_read_is_named_with_its_option(tmp_path: Path) -> None:
     """A file that does not exist, or other columns."""
     own = _own(tmp_path, [0, 1])

@@ -44,6 +44,9 @@ def test_names_of_the_model_give_the_order(tmp_path: Path) -> None:
     assert data.label_names == ("b", "a", "x")
     assert data.test.labels == ((1, 0, 0), (1, 1, 0))
     assert _load(tmp_path, [["b"], ["a", "q"]], label_names=["b", "a"]).label_names == ("a", "b", "q")
+    data = _load(tmp_path, [["B"], ["a", " b"]], label_names=["b", "A"])
+    assert (data.label_names, data.test.labels) == (("b", "A"), ((1, 0), (1, 1)))
+    assert _load(tmp_path, [["B"], ["b"]], label_names=["b", "B"]).label_names == ("B", "b")
 
 
 def test_numbers_are_classes(tmp_path: Path) -> None:

@@ -69,6 +69,8 @@ def test_names_of_the_model_give_the_order(tmp_path: Path) -> None:
     """If it names every tag, also ones that do not occur."""
     names = ("I-PER", "B-PER", "O", "B-LOC")
     assert _load(tmp_path, WORDS, TAGS, label_names=names).label_names == names
+    small = tuple(name.lower() for name in names)
+    assert _load(tmp_path, WORDS, TAGS, label_names=small).test.labels == ((1, 0, 2), (2, 2), (1,))
     assert _load(tmp_path, WORDS, TAGS, label_names=names[1:]).label_names == ("O", "B-PER", "I-PER")
 
 
