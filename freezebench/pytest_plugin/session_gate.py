@@ -230,9 +230,12 @@ def _undecided_table(requested: Sequence[ConfigurationResult]) -> str | None:
 
 def _remedy(undecided: Sequence[ConfigurationResult]) -> str:
     """Return what would decide one of several results, or why none can be decided, as the end of a sentence."""
-    asked = (result.gate if result.is_asserted else result.verdict for result in undecided)
-    if any(verdict is not None and verdict.outcome == "inconclusive" for verdict in asked):
+    asked = [result.gate if result.is_asserted else result.verdict for result in undecided]
+    open_verdicts = [verdict for verdict in asked if verdict is not None and verdict.outcome == "inconclusive"]
+    if any(verdict.too_few is None for verdict in open_verdicts):
         return ". Use more seeds or more test sentences."
+    if open_verdicts:
+        return f": too few examples, {open_verdicts[0].too_few}. Use a larger test set."
     parts = (part for result in undecided for part in result.parts)
     open_parts = (part.sentence for part in parts if part.standing in ("undecided", "broken"))
     causes = (f"{result.freeze} is invalid: {result.broken}" for result in undecided if result.broken)

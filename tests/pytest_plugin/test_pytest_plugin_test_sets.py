@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -16,6 +17,7 @@ from freezebench.records.data_facts import SetFacts
 from freezebench.records.run_record import Evaluation, RunRecord
 from freezebench.runs import experiment
 from freezebench.runs.data_cache import DataCache
+from freezebench.scoring.metrics import METRICS
 from freezebench.specs.run import RunSpec
 from tiny import sentences
 
@@ -142,6 +144,18 @@ def test_a_test_set_past_its_limit_fails_only_when_asserted(
     assert len(saved) == outcomes["passed"]
     subsets = [item for bench in saved[1:] for item in bench["extra_info"]["freezebench"]["subsets"]]
     assert [item["verdict"]["drop_pp"] for item in subsets if item["name"] == "far"] == [drop_pp][: len(saved) - 1]
+
+
+def test_too_few_examples_of_a_class_decide_nothing(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where the drop is far below the limit; more seeds are not advised, since they would not help."""
+    rare = replace(METRICS["macro-f1"], too_few=lambda _: "8 examples of class positive")
+    monkeypatch.setitem(METRICS, "macro-f1", rare)
+    monkeypatch.setenv("CI", "true")
+    result = session({}, "--freeze-metric=macro-f1", "--freeze-max-drop=50")
+    result.assert_outcomes(passed=1, skipped=1, failed=1)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*UNDECIDED emb*too few examples: 8 examples of class positive*"])
+    result.stdout.fnmatch_lines(["*no candidate was decided (0 of 1): too few examples, 8 *. Use a larger test set.*"])
 
 
 def test_a_group_counts_once(session: Session) -> None:
