@@ -50,7 +50,7 @@ class Evaluation:
         accuracy: Share of sentences whose label was predicted, 0 to 1; of words in token classification; ``None`` in
             regression.
         f1: F1 of class 1 for two classes, the unweighted mean over classes or labels (macro) for more, F1 of entities
-            in token classification; ``None`` in regression.
+            in token classification; ``None`` in regression, and where tags are of no entities.
         predictions: Predicted class number of every sentence, or of every word, in the order of the split; of several
             labels 0 or 1 for each, sentence by sentence; empty in regression, where the scores are the predictions.
         scores: What the model returned for the same, packed by ``records.scores``; ``None``: not recorded.
