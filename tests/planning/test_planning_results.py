@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
 import pytest
 
 import made_up
+import made_up_scores
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.errors import SettingsError
@@ -18,7 +23,9 @@ from freezebench.planning.results import (
     result_of_look,
 )
 from freezebench.records.run_record import RunRecord
+from freezebench.records.scores import pack_scores
 from freezebench.specs.interim_looks import InterimLooks
+from freezebench.specs.names import TaskName
 from freezebench.verdicts.crossed import Interval
 from freezebench.verdicts.noninferiority import Verdict, decide, invalid_verdict
 
@@ -144,3 +151,63 @@ def test_looks_at_the_wrong_error_rate_are_refused() -> None:
     """An open verdict at 0.05 cannot be one of three looks: its error rate would be void."""
     with pytest.raises(SettingsError, match="alpha"):
         needs_more([verdict(1.0, 3.0, alpha=0.05)], InterimLooks())
+
+
+@pytest.mark.parametrize(
+    ("task", "flags", "name"),
+    [
+        ("regression", {}, "pearson"),
+        ("regression", {"metric": "rmse", "margin": "0.1"}, "rmse"),
+        ("multi-label", {}, "macro-f1"),
+        ("token-classification", {}, "entity-f1"),
+        ("sequence-classification", {"metric": "auroc"}, "auroc"),
+    ],
+)
+def test_looks_are_judged_by_the_metric_of_the_task(task: TaskName, flags: dict[str, str], name: str) -> None:
+    """The usual one of the task, or the one of the settings; a clear loss needs no further seeds."""
+    settings = _settings(num_seeds="3,5", **flags)
+    arms = made_up_scores.runs(task), made_up_scores.runs(task, "emb", noise=2.5)
+    finished = made_up.finished(settings, *arms[0], *arms[1])
+    result = result_of_look(settings, "emb", 3, finished)
+    assert (result.metric, result.broken) == (name, None)
+    assert result.verdict is not None
+    assert result.verdict.outcome == "inferior"
+    assert not is_open(settings, result)
+    assert result_of_look(settings, "none", 3, finished).broken is None
+
+
+def test_one_number_throughout_breaks_a_baseline_of_regression() -> None:
+    """It is known after the first run."""
+    settings = _settings(num_seeds="3")
+    first = made_up_scores.runs("regression", num=1)[0]
+    assert first.test is not None
+    scores = pack_scores(np.full((300, 1), 3.0, dtype=np.float32))
+    constant = replace(first, test=replace(first.test, scores=scores))
+    finished = made_up.finished(settings, constant)
+    assert broken_baseline(settings, 3, finished) == 0
+    result = result_of_look(settings, "none", 3, finished)
+    assert result.broken is not None
+    assert result.broken.startswith("seed 42 predicts one number for every test sentence (3)")
+
+
+def test_a_baseline_without_the_scores_of_its_metric_awaits_no_further_look() -> None:
+    """More seeds would have recorded no more than the first ones."""
+    settings = _settings(num_seeds="3,5", metric="auroc")
+    finished = made_up.finished(settings, *made_up.seeds("none"), *made_up.seeds("emb"))
+    assert broken_baseline(settings, 3, finished) == 2
+    result = result_of_look(settings, "none", 3, finished)
+    assert result.broken is not None
+    assert "the metric needs scores" in result.broken
+
+
+def test_limits_of_slices_are_those_of_the_settings() -> None:
+    """They are parts of the joint gate."""
+    facts: dict[str, Any] = {"test_slices": tuple(number % 2 for number in range(300)), "slice_names": ("web", "app")}
+    settings = _settings(num_seeds="3", metric="macro-f1", slice_column="source", max_slice_drop="1")
+    arms = [
+        made_up_scores.runs("sequence-classification", freeze, noise=noise, **facts)
+        for freeze, noise in (("none", 0.5), ("emb", 2.5))
+    ]
+    result = result_of_look(settings, "emb", 3, made_up.finished(settings, *arms[0], *arms[1]))
+    (part,) = result.parts
+    assert (part.quantity, part.standing, result.standing) == ("slices", "worse", "worse")
