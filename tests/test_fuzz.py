@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any, get_args
@@ -44,6 +44,7 @@ from freezebench.records.saved_files import read_saved_run
 from freezebench.records.saved_info import from_info, to_info
 from freezebench.records.store import decode, encode
 from freezebench.report.experiment import read_experiments
+from freezebench.scoring.metrics import METRICS
 from freezebench.session import FreezeSession
 from freezebench.specs.data import BadRowPolicy, DataSpec
 from freezebench.specs.freeze import FreezeSpec
@@ -62,6 +63,8 @@ _RECORD = json.dumps(full_record())
 _SPEC = json.dumps(made_up.record("emb").spec.to_json())
 _INFO = to_info(from_records("emb", [made_up.record("emb", seed, num_test=8) for seed in (42, 43)], node_id="test_it"))
 _INFO_TEXT = json.dumps({**_INFO, "test_repeats": [[3, 1]]})
+_OTHER_METRIC = from_records("emb", [made_up.record("emb", 42, num_test=8)], metric=METRICS["macro-f1"])
+_OTHER_TEXT = json.dumps(to_info(replace(_OTHER_METRIC, test_sets={"tweets": "ab"}, too_few="2 of class b")))
 _BENCHMARKS = json.dumps({"datetime": "2026", "benchmarks": [{"fullname": "t", "extra_info": {"freezebench": _INFO}}]})
 _REPORT = (Path(__file__).parent / "fixtures" / "v0.1" / "report.json").read_text(encoding="utf-8")
 _CONFIG = json.dumps(
@@ -291,6 +294,7 @@ PARSERS = {
     "packed outcomes": Parser(_packed),
     "repeated sentences": Parser(_repeats),
     "saved figures": Parser(lambda draw, _: from_info(changed_json(draw, _INFO_TEXT), "test_it")),
+    "saved figures of another metric": Parser(lambda draw, _: from_info(changed_json(draw, _OTHER_TEXT), "test_it")),
     "saved benchmarks": _file("0001_a.json", _BENCHMARKS, read_saved_run),
     "saved reports": _file("report.json", _small_report(), read_saved_run),
     "shown reports": _file("report.json", _small_report(), read_experiments),
