@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from freezebench.errors import FreezebenchError
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.freeze import FreezeSpec
+from freezebench.verdicts.constant import constant_sentence
 from freezebench.verdicts.mean_squares import mean_squares_of_arms
-from freezebench.verdicts.metric_values import metric_value, outcomes_of, text_groups
+from freezebench.verdicts.metric_values import metric_value, outcomes_of, text_groups, too_few
 from freezebench.verdicts.pooling import pooled_seed_variance
 
 if TYPE_CHECKING:
@@ -68,14 +70,19 @@ def broken_text(records: Sequence[RunRecord]) -> str | None:
 
 
 def unrecorded_text(records: Sequence[RunRecord], metric: Metric) -> str | None:
-    """Return why a metric cannot be computed of some valid run; ``None`` if it can."""
+    """Return why a metric cannot be computed of some valid run, or has no value on its test set; ``None`` if it has."""
     for record in records:
         further = () if record.data is None else record.data.test_sets
-        for test_set in ("", *(item.name for item in further)):
-            try:
-                metric_value(record, metric, test_set)
-            except FreezebenchError as error:
-                return f"seed {record.spec.seed}: {error}".rstrip(".")
+        try:
+            value = metric_value(record, metric)
+            for test_set in further:
+                metric_value(record, metric, test_set.name)
+            # Where examples are too few, the verdict says so.
+            is_undefined = value is not None and not math.isfinite(value) and too_few([record], metric) is None
+        except FreezebenchError as error:
+            return f"seed {record.spec.seed}: {error}".rstrip(".")
+        if is_undefined:
+            return f"{constant_sentence([record]) or f'seed {record.spec.seed}'}: its {metric.label} is not defined"
     return None
 
 

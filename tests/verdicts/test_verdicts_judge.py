@@ -11,6 +11,7 @@ import pytest
 import made_up
 import made_up_scores
 from freezebench.records.run_record import Evaluation, RunRecord
+from freezebench.records.scores import pack_scores
 from freezebench.scoring.metric import Metric
 from freezebench.scoring.metrics import METRICS
 from freezebench.specs.names import TaskName
@@ -291,3 +292,21 @@ def test_a_lead_within_the_margin_is_a_warning_in_every_metric() -> None:
     (warning,) = judge("none", baseline, baseline, margin_pp=1.0, limit_pp=None, metric=METRICS["log-loss"]).warnings
     assert warning.startswith("without freezing, log loss is 0.5")
     assert "nats better than that of a constant prediction, and the margin is 1 nats" in warning
+
+
+def test_a_correlation_that_is_not_defined_is_broken() -> None:
+    """A run that predicts one number throughout has none: the cause is named, and nothing passes."""
+    baseline, records = made_up_scores.runs("regression"), made_up_scores.runs("regression", "emb")
+    assert records[0].test is not None
+    scores = pack_scores(np.full((300, 1), 3.0, dtype=np.float32))
+    records[0] = replace(records[0], test=replace(records[0].test, scores=scores))
+    for metric in (METRICS["pearson"], METRICS["spearman"]):
+        result = judge("emb", records, baseline, margin_pp=50.0, limit_pp=90.0, metric=metric)
+        assert result.broken == (
+            f"seed 42 predicts one number for every test sentence (3): its {metric.label} is not defined"
+        )
+        assert result.standing == "broken"
+    # An error is defined, and still the configuration is not safe.
+    result = judge("emb", records, baseline, margin_pp=50.0, limit_pp=90.0, metric=METRICS["rmse"])
+    assert result.verdict is not None
+    assert (result.broken, result.verdict.outcome, result.standing) == (None, "inferior", "worse")
