@@ -26,6 +26,7 @@ _STATE = "state.json"
 _MAX_STATE_BYTES = 2**20
 _BATCH_ROWS = 2**16
 _FEW_ROWS = 16
+_LIST_ROWS = 1024
 
 
 def read_parquet(path: Path, requested: Collection[str]) -> Table:
@@ -81,7 +82,9 @@ def _parquet_columns(
     # Rows do not bound the values of lists. How many there are is stated, but pyarrow ends the process if it looks that
     # up in a damaged file.
     has_lists = any(path not in columns and _column(path) in columns for path in _paths(metadata))
-    size = _FEW_ROWS if has_lists or not as_dictionary else _BATCH_ROWS
+    size = _LIST_ROWS if has_lists else _BATCH_ROWS
+    if not as_dictionary:
+        size = _FEW_ROWS
     for batch in parquet.iter_batches(size, columns=list(columns), use_threads=False) if columns else ():
         _extend(columns, batch, budget)
     for values in columns.values():

@@ -29,6 +29,7 @@ Item = str | int
 # The first of these that occurs in a label of train separates them.
 _SEPARATORS = "|;,"
 _MAX_LABELS = 1000
+_MAX_NUMBERS = 200_000_000
 _MAX_LABEL_CHARS = 200
 _INDICATORS: dict[object, int] = {0: 0, 1: 1, "0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1}
 _MIN_LABELS = 2
@@ -214,9 +215,15 @@ def _vectors(
     """Return 0 or 1 for each label of every row.
 
     Raises:
-        DataError: If another split has a label that train lacks.
+        DataError: If another split has a label that train lacks, or there are too many rows and labels.
     """
     check_known(columns, rows, classes)
+    num_rows = sum(map(len, rows.values()))
+    if num_rows * len(classes) > _MAX_NUMBERS:
+        raise DataError(
+            f"{columns['train'].table.name}: {num_rows:,} rows with 0 or 1 for each of {len(classes):,} labels do not fit "
+            "into memory. Use fewer labels, or fewer rows."
+        )
     number_of = {item: number for number, item in enumerate(classes)}
     return {split: tuple(_vector(row, number_of) for row in of_split) for split, of_split in rows.items()}
 

@@ -10,6 +10,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
+import freezebench.data.multi_label as module
 from freezebench.data.load import TextData, load_data
 from freezebench.errors import DataError
 from freezebench.specs.data import DataSpec
@@ -147,6 +148,13 @@ def test_other_values_are_bad_rows(tmp_path: Path, label: Any, fault: str) -> No
     with pytest.raises(DataError, match=f"line 3: {fault}"):
         _load(tmp_path, labels)
     assert len(_load(tmp_path, labels, bad_rows="drop").train) == 2
+
+
+def test_rows_and_labels_have_to_fit_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small file can have a million rows of few of a thousand labels."""
+    monkeypatch.setattr(module, "_MAX_NUMBERS", 17)
+    with pytest.raises(DataError, match="6 rows with 0 or 1 for each of 3 labels do not fit into memory"):
+        _load(tmp_path, [["a"], ["b", "c"]])
 
 
 @pytest.mark.parametrize(
