@@ -29,10 +29,11 @@ def check_amounts(options: ParsedOptions) -> None:
 
         if metric_named(metric).unit != "points":
             if "margin" not in options:
+                where = options.origins["metric"]
                 raise SettingsError(
-                    f"{options.origins['metric']}={metric}: the metric has a unit of its own "
-                    f"({metric_named(metric).unit}), in which no margin is usual. Give --freeze-margin, the largest "
-                    "acceptable loss in that unit."
+                    f"{where}={metric}: the metric has a unit of its own ({metric_named(metric).unit}), in which no "
+                    f"margin is usual. Set {where.removesuffix('metric')}margin, the largest acceptable loss in that "
+                    "unit."
                 )
             return
     for name in (name for name in _IN_ITS_UNIT if name in options):
