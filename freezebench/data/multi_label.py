@@ -221,8 +221,8 @@ def _vectors(
     num_rows = sum(map(len, rows.values()))
     if num_rows * len(classes) > _MAX_NUMBERS:
         raise DataError(
-            f"{columns['train'].table.name}: {num_rows:,} rows with 0 or 1 for each of {len(classes):,} labels do not fit "
-            "into memory. Use fewer labels, or fewer rows."
+            f"{columns['train'].table.name}: {num_rows:,} rows with 0 or 1 for each of {len(classes):,} labels do not "
+            "fit into memory. Use fewer labels, or fewer rows."
         )
     number_of = {item: number for number, item in enumerate(classes)}
     return {split: tuple(_vector(row, number_of) for row in of_split) for split, of_split in rows.items()}
