@@ -104,7 +104,7 @@ def resolution_line(settings: Settings, facts: DataFacts) -> str:
         return "freezebench: one seed gives figures and no verdict; use --freeze-num-seeds=3 or more for verdicts"
     size, metric = size_text(facts, settings.data.group_column), metric_of_data(facts, settings.metric)
     if metric is not ACCURACY or facts.task != "sequence-classification":
-        return f"freezebench: which margin of {metric.label} {size} resolve, the first runs tell"
+        return f"freezebench: the smallest margin of {metric.label} that {size} resolve is known after the first runs"
     resolved = {
         count: resolvable_margin(count, facts.num_distinct_test, power=_POWER, alpha=looks.alpha)
         for count in looks.counts
