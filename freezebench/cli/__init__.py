@@ -36,7 +36,7 @@ _COMPARE = """exit codes:
 """
 _JUDGE = """exit codes:
   0  no configuration is proven to lose more than its limit (under --strict: and nothing is undecided)
-  1  a configuration is proven to lose more than --max-drop, or its runs are invalid
+  1  a configuration is proven to lose more than a limit allows, or its runs are invalid
   2  under --strict: something is undecided
   4  bad input: an option or file that cannot be read, or runs that have not recorded what the metric needs
 """
@@ -177,6 +177,8 @@ def _add_judge(parser: argparse.ArgumentParser) -> None:
         "--margin", metavar="POINTS", help=f"largest acceptable drop of the metric (default: {DEFAULT_MARGIN_PP:g})"
     )
     parser.add_argument("--max-drop", metavar="POINTS", help="limits that decide the exit code: 2,emb+L0-4:5")
+    parser.add_argument("--max-slice-drop", metavar="POINTS", help="limit of every slice, likewise")
+    parser.add_argument("--max-test-drop", metavar="POINTS", help="limit of every further test set, likewise")
     parser.add_argument("--strict", action="store_true", help="exit with 2 where something is undecided")
     parser.add_argument("-v", "--verbose", action="store_true", help="print the notes and the time of every phase, too")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -38,7 +38,15 @@ def judge_runs(options: argparse.Namespace) -> int:
 
     folder, judging = Path(parsed_argument(parse_folder, options.folder, "DIR")), _judging(options)
     grids = _grids(folder)
-    summaries = [summarize(grid.judge(judging), grid.settings(judging)) for grid in grids]
+    try:
+        summaries = [summarize(grid.judge(judging), grid.settings(judging)) for grid in grids]
+    except FreezebenchError:
+        raise
+    except (TypeError, ValueError, AttributeError, LookupError) as error:
+        # Files are not validated value by value when they are read, so a wrong type is found only here.
+        raise RecordError(
+            f"{folder}: holds something that cannot be judged ({error!r}). Run its session again."
+        ) from error
     code = _exit_code([result for summary in summaries for result in summary.results], strict=options.strict)
     if options.json:
         write(json_text(_json(grids, summaries, judging, code), indent=1) + "\n")
@@ -57,12 +65,17 @@ def _judging(options: argparse.Namespace) -> Judging:
     from freezebench.specs.grid import PerSpec
 
     # The parsers of pytest's options, so that both accept and refuse the same values.
-    values = {name: getattr(options, name) for name in ("metric", "margin", "max_drop")}
+    names = ("metric", "margin", "max_drop", "max_slice_drop", "max_test_drop")
+    values = {name: getattr(options, name) for name in names}
     parsed = parse_sources([Source(label="--{dashed_name}", values=values)], session_wide=False)
     check_amounts(parsed)
     metric: str | None = parsed.get("metric", None)
     return Judging(
-        metric=metric, margin_pp=parsed.get("margin", DEFAULT_MARGIN_PP), max_drop=parsed.get("max_drop", PerSpec())
+        metric=metric,
+        margin_pp=parsed.get("margin", DEFAULT_MARGIN_PP),
+        max_drop=parsed.get("max_drop", PerSpec()),
+        max_slice_drop=parsed.get("max_slice_drop", None),
+        max_test_drop=parsed.get("max_test_drop", None),
     )
 
 

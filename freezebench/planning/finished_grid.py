@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from freezebench.config.settings import Settings
-from freezebench.errors import RecordError
+from freezebench.errors import RecordError, SettingsError
 from freezebench.planning.results import judged
 from freezebench.scoring.metrics import metric_of
 from freezebench.specs.freeze import FreezeSpec
@@ -33,11 +33,15 @@ class Judging:
         metric: Name of the metric; ``None``: the usual one of the task.
         margin_pp: Margin in percentage points, or in the metric's own unit.
         max_drop: Limits per configuration, in the same unit.
+        max_slice_drop: Limit of every slice; ``None``: not asserted.
+        max_test_drop: Limit of every further test set; ``None``: not asserted.
     """
 
     metric: str | None
     margin_pp: float
     max_drop: PerSpec
+    max_slice_drop: float | None = None
+    max_test_drop: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +80,8 @@ class FinishedGrid:
             metric=judging.metric,
             margin_pp=judging.margin_pp,
             max_drop=judging.max_drop,
+            max_slice_drop=judging.max_slice_drop,
+            max_test_drop=judging.max_test_drop,
             limits_from="--max-drop" if judging.max_drop.numbers else None,
         )
 
@@ -93,6 +99,7 @@ class FinishedGrid:
                 "measured. Run the session once more with the configuration none."
             )
         self._check_recorded(judging)
+        self._check_limits(judging)
         settings, results = self.settings(judging), list(self.others)
         for freeze, records in self.arms.items():
             paired = [record for record in records if record.spec.seed in unfrozen]
@@ -100,6 +107,24 @@ class FinishedGrid:
                 baseline = [unfrozen[record.spec.seed] for record in paired]
                 results.append(judged(settings, freeze, paired, baseline))
         return results
+
+    def _check_limits(self, judging: Judging) -> None:
+        """Make sure that limits on slices and further test sets have some to hold for.
+
+        Raises:
+            SettingsError: If they do not.
+        """
+        name = f"{self.spec.model} on {self.spec.data.source}"
+        if judging.max_slice_drop is not None and self.spec.data.slice_column is None:
+            raise SettingsError(
+                f"--max-slice-drop: the runs of {name} were trained without --freeze-slice-column and have no slices. "
+                "Leave the limit out, or train them with a column."
+            )
+        if judging.max_test_drop is not None and not self.spec.data.test_sets:
+            raise SettingsError(
+                f"--max-test-drop: the runs of {name} were evaluated on no further test set. Leave the limit out, or "
+                "train them with --freeze-test=NAME=SOURCE."
+            )
 
     def _check_recorded(self, judging: Judging) -> None:
         """Make sure that the task has the metric, and that all runs have recorded what it needs.

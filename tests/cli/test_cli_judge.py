@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import made_up_tasks
 from experiments import settings
 from freezebench.cli import main
 from freezebench.config.session_settings import SessionSettings
 from freezebench.records.store import Store
 from freezebench.report.publish import write_report
 from freezebench.report.summary import summarize
+from freezebench.specs.data import DataSpec, NamedSource
 from freezebench.verdicts.judge import judge
 from made_up import seeds
 
@@ -99,6 +102,8 @@ def test_exit_codes(tmp_path: Path, accuracy: float, arguments: list[str], code:
         ),
         (["--metric=rmse", "--margin=0.1"], "sequence-classification has no metric 'rmse'"),
         (["--max-drop=none:3"], "none is the baseline"),
+        (["--max-slice-drop=3"], "--max-slice-drop: the runs of tiny on made-up were trained without"),
+        (["--max-test-drop=3"], "--max-test-drop: the runs of tiny on made-up were evaluated on no further test set."),
     ],
 )
 def test_bad_input_exits_with_4(
@@ -114,6 +119,19 @@ def test_a_folder_without_runs_exits_with_4(tmp_path: Path, capsys: pytest.Captu
     for folder in (tmp_path, tmp_path / "nowhere"):
         assert main(["judge", str(folder)]) == 4
         assert "holds no finished runs" in capsys.readouterr().err
+
+
+def test_a_limit_of_further_test_sets(tmp_path: Path) -> None:
+    """It fails as in a session."""
+    further = made_up_tasks.further_set("regression", "tweets")
+    data = DataSpec(source="made-up", test_sets=(NamedSource(name="tweets", source="reviews:tweets"),))
+    store = Store(tmp_path)
+    for freeze, noise in (("none", 0.5), ("emb", 3.0)):
+        for seed in (42, 43, 44):
+            run = made_up_tasks.run("regression", freeze, seed, noise=noise, test_sets=(further,))
+            assert store.save(replace(run, spec=replace(run.spec, data=data)))
+    arguments = ["judge", str(tmp_path), "--metric=spearman"]
+    assert [main(arguments), main([*arguments, "--max-test-drop=5"])] == [0, 1]
 
 
 def test_neither_torch_nor_pytest_is_imported(tmp_path: Path) -> None:
