@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import made_up_tasks
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.report.durations import ExpectedDurations
 from freezebench.report.plan import (
+    data_line,
     devices_line,
     duration_line,
     experiment_line,
@@ -13,8 +17,9 @@ from freezebench.report.plan import (
     settings_lines,
     size_line,
 )
+from freezebench.specs.data import DataSpec, NamedSource
 from freezebench.specs.slots import Slot
-from made_up import facts
+from made_up import facts, record
 
 
 def _settings(**flags: str) -> Settings:
@@ -99,3 +104,33 @@ def test_a_search_is_one_in_the_line_of_an_experiment_too() -> None:
     line = experiment_line(_settings(grid="search", num_seeds="2"), ["none", "emb", "emb+L0", "emb+L0-1"])
     assert "4 configurations" not in line
     assert "search over 3 prefixes, of which at most 2 train, each with 2 seeds: 6 runs" in line
+
+
+def test_the_resolution_of_another_metric_is_not_made_up() -> None:
+    """The figures of the plan rest on assumptions about accuracies of sentences."""
+    line = resolution_line(_settings(num_seeds="3", metric="mcc"), facts(872))
+    assert line.endswith(
+        "the smallest margin of Matthews correlation that 872 test sentences resolve is known after the first runs"
+    )
+    tokens = made_up_tasks.run("token-classification").data
+    assert tokens is not None
+    assert "margin of entity F1 that 300 test sentences" in resolution_line(_settings(num_seeds="3"), tokens)
+
+
+def test_sizes_name_labels_groups_and_further_test_sets() -> None:
+    """What an interval counts is said for each test set."""
+    data = made_up_tasks.run("multi-label", **made_up_tasks.divided("multi-label")).data
+    assert data is not None
+    assert data_line(data, "product") == (
+        "freezebench: 100 training, 50 validation and 300 test sentences in 150 groups (product) of 3 labels; "
+        "test set tweets: 200 sentences; test set few: 12 sentences"
+    )
+    own = record().data
+    assert own is not None
+    assert data_line(own) == "freezebench: 100 training, 50 validation and 400 test sentences of 2 classes"
+    made = _settings()
+    spec = DataSpec(
+        source="made-up", group_column="product", test_sets=(NamedSource(name="tweets", source="reviews:tweets"),)
+    )
+    lines = settings_lines(replace(made, data=spec))
+    assert "data made-up, groups by product, test set tweets of reviews:tweets, grid" in lines[1]

@@ -14,12 +14,13 @@ import pytest
 
 import hostile
 import made_up
+import made_up_tasks
 import stories
 from experiments import broken_experiment, experiment, not_run_experiment, on_gpu, partly_fixed_experiment
 from freezebench.escaping import visible
 from freezebench.report.contention import MARK
 from freezebench.report.picture import DARK, LIGHT, Missing, Picture
-from freezebench.report.plots import draw, draw_side_by_side, training
+from freezebench.report.plots import accuracy, costs, draw, draw_side_by_side, side_by_side, training
 from freezebench.report.plots.style import label_points
 
 NAMES = [
@@ -258,3 +259,36 @@ def test_hostile_names_are_drawn_as_text() -> None:
         ET.fromstring(drawn.svg)  # noqa: S314 - ours
         names = re.findall("<!-- [0-9]: (.*?) on unknown -->", drawn.svg)
         assert names == [visible(hostile.HOSTILE[kind]) for kind in kinds]
+
+
+def test_pictures_are_about_the_metric() -> None:
+    """Of a loss, lower is better: the front has what is both cheaper and lower."""
+    shown = made_up_tasks.experiment("regression", "rmse", margin=0.1)
+    drop, front, losses = accuracy.drops(shown), costs.trade_off(shown, costs.COSTS[0]), training.losses(shown)
+    assert isinstance(drop, Picture)
+    assert isinstance(front, Picture)
+    assert isinstance(losses, Picture)
+    assert (drop.title, front.title) == ("RMSE drop against no freezing", "RMSE against time")
+    assert drop.alt.startswith("Drop in units of the label with its 90 % interval: emb -0.0")
+    assert "drop of test RMSE (units of the label, right is worse)" in drop.svg
+    assert front.alt == "On the Pareto front of RMSE and time: emb+L0, emb."
+    assert "better by its RMSE" in front.caption
+    assert "training loss (squared error)" in losses.svg
+
+
+def test_small_multiples_have_the_metric_in_place_of_what_a_task_has_not() -> None:
+    """Other tasks have no accuracy of sentences."""
+    picture = training.metrics(made_up_tasks.experiment("token-classification"))
+    assert isinstance(picture, Picture)
+    assert picture.alt.startswith("test entity F1 (%), validation loss (nats), training loss (nats)")
+
+
+def test_drops_of_several_metrics_share_no_axis() -> None:
+    """The reason names them."""
+    shown = [
+        made_up_tasks.experiment("multi-label"),
+        made_up_tasks.experiment("regression", "rmse", margin=0.1),
+    ]
+    for drawing in (side_by_side.front(shown), side_by_side.drops(shown)):
+        assert isinstance(drawing, Missing)
+        assert drawing.reason == "drops of macro F1, RMSE are not comparable"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import made_up
+import made_up_tasks
 from freezebench.records.events import (
     ProgressEvent,
     RunFinished,
@@ -274,3 +275,13 @@ def test_trials_of_learning_rates_are_told_apart_by_their_rate() -> None:
         "[3/4] none seed 42",
         "[4/4] none seed 43",
     ]
+
+
+def test_a_run_that_has_ended_shows_the_metric_of_its_task() -> None:
+    """Regression has no accuracy."""
+    run = made_up_tasks.run("regression")
+    display = _Display(run)
+    display.start(run)
+    display.finish(run)
+    assert "test Pearson correlation 91." in display.permanent[-1]
+    assert "accuracy" not in display.permanent[-1]

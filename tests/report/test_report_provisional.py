@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import made_up
+import made_up_tasks
 from freezebench.records.events import SeedsFinished
 from freezebench.report.provisional import provisional_lines
 from freezebench.report.terminal_text import columns_of
@@ -67,3 +68,17 @@ def test_every_line_fits_and_is_escaped() -> None:
     assert "…" in lines[3]
     assert r"\x1b[2J\n" in lines[4]
     assert all(line.isprintable() for line in lines)
+
+
+def test_another_metric_has_its_own_name_and_unit() -> None:
+    """Other tasks have no most frequent class to compare with; a drop of a loss is an increase."""
+    runs = made_up_tasks.arms("regression", {"none": 0.5, "emb": 0.9}, num=2)
+    seeds = SeedsFinished(
+        num_ended=2, num_seeds=3, records={freeze: tuple(arm) for freeze, arm in runs.items()}, metric="rmse"
+    )
+    heading, columns, unfrozen, frozen = provisional_lines(seeds, WIDTH)
+    assert heading == "provisional, after seed 2 of 3 (drop in units of the label, no verdicts yet):"
+    assert columns.split() == ["frozen", "RMSE", "drop", "train", "time"]
+    before, after = (float(line.split()[1]) for line in (unfrozen, frozen))
+    assert float(frozen.split()[2]) == round(after - before, 3)
+    assert after > before
