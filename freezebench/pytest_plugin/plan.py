@@ -98,9 +98,10 @@ def _settings_plan(session: FreezeSession, settings: Settings, specs: Sequence[s
     if settings not in session.num_test:  # not checked, as with --collect-only
         return lines
     facts = session.data(settings).facts
-    stored = session.data_cache.model_source(settings.model).num_head_classes
+    source = session.data_cache.model_source(settings.model)
+    stored = source.num_head_classes
     if stored is not None:
-        lines.append(head_line(settings.model, stored, len(facts.label_names), facts.task))
+        lines.append(head_line(settings.model, stored, len(facts.label_names), facts.task, source.task))
     lines += judging_lines(settings, facts, with_usual=session.options.session_settings.plan)
     lines.append(resolution_line(settings, facts))
     with usage_errors():

@@ -17,7 +17,13 @@ HEAD = "Head: "
 _SHOWN = 4  # names of parameters
 
 
-def head_line(model: str, stored: int, num_classes: int, task: TaskName = "sequence-classification") -> str:
+def head_line(
+    model: str,
+    stored: int,
+    num_classes: int,
+    task: TaskName = "sequence-classification",
+    stored_task: TaskName | None = None,
+) -> str:
     """Return the plan's line on the head, by the configuration file of the model.
 
     Args:
@@ -25,7 +31,13 @@ def head_line(model: str, stored: int, num_classes: int, task: TaskName = "seque
         stored: Number of classes of the head in its checkpoint; 0: it has none.
         num_classes: Number of classes or labels of the data; 1 in regression.
         task: What is learned.
+        stored_task: What the head in its checkpoint is for; ``None``: the same, or it has none.
     """
+    if stored_task not in {None, task}:
+        return (
+            f"freezebench: the head is new, initialized by the seed of each run, since that of {model} is for "
+            f"{stored_task}, and the task is {task}"
+        )
     if stored == num_classes:
         return f"freezebench: the head is that of {model}, which was fine-tuned for {outputs_text(stored, task)}"
     of_others = (

@@ -45,6 +45,13 @@ def test_the_plan_says_where_the_head_comes_from(stored: int, line: str) -> None
     assert head_line("m", stored, 2) == line
 
 
+def test_the_plan_says_that_a_head_of_another_task_is_replaced() -> None:
+    """Although it has as many outputs."""
+    line = head_line("m", 3, 3, "multi-label", "sequence-classification")
+    assert line == f"{_NEW} that of m is for sequence-classification, and the task is multi-label"
+    assert head_line("m", 3, 3, "multi-label", "multi-label").startswith("freezebench: the head is that of m, which")
+
+
 def test_a_new_head_is_announced_with_its_parameters() -> None:
     """By what loading showed, not by the configuration file."""
     runs = results(None, ("classifier.weight", "classifier.bias"))
