@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
-from freezebench.scoring.metrics import metric_named
+from freezebench.scoring.metrics import ACCURACY, metric_named
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import number_text
 from freezebench.verdicts.metric_values import metric_value
@@ -50,9 +50,6 @@ def _contradictions(result: ConfigurationResult, limit_pp: float | None, num_see
     judged_pp = None if result.gate is None else result.gate.margin_pp
     if judged_pp != limit_pp:
         yield f"the limit of {result.freeze} is {_points(limit_pp)}, and it was judged by {_points(judged_pp)}"
-    for subset in (*result.classes, *result.slices, *result.test_sets):
-        if subset.verdict is not None:
-            yield from (f"{subset.kind} {subset.name}: {wrong}" for wrong in _of_verdict(subset.verdict))
     if result.class_loss is None:
         yield from _of_verdict(result.verdict)
     elif result.verdict.outcome != "inferior":
@@ -60,6 +57,9 @@ def _contradictions(result: ConfigurationResult, limit_pp: float | None, num_see
     if result.gate is not None:
         yield from _of_verdict(result.gate)
     yield from _of_drop(result, result.verdict)
+    for subset in (*result.classes, *result.slices, *result.test_sets):
+        if subset.verdict is not None:
+            yield from (f"{subset.kind} {subset.name}: {wrong}" for wrong in _of_verdict(subset.verdict))
 
 
 def _trains_less(freeze: str) -> bool:
@@ -121,13 +121,11 @@ def _of_drop(result: ConfigurationResult, verdict: Verdict) -> Iterator[str]:
     drop = metric.scale * (before - after if metric.higher_is_better else after - before)
     if verdict.drop_pp is None or abs(verdict.drop_pp - drop) <= _ROUNDING * max(1.0, abs(drop)):
         return
-    is_points = metric.unit == "points"
-    values = [f"{100 * value:.2f} %" if is_points else f"{value:.4f}" for value in (before, after)]
-    article = "an" if metric.label[0].lower() in "aeiou" else "a"
-    yield (
-        f"the drop is given as {verdict.drop_pp:.2f} {verdict.unit}; no freezing has {article} {metric.label} of "
-        f"{values[0]}, {result.freeze} {values[1]}"
-    )
+    given = f"the drop is given as {verdict.drop_pp:.2f} {verdict.unit}"
+    if metric.name == ACCURACY.name:
+        yield f"{given}; no freezing has an accuracy of {100 * before:.2f} %, {result.freeze} {100 * after:.2f} %"
+    else:
+        yield f"{given}; {metric.label} without freezing is {before:.4f}, and that of {result.freeze} is {after:.4f}"
 
 
 def _points(limit_pp: float | None) -> str:

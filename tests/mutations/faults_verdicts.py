@@ -15,7 +15,7 @@ from freezebench.records.run_record import RunRecord
 from freezebench.records.store import Store, _canonical
 from freezebench.runs import experiment
 from freezebench.training.engines.job import Job
-from freezebench.verdicts import judge, noninferiority
+from freezebench.verdicts import arms, noninferiority
 from freezebench.verdicts.crossed import Interval
 from mutant import CANDIDATE, Fault, Mutant
 
@@ -70,12 +70,16 @@ def _other_record_from_the_store(mutant: Mutant) -> None:
 
 def _arms_swapped(mutant: Mutant) -> None:
     shuffle_labels(mutant)
-    mutant.replace(judge, "outcome_differences", lambda original, baseline, candidate: original(candidate, baseline))
+
+    def squares(original: Any, baseline: Any, candidate: Any, *groups: Any, **named: Any) -> Any:
+        return original(candidate, baseline, *groups, **named)
+
+    mutant.replace(arms, "mean_squares_of_arms", squares)
 
 
 def _wrong_bound(mutant: Mutant) -> None:
-    def decide(original: Any, interval: Interval, margin_pp: float) -> Any:
-        outcome, reason = original(interval, margin_pp)
+    def decide(original: Any, interval: Interval, margin_pp: float, *texts: Any) -> Any:
+        outcome, reason = original(interval, margin_pp, *texts)
         return ("non_inferior" if interval.lower_pp < margin_pp else outcome), reason
 
     mutant.replace(noninferiority, "_judge", decide)

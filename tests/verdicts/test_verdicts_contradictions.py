@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 
 import made_up
+import made_up_scores
 from freezebench.records.run_record import RunRecord
+from freezebench.scoring.metrics import METRICS
 from freezebench.verdicts.contradictions import contradiction
 from freezebench.verdicts.judge import ConfigurationResult, judge
 from made_up_strategies import Lpft, registered
@@ -112,3 +114,47 @@ def test_a_schedule_trains_as_many_parameters_as_no_freezing() -> None:
         result = judge("emb+lpft", runs, made_up.seeds("none"), margin_pp=2, limit_pp=None)
         found = contradiction(result, limit_pp=None, num_seeds=3)
     assert found == "emb+lpft trained 1,000 parameters, as many as no freezing"
+
+
+def test_a_verdict_on_a_part_follows_from_its_bounds() -> None:
+    """That of a class, a slice or a test set, too."""
+    baseline = made_up_scores.runs("sequence-classification")
+    records = made_up_scores.runs("sequence-classification", "emb", noise=1.5)
+    result = judge("emb", records, baseline, margin_pp=2.0, limit_pp=None)
+    assert contradiction(result, limit_pp=None, num_seeds=3) is None
+    first = result.classes[0]
+    assert first.verdict is not None
+    verdict = replace(first.verdict, outcome="non_inferior", lower_pp=1.0, drop_pp=2.0, upper_pp=3.0)
+    sentence = contradiction(replace(result, classes=(replace(first, verdict=verdict),)), limit_pp=None, num_seeds=3)
+    assert sentence == (
+        "class negative: non_inferior at 2 points of recall does not follow from the bounds 1.00 to 3.00"
+    )
+
+
+def test_too_few_examples_decide_nothing_else() -> None:
+    """A verdict that is decided in spite of them is wrong."""
+    metric = replace(METRICS["mcc"], too_few=lambda _: "3 examples of class b")
+    baseline = made_up_scores.runs("sequence-classification")
+    records = made_up_scores.runs("sequence-classification", "emb")
+    result = judge("emb", records, baseline, margin_pp=90.0, limit_pp=None, metric=metric)
+    assert result.verdict is not None
+    passed = replace(result, verdict=replace(result.verdict, outcome="non_inferior"))
+    sentence = contradiction(passed, limit_pp=None, num_seeds=3)
+    assert sentence == "non_inferior does not follow from too few examples (3 examples of class b)"
+
+
+def test_the_drop_of_a_metric_is_computed_of_whole_runs() -> None:
+    """In its own unit, and with its direction: a drop of the wrong sign is found."""
+    baseline, records = made_up_scores.runs("regression"), made_up_scores.runs("regression", "emb", noise=1.5)
+    result = judge("emb", records, baseline, margin_pp=0.2, limit_pp=None, metric=METRICS["rmse"])
+    verdict = result.verdict
+    assert verdict is not None
+    assert verdict.drop_pp is not None
+    assert verdict.lower_pp is not None
+    assert verdict.upper_pp is not None
+    swapped = replace(verdict, drop_pp=-verdict.drop_pp, lower_pp=-verdict.upper_pp, upper_pp=-verdict.lower_pp)
+    sentence = contradiction(
+        replace(result, verdict=replace(swapped, outcome="non_inferior")), limit_pp=None, num_seeds=3
+    )
+    assert sentence is not None
+    assert "units of the label; RMSE without freezing is 0." in sentence
