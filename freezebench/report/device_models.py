@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezebench.report.rows import table_metric
 from freezebench.units import listed
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ _MOST_NAMED = 6
 
 
 def device_models_sentence(rows: Sequence[Row]) -> str | None:
-    """Return of which model the costs are, and which seeds count for accuracy alone; ``None`` with a single model."""
+    """Return of which model the costs are, and which seeds count for the metric alone; ``None`` with a single model."""
     counted = next((row.device_name for row in rows if row.cost_records), None)
     others: dict[str, set[int]] = {}
     for row in rows:
@@ -27,7 +28,7 @@ def device_models_sentence(rows: Sequence[Row]) -> str | None:
     left_out = "; ".join(f"{_seeds(seeds)} on {model}" for model, seeds in others.items())
     return (
         f"Devices: time, energy and memory are those of {counted} alone, since models of devices are not compared. For "
-        f"accuracy alone count: {left_out}."
+        f"{table_metric(rows).label} alone count: {left_out}."
     )
 
 

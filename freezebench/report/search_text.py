@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezebench.report.metric_text import in_points_of
 from freezebench.report.recommendation import safe_prefixes
 from freezebench.report.verdict_text import judged_ladder
+from freezebench.scoring.metrics import ACCURACY
 from freezebench.units import percent_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from freezebench.config.settings import Settings
+    from freezebench.scoring.metric import Metric
     from freezebench.verdicts.judge import ConfigurationResult
 
 # Simulated, see benchmarks/search_error_rates.py.
@@ -32,12 +35,13 @@ def search_detail(results: Sequence[ConfigurationResult]) -> str | None:
     return f"Deepest safe prefix {safe[-1]}, found by search: {trained}{next_one}."
 
 
-def search_sentence(settings: Settings) -> str | None:
-    """Return the error rate of a search; ``None`` without one."""
+def search_sentence(settings: Settings, metric: Metric = ACCURACY) -> str | None:
+    """Return the error rate of a search by a metric; ``None`` without one."""
     if not settings.searches:
         return None
+    margin = in_points_of(settings.margin_pp, metric)
     return (
-        f"Search: a depth that it reports loses more than {settings.margin_pp:g} points with a probability of at "
+        f"Search: a depth that it reports loses more than {margin} with a probability of at "
         f"most {percent_text(SEARCH_ERROR, 0)}, for all its verdicts together; each bound has an error rate of "
         f"{percent_text(settings.looks.alpha)}."
     )

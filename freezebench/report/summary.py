@@ -173,7 +173,7 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
         *filter(None, [decided_sentence(results, settings), direction_sentence(judged_metric(results))]),
         *undecided_sentences(results),
         *not_run_sentences(results),
-        *filter(None, [search_sentence(settings)]),
+        *filter(None, [search_sentence(settings, judged_metric(results))]),
         *(
             tuning_sentences(results)
             or rate_sentences(

@@ -377,3 +377,11 @@ def test_the_protocol_names_task_and_metric(task: TaskName, metric: str | None, 
     usual = page([experiment()], "no pictures")
     assert "<dt>task</dt>" not in usual
     assert "<dt>metric</dt>" not in usual
+
+
+def test_experiments_are_compared_by_their_metric() -> None:
+    """The table of what changed has the metric's own column."""
+    shown = [made_up_tasks.experiment("multi-label") for _ in range(2)]
+    text = page(shown, "no pictures")
+    assert "1 → 2: what changed" in text
+    assert ">macro F1 %</th>" in text

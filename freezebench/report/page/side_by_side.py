@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.records.saved import SavedRun, from_records
 from freezebench.report.comparison import comparison_cells, comparison_headers, remarks
+from freezebench.report.metric_text import result_metric
 from freezebench.report.page.markup import Html, data_table, element, joined, section
 from freezebench.verdicts.compare import compare
 
@@ -47,7 +48,7 @@ def _saved(experiment: Experiment) -> SavedRun:
     """Return an experiment as a saved run, which comparisons work on."""
     dates = [record.started_at for record in experiment.records if record.started_at]
     configurations = (
-        from_records(result.freeze, result.records, broken=result.broken)
+        from_records(result.freeze, result.records, broken=result.broken, metric=result_metric(result))
         for result in experiment.results
         if result.was_run
     )
