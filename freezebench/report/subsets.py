@@ -11,7 +11,7 @@ from freezebench.units import NOT_MEASURED, listed
 from freezebench.verdicts.vocabulary import VERDICTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from freezebench.scoring.metric import Metric
     from freezebench.verdicts.judge import ConfigurationResult
@@ -102,27 +102,44 @@ def _classes_sentence(result: ConfigurationResult) -> str | None:
     lost = [
         f"{subset.name} by {_drop(subset, ACCURACY)} ({_values(subset, ACCURACY)}, {_size(subset)})"
         for subset in subsets_of(result, "class")
-        if subset.verdict is not None and subset.verdict.outcome == "inferior"
+        if _is_past_margin(subset)
     ]
     return f"Classes: {result.freeze}: recall drops past the margin: {listed(lost, _MOST_NAMED)}." if lost else None
 
 
 def _sentences(kind: SubsetKind, results: Sequence[ConfigurationResult]) -> Iterator[str]:
-    """Yield one sentence for every slice or test set, with all configurations."""
+    """Yield one sentence for every slice or test set, with all configurations.
+
+    Of many, those have one on which a configuration is shown to lose more than the margin: tables have them all.
+    """
     metric = judged_metric(results)
-    by_name: dict[str, list[tuple[str, SubsetVerdict]]] = {}
+    by_name: dict[str, dict[str, SubsetVerdict]] = {}
     for result in results:
         for subset in subsets_of(result, kind):
-            by_name.setdefault(subset.name, []).append((result.freeze, subset))
-    for name, subsets in by_name.items():
-        first = subsets[0][1]
-        values = "" if first.baseline is None else f", {metric.label} {value_text(first.baseline, metric)} unfrozen"
-        alike: dict[str, list[str]] = {}
-        for freeze, subset in subsets:
-            alike.setdefault(_outcome(subset, metric), []).append(freeze)
-        texts = [f"{listed(names, _MOST_NAMED)} {text}" for text, names in alike.items()]
-        drops = "; ".join(texts)
-        yield f"{kind.capitalize()} {name} ({_size(first)}{values}), drops in {unit_word(metric)}: {drops}."
+            by_name.setdefault(subset.name, {})[result.freeze] = subset
+    lost = [name for name, subsets in by_name.items() if any(map(_is_past_margin, subsets.values()))]
+    shown = list(by_name) if len(by_name) <= _MOST_NAMED else lost[:_MOST_NAMED]
+    for name in shown:
+        yield _sentence(kind, by_name[name], metric)
+    if len(shown) < len(by_name):
+        num = len(by_name) - len(shown)
+        which = f", {len(lost) - len(shown)} of them past the margin" if len(lost) > len(shown) else ""
+        yield f"{_TITLES[kind]}: {num} more{which} (-v, or the page of --freeze-report=DIR, shows them)."
+
+
+def _sentence(kind: SubsetKind, subsets: Mapping[str, SubsetVerdict], metric: Metric) -> str:
+    """Return the drops of all configurations on one slice or test set."""
+    first = next(iter(subsets.values()))
+    values = "" if first.baseline is None else f", {metric.label} {value_text(first.baseline, metric)} unfrozen"
+    alike: dict[str, list[str]] = {}
+    for freeze, subset in subsets.items():
+        alike.setdefault(_outcome(subset, metric), []).append(freeze)
+    drops = "; ".join(f"{listed(names, _MOST_NAMED)} {text}" for text, names in alike.items())
+    return f"{kind.capitalize()} {first.name} ({_size(first)}{values}), drops in {unit_word(metric)}: {drops}."
+
+
+def _is_past_margin(subset: SubsetVerdict) -> bool:
+    return subset.verdict is not None and subset.verdict.outcome == "inferior"
 
 
 def _outcome(subset: SubsetVerdict, metric: Metric) -> str:

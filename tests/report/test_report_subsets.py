@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import made_up_tasks
@@ -46,6 +47,20 @@ def test_only_classes_past_the_margin_are_named_below_the_table() -> None:
             "inconclusive (too few examples: 9 sentences of class bad)."
         ),
     ]
+
+
+def test_of_many_slices_those_that_lose_too_much_have_a_sentence() -> None:
+    """The tables have all of them."""
+    result = made_up_tasks.with_subsets().results[1]
+    drops = [5.0 if number == 3 else 0.0 for number in range(20)]
+    slices = tuple(made_up_tasks.subset("slice", f"s{number}", drop) for number, drop in enumerate(drops))
+    lost, more = subset_sentences([replace(result, classes=(), test_sets=(), slices=slices)])
+    assert lost.startswith("Slice s3 (120 examples")
+    assert more == "Slices: 19 more (-v, or the page of --freeze-report=DIR, shows them)."
+    everywhere = tuple(made_up_tasks.subset("slice", f"s{number}", 5.0) for number in range(20))
+    sentences = subset_sentences([replace(result, classes=(), test_sets=(), slices=everywhere)])
+    assert len(sentences) == 9
+    assert sentences[-1].startswith("Slices: 12 more, 12 of them past the margin (")
 
 
 def test_tables_have_every_subset_of_every_candidate() -> None:
