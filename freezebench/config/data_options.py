@@ -24,7 +24,13 @@ DATA_OPTIONS: tuple[Option, ...] = (
         parser=parse_columns,
         help="column of the sentences; two columns, separated by a comma, for sentence pairs (default: text)",
     ),
-    Option(name="label_column", metavar="COLUMN", parser=parse_text, help="column of the labels (default: label)"),
+    Option(
+        name="label_column",
+        metavar="COLUMN",
+        parser=parse_text,
+        help="column of the labels, or several columns of 0 and 1 with commas between, one for each label "
+        "(default: label)",
+    ),
     Option(
         name="bad_rows",
         metavar="HOW",

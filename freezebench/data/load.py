@@ -2,9 +2,9 @@
 
 Each stage is a function from a value to the next, in a module of its own:
 
-    DataSpec ── read ──► Tables ── columns, usable ──► Columns ── texts, labels ──► Split of each ── splits ──► Splits
-                                                                                                                  │
-                                                                                                        facts ◄───┘
+    DataSpec ── read, further ──► Tables ── columns, task, usable ──► Columns ── targets ──► Split of each
+                                                                                                   │
+                                                                   facts ◄── Splits ◄── splits ────┘
 
 Notes in plain sentences, on what each stage did, are collected on the way.
 """
