@@ -59,6 +59,13 @@ def size_of_run(record: RunRecord, noun: str = "test sentences") -> str:
     return size_text(record.data, record.spec.data.group_column, noun)
 
 
+def units_of_run(record: RunRecord) -> str:
+    """Return what an interval counts on the test set of a run: ``test sentences``, or ``test groups (product)``."""
+    column = record.spec.data.group_column
+    is_grouped = record.data is not None and record.data.test_groups is not None
+    return f"test groups ({column})" if column is not None and is_grouped else "test sentences"
+
+
 def values_text(values: tuple[float, ...]) -> str:
     """Return mean, standard deviation and range of numbers; how they are distributed decides what an error means."""
     if not values:

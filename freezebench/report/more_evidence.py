@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from freezebench.report.data_text import units_of_run
 from freezebench.report.metric_text import in_unit, is_known, result_metric, unsigned_drop
 from freezebench.verdicts.judge import observed_mean_squares
 from freezebench.verdicts.power import MAX_SEEDS, MAX_SENTENCES, deciding_counts
@@ -12,14 +13,13 @@ from freezebench.verdicts.power import MAX_SEEDS, MAX_SENTENCES, deciding_counts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from freezebench.verdicts.crossed import Interval
     from freezebench.verdicts.judge import ConfigurationResult
     from freezebench.verdicts.noninferiority import Verdict
     from freezebench.verdicts.power import DecidingCounts
 
 # The spread of a few seeds is a rough estimate, so that numbers of sentences derived from it are rounded.
-_ROUNDING = 100
-# The largest design that is tried where neither more seeds nor more sentences alone would do.
-LARGEST_DESIGN = f"{MAX_SEEDS} seeds with {MAX_SENTENCES:,} test sentences"
+_ROUNDING, _ROUNDING_OF_GROUPS = 100, 10
 ONE_SEED = "one seed cannot tell training noise from freezing: train at least 3 (--freeze-num-seeds=3)"
 
 
@@ -35,13 +35,14 @@ def more_evidence(result: ConfigurationResult, verdict: Verdict) -> str:
         return _without_interval(verdict)
     counts = deciding_counts(observed_mean_squares(result), verdict.margin_pp, alpha=verdict.alpha)
     stays = f"if the drop stays at {unsigned_drop(interval.drop_pp, result_metric(result))}"
-    if ways := ways_to_decide(counts, num_seeds=interval.num_seeds, num_sentences=interval.num_sentences):
+    units = units_of_run(result.records[0])
+    if ways := ways_to_decide(counts, interval, units):
         return f"about {ways} would decide, {stays}"
     if counts.num_seeds is not None or counts.num_sentences is not None:
         return "more seeds may decide"  # the pooled variance is larger than its own, which would have decided
     if counts.both_suffice:
-        return f"both more seeds and more test sentences are needed, {stays}"
-    return f"not even {LARGEST_DESIGN} would decide, {stays}"
+        return f"both more seeds and more {units} are needed, {stays}"
+    return f"not even {largest_design(units)} would decide, {stays}"
 
 
 def _without_interval(verdict: Verdict) -> str:
@@ -51,22 +52,28 @@ def _without_interval(verdict: Verdict) -> str:
     return ONE_SEED if verdict.num_seeds == 1 else "more seeds may decide"
 
 
-def ways_to_decide(counts: DecidingCounts, *, num_seeds: int, num_sentences: int) -> str:
+def largest_design(units: str = "test sentences") -> str:
+    """Return the largest design that is tried where neither more seeds nor more sentences alone would do."""
+    return f"{MAX_SEEDS} seeds with {MAX_SENTENCES:,} {units}"
+
+
+def ways_to_decide(counts: DecidingCounts, interval: Interval, units: str = "test sentences") -> str:
     """Return how much more it takes, ``3 more seeds (--freeze-num-seeds) or 400 more test sentences``; may be empty.
 
     Args:
         counts: The numbers that decide.
-        num_seeds: Number of seeds so far.
-        num_sentences: Number of distinct test sentences so far.
+        interval: The interval so far, with its numbers of seeds and of distinct sentences or groups.
+        units: What the interval counts.
     """
-    ways = []
+    ways, num_seeds, num_sentences = [], interval.num_seeds, interval.num_sentences
+    rounding = _ROUNDING if units == "test sentences" else _ROUNDING_OF_GROUPS
     # A pooled variance gives another interval than the configuration's own, which could need nothing more.
     if counts.num_seeds is not None and counts.num_seeds > num_seeds:
         number = counts.num_seeds - num_seeds
         ways.append(f"{number} more seed{'' if number == 1 else 's'} (--freeze-num-seeds)")
     if counts.num_sentences is not None and counts.num_sentences > num_sentences:
-        number = math.ceil((counts.num_sentences - num_sentences) / _ROUNDING) * _ROUNDING
-        ways.append(f"{number:,} more test sentences")
+        number = math.ceil((counts.num_sentences - num_sentences) / rounding) * rounding
+        ways.append(f"{number:,} more {units}")
     return " or ".join(ways)
 
 

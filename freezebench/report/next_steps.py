@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from freezebench.report.data_text import units_of_run
 from freezebench.report.metric_text import digits_of, is_known, result_metric
-from freezebench.report.more_evidence import LARGEST_DESIGN, ways_to_decide
+from freezebench.report.more_evidence import largest_design, ways_to_decide
 from freezebench.report.recommendation import sequences, shown_safe
 from freezebench.report.verdict_text import judged_ladder
 from freezebench.specs.grid import PerSpec
@@ -78,15 +79,16 @@ def _after_doubt(
     # As long as nothing is shown, every sequence has an equal part of the error rate.
     alpha = interval.alpha / num_sequences
     counts = deciding_counts(observed_mean_squares(first), margin_pp, alpha=alpha)
-    ways = ways_to_decide(counts, num_seeds=interval.num_seeds, num_sentences=interval.num_sentences)
+    units = units_of_run(first.records[0])
+    ways = ways_to_decide(counts, interval, units)
     stays = f"if its drop stays at {_drop_text(first, interval.drop_pp)}"
     if ways:
         return (f"About {ways} would prove {first.freeze} safe, {stays}.",)
     if counts.num_seeds is not None or counts.num_sentences is not None:
         return ()  # the pooled variance, which is not the configuration's own, needs nothing more
     if counts.both_suffice:
-        return (f"Both more seeds and more test sentences are needed to prove {first.freeze} safe, {stays}.",)
-    return (f"Not even {LARGEST_DESIGN} would prove {first.freeze} safe, {stays}.",)
+        return (f"Both more seeds and more {units} are needed to prove {first.freeze} safe, {stays}.",)
+    return (f"Not even {largest_design(units)} would prove {first.freeze} safe, {stays}.",)
 
 
 def _after_loss(

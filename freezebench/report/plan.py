@@ -13,7 +13,7 @@ from freezebench.planning.tuning import trial_seed
 from freezebench.report.data_text import outputs_text, size_text
 from freezebench.report.durations import duration_text
 from freezebench.report.metric_text import metric_of_data
-from freezebench.report.more_evidence import LARGEST_DESIGN
+from freezebench.report.more_evidence import largest_design
 from freezebench.report.strategy_text import names_heading
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.entries import split_entries
@@ -103,7 +103,8 @@ def resolution_line(settings: Settings, facts: DataFacts) -> str:
     if looks.max_seeds == 1:
         return "freezebench: one seed gives figures and no verdict; use --freeze-num-seeds=3 or more for verdicts"
     size, metric = size_text(facts, settings.data.group_column), metric_of_data(facts, settings.metric)
-    if metric is not ACCURACY or facts.task != "sequence-classification":
+    # The spread of an accuracy between sentences is usual; that of other metrics, or between groups, is not known yet.
+    if metric is not ACCURACY or facts.task != "sequence-classification" or settings.data.group_column is not None:
         return f"freezebench: the smallest margin of {metric.label} that {size} resolve is known after the first runs"
     resolved = {
         count: resolvable_margin(count, facts.num_distinct_test, power=_POWER, alpha=looks.alpha)
@@ -128,7 +129,7 @@ def _resolving_text(settings: Settings, num_sentences: int) -> str:
         return f"about {' or '.join(ways)} would resolve it"
     if counts.both_suffice:
         return "both more seeds and more test sentences are needed"
-    return f"not even {LARGEST_DESIGN} would resolve it"
+    return f"not even {largest_design()} would resolve it"
 
 
 def devices_line(models: Mapping[Slot, str], cluster: str | None = None) -> str:

@@ -79,3 +79,22 @@ def test_decided_verdicts_have_no_sentence(drop: float) -> None:
     assert undecided_sentences(results) == []
     (sentence,) = undecided_sentences([*results, _result(0.02, limit=9.0)])
     assert sentence.startswith("Undecided: emb at 2 points: ")
+
+
+def test_groups_are_what_more_evidence_is_counted_in() -> None:
+    """Where intervals count the groups of a column, more sentences of the same groups would not do."""
+    result = _result(0.02, limit=3)
+    assert result.gate is not None
+    assert "more test sentences" in more_evidence(result, result.gate)
+    records = [
+        replace(
+            run,
+            data=replace(run.data, test_groups=tuple(index // 6 for index in range(run.data.num_test))),
+            spec=replace(run.spec, data=replace(run.spec.data, group_column="product")),
+        )
+        for run in result.records
+        if run.data is not None
+    ]
+    grouped = judge(result.freeze, records, list(result.baseline), margin_pp=2.0, limit_pp=3.0)
+    assert grouped.gate is not None
+    assert re.search(r"about [\d,]*0 more test groups \(product\) would decide", more_evidence(grouped, grouped.gate))
