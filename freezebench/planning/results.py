@@ -106,11 +106,13 @@ def is_open(settings: Settings, result: ConfigurationResult) -> bool:
 
 def _awaits_next_look(settings: Settings, baseline: Sequence[RunRecord]) -> bool:
     """Return whether a baseline that is not shown to have learned anything may be shown to with more seeds."""
+    if settings.looks.after(len(baseline)) is None or judged(settings, "none", baseline, baseline).broken is None:
+        return False
     metric = _metric(settings, baseline)
     if unrecorded_text(baseline, metric):
         return False
     fault = baseline_fault(baseline, alpha=settings.looks.alpha, metric=metric)
-    return fault is not None and fault.more_seeds_may_help and settings.looks.after(len(baseline)) is not None
+    return fault is not None and fault.more_seeds_may_help
 
 
 def pooled_variance(
@@ -199,6 +201,28 @@ def judged(
         pooled: Variance between seeds over several configurations.
         num_seeds: How many seeds have to be judged; ``None``: those of the records.
     """
+    if not records:
+        return _judged_anew(settings, freeze, records, baseline, pooled, num_seeds=num_seeds)
+    # After every run, a plan goes through all looks again. The result holds its runs, so that their ids stay theirs.
+    runs = tuple(map(id, records)), tuple(map(id, baseline))
+    key = ("judged", settings, freeze, *runs, pooled, num_seeds)
+    known = records[-1].computed
+    if key not in known:
+        known[key] = _judged_anew(settings, freeze, records, baseline, pooled, num_seeds=num_seeds)
+    result: ConfigurationResult = known[key]
+    return result
+
+
+def _judged_anew(
+    settings: Settings,
+    freeze: str,
+    records: Sequence[RunRecord],
+    baseline: Sequence[RunRecord],
+    pooled: PooledSeedVariance | None,
+    *,
+    num_seeds: int | None,
+) -> ConfigurationResult:
+    """Return the result of some runs; the arguments are those of ``judged``."""
     limit_pp = settings.max_drop.get(freeze) if settings.limits_from else None
     margin_pp, alpha = settings.margin_pp, settings.looks.alpha
     metric = _metric(settings, [*baseline, *records])

@@ -18,7 +18,7 @@ from freezebench.specs.run import RunSpec  # noqa: TC001 - the annotations are r
 from freezebench.specs.typed import typed_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Hashable, Iterable, Mapping
 
     from freezebench.specs.json_types import Json
 
@@ -201,7 +201,7 @@ class RunRecord:
         )
 
     @cached_property
-    def computed(self) -> dict[tuple[str, ...], Any]:
+    def computed(self) -> dict[tuple[Hashable, ...], Any]:
         """What was computed from this record, such as its metrics, by name: it is computed once, and is not saved."""
         return {}
 

@@ -13,6 +13,7 @@ import made_up_scores
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.errors import SettingsError
+from freezebench.planning import results
 from freezebench.planning.finished import NeededRun
 from freezebench.planning.results import (
     baseline_so_far,
@@ -211,3 +212,24 @@ def test_limits_of_slices_are_those_of_the_settings() -> None:
     result = result_of_look(settings, "emb", 3, made_up.finished(settings, *arms[0], *arms[1]))
     (part,) = result.parts
     assert (part.quantity, part.standing, result.standing) == ("slices", "worse", "worse")
+
+
+def test_the_same_runs_are_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other settings, or another run in the place of one, are judged anew."""
+    finished_runs = made_up.finished(_settings(num_seeds="3"), *made_up.seeds("none"), *made_up.seeds("emb"))
+    settings = _settings(num_seeds="3")
+    first = result_of_look(settings, "emb", 3, finished_runs).verdict
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "judge", None)
+        assert result_of_look(settings, "emb", 3, finished_runs).verdict == first
+    other = result_of_look(_settings(num_seeds="3", margin="7"), "emb", 3, finished_runs).verdict
+    assert first is not None
+    assert other is not None
+    assert (first.margin_pp, other.margin_pp) == (2.0, 7.0)
+    worse = made_up.record("emb", 43, accuracy=0.7)
+    finished_runs.add(NeededRun(spec=settings.run_spec("emb", 43)), worse)
+    changed = result_of_look(settings, "emb", 3, finished_runs).verdict
+    assert changed is not None
+    assert changed.drop_pp is not None
+    assert first.drop_pp is not None
+    assert changed.drop_pp > first.drop_pp
