@@ -14,6 +14,8 @@ from freezebench.planning.reference import Reference
 from freezebench.planning.reference_check import PlannedTest
 from freezebench.records.reference_search import RequestedRun
 from freezebench.records.saved import SavedConfiguration, from_records
+from freezebench.scoring.metrics import METRICS
+from freezebench.specs.across import ACROSS
 from freezebench.verdicts.judge import judge
 from made_up import contended, seeds
 from saved_runs import configuration, saved
@@ -63,6 +65,45 @@ def test_a_rate_that_trials_will_choose_is_compared_once_it_is_known() -> None:
     with pytest.raises(SettingsError, match="is not comparable: "):
         Reference(replace(request, is_required=False), usual)
     assert Reference(request, tuned).saved is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"metric": METRICS["macro-f1"]},
+            r"metric accuracy → macro-f1\. Undo the change \(the metric has to be the same\)",
+        ),
+        ({"task": "multi-label"}, r"task sequence-classification → multi-label\. .* \(the task has to be the same\)"),
+        (
+            {"test_sets": {"far": "cd" * 32}},
+            r"test set far sha256 abababababab → .* \(the test set has to be the same\)",
+        ),
+        ({"test_sets": {}}, ""),
+        ({"test_sets": {"far": "ab" * 32, "near": "cd" * 32}}, ""),
+    ],
+    ids=["metric", "task", "test set", "one less", "one more"],
+)
+def test_another_metric_task_or_test_set_is_refused_before_training(changes: dict[str, Any], message: str) -> None:
+    """Nothing admits it; a further test set that only one side has leaves the rest comparable."""
+    old = replace(_saved(0), test_sets={"far": "ab" * 32})
+    tests = [PlannedTest(settings=_settings(), configuration=replace(old, runs=(), **changes))]
+    request = RequestedRun(option="--benchmark-compare", saved=saved(old), is_required=True)
+    if not message:
+        assert Reference(request, tests, across=ACROSS).notes == ()
+        return
+    with pytest.raises(SettingsError, match=message):
+        Reference(request, tests, across=ACROSS)
+
+
+def test_a_limit_against_a_saved_run_names_the_unit_of_the_metric() -> None:
+    """And the side on which a loss lies: an error may rise, not fall."""
+    old = _saved(0)
+    new = replace(old, runs=(), metric=METRICS["log-loss"])
+    settings = _settings(metric="log-loss", margin="0.1", max_regression="0.05")
+    request = RequestedRun(option="--benchmark-compare", saved=None)
+    with pytest.raises(SettingsError, match=r"is limited to 0\.05 nats above the saved run, but there is no saved run"):
+        Reference(request, [PlannedTest(settings=settings, configuration=new)])
 
 
 def test_what_is_not_run_needs_no_partner() -> None:

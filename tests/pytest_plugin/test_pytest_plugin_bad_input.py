@@ -32,7 +32,10 @@ DATA: dict[str, tuple[dict[str, str | bytes | None], str]] = {
         "labels are of two kinds: *Use one *",
     ),
     "a label that is no number": ({"train": '{"text": "x", "label": NaN}\n' + GOOD}, "line 1: the label is missing. *"),
-    "half a label": ({"train": _rows({**NEW, "label": 0.5}, NEW)}, "line 1: the label 0.5 is not a whole number. *"),
+    "half a label": (
+        {"train": _rows({**NEW, "label": 0.5}, NEW)},
+        "line 1: sequence-classification * does not fit numbers with fractions as labels, such as 0.5. Use *",
+    ),
     "no text": ({"train": _rows({**NEW, "text": None}, NEW)}, "line 1: the text in column 'text' is missing. *"),
     "an empty text": ({"train": _rows({**NEW, "text": ""}, NEW)}, "line 1: the text in column 'text' is empty. *"),
     "a number for a text": (
