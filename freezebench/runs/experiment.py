@@ -126,7 +126,7 @@ def _train(
     # Before and after training, the model runs as in the last stage, whose prefix has not changed in any stage.
     last = stages[-1].feed
     evaluated, scores_of = partial(_evaluation, setup), _scorer(setup, last)
-    # The first evaluation imports what metrics need, for which no measured one should wait.
+    # The first evaluation may import seqeval, whose time and memory are to be part of no measured one.
     evaluated("validation", torch.zeros(setup.data.splits["validation"].num_rows, len(setup.label_names)))
     with last or nullcontext():
         # The seed of dropout is set after this evaluation, which must not change the training.

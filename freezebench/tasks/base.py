@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from freezebench.scoring.metric import Metric
+    from freezebench.scoring.examples import Examples
     from freezebench.specs.names import TaskName
 
 IGNORED = -100  # label of tokens that no loss counts, which torch and transformers agree on
@@ -73,8 +73,8 @@ class Task(Protocol):
         """Return a whole number for each sentence, shape (sentences,); batches get about equal shares of each."""
         ...
 
-    def f1(self, label_names: Sequence[str]) -> Metric | None:
-        """Return the metric that records call F1; ``None`` if these classes have none."""
+    def f1(self, examples: Examples) -> float | None:
+        """Return what records call F1; ``None`` if these classes have none."""
         ...
 
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from freezebench.scoring.metrics import METRICS
 from freezebench.tasks.base import rarest
+from freezebench.tasks.f1 import f1_by_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freezebench.scoring.metric import Metric
+    from freezebench.scoring.examples import Examples
     from freezebench.specs.names import TaskName
 
 
@@ -50,6 +50,6 @@ class MultiLabel:
         own = [[number for number, has in enumerate(label) if has] for label in labels]
         return torch.tensor(rarest(own, len(labels[0])))
 
-    def f1(self, label_names: Sequence[str]) -> Metric:  # noqa: ARG002 - of any labels
+    def f1(self, examples: Examples) -> float:
         """Return the mean over all labels."""
-        return METRICS["macro-f1"]
+        return float(f1_by_label(examples.labels == 1, examples.predictions == 1).mean())

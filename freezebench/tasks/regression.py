@@ -10,6 +10,7 @@ from torch.nn.functional import mse_loss
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from freezebench.scoring.examples import Examples
     from freezebench.specs.names import TaskName
 
 _NUM_STRATA = 4
@@ -49,5 +50,5 @@ class Regression:
         num_below = torch.searchsorted(numbers.sort().values, numbers)
         return num_below * _NUM_STRATA // len(labels)
 
-    def f1(self, label_names: Sequence[str]) -> None:
+    def f1(self, examples: Examples) -> None:
         """Return nothing: numbers are no classes."""

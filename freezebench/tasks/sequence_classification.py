@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from freezebench.scoring.metrics import METRICS
+from freezebench.tasks.f1 import f1_by_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freezebench.scoring.metric import Metric
+    from freezebench.scoring.examples import Examples
     from freezebench.specs.names import TaskName
 
 _BINARY = 2
@@ -50,6 +51,8 @@ class SequenceClassification:
         """Return the class numbers."""
         return torch.tensor(labels)
 
-    def f1(self, label_names: Sequence[str]) -> Metric:
+    def f1(self, examples: Examples) -> float:
         """Return F1 of class 1 for two classes, else the mean over all classes."""
-        return METRICS["f1" if len(label_names) == _BINARY else "macro-f1"]
+        classes = np.arange(len(examples.label_names))
+        by_class = f1_by_label(examples.labels[:, None] == classes, examples.predictions[:, None] == classes)
+        return float(by_class[1] if len(classes) == _BINARY else by_class.mean())

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch.nn.functional import cross_entropy
 
-from freezebench.scoring.entities import are_entity_tags
-from freezebench.scoring.metrics import METRICS
+from freezebench.scoring.entities import ENTITY_F1, are_entity_tags
 from freezebench.tasks.base import IGNORED, rarest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freezebench.scoring.metric import Metric
+    from freezebench.scoring.examples import Examples
     from freezebench.specs.names import TaskName
 
 
@@ -51,6 +50,6 @@ class TokenClassification:
         """Return the class of every sentence's words that is in the fewest sentences."""
         return torch.tensor(rarest(labels, 1 + max(map(max, labels))))
 
-    def f1(self, label_names: Sequence[str]) -> Metric | None:
+    def f1(self, examples: Examples) -> float | None:
         """Return F1 of entities if the classes are tags of entities."""
-        return METRICS["entity-f1"] if are_entity_tags(label_names) else None
+        return ENTITY_F1.value(examples) if are_entity_tags(examples.label_names) else None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 import torch
 from transformers import DistilBertConfig, DistilBertForSequenceClassification, DistilBertForTokenClassification
 
 from freezebench.models.task_heads import HEADS
+from freezebench.scoring.examples import Examples
 from freezebench.specs.names import TaskName
 from freezebench.tasks.base import IGNORED, rarest
 from freezebench.tasks.registry import TASKS
@@ -75,17 +78,15 @@ def test_strata_of_several_classes_are_the_rarest_ones() -> None:
 
 
 def test_f1_is_that_of_the_classes() -> None:
-    """Of class 1, of all classes or labels, or of entities where tags are of entities."""
-    two, three = ("bad", "good"), ("bad", "good", "plain")
-    names = {
-        "sequence-classification": (two, "f1"),
-        "multi-label": (two, "macro-f1"),
-        "token-classification": (("O", "B-PER", "I-PER"), "entity-f1"),
-    }
-    for name, (labels, expected) in names.items():
-        metric = TASKS[name].f1(labels)  # type: ignore[index]
-        assert metric is not None
-        assert metric.name == expected
-    assert getattr(TASKS["sequence-classification"].f1(three), "name", None) == "macro-f1"
-    assert TASKS["token-classification"].f1(("NOUN", "VERB")) is None
-    assert TASKS["regression"].f1(("rating",)) is None
+    """Entities have one where tags are of entities, and numbers have none."""
+    entities = Examples(
+        task="token-classification",
+        labels=np.array([1, 2, 0, 1]),
+        predictions=np.array([1, 2, 1, 0]),
+        scores=None,
+        label_names=("O", "B-PER", "I-PER"),
+        lengths=np.array([2, 2]),
+    )
+    assert TASKS["token-classification"].f1(entities) == pytest.approx(0.5)
+    assert TASKS["token-classification"].f1(replace(entities, label_names=("NOUN", "VERB", "ADV"))) is None
+    assert TASKS["regression"].f1(entities) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate, chain
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -64,18 +64,23 @@ class Encoded:
         """Number of rows of scores: one for each example, or for each word."""
         return len(self) if self.scored_words is None else sum(map(len, self.labels))
 
-    @cached_property
-    def rows(self) -> tuple[Sequence[int], ...]:
-        """The rows of scores that each example's scores are written to."""
+    def rows(self, sentences: Sequence[int]) -> list[int]:
+        """Return the rows that the scores of some sentences are written to, in the order of the scores."""
         if self.scored_words is None:
-            return tuple((number,) for number in range(len(self)))
-        starts = accumulate(map(len, self.labels), initial=0)
-        return tuple([start + word for word in words] for start, words in zip(starts, self.scored_words, strict=False))
+            return list(sentences)
+        return [self._first_rows[number] + word for number in sentences for word in self.scored_words[number]]
 
-    @cached_property
+    @property
     def unscored_rows(self) -> list[int]:
         """The rows of words without a token, which no scores are written to."""
-        return sorted(set(range(self.num_rows)).difference(chain.from_iterable(self.rows)))
+        if self.scored_words is None:
+            return []
+        return sorted(set(range(self.num_rows)).difference(self.rows(range(len(self)))))
+
+    @cached_property
+    def _first_rows(self) -> list[int]:
+        """The row of each sentence's first word."""
+        return list(accumulate(map(len, self.labels), initial=0))
 
 
 def encode(split: Split, tokenizer: PreTrainedTokenizerBase, model: torch.nn.Module, max_length: int) -> Encoded:

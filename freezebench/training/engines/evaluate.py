@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +10,8 @@ import torch
 
 from freezebench.records.run_record import Evaluation
 from freezebench.records.scores import pack_scores
+from freezebench.scoring.confusion import ACCURACY
 from freezebench.scoring.examples import Examples
-from freezebench.scoring.metrics import METRICS
 from freezebench.tasks.scores import logits_of
 from freezebench.training.batches.encoding import collator, to_device
 from freezebench.training.batches.order import batches_by_tokens
@@ -85,8 +84,7 @@ def class_scores(
         labels = batch.pop("labels")
         with autocast(precision, device):
             logits = logits_of(model(**batch)) if feed is None else feed[0].logits(batch)
-        rows = list(chain.from_iterable(data.rows[sentence] for sentence in sentences))
-        scores[rows] = data.task.rows(logits, labels).cpu()
+        scores[data.rows(sentences)] = data.task.rows(logits, labels).cpu()
     scores[data.unscored_rows] = _unscored(num_labels, outside)
     model.train(was_training)
     return scores
@@ -127,11 +125,10 @@ def evaluation_of(
         label_names=tuple(label_names),
         lengths=None if data.scored_words is None else np.array(list(map(len, data.labels))),
     )
-    f1 = task.f1(label_names)
     return Evaluation(
         loss=loss,
-        accuracy=METRICS["accuracy"].value(examples),
-        f1=None if f1 is None else f1.value(examples),
+        accuracy=ACCURACY.value(examples),
+        f1=task.f1(examples),
         predictions=tuple(predictions.flatten().tolist()),
         scores=packed,
     )

@@ -126,6 +126,8 @@ def _with_splits(key: str, splits: Mapping[str, PackedSplit]) -> str:
             digest.update(f"{name} {column}".encode())
             digest.update(values.numpy().tobytes())
         digest.update(split.offsets.numpy().tobytes())
+        if split.task.by_word:  # for which all tokens of the last layer are kept, not only the first ones
+            digest.update(b"words")
     return digest.hexdigest()
 
 
