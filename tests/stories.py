@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import made_up
+import made_up_tasks
 from freezebench.config.settings import resolve
 from freezebench.config.sources import Source
 from freezebench.records.reading import Reading
@@ -112,6 +113,14 @@ def contended() -> Experiment:
     return _experiment(requested, {freeze: _runs(freeze, requested, contended_share=0.41) for freeze in _LADDER})
 
 
+def by_macro_f1() -> Experiment:
+    """Return a session on three unbalanced classes that judges macro F1, slices, groups and further test sets."""
+    fields = made_up_tasks.divided("sequence-classification", 1800)
+    fields["test_sets"] = (made_up_tasks.further_set("sequence-classification", "tweets", 600),)
+    noises = {"none": 0.8, "emb": 0.8, "emb+L0": 0.9, "emb+L0-1": 1.4}
+    return made_up_tasks.experiment("sequence-classification", "macro-f1", noises=noises, **fields)
+
+
 STORIES: dict[str, Callable[[], Experiment]] = {
-    story.__name__: story for story in (all_well, nothing_safe, all_invalid, contended)
+    story.__name__: story for story in (all_well, nothing_safe, all_invalid, contended, by_macro_f1)
 }
