@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freezebench.scoring.counts import balanced_accuracy, by_counts, matthews_correlation
+from freezebench.scoring.few import (
+    too_few_of_a_class,
+    too_few_of_class_1,
+    too_few_of_labels,
+    too_few_of_others,
+)
 from freezebench.scoring.metric import Metric
 from freezebench.scoring.moments import kappa_without_each
 
@@ -107,6 +113,8 @@ BALANCED_ACCURACY = Metric(
     tasks=("sequence-classification",),
     value=_balanced_accuracy,
     leave_one_out=by_counts(balanced_accuracy),
+    too_few=too_few_of_a_class,
+    is_share=True,
     source="sklearn.metrics.balanced_accuracy_score",
 )
 MACRO_F1 = Metric(
@@ -115,6 +123,8 @@ MACRO_F1 = Metric(
     tasks=("sequence-classification", "multi-label"),
     value=_macro_f1,
     leave_one_out=by_counts(lambda counts: counts.f1.mean(axis=-1)),
+    too_few=too_few_of_a_class,
+    is_share=True,
     source="sklearn.metrics.f1_score(average='macro')",
 )
 MICRO_F1 = Metric(
@@ -123,6 +133,8 @@ MICRO_F1 = Metric(
     tasks=("multi-label",),
     value=_micro_f1,
     leave_one_out=by_counts(lambda counts: counts.pooled.f1[..., 0]),
+    too_few=too_few_of_labels,
+    is_share=True,
     source="sklearn.metrics.f1_score(average='micro')",
 )
 F1 = Metric(
@@ -131,6 +143,8 @@ F1 = Metric(
     tasks=("sequence-classification",),
     value=_f1,
     leave_one_out=by_counts(lambda counts: counts.f1[..., 1]),
+    too_few=too_few_of_class_1,
+    is_share=True,
     source="sklearn.metrics.f1_score, of class 1",
     num_classes=2,
 )
@@ -140,6 +154,7 @@ MCC = Metric(
     tasks=("sequence-classification",),
     value=_mcc,
     leave_one_out=by_counts(matthews_correlation),
+    too_few=too_few_of_others,
     source="sklearn.metrics.matthews_corrcoef",
 )
 QUADRATIC_KAPPA = Metric(
@@ -148,5 +163,6 @@ QUADRATIC_KAPPA = Metric(
     tasks=("sequence-classification",),
     value=_quadratic_kappa,
     leave_one_out=lambda examples: kappa_without_each(examples.labels, examples.predictions),
+    too_few=too_few_of_others,
     source="sklearn.metrics.cohen_kappa_score(weights='quadratic')",
 )

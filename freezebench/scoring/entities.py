@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freezebench.scoring.counts import Counts
+from freezebench.scoring.few import too_few_entities
 from freezebench.scoring.metric import Metric
 
 if TYPE_CHECKING:
@@ -122,5 +123,7 @@ ENTITY_F1 = Metric(
     tasks=("token-classification",),
     value=_entity_f1,
     leave_one_out=_without_each,
+    too_few=lambda examples: too_few_entities(int(entity_counts(examples).sum().true[0])),
+    is_share=True,
     source="seqeval.metrics.f1_score",
 )

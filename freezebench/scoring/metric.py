@@ -39,7 +39,7 @@ class Metric:
         too_few: Returns why the examples are too few for an interval of this metric, as a clause such as ``9 examples
             of class b``; ``None`` if they are not.
         higher_is_better: Whether a higher value is better.
-        is_probability: Whether it is a probability, whose variance between samples shrinks towards 1.
+        is_share: Whether it lies between 0 and 1, and its variance between samples shrinks towards both.
         source: Where its definition is from.
         num_classes: Number of classes that it is defined for; ``None``: any.
     """
@@ -54,7 +54,7 @@ class Metric:
     unit: Unit = "points"
     uses: Uses = "predictions"
     higher_is_better: bool = True
-    is_probability: bool = False
+    is_share: bool = False
     source: str = ""
     num_classes: int | None = None
 

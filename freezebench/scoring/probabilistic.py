@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from freezebench.scoring.few import too_few_for_calibration, too_few_misranked
 from freezebench.scoring.metric import Metric
 
 if TYPE_CHECKING:
@@ -131,6 +132,14 @@ def _eces_without_each(examples: Examples) -> Values:
     return totals / (len(examples) - 1)
 
 
+def _too_few_for_calibration(examples: Examples) -> str | None:
+    """Return how many examples there are, if bins of so few have gaps by chance."""
+    confidences = _probabilities(examples).max(axis=1)
+    gaps, _, bin_of = _gaps(examples)
+    variances = np.bincount(bin_of, confidences * (1 - confidences), len(gaps))
+    return too_few_for_calibration(examples, _ece(examples), np.sqrt(variances) / len(examples))
+
+
 AUROC = Metric(
     name="auroc",
     label="AUROC",
@@ -138,7 +147,8 @@ AUROC = Metric(
     value=_auroc,
     leave_one_out=_aurocs_without_each,
     uses="scores",
-    is_probability=True,  # that a positive example is ranked above a negative one
+    is_share=True,
+    too_few=lambda examples: too_few_misranked(examples, _auroc(examples)),
     source="sklearn.metrics.roc_auc_score; of more classes, or several labels, the mean of each against the others",
 )
 LOG_LOSS = Metric(
@@ -158,6 +168,7 @@ ECE = Metric(
     tasks=("sequence-classification",),
     value=_ece,
     leave_one_out=_eces_without_each,
+    too_few=_too_few_for_calibration,
     uses="scores",
     higher_is_better=False,
     source=f"Guo et al. (2017), {_NUM_BINS} bins of equal width by scipy.stats.binned_statistic",

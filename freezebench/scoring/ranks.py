@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
 
 
+_SMALL = 2**16  # below it, positions fit into 16 bits
+
+
 def spearman_without_each(first: Numbers, second: Numbers) -> Values:
     """Return Spearman's correlation without one example each; NaN where a column is constant."""
     from scipy.stats import rankdata
@@ -80,13 +83,15 @@ def _num_larger_in_both(x: Integers, y: Integers) -> Integers:
     # Of equal x, the larger y comes first, so that none of them counts another.
     order = np.lexsort((-y, x))
     y = y[order]
-    position = np.arange(len(y))
+    # Small integers are sorted in linear time.
+    position = np.arange(len(y), dtype=np.uint16 if len(y) <= _SMALL else np.int64)
+    falling = np.argsort(-y, kind="stable")
     counts = np.zeros(len(y), dtype=np.int64)
     width = 1
     while width < len(y):
         is_right = position // width % 2 == 1
         # By pair of blocks, then by falling y; of equal y the left block comes first, so that it does not count them.
-        merged = np.lexsort((is_right, -y, position // (2 * width)))
+        merged = falling[np.argsort(position[falling] // (2 * width), kind="stable")]
         right_before = np.cumsum(is_right[merged])
         right_in_earlier_pairs = (merged // (2 * width)) * width
         counts[merged] += np.where(is_right[merged], 0, right_before - right_in_earlier_pairs)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freezebench.scoring.confusion import undefined_is_silent
+from freezebench.scoring.few import too_few_pairs
 from freezebench.scoring.metric import Metric
 from freezebench.scoring.moments import pearson_without_each, r2_without_each, rmse_without_each
 from freezebench.scoring.ranks import spearman_without_each
@@ -60,6 +61,7 @@ PEARSON = Metric(
     label="Pearson correlation",
     tasks=("regression",),
     value=_pearson,
+    too_few=too_few_pairs,
     leave_one_out=lambda examples: pearson_without_each(examples.labels, examples.predictions),
     source="scipy.stats.pearsonr",
 )
@@ -68,6 +70,7 @@ SPEARMAN = Metric(
     label="Spearman correlation",
     tasks=("regression",),
     value=_spearman,
+    too_few=too_few_pairs,
     leave_one_out=lambda examples: spearman_without_each(examples.labels, examples.predictions),
     source="scipy.stats.spearmanr",
 )
@@ -76,6 +79,7 @@ RMSE = Metric(
     label="RMSE",
     tasks=("regression",),
     value=_rmse,
+    too_few=too_few_pairs,
     leave_one_out=lambda examples: rmse_without_each(examples.labels, examples.predictions),
     unit="label units",
     higher_is_better=False,
@@ -96,6 +100,7 @@ R2 = Metric(
     label="R²",
     tasks=("regression",),
     value=_r2,
+    too_few=too_few_pairs,
     leave_one_out=lambda examples: r2_without_each(examples.labels, examples.predictions),
     source="sklearn.metrics.r2_score",
 )

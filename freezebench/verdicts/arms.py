@@ -53,7 +53,7 @@ def mean_squares_of_runs(baseline: Sequence[RunRecord], records: Sequence[RunRec
         text_groups([*records, *baseline]),
         scale=metric.scale,
         higher_is_better=metric.higher_is_better,
-        is_probability=metric.is_probability,
+        is_share=metric.is_share,
     )
 
 

@@ -203,7 +203,7 @@ def _verdict(pair: Pair, before: NDArray[Any], after: NDArray[Any], margin_pp: f
         groups,
         scale=metric.scale,
         higher_is_better=metric.higher_is_better,
-        is_probability=metric.is_probability,
+        is_share=metric.is_share,
     )
     too_few = pair.new.too_few or pair.old.too_few
     return decide(interval_from_mean_squares(squares), margin_pp, unit=metric.drop_unit, too_few=too_few)

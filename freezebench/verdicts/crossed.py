@@ -130,7 +130,7 @@ def t_quantile(probability: float, df: Floats | float) -> Floats:
 def interval_from_mean_squares(squares: MeanSquares, *, alpha: float = 0.05, seed_df: float | None = None) -> Interval:
     """Return the interval of the drop from the mean squares of one layout, ``D ± t(1 - alpha, df) · SE``.
 
-    Of a metric that is a probability, ``SE`` is that at the bound (``freezebench.verdicts.score_bounds``).
+    Of a metric that is a share, such as F1, ``SE`` is that at the bound (``freezebench.verdicts.score_bounds``).
 
     Args:
         squares: Mean squares of a single layout (no batch axes).

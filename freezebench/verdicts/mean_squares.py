@@ -47,7 +47,7 @@ class MeanSquares:
         scale: What a drop is multiplied by to be in the unit of the margin: 100 for points.
         least_change: What one changed prediction changes an outcome by, at least, for the floor of the standard error.
         arms: The mean squares of the outcomes of baseline and candidate themselves, where their variances depend on the
-            metric: of one that is a probability. ``None``: of others.
+            metric: of one that is a share. ``None``: of others.
     """
 
     drop: Floats
@@ -169,7 +169,7 @@ def mean_squares_of_arms(
     *,
     scale: float = POINTS,
     higher_is_better: bool = True,
-    is_probability: bool = False,
+    is_share: bool = False,
 ) -> MeanSquares:
     """Return the mean squares of the drop of any metric, from the outcomes of both arms.
 
@@ -181,7 +181,7 @@ def mean_squares_of_arms(
         groups: Number of the text of every sentence, shape ``(sentences,)``; ``None``: no text is repeated.
         scale: What a drop is multiplied by to be in the unit of the margin: 100 for points.
         higher_is_better: Whether a higher metric is better; a drop is positive where the candidate is worse.
-        is_probability: Whether the metric is a probability, whose variance shrinks towards 1, as AUROC is.
+        is_share: Whether the metric lies between 0 and 1, and its variance shrinks towards both, as of F1.
 
     Raises:
         OutcomesError: If the shapes differ, there are fewer than two distinct sentences, or the groups do not fit.
@@ -197,7 +197,7 @@ def mean_squares_of_arms(
         if np.isin(outcomes, (0.0, 1.0)).all():
             return replace(mean_squares(differences.astype(np.int8), groups), scale=scale)
         squares = mean_squares_of_numbers(differences, groups)
-        arms = [mean_squares_of_numbers(arm, groups) for arm in (outcomes if is_probability else ())]
+        arms = [mean_squares_of_numbers(arm, groups) for arm in (outcomes if is_share else ())]
         return replace(
             squares,
             scale=scale,

@@ -98,7 +98,7 @@ def _evidence(
             groups,
             scale=metric.scale,
             higher_is_better=metric.higher_is_better,
-            is_probability=metric.is_probability,
+            is_share=metric.is_share,
         )
     return SubsetEvidence(
         name=name,

@@ -1,4 +1,4 @@
-"""Bounds of the drop of a metric that is a probability, such as AUROC, by its variance at the bound.
+"""Bounds of the drop of a metric that is a share, such as F1 and AUROC, by its variance at the bound.
 
 The variance of such a metric shrinks towards 1. Runs that happen to lose little then seem certain of it, and an
 interval of one width on both sides would miss a larger loss too often: of two arms of AUROC 0.965 and 0.935, 300

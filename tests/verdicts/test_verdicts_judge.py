@@ -18,7 +18,7 @@ from freezebench.specs.names import TaskName
 from freezebench.verdicts.arms import pooled_over
 from freezebench.verdicts.contradictions import contradiction
 from freezebench.verdicts.judge import ConfigurationResult, judge
-from freezebench.verdicts.metric_values import metric_value
+from freezebench.verdicts.metric_values import metric_value, too_few
 
 LIMITS: dict[str, Any] = {"margin_pp": 2.0, "limit_pp": 5.0}
 
@@ -241,6 +241,10 @@ def test_every_metric_is_judged_in_its_unit(task: TaskName, metric: Metric) -> N
     drop = metric.scale * (before - after) * (1 if metric.higher_is_better else -1)
     assert result.verdict.drop_pp == pytest.approx(drop)
     assert result.verdict.unit == metric.drop_unit
+    few = too_few([*baseline, *records], metric)
+    if few is not None:  # calibration and rankings that hardly err rest on few of the examples
+        assert (result.verdict.outcome, result.verdict.reason) == ("inconclusive", f"too few examples: {few}")
+        return
     # More noise makes every metric worse, but for scores that are less sure of what is wrong.
     assert result.verdict.outcome == ("non_inferior" if metric.name == "ece" else "inferior")
     assert f"0.001 {metric.drop_unit}" in result.verdict.reason

@@ -1,4 +1,4 @@
-"""Tests of bounds of the drop of a metric that is a probability."""
+"""Tests of bounds of the drop of a metric that is a share."""
 
 from __future__ import annotations
 
@@ -65,18 +65,18 @@ def test_bounds_are_finite_and_on_both_sides(arms: Arms) -> None:
 def test_outcomes_that_are_not_finite_give_no_bounds() -> None:
     """NaN must not pass."""
     broken = np.array([[0.9, 0.8, np.nan], [0.9, 0.7, 0.8]])
-    squares = mean_squares_of_arms(broken, broken * 0.9, is_probability=True)
+    squares = mean_squares_of_arms(broken, broken * 0.9, is_share=True)
     assert not interval_from_mean_squares(squares).is_finite
 
 
-def test_the_interval_takes_them_for_probabilities_alone() -> None:
+def test_the_interval_takes_them_for_shares_alone() -> None:
     """The drop, its standard error and the degrees of freedom are the same."""
     rng = np.random.default_rng(0)
     baseline = np.clip(rng.normal(0.97, 0.1, (3, 200)), 0, 1)
     candidate = baseline - np.where(rng.random((3, 200)) < 0.1, 0.3, 0.0)
     plain, score = (
-        interval_from_mean_squares(mean_squares_of_arms(baseline, candidate, is_probability=is_probability))
-        for is_probability in (False, True)
+        interval_from_mean_squares(mean_squares_of_arms(baseline, candidate, is_share=is_share))
+        for is_share in (False, True)
     )
     assert (score.drop_pp, score.se_pp, score.df) == (plain.drop_pp, plain.se_pp, plain.df)
     assert score.upper_pp > plain.upper_pp

@@ -1,0 +1,118 @@
+"""Tests of when examples are too few for an interval."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from freezebench.scoring.confusion import ACCURACY, BALANCED_ACCURACY, F1, MACRO_F1, MCC, MICRO_F1
+from freezebench.scoring.entities import ENTITY_F1
+from freezebench.scoring.examples import Examples
+from freezebench.scoring.probabilistic import AUROC, ECE
+from freezebench.scoring.regression import PEARSON
+
+
+def of_classes(*counts: int, confidence: float = 0.75) -> Examples:
+    """Return so many examples of every class; the given share of each is right, with that confidence."""
+    labels = np.repeat(np.arange(len(counts)), counts)
+    # Spread evenly over each class: three of four are right.
+    is_right = np.concatenate([np.floor(np.arange(1, n + 1) * 0.75) > np.floor(np.arange(n) * 0.75) for n in counts])
+    predictions = np.where(is_right, labels, (labels + 1) % len(counts))
+    scores = np.zeros((len(labels), len(counts)), dtype=np.float32)
+    scores[np.arange(len(labels)), predictions] = np.log(confidence / (1 - confidence) * (len(counts) - 1))
+    return Examples(
+        task="sequence-classification",
+        labels=labels,
+        predictions=predictions,
+        scores=scores,
+        label_names=tuple("abcdefgh"[: len(counts)]),
+    )
+
+
+def test_few_examples_of_the_rarer_class_are_named() -> None:
+    """At a share of 3 % of 300 examples no metric of both classes is judged, and at 3 % of 2,000 each is."""
+    few, enough = of_classes(291, 9), of_classes(1940, 60)
+    for metric in (MACRO_F1, BALANCED_ACCURACY, F1, MCC):
+        assert (metric.too_few(few), metric.too_few(enough)) == ("9 examples of class b", None)
+    assert ACCURACY.too_few(few) is None
+
+
+def test_many_rare_classes_are_enough_together() -> None:
+    """Their mean rests on all of them; one rare class of several has a weight of its own."""
+    assert MACRO_F1.too_few(of_classes(*[15] * 8)) is None
+    assert MACRO_F1.too_few(of_classes(170, 124, 6)) == "6 examples of class c"
+    assert MACRO_F1.too_few(of_classes(165, 90, 45)) is None
+    assert MCC.too_few(of_classes(170, 124, 6)) is None
+
+
+def test_a_class_without_examples_says_nothing_of_the_others() -> None:
+    """It has the same F1, zero, in both arms."""
+    assert MACRO_F1.too_few(of_classes(100, 100, 0)) is None
+
+
+def test_auroc_near_one_needs_more_examples() -> None:
+    """The fewer are misranked, the fewer the metric rests on."""
+    assert AUROC.too_few(of_classes(100, 100)) is None
+    assert AUROC.too_few(of_classes(100, 6)) == "6 examples of class b"
+    perfect = of_classes(500, 500)
+    ranked = np.stack([np.zeros(1000), np.where(perfect.labels == 1, 1, -1)], axis=1).astype(np.float32)
+    certain = Examples(
+        task=perfect.task,
+        labels=perfect.labels,
+        predictions=perfect.labels,
+        scores=ranked,
+        label_names=perfect.label_names,
+    )
+    assert AUROC.too_few(certain) == "500 examples of class a for an AUROC of 1.000"
+
+
+def test_one_class_has_no_auroc() -> None:
+    """There is nothing to rank it against."""
+    assert AUROC.too_few(of_classes(100, 0)) == "100 examples of one class"
+
+
+def test_a_calibration_error_near_that_of_chance_is_not_judged() -> None:
+    """Bins of few examples have gaps in a calibrated model, too, which would hide how much a candidate's grew."""
+    calibrated, confident = of_classes(1000, 1000), of_classes(1000, 1000, confidence=0.95)
+    assert ECE.value(confident) == pytest.approx(0.2, abs=0.001)
+    assert ECE.too_few(confident) is None
+    assert ECE.too_few(calibrated) == "2,000 examples for a calibration error of 0.0 points, where 0.8 come by chance"
+
+
+def test_several_labels() -> None:
+    """Examples that have a label count, and in AUROC those without it where they are fewer."""
+    labels = np.zeros((300, 2), dtype=np.int64)
+    labels[:9, 0], labels[:290, 1] = 1, 1
+    rng = np.random.default_rng(0)
+    examples = Examples(
+        task="multi-label",
+        labels=labels,
+        predictions=labels,
+        scores=rng.normal(size=(300, 2)).astype(np.float32),
+        label_names=("rare", "usual"),
+    )
+    assert MACRO_F1.too_few(examples) == "9 examples of label rare"
+    assert MICRO_F1.too_few(examples) is None
+    assert AUROC.too_few(examples) == "9 examples of label rare"
+    only = Examples(
+        task="multi-label", labels=labels[:, :1], predictions=labels[:, :1], scores=None, label_names=("x",)
+    )
+    assert MICRO_F1.too_few(only) == "9 examples have any of the labels"
+
+
+def test_numbers_and_entities() -> None:
+    """Correlations need pairs, and F1 of entities needs entities, in how many sentences ever."""
+    pairs = Examples(
+        task="regression", labels=np.arange(29.0), predictions=np.arange(29.0), scores=None, label_names=("rating",)
+    )
+    assert PEARSON.too_few(pairs) == "29 examples"
+    words = np.tile([0, 1, 2], 20)
+    sentences = Examples(
+        task="token-classification",
+        labels=words,
+        predictions=words,
+        scores=None,
+        label_names=("O", "B-PER", "I-PER"),
+        lengths=np.full(20, 3),
+    )
+    assert ENTITY_F1.too_few(sentences) == "20 entities"
