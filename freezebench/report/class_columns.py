@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from freezebench.report.rows import Row
 
 _NUM_BINARY = 2
-_NUM_RECALLS = 3  # of the rarest classes; two of two
+RECALLS = ("recall_rarest", "recall_second_rarest", "recall_third_rarest")  # two of two classes
 _WIDEST_CLASS = 16
 
 
@@ -32,7 +32,7 @@ def class_words(rows: Sequence[Row]) -> dict[str, str]:
         "f1_end": f1_of or "macro F1",
         **{
             f"rare_{place}": _name(data, rarest[place]) if data is not None and place < len(rarest) else NOT_MEASURED
-            for place in range(_NUM_RECALLS)
+            for place in range(len(RECALLS))
         },
     }
 
@@ -125,7 +125,5 @@ CLASS_COLUMNS: tuple[Column[Row], ...] = (
         text=percent_number(1),
         hide_empty=True,
     ),
-    _recall_column(0, "recall_rarest"),
-    _recall_column(1, "recall_second_rarest"),
-    _recall_column(2, "recall_third_rarest"),
+    *(_recall_column(place, name) for place, name in enumerate(RECALLS)),
 )

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from freezebench.meters.metrics import METRICS
-from freezebench.report.class_columns import CLASS_COLUMNS, class_words, is_classification, same_as_metric
+from freezebench.report.class_columns import CLASS_COLUMNS, RECALLS, class_words, is_classification, same_as_metric
 from freezebench.report.column import (
     Column,
     percent_number,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from freezebench.verdicts.judge import ConfigurationResult
 
 
+_RANK_OF_RECALLS = 5  # beside another metric than accuracy
 # What the figures of a row have about the metric that it was judged by.
 _OF_METRIC = ("metric", "metric_unit", "metric_value", "metric_sd")
 
@@ -66,6 +67,9 @@ def result_columns(rows: Sequence[Row]) -> tuple[Column[Row], ...]:
         "drop_pp": lambda column: replace(column, text=drop, bound_text=drop),
         "metric_value": lambda column: replace(column, text=value, spread_text=value),
     }
+    if metric is not ACCURACY:
+        # The metric itself weighs the classes, and every one of them has a line of its own among the tables of classes.
+        in_unit |= dict.fromkeys(RECALLS, lambda column: replace(column, rank=_RANK_OF_RECALLS))
     return tuple(
         in_unit[column.name](column) if column.name in in_unit else column
         for column in COLUMNS
