@@ -200,8 +200,10 @@ def extra_info(result: ConfigurationResult, node_id: str | None = None) -> dict[
         return dict(figures(row(result)))
     metric = metric_named(result.metric)
     saved = from_records(result.freeze, result.records, broken=result.broken, node_id=node_id, metric=metric)
-    valid = [record for record in result.records if record.is_valid]
-    extras = [{"run_id": record.spec.run_id, "f1": record.test.f1 if record.test else None} for record in valid]
+    records = {record.spec.seed: record for record in result.records}
+    # Runs that are invalid, or whose metric has no value, are not saved.
+    saved_records = [records[run.seed] for run in saved.runs]
+    extras = [{"run_id": record.spec.run_id, "f1": record.test.f1 if record.test else None} for record in saved_records]
     subsets = [plain(subset) for subset in (*result.classes, *result.slices, *result.test_sets)]
     return {**figures(row(result)), **to_info(saved, run_extras=extras), **({"subsets": subsets} if subsets else {})}
 

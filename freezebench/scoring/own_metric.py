@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _NUM_PARAMETERS = 2
 _FEWEST_ROWS = 24
+_ROUNDING = 1e-9
 
 
 def own_metric(name: str) -> Metric:
@@ -85,8 +86,25 @@ def check_own_metric(metric: Metric, task: TaskName, label_names: Sequence[str])
     A value that is not a number is accepted here: it may be one of the data.
 
     Raises:
-        SettingsError: If the function fails, or returns something else than a number.
+        SettingsError: If the function fails, returns something else than a number, or another one each time, or a
+            number that cannot be in points.
     """
+    examples = _made_up(task, label_names)
+    value, again = metric.value(examples), metric.value(examples)
+    if value != again and not (math.isnan(value) and math.isnan(again)):
+        raise SettingsError(
+            f"the metric {metric.name} returns {value:g} and then {again:g} for the same examples, so that its "
+            "verdicts would be chance. Correct the function: seed what it draws at random."
+        )
+    if metric.unit == "points" and value > 1 + _ROUNDING:
+        raise SettingsError(
+            f"the metric {metric.name} returns {value:g}, and a metric in points is at most 1. Return a share "
+            "rather than a percentage, or set its attribute unit to 'label units' or 'nats'."
+        )
+
+
+def _made_up(task: TaskName, label_names: Sequence[str]) -> Examples:
+    """Return made-up examples of a task, whose scores are random."""
     rng = np.random.default_rng(0)
     num_classes = len(label_names)
     classes = np.tile(np.arange(num_classes), -(-_FEWEST_ROWS // num_classes))
@@ -98,15 +116,13 @@ def check_own_metric(metric: Metric, task: TaskName, label_names: Sequence[str])
         labels = labels + rng.normal(size=len(labels))
     elif task == "multi-label":
         labels, predictions = np.eye(num_classes, dtype=np.int64)[classes], (scores > 0).astype(np.int64)
-    metric.value(
-        Examples(
-            task=task,
-            labels=labels,
-            predictions=predictions,
-            scores=scores,
-            label_names=tuple(label_names),
-            lengths=np.full(len(classes) // num_classes, num_classes) if task == "token-classification" else None,
-        )
+    return Examples(
+        task=task,
+        labels=labels,
+        predictions=predictions,
+        scores=scores,
+        label_names=tuple(label_names),
+        lengths=np.full(len(classes) // num_classes, num_classes) if task == "token-classification" else None,
     )
 
 
@@ -130,7 +146,7 @@ class _Called:
             value = self.function(examples.labels.copy(), outputs.copy())
         except FreezebenchError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise SettingsError(f"the metric {self.name} fails with {named(error)}. Correct the function.") from error
         try:
             number = math.nan if isinstance(value, str | bytes) else float(value)  # type: ignore[arg-type]

@@ -110,3 +110,16 @@ def test_a_saved_run_is_compared_by_the_metric_that_it_was_saved_with(
         )
         assert (result.ret, reached["ran"]) == (4, ran)
         result.stderr.fnmatch_lines(["*metric balanced-accuracy → macro-f1*(the metric has to be the same)*"])
+
+
+def test_a_metric_without_a_value_breaks_a_test_in_a_sentence(
+    project: Project, reach: Callable[..., list[str]]
+) -> None:
+    """Runs whose metric has no value are not saved with a benchmark, and their test says why it is broken."""
+    reach()
+    pytester = project()
+    pytester.makepyfile(own="def undefined(labels, predictions):\n    return float('nan')\n")
+    result = pytester.runpytest_inprocess(*OPTIONS, "--freeze-metric=own:undefined", "-opythonpath=.")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*BROKEN invalid: none: seed 42: its undefined is not defined*"])
+    result.stdout.no_fnmatch_line("*ValueError*")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ CLASSIFICATION: TaskName = "sequence-classification"
 
 
 @pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     """Return a function that writes the module own_metrics, which can then be imported."""
 
     def write(text: str) -> None:
@@ -32,7 +32,8 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
         (tmp_path / "own_metrics.py").write_text(text, encoding="utf-8")
 
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    return write
+    yield write
+    sys.modules.pop("own_metrics", None)  # other tests have modules of this name
 
 
 def test_a_function_of_labels_and_predictions(write: Write) -> None:
@@ -106,6 +107,17 @@ def test_outcomes_of_few_examples_are_those_of_the_usual_jackknife(write: Write)
         ("own_metrics:f", "def f(labels, predictions): return 'high'\n", "returns 'high' of type str"),
         ("own_metrics:f", "def f(labels, predictions): return predictions\n", "of type ndarray"),
         ("own_metrics:f", "def f(labels, predictions): raise KeyError('x')\n", r"fails with KeyError: 'x'. Correct"),
+        ("own_metrics:f", "def f(labels, predictions): raise SystemExit(3)\n", r"fails with SystemExit: 3. Correct"),
+        (
+            "own_metrics:f",
+            "def f(labels, predictions): return 62.5\n",
+            r"62.5, and a metric in points is at most 1. Return a",
+        ),
+        (
+            "own_metrics:f",
+            "import random\ndef f(labels, predictions): return random.random()\n",
+            r"returns 0\.\d+ and then 0\.\d+ for the same examples",
+        ),
     ],
 )
 def test_what_is_no_metric_is_refused(write: Write, name: str, text: str, match: str) -> None:
@@ -117,8 +129,8 @@ def test_what_is_no_metric_is_refused(write: Write, name: str, text: str, match:
 
 def test_optional_parameters_are_allowed(write: Write) -> None:
     """What has a default need not be passed."""
-    write("def f(labels, predictions, beta=2.0, **options): return beta\n")
-    assert metric_of("own_metrics:f", CLASSIFICATION, NAMES).value(drawn(CLASSIFICATION, 0)) == 2
+    write("def f(labels, predictions, beta=0.5, **options): return beta\n")
+    assert metric_of("own_metrics:f", CLASSIFICATION, NAMES).value(drawn(CLASSIFICATION, 0)) == 0.5
 
 
 def test_a_value_that_is_not_a_number_is_one_of_the_data(write: Write) -> None:
