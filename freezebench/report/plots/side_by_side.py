@@ -155,8 +155,8 @@ def drops(experiments: Sequence[Experiment]) -> Picture | Missing:
             color, marker = _mark(index)
             # Experiments of one model have the same shares; a small shift keeps their intervals apart.
             x = [share + 0.5 * index for share, *_ in line]
-            low = [drop - lower for _, drop, lower, _ in line]
-            high = [upper - drop for _, drop, _, upper in line]
+            low = [max(0.0, drop - lower) for _, drop, lower, _ in line]
+            high = [max(0.0, upper - drop) for _, drop, _, upper in line]
             axes.errorbar(
                 x, [drop for _, drop, _, _ in line], yerr=[low, high], color=color, marker=marker, ms=5.5, lw=1.3,
                 elinewidth=1.6, label=label(experiments, index),

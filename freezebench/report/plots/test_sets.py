@@ -102,8 +102,15 @@ def _test_set(axes: Axes, index: int, name: str, items: Sequence[Point]) -> None
     axes.errorbar(
         [own.drop_pp for own in owns],
         [other.drop_pp for other in others],
-        xerr=[[own.drop_pp - own.lower_pp for own in owns], [own.upper_pp - own.drop_pp for own in owns]],
-        yerr=[[each.drop_pp - each.lower_pp for each in others], [each.upper_pp - each.drop_pp for each in others]],
+        xerr=_bars(owns), yerr=_bars(others),
         color=color, ecolor=(color, 0.45), marker=_MARKERS[index % len(_MARKERS)], mec=INK, mew=0.5, ms=6, ls="",
         elinewidth=1.4, label=cut(visible(name), _WIDEST_NAME),
     )  # fmt: skip
+
+
+def _bars(intervals: Sequence[Interval]) -> list[list[float]]:
+    """Return the lengths of error bars below and above each drop, which need not be in the middle of its interval."""
+    return [
+        [max(0.0, interval.drop_pp - interval.lower_pp) for interval in intervals],
+        [max(0.0, interval.upper_pp - interval.drop_pp) for interval in intervals],
+    ]
