@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from freezebench.verdicts.judge import ConfigurationResult
     from freezebench.verdicts.mean_squares import OutcomesError
     from freezebench.verdicts.noninferiority import Verdict, noninferiority
+    from freezebench.verdicts.subsets import SubsetVerdict
     from freezebench.verdicts.tuned_rate import RateTrial, TunedRate
 
 # The only place of the version: pyproject.toml reads it from here.
@@ -107,6 +108,7 @@ __all__ = [
     "Stage",
     "Strategy",
     "StrategySpec",
+    "SubsetVerdict",
     "Trace",
     "TraceJson",
     "Trainable",
@@ -160,6 +162,7 @@ _NAMES = {
     "verdicts.judge": ("ConfigurationResult",),
     "verdicts.mean_squares": ("OutcomesError",),
     "verdicts.noninferiority": ("Verdict", "noninferiority"),
+    "verdicts.subsets": ("SubsetVerdict",),
     "verdicts.tuned_rate": ("RateTrial", "TunedRate"),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
