@@ -248,8 +248,11 @@ def _tokenizer(folder: Path, name: str, *, of_words: bool = False) -> PreTrained
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **_LOCAL_ONLY)
         if of_words and getattr(tokenizer, "add_prefix_space", None) is False:
-            # Tokenizers of bytes (RoBERTa, GPT-2) would join words that come one by one, and refuse them.
+            # Tokenizers of bytes (RoBERTa, ModernBERT) would take words that come one by one for parts of one word.
             tokenizer = AutoTokenizer.from_pretrained(folder, add_prefix_space=True, **_LOCAL_ONLY)
+            of_bytes: Any = getattr(getattr(tokenizer, "backend_tokenizer", None), "pre_tokenizer", None)
+            if getattr(of_bytes, "add_prefix_space", None) is False:  # the argument does not reach all of them
+                of_bytes.add_prefix_space = True
     except Exception as error:
         raise ModelError(
             f"cannot load the tokenizer of the model {name!r} from {folder}: {_reason(error)}. Install what it "

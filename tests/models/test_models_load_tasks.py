@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoTokenizer, RobertaTokenizer
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoTokenizer, PreTrainedTokenizerFast, RobertaTokenizer
 
 from freezebench.errors import ModelError
 from freezebench.models import embedded
@@ -165,15 +169,23 @@ def test_factories_state_their_task_by_an_attribute(factories: str) -> None:
         _ = ModelSource.resolve(f"{factories}:wrong").task
 
 
-def test_tokenizers_of_bytes_keep_words_apart(tiny_model: Path, tmp_path: Path) -> None:
-    """RoBERTa's begins every word with a space if its sentences come as words; for texts it stays as it is."""
+@pytest.mark.parametrize("kind", ["roberta", "modernbert"])
+def test_tokenizers_of_bytes_keep_words_apart(tiny_model: Path, tmp_path: Path, kind: str) -> None:
+    """They begin every word with a space if sentences come as words; for texts they stay as they are."""
     _saved(tmp_path, tiny_model, "token-classification", 4)
     for path in tmp_path.glob("*token*"):
         path.unlink()
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    words = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "Ġ", *letters]
+    words = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "Ġ", *"abcdefghijklmnopqrstuvwxyz"]
+    vocabulary = {word: number for number, word in enumerate(words)}
     make: Any = RobertaTokenizer
-    make(vocab={word: number for number, word in enumerate(words)}, merges=[]).save_pretrained(tmp_path)
+    if kind == "modernbert":
+        backend = Tokenizer(BPE(vocab=vocabulary, merges=[]))
+        backend.pre_tokenizer = ByteLevel(add_prefix_space=False)
+        backend.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+        make = PreTrainedTokenizerFast
+        make(tokenizer_object=backend, **dict.fromkeys(["pad_token", "eos_token"], "<pad>")).save_pretrained(tmp_path)
+    else:
+        make(vocab=vocabulary, merges=[]).save_pretrained(tmp_path)
     for task, first in (("token-classification", "Ġ"), ("sequence-classification", "a")):
         tokenizer: Any = load_model(str(tmp_path), 4, task=task)[1]  # type: ignore[arg-type]
         ids = tokenizer([["a", "cat"]], is_split_into_words=True)["input_ids"][0]
