@@ -29,7 +29,7 @@ def record_of_task(name: str) -> RunRecord:
         data = _facts(task=name, num_test=3, test_labels=(), test_values=(0.5, 1.0, 2.5), label_names=("stars",))
         evaluation = Evaluation(loss=0.25, accuracy=None, f1=None, scores=pack_scores(scores))
     elif name == "multi-label":
-        scores = np.array([[1.0, -1.0], [-2.0, 3.0], [1.0, 1.0]], dtype=np.float32)
+        scores = np.array([[0.25, -1.0], [-2.0, 3.0], [1.0, 1.0]], dtype=np.float32)
         counts = SplitFacts(class_counts=(2, 1), word_counts=(0, 3), num_in_train=0, num_repeated=0)
         data = _facts(
             task=name,

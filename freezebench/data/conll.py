@@ -129,7 +129,7 @@ def _sentences(path: Path) -> Iterator[_Sentence]:
             sentence = _Sentence(start=number)
         if is_doubtful:
             sentence.doubtful.add(len(sentence.rows))
-        cells = line.split("\t") if separator == "\t" or "\t" in line else _BLANKS.split(line.strip(" "))
+        cells = line.split("\t") if separator == "\t" else _BLANKS.split(line.strip(" "))
         sentence.rows.append((number, [cell.strip() for cell in cells]))
     if sentence is not None:
         yield sentence

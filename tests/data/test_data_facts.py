@@ -146,6 +146,19 @@ def test_a_missing_column_is_named(tmp_path: Path, field: str, option: str) -> N
         load_data(DataSpec(**options))
 
 
+def test_the_split_that_is_tested_has_to_have_the_column(tmp_path: Path) -> None:
+    """Train may lack a column of slices, and then leakage of groups is not known."""
+    _write(tmp_path, train=[("a", 1), ("b", 0)], validation=[("c", 1)])
+    _write_grouped(tmp_path / "test.jsonl", 8)
+    data = load_data(DataSpec(source=str(tmp_path), group_column="doc", slice_column="kind"))
+    assert data.facts.test_groups == (0, 0, 0, 0, 1, 1, 1, 1)
+    assert data.train.groups is None
+    _write_grouped(tmp_path / "train.jsonl")
+    _write(tmp_path, test=[("e", 1), ("f", 0)])
+    with pytest.raises(DataError, match=r"test.jsonl has no column 'doc': it has 'text', 'label'"):
+        load_data(DataSpec(source=str(tmp_path), group_column="doc"))
+
+
 def test_a_repeated_text_joins_two_groups(tmp_path: Path) -> None:
     """The note counts them; an example without a group is one by itself."""
     for split in ("train", "validation", "test"):
@@ -154,6 +167,9 @@ def test_a_repeated_text_joins_two_groups(tmp_path: Path) -> None:
         (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     facts = load_data(DataSpec(source=str(tmp_path), group_column="doc")).facts
     assert facts.test_groups == (0, 0, 0, 1, 2)
+    assert (
+        "Leakage of groups: 3 of 3 groups of the test split (column 'doc') also have examples in train." in facts.notes
+    )
     assert (
         "Groups: the 5 test examples are of 4 groups of column 'doc', 1 of them joined to others by a repeated text. "
         "1 examples without a group are a group each. Intervals count the 3 groups."

@@ -171,3 +171,15 @@ def test_files_of_ten_gigabytes_without_a_line_end(tmp_path: Path, suffix: str) 
     with pytest.raises(DataError):
         load_data(DataSpec(source=str(tmp_path)))
     assert time.process_time() - started < 5
+
+
+def test_values_of_lists_are_counted(tmp_path: Path) -> None:
+    """A file of a kilobyte with a row of two million numbers is packed; an ordinary one is read."""
+    path = tmp_path / "train.parquet"
+    pq.write_table(pa.table({"text": ["a"], "label": [[0] * 2_000_000]}), path)
+    assert path.stat().st_size < 10_000
+    with pytest.raises(DataError, match=r"train.parquet is packed: its values take over 1000 times as much memory"):
+        read_parquet(path, ("text", "label"))
+    rows = [["a", "b"], [], None, ["c"]]
+    pq.write_table(pa.table({"text": ["w", "x", "y", "z"], "label": rows}), path)
+    assert read_parquet(path, ("text", "label")).columns["label"] == rows

@@ -101,9 +101,7 @@ def test_scores_of_words_have_the_shape_of_tokens(
         return real(source, num_labels)
 
     monkeypatch.setattr(preflight_module, "load_model", of_texts)
-    with pytest.raises(
-        ModelError, match=r"shape \(2, 4\) .* Give a model for token-classification, which"
-    ):
+    with pytest.raises(ModelError, match=r"shape \(2, 4\) .* Give a model for token-classification, which"):
         preflight(spec, ["none"], data_cache)
 
 
