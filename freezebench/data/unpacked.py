@@ -93,7 +93,8 @@ class Budget:
 def _is_list(kind: pa.DataType) -> bool:
     import pyarrow as pa
 
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+    tests = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(test(kind) for test in tests)
 
 
 def _unpacked_bytes(column: pa.Array) -> int:

@@ -183,3 +183,15 @@ def test_values_of_lists_are_counted(tmp_path: Path) -> None:
     rows = [["a", "b"], [], None, ["c"]]
     pq.write_table(pa.table({"text": ["w", "x", "y", "z"], "label": rows}), path)
     assert read_parquet(path, ("text", "label")).columns["label"] == rows
+
+
+@pytest.mark.parametrize("kind", [pa.list_(pa.int64()), pa.large_list(pa.int64()), pa.list_(pa.int64(), 2)], ids=str)
+def test_lists_of_every_kind_are_read(tmp_path: Path, kind: pa.DataType) -> None:
+    """Of any or of one length, from parquet and from Arrow files."""
+    rows = [[1, 0], [0, 1], [1, 1]]
+    table = pa.table({"text": ["x", "y", "z"], "label": pa.array(rows, kind)})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert read_parquet(tmp_path / "a.parquet", ("text", "label")).columns["label"] == rows
+    with pa.ipc.new_stream(tmp_path / "a.arrow", table.schema) as stream:
+        stream.write_table(table)
+    assert read_arrow(tmp_path / "a.arrow", ("text", "label")).columns["label"] == rows
