@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from freezebench.specs.limits import DEFAULT_MARGIN_PP
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from freezebench.planning.finished_grid import FinishedGrid, Judging
     from freezebench.report.experiment import Experiment
@@ -68,7 +71,8 @@ def _judging(options: argparse.Namespace) -> Judging:
     names = ("metric", "margin", "max_drop", "max_slice_drop", "max_test_drop")
     values = {name: getattr(options, name) for name in names}
     parsed = parse_sources([Source(label="--{dashed_name}", values=values)], session_wide=False)
-    check_amounts(parsed)
+    with _current_folder():
+        check_amounts(parsed)
     metric: str | None = parsed.get("metric", None)
     return Judging(
         metric=metric,
@@ -77,6 +81,17 @@ def _judging(options: argparse.Namespace) -> Judging:
         max_slice_drop=parsed.get("max_slice_drop", None),
         max_test_drop=parsed.get("max_test_drop", None),
     )
+
+
+@contextmanager
+def _current_folder() -> Iterator[None]:
+    """Import a metric of the user from the current folder, too, which comes behind the installed modules."""
+    folder = str(Path.cwd())
+    sys.path.append(folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
 
 
 def _grids(folder: Path) -> list[FinishedGrid]:
@@ -128,8 +143,9 @@ def _exit_code(results: list[ConfigurationResult], *, strict: bool) -> int:
     if any(result.standing in ("worse", "broken") for result in results):
         return 1
     # Without a limit, the margin is what is to be decided.
-    verdicts = [result.gate or result.verdict for result in results if result.was_run]
+    verdicts = [result.verdict for result in results if not result.is_asserted]
     is_open = any(verdict is not None and verdict.outcome == "inconclusive" for verdict in verdicts)
+    is_open = is_open or any(result.standing == "undecided" for result in results)
     return 2 if strict and is_open else 0
 
 

@@ -17,7 +17,7 @@ from freezebench.scoring.probabilistic import ECE
 from freezebench.units import percent_text
 from freezebench.verdicts.above_zero import shown_above_zero
 from freezebench.verdicts.classes import class_name, joined, majority_class
-from freezebench.verdicts.constant import above_constant, constant_sentence, shows_learning
+from freezebench.verdicts.constant import above_constant, constant_sentence, is_of_user, shows_learning
 from freezebench.verdicts.metric_values import metric_value, text_groups, too_few
 
 if TYPE_CHECKING:
@@ -137,10 +137,10 @@ def frequencies_loss(data: DataFacts, split: str) -> float | None:
 def lead_pp(records: Sequence[RunRecord], metric: Metric = ACCURACY) -> float | None:
     """Return by how much completed runs are better than a constant prediction, in points or the metric's own unit.
 
-    ``None`` without runs, where a constant prediction has no such metric, or of calibration, which is best without
-    having learned anything.
+    ``None`` without runs, where a constant prediction has no such metric, or of metrics that may be best without having
+    learned anything: calibration, and those of users.
     """
-    if not records or metric.name == ECE.name:
+    if not records or metric.name == ECE.name or is_of_user(metric):
         return None
     above = above_constant(records, metric)
     return None if above is None else metric.scale * float(above[0].mean())

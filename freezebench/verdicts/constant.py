@@ -34,14 +34,26 @@ _SHOWS_LEARNING: dict[tuple[TaskName, str], str] = {
     ("multi-label", "macro-f1"): "auroc",
     ("multi-label", "micro-f1"): "auroc",
 }
+# In the place of a user's metric, which a constant prediction may have at its best, such as the recall of one class.
+_OF_USERS: dict[TaskName, str] = {
+    "sequence-classification": "mcc",
+    "multi-label": "auroc",
+    "token-classification": "accuracy",
+    "regression": "pearson",
+}
 _CORRELATIONS = ("pearson", "spearman")
 _ROUNDING = 1e-5
 
 
 def shows_learning(metric: Metric, task: TaskName) -> Metric:
     """Return the metric that shows whether a model has learned anything: the given one, unless guesses can have it."""
-    name = _SHOWS_LEARNING.get((task, metric.name))
+    name = _OF_USERS[task] if is_of_user(metric) else _SHOWS_LEARNING.get((task, metric.name))
     return metric if name is None else METRICS[name]
+
+
+def is_of_user(metric: Metric) -> bool:
+    """Return whether a metric is a function of the user, of which nothing else is known."""
+    return metric.name not in METRICS
 
 
 def constant_prediction(examples: Examples) -> Examples:

@@ -90,6 +90,21 @@ def test_exit_codes(tmp_path: Path, accuracy: float, arguments: list[str], code:
     assert main(["judge", str(_store(tmp_path / "store", emb=accuracy)), *arguments]) == code
 
 
+def test_a_metric_of_the_user_is_found_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Behind the installed modules, and for this command alone."""
+    text = "def specificity(labels, predictions):\n    return (predictions[labels == 0] == 0).mean()\n"
+    (tmp_path / "judged_by.py").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "judged_by", raising=False)
+    path = list(sys.path)
+    assert main(["judge", str(_store(tmp_path / "store")), "--metric=judged_by:specificity", "--margin=30"]) == 0
+    assert "specificity" in capsys.readouterr().out
+    assert sys.path == path
+    del sys.modules["judged_by"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -80,6 +80,10 @@ def test_metrics_that_guesses_may_have_do_not_show_learning() -> None:
     assert abs(mcc[0].mean()) < 0.05
     assert shows_learning(macro_f1, "multi-label") is METRICS["auroc"]
     assert shows_learning(METRICS["auroc"], "multi-label") is METRICS["auroc"]
+    # A constant prediction has the best recall of one class.
+    own = replace(METRICS["accuracy"], name="own:recall_of_one_class")
+    assert shows_learning(own, "sequence-classification") is METRICS["mcc"]
+    assert shows_learning(own, "regression") is METRICS["pearson"]
 
 
 def _all_alike(record: RunRecord) -> RunRecord:
