@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from freezebench.scoring.metric import Values
 
 FEWEST_OF_A_CLASS = 15
-FEWEST_MISRANKED = 3.0
+FEWEST_MISRANKED = 2.0
 FEWEST_PAIRS = 30
 FEWEST_ENTITIES = 30
 # A calibration error that is nearer to that of chance is a bias of the bins rather than a fault of the model.

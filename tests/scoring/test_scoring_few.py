@@ -107,12 +107,22 @@ def test_numbers_and_entities() -> None:
     )
     assert PEARSON.too_few(pairs) == "29 examples"
     words = np.tile([0, 1, 2], 20)
-    sentences = Examples(
-        task="token-classification",
-        labels=words,
-        predictions=words,
-        scores=None,
-        label_names=("O", "B-PER", "I-PER"),
-        lengths=np.full(20, 3),
-    )
-    assert ENTITY_F1.too_few(sentences) == "20 entities"
+    for names in (("O", "B-PER", "I-PER"), ("O", "B-PER", "I-PER", "B-LOC")):
+        sentences = Examples(
+            task="token-classification",
+            labels=words,
+            predictions=words,
+            scores=None,
+            label_names=names,
+            lengths=np.full(20, 3),
+        )
+        assert ENTITY_F1.too_few(sentences) == "20 entities"
+        often = Examples(
+            task="token-classification",
+            labels=np.tile(words, 2),
+            predictions=np.tile(words, 2),
+            scores=None,
+            label_names=names,
+            lengths=np.full(40, 3),
+        )
+        assert ENTITY_F1.too_few(often) is None
