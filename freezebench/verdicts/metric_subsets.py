@@ -14,7 +14,7 @@ from freezebench.records.evaluated import examples_of, outcomes_of_run, value_of
 from freezebench.scoring.confusion import undefined_is_silent
 from freezebench.scoring.outcomes import outcomes
 from freezebench.verdicts.mean_squares import mean_squares_of_arms
-from freezebench.verdicts.metric_values import text_groups
+from freezebench.verdicts.metric_values import text_groups, too_few
 from freezebench.verdicts.subsets import SubsetEvidence, too_few_units
 
 if TYPE_CHECKING:
@@ -88,10 +88,10 @@ def _evidence(
 ) -> SubsetEvidence:
     """Return what a metric shows on one subset, of the unfrozen runs and the candidate's."""
     unfrozen, own = (np.stack([scored.outcomes for scored in arm]) for arm in arms)
-    too_few = too_few_units(own.shape[1], groups)
+    few = too_few_units(own.shape[1], groups)
     squares = None
-    if too_few is None:
-        too_few = next((scored.too_few for arm in arms for scored in arm if scored.too_few), None)
+    if few is None:
+        few = next((scored.too_few for arm in arms for scored in arm if scored.too_few), None)
         squares = mean_squares_of_arms(
             unfrozen,
             own,
@@ -107,7 +107,7 @@ def _evidence(
         baseline=_mean(arms[0]),
         candidate=_mean(arms[1]),
         squares=squares,
-        too_few=too_few,
+        too_few=few,
     )
 
 
@@ -122,19 +122,19 @@ def _on_test_set(record: RunRecord, metric: Metric, test_set: str) -> _Scored:
     return _Scored(
         value=value_of_run(record, metric, test_set),
         outcomes=outcomes_of_run(record, metric, test_set),
-        too_few=metric.too_few(examples_of(record, test_set)),
+        too_few=too_few([record], metric, test_set),
     )
 
 
 def _scored(metric: Metric, examples: Examples) -> _Scored:
     """Return a metric of some examples; it has no value where a user's function fails, as with one class alone."""
-    too_few = metric.too_few(examples)
+    few = metric.too_few(examples)
     try:
         with undefined_is_silent():
             value = metric.value(examples)
-            return _Scored(value=value, outcomes=outcomes(metric, examples, value), too_few=too_few)
+            return _Scored(value=value, outcomes=outcomes(metric, examples, value), too_few=few)
     except SettingsError:
-        return _Scored(value=math.nan, outcomes=np.full(len(examples), math.nan), too_few=too_few)
+        return _Scored(value=math.nan, outcomes=np.full(len(examples), math.nan), too_few=few)
 
 
 def _on_slice(record: RunRecord, metric: Metric, number: int, is_in: NDArray[np.bool_]) -> _Scored:

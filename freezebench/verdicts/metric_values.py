@@ -41,8 +41,16 @@ def too_few(records: Sequence[RunRecord], metric: Metric, test_set: str = "") ->
     Raises:
         RecordError: If a run has not recorded what the metric needs.
     """
-    clauses = (metric.too_few(examples_of(record, test_set)) for record in records)
-    return next(filter(None, clauses), None)
+    return next(filter(None, (_too_few(record, metric, test_set) for record in records)), None)
+
+
+def _too_few(record: RunRecord, metric: Metric, test_set: str) -> str | None:
+    """Return which examples of a run are too few, which is computed once: it may take as long as the metric."""
+    key = ("too few", metric.name, test_set)
+    if key not in record.computed:
+        record.computed[key] = metric.too_few(examples_of(record, test_set))
+    clause: str | None = record.computed[key]
+    return clause
 
 
 def text_groups(records: Sequence[RunRecord], test_set: str = "") -> NDArray[np.int64] | None:
