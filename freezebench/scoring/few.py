@@ -75,7 +75,7 @@ def too_few_misranked(examples: Examples, auroc: float) -> str | None:
 
 
 def too_few_pairs(examples: Examples) -> str | None:
-    """Return how many examples there are if these are few, of a metric of two columns of numbers."""
+    """Return how many examples there are if these are few, of a metric of numbers or words."""
     return None if len(examples) >= FEWEST_PAIRS else f"{len(examples)} examples"
 
 
@@ -102,6 +102,15 @@ def too_few_for_calibration(examples: Examples, ece: float, deviations: Values) 
     )
 
 
+def too_few_for_any(examples: Examples) -> str | None:
+    """Return which examples are too few for a metric that may rest on any of them, as a user's own may.
+
+    The recall of a rare class rests on the examples of this class alone, and a function does not say so.
+    """
+    by_class = examples.task in ("sequence-classification", "multi-label")
+    return too_few_of_a_class(examples) if by_class else too_few_pairs(examples)
+
+
 def _class_counts(examples: Examples) -> NDArray[np.int64]:
     """Return the number of examples of every class, or that have each label."""
     if examples.task == "multi-label":
@@ -119,4 +128,4 @@ def _rarest(examples: Examples, counts: NDArray[np.int64]) -> str:
 
 def _clause(examples: Examples, counts: NDArray[np.int64], number: int) -> str:
     noun = "label" if examples.task == "multi-label" else "class"
-    return f"{counts[number]} examples of {noun} {examples.label_names[number]}"
+    return f"{counts[number]} example{'' if counts[number] == 1 else 's'} of {noun} {examples.label_names[number]}"

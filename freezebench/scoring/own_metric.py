@@ -26,6 +26,7 @@ import numpy as np
 from freezebench.errors import FreezebenchError, SettingsError, named
 from freezebench.import_path import modules_of_tests
 from freezebench.scoring.examples import Examples
+from freezebench.scoring.few import too_few_for_any
 from freezebench.scoring.metric import Metric, Unit, Uses
 from freezebench.specs.fields import brief
 from freezebench.specs.names import TASKS, TaskName
@@ -68,6 +69,7 @@ def own_metric(name: str) -> Metric:
         label=own_label(name),
         tasks=tuple(tasks),
         value=_Called(name=name, function=function, uses=uses),
+        too_few=too_few_for_any,
         unit=unit,
         uses=uses,
         higher_is_better=higher_is_better,

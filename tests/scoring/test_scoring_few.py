@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from drawn_examples import drawn
 from freezebench.scoring.confusion import ACCURACY, BALANCED_ACCURACY, F1, MACRO_F1, MCC, MICRO_F1
 from freezebench.scoring.entities import ENTITY_F1
 from freezebench.scoring.examples import Examples
+from freezebench.scoring.few import too_few_for_any
 from freezebench.scoring.probabilistic import AUROC, ECE
 from freezebench.scoring.regression import PEARSON
 
@@ -126,3 +128,14 @@ def test_numbers_and_entities() -> None:
             lengths=np.full(40, 3),
         )
         assert ENTITY_F1.too_few(often) is None
+
+
+def test_a_metric_of_a_user_may_rest_on_the_rarest_class() -> None:
+    """So its verdict waits for as many examples as a metric of all classes; of numbers, for as many as correlations."""
+    assert too_few_for_any(of_classes(298, 2)) == "2 examples of class b"
+    assert too_few_for_any(of_classes(299, 1)) == "1 example of class b"
+    assert too_few_for_any(of_classes(150, 150)) is None
+    assert (too_few_for_any(drawn("regression", 0, 29)), too_few_for_any(drawn("regression", 0, 30))) == (
+        "29 examples",
+        None,
+    )
