@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freezebench.cli.arguments import parsed_argument
-from freezebench.cli.output import write, write_lines
+from freezebench.cli.output import write, write_error, write_lines
 from freezebench.config.metric_limits import check_amounts
 from freezebench.config.parsers import parse_folder
 from freezebench.config.sources import Source, parse_sources
@@ -40,7 +40,7 @@ def judge_runs(options: argparse.Namespace) -> int:
     from freezebench.report.summary import summarize
 
     folder, judging = Path(parsed_argument(parse_folder, options.folder, "DIR")), _judging(options)
-    grids = _grids(folder)
+    grids = _with_metric(_grids(folder), judging)
     try:
         summaries = [summarize(grid.judge(judging), grid.settings(judging)) for grid in grids]
     except FreezebenchError:
@@ -119,6 +119,24 @@ def _grids(folder: Path) -> list[FinishedGrid]:
             "--freeze-store wrote."
         )
     return found
+
+
+def _with_metric(grids: list[FinishedGrid], judging: Judging) -> list[FinishedGrid]:
+    """Return the experiments whose task has the metric, and name the others on standard error.
+
+    A store holds the runs of all sessions, and no metric is one of all tasks.
+
+    Raises:
+        SettingsError: If none has it.
+    """
+    refusals = [(grid, grid.refusal(judging)) for grid in grids]
+    fitting = [grid for grid, refusal in refusals if refusal is None]
+    for grid, refusal in refusals:
+        if refusal is not None and not fitting:
+            raise refusal
+        if refusal is not None:
+            write_error(f"{grid.spec.model} on {grid.spec.data.source} is left out: {refusal}")
+    return fitting
 
 
 def _looks(experiment: Experiment) -> InterimLooks | None:

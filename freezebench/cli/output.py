@@ -1,4 +1,4 @@
-"""What commands write to standard output, and what happens where it cannot be written."""
+"""What commands write to standard output and error, and what happens where it cannot be written."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ def write(text: str) -> None:
 def write_lines(lines: Iterable[str]) -> None:
     """Write lines, whose texts come from files and arguments, to standard output."""
     write("".join(f"{terminal_line(line)}\n" for line in lines))
+
+
+def write_error(line: str) -> None:
+    """Write a line, whose text comes from files and arguments, to standard error."""
+    stream: object = sys.stderr
+    if stream is not None:
+        sys.stderr.write(f"{terminal_line(line)}\n")
 
 
 def flush_output() -> None:

@@ -159,3 +159,22 @@ def test_neither_torch_nor_pytest_is_imported(tmp_path: Path) -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert shown.stdout.splitlines()[-1] == "0 []"
+
+
+def test_experiments_without_the_metric_are_left_out_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A store holds runs of every task; where no experiment has the metric, that is an error."""
+    folder = _store(tmp_path / "store")
+    store = Store(folder)
+    for freeze in ("none", "emb"):
+        for seed in (42, 43, 44):
+            run = made_up_tasks.run("regression", freeze, seed)
+            spec = replace(run.spec, data=DataSpec(source="ratings"))
+            assert store.save(replace(run, spec=spec))
+    assert main(["judge", str(folder), "--metric=mcc", "--margin=30"]) == 0
+    shown = capsys.readouterr()
+    assert shown.err.startswith("tiny on ratings is left out: regression has no metric 'mcc'. Choose from pearson,")
+    assert shown.out.count("=== freezebench") == 1
+    assert main(["judge", str(folder), "--metric=entity-f1"]) == 4
+    assert "has no metric 'entity-f1'" in capsys.readouterr().err
