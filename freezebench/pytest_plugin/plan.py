@@ -55,7 +55,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     warning = store_warning(config)
     if specs and warning is not None:
         lines.append(f"freezebench: {warning}")
-    if is_plan:
+    if is_plan and items:  # there are none after an error, which follows
         lines.append("freezebench: --freeze-plan: " + ("nothing runs" if specs else "no freeze test is selected"))
     return fitted(lines)
 

@@ -51,7 +51,9 @@ def test_a_plan_without_freeze_tests(project: Project) -> None:
 def test_a_plan_that_cannot_be_made_is_an_error(project: Project) -> None:
     """Errors of settings and of collection are the same as without the plan."""
     pytester = project()
-    assert pytester.runpytest_inprocess("--freeze-plan", "--freeze-grid=emb+L7").ret == pytest.ExitCode.USAGE_ERROR
+    refused = pytester.runpytest_inprocess("--freeze-plan", "--freeze-grid=emb+L7")
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    refused.stdout.no_fnmatch_line("*no freeze test is selected*")
     pytester.makepyfile(test_other="1 / 0")
     assert pytester.runpytest_inprocess("--freeze-plan").ret == pytest.ExitCode.INTERRUPTED
 
