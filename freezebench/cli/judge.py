@@ -124,19 +124,15 @@ def _grids(folder: Path) -> list[FinishedGrid]:
 def _with_metric(grids: list[FinishedGrid], judging: Judging) -> list[FinishedGrid]:
     """Return the experiments whose task has the metric, and name the others on standard error.
 
-    A store holds the runs of all sessions, and no metric is one of all tasks.
-
-    Raises:
-        SettingsError: If none has it.
+    A store holds the runs of all sessions, and no metric is one of all tasks. If none has it, judging says so.
     """
-    refusals = [(grid, grid.refusal(judging)) for grid in grids]
-    fitting = [grid for grid, refusal in refusals if refusal is None]
-    for grid, refusal in refusals:
-        if refusal is not None and not fitting:
-            raise refusal
+    refusals = [grid.refusal(judging) for grid in grids]
+    if None not in refusals:
+        return grids
+    for grid, refusal in zip(grids, refusals, strict=True):
         if refusal is not None:
             write_error(f"{grid.spec.model} on {grid.spec.data.source} is left out: {refusal}")
-    return fitting
+    return [grid for grid, refusal in zip(grids, refusals, strict=True) if refusal is None]
 
 
 def _looks(experiment: Experiment) -> InterimLooks | None:

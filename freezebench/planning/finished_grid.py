@@ -85,14 +85,14 @@ class FinishedGrid:
             limits_from="--max-drop" if judging.max_drop.numbers else None,
         )
 
-    def refusal(self, judging: Judging) -> SettingsError | None:
+    def refusal(self, judging: Judging) -> str | None:
         """Return why the task or its classes do not have the metric; ``None`` if they do."""
         records = (record for records in self.arms.values() for record in records)
         data = next((record.data for record in records if record.data is not None), None)
         try:
             metric_of(judging.metric, "sequence-classification" if data is None else data.task)
         except SettingsError as error:
-            return error
+            return str(error)
         return None
 
     def judge(self, judging: Judging) -> list[ConfigurationResult]:
