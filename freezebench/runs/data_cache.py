@@ -123,13 +123,14 @@ class DataCache:
             self._model_hashes[key] = self.model_source(*key).file_hashes()
         return self._model_hashes[key]
 
-    def changed_data_files(self, spec: RunSpec) -> list[str]:
-        """Return the names of the local files of a run's data that are no longer what they were when they were read."""
-        changed = set()
+    def changed_data_files(self, spec: RunSpec) -> dict[str, list[str]]:
+        """Return the names of the local files of a run's data that are no longer what they were, by their source."""
+        changed = {}
         for source in _sources(spec.data):
             before, after = self._data_hashes.get(source, {}), local_file_hashes(source)
-            changed |= {name for name in {*before, *after} if before.get(name) != after.get(name)}
-        return sorted(changed)
+            if names := sorted(name for name in {*before, *after} if before.get(name) != after.get(name)):
+                changed[source] = names
+        return changed
 
     def tokenized(self, spec: RunSpec, tokenizer: PreTrainedTokenizerBase, model: torch.nn.Module) -> TokenizedData:
         """Return the data set of a run as token ids, tokenized at the first call for a model and length.

@@ -62,12 +62,14 @@ class InputCheck:
         if not record.is_valid or record.data is None:
             return record
         spec, facts = record.spec, self._data_cache.data(record.spec).facts
-        if facts.content_hashes != record.data.content_hashes:
-            return changed_record(record, spec.data.source)
+        here, there = facts.content_hashes, record.data.content_hashes
+        if here != there:
+            names = sorted(name for name in {*here, *there} if here.get(name) != there.get(name))
+            return changed_record(record, spec.data.source, names)
         for name, version in strategy_versions(spec.freeze).items():
-            there = record.environment.get(name, version)
-            if there != version:
-                return _other_version(record, name, there, version)
+            found = record.environment.get(name, version)
+            if found != version:
+                return _other_version(record, name, found, version)
         hashes = self._data_cache.file_hashes(spec)
         if hashes is None:
             return self._checked_factory(record)
@@ -134,8 +136,8 @@ def unchanged(record: RunRecord, data_cache: DataCache) -> RunRecord:
         data_cache: The inputs of this process.
     """
     spec, before = record.spec, data_cache.file_hashes(record.spec)
-    if data_files := data_cache.changed_data_files(spec):
-        return changed_record(record, spec.data.source, data_files)
+    if changed := data_cache.changed_data_files(spec):
+        return changed_record(record, *next(iter(changed.items())))
     if before is None:
         return record
     try:

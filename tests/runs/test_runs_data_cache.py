@@ -47,12 +47,12 @@ def test_models_and_data_sets_are_read_once(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_files_of_further_test_sets_are_compared_too(tmp_path: Path) -> None:
-    """A session ends if one of them changes while it runs."""
+    """A session ends if one of them changes while it runs, and names the source whose file it is."""
     own, other = (write_data(tmp_path / name) for name in ("films", "books"))
     further = NamedSource(name="books", source=str(other / "test.jsonl"))
     spec = RunSpec(model=str(write_model(tmp_path / "m")), data=DataSpec(source=str(own), test_sets=(further,)))
     cache = DataCache()
     assert set(cache.data(spec).splits) == {"train", "validation", "test", "test:books"}
-    assert cache.changed_data_files(spec) == []
+    assert cache.changed_data_files(spec) == {}
     (other / "test.jsonl").write_text('{"text": "a film", "label": 0}\n', encoding="utf-8")
-    assert cache.changed_data_files(spec) == ["test.jsonl"]
+    assert cache.changed_data_files(spec) == {further.source: ["test.jsonl"]}

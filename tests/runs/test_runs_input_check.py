@@ -44,7 +44,7 @@ def test_data_that_change_make_later_runs_invalid(spec: RunSpec) -> None:
     train.write_text("\n".join([json.dumps({"text": "another film", "label": 0}), *lines[1:]]), encoding="utf-8")
     record = check.checked(run(replace(spec, seed=4)))
     assert (record.is_valid, record.cause) == (False, "inputs_changed")
-    assert f"{spec.data.source} changed while this session ran" in str(record.reason)
+    assert f"{spec.data.source} changed while this session ran (train): " in str(record.reason)
 
 
 def test_another_version_of_a_strategy_makes_a_run_invalid(spec: RunSpec, own_strategies: Path) -> None:
