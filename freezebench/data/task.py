@@ -91,7 +91,9 @@ def resolve_task(
     elif model_task:
         reason = "the model's head was fine-tuned for it"
     else:
-        reason = f"the data have {_DESCRIBED[kind.name]}, such as {short(kind.label)}"
+        # The note is in the report, which has no text of the data.
+        example = "" if kind.name == "words" else f", such as {short(kind.label)}"
+        reason = f"the data have {_DESCRIBED[kind.name]}{example}"
     return task, f"The task is {task}: {reason}."
 
 
