@@ -66,6 +66,8 @@ def figure_tables(summary: Summary, width: int) -> list[list[Line]]:
     """
     words = heading_words(summary.rows, summary.results, summary.margin_pp)
     groups = _groups(result_columns(summary.rows), summary.rows, words, width)
+    if summary.majority_accuracy is not None:
+        groups = [_with_room_for_majority(shown, width) for shown in groups]
     return [[*_table(shown), *_majority_line(summary, shown)] for shown in groups]
 
 
@@ -126,6 +128,16 @@ def _cut_names(first: TerminalColumn, rest: Sequence[TerminalColumn], width: int
     room = width - len(_GAP) - max((column.width for column in rest), default=0)
     most = max(_SHORTEST_NAME, min(widest, room))
     return replace(first, cells=tuple(cut(cell, most) for cell in first.cells))
+
+
+def _with_room_for_majority(shown: list[TerminalColumn], width: int) -> list[TerminalColumn]:
+    """Return the columns, with more room for names where the accuracy is right behind names that are short."""
+    first, *rest = shown
+    missing = len(MAJORITY_CLASS) - first.width
+    if missing <= 0 or not (rest and rest[0].is_accuracy) or _width(shown) + missing > width:
+        return shown
+    heading = (*first.heading[:-1], pad(first.heading[-1], len(MAJORITY_CLASS), left=True))
+    return [replace(first, heading=heading), *rest]
 
 
 def _majority_line(summary: Summary, shown: Sequence[TerminalColumn]) -> list[Line]:

@@ -43,6 +43,15 @@ def test_the_majority_class_is_below_the_accuracies(on_gpu: bool) -> None:
     assert "majority" not in plain_text(figure_tables(unknown, 80)[0])
 
 
+def test_the_majority_class_has_room_beside_short_names() -> None:
+    """Where the accuracies of a table are right behind the names, these get the room that its name takes."""
+    results = [replace(judged(freeze, 0.9), metric="mcc") for freeze in ("none", "emb")]
+    *_, table, _ = figure_tables(summarize(results, summary_settings(metric="mcc")), 80)
+    *_, baseline, _, line = plain_text(table).splitlines()
+    assert baseline.startswith("none            89.3")
+    assert line == "majority class  50.0"
+
+
 def test_a_test_without_a_limit_is_not_ok() -> None:
     """It asserted nothing; without any limit the column is left out."""
     results = [judged("none", 0.9), judged("emb", 0.9), judged("emb+L0", 0.9, limit=None)]
