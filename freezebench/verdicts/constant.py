@@ -139,10 +139,12 @@ def _constant_text(record: RunRecord) -> tuple[str, str] | None:
         label = only_class(record)
         of = "word of the test set" if data.task == "token-classification" else "test sentence"
         return None if label is None else (f"one class for every {of}", class_name(data, label))
-    predictions = examples_of(record).predictions
+    examples = examples_of(record)
+    predictions = examples.predictions
     if data.task == "regression":
-        # The last digits of a number depend on the sentences that are in its batch.
-        is_same = np.ptp(predictions) <= _ROUNDING * max(1.0, float(np.abs(predictions).max()))
+        # The last digits of a number depend on the sentences that are in its batch. Labels may be of any size.
+        size = max(float(np.ptp(examples.labels)), float(np.abs(predictions).max()))
+        is_same = np.ptp(predictions) <= _ROUNDING * size
         return ("one number for every test sentence", f"{predictions[0]:.4g}") if is_same else None
     if (predictions != predictions[0]).any():
         return None

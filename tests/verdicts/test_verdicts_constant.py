@@ -136,3 +136,16 @@ def test_a_metric_of_a_user_may_have_no_value_for_a_constant() -> None:
         metric = replace(METRICS["mcc"], name=f"m:f{number}", value=value, leave_one_out=None)
         assert above_constant(records, metric) is None
         assert lead_pp(records, metric) is None
+
+
+def test_numbers_that_differ_as_labels_do_are_not_constant_however_small() -> None:
+    """Labels may be of any size: those of a ten-millionth are told apart as those of one."""
+    record = made_up_scores.runs("regression")[0]
+    assert record.test is not None
+    assert record.data is not None
+    assert record.data.test_values is not None
+    values = np.array(record.data.test_values) * 1e-7
+    data = replace(record.data, test_values=tuple(values.tolist()))
+    for numbers, is_same in ((0.9 * values, False), (np.full(len(values), values.mean()), True)):
+        scores = pack_scores(numbers[:, np.newaxis].astype(np.float32))
+        assert is_constant(replace(record, data=data, test=replace(record.test, scores=scores))) is is_same
