@@ -6,6 +6,7 @@ Every piece of advice follows from figures of the runs and names them; where non
 from __future__ import annotations
 
 import math
+import statistics
 from typing import TYPE_CHECKING
 
 from freezebench.report.data_text import units_of_run
@@ -38,6 +39,9 @@ _FAR = 3.0
 # From this share of the test sentences on, predicting one class for all of them is a result and no fault.
 _LOPSIDED = 0.9
 _FEWEST_STEPS = 100
+# Usual ratings have a mean of up to 10 and a standard deviation between 0.1 and 3; AdamW moves a bias by the rate per
+# step.
+_MOST_MEAN, _MOST_DEVIATION = 20.0, 20.0
 # Where freezing finds nothing of its own to freeze.
 UNFIX = (
     "The model itself has parameters fixed (requires_grad=False, or no gradient reaches them): make trainable what "
@@ -244,6 +248,13 @@ def _after_one_class(record: RunRecord) -> str | None:
 def _after_no_learning(record: RunRecord, fell: str) -> str:
     """Return what to change where the training loss stayed at that of guessing, which ``fell`` says in words."""
     rate, usual = record.spec.protocol.learning_rate, _usual_rate(record)
+    numbers = record.data.test_values if record.data is not None else None
+    if numbers and not _is_near_one(numbers):
+        mean, deviation = statistics.fmean(numbers), statistics.pstdev(numbers)
+        return (
+            f"Rescale the labels to a mean near 0 and a standard deviation near 1: they have {mean:.4g} and "
+            f"{deviation:.4g}, and a new head starts near 0; {fell}."
+        )
     if rate < usual / _FAR:
         return f"Try {_rate_option(record, usual)}, {usual / rate:.0f} times the rate that was used: {fell}."
     if rate > usual * _FAR:
@@ -253,6 +264,12 @@ def _after_no_learning(record: RunRecord, fell: str) -> str:
         num_epochs = math.ceil(len(record.epochs) * _FEWEST_STEPS / max(num_steps, 1))
         return f"Try --freeze-epochs={num_epochs}: {fell} after only {num_steps} steps."
     return f"Try {_rate_option(record, 2 * rate)}: {fell}."
+
+
+def _is_near_one(numbers: Sequence[float]) -> bool:
+    """Return whether labels of regression are of a size that a head which starts near 0 soon reaches."""
+    deviation = statistics.pstdev(numbers)
+    return 1 / _MOST_DEVIATION <= deviation <= _MOST_DEVIATION and abs(statistics.fmean(numbers)) <= _MOST_MEAN
 
 
 def _rate_option(record: RunRecord, rate: float | None = None) -> str:

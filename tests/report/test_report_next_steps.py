@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 import made_up
 import made_up_tasks
 from experiments import SPLITS, judged
+from freezebench.records.scores import pack_scores
 from freezebench.report.more_evidence import more_evidence, undecided_sentences
 from freezebench.report.next_steps import _rate_option, _usual_rate, deciding_steps, first_open, repairing_steps
 from freezebench.scoring.metrics import METRICS
@@ -282,3 +284,20 @@ def test_most_words_outside_entities_are_no_fault_of_a_test_set() -> None:
     assert result.broken is not None
     (step,) = repairing_steps(result)
     assert step.startswith("Try --freeze-lr=")
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1e6, 0.0), (1e-6, 0.0), (1.0, -300.0)])
+def test_numbers_far_from_those_of_a_new_head_are_to_be_rescaled(scale: float, shift: float) -> None:
+    """Their loss stays at that of guessing whatever the rate."""
+    runs = []
+    for seed in (42, 43, 44):
+        run = made_up_tasks.run("regression", seed=seed)
+        assert run.data is not None
+        assert run.test is not None
+        values = tuple(scale * value + shift for value in run.data.test_values or ())
+        scores = pack_scores(np.full((len(values), 1), seed, dtype=np.float32))
+        epochs = tuple(replace(epoch, train_loss=1e20) for epoch in run.epochs)
+        changes = {"data": replace(run.data, test_values=values), "test": replace(run.test, scores=scores)}
+        runs.append(replace(run, epochs=epochs, **changes))
+    (step,) = repairing_steps(judge("none", runs, runs, margin_pp=2.0, limit_pp=None, metric=METRICS["pearson"]))
+    assert step.startswith("Rescale the labels to a mean near 0 and a standard deviation near 1: they have ")
