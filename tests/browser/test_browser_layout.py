@@ -91,6 +91,20 @@ def test_the_table_of_figures_fits_a_desktop(browser: Chrome, story: Path) -> No
     assert not [hint for hint in browser.find_elements("css selector", ".hint") if hint.is_displayed()]
 
 
+def test_short_names_of_configurations_are_not_broken(browser: Chrome, story: Path) -> None:
+    """The table scrolls instead; names are short up to those of the ladder of 100 layers."""
+    open_page(browser, story, (768, 900))
+    lines = """
+        const names = [...document.querySelectorAll('.sortable tbody th code')];
+        return names.filter((name) => name.textContent.length < 10).map((name) => {
+          const text = document.createRange();
+          text.selectNodeContents(name);
+          return new Set([...text.getClientRects()].map((box) => box.top)).size;
+        });
+    """
+    assert set(run_script(browser, lines)) <= {1}
+
+
 def test_on_a_phone_the_table_scrolls_beside_its_first_column(browser: Chrome, story: Path) -> None:
     """The names of the configurations stay; a hint shows that there is more, and the keyboard scrolls, too."""
     open_page(browser, story, (390, 844))
