@@ -283,6 +283,14 @@ def test_small_multiples_have_the_metric_in_place_of_what_a_task_has_not() -> No
     assert picture.alt.startswith("test entity F1 (%), validation loss (nats), training loss (nats)")
 
 
+def test_long_titles_of_small_multiples_are_wrapped() -> None:
+    """On one line they would run into the title beside them."""
+    picture = training.metrics(made_up_tasks.experiment("sequence-classification", "macro-f1"))
+    assert isinstance(picture, Picture)
+    assert "validation F1 of class 1, or macro" in picture.svg
+    assert "validation F1 of class 1, or macro (%)" not in picture.svg
+
+
 def test_drops_of_several_metrics_share_no_axis() -> None:
     """The reason names them."""
     shown = [

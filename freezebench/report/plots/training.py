@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
+import textwrap
 from typing import TYPE_CHECKING
 
 from freezebench.report.contention import MARK
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _NUM_WINDOWS = 10  # a smoothed loss curve averages over a tenth of its steps
 _LOG_RATIO = 20.0  # values that differ by more than this factor need a logarithmic axis
+_WIDEST_TITLE = 34  # what half a picture has room for
 
 
 def metrics(experiment: Experiment) -> Picture | Missing:
@@ -51,7 +53,7 @@ def metrics(experiment: Experiment) -> Picture | Missing:
             if metric is None:
                 axes.set_axis_off()
                 continue
-            axes.set_title(metric)
+            axes.set_title(textwrap.fill(metric, _WIDEST_TITLE))
             _metric(axes, measured[metric])
             axes.set_xticks(range(len(names)), ticks)
             axes.set_xlim(-0.4, len(names) - 0.6)
