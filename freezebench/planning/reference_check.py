@@ -199,7 +199,8 @@ def _advice(request: RequestedRun, refused: Sequence[Difference] = ()) -> str:
     advice = "Undo the change" if refused else "Name another saved run"
     across = f", compare across it with --freeze-compare-across={','.join(admissible)}" if admissible else ""
     fixed = dict.fromkeys(_fixed(item) for item in refused if item.name is None)
-    same = f" (the {' and the '.join(fixed)} has to be the same)" if fixed else ""
+    have = "has" if len(fixed) == 1 else "have"
+    same = f" (the {' and the '.join(fixed)} {have} to be the same)" if fixed else ""
     save = f"or save a new one: pytest benchmarks --benchmark-save=NAME. {request.elsewhere}"
     return f"{advice}{across}{same}, {save}".rstrip()
 

@@ -79,10 +79,14 @@ def test_a_rate_that_trials_will_choose_is_compared_once_it_is_known() -> None:
             {"test_sets": {"far": "cd" * 32}},
             r"test set far sha256 abababababab → .* \(the test set has to be the same\)",
         ),
+        (
+            {"task": "multi-label", "test_sets": {"far": "cd" * 32}},
+            r"\(the task and the test set have to be the same\)",
+        ),
         ({"test_sets": {}}, ""),
         ({"test_sets": {"far": "ab" * 32, "near": "cd" * 32}}, ""),
     ],
-    ids=["metric", "task", "test set", "one less", "one more"],
+    ids=["metric", "task", "test set", "two of them", "one less", "one more"],
 )
 def test_another_metric_task_or_test_set_is_refused_before_training(changes: dict[str, Any], message: str) -> None:
     """Nothing admits it; a further test set that only one side has leaves the rest comparable."""
