@@ -297,7 +297,7 @@ def test_numbers_far_from_those_of_a_new_head_are_to_be_rescaled(scale: float, s
         values = tuple(scale * value + shift for value in run.data.test_values or ())
         scores = pack_scores(np.full((len(values), 1), seed, dtype=np.float32))
         epochs = tuple(replace(epoch, train_loss=1e20) for epoch in run.epochs)
-        changes = {"data": replace(run.data, test_values=values), "test": replace(run.test, scores=scores)}
-        runs.append(replace(run, epochs=epochs, **changes))
+        data, test = replace(run.data, test_values=values), replace(run.test, scores=scores)
+        runs.append(replace(run, epochs=epochs, data=data, test=test))
     (step,) = repairing_steps(judge("none", runs, runs, margin_pp=2.0, limit_pp=None, metric=METRICS["pearson"]))
     assert step.startswith("Rescale the labels to a mean near 0 and a standard deviation near 1: they have ")
