@@ -107,5 +107,6 @@ def ends_block(needed: NeededRun, record: RunRecord) -> bool:
     """Return whether a run that has ended leaves the later ones of its block without a purpose."""
     if needed.interleaved_with is not None:
         return ends_series(record)
-    # Without a baseline there is nothing to compare the other configurations with.
+    # Without a baseline there is nothing to compare the other configurations with. If the metric accepts it (one of
+    # scores may), they are planned in another block.
     return needed.spec.freeze == "none" and (not record.is_valid or bool(one_class_fault([record])))

@@ -82,7 +82,9 @@ def broken_baseline(
     specs = [run_spec(settings, "none", seed, finished) for seed in settings.seeds[:num_seeds]]
     records = [finished.record(spec, must_be_new=must_be_new) for spec in specs]
     for position, record in enumerate(records):
-        if record is not None and (not record.is_valid or one_class_fault([record])):
+        if record is not None and (
+            not record.is_valid or one_class_fault([record], judging_metric(settings, [record]))
+        ):
             return position
     ended = [record for record in records if record is not None]
     if len(ended) < num_seeds or _awaits_next_look(settings, ended):
@@ -108,7 +110,7 @@ def _awaits_next_look(settings: Settings, baseline: Sequence[RunRecord]) -> bool
     """Return whether a baseline that is not shown to have learned anything may be shown to with more seeds."""
     if settings.looks.after(len(baseline)) is None or judged(settings, "none", baseline, baseline).broken is None:
         return False
-    metric = _metric(settings, baseline)
+    metric = judging_metric(settings, baseline)
     if unrecorded_text(baseline, metric):
         return False
     fault = baseline_fault(baseline, alpha=settings.looks.alpha, metric=metric)
@@ -127,7 +129,7 @@ def pooled_variance(
     """
     arms = {freeze: up_to_invalid(settings, freeze, number, finished) for freeze, number in seeds_of.items()}
     baseline = up_to_invalid(settings, "none", max(seeds_of.values(), default=0), finished)
-    return pooled_over(arms, baseline, _metric(settings, baseline))
+    return pooled_over(arms, baseline, judging_metric(settings, baseline))
 
 
 def up_to_invalid(settings: Settings, freeze: str, num_seeds: int, finished: FinishedRuns) -> list[RunRecord]:
@@ -175,7 +177,7 @@ def needs_more(verdicts: Iterable[Verdict | None], looks: InterimLooks) -> bool:
     return any(looks.after(verdict.num_seeds or 0) is not None for verdict in undecided)
 
 
-def _metric(settings: Settings, records: Sequence[RunRecord]) -> Metric:
+def judging_metric(settings: Settings, records: Sequence[RunRecord]) -> Metric:
     """Return the metric that judges some runs: that of the settings, or the usual one of their task."""
     data = next((record.data for record in records if record.data is not None), None)
     # Without a run that read its data there is nothing to compute.
@@ -225,7 +227,7 @@ def _judged_anew(
     """Return the result of some runs; the arguments are those of ``judged``."""
     limit_pp = settings.max_drop.get(freeze) if settings.limits_from else None
     margin_pp, alpha = settings.margin_pp, settings.looks.alpha
-    metric = _metric(settings, [*baseline, *records])
+    metric = judging_metric(settings, [*baseline, *records])
     result = judge(
         freeze,
         records,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from freezebench.records.run_record import RunRecord
+    from freezebench.scoring.metric import Metric
     from freezebench.verdicts.baseline import BaselineFault
     from freezebench.verdicts.crossed import Interval
     from freezebench.verdicts.judge import ConfigurationResult
@@ -142,9 +143,10 @@ def repairing_steps(result: ConfigurationResult) -> tuple[str, ...]:
     elif result.is_baseline:
         alpha = ALPHA_ONE_LOOK if result.verdict is None else result.verdict.alpha
         fault = baseline_fault(result.records, alpha=alpha, metric=result_metric(result))
-        step = None if fault is None else _after_baseline_fault(fault, result.records)
+        step = None if fault is None else _after_baseline_fault(fault, result.records, result_metric(result))
     else:
-        constant = next((record for record in result.records if is_constant(record)), None)
+        metric = result_metric(result)
+        constant = next((record for record in result.records if is_constant(record, metric)), None)
         step = None if constant is None else _after_one_class(constant)
     return () if step is None else (step,)
 
@@ -167,12 +169,12 @@ def _after_fault(record: RunRecord) -> str | None:
             return None
 
 
-def _after_baseline_fault(fault: BaselineFault, records: Sequence[RunRecord]) -> str | None:
+def _after_baseline_fault(fault: BaselineFault, records: Sequence[RunRecord], metric: Metric) -> str | None:
     """Return what to change where completed unfrozen runs are no measure for others."""
     if fault.kind == "same_seeds":
         return "Look for code that sets a seed of its own: a model factory, a conftest, the model's own code."
     if fault.kind == "one_class":
-        return _after_one_class(next(record for record in records if is_constant(record)))
+        return _after_one_class(next(record for record in records if is_constant(record, metric)))
     # The run that learned least is the one to repair.
     record = max(records, key=lambda record: record.epochs[-1].train_loss if record.epochs else math.inf)
     is_lopsided = (_majority_share(record) or 0.0) > _LOPSIDED

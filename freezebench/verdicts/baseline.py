@@ -60,16 +60,16 @@ def baseline_fault(records: Sequence[RunRecord], *, alpha: float, metric: Metric
     if not records:
         return None
     return (
-        one_class_fault(records)
+        one_class_fault(records, metric)
         or same_seeds_fault(records)
         or _not_above_constant(records, shows_learning(metric, _task(records)), alpha=alpha)
         or _loss_not_below_constant(records)
     )
 
 
-def one_class_fault(records: Sequence[RunRecord]) -> BaselineFault | None:
+def one_class_fault(records: Sequence[RunRecord], metric: Metric = ACCURACY) -> BaselineFault | None:
     """Return the fault of runs of which one predicts the same throughout, which no further run can repair."""
-    sentence = constant_sentence(records)
+    sentence = constant_sentence(records, metric)
     if sentence is None:
         return None
     return BaselineFault(

@@ -75,7 +75,8 @@ def carrying_classes(
     """Return which classes carry the loss, as a sentence; ``None`` if none does.
 
     A class carries the loss if its recall is shown to fall, and to fall by more than that of all other classes
-    together. Both are shown at the error rate of its interval, which the classes share.
+    together. Both are shown at the error rate of its interval, which the classes share. Where the others gain, the
+    sentence says that instead: the classes were weighed otherwise, and the loss as a whole may be none.
 
     Args:
         baseline: The unfrozen runs.
@@ -88,7 +89,7 @@ def carrying_classes(
     losses = [_losses(unfrozen, own).astype(float) for unfrozen, own, _ in classes]
     known = [own.groups for _, own, _ in classes if own.groups is not None]
     groups = np.concatenate(known) if known else None
-    texts = []
+    texts, others_gain = [], True
     for number, (_, own, subset) in enumerate(classes):
         verdict = subset.verdict
         if verdict is None or verdict.lower_pp is None or not verdict.lower_pp > 0:
@@ -96,12 +97,16 @@ def carrying_classes(
         is_own = np.repeat(np.arange(len(losses)) == number, [loss.shape[1] for loss in losses])
         contrast, unit, drops = _contrast(np.hstack(losses), is_own)
         if lower_bound(contrast, groups, alpha=verdict.alpha, unit=unit) > 0:
+            others_gain &= drops[1] < 0
             texts.append(
                 f"{own.text} ({100 * drops[0]:.1f} points of recall, all others together {100 * drops[1]:.1f})"
             )
     if not texts:
         return None
-    return f"{joined(texts)} {'carries' if len(texts) == 1 else 'carry'} the loss"
+    is_one = len(texts) == 1
+    if others_gain:
+        return f"{joined(texts)} {'loses' if is_one else 'lose'} recall that other classes gain"
+    return f"{joined(texts)} {'carries' if is_one else 'carry'} the loss"
 
 
 def _contrast(losses: Floats, is_own: NDArray[np.bool_]) -> tuple[Floats, float, tuple[float, float]]:

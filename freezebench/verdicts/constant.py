@@ -10,7 +10,7 @@ import numpy as np
 from freezebench.errors import SettingsError
 from freezebench.records.evaluated import examples_of
 from freezebench.scoring.confusion import undefined_is_silent
-from freezebench.scoring.metrics import METRICS
+from freezebench.scoring.metrics import ACCURACY, METRICS
 from freezebench.scoring.outcomes import outcomes
 from freezebench.verdicts.classes import class_name, joined, only_class
 from freezebench.verdicts.mean_squares import POINTS, least_change
@@ -114,9 +114,17 @@ def _outcomes_of_constant(metric: Metric, constant: Examples) -> Floats | None:
     return own if np.isfinite(value) else None
 
 
-def constant_sentence(records: Sequence[RunRecord]) -> str | None:
-    """Return which runs predict the same for every test example, and what; ``None`` if none does."""
-    constant = [(record, what) for record in records if (what := _constant_text(record)) is not None]
+def constant_sentence(records: Sequence[RunRecord], metric: Metric = ACCURACY) -> str | None:
+    """Return which runs predict the same for every test example, and what; ``None`` if none does.
+
+    A metric of scores counts those: of rare classes no score may be high enough for a prediction, and rank the examples
+    well all the same.
+
+    Args:
+        records: The runs.
+        metric: The metric whose drop is judged.
+    """
+    constant = [(record, what) for record in records if (what := _constant_text(record, metric)) is not None]
     if not constant:
         return None
     seeds = [record.spec.seed for record, _ in constant]
@@ -125,16 +133,20 @@ def constant_sentence(records: Sequence[RunRecord]) -> str | None:
     return f"{who} {same} ({', '.join(dict.fromkeys(value for _, (_, value) in constant))})"
 
 
-def is_constant(record: RunRecord) -> bool:
-    """Return whether a run predicts the same for every test example."""
-    return _constant_text(record) is not None
+def is_constant(record: RunRecord, metric: Metric = ACCURACY) -> bool:
+    """Return whether a run predicts the same for every test example, as ``constant_sentence`` has it."""
+    return _constant_text(record, metric) is not None
 
 
-def _constant_text(record: RunRecord) -> tuple[str, str] | None:
+def _constant_text(record: RunRecord, metric: Metric) -> tuple[str, str] | None:
     """Return what a run predicts alike for every test example, and which value; ``None`` if its predictions differ."""
     data = record.data
     if record.test is None or data is None or not record.is_valid:
         return None
+    if metric.uses == "scores" and data.task != "regression":
+        scores = examples_of(record).scores
+        if scores is not None and np.ptp(scores, axis=0).max() > _ROUNDING * float(np.abs(scores).max()):
+            return None
     if data.task not in ("multi-label", "regression"):
         label = only_class(record)
         of = "word of the test set" if data.task == "token-classification" else "test sentence"

@@ -227,7 +227,7 @@ def judge(
         max_test_drop=max_test_drop,
         alpha=alpha,
     )
-    return _with_breakdown(_with_predictions_checked(result, alpha=alpha), parts)
+    return _with_breakdown(_with_predictions_checked(result, metric, alpha=alpha), parts)
 
 
 def _with_lead_checked(result: ConfigurationResult, margin_pp: float, metric: Metric) -> ConfigurationResult:
@@ -245,13 +245,13 @@ def _with_lead_checked(result: ConfigurationResult, margin_pp: float, metric: Me
     return replace(result, warnings=(*result.warnings, warning))
 
 
-def _with_predictions_checked(result: ConfigurationResult, *, alpha: float) -> ConfigurationResult:
+def _with_predictions_checked(result: ConfigurationResult, metric: Metric, *, alpha: float) -> ConfigurationResult:
     """Return the result of a valid candidate with what its predictions show besides their accuracy.
 
     A class that freezing makes disappear is a loss, even where it is so rare that the accuracy hardly shows it: such a
     candidate is not safe. A limit on the accuracy accepts that loss, but not a model that ignores the sentences.
     """
-    one_class = constant_sentence(result.records)
+    one_class = constant_sentence(result.records, metric)
     class_loss = one_class or lost_class_sentence(result.records, result.baseline, alpha=alpha)
     if class_loss is not None and result.verdict is not None:
         result = replace(

@@ -173,8 +173,8 @@ def test_cases_of_one_experiment_train_once(cases: Project, reach: Callable[...,
     """An argument for a purpose of the test's own gives several tests of one run, and one row."""
     ran = reach()
     result = cases(
-        "@pytest.mark.parametrize('metric', ['accuracy', 'f1'])\n@freeze(grid='none,emb')\n"
-        "def test_it(freeze_run, metric): assert freeze_run().records\n"
+        "@pytest.mark.parametrize('figure', ['accuracy', 'f1'])\n@freeze(grid='none,emb')\n"
+        "def test_it(freeze_run, figure): assert freeze_run().records\n"
     ).runpytest_inprocess()
     result.assert_outcomes(passed=4)
     assert ran == ["none 42", "emb 42"]

@@ -69,6 +69,16 @@ def _carrying(labels: list[int], before: list[int], after: list[int]) -> str | N
     return carrying_classes(baseline, records, verdicts)
 
 
+def test_recall_that_moves_from_one_class_to_another_is_no_loss_of_one() -> None:
+    """Of two classes, one loses what the other gains: the sentence says so, and not that one carries a loss."""
+    labels = [0] * 500 + [1] * 500
+    before = [0] * 400 + [1] * 100 + [1] * 500
+    after = [0] * 500 + [1] * 400 + [0] * 100
+    assert _carrying(labels, before, after) == (
+        "class positive (20.0 points of recall, all others together -20.0) loses recall that other classes gain"
+    )
+
+
 def test_a_class_carries_the_loss_if_it_loses_more_than_all_others() -> None:
     """Of 60 rare sentences half are lost, of 940 others a hundredth: the rare class carries it, whatever the totals."""
     labels = [1] * 60 + [0] * 940

@@ -118,6 +118,19 @@ def test_runs_that_predict_the_same_throughout(task: TaskName, text: str) -> Non
     assert constant_sentence([constant, records[1]]) == text
 
 
+@pytest.mark.parametrize("task", ["sequence-classification", "multi-label", "token-classification"])
+def test_a_metric_of_scores_looks_at_scores(task: TaskName) -> None:
+    """No score of a rare class may be high enough for a prediction, and rank the examples all the same."""
+    record = made_up_scores.runs(task)[0]
+    assert record.test is not None
+    constant = _all_alike(record)
+    assert constant.test is not None
+    ranking = replace(constant, test=replace(constant.test, scores=record.test.scores))
+    for metric, of_ranking in (("accuracy", True), ("auroc", False), ("log-loss", False)):
+        assert is_constant(ranking, METRICS[metric]) is of_ranking, metric
+        assert is_constant(constant, METRICS[metric]), metric
+
+
 def test_invalid_runs_predict_nothing() -> None:
     """They have a fault of their own."""
     assert not is_constant(made_up.broken("none"))
