@@ -75,8 +75,8 @@ def carrying_classes(
     """Return which classes carry the loss, as a sentence; ``None`` if none does.
 
     A class carries the loss if its recall is shown to fall, and to fall by more than that of all other classes
-    together. Both are shown at the error rate of its interval, which the classes share. Where the others gain, the
-    sentence says that instead: the classes were weighed otherwise, and the loss as a whole may be none.
+    together; the two together have to fall as well, since what one class loses others may gain. All three are shown at
+    the error rate of its interval, which the classes share.
 
     Args:
         baseline: The unfrozen runs.
@@ -89,36 +89,38 @@ def carrying_classes(
     losses = [_losses(unfrozen, own).astype(float) for unfrozen, own, _ in classes]
     known = [own.groups for _, own, _ in classes if own.groups is not None]
     groups = np.concatenate(known) if known else None
-    texts, others_gain = [], True
+    texts = []
     for number, (_, own, subset) in enumerate(classes):
         verdict = subset.verdict
         if verdict is None or verdict.lower_pp is None or not verdict.lower_pp > 0:
             continue
         is_own = np.repeat(np.arange(len(losses)) == number, [loss.shape[1] for loss in losses])
-        contrast, unit, drops = _contrast(np.hstack(losses), is_own)
-        if lower_bound(contrast, groups, alpha=verdict.alpha, unit=unit) > 0:
-            others_gain &= drops[1] < 0
+        drops, unit = _two_drops(np.hstack(losses), is_own)
+        shown = [
+            lower_bound(numbers, groups, alpha=verdict.alpha, unit=unit) > 0
+            for numbers in (drops[0] - drops[1], drops[0] + drops[1])
+        ]
+        if all(shown):
             texts.append(
-                f"{own.text} ({100 * drops[0]:.1f} points of recall, all others together {100 * drops[1]:.1f})"
+                f"{own.text} ({100 * drops[0].mean():.1f} points of recall, all others together "
+                f"{100 * drops[1].mean():.1f})"
             )
     if not texts:
         return None
-    is_one = len(texts) == 1
-    if others_gain:
-        return f"{joined(texts)} {'loses' if is_one else 'lose'} recall that other classes gain"
-    return f"{joined(texts)} {'carries' if is_one else 'carry'} the loss"
+    return f"{joined(texts)} {'carries' if len(texts) == 1 else 'carry'} the loss"
 
 
-def _contrast(losses: Floats, is_own: NDArray[np.bool_]) -> tuple[Floats, float, tuple[float, float]]:
-    """Return numbers whose mean is the drop of a class less that of the others, what one item changes, and both drops.
+def _two_drops(losses: Floats, is_own: NDArray[np.bool_]) -> tuple[tuple[Floats, Floats], float]:
+    """Return numbers whose means are the drops of a class and of all others, and by what one item changes one, at most.
 
-    The spread of each of the two means is that of its own items: ``z = D + (n / n_c) (d - D_c)`` for items of a class.
+    The spread of each mean is that of its own items: ``D + (n / n_c) (d - D)`` for items of a class with drop ``D``,
+    and ``D`` for others.
     """
-    n = losses.shape[1]
-    drops = float(losses[:, is_own].mean()), float(losses[:, ~is_own].mean())
-    own, others = n / is_own.sum(), n / (~is_own).sum()
-    contrast = np.where(is_own, own * (losses - drops[0]), -others * (losses - drops[1])) + drops[0] - drops[1]
-    return contrast, max(own, others), drops
+    drops = []
+    for is_in in (is_own, ~is_own):
+        drop, weight = losses[:, is_in].mean(), losses.shape[1] / is_in.sum()
+        drops.append(drop + np.where(is_in, weight * (losses - drop), 0.0))
+    return (drops[0], drops[1]), max(losses.shape[1] / is_in.sum() for is_in in (is_own, ~is_own))
 
 
 def _losses(unfrozen: Recalled, own: Recalled) -> NDArray[np.int8]:
