@@ -350,7 +350,7 @@ FAULTS = (
         name="rates-of-layers",
         change="all layers have the rate of the head, although lower layers have to have lower ones",
         ending="BROKEN",
-        sentence="the learning rate of the last step was 5.56e-05; the rate 0.00025 has decayed to 6.94e-06 by then",
+        sentence="the learning rate of the last step was 5.56e-05; the rate 0.001458 has decayed to 4.05e-05 by then",
         put_in=_without_factors("llrd(decay=0.9)", rate_factors={}),
         marker={"grid": "none,llrd(decay=0.9)"},
     ),
