@@ -350,9 +350,9 @@ FAULTS = (
         name="rates-of-layers",
         change="all layers have the rate of the head, although lower layers have to have lower ones",
         ending="BROKEN",
-        sentence="the learning rate of the last step was 5.56e-05; the rate 0.001458 has decayed to 4.05e-05 by then",
-        put_in=_without_factors("llrd(decay=0.9)", rate_factors={}),
-        marker={"grid": "none,llrd(decay=0.9)"},
+        sentence="the learning rate of the last step was 5.56e-05; the rate 0.001024 has decayed to 2.84e-05 by then",
+        put_in=_without_factors("llrd(decay=0.8)", rate_factors={}),
+        marker={"grid": "none,llrd(decay=0.8)"},
     ),
     Fault(
         name="rate-of-a-stage",
