@@ -20,6 +20,7 @@ Project = Callable[..., pytest.Pytester]
 MARKER = "max_drop=90, grid='all', num_seeds=1, inconclusive='pass'"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("without_matplotlib")
 def test_a_grid_survives_crashes_and_hangs(
     project: Project, faults: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -14,6 +14,7 @@ def test_shorter(freeze_run):
 """
 
 
+@pytest.mark.slow
 def test_several_experiments_begin_with_their_overview(project: Callable[..., pytest.Pytester]) -> None:
     """The last line of the session repeats its sentence; a session of one experiment has none."""
     pytester = project("grid='none,emb', num_seeds=2")

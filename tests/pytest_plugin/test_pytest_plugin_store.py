@@ -48,6 +48,7 @@ def test_a_second_session_trains_nothing_and_finds_the_same(project: Project, tm
     assert outcomes(tmp_path / "a") == outcomes(tmp_path / "b") == outcomes(tmp_path / "c")
 
 
+@pytest.mark.slow
 def test_a_configuration_that_is_added_to_reused_runs_has_no_speedup(project: Project, tmp_path: Path) -> None:
     """The unfrozen runs are those of another session; trained anew, all runs are of one."""
     session, store = project(MARKER), f"--freeze-store={tmp_path / 'runs'}"
@@ -58,6 +59,7 @@ def test_a_configuration_that_is_added_to_reused_runs_has_no_speedup(project: Pr
     anew.stdout.no_fnmatch_line("No speed-up of *")
 
 
+@pytest.mark.slow
 def test_a_changed_model_configuration_is_another_run(project: Project, tmp_path: Path, tiny_model: Path) -> None:
     """With the same weights but another dropout rate, no run is reused."""
     store = tmp_path / "runs"
@@ -173,6 +175,7 @@ def test_a_damaged_file_in_a_store_that_can_only_be_read(
     assert len(damaged.read_bytes()) == 1000
 
 
+@pytest.mark.slow
 def test_a_model_that_is_edited_during_a_run_poisons_no_store(
     project: Project, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
