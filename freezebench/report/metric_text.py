@@ -149,7 +149,7 @@ def signed_drop(value: float, metric: Metric) -> str:
 
 def unsigned_drop(value: float | None, metric: Metric) -> str:
     """Return a drop or a bound of it, with a sign only if it is a gain."""
-    return "unknown" if value is None else f"{value:.{digits_of(metric)}f}".replace("-0.0", "0.0")
+    return "unknown" if value is None else f"{value:z.{digits_of(metric)}f}"
 
 
 def unit_word(metric: Metric) -> str:

@@ -65,6 +65,12 @@ def test_values_and_drops_are_in_the_unit_of_the_metric(
     assert unsigned_drop(-1e-9, metric) in ("0.0", "0.000")
 
 
+def test_a_small_gain_keeps_its_sign() -> None:
+    """Only a zero loses its minus: a gain of 0.04 nats is no drop of 0.04."""
+    assert unsigned_drop(-0.04, METRICS["log-loss"]) == "-0.040"
+    assert unsigned_drop(-0.04, ACCURACY) == "0.0"
+
+
 def test_a_metric_that_is_not_known_here_is_shown_by_its_name_and_never_imported() -> None:
     """A saved report may name any function, and reading it runs none."""
     metric = metric_shown("antigravity:fly")
