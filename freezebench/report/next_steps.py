@@ -10,7 +10,7 @@ import statistics
 from typing import TYPE_CHECKING
 
 from freezebench.report.data_text import units_of_run
-from freezebench.report.metric_text import digits_of, is_known, result_metric
+from freezebench.report.metric_text import is_known, result_metric, unsigned_drop
 from freezebench.report.more_evidence import largest_design, ways_to_decide
 from freezebench.report.recommendation import sequences, shown_safe
 from freezebench.report.verdict_text import judged_ladder
@@ -86,7 +86,7 @@ def _after_doubt(
     counts = deciding_counts(observed_mean_squares(first), margin_pp, alpha=alpha)
     units = units_of_run(first.records[0])
     ways = ways_to_decide(counts, interval, units)
-    stays = f"if its drop stays at {_drop_text(first, interval.drop_pp)}"
+    stays = f"if its drop stays at {unsigned_drop(interval.drop_pp, result_metric(first))}"
     if ways:
         return (f"About {ways} would prove {first.freeze} safe, {stays}.",)
     if counts.num_seeds is not None or counts.num_sentences is not None:
@@ -100,7 +100,8 @@ def _after_loss(
     first: ConfigurationResult, candidates: Sequence[ConfigurationResult], drop_pp: float
 ) -> tuple[str, ...]:
     """Return what to change where the configuration to prove safe has lost more than the margin."""
-    loss = f"No number of seeds would prove {first.freeze} safe, if its drop stays at {_drop_text(first, drop_pp)}."
+    drop = unsigned_drop(drop_pp, result_metric(first))
+    loss = f"No number of seeds would prove {first.freeze} safe, if its drop stays at {drop}."
     if repair := repairing_steps(first):
         return loss, *repair
     records = [*first.baseline, *(record for result in candidates for record in result.records)]
@@ -124,10 +125,6 @@ def first_open(candidates: Sequence[ConfigurationResult]) -> ConfigurationResult
 
 def _label(result: ConfigurationResult) -> str:
     return result_metric(result).label
-
-
-def _drop_text(result: ConfigurationResult, drop_pp: float) -> str:
-    return f"{drop_pp:.{digits_of(result_metric(result))}f}"
 
 
 def _drop_pp(result: ConfigurationResult) -> float:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from freezebench.report.data_text import size_of_run
-from freezebench.report.metric_text import digits_of, result_metric
+from freezebench.report.metric_text import result_metric, unsigned_drop
 from freezebench.report.page.markup import Html, element, joined
 from freezebench.report.recommendation import recommended
 from freezebench.units import bytes_text, energy_text, ratio_text, saving_text, seconds_text
@@ -99,7 +99,7 @@ def _certainty(experiment: Experiment, row: Row) -> list[Html]:
         return []
     seeds = f"{verdict.num_seeds} seed{'' if verdict.num_seeds == 1 else 's'}"
     metric, sentences = result_metric(result), size_of_run(result.records[0], "sentences")
-    drop = f"{verdict.upper_pp:.{digits_of(metric)}f} {metric.drop_unit}"
+    drop = f"{unsigned_drop(verdict.upper_pp, metric)} {metric.drop_unit}"
     bound = f"sure of a drop below {drop}: {seeds} × {sentences}"
     return [_tile("Certainty", f"{100 * (1 - verdict.alpha):g} %", bound, "")]
 
