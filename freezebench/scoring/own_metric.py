@@ -18,7 +18,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _NUM_PARAMETERS = 2
 _FEWEST_ROWS = 24
 _ROUNDING = 1e-9
+_SURE = 10.0  # a logit
 
 
 def own_metric(name: str) -> Metric:
@@ -88,8 +89,8 @@ def check_own_metric(metric: Metric, task: TaskName, label_names: Sequence[str])
     A value that is not a number is accepted here: it may be one of the data.
 
     Raises:
-        SettingsError: If the function fails, returns something else than a number, or another one each time, or a
-            number that cannot be in points.
+        SettingsError: If the function fails, returns something else than a number, or another one each time, or the
+            same whatever was predicted, or a number that cannot be in points.
     """
     examples = _made_up(task, label_names)
     value, again = metric.value(examples), metric.value(examples)
@@ -98,16 +99,23 @@ def check_own_metric(metric: Metric, task: TaskName, label_names: Sequence[str])
             f"the metric {metric.name} returns {value:g} and then {again:g} for the same examples, so that its "
             "verdicts would be chance. Correct the function: seed what it draws at random."
         )
+    others = [_made_up(task, label_names, seed=1), _perfect(examples)]
     if metric.unit == "points" and value > 1 + _ROUNDING:
         raise SettingsError(
             f"the metric {metric.name} returns {value:g}, and a metric in points is at most 1. Return a share "
             "rather than a percentage, or set its attribute unit to 'label units' or 'nats'."
         )
+    # With such a metric no configuration loses anything.
+    if all(metric.value(other) == value for other in others):
+        raise SettingsError(
+            f"the metric {metric.name} returns {value:g} for wrong and for perfect predictions alike. Correct the "
+            "function: it has to compare its second argument with the labels."
+        )
 
 
-def _made_up(task: TaskName, label_names: Sequence[str]) -> Examples:
+def _made_up(task: TaskName, label_names: Sequence[str], *, seed: int = 0) -> Examples:
     """Return made-up examples of a task, whose scores are random."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     num_classes = len(label_names)
     classes = np.tile(np.arange(num_classes), -(-_FEWEST_ROWS // num_classes))
     scores = rng.normal(size=(len(classes), num_classes)).astype(np.float32)
@@ -126,6 +134,17 @@ def _made_up(task: TaskName, label_names: Sequence[str]) -> Examples:
         label_names=tuple(label_names),
         lengths=np.full(len(classes) // num_classes, num_classes) if task == "token-classification" else None,
     )
+
+
+def _perfect(examples: Examples) -> Examples:
+    """Return the examples with the right predictions, and scores that are sure of them."""
+    labels = examples.labels
+    if examples.task == "regression":
+        scores = labels[:, np.newaxis]
+    else:
+        is_right = labels == 1 if labels.ndim > 1 else labels[:, np.newaxis] == np.arange(len(examples.label_names))
+        scores = np.where(is_right, _SURE, -_SURE)
+    return replace(examples, predictions=labels, scores=scores.astype(np.float32))
 
 
 @dataclass(frozen=True, kw_only=True)

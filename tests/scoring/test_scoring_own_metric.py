@@ -12,7 +12,7 @@ from sklearn.metrics import f1_score
 
 from drawn_examples import drawn
 from freezebench.errors import SettingsError
-from freezebench.scoring.confusion import MACRO_F1
+from freezebench.scoring.confusion import ACCURACY, MACRO_F1
 from freezebench.scoring.metrics import metric_named, metric_of
 from freezebench.scoring.outcomes import outcomes
 from freezebench.specs.names import TASKS, TaskName
@@ -69,12 +69,18 @@ def test_a_function_of_scores_with_attributes(write: Write) -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_it_is_tried_on_made_up_examples_of_every_task(write: Write, task: str) -> None:
     """Arrays have the shapes of the task, and a function that sorts them in place changes nothing else."""
-    write("def agreement(labels, predictions):\n    labels.sort(axis=0)\n    return (labels == predictions).mean()\n")
+    write(
+        "def agreement(labels, predictions):\n"
+        "    labels.sort(axis=0)\n"
+        "    predictions.sort(axis=0)\n"
+        "    return (labels == predictions).mean()\n"
+    )
     metric = metric_of("own_metrics:agreement", task, NAMES)  # type: ignore[arg-type]
     examples = drawn(task, 0, 30)  # type: ignore[arg-type]
-    before = examples.labels.copy()
+    before = examples.labels.copy(), examples.predictions.copy()
     assert 0 <= metric.value(examples) <= 1
-    assert np.array_equal(examples.labels, before)
+    assert np.array_equal(examples.labels, before[0])
+    assert np.array_equal(examples.predictions, before[1])
 
 
 def test_outcomes_of_few_examples_are_those_of_the_usual_jackknife(write: Write) -> None:
@@ -118,6 +124,11 @@ def test_outcomes_of_few_examples_are_those_of_the_usual_jackknife(write: Write)
             "import random\ndef f(labels, predictions): return random.random()\n",
             r"returns 0\.\d+ and then 0\.\d+ for the same examples",
         ),
+        (
+            "own_metrics:f",
+            "def f(labels, predictions):\n    labels[:] = predictions\n    return (labels == predictions).mean()\n",
+            "returns 1 for wrong and for perfect predictions alike. Correct the function",
+        ),
     ],
 )
 def test_what_is_no_metric_is_refused(write: Write, name: str, text: str, match: str) -> None:
@@ -129,8 +140,25 @@ def test_what_is_no_metric_is_refused(write: Write, name: str, text: str, match:
 
 def test_optional_parameters_are_allowed(write: Write) -> None:
     """What has a default need not be passed."""
-    write("def f(labels, predictions, beta=0.5, **options): return beta\n")
-    assert metric_of("own_metrics:f", CLASSIFICATION, NAMES).value(drawn(CLASSIFICATION, 0)) == 0.5
+    write("def f(labels, predictions, beta=0.5, **options): return beta * (labels == predictions).mean()\n")
+    examples = drawn(CLASSIFICATION, 0)
+    value = metric_of("own_metrics:f", CLASSIFICATION, NAMES).value(examples)
+    assert value == 0.5 * ACCURACY.value(examples)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("outputs", ["predictions", "scores"])
+def test_a_metric_that_ignores_what_was_predicted_is_refused(write: Write, task: TaskName, outputs: str) -> None:
+    """Every configuration would pass by it."""
+    write(f"def f(labels, {outputs}): return 0.5\n")
+    with pytest.raises(SettingsError, match=r"returns 0.5 for wrong and for perfect predictions alike"):
+        metric_of("own_metrics:f", task, NAMES)
+
+
+def test_a_metric_that_only_perfect_predictions_change_is_one(write: Write) -> None:
+    """It is the same for all wrong predictions."""
+    write("def f(labels, predictions): return float((labels == predictions).all())\n")
+    assert metric_of("own_metrics:f", CLASSIFICATION, NAMES).value(drawn(CLASSIFICATION, 0)) == 0
 
 
 def test_a_value_that_is_not_a_number_is_one_of_the_data(write: Write) -> None:
