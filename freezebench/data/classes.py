@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from freezebench.data.values import label_list, short
 from freezebench.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from freezebench.data.columns import Columns
 
+_Label = TypeVar("_Label")
+
 
 def with_model_names(
-    rows: Mapping[str, Sequence[Sequence[str]]], model_names: Sequence[str]
-) -> dict[str, list[list[str]]] | None:
+    rows: Mapping[str, Sequence[Sequence[_Label]]], model_names: Sequence[str]
+) -> dict[str, list[list[_Label | str]]] | None:
     """Return the labels of every row under the model's class names, matched without regard to case.
 
     ``None`` unless it names every label that occurs in train.
@@ -25,16 +26,19 @@ def with_model_names(
     # Names that differ in case alone cannot be matched so.
     if not by_name or len(by_name) < len(model_names):
         return None
-    if any(label.casefold() not in by_name for row in rows["train"] for label in row):
+    if not all(isinstance(label, str) and label.casefold() in by_name for row in rows["train"] for label in row):
         return None
     return {
-        split: [[by_name.get(label.casefold(), label) for label in row] for row in of_split]
+        split: [
+            [by_name.get(label.casefold(), label) if isinstance(label, str) else label for label in row]
+            for row in of_split
+        ]
         for split, of_split in rows.items()
     }
 
 
 def check_known(
-    columns: Mapping[str, Columns], rows: Mapping[str, Sequence[Sequence[object]]], classes: Sequence[object]
+    columns: Mapping[str, Columns], rows: Mapping[str, Iterable[Sequence[object]]], classes: Sequence[object]
 ) -> None:
     """Check that every label of every split occurs in train, or is a class of the model.
 
@@ -48,12 +52,16 @@ def check_known(
     """
     known = set(classes)
     for split, of_split in rows.items():
-        unknown = Counter(label for row in of_split for label in row if label not in known)
+        unknown: list[tuple[int, object]] = []
+        num_labels = 0
+        for number, row in enumerate(of_split):
+            num_labels += len(row)
+            if not known.issuperset(row):
+                unknown += [(number, label) for label in row if label not in known]
         if unknown:
-            number = next(number for number, row in enumerate(of_split) if not known.issuperset(row))
-            label = next(label for label in of_split[number] if label not in known)
+            number, label = unknown[0]
             raise DataError(
                 f"{columns[split].table.location(number)}: label {short(label)} never occurs in "
-                f"{columns['train'].table.name}, which has {label_list(classes)}; {unknown.total()} of "
-                f"{sum(map(len, of_split))} labels are unknown. Correct the labels, or leave this split out."
+                f"{columns['train'].table.name}, which has {label_list(classes)}; {len(unknown)} of {num_labels} "
+                "labels are unknown. Correct the labels, or leave this split out."
             )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from freezebench.data.class_names import class_names
+from freezebench.data.classes import check_known, with_model_names
 from freezebench.data.missing_labels import NUMBER
 from freezebench.data.values import kind_name, label_list, short
 from freezebench.errors import DataError
@@ -106,16 +106,8 @@ def informative(label_names: Sequence[str] | None) -> tuple[str, ...]:
 
 def _matched(raw: Mapping[str, list[Label]], model_names: tuple[str, ...]) -> dict[str, list[Label]] | None:
     """Return the labels under the model's names; ``None`` unless it names every label that occurs in train."""
-    # Names that differ in case alone cannot be matched without regard to case.
-    by_name = {name.strip().casefold(): name for name in model_names}
-    if len(by_name) < len(model_names):
-        return None
-    named = {
-        split: [by_name.get(str(label).casefold(), label) if isinstance(label, str) else label for label in labels]
-        for split, labels in raw.items()
-    }
-    known = set(model_names)
-    return named if model_names and all(label in known for label in named["train"]) else None
+    matched = with_model_names({split: [labels] for split, labels in raw.items()}, model_names)
+    return None if matched is None else {split: rows[0] for split, rows in matched.items()}
 
 
 def _checked_labels(columns: Columns) -> list[Label]:
@@ -212,17 +204,7 @@ def _check_classes(
             f"{train.table.name}: every label in column {train.label_column!r} is {short(classes[0])}. "
             "Add examples of another class, or set --freeze-label-column to another column."
         )
-    # A class that training never saw cannot be predicted.
-    known = set(classes)
-    for split, labels in values.items():
-        unknown = Counter(label for label in labels if label not in known)
-        if unknown:
-            row = next(row for row, label in enumerate(labels) if label not in known)
-            raise DataError(
-                f"{columns[split].table.location(row)}: label {short(labels[row])} never occurs in "
-                f"{train.table.name}, which has {label_list(classes)}; {unknown.total()} of {len(labels)} labels are "
-                "unknown. Correct the labels, or leave this split out."
-            )
+    check_known(columns, {split: zip(labels, strict=True) for split, labels in values.items()}, classes)
 
 
 def _class_numbers(values: Mapping[str, Sequence[Label]], classes: Sequence[Label]) -> dict[str, tuple[int, ...]]:
