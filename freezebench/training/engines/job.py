@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import torch
-
 from freezebench.tasks.scores import logits_of
 from freezebench.training.batches.loader import EpochLoader, FeedLoader
 from freezebench.training.batches.order import BucketedBatches, ShuffledBatches
