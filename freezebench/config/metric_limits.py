@@ -27,11 +27,12 @@ def check_amounts(options: ParsedOptions) -> None:
     if metric:
         from freezebench.scoring.metrics import metric_named
 
-        if metric_named(metric).unit != "points":
+        unit = metric_named(metric).unit
+        if unit != "points":
             if "margin" not in options:
                 where = options.origins["metric"]
                 raise SettingsError(
-                    f"{where}={metric}: the metric has a unit of its own ({metric_named(metric).unit}), in which no "
+                    f"{where}={metric}: the metric has a unit of its own ({unit}), in which no "
                     f"margin is usual. Set {where.removesuffix('metric')}margin, the largest acceptable loss in that "
                     "unit."
                 )
