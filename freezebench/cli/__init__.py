@@ -17,10 +17,10 @@ from freezebench import __version__
 from freezebench.cli.compare import LIMITS, compare_runs
 from freezebench.cli.doctor import doctor
 from freezebench.cli.judge import judge_runs
-from freezebench.cli.output import close_output, flush_output, write_lines
+from freezebench.cli.output import close_output, flush_output, write_error, write_lines
 from freezebench.cli.report import make_report
 from freezebench.errors import FreezebenchError
-from freezebench.escaping import terminal_line, terminal_text
+from freezebench.escaping import terminal_text
 from freezebench.records.benchmark_storage import DEFAULT_STORAGE
 from freezebench.specs.limits import DEFAULT_MARGIN_PP
 
@@ -202,7 +202,7 @@ def fetch_reviews(_: argparse.Namespace) -> int:
     from freezebench.data.reviews import fetch
 
     # On standard error, so that a script gets the path alone.
-    path = fetch(lambda progress: sys.stderr.write(f"{terminal_line(progress)}\n"))
+    path = fetch(write_error)
     write_lines([str(path)])
     return 0
 
