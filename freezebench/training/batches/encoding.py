@@ -70,7 +70,7 @@ class Encoded:
             return list(sentences)
         return [self._first_rows[number] + word for number in sentences for word in self.scored_words[number]]
 
-    @property
+    @cached_property
     def unscored_rows(self) -> list[int]:
         """The rows of words without a token, which no scores are written to."""
         if self.scored_words is None:
