@@ -120,7 +120,8 @@ def _check_longest(spec: RunSpec, data: TextData, tokenized: TokenizedData, mode
         (int(split.lengths.max()), int(split.lengths.argmax()), name) for name, split in tokenized.splits.items()
     ]
     num_tokens, example, name = max(longest)
-    batch: Batch = dict(collator(tokenized.tokenizer)([tokenized.splits[name].examples[example]]))
+    split = tokenized.splits[name]
+    batch: Batch = dict(collator(tokenized.tokenizer, split.task)([split.examples[example]]))
     batch.pop("labels")
     try:
         _shape(model, batch, "float32")

@@ -28,7 +28,7 @@ def test_batches_equal_those_of_the_collator(tiny_model: Path) -> None:
         encoded = encode(split, tokenizer, model, 32)
         packed = PackedSplit(encoded, tokenizer)
         indices = torch.tensor([3, 0, 11])
-        expected = collator(tokenizer)([encoded.examples[index] for index in indices.tolist()])
+        expected = collator(tokenizer, encoded.task)([encoded.examples[index] for index in indices.tolist()])
         batch = packed.batch(indices, *packed.token_indices(indices))
         assert set(batch) == set(expected)
         assert all(torch.equal(batch[name], expected[name]) for name in batch)

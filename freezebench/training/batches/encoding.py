@@ -166,9 +166,7 @@ def _positions_follow_padding(model: torch.nn.Module) -> bool:
     )
 
 
-def collator(
-    tokenizer: PreTrainedTokenizerBase, task: Task = TASKS["sequence-classification"]
-) -> Callable[[list[Example]], Batch]:
+def collator(tokenizer: PreTrainedTokenizerBase, task: Task) -> Callable[[list[Example]], Batch]:
     """Return the function that pads examples, and labels of tokens, to the longest of their batch."""
     from transformers import DataCollatorForTokenClassification, DataCollatorWithPadding
 
