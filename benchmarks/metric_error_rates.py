@@ -24,7 +24,7 @@ from metric_populations import Entities, Numbers, Population, TwoClasses, macro_
 from freezebench.scoring.metrics import METRICS
 from freezebench.scoring.outcomes import outcomes
 from freezebench.verdicts.crossed import interval_from_mean_squares
-from freezebench.verdicts.mean_squares import mean_squares_of_arms
+from freezebench.verdicts.metric_values import mean_squares_of_metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,14 +74,7 @@ class Rates:
 def judged(metric: Metric, arms: Sequence[Sequence[Examples]]) -> Interval:
     """Return the interval of the drop between two arms, each a run per seed."""
     baseline, candidate = (np.stack([outcomes(metric, examples) for examples in arm]) for arm in arms)
-    squares = mean_squares_of_arms(
-        baseline,
-        candidate,
-        scale=metric.scale,
-        higher_is_better=metric.higher_is_better,
-        is_share=metric.is_share,
-    )
-    return interval_from_mean_squares(squares)
+    return interval_from_mean_squares(mean_squares_of_metric(baseline, candidate, metric=metric))
 
 
 def rates(
@@ -140,7 +133,7 @@ def durations(num_examples: int = 10_000, num_seeds: int = 5, num_configurations
         baseline = np.stack([outcomes(metric, examples) for examples in draws[0][0]])
         for _, candidate in draws:
             own = np.stack([outcomes(metric, examples) for examples in candidate])
-            interval_from_mean_squares(mean_squares_of_arms(baseline, own, is_share=metric.is_share))
+            interval_from_mean_squares(mean_squares_of_metric(baseline, own, metric=metric))
         print(f"  {metric.name:18s} {time.perf_counter() - start:6.2f} s", flush=True)
 
 

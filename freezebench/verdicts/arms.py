@@ -9,8 +9,13 @@ from freezebench.errors import FreezebenchError
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.verdicts.constant import constant_sentence
-from freezebench.verdicts.mean_squares import mean_squares_of_arms
-from freezebench.verdicts.metric_values import metric_value, outcomes_of, text_groups, too_few
+from freezebench.verdicts.metric_values import (
+    mean_squares_of_metric,
+    metric_value,
+    outcomes_of,
+    text_groups,
+    too_few,
+)
 from freezebench.verdicts.pooling import pooled_seed_variance
 
 if TYPE_CHECKING:
@@ -47,14 +52,8 @@ def pooled_over(
 
 def mean_squares_of_runs(baseline: Sequence[RunRecord], records: Sequence[RunRecord], metric: Metric) -> MeanSquares:
     """Return the mean squares of the drops from the unfrozen runs, over the distinct test texts."""
-    return mean_squares_of_arms(
-        outcomes_of(baseline, metric),
-        outcomes_of(records, metric),
-        text_groups([*records, *baseline]),
-        scale=metric.scale,
-        higher_is_better=metric.higher_is_better,
-        is_share=metric.is_share,
-    )
+    groups = text_groups([*records, *baseline])
+    return mean_squares_of_metric(outcomes_of(baseline, metric), outcomes_of(records, metric), groups, metric=metric)
 
 
 def _unzipped(pairs: Sequence[tuple[RunRecord, RunRecord]]) -> tuple[list[RunRecord], list[RunRecord]]:

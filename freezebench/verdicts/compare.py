@@ -12,7 +12,7 @@ from freezebench.specs.limits import CostLimits
 from freezebench.verdicts.crossed import interval_from_mean_squares
 from freezebench.verdicts.gate import Part, accuracy_standing, worst
 from freezebench.verdicts.matching import differences, match
-from freezebench.verdicts.mean_squares import mean_squares_of_arms
+from freezebench.verdicts.metric_values import mean_squares_of_metric
 from freezebench.verdicts.noninferiority import decide, noninferiority
 from freezebench.verdicts.observation import Observation, compare_memory, compare_repeated
 
@@ -197,14 +197,7 @@ def _verdict(pair: Pair, before: NDArray[Any], after: NDArray[Any], margin_pp: f
     if before.dtype == after.dtype == np.bool_:
         return noninferiority(before, after, margin_pp, groups=groups)
     metric = pair.new.metric
-    squares = mean_squares_of_arms(
-        before.astype(np.float64),
-        after.astype(np.float64),
-        groups,
-        scale=metric.scale,
-        higher_is_better=metric.higher_is_better,
-        is_share=metric.is_share,
-    )
+    squares = mean_squares_of_metric(before.astype(np.float64), after.astype(np.float64), groups, metric=metric)
     too_few = pair.new.too_few or pair.old.too_few
     return decide(interval_from_mean_squares(squares), margin_pp, unit=metric.drop_unit, too_few=too_few)
 

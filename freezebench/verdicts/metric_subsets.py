@@ -13,8 +13,7 @@ from freezebench.errors import SettingsError
 from freezebench.records.evaluated import examples_of, outcomes_of_run, value_of_run
 from freezebench.scoring.confusion import undefined_is_silent
 from freezebench.scoring.outcomes import outcomes
-from freezebench.verdicts.mean_squares import mean_squares_of_arms
-from freezebench.verdicts.metric_values import text_groups, too_few
+from freezebench.verdicts.metric_values import mean_squares_of_metric, text_groups, too_few
 from freezebench.verdicts.subsets import SubsetEvidence, too_few_units
 
 if TYPE_CHECKING:
@@ -92,14 +91,7 @@ def _evidence(
     squares = None
     if few is None:
         few = next((scored.too_few for arm in arms for scored in arm if scored.too_few), None)
-        squares = mean_squares_of_arms(
-            unfrozen,
-            own,
-            groups,
-            scale=metric.scale,
-            higher_is_better=metric.higher_is_better,
-            is_share=metric.is_share,
-        )
+        squares = mean_squares_of_metric(unfrozen, own, groups, metric=metric)
     return SubsetEvidence(
         name=name,
         kind=kind,

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freezebench.records.evaluated import examples_of, outcomes_of_run, value_of_run
+from freezebench.verdicts.mean_squares import mean_squares_of_arms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from freezebench.records.run_record import RunRecord
     from freezebench.scoring.metric import Metric
+    from freezebench.verdicts.mean_squares import MeanSquares
 
 
 def metric_value(record: RunRecord, metric: Metric, test_set: str = "") -> float | None:
@@ -33,6 +35,24 @@ def outcomes_of(records: Sequence[RunRecord], metric: Metric, test_set: str = ""
         RecordError: If a run has not recorded what the metric needs.
     """
     return np.stack([outcomes_of_run(record, metric, test_set) for record in records])
+
+
+def mean_squares_of_metric(
+    baseline: NDArray[np.float64],
+    candidate: NDArray[np.float64],
+    groups: ArrayLike | None = None,
+    *,
+    metric: Metric,
+) -> MeanSquares:
+    """Return the mean squares of the drop of a metric, from the outcomes of both arms, each (seeds, examples)."""
+    return mean_squares_of_arms(
+        baseline,
+        candidate,
+        groups,
+        scale=metric.scale,
+        higher_is_better=metric.higher_is_better,
+        is_share=metric.is_share,
+    )
 
 
 def too_few(records: Sequence[RunRecord], metric: Metric, test_set: str = "") -> str | None:

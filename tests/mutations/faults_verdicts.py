@@ -74,7 +74,7 @@ def _arms_swapped(mutant: Mutant) -> None:
     def squares(original: Any, baseline: Any, candidate: Any, *groups: Any, **named: Any) -> Any:
         return original(candidate, baseline, *groups, **named)
 
-    mutant.replace(arms, "mean_squares_of_arms", squares)
+    mutant.replace(arms, "mean_squares_of_metric", squares)
 
 
 def _wrong_bound(mutant: Mutant) -> None:
