@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from freezebench.errors import RecordError
+from freezebench.records.base64_text import base64_bytes, base64_text
 from freezebench.specs.fields import brief
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _LARGEST_TEST_SET = 50_000_000  # far more than any data set has; a damaged numb
 
 def packed(correct: NDArray[np.bool_]) -> str:
     """Return outcomes as one bit per sentence in Base64, from the highest bit of the first byte on."""
-    return base64.b64encode(np.packbits(correct).tobytes()).decode("ascii")
+    return base64_text(np.packbits(correct).tobytes())
 
 
 def unpacked(num_test: int, text: str) -> NDArray[np.bool_]:
@@ -31,18 +31,14 @@ def unpacked(num_test: int, text: str) -> NDArray[np.bool_]:
     Raises:
         RecordError: If the bits do not fit the number of sentences.
     """
-    num_bytes = -(-num_test // 8)
-    # The lengths are checked first, so that a damaged number cannot make us allocate memory without limit.
-    if not 1 <= num_test <= _LARGEST_TEST_SET or len(text) != 4 * -(-num_bytes // 3):
-        raise RecordError(f"{len(text)} characters of outcomes do not fit {brief(num_test)} test sentences")
-    try:
-        raw = base64.b64decode(text, validate=True)
-    except ValueError as error:
-        raise RecordError(f"the outcomes are no Base64: {error}") from error
+    fitting = f"{brief(num_test)} test sentences"
+    if not 1 <= num_test <= _LARGEST_TEST_SET:
+        raise RecordError(f"{len(text)} characters of outcomes do not fit {fitting}")
+    raw = base64_bytes(text, -(-num_test // 8), "outcomes", fitting)
     bits = np.unpackbits(np.frombuffer(raw, dtype=np.uint8)).astype(np.bool_)
     # The last byte may have bits beyond the last sentence, which are zero.
-    if len(raw) != num_bytes or bits[num_test:].any():
-        raise RecordError(f"the outcomes do not fit {num_test} test sentences")
+    if bits[num_test:].any():
+        raise RecordError(f"the outcomes do not fit {fitting}")
     return bits[:num_test]
 
 
