@@ -109,7 +109,7 @@ def load_data(
     splits = make_splits(own, {name: split for name, split in given.items() if name not in further})
     told = () if task_note is None else (task_note,)
     notes = (*read_notes, *column_notes, *told, *row_notes, *targets.notes, *splits.notes)
-    test_sets = {name: given[f"{FURTHER}{name}"] for name in (item.name for item in spec.test_sets)}
+    test_sets = {item.name: given[f"{FURTHER}{item.name}"] for item in spec.test_sets}
     facts = data_facts(own, splits, targets.names, notes, dropped, test_sets=test_sets, test_notes=further_notes)
     return TextData(
         source=spec.source,
