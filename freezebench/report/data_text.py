@@ -66,6 +66,12 @@ def units_of_run(record: RunRecord) -> str:
     return f"test groups ({column})" if column is not None and is_grouped else "test sentences"
 
 
+def slice_sizes(facts: DataFacts) -> list[str]:
+    """Return the slices of the test split with their sizes, ``film (120)``; none where it has no slices."""
+    numbers = Counter(facts.test_slices or ())
+    return [f"{name} ({numbers[number]:,})" for number, name in enumerate(facts.slice_names)]
+
+
 def values_text(values: tuple[float, ...]) -> str:
     """Return mean, standard deviation and range of numbers; how they are distributed decides what an error means."""
     if not values:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezebench.report.data_text import slice_sizes
 from freezebench.report.metric_text import in_unit
 from freezebench.scoring.metrics import ACCURACY, metric_of
 from freezebench.units import listed
@@ -30,7 +31,6 @@ def judging_lines(settings: Settings, facts: DataFacts, *, with_usual: bool = Tr
         asserted = "".join(f", {name}={limit:g}" for name, limit in limits.items() if limit is not None)
         margin = in_unit(settings.margin_pp, metric)
         lines.append(f"task {facts.task}, judged by {metric.label}, margin {margin}{asserted}")
-    if facts.test_slices is not None:
-        sizes = [f"{name} ({facts.test_slices.count(number):,})" for number, name in enumerate(facts.slice_names)]
+    if sizes := slice_sizes(facts):
         lines.append(f"slices of {settings.data.slice_column}: {listed(sizes, _MOST_NAMED)}")
     return [f"freezebench: {line}" for line in lines]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from freezebench.report.data_text import dropped_text, label_counts, outputs_word, size_text, values_text
+from freezebench.report.data_text import dropped_text, label_counts, outputs_word, size_text, slice_sizes, values_text
 from freezebench.report.experiment import subsettings
 from freezebench.report.page.histogram import histogram
 from freezebench.report.page.markup import Html, bullets, data_table, definitions, element, joined, section
@@ -68,10 +68,8 @@ def _units(facts: DataFacts, group_column: str | None) -> list[tuple[str, str]]:
 
 def _slices(facts: DataFacts, column: str) -> list[tuple[str, str]]:
     """Return the slices of the test split with their sizes; nothing where it has none."""
-    if facts.test_slices is None:
-        return []
-    sizes = (f"{name} ({facts.test_slices.count(number):,})" for number, name in enumerate(facts.slice_names))
-    return [(f"slices by {column}", ", ".join(sizes))]
+    sizes = slice_sizes(facts)
+    return [(f"slices by {column}", ", ".join(sizes))] if sizes else []
 
 
 def _leakage(facts: DataFacts) -> str:
