@@ -94,6 +94,12 @@ def listed(values: Sequence[Value], limit: int, text: Callable[[Value], str] = s
     return f"{shown} and {len(values) - limit} more" if len(values) > limit else shown
 
 
+def with_and(items: Sequence[object]) -> str:
+    """Return the items as a list in a sentence: ``42, 43 and 44``."""
+    texts = [str(item) for item in items]
+    return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
+
+
 def did_you_mean(name: str, names: Collection[str]) -> str:
     """Return the nearest of the names that exist, as a question after a sentence; all of them if none is near."""
     lower = {known.lower(): known for known in sorted(names)}

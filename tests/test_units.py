@@ -33,6 +33,9 @@ from freezebench import units
         (units.listed([], 2), ""),
         (units.listed(["emb", "L0"], 2), "emb, L0"),
         (units.listed([1, 2, 3], 2, "#{}".format), "#1, #2 and 1 more"),
+        (units.with_and([42]), "42"),
+        (units.with_and([42, 43]), "42 and 43"),
+        (units.with_and([42, 43, 44]), "42, 43 and 44"),
     ],
 )
 def test_quantities(text: str, expected: str) -> None:

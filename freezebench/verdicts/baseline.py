@@ -14,9 +14,9 @@ import numpy as np
 
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.scoring.probabilistic import ECE
-from freezebench.units import percent_text
+from freezebench.units import percent_text, with_and
 from freezebench.verdicts.above_zero import shown_above_zero
-from freezebench.verdicts.classes import class_name, joined, majority_class
+from freezebench.verdicts.classes import class_name, majority_class
 from freezebench.verdicts.constant import above_constant, constant_sentence, is_of_user, shows_learning
 from freezebench.verdicts.metric_values import metric_value, text_groups, too_few
 
@@ -93,7 +93,7 @@ def same_seeds_fault(records: Sequence[RunRecord]) -> BaselineFault | None:
         return None
     return BaselineFault(
         kind="same_seeds",
-        sentence=f"seeds {joined(same)} give identical predictions and losses, as if the seed had no effect",
+        sentence=f"seeds {with_and(same)} give identical predictions and losses, as if the seed had no effect",
     )
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from freezebench.units import with_and
 from freezebench.verdicts.above_zero import lower_bound, shown_above_zero
 from freezebench.verdicts.class_recalls import recalled
-from freezebench.verdicts.classes import joined
 from freezebench.verdicts.mean_squares import mean_squares, outcome_differences
 from freezebench.verdicts.subsets import SubsetEvidence, too_few_units
 
@@ -66,7 +66,7 @@ def lost_class_sentence(records: Sequence[RunRecord], baseline: Sequence[RunReco
         if after <= _LOST * before and shown_above_zero(_losses(unfrozen, own), own.groups, alpha=alpha):
             kept = f"recall {100 * after:.1f} %, without freezing {100 * before:.0f} %"
             texts.append(f"{own.text} ({kept})")
-    return f"hardly recognised: {joined(texts)}" if texts else None
+    return f"hardly recognised: {with_and(texts)}" if texts else None
 
 
 def carrying_classes(
@@ -107,7 +107,7 @@ def carrying_classes(
             )
     if not texts:
         return None
-    return f"{joined(texts)} {'carries' if len(texts) == 1 else 'carry'} the loss"
+    return f"{with_and(texts)} {'carries' if len(texts) == 1 else 'carry'} the loss"
 
 
 def _two_drops(losses: Floats, is_own: NDArray[np.bool_]) -> tuple[tuple[Floats, Floats], float]:

@@ -73,12 +73,6 @@ def macro_f1(records: Sequence[RunRecord]) -> float | None:
     return statistics.fmean(scores) if scores else None
 
 
-def joined(items: Sequence[object]) -> str:
-    """Return the items as a list in a sentence: ``42, 43 and 44``."""
-    texts = [str(item) for item in items]
-    return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
-
-
 def _correct(records: Sequence[RunRecord], label: int) -> NDArray[np.bool_]:
     """Return whether the sentences of one class were classified correctly, shape (runs, sentences of the class)."""
     data = next((record.data for record in records if record.data), None)

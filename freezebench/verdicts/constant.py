@@ -12,7 +12,8 @@ from freezebench.records.evaluated import examples_of
 from freezebench.scoring.confusion import undefined_is_silent
 from freezebench.scoring.metrics import ACCURACY, METRICS
 from freezebench.scoring.outcomes import outcomes
-from freezebench.verdicts.classes import class_name, joined, only_class
+from freezebench.units import with_and
+from freezebench.verdicts.classes import class_name, only_class
 from freezebench.verdicts.mean_squares import POINTS, least_change
 from freezebench.verdicts.metric_values import outcomes_of
 
@@ -128,7 +129,7 @@ def constant_sentence(records: Sequence[RunRecord], metric: Metric = ACCURACY) -
     if not constant:
         return None
     seeds = [record.spec.seed for record, _ in constant]
-    who = f"seed {seeds[0]} predicts" if len(seeds) == 1 else f"seeds {joined(seeds)} predict"
+    who = f"seed {seeds[0]} predicts" if len(seeds) == 1 else f"seeds {with_and(seeds)} predict"
     same = constant[0][1][0]
     return f"{who} {same} ({', '.join(dict.fromkeys(value for _, (_, value) in constant))})"
 
@@ -161,4 +162,4 @@ def _constant_text(record: RunRecord, metric: Metric) -> tuple[str, str] | None:
     if (predictions != predictions[0]).any():
         return None
     names = [name for name, has in zip(data.label_names, predictions[0], strict=True) if has]
-    return "the same labels for every test sentence", joined(names) if names else "none"
+    return "the same labels for every test sentence", with_and(names) if names else "none"

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import f1_score, recall_score
 
 import made_up
-from freezebench.verdicts.classes import joined, macro_f1, majority_class, only_class, recall
+from freezebench.verdicts.classes import macro_f1, majority_class, only_class, recall
 
 LABELS = [0] * 20 + [1] * 12 + [2] * 8
 PREDICTIONS = [0] * 15 + [1] * 10 + [2] * 5 + [0] * 10
@@ -38,8 +38,3 @@ def test_only_class_of_a_run() -> None:
     assert only_class(made_up.one_class("none")) == 0
     assert only_class(made_up.record()) is None
     assert only_class(made_up.broken("none")) is None
-
-
-def test_lists_in_sentences() -> None:
-    """The last item after ``and``."""
-    assert [joined([42]), joined([42, 43]), joined([42, 43, 44])] == ["42", "42 and 43", "42, 43 and 44"]

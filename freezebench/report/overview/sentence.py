@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from freezebench.report.overview.rows import STATE_TERMS
+from freezebench.units import with_and
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +62,7 @@ def _safe_part(safe: Sequence[OverviewRow], rows: Sequence[OverviewRow]) -> str:
         # What the shares are shares of is said once.
         is_said = _OF_THE_LAYERS in text + "".join(further)
         further.append(f"{deeper_phrase.removesuffix(_OF_THE_LAYERS) if is_said else deeper_phrase} in {num}")
-    return text + (f", {_joined(further)}" if further else "")
+    return text + (f", {with_and(further)}" if further else "")
 
 
 def _of_all(num: int, num_all: int) -> str:
@@ -87,7 +88,7 @@ def _deeper_part(safe: Sequence[OverviewRow]) -> list[str]:
         words = [f"the next deeper prefix that was tried {words}" for words, _ in known]
         return [f"there {text}" for text in [*words, *(["no deeper prefix was tried"] if num_ends else [])]]
     texts = [f"{words} in {num}{'' if index else _of_safe(num, safe)}" for index, (words, num) in enumerate(known)]
-    parts = [f"the next deeper prefix that was tried {_joined(texts)}"] if texts else []
+    parts = [f"the next deeper prefix that was tried {with_and(texts)}"] if texts else []
     if num_ends:
         parts.append(f"in {num_ends}{'' if texts else _of_safe(num_ends, safe)} no deeper prefix was tried")
     return parts
@@ -96,8 +97,3 @@ def _deeper_part(safe: Sequence[OverviewRow]) -> list[str]:
 def _of_safe(num: int, safe: Sequence[OverviewRow]) -> str:
     """Return what follows a number of the experiments that have a safe prefix."""
     return " of them" if num == len(safe) else f" of the {len(safe)}"
-
-
-def _joined(texts: Sequence[str]) -> str:
-    """Return texts as a list with ``and`` before the last one."""
-    return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))

@@ -14,6 +14,7 @@ from freezebench.report.rows import table_metric, task_of
 from freezebench.report.subsets import WHY_TEST_SETS
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.run import Protocol
+from freezebench.units import with_and
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,13 +100,12 @@ def subsets(experiment: Experiment, picture: Html | None) -> Html | None:
         return None
     first, *others = [table.title for table in tables]
     names = [first, *(name[0].lower() + name[1:] for name in others)]
-    title = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
     parts: list[Html | None] = []
     for table in tables:
         parts += [element("h3", table.title)] if others else []
         parts += [element("p", WHY_TEST_SETS), picture] if table.kind == "test set" else []
         parts.append(data_table(table.caption, table.headers, table.cells))
-    return section(title, *parts)
+    return section(with_and(names), *parts)
 
 
 def protocol(experiment: Experiment) -> Html:
