@@ -91,11 +91,6 @@ def _contradictions(record: RunRecord) -> Iterator[str]:
         yield f"{num_trained} of {num_params} parameters train"
 
 
-def _num_rows(data: DataFacts, facts: SetFacts) -> int:
-    """Return the number of sentences of a test set, or of its words in token classification."""
-    return sum(facts.test_lengths or ()) if data.task == "token-classification" else facts.num_test
-
-
 def _of_test_set(facts: SetFacts, data: DataFacts) -> Iterator[str]:
     """Yield what disagrees in the facts of a test set."""
     num_labels, what = len(data.label_names), f"test set {facts.name}" if facts.name else "test"
@@ -103,7 +98,7 @@ def _of_test_set(facts: SetFacts, data: DataFacts) -> Iterator[str]:
         if len(facts.test_values or ()) != facts.num_test or facts.test_labels:
             yield f"{len(facts.test_values or ())} numbers of {facts.num_test} {what} sentences"
     else:
-        num_expected = _num_rows(data, facts) * (num_labels if data.task == "multi-label" else 1)
+        num_expected = facts.num_rows * (num_labels if data.task == "multi-label" else 1)
         if len(facts.test_labels) != num_expected:
             yield f"{len(facts.test_labels)} labels of {num_expected} {what} {_ROWS[data.task]}"
         num_values = 2 if data.task == "multi-label" else num_labels
@@ -113,6 +108,13 @@ def _of_test_set(facts: SetFacts, data: DataFacts) -> Iterator[str]:
         lengths = facts.test_lengths or ()
         if len(lengths) != facts.num_test or not all(length > 0 for length in lengths):
             yield f"numbers of words of {len(lengths)} of {facts.num_test} {what} sentences"
+    elif facts.test_lengths is not None:
+        yield f"numbers of words of {what} sentences, which token classification alone has"
+    yield from _of_groups_and_slices(facts, what)
+
+
+def _of_groups_and_slices(facts: SetFacts, what: str) -> Iterator[str]:
+    """Yield what disagrees in the groups and slices of a test set, which messages call ``what``."""
     if facts.test_groups is not None and len(facts.test_groups) != facts.num_test:
         yield f"texts of {len(facts.test_groups)} of {facts.num_test} {what} sentences"
     slices = facts.test_slices
@@ -203,7 +205,7 @@ def _predicted(scores: str, data: DataFacts, facts: SetFacts) -> tuple[int, ...]
     """
     from freezebench.records.scores import unpack_scores
 
-    unpacked = unpack_scores(scores, _num_rows(data, facts), len(data.label_names))
+    unpacked = unpack_scores(scores, facts.num_rows, len(data.label_names))
     if data.task == "regression":
         return ()
     if data.task == "multi-label":

@@ -68,6 +68,11 @@ class SetFacts:
     slice_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def num_rows(self) -> int:
+        """Number of its sentences, or of their words in token classification."""
+        return self.num_test if self.test_lengths is None else sum(self.test_lengths)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataFacts:

@@ -76,7 +76,7 @@ def evaluated_examples(evaluation: Evaluation, data: DataFacts, facts: SetFacts)
         RecordError: If its scores do not fit the test set.
     """
     num_labels = len(data.label_names)
-    num_rows = sum(facts.test_lengths) if facts.test_lengths is not None else facts.num_test
+    num_rows = facts.num_rows
     scores = None if evaluation.scores is None else unpack_scores(evaluation.scores, num_rows, num_labels)
     if data.task == "regression":
         if scores is None or facts.test_values is None:

@@ -67,6 +67,8 @@ def test_an_evaluation_that_contradicts_itself_is_refused(task: str, changes: An
         ("multi-label", {"test_labels": (1, 0, 0)}, "3 labels of 6 test sentences and labels"),
         ("multi-label", {"test_labels": (2,) * 6}, "a test label that is none of the 2 classes"),
         ("multi-label", {"test_labels": (1, 1, 0, 1, 1, 0)}, "the class counts of test are not those of its labels"),
+        ("multi-label", {"test_lengths": (1, 1)}, "6 labels of 4 test sentences and labels"),
+        ("multi-label", {"test_lengths": (1, 1, 1)}, "words of test sentences, which token classification alone has"),
         ("token-classification", {"test_lengths": (2, 2)}, "numbers of words of 2 of 3 test sentences"),
         ("token-classification", {"test_lengths": (4, 0, 0)}, "numbers of words of 3 of 3 test sentences"),
         ("token-classification", {"test_slices": (0, 1)}, "slices of 2 of 3 test sentences"),
