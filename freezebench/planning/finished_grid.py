@@ -90,7 +90,10 @@ class FinishedGrid:
         records = (record for records in self.arms.values() for record in records)
         data = next((record.data for record in records if record.data is not None), None)
         try:
-            metric_of(judging.metric, "sequence-classification" if data is None else data.task)
+            if data is None:
+                metric_of(judging.metric, "sequence-classification")
+            else:
+                metric_of(judging.metric, data.task, data.label_names)
         except SettingsError as error:
             return str(error)
         return None

@@ -14,6 +14,7 @@ import made_up_tasks
 from experiments import settings
 from freezebench.cli import main
 from freezebench.config.session_settings import SessionSettings
+from freezebench.records.consistency import f1_score
 from freezebench.records.store import Store
 from freezebench.report.publish import write_report
 from freezebench.report.summary import summarize
@@ -178,3 +179,23 @@ def test_experiments_without_the_metric_are_left_out_by_name(
     assert shown.out.count("=== freezebench") == 1
     assert main(["judge", str(folder), "--metric=entity-f1"]) == 4
     assert "has no metric 'entity-f1'" in capsys.readouterr().err
+
+
+def test_experiments_whose_classes_lack_the_metric_are_left_out_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """F1 of class 1 is for two classes."""
+    folder = _store(tmp_path / "store")
+    store = Store(folder)
+    for freeze in ("none", "emb"):
+        for run in seeds(freeze):
+            assert run.data is not None
+            assert run.test is not None
+            data = replace(run.data, label_names=("bad", "fair", "good"))
+            test = replace(run.test, f1=f1_score(data.test_labels, run.test.predictions, num_labels=3))
+            spec = replace(run.spec, data=DataSpec(source="stars"))
+            assert store.save(replace(run, spec=spec, data=data, test=test))
+    assert main(["judge", str(folder), "--metric=f1", "--margin=30"]) == 0
+    shown = capsys.readouterr()
+    assert shown.err.startswith("tiny on stars is left out: the metric f1 is for 2 classes, and the data have 3.")
+    assert shown.out.count("=== freezebench") == 1
