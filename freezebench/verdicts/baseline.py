@@ -19,6 +19,7 @@ from freezebench.verdicts.above_zero import shown_above_zero
 from freezebench.verdicts.classes import class_name, majority_class
 from freezebench.verdicts.constant import above_constant, constant_sentence, is_of_user, shows_learning
 from freezebench.verdicts.metric_values import metric_value, text_groups, too_few
+from freezebench.verdicts.noninferiority import fewest_decimals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -196,7 +197,7 @@ def _not_above_text(records: Sequence[RunRecord], metric: Metric) -> str:
             f"its test accuracy of {text}{over} is not shown to be above that of always predicting one class "
             f"({lead:+.1f} points): {share[0]}"
         )
-    digits = 1 if metric.unit == "points" else 3
+    digits = fewest_decimals(metric.drop_unit)
     return (
         f"its test {metric.label} of {text}{over} is not shown to be better than that of the best constant prediction "
         f"({lead:+.{digits}f} {metric.drop_unit})"

@@ -13,7 +13,7 @@ from freezebench.verdicts.crossed import interval_from_mean_squares
 from freezebench.verdicts.gate import Part, accuracy_standing, worst
 from freezebench.verdicts.matching import differences, match
 from freezebench.verdicts.metric_values import mean_squares_of_metric
-from freezebench.verdicts.noninferiority import decide, noninferiority
+from freezebench.verdicts.noninferiority import decide, fewest_decimals, noninferiority
 from freezebench.verdicts.observation import Observation, compare_memory, compare_repeated
 
 if TYPE_CHECKING:
@@ -212,10 +212,12 @@ def _sentence(verdict: Verdict, metric: Metric, reference: str) -> str:
         seeds += f", too few examples: {verdict.too_few}"
     # The label names the metric already.
     unit = "points" if verdict.unit.startswith("points") else verdict.unit
-    observation = f"drop {_figure(verdict.drop_pp)} {unit}, {name} bound {_figure(bound)}"
+    decimals = max(2, fewest_decimals(unit))
+    observation = f"drop {_figure(verdict.drop_pp, decimals)} {unit}, {name} bound {_figure(bound, decimals)}"
     side = "below" if metric.higher_is_better else "above"
     return f"{metric.label}: {observation}, at most {verdict.margin_pp:g} {unit} {side} {reference} allowed, {seeds}"
 
 
-def _figure(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.2f}".replace("-0.00", "0.00")
+def _figure(value: float | None, decimals: int) -> str:
+    # Adding 0 takes the sign from a negative zero.
+    return "unknown" if value is None else f"{round(value, decimals) + 0.0:.{decimals}f}"

@@ -242,7 +242,7 @@ def _judge(interval: Interval, margin_pp: float, unit: str, too_few: str | None)
     # The interval of one seed covers new sentences but no new training run, so it must not decide.
     if interval.num_seeds <= 1:
         return "inconclusive", ONE_SEED
-    fewest = 1 if unit.startswith("points") else 3
+    fewest = fewest_decimals(unit)
     lower, upper = (bound_text(bound, margin_pp, fewest) for bound in (interval.lower_pp, interval.upper_pp))
     limit, seeds = f"{margin_pp:g} {unit}", f"{interval.num_seeds} seeds"
     # A pass needs proof: a comparison that is false for any cause, NaN included, must not count as one.
@@ -251,6 +251,11 @@ def _judge(interval: Interval, margin_pp: float, unit: str, too_few: str | None)
             return "inferior", f"lower bound {lower} is above {limit}, {seeds}"
         return "inconclusive", f"the bounds {lower} to {upper} hold {limit}, {seeds}"
     return "non_inferior", f"upper bound {upper} is below {limit}, {seeds}"
+
+
+def fewest_decimals(unit: str) -> int:
+    """Return with how many decimals figures in a unit are written, at least: points need fewer than other units."""
+    return 1 if unit.startswith("points") else 3
 
 
 def bound_text(bound_pp: float, margin_pp: float, fewest: int = 1) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from freezebench.verdicts.crossed import interval_from_mean_squares
 from freezebench.verdicts.gate import Part, accuracy_standing, worst
-from freezebench.verdicts.noninferiority import Verdict, bound_text, decide
+from freezebench.verdicts.noninferiority import Verdict, bound_text, decide, fewest_decimals
 from freezebench.verdicts.superiority import holm_levels
 
 if TYPE_CHECKING:
@@ -174,5 +174,6 @@ def _drop_text(subset: SubsetVerdict, limit_pp: float) -> str:
         return f"{subset.name} ({subset.reason if verdict is None else verdict.reason})"
     if verdict.drop_pp is None or verdict.lower_pp is None or verdict.upper_pp is None:
         return subset.name
-    lower, upper = (bound_text(bound, limit_pp) for bound in (verdict.lower_pp, verdict.upper_pp))
-    return f"{subset.name} {bound_text(verdict.drop_pp, limit_pp)} ({lower} to {upper})"
+    figures = (verdict.drop_pp, verdict.lower_pp, verdict.upper_pp)
+    drop, lower, upper = (bound_text(figure, limit_pp, fewest_decimals(verdict.unit)) for figure in figures)
+    return f"{subset.name} {drop} ({lower} to {upper})"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -86,6 +88,16 @@ def test_a_limit_holds_for_every_subset(drops: tuple[float, ...], standing: str,
     assert part.standing == standing
     assert part.sentence.startswith(text)
     assert part.sentence.count(" to ") == (3 if standing == "ok" else 1)
+
+
+def test_drops_in_a_unit_of_the_metrics_own_have_more_decimals() -> None:
+    """A drop of 0.03 nats is not written as 0.0."""
+    rng = np.random.default_rng(1)
+    losses = rng.normal(0.4, 0.1, size=(3, 200))
+    squares = mean_squares_of_arms(losses, losses - rng.normal(0.03, 0.05, size=(3, 200)), scale=1.0)
+    subsets = judge_subsets([_evidence("a", squares)], margin_pp=0.05, reference_pp=0.05, alpha=0.04, unit="nats")
+    sentence = limit_part("slices", subsets, 0.05, "nats").sentence
+    assert re.search(r"of at most 0\.05 nats is allowed, all below it: a 0\.0\d\d \(0\.0\d\d to 0\.0\d\d\)$", sentence)
 
 
 def test_a_subset_needs_some_distinct_texts() -> None:
