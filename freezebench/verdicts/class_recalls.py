@@ -15,7 +15,7 @@ import numpy as np
 
 from freezebench.records.evaluated import examples_of
 from freezebench.scoring.entities import are_entity_tags, entity_counts, entity_types
-from freezebench.verdicts.classes import class_name
+from freezebench.verdicts.classes import label_name
 from freezebench.verdicts.metric_values import text_groups
 
 if TYPE_CHECKING:
@@ -64,15 +64,14 @@ def recalled(records: Sequence[RunRecord]) -> list[Recalled]:
     by_run = [_items(record) for record in records if record.test is not None]
     has_entities = _has_entities(data.task, data.label_names)
     groups = _groups_of_items(records, by_sentence=has_entities)
-    noun = "label" if data.task == "multi-label" else "entities"
+    noun = "entities" if has_entities else "label" if data.task == "multi-label" else "class"
     classes = []
     for key, (rows, _) in by_run[0].items():
-        is_class = isinstance(key, int) and data.task != "multi-label"
-        name = key if isinstance(key, str) else class_name(data, key).removeprefix("class ")
+        name = key if isinstance(key, str) else label_name(data, key)
         classes.append(
             Recalled(
                 name=name,
-                text=f"class {name}" if is_class else f"{noun} {name}",
+                text=f"{noun} {name}",
                 is_right=np.stack([items[key][1] for items in by_run]),
                 groups=None if groups is None else groups[rows],
             )

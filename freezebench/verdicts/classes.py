@@ -24,8 +24,13 @@ _ONE_CLASS_EACH = ("sequence-classification", "token-classification")
 
 def class_name(data: DataFacts, label: int) -> str:
     """Return how sentences call a class: ``class positive``."""
+    return f"class {label_name(data, label)}"
+
+
+def label_name(data: DataFacts, label: int) -> str:
+    """Return the name of a class or label, or its number where it has none."""
     names = data.label_names
-    return f"class {names[label] if 0 <= label < len(names) else label}"
+    return names[label] if 0 <= label < len(names) else str(label)
 
 
 def majority_class(data: DataFacts) -> int:
