@@ -285,16 +285,15 @@ def drop_text(row: Row, margin_pp: float) -> str:
     """Return a drop with the bound that matters: ``drop 0.6, at most 1.3``; a gain is called one."""
     if row.drop_pp is None:
         return f"drop {NOT_MEASURED}"
+    metric = table_metric([row])
+    drop = unsigned_drop(row.drop_pp, metric)
     if row.lower_pp is None or row.upper_pp is None:
-        return f"drop {unsigned_drop(row.drop_pp, table_metric([row]))}, without an interval"
-    digits = digits_of(table_metric([row]))
-    drop = f"{row.drop_pp:.{digits}f}"
-    lower, upper = (bound_text(bound, margin_pp, digits) for bound in (row.lower_pp, row.upper_pp))
-    zero, negative_zero = f"{0:.{digits}f}", f"{-0.0:.{digits}f}"
+        return f"drop {drop}, without an interval"
+    lower, upper = (bound_text(bound, margin_pp, digits_of(metric)) for bound in (row.lower_pp, row.upper_pp))
     if row.verdict == "inferior":
         return f"drop {drop}, at least {lower}"
     if float(drop) >= 0:
-        return f"drop {drop.replace(negative_zero, zero)}, at most {upper.replace(negative_zero, zero)}"
+        return f"drop {drop}, at most {upper}"
     if float(upper) >= 0:
-        return f"gain {drop[1:]}, drop at most {upper.replace(negative_zero, zero)}"
+        return f"gain {drop[1:]}, drop at most {upper}"
     return f"gain {drop[1:]}, at least {upper[1:]}"

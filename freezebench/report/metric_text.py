@@ -21,6 +21,7 @@ from freezebench.scoring.own_metric import own_metric
 from freezebench.specs.names import TASKS
 from freezebench.units import NOT_MEASURED, percent_text, without_negative_zero
 from freezebench.verdicts.metric_values import metric_value
+from freezebench.verdicts.noninferiority import fewest_decimals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +37,6 @@ _LONG_UNITS = {"points": "points", "nats": "nats", "label units": "units of the 
 _WIDEST_LABEL = 24
 _UNITS: dict[str, Unit] = {"nats": "nats", "units of the label": "label units"}  # as verdicts name them
 _SHORT_UNITS = {"points": "points", "nats": "nats", "label units": "units"}
-# Decimals of a drop in points, and of values and drops in a unit of their own.
-_POINTS_DIGITS, _OWN_DIGITS = 1, 3
 
 
 def metric_shown(name: str, unit: Unit = "points") -> Metric:
@@ -110,14 +109,14 @@ def with_article(metric: Metric) -> str:
 
 def digits_of(metric: Metric) -> int:
     """Return the number of decimals that its drops and bounds are written with."""
-    return _POINTS_DIGITS if metric.unit == _POINTS else _OWN_DIGITS
+    return fewest_decimals(metric.drop_unit)
 
 
 def value_text(value: float | None, metric: Metric) -> str:
     """Return a value of the metric: ``92.2 %`` for one in points, a plain number for others."""
     if metric.unit == _POINTS:
         return percent_text(value)
-    return NOT_MEASURED if value is None else f"{value:.{_OWN_DIGITS}f}"
+    return NOT_MEASURED if value is None else f"{value:.{digits_of(metric)}f}"
 
 
 def value_number(value: float, metric: Metric) -> str:

@@ -266,7 +266,7 @@ def bound_text(bound_pp: float, margin_pp: float, fewest: int = 1) -> str:
         margin_pp: The margin.
         fewest: Fewest decimals: 1 for points, more for a unit of the metric's own.
     """
-    texts = [f"{bound_pp:.{fewest + more}f}" for more in range(4)]
+    texts = [f"{bound_pp:z.{fewest + more}f}" for more in range(4)]
     return next((text for text in texts if float(text) != margin_pp), texts[-1])
 
 
