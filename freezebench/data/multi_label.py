@@ -57,9 +57,11 @@ def find_layout(columns: Mapping[str, Columns], model_names: Sequence[str]) -> L
     train = columns["train"]
     if train.indicators:
         return Layout(indicators=train.indicators)
-    rows = [row for row in train.labels if isinstance(row, list)]
-    if not rows:
+    lists = [row for row in train.labels if isinstance(row, list)]
+    if not lists:
         return Layout(separator=_separator(train))
+    # Bad rows do not count, so that the layout is the same once they are left out.
+    rows = [row for row in lists if all(_indicator(item) is not None or _item_fault(item) is None for item in row)]
     lengths = set(map(len, rows))
     if (
         len(lengths) == 1

@@ -150,6 +150,16 @@ def test_other_values_are_bad_rows(tmp_path: Path, label: Any, fault: str) -> No
     assert len(_load(tmp_path, labels, bad_rows="drop").train) == 2
 
 
+@pytest.mark.parametrize("bad", [None, 0.5, {}])
+def test_a_bad_row_does_not_change_how_others_are_read(tmp_path: Path, bad: Any) -> None:
+    """Lists of 0 and 1 stay such, and a 2 among them is a bad row too."""
+    labels, test = [[1, 0], [0, 1], [bad, 1]], [[1, 1], [0, 2]]
+    with pytest.raises(DataError, match=r"test\.jsonl, line 2: the label '1' is 2, not 0 or 1"):
+        _load(tmp_path, labels, test)
+    data = _load(tmp_path, labels, test, bad_rows="drop")
+    assert (data.train.labels, data.test.labels) == (((1, 0), (0, 1)), ((1, 1),))
+
+
 def test_rows_and_labels_have_to_fit_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A small file can have a million rows of few of a thousand labels."""
     monkeypatch.setattr(module, "_MAX_NUMBERS", 17)
