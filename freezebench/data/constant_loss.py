@@ -34,14 +34,21 @@ def constant_loss(task: TaskName, train: Sequence[Any], labels: Sequence[Any]) -
         return statistics.fmean((label - mean) ** 2 for label in labels)
     if task == "multi-label":
         pairs = zip(zip(*train, strict=True), zip(*labels, strict=True), strict=True)
-        return statistics.fmean(_cross_entropy(Counter(trained), Counter(own)) for trained, own in pairs)
+        return statistics.fmean(cross_entropy(Counter(trained), Counter(own)) for trained, own in pairs)
     if task == "token-classification":
-        return _cross_entropy(Counter(chain.from_iterable(train)), Counter(chain.from_iterable(labels)))
-    return _cross_entropy(Counter(train), Counter(labels))
+        return cross_entropy(Counter(chain.from_iterable(train)), Counter(chain.from_iterable(labels)))
+    return cross_entropy(Counter(train), Counter(labels))
 
 
-def _cross_entropy(trained: Mapping[int, int], counts: Mapping[int, int]) -> float:
-    """Return the mean of -ln p over labels, where p is the share of a label in training."""
+def cross_entropy(trained: Mapping[int, int], counts: Mapping[int, int]) -> float:
+    """Return the mean of -ln p over labels, where p is the share of a label in training.
+
+    It is infinite if a label occurs that never occurs in training.
+
+    Args:
+        trained: Number of times that every label occurs in training.
+        counts: The same of the labels that the loss is of, at least one of which occurs.
+    """
     total, num_trained = sum(counts.values()), sum(trained.values())
     if any(num and not trained.get(label) for label, num in counts.items()):
         return math.inf

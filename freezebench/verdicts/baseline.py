@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from freezebench.data.constant_loss import cross_entropy
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.scoring.probabilistic import ECE
 from freezebench.units import percent_text, with_and
@@ -129,10 +130,7 @@ def frequencies_loss(data: DataFacts, split: str) -> float | None:
     trained, counts = data.splits["train"].class_counts, data.splits[split].class_counts
     if not sum(trained) or not sum(counts) or len(trained) != len(counts):
         return None
-    if any(count and not of_train for count, of_train in zip(counts, trained, strict=True)):
-        return math.inf
-    logs = (count * math.log(of_train / sum(trained)) for count, of_train in zip(counts, trained, strict=True) if count)
-    return -sum(logs) / sum(counts)
+    return cross_entropy(dict(enumerate(trained)), dict(enumerate(counts)))
 
 
 def lead_pp(records: Sequence[RunRecord], metric: Metric = ACCURACY) -> float | None:
