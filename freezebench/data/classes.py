@@ -1,4 +1,4 @@
-"""Classes of lists of labels or tags: their order, and whether train has all of them."""
+"""Classes of rows of labels or tags: their order, and whether train has all of them."""
 
 from __future__ import annotations
 

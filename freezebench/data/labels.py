@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from freezebench.data.class_names import class_names
 from freezebench.data.classes import check_known, with_model_names
 from freezebench.data.missing_labels import NUMBER
-from freezebench.data.values import kind_name, label_list, short
+from freezebench.data.values import MAX_NAME_CHARS, kind_name, label_list, short
 from freezebench.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ _WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]{0,299})(\.0*)?", re.ASCII)
 # transformers generates these class names for a model that has none.
 _GENERATED_NAME = re.compile(r"LABEL_[0-9]+", re.IGNORECASE)
 _MIN_CLASSES = 2
-_MAX_LABEL_CHARS = 200
 _MAX_SPELLINGS = 3
 
 
@@ -120,9 +119,9 @@ def _checked_labels(columns: Columns) -> list[Label]:
 
 
 def _checked_label(table: Table, row: int, value: object) -> Label:
-    if isinstance(value, str) and len(value) > _MAX_LABEL_CHARS:
+    if isinstance(value, str) and len(value) > MAX_NAME_CHARS:
         raise DataError(
-            f"{table.location(row)}: the label has {len(value):,} characters, more than {_MAX_LABEL_CHARS}. "
+            f"{table.location(row)}: the label has {len(value):,} characters, more than {MAX_NAME_CHARS}. "
             "Set --freeze-label-column to the column of the labels."
         )
     if isinstance(value, str):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.data.class_names import shared_names
 from freezebench.data.classes import check_known, with_model_names
-from freezebench.data.values import is_missing, kind_name, label_list, short, unfit
+from freezebench.data.values import is_missing, kind_name, label_list, short, unfit_name
 from freezebench.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ Item = str | int
 _SEPARATORS = "|;,"
 _MAX_LABELS = 1000
 _MAX_NUMBERS = 200_000_000
-_MAX_LABEL_CHARS = 200
 _INDICATORS: dict[object, int] = {0: 0, 1: 1, "0": 0, "1": 1, "0.0": 0, "1.0": 1, "False": 0, "True": 1}
 _MIN_LABELS = 2
 
@@ -120,7 +119,7 @@ def _item_fault(item: object) -> str | None:
     if is_missing(item):
         return "is empty or null"
     if isinstance(item, str):
-        return f"has {len(item):,} characters" if len(item) > _MAX_LABEL_CHARS else unfit(item)
+        return unfit_name(item)
     return None if _whole(item) is not None else f"is {kind_name(item)}; names and whole numbers can be labels"
 
 

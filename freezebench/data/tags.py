@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 from freezebench.data.class_names import shared_names
 from freezebench.data.classes import check_known, with_model_names
-from freezebench.data.values import MAX_TEXT_CHARS, is_invisible, is_missing, kind_name, label_list, short, unfit
+from freezebench.data.values import (
+    MAX_TEXT_CHARS,
+    is_invisible,
+    is_missing,
+    kind_name,
+    label_list,
+    short,
+    unfit,
+    unfit_name,
+)
 from freezebench.errors import DataError
 
 if TYPE_CHECKING:
@@ -18,7 +27,6 @@ if TYPE_CHECKING:
 
 OUTSIDE = "O"
 MAX_WORDS = 10_000
-_MAX_TAG_CHARS = 200
 _MAX_TAGS = 1000
 _MIN_TAGS = 2
 
@@ -79,7 +87,7 @@ def _tags_faults(words: object, tags: object, num_names: int) -> Iterator[tuple[
 def _tag_fault(tag: object, num_names: int) -> str | None:
     """Return why a tag cannot be used, as a clause."""
     if isinstance(tag, str):
-        return f"has {len(tag):,} characters" if len(tag) > _MAX_TAG_CHARS else unfit(tag)
+        return unfit_name(tag)
     if isinstance(tag, bool) or not isinstance(tag, int):
         return f"is {kind_name(tag)}; names and whole numbers can be tags"
     return f"is {short(tag)}, which has no name" if tag < 0 or (num_names and tag >= num_names) else None

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # Encoders read some hundred tokens. A text of this many characters is a damaged file, and tokenizing it takes minutes.
 MAX_TEXT_CHARS = 1_000_000
 
+# A longer label is a text: the column is another one.
+MAX_NAME_CHARS = 200
 _MAX_QUOTED_CHARS = 60
 _MAX_LABELS = 8
 _MAX_LABEL_CHARS = 40
@@ -41,6 +43,11 @@ def unfit(text: str) -> str | None:
     if has_surrogates(text):
         return "holds half of a surrogate pair"
     return None
+
+
+def unfit_name(name: str) -> str | None:
+    """Return why a label or tag cannot be used, as a clause; ``None`` if it can."""
+    return f"has {len(name):,} characters" if len(name) > MAX_NAME_CHARS else unfit(name)
 
 
 def is_invisible(text: str) -> bool:
