@@ -10,6 +10,7 @@ from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots.families import short_name
 from freezebench.report.plots.style import (
     BLUE,
+    FAR,
     GREEN,
     GREEN_TEXT,
     INK,
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from freezebench.report.rows import Row
     from freezebench.verdicts.judge import ConfigurationResult
 
-_FAR = 1e6  # beyond the edge of any axis
-
 
 def drops(experiment: Experiment) -> Picture | Missing:
     """Return the drop of every configuration with its interval, its seeds and the margin."""
@@ -60,7 +59,7 @@ def drops(experiment: Experiment) -> Picture | Missing:
         axes = figure.subplots()
         # The green band reaches beyond the left edge, whatever the limits of the axis become.
         lowest = min(min(0.0, row.lower_pp or 0.0) for _, row in shown)
-        axes.axvspan(lowest - _FAR, experiment.margin_pp, color=SAFE, lw=0, zorder=0)
+        axes.axvspan(lowest - FAR, experiment.margin_pp, color=SAFE, lw=0, zorder=0)
         axes.axvline(0, color=MUTED, lw=0.9)
         axes.axvline(experiment.margin_pp, color=GREEN, lw=1.2, ls=(0, (4, 2)))
         for position, (result, row) in enumerate(shown):

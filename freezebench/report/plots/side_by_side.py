@@ -15,6 +15,7 @@ from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots.families import family_handles, family_of, family_shapes, short_name
 from freezebench.report.plots.style import (
     BLUE,
+    FAR,
     GREEN,
     INK,
     MUTED,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from freezebench.report.overview.front import CostName, Front
     from freezebench.report.rows import Row
 
-_FAR = 1e6  # beyond the edge of any axis
 _WIDEST_LABEL = 52  # the width of the legend
 _COLORS, _MARKERS = (BLUE, ORANGE, GREEN, VERMILLION, SKY, MUTED), "osD^vP"
 
@@ -63,7 +63,7 @@ def front(experiments: Sequence[Experiment]) -> Picture | Missing:
         axes = figure.subplots()
         axes.axhline(0, color=MUTED, lw=0.9)
         if len(margins) == 1:
-            axes.axhspan(-_FAR, min(margins), color=SAFE, lw=0, zorder=0)
+            axes.axhspan(-FAR, min(margins), color=SAFE, lw=0, zorder=0)
         _limit(axes, [point.upper_pp for point in joint.points], margins)
         # Room for names at the right edge.
         axes.set_xlim(0, 112 * max(point.cost for point in joint.points))
@@ -150,7 +150,7 @@ def drops(experiments: Sequence[Experiment]) -> Picture | Missing:
         axes = figure.subplots()
         axes.axhline(0, color=MUTED, lw=0.9)
         if len(margins) == 1:
-            axes.axhspan(-_FAR, min(margins), color=SAFE, lw=0, zorder=0)
+            axes.axhspan(-FAR, min(margins), color=SAFE, lw=0, zorder=0)
         for index, line in enumerate(lines):
             color, marker = _mark(index)
             # Experiments of one model have the same shares; a small shift keeps their intervals apart.

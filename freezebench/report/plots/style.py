@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 INK, MUTED, GRID, PAPER, SAFE, BLUE, GREEN_TEXT = LIGHT
 # Okabe & Ito (2008): colours that people with any common kind of colour blindness can distinguish.
 SKY, GREEN, ORANGE, VERMILLION = "#56b4e9", "#009e73", "#e69f00", "#d55e00"
+FAR = 1e6  # beyond the edge of any axis
 # A verdict has a colour and a shape, since colour alone would not do.
 VERDICT_MARKS: dict[VerdictKey, tuple[str, str]] = {
     "baseline": (MUTED, "s"),
