@@ -60,7 +60,7 @@ def find_layout(columns: Mapping[str, Columns], model_names: Sequence[str]) -> L
     if not lists:
         return Layout(separator=_separator(train))
     # Bad rows do not count, so that the layout is the same once they are left out.
-    rows = [row for row in lists if all(_indicator(item) is not None or _item_fault(item) is None for item in row)]
+    rows = [row for row in lists if not any(_is_withheld(item) or _is_bad(item) for item in row)]
     lengths = set(map(len, rows))
     if (
         len(lengths) == 1
@@ -128,10 +128,20 @@ def _indicator_faults(items: Sequence[object], names: Sequence[str]) -> Iterator
         yield "bad_label", f"it has {len(items)} labels of 0 and 1, and other rows have {len(names)}"
         return
     for name, item in zip(names, items, strict=True):
-        if is_missing(item) or item in (-1, "-1", "-"):
+        if _is_withheld(item):
             yield "no_label", f"the label {short(name)} is missing"
         elif _indicator(item) is None:
             yield "bad_label", f"the label {short(name)} is {short(item)}, not 0 or 1"
+
+
+def _is_withheld(item: object) -> bool:
+    """Return whether a value in place of 0 or 1 says that it is not known."""
+    return is_missing(item) or item in (-1, "-1", "-")
+
+
+def _is_bad(item: object) -> bool:
+    """Return whether a value is neither 0 or 1 nor a label."""
+    return _indicator(item) is None and _item_fault(item) is not None
 
 
 def _items(value: object, layout: Layout) -> list[object] | None:

@@ -150,7 +150,7 @@ def test_other_values_are_bad_rows(tmp_path: Path, label: Any, fault: str) -> No
     assert len(_load(tmp_path, labels, bad_rows="drop").train) == 2
 
 
-@pytest.mark.parametrize("bad", [None, 0.5, {}])
+@pytest.mark.parametrize("bad", [None, 0.5, {}, -1])
 def test_a_bad_row_does_not_change_how_others_are_read(tmp_path: Path, bad: Any) -> None:
     """Lists of 0 and 1 stay such, and a 2 among them is a bad row too."""
     labels, test = [[1, 0], [0, 1], [bad, 1]], [[1, 1], [0, 2]]
