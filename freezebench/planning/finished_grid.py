@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from freezebench.config.settings import Settings
 from freezebench.errors import RecordError, SettingsError
 from freezebench.planning.results import judged
+from freezebench.records.run_record import data_of
 from freezebench.scoring.metrics import metric_of
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.grid import PerSpec
@@ -88,7 +89,7 @@ class FinishedGrid:
     def refusal(self, judging: Judging) -> str | None:
         """Return why the task or its classes do not have the metric; ``None`` if they do."""
         records = (record for records in self.arms.values() for record in records)
-        data = next((record.data for record in records if record.data is not None), None)
+        data = data_of(records)
         try:
             if data is None:
                 metric_of(judging.metric, "sequence-classification")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
 from freezebench.planning.tuning import run_spec, tuned_rate, tuning_fault
+from freezebench.records.run_record import data_of
 from freezebench.scoring.metrics import ACCURACY, metric_of
 from freezebench.verdicts.arms import pooled_over, unrecorded_text
 from freezebench.verdicts.baseline import baseline_fault, one_class_fault
@@ -179,7 +180,7 @@ def needs_more(verdicts: Iterable[Verdict | None], looks: InterimLooks) -> bool:
 
 def judging_metric(settings: Settings, records: Sequence[RunRecord]) -> Metric:
     """Return the metric that judges some runs: that of the settings, or the usual one of their task."""
-    data = next((record.data for record in records if record.data is not None), None)
+    data = data_of(records)
     # Without a run that read its data there is nothing to compute.
     return ACCURACY if data is None else metric_of(settings.metric, data.task, data.label_names)
 

@@ -278,3 +278,8 @@ class RunRecord:
             return typed_fields(cls, values)
         except RecordError as error:
             raise RecordError(f"it is no run record: {error}") from error
+
+
+def data_of(records: Iterable[RunRecord]) -> DataFacts | None:
+    """Return the facts of the data of runs of one experiment; ``None`` if none of them has read its data."""
+    return next((record.data for record in records if record.data is not None), None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.escaping import terminal_line
 from freezebench.records.device_models import main_model, of_model
+from freezebench.records.run_record import data_of
 from freezebench.report.metric_text import (
     metric_of_data,
     seed_drop,
@@ -61,7 +62,7 @@ def provisional_lines(seeds: SeedsFinished, width: int, experiment: str = "") ->
             lines.append(start + cut(cause, width - columns_of(start)))
         else:
             lines.append(_line((names[freeze], *row[1:]), columns))
-    data = next((record.data for record in baseline if record.data), None)
+    data = data_of(baseline)
     if data is not None and data.task == "sequence-classification" and metric is ACCURACY:
         # An accuracy means little without that of guessing.
         guess = f"  always predicting {class_name(data, majority_class(data))}: {percent_text(data.majority_share)}"

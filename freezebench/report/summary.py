@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.meters.metrics import METRICS
 from freezebench.records.headline import headline_metrics
+from freezebench.records.run_record import data_of
 from freezebench.report.answer import Answer, answer
 from freezebench.report.breakdown import breakdown_table, breakdowns, gap_sentences, grid_sentence
 from freezebench.report.contention import contention_sentence, host_sentence, untimed_sentences
@@ -119,7 +120,7 @@ class Summary:
     def majority_accuracy(self) -> float | None:
         """Accuracy of always predicting the most frequent class of the test split, 0 to 1; ``None`` if unknown."""
         records = (record for result in self.results for record in result.records)
-        data = next((record.data for record in records if record.data is not None), None)
+        data = data_of(records)
         return data.majority_share if data is not None and data.task == "sequence-classification" else None
 
 

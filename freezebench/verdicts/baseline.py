@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from freezebench.data.constant_loss import cross_entropy
+from freezebench.records.run_record import data_of
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.scoring.probabilistic import ECE
 from freezebench.units import percent_text, with_and
@@ -154,7 +155,8 @@ def lowest_validation_losses(records: Sequence[RunRecord]) -> list[float]:
 
 def _task(records: Sequence[RunRecord]) -> TaskName:
     """Return what the runs learned."""
-    return next((record.data.task for record in records if record.data), "sequence-classification")
+    data = data_of(records)
+    return "sequence-classification" if data is None else data.task
 
 
 def _not_above_constant(records: Sequence[RunRecord], metric: Metric, *, alpha: float) -> BaselineFault | None:
@@ -204,7 +206,7 @@ def _not_above_text(records: Sequence[RunRecord], metric: Metric) -> str:
 
 def _loss_not_below_constant(records: Sequence[RunRecord]) -> BaselineFault | None:
     """Return the fault of runs whose validation loss never fell below that of a constant prediction."""
-    data = next((record.data for record in records if record.data), None)
+    data = data_of(records)
     limit = None if data is None else constant_loss(data, "validation")
     losses = lowest_validation_losses(records)
     # Records of early versions have no counts of classes.

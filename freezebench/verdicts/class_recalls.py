@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freezebench.records.evaluated import examples_of
+from freezebench.records.run_record import data_of
 from freezebench.scoring.entities import are_entity_tags, entity_counts, entity_types
 from freezebench.verdicts.classes import label_name
 from freezebench.verdicts.metric_values import text_groups
@@ -58,7 +59,7 @@ def recalled(records: Sequence[RunRecord]) -> list[Recalled]:
 
     It is empty in regression, which has no classes.
     """
-    data = next((record.data for record in records if record.data is not None), None)
+    data = data_of(records)
     if data is None or data.task == "regression":
         return []
     by_run = [_items(record) for record in records if record.test is not None]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freezebench.records.consistency import f1_by_class
+from freezebench.records.run_record import data_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +81,7 @@ def macro_f1(records: Sequence[RunRecord]) -> float | None:
 
 def _correct(records: Sequence[RunRecord], label: int) -> NDArray[np.bool_]:
     """Return whether the sentences of one class were classified correctly, shape (runs, sentences of the class)."""
-    data = next((record.data for record in records if record.data), None)
+    data = data_of(records)
     if data is None:
         return np.zeros((0, 0), dtype=np.bool_)
     correct = np.array([record.test_correct for record in records if record.test], dtype=np.bool_)

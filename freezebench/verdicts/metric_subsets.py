@@ -11,6 +11,7 @@ import numpy as np
 
 from freezebench.errors import SettingsError
 from freezebench.records.evaluated import examples_of, outcomes_of_run, value_of_run
+from freezebench.records.run_record import data_of
 from freezebench.scoring.confusion import undefined_is_silent
 from freezebench.scoring.outcomes import outcomes
 from freezebench.verdicts.metric_values import mean_squares_of_metric, text_groups, too_few
@@ -50,7 +51,7 @@ def slice_evidence(baseline: Sequence[RunRecord], records: Sequence[RunRecord], 
         records: The candidate's runs, of the same seeds on the same test sentences.
         metric: The metric whose drop is judged.
     """
-    data = next((record.data for record in records if record.data is not None), None)
+    data = data_of(records)
     if data is None or data.test_slices is None:
         return []
     slices, groups = np.array(data.test_slices), text_groups([*records, *baseline])
@@ -68,7 +69,7 @@ def further_evidence(
     baseline: Sequence[RunRecord], records: Sequence[RunRecord], metric: Metric
 ) -> list[SubsetEvidence]:
     """Return what a metric shows on every further test set, in their order; the arguments are as above."""
-    data = next((record.data for record in records if record.data is not None), None)
+    data = data_of(records)
     evidence = []
     for name in [item.name for item in data.test_sets] if data is not None else []:
         arms = [[_on_test_set(record, metric, name) for record in arm] for arm in (baseline, records)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from freezebench.records.device_models import main_model, of_model
+from freezebench.records.run_record import data_of
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.notebook_figures import PUBLISHED
@@ -130,7 +131,7 @@ def _is_below(interval: Interval | str, expected: float | None) -> bool:
 
 def _expected_drop_pp(result: ConfigurationResult) -> float | None:
     """Return the drop in proportion to the frozen parameters, percentage points; ``None`` if they were not counted."""
-    data = next((record.data for record in result.baseline if record.data), None)
+    data = data_of(result.baseline)
     share = result.trainable_fraction
     accuracies = [value for record in result.baseline if (value := record.value("accuracy")) is not None]
     chance = None if data is None else data.majority_share

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from freezebench.records.run_record import data_of
 from freezebench.report.data_text import dropped_text, label_counts, outputs_word, size_text, slice_sizes, values_text
 from freezebench.report.experiment import subsettings
 from freezebench.report.page.histogram import histogram
@@ -27,7 +28,7 @@ _BALANCE = {
 
 def data_card(experiment: Experiment) -> Html:
     """Return the data card."""
-    facts = next((record.data for record in experiment.records if record.data), None)
+    facts = data_of(experiment.records)
     source = experiment.data_source
     if facts is None:
         return section("Data", element("p", f"{source}: nothing is known about it, since no run was finished."))

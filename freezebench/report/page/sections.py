@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from freezebench.records.run_record import data_of
 from freezebench.report.experiment import subsettings
 from freezebench.report.metric_text import definition, in_points_of
 from freezebench.report.page.answer import with_code
@@ -154,7 +155,7 @@ def _judging(experiment: Experiment) -> list[tuple[str, str]]:
         for name, limit in limits.items()
         if isinstance(limit, int | float)
     ]
-    data = next((record.data for record in experiment.records if record.data is not None), None)
+    data = data_of(experiment.records)
     num_units = 0 if data is None else data.num_distinct_test
     if metric is ACCURACY and task == "sequence-classification":
         return [("margin", f"{experiment.margin_pp:g} percentage points"), *rows]
