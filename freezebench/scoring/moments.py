@@ -23,12 +23,12 @@ _ROUNDING = 1e-12
 
 def pearson_without_each(first: Numbers, second: Numbers) -> Values:
     """Return Pearson's correlation without one example each; NaN where a column is constant."""
-    return _ratio(_products(first, second), np.sqrt(_squares(first)) * np.sqrt(_squares(second)))
+    return ratio(_products(first, second), np.sqrt(_squares(first)) * np.sqrt(_squares(second)))
 
 
 def r2_without_each(labels: Numbers, predictions: Numbers) -> Values:
     """Return the coefficient of determination without one example each; NaN where the labels are constant."""
-    values: Values = 1 - _ratio(_sum_without_each(np.square(labels - predictions)), _squares(labels))
+    values: Values = 1 - ratio(_sum_without_each(np.square(labels - predictions)), _squares(labels))
     return values
 
 
@@ -46,12 +46,12 @@ def kappa_without_each(labels: Numbers, predictions: Numbers) -> Values:
     x, y = labels.astype(np.float64), predictions.astype(np.float64)
     disagreement = _sum_without_each(np.square(x - y))
     expected = _squares(x) + _squares(y) + (len(x) - 1) * np.square(_mean_without_each(x) - _mean_without_each(y))
-    values: Values = 1 - _ratio(disagreement, expected)
+    values: Values = 1 - ratio(disagreement, expected)
     return values
 
 
-def _ratio(numerator: Values, denominator: Values) -> Values:
-    """Return a ratio; NaN where the denominator is zero."""
+def ratio(numerator: Values, denominator: Values) -> Values:
+    """Return a ratio; NaN where the denominator is not positive."""
     is_defined = denominator > 0
     return np.where(is_defined, numerator / np.where(is_defined, denominator, 1.0), np.nan)
 

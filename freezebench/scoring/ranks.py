@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from freezebench.scoring.moments import ratio
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -41,8 +43,7 @@ def spearman_without_each(first: Numbers, second: Numbers) -> Values:
     steps = (n + signs[0] + signs[1] + _concordance(*columns)) / 4
     products = x @ y - _weighted(x, columns[1]) - _weighted(y, columns[0]) + steps - (x - 0.5) * (y - 0.5)
     variances = (squares[0] - correction) * (squares[1] - correction)
-    is_defined = variances > 0
-    return np.where(is_defined, (products - correction) / np.sqrt(np.where(is_defined, variances, 1.0)), np.nan)
+    return ratio(products - correction, np.sqrt(np.maximum(variances, 0.0)))
 
 
 def _weighted(weights: Values, column: Integers) -> Values:
