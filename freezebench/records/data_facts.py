@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, fields
+from functools import cached_property
 from hashlib import sha256
 from typing import Self
 
@@ -128,13 +129,13 @@ class DataFacts:
             raise UnknownNameError(f"there is no test set {brief(name)}.{did_you_mean(name, names)}")
         return found
 
-    @property
+    @cached_property  # every run looks them up several times, and groups may be many
     def content_hashes(self) -> dict[str, str]:
         """Content hashes of what a run reads, by name: splits, further test sets, and slices and groups if it has any.
 
         Slices and groups are no part of the texts that a split's hash is of, but verdicts rest on them.
         """
-        hashes = {name: str(getattr(self, f"{name}_sha256")) for name in ("train", "validation", "test")}
+        hashes = {"train": self.train_sha256, "validation": self.validation_sha256}
         for facts in (self.of_test_set(), *self.test_sets):
             what = f"test:{facts.name}" if facts.name else "test"
             hashes[what] = facts.test_sha256
