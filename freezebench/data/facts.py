@@ -6,10 +6,10 @@ from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from freezebench.data.constant_loss import constant_loss
 from freezebench.data.groups import linked, slices_of
 from freezebench.data.task import FURTHER
 from freezebench.records.data_facts import DataFacts, SetFacts, SplitFacts
+from freezebench.scoring.constant_loss import constant_loss
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence

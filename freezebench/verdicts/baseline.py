@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from freezebench.data.constant_loss import cross_entropy
 from freezebench.records.run_record import data_of
+from freezebench.scoring.constant_loss import cross_entropy
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.scoring.probabilistic import ECE
 from freezebench.units import percent_text, with_and

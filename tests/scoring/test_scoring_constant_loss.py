@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
-from freezebench.data.constant_loss import constant_loss
+from freezebench.scoring.constant_loss import constant_loss
 
 
 def test_of_classes_it_is_the_cross_entropy_of_their_shares() -> None:
