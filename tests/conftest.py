@@ -63,6 +63,17 @@ def _not_in_continuous_integration() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _modules_of_a_test_end_with_it(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let no test import a module that another one wrote under the same name."""
+    before = set(sys.modules)
+    yield
+    folder = str(tmp_path_factory.getbasetemp())
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(folder):
+            del sys.modules[name]
+
+
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], subprocess.CompletedProcess[str]]:
     """Run a command of a message as a user would, with ``python`` as the interpreter of the tests."""
@@ -94,7 +105,6 @@ def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pip:
 @pytest.fixture
 def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
     """Install a package of strategies for this test: ``offer("queries", "query = queries:Query", queries=source)``."""
-    before = set(sys.modules)
 
     def install(package: str, entries: str, **modules: str) -> Path:
         folder = write_package(tmp_path / "packages" / package, package, entries, **modules)
@@ -107,9 +117,6 @@ def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     yield install
     monkeypatch.undo()
     forget_strategies()
-    for name in set(sys.modules) - before:
-        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
 
 
 @pytest.fixture

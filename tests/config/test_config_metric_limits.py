@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,7 +53,6 @@ def own_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "def share(labels, predictions):\n    return 0.5\n\n\ndef cost(labels, scores):\n    return 0.5\n\n\n"
     (tmp_path / "own_metrics.py").write_text(f"{text}cost.unit = 'nats'\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "own_metrics", raising=False)
 
 
 @pytest.mark.usefixtures("own_metrics")

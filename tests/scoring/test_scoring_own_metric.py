@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ CLASSIFICATION: TaskName = "sequence-classification"
 
 
 @pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     """Return a function that writes the module own_metrics, which can then be imported."""
 
     def write(text: str) -> None:
@@ -32,8 +32,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
         (tmp_path / "own_metrics.py").write_text(text, encoding="utf-8")
 
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    yield write
-    sys.modules.pop("own_metrics", None)  # other tests have modules of this name
+    return write
 
 
 def test_a_function_of_labels_and_predictions(write: Write) -> None:
