@@ -20,6 +20,7 @@ PAGES = sorted(
 _FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,}) *(?P<language>[\w-]*)(?P<info>.*)$")
 _TITLE = re.compile(r'title="([^"]*)"')
 _FILE_NAME = re.compile(r"# ([\w./-]+\.(?:py|ya?ml|ini|toml))")
+_DATA_FILE = re.compile(r"[\w./-]+\.(?:csv|tsv|jsonl)")  # files without comments are named by the title of their block
 _ASSIGNMENT = re.compile(r"[A-Z_]+=.*")
 
 
@@ -46,9 +47,11 @@ class Block:
 
     @property
     def file_name(self) -> str | None:
-        """The file that the block is the content of, from a comment in its first line; ``None`` if it is no file."""
+        """The file that the block is the content of, from its first line or its title; ``None`` if it is no file."""
         match = _FILE_NAME.fullmatch(self.text.partition("\n")[0].strip())
-        return match[1] if match else None
+        if match:
+            return match[1]
+        return self.title if _DATA_FILE.fullmatch(self.title) else None
 
 
 @dataclass(frozen=True, kw_only=True)

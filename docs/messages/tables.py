@@ -150,7 +150,7 @@ def advice(message: Message) -> tuple[str, str]:
 @cache
 def causes() -> dict[str, str]:
     """Return what to do by cause of invalid runs, from the table on the page of troubleshooting."""
-    page = (ROOT / "docs/how-to/troubleshooting.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/how-to/first-run-failed.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", page, re.MULTILINE)
     # Links on that page begin in its folder.
     texts = {cause: re.sub(r"\]\((?!\.\./|http)", "](../how-to/", todo) for cause, todo in rows}

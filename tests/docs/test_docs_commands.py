@@ -126,7 +126,7 @@ def test_commands_of_the_readme_run(workplace: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "page", ["docs/tutorial/first-answer.md", "docs/how-to/compare.md", "docs/how-to/several-models.md"]
+    "page", ["docs/tutorial/first-hour.md", "docs/how-to/compare.md", "docs/how-to/several-models.md"]
 )
 def test_commands_of_a_page_run(
     page: str,

@@ -21,7 +21,7 @@ from freezebench.strategies.freeze import apply
 from snippets import ROOT, write_files
 from tiny import write_data, write_model
 
-PAGE = "docs/how-to/strategies.md"
+PAGE = "docs/how-to/own-strategy.md"
 MODULE = "freeze-queries/queries.py"
 TEST = """
 import pytest
