@@ -1,9 +1,10 @@
-"""Compare freezing with other ways to train less on real data, and write table and picture for the README.
+r"""Compare freezing with other ways to train less on real data, and write table and picture for its page.
 
 The embedded checkpoint is trained on the movie reviews of its preset, and on a sample of SST-2, with three seeds. Run
 it on a machine that does nothing else, so that times count:
 
-    python benchmarks/strategies.py build/strategies ../shared/data/sst2 --pictures=docs/pictures --page=README.md
+    python benchmarks/strategies.py build/strategies ../shared/data/sst2 --pictures=docs/pictures \
+        --page=docs/how-to/strategies.md
 
 With ``--no-training`` the report that is in the folder already is drawn again.
 """

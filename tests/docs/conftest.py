@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from snippets import ROOT
 from strategy_packages import forget_strategies, pretend_to_install
-from tiny import write_data, write_model
+from tiny import sentences, write_data, write_model
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +25,10 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_model(folder / "small-checkpoint", is_pretrained=True)
     for name in ("my-reviews", "my-tweets", "reviews, 2026"):
         write_data(folder / name)
+    with (folder / "tickets.csv").open("w", encoding="utf-8", newline="") as file:
+        teams = ("billing", "delivery")
+        rows = [(number, text, teams[label]) for number, (text, label) in enumerate(sentences(160, 2, 0))]
+        csv.writer(file).writerows([("id", "message", "team"), *rows])
     shutil.copytree(ROOT / "benchmarks", folder / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 

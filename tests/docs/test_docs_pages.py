@@ -16,7 +16,7 @@ from freezebench.meters.metrics import METRICS
 from freezebench.scoring.metrics import METRICS as SCORES
 from freezebench.specs.presets import PRESETS
 from freezebench.specs.strategies import STRATEGIES, strategy_class
-from snippets import BLOCKS, PAGES, ROOT, of_language
+from snippets import BLOCKS, PAGES, ROOT
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -36,20 +36,6 @@ def test_no_code_hides_in_indented_blocks() -> None:
         # mkdocstrings takes its options from an indented block.
         text = page.read_text(encoding="utf-8").splitlines()
         assert [line for line in lines if not text[line - 2].startswith(":::")] == [], page
-
-
-def test_the_readme_is_short() -> None:
-    """It leads to the docs instead of repeating them."""
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 300
-
-
-def test_the_readme_names_the_two_commands() -> None:
-    """Word for word: people and programs copy them."""
-    commands = [block.text.strip() for block in of_language("sh") if block.page == "README.md"]
-    assert commands[:2] == [
-        "python -m pip install tox && tox run -e bench",
-        "python -m pip install tox && tox run -e tests",
-    ]
 
 
 def test_links_between_pages_lead_somewhere() -> None:
