@@ -121,7 +121,8 @@ class Peers:
                 raise SystemExit(f"{freeze}, seed {seed}: {record.reason}")
             labels, predictions = list(record.data.test_labels), list(record.test.predictions)
             names = ("train_s", "prefix_s", "peak_rss_bytes")
-            extra = {**{name: record.value(name) for name in names}, **self.load(record)}
+            where = {"started_at": record.started_at, "device_name": record.device_name}
+            extra = {**{name: record.value(name) for name in names}, **where, **self.load(record)}
         else:
             labels, predictions, train_s = self.trainer(spec, tuned=side == "tuned")
             extra = {"train_s": train_s}

@@ -21,6 +21,21 @@ def write_pictures(drawn: Picture, folder: Path, name: str) -> None:
     (folder / f"{name}-dark.svg").write_text(dark, encoding="utf-8")
 
 
+def show_picture(page: Path, drawn: Picture, folder: Path) -> None:
+    """Write a picture for both themes, and put its alternative text into the page that shows it.
+
+    Raises:
+        SystemExit: If the page does not show the picture in both themes.
+    """
+    write_pictures(drawn, folder, drawn.name)
+    content = page.read_text(encoding="utf-8")
+    pattern = rf"!\[[^\]]*\](?=\([^)]*/{re.escape(drawn.name)}-(?:light|dark)\.svg#)"
+    changed, count = re.subn(pattern, lambda _: f"![{drawn.alt}]", content)
+    if count != 2:  # noqa: PLR2004 - light and dark
+        raise SystemExit(f"{page} shows {drawn.name} {count} times: show it once for light and once for dark pages.")
+    page.write_text(changed, encoding="utf-8")
+
+
 def replace_block(page: Path, label: str, title: str, text: str) -> None:
     """Put a text into the place of the block of a page whose title begins with a label.
 
