@@ -9,7 +9,7 @@ from freezebench.units import percent_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Largest share of the training time in which training threads may wait for a processor; docs/explanation/measurement.md
+# Largest share of the training time in which training threads may wait for a processor; docs/explanation/busy-machine.md
 # has the measurement behind it.
 CONTENTION_LIMIT = 0.05
 

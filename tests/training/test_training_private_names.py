@@ -1,4 +1,4 @@
-"""Private names of libraries: docs/explanation/private-names.md lists all that the package uses."""
+"""Private names of libraries: docs/contributing/private-names.md lists all that the package uses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "explanation" / "private-names.md"
+PAGE = ROOT / "docs" / "contributing" / "private-names.md"
 # Private by documentation, though not by an underscore.
 UNDOCUMENTED = {"grad_scale", "TorchFunctionMode"}
 DOCUMENTED = {"_exit", "_typeshed"}  # os._exit; what type checkers provide
