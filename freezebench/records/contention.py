@@ -9,8 +9,8 @@ from freezebench.units import percent_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Largest share of the training time in which training threads may wait for a processor; docs/explanation/busy-machine.md
-# has the measurement behind it.
+# Largest share of the training time in which training threads may wait for a processor. The measurement behind it is in
+# docs/explanation/busy-machine.md.
 CONTENTION_LIMIT = 0.05
 
 # Why a run has no times, or no energy of the processors, that trained while its session trained others.
