@@ -23,6 +23,7 @@ SEVERAL_MODULES = {
     "test_meters_partial_nvml",
     "test_old_files",
     "test_public_arguments",
+    "test_public_docstrings",
     "test_public_names",
     "test_report_imports",
     "test_training_capture_gpu",

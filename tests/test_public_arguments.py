@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from traceback import walk_tb
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -142,6 +144,18 @@ def test_what_cannot_be_used_is_refused(call: Callable[[], object], error: type[
     with pytest.raises(error, match=re.escape(message)) as caught:
         call()
     assert "\n" not in str(caught.value)
+    assert error.__name__ in _documentation(caught.tb)
+
+
+def _documentation(traceback: TracebackType | None) -> str:
+    """Return the docstring of the public function, or class, that raised an error, which says that it may."""
+    frames = [frame for frame, _ in walk_tb(traceback) if frame.f_globals["__name__"].startswith("freezebench.")]
+    frame = frames[0]
+    if frame.f_code.co_name in ("__init__", "__post_init__"):
+        return type(frame.f_locals["self"]).__doc__ or ""
+    owner = frame.f_locals.get("self", frame.f_locals.get("cls"))
+    function = frame.f_globals[frame.f_code.co_name] if owner is None else getattr(owner, frame.f_code.co_name)
+    return function.__doc__ or ""
 
 
 def test_numbers_of_numpy_are_numbers() -> None:

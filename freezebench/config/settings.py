@@ -99,6 +99,9 @@ class Settings:
     def policy(self, freeze: FreezeSpec | str) -> str:
         """Return the outcome of a configuration's test if it is undecided: ``skip``, ``pass`` or ``fail``.
 
+        Args:
+            freeze: The configuration, or its id.
+
         Raises:
             SpecError: If a text is no freeze spec.
         """
@@ -109,7 +112,11 @@ class Settings:
         return policies.get(name, policies.get("", "skip"))
 
     def names(self, freeze: str) -> bool:
-        """Return whether the grid lists a configuration by its own id, not only as a part of ``all``."""
+        """Return whether the grid lists a configuration by its own id, not only as a part of ``all``.
+
+        Args:
+            freeze: Canonical id of the configuration.
+        """
         return freeze in split_grid(self.grid)
 
     @property
@@ -118,7 +125,13 @@ class Settings:
         return SEARCH in split_entries(self.grid)
 
     def run_spec(self, freeze: FreezeSpec | str, seed: int, rate: float | None = None) -> RunSpec:
-        """Return the spec of the run of one configuration and seed, at its usual learning rate or at another one."""
+        """Return the spec of the run of one configuration and seed, at its usual learning rate or at another one.
+
+        Args:
+            freeze: The configuration, or its id.
+            seed: Seed of the run.
+            rate: Learning rate at the first step; ``None``: the usual one of the configuration.
+        """
         name = str(freeze)
         if (name, seed, rate) not in self._run_specs:
             usual = learning_rate(name, self.learning_rates, self.protocol)

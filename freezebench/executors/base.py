@@ -73,7 +73,7 @@ class Executor(Protocol):
     def submit(
         self, specs: Sequence[RunSpec], slot: Slot, on_end: OnEnd, *, save_to: Path | None = None
     ) -> Future[None]:
-        """Train runs in order on a free slot with nothing between them, and return what tells their end.
+        """Return a future of runs, which train in order on a free slot with nothing between them.
 
         A run that breaks, or cannot be trained, gives an invalid record. The future raises ``SlotLostError`` if the
         slot is lost, and ``CancelledError`` if the runs were cancelled; records of runs that had ended were passed on.
@@ -87,7 +87,11 @@ class Executor(Protocol):
         """
 
     def expect(self, freezes: Iterable[str]) -> None:
-        """Add to the configurations that will run, so that one pass over the data caches every depth among them."""
+        """Add to the configurations that will run, so that one pass over the data caches every depth among them.
+
+        Args:
+            freezes: Canonical ids of the configurations.
+        """
 
     def preflight(
         self, spec: RunSpec, grid: Iterable[str], *, may_train_nothing: Collection[str] = (), will_save: bool = False

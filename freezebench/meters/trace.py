@@ -34,7 +34,11 @@ class Series:
     values: tuple[float | None, ...]
 
     def to_json(self, *, max_points: int) -> SeriesJson:
-        """Return the series in JSON types, downsampled to at most ``max_points``."""
+        """Return the series in JSON types, downsampled to at most ``max_points``.
+
+        Args:
+            max_points: Largest number of points that are kept.
+        """
         # Peaks matter for memory, the mean matters for power, whose integral is the energy.
         largest = self.metric.endswith("_bytes")
         times, values = downsample(self.times_s, self.values, max_points=max_points, largest=largest)
@@ -49,7 +53,11 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Trace:
-    """All series of one window; empty if nothing was sampled."""
+    """All series of one window.
+
+    Attributes:
+        series: The series; empty if nothing was sampled.
+    """
 
     series: tuple[Series, ...] = ()
 
@@ -58,6 +66,10 @@ class Trace:
 
     def get(self, metric: str, device: str | None = None) -> Series | None:
         """Return the series of a metric on a device, by default on the first device that has it; ``None``: not sampled.
+
+        Args:
+            metric: ``power_w``, ``device_used_bytes``, ``cpu_power_w`` or ``rss_bytes``.
+            device: The GPU's UUID, or ``cpu``; ``None``: the first one that has the metric.
 
         Raises:
             UnknownNameError: If no such metric is ever sampled.
@@ -70,6 +82,9 @@ class Trace:
         """Return the trace in JSON types, downsampled to at most ``max_points`` per series.
 
         Times are rounded to milliseconds, values to three decimals.
+
+        Args:
+            max_points: Largest number of points of a series that are kept.
         """
         series = [entry.to_json(max_points=max_points) for entry in self.series]
         return {"rule": f"at most {max_points} points: {DOWNSAMPLING_RULE}", "series": series}

@@ -46,7 +46,11 @@ class LayerMap:
         return len(self.layers)
 
     def names(self, spec: FreezeSpec) -> frozenset[str]:
-        """Return the names of the parameters that a spec freezes."""
+        """Return the names of the parameters that a spec freezes.
+
+        Args:
+            spec: What is frozen.
+        """
         frozen = {name for layer in spec.layers for name in self.layers[layer]}
         frozen.update(self.emb if spec.embeddings else ())
         frozen.update(self.head if spec.head else ())

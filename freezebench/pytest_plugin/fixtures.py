@@ -61,7 +61,7 @@ class FreezeRun:
 
     @installed_modules_first()
     def __call__(self) -> ConfigurationResult:
-        """Train every seed of the configuration (and the baseline, if it is missing) and return the result.
+        """Return the result of the configuration, of which every seed is trained now, as is a missing baseline.
 
         The test fails here if the drop of the metric exceeds its limit or a run is invalid, and is skipped, passed or
         failed as ``--freeze-inconclusive`` says if the evidence does not decide. It is skipped if a less frozen

@@ -80,8 +80,12 @@ class DataFacts:
     """The data set of a run.
 
     Attributes:
-        num_train: Number of training sentences; ``num_validation`` and ``num_test`` are those of the other splits.
-        train_sha256: Content hash of the texts and labels of the training split; likewise for the other splits.
+        num_train: Number of training sentences.
+        num_validation: Number of validation sentences.
+        num_test: Number of test sentences.
+        train_sha256: Content hash of the texts and labels of the training split.
+        validation_sha256: The same of the validation split.
+        test_sha256: The same of the test split.
         test_labels: True class number of every test sentence; ``SetFacts`` says what other tasks have.
         label_names: Name of every class or label; one name in regression, that of the column.
         notes: How the data were changed when they were read, in sentences.
@@ -91,7 +95,10 @@ class DataFacts:
         dropped_rows: Number of rows that ``--freeze-bad-rows=drop`` left out, by split of the files and kind:
             ``unreadable``, ``no_text``, ``bad_text``, ``no_label``, ``bad_label``. ``None``: none.
         task: What is learned.
-        test_values: As ``SetFacts`` has it, and so have ``test_lengths``, ``test_slices`` and ``slice_names``.
+        test_values: True number of every test sentence in regression; ``None`` for other tasks.
+        test_lengths: Number of words of every test sentence in token classification; ``None`` for other tasks.
+        test_slices: Number of every test sentence's slice; ``None``: there are no slices.
+        slice_names: Name of every slice.
         test_sets: The further test sets.
     """
 
@@ -116,6 +123,9 @@ class DataFacts:
 
     def of_test_set(self, name: str = "") -> SetFacts:
         """Return the facts of a test set; the empty name is that of the data set's own one.
+
+        Args:
+            name: Name of a further test set; empty: the data set's own one.
 
         Raises:
             UnknownNameError: If there is none of this name.
@@ -157,6 +167,9 @@ class DataFacts:
     @classmethod
     def from_json(cls, data: object) -> Self:
         """Return the facts from their JSON form.
+
+        Args:
+            data: The object of the facts, as ``json.loads`` returns it.
 
         Raises:
             RecordError: If fields are missing, unknown or of another type.

@@ -35,6 +35,9 @@ class Reading:
         max_gap_s: Largest time between two neighbouring samples, in seconds.
         coverage: Share of the window that the samples cover, 0 to 1.
         low_confidence: Whether the window was so short that the source's update period is not negligible.
+
+    Raises:
+        RecordError: If status, value and reason contradict each other, or the value is no finite number.
     """
 
     value: float | None
@@ -66,7 +69,13 @@ class Reading:
 
     @classmethod
     def not_measured(cls, unit: str, source: str, reason: str) -> Self:
-        """Return the reading of a figure that was not measured, with the reason."""
+        """Return the reading of a figure that was not measured, with the reason.
+
+        Args:
+            unit: Unit that the figure would have.
+            source: Where it would come from.
+            reason: Why it was not measured, and what to do about it.
+        """
         return cls(value=None, unit=unit, source=source, status="not_measured", reason=reason)
 
     def to_json(self) -> dict[str, Json]:
@@ -76,6 +85,9 @@ class Reading:
     @classmethod
     def from_json(cls, data: object) -> Self:
         """Return the reading from its JSON form.
+
+        Args:
+            data: The object of the reading, as ``json.loads`` returns it.
 
         Raises:
             RecordError: If fields are missing, unknown or contradictory.

@@ -118,6 +118,10 @@ class RunRecord:
         initial_sha256: Of a factory's model before training, the content hashes of embeddings and layers, and of all.
         tests: Evaluation of the best epoch's weights on every further test set, by its name.
         new_parameters: Names of those, of the head, that the checkpoint lacks for the classes; ``None``: not known.
+
+    Raises:
+        RecordError: If status and content contradict each other: a completed run has a test evaluation and data, and an
+            invalid one a reason.
     """
 
     spec: RunSpec
@@ -210,6 +214,9 @@ class RunRecord:
 
         ``None`` if it was not measured.
 
+        Args:
+            name: Name of a metric, such as ``train_s`` or ``energy_j``, or ``accuracy``, ``f1`` or ``loss``.
+
         Raises:
             UnknownNameError: If there is no figure of this name.
         """
@@ -221,7 +228,11 @@ class RunRecord:
         return None if reading is None else reading.value
 
     def without_costs(self, reason: str) -> Self:
-        """Return this record without time, memory and energy, which do not count for the given reason."""
+        """Return this record without time, memory and energy, which do not count for the given reason.
+
+        Args:
+            reason: Why they do not count.
+        """
         return replace(self._untimed(), readings=self._without(self.readings, reason), devices=())
 
     def without_times(self, reason: str) -> Self:
@@ -229,12 +240,20 @@ class RunRecord:
 
         Times, rates, energies and powers are dropped, and what was sampled over time. What is of the process alone
         stays: peak memory, counted operations, and the share of time in which its threads waited for a processor.
+
+        Args:
+            reason: Why they do not count.
         """
         timed = [name for name, reading in self.readings.items() if reading.depends_on_time]
         return self._untimed().without_readings(timed, reason)
 
     def without_readings(self, names: Iterable[str], reason: str) -> Self:
-        """Return this record without some of its readings, which do not count for the given reason."""
+        """Return this record without some of its readings, which do not count for the given reason.
+
+        Args:
+            names: Names of the readings.
+            reason: Why they do not count.
+        """
         # What was not measured in the first place keeps its own reason.
         measured = [name for name in names if self.value(name) is not None]
         return replace(self, readings=self._without(measured, reason))
@@ -262,6 +281,9 @@ class RunRecord:
     @classmethod
     def from_json(cls, data: object) -> Self:
         """Return the record from its JSON form.
+
+        Args:
+            data: The object of the record, as ``json.loads`` returns it.
 
         Raises:
             RecordError: If the schema is unknown, or fields are missing, unknown or contradictory.

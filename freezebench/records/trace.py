@@ -8,7 +8,15 @@ from typing import TypedDict
 # Dictionaries, since a trace is only stored and drawn: as dataclasses, its thousands of numbers would be converted each
 # time that a record is read or written.
 class SeriesJson(TypedDict):
-    """One quantity of one device over time, as a record stores it; see ``meters.trace.Series``."""
+    """One quantity of one device over time, as a record stores it.
+
+    Attributes:
+        metric: What was sampled, such as ``power_w`` or ``rss_bytes``.
+        device: UUID of the GPU, or ``cpu``.
+        times_s: Time of every sample in seconds since the window began.
+        values: The samples; ``None`` where one is missing.
+        num_samples: Number of samples before they were downsampled.
+    """
 
     metric: str
     device: str
@@ -18,13 +26,22 @@ class SeriesJson(TypedDict):
 
 
 class TraceJson(TypedDict):
-    """The series of one measurement window, and the rule by which they were downsampled."""
+    """The series of one measurement window.
+
+    Attributes:
+        rule: How they were downsampled.
+        series: The series.
+    """
 
     rule: str
     series: list[SeriesJson]
 
 
 class RunTrace(TypedDict, total=False):
-    """Power and memory over time: one entry per measurement window, which is an epoch's training."""
+    """Power and memory over time.
+
+    Attributes:
+        stretches: The measurement windows: one for every epoch's training.
+    """
 
     stretches: list[TraceJson]

@@ -55,18 +55,23 @@ class Row:
         energy_per_1000_samples_j: Median energy per thousand training sentences, in joules.
         energy_saving: Share of the baseline's energy that is saved, at most 1.
         energy_saving_uncertainty: Half-width of its interval from the uncertainties of the meters.
-        accuracy: Mean test accuracy, 0 to 1; ``accuracy_sd`` over seeds (``None`` for one seed).
-        f1: Mean test F1, 0 to 1; ``f1_sd`` over seeds.
-        drop_pp: Drop of the metric against no freezing in percentage points, or in the metric's own unit, positive is
-            worse, with one-sided bounds ``lower_pp`` and ``upper_pp``, each of 95 %, or of 98 % with several looks.
+        accuracy: Mean test accuracy, 0 to 1.
+        accuracy_sd: Its standard deviation over the seeds; ``None`` for one seed.
+        f1: Mean test F1, 0 to 1.
+        f1_sd: Its standard deviation over the seeds; ``None`` for one seed.
+        drop_pp: Drop of the metric against no freezing in percentage points, or in the metric's own unit; positive is
+            worse.
+        lower_pp: One-sided lower bound of the drop, of 95 %, or of 98 % with several looks.
+        upper_pp: One-sided upper bound of the drop, of the same level.
         verdict: Verdict at the decision margin; ``baseline`` for a valid baseline, ``not_run`` without runs.
         limit_pp: Asserted limit in percentage points.
         gate: Verdict at that limit.
         num_parts: Number of further limits of the joint gate: savings, and the comparison with a saved run.
         standing: Standing of the joint gate: ``no_limit``, ``ok``, ``undecided``, ``worse`` or ``broken``.
         broken: Why the runs are invalid.
-        speedup_lower: Lower bound of the two-sided 90 % interval of ``speedup``; ``speedup_upper`` is the upper one;
-            ``None`` without two seeds that both arms trained undisturbed.
+        speedup_lower: Lower bound of the two-sided 90 % interval of ``speedup``; ``None`` without two seeds that both
+            arms trained undisturbed.
+        speedup_upper: Upper bound of that interval; likewise.
         speedup_reason: Why ``speedup`` is ``None``.
         contended_share: Largest share of a run's training time in which its threads waited for a processor, 0 to 1.
         num_contended: Number of runs whose share is past the limit, so that their times do not count.
@@ -76,9 +81,10 @@ class Row:
             model count for accuracy alone.
         not_needed: Why a search did not need it.
         not_reached: Why the session ended before it had a result.
-        metric: Name of the metric that drops and verdicts are about, and ``metric_unit``, that of drops: ``points``,
-            ``nats`` or ``label units``.
-        metric_value: Its mean on the test set, in its own scale; ``metric_sd`` over seeds.
+        metric: Name of the metric that drops and verdicts are about.
+        metric_unit: Unit of drops, bounds, margin and limits: ``points``, ``nats`` or ``label units``.
+        metric_value: Mean of the metric on the test set, in its own scale.
+        metric_sd: Its standard deviation over the seeds; ``None`` for one seed.
         records: The valid runs, from which further metrics can be aggregated.
     """
 

@@ -25,7 +25,7 @@ def run(
     data_cache: DataCache | None = None,
     save_to: str | PathLike[str] | None = None,
 ) -> RunRecord:
-    """Train and evaluate one configuration with one seed, and return the record of the run.
+    """Return the record of one run, which is trained and evaluated now: one configuration with one seed.
 
     A fault in training (out of memory, a loss that is not finite, an error in the model's own code) gives a record with
     the status ``invalid`` and its cause.

@@ -103,6 +103,9 @@ class FreezeSpec:
 
         The parts may be in any order, overlap, and be in upper or lower case.
 
+        Args:
+            text: The parts, joined by ``+``: ``none``, ``emb``, ``L3``, ``L0-3``, ``head`` and strategies.
+
         Raises:
             SpecError: If a part is not in the grammar, a range runs backwards, ``none`` is joined with other parts, or
                 parts cannot be combined.
@@ -143,6 +146,9 @@ class FreezeSpec:
     @classmethod
     def prefix(cls, num_frozen_layers: int) -> Self:
         """Return the spec that freezes the embeddings and the first ``num_frozen_layers`` layers.
+
+        Args:
+            num_frozen_layers: Number of frozen layers; 0 freezes the embeddings alone.
 
         Raises:
             SpecError: If that is no whole number from 0 on.
@@ -213,6 +219,10 @@ class FreezeSpec:
     def check(self, num_layers: int, model: str) -> None:
         """Make sure that a model of ``num_layers`` layers can be frozen this way.
 
+        Args:
+            num_layers: Number of the model's layers.
+            model: What messages call the model.
+
         Raises:
             SpecError: If a layer does not exist, no parameter would train, or a strategy cannot be applied.
         """
@@ -241,6 +251,10 @@ class FreezeSpec:
 
     def check_epochs(self, num_epochs: int, num_layers: int) -> None:
         """Make sure that a training of a model of ``num_layers`` layers is long enough for the strategies.
+
+        Args:
+            num_epochs: Number of epochs of the training.
+            num_layers: Number of the model's layers.
 
         Raises:
             SpecError: If it is not.

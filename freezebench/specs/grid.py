@@ -128,6 +128,9 @@ class PerSpec:
         default: The number of all configurations that are not named; ``None`` if there is none.
         by_spec: (canonical id, number) pairs, sorted by id: a tuple, so that settings can be dictionary keys. Until the
             depth of the model is known, ``top-K`` is among them; see ``at_depth``.
+
+    Raises:
+        SpecError: If a number is not finite, or ``by_spec`` is no tuple of pairs.
     """
 
     default: float | None = None
@@ -145,6 +148,9 @@ class PerSpec:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the numbers of a text.
+
+        Args:
+            text: Numbers, or configurations and numbers with a colon between, separated by commas.
 
         Raises:
             SpecError: If an entry cannot be parsed, a number is not finite, or a configuration has two numbers.
@@ -171,6 +177,10 @@ class PerSpec:
     def at_depth(self, num_layers: int, model: str) -> Self:
         """Return these numbers with canonical ids in place of ``top-K``.
 
+        Args:
+            num_layers: Number of the model's layers.
+            model: What messages call the model.
+
         Raises:
             SpecError: If the model has fewer layers, or a configuration has two numbers.
         """
@@ -188,6 +198,9 @@ class PerSpec:
 
     def get(self, spec: FreezeSpec | str) -> float | None:
         """Return the number of a configuration: its own, else the default; ``None`` if there is neither.
+
+        Args:
+            spec: The configuration, or its id.
 
         Raises:
             SpecError: If a text is no freeze spec.

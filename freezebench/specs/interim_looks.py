@@ -34,6 +34,9 @@ class InterimLooks:
     Attributes:
         counts: Strictly increasing numbers of seeds (counts, not the seeds themselves).
         num_sharing: How many verdicts share the error rate, as those of a search do.
+
+    Raises:
+        SettingsError: If the counts are not whole, positive and increasing, or are too many.
     """
 
     counts: tuple[int, ...] = (3, 5, 8)
@@ -60,6 +63,9 @@ class InterimLooks:
     def parse(cls, text: str) -> Self:
         """Return the looks of a text such as ``3`` or ``3,5,8``.
 
+        Args:
+            text: One number of seeds, or several with commas between.
+
         Raises:
             SettingsError: If it is not a list of increasing whole numbers from 1 on.
         """
@@ -81,7 +87,11 @@ class InterimLooks:
         return _PART_OF_SHARE * alpha / self.num_sharing * min(1.0, _SIMULATED_LOOKS / len(self.counts))
 
     def shared_by(self, num_verdicts: int) -> Self:
-        """Return the same looks at an error rate that so many verdicts share."""
+        """Return the same looks at an error rate that so many verdicts share.
+
+        Args:
+            num_verdicts: Number of the verdicts.
+        """
         return replace(self, num_sharing=num_verdicts)
 
     @property
@@ -90,5 +100,9 @@ class InterimLooks:
         return self.counts[-1]
 
     def after(self, num_seeds: int) -> int | None:
-        """Return the number of seeds of the next look; ``None`` after the last one."""
+        """Return the number of seeds of the next look; ``None`` after the last one.
+
+        Args:
+            num_seeds: Number of seeds that have been judged.
+        """
         return next((count for count in self.counts if count > num_seeds), None)

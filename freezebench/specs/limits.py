@@ -23,6 +23,9 @@ class CostLimits:
             1.5.
         min_energy_saving: Smallest allowed saving of energy, in per cent of the baseline's.
         min_memory_saving: The same for peak memory.
+
+    Raises:
+        SettingsError: If a limit is no ``PerSpec``.
     """
 
     max_time: PerSpec = PerSpec()  # noqa: RUF009 - frozen
@@ -41,7 +44,11 @@ class CostLimits:
                 )
 
     def named(self, *names: str) -> dict[str, PerSpec]:
-        """Return those of the named limits that are set."""
+        """Return those of the named limits that are set.
+
+        Args:
+            names: Names of limits.
+        """
         limits = {name: getattr(self, name) for name in names}
         return {name: limit for name, limit in limits.items() if limit.numbers}
 
@@ -51,7 +58,11 @@ class CostLimits:
         return bool(self.named("max_time", "max_energy", "max_memory"))
 
     def needs_paired_runs(self, freeze: str) -> bool:
-        """Return whether a configuration's savings of time or energy are asserted."""
+        """Return whether a configuration's savings of time or energy are asserted.
+
+        Args:
+            freeze: Canonical id of the configuration.
+        """
         # Time and energy vary between runs, so that they are compared in pairs with the baseline's. Memory hardly
         # varies.
         return any(limit.get(freeze) is not None for limit in (self.min_speedup, self.min_energy_saving))

@@ -204,6 +204,9 @@ class RunSpec:
     def from_json(cls, data: object) -> Self:
         """Return the spec from its JSON form.
 
+        Args:
+            data: The object of the spec, as ``json.loads`` returns it.
+
         Raises:
             RecordError: If the schema is unknown, or fields are missing, unknown or unreadable.
         """

@@ -65,7 +65,11 @@ class Trainable:
         return tuple((stage, range(stage.first_epoch - 1, end)) for stage, end in zip(stages, ends, strict=True))
 
     def only(self, names: Collection[str]) -> Trainable:
-        """Return the same without all parameters but some, in every stage."""
+        """Return the same without all parameters but some, in every stage.
+
+        Args:
+            names: Names of the parameters that are left.
+        """
         stages = tuple(replace(stage, names=stage.names.intersection(names)) for stage in self.stages)
         return replace(self, names=self.names.intersection(names), stages=stages)
 

@@ -117,7 +117,7 @@ def freeze(
     *,
     fixed: Collection[str] = (),
 ) -> FreezeSummary:
-    """Set ``requires_grad`` of every parameter by a spec, independently of its value before; return a summary.
+    """Return a summary of what trains, after setting ``requires_grad`` of every parameter by a spec.
 
     Parameters that are not floating-point numbers cannot train and stay frozen. Strategies of the spec may add modules
     to the model.

@@ -49,11 +49,19 @@ class Task(Protocol):
         ...
 
     def batch_label(self, label: Any) -> Any:
-        """Return the label of a sentence as batches have it."""
+        """Return the label of a sentence as batches have it.
+
+        Args:
+            label: The label of one sentence, as ``data.splits.Split`` describes it.
+        """
         ...
 
     def targets(self, labels: Sequence[Any]) -> torch.Tensor:
-        """Return the labels of a split, one for each row of scores: shape (rows,), or (rows, labels)."""
+        """Return the labels of a split, one for each row of scores: shape (rows,), or (rows, labels).
+
+        Args:
+            labels: The labels of all sentences.
+        """
         ...
 
     def rows(self, scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -66,15 +74,27 @@ class Task(Protocol):
         ...
 
     def predictions(self, scores: torch.Tensor) -> torch.Tensor:
-        """Return what rows of scores predict: a class each, 0 or 1 for each of several labels, or the number."""
+        """Return what rows of scores predict: a class each, 0 or 1 for each of several labels, or the number.
+
+        Args:
+            scores: Shape (rows, outputs).
+        """
         ...
 
     def strata(self, labels: Sequence[Any]) -> torch.Tensor:
-        """Return a whole number for each sentence, shape (sentences,); batches get about equal shares of each."""
+        """Return a whole number for each sentence, shape (sentences,); batches get about equal shares of each.
+
+        Args:
+            labels: The labels of all sentences.
+        """
         ...
 
     def f1(self, examples: Examples) -> float | None:
-        """Return what records call F1; ``None`` if these classes have none."""
+        """Return what records call F1; ``None`` if these classes have none.
+
+        Args:
+            examples: Labels, predictions and scores of a test set.
+        """
         ...
 
 

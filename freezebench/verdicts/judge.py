@@ -96,7 +96,15 @@ class ConfigurationResult:
         not_needed: str | None = None,
         not_reached: str | None = None,
     ) -> Self:
-        """Return the result of a configuration that was not run: it has no runs, no verdict, and is not broken."""
+        """Return the result of a configuration that was not run: it has no runs, no verdict, and is not broken.
+
+        Args:
+            freeze: Canonical id of the configuration.
+            same_as: The less frozen configuration that trains the same parameters.
+            left_out: Why it cannot be run.
+            not_needed: Why a search did not need it.
+            not_reached: Why the session ended before it had a result.
+        """
         return cls(
             freeze=freeze,
             records=(),

@@ -92,6 +92,9 @@ class Verdict:
     def at_margin(self, margin_pp: float) -> Self:
         """Return the verdict of the same interval at another margin; an invalid verdict stays invalid.
 
+        Args:
+            margin_pp: The other margin, positive, in percentage points or in the unit of the metric.
+
         Raises:
             SettingsError: If ``margin_pp`` is not a positive finite number.
         """
@@ -111,8 +114,9 @@ def noninferiority(
 ) -> Verdict:
     """Return whether the candidate loses less than ``margin_pp`` percentage points of accuracy.
 
-    The drop is baseline - candidate (positive is worse); its bounds hold for new seeds and new sentences
-    (``freezebench.verdicts.crossed``). Each bound errs with probability ``alpha``: use 0.02 per look for several looks.
+    The drop is baseline - candidate, positive is worse. Its bounds hold for new seeds and new sentences: Obuchowski and
+    Rockette (1995), with the degrees of freedom of Hillis (2007); ``freezebench.verdicts.crossed`` has the formulas.
+    Each bound errs with probability ``alpha``: use 0.02 per look for several looks.
 
     Args:
         baseline_correct: Boolean array ``(seeds, sentences)``, true where the prediction is right: nested lists, an
