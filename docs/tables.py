@@ -19,66 +19,42 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from docs.messages.tables import TABLES as MESSAGES
 from docs.messages.tables import messages_table
-from freezebench.config.options import OPTIONS
+from docs.option_groups import option_groups, option_sections
+from docs.schemas.tables import keys_table, sections
 from freezebench.meters.metrics import METRICS
 from freezebench.specs.presets import PRESETS
 from freezebench.specs.strategies import STRATEGIES, strategy_class
 
-_PLACEHOLDER = re.compile(r"<!-- table: ([a-z-]+) -->")
+_PLACEHOLDER = re.compile(r"<!-- table: ([a-z0-9-]+) -->")
 
 
-def options_table() -> str:
-    """Return every option with its value, its ini key, and what it does."""
-    rows = [
-        (
-            f"`{option.flag}`" if option.is_switch else f"`{option.flag}={option.metavar}`",
-            f"`{option.ini}`",
-            f"`{option.name}`" if not option.session_wide else "–",
-            option.help.replace("|", "/"),
-        )
-        for option in OPTIONS
-    ]
-    return _table(("option", "ini key", "marker argument", "meaning"), rows)
-
-
-def presets_table() -> str:
-    """Return every preset with what it trains."""
-    rows = [
-        (
-            f"`{preset.name}`",
-            preset.summary,
-            f"`{preset.model}`",
-            f"`{preset.data.source}`",
-            str(preset.protocol.num_epochs),
-            str(preset.protocol.batch_size),
-            "yes" if preset.protocol.dropout else "no",
-            "all" if preset.data.max_train is None else f"{preset.data.max_train:,}",
-            str(preset.looks),
-            f"`{preset.protocol.engine}`",
-            f"`{preset.learning_rates}`",
-            f"`{preset.max_drop}`" if preset.max_drop.numbers else "none",
-        )
-        for preset in PRESETS.values()
-    ]
-    headings = ("preset", "experiment", "model", "data", "epochs", "batch", "dropout", "training sentences")
-    return _table((*headings, "seeds", "engine", "learning rate", "limits"), rows)
+def preset_list(name: str) -> str:
+    """Return the settings of a preset as a list."""
+    preset = PRESETS[name]
+    entries = {
+        "model": f"`{preset.model}`",
+        "data": f"`{preset.data.source}`",
+        "training sentences": "all" if preset.data.max_train is None else f"{preset.data.max_train:,}",
+        "epochs": str(preset.protocol.num_epochs),
+        "batch size": str(preset.protocol.batch_size),
+        "learning rate": f"`{preset.learning_rates}`",
+        "dropout": "yes" if preset.protocol.dropout else "no",
+        "engine": f"`{preset.protocol.engine}`",
+        "seeds": str(preset.looks),
+        "limits": f"`{preset.max_drop}`" if preset.max_drop.numbers else "none",
+    }
+    return "\n".join([f"{preset.summary}:", "", *(f"- {what}: {value}" for what, value in entries.items())])
 
 
 def metrics_table() -> str:
     """Return every metric with its unit, and how several figures become one."""
-    rows = [
-        (
-            f"`{metric.name}`",
-            metric.unit,
-            metric.label,
-            metric.better or "–",
-            metric.over_seeds,
-            metric.over_windows,
-            metric.footnote,
-        )
-        for metric in METRICS.values()
-    ]
-    return _table(("reading", "unit", "label", "better", "over seeds", "over epochs", "note"), rows)
+    rows = []
+    for metric in METRICS.values():
+        better = f"{metric.better} is better" if metric.better else "neither direction is better"
+        combined = f"{better}; seeds: {metric.over_seeds}; epochs: {metric.over_windows}"
+        note = f". {metric.footnote}" if metric.footnote else ""
+        rows.append((f"`{metric.name}`<br>in {metric.unit}", f"{metric.label}{note}<br>{combined}"))
+    return _table(("reading", "meaning"), rows)
 
 
 def strategies_table() -> str:
@@ -86,17 +62,22 @@ def strategies_table() -> str:
     rows = []
     for name in STRATEGIES:
         strategy = strategy_class(name)
-        rate = "as `none`" if strategy.rate_factor == 1 else f"{strategy.rate_factor:g} times"
-        rate += f": {strategy.rate_source}" if strategy.rate_source else ""
-        rows.append((f"`{strategy.usage().replace('|', '/')}`", strategy.summary, strategy.kind, rate, strategy.source))
-    return _table(("strategy, with its defaults", "what trains", "kind", "usual rate", "source"), rows)
+        rate = "that of `none`" if strategy.rate_factor == 1 else f"{strategy.rate_factor:g} times that of `none`"
+        rate += f" ({strategy.rate_source})" if strategy.rate_source else ""
+        facts = f"kind: {strategy.kind}<br>usual rate: {rate}<br>source: {strategy.source}"
+        rows.append((f"`{strategy.usage().replace('|', '/')}`", f"{strategy.summary}<br>{facts}"))
+    return _table(("strategy, with its defaults", "what trains"), rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {
     "metrics": metrics_table,
-    "options": options_table,
-    "presets": presets_table,
+    "option-groups": option_groups,
+    "options": option_sections,
+    "report-keys": partial(keys_table, "report.schema.json"),
+    "report-objects": partial(sections, "report.schema.json"),
+    "store-keys": partial(keys_table, "store.schema.json"),
     "strategies": strategies_table,
+    **{f"preset-{name}": partial(preset_list, name) for name in PRESETS},
     **{f"messages-{name}": partial(messages_table, name) for name in MESSAGES},
 }
 

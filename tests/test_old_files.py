@@ -25,6 +25,7 @@ from freezebench.records.store import Store, decode, record_key
 from freezebench.report.experiment import read_experiments
 from freezebench.report.publish import write_report
 from freezebench.report.summary import summarize
+from report_schema import read_report
 
 OLD = Path(__file__).with_name("fixtures") / "v0.1"
 REPORT, BENCHMARK, STORE = OLD / "report.json", OLD / "benchmark.json", OLD / "store"
@@ -157,7 +158,7 @@ def test_files_have_the_same_columns_and_keys_as_before(tmp_path: Path) -> None:
     )
     # People read the columns by position, so that further ones follow.
     assert new_header.startswith(f"{old_header},")
-    old, new = (json.loads((folder / "report.json").read_text(encoding="utf-8")) for folder in (OLD, tmp_path))
+    old, new = (read_report(folder) for folder in (OLD, tmp_path))
     assert list(new) == list(old)
     old, new = (content["experiments"][0] for content in (old, new))
     assert set(old) <= set(new)

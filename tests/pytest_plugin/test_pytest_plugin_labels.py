@@ -16,6 +16,7 @@ from seqeval.metrics import f1_score as entity_f1
 from sklearn.metrics import f1_score
 
 from freezebench.records.scores import unpack_scores
+from report_schema import read_report
 from task_data import TAGS, examples, write_task_data
 from tiny import sentences
 
@@ -109,7 +110,7 @@ def test_one_command_judges_labels_of_every_kind(project: Project, encoder: Path
     result = session.runpytest_inprocess(f"--freeze-model={encoder}", f"--freeze-data={folder}", *options, *OPTIONS)
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines([f"* points of {metric}*"])
-    report: Any = json.loads((session.path / "report" / "report.json").read_text(encoding="utf-8"))
+    report: Any = read_report(session.path / "report")
     (experiment,) = report["experiments"]
     for configuration in experiment["configurations"]:
         values = [100 * _value(run) for run in configuration["runs"]]

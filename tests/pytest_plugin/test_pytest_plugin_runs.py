@@ -9,6 +9,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from report_schema import read_report
+
 Project = Callable[..., pytest.Pytester]
 
 WIDE = "max_drop=90, num_seeds=3"
@@ -55,9 +57,8 @@ def test_a_grid_runs_and_is_reported_everywhere(project: Project, tmp_path: Path
     benchmarks = {bench["param"]: bench for bench in json.loads(saved.read_text(encoding="utf-8"))["benchmarks"]}
     assert list(benchmarks) == ["none", "emb", "emb+L0", "emb+L0-1"]
     info = benchmarks["emb+L0"]["extra_info"]["freezebench"]
-    runs = json.loads((report / "report.json").read_text(encoding="utf-8"))["experiments"][0]["configurations"][2][
-        "runs"
-    ]
+    configurations = read_report(report)["experiments"][0]["configurations"]
+    runs = configurations[2]["runs"]
     train_s = [run["readings"]["train_s"]["value"] for run in runs]
     # Recorded seconds reach pytest-benchmark as sums and differences of a clock.
     assert benchmarks["emb+L0"]["stats"]["data"] == pytest.approx(train_s)
@@ -67,11 +68,7 @@ def test_a_grid_runs_and_is_reported_everywhere(project: Project, tmp_path: Path
     assert info["peak_memory_bytes"] > 0
     assert info["energy_j"] is None or info["energy_j"] > 0
     properties = {p.get("name"): p.get("value") for p in ET.parse(junit).getroot().iter("property")}  # noqa: S314 - ours
-    assert float(str(properties["freezebench_accuracy"])) == pytest.approx(
-        json.loads((report / "report.json").read_text(encoding="utf-8"))["experiments"][0]["configurations"][3][
-            "accuracy"
-        ]
-    )
+    assert float(str(properties["freezebench_accuracy"])) == pytest.approx(configurations[3]["accuracy"])
     assert sorted(path.name for path in report.iterdir()) == [
         "index.html",
         "pictures",

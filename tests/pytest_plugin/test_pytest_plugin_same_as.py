@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from freezebench.cli import main
+from report_schema import read_report
 
 Project = Callable[..., pytest.Pytester]
 
@@ -95,7 +96,7 @@ def factory(project: Project, tiny_model: Path) -> Factory:
 
 
 def _configurations(report: Path) -> dict[str, dict[str, Any]]:
-    content = json.loads((report / "report.json").read_text())
+    content = read_report(report)
     return {item["freeze"]: item for item in content["experiments"][0]["configurations"]}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -25,6 +24,7 @@ from freezebench.report.summary import summarize
 from freezebench.session import FreezeSession
 from freezebench.specs.data import DataSpec
 from freezebench.specs.run import RunSpec
+from report_schema import read_report
 from tiny import loaded_predictions, sentences
 
 Project = Callable[..., pytest.Pytester]
@@ -40,7 +40,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def _experiment(report: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((report / "report.json").read_text())["experiments"][0]
+    content: dict[str, Any] = read_report(report)["experiments"][0]
     return content
 
 

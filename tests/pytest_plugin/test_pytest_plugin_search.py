@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from report_schema import read_report
 from tiny import write_model
 
 Project = Callable[..., pytest.Pytester]
@@ -71,7 +71,7 @@ def test_untrained_prefixes_are_no_undecided_tests_in_ci(search: Search, monkeyp
 def test_report_has_the_answer_and_every_prefix(search: Search, tmp_path: Path) -> None:
     """Saved rows say why prefixes were not trained."""
     search(7, f"--freeze-report={tmp_path}")
-    experiment = json.loads((tmp_path / "report.json").read_text())["experiments"][0]
+    experiment = read_report(tmp_path)["experiments"][0]
     rows = {item["freeze"]: item for item in experiment["configurations"]}
     assert list(rows) == ["none", *LADDER]
     assert rows["emb"]["verdict"] == "not_run"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from itertools import product
@@ -14,6 +13,7 @@ import pytest
 import freezebench.runs.data_cache as caches
 from freezebench.data.load import TextData, load_data
 from freezebench.specs.data import DataSpec
+from report_schema import read_report
 from tiny import write_data, write_model
 
 Project = Callable[..., pytest.Pytester]
@@ -237,7 +237,7 @@ def test_the_report_says_how_to_run_one_experiment_again(study: Project, reach: 
     reach()
     pytester = study()
     pytester.runpytest_inprocess(*LISTS, "--freeze-report=out", "--deselect=test_project.py::test_it[deep-books-emb]")
-    content = json.loads((pytester.path / "out" / "report.json").read_text(encoding="utf-8"))
+    content = read_report(pytester.path / "out")
     tests = {
         (saved["settings"]["model"], saved["settings"]["data"]["source"]): saved["tests"]
         for saved in content["experiments"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 
 from freezebench.models.source import ModelSource
 from freezebench.specs.names import TaskName
+from report_schema import read_report
 from task_data import NAMES, write_task_data
 
 Project = Callable[..., pytest.Pytester]
@@ -36,7 +36,7 @@ def test_a_session_of_every_task(project: Project, tmp_path: Path, task: TaskNam
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["*the head is new, initialized by the seed of each run, since that of * is for seq*"])
     result.stdout.fnmatch_lines([f"*{METRICS[task]}*"])
-    report: Any = json.loads((session.path / "report" / "report.json").read_text())
+    report: Any = read_report(session.path / "report")
     (run, *_) = [run for run in _runs(report) if run["spec"]["freeze"] == "emb"]
     assert run["data"]["task"] == task
     assert run["data"]["label_names"] == list(NAMES[task])

@@ -8,6 +8,7 @@ import json
 from experiments import small_summary, summary_settings
 from freezebench.config.session_settings import SessionSettings
 from freezebench.report.files import OVERVIEW_FILE, report_files
+from report_schema import checked
 
 
 def test_the_report_is_markdown_csv_and_json() -> None:
@@ -19,7 +20,7 @@ def test_the_report_is_markdown_csv_and_json() -> None:
     assert [line["freeze"] for line in rows] == ["none", "emb", "emb+L0"]
     assert rows[1]["energy_j"] == ""
     assert float(rows[1]["train_s"]) == 5.0
-    report = json.loads(files["report.json"])
+    report = checked("report.schema.json", files["report.json"])
     assert report["experiments"][0]["tests"] == ["test_it.py::test_it"]
     configurations = report["experiments"][0]["configurations"]
     assert len(configurations[1]["runs"]) == 3
@@ -34,7 +35,7 @@ def test_of_several_experiments_the_overview_is_in_every_file() -> None:
     lines = list(csv.DictReader(files[OVERVIEW_FILE].decode().splitlines()))
     assert [(line["experiment"], line["model"]) for line in lines] == [("1", "tiny"), ("2", "'=other")]
     assert [line["deepest_safe"] for line in lines] == ["emb", "emb"]
-    content = json.loads(files["report.json"])
+    content = checked("report.schema.json", files["report.json"])
     assert content["overview"]["experiments"][0]["deepest_safe"] == "emb"
     assert content["overview"]["sentence"] in files["report.md"].decode().replace("\\", "")
     single = json.loads(report_files([(first, small_summary())], SessionSettings(), {})["report.json"])

@@ -1,0 +1,172 @@
+"""The options by purpose, as the page of options lists them, each with an example of its value."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from freezebench.config.options import BY_NAME, OPTIONS
+
+if TYPE_CHECKING:
+    from freezebench.config.option import Option
+
+# By heading, then by option: the value in the examples.
+GROUPS: dict[str, dict[str, str]] = {
+    "What is compared": {
+        "grid": "none,emb,emb+L0-2",
+        "preset": "embedded",
+        "model": "./my-checkpoint",
+        "num_seeds": "3,5",
+        "seed": "7",
+    },
+    "Training and test data": {
+        "data": "./my-reviews",
+        "text_column": "text",
+        "label_column": "label",
+        "task": "sequence-classification",
+        "bad_rows": "drop",
+        "max_train": "2000",
+        "max_length": "128",
+    },
+    "Further test sets, slices and groups": {
+        "test": "tweets=./my-tweets",
+        "slice_column": "domain",
+        "group_column": "document",
+    },
+    "How runs train": {
+        "epochs": "3",
+        "batch_size": "16",
+        "lr": "5e-5,emb+L0-2:1e-4",
+        "tune_lr": "0.3,1,3",
+        "dropout": "no",
+        "engine": "cached",
+        "precision": "bf16",
+        "prefix_mode": "eval",
+        "batch_order": "shuffled",
+    },
+    "Metric, margin and verdict": {
+        "metric": "macro-f1",
+        "margin": "1.5",
+        "pool_seeds": "yes",
+        "claims": "yes",
+    },
+    "Limits that a test asserts": {
+        "max_drop": "2,emb+L0-2:5",
+        "max_slice_drop": "5",
+        "max_test_drop": "5",
+        "min_speedup": "emb+L0-2:1.5",
+        "min_energy_saving": "emb+L0-2:20",
+        "min_memory_saving": "emb+L0-2:10",
+        "inconclusive": "fail",
+    },
+    "Comparison with a saved run": {
+        "max_regression": "1",
+        "max_time": "1.05",
+        "max_energy": "1.05",
+        "max_memory": "1.01",
+        "anchor": "0001_release",
+        "compare_across": "model,lr",
+        "allow_unmatched": "emb",
+    },
+    "Devices and processes": {
+        "device": "cuda:1",
+        "devices": "cuda:0,cuda:1",
+        "cluster": "auto",
+        "cluster_resource": "accelerator_type:A100",
+        "isolate": "run",
+        "timeout": "30min",
+    },
+    "What a session does": {
+        "plan": "yes",
+        "budget": "2h",
+        "resume": "no",
+    },
+    "What a session writes": {
+        "report": "reports",
+        "save": "best-model",
+        "store": "finished-runs",
+    },
+    "Cache of frozen prefixes": {
+        "cache_memory": "512MiB",
+        "prefix_cache": "prefixes",
+        "prefix_cache_size": "20GiB",
+    },
+}
+
+_DEFAULT = re.compile(r" \(default: (?P<default>.*)\)$", re.DOTALL)
+_FLAG = re.compile(r"--freeze-[a-z-]*[a-z]|--benchmark-[a-z-]*[a-z]")
+
+
+def option_groups() -> str:
+    """Return a list of all options by group, each with a link to its section."""
+    lines = []
+    for heading, examples in GROUPS.items():
+        links = ", ".join(f"[`{BY_NAME[name].flag}`](#{_anchor(BY_NAME[name])})" for name in examples)
+        lines.append(f"- {heading}: {links}")
+    return "\n".join(lines)
+
+
+def option_sections() -> str:
+    """Return a section for every option: what it does, its default, and how each source sets it."""
+    sections = []
+    for heading, examples in GROUPS.items():
+        sections.append(f"## {heading}")
+        sections += [_section(BY_NAME[name], value) for name, value in examples.items()]
+    return "\n\n".join(sections)
+
+
+def example_flag(option: Option, value: str) -> str:
+    """Return how the command line sets an option to a value."""
+    return option.flag if option.is_switch else f"{option.flag}={_quoted(value)}"
+
+
+def example_argument(option: Option, value: str) -> str:
+    """Return how the marker sets an option to a value: with a number, a dictionary or a text of Python."""
+    if option.takes_pairs:
+        name, _, source = value.partition("=")
+        return f'{option.name}={{"{name}": "{source}"}}'
+    is_number = re.fullmatch(r"\d+(\.\d+)?", value) is not None
+    return f"{option.name}={value}" if is_number else f'{option.name}="{value}"'
+
+
+def _section(option: Option, value: str) -> str:
+    usage = option.flag if option.is_switch else f"{option.flag}={option.metavar}"
+    match = _DEFAULT.search(option.help)
+    meaning = option.help[: match.start()] if match else option.help
+    default = match["default"] if match else "no" if option.is_switch else "none"
+    marker = "none: the option holds for the whole session"
+    if not option.session_wide:
+        marker = f"`@pytest.mark.freeze({example_argument(option, value)})`"
+    return "\n".join(
+        [
+            f"### `{option.flag}` {{ #{_anchor(option)} }}",
+            "",
+            f"`{usage}`: {_linked(meaning, option)}.",
+            "",
+            f"- default: {_linked(default, option)}",
+            f"- command line: `{example_flag(option, value)}`",
+            f"- ini file: `{option.ini} = {value}`",
+            f"- marker: {marker}",
+        ]
+    )
+
+
+def _anchor(option: Option) -> str:
+    """Return the last part of the address of an option's section, which does not change with its heading."""
+    return option.flag.removeprefix("--")
+
+
+def _linked(text: str, own: Option) -> str:
+    """Return a help text in Markdown: flags are code, and those of other options are links to their sections."""
+    anchors = {option.flag: _anchor(option) for option in OPTIONS if option is not own}
+
+    def link(match: re.Match[str]) -> str:
+        flag = match[0]
+        return f"[`{flag}`](#{anchors[flag]})" if flag in anchors else f"`{flag}`"
+
+    return _FLAG.sub(link, text)
+
+
+def _quoted(value: str) -> str:
+    """Return a value as a shell takes it."""
+    return f'"{value}"' if re.search(r"[()|*; ]", value) else value
