@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from freezebench.records.saved import SavedRun
 
 HOW_TO_SAVE = "Save one with: pytest benchmarks --benchmark-save=NAME, then: pytest benchmarks --benchmark-compare"
+# A person who sees this cannot save a run where the session is.
+_HOW_TO_SAVE_IN_CI = (
+    "Run the job of the default branch first, which saves one with --benchmark-save=NAME, and then this job again "
+    "(GitHub deletes a cache that was not used for a week)."
+)
 _NUMBERED = "[0-9][0-9][0-9][0-9]_"  # how pytest-benchmark begins the name of every file that it saves
 _MOST_LISTED = 3
 _MOST_READ = 20  # files of other benchmarks may be many
@@ -72,7 +77,8 @@ def find_run(storage: Storage, name: str | None, *, option: str, is_required: bo
     request = option if name is None else _named(option, name)
     files = _query(storage, _NUMBERED if name is None else name)
     elsewhere = listing(storage, option)
-    remedy = elsewhere or f"{HOW_TO_SAVE}."
+    # Without a name, a saved run is required in continuous integration only.
+    remedy = elsewhere or (_HOW_TO_SAVE_IN_CI if name is None and is_required else f"{HOW_TO_SAVE}.")
     if not files and is_required:
         raise RecordError(f"{request}: {_absence(storage, name, option)}. {remedy}{_hint(name, option)}")
     if not files:

@@ -48,10 +48,10 @@ def refused(pytester: pytest.Pytester, reached: dict[str, Any], *arguments: str)
 
 @pytest.mark.usefixtures("in_ci")
 def test_nothing_saved_is_refused_in_ci(project: Project, reached: dict[str, Any]) -> None:
-    """The first line says where a run would have to be, and how to save one."""
+    """The first line says where a run would have to be, and which job saves one."""
     line = refused(project(), reached, *COMPARE)
     assert line.startswith("ERROR: --benchmark-compare: no run is saved in ")
-    assert "Save one with: pytest benchmarks --benchmark-save=NAME" in line
+    assert "Run the job of the default branch first, which saves one with --benchmark-save=NAME" in line
 
 
 @pytest.mark.usefixtures("in_ci")
