@@ -3,6 +3,7 @@
 ``python -m freezebench doctor`` lists what this machine can train on and measure;
 ``python -m freezebench compare OLD NEW`` compares a saved run with an earlier one;
 ``python -m freezebench fetch`` downloads the data set ``reviews``;
+``python -m freezebench init`` writes a first freeze test, ini keys and a workflow into a project;
 ``python -m freezebench judge DIR`` judges finished runs by another metric or margin;
 ``python -m freezebench report DIR`` makes the page of saved runs.
 """
@@ -107,10 +108,14 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    description = "what this machine can train on and measure; download of data; comparison and report of saved runs"
+    description = (
+        "a first freeze test for a project; what this machine can train on and measure; download of data; comparison "
+        "and report of saved runs"
+    )
     parser = _Parser(prog="python -m freezebench", description=description, exit_on_error=False)
     parser.add_argument("--version", action="version", version=f"freezebench {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_init(commands.add_parser("init", help="write a first freeze test, ini keys and a workflow into a project"))
     _add_doctor(commands.add_parser("doctor", help="what can be measured on this machine, and what not and why"))
     _add_compare(
         commands.add_parser(
@@ -184,6 +189,17 @@ def _add_judge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
+def _add_init(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder", metavar="DIR", nargs="?", default=".", help="folder of the project (default: this one)"
+    )
+    parser.add_argument("--model", metavar="MODEL", help="as --freeze-model (default: the only checkpoint in DIR)")
+    parser.add_argument("--data", metavar="DATA", help="as --freeze-data (default: the only data set in DIR)")
+    parser.add_argument("--text-column", metavar="COLUMN", help="column of the texts (default: found by its name)")
+    parser.add_argument("--label-column", metavar="COLUMN", help="column of the labels (default: found by its name)")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be written, and write nothing")
+
+
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
@@ -207,4 +223,21 @@ def fetch_reviews(_: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS = {"compare": compare_runs, "fetch": fetch_reviews, "judge": judge_runs, "report": make_report}
+def init(options: argparse.Namespace) -> int:
+    """Write a first freeze test, ini keys and a workflow into a project, print what was written, and return 0.
+
+    Raises:
+        FreezebenchError: If something that was named or found cannot be used.
+    """
+    from freezebench.cli.init.command import init_project  # brings the readers of models and data
+
+    return init_project(options)
+
+
+_COMMANDS = {
+    "compare": compare_runs,
+    "fetch": fetch_reviews,
+    "init": init,
+    "judge": judge_runs,
+    "report": make_report,
+}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from freezebench.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+Value = TypeVar("Value")
 
-def parsed_argument(parse: Callable[[str], str], text: str, argument: str) -> str:
+
+def parsed_argument(parse: Callable[[str], Value], text: str, argument: str) -> Value:
     """Return what a parser of options makes of an argument.
 
     Raises:

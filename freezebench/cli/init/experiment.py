@@ -1,0 +1,199 @@
+"""What the written test trains: the model and the data of the project, else those that freezebench has itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from freezebench.cli.init.columns import spec_of_data
+from freezebench.cli.init.freeze_test import (
+    Argument,
+    data_arguments,
+    fallback_data_arguments,
+    model_arguments,
+    num_dropped,
+    read_data,
+)
+from freezebench.cli.init.search import Sources, find_sources
+from freezebench.data import reviews
+from freezebench.errors import DataError, SettingsError
+from freezebench.models.source import ModelSource
+from freezebench.units import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from freezebench.data.load import TextData
+    from freezebench.specs.data import DataSpec
+
+_FALLBACK_MODEL = "embedded"
+_MOST_NAMED = 5
+# Each of them is read as a whole.
+_MOST_READ = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given:
+    """What the command line says of the experiment; ``None``: it is to be found.
+
+    Attributes:
+        model: A model, as ``--freeze-model`` takes it.
+        data: A data set, as ``--freeze-data`` takes it.
+        text_columns: The columns of the texts.
+        label_column: The column of the labels.
+    """
+
+    model: str | None = None
+    data: str | None = None
+    text_columns: tuple[str, ...] | None = None
+    label_column: str | None = None
+
+
+@dataclass(kw_only=True)
+class Experiment:
+    """The experiment of a freeze test.
+
+    Attributes:
+        arguments: Arguments of its marker.
+        found: What was found, by what it is.
+        notes: What a person should know, in sentences.
+        paths: The files and folders of the project that it reads.
+    """
+
+    arguments: list[Argument] = field(default_factory=list)
+    found: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)
+
+
+def choose_experiment(folder: Path, given: Given) -> Experiment:
+    """Return the experiment of a project.
+
+    Raises:
+        FreezebenchError: If there are several models or data sets, or what was named or found cannot be used.
+    """
+    experiment = Experiment()
+    sources = find_sources(folder) if given.model is None or given.data is None else Sources()
+    model = _choose_model(folder, given, sources, experiment)
+    _choose_data(folder, given, sources, model, experiment)
+    return experiment
+
+
+def _choose_model(folder: Path, given: Given, sources: Sources, experiment: Experiment) -> ModelSource:
+    """Return the model, and add it to the experiment.
+
+    Raises:
+        FreezebenchError: If there are several, or it cannot be used.
+    """
+    refused = [f"{path_name(folder, path)} is not used: {why}" for path, why in sources.refused_models.items()]
+    if given.model is None and len(sources.models) > 1:
+        names = [path_name(folder, path) for path in sources.models]
+        raise SettingsError(
+            f"{folder} has {len(names)} checkpoints: {listed(names, _MOST_NAMED)}. Choose one with --model={names[0]}, "
+            f"or none of them with --model={_FALLBACK_MODEL}."
+        )
+    found = sources.models[0] if given.model is None and sources.models else None
+    path = found if given.model is None else _existing(folder, given.model)
+    name = given.model or _FALLBACK_MODEL if path is None else path_name(folder, path)
+    model = ModelSource.resolve(name if path is None else str(path))
+    model.check()
+    num_layers = model.num_layers
+    kind = "a function of yours" if model.kind == "factory" else str(model.config.get("model_type"))
+    source = "as --model says" if given.model is not None else "a checkpoint" if found else "no checkpoint was found"
+    experiment.found["model"] = f"{name}: {kind}, {num_layers} layers ({source})"
+    experiment.arguments += model_arguments(name, num_layers)
+    experiment.paths += [] if path is None else [path]
+    experiment.notes += refused if given.model is None else []
+    return model
+
+
+def _choose_data(folder: Path, given: Given, sources: Sources, model: ModelSource, experiment: Experiment) -> None:
+    """Add the data set to the experiment.
+
+    Raises:
+        FreezebenchError: If there are several, or it cannot be used.
+    """
+    path, spec = _found_data(folder, given, sources, experiment)
+    if path is not None and spec is not None:
+        data = read_data(spec, model)
+        experiment.found["data"] = _data_text(path_name(folder, path), spec, data)
+        experiment.arguments += data_arguments(path_name(folder, path), spec, data)
+        experiment.paths.append(path)
+        if data.facts.dropped_rows:
+            experiment.notes.append(
+                f"{num_dropped(data)} rows of {path_name(folder, path)} cannot be used; bad_rows in the test leaves "
+                "them out. Delete that line, and a session lists them."
+            )
+    elif given.data is None or given.data == reviews.SOURCE:
+        source = "no data set was found" if given.data is None else "as --data says"
+        experiment.found["data"] = f"{reviews.SOURCE}: sentences of movie reviews ({source})"
+        experiment.arguments += fallback_data_arguments()
+    else:
+        experiment.found["data"] = f"{given.data} (as --data says; it is not read now)"
+        experiment.arguments += _unread_arguments(given)
+
+
+def _found_data(
+    folder: Path, given: Given, sources: Sources, experiment: Experiment
+) -> tuple[Path | None, DataSpec | None]:
+    """Return the local data set that was named, or the only one that was found, with its columns.
+
+    Raises:
+        FreezebenchError: If there are several, or what was named cannot be read.
+    """
+    if given.data is not None:
+        path = _existing(folder, given.data)
+        return path, None if path is None else spec_of_data(path, given.text_columns, given.label_column)
+    if len(sources.data) > _MOST_READ:
+        names = [path_name(folder, path) for path in sources.data]
+        raise SettingsError(
+            f"{folder} has {len(names)} files and folders that may be data: {listed(names, _MOST_NAMED)}. Choose one "
+            f"with --data={names[0]}, or none of them with --data={reviews.SOURCE}."
+        )
+    specs: dict[Path, DataSpec] = {}
+    for path in sources.data:
+        try:
+            specs[path] = spec_of_data(path, given.text_columns, given.label_column)
+        except DataError as error:
+            experiment.notes.append(f"{path_name(folder, path)} is not used: {error}")
+    if len(specs) > 1:
+        names = [path_name(folder, path) for path in specs]
+        raise SettingsError(
+            f"{folder} has {len(names)} data sets: {listed(names, _MOST_NAMED)}. Choose one with --data={names[0]}, or "
+            f"none of them with --data={reviews.SOURCE}."
+        )
+    return next(iter(specs.items()), (None, None))
+
+
+def _unread_arguments(given: Given) -> list[Argument]:
+    """Return the arguments of a data set of the Hub, as they were given."""
+    texts = ",".join(given.text_columns or ())
+    values = {"data": given.data, "text_column": texts, "label_column": given.label_column}
+    return [Argument(name=name, value=value) for name, value in values.items() if value]
+
+
+def _existing(folder: Path, name: str) -> Path | None:
+    """Return the file or folder of a project that a name denotes; ``None`` if there is none."""
+    path = folder / name
+    try:
+        return path if name.strip() and path.exists() else None
+    except (OSError, ValueError):  # too long, or with a NUL
+        return None
+
+
+def path_name(folder: Path, path: Path) -> str:
+    """Return how a path is named in the project: from its folder if it is in it."""
+    return f"./{path.relative_to(folder).as_posix()}" if path.is_relative_to(folder) else str(path)
+
+
+def _data_text(name: str, spec: DataSpec, data: TextData) -> str:
+    """Return a data set in words."""
+    columns = _columns_text("text", spec.text_columns) + f", label column {spec.label_column!r}"
+    groups = "" if spec.group_column is None else f", group column {spec.group_column!r}"
+    sizes = f"{len(data.train):,} training, {len(data.validation):,} validation and {len(data.test):,} test sentences"
+    return f"{name}: {data.task}, {columns}{groups}; {sizes}"
+
+
+def _columns_text(what: str, names: Sequence[str]) -> str:
+    return f"{what} column{'s' * (len(names) > 1)} {' and '.join(map(repr, names))}"

@@ -1,0 +1,165 @@
+"""The freeze test that is written: model, data and columns in its marker, and the keys of pytest's configuration."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from freezebench.data.load import load_data
+from freezebench.errors import DataError
+from freezebench.scoring.metrics import DEFAULT_METRICS
+from freezebench.specs.limits import DEFAULT_MARGIN_PP
+from freezebench.units import distinct_text
+from freezebench.verdicts.power import resolvable_margin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from freezebench.data.load import TextData
+    from freezebench.models.source import ModelSource
+    from freezebench.specs.data import DataSpec
+
+FILE_NAME = "test_freezing.py"
+NUM_SEEDS = 5
+# The preset that fits the machine would be another one with a GPU: then a hosted runner would train otherwise.
+KEYS = {"freeze_preset": "embedded", "freeze_num_seeds": str(NUM_SEEDS)}
+KEYS_COMMENT = "How freeze tests train, on every machine alike (python -m freezebench init)."
+# Enough to learn the task, and few enough for a hosted runner.
+_MAX_TRAIN = 2_000
+_EPOCHS = 3
+_LARGEST_MARGIN = 20  # a test set that resolves less decides nothing of use
+_TEXT, _LABEL = ("text",), "label"
+_HEAD = '''\
+"""Which part of the model can be frozen, and what that costs: one test per configuration."""
+
+import pytest
+
+
+@pytest.mark.freeze(
+'''
+_END = """\
+)
+def test_freezing(freeze_run):
+    freeze_run()
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Argument:
+    """One argument of the freeze marker.
+
+    Attributes:
+        name: Its name.
+        value: Its value.
+        comment: What the line above it says; empty: there is no such line.
+    """
+
+    name: str
+    value: str | int | float
+    comment: str = ""
+
+    @property
+    def lines(self) -> list[str]:
+        """Its lines in the marker."""
+        # JSON's strings are strings of Python, too.
+        value = json.dumps(self.value, ensure_ascii=False)
+        above = [f"    # {self.comment}"] if self.comment else []
+        return [*above, f"    {self.name}={value},"]
+
+
+def source_of_test(arguments: Iterable[Argument]) -> str:
+    """Return the test module."""
+    return _HEAD + "".join(f"{line}\n" for argument in arguments for line in argument.lines) + _END
+
+
+def model_arguments(name: str, num_layers: int) -> list[Argument]:
+    """Return the arguments of a model: itself, and three configurations of the ladder.
+
+    Args:
+        name: ``embedded``, or the path of a checkpoint.
+        num_layers: How many layers it has.
+    """
+    own = 'Your own: a checkpoint folder, or a name on the Hugging Face Hub, such as "distilbert-base-uncased".'
+    half = num_layers // 2
+    prefixes = [] if half == 0 else ["emb+L0" if half == 1 else f"emb+L0-{half - 1}"]
+    return [
+        Argument(name="model", value=name, comment=own if name == "embedded" else ""),
+        Argument(name="grid", value=",".join(["none", "emb", *prefixes]), comment='"all" is every frozen prefix.'),
+    ]
+
+
+def fallback_data_arguments() -> list[Argument]:
+    """Return the argument of the data set that freezebench has itself."""
+    own = "Your own: a folder with train, validation and test files, or one file; text_column and label_column."
+    return [Argument(name="data", value="reviews", comment=own)]
+
+
+def read_data(spec: DataSpec, model: ModelSource) -> TextData:
+    """Return a data set as a session with this model reads it; its bad rows are left out if it has some.
+
+    Raises:
+        DataError: If it is not fit for training.
+    """
+    names, task = model.label_names, model.task
+    try:
+        return load_data(spec, label_names=names, model_task=task)
+    except DataError:
+        if spec.bad_rows == "drop":
+            raise
+        dropping = replace(spec, bad_rows="drop")
+    try:
+        data = load_data(dropping, label_names=names, model_task=task)
+    except DataError:
+        data = None
+    # Without bad rows, the first message is the one that counts.
+    return data if data is not None else load_data(spec, label_names=names, model_task=task)
+
+
+def data_arguments(name: str, spec: DataSpec, data: TextData) -> list[Argument]:
+    """Return the arguments of a data set, its columns, and what its size asks for.
+
+    Args:
+        name: Its path, as the test is to name it.
+        spec: Its columns.
+        data: What it holds.
+    """
+    arguments = [Argument(name="data", value=name)]
+    if spec.text_columns != _TEXT:
+        arguments.append(Argument(name="text_column", value=",".join(spec.text_columns)))
+    if spec.label_column != _LABEL:
+        arguments.append(Argument(name="label_column", value=spec.label_column))
+    arguments.append(Argument(name="task", value=data.task))
+    if spec.group_column is not None:
+        comment = "Examples of one group are one unit of the intervals."
+        arguments.append(Argument(name="group_column", value=spec.group_column, comment=comment))
+    if data.facts.dropped_rows:
+        comment = f"{num_dropped(data)} rows cannot be used: without this, the session lists them and ends."
+        arguments.append(Argument(name="bad_rows", value="drop", comment=comment))
+    arguments.append(Argument(name="epochs", value=_EPOCHS))
+    if len(data.train) > _MAX_TRAIN:
+        comment = f"A sample of the {len(data.train):,} training sentences; leave it out to train on all."
+        arguments.append(Argument(name="max_train", value=_MAX_TRAIN, comment=comment))
+    margin = _margin(data)
+    if margin is not None:
+        sentences = distinct_text(data.facts.num_test, data.facts.num_distinct_test, "test sentences")
+        comment = f"Points of accuracy that {NUM_SEEDS} seeds and {sentences} can resolve; the usual margin is 2."
+        arguments.append(Argument(name="margin", value=margin, comment=comment))
+    return arguments
+
+
+def num_dropped(data: TextData) -> int:
+    """Return the number of rows that cannot be used."""
+    return sum(sum(counts.values()) for counts in (data.facts.dropped_rows or {}).values())
+
+
+def _margin(data: TextData) -> int | None:
+    """Return the smallest margin, in whole points, that the test set resolves; ``None`` if the usual one will do.
+
+    It is not known in advance for other metrics than accuracy.
+    """
+    if DEFAULT_METRICS[data.task] != "accuracy" or data.facts.num_distinct_test < 2:  # noqa: PLR2004 - of an interval
+        return None
+    resolved = math.ceil(resolvable_margin(NUM_SEEDS, data.facts.num_distinct_test))
+    return resolved if DEFAULT_MARGIN_PP < resolved <= _LARGEST_MARGIN else None

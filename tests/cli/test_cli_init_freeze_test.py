@@ -1,0 +1,75 @@
+"""The freeze test that is written: a module that Python reads, with what the data ask for."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from freezebench.cli.init.freeze_test import Argument, data_arguments, model_arguments, read_data, source_of_test
+from freezebench.errors import DataError
+from freezebench.models.source import ModelSource
+from freezebench.specs.data import DataSpec
+from tiny import sentences, write_data
+
+
+def values(arguments: list[Argument]) -> dict[str, Any]:
+    """Return what Python reads from the marker of the written test."""
+    module = ast.parse(source_of_test(arguments))
+    (function,) = (node for node in module.body if isinstance(node, ast.FunctionDef))
+    (marker,) = function.decorator_list
+    assert isinstance(marker, ast.Call)
+    return {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in marker.keywords}
+
+
+def test_arguments_are_written_as_python_reads_them() -> None:
+    """Whatever characters a path or a column has."""
+    texts = ['./it\'s "mine"', "back\\slash", "ö 中 🙂", "new\nline\ttab", "{x} %s"]
+    arguments = [Argument(name=f"a{number}", value=text, comment="why") for number, text in enumerate(texts)]
+    assert list(values(arguments).values()) == texts
+
+
+@pytest.mark.parametrize(
+    ("num_layers", "grid"), [(1, "none,emb"), (2, "none,emb,emb+L0"), (3, "none,emb,emb+L0"), (6, "none,emb,emb+L0-2")]
+)
+def test_the_grid_has_half_of_the_layers(num_layers: int, grid: str) -> None:
+    """Three configurations, so that a first session is short."""
+    assert values(model_arguments("./m", num_layers)) == {"model": "./m", "grid": grid}
+
+
+def test_columns_are_named_where_they_are_not_the_usual_ones(tiny_data: Path, tiny_model: Path) -> None:
+    """The margin is the smallest one that the test set resolves."""
+    spec = DataSpec(source=str(tiny_data))
+    data = read_data(spec, ModelSource.resolve(str(tiny_model)))
+    own = values(data_arguments("./data", spec, data))
+    margin = own.pop("margin")
+    assert own == {"data": "./data", "task": "sequence-classification", "epochs": 3}
+    assert 2 < margin <= 20
+    other = DataSpec(source="x", text_columns=("a", "b"), label_column="c", group_column="d")
+    own = values(data_arguments("./data", other, data))
+    assert (own["text_column"], own["label_column"], own["group_column"]) == ("a,b", "c", "d")
+
+
+def test_many_sentences_are_sampled(tmp_path: Path, tiny_model: Path) -> None:
+    """A hosted runner would train on all of them for hours."""
+    folder = write_data(tmp_path / "many", sizes=(2_001, 20, 2_000))
+    spec = DataSpec(source=str(folder))
+    own = values(data_arguments("./many", spec, read_data(spec, ModelSource.resolve(str(tiny_model)))))
+    assert own["max_train"] == 2_000
+
+
+def test_bad_rows_are_left_out_in_sight(tmp_path: Path, tiny_model: Path) -> None:
+    """The test says so and counts them; data that are of no use either way are refused with the first message."""
+    path, model = tmp_path / "data.jsonl", ModelSource.resolve(str(tiny_model))
+    rows = [{"text": text, "label": label} for text, label in sentences(60, 2, 0)] + [{"text": "", "label": 0}]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    spec = DataSpec(source=str(path))
+    arguments = data_arguments("./data.jsonl", spec, read_data(spec, model))
+    assert values(arguments)["bad_rows"] == "drop"
+    assert "# 1 rows cannot be used" in source_of_test(arguments)
+    path.write_text("".join(f"{json.dumps(row | {'label': 0})}\n" for row in rows[:60]), encoding="utf-8")
+    with pytest.raises(DataError):
+        read_data(spec, model)
