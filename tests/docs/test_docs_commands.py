@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 
 from freezebench import cli
 from freezebench.records import contention
-from snippets import COMMANDS, ROOT, Block, Command, of_language, of_program, program, write_files
+from snippets import COMMANDS, ROOT, Command, of_language, of_program, program, write_files
 
 # The Hub is not reached from tests: what comes from there is replaced by the folders that pages name.
 LOCAL = ["--freeze-model=./my-checkpoint", "--freeze-data=./my-reviews"]
@@ -36,13 +36,15 @@ PLAIN_COMMANDS = {
     "cd freezebench",
 }
 NO_TESTS_COLLECTED = 5
+INIT_TEST = "tests/test_freezing.py"
 
 
 def pytest_arguments(command: Command) -> list[str]:
     """Return pytest's arguments, with local material in the place of what only the Hub has."""
     at = next(index for index, word in enumerate(command.words) if Path(word).name == "pytest")
     words = [os.path.expandvars(word) for word in command.words[at + 1 :]]
-    for path in (word for word in words if word.startswith("tests/")):
+    # That of a project in which init was run.
+    for path in (word for word in words if word.startswith("tests/") and word != INIT_TEST):
         assert (ROOT / path).exists()
     words = ["benchmarks" if word.startswith("tests/") else word for word in words]
     if not any(word.startswith(FROM_HUB) for word in words):
@@ -126,7 +128,7 @@ def test_commands_of_the_readme_run(workplace: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "page", ["docs/tutorial/first-hour.md", "docs/how-to/compare.md", "docs/how-to/several-models.md"]
+    "page", ["docs/tutorial/first-hour.md", "docs/how-to/regression-gate.md", "docs/how-to/several-models.md"]
 )
 def test_commands_of_a_page_run(
     page: str,
@@ -203,7 +205,7 @@ def test_freezebench_commands_are_understood(command: Command) -> None:
     """The command line's own parser takes them."""
     words = list(command.words)
     options, unknown = cli._parser().parse_known_args(words[words.index("freezebench") + 1 :])
-    assert options.command in {"compare", "doctor", "fetch", "judge", "report"}
+    assert options.command in {"compare", "doctor", "fetch", "init", "judge", "report"}
     assert unknown == []
 
 
@@ -267,27 +269,6 @@ def test_commands_of_tools_are_known(command: Command) -> None:
     """The tool takes the subcommand."""
     known = {"git": {"clone", "switch", "commit"}, "ruff": {"check", "format"}}
     assert command.words[1] in known[command.words[0]]
-
-
-WORKFLOWS = of_language("yaml")
-
-
-def test_there_is_one_workflow_for_each_kind_of_runner() -> None:
-    """One for hosted CPUs, one for a GPU of one's own."""
-    jobs = {name: job for block in WORKFLOWS for name, job in yaml.safe_load(block.text)["jobs"].items()}
-    assert {name: job["runs-on"] for name, job in jobs.items()} == {
-        "cpu": "ubuntu-latest",
-        "gpu": ["self-hosted", "linux", "gpu"],
-    }
-
-
-@pytest.mark.parametrize("block", WORKFLOWS, ids=str)
-def test_workflows_compare_pull_requests_and_renew_the_reference(block: Block) -> None:
-    """Pull requests are compared with the reference, and pushes save a new one."""
-    (job,) = yaml.safe_load(block.text)["jobs"].values()
-    commands = {step["if"]: step["run"] for step in job["steps"] if "pytest benchmarks" in step.get("run", "")}
-    assert "--benchmark-compare" in commands["github.event_name == 'pull_request'"]
-    assert "--benchmark-save=main" in commands["github.event_name == 'push'"]
 
 
 def test_the_repository_runs_the_checks_that_contributing_names() -> None:
