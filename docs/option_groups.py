@@ -94,6 +94,7 @@ GROUPS: dict[str, dict[str, str]] = {
 }
 
 _DEFAULT = re.compile(r" \(default: (?P<default>.*)\)$", re.DOTALL)
+_QUOTED = re.compile(r"(?<!\w)'([^'`]+)'(?!\w)")
 _FLAG = re.compile(r"--freeze-[a-z-]*[a-z]|--benchmark-[a-z-]*[a-z]")
 
 
@@ -101,8 +102,8 @@ def option_groups() -> str:
     """Return a list of all options by group, each with a link to its section."""
     lines = []
     for heading, examples in GROUPS.items():
-        links = ", ".join(f"[`{BY_NAME[name].flag}`](#{_anchor(BY_NAME[name])})" for name in examples)
-        lines.append(f"- {heading}: {links}")
+        links = ", ".join(f"[{_short(BY_NAME[name])}](#{_anchor(BY_NAME[name])})" for name in examples)
+        lines.append(f"- **{heading}**: {links}")
     return "\n".join(lines)
 
 
@@ -156,15 +157,20 @@ def _anchor(option: Option) -> str:
     return option.flag.removeprefix("--")
 
 
+def _short(option: Option) -> str:
+    """Return the name of an option without the prefix that all have; it is not broken between two lines."""
+    return option.flag.removeprefix("--freeze-").replace("-", "\N{NON-BREAKING HYPHEN}")
+
+
 def _linked(text: str, own: Option) -> str:
-    """Return a help text in Markdown: flags are code, and those of other options are links to their sections."""
+    """Return a help text in Markdown: words in quotes and flags are code, and flags of other options are links."""
     anchors = {option.flag: _anchor(option) for option in OPTIONS if option is not own}
 
     def link(match: re.Match[str]) -> str:
         flag = match[0]
         return f"[`{flag}`](#{anchors[flag]})" if flag in anchors else f"`{flag}`"
 
-    return _FLAG.sub(link, text)
+    return _FLAG.sub(link, _QUOTED.sub(r"`\1`", text))
 
 
 def _quoted(value: str) -> str:

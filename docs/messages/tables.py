@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docs.messages.modules import PACKAGE, read_modules
-from docs.messages.sites import OF_RUNS, PYTEST, WARNINGS, MessageSites
+from docs.messages.sites import OF_RUNS, PYTEST, WARNINGS, MessageSites, has_words
 from docs.messages.templates import CLOSE, OPEN
 
 if TYPE_CHECKING:
@@ -165,6 +165,8 @@ def messages_table(name: str) -> str:
             todo, key = advice(message)
             # Advice of this module is Markdown, that of a message is text.
             text = split(message.text)[0] or f"{OPEN}option{CLOSE}={OPEN}value{CLOSE}: {message.text}"
+            # Without words of its own, only what follows can be searched for.
+            text = text if has_words(text) else message.text
             rows.setdefault(_cell(text), {})[todo if key else _cell(todo)] = None
     lines = ["| message | what to do |", "| --- | --- |"]
     return "\n".join([*lines, *(f"| {text} | {'<br>'.join(rows[text])} |" for text in sorted(rows, key=_sort_key))])

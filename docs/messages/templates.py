@@ -37,7 +37,7 @@ _FORMS = {
 }
 _FORMS |= {"strip", "upper"}
 # Names that say more to programmers than to readers.
-_NAMES = {"cls": "class", "error": "reason", "self": "value", "strerror": "reason"}
+_NAMES = {"cls": "class", "cwd": "folder", "error": "reason", "self": "value", "strerror": "reason", "where": "option"}
 
 
 class TemplateReader:

@@ -33,7 +33,8 @@ def test_a_section_has_what_people_look_up(name: str) -> None:
     """What the option does, its default, its ini key and its argument of the marker."""
     option, section = BY_NAME[name], section_of(name)
     assert f"`{option.flag}" in section
-    assert option.help.split(" (default")[0].replace("`", "") in re.sub(r"\[?`|\]\([^)]*\)", "", section)
+    words = re.sub(r"['`]|\[|\]\([^)]*\)", "", section)
+    assert re.sub(r"['\[]", "", option.help.split(" (default")[0]) in words
     assert re.search(r"^- default: \S", section, re.MULTILINE)
     assert f"- ini file: `{option.ini} = {EXAMPLES[name]}`" in section
     has_argument = f"`@pytest.mark.freeze({name}=" in section
