@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 def write_pictures(drawn: Picture, folder: Path, name: str) -> None:
     """Write a picture for light and for dark pages, as ``NAME-light.svg`` and ``NAME-dark.svg``."""
     folder.mkdir(parents=True, exist_ok=True)
-    dark = drawn.svg
+    # Paths with hundredths of a point look the same, and their files are much smaller.
+    svg = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), drawn.svg)
+    dark = svg
     for light, other in zip(LIGHT, DARK, strict=True):
         dark = dark.replace(light, other)
-    (folder / f"{name}-light.svg").write_text(drawn.svg, encoding="utf-8")
+    (folder / f"{name}-light.svg").write_text(svg, encoding="utf-8")
     (folder / f"{name}-dark.svg").write_text(dark, encoding="utf-8")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.ticker import LogLocator, NullLocator
 from tabulate import tabulate
 
 from freezebench.records.contention import CONTENTION_LIMIT, is_past_limit
@@ -152,6 +153,10 @@ def busy_machine(epochs: list[Epoch]) -> tuple[Picture, str]:
             axes.plot(x, y, ls="", marker=marker, ms=5.5, color=color, mec=PAPER, mew=0.5, label=label)
         axes.set_xlim(0, 104 * largest)
         axes.set_xlabel("time in which a thread waited for a processor (%)")
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(NullLocator())
         axes.set_ylabel("epoch time (1: the fastest)")
         figure.legend(loc="outside upper center", ncols=3)
 
