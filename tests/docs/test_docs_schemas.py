@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from docs.option_groups import GROUPS
 from docs.schemas.files import FOLDER, REPORT, STORE, strict, texts
 from docs.schemas.tables import keys_table, sections, type_text
 from docs.schemas.types import SchemaOfTypes
 from docs.tables import on_page_markdown
+from experiments import results, settings
+from freezebench.config.options import BY_NAME
+from freezebench.config.session_settings import SessionSettings
 from freezebench.records.run_record import RunRecord
 from freezebench.records.store import encode
+from freezebench.report.files import report_files
+from freezebench.report.saved_model import SavingOutcome
+from freezebench.report.summary import summarize
+from freezebench.specs.budget import BudgetLimit
 from full_record import full_record
 from report_schema import checked, read_report, read_stored, validator
 from snippets import ROOT
 
 OLD = ROOT / "tests/fixtures/v0.1"
+EXAMPLES = {name: value for group in GROUPS.values() for name, value in group.items()}
 
 
 @pytest.mark.parametrize("name", [REPORT, STORE])
@@ -40,6 +49,32 @@ def test_files_of_version_01_are_valid() -> None:
 def test_a_record_with_every_field_is_valid() -> None:
     """Of all tasks, further test sets, slices and traces included."""
     assert checked(STORE, encode(RunRecord.from_json(full_record())))["record"]["tests"]
+
+
+def test_a_report_of_every_option_is_valid() -> None:
+    """The settings hold the values of all options, and a model was saved."""
+    flags = {name: value for name, value in EXAMPLES.items() if not BY_NAME[name].session_wide}
+    requested = settings(**flags | {"claims": "no"})  # they are about another metric than that of the example
+    shared = SessionSettings(
+        cache_bytes=2**20,
+        prefix_cache="prefixes",
+        prefix_cache_bytes=2**30,
+        report="reports",
+        save="model",
+        store="store",
+        devices=("cuda:0", "cuda:1"),
+        cluster="auto",
+        cluster_resource="A100",
+        budget=BudgetLimit(text="2 h", max_s=7200.0),
+        timeout_s=90.0,
+        anchor="0001",
+        compare_across=("lr",),
+        allow_unmatched=("emb",),
+    )
+    saved = SavingOutcome(sentence="saved.", folder="model", freeze="emb", seed=42, is_reproduced=True)
+    summary = replace(summarize(results(), requested), saved=saved)
+    content = checked(REPORT, report_files([(requested, summary)], shared, {})["report.json"])
+    assert content["experiments"][0]["settings"]["budget"]["max_s"] == 7200
 
 
 def test_a_wrong_file_is_found() -> None:
