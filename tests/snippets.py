@@ -132,6 +132,7 @@ def write_files(page: str, folder: Path) -> None:
         if block.page == page and block.file_name:
             path = folder / block.file_name
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)  # a link to what all tests share
             path.write_text(block.text, encoding="utf-8")
 
 

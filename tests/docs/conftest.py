@@ -12,9 +12,10 @@ from pathlib import Path
 import datasets  # noqa: F401 - pytester forgets what its sessions import, and this one cannot be imported twice
 import pytest
 
+from page_data import write_page_data
 from snippets import ROOT
 from strategy_packages import forget_strategies, pretend_to_install
-from tiny import sentences, write_data, write_model
+from tiny import sentences, write_model
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +24,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("material")
     write_model(folder / "my-checkpoint", n_layers=6, is_pretrained=True)
     write_model(folder / "small-checkpoint", is_pretrained=True)
-    for name in ("my-reviews", "my-tweets", "reviews, 2026"):
-        write_data(folder / name)
+    write_page_data(folder)
     with (folder / "tickets.csv").open("w", encoding="utf-8", newline="") as file:
         teams = ("billing", "delivery")
         rows = [(number, text, teams[label]) for number, (text, label) in enumerate(sentences(160, 2, 0))]

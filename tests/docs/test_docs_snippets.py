@@ -39,10 +39,10 @@ def test_python_snippets_run(page: str, workplace: Path, monkeypatch: pytest.Mon
 
 
 def test_text_blocks_are_outputs_diagrams_or_recorded() -> None:
-    """An output belongs to a Python block before it; recorded output says where and when it was recorded."""
+    """An output belongs to the Python block or the command before it; a recorded one says where and when that was."""
     for block in of_language("text"):
         kind = block.title.partition(":")[0]
-        assert kind in {"Output", "Diagram", "Recorded output"}, block
+        assert kind in {"Output", "Output of the command", "Diagram", "Recorded output"}, block
         if kind == "Recorded output":
             assert len(block.title) > len("Recorded output: "), block
 
