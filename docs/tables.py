@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from freezebench.specs.grid import PerSpec
+
 # The site is built without installing the package: these modules need nothing but Python.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -37,13 +39,19 @@ def preset_list(name: str) -> str:
         "training sentences": "all" if preset.data.max_train is None else f"{preset.data.max_train:,}",
         "epochs": str(preset.protocol.num_epochs),
         "batch size": str(preset.protocol.batch_size),
-        "learning rate": f"`{preset.learning_rates}`",
+        "learning rate": _spaced(preset.learning_rates),
         "dropout": "yes" if preset.protocol.dropout else "no",
         "engine": f"`{preset.protocol.engine}`",
         "seeds": str(preset.looks),
-        "limits": f"`{preset.max_drop}`" if preset.max_drop.numbers else "none",
+        "limits": _spaced(preset.max_drop) if preset.max_drop.numbers else "none",
     }
-    return "\n".join([f"{preset.summary}:", "", *(f"- {what}: {value}" for what, value in entries.items())])
+    summary = f"{preset.summary[0].upper()}{preset.summary[1:]}."
+    return "\n".join([summary, "", *(f"- {what}: {value}" for what, value in entries.items())])
+
+
+def _spaced(numbers: PerSpec) -> str:
+    """Return numbers per configuration as code, with places at which the line may be broken."""
+    return ", ".join(f"`{entry}`" for entry in str(numbers).split(","))
 
 
 def metrics_table() -> str:
