@@ -211,7 +211,7 @@ def intervals(
     panels = {
         "every configuration, all test sentences": {short_name(each.freeze): _three(each, num) for each in shown},
         f"{short_name(result.freeze)} with {len(result.records)} seeds, fewer sentences": {
-            f"{num // part:,}": _three(result, num // part) for part in _PARTS
+            f"on {num // part:,}": _three(result, num // part) for part in _PARTS
         },
     }
     every = [interval for rows in panels.values() for row in rows.values() for interval in row]
