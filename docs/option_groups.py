@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freezebench.config.options import BY_NAME, OPTIONS
@@ -21,8 +22,8 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "Training and test data": {
         "data": "./my-reviews",
-        "text_column": "text",
-        "label_column": "label",
+        "text_column": "review",
+        "label_column": "stars",
         "task": "sequence-classification",
         "bad_rows": "drop",
         "max_train": "2000",
@@ -93,6 +94,22 @@ GROUPS: dict[str, dict[str, str]] = {
     },
 }
 
+# Pages on what the options of a group are for.
+GUIDES = {
+    "What is compared": ("how-to/own-model", "how-to/search", "how-to/strategies", "how-to/several-models"),
+    "Training and test data": ("how-to/own-data", "how-to/messy-data", "how-to/tasks"),
+    "Further test sets, slices and groups": ("how-to/out-of-domain",),
+    "How runs train": ("how-to/learning-rates", "how-to/time-memory-energy"),
+    "Metric, margin and verdict": ("how-to/margin-and-seeds", "how-to/metrics"),
+    "Limits that a test asserts": ("how-to/margin-and-seeds", "how-to/time-memory-energy"),
+    "Comparison with a saved run": ("how-to/regression-gate",),
+    "Devices and processes": ("how-to/gpu", "how-to/several-devices", "how-to/cluster"),
+    "What a session does": ("how-to/resume", "how-to/ci"),
+    "What a session writes": ("how-to/report", "how-to/save-the-winner", "how-to/resume"),
+    "Cache of frozen prefixes": ("explanation/prefix-cache", "how-to/resume"),
+}
+
+_DOCS = Path(__file__).parent
 _DEFAULT = re.compile(r" \(default: (?P<default>.*)\)$", re.DOTALL)
 _QUOTED = re.compile(r"(?<!\w)'([^'`]+)'(?!\w)")
 _FLAG = re.compile(r"--freeze-[a-z-]*[a-z]|--benchmark-[a-z-]*[a-z]")
@@ -111,7 +128,7 @@ def option_sections() -> str:
     """Return a section for every option: what it does, its default, and how each source sets it."""
     sections = []
     for heading, examples in GROUPS.items():
-        sections.append(f"## {heading}")
+        sections += [f"## {heading}", "See " + " · ".join(map(_guide, GUIDES[heading]))]
         sections += [_section(BY_NAME[name], value) for name, value in examples.items()]
     return "\n\n".join(sections)
 
@@ -142,7 +159,7 @@ def _section(option: Option, value: str) -> str:
         [
             f"### `{option.flag}` {{ #{_anchor(option)} }}",
             "",
-            f"`{usage}`: {_linked(meaning, option)}.",
+            f"`{usage}`: {_linked(meaning, option).removesuffix('…')}" + ("…" if meaning.endswith("…") else "."),
             "",
             f"- default: {_linked(default, option)}",
             f"- command line: `{example_flag(option, value)}`",
@@ -150,6 +167,12 @@ def _section(option: Option, value: str) -> str:
             f"- marker: {marker}",
         ]
     )
+
+
+def _guide(page: str) -> str:
+    """Return a link to a page, with its title."""
+    title = (_DOCS / f"{page}.md").read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+    return f"[{title}](../{page}.md)"
 
 
 def _anchor(option: Option) -> str:
