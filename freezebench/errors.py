@@ -36,7 +36,7 @@ class SettingsError(FreezebenchError, ValueError):
 
 
 class DataError(FreezebenchError, ValueError):
-    """A data set that is missing, unreadable or unfit for classification."""
+    """A data set that is missing or unreadable, or that the task cannot be learned from."""
 
 
 class ModelError(FreezebenchError, ValueError):

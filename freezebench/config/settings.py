@@ -46,13 +46,13 @@ class Settings:
         data: Data set.
         protocol: How to train, except for the learning rate of each configuration.
         learning_rates: AdamW's rate per configuration.
-        tune_lr: Multiples of that rate among which one is chosen for each configuration; empty: it is the rate.
+        tune_lr: Multiples of that rate among which one is chosen for each configuration; empty: rates are not tuned.
         grid: Grid text.
         looks: The numbers of seeds after which each configuration is judged.
         seed: The first seed.
         device: Requested device.
         metric: Name of the metric that judges, or ``module:function``; ``None``: the task's usual one.
-        margin_pp: Non-inferiority margin in percentage points, or in the metric's own unit, as are all limits on drops.
+        margin_pp: Non-inferiority margin in percentage points, or in the metric's own unit, as all limits on drops are.
         max_drop: Asserted limits.
         max_slice_drop: Asserted limit of every slice of the test set; ``None``: not asserted.
         max_test_drop: Asserted limit of every further test set; ``None``: not asserted.
@@ -61,7 +61,7 @@ class Settings:
         costs: Limits on time, energy and memory.
         claims: Whether the notebook's three claims are judged.
         pool_seeds: Whether the variance between seeds is estimated from all configurations together.
-        inconclusive: Outcome of undecided tests, as the option takes it; ``policy`` returns it per configuration.
+        inconclusive: Outcome of inconclusive tests, as the option takes it; ``policy`` returns it per configuration.
         num_layers: Depth of the model, if a marker states it.
         named_specs: (Option, freeze spec) pairs of options with values per configuration; the model has to have them.
     """
@@ -97,7 +97,7 @@ class Settings:
         return tuple(range(self.seed, self.seed + self.looks.max_seeds))
 
     def policy(self, freeze: FreezeSpec | str) -> str:
-        """Return the outcome of a configuration's test if it is undecided: ``skip``, ``pass`` or ``fail``.
+        """Return the outcome of a configuration's test if it is inconclusive: ``skip``, ``pass`` or ``fail``.
 
         Args:
             freeze: The configuration, or its id.

@@ -59,8 +59,7 @@ def load_model(
     """Return a model with the head of a task in float32 on the CPU, in evaluation mode, and its tokenizer.
 
     A head that the checkpoint lacks, or has for another task or number of labels, is initialised from torch's random
-    state.
-    ``torch.manual_seed`` before this call determines it, and every call draws the same amount of random numbers.
+    state. ``torch.manual_seed`` before this call determines it, and every call draws equally many random numbers.
 
     Args:
         source: ``embedded``, a checkpoint folder, a Hub name, or ``module:factory``. A factory is called as

@@ -26,8 +26,8 @@ class SplitFacts:
         word_counts: Number of sentences of 0, 1, 2, … words; the last entry includes all longer ones.
         num_in_train: Number of sentences that also occur in train, ignoring white space and case; 0 for train itself.
         num_repeated: Number of sentences that repeat an earlier one of the split.
-        constant_loss: Mean loss on this split of the best constant prediction, which the training labels give, as the
-            task's loss is; infinite if a class of the split is missing in training; ``None``: not computed.
+        constant_loss: Mean loss on this split of the best constant prediction, which follows from the training labels;
+            infinite if a class of the split is missing in training; ``None``: not computed.
     """
 
     class_counts: tuple[int, ...]
@@ -50,8 +50,8 @@ class SetFacts:
             or 1 for each, sentence by sentence; empty in regression.
         test_values: True number of every sentence in regression; ``None`` for other tasks.
         test_lengths: Number of words of every sentence in token classification; ``None`` for other tasks.
-        test_groups: Number of the unit of the interval that every sentence belongs to: sentences with one number repeat
-            one text, or are of one group of the group column. ``None``: each is a unit by itself.
+        test_groups: A number for every sentence. Sentences of one number have one text, or are of one group, and are
+            one unit of the interval. ``None``: each is a unit by itself.
         test_slices: Number of every sentence's slice; ``None``: there are no slices.
         slice_names: Name of every slice.
         notes: How its data were changed when they were read, in sentences.
@@ -90,8 +90,8 @@ class DataFacts:
         label_names: Name of every class or label; one name in regression, that of the column.
         notes: How the data were changed when they were read, in sentences.
         splits: Statistics of every split, by name; ``None`` in records of versions that did not compute them.
-        test_groups: Number of the text of every test sentence, white space and case aside: sentences with one number
-            repeat each other. ``None``: no text is repeated, or the version did not look.
+        test_groups: A number for every test sentence. Sentences of one number have one text, white space and case
+            aside, or are of one group. ``None``: all differ, or the version did not look.
         dropped_rows: Number of rows that ``--freeze-bad-rows=drop`` left out, by split of the files and kind:
             ``unreadable``, ``no_text``, ``bad_text``, ``no_label``, ``bad_label``. ``None``: none.
         task: What is learned.

@@ -64,7 +64,7 @@ class Reading:
 
     @property
     def depends_on_time(self) -> bool:
-        """Whether the figure is another one if the same work takes longer, as energies and powers are, too."""
+        """Whether the figure changes if the same work takes longer: times, rates, energies and powers do."""
         return self.unit in _TIMED_UNITS
 
     @classmethod

@@ -69,7 +69,7 @@ class EpochRecord:
 
     Attributes:
         epoch: Number of the epoch, from 1.
-        train_loss: Mean training loss over its steps, in nats, dropout on.
+        train_loss: Mean training loss over its steps, in nats, with the dropout of the training.
         train_s: Seconds of training, evaluation not included; ``None``: not measured.
         validation: Evaluation on the validation split after the epoch.
         contended_share: Share of those seconds in which training threads waited for a processor, 0 to 1; ``None``: not
@@ -113,11 +113,11 @@ class RunRecord:
         warnings: Warnings about this run, in sentences.
         log: The end of the traceback of an invalid run.
         environment: Versions of Python, libraries and freezebench, and the hash of freezebench's source.
-        session: Id of the session that trained it, outside of which its times are not compared; empty: of none.
+        session: Id of the session that trained it, within which its times are compared; empty: of none.
         files_sha256: Content hash of the other files of the model that loading may read: configuration and tokenizer.
-        initial_sha256: Of a factory's model before training, the content hashes of embeddings and layers, and of all.
+        initial_sha256: Content hashes of a factory's model before training: of embeddings and layers, and of all.
         tests: Evaluation of the best epoch's weights on every further test set, by its name.
-        new_parameters: Names of those, of the head, that the checkpoint lacks for the classes; ``None``: not known.
+        new_parameters: Names of the parameters of the head that the checkpoint lacks; ``None``: not known.
 
     Raises:
         RecordError: If status and content contradict each other: a completed run has a test evaluation and data, and an

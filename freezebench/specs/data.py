@@ -24,8 +24,8 @@ class NamedSource:
 
     Attributes:
         name: What tables and messages call it.
-        source: Its data set, as ``DataSpec.source``: of its splits ``test`` is used, else ``validation``, else
-            its only one.
+        source: Its data set, as ``DataSpec.source``. Its split ``test`` is used, else ``validation``, else its only
+            one.
 
     Raises:
         SettingsError: If a value is of another type, or the name has other characters than letters, digits and ``_-.``.
@@ -63,7 +63,7 @@ class DataSpec:
         slice_column: Column whose values divide the test set into slices that are judged one by one; ``None``: none.
         group_column: Column whose values say which examples belong together, such as those of one document, and are
             one unit of the interval; ``None``: each example is one.
-        test_sets: Further test sets, which are evaluated and judged beside the own one.
+        test_sets: Further test sets, which are evaluated and judged beside the data set's own one.
 
     Raises:
         SettingsError: If a value is of another type or outside its range.

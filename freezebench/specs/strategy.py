@@ -31,7 +31,7 @@ _WHOLE_END = 10**15
 
 @dataclass(frozen=True, kw_only=True)
 class StrategySpec:
-    """A strategy with its arguments. Subclasses are frozen dataclasses whose fields, all with defaults, are these.
+    """A strategy with its arguments, which are the fields of a subclass: a frozen dataclass with defaults for all.
 
     Fields are whole numbers, decimal numbers, or texts of letters, digits and ``_ - . | *``. ``__post_init__`` may
     refuse values by raising :class:`SpecError`.
@@ -41,7 +41,7 @@ class StrategySpec:
         summary: What trains, as the end of a sentence.
         source: The publication that it comes from.
         kind: What it decides; of each kind, a configuration has one strategy at most.
-        family: What configurations of one marker in plots have in common.
+        family: The group of configurations that plots draw with one marker.
         rate_factor: Its usual learning rate, as a multiple of the rate with which all parameters train.
         rate_source: Where that factor comes from.
         engines: The engines that can train it.

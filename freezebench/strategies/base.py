@@ -42,8 +42,9 @@ class Trainable:
         added: Names of the parameters that strategies have added to the model.
         rate_factors: Learning rates as multiples of the run's, by name of the parameter; 1 for all others.
         stages: The stages of the training, the first one from epoch 1 on; empty: all parameters train from the start.
-        save: Writes what was added to a folder, in the format of its library; ``None``: the whole model is saved. It is
-            called with the folder, and name and revision from which transformers loads the model without it, if any.
+        save: Writes what was added to a folder, in the format of its library. It is called with the folder, and the
+            name and revision from which transformers loads the model without it, or ``None``. ``None``: the whole model is
+            saved.
         merges: Whether what was added can be merged into the other weights, so that predictions do without it.
     """
 
@@ -65,7 +66,7 @@ class Trainable:
         return tuple((stage, range(stage.first_epoch - 1, end)) for stage, end in zip(stages, ends, strict=True))
 
     def only(self, names: Collection[str]) -> Trainable:
-        """Return the same without all parameters but some, in every stage.
+        """Return what trains if only some of the parameters do, in every stage.
 
         Args:
             names: Names of the parameters that are left.

@@ -33,8 +33,8 @@ class Part:
     """One asserted limit and the observation.
 
     Attributes:
-        quantity: What is limited: ``accuracy``, ``train time``, ``energy``, ``peak memory``.
-        standing: ``ok``, ``undecided``, ``worse`` or ``broken``.
+        quantity: What is limited, such as ``accuracy``, ``train time``, ``energy``, ``peak memory`` or ``slices``.
+        standing: ``ok``, ``undecided`` (inconclusive), ``worse`` (inferior or exceeded) or ``broken`` (invalid).
         sentence: Limit and observation, without a full stop.
     """
 

@@ -55,12 +55,13 @@ class ConfigurationResult:
             saved run.
         same_as: The less frozen configuration that trains the same parameters, so that this one was not run;
             ``None``: there is none.
-        left_out: Why it cannot be run although nobody named it: nothing would be left to train; ``None``: it can.
-        not_needed: Why a search did not need it, with the answer; ``None``: it was no part of one, or was needed.
+        left_out: Why it cannot be run: nothing would be left to train, or a strategy cannot be applied; ``None``: it
+            can.
+        not_needed: Why a search did not need it; ``None``: it was part of no search, or was needed.
         not_reached: Why the session ended before it had a result; ``None``: it has one.
-        class_loss: Which class the runs hardly recognise although the unfrozen ones do, so that they are not safe
-            whatever their accuracy; ``None``: none.
-        tuned_rate: The learning rates that were tried for it, of which its runs have one; ``None``: it was not tuned.
+        class_loss: Which class its runs hardly recognise although those of the baseline do, so that it is not safe
+            whatever its accuracy; ``None``: there is none.
+        tuned_rate: The learning rates that were tried for it; ``None``: none were.
         metric: Name of the metric of its drop.
         classes: Drops in recall of every class, label or type of entities; empty in regression.
         slices: Drops of the metric on every slice of the test set.

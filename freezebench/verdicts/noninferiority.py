@@ -64,7 +64,7 @@ class Verdict:
 
     @property
     def is_decided(self) -> bool:
-        """Whether more seeds would change nothing: they do where ``inconclusive`` is not for too few examples."""
+        """Whether more seeds would change nothing: all but ``inconclusive``, and that for too few examples."""
         return self.outcome != "inconclusive" or self.too_few is not None
 
     @property
@@ -112,7 +112,7 @@ def noninferiority(
     alpha: float = 0.05,
     groups: ArrayLike | None = None,
 ) -> Verdict:
-    """Return whether the candidate loses less than ``margin_pp`` percentage points of accuracy.
+    """Return the verdict on whether the candidate loses less than ``margin_pp`` percentage points of accuracy.
 
     The drop is baseline - candidate, positive is worse. Its bounds hold for new seeds and new sentences: Obuchowski and
     Rockette (1995), with the degrees of freedom of Hillis (2007); ``freezebench.verdicts.crossed`` has the formulas.

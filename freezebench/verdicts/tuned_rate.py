@@ -12,7 +12,7 @@ class RateTrial:
 
     Attributes:
         rate: The learning rate.
-        loss: Validation loss of its best epoch, in nats; ``None`` if it broke.
+        loss: Validation loss of its best epoch, in nats; ``None`` if the run is invalid.
     """
 
     rate: float
@@ -33,9 +33,9 @@ class TunedRate:
 
     @property
     def chosen(self) -> float | None:
-        """The rate with the lowest validation loss, the smallest of several; ``None`` if all trials broke.
+        """The rate with the lowest validation loss, the smallest of several; ``None`` if all trials are invalid.
 
-        A trial that broke, or whose loss is no number, is worse than any other one.
+        A trial that is invalid, or whose loss is no number, is worse than any other one.
         """
         losses = {
             trial.rate: trial.loss for trial in self.trials if trial.loss is not None and math.isfinite(trial.loss)
