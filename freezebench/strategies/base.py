@@ -43,8 +43,8 @@ class Trainable:
         rate_factors: Learning rates as multiples of the run's, by name of the parameter; 1 for all others.
         stages: The stages of the training, the first one from epoch 1 on; empty: all parameters train from the start.
         save: Writes what was added to a folder, in the format of its library. It is called with the folder, and the
-            name and revision from which transformers loads the model without it, or ``None``. ``None``: the whole model is
-            saved.
+            name and revision from which transformers loads the model without it, or ``None``. ``None``: the whole
+            model is saved.
         merges: Whether what was added can be merged into the other weights, so that predictions do without it.
     """
 
