@@ -34,7 +34,7 @@ class StrategySpec:
     """A strategy with its arguments, which are the fields of a subclass: a frozen dataclass with defaults for all.
 
     Fields are whole numbers, decimal numbers, or texts of letters, digits and ``_ - . | *``. ``__post_init__`` may
-    refuse values by raising :class:`SpecError`.
+    refuse values by raising ``SpecError``.
 
     Attributes:
         name: The word in ids, of lower-case letters, digits, ``_`` and ``-``.

@@ -126,7 +126,7 @@ def freeze(
         model: A classifier.
         spec: What to freeze, and what trains of the rest: a spec, or its id, such as ``emb+L0-1`` or ``emb+bitfit``.
         layers: The model's layers if they are known; ``None`` finds them by a forward pass.
-        fixed: Names of parameters that stay frozen under every spec, such as :func:`fixed_parameters` returns.
+        fixed: Names of parameters that stay frozen under every spec.
 
     Raises:
         SpecError: If the spec cannot be read, names layers that do not exist, or a strategy cannot be applied.

@@ -44,7 +44,7 @@ class Task(Protocol):
 
         Args:
             scores: Shape (batch or rows, outputs), or (batch, tokens, outputs) for words.
-            labels: As batches have them, or as :meth:`targets` returns them.
+            labels: As batches have them, or as ``targets`` returns them.
         """
         ...
 
