@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 PYPROJECT = Path(__file__).resolve().parents[1] / "pyproject.toml"
 # The extras that the tests need. The other extras hold tools.
-EXTRAS = ("embedded", "peft", "report", "test")
+EXTRAS = ("embedded", "mlflow", "peft", "report", "tensorboard", "test", "wandb")
 
 
 def constraint(text: str) -> str:

@@ -84,6 +84,7 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "What a session writes": {
         "report": "reports",
+        "log": "mlflow,tensorboard",
         "save": "best-model",
         "store": "finished-runs",
     },

@@ -83,7 +83,6 @@ class FreezeSession:
         self.retried: list[RunRecord] = []
         self._reference_parts: dict[tuple[Settings, str], tuple[Part, ...]] = {}
         self.on_event: OnEvent = lambda _: None
-        self._lines_at_end: list[str] = []
 
     # --- before anything is trained -------------------------------------------------------------------------------
 
@@ -218,14 +217,18 @@ class FreezeSession:
     def _with_reference(self, key: Settings, result: ConfigurationResult) -> ConfigurationResult:
         return replace(result, parts=result.parts + self._reference_parts.get((key, result.freeze), ()))
 
+    @property
+    def reused(self) -> set[str]:
+        """Ids of the runs that were reused instead of trained."""
+        return set() if self._reuse is None else self._reuse.reused
+
     def store_lines(self) -> list[str]:
         """Return the summary's lines on the store; none if nothing was trained or looked up."""
-        return self._lines_at_end if self._executor is None or self._reuse is None else self._reuse.lines()
+        return [] if self._reuse is None else self._reuse.lines()
 
     def close(self) -> None:
         """End the worker and give up claims, after the last test."""
         if self._executor is not None:
-            self._lines_at_end = self.store_lines()  # after Ctrl-C, the summary follows
             self._executor.close()
             if self._reuse is not None:
                 self._reuse.release_all()
@@ -289,10 +292,7 @@ class FreezeSession:
         if folder is None:
             return None
         return Reuse(
-            folder,
-            self.data_cache,
-            resume=settings.resume,
-            on_reused=lambda record: self._forward(RunReused(record=record)),
+            folder, self.data_cache, resume=settings.resume, on_reused=lambda run: self._forward(RunReused(record=run))
         )
 
     @property

@@ -17,6 +17,20 @@ PAGES = sorted(
     ]
 )
 
+# What a command names wins over these. At this rate the tiny model learns: a baseline that does not is invalid.
+TINY_DEFAULTS = """
+[pytest]
+freeze_model = ./my-checkpoint
+freeze_data = ./my-reviews
+freeze_grid = none,emb
+freeze_epochs = 8
+freeze_lr = 1e-2
+freeze_num_seeds = 3
+freeze_batch_size = 8
+freeze_precision = float32
+freeze_device = cpu
+"""
+
 _FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,}) *(?P<language>[\w-]*)(?P<info>.*)$")
 _TITLE = re.compile(r'title="([^"]*)"')
 _FILE_NAME = re.compile(r"# ([\w./-]+\.(?:py|ya?ml|ini|toml))")

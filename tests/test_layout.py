@@ -34,7 +34,7 @@ SEVERAL_MODULES = {
 MAX_FILE_LINES = 320
 MAX_FUNCTION_LINES = 50  # without signature and docstring
 # Imported names of distributions that are called otherwise.
-DISTRIBUTIONS = {"_pytest": "pytest", "pynvml": "nvidia-ml-py", "sklearn": "scikit-learn"}
+DISTRIBUTIONS = {"_pytest": "pytest", "mlflow": "mlflow-skinny", "pynvml": "nvidia-ml-py", "sklearn": "scikit-learn"}
 # The package itself, and what type checkers provide.
 OTHER = {"freezebench", "_typeshed"}
 
@@ -108,7 +108,8 @@ def test_imports_are_declared() -> None:
     """Every imported package is a dependency or in an extra, not only installed because another package needs it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    texts = [*project["dependencies"], *extras["peft"], *extras["ray"], *extras["report"]]
+    used = ("mlflow", "peft", "ray", "report", "tensorboard", "wandb")
+    texts = [*project["dependencies"], *(text for name in used for text in extras[name])]
     declared = {canonicalize_name(Requirement(text).name) for text in texts}
     imports = third_party_imports()
     assert {

@@ -79,7 +79,8 @@ _LATER = {
     "Row": _LATER_OF_ROWS,
     "RunRecord": _LATER_OF_RECORDS,
     "SessionSettings": (
-        *("save", "devices", "cluster", "cluster_resource", "budget", "anchor", "compare_across", "allow_unmatched"),
+        *("trackers", "save", "devices", "cluster", "cluster_resource", "budget"),
+        *("anchor", "compare_across", "allow_unmatched"),
     ),
     "Settings": ("tune_lr", "metric", "max_slice_drop", "max_test_drop", "max_regression", "claims"),
     "SplitFacts": ("constant_loss",),

@@ -5,6 +5,7 @@
 ``python -m freezebench fetch`` downloads the data set ``reviews``;
 ``python -m freezebench init`` writes a first freeze test, ini keys and a workflow into a project;
 ``python -m freezebench judge DIR`` judges finished runs by another metric or margin;
+``python -m freezebench log DIR --to=TRACKERS`` logs saved runs to experiment trackers;
 ``python -m freezebench report DIR`` makes the page of saved runs.
 """
 
@@ -18,6 +19,7 @@ from freezebench import __version__
 from freezebench.cli.compare import LIMITS, compare_runs
 from freezebench.cli.doctor import doctor
 from freezebench.cli.judge import judge_runs
+from freezebench.cli.log import log_runs
 from freezebench.cli.output import close_output, flush_output, write_error, write_lines
 from freezebench.cli.report import make_report
 from freezebench.errors import FreezebenchError
@@ -134,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     )
     commands.add_parser("fetch", help="download the data set `reviews` now, so that later sessions need no network")
+    _add_log(commands.add_parser("log", help="log the runs and verdicts of saved reports to experiment trackers"))
     report_parser = commands.add_parser("report", help="make the page and its pictures from saved runs")
     report_parser.add_argument(
         "paths",
@@ -200,6 +203,13 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="print what would be written, and write nothing")
 
 
+def _add_log(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths", metavar="DIR|JSON", nargs="+", help="a folder that --freeze-report wrote, or its report.json"
+    )
+    parser.add_argument("--to", metavar="TRACKERS", required=True, help="as --freeze-log: mlflow, wandb, tensorboard")
+
+
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
@@ -239,5 +249,6 @@ _COMMANDS = {
     "fetch": fetch_reviews,
     "init": init,
     "judge": judge_runs,
+    "log": log_runs,
     "report": make_report,
 }

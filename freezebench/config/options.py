@@ -23,7 +23,7 @@ from freezebench.config.parsers import (
     parse_text,
 )
 from freezebench.config.tuning import USUAL_FACTORS, parse_tune_lr
-from freezebench.specs.names import BATCH_ORDERS, ENGINES, ISOLATIONS, PRECISIONS, PREFIX_MODES, PRESET_NAMES
+from freezebench.specs.names import BATCH_ORDERS, ENGINES, ISOLATIONS, PRECISIONS, PREFIX_MODES, PRESET_NAMES, TRACKERS
 
 # In the order of ``pytest --help``. A new option needs an entry here, and a field in Settings or SessionSettings that
 # takes its value. The table of options in the docs is made from the help texts.
@@ -225,6 +225,16 @@ OPTIONS: tuple[Option, ...] = (
         session_wide=True,
         help="write the report to DIR: index.html with its charts, report.md, report.csv, and report.json with the "
         "record of every run",
+    ),
+    Option(
+        name="log",
+        metavar="TRACKERS",
+        parser=choice_parser(*TRACKERS),
+        session_wide=True,
+        is_list=True,
+        help="at the end, log every training run to experiment trackers, and the verdicts above them: mlflow, wandb "
+        "(Weights & Biases), tensorboard, or several, separated by commas; where to, each library's own environment "
+        "variables say; needs freezebench[mlflow], [wandb] or [tensorboard] (default: nothing is logged)",
     ),
     Option(
         name="save",

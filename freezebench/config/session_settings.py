@@ -58,6 +58,7 @@ class SessionSettings:
         prefix_cache_bytes: How large that folder may become; ``None``: its default.
         plan: Whether the plan is shown and nothing runs.
         report: Folder of the report; ``None``: no report.
+        trackers: Experiment trackers to which runs and verdicts are logged.
         save: Folder to which the recommended model is saved; ``None``: it is not saved.
         store: Folder of finished runs; ``None``: the default folder.
         resume: Whether finished runs of earlier sessions are reused.
@@ -77,6 +78,7 @@ class SessionSettings:
     prefix_cache_bytes: int | None = None
     plan: bool = False
     report: str | None = None
+    trackers: tuple[str, ...] = ()
     save: str | None = None
     store: str | None = None
     resume: bool = True
@@ -131,6 +133,7 @@ def resolve_session(sources: Sequence[Source], *, has_reference: bool = False) -
         prefix_cache_bytes=options.get("prefix_cache_size", None),
         plan=options.get("plan", default=False),
         report=options.get("report", None),
+        trackers=options.get("log", ()),
         save=options.get("save", None),
         store=options.get("store", None),
         # With a reference, reused times would be those of an earlier session, not of the code under test.

@@ -25,6 +25,7 @@ from freezebench.pytest_plugin.options import freeze_session, refuse_combination
 from freezebench.pytest_plugin.references import take_references
 from freezebench.pytest_plugin.replaced_fixtures import replaced_fixtures
 from freezebench.pytest_plugin.reporting import report_folder
+from freezebench.pytest_plugin.tracking import prepare_trackers
 from freezebench.specs.node_ids import function_of
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _refuse(found: Sequence[str]) -> None:
 
 
 def _check(session: FreezeSession, config: pytest.Config, selected: Sequence[pytest.Item]) -> None:
-    """Check the report folder, the settings of all tests, and the limits that a saved run is needed for.
+    """Check the report folder, the trackers, the settings of all tests, and the limits that a saved run is needed for.
 
     Raises:
         FreezebenchError: If some test could not run, or not be judged.
@@ -116,6 +117,7 @@ def _check(session: FreezeSession, config: pytest.Config, selected: Sequence[pyt
     folder = report_folder(session)
     if folder is not None:
         prepare_folder(folder, "--freeze-report")
+    prepare_trackers(config, session)
     first_items: dict[Settings, pytest.Item] = {}
     for item in selected:
         first_items.setdefault(settings_of(item), item)

@@ -9,6 +9,7 @@ from freezebench.pytest_plugin.items import planned_tests
 from freezebench.pytest_plugin.options import find_session, store_warning, usage_errors
 from freezebench.pytest_plugin.reporting import report_folder
 from freezebench.pytest_plugin.terminal import fitted
+from freezebench.pytest_plugin.tracking import tracker_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -51,6 +52,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     budget = session.options.session_settings.budget
     if specs and budget is not None:
         lines.append(f"freezebench: budget {budget.text}: no further run starts after that (--freeze-budget)")
+    lines += tracker_lines(config)
     lines += [f"freezebench: {note}" for reference in session.references for note in reference.notes]
     warning = store_warning(config)
     if specs and warning is not None:

@@ -16,6 +16,7 @@ from freezebench.pytest_plugin.reporting import session_overview, session_report
 from freezebench.pytest_plugin.saving import saving_lines
 from freezebench.pytest_plugin.session_gate import kept_sentences, warning_lines
 from freezebench.pytest_plugin.terminal import Terminal, fitted, terminal_width
+from freezebench.pytest_plugin.tracking import failure_lines, log_results
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -52,6 +53,9 @@ def _show(terminalreporter: pytest.TerminalReporter, config: pytest.Config, sess
         for line in fitted([f"freezebench: {sentence}"]):
             terminalreporter.write_line(line, **markup)
     _publish(terminalreporter, config)
+    for outcome in log_results(config):
+        for line in fitted([f"freezebench: {outcome.sentence}"]):
+            terminalreporter.write_line(line, red=outcome.is_failure)
 
 
 def _report_to_github(
@@ -89,6 +93,7 @@ def _close(config: pytest.Config) -> None:
     freezes = find_session(config)
     if freezes is not None and not config.pluginmanager.hasplugin("terminalreporter"):
         _write_report(config)  # there is no summary to write it in
+        log_results(config)
     shown = [summary for _, summary in summaries(freezes)] if freezes is not None else []
     if freezes is not None and shown:
         from freezebench.report.terminal_summary import closing_lines
@@ -98,8 +103,8 @@ def _close(config: pytest.Config) -> None:
 
 
 def _warn(config: pytest.Config) -> None:
-    """Write what would fail the session in CI."""
-    Terminal(config).write(((line, "bad"),) for line in fitted(warning_lines(config)))
+    """Write what would fail the session in CI, and at the very end what could not be logged."""
+    Terminal(config).write(((line, "bad"),) for line in fitted([*warning_lines(config), *failure_lines(config)]))
 
 
 def _comparison_lines(session: FreezeSession, width: int) -> list[str]:

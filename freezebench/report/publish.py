@@ -100,6 +100,17 @@ def publish_saved(folder: Path, paths: Sequence[Path]) -> list[Path]:
     return [folder / name for name in contents]
 
 
+def saved_files(path: Path) -> dict[str, Path]:
+    """Return the files of a report by their names in its folder.
+
+    Args:
+        path: The folder of a report, or its ``report.json``.
+    """
+    folder = report_file(path).parent
+    names = ["report.md", "report.csv", REPORT_FILE, OVERVIEW_FILE, *_own_pictures(folder)]
+    return {name: folder / name for name in names if (folder / name).is_file()}
+
+
 def _identity(path: Path) -> tuple[int, int] | None:
     """Return what differs between a file and another one of its name; ``None`` if there is no file."""
     try:

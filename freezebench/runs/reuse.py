@@ -66,6 +66,11 @@ class Reuse:
         self._has_times: dict[str, bool] = {}
         self._num_saved = 0
 
+    @property
+    def reused(self) -> set[str]:
+        """Ids of the runs that were reused."""
+        return set(self._has_times)
+
     def find(self, specs: Iterable[RunSpec], machine: Machine | None, *others: Machine | None) -> Found:
         """Look some runs up, and claim those that are missing until ``save`` or ``release``, without waiting.
 

@@ -12,6 +12,7 @@ PREFIX_MODES = ("eval", "train")
 BATCH_ORDERS = ("bucketed", "shuffled")
 PRECISIONS = ("auto", "float32", "bf16")
 BAD_ROWS = ("error", "drop")
+TRACKERS = ("mlflow", "wandb", "tensorboard")
 ISOLATIONS: tuple[str, ...] = get_args(Isolation)
 TASKS: tuple[str, ...] = get_args(TaskName)
 # numpy's seeds end at 2**32 - 1; the other seeds of a configuration count up from the first one.

@@ -59,6 +59,7 @@ def test_the_list_of_options_is_golden() -> None:
         "--freeze-claims",
         "--freeze-plan",
         "--freeze-report",
+        "--freeze-log",
         "--freeze-save",
         "--freeze-store",
         "--freeze-resume",

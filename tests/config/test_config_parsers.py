@@ -96,6 +96,7 @@ BAD = [
     ("allow_unmatched", "emb,top-2", "names no configuration of every model"),
     ("allow_unmatched", "strategies", "names no configuration of every model"),
     ("report", "", "empty"),
+    ("log", "mlflow,excel", "choose from mlflow, wandb, tensorboard"),
     ("save", "", "empty"),
     ("store", "", "empty"),
     ("resume", "perhaps", "choose yes or no"),

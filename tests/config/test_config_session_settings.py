@@ -28,6 +28,7 @@ CASES: dict[str, tuple[str, str, object]] = {
     "cache_memory": ("64MiB", "cache_bytes", 64 * 2**20),
     "plan": ("yes", "plan", True),
     "report": ("out", "report", "out"),
+    "log": ("mlflow, wandb,mlflow", "trackers", ("mlflow", "wandb")),
     "save": ("model", "save", "model"),
     "store": ("runs", "store", "runs"),
     "resume": ("no", "resume", False),
@@ -58,6 +59,7 @@ def test_every_session_wide_option_by_flag_and_ini(name: str) -> None:
         "timeout": "1h",
         "budget": "1h",
         "devices": "all",
+        "log": "tensorboard",
         "compare_across": "data",
         "allow_unmatched": "all",
     }.get(name, "9")

@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 
 from freezebench import cli
 from freezebench.records import contention
-from snippets import COMMANDS, ROOT, Command, of_language, of_program, program, write_files
+from snippets import COMMANDS, ROOT, TINY_DEFAULTS, Command, of_language, of_program, program, write_files
 
 # The Hub is not reached from tests: what comes from there is replaced by the folders that pages name.
 LOCAL = ["--freeze-model=./my-checkpoint", "--freeze-data=./my-reviews"]
@@ -78,19 +78,6 @@ def test_pytest_commands_are_understood(
         assert result.ret == 0
 
 
-# What a command names wins over these. At this rate the tiny model learns: a baseline that does not is invalid.
-TINY_DEFAULTS = """
-[pytest]
-freeze_model = ./my-checkpoint
-freeze_data = ./my-reviews
-freeze_grid = none,emb
-freeze_epochs = 8
-freeze_lr = 1e-2
-freeze_num_seeds = 3
-freeze_batch_size = 8
-freeze_precision = float32
-freeze_device = cpu
-"""
 # Tiny models train for milliseconds, in which other tests may well disturb them.
 NEVER_CONTENDED = """
 from freezebench.records import contention
@@ -205,7 +192,7 @@ def test_freezebench_commands_are_understood(command: Command) -> None:
     """The command line's own parser takes them."""
     words = list(command.words)
     options, unknown = cli._parser().parse_known_args(words[words.index("freezebench") + 1 :])
-    assert options.command in {"compare", "doctor", "fetch", "init", "judge", "report"}
+    assert options.command in {"compare", "doctor", "fetch", "init", "judge", "log", "report"}
     assert unknown == []
 
 

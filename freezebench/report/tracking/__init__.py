@@ -1,0 +1,1 @@
+"""Experiments for other programs: MLflow, Weights & Biases and TensorBoard, each through its own client."""

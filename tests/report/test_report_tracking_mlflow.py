@@ -1,0 +1,99 @@
+"""MLflow: a database and a folder of files, read back through its client."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+import experiments
+import made_up
+from freezebench.report.experiment import Experiment
+from freezebench.report.tracking.content import logged
+from freezebench.report.tracking.registry import make_trackers, without_warnings
+
+# Importing MLflow takes seconds.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not importlib.util.find_spec("mlflow"), reason="the extra `mlflow` is not installed"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send nothing, and write to the folder of the test."""
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("store", ["default", "files"])
+def test_every_run_is_nested_below_its_experiment(store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow's own default, a database here, and its folder of files, which releases of 2026 have to be allowed."""
+    if store == "files":
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file:{tmp_path / 'files'}")
+        monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+        monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
+    files = {name: tmp_path / "reports" / name for name in ("report.md", "pictures/a.svg")}
+    for path in files.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("a file", encoding="utf-8")
+    content = logged(experiments.experiment(num=2), reused=set(), files=files)
+    (tracker,) = make_trackers(["mlflow"], "--freeze-log")
+    assert tracker.destination == (
+        f"MLflow: file:{tmp_path / 'files'}, experiment mine"
+        if store == "files"
+        else f"MLflow: sqlite:///{tmp_path / 'mlflow.db'}, experiment freezebench"
+    )
+    with without_warnings():
+        places = [tracker.log(content) for _ in range(2)]
+        from mlflow import MlflowClient
+
+        client = MlflowClient()
+        known = client.get_experiment_by_name("mine" if store == "files" else "freezebench")
+        runs = client.search_runs([known.experiment_id])
+        parent = client.get_run(places[0].removeprefix("run "))
+        below = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+        run_id = next(run.info.run_id for run in below if run.info.run_name == "emb+L0, seed 43")
+        losses = client.get_metric_history(run_id, "train/loss")
+        folders = [client.list_artifacts(parent.info.run_id, name) for name in ("report", "report/pictures")]
+    assert len(runs) == 2 * (1 + len(content.runs))  # a second session has runs of its own
+    assert (parent.info.run_name, parent.info.status) == ("tiny on made-up", "FINISHED")
+    assert parent.data.metrics["drop_pp/emb_L0"] == content.metrics["drop_pp/emb+L0"]
+    assert parent.data.tags["verdict/emb_L0-1"] == content.tags["verdict/emb+L0-1"]
+    assert parent.data.tags["mlflow.note.content"] == content.answer
+    assert sorted(file.path for folder in folders for file in folder) == [
+        "report/pictures",
+        "report/pictures/a.svg",
+        "report/report.md",
+    ]
+    assert {run.info.run_name for run in below} == {run.name for run in content.runs}
+    for run in content.runs:
+        saved = next(item for item in below if item.info.run_name == run.name)
+        assert saved.data.params == {name: str(value) for name, value in run.parameters.items()}
+        last = {name: points[-1][1] for name, points in run.series.items()}
+        assert saved.data.metrics == {**run.metrics, **last}
+        assert run.tags.items() <= saved.data.tags.items()
+    assert [(loss.step, loss.value) for loss in losses] == [(1, 0.7 + 43 / 1e6), (2, 0.5)]
+
+
+def test_an_invalid_run_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its parent has not: logging it was complete."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file:{tmp_path / 'files'}")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    experiment: Experiment = experiments.broken_experiment()
+    (tracker,) = make_trackers(["mlflow"], "--freeze-log")
+    with without_warnings():
+        parent = tracker.log(logged(experiment)).removeprefix("run ")
+        from mlflow import MlflowClient
+
+        client = MlflowClient()
+        runs = client.search_runs([client.get_run(parent).info.experiment_id])
+    assert {run.info.run_name: run.info.status for run in runs} == {
+        "tiny on made-up": "FINISHED",
+        "none, seed 42": "FAILED",
+        "emb, seed 42": "FAILED",
+    }
+    assert made_up.broken("none").reason in [run.data.tags.get("reason") for run in runs]
