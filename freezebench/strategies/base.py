@@ -80,8 +80,8 @@ class Strategy(StrategySpec):
     """A way to train less than all parameters of the parts that are not frozen.
 
     A subclass is a frozen dataclass. Its class attributes are those of ``StrategySpec``, and its fields are the
-    arguments of the strategy. ``apply`` says what trains of a model. Strategies of a configuration are applied one after
-    the other.
+    arguments of the strategy. ``apply`` says what trains of a model. Strategies of a configuration are applied one
+    after the other.
     """
 
     def apply(self, model: torch.nn.Module, layers: LayerMap, trainable: Trainable) -> Trainable:
