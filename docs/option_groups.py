@@ -106,7 +106,7 @@ GUIDES = {
     "Comparison with a saved run": ("how-to/regression-gate",),
     "Devices and processes": ("how-to/gpu", "how-to/several-devices", "how-to/cluster"),
     "What a session does": ("how-to/resume", "how-to/ci"),
-    "What a session writes": ("how-to/report", "how-to/save-the-winner", "how-to/resume"),
+    "What a session writes": ("how-to/report", "how-to/export", "how-to/save-the-winner", "how-to/resume"),
     "Cache of frozen prefixes": ("explanation/prefix-cache", "how-to/resume"),
 }
 

@@ -70,6 +70,7 @@ def test_a_report_of_every_option_is_valid() -> None:
         anchor="0001",
         compare_across=("lr",),
         allow_unmatched=("emb",),
+        trackers=("mlflow",),
     )
     saved = SavingOutcome(sentence="saved.", folder="model", freeze="emb", seed=42, is_reproduced=True)
     summary = replace(summarize(results(), requested), saved=saved)
