@@ -60,3 +60,10 @@ def test_flags_in_texts_lead_to_their_sections() -> None:
     assert len(anchors) == len(set(anchors)) == len(OPTIONS)
     assert set(re.findall(r"\]\(#([\w-]+)\)", page)) == set(anchors)
     assert set(re.findall(r"\]\(#([\w-]+)\)", option_groups())) == set(anchors)
+
+
+def test_the_page_names_what_adds_up() -> None:
+    """The options of which all values count, and not the last one alone."""
+    text = PAGE.read_text(encoding="utf-8").partition("Of an option that is given twice")[2].partition("\n\n")[0]
+    expected = {option.flag for option in OPTIONS if option.is_list or option.takes_pairs}
+    assert set(re.findall(r"`(--freeze-[a-z-]+)`", text)) == expected
