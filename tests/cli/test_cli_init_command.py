@@ -114,7 +114,7 @@ def test_another_workflow_with_pytest_is_named(project: Path, capsys: pytest.Cap
     (project / ".github" / "workflows" / "ci.yml").write_text("run: pytest\n", encoding="utf-8")
     assert main(["init"]) == 0
     output = capsys.readouterr().out
-    assert '`pytest -m "not freeze"` leaves freeze tests out, as in ./.github/workflows/ci.yml.' in output
+    assert '`pytest -m "not freeze"` leaves freeze tests out. Change it in ./.github/workflows/ci.yml, which' in output
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ def values(arguments: list[Argument]) -> dict[str, Any]:
 def test_arguments_are_written_as_python_reads_them() -> None:
     """Whatever characters a path or a column has."""
     texts = ['./it\'s "mine"', "back\\slash", "ö 中 🙂", "new\nline\ttab", "{x} %s"]
-    arguments = [Argument(name=f"a{number}", value=text, comment="why") for number, text in enumerate(texts)]
+    names = ("model", "data", "text_column", "label_column", "group_column")
+    arguments = [Argument(name=name, value=text, comment="why") for name, text in zip(names, texts, strict=True)]
     assert list(values(arguments).values()) == texts
 
 
@@ -69,7 +70,7 @@ def test_bad_rows_are_left_out_in_sight(tmp_path: Path, tiny_model: Path) -> Non
     spec = DataSpec(source=str(path))
     arguments = data_arguments("./data.jsonl", spec, read_data(spec, model))
     assert values(arguments)["bad_rows"] == "drop"
-    assert "# 1 rows cannot be used" in source_of_test(arguments)
+    assert "# Rows that cannot be used: 1." in source_of_test(arguments)
     path.write_text("".join(f"{json.dumps(row | {'label': 0})}\n" for row in rows[:60]), encoding="utf-8")
     with pytest.raises(DataError):
         read_data(spec, model)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _MOST_NAMED = 3
 _OPTION_PREFIX = "freeze_"
+_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,7 @@ def init_project(options: argparse.Namespace) -> int:
         "pytest's keys": _configuration_text(configuration),
         **experiment.found,
         "repository": _repository_text(repository),
+        "Python": f"{_PYTHON}, this interpreter's",
         "device": _device_text(),
     }
     write_lines(["Found", *(f"  {name:<14}{text}" for name, text in found.items()), ""])
@@ -164,7 +166,7 @@ def _workflow_file(folder: Path, repository: Repository | None, *, arguments: st
     git_source, _ = installed_source()
     text = workflow.workflow(
         branch=repository.branch,
-        python=f"{sys.version_info.major}.{sys.version_info.minor}",
+        python=_PYTHON,
         tests=arguments,
         requirement=workflow.REQUIREMENT if git_source is None else f"{workflow.REQUIREMENT} @ {git_source}",
         with_project=with_project,
@@ -204,8 +206,8 @@ def _notes(folder: Path, repository: Repository | None, files: list[_File], expe
     others = workflows_with(repository.top, "pytest") if repository else []
     own = {file.path for file in files}
     names = [path_name(folder, path) for path in others if path not in own]
-    there = f", as in {listed(names, _MOST_NAMED)}" if names else ""
-    notes.append(f'A session of all tests trains, too. `pytest -m "not freeze"` leaves freeze tests out{there}.')
+    there = f" Change it in {listed(names, _MOST_NAMED)}, which would train, too." if names else ""
+    notes.append(f'A session of all tests trains: `pytest -m "not freeze"` leaves freeze tests out.{there}')
     return notes
 
 

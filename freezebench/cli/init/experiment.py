@@ -99,7 +99,8 @@ def _choose_model(folder: Path, given: Given, sources: Sources, experiment: Expe
     model = ModelSource.resolve(name if path is None else str(path))
     model.check()
     num_layers = model.num_layers
-    kind = "a function of yours" if model.kind == "factory" else str(model.config.get("model_type"))
+    kinds = {"embedded": "the bundled MiniLM-L6", "factory": "a function of yours"}
+    kind = kinds.get(model.kind) or str(model.config.get("model_type"))
     source = "as --model says" if given.model is not None else "a checkpoint" if found else "no checkpoint was found"
     experiment.found["model"] = f"{name}: {kind}, {num_layers} layers ({source})"
     experiment.arguments += model_arguments(name, num_layers)
@@ -122,8 +123,8 @@ def _choose_data(folder: Path, given: Given, sources: Sources, model: ModelSourc
         experiment.paths.append(path)
         if data.facts.dropped_rows:
             experiment.notes.append(
-                f"{num_dropped(data)} rows of {path_name(folder, path)} cannot be used; bad_rows in the test leaves "
-                "them out. Delete that line, and a session lists them."
+                f"Rows of {path_name(folder, path)} that cannot be used: {num_dropped(data)}. bad_rows in the test "
+                "leaves them out. Delete that line, and a session lists them."
             )
     elif given.data is None or given.data == reviews.SOURCE:
         source = "no data set was found" if given.data is None else "as --data says"

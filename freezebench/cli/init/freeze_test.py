@@ -31,6 +31,10 @@ _MAX_TRAIN = 2_000
 _EPOCHS = 3
 _LARGEST_MARGIN = 20  # a test set that resolves less decides nothing of use
 _TEXT, _LABEL = ("text",), "label"
+_ORDER = (
+    *("model", "data", "text_column", "label_column", "task", "group_column", "bad_rows"),
+    *("grid", "epochs", "max_train", "margin"),
+)
 _HEAD = '''\
 """Which part of the model can be frozen, and what that costs: one test per configuration."""
 
@@ -70,8 +74,9 @@ class Argument:
 
 
 def source_of_test(arguments: Iterable[Argument]) -> str:
-    """Return the test module."""
-    return _HEAD + "".join(f"{line}\n" for argument in arguments for line in argument.lines) + _END
+    """Return the test module, with the arguments in their usual order."""
+    ordered = sorted(arguments, key=lambda argument: _ORDER.index(argument.name))
+    return _HEAD + "".join(f"{line}\n" for argument in ordered for line in argument.lines) + _END
 
 
 def model_arguments(name: str, num_layers: int) -> list[Argument]:
@@ -135,7 +140,7 @@ def data_arguments(name: str, spec: DataSpec, data: TextData) -> list[Argument]:
         comment = "Examples of one group are one unit of the intervals."
         arguments.append(Argument(name="group_column", value=spec.group_column, comment=comment))
     if data.facts.dropped_rows:
-        comment = f"{num_dropped(data)} rows cannot be used: without this, the session lists them and ends."
+        comment = f"Rows that cannot be used: {num_dropped(data)}. Without this, the session lists them and ends."
         arguments.append(Argument(name="bad_rows", value="drop", comment=comment))
     arguments.append(Argument(name="epochs", value=_EPOCHS))
     if len(data.train) > _MAX_TRAIN:
@@ -143,7 +148,8 @@ def data_arguments(name: str, spec: DataSpec, data: TextData) -> list[Argument]:
         arguments.append(Argument(name="max_train", value=_MAX_TRAIN, comment=comment))
     margin = _margin(data)
     if margin is not None:
-        sentences = distinct_text(data.facts.num_test, data.facts.num_distinct_test, "test sentences")
+        sizes = (data.facts.num_test, data.facts.num_distinct_test)
+        sentences = distinct_text(*sizes, "test sentences", spec.group_column)
         comment = f"Points of accuracy that {NUM_SEEDS} seeds and {sentences} can resolve; the usual margin is 2."
         arguments.append(Argument(name="margin", value=margin, comment=comment))
     return arguments
