@@ -116,3 +116,19 @@ def test_epochs_that_waited_are_told_apart(script: Any) -> None:
     drawn, table = script.busy_machine(epochs)
     assert "2 of 4 epochs" in drawn.alt
     assert [line.split()[:4] for line in table.splitlines()[2:]] == [["up", "to", "5", "%"], ["past", "5", "%", "2"]]
+
+
+def test_wall_times_are_compared_seed_by_seed(script: Any) -> None:
+    """A slow minute of the machine concerns all sides of a seed, and not their ratio."""
+    seconds = {42: 10.0, 43: 30.0, 44: 12.0}
+    factors = {"cached": 1, "tuned": 2, "notebook": 5}
+    runs = [
+        {"side": side, "freeze": "emb", "seed": seed, "wall_s": factor * wall_s}
+        for side, factor in factors.items()
+        for seed, wall_s in seconds.items()
+    ]
+    row = script.against_trainer(runs).splitlines()[-1]
+    assert row.split("  ")[0] == "emb"
+    assert "12.0 s" in row
+    assert "2.0 [2.0, 2.0]" in row
+    assert "5.0 [5.0, 5.0]" in row
