@@ -40,7 +40,8 @@ class StrategySpec:
         name: The word in ids, of lower-case letters, digits, ``_`` and ``-``.
         summary: What trains, as the end of a sentence.
         source: The publication that it comes from.
-        kind: What it decides; of each kind, a configuration has one strategy at most.
+        kind: What it decides: which ``parameters`` train, the ``schedule`` by which they do, or the ``rates``. Of each
+            kind, a configuration has one strategy at most.
         family: The group of configurations that plots draw with one marker.
         rate_factor: Its usual learning rate, as a multiple of the rate with which all parameters train.
         rate_source: Where that factor comes from.
