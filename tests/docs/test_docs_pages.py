@@ -114,10 +114,10 @@ def test_the_page_of_metrics_shows_every_metric(tables: ModuleType) -> None:
         assert f"| `{metric.name}`<br>in {metric.unit} | {metric.label}" in page
 
 
-def test_the_guide_of_metrics_shows_every_metric_that_judges() -> None:
+def test_the_page_of_metrics_shows_every_metric_that_judges() -> None:
     """With the unit of its drop, the tasks that have it, and what is usual for each."""
-    text = (ROOT / "docs/how-to/metrics.md").read_text(encoding="utf-8")
-    rows = {line.split("`")[1]: line for line in text.splitlines() if re.match(r"\| `[a-z0-9-]+` \| .*\|.*\|", line)}
+    text = (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")
+    rows = {line.split("`")[1]: line for line in text.splitlines() if re.match(r"\| `[a-z0-9-]+` \| .*\|", line)}
     words = {
         "sequence-classification": "classification",
         "multi-label": "several labels",
@@ -129,5 +129,5 @@ def test_the_guide_of_metrics_shows_every_metric_that_judges() -> None:
     assert set(judging) == set(SCORES)
     for name, metric in SCORES.items():
         tasks = ", ".join(words[task] for task in metric.tasks)
-        assert judging[name].endswith(f"| {tasks} | {units[metric.unit]} |"), name
+        assert judging[name].endswith(f"<br>for {tasks}; drop in {units[metric.unit]} |"), name
         assert metric.higher_is_better or "lower is better" in judging[name], name
