@@ -43,7 +43,7 @@ OF_RUNS = {
 }
 CAUSES, ROW_FAULTS = get_args(InvalidCause), get_args(Kind)
 # How sentences begin that are not errors: complaints about a whole session, and what became of the model.
-BEGINNINGS = {"UNDECIDED: ": "complaint", f"{OPEN}standing{CLOSE}: ": "complaint", "--freeze-save: the": "saving"}
+BEGINNINGS = {"INCONCLUSIVE: ": "complaint", f"{OPEN}word{CLOSE}: ": "complaint", "--freeze-save: the": "saving"}
 BEGINNINGS["--freeze-save: nothing"] = "saving"
 # What says that code calls a function in a wrong way, or that a person stopped a session.
 WITHOUT_MESSAGE = {"AttributeError", "CancelledError", "IndexError", "SystemExit", "TypeError"}
@@ -159,7 +159,7 @@ class MessageSites:
     def _complaints(self, module: Module) -> Iterator[Message]:
         """Return the sentences on a whole session, by their first word or that of functions that return some."""
         parts = self._sentences(_returned(module, "complaint"), "complaint", module)
-        yield from (part for part in parts if not part.text.startswith("UNDECIDED"))
+        yield from (part for part in parts if not part.text.startswith("INCONCLUSIVE"))
         for text in (*module.of_type(ast.JoinedStr), *module.of_type(ast.Constant)):
             first = text.values[0] if isinstance(text, ast.JoinedStr) and text.values else text
             is_whole = not isinstance(module.parents.get(text), ast.JoinedStr)

@@ -31,17 +31,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _COMPARE = """exit codes:
-  0  no proven regression (under --strict: nothing undecided, and no configuration without a partner, either)
-  1  a proven regression in accuracy, or past a limit; or a new run that broke
-  2  under --strict: something is undecided, or has no partner; in continuous integration: a configuration has no
-     partner, or no accuracy is decided
-  4  bad input: a file that cannot be read, other model, data or protocol, or nothing that can be compared
+  0  nothing is inferior, exceeded or invalid (with --strict: nothing is inconclusive or without a partner either)
+  1  the metric of a configuration is inferior, a limit is exceeded, or a new run is invalid
+  2  with --strict: a verdict is inconclusive, or a configuration has no partner; in continuous integration: a
+     configuration has no partner, or every verdict on the metric is inconclusive
+  4  bad input: a file cannot be read, model, data or protocol differ, or nothing can be compared
 """
 _JUDGE = """exit codes:
-  0  no configuration is proven to lose more than its limit (under --strict: and nothing is undecided)
-  1  a configuration is proven to lose more than a limit allows, or its runs are invalid
-  2  under --strict: something is undecided
-  4  bad input: an option or file that cannot be read, or runs that have not recorded what the metric needs
+  0  no configuration is inferior at a limit, and none is invalid (with --strict: none is inconclusive either)
+  1  a configuration is inferior at a limit, or its runs are invalid
+  2  with --strict: a configuration is inconclusive
+  4  bad input: an option or a file cannot be read, or the runs lack what the metric needs
 """
 # Those of a shell: 128 and the number of the signal.
 _INTERRUPTED, _OUTPUT_CLOSED = 130, 141
@@ -173,7 +173,9 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
         "--allow-unmatched", metavar="SPECS", help="configurations that may lack a partner: emb,emb+L0-3, or all"
     )
     parser.add_argument(
-        "--strict", action="store_true", help="exit with 2 where something is undecided, or in one of the runs only"
+        "--strict",
+        action="store_true",
+        help="exit with 2 if a verdict is inconclusive or a configuration is in one run only",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -187,7 +189,7 @@ def _add_judge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-drop", metavar="POINTS", help="limits that decide the exit code: 2,emb+L0-4:5")
     parser.add_argument("--max-slice-drop", metavar="POINTS", help="limit of every slice, likewise")
     parser.add_argument("--max-test-drop", metavar="POINTS", help="limit of every further test set, likewise")
-    parser.add_argument("--strict", action="store_true", help="exit with 2 where something is undecided")
+    parser.add_argument("--strict", action="store_true", help="exit with 2 if a verdict is inconclusive")
     parser.add_argument("-v", "--verbose", action="store_true", help="print the notes and the time of every phase, too")
     parser.add_argument("--json", action="store_true", help="print JSON")
 

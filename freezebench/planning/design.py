@@ -78,7 +78,8 @@ def refuse_undecidable(settings: Settings, grid: Sequence[str], facts: DataFacts
             best = "no verdict at all" if math.isinf(resolved) else f"{resolved:.1f} points"
             design = f"--freeze-num-seeds={looks} on {_size_text(settings, facts, 'test sentences')}"
             raise SettingsError(
-                f"{freeze} is limited to {limit:g} points ({settings.limits_from}) and undecided tests fail "
+                f"{freeze} is limited to {limit:g} points ({settings.limits_from}) and inconclusive tests fail "
                 f"(--freeze-inconclusive=fail), but {design} resolves {best}: "
-                "the run could only fail. Use more seeds, more sentences, a wider limit, or skip what is undecided."
+                "the run could only fail. Use more seeds, more sentences, a wider limit, or skip inconclusive tests "
+                "(--freeze-inconclusive=skip)."
             )

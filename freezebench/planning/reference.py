@@ -41,7 +41,7 @@ class Reference:
     """A saved run that the tests of this session are compared with.
 
     Attributes:
-        notes: Sentences to show before training: what is not compared, and which limits cannot be decided.
+        notes: Sentences to show before training: what is not compared, and which limits cannot be judged.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Reference:
         if not any(pair.is_decided for pair in pairs):
             num = f"0 of {len(self._planned)}"
             sentences.append(
-                f"UNDECIDED: no configuration was decided against {self._name}, {self.saved.source} ({num})"
+                f"INCONCLUSIVE: no verdict against {self._name}, {self.saved.source}, is conclusive ({num})"
                 f"{_remedy(pairs)}"
             )
         only_new = [new for new in self._without_partner if not self._is_allowed(new)]
@@ -169,7 +169,7 @@ class Reference:
         if parts:
             specs = ",".join(dict.fromkeys(side.freeze for side in (*only_new, *only_old)))
             sentences.append(
-                f"UNDECIDED: not compared with {self.saved.source}: {'; '.join(parts)}. Save a new run (one that "
+                f"INCONCLUSIVE: not compared with {self.saved.source}: {'; '.join(parts)}. Save a new run (one that "
                 f"failed is not saved), or allow it with --freeze-allow-unmatched={specs}."
             )
         return sentences

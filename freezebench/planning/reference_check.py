@@ -104,7 +104,7 @@ def refuse_single_seeds(request: RequestedRun, pairs: Sequence[tuple[PlannedTest
         return ""
     planned, saved = counts[0]
     note = (
-        f"{request.option}: one seed cannot tell training noise from a change, so that nothing can be decided: "
+        f"{request.option}: one seed cannot tell training noise from a change, so that every verdict is inconclusive: "
         f"{planned} planned, {saved} in {request.saved.source}. Use --freeze-num-seeds=3 or more, there as well."
     )
     if in_ci():
@@ -172,8 +172,8 @@ def too_few_runs(settings: Settings, freeze: str, old: SavedConfiguration | None
         f"for {freeze}: use --freeze-num-seeds={MIN_RUNS}, in the saved run as well"
     )
     if settings.policy(freeze) == "fail":
-        raise SettingsError(f"{note}. Undecided tests fail (--freeze-inconclusive=fail): the run could only fail.")
-    return f"{note}; they stay undecided."
+        raise SettingsError(f"{note}. Inconclusive tests fail (--freeze-inconclusive=fail): the run could only fail.")
+    return f"{note}; they stay inconclusive."
 
 
 def enumerated(names: Iterable[str]) -> str:

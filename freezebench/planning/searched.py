@@ -124,7 +124,7 @@ def _answer(found: Search) -> str:
     last = found.trials[-1].outcome if found.trials else None
     if last is not None and not last.has_baseline:
         return "the unfrozen baseline is invalid, which ended the search"
-    deeper = f"; {found.next_deeper} is not shown to be safe" if found.next_deeper else ", and none is deeper"
+    deeper = f"; {found.next_deeper} is not shown to be non-inferior" if found.next_deeper else ", and none is deeper"
     if found.deepest_safe is None:
-        return f"the search found no safe prefix{deeper}"
+        return f"the search found no non-inferior prefix{deeper}"
     return f"the search found {found.deepest_safe} to be the deepest safe prefix{deeper}"

@@ -134,7 +134,7 @@ def record_benchmark(
         earlier.has_error = True  # otherwise pytest-benchmark would save a test that is rerun twice
     item.stash[_RECORDED] = benchmark
     from freezebench.records.device_models import main_model, of_model
-    from freezebench.report.verdict_text import gate_sentence
+    from freezebench.report.verdict_text import gate_sentence, standing_word
 
     clock = item.stash[_CLOCK]
     # Its table ranks times, which those of another model of device have no part in.
@@ -149,7 +149,7 @@ def record_benchmark(
     figures |= _subset_figures(result)
     if retried:
         figures["retrained"] = "; ".join(map(retried_run, retried))
-    _set_properties(item, {**figures, "message": gate_sentence(result)})
+    _set_properties(item, {**figures, "standing": standing_word(result).lower(), "message": gate_sentence(result)})
     if result.broken or not seconds:
         # pytest-benchmark warns about a fixture that was never used, and a time of zero would be wrong.
         benchmark.disabled = True

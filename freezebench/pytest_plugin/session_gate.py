@@ -34,7 +34,7 @@ class Complaint:
     """A reason why a session must not pass in CI.
 
     Attributes:
-        name: The last part of the failed report's node id, such as ``decided``.
+        name: The last part of the failed report's node id, such as ``conclusive``.
         sentence: What is wrong and what to do.
     """
 
@@ -111,21 +111,23 @@ class SessionGate:
             by_reason.setdefault(self._why_missing(node_id), []).append(node_id)
         causes = "; ".join(f"{reason}: {listed(node_ids, _MOST_NAMED)}" for reason, node_ids in by_reason.items())
         return (
-            f"UNDECIDED: {len(missing)} of {len(self._expected)} freeze tests have no result. {causes}. "
+            f"INCONCLUSIVE: {len(missing)} of {len(self._expected)} freeze tests have no result. {causes}. "
             "A freeze test has to call freeze_run(); mark one that must not train with skip, skipif or "
             'xfail(run=False), or deselect it, as by -m "not freeze".'
         )
 
     def not_failed(self) -> dict[str, str]:
         """Return a complaint on tests that did not fail although their result fails them, by its first word."""
+        from freezebench.report.verdict_text import standing_word
+
         passed: dict[str, list[str]] = {}
         for node_id, (result, fails) in self._results.items():
             if fails and node_id not in self._failed | self._expected_to_fail:
-                passed.setdefault(result.standing, []).append(f"{result.freeze} ({node_id})")
+                passed.setdefault(standing_word(result), []).append(f"{result.freeze} ({node_id})")
         return {
-            standing: f"{standing.upper()}: {listed(names, _MOST_NAMED)}, and the test did not fail. Let the exception "
+            word.lower(): f"{word}: {listed(names, _MOST_NAMED)}, and the test did not fail. Let the exception "
             "of freeze_run() end the test; mark a test that is expected to fail with xfail."
-            for standing, names in passed.items()
+            for word, names in passed.items()
         }
 
     def _why_missing(self, node_id: str) -> str:
@@ -150,7 +152,7 @@ def complaints(config: pytest.Config) -> list[Complaint]:
     sentences = {
         "result": gate.without_result(),
         **gate.not_failed(),
-        "decided": session and _undecided(session, gate),
+        "conclusive": session and _undecided(session, gate),
     }
     compared = [
         sentence for reference in (session.references if session else ()) for sentence in reference.complaints()
@@ -192,8 +194,8 @@ def _undecided(session: FreezeSession, gate: SessionGate) -> str | None:
     is_baseline_alone = all(result.is_baseline and not result.is_asserted for _, group in tables for result in group)
     if results and is_baseline_alone and not gate.has_candidates and not gate.has_failures:
         return (
-            "UNDECIDED: only the unfrozen baseline was selected, so nothing was compared. Select configurations that "
-            "freeze something, such as --freeze-grid=all."
+            "INCONCLUSIVE: only the unfrozen baseline was selected, so nothing was compared. Select configurations "
+            "that freeze something, such as --freeze-grid=all."
         )
     # The verdicts of one model say nothing about another one.
     complaints = [(settings, _undecided_table(group)) for settings, group in tables]
@@ -202,7 +204,7 @@ def _undecided(session: FreezeSession, gate: SessionGate) -> str | None:
         for settings, sentence in complaints
         if sentence
     ]
-    return f"UNDECIDED: {' '.join(sentences)}" if sentences else None
+    return f"INCONCLUSIVE: {' '.join(sentences)}" if sentences else None
 
 
 def _undecided_table(requested: Sequence[ConfigurationResult]) -> str | None:
@@ -214,7 +216,7 @@ def _undecided_table(requested: Sequence[ConfigurationResult]) -> str | None:
     ended = next((result.not_reached for result in requested if result.not_reached), None)
     num_not_run = len(requested) - len(results)
     if ended is None and num_not_run and all(result.is_baseline for result in results):
-        return f"no candidate was decided (0 of {num_not_run}): {nothing_of_its_own(requested)}. {UNFIX}"
+        return f"no candidate has a conclusive verdict (0 of {num_not_run}): {nothing_of_its_own(requested)}. {UNFIX}"
     # A baseline has limits only against a saved run.
     compared = [result for result in results if not result.is_baseline or result.is_asserted]
     asserted = [result for result in compared if result.is_asserted] or compared
@@ -222,10 +224,12 @@ def _undecided_table(requested: Sequence[ConfigurationResult]) -> str | None:
         return None
     if ended is not None:
         num_candidates = sum(not result.is_baseline for result in requested)
-        return f"no candidate was decided (0 of {num_candidates}): {ended}. Allow a larger --freeze-budget."
+        return (
+            f"no candidate has a conclusive verdict (0 of {num_candidates}): {ended}. Allow a larger --freeze-budget."
+        )
     if not asserted:
         return None
-    return f"no candidate was decided (0 of {len(asserted)}){_remedy(asserted)}"
+    return f"no candidate has a conclusive verdict (0 of {len(asserted)}){_remedy(asserted)}"
 
 
 def _remedy(undecided: Sequence[ConfigurationResult]) -> str:

@@ -195,10 +195,10 @@ def _limiting(
     if class_loss is not None:
         return (f"The next deeper one, {deeper.freeze}, loses a class: {class_loss}.",)
     if deeper.verdict == "inferior":
-        return (f"The next deeper one, {deeper.freeze}, loses too much ({drop_text(deeper, margin_pp)}).",)
+        return (f"The next deeper one, {deeper.freeze}, is inferior ({drop_text(deeper, margin_pp)}).",)
     is_open = deeper.verdict == "inconclusive"
     return (
-        (f"The next deeper one, {deeper.freeze}, is not decided ({drop_text(deeper, margin_pp)}).",) if is_open else ()
+        (f"The next deeper one, {deeper.freeze}, is inconclusive ({drop_text(deeper, margin_pp)}).",) if is_open else ()
     )
 
 
@@ -222,7 +222,7 @@ def _shared_error_rate(results: Sequence[ConfigurationResult], *, named: str = "
     )
     stopped = [sequence[len(safe)] for sequence, safe in zip(judged, shown, strict=True) if len(safe) < len(sequence)]
     alone = [result.freeze for result in stopped if _is_safe_alone(result) and result.freeze != named]
-    return (f"{rule}: {listed(alone, _MOST_NAMED)} would be safe only alone." if alone else f"{rule}.",)
+    return (f"{rule}: {listed(alone, _MOST_NAMED)} would be non-inferior only alone." if alone else f"{rule}.",)
 
 
 def _nothing_safe(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> Answer:
@@ -238,18 +238,27 @@ def _nothing_safe(results: Sequence[ConfigurationResult], rows: Sequence[Row], m
         headline = f"No configuration passes its limits: {result.freeze} is within {within}, but {why}."
         return Answer(headline=headline, outcome="nothing_safe", details=(), next_steps=())
     return Answer(
-        headline=f"No configuration is proven safe at {in_points_of(margin_pp, table_metric(rows))}.",
+        headline=_without_recommendation(candidates, in_points_of(margin_pp, table_metric(rows))),
         outcome="nothing_safe",
         details=tuple(filter(None, [*_why_not_safe(candidates, rows, margin_pp), search_detail(results)])),
         next_steps=deciding_steps(candidates, margin_pp),
     )
 
 
+def _without_recommendation(candidates: Sequence[ConfigurationResult], margin: str) -> str:
+    """Return the headline where nothing is recommended; a configuration may be non-inferior only alone."""
+    if any(map(_is_safe_alone, candidates)):
+        return f"No configuration can be recommended at a margin of {margin}."
+    return f"No configuration is non-inferior at a margin of {margin}."
+
+
 def _why_not_safe(candidates: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> list[str]:
     """Return what is known about the first configuration to prove safe, and which ones would be safe alone."""
     first = first_open(candidates)
     row = next(row for row in rows if row.freeze == first.freeze)
-    state = {"inconclusive": "is not decided", "non_inferior": "would be safe alone"}.get(row.verdict, "loses too much")
+    state = {"inconclusive": "is inconclusive", "non_inferior": "would be non-inferior alone"}.get(
+        row.verdict, "is inferior"
+    )
     details = [f"{first.freeze} {state} ({drop_text(row, margin_pp)})."]
     if first.broken:
         details = [f"{first.freeze} is invalid."]
@@ -260,7 +269,7 @@ def _why_not_safe(candidates: Sequence[ConfigurationResult], rows: Sequence[Row]
     behind = [result.freeze for sequence in judged for result in sequence[1:] if _is_safe_alone(result)]
     if behind and not _is_safe_alone(judged[0][0]):
         details.append(
-            f"{', '.join(behind)} would be safe alone, but prefixes are judged in order, least frozen first."
+            f"{', '.join(behind)} would be non-inferior alone, but prefixes are judged in order, least frozen first."
         )
     return [
         *details,

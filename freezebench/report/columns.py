@@ -25,7 +25,7 @@ from freezebench.report.training_columns import TRAINING_COLUMNS
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
 from freezebench.units import NOT_MEASURED
-from freezebench.verdicts.vocabulary import STANDINGS, VERDICTS, Term, verdict_term
+from freezebench.verdicts.vocabulary import STANDINGS, VERDICTS, Term, standing_term, verdict_term
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +90,7 @@ def figures(row: Row) -> dict[str, Figure]:
 
 def figure_names() -> list[str]:
     """Return the names of ``figures``, in their order."""
-    first = [item.name for item in fields(Row) if item.name not in ("records", *_OF_METRIC)]
+    first = [item.name for item in fields(Row) if item.repr and item.name not in _OF_METRIC]
     further = [column.name for column in COLUMNS if column.name not in (*first, *_OF_METRIC)]
     return [*first, *further, *_OF_METRIC]
 
@@ -101,9 +101,9 @@ def _metric_value(row: Row) -> float | None:
 
 
 def _standing(row: Row) -> Term:
-    """Return the standing of the test; one that is broken or was not run, and a baseline without limits, have none."""
+    """Return the standing of the test; one that is invalid or was not run, and a baseline without limits, have none."""
     has_none = row.broken or (row.verdict in ("baseline", "not_run") and row.standing == "no_limit")
-    return Term(word=NOT_MEASURED) if has_none else STANDINGS[row.standing]
+    return Term(word=NOT_MEASURED) if has_none else standing_term(row.standing, is_cost=row.exceeds_costs_alone)
 
 
 # In the order of every rendering: what was frozen, the verdicts, how good the result is, then what training takes.

@@ -9,16 +9,15 @@ from freezebench.report.terminal_table import text_tables
 from freezebench.specs.node_ids import function_of
 from freezebench.units import NOT_MEASURED, bytes_text, energy_text, seconds_text
 from freezebench.verdicts.compare import SAVED_RUN
+from freezebench.verdicts.gate import COSTS
 from freezebench.verdicts.mean_squares import POINTS
-from freezebench.verdicts.vocabulary import STANDINGS
+from freezebench.verdicts.vocabulary import standing_term
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from freezebench.verdicts.compare import Comparison, Pair
     from freezebench.verdicts.observation import Observation
-
-_COSTS = ("train time", "peak memory", "energy")
 
 
 def comparison_lines(comparison: Comparison, *, with_parts: bool = True, width: int = 100) -> list[str]:
@@ -67,7 +66,7 @@ def comparison_headers(comparison: Comparison) -> tuple[str, ...]:
     # A folder may hold experiments of several metrics.
     headings = [f"{metric.label} %" if metric.unit == "points" else metric.label for metric in metrics.values()]
     metric = headings[0] if len(headings) == 1 else "metric"
-    return (names_heading(pair.new.freeze for pair in comparison.pairs), metric, *_COSTS)
+    return (names_heading(pair.new.freeze for pair in comparison.pairs), metric, *COSTS)
 
 
 def comparison_cells(comparison: Comparison) -> list[list[str]]:
@@ -94,7 +93,7 @@ def _pair_lines(pair: Pair, label: str, *, with_parts: bool) -> list[str]:
         return lines
     for observation in pair.observations:
         if observation.standing is not None:
-            word = STANDINGS[observation.standing].word
+            word = standing_term(observation.standing, is_cost=not observation.is_metric).word
             lines += [f"{word}: {label}: {observation.sentence}."] if with_parts else []
         elif observation.sentence:
             lines.append(f"{label}: {observation.sentence}.")
@@ -109,7 +108,7 @@ def _cell(observation: Observation) -> str:
     if not observation.is_metric and observation.is_comparable and old and new is not None:
         cell += f" ({new / old:.3f}×)"
     if observation.standing:
-        return f"{cell} {STANDINGS[observation.standing].word}"
+        return f"{cell} {standing_term(observation.standing, is_cost=not observation.is_metric).word}"
     return cell if observation.is_comparable else f"{cell} not comparable"
 
 

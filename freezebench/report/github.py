@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from freezebench.escaping import annotation_message, annotation_property, markdown_text, terminal_line
 from freezebench.report.markdown import overview_parts, results_table, subset_parts
+from freezebench.verdicts.vocabulary import STANDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,10 @@ Level = Literal["error", "warning"]
 
 # GitHub rejects a step summary that is larger.
 MAX_SUMMARY_BYTES = 1024 * 1024
+
+# The outcomes of tests as JUnit XML has them.
+_INCONCLUSIVE = STANDINGS["undecided"].word.lower()
+_NO_FAILURE = {STANDINGS["ok"].word.lower(), STANDINGS["no_limit"].word.lower()}
 
 _CUT = "\n\n_Cut here: a step summary holds 1 MiB. The rest is in the log and in --freeze-report._\n"
 
@@ -69,7 +74,7 @@ class Annotation:
     Attributes:
         level: ``error`` or ``warning``.
         title: Node id of the test.
-        message: Why the test failed or is undecided.
+        message: Why the test failed or is inconclusive.
         file: Path relative to the workspace; ``None`` if the note belongs to no file.
         line: Line in that file, from 1; ``None`` if it is unknown.
     """
@@ -93,7 +98,7 @@ class Annotation:
 
 
 def annotation(report: PytestReport, root: Path, environment: Mapping[str, str]) -> Annotation | None:
-    """Return the annotation of a freeze test: an error if it failed, a warning if it is undecided, else ``None``.
+    """Return the annotation of a freeze test: an error if it failed, a warning if it is inconclusive, else ``None``.
 
     Args:
         report: pytest's report of the test. Its ``user_properties`` hold ``freezebench_standing`` and
@@ -102,11 +107,11 @@ def annotation(report: PytestReport, root: Path, environment: Mapping[str, str])
         environment: Environment variables, ``GITHUB_WORKSPACE`` among them.
     """
     # The recorded standing does not cover an error in a fixture around the test. A fixture may train, too: then the
-    # undecided test is skipped before its call.
+    # inconclusive test is skipped before its call.
     has_standing = report.when == "call" or (report.when == "setup" and report.skipped)
     properties = dict(report.user_properties) if has_standing else {}
     standing, recorded = properties.get("freezebench_standing"), properties.get("freezebench_message")
-    if not (report.failed or standing == "undecided"):
+    if not (report.failed or standing == _INCONCLUSIVE):
         return None
     # A crash has the message of the exception alone; the whole text would fill the pull request.
     crash = getattr(report.longrepr, "reprcrash", None)
@@ -116,7 +121,7 @@ def annotation(report: PytestReport, root: Path, environment: Mapping[str, str])
         level="error" if report.failed else "warning",
         title=report.nodeid,
         # A test may pass its limits and fail by an assertion of its own, which is then the message.
-        message=failure if recorded is None or standing in ("ok", "no_limit") else str(recorded),
+        message=failure if recorded is None or standing in _NO_FAILURE else str(recorded),
         # A failure of the whole session has neither file nor line.
         file=None if line is None else workspace_path(root / file, environment),
         line=None if line is None else line + 1,

@@ -37,19 +37,19 @@ def more_evidence(result: ConfigurationResult, verdict: Verdict) -> str:
     stays = f"if the drop stays at {unsigned_drop(interval.drop_pp, result_metric(result))}"
     units = units_of_run(result.records[0])
     if ways := ways_to_decide(counts, interval, units):
-        return f"about {ways} would decide, {stays}"
+        return f"about {ways} would be enough, {stays}"
     if counts.num_seeds is not None or counts.num_sentences is not None:
-        return "more seeds may decide"  # the pooled variance is larger than its own, which would have decided
+        return "more seeds may be enough"  # the pooled variance is larger than its own, which would have decided
     if counts.both_suffice:
         return f"both more seeds and more {units} are needed, {stays}"
-    return f"not even {largest_design(units)} would decide, {stays}"
+    return f"not even {largest_design(units)} would be enough, {stays}"
 
 
 def _without_interval(verdict: Verdict) -> str:
     """Return what is missing where the interval must not decide, or there is none."""
     if verdict.too_few is not None:
         return f"too few examples ({verdict.too_few}): use a test set that has more of them"
-    return ONE_SEED if verdict.num_seeds == 1 else "more seeds may decide"
+    return ONE_SEED if verdict.num_seeds == 1 else "more seeds may be enough"
 
 
 def largest_design(units: str = "test sentences") -> str:
@@ -86,4 +86,4 @@ def undecided_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
             if verdict.outcome == "inconclusive":
                 name = f"{result.freeze} at {in_unit(margin_pp, result_metric(result))}"
                 names.setdefault(more_evidence(result, verdict), []).append(name)
-    return [f"Undecided: {', '.join(undecided)}: {clause}." for clause, undecided in names.items()]
+    return [f"Inconclusive: {', '.join(undecided)}: {clause}." for clause, undecided in names.items()]

@@ -88,12 +88,12 @@ def _after_doubt(
     ways = ways_to_decide(counts, interval, units)
     stays = f"if its drop stays at {unsigned_drop(interval.drop_pp, result_metric(first))}"
     if ways:
-        return (f"About {ways} would prove {first.freeze} safe, {stays}.",)
+        return (f"About {ways} would show that {first.freeze} is non-inferior, {stays}.",)
     if counts.num_seeds is not None or counts.num_sentences is not None:
         return ()  # the pooled variance, which is not the configuration's own, needs nothing more
     if counts.both_suffice:
-        return (f"Both more seeds and more {units} are needed to prove {first.freeze} safe, {stays}.",)
-    return (f"Not even {largest_design(units)} would prove {first.freeze} safe, {stays}.",)
+        return (f"Both more seeds and more {units} are needed to show that {first.freeze} is non-inferior, {stays}.",)
+    return (f"Not even {largest_design(units)} would show that {first.freeze} is non-inferior, {stays}.",)
 
 
 def _after_loss(
@@ -101,7 +101,7 @@ def _after_loss(
 ) -> tuple[str, ...]:
     """Return what to change where the configuration to prove safe has lost more than the margin."""
     drop = unsigned_drop(drop_pp, result_metric(first))
-    loss = f"No number of seeds would prove {first.freeze} safe, if its drop stays at {drop}."
+    loss = f"No number of seeds would show that {first.freeze} is non-inferior, if its drop stays at {drop}."
     if repair := repairing_steps(first):
         return loss, *repair
     records = [*first.baseline, *(record for result in candidates for record in result.records)]

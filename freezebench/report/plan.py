@@ -53,7 +53,7 @@ def settings_lines(settings: Settings, specs: Iterable[str] = ()) -> list[str]:
     protocol = settings.protocol
     seeds = f"seeds {', '.join(map(str, settings.seeds[: settings.looks.counts[0]]))}"
     if len(settings.looks.counts) > 1:
-        seeds += f", up to {settings.seeds[-1]} where undecided (judged after {_looks_text(settings)})"
+        seeds += f", up to {settings.seeds[-1]} where inconclusive (judged after {_looks_text(settings)})"
     rates = ", ".join(split_entries(str(settings.learning_rates)))
     if settings.tune_lr:
         factors = ", ".join(f"{factor:g}" for factor in settings.tune_lr)
@@ -113,7 +113,7 @@ def resolution_line(settings: Settings, facts: DataFacts) -> str:
     texts = [f"{margin:.1f} points with {_counted(count, 'seed')}" for count, margin in resolved.items()]
     line = f"freezebench: smallest margin that {size} resolve ({100 * _POWER:g} % power): {', '.join(texts)}"
     if min(resolved.values()) > settings.margin_pp:
-        line += f"; the margin of {settings.margin_pp:g} is smaller, so expect undecided verdicts; "
+        line += f"; the margin of {settings.margin_pp:g} is smaller, so expect inconclusive verdicts; "
         line += _resolving_text(settings, facts.num_distinct_test)
     return line
 

@@ -33,8 +33,8 @@ Figure = float | str | None
 class Row:
     """One configuration's figures; ``None`` where something was not measured or a run is invalid.
 
-    The fields but the last are columns of ``report.csv`` and keys of ``report.json``, where those of the metric are the
-    last ones.
+    The fields but the last two are columns of ``report.csv`` and keys of ``report.json``, where those of the metric are
+    the last ones.
 
     Attributes:
         freeze: Canonical id of the freeze spec.
@@ -85,6 +85,7 @@ class Row:
         metric_unit: Unit of drops, bounds, margin and limits: ``points``, ``nats`` or ``label units``.
         metric_value: Mean of the metric on the test set, in its own scale.
         metric_sd: Its standard deviation over the seeds; ``None`` for one seed.
+        exceeds_costs_alone: Whether its test fails by limits on time, memory or energy alone.
         records: The valid runs, from which further metrics can be aggregated.
     """
 
@@ -131,6 +132,7 @@ class Row:
     metric_unit: Unit = "points"
     metric_value: float | None = None
     metric_sd: float | None = None
+    exceeds_costs_alone: bool = field(default=False, repr=False)
     records: tuple[RunRecord, ...] = field(default=(), repr=False)
 
     @property
@@ -172,8 +174,8 @@ class Row:
         return "sequence-classification" if data is None else data.task
 
     def figures(self) -> dict[str, Figure]:
-        """Return every figure by name, without the runs."""
-        return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "records"}
+        """Return every figure by name: the fields that are shown, without the runs."""
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.repr}
 
 
 def rows_of(results: Sequence[ConfigurationResult]) -> list[Row]:
@@ -194,7 +196,7 @@ def row(result: ConfigurationResult, model: str | None = None) -> Row:
     records = [] if result.broken else list(result.records)
     metric = result_metric(result)
     values = [value for record in records if (value := value_of(record, metric)) is not None]
-    shown = _row(result, records, model)
+    shown = replace(_row(result, records, model), exceeds_costs_alone=result.exceeds_costs_alone)
     mean = statistics.fmean(values) if values else None
     return replace(shown, metric=metric.name, metric_unit=metric.unit, metric_value=mean, metric_sd=_sd(values))
 

@@ -29,9 +29,9 @@ def search_detail(results: Sequence[ConfigurationResult]) -> str | None:
     num_left_out = sum(result.not_needed is not None for result in results)
     trained = f"{len(ladder)} of {len(ladder) + num_left_out} prefixes trained"
     if not safe:
-        return f"No safe prefix was found by search: {trained}."
+        return f"The search found no non-inferior prefix: {trained}."
     deeper = ladder[len(safe) :]
-    next_one = f", and {deeper[0]} is not shown to be safe" if deeper else ""
+    next_one = f", and {deeper[0]} is not shown to be non-inferior" if deeper else ""
     return f"Deepest safe prefix {safe[-1]}, found by search: {trained}{next_one}."
 
 

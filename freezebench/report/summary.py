@@ -37,7 +37,7 @@ from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.verdicts.judge import CLASSES
 from freezebench.verdicts.notebook_claims import conclusions
-from freezebench.verdicts.vocabulary import STANDINGS
+from freezebench.verdicts.vocabulary import standing_term
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -232,7 +232,7 @@ def _data_notes(results: Sequence[ConfigurationResult]) -> list[str]:
 def _limits(results: Sequence[ConfigurationResult], *, are_met: bool) -> list[str]:
     """Return one sentence for each limit besides that on the drop that is met, or for each one that is not."""
     return [
-        f"Limit {STANDINGS[part.standing].word}: {result.freeze}: {part.sentence}."
+        f"Limit {standing_term(part.standing, is_cost=part.is_cost).word}: {result.freeze}: {part.sentence}."
         for result in results
         for part in result.parts
         # Lost classes have a sentence of their own, one for all configurations.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from freezebench.escaping import terminal_line
 from freezebench.report.terminal_table import figure_tables, text_tables
 from freezebench.report.terminal_text import cut, wrap
-from freezebench.verdicts.vocabulary import STANDINGS
+from freezebench.verdicts.vocabulary import EXCEEDED, STANDINGS
 
 if TYPE_CHECKING:
     from freezebench.report.answer import Outcome
@@ -24,7 +24,7 @@ _HEADLINES: dict[Outcome, Style] = {
 }
 # How the beginning of a line, up to its colon, is shown.
 _LABELS: dict[str, Style] = {
-    **{f"Limit {term.word}": term.tone for standing, term in STANDINGS.items() if standing not in ("no_limit", "ok")},
+    **{f"Limit {term.word}": term.tone for term in (*STANDINGS.values(), EXCEEDED) if term.tone in ("unsure", "bad")},
     "Invalid": "bad",
     "Class lost": "bad",
     "Classes": "unsure",

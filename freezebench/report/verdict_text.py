@@ -9,7 +9,7 @@ from freezebench.report.metric_text import in_points_of, judged_metric, result_m
 from freezebench.report.more_evidence import more_evidence
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.units import bytes_text, listed, percent_text, seconds_text
-from freezebench.verdicts.vocabulary import STANDINGS, VERDICTS
+from freezebench.verdicts.vocabulary import STANDINGS, standing_term
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,32 +21,37 @@ if TYPE_CHECKING:
 
 _DECIDED = {"non_inferior", "inferior"}
 _MOST_NAMED = 8
-_BROKEN = f"{STANDINGS['broken'].word} {VERDICTS['invalid'].word}"
 
 
 def gate_sentence(result: ConfigurationResult) -> str:
     """Return the outcome of a configuration's test with its limits and observations.
 
-    The first word of a failure is ``WORSE`` if a limit is shown to be exceeded, ``UNDECIDED`` if the evidence decides
-    neither way, ``BROKEN`` if the runs are invalid or the machine is too noisy. Of several limits the worst standing
-    gives the word, and all of them are listed.
+    The first word of a failure is ``INFERIOR`` if the drop is shown to be past its limit, ``EXCEEDED`` if only time,
+    memory or energy is, ``INCONCLUSIVE`` if the evidence shows neither, ``INVALID`` if the runs are invalid or the
+    machine is too noisy. Of several limits the worst standing gives the word, and all of them are listed.
     """
     return terminal_text(_gate_sentence(result))
 
 
 def _gate_sentence(result: ConfigurationResult) -> str:
     if result.broken:
-        return f"{_BROKEN}: {result.freeze}: {result.broken}"
+        return f"{STANDINGS['broken'].word}: {result.freeze}: {result.broken}"
     if not result.was_run:
         return not_run_reason(result)
     if not result.is_asserted:
         return f"{result.freeze}: no limit is asserted"
-    # A passed test has no word in front; the word "invalid" after BROKEN is kept for people who search logs for it.
-    words = {"ok": "", "broken": f"{_BROKEN}: "}
-    word = words.get(result.standing, f"{STANDINGS[result.standing].word} ")
+    # A passed test has no word in front.
+    word = "" if result.standing == "ok" else f"{standing_word(result)}: "
     drop = "" if result.gate is None else f" {_drop(result, result.gate)}"
-    parts = "".join(f"\n  {STANDINGS[part.standing].word}: {part.sentence}" for part in result.parts)
+    parts = "".join(
+        f"\n  {standing_term(part.standing, is_cost=part.is_cost).word}: {part.sentence}" for part in result.parts
+    )
     return f"{word}{result.freeze}{drop}{'.' if drop else ''}{parts}"
+
+
+def standing_word(result: ConfigurationResult) -> str:
+    """Return the word for the outcome of a configuration's test, which is the first one of a failure."""
+    return standing_term(result.standing, is_cost=result.exceeds_costs_alone).word
 
 
 def not_run_reason(result: ConfigurationResult) -> str:
@@ -54,7 +59,7 @@ def not_run_reason(result: ConfigurationResult) -> str:
     if result.same_as is not None:
         return f"same as {result.same_as}: trains the same parameters"
     if result.not_reached is not None:
-        return f"{STANDINGS['undecided'].word} {result.freeze}: not reached, since {result.not_reached}"
+        return f"{STANDINGS['undecided'].word}: {result.freeze}: not reached, since {result.not_reached}"
     state = "left out" if result.left_out is not None else "not needed"
     return f"{state}: {result.freeze}, since {result.why_not_run}"
 
@@ -126,12 +131,12 @@ def decided_sentence(results: Sequence[ConfigurationResult], settings: Settings)
     at_margin = f"{num_at_margin} of {len(candidates)} at the margin of {margin}"
     limited = [result for result in candidates if result.is_asserted or _has_unreached_limit(result, settings)]
     if not limited:
-        return f"Decided: {at_margin}; no limit is asserted."
+        return f"Conclusive verdicts: {at_margin}; no limit is asserted."
     source = f" ({settings.limits_from})" if settings.limits_from else ""
     at_limits = f"{sum(map(is_decided, limited))} of {len(limited)} at their limits{source}"
     num_without = len(candidates) - len(limited)
     without = f", {num_without} without a limit" if num_without else ""
-    return f"Decided: {at_limits}{without}; {at_margin}."
+    return f"Conclusive verdicts: {at_limits}{without}; {at_margin}."
 
 
 def _has_unreached_limit(result: ConfigurationResult, settings: Settings) -> bool:
@@ -161,7 +166,7 @@ def class_loss_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
             names.setdefault(result.class_loss, []).append(result.freeze)
     metric = judged_metric(results).label
     return [
-        f"Class lost: {', '.join(freezes)}: {loss}; not safe, whatever the {metric}." for loss, freezes in names.items()
+        f"Class lost: {', '.join(freezes)}: {loss}; inferior, whatever the {metric}." for loss, freezes in names.items()
     ]
 
 

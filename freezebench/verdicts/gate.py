@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 # From harmless to worst: the standing of several parts is that of the worst one.
 Standing = Literal["no_limit", "ok", "undecided", "worse", "broken"]
 
+# What is limited besides the metric.
+COSTS = ("train time", "peak memory", "energy")
+
 _OF_ACCURACY: dict[str, Standing] = {
     "non_inferior": "ok",
     "inferior": "worse",
@@ -41,6 +44,11 @@ class Part:
     quantity: str
     standing: Standing
     sentence: str
+
+    @property
+    def is_cost(self) -> bool:
+        """Whether time, memory or energy is limited."""
+        return self.quantity in COSTS
 
 
 def accuracy_standing(verdict: Verdict) -> Standing:

@@ -162,8 +162,18 @@ class ConfigurationResult:
         """The standing of the joint gate, that of its worst part; without a limit only invalid runs fail the test."""
         if self.broken:
             return "broken"
-        accuracy = [] if self.gate is None else [accuracy_standing(self.gate)]
-        return worst([*accuracy, *(part.standing for part in self.parts)])
+        return worst([*self._of_drop, *(part.standing for part in self.parts)])
+
+    @property
+    def exceeds_costs_alone(self) -> bool:
+        """Whether its test fails by limits on time, memory or energy, and by nothing that the metric measures."""
+        others = (part.standing for part in self.parts if not part.is_cost)
+        return self.standing == "worse" and "worse" not in (*self._of_drop, *others)
+
+    @property
+    def _of_drop(self) -> list[Standing]:
+        """The standing of the limit on the drop; empty without one."""
+        return [] if self.gate is None else [accuracy_standing(self.gate)]
 
 
 def judge(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from freezebench.verdicts.crossed import Interval
     from freezebench.verdicts.judge import ConfigurationResult
 
-Support = Literal["supported", "refuted", "undecided"]
+Support = Literal["supported", "refuted", "inconclusive"]
 
 # The notebook's gain by frozen embeddings, four sentences of 911, is the smallest effect that counts, gain or loss.
 SMALLEST_EFFECT_PP = 100 * (PUBLISHED["emb"].test_accuracy - PUBLISHED["none"].test_accuracy)
@@ -37,7 +37,7 @@ class Conclusion:
 
     Attributes:
         claim: What the notebook concluded.
-        verdict: ``supported``, ``refuted`` or ``undecided``.
+        verdict: ``supported``, ``refuted`` or ``inconclusive``.
         sentence: Claim, verdict and the figures behind it.
     """
 
@@ -49,8 +49,8 @@ class Conclusion:
 def conclusions(results: Sequence[ConfigurationResult], margin_pp: float) -> tuple[Conclusion, ...]:
     """Return the notebook's three conclusions with their verdicts on one experiment.
 
-    A claim is undecided where a configuration that it is about was not run, is invalid, or has one seed. All are where
-    the baseline is invalid, or another metric than accuracy was judged.
+    A claim is inconclusive where a configuration that it is about was not run, is invalid, or has one seed. All are
+    where the baseline is invalid, or another metric than accuracy was judged.
 
     1. *Embeddings*: supported if ``emb`` is better than no freezing (``superiority``, Holm-corrected over the grid);
        refuted if a gain as large as the notebook's (``SMALLEST_EFFECT_PP``) is excluded: lower bound of the drop above
@@ -71,10 +71,12 @@ def conclusions(results: Sequence[ConfigurationResult], margin_pp: float) -> tup
     """
     claims = (_EMBEDDINGS, _LAYERS, _SWEET_SPOT)
     if any(result.is_baseline and result.broken for result in results):
-        return tuple(_conclusion(claim, "undecided", BASELINE_INVALID) for claim in claims)
+        return tuple(_conclusion(claim, "inconclusive", BASELINE_INVALID) for claim in claims)
     other = next((result.metric for result in results if result.was_run and result.metric != ACCURACY.name), None)
     if other is not None:
-        return tuple(_conclusion(claim, "undecided", f"it is about accuracy, and this is {other}") for claim in claims)
+        return tuple(
+            _conclusion(claim, "inconclusive", f"it is about accuracy, and this is {other}") for claim in claims
+        )
     by_freeze = {result.freeze: result for result in results}
     return _embeddings(by_freeze), _more_layers(by_freeze), _sweet_spot(by_freeze, margin_pp)
 
@@ -83,7 +85,7 @@ def _embeddings(results: Mapping[str, ConfigurationResult]) -> Conclusion:
     """Judge the first claim."""
     interval = _evidence(results, "emb")
     if isinstance(interval, str):
-        return _conclusion(_EMBEDDINGS, "undecided", interval)
+        return _conclusion(_EMBEDDINGS, "inconclusive", interval)
     grid = {name: result.verdict.interval for name, result in results.items() if result.verdict is not None}
     # With several looks each one has its own share of the error rate.
     test = superiority(grid, alpha=interval.alpha)["emb"]
@@ -93,22 +95,22 @@ def _embeddings(results: Mapping[str, ConfigurationResult]) -> Conclusion:
     if interval.lower_pp > -SMALLEST_EFFECT_PP:
         excluded = f"a gain by the notebook's {SMALLEST_EFFECT_PP:.1f} points is excluded"
         return _conclusion(_EMBEDDINGS, "refuted", f"{figures}; {excluded}")
-    return _conclusion(_EMBEDDINGS, "undecided", figures)
+    return _conclusion(_EMBEDDINGS, "inconclusive", figures)
 
 
 def _more_layers(results: Mapping[str, ConfigurationResult]) -> Conclusion:
     """Judge the second claim."""
     prefixes = [name for name in _ladder(results) if FreezeSpec.parse(name).num_frozen_layers]
     if not prefixes:
-        return _conclusion(_LAYERS, "undecided", "no configuration with frozen layers was run")
+        return _conclusion(_LAYERS, "inconclusive", "no configuration with frozen layers was run")
     evidence = {name: _evidence(results, name) for name in prefixes}
     expected = {name: _expected_drop_pp(results[name]) for name in prefixes}
     deepest = prefixes[-1]
     interval, proportional = evidence[deepest], expected[deepest]
     if isinstance(interval, str):
-        return _conclusion(_LAYERS, "undecided", interval)
+        return _conclusion(_LAYERS, "inconclusive", interval)
     if proportional is None:
-        return _conclusion(_LAYERS, "undecided", f"the parameters of {deepest} were not counted")
+        return _conclusion(_LAYERS, "inconclusive", f"the parameters of {deepest} were not counted")
     share = f"{proportional:.1f} points would be in proportion to the frozen parameters"
     figures = f"{_observation(deepest, interval)}; {share}"
     if interval.upper_pp < SMALLEST_EFFECT_PP:
@@ -121,7 +123,7 @@ def _more_layers(results: Mapping[str, ConfigurationResult]) -> Conclusion:
         figures += f"; less than in proportion is not shown for {', '.join(doubtful)}"
     if not (interval.lower_pp > 0):
         figures += "; a loss is not shown"
-    return _conclusion(_LAYERS, "supported" if interval.lower_pp > 0 and not doubtful else "undecided", figures)
+    return _conclusion(_LAYERS, "supported" if interval.lower_pp > 0 and not doubtful else "inconclusive", figures)
 
 
 def _is_below(interval: Interval | str, expected: float | None) -> bool:
@@ -146,13 +148,13 @@ def _sweet_spot(results: Mapping[str, ConfigurationResult], margin_pp: float) ->
     counts = (record.num_layers for result in results.values() for record in result.records)
     num_layers = next((count for count in counts if count is not None), None)
     if num_layers is None:
-        return _conclusion(_SWEET_SPOT, "undecided", "no run came to its end")
+        return _conclusion(_SWEET_SPOT, "inconclusive", "no run came to its end")
     spots = [str(FreezeSpec.prefix(frozen)) for frozen in range(max(num_layers - 2, 0), num_layers)]
     observations = []
     for name in spots:
         interval = _evidence(results, name)
         if isinstance(interval, str):
-            return _conclusion(_SWEET_SPOT, "undecided", interval)
+            return _conclusion(_SWEET_SPOT, "inconclusive", interval)
         observations.append(_observation(name, interval))
     verdict, why = _of_spots(results, spots, str(FreezeSpec.prefix(num_layers)), margin_pp)
     return _conclusion(_SWEET_SPOT, verdict, f"{'; '.join(observations)}; margin {margin_pp:g}{why}")
@@ -167,12 +169,12 @@ def _of_spots(
     if all(outcome == "inferior" for outcome in outcomes):
         return "refuted", ""
     if outcomes[0] != "non_inferior":
-        return "undecided", ""
+        return "inconclusive", ""
     # A fixed sequence of tests: the head alone counts only if every prefix before it is non-inferior.
     if {*outcomes, _outcome(results, head_alone, margin_pp)} == {"non_inferior"}:
         return "refuted", f"; {head_alone} is non-inferior as well"
     rival = _rival(results, spots[0], margin_pp)
-    return ("undecided", f"; {spots[0]} was not faster than {rival}") if rival else ("supported", "")
+    return ("inconclusive", f"; {spots[0]} was not faster than {rival}") if rival else ("supported", "")
 
 
 def _outcome(results: Mapping[str, ConfigurationResult], name: str, margin_pp: float) -> str | None:

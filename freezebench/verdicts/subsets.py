@@ -126,9 +126,9 @@ def limit_part(quantity: str, subsets: Sequence[SubsetVerdict], limit_pp: float,
     standings = {subset.name: _standing(subset, limit_pp) for subset in subsets}
     standing = worst(standings.values())
     shown = [_drop_text(subset, limit_pp) for subset in subsets if standings[subset.name] == standing]
-    how = {"worse": "past it", "undecided": "undecided", "ok": "all below it"}.get(standing, standing)
+    outcomes = {"ok": "all non-inferior", "undecided": "inconclusive", "worse": "inferior"}
     allowed = f"{quantity}: a drop of at most {limit_pp:g} {unit} is allowed"
-    return Part(quantity=quantity, standing=standing, sentence=f"{allowed}, {how}: {', '.join(shown)}")
+    return Part(quantity=quantity, standing=standing, sentence=f"{allowed}; {outcomes[standing]}: {', '.join(shown)}")
 
 
 def _judged(item: SubsetEvidence, *, margin_pp: float, alpha: float, unit: str) -> SubsetVerdict:

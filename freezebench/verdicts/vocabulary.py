@@ -41,15 +41,28 @@ VERDICTS: dict[VerdictKey, Term] = {
     "invalid": Term(word="invalid", sign="!", tone="bad"),
     "not_run": Term(word="not run", sign="–", tone="faint"),
 }
-# The words in capitals are the first word of a failure, which people search logs for.
+# The words in capitals are the first word of a failure, which people search logs for. They are those of verdicts.
 STANDINGS: dict[Standing, Term] = {
     # A test that asserts nothing has not passed anything.
     "no_limit": Term(word="no limit", tone="faint"),
-    "ok": Term(word="ok", tone="good"),
-    "undecided": Term(word="UNDECIDED", tone="unsure"),
-    "worse": Term(word="WORSE", tone="bad"),
-    "broken": Term(word="BROKEN", tone="bad"),
+    "ok": Term(word="passed", tone="good"),
+    "undecided": Term(word="INCONCLUSIVE", tone="unsure"),
+    "worse": Term(word="INFERIOR", tone="bad"),
+    "broken": Term(word="INVALID", tone="bad"),
 }
+
+# A configuration that only takes too long is not inferior: the metric has lost nothing.
+EXCEEDED = Term(word="EXCEEDED", tone="bad")
+
+
+def standing_term(standing: Standing, *, is_cost: bool = False) -> Term:
+    """Return how the standing of a test, or of one of its limits, is shown.
+
+    Args:
+        standing: The standing.
+        is_cost: Whether it is that of limits on time, memory or energy alone.
+    """
+    return EXCEEDED if is_cost and standing == "worse" else STANDINGS[standing]
 
 
 def verdict_term(verdict: VerdictKey, not_run: str | None = None) -> Term:

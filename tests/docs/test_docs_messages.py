@@ -81,7 +81,7 @@ def test_every_table_is_on_the_page() -> None:
         ("out of memory on", "runs"),
         ("freeze tests have no result", "sessions"),
         ("only the unfrozen baseline was selected", "sessions"),
-        ("no candidate was decided", "sessions"),
+        ("no candidate has a conclusive verdict", "sessions"),
         ("does not offer RAPL", "figures"),
         ("nothing is cached", "warnings"),
         ("freeze tests cannot run under pytest-xdist", "options"),

@@ -16,8 +16,8 @@ from tiny_experiment import CANDIDATE
 if TYPE_CHECKING:
     from freezebench.specs.run import RunSpec
 
-# Red: WORSE and BROKEN fail a test, UNDECIDED a session in CI, a warning is shown by a session that passes.
-Ending = Literal["WORSE", "BROKEN", "UNDECIDED", "warning"]
+# Red: INFERIOR and INVALID fail a test, INCONCLUSIVE a session in CI, a warning is shown by a session that passes.
+Ending = Literal["INFERIOR", "INVALID", "INCONCLUSIVE", "warning"]
 Wrapper = Callable[..., Any]
 
 

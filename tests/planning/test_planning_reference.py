@@ -159,9 +159,7 @@ def _judged(reference: Reference, *specs: str, accuracy: float = 0.9) -> Referen
 def test_a_session_with_a_decided_comparison_has_no_complaint() -> None:
     """One decided configuration is enough; the others follow --freeze-inconclusive."""
     reference = Reference(_request("none", "emb"), _planned("none", "emb"))
-    assert [sentence.partition(" against")[0] for sentence in reference.complaints()] == [
-        "UNDECIDED: no configuration was decided"
-    ]
+    assert [sentence.partition(" against")[0] for sentence in reference.complaints()] == ["INCONCLUSIVE: no verdict"]
     _judged(reference, "emb", accuracy=0.88)
     assert len(reference.complaints()) == 1
     assert _judged(reference, "none").complaints() == []

@@ -66,7 +66,7 @@ def test_a_rate_that_is_too_low_ends_red_with_advice(project: Project, monkeypat
     result.stdout.fnmatch_lines(
         ["The experiment failed: the unfrozen baseline is invalid: *one class*at the rate 2e-07.", "Try --freeze-lr=*"]
     )
-    result.stdout.fnmatch_lines(["BROKEN invalid: none: *", "BROKEN invalid: emb: the unfrozen baseline is invalid"])
+    result.stdout.fnmatch_lines(["INVALID: none: *", "INVALID: emb: the unfrozen baseline is invalid"])
 
 
 def test_random_labels_end_red(project: Project, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_no_claim_is_judged_by_an_invalid_baseline(
     result = project("num_seeds=3, max_drop=5").runpytest_inprocess(GRID, "--freeze-claims")
     assert result.ret == 1
     result.stdout.no_fnmatch_line("*refuted*")
-    result.stdout.fnmatch_lines(["The notebook's claim *: undecided (the unfrozen baseline is invalid)."])
+    result.stdout.fnmatch_lines(["The notebook's claim *: inconclusive (the unfrozen baseline is invalid)."])
     # Whether the baseline has learned anything is known after its last seed, before that of the candidate.
     assert trained == ["none 42", "emb 42", "none 43", "emb 43", "none 44"]
 
@@ -114,9 +114,9 @@ def test_a_candidate_of_one_class_is_worse_and_not_recommended(
     assert result.ret == 1
     result.stdout.fnmatch_lines(
         [
-            "WORSE emb is within 5 points of no freezing: drop 3.0 points, *",
-            "*WORSE: seeds 42, 43 and 44 predict one class for every test sentence (class negative), and *",
-            "No configuration is proven safe at 5 points.",
+            "INFERIOR: emb is within 5 points of no freezing: drop 3.0 points, *",
+            "*INFERIOR: seeds 42, 43 and 44 predict one class for every test sentence (class negative), and *",
+            "No configuration is non-inferior at a margin of 5 points.",
             "Class lost: emb: seeds 42, 43 and 44 predict one class for every test sentence (class negative); *",
         ]
     )

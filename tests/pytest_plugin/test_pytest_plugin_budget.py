@@ -42,10 +42,10 @@ def test_budget_of_runs_ends_the_session_with_what_is_known(project: Project, re
     assert ran == ["none 42", "emb 42", "emb+L0 42", "emb+L0-1 42", "none 43", "emb 43"]
     result.assert_outcomes(passed=2, skipped=2)
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["SKIPPED*UNDECIDED emb+L0: not reached, since the budget of 6 runs is used up*"])
+    result.stdout.fnmatch_lines(["SKIPPED*INCONCLUSIVE: emb+L0: not reached, since the budget of 6 runs is used up*"])
     result.stdout.fnmatch_lines(["*Freeze emb:*"])
     result.stdout.fnmatch_lines(["*Not reached: emb+L0, emb+L0-1, since the budget of 6 runs is used up.*"])
-    result.stdout.fnmatch_lines(["*Decided: 1 of 3 at the margin*"])
+    result.stdout.fnmatch_lines(["*Conclusive verdicts: 1 of 3 at the margin*"])
     result.stdout.fnmatch_lines(["*(6 runs trained); the next run would have been emb+L0 seed 43. The same command*"])
 
 
@@ -58,12 +58,14 @@ def test_limits_that_were_not_reached_are_undecided(
     _run(project, *limited, "--freeze-inconclusive=pass").assert_outcomes(passed=2, skipped=2)
     result = _run(project, *limited, "--freeze-inconclusive=fail")
     result.assert_outcomes(passed=2, failed=2)
-    result.stdout.fnmatch_lines(["*Decided: 1 of 3 at their limits*"])
+    result.stdout.fnmatch_lines(["*Conclusive verdicts: 1 of 3 at their limits*"])
     monkeypatch.setenv("CI", "true")
     assert _run(project, *limited).ret == 0
     result = _run(project, *limited, "--freeze-budget=3runs")
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*UNDECIDED: no candidate was decided (0 of 3): the budget of 3 runs is used up.*"])
+    result.stdout.fnmatch_lines(
+        ["*INCONCLUSIVE: no candidate has a conclusive verdict (0 of 3): the budget of 3 runs is used up.*"]
+    )
     result.stdout.fnmatch_lines(["*Nothing to compare yet: the budget of 3 runs is used up.*"])
 
 
@@ -78,7 +80,7 @@ def test_look_that_is_not_complete_gives_no_verdict(project: Project, reach: Rea
 
 
 def test_interleaved_series_starts_only_if_all_of_it_fits(project: Project, reach: Reach) -> None:
-    """Half of it would decide nothing."""
+    """Half of it decides nothing."""
     ran = reach()
     result = _run(project, "--freeze-grid=none,emb", "--freeze-min-speedup=1.5", "--freeze-budget=9runs")
     assert ran == ["none 42", "none 43"]
@@ -91,7 +93,7 @@ def test_search_ends_with_its_budget(project: Project, reach: Reach) -> None:
     result = _run(project, "--freeze-grid=search", "--freeze-budget=4runs")
     assert len(ran) == 4
     result.assert_outcomes(passed=2, skipped=2)
-    result.stdout.fnmatch_lines(["SKIPPED*UNDECIDED emb*: not reached*"])
+    result.stdout.fnmatch_lines(["SKIPPED*INCONCLUSIVE: emb*: not reached*"])
     assert "found by search" not in result.stdout.str()
 
 
@@ -123,7 +125,7 @@ def test_plan_shows_the_budget_and_what_would_decide(project: Project, tmp_path:
     result.stdout.fnmatch_lines(
         [
             "freezebench: 8 runs, all of which earlier sessions finished*",
-            "freezebench: Undecided: emb at 1 points: about * would decide*",
+            "freezebench: Inconclusive: emb at 1 points: about * would be enough*",
             "freezebench: budget 30 min: no further run starts after that (--freeze-budget)",
         ]
     )

@@ -109,5 +109,5 @@ def test_a_complaint_fails_a_session_without_a_terminal(
     assert reached["ran"] == 2
     assert not result.outlines
     assert not result.errlines
-    assert "no candidate was decided" in (session.path / "j.xml").read_text(encoding="utf-8")
+    assert "no candidate has a conclusive verdict" in (session.path / "j.xml").read_text(encoding="utf-8")
     assert (session.path / "out" / "index.html").is_file()

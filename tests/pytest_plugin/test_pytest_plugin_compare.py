@@ -37,17 +37,19 @@ def test_an_unchanged_run_passes_and_a_worse_one_fails(project: Project, reached
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(
         [
-            "Limit ok: emb: accuracy: drop 0.00 points, upper bound * at most 2 points below the saved run allowed*",
-            "Limit ok: emb: train time: 1.000× the saved run's, at most 1.05× allowed, 5 against 5 saved runs.",
-            "Limit ok: emb: peak memory: 1.000× the saved run's, at most 1.01× allowed.",
+            "Limit passed: emb: accuracy: drop 0.00 points, upper bound * at most 2 points below the saved run *",
+            "Limit passed: emb: train time: 1.000× the saved run's, at most 1.05× allowed, 5 against 5 saved runs.",
+            "Limit passed: emb: peak memory: 1.000× the saved run's, at most 1.01× allowed.",
             "freezebench: compared with the run of *0001_ref.json), saved → now",
-            "none *89.5 → 89.5 ok *1.000×) ok*",
+            "none *89.5 → 89.5 passed *1.000×) passed*",
         ]
     )
     reached["slower"] = 1.5
     result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", *limits, "--benchmark-json=new.json")
     result.assert_outcomes(failed=2)
-    result.stdout.fnmatch_lines(["*WORSE emb*", "*WORSE: train time: 1.500× the saved run's, at most 1.05× allowed*"])
+    result.stdout.fnmatch_lines(
+        ["*INFERIOR: emb*", "*EXCEEDED: train time: 1.500× the saved run's, at most 1.05× allowed*"]
+    )
     assert json.loads((pytester.path / "new.json").read_text(encoding="utf-8"))["benchmarks"] == []
     # Recording and time gates are off, accuracy is not.
     result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", *limits, "--benchmark-disable")
@@ -55,7 +57,7 @@ def test_an_unchanged_run_passes_and_a_worse_one_fails(project: Project, reached
     reached["accuracy"] = 0.6
     result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", "--benchmark-disable")
     result.assert_outcomes(failed=2)
-    result.stdout.fnmatch_lines(["*WORSE: accuracy: drop *, lower bound *, at most 2 points below the saved run*"])
+    result.stdout.fnmatch_lines(["*INFERIOR: accuracy: drop *, lower bound *, at most 2 points below the saved run*"])
 
 
 def test_a_limit_needs_a_saved_run(project: Project, reached: dict[str, Any]) -> None:
@@ -132,7 +134,7 @@ def test_another_protocol_is_refused(project: Project, reached: dict[str, Any]) 
     result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", "--freeze-epochs=9", "-rs")
     result.assert_outcomes(skipped=2)
     result.stdout.fnmatch_lines(["Not compared: *[[]emb[]]: num_epochs 8 → 9."])
-    result.stdout.fnmatch_lines(["SKIPPED*UNDECIDED none", "*UNDECIDED: *num_epochs 8 → 9"])
+    result.stdout.fnmatch_lines(["SKIPPED*INCONCLUSIVE: none", "*INCONCLUSIVE: *num_epochs 8 → 9"])
     reached["ran"] = 0
     _change(pytester, data_sha256={"test": "f" * 64})
     result = pytester.runpytest_inprocess(GRID, "--benchmark-compare", "--freeze-max-memory=2")

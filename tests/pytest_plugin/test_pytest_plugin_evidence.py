@@ -38,7 +38,7 @@ def test_copies_of_test_sentences_decide_nothing(project: Project, tmp_path: Pat
             "freezebench: smallest margin that 600 test sentences (20 distinct) resolve (80 % power): *",
             "*48 training and 600 test sentences (20 distinct)*",
             "Repeats: 580 of 600 test examples repeat another one's text, * Intervals count the 20 distinct texts.",
-            "*UNDECIDED L0 is not shown to be within 5 points of no freezing: *, 2 seeds; *",
+            "*INCONCLUSIVE: L0 is not shown to be within 5 points of no freezing: *, 2 seeds; *",
         ]
     )
     assert sum("Repeats: " in line for line in result.outlines) == 1

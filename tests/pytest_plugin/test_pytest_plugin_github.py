@@ -11,7 +11,7 @@ import pytest
 Project = Callable[..., pytest.Pytester]
 
 # Within the interval of the tiny model's drop, and wide enough for the design to resolve.
-UNDECIDED_LIMIT = 12
+INCONCLUSIVE_LIMIT = 12
 
 
 @pytest.fixture
@@ -35,20 +35,20 @@ def test_failures_and_tables_reach_github(project: Project, actions: Path, tmp_p
     """A failed configuration is an error at its line, an undecided one a warning; XML and summary have the same."""
     junit = tmp_path / "j.xml"
     result = project(
-        f"max_drop={{'emb': 90, 'emb+L0': {UNDECIDED_LIMIT}, 'emb+L0-1': 1}}, num_seeds=3"
+        f"max_drop={{'emb': 90, 'emb+L0': {INCONCLUSIVE_LIMIT}, 'emb+L0-1': 1}}, num_seeds=3"
     ).runpytest_inprocess(f"--junitxml={junit}")
     result.assert_outcomes(passed=2, failed=1, skipped=1)
     commands = [line for line in result.outlines if line.startswith("::")]
     location = "file=test_project.py,line=3,title=test_project.py%3A%3Atest_it"
-    assert commands[0].partition("::WORSE")[0] == f"::error {location}[emb+L0-1]"
-    assert commands[1].startswith(f"::warning {location}[emb+L0]::UNDECIDED emb+L0 is not shown to be within")
+    assert commands[0].partition("::INFERIOR")[0] == f"::error {location}[emb+L0-1]"
+    assert commands[1].startswith(f"::warning {location}[emb+L0]::INCONCLUSIVE: emb+L0 is not shown to be within")
     assert len(commands) == 2
     text = actions.read_text(encoding="utf-8")
     assert "| emb+L0-1 " in text
     assert "\n\n**" in text
     properties = properties_by_test(junit)
     assert properties["test_it[none]"]["freezebench_verdict"] == "baseline"
-    for spec, standing in (("emb", "ok"), ("emb+L0", "undecided"), ("emb+L0-1", "worse")):
+    for spec, standing in (("emb", "passed"), ("emb+L0", "inconclusive"), ("emb+L0-1", "inferior")):
         own = properties[f"test_it[{spec}]"]
         assert own["freezebench_standing"] == standing
         assert own["freezebench_verdict"] in ("inferior", "inconclusive", "non_inferior")

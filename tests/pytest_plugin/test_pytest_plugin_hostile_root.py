@@ -140,7 +140,7 @@ def test_the_traceback_of_a_model_is_shown(project: Project, tiny_model: Path, i
     assert result.returncode == 1
     pytest.LineMatcher(result.stdout.splitlines()).fnmatch_lines(
         [
-            "BROKEN invalid: none: seed 42: ValueError: of the hook",
+            "INVALID: none: seed 42: ValueError: of the hook",
             "The last lines of none seed 42:",
             "*KeyError: 'deep inside'*",
             "*in broken_hook*",

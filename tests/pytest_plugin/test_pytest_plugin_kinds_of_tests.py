@@ -17,7 +17,7 @@ FLAGS = [
 NO_CONFIGURATION = (
     "freeze_run has no configuration here: only a test with the argument freeze_run or freeze_spec has one.*"
 )
-NOT_CALLED = "freezebench: warning: UNDECIDED: * of * freeze tests have no result. freeze_run was not called: *"
+NOT_CALLED = "freezebench: warning: INCONCLUSIVE: * of * freeze tests have no result. freeze_run was not called: *"
 
 # What follows the marker in the test module, the outcomes, and a line of the output.
 KINDS: dict[str, tuple[str, dict[str, int], str]] = {

@@ -37,7 +37,7 @@ def test_a_limit_is_one_of_the_metric(project: Project, reach: Callable[..., lis
         *OPTIONS, "--freeze-metric=mcc", f"--junitxml={junit}", "--benchmark-json=b.json"
     )
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["*WORSE emb is not within 30 points of Matthews correlation of no freezing*"])
+    result.stdout.fnmatch_lines(["*INFERIOR: emb is not within 30 points of Matthews correlation of no freezing*"])
     case = ET.parse(junit).getroot()[0].findall("testcase")[-1]  # noqa: S314 - ours
     properties = {entry.get("name"): entry.get("value") for entry in case.iter("property")}
     assert properties["freezebench_metric"] == "mcc"
@@ -64,7 +64,7 @@ def test_a_function_of_the_user_judges(project: Project, reach: Callable[..., li
     pytester.makepyfile(own_metrics=OWN)
     result = pytester.runpytest_inprocess(*OPTIONS, "--freeze-metric=own_metrics:share_of_hits")
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["*WORSE emb*share?of?hits*"])
+    result.stdout.fnmatch_lines(["*INFERIOR: emb*share?of?hits*"])
 
 
 @pytest.mark.parametrize(
@@ -98,11 +98,13 @@ def test_a_saved_run_is_compared_by_the_metric_that_it_was_saved_with(
     assert pytester.runpytest_inprocess(grid, "--benchmark-save=ref", "--freeze-report=before").ret == 0
     result = pytester.runpytest_inprocess(grid, "--benchmark-compare", "-v")
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["Limit ok: emb: balanced accuracy: drop 0.00 points, upper bound *2 points below*"])
+    result.stdout.fnmatch_lines(
+        ["Limit passed: emb: balanced accuracy: drop 0.00 points, upper bound *2 points below*"]
+    )
     reached["accuracy"] = 0.6
     result = pytester.runpytest_inprocess(grid, "--freeze-anchor=before")
     result.assert_outcomes(failed=2)
-    result.stdout.fnmatch_lines(["*WORSE: balanced accuracy: drop *, lower bound *2 points below the anchor*"])
+    result.stdout.fnmatch_lines(["*INFERIOR: balanced accuracy: drop *, lower bound *2 points below the anchor*"])
     ran = reached["ran"]
     for reference in ("--benchmark-compare=0001", "--freeze-anchor=before"):
         result = pytester.runpytest_inprocess(
@@ -121,5 +123,5 @@ def test_a_metric_without_a_value_breaks_a_test_in_a_sentence(
     pytester.makepyfile(own="def undefined(labels, predictions):\n    return float('nan')\n")
     result = pytester.runpytest_inprocess(*OPTIONS, "--freeze-metric=own:undefined", "-opythonpath=.")
     result.assert_outcomes(failed=2)
-    result.stdout.fnmatch_lines(["*BROKEN invalid: none: seed 42: its undefined is not defined*"])
+    result.stdout.fnmatch_lines(["*INVALID: none: seed 42: its undefined is not defined*"])
     result.stdout.no_fnmatch_line("*ValueError*")

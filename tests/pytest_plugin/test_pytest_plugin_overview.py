@@ -30,7 +30,7 @@ def test_several_experiments_begin_with_their_overview(project: Callable[..., py
         "max_length None",
         "max_length 8",
     ]
-    sentences = [index for index, line in enumerate(lines) if line.startswith("No prefix was shown to be safe")]
+    sentences = [index for index, line in enumerate(lines) if line.startswith("No prefix is non-inferior")]
     assert len(sentences) == 2
     assert sentences[1] > max(index for index, line in enumerate(lines) if titles[-1] in line)
     single = pytester.runpytest_inprocess("-Wdefault::pytest.PytestWarning", "-k", "test_it")

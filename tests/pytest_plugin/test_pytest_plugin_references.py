@@ -216,7 +216,7 @@ def test_nothing_decided_is_red_in_ci(project_with_reference: pytest.Pytester, r
     result = project_with_reference.runpytest_inprocess(GRID, "--benchmark-compare")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(skipped=2, failed=2)
-    result.stdout.fnmatch_lines(["UNDECIDED: no configuration was decided against the saved run, *(0 of 2)*"])
+    result.stdout.fnmatch_lines(["INCONCLUSIVE: no verdict against the saved run, *, is conclusive (0 of 2)*"])
 
 
 @pytest.mark.usefixtures("in_ci")
@@ -237,7 +237,7 @@ def test_tests_that_are_skipped_on_the_way_are_not_compared(project_with_referen
     project_with_reference.syspathinsert()
     result = project_with_reference.runpytest_inprocess(GRID, "--benchmark-compare", "-p", "idle")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["UNDECIDED: no configuration was decided against the saved run, *(0 of 2)*"])
+    result.stdout.fnmatch_lines(["INCONCLUSIVE: no verdict against the saved run, *, is conclusive (0 of 2)*"])
 
 
 @pytest.mark.usefixtures("in_ci")
@@ -255,7 +255,7 @@ def test_a_configuration_without_partner_is_red_in_ci(
     flags = (f"--freeze-grid={grid}", "--benchmark-compare")
     result = project_with_reference.runpytest_inprocess(*flags)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines([f"UNDECIDED: not compared with *0001_ref.json: {parts}. *unmatched={spec}."])
+    result.stdout.fnmatch_lines([f"INCONCLUSIVE: not compared with *0001_ref.json: {parts}. *unmatched={spec}."])
     for allowed in (spec, "all"):
         result = project_with_reference.runpytest_inprocess(*flags, f"--freeze-allow-unmatched={allowed}")
         assert result.ret == 0
@@ -285,7 +285,9 @@ def test_the_baseline_is_compared_as_well(project_with_reference: pytest.Pyteste
     reached["accuracy"] = 0.6
     result = project_with_reference.runpytest_inprocess("--freeze-grid=none", "--benchmark-compare")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["WORSE none", "*WORSE: accuracy: drop *at most 2 points below the saved run allowed*"])
+    result.stdout.fnmatch_lines(
+        ["INFERIOR: none", "*INFERIOR: accuracy: drop *at most 2 points below the saved run allowed*"]
+    )
 
 
 def test_the_largest_regression_is_a_limit_of_its_own(
@@ -322,7 +324,7 @@ def test_small_losses_add_up_against_the_anchor(
     for compare in ((), ("--benchmark-compare",)):
         result = project_with_reference.runpytest_inprocess(*steps, *compare)
         result.assert_outcomes(failed=2)
-        result.stdout.fnmatch_lines(["*WORSE: accuracy: drop 1*at most 10 points below the anchor allowed*"])
+        result.stdout.fnmatch_lines(["*INFERIOR: accuracy: drop 1*at most 10 points below the anchor allowed*"])
         tables = [line for line in result.stdout.lines if line.startswith("freezebench: compared with the")]
         assert len(tables) == 1 + len(compare)
 

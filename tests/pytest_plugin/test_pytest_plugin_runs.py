@@ -16,7 +16,7 @@ Project = Callable[..., pytest.Pytester]
 WIDE = "max_drop=90, num_seeds=3"
 INCONCLUSIVE_FAILS = "--freeze-inconclusive=fail"
 # Within the interval of the drop of emb+L0, and wide enough for the design to resolve.
-UNDECIDED_LIMIT = 12
+INCONCLUSIVE_LIMIT = 12
 
 
 def assert_repeated_at_the_end(lines: list[str]) -> None:
@@ -48,7 +48,7 @@ def test_a_grid_runs_and_is_reported_everywhere(project: Project, tmp_path: Path
             "emb+L0-1  *",
             "majority class *50.0*",
             "Setting: *48 training and 40 test sentences;*3 seeds.",
-            "Decided: * of 3 at their limits (freeze marker of test_project.py::*); * of 3 at the margin of 2 points.",
+            "Conclusive verdicts: * of 3 at their limits (freeze marker of test_project.py::*); * of 3 at the margin *",
             "*benchmark: 4 tests*",
             "*= 4 passed*in *",
         ]
@@ -79,7 +79,7 @@ def test_a_grid_runs_and_is_reported_everywhere(project: Project, tmp_path: Path
 
 
 def test_too_large_a_drop_fails_its_test_alone(project: Project, tmp_path: Path) -> None:
-    """The failure is WORSE with limit and observation, and is not saved as the next reference."""
+    """The failure is INFERIOR with limit and observation, and is not saved as the next reference."""
     saved = tmp_path / "b.json"
     result = project("max_drop={'emb': 90, 'emb+L0-1': 1}").runpytest_inprocess(
         "--freeze-grid=none,emb,emb+L0-1", "--freeze-num-seeds=3", f"--benchmark-json={saved}"
@@ -87,7 +87,7 @@ def test_too_large_a_drop_fails_its_test_alone(project: Project, tmp_path: Path)
     result.assert_outcomes(passed=2, failed=1)
     assert result.ret == 1
     result.stdout.fnmatch_lines(
-        ["*WORSE emb+L0-1 is not within 1 points of no freezing: drop * lower bound *, 3 seeds.*"]
+        ["*INFERIOR: emb+L0-1 is not within 1 points of no freezing: drop * lower bound *, 3 seeds.*"]
     )
     names = [bench["param"] for bench in json.loads(saved.read_text(encoding="utf-8"))["benchmarks"]]
     assert names == ["none", "emb"]
@@ -106,12 +106,14 @@ def test_undecided_tests_follow_the_policy(project: Project, policy: str, outcom
     assert result.ret == code
     result.stdout.fnmatch_lines(
         [
-            "emb *inconclusive  UNDECIDED *[[]*,*[]]*",
-            "Decided: 0 of 1 at their limits (*); 0 of 1 at the margin of 2 points.",
+            "emb *inconclusive  INCONCLUSIVE *[[]*,*[]]*",
+            "Conclusive verdicts: 0 of 1 at their limits (*); 0 of 1 at the margin of 2 points.",
         ]
     )
     if policy == "skip":
-        result.stdout.fnmatch_lines(["SKIPPED*UNDECIDED emb is not shown to be within 5 points of no freezing: drop *"])
+        result.stdout.fnmatch_lines(
+            ["SKIPPED*INCONCLUSIVE: emb is not shown to be within 5 points of no freezing: drop *"]
+        )
 
 
 def test_a_run_that_could_only_fail_is_refused(project: Project) -> None:
@@ -122,12 +124,12 @@ def test_a_run_that_could_only_fail_is_refused(project: Project) -> None:
 
 
 def test_undecided_fails_where_that_is_the_policy(project: Project) -> None:
-    """A limit within the interval is UNDECIDED after the last look; the message has the number of seeds."""
-    result = project(f"num_seeds='2,3', max_drop={UNDECIDED_LIMIT}").runpytest_inprocess(
+    """A limit within the interval is INCONCLUSIVE after the last look; the message has the number of seeds."""
+    result = project(f"num_seeds='2,3', max_drop={INCONCLUSIVE_LIMIT}").runpytest_inprocess(
         "--freeze-grid=none,emb+L0", INCONCLUSIVE_FAILS
     )
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["*UNDECIDED emb+L0 is not shown to be within *, 3 seeds; *if the drop stays at *"])
+    result.stdout.fnmatch_lines(["*INCONCLUSIVE: emb+L0 is not shown to be within *, 3 seeds; *if the drop stays at *"])
 
 
 def test_undecided_is_not_green_in_ci(project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -137,7 +139,7 @@ def test_undecided_is_not_green_in_ci(project: Project, monkeypatch: pytest.Monk
     result = pytester.runpytest_inprocess("--freeze-grid=none,emb", f"--junitxml={tmp_path / 'j.xml'}")
     assert result.ret == 1
     result.assert_outcomes(passed=1, skipped=1, failed=1)
-    result.stdout.fnmatch_lines(["*UNDECIDED: no candidate was decided (0 of 1).*"])
+    result.stdout.fnmatch_lines(["*INCONCLUSIVE: no candidate has a conclusive verdict (0 of 1).*"])
     assert ET.parse(tmp_path / "j.xml").getroot()[0].get("failures") == "1"  # noqa: S314 - ours
 
 
@@ -226,7 +228,9 @@ def test_without_a_limit_the_verdict_is_shown_and_nothing_asserted(project: Proj
     """A model or data set that is not the preset's has no documented cost."""
     result = project().runpytest_inprocess("--freeze-grid=none,emb")
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["emb *in*", "Decided: * of 1 at the margin of 2 points; no limit is asserted."])
+    result.stdout.fnmatch_lines(
+        ["emb *in*", "Conclusive verdicts: * of 1 at the margin of 2 points; no limit is asserted."]
+    )
 
 
 def test_comparison_with_a_saved_run(project: Project) -> None:
@@ -316,7 +320,7 @@ def test_a_custom_model_on_three_classes(project: Project, tiny_model: Path, thr
 
 
 def test_a_run_that_breaks_fails_with_its_cause(project: Project, tiny_model: Path, three_class_data: Path) -> None:
-    """A loss that is not finite is BROKEN, its candidates with it, and nothing is trained against it."""
+    """A loss that is not finite is INVALID, its candidates with it, and nothing is trained against it."""
     pytester = project()
     pytester.makepyfile(test_custom=CUSTOM.format(tokenizer=str(tiny_model), data=str(three_class_data)))
     pytester.syspathinsert()
@@ -325,8 +329,8 @@ def test_a_run_that_breaks_fails_with_its_cause(project: Project, tiny_model: Pa
     result.stdout.fnmatch_lines(
         [
             "*none seed 42: invalid: non-finite loss: the training loss was nan at step 1*",
-            "BROKEN invalid: none: seed 42: non-finite loss: the training loss was nan at step 1",
-            "BROKEN invalid: emb: the unfrozen baseline is invalid",
+            "INVALID: none: seed 42: non-finite loss: the training loss was nan at step 1",
+            "INVALID: emb: the unfrozen baseline is invalid",
             "The experiment failed: the unfrozen baseline is invalid: seed 42: non-finite loss: *",
             "Try --freeze-lr=*: at * the loss became infinite or not a number.",
         ]

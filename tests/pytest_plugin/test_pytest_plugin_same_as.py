@@ -120,7 +120,7 @@ def test_what_trains_the_same_is_not_run(factory: Factory, tmp_path: Path) -> No
             "freezebench not run: L0+head, since it trains the same parameters as L0",
             "freezebench [[]1/4] none seed 42: *",
             "*[[]4/4] L0 seed 43: *",
-            "Decided: 1 of 1 at *",
+            "Conclusive verdicts: 1 of 1 at *",
             "Not run: head, since it trains the same parameters as none.",
             "Not run: L0+head, since it trains the same parameters as L0.",
         ]
@@ -146,7 +146,8 @@ def test_a_grid_of_nothing_but_the_same_is_red_in_ci_and_says_why(
 ) -> None:
     """The encoder is fixed, so that freezing finds nothing to freeze; the baseline would be compared with nothing."""
     pytester = factory("frozen_encoder", f"{LIMITS}, grid='emb,emb+L0-1'")
-    why = "UNDECIDED: no candidate was decided (0 of 2): emb, emb+L0-1 train the same parameters as none. The model *"
+    same = "emb, emb+L0-1 train the same parameters as none"
+    why = f"INCONCLUSIVE: no candidate has a conclusive verdict (0 of 2): {same}. The model *"
     result = pytester.runpytest_inprocess(f"--freeze-report={tmp_path}")
     assert result.ret == 0
     result.stdout.fnmatch_lines([f"freezebench: warning: {why}"])
@@ -165,7 +166,7 @@ def test_a_grid_of_nothing_but_the_same_is_red_in_ci_and_says_why(
         ]
     )
     assert "*Nothing to compare: emb, emb+L0-1 train the same parameters as none.*" in summary.read_text()
-    assert re.search(r"::error title=freezebench%3A%3Adecided::UNDECIDED: no candidate", result.stdout.str())
+    assert re.search(r"::error title=freezebench%3A%3Aconclusive::INCONCLUSIVE: no candidate", result.stdout.str())
     junit = (pytester.path / "junit.xml").read_text()
     assert junit.count('message="same as none: trains the same parameters"') == 2
     assert junit.count('name="freezebench_same_as" value="none"') == 2
@@ -227,7 +228,7 @@ def test_nothing_is_asserted_of_what_is_not_run(factory: Factory) -> None:
     result = pytester.runpytest_inprocess(*flags, "--freeze-lr=1e-2,head:1e-3")
     assert result.ret == 0
     result.assert_outcomes(passed=2, skipped=2)
-    result.stdout.fnmatch_lines(["*[[]4/4] L0 seed 43: *", "Decided: 1 of 1 at *"])
+    result.stdout.fnmatch_lines(["*[[]4/4] L0 seed 43: *", "Conclusive verdicts: 1 of 1 at *"])
 
 
 def test_a_test_that_requests_freeze_run_while_it_runs_is_skipped_as_well(factory: Factory) -> None:

@@ -45,11 +45,11 @@ def test_search_trains_only_what_the_answer_needs(search: Search) -> None:
     result, trained = search(5)
     assert trained == ["none", "emb+L0-2", "emb+L0-4", "emb+L0-3"]
     result.assert_outcomes(passed=4, skipped=4)
-    why = "the search found emb+L0-3 to be the deepest safe prefix; emb+L0-4 is not shown to be safe"
+    why = "the search found emb+L0-3 to be the deepest safe prefix; emb+L0-4 is not shown to be non-inferior"
     result.stdout.fnmatch_lines([f"SKIPPED*not needed: emb, since {why}"])
     result.stdout.fnmatch_lines(["*Freeze emb+L0-3: *"])
     found = "Deepest safe prefix emb+L0-3, found by search: 3 of 7 prefixes trained"
-    result.stdout.fnmatch_lines([f"*{found}, and emb+L0-4 is not shown to be safe.*"])
+    result.stdout.fnmatch_lines([f"*{found}, and emb+L0-4 is not shown to be non-inferior.*"])
     result.stdout.fnmatch_lines(["*The next deeper one, emb+L0-4, loses too much*"])
     result.stdout.fnmatch_lines(
         ["*Search: a depth that it reports loses more than 20 points with a probability of*5 %*"]
@@ -63,7 +63,7 @@ def test_untrained_prefixes_are_no_undecided_tests_in_ci(search: Search, monkeyp
     result, _ = search(5, "--freeze-max-drop=30,emb:25")
     assert result.ret == 1  # emb+L0-4 fails its limit
     result.assert_outcomes(passed=3, skipped=4, failed=1)
-    assert "UNDECIDED" not in result.stdout.str()
+    assert "INCONCLUSIVE" not in result.stdout.str()
     result, _ = search(7, "--freeze-max-drop=30,emb:25")
     assert result.ret == 0
 
@@ -98,14 +98,14 @@ def test_search_within_the_tests_that_failed(search: Search, monkeypatch: pytest
     result, trained = search(5, "--freeze-max-drop=30", "--freeze-resume=no", "--lf")
     assert trained == ["none", "emb+L0-4"]
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*No configuration is proven safe at 20 points.*"])
+    result.stdout.fnmatch_lines(["*No configuration is non-inferior at a margin of 20 points.*"])
 
 
 def test_required_savings_are_tested_where_the_search_trains(search: Search) -> None:
     """Each depth that is tried has its series with the baseline, and other tests are skipped with the answer."""
     result, trained = search(5, "--freeze-min-speedup=1.1,emb+L0-3:9")
     assert trained == ["none", "emb+L0-2", "emb+L0-4", "emb+L0-3"]
-    why = "the search found emb+L0-3 to be the deepest safe prefix; emb+L0-4 is not shown to be safe"
+    why = "the search found emb+L0-3 to be the deepest safe prefix; emb+L0-4 is not shown to be non-inferior"
     result.stdout.fnmatch_lines([f"SKIPPED*not needed: emb, since {why}", "*4 skipped*"])
     result.assert_outcomes(passed=3, skipped=4, failed=1)
     result.stdout.fnmatch_lines(["freezebench [[]33/33] emb+L0-3 seed 46: *"])
@@ -131,8 +131,8 @@ def test_nothing_is_safe(search: Search) -> None:
     """The least frozen prefix was tried, and is the one to decide."""
     result, trained = search(0)
     assert trained == ["none", "emb+L0-2", "emb+L0", "emb"]
-    result.stdout.fnmatch_lines(["*No configuration is proven safe at 20 points.*"])
-    result.stdout.fnmatch_lines(["*No safe prefix was found by search: 3 of 7 prefixes trained.*"])
+    result.stdout.fnmatch_lines(["*No configuration is non-inferior at a margin of 20 points.*"])
+    result.stdout.fnmatch_lines(["*The search found no non-inferior prefix: 3 of 7 prefixes trained.*"])
 
 
 def test_configurations_that_are_no_prefixes_train_besides(search: Search) -> None:

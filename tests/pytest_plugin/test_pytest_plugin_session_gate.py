@@ -14,14 +14,14 @@ Reach = Callable[..., list[str]]
 Run = Callable[..., pytest.RunResult]
 
 NOT_CALLED = (
-    "UNDECIDED: 2 of 2 freeze tests have no result. freeze_run was not called: *::test_it[[]none[]], *[[]emb[]]."
+    "INCONCLUSIVE: 2 of 2 freeze tests have no result. freeze_run was not called: *::test_it[[]none[]], *[[]emb[]]."
 )
 MARKER = "max_drop=30, grid='none,emb'"
 
 
 @pytest.fixture
 def run(project: Project, reach: Reach, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Return a function that runs a session of a test on two configurations, of which emb is WORSE by default.
+    """Return a function that runs a session of a test on two configurations, of which emb is INFERIOR by default.
 
     Its arguments: the source of the test, arguments of pytest, whether this is CI, and the accuracies that are reached.
     """
@@ -111,7 +111,7 @@ def test_a_freeze_test_without_a_result_is_not_green(run: Run, case: str, ci: bo
     source, reason = UNTRAINED[case]
     result = run(f"import pytest\n{source}", ci=ci)
     pattern = reason.replace("[", "[[]")
-    assert_complaint(result, "result", f"UNDECIDED: 2 of 2 freeze tests have no result. {pattern}: *emb*", ci=ci)
+    assert_complaint(result, "result", f"INCONCLUSIVE: 2 of 2 freeze tests have no result. {pattern}: *emb*", ci=ci)
     result.stdout.no_fnmatch_line("*only the unfrozen baseline*")
 
 
@@ -119,7 +119,7 @@ def test_a_marker_with_settings_needs_the_fixture(run: Run) -> None:
     """A forgotten argument is found at the test's own marker; that of a class may be for other tests."""
     forgotten = "import pytest\n@freeze\ndef test_it():\n    pass"
     sentence = (
-        "UNDECIDED: 1 of 1 freeze tests have no result. Without the argument freeze_run: test_project.py::test_it*"
+        "INCONCLUSIVE: 1 of 1 freeze tests have no result. Without the argument freeze_run: test_project.py::test_it*"
     )
     for ci in (True, False):
         assert_complaint(run(forgotten, ci=ci), "result", sentence, ci=ci)
@@ -136,7 +136,9 @@ def test_benchmark_skip_is_not_green(run: Run) -> None:
     source = "import pytest\n@freeze\ndef test_it(freeze_run):\n    freeze_run()"
     for ci in (True, False):
         result = run(source, "--benchmark-skip", ci=ci)
-        assert_complaint(result, "result", "UNDECIDED: 2 of 2 *Skipped (Skipping benchmark (--benchmark-skip*", ci=ci)
+        assert_complaint(
+            result, "result", "INCONCLUSIVE: 2 of 2 *Skipped (Skipping benchmark (--benchmark-skip*", ci=ci
+        )
 
 
 DECLARED = {
@@ -155,18 +157,18 @@ def test_what_a_marker_skips_is_not_planned(run: Run, reach: Reach, mark: str) -
     result = run(f"import pytest\n@freeze\n{DECLARED[mark]}\ndef test_it(freeze_run):\n    freeze_run()", ci=True)
     assert result.ret == 0
     assert not ran
-    result.stdout.no_fnmatch_line("*UNDECIDED*")
+    result.stdout.no_fnmatch_line("*INCONCLUSIVE*")
 
 
 def test_a_marker_that_pytest_ignores_declares_nothing(run: Run) -> None:
     """A false condition, --runxfail, and pytest without its skipping."""
     source = "import pytest\n@freeze\n{}\ndef test_it(freeze_run):\n    {}"
     false = source.format("@pytest.mark.skipif('sys.version_info < (3,)', reason='never')", "pass")
-    assert_complaint(run(false, ci=True), "result", "UNDECIDED: 2 of 2 *freeze_run was not called*", ci=True)
+    assert_complaint(run(false, ci=True), "result", "INCONCLUSIVE: 2 of 2 *freeze_run was not called*", ci=True)
     not_run = source.format("@pytest.mark.xfail(run=False)", "pass")
-    assert_complaint(run(not_run, "--runxfail", ci=True), "result", "UNDECIDED: 2 of 2 *", ci=True)
+    assert_complaint(run(not_run, "--runxfail", ci=True), "result", "INCONCLUSIVE: 2 of 2 *", ci=True)
     skipped = source.format("@pytest.mark.skip", "pass")
-    assert_complaint(run(skipped, "-p", "no:skipping", ci=True), "result", "UNDECIDED: 2 of 2 *", ci=True)
+    assert_complaint(run(skipped, "-p", "no:skipping", ci=True), "result", "INCONCLUSIVE: 2 of 2 *", ci=True)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +193,7 @@ def test_what_does_not_run_is_no_complaint(run: Run, reach: Reach, arguments: li
     result = run(source, *arguments, ci=True)
     assert result.ret == code
     assert not ran
-    result.stdout.no_fnmatch_line("*UNDECIDED*")
+    result.stdout.no_fnmatch_line("*INCONCLUSIVE*")
 
 
 @pytest.mark.parametrize(
@@ -217,7 +219,7 @@ def test_a_session_that_is_red_has_no_further_complaint(run: Run, body: str, arg
         result.stdout.no_fnmatch_line("*freezebench: warning*")
 
 
-# How a test or a hook hides the failure of emb, which is WORSE.
+# How a test or a hook hides the failure of emb, which is INFERIOR.
 SWALLOWED = {
     "except": "    try:\n        freeze_run()\n    except BaseException:\n        pass",
     "raises": "    with pytest.raises(BaseException):\n        freeze_run()\n        raise ValueError",
@@ -237,11 +239,11 @@ SWALLOWED = {
 @pytest.mark.parametrize("ci", [True, False], ids=["ci", "local"])
 @pytest.mark.parametrize("case", SWALLOWED)
 def test_a_caught_failure_is_not_green(run: Run, case: str, ci: bool) -> None:
-    """WORSE in the table fails the session, whatever the test did with the exception."""
+    """INFERIOR in the table fails the session, whatever the test did with the exception."""
     source = f"import pytest\n@freeze\ndef test_it(freeze_run):\n{SWALLOWED[case]}"
     result = run(source, ci=ci)
-    sentence = "WORSE: emb (test_project.py::test_it[[]emb[]]), and the test did not fail. Let the exception of *"
-    assert_complaint(result, "worse", sentence, ci=ci)
+    sentence = "INFERIOR: emb (test_project.py::test_it[[]emb[]]), and the test did not fail. Let the exception of *"
+    assert_complaint(result, "inferior", sentence, ci=ci)
     result.stdout.no_fnmatch_line("*have no result*")
 
 
@@ -268,7 +270,7 @@ def test_a_hook_cannot_hide_a_failure(run: Run, pytester: pytest.Pytester, outco
     )
     source = "import pytest\n@freeze\ndef test_it(freeze_run):\n    freeze_run()"
     for ci in (True, False):
-        assert_complaint(run(source, ci=ci), "worse", "WORSE: emb (*), and the test did not fail. *", ci=ci)
+        assert_complaint(run(source, ci=ci), "inferior", "INFERIOR: emb (*), and the test did not fail. *", ci=ci)
 
 
 def test_an_undecided_test_that_had_to_fail_is_not_green(run: Run) -> None:
@@ -278,7 +280,7 @@ def test_an_undecided_test_that_had_to_fail_is_not_green(run: Run) -> None:
     marker = "max_drop=30, grid='none,emb,emb+L0'"
     for ci in (True, False):
         result = run(source, "--freeze-inconclusive=fail", ci=ci, marker=marker, **accuracies)
-        assert_complaint(result, "undecided", "UNDECIDED: emb (*), and the test did not fail.*", ci=ci)
+        assert_complaint(result, "inconclusive", "INCONCLUSIVE: emb (*), and the test did not fail.*", ci=ci)
         for policy in ("skip", "pass"):
             result = run(source, f"--freeze-inconclusive={policy}", ci=ci, marker=marker, **accuracies)
             assert result.ret == 0
@@ -287,7 +289,7 @@ def test_an_undecided_test_that_had_to_fail_is_not_green(run: Run) -> None:
 
 @pytest.mark.parametrize("mark", ["xfail", "xfail(reason='known')", "xfail('True', reason='known')"])
 def test_an_expected_failure_is_declared(run: Run, mark: str) -> None:
-    """A test that is marked xfail by name may be WORSE."""
+    """A test that is marked xfail by name may be INFERIOR."""
     source = f"import pytest\n@freeze\n@pytest.mark.{mark}\ndef test_it(freeze_run):\n    freeze_run()"
     result = run(source, ci=True)
     result.assert_outcomes(xpassed=1, xfailed=1)
@@ -297,11 +299,11 @@ def test_an_expected_failure_is_declared(run: Run, mark: str) -> None:
 
 
 def test_broken_runs_are_not_green(run: Run) -> None:
-    """A baseline that is invalid makes the whole session BROKEN, whatever its tests catch."""
+    """A baseline that is invalid makes the whole session INVALID, whatever its tests catch."""
     source = f"import pytest\n@freeze\ndef test_it(freeze_run):\n{SWALLOWED['except']}"
     for ci in (True, False):
         result = run(source, ci=ci, none=None)
-        assert_complaint(result, "broken", "BROKEN: none (*), emb (*), and the test did not fail.*", ci=ci)
+        assert_complaint(result, "invalid", "INVALID: none (*), emb (*), and the test did not fail.*", ci=ci)
 
 
 def test_the_truth_of_the_fixture_is_an_error(run: Run) -> None:
@@ -324,7 +326,7 @@ def test_a_second_call_ends_like_the_first(run: Run) -> None:
     result = run(source, ci=False, marker="max_drop=30, grid='none,emb,emb+L0'", **{"emb+L0": 0.6})
     assert result.ret == 1
     result.assert_outcomes(passed=1, failed=1, skipped=1)
-    result.stdout.fnmatch_lines(["WORSE emb is not within 30 points*"])
+    result.stdout.fnmatch_lines(["INFERIOR: emb is not within 30 points*"])
 
 
 def test_a_test_that_is_run_twice_fails_twice(run: Run, pytester: pytest.Pytester) -> None:
@@ -376,8 +378,8 @@ def test_a_baseline_alone_is_not_green_in_ci(run: Run, selection: list[str]) -> 
         result = run(
             "import pytest\n@freeze\ndef test_it(freeze_run):\n    freeze_run()", *selection, ci=ci, marker=marker
         )
-        sentence = "UNDECIDED: only the unfrozen baseline was selected, so nothing was compared. Select *"
-        assert_complaint(result, "decided", sentence, ci=ci)
+        sentence = "INCONCLUSIVE: only the unfrozen baseline was selected, so nothing was compared. Select *"
+        assert_complaint(result, "conclusive", sentence, ci=ci)
 
 
 def test_a_missed_result_fails_in_junit_and_without_a_terminal(run: Run, tmp_path: Path) -> None:
@@ -388,14 +390,14 @@ def test_a_missed_result_fails_in_junit_and_without_a_terminal(run: Run, tmp_pat
     suite = ET.parse(junit).getroot()[0]  # noqa: S314 - ours
     assert (suite.get("failures"), suite.get("tests")) == ("1", "3")
     message = str(suite.findall("testcase")[-1][0].text)
-    assert message.startswith("UNDECIDED: 2 of 2 freeze tests have no result.")
+    assert message.startswith("INCONCLUSIVE: 2 of 2 freeze tests have no result.")
 
 
 @pytest.mark.parametrize("ci", [True, False])
 def test_a_test_that_changes_ci_changes_nothing(run: Run, ci: bool) -> None:
     """Whether this is CI is decided before the first test."""
     source = f"import os, pytest\n@freeze\ndef test_it(freeze_run):\n    os.environ['CI'] = '{int(not ci)}'"
-    assert_complaint(run(source, ci=ci), "result", "UNDECIDED: 2 of 2 freeze tests have no result.*", ci=ci)
+    assert_complaint(run(source, ci=ci), "result", "INCONCLUSIVE: 2 of 2 freeze tests have no result.*", ci=ci)
 
 
 @pytest.mark.usefixtures("without_matplotlib")
@@ -409,16 +411,17 @@ def test_what_has_no_limit_is_never_ok(run: Run, tmp_path: Path, monkeypatch: py
     result = run(source, *files, ci=True, marker="max_drop={'emb': 30}, grid='none,emb,emb+L0'", emb=0.9)
     assert result.ret == 0
     expected = {"none": "no_limit", "emb": "ok", "emb+L0": "no_limit"}
+    shown = {"none": "no limit", "emb": "passed", "emb+L0": "no limit"}
     rows = json.loads((report / "report.json").read_text(encoding="utf-8"))["experiments"][0]["configurations"]
     assert {row["freeze"]: row["standing"] for row in rows} == expected
     benchmarks = json.loads(saved.read_text(encoding="utf-8"))["benchmarks"]
     assert {each["param"]: each["extra_info"]["freezebench"]["standing"] for each in benchmarks} == expected
     cases = ET.parse(junit).getroot().iter("testcase")  # noqa: S314 - ours
     properties = [{each.get("name"): each.get("value") for each in case.iter("property")} for case in cases]
-    assert {each["freezebench_freeze"]: each["freezebench_standing"] for each in properties} == expected
+    assert {each["freezebench_freeze"]: each["freezebench_standing"] for each in properties} == shown
     assert properties[-1]["freezebench_message"] == "emb+L0: no limit is asserted"
     result.stdout.fnmatch_lines(
-        ["emb * ok *", "emb+L0 * no limit *", "Decided: 1 of 1 at their limits (*), 1 without a *"]
+        ["emb * passed *", "emb+L0 * no limit *", "Conclusive verdicts: 1 of 1 at their limits (*), 1 without a *"]
     )
     for text in (step.read_text(encoding="utf-8"), (report / "report.md").read_text(encoding="utf-8")):
         assert [line.count("no limit") for line in text.splitlines() if line.startswith("| emb")] == [0, 1]
@@ -438,9 +441,11 @@ def test_undecided_limits_are_not_decided_by_the_margin(run: Run, emb: float | N
     source = "import pytest\n@freeze\ndef test_it(freeze_run):\n    freeze_run()"
     marker = f"{MARKER}, min_energy_saving=10"
     result = run(source, ci=True, marker=marker, emb=emb)
-    assert_complaint(result, "decided", f"UNDECIDED: no candidate was decided (0 of 1){remedy}", ci=True)
+    assert_complaint(
+        result, "conclusive", f"INCONCLUSIVE: no candidate has a conclusive verdict (0 of 1){remedy}", ci=True
+    )
     if emb is not None:
-        result.stdout.fnmatch_lines(["Decided: 0 of 1 at their limits *"])
+        result.stdout.fnmatch_lines(["Conclusive verdicts: 0 of 1 at their limits *"])
 
 
 def test_a_decided_experiment_does_not_make_up_for_another_one(run: Run) -> None:
@@ -450,9 +455,11 @@ def test_a_decided_experiment_does_not_make_up_for_another_one(run: Run) -> None
         "@freeze\n@pytest.mark.freeze(max_drop=80)\ndef test_other(freeze_run):\n    freeze_run()"
     )
     result = run(source, ci=True, emb=0.6)
-    sentence = "UNDECIDED: * on *: no candidate was decided (0 of 1). Use more seeds or more test sentences."
-    assert_complaint(result, "decided", sentence, ci=True)
-    result.stdout.fnmatch_lines(["Decided: 1 of 1 at their limits *"])
+    sentence = (
+        "INCONCLUSIVE: * on *: no candidate has a conclusive verdict (0 of 1). Use more seeds or more test sentences."
+    )
+    assert_complaint(result, "conclusive", sentence, ci=True)
+    result.stdout.fnmatch_lines(["Conclusive verdicts: 1 of 1 at their limits *"])
 
 
 RERUNS = """
@@ -482,7 +489,7 @@ def test_a_plugin_that_reruns_tests_hides_nothing(run: Run, pytester: pytest.Pyt
     flaky = "    if request.node.nodeid not in seen:\n        seen.append(request.node.nodeid)\n        freeze_run()"
     source = f"import pytest\nseen = []\n@freeze\ndef test_it(freeze_run, request):\n{flaky}"
     for ci in (True, False):
-        assert_complaint(run(source, ci=ci), "worse", "WORSE: emb (*), and the test did not fail.*", ci=ci)
+        assert_complaint(run(source, ci=ci), "inferior", "INFERIOR: emb (*), and the test did not fail.*", ci=ci)
 
 
 @pytest.mark.parametrize("has_session", [True, False])
@@ -495,5 +502,5 @@ def test_a_complaint_reaches_github(
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(step))
     argument = "freeze_run" if has_session else ""
     result = run(f"import pytest\n@freeze\ndef test_it({argument}):\n    pass", ci=True)
-    result.stdout.fnmatch_lines(["::error title=freezebench%3A%3Aresult::UNDECIDED: * freeze tests have no result*"])
-    assert step.read_text(encoding="utf-8").startswith("# freezebench\n\n**UNDECIDED: ")
+    result.stdout.fnmatch_lines(["::error title=freezebench%3A%3Aresult::INCONCLUSIVE: * freeze tests have no result*"])
+    assert step.read_text(encoding="utf-8").startswith("# freezebench\n\n**INCONCLUSIVE: ")

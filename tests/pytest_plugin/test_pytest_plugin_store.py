@@ -195,7 +195,7 @@ def test_a_model_that_is_edited_during_a_run_poisons_no_store(
     result = session.runpytest_inprocess(*arguments)
     assert result.ret == 1
     result.stdout.fnmatch_lines(
-        [f"*BROKEN invalid: emb: seed 42: {model} changed while this session ran (config.json): runs before and after*"]
+        [f"*INVALID: emb: seed 42: {model} changed while this session ran (config.json): runs before and after*"]
     )
     assert len(list(store.glob("*.json"))) == 1
     again = session.runpytest_inprocess(*arguments)

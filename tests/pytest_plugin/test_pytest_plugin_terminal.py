@@ -59,7 +59,7 @@ def _terminal(reporter: _Reporter | None, *, verbose: int = 0) -> Terminal:
     return Terminal(config)
 
 
-LINE: Line = (("emb  ", ""), ("non-inferior", "good"), ("  WORSE", "bad"))
+LINE: Line = (("emb  ", ""), ("non-inferior", "good"), ("  INFERIOR", "bad"))
 
 
 @pytest.mark.parametrize(
@@ -73,11 +73,11 @@ def test_colour_follows_pytest(environment: dict[str, str], is_coloured: bool, m
         monkeypatch.setenv(name, value)
     reporter = _Reporter()
     _terminal(reporter).write([LINE])
-    coloured = "emb  \x1b[32mnon-inferior\x1b[0m\x1b[1m\x1b[31m  WORSE\x1b[0m\n"
+    coloured = "emb  \x1b[32mnon-inferior\x1b[0m\x1b[1m\x1b[31m  INFERIOR\x1b[0m\n"
     assert reporter.written in (
         (coloured, coloured.replace("\x1b[1m\x1b[31m", "\x1b[31m\x1b[1m"))
         if is_coloured
-        else ("emb  non-inferior  WORSE\n",)
+        else ("emb  non-inferior  INFERIOR\n",)
     )
 
 

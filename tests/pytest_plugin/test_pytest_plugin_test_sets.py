@@ -114,7 +114,7 @@ def test_a_slice_past_its_limit_fails_only_when_asserted(
     result.assert_outcomes(**outcomes)
     assert result.ret == ("failed" in outcomes)
     if len(outcomes) > 1:
-        word = "UNDECIDED" if accuracy == 0.8 else "WORSE"
+        word = "INCONCLUSIVE" if accuracy == 0.8 else "INFERIOR"
         result.stdout.fnmatch_lines([f"*{word} emb*", f"*{word}: slices: a drop of at most 10 points is allowed*b *"])
 
 
@@ -135,7 +135,9 @@ def test_a_test_set_past_its_limit_fails_only_when_asserted(
     result = session({"emb far": accuracy}, f"--freeze-test=far={folder}/far/far.jsonl", *flags, *outputs)
     result.assert_outcomes(**outcomes)
     if len(outcomes) > 1:
-        result.stdout.fnmatch_lines(["*WORSE emb*", "*WORSE: test sets: a drop of at most 10 points is allowed*far *"])
+        result.stdout.fnmatch_lines(
+            ["*INFERIOR: emb*", "*INFERIOR: test sets: a drop of at most 10 points is allowed*far *"]
+        )
     properties = {entry.get("name"): entry.get("value") for entry in ET.parse("j.xml").iter("property")}  # noqa: S314 - ours
     drop_pp = float(str(properties["freezebench_test_set_far_drop_pp"]))
     assert drop_pp == pytest.approx(100 * (0.9 - accuracy), abs=6)
@@ -156,8 +158,8 @@ def test_too_few_examples_of_a_class_decide_nothing(session: Session, monkeypatc
     assert result.ret == 1
     result.stdout.fnmatch_lines(
         [
-            "*no candidate was decided (0 of 1): too few examples, 8 *. Use a larger test set.*",
-            "*UNDECIDED emb*too few examples (8 examples of class positive)*",
+            "*no candidate has a conclusive verdict (0 of 1): too few examples, 8 *. Use a larger test set.*",
+            "*INCONCLUSIVE: emb*too few examples (8 examples of class positive)*",
         ]
     )
 

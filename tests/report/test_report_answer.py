@@ -36,7 +36,7 @@ def test_a_safe_configuration_is_named_with_its_drop_and_how_to_use_it() -> None
     assert found.headline.endswith(", trains 2.0× faster, 70 % of the parameters.")
     assert found.details == (
         "It takes 25 % less peak memory.",
-        "The next deeper one, emb+L0, loses too much (drop 18.8, at least 15.7).",
+        "The next deeper one, emb+L0, is inferior (drop 18.8, at least 15.7).",
     )
     assert 'freezebench.freeze(model, "emb")' in found.next_steps[0]
 
@@ -56,13 +56,16 @@ def test_a_deeper_configuration_that_is_undecided_is_a_detail() -> None:
     first = judged("none", 0.9), judged("emb", 0.9)
     assert _answer(*first, _broken("emb+L0")).details == ("It takes 25 % less peak memory.",)
     _, undecided = _answer(*first, judged("emb+L0", 0.87)).details
-    assert undecided.startswith("The next deeper one, emb+L0, is not decided (drop ")
+    assert undecided.startswith("The next deeper one, emb+L0, is inconclusive (drop ")
 
 
 def test_nothing_safe_says_what_would_decide() -> None:
     """The next step is computed from the runs."""
     found = _answer(judged("none", 0.9), judged("emb", 0.872))
-    assert (found.outcome, found.headline) == ("nothing_safe", "No configuration is proven safe at 2 points.")
+    assert (found.outcome, found.headline) == (
+        "nothing_safe",
+        "No configuration is non-inferior at a margin of 2 points.",
+    )
     assert "emb" in found.next_steps[0]
 
 
@@ -72,7 +75,7 @@ def test_an_invalid_prefix_is_what_keeps_deeper_ones_from_being_safe() -> None:
     assert found.outcome == "nothing_safe"
     assert found.details == (
         "emb is invalid.",
-        "emb+L0 would be safe alone, but prefixes are judged in order, least frozen first.",
+        "emb+L0 would be non-inferior alone, but prefixes are judged in order, least frozen first.",
     )
     assert [step.partition("=")[0] for step in found.next_steps] == ["Try --freeze-lr"]
 
@@ -226,8 +229,11 @@ def test_what_is_safe_only_alone_is_named() -> None:
     lucky = replace(lucky, verdict=replace(lucky.verdict, drop_pp=1.2, upper_pp=1.99, se_pp=0.4, df=10.0))
     others = [judged("L0", 0.7), judged("L1", 0.7)]
     found = _answer(judged("none", 0.9), *others, lucky)
-    assert (found.outcome, found.headline) == ("nothing_safe", "No configuration is proven safe at 2 points.")
-    assert found.details[0].startswith("bitfit would be safe alone (drop 1.2, at most 1.99).")
+    assert (found.outcome, found.headline) == (
+        "nothing_safe",
+        "No configuration can be recommended at a margin of 2 points.",
+    )
+    assert found.details[0].startswith("bitfit would be non-inferior alone (drop 1.2, at most 1.99).")
     assert found.details[1].startswith("3 sequences of nested configurations were compared, which share ")
     assert found.details[1].endswith("(Holm's method).")
 

@@ -21,10 +21,10 @@ def test_the_comparison_shows_both_runs_and_lists_the_rest() -> None:
     text = "\n".join(comparison_lines(compare(old, new, margin_pp=2, costs=costs)))
     assert "compared with the run of 2026-11-23 (0001_old.json), saved → now" in text
     assert "10.0 s → 10.0 s (1.000×)" in text
-    assert "2.00 GiB → 2.00 GiB (1.000×) ok" in text
+    assert "2.00 GiB → 2.00 GiB (1.000×) passed" in text
     assert "– → –" in text
-    assert "WORSE: none: accuracy: drop " in text
-    assert "ok: none: peak memory: 1.000× the saved run's, at most 1.01× allowed." in text
+    assert "INFERIOR: none: accuracy: drop " in text
+    assert "passed: none: peak memory: 1.000× the saved run's, at most 1.01× allowed." in text
     assert "Renamed: t.py::test_it[none] is now u.py::test_other[none]." in text
     assert "Not compared: t.py::test_it[emb]: test sentences sha256 test400 → sha256 x." in text
     assert "Not in the saved run: t.py::test_it[emb+L0]." in text
@@ -35,7 +35,7 @@ def test_limits_can_be_left_out() -> None:
     """Pytest's summary has a line per limit already; the reasons why figures cannot be compared stay."""
     other = replace(configuration(), device_name="another CPU")
     lines = comparison_lines(compare(saved(configuration()), saved(other), margin_pp=2), with_parts=False)
-    assert not any(line.startswith(("ok", "WORSE", "UNDECIDED")) for line in lines)
+    assert not any(line.startswith(("passed", "INFERIOR", "INCONCLUSIVE")) for line in lines)
     assert "emb: train time: not comparable: device a CPU → another CPU." in lines
 
 

@@ -52,7 +52,10 @@ def report(**changes: Any) -> SimpleNamespace:
         "keywords": {"freeze": 1},
         "longrepr": SimpleNamespace(reprcrash=SimpleNamespace(message="assert 1 == 2")),
         "longreprtext": "a long traceback",
-        "user_properties": [("freezebench_standing", "worse"), ("freezebench_message", "WORSE emb is 5, limit 2.")],
+        "user_properties": [
+            ("freezebench_standing", "inferior"),
+            ("freezebench_message", "INFERIOR: emb is 5, limit 2."),
+        ],
     }
     return SimpleNamespace(**{**values, **changes})
 
@@ -83,7 +86,7 @@ def test_a_failed_test_is_an_error_at_its_line(tmp_path: Path) -> None:
     assert note == Annotation(
         level="error",
         title="benchmarks/test_it.py::test_it[emb]",
-        message="WORSE emb is 5, limit 2.",
+        message="INFERIOR: emb is 5, limit 2.",
         file="sub/benchmarks/test_it.py",
         line=7,
     )
@@ -92,12 +95,19 @@ def test_a_failed_test_is_an_error_at_its_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "level", "message"),
     [
-        ({"user_properties": [("freezebench_standing", "ok"), ("freezebench_message", "fine")]}, "error", "assert 1"),
+        (
+            {"user_properties": [("freezebench_standing", "passed"), ("freezebench_message", "fine")]},
+            "error",
+            "assert 1",
+        ),
         ({"user_properties": []}, "error", "assert 1"),
         ({"when": "teardown"}, "error", "assert 1"),
         ({"longrepr": "plain", "longreprtext": "plain", "user_properties": []}, "error", "plain"),
         (
-            {"failed": False, "user_properties": [("freezebench_standing", "undecided"), ("freezebench_message", "?")]},
+            {
+                "failed": False,
+                "user_properties": [("freezebench_standing", "inconclusive"), ("freezebench_message", "?")],
+            },
             "warning",
             "?",
         ),
@@ -106,7 +116,7 @@ def test_a_failed_test_is_an_error_at_its_line(tmp_path: Path) -> None:
                 "when": "setup",
                 "failed": False,
                 "skipped": True,
-                "user_properties": [("freezebench_standing", "undecided"), ("freezebench_message", "?")],
+                "user_properties": [("freezebench_standing", "inconclusive"), ("freezebench_message", "?")],
             },
             "warning",
             "?",
@@ -125,18 +135,18 @@ def test_only_freeze_tests_are_annotated() -> None:
     reports = [
         report(keywords={"test_else": 1}),
         SimpleNamespace(nodeid="broken.py"),  # a file that could not be collected
-        report(failed=False, user_properties=[("freezebench_standing", "ok")]),
+        report(failed=False, user_properties=[("freezebench_standing", "passed")]),
         report(failed=False, user_properties=[], when="setup"),
         report(
-            nodeid="freezebench::decided",
+            nodeid="freezebench::conclusive",
             keywords={},
-            location=("freezebench", None, "decided"),
-            longrepr="UNDECIDED",
-            longreprtext="UNDECIDED",
+            location=("freezebench", None, "conclusive"),
+            longrepr="INCONCLUSIVE",
+            longreprtext="INCONCLUSIVE",
             user_properties=[],
         ),
     ]
-    assert annotation_commands(reports, Path("/x"), {}) == ["::error title=freezebench%3A%3Adecided::UNDECIDED"]
+    assert annotation_commands(reports, Path("/x"), {}) == ["::error title=freezebench%3A%3Aconclusive::INCONCLUSIVE"]
 
 
 def test_paths_outside_the_workspace_stay_absolute(tmp_path: Path) -> None:
@@ -150,8 +160,8 @@ def test_paths_outside_the_workspace_stay_absolute(tmp_path: Path) -> None:
 
 def test_the_step_summary_has_table_sentences_and_comparison() -> None:
     """The summary has the content of the report as Markdown."""
-    text = step_summary([summary()], ["compared", "a  b", "-  -", "```"], ["UNDECIDED: nothing trained."])
-    assert text.startswith("# freezebench\n\n**UNDECIDED: nothing trained.**\n\n## ")
+    text = step_summary([summary()], ["compared", "a  b", "-  -", "```"], ["INCONCLUSIVE: nothing trained."])
+    assert text.startswith("# freezebench\n\n**INCONCLUSIVE: nothing trained.**\n\n## ")
     assert "| frozen" in text
     assert "**Freeze emb: accuracy within 2 points (" in text
     assert text.endswith("## Compared with a saved run\n\n    compared\n    a  b\n    -  -\n    ```\n")

@@ -1,4 +1,4 @@
-"""What would decide an undecided verdict."""
+"""How much more evidence an inconclusive verdict needs."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def _result(
 
 
 def test_an_undecided_test_says_how_much_more_would_decide() -> None:
-    """The numbers are those for the limit, which the test asserts, and that many seeds and sentences would decide."""
+    """The numbers are those for the limit, which the test asserts, and so many seeds or sentences are enough."""
     result = _result(0.02, limit=3.0)
     sentence = gate_sentence(result)
-    assert sentence.startswith("UNDECIDED emb is not shown to be within 3 points of no freezing: ")
+    assert sentence.startswith("INCONCLUSIVE: emb is not shown to be within 3 points of no freezing: ")
     found = re.search(r"about (?:(\d+) more seeds? \(--freeze-num-seeds\) or )?([\d,]+) more test sentences", sentence)
     assert found is not None, sentence
     more = int(found.group(2).replace(",", ""))
@@ -68,7 +68,7 @@ def test_no_number_is_named_where_none_suffices() -> None:
     assert result.verdict.drop_pp is not None
     at_drop = result.verdict.at_margin(result.verdict.drop_pp)
     clause = more_evidence(result, at_drop)
-    assert clause.startswith("not even 100 seeds with 1,000,000 test sentences would decide, if the drop stays at ")
+    assert clause.startswith("not even 100 seeds with 1,000,000 test sentences would be enough, if the drop stays at ")
     assert "more seed" not in clause
 
 
@@ -78,7 +78,7 @@ def test_decided_verdicts_have_no_sentence(drop: float) -> None:
     results = [_result(drop, limit=8.0, num_test=6000, disagreement=0.02, noise=0.005)]
     assert undecided_sentences(results) == []
     (sentence,) = undecided_sentences([*results, _result(0.02, limit=9.0)])
-    assert sentence.startswith("Undecided: emb at 2 points: ")
+    assert sentence.startswith("Inconclusive: emb at 2 points: ")
 
 
 def test_groups_are_what_more_evidence_is_counted_in() -> None:
@@ -97,4 +97,6 @@ def test_groups_are_what_more_evidence_is_counted_in() -> None:
     ]
     grouped = judge(result.freeze, records, list(result.baseline), margin_pp=2.0, limit_pp=3.0)
     assert grouped.gate is not None
-    assert re.search(r"about [\d,]*0 more test groups \(product\) would decide", more_evidence(grouped, grouped.gate))
+    assert re.search(
+        r"about [\d,]*0 more test groups \(product\) would be enough", more_evidence(grouped, grouped.gate)
+    )

@@ -111,7 +111,7 @@ def test_undecided_configurations_need_a_number_of_seeds_or_sentences() -> None:
     (step,) = deciding_steps([judged("emb", 0.872, limit=None)], 2.0)
     assert step.startswith("About ")
     assert "more seed" in step or "more test sentences" in step
-    assert "would prove emb safe" in step
+    assert "would show that emb is non-inferior" in step
 
 
 def test_nothing_is_advised_where_the_own_interval_decides() -> None:
@@ -131,7 +131,7 @@ def test_one_seed_has_no_spread() -> None:
 def test_no_number_of_seeds_undoes_a_loss() -> None:
     """Beyond the margin more seeds only prove the loss; a rate that all configurations share is a suspect."""
     steps = deciding_steps([judged("emb", 0.8)], 2.0)
-    assert steps[0].startswith("No number of seeds would prove emb safe, if its drop stays at ")
+    assert steps[0].startswith("No number of seeds would show that emb is non-inferior, if its drop stays at ")
     assert "(--freeze-lr)" in steps[1]
 
 
@@ -147,7 +147,7 @@ def test_a_loss_by_predicting_one_class_is_repaired() -> None:
     ]
     result = judge("emb", constant, made_up.seeds("none"), margin_pp=2.0, limit_pp=None)
     steps = deciding_steps([result], 2.0)
-    assert steps[0].startswith("No number of seeds would prove emb safe, if its drop stays at ")
+    assert steps[0].startswith("No number of seeds would show that emb is non-inferior, if its drop stays at ")
     assert steps[1].startswith("Try --freeze-lr=emb:5e-05, 500 times the rate that was used: ")
 
 
@@ -221,12 +221,12 @@ def test_a_lost_class_suggests_to_freeze_less() -> None:
     [
         (
             0.01,
-            "Both more seeds and more test sentences are needed to prove emb safe, if ",
+            "Both more seeds and more test sentences are needed to show that emb is non-inferior, if ",
             "both more seeds and more ",
         ),
         (
             0.0001,
-            "Not even 100 seeds with 1,000,000 test sentences would prove emb safe, if ",
+            "Not even 100 seeds with 1,000,000 test sentences would show that emb is non-inferior, if ",
             "not even 100 seeds with ",
         ),
     ],
@@ -243,11 +243,13 @@ def test_what_more_of_one_kind_cannot_decide(distance_pp: float, step: str, clau
 
 
 def test_several_sequences_need_more_evidence() -> None:
-    """Each has a part of the error rate: what would be safe alone needs further seeds as one of three."""
+    """Each has a part of the error rate: what would be non-inferior alone needs further seeds as one of three."""
     alone, others = judged("bitfit", 0.88), [judged("L0", 0.7), judged("L1", 0.7)]
     assert deciding_steps([alone], 2.0) == ()
     (step,) = deciding_steps([alone, *others], 2.0)
-    assert step.startswith("About 1 more seed (--freeze-num-seeds) or 100 more test sentences would prove bitfit safe")
+    assert step.startswith(
+        "About 1 more seed (--freeze-num-seeds) or 100 more test sentences would show that bitfit is non-inferior"
+    )
 
 
 def test_too_few_examples_need_another_test_set() -> None:
@@ -262,7 +264,7 @@ def test_too_few_examples_need_another_test_set() -> None:
     )
     (sentence,) = undecided_sentences([few])
     few_text = "too few examples (3 examples of class positive): use a test set that has more of them"
-    assert sentence == f"Undecided: emb at 2 points: {few_text}."
+    assert sentence == f"Inconclusive: emb at 2 points: {few_text}."
 
 
 def test_most_words_outside_entities_are_no_fault_of_a_test_set() -> None:

@@ -26,8 +26,8 @@ def test_cells_without_an_answer_or_an_experiment_say_so() -> None:
         [
             ("emb+L0-1, 33 %", "good"),
             ("baseline invalid", "bad"),
-            ("undecided", "unsure"),
-            ("none safe", "bad"),
+            ("inconclusive", "unsure"),
+            ("inferior", "bad"),
             ("nothing compared", "faint"),
         ],
         [
@@ -49,7 +49,7 @@ def test_several_experiments_share_a_cell() -> None:
     studies = [Study(), Study(num_test=60), Study(model="other", data="tweets")]
     mixed = matrix(overview_rows([study.experiment() for study in studies]))
     assert mixed is not None
-    assert (mixed.cells[0][0].word, mixed.cells[0][0].tone) == ("emb+L0-1, 33 % / undecided", "")
+    assert (mixed.cells[0][0].word, mixed.cells[0][0].tone) == ("emb+L0-1, 33 % / inconclusive", "")
 
 
 def test_one_model_or_one_data_set_makes_no_matrix() -> None:

@@ -21,8 +21,8 @@ def test_every_kind_of_answer_has_a_state_and_a_word() -> None:
     assert [(row.state, row.answer.word) for row in rows] == [
         ("safe", "emb+L0-1"),
         ("baseline_invalid", "baseline invalid"),
-        ("undecided", "undecided"),
-        ("none_safe", "none safe"),
+        ("undecided", "inconclusive"),
+        ("none_safe", "inferior"),
         ("nothing_compared", "nothing compared"),
         ("safe", "emb+L0"),
         ("nothing_compared", "nothing compared"),
@@ -57,7 +57,7 @@ def test_depth_and_what_follows(
 
 
 def test_a_deeper_prefix_behind_an_undecided_one_does_not_count() -> None:
-    """The deepest safe prefix is before the first one that is not shown to be safe."""
+    """The deepest safe prefix is before the first one that is not shown to be non-inferior."""
     accuracies = {"none": 0.8, "emb": 0.8, "emb+L0": 0.78, "emb+L0-1": 0.8}
     (row,) = overview_rows([Study(accuracies=accuracies).experiment()])
     assert row.answer.word == "emb"
@@ -121,7 +121,7 @@ def test_experiments_with_several_metrics_are_not_ranked_together() -> None:
     shown = overview(experiments)
     assert shown is not None
     assert shown.front is None
-    assert "within the margin of each" in shown.sentence
+    assert "at the margin of each" in shown.sentence
     cells = {column.name: [column.cell(row) for row in shown.rows] for column in overview_columns(shown.rows)}
     assert "baseline_accuracy" not in cells
     assert cells["metric"] == ["macro F1", "log loss"]
@@ -131,4 +131,4 @@ def test_experiments_with_several_metrics_are_not_ranked_together() -> None:
     same = overview([experiments[0], made_up_tasks.experiment("multi-label")])
     assert same is not None
     assert same.front is not None
-    assert "within 2 points of macro F1" in same.sentence
+    assert "at a margin of 2 points of macro F1" in same.sentence

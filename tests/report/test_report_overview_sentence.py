@@ -10,10 +10,11 @@ from freezebench.report.overview.rows import overview_rows
 from freezebench.report.overview.sentence import sentence
 from studies import STUDIES, Study, ladder
 
+_EMB = "Freezing the embeddings"
 _A_THIRD = "the embeddings and the first third of the layers"
 _ALL = Study(depth=3, accuracies=ladder(3, safe=4))
 _NONE = Study(accuracies=ladder(6, safe=0))
-_UNDECIDED = Study(num_test=60)
+_INCONCLUSIVE = Study(num_test=60)
 _THIRD = Study(accuracies=ladder(6, safe=3))
 _HALF = Study(accuracies=ladder(6, safe=4))
 # The deepest safe prefix freezes 5 of 12 layers.
@@ -30,90 +31,90 @@ _NARROW = Study(accuracies=ladder(6, safe=1), flags={"margin": "1"})
     [
         (
             (_ALL, _ALL),
-            ("Freezing the embeddings and all layers was safe, WITHIN, in both experiments",),
+            ("Freezing the embeddings and all layers is non-inferior WITHIN in both experiments",),
         ),
         (
             (_ALL, _HALF, _THIRD),
             (
-                "Freezing A_THIRD was safe, WITHIN, in all 3 experiments, the first half in 2 and all layers in 1",
-                "the next deeper prefix that was tried is not safe in 2 of the 3",
+                "Freezing A_THIRD is non-inferior WITHIN in all 3 experiments, the first half in 2 and all layers in 1",
+                "the next deeper prefix that was tried is inferior in 2 of the 3",
             ),
         ),
         (
             (_BETWEEN, _HALF),
             (
-                "Freezing A_THIRD was safe, WITHIN, in both experiments, the first half in 1",
-                "the next deeper prefix that was tried is not safe in 2 of them",
+                "Freezing A_THIRD is non-inferior WITHIN in both experiments, the first half in 1",
+                "the next deeper prefix that was tried is inferior in 2 of them",
             ),
         ),
         (
-            (_EMBEDDINGS, _HALF, _NONE, _UNDECIDED, _NONE),
+            (_EMBEDDINGS, _HALF, _NONE, _INCONCLUSIVE, _NONE),
             (
-                "Freezing the embeddings was safe, WITHIN, in 2 of 5 experiments, the first half of the layers in 1",
-                "the next deeper prefix that was tried is not safe in 2 of them",
-                "the other 3: 2 none safe, 1 undecided",
+                f"{_EMB} is non-inferior WITHIN in 2 of 5 experiments, the first half of the layers in 1",
+                "the next deeper prefix that was tried is inferior in 2 of them",
+                "the other 3: 2 inferior, 1 inconclusive",
             ),
         ),
         (
-            (_OPEN, _HALF, _ENDS, _UNDECIDED),
+            (_OPEN, _HALF, _ENDS, _INCONCLUSIVE),
             (
-                "Freezing the embeddings was safe, WITHIN, in 3 of 4 experiments, the first half of the layers in 1",
-                "the next deeper prefix that was tried is not safe in 1 of the 3 and is undecided in 1",
+                f"{_EMB} is non-inferior WITHIN in 3 of 4 experiments, the first half of the layers in 1",
+                "the next deeper prefix that was tried is inferior in 1 of the 3 and is inconclusive in 1",
                 "in 1 no deeper prefix was tried",
-                "the other experiment: undecided",
+                "the other experiment: inconclusive",
             ),
         ),
         (
             (_OPEN, _NONE, _NONE),
             (
-                "Freezing the embeddings was safe, WITHIN, in 1 of 3 experiments",
-                "there the next deeper prefix that was tried is undecided",
-                "the other 2: none safe",
+                "Freezing the embeddings is non-inferior WITHIN in 1 of 3 experiments",
+                "there the next deeper prefix that was tried is inconclusive",
+                "the other 2: inferior",
             ),
         ),
         (
-            (_ENDS, _ENDS, _UNDECIDED),
+            (_ENDS, _ENDS, _INCONCLUSIVE),
             (
-                "Freezing the embeddings was safe, WITHIN, in 2 of 3 experiments",
+                "Freezing the embeddings is non-inferior WITHIN in 2 of 3 experiments",
                 "in 2 of them no deeper prefix was tried",
-                "the other experiment: undecided",
+                "the other experiment: inconclusive",
             ),
         ),
         (
             (_ENDS, _NONE),
             (
-                "Freezing the embeddings was safe, WITHIN, in 1 of 2 experiments",
+                "Freezing the embeddings is non-inferior WITHIN in 1 of 2 experiments",
                 "there no deeper prefix was tried",
-                "the other experiment: none safe",
+                "the other experiment: inferior",
             ),
         ),
         (
-            (_NONE, _UNDECIDED),
-            ("No prefix was shown to be safe, WITHIN, in either of the 2 experiments: 1 none safe, 1 undecided",),
+            (_NONE, _INCONCLUSIVE),
+            ("No prefix is non-inferior WITHIN in either of the 2 experiments: 1 inferior, 1 inconclusive",),
         ),
         (
             (_NONE, _NONE, _NONE),
-            ("No prefix was shown to be safe, WITHIN, in any of the 3 experiments: none safe",),
+            ("No prefix is non-inferior WITHIN in any of the 3 experiments: inferior",),
         ),
         (
             (_NARROW, _NARROW),
             (
-                "Freezing the embeddings was safe, within 1 point, in both experiments",
-                "the next deeper prefix that was tried is not safe in 2 of them",
+                "Freezing the embeddings is non-inferior at a margin of 1 point in both experiments",
+                "the next deeper prefix that was tried is inferior in 2 of them",
             ),
         ),
         (
             (_NARROW, _ALL),
             (
-                "Freezing the embeddings was safe, within the margin of each, in both experiments, all layers in 1",
-                "the next deeper prefix that was tried is not safe in 1 of the 2",
+                "Freezing the embeddings is non-inferior at the margin of each in both experiments, all layers in 1",
+                "the next deeper prefix that was tried is inferior in 1 of the 2",
             ),
         ),
     ],
 )
 def test_the_sentence(studies: tuple[Study, ...], clauses: tuple[str, ...]) -> None:
     """Shares that more experiments have come first; what is undecided, untried or unanswered is no evidence."""
-    expected = "; ".join(clauses).replace("WITHIN", "within 2 points").replace("A_THIRD", _A_THIRD)
+    expected = "; ".join(clauses).replace("WITHIN", "at a margin of 2 points").replace("A_THIRD", _A_THIRD)
     assert sentence(overview_rows([study.experiment() for study in studies])) == f"{expected}."
 
 
@@ -123,7 +124,7 @@ def test_a_share_is_claimed_of_as_many_experiments_as_have_it(study: str) -> Non
     rows = overview_rows(STUDIES[study]())
     num_safe = sum(row.deepest is not None for row in rows)
     where = f"{num_safe} of {len(rows)} experiments" if num_safe < len(rows) else f"all {num_safe} experiments"
-    assert f"was safe, within 2 points, in {where}" in sentence(rows)
+    assert f"is non-inferior at a margin of 2 points in {where}" in sentence(rows)
 
 
 def test_of_an_unknown_depth_only_the_embeddings_are_claimed() -> None:
@@ -133,4 +134,6 @@ def test_of_an_unknown_depth_only_the_embeddings_are_claimed() -> None:
     assert row.deepest is not None
     assert row.deepest.freeze == "emb+L0-5"
     assert row.frozen_share is None
-    assert sentence([row, row]).startswith("Freezing the embeddings was safe, within 2 points, in both experiments")
+    assert sentence([row, row]).startswith(
+        "Freezing the embeddings is non-inferior at a margin of 2 points in both experiments"
+    )

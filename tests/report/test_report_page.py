@@ -133,8 +133,8 @@ def test_an_answer_without_a_safe_prefix() -> None:
     requested = experiments.settings()
     judged = [experiments.judged("none", 0.9), experiments.judged("emb", 0.7)]
     content = _made(Experiment.of(requested, summarize(judged, requested))).text
-    assert "No configuration is proven safe at 2 points." in content
-    assert content.index("proven safe") < content.index("how to read") < content.index("Figures")
+    assert "No configuration is non-inferior at a margin of 2 points." in content
+    assert content.index("No configuration is non-inferior") < content.index("how to read") < content.index("Figures")
     assert "Certainty" not in content
 
 

@@ -49,7 +49,7 @@ def test_answers_have_a_sign_and_a_class_of_their_own() -> None:
     cells = re.findall('<td data-value="[^"]*" class="word good">(.*?)</td>|<span class="(.*?)">(.*?)</span>', content)
     assert ("", "good", "✓ emb+L0-1, 33 %") in cells
     assert ("", "bad", "! baseline invalid") in cells
-    assert ("", "unsure", "? undecided") in cells
+    assert ("", "unsure", "? inconclusive") in cells
     assert ("", "faint", "no experiment") in cells
     assert ("✓ emb+L0-1", "", "") in cells
 

@@ -30,7 +30,7 @@ def _settings(**flags: str) -> Settings:
 def test_the_plan_names_the_looks() -> None:
     """The first seeds, and the last one that may be trained."""
     lines = "\n".join(settings_lines(_settings(num_seeds="3,5,8")))
-    assert "seeds 42, 43, 44, up to 49 where undecided (judged after 3, then 5, then 8 seeds)" in lines
+    assert "seeds 42, 43, 44, up to 49 where inconclusive (judged after 3, then 5, then 8 seeds)" in lines
 
 
 def test_the_resolved_margin_is_shown_for_every_look() -> None:
@@ -39,7 +39,7 @@ def test_the_resolved_margin_is_shown_for_every_look() -> None:
     assert "1.4 points with 5 seeds" in resolution_line(_settings(num_seeds="5"), facts(1821))
     line = resolution_line(_settings(num_seeds="3,5,8"), facts(872))
     assert all(f"points with {count} seeds" in line for count in (3, 5, 8))
-    assert "expect undecided verdicts" in resolution_line(_settings(num_seeds="3"), facts(100))
+    assert "expect inconclusive verdicts" in resolution_line(_settings(num_seeds="3"), facts(100))
 
 
 def test_repeated_test_sentences_resolve_nothing() -> None:

@@ -21,13 +21,15 @@ def test_every_line_of_the_summary() -> None:
             "parameters."
         ),
         "It takes 25 % less peak memory.",
-        "The next deeper one, emb+L0, loses too much (drop 18.8, at least 15.7).",
+        "The next deeper one, emb+L0, is inferior (drop 18.8, at least 15.7).",
         (
             'To use it: freezebench.freeze(model, "emb"), at a learning rate of 5e-05; --freeze-save=DIR saves the '
             "trained model."
         ),
     )
-    assert summary.lines == ("Decided: 2 of 2 at their limits (--freeze-max-drop); 2 of 2 at the margin of 2 points.",)
+    assert summary.lines == (
+        "Conclusive verdicts: 2 of 2 at their limits (--freeze-max-drop); 2 of 2 at the margin of 2 points.",
+    )
     assert summary.notes == (f"CPU package energy not measured: {made_up.NO_RAPL}.",)
 
 
@@ -43,8 +45,11 @@ def test_limits_and_margin_are_counted_apart() -> None:
     """A configuration may be decided at a limit far from the margin and be undecided at the margin."""
     limited, unlimited = judged("emb", 0.872, limit=20.0), judged("emb+L0", 0.7, limit=None)
     for results, text in (
-        ([limited, unlimited], "Decided: 1 of 1 at their limits, 1 without a limit; 1 of 2 at the margin of 2 points."),
-        ([unlimited], "Decided: 1 of 1 at the margin of 2 points; no limit is asserted."),
+        (
+            [limited, unlimited],
+            "Conclusive verdicts: 1 of 1 at their limits, 1 without a limit; 1 of 2 at the margin of 2 points.",
+        ),
+        ([unlimited], "Conclusive verdicts: 1 of 1 at the margin of 2 points; no limit is asserted."),
     ):
         assert summarize([judged("none", 0.9), *results], summary_settings()).lines[0] == text
 
@@ -57,8 +62,8 @@ def test_a_met_limit_is_a_note_and_a_missed_one_a_line() -> None:
     )
     result = replace(judged("emb", 0.9), parts=(met, missed))
     summary = summarize([judged("none", 0.9), result], summary_settings())
-    assert "Limit WORSE: emb: peak memory: worse." in summary.lines
-    assert "Limit ok: emb: peak memory: ok." in summary.notes
+    assert "Limit EXCEEDED: emb: peak memory: worse." in summary.lines
+    assert "Limit passed: emb: peak memory: ok." in summary.notes
 
 
 def test_leakage_is_a_line_and_other_notes_on_data_are_notes() -> None:
@@ -130,7 +135,7 @@ def test_what_was_not_run_is_named_and_not_counted() -> None:
     """Neither among the decided ones nor in the number of seeds; the sentences say why."""
     summary = partly_fixed_experiment().summary
     assert "; 3 seeds" in summary.title
-    assert summary.lines[0].startswith("Decided: 1 of 1 at ")
+    assert summary.lines[0].startswith("Conclusive verdicts: 1 of 1 at ")
     assert summary.lines[1:3] == (
         "Not run: emb, since it trains the same parameters as none.",
         "Left out: emb+L0-1, since nothing of tiny would be left to train.",

@@ -96,8 +96,8 @@ def test_every_verdict_has_a_word_and_a_colour() -> None:
     """The colour repeats the meaning of the word."""
     spans = [span for line in summary_lines(varied_summary(on_gpu=True), 100) for span in line]
     looks = {text.strip(): style for text, style in spans}
-    assert looks["non-inferior"] == looks["ok"] == "good"
-    assert looks["inferior"] == looks["WORSE"] == "bad"
+    assert looks["non-inferior"] == looks["passed"] == "good"
+    assert looks["inferior"] == looks["INFERIOR"] == "bad"
     assert looks["baseline"] == "faint"
 
 

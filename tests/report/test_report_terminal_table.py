@@ -58,7 +58,7 @@ def test_a_test_without_a_limit_is_not_ok() -> None:
     lines = plain_text(figure_tables(summarize(results, summary_settings()), 100)[0]).splitlines()
     words = {line.split()[0]: line[:40].split()[1:] for line in lines[3:]}
     assert words["none"][:2] == ["baseline", "–"]
-    assert words["emb"][:2] == ["non-inferior", "ok"]
+    assert words["emb"][:2] == ["non-inferior", "passed"]
     assert words["emb+L0"][:3] == ["non-inferior", "no", "limit"]
     without = [judged("none", 0.9), judged("emb", 0.9, limit=None)]
     assert "limit" not in plain_text(figure_tables(summarize(without, summary_settings()), 100)[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 import made_up
@@ -9,6 +11,7 @@ from experiments import judged, summary_settings
 from freezebench.report.markdown import results_table
 from freezebench.report.summary import summarize
 from freezebench.report.verdict_text import gate_sentence
+from freezebench.verdicts.gate import Part
 from freezebench.verdicts.judge import judge
 
 
@@ -16,9 +19,9 @@ from freezebench.verdicts.judge import judge
     ("accuracy", "limit", "num", "start"),
     [
         (0.9, 5.0, 3, "emb is within 5 points of no freezing: drop "),
-        (0.7, 5.0, 3, "WORSE emb is not within 5 points of no freezing: drop "),
-        (0.85, 5.0, 3, "UNDECIDED emb is not shown to be within 5 points of no freezing: drop "),
-        (0.9, 5.0, 1, "UNDECIDED emb is not shown to be within 5 points"),
+        (0.7, 5.0, 3, "INFERIOR: emb is not within 5 points of no freezing: drop "),
+        (0.85, 5.0, 3, "INCONCLUSIVE: emb is not shown to be within 5 points of no freezing: drop "),
+        (0.9, 5.0, 1, "INCONCLUSIVE: emb is not shown to be within 5 points"),
     ],
 )
 def test_gate_sentences_have_limit_and_observation(accuracy: float, limit: float, num: int, start: str) -> None:
@@ -28,8 +31,27 @@ def test_gate_sentences_have_limit_and_observation(accuracy: float, limit: float
     assert "bound" in sentence
 
 
+@pytest.mark.parametrize(
+    ("accuracy", "quantity", "word"),
+    [
+        (0.9, "energy", "EXCEEDED"),
+        (0.9, "slices", "INFERIOR"),
+        (0.7, "train time", "INFERIOR"),
+        (0.85, "peak memory", "EXCEEDED"),
+    ],
+)
+def test_a_cost_past_its_limit_is_exceeded(accuracy: float, quantity: str, word: str) -> None:
+    """It gives the first word, and that of the table, unless the metric has lost too much as well."""
+    part = Part(quantity=quantity, standing="worse", sentence="too much")
+    result = replace(judged("emb", accuracy, limit=5.0), parts=(part,))
+    sentence = gate_sentence(result)
+    assert sentence.startswith(f"{word}: emb is ")
+    assert sentence.endswith(f"\n  {'INFERIOR' if quantity == 'slices' else 'EXCEEDED'}: too much")
+    assert f" {word} " in results_table(summarize([judged("none", 0.9), result], summary_settings()))
+
+
 def test_invalid_runs_are_named_first() -> None:
     """The sentence has the cause."""
     result = judge("emb", [made_up.broken("emb")], made_up.seeds("none"), margin_pp=2.0, limit_pp=5.0)
-    assert gate_sentence(result) == "BROKEN invalid: emb: seed 42: non-finite loss: at step 3"
-    assert "BROKEN" not in results_table(summarize([judged("none", 0.9), result], summary_settings()))
+    assert gate_sentence(result) == "INVALID: emb: seed 42: non-finite loss: at step 3"
+    assert "INVALID" not in results_table(summarize([judged("none", 0.9), result], summary_settings()))

@@ -74,7 +74,7 @@ def test_a_negligible_effect_is_no_gain_and_no_loss() -> None:
 
 def test_few_sentences_decide_nothing_about_the_embeddings() -> None:
     """A gain that chance explains is undecided."""
-    assert verdicts(experiment({"emb": 0.902}, num_test=200))[0] == "undecided"
+    assert verdicts(experiment({"emb": 0.902}, num_test=200))[0] == "inconclusive"
 
 
 def test_the_gain_is_corrected_over_the_grid() -> None:
@@ -97,14 +97,14 @@ def test_what_was_not_run_is_undecided(accuracies: dict[str, float], reasons: tu
     """The sentence names the configuration that is missing."""
     for conclusion, reason in zip(conclusions(experiment(accuracies), 2.0), reasons, strict=True):
         if reason is not None:
-            assert conclusion.verdict == "undecided"
+            assert conclusion.verdict == "inconclusive"
             assert reason in conclusion.sentence
 
 
 def test_one_seed_decides_nothing() -> None:
     """One seed cannot tell training noise from freezing."""
     results = experiment(dict.fromkeys(LADDER[1:], 0.5), num=1)
-    assert verdicts(results) == ["undecided"] * 3
+    assert verdicts(results) == ["inconclusive"] * 3
     assert all("one seed" in each.sentence for each in conclusions(results, 2.0))
 
 
@@ -117,14 +117,14 @@ def test_invalid_runs_decide_nothing() -> None:
         else judge(result.freeze, [made_up.broken(result.freeze)], result.baseline[:1], margin_pp=2.0, limit_pp=None)
         for result in results
     ]
-    assert verdicts(broken) == ["undecided"] * 3
+    assert verdicts(broken) == ["inconclusive"] * 3
     assert "emb is invalid" in conclusions(broken, 2.0)[0].sentence
 
 
 def test_a_baseline_alone_or_nothing_at_all_decides_nothing() -> None:
     """Without a candidate every claim is undecided; an invalid baseline raises nothing."""
     alone = judge("none", [made_up.broken("none")], [made_up.broken("none")], margin_pp=2.0, limit_pp=None)
-    assert verdicts([alone]) == verdicts([]) == ["undecided"] * 3
+    assert verdicts([alone]) == verdicts([]) == ["inconclusive"] * 3
 
 
 def test_a_sweet_spot_has_to_be_faster() -> None:
@@ -132,7 +132,7 @@ def test_a_sweet_spot_has_to_be_faster() -> None:
     accuracies = {"emb": 0.9, "emb+L0-1": 0.9, "emb+L0-2": 0.7}
     assert verdicts(experiment(accuracies))[2] == "supported"
     slow = experiment(accuracies, times={**TIMES, "emb+L0-1": 9.5})
-    assert verdicts(slow)[2] == "undecided"
+    assert verdicts(slow)[2] == "inconclusive"
     assert "emb+L0-1 was not faster than emb" in conclusions(slow, 2.0)[2].sentence
 
 
@@ -160,7 +160,7 @@ def test_what_was_not_run_is_no_evidence() -> None:
     empty = ConfigurationResult.not_run("emb", left_out="nothing would be left to train")
     assert "emb was not run, since nothing would be left to train" in conclusions([empty], 2.0)[0].sentence
     same = [ConfigurationResult.not_run(freeze, same_as="none") for freeze in LADDER[1:]]
-    assert verdicts([*experiment({}), *same]) == ["undecided"] * 3
+    assert verdicts([*experiment({}), *same]) == ["inconclusive"] * 3
     assert "emb trains the same parameters as none" in conclusions(same, 2.0)[0].sentence
 
 
@@ -187,5 +187,5 @@ def test_claims_about_accuracy_are_not_judged_by_another_metric() -> None:
     """A drop of macro F1 neither supports nor refutes them."""
     baseline = judge("none", made_up.seeds("none"), made_up.seeds("none"), margin_pp=2.0, limit_pp=None)
     for conclusion in conclusions([replace(baseline, metric="macro-f1")], 2.0):
-        assert conclusion.verdict == "undecided"
+        assert conclusion.verdict == "inconclusive"
         assert "it is about accuracy, and this is macro-f1" in conclusion.sentence

@@ -76,9 +76,9 @@ def test_a_metric_without_a_value_has_no_verdict() -> None:
 @pytest.mark.parametrize(
     ("drops", "standing", "text"),
     [
-        ((0.0, 0.4, 0.05), "worse", "slices: a drop of at most 5 points is allowed, past it: 1 38.8 ("),
-        ((0.0, 0.0, 0.05), "undecided", "slices: a drop of at most 5 points is allowed, undecided: 2 "),
-        ((0.0, -0.1, 0.0), "ok", "slices: a drop of at most 5 points is allowed, all below it: 0 "),
+        ((0.0, 0.4, 0.05), "worse", "slices: a drop of at most 5 points is allowed; inferior: 1 38.8 ("),
+        ((0.0, 0.0, 0.05), "undecided", "slices: a drop of at most 5 points is allowed; inconclusive: 2 "),
+        ((0.0, -0.1, 0.0), "ok", "slices: a drop of at most 5 points is allowed; all non-inferior: 0 "),
     ],
 )
 def test_a_limit_holds_for_every_subset(drops: tuple[float, ...], standing: str, text: str) -> None:
@@ -97,7 +97,9 @@ def test_drops_in_a_unit_of_the_metrics_own_have_more_decimals() -> None:
     squares = mean_squares_of_arms(losses, losses - rng.normal(0.03, 0.05, size=(3, 200)), scale=1.0)
     subsets = judge_subsets([_evidence("a", squares)], margin_pp=0.05, reference_pp=0.05, alpha=0.04, unit="nats")
     sentence = limit_part("slices", subsets, 0.05, "nats").sentence
-    assert re.search(r"of at most 0\.05 nats is allowed, all below it: a 0\.0\d\d \(0\.0\d\d to 0\.0\d\d\)$", sentence)
+    assert re.search(
+        r"of at most 0\.05 nats is allowed; all non-inferior: a 0\.0\d\d \(0\.0\d\d to 0\.0\d\d\)$", sentence
+    )
 
 
 def test_a_subset_needs_some_distinct_texts() -> None:

@@ -20,7 +20,7 @@ def test_every_outcome_and_standing_has_one_word_of_its_own() -> None:
 
 def test_failures_begin_with_the_words_that_people_search_for() -> None:
     """These three words are part of the interface."""
-    assert [STANDINGS[key].word for key in ("worse", "undecided", "broken")] == ["WORSE", "UNDECIDED", "BROKEN"]
+    assert [STANDINGS[key].word for key in ("worse", "undecided", "broken")] == ["INFERIOR", "INCONCLUSIVE", "INVALID"]
 
 
 def test_a_configuration_that_was_not_run_is_shown_with_the_reason() -> None:

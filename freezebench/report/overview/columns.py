@@ -118,8 +118,8 @@ COLUMNS: tuple[Column[OverviewRow], ...] = (
     ),
     Column(
         name="deepest_safe",
-        heading="deepest safe prefix within {margin}",
-        short_heading=("deepest safe", "in {margin}"),
+        heading="deepest safe prefix at {margin}",
+        short_heading=("deepest safe", "at {margin}"),
         source=lambda row: None if row.frozen_share is None else float(row.frozen_share),
         term=lambda row: row.answer,
     ),

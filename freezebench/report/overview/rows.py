@@ -49,8 +49,8 @@ Next = Outcome | Literal["not_tried", "no_deeper"]
 _STATES: dict[Outcome, State] = {"inferior": "none_safe", "inconclusive": "undecided", "invalid": "invalid"}
 # The words where no prefix is safe.
 STATE_TERMS: dict[State, Term] = {
-    "none_safe": Term(word="none safe", sign=VERDICTS["inferior"].sign, tone="bad"),
-    "undecided": Term(word="undecided", sign=VERDICTS["inconclusive"].sign, tone="unsure"),
+    "none_safe": Term(word="inferior", sign=VERDICTS["inferior"].sign, tone="bad"),
+    "undecided": Term(word="inconclusive", sign=VERDICTS["inconclusive"].sign, tone="unsure"),
     "invalid": Term(word="invalid", sign=VERDICTS["invalid"].sign, tone="bad"),
     "baseline_invalid": Term(word="baseline invalid", sign=VERDICTS["invalid"].sign, tone="bad"),
     "nothing_compared": Term(word="nothing compared", sign=VERDICTS["not_run"].sign, tone="faint"),

@@ -22,7 +22,7 @@ _SHARES = (
     (Fraction(2, 3), "the first two thirds of the layers"),
     (Fraction(1), "all layers"),
 )
-_NEXT: dict[Next, str] = {"inferior": "is not safe", "inconclusive": "is undecided", "invalid": "is invalid"}
+_NEXT: dict[Next, str] = {"inferior": "is inferior", "inconclusive": "is inconclusive", "invalid": "is invalid"}
 _OF_THE_LAYERS = " of the layers"
 _BOTH = 2
 
@@ -39,7 +39,7 @@ def sentence(rows: Sequence[OverviewRow]) -> str:
     words = next(iter(others)) if len(others) == 1 else ", ".join(counts)
     if not safe:
         everywhere = "either of the 2" if len(rows) == _BOTH else f"any of the {len(rows)}"
-        return f"No prefix was shown to be safe, {_margin(rows)}, in {everywhere} experiments: {words}."
+        return f"No prefix is non-inferior {_margin(rows)} in {everywhere} experiments: {words}."
     parts = [_safe_part(safe, rows), *_deeper_part(safe)]
     if others:
         num = others.total()
@@ -56,7 +56,7 @@ def _safe_part(safe: Sequence[OverviewRow], rows: Sequence[OverviewRow]) -> str:
     claims.pop(0, None)
     (most, phrase), *deeper = claims.items()
     frozen = f"the embeddings and {phrase}" if phrase else "the embeddings"
-    text = f"Freezing {frozen} was safe, {_margin(rows)}, in {_of_all(most, len(rows))}"
+    text = f"Freezing {frozen} is non-inferior {_margin(rows)} in {_of_all(most, len(rows))}"
     further: list[str] = []
     for num, deeper_phrase in deeper:
         # What the shares are shares of is said once.
@@ -74,9 +74,9 @@ def _of_all(num: int, num_all: int) -> str:
 def _margin(rows: Sequence[OverviewRow]) -> str:
     margins = {(row.experiment.margin_pp, row.metric.drop_unit) for row in rows}
     if len(margins) > 1:
-        return "within the margin of each"
+        return "at the margin of each"
     ((margin, unit),) = margins
-    return f"within {margin:g} {unit.replace('points', 'point', 1) if margin == 1 else unit}"
+    return f"at a margin of {margin:g} {unit.replace('points', 'point', 1) if margin == 1 else unit}"
 
 
 def _deeper_part(safe: Sequence[OverviewRow]) -> list[str]:

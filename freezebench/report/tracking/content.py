@@ -10,7 +10,7 @@ from freezebench.report.markdown import markdown_report
 from freezebench.report.metric_text import judged_metric, value_of
 from freezebench.report.recommendation import recommended
 from freezebench.report.tracking.base import LoggedExperiment, LoggedRun
-from freezebench.verdicts.vocabulary import STANDINGS, verdict_term
+from freezebench.verdicts.vocabulary import standing_term, verdict_term
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -91,7 +91,7 @@ def _configuration(row: Row) -> dict[str, Parameter | None]:
     return {
         "freeze": row.freeze,
         "verdict": verdict_term(row.verdict, row.not_run_words).word,
-        "test_at_limit": STANDINGS[row.standing].word,
+        "test_at_limit": standing_term(row.standing, is_cost=row.exceeds_costs_alone).word,
         **{name: figures[name] if row.records else None for name in FIGURES},
     }
 
