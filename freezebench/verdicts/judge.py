@@ -53,10 +53,8 @@ class ConfigurationResult:
         warnings: Reasons to doubt the figures.
         parts: Limits of the joint gate besides accuracy: classes that are predicted, savings, and the comparison with a
             saved run.
-        same_as: The less frozen configuration that trains the same parameters, so that this one was not run;
-            ``None``: there is none.
-        left_out: Why it cannot be run: nothing would be left to train, or a strategy cannot be applied; ``None``: it
-            can.
+        same_as: The less frozen configuration that trains the same, so that this one was not run; ``None``: none.
+        left_out: Why it cannot be run, as where nothing would be left to train; ``None``: it can.
         not_needed: Why a search did not need it; ``None``: it was part of no search, or was needed.
         not_reached: Why the session ended before it had a result; ``None``: it has one.
         class_loss: Which class its runs hardly recognise although those of the baseline do, so that it is not safe
