@@ -7,7 +7,7 @@ import re
 import pytest
 
 from freezebench.report.columns import COLUMNS
-from freezebench.verdicts.vocabulary import VERDICTS
+from freezebench.verdicts.vocabulary import EXCEEDED, STANDINGS, VERDICTS
 from snippets import PAGES, ROOT
 
 GLOSSARY = ROOT / "docs/reference/glossary.md"
@@ -29,8 +29,9 @@ def test_an_explanation_is_short(term: str) -> None:
 
 
 def test_every_word_for_a_verdict_is_explained() -> None:
-    """As tables show them."""
-    assert {term.word for term in VERDICTS.values()} <= set(ENTRIES)
+    """As tables and messages show them."""
+    terms = (*VERDICTS.values(), *STANDINGS.values(), EXCEEDED)
+    assert {term.word.lower() for term in terms} <= set(ENTRIES)
 
 
 def test_links_to_terms_lead_somewhere() -> None:
