@@ -59,6 +59,18 @@ def test_what_it_writes_can_be_planned_at_once(
     assert (project / "pyproject.toml").read_text(encoding="utf-8").startswith("[tool.pytest.ini_options]\naddopts = ")
 
 
+def test_a_file_keeps_its_mode_and_a_link_stays_a_link(project: Path) -> None:
+    """The configuration may be shared, or not be for everyone."""
+    target = project.parent / "shared.toml"
+    (project / "pyproject.toml").rename(target)
+    target.chmod(0o640)
+    (project / "pyproject.toml").symlink_to(target)
+    assert main(["init"]) == 0
+    assert (project / "pyproject.toml").is_symlink()
+    assert "freeze_preset" in target.read_text(encoding="utf-8")
+    assert target.stat().st_mode & 0o777 == 0o640
+
+
 def test_a_second_call_changes_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And says what is there already."""
     assert main(["init"]) == 0

@@ -107,6 +107,14 @@ def test_what_is_named_has_to_be_usable(folder: Path, given: Given, error: type[
         choose_experiment(folder, given)
 
 
+def test_data_that_are_found_and_not_fit_are_refused(folder: Path) -> None:
+    """Nothing takes their place unless a person says so."""
+    (folder / "mine.csv").write_text("text,label\n" + "a film,0\n" * 30, encoding="utf-8")
+    with pytest.raises(DataError, match=r"To train on other data: give --data=reviews, or a path\."):
+        choose_experiment(folder, Given())
+    assert named(choose_experiment(folder, Given(data="reviews")))["data"] == "reviews"
+
+
 def test_a_data_set_of_the_hub_is_not_read(folder: Path) -> None:
     """Its columns are those that the command line names."""
     given = Given(model="embedded", data="SetFit/sst2", text_columns=("a", "b"), label_column="c")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,13 +101,22 @@ def init_project(options: argparse.Namespace) -> int:
     if not options.dry_run:
         for file in files:
             if file.text is not None:
-                file.path.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(file.path, file.text)
+                _write(file.path, file.text)
     write_lines(_result_lines(folder, files, is_dry_run=options.dry_run))
     notes = [*experiment.notes, *_notes(folder, repository, files, experiment)]
     write_lines(["", "Notes", *(f"  - {note}" for note in notes)] if notes else [])
     write_lines(["", "Next", *(f"  {command}" for command in _next_commands(folder, arguments))])
     return 0
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file; one that is there keeps its mode, and a link stays a link."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    target = Path(os.path.realpath(path))
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+    write_whole(target, text)
+    if mode is not None:
+        target.chmod(mode)
 
 
 def _refuse_configuration_above(folder: Path, repository: Repository | None) -> None:

@@ -117,7 +117,7 @@ def _choose_data(folder: Path, given: Given, sources: Sources, model: ModelSourc
     """
     path, spec = _found_data(folder, given, sources, experiment)
     if path is not None and spec is not None:
-        data = read_data(spec, model)
+        data = _read_data(spec, model, given)
         experiment.found["data"] = _data_text(path_name(folder, path), spec, data)
         experiment.arguments += data_arguments(path_name(folder, path), spec, data)
         experiment.paths.append(path)
@@ -133,6 +133,21 @@ def _choose_data(folder: Path, given: Given, sources: Sources, model: ModelSourc
     else:
         experiment.found["data"] = f"{given.data} (as --data says; it is not read now)"
         experiment.arguments += _unread_arguments(given)
+
+
+def _read_data(spec: DataSpec, model: ModelSource, given: Given) -> TextData:
+    """Return a local data set.
+
+    Raises:
+        DataError: If it is not fit for training.
+    """
+    try:
+        return read_data(spec, model)
+    except DataError as error:
+        if given.data is not None:
+            raise
+        # Nobody named this file, which may be there for another purpose.
+        raise DataError(f"{error} To train on other data: give --data={reviews.SOURCE}, or a path.") from error
 
 
 def _found_data(
