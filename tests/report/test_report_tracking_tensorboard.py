@@ -50,7 +50,7 @@ def test_every_run_is_a_folder_below_its_experiment(
     assert tracker.destination == f"TensorBoard: {tmp_path / 'events' / 'freezebench'}"
     name = tracker.log(content)
     parent = tmp_path / "events" / "freezebench" / name
-    assert name.endswith("_tiny-on-made-up")
+    assert name.endswith("-tiny-on-made-up")
     above = _read(parent)
     assert {tag: points[0][1] for tag, points in _scalars(above).items()} == pytest.approx(content.metrics)
     assert above.Tensors("summary")[0].tensor_proto.string_val[0].decode() == content.markdown

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from freezebench.report.tracking.base import LoggedExperiment, LoggedRun
 
-_NOT_IN_NAMES = re.compile(r"[^\w.+=-]+")
+_NOT_IN_NAMES = re.compile(r"(?:\./|[^\w.+=-])+")
 _LONGEST_NAME = 80
 
 # Adds a summary at a step.
@@ -47,8 +47,8 @@ class TensorboardTracker:
     def log(self, experiment: LoggedExperiment) -> str:
         """Log one experiment with its runs, and return its folder."""
         # Local time, as in the names of other writers; a second session must not write to the same folder.
-        time = datetime.now().astimezone().strftime("%Y-%m-%d_%H-%M-%S-%f")
-        folder = self._folder / _file_name(f"{time}_{experiment.name}")
+        now = datetime.now().astimezone().strftime("%Y-%m-%d_%H-%M-%S-%f")
+        folder = self._folder / _file_name(f"{now} {experiment.name}")
         with _writing(folder) as add:
             add(text_pb("summary", experiment.markdown), 0)
             for name, value in experiment.metrics.items():
