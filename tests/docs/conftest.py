@@ -12,6 +12,7 @@ from pathlib import Path
 import datasets  # noqa: F401 - pytester forgets what its sessions import, and this one cannot be imported twice
 import pytest
 
+import freezebench.strategies.freeze  # noqa: F401 - classes of strategies are kept, so that they have to stay the same
 from page_data import write_page_data
 from snippets import ROOT
 from strategy_packages import forget_strategies, pretend_to_install
