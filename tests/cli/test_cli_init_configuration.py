@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,22 @@ def test_what_lines_alone_cannot_change_stays(tmp_path: Path, text: str) -> None
     configuration = found(tmp_path, pyproject_toml=text)
     assert configuration.keys == {"addopts": "-ra"}
     assert configuration.with_keys(KEYS, "added") is None
+
+
+@pytest.mark.parametrize(("version", "section"), [("9.0.1", "[tool.pytest]"), ("8.4.2", None)])
+def test_the_table_of_newer_versions_is_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, section: str | None
+) -> None:
+    """Since version 9, pytest reads ``[tool.pytest]`` and ``pytest.toml``; others pass over them."""
+    monkeypatch.setattr(metadata, "version", lambda _: version)
+    (tmp_path / "pyproject.toml").write_text('[tool.pytest]\naddopts = ["-ra"]\n', encoding="utf-8")
+    configuration = find_configuration(tmp_path)
+    assert (configuration and configuration.section) == section
+    if configuration is not None:
+        assert configuration.values("addopts") == ["-ra"]
+        assert configuration.with_keys(KEYS, "added") == '[tool.pytest]\naddopts = ["-ra"]\n' + TOML_LINES
+    (tmp_path / "pytest.toml").touch()
+    assert (find_configuration(tmp_path) is None) == (section is None)
 
 
 def test_a_table_inside_of_a_list_ends_no_section(tmp_path: Path) -> None:
