@@ -111,14 +111,14 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     description = (
-        "a first freeze test for a project; what this machine can train on and measure; download of data; comparison "
-        "and report of saved runs"
+        "write a first freeze test into a project, list what this machine can do, download data, and compare, judge "
+        "and show finished runs"
     )
     parser = _Parser(prog="python -m freezebench", description=description, exit_on_error=False)
     parser.add_argument("--version", action="version", version=f"freezebench {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_init(commands.add_parser("init", help="write a first freeze test, ini keys and a workflow into a project"))
-    _add_doctor(commands.add_parser("doctor", help="what can be measured on this machine, and what not and why"))
+    _add_doctor(commands.add_parser("doctor", help="list what this machine can train on and measure"))
     _add_compare(
         commands.add_parser(
             "compare",
@@ -135,30 +135,30 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
     )
-    commands.add_parser("fetch", help="download the data set `reviews` now, so that later sessions need no network")
+    commands.add_parser("fetch", help="download the data set `reviews`, so that later sessions need no network")
     _add_log(commands.add_parser("log", help="log the runs and verdicts of saved reports to experiment trackers"))
-    report_parser = commands.add_parser("report", help="make the page and its pictures from saved runs")
+    report_parser = commands.add_parser("report", help="make the page with its pictures from saved runs")
     report_parser.add_argument(
         "paths",
         metavar="DIR|JSON",
         nargs="+",
-        help="a folder that --freeze-report wrote, or its report.json; several are shown side by "
-        "side, and the later ones are compared with the first",
+        help="a folder that --freeze-report wrote, or its report.json; several are shown side by side, and each later "
+        "one is compared with the first",
     )
-    report_parser.add_argument("--output", metavar="DIR", help="folder of the page (default: that of the only report)")
+    report_parser.add_argument("--output", metavar="DIR", help="folder of the page (default: that of the report)")
     return parser
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
     kinds = "number or name of a run that pytest-benchmark saved, such as 0001, its JSON file, or a report folder"
     parser.add_argument("old", metavar="OLD", help=f"the reference: {kinds}")
-    parser.add_argument("new", metavar="NEW", help="the run to judge, likewise")
+    parser.add_argument("new", metavar="NEW", help=f"the run to judge: {kinds}")
     parser.add_argument(
         "--benchmark-storage",
         metavar="URI",
         dest="storage",
         default=DEFAULT_STORAGE,
-        help="where pytest-benchmark saved them: file://FOLDER or FOLDER (default: %(default)s)",
+        help="where pytest-benchmark saved the runs: file://FOLDER or FOLDER (default: %(default)s)",
     )
     parser.add_argument(
         "--margin", metavar="POINTS", help=f"largest acceptable drop of the metric (default: {DEFAULT_MARGIN_PP:g})"
@@ -167,10 +167,14 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
         text = f"largest allowed {name[4:]} as a multiple of OLD's, one number or per configuration: 1.05,emb:1.1"
         parser.add_argument(f"--{name.replace('_', '-')}", metavar="RATIO", help=text)
     parser.add_argument(
-        "--compare-across", metavar="WHAT", help="what may differ, separated by commas: model, data, lr, epochs, …"
+        "--compare-across",
+        metavar="WHAT",
+        help="compare although these differ, separated by commas: model, data, lr, epochs, …",
     )
     parser.add_argument(
-        "--allow-unmatched", metavar="SPECS", help="configurations that may lack a partner: emb,emb+L0-3, or all"
+        "--allow-unmatched",
+        metavar="SPECS",
+        help="configurations that may be missing from one run: emb,emb+L0-3, or all",
     )
     parser.add_argument(
         "--strict",
@@ -181,16 +185,16 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_judge(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="DIR", help="folder that --freeze-report or --freeze-store wrote")
+    parser.add_argument("folder", metavar="DIR", help="a folder that --freeze-report or --freeze-store wrote")
     parser.add_argument("--metric", metavar="METRIC", help="as --freeze-metric (default: the usual one of the task)")
     parser.add_argument(
         "--margin", metavar="POINTS", help=f"largest acceptable drop of the metric (default: {DEFAULT_MARGIN_PP:g})"
     )
-    parser.add_argument("--max-drop", metavar="POINTS", help="limits that decide the exit code: 2,emb+L0-4:5")
-    parser.add_argument("--max-slice-drop", metavar="POINTS", help="limit of every slice, likewise")
-    parser.add_argument("--max-test-drop", metavar="POINTS", help="limit of every further test set, likewise")
+    parser.add_argument("--max-drop", metavar="POINTS", help="largest acceptable drops: 2,emb+L0-4:5 (default: none)")
+    parser.add_argument("--max-slice-drop", metavar="POINTS", help="largest acceptable drop on every slice")
+    parser.add_argument("--max-test-drop", metavar="POINTS", help="largest acceptable drop on every further test set")
     parser.add_argument("--strict", action="store_true", help="exit with 2 if a verdict is inconclusive")
-    parser.add_argument("-v", "--verbose", action="store_true", help="print the notes and the time of every phase, too")
+    parser.add_argument("-v", "--verbose", action="store_true", help="also print the notes and the time of every phase")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -217,7 +221,7 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--freeze-cluster",
         metavar="ADDRESS",
-        help="the same of every node of a Ray cluster, instead of this machine: auto, or HOST:PORT of its head",
+        help="list the nodes of a Ray cluster instead of this machine: auto, or HOST:PORT of its head",
     )
 
 

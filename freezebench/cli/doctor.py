@@ -34,7 +34,7 @@ def doctor(*, as_json: bool, cluster: str | None = None) -> int:
         write(json_text([capability.to_json() for capability in capabilities], indent=1) + "\n")
         return 0
     rows = [["yes" if row.available else "no", visible(row.name), visible(row.detail)] for row in capabilities]
-    write_lines(tabulate(rows, headers=["", "what", "source, or why not and what to do"]).split("\n"))
+    write_lines(tabulate(rows, headers=["", "what", "source, or what is missing and what to do"]).split("\n"))
     return 0
 
 

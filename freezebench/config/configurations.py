@@ -81,7 +81,7 @@ def _check_rates(spec: FreezeSpec, settings: Settings) -> None:
     if common is not None and str(spec) not in own and common * spec.rate_factor > 1:
         raise SettingsError(
             f"--freeze-lr: the usual rate of {spec}, {spec.rate_factor:g} times {common:g}, is above 1, the largest "
-            f"rate that can be trained. Give a smaller rate, or {spec} one of its own: "
+            f"rate that can be trained. Give a smaller rate, or a separate one for {spec}: "
             f"--freeze-lr={common:g},{spec}:{common:g}."
         )
     rate, largest = settings.run_spec(spec, settings.seed).protocol.learning_rate, max(settings.tune_lr, default=1)

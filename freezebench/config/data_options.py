@@ -15,8 +15,8 @@ DATA_OPTIONS: tuple[Option, ...] = (
         is_list=True,
         help="data set: a Hub name (or name:config), a folder with train, validation and test files (.jsonl, .json, "
         ".csv, .tsv, .parquet), one such file, or 'reviews' (movie reviews, downloaded once; others are "
-        "reviews:products, reviews:tweets, reviews:editorials); several, with commas between them or by repeating the "
-        "option, are an experiment each (default: the preset's)",
+        "reviews:products, reviews:tweets, reviews:editorials); several data sets make one experiment each: separate "
+        "them by commas or repeat the option (default: the preset's)",
     ),
     Option(
         name="text_column",
@@ -28,15 +28,15 @@ DATA_OPTIONS: tuple[Option, ...] = (
         name="label_column",
         metavar="COLUMN",
         parser=parse_text,
-        help="column of the labels, or several columns of 0 and 1 with commas between, one for each label "
-        "(default: label)",
+        help="column of the labels; for multi-label data several columns of 0 and 1, one for each label, separated by "
+        "commas (default: label)",
     ),
     Option(
         name="bad_rows",
         metavar="HOW",
         parser=choice_parser(*BAD_ROWS),
-        help="rows without a usable text or label: error refuses the data and lists them with file and line, drop "
-        "leaves them out and counts them (default: error)",
+        help="what to do with rows that have no usable text or label: error refuses the data and lists these rows with "
+        "file and line; drop leaves them out and counts them (default: error)",
     ),
     Option(
         name="task",
@@ -49,22 +49,21 @@ DATA_OPTIONS: tuple[Option, ...] = (
         metavar="NAME=SOURCE",
         parser=parse_test_sets,
         takes_pairs=True,
-        help="further test set, on which every run is evaluated and judged beside the data set's own: a name of your "
-        "choice, and a source as --freeze-data takes it: tweets=reviews:tweets; several, with commas between them or "
-        "by repeating the option (default: the data set's own test split alone)",
+        help="further test set, on which every run is evaluated and judged as well: a name of your choice and a source "
+        "as --freeze-data takes it, such as tweets=reviews:tweets; separate several by commas or repeat the option "
+        "(default: only the test split of the data set)",
     ),
     Option(
         name="slice_column",
         metavar="COLUMN",
         parser=parse_text,
-        help="column whose values divide the test set into slices; each slice is judged by itself (default: the test "
-        "set as a whole)",
+        help="column whose values divide the test set into slices, which are judged one by one (default: no slices)",
     ),
     Option(
         name="group_column",
         metavar="COLUMN",
         parser=parse_text,
         help="column that says which test examples belong together, such as those of one document or person; "
-        "intervals take a group as one unit (default: each example is one)",
+        "intervals count groups instead of examples (default: they count examples)",
     ),
 )

@@ -32,9 +32,8 @@ def check_amounts(options: ParsedOptions) -> None:
             if "margin" not in options:
                 where = options.origins["metric"]
                 raise SettingsError(
-                    f"{where}={metric}: the metric has a unit of its own ({unit}), in which no "
-                    f"margin is usual. Set {where.removesuffix('metric')}margin, the largest acceptable loss in that "
-                    "unit."
+                    f"{where}={metric}: this metric is measured in {unit}, for which there is no default margin. Set "
+                    f"{where.removesuffix('metric')}margin to the largest acceptable drop in that unit."
                 )
             return
     for name in (name for name in _IN_ITS_UNIT if name in options):

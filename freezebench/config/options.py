@@ -33,11 +33,11 @@ OPTIONS: tuple[Option, ...] = (
         name="grid",
         metavar="GRID",
         parser=parse_grid,
-        help="configurations to compare: 'all' (no freezing, and every prefix of the model's layers), 'search' (the "
-        "same, but only those prefixes train that finding the deepest safe one takes), 'strategies' (two prefixes and "
-        "the head alone, beside bitfit, lora and lpft), one freeze spec, or a comma-separated list; a spec is none, "
-        "emb, L3, L0-3, head, top-2 (the two top layers and the head train), a strategy such as lora(r=4), or parts "
-        "joined by '+' (default: the test's marker, else all)",
+        help="configurations to compare: 'all' (no freezing, and every prefix of the model's layers), 'search' (finds "
+        "the deepest safe prefix of 'all' and trains only the prefixes that this takes), 'strategies' (two prefixes, "
+        "the head alone, bitfit, lora and lpft), one freeze spec, or a comma-separated list of specs; a spec is none, "
+        "emb, L3, L0-3, head, top-2 (only the two top layers and the head train), a strategy such as lora(r=4), or "
+        "several of these joined by '+' (default: the grid of the test's marker, else all)",
     ),
     Option(
         name="preset",
@@ -51,16 +51,16 @@ OPTIONS: tuple[Option, ...] = (
         metavar="MODEL",
         parser=parse_text,
         is_list=True,
-        help="model to fine-tune: a Hub name, a checkpoint folder, 'embedded', or module:factory; several, with commas "
-        "between them or by repeating the option, are an experiment each (default: the preset's)",
+        help="model to fine-tune: a Hub name, a checkpoint folder, 'embedded', or module:factory; several models make "
+        "one experiment each: separate them by commas or repeat the option (default: the preset's)",
     ),
     *DATA_OPTIONS,
     Option(
         name="num_seeds",
         metavar="K",
         parser=parse_looks,
-        help="seeds per configuration: one number, or 3,5,8 to judge after 3, 5 and 8 seeds and to stop as soon as the "
-        "configuration is decided; one seed gives figures but no verdict (default: the preset's)",
+        help="number of seeds per configuration: one number, or 3,5,8 to judge after 3, 5 and 8 seeds and to stop as "
+        "soon as the verdict is conclusive; one seed gives figures and no verdict (default: the preset's)",
     ),
     Option(
         name="seed",
@@ -85,7 +85,7 @@ OPTIONS: tuple[Option, ...] = (
         name="lr",
         metavar="RATE",
         parser=parse_learning_rates,
-        help="learning rate, one number or per configuration: 5e-5,emb+L0-5:1e-3 (default: the preset's)",
+        help="learning rate: one number, or numbers per configuration: 5e-5,emb+L0-5:1e-3 (default: the preset's)",
     ),
     Option(
         name="tune_lr",
@@ -93,15 +93,15 @@ OPTIONS: tuple[Option, ...] = (
         parser=parse_tune_lr,
         may_lack_value=True,
         help="choose the learning rate of each configuration, the baseline included, among these multiples of its "
-        f"usual one ({USUAL_FACTORS} if none are given): one run for each, with a seed that no judged run has, decides "
-        "by its validation loss (default: the usual rates)",
+        f"usual rate ({USUAL_FACTORS} if none are given): each rate is tried in one run, with a seed that no judged "
+        "run uses, and the lowest validation loss wins (default: the usual rates)",
     ),
     Option(
         name="max_train",
         metavar="N",
         parser=int_parser(2, 1_000_000_000, "the number of training sentences"),
-        help="train on at most N sentences, a stratified sample that all runs share (default: the preset's "
-        "number for its own data, all of other data)",
+        help="train on at most N sentences, a stratified sample that all runs share (default: the preset's number "
+        "with the preset's data, all sentences with other data)",
     ),
     Option(
         name="max_length",
@@ -134,8 +134,8 @@ OPTIONS: tuple[Option, ...] = (
         name="batch_order",
         metavar="ORDER",
         parser=choice_parser(*BATCH_ORDERS),
-        help="which sentences share a training batch: bucketed, those of similar length, so that little is padding; "
-        "shuffled, any (default: bucketed with the engine cached, else shuffled)",
+        help="how sentences are put into training batches: bucketed groups sentences of similar length, which saves "
+        "padding; shuffled draws them at random (default: bucketed with the engine cached, else shuffled)",
     ),
     Option(
         name="prefix_cache",
@@ -150,7 +150,8 @@ OPTIONS: tuple[Option, ...] = (
         metavar="SIZE",
         parser=parse_size,
         session_wide=True,
-        help="limit of that folder's size; the least recently used outputs are deleted first (default: 10GiB)",
+        help="largest size of the folder of --freeze-prefix-cache; the least recently used outputs are deleted first "
+        "(default: 10GiB)",
     ),
     Option(
         name="cache_memory",
@@ -172,7 +173,7 @@ OPTIONS: tuple[Option, ...] = (
         parser=parse_devices,
         session_wide=True,
         help="train on several devices at the same time: all (every GPU that CUDA_VISIBLE_DEVICES leaves; the CPU if "
-        "there is none), GPUs such as cuda:0,cuda:1, or the CPU several times, cpu,cpu, which leaves times unmeasured "
+        "there is none), GPUs such as cuda:0,cuda:1, or the CPU several times, cpu,cpu, where times are not measured "
         "(default: one run at a time, on the device of --freeze-device)",
     ),
     Option(
@@ -215,8 +216,8 @@ OPTIONS: tuple[Option, ...] = (
         parser=parse_bool,
         session_wide=True,
         is_switch=True,
-        help="show which runs, seeds and steps are planned, which runs are finished already, and the expected duration "
-        "of the others; run no test",
+        help="show the planned runs with their seeds and steps, which of them earlier sessions finished, and how long "
+        "the others will take; run no test",
     ),
     Option(
         name="report",
@@ -274,16 +275,16 @@ OPTIONS: tuple[Option, ...] = (
         metavar="LIMIT",
         parser=parse_budget,
         session_wide=True,
-        help="stop training when so many runs were trained (40runs), or start none after so long (30min, 2h); the "
-        "session ends with the results of what has ended, and the same command goes on from there; reused runs cost "
-        "nothing (default: no limit)",
+        help="stop after this many trained runs (40runs), or start no further run after this time (30min, 2h); the "
+        "session reports the results that it has, and the same command continues from there; reused runs do not count "
+        "(default: no limit)",
     ),
     Option(
         name="timeout",
         metavar="DURATION",
         parser=parse_duration,
         session_wide=True,
-        help="stop a run that takes longer, such as 90s, 30min or 2h, and count it as invalid (default: 24h)",
+        help="stop a run that takes longer than this, such as 90s, 30min or 2h, and count it as invalid (default: 24h)",
     ),
 )
 

@@ -154,7 +154,7 @@ def parse_devices(text: str) -> tuple[str, ...]:
     if unknown or "cuda" in names:
         raise SettingsError("give all, or devices separated by commas: cuda:0,cuda:1, or cpu,cpu.")
     if "cpu" in names and set(names) != {"cpu"}:
-        raise SettingsError("the CPU would take far longer for a run than a GPU. Choose GPUs, or the CPU.")
+        raise SettingsError("the CPU takes far longer for a run than a GPU does. Choose GPUs, or the CPU.")
     numbers = [int(name.removeprefix("cuda:")) for name in names if name != "cpu"]
     if len(set(numbers)) < len(numbers):
         raise SettingsError("one GPU is named twice, and two runs on it would share its memory. Name each GPU once.")
@@ -248,7 +248,7 @@ def parse_policies(text: str) -> str:
             raise SettingsError(f"choose from {', '.join(INCONCLUSIVE_POLICIES)}, or per configuration: skip,emb:fail.")
         name = canonical_name(spec) if colon else ""
         if name in policies:
-            raise SettingsError(f"{name or 'what is not named'} has two policies. Give it one.")
+            raise SettingsError(f"{name or 'every other configuration'} has two policies. Give it one.")
         policies[name] = policy
     return ",".join(f"{name}:{policy}" if name else policy for name, policy in policies.items())
 
@@ -260,7 +260,7 @@ def parse_across(text: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip().replace("_", "-") for name in text.split(",")))
     unknown = [name for name in names if name not in ACROSS]
     if unknown:
-        raise SettingsError(f"{brief(unknown[0])} is nothing that may differ. Choose from {', '.join(ACROSS)}.")
+        raise SettingsError(f"a comparison across {brief(unknown[0])} is not known. Choose from {', '.join(ACROSS)}.")
     return names
 
 
@@ -272,7 +272,7 @@ def parse_specs(text: str) -> tuple[str, ...]:
     specs = tuple(dict.fromkeys(split_grid(text)))
     unclear = next((name for name in specs if name != ALL and (name in WORDS or names_top_layers(name))), None)
     if unclear is not None:
-        raise SettingsError(f"{unclear!r} names no configuration of every model. Give freeze specs, or 'all'.")
+        raise SettingsError(f"{unclear!r} names other configurations in other models. Give freeze specs, or 'all'.")
     return (ALL,) if ALL in specs else specs
 
 

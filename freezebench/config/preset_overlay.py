@@ -109,13 +109,13 @@ def check_columns_and_sets(options: ParsedOptions, data: DataSpec) -> None:
     """
     if "max_slice_drop" in options and data.slice_column is None:
         raise SettingsError(
-            f"{options.origins['max_slice_drop']} limits the drop of slices, and the test set is not divided. Give "
-            "--freeze-slice-column, too."
+            f"{options.origins['max_slice_drop']} limits the drop on slices, and there are no slices. Give "
+            "--freeze-slice-column as well."
         )
     if "max_test_drop" in options and not data.test_sets:
         raise SettingsError(
-            f"{options.origins['max_test_drop']} limits the drop on further test sets, and there is none. Give "
-            "--freeze-test=NAME=SOURCE, too."
+            f"{options.origins['max_test_drop']} limits the drop on further test sets, and there are none. Give "
+            "--freeze-test=NAME=SOURCE as well."
         )
 
 

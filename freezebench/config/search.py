@@ -34,5 +34,7 @@ def resolve_looks(options: ParsedOptions, usual: InterimLooks) -> InterimLooks:
             "only those that it needs, one after the other. Leave one of them out."
         )
     if looks.max_seeds == 1:
-        raise SettingsError(f"{grid} follows verdicts, and one seed gives none. Use --freeze-num-seeds=3 or more.")
+        raise SettingsError(
+            f"{grid} chooses prefixes by verdicts, and one seed gives no verdict. Use --freeze-num-seeds=3 or more."
+        )
     return looks.shared_by(MAX_FAILED)

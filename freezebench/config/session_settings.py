@@ -126,7 +126,7 @@ def resolve_session(sources: Sequence[Source], *, has_reference: bool = False) -
             "pytest's own process. Leave one of them out."
         )
     if "cluster_resource" in options and "cluster" not in options:
-        raise SettingsError("--freeze-cluster-resource selects nodes of a cluster. Give --freeze-cluster, too.")
+        raise SettingsError("--freeze-cluster-resource selects nodes of a cluster. Give --freeze-cluster as well.")
     return SessionSettings(
         cache_bytes=options.get("cache_memory", None),
         prefix_cache=options.get("prefix_cache", None),

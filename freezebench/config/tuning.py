@@ -22,6 +22,6 @@ def parse_tune_lr(text: str) -> tuple[float, ...]:
     if len(factors) < len(entries) or not is_in_range or not _FEWEST <= len(factors) <= _MOST:
         raise SettingsError(
             f"give {_FEWEST} to {_MOST} different factors from {_SMALLEST:g} to {_LARGEST:g}, such as "
-            f"--freeze-tune-lr={USUAL_FACTORS}. Write the flag without a value, which means these, behind the tests."
+            f"--freeze-tune-lr={USUAL_FACTORS}. The flag without a value means these; write it behind the tests."
         )
     return tuple(sorted(factors))

@@ -40,7 +40,7 @@ def read_further(spec: DataSpec, train: Columns) -> tuple[dict[str, Columns], di
         except DataError as error:
             raise DataError(
                 f"--freeze-test={item.name}={item.source}: {str(error).rstrip('.')}. Give a data set that has the "
-                "columns of your own one, or leave this test set out."
+                "same columns as yours, or leave this test set out."
             ) from error
     return columns, notes
 

@@ -75,11 +75,11 @@ def refuse_undecidable(settings: Settings, grid: Sequence[str], facts: DataFacts
     for freeze in grid:
         limit = settings.max_drop.get(freeze)
         if freeze != "none" and settings.policy(freeze) == "fail" and limit is not None and limit < resolved:
-            best = "no verdict at all" if math.isinf(resolved) else f"{resolved:.1f} points"
+            best = "no verdict" if math.isinf(resolved) else f"a drop below {resolved:.1f} points"
             design = f"--freeze-num-seeds={looks} on {_size_text(settings, facts, 'test sentences')}"
             raise SettingsError(
                 f"{freeze} is limited to {limit:g} points ({settings.limits_from}) and inconclusive tests fail "
-                f"(--freeze-inconclusive=fail), but {design} resolves {best}: "
+                f"(--freeze-inconclusive=fail), but {design} can show {best} at best: "
                 "the run could only fail. Use more seeds, more sentences, a wider limit, or skip inconclusive tests "
                 "(--freeze-inconclusive=skip)."
             )

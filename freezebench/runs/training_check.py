@@ -127,7 +127,7 @@ class TrainingCheck:
             first, last = self._epochs.start + 1, self._epochs.stop
             when = f"epoch {first}" if first == last else f"epochs {first} to {last}"
             raise UnsoundRunError(
-                "frozen_weights_changed", f"weights changed that are frozen in {when}: {min(changed)}"
+                "frozen_weights_changed", f"weights that are frozen in {when} changed: {min(changed)}"
             )
 
     def _check_modes(self) -> None:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from freezebench.verdicts.subsets import SubsetVerdict
     from freezebench.verdicts.tuned_rate import TunedRate
 
-
 BASELINE_INVALID = "the unfrozen baseline is invalid"
 # The part of the joint gate that fails where one class is predicted for every test sentence.
 CLASSES = "classes"
@@ -257,7 +256,7 @@ def _with_lead_checked(result: ConfigurationResult, margin_pp: float, metric: Me
     better = f"{lead:.1f} points above" if is_accuracy else f"{lead:.3g} {metric.drop_unit} better than"
     warning = (
         f"without freezing, {metric.label} is {better} that of {constant}, and the margin is "
-        f"{margin_pp:g} {metric.drop_unit}, so a model that learned nothing may be within it"
+        f"{margin_pp:g} {metric.drop_unit}, so a model that learned nothing could be non-inferior"
     )
     return replace(result, warnings=(*result.warnings, warning))
 
@@ -275,7 +274,7 @@ def _with_predictions_checked(result: ConfigurationResult, metric: Metric, *, al
             result, class_loss=class_loss, verdict=replace(result.verdict, outcome="inferior", reason=class_loss)
         )
     if one_class is not None and result.gate is not None:
-        sentence = f"{one_class}, and the unfrozen baseline several"
+        sentence = f"{one_class}, and the unfrozen baseline predicts several"
         result = replace(result, parts=(Part(quantity=CLASSES, standing="worse", sentence=sentence),))
     # Of a candidate it may be a result: with little to train, the seed may matter little.
     same_seeds = same_seeds_fault(result.records)

@@ -253,7 +253,7 @@ def _judge(interval: Interval, margin_pp: float, unit: str, too_few: str | None)
     if not (interval.upper_pp < margin_pp):
         if interval.lower_pp > margin_pp:
             return "inferior", f"lower bound {lower} is above {limit}, {seeds}"
-        return "inconclusive", f"the bounds {lower} to {upper} hold {limit}, {seeds}"
+        return "inconclusive", f"the bounds {lower} to {upper} contain {limit}, {seeds}"
     return "non_inferior", f"upper bound {upper} is below {limit}, {seeds}"
 
 

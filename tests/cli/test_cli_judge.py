@@ -110,7 +110,7 @@ def test_a_metric_of_the_user_is_found_in_the_current_folder(
     ("arguments", "message"),
     [
         (["--metric=macro_f1"], "--metric=macro_f1: there is no metric 'macro_f1'. Did you mean 'macro-f1'?"),
-        (["--metric=log-loss"], "--metric=log-loss: the metric has a unit of its own (nats)"),
+        (["--metric=log-loss"], "--metric=log-loss: this metric is measured in nats"),
         (["--margin=0.02"], "--margin=0.02: give percentage points, from 0.1 to 100. Did you mean 2 points?"),
         (
             ["--metric=log-loss", "--margin=0.1"],

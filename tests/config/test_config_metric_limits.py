@@ -40,7 +40,7 @@ def test_a_unit_of_its_own_needs_a_margin_and_has_no_bounds(monkeypatch: pytest.
     metric = replace(metrics.ACCURACY, name="made-up-loss", unit="nats", higher_is_better=False)
     monkeypatch.setitem(metrics.METRICS, "made-up-loss", metric)
     with pytest.raises(
-        SettingsError, match=r"^--freeze-metric=made-up-loss: .* unit of its own \(nats\).*--freeze-margin"
+        SettingsError, match=r"^--freeze-metric=made-up-loss: this metric is measured in nats.*--freeze-margin"
     ):
         _resolve(metric="made-up-loss")
     settings = _resolve(metric="made-up-loss", margin="0.02", max_drop="emb:250")
@@ -61,7 +61,7 @@ def test_a_function_has_the_unit_that_it_says() -> None:
     assert _resolve(metric="own_metrics:share").margin_pp == 2
     with pytest.raises(SettingsError, match=r"^--freeze-margin=0.02: give percentage points"):
         _resolve(metric="own_metrics:share", margin="0.02")
-    with pytest.raises(SettingsError, match=r"^--freeze-metric=own_metrics:cost: .*\(nats\).*Set --freeze-margin"):
+    with pytest.raises(SettingsError, match=r"^--freeze-metric=own_metrics:cost: this metric is measured in nats.*Set --freeze-margin"):
         _resolve(metric="own_metrics:cost")
     assert _resolve(metric="own_metrics:cost", margin="0.02").metric == "own_metrics:cost"
 

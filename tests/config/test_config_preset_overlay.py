@@ -49,8 +49,11 @@ def test_another_metric_or_task_has_none_of_its_limits(values: dict[str, object]
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"max_slice_drop": "3"}, "--freeze-max-slice-drop limits the drop of slices.*Give --freeze-slice-column, too"),
-        ({"max_test_drop": "3"}, "--freeze-max-test-drop limits .*Give --freeze-test=NAME=SOURCE, too"),
+        (
+            {"max_slice_drop": "3"},
+            "--freeze-max-slice-drop limits the drop on slices.*Give --freeze-slice-column as",
+        ),
+        ({"max_test_drop": "3"}, "--freeze-max-test-drop limits .*Give --freeze-test=NAME=SOURCE as well"),
         ({"claims": "yes", "metric": "mcc"}, "--freeze-metric=mcc judges by another metric. Leave one"),
     ],
     ids=lambda value: str(value)[:30],

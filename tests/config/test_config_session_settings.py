@@ -104,7 +104,7 @@ def test_several_devices_need_processes() -> None:
     [
         ({"cluster": "auto", "devices": "all"}, "Leave one of them out"),
         ({"cluster": "auto", "isolate": "none"}, "Leave one of them out"),
-        ({"cluster_resource": "accelerator_type:A100"}, "Give --freeze-cluster, too"),
+        ({"cluster_resource": "accelerator_type:A100"}, "Give --freeze-cluster as well"),
     ],
 )
 def test_options_that_contradict_a_cluster(flags: Mapping[str, str], advice: str) -> None:

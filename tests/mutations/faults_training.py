@@ -366,7 +366,7 @@ FAULTS = (
         name="stage-trains-frozen",
         change="a layer trains in the epochs in which only the head has to",
         ending="INVALID",
-        sentence=f"weights changed that are frozen in epoch 1: {_LAYER_1}.*",
+        sentence=f"weights that are frozen in epoch 1 changed: {_LAYER_1}.*",
         put_in=_stage_trains_what_is_frozen(updates=True),
         marker=_IN_STAGES,
     ),

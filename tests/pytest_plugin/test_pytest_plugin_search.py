@@ -148,7 +148,7 @@ def test_configurations_that_are_no_prefixes_train_besides(search: Search) -> No
         (["--freeze-grid=search,emb+L0-2"], "*names emb+L0-2 besides 'search', which chooses itself*"),
         (["--freeze-grid=search,all"], "*names all besides 'search'*"),
         (["--freeze-pool-seeds"], "*pooled verdicts need the runs of all configurations*"),
-        (["--freeze-num-seeds=1"], "*follows verdicts, and one seed gives none*"),
+        (["--freeze-num-seeds=1"], "*chooses prefixes by verdicts, and one seed gives no verdict*"),
     ],
 )
 def test_what_search_cannot_do_is_refused(search: Search, arguments: list[str], message: str) -> None:

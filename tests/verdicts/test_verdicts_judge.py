@@ -95,7 +95,7 @@ def test_a_candidate_of_one_class_fails_whatever_its_limit(num_constant: int) ->
     seeds = "seed 42 predicts" if num_constant == 1 else "seeds 42, 43 and 44 predict"
     assert result.class_loss == f"{seeds} one class for every test sentence (class negative)"
     (part,) = result.parts
-    assert part.sentence == f"{result.class_loss}, and the unfrozen baseline several"
+    assert part.sentence == f"{result.class_loss}, and the unfrozen baseline predicts several"
 
 
 def test_a_constant_candidate_without_a_limit_fails_no_test() -> None:
