@@ -13,7 +13,7 @@ from freezebench.report.tracking.base import PROJECT
 if TYPE_CHECKING:
     from freezebench.report.tracking.base import LoggedExperiment, LoggedRun
 
-# Nothing of the process is sent: no command, packages, code, machine, load or output.
+# Of the process nothing is sent but the name of its machine: no command, packages, code, load or output.
 _NOT_SENT = {
     "console": "off",
     "disable_code": True,
