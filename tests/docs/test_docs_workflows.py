@@ -75,7 +75,7 @@ def gpu_workflow() -> str:
 
 @pytest.mark.slow
 def test_the_gpu_workflow_keeps_its_reference_on_the_runner(tmp_path: Path) -> None:
-    """A run by hand saves it, a pull request is compared with it, and one from a fork starts nothing."""
+    """A run by hand on main saves it, a pull request is compared with it, and one from a fork starts nothing."""
     project, text = tmp_path / "project", gpu_workflow()
     write_data(project / "my-reviews", sizes=(160, 24, 100))
     write_model(project / "my-checkpoint", is_pretrained=True)
@@ -90,6 +90,9 @@ def test_the_gpu_workflow_keeps_its_reference_on_the_runner(tmp_path: Path) -> N
         return runner.run(text, Event(name=name, ref=ref, head=head, source=project))
 
     assert job_of("pull_request", PULL_REQUEST, "stranger/project") is None
+    other = job_of("workflow_dispatch", "refs/heads/other")
+    assert other is not None
+    assert other.outcomes("freeze") == ["success", "skipped", "skipped"]
     saved = job_of("workflow_dispatch", MAIN)
     assert saved is not None
     assert saved.has_passed, saved.output
