@@ -94,6 +94,14 @@ def test_people_find_what_they_search_for(words: str, table: str) -> None:
     assert all(re.fullmatch(r"\| .+ \| .+ \|", row) for row in rows)
 
 
+def test_no_word_of_a_table_is_longer_than_a_column() -> None:
+    """On a phone, a column is about 30 characters wide: longer words may be broken at signs of code."""
+    for table in TABLES:
+        for word in re.sub(r"</?var>|\]\([^)]*\)", "", messages_table(table).replace("<br>", " ")).split():
+            parts = re.split(r"<wbr>|[-/](?=[a-z])", re.sub(r"&#\d+;|&\w+;", "x", word))
+            assert max(map(len, parts)) <= 24, word
+
+
 def test_shown_messages_are_those_of_the_page() -> None:
     """Errors that really occur are templates of the page with values in place of names."""
     shown = []
