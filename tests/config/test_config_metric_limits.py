@@ -61,7 +61,9 @@ def test_a_function_has_the_unit_that_it_says() -> None:
     assert _resolve(metric="own_metrics:share").margin_pp == 2
     with pytest.raises(SettingsError, match=r"^--freeze-margin=0.02: give percentage points"):
         _resolve(metric="own_metrics:share", margin="0.02")
-    with pytest.raises(SettingsError, match=r"^--freeze-metric=own_metrics:cost: this metric is measured in nats.*Set --freeze-margin"):
+    with pytest.raises(
+        SettingsError, match=r"^--freeze-metric=own_metrics:cost: this metric is measured in nats.*Set --freeze-margin"
+    ):
         _resolve(metric="own_metrics:cost")
     assert _resolve(metric="own_metrics:cost", margin="0.02").metric == "own_metrics:cost"
 
