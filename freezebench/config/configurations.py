@@ -77,12 +77,12 @@ def _check_rates(spec: FreezeSpec, settings: Settings) -> None:
     Raises:
         SettingsError: If one is above 1.
     """
-    common, own = settings.learning_rates.default, dict(settings.learning_rates.by_spec)
-    if common is not None and str(spec) not in own and common * spec.rate_factor > 1:
+    usual = settings.experiment.protocol.learning_rate
+    if str(spec) not in dict(settings.learning_rates.by_spec) and usual * spec.rate_factor > 1:
         raise SettingsError(
-            f"--freeze-lr: the usual rate of {spec}, {spec.rate_factor:g} times {common:g}, is above 1, the largest "
+            f"--freeze-lr: the usual rate of {spec}, {spec.rate_factor:g} times {usual:g}, is above 1, the largest "
             f"rate that can be trained. Give a smaller rate, or a separate one for {spec}: "
-            f"--freeze-lr={common:g},{spec}:{common:g}."
+            f"--freeze-lr={usual:g},{spec}:{usual:g}."
         )
     rate, largest = settings.run_spec(spec, settings.seed).protocol.learning_rate, max(settings.tune_lr, default=1)
     if rate * largest > 1:

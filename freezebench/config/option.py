@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _MAX_CHARS = 5000
 _MAX_SHOWN = 200
 _MAX_ENTRIES = 1000  # each is looked up as a path
+# The key of a marker's dictionary whose value all configurations have that are not among the keys.
+_DEFAULT = "default"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +152,7 @@ def as_text(value: object) -> str:
 def _joined(value: object) -> str:
     # Every option then needs only one parser, and a marker accepts and refuses the same values as the command line.
     if isinstance(value, dict):
-        return ",".join(f"{key}:{number}" for key, number in value.items())
+        return ",".join(str(item) if key == _DEFAULT else f"{key}:{item}" for key, item in value.items())
     if isinstance(value, (list, tuple)):
         return ",".join(str(item) for item in value)
     return str(value).strip()

@@ -85,7 +85,8 @@ OPTIONS: tuple[Option, ...] = (
         name="lr",
         metavar="RATE",
         parser=parse_learning_rates,
-        help="learning rate: one number, or numbers per configuration: 5e-5,emb+L0-5:1e-3 (default: the preset's)",
+        help="learning rate: one number, or numbers per configuration: 5e-5,emb+L0-5:1e-3; a strategy that is not "
+        "named has a multiple of the rate of none (default: the preset's)",
     ),
     Option(
         name="tune_lr",

@@ -66,19 +66,20 @@ class Preset:
 
 
 def learning_rate(freeze: str, rates: PerSpec, protocol: Protocol) -> float:
-    """Return the learning rate of a configuration: its own, else the usual multiple of the common one.
+    """Return the learning rate of a configuration: its own, else the common one, times the factor of its strategies.
+
+    A factor is a multiple of the rate that ``none`` really has, which may be one of its own.
 
     Args:
         freeze: Id of the configuration.
         rates: Rates of some configurations, and the common one.
         protocol: Has the common rate if ``rates`` does not.
     """
-    spec = FreezeSpec.parse(freeze)
-    own = dict(rates.by_spec).get(str(spec))
-    if own is not None:
-        return own
+    spec, own = FreezeSpec.parse(freeze), dict(rates.by_spec)
+    if str(spec) in own:
+        return own[str(spec)]
     common = protocol.learning_rate if rates.default is None else rates.default
-    return short_number(common * spec.rate_factor) if spec.rate_factor != 1 else common
+    return common if spec.rate_factor == 1 else short_number(own.get("none", common) * spec.rate_factor)
 
 
 # The drops that the notebook published (0 if freezing improved the accuracy) plus 3 points of tolerance, rounded up.

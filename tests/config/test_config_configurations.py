@@ -54,6 +54,8 @@ def test_a_usual_rate_above_1_is_refused() -> None:
             configurations(_settings(grid="none,lora", lr="0.6"), 6)
         configurations(_settings(grid="none,lora", lr="0.6,lora:0.6"), 6)
         configurations(_settings(grid="none,lora", lr="0.5"), 6)
+        with pytest.raises(SettingsError, match=r"2 times 0\.6, is above 1"):
+            configurations(_settings(grid="none,lora", lr="1e-4,none:0.6"), 6)
 
 
 def test_strategies_that_no_engine_trains_together_are_refused() -> None:

@@ -155,6 +155,28 @@ def test_marker_values_may_be_python_values() -> None:
     assert settings.learning_rates.get("none") == 1e-4
 
 
+def test_a_dictionary_may_have_a_default() -> None:
+    """The key is no configuration; texts of the command line have a number without one."""
+    settings = _resolve(
+        marker={"lr": {"default": 1e-4, "emb": 1e-3}, "inconclusive": {"default": "fail", "emb": "pass"}}
+    )
+    assert settings.learning_rates == PerSpec(default=1e-4, by_spec=(("emb", 1e-3),))
+    assert [settings.policy(name) for name in ("emb", "emb+L0")] == ["pass", "fail"]
+    with pytest.raises(SettingsError, match="default"):
+        _resolve({"lr": "default:1e-4"})
+
+
+@pytest.mark.parametrize("source", ["flags", "marker", "ini"])
+def test_the_usual_rate_of_a_strategy_is_a_multiple_of_the_rate_of_none(source: str) -> None:
+    """Of the one that none has itself, too, wherever it was given; others that are not named have the default."""
+    values = {"model": "x", "lr": "none:1.3e-4,emb:2e-4"}
+    settings = _resolve(**{source: values})
+    rates = {name: settings.run_spec(name, 7).protocol.learning_rate for name in ("none", "emb", "emb+L0", "bitfit")}
+    assert rates == {"none": 1.3e-4, "emb": 2e-4, "emb+L0": 5e-5, "bitfit": 2.6e-3}
+    assert _resolve({"model": "x"}).run_spec("bitfit", 7).protocol.learning_rate == 1e-3
+    assert PRESETS["embedded"].run_spec("bitfit").protocol.learning_rate == 2.6e-3
+
+
 def test_unknown_marker_arguments_are_refused() -> None:
     """A misspelt argument is an error that lists the existing ones."""
     with pytest.raises(SettingsError, match=r"no argument 'epoch'.*epochs"):
