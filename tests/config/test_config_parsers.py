@@ -100,7 +100,7 @@ BAD = [
     ("allow_unmatched", "emb,top-2", "names other configurations in other models"),
     ("allow_unmatched", "strategies", "names other configurations in other models"),
     ("report", "", "empty"),
-    ("log", "mlflow,excel", "choose from mlflow, wandb, tensorboard"),
+    ("log", "excel", "choose from mlflow, wandb, tensorboard"),
     ("save", "", "empty"),
     ("store", "", "empty"),
     ("resume", "perhaps", "choose yes or no"),
