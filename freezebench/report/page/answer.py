@@ -40,7 +40,6 @@ def answer(experiment: Experiment, forest_plot: Html | None) -> Html:
         if given.next_steps
         else None,
         class_=f"answers {given.outcome}",
-        aria_label="answer",
     )
 
 

@@ -60,7 +60,7 @@ def section(title: str, *contents: Content, **attributes: str | None) -> Html:
     return element("section", element("h2", title), *contents, **attributes)
 
 
-def definitions(pairs: Iterable[tuple[str, Content]]) -> Html:
+def definitions(pairs: Iterable[tuple[Content, Content]]) -> Html:
     """Return a list of terms with their descriptions."""
     rows = [element("div", element("dt", term), element("dd", description)) for term, description in pairs]
     return element("dl", *rows)
@@ -92,7 +92,8 @@ def data_table(caption: str, headers: Sequence[str], rows: Sequence[Sequence[Con
 def scroller(table: Html, label: str) -> Html:
     """Return a table in a box that scrolls sideways, also by keyboard, under a hint for narrow screens."""
     hint = element("p", "Scroll the table sideways →", class_="hint", aria_hidden="true")
-    return joined([hint, element("div", table, class_="scroll", tabindex="0", role="region", aria_label=label)])
+    # A group and no region: a page has a dozen of tables, and landmarks are for its few main parts.
+    return joined([hint, element("div", table, class_="scroll", tabindex="0", role="group", aria_label=label)])
 
 
 def copyable(code: str) -> Html:

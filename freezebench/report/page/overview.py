@@ -33,11 +33,11 @@ def overview_section(overview: Overview, drawn: Sequence[Picture | Missing] | No
     def table(columns: Sequence[Column[OverviewRow]], label: str) -> Html:
         return column_table(columns, rows, words, label, name=lambda row: _link(row, row.label))
 
-    return element(
+    heading = element("header", element("h1", f"freezebench report · {overview.title}"))
+    answers = element(
         "section",
-        element("p", overview.title, class_="more"),
         element("h2", overview.sentence, class_="headline"),
-        main_and_further(overview_columns(rows), rows, table, what="experiment"),
+        main_and_further(overview_columns(rows), rows, table, what="experiment", words=words),
         element("p", overview.device_sentence, class_="more") if overview.device_sentence else None,
         None if overview.matrix is None else _matrix(overview.matrix, overview.matrix_title),
         _front(overview),
@@ -45,6 +45,7 @@ def overview_section(overview: Overview, drawn: Sequence[Picture | Missing] | No
         class_="answers overview",
         aria_label="all experiments",
     )
+    return joined([heading, answers])
 
 
 def _link(row: OverviewRow, name: str) -> Html:

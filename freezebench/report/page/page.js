@@ -27,13 +27,14 @@ for (const button of document.querySelectorAll("button.copy")) {
     button.textContent = "copied";
   });
 }
-// A table that fits needs no hint.
-const hints = () => {
-  for (const hint of document.querySelectorAll(".hint")) {
-    const box = hint.nextElementSibling;
-    hint.hidden = box.scrollWidth <= box.clientWidth;
+// A table that fits needs no hint, and no stop of the Tab key.
+const fit = () => {
+  for (const box of document.querySelectorAll(".scroll")) {
+    const fits = box.scrollWidth <= box.clientWidth;
+    box.previousElementSibling.hidden = fits;
+    box.tabIndex = fits ? -1 : 0;
   }
 };
-hints();
-window.addEventListener("resize", hints);
-document.querySelectorAll("details").forEach((details) => details.addEventListener("toggle", hints));
+fit();
+window.addEventListener("resize", fit);
+document.querySelectorAll("details").forEach((details) => details.addEventListener("toggle", fit));

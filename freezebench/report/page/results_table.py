@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.report.columns import heading_words, result_columns
-from freezebench.report.page.markup import Html, element, joined, scroller
+from freezebench.report.page.markup import Html, definitions, element, joined, scroller
 from freezebench.report.strategy_text import configuration_text, strategy_sentences
 from freezebench.report.summary import MAJORITY_CLASS
 from freezebench.specs.freeze import FreezeSpec
@@ -20,16 +20,21 @@ if TYPE_CHECKING:
 
 # Columns up to this rank fit side by side on a screen of 1280 pixels.
 _LAST_MAIN_RANK = 3
+# What a phone shows without scrolling: how good each configuration is, and how much faster it trains.
+_FIRST = ("freeze", "verdict", "drop_pp", "speedup")
 
 
 def results_table(experiment: Experiment) -> Html:
     """Return the tables of one experiment; a column that no configuration fills is left out."""
     specs = [FreezeSpec.parse(row.freeze) for row in experiment.rows]
+    columns = result_columns(experiment.rows)
     tables = main_and_further(
-        result_columns(experiment.rows),
+        sorted(columns, key=lambda column: _FIRST.index(column.name) if column.name in _FIRST else len(_FIRST)),
         experiment.rows,
         lambda columns, label: _table(experiment, columns, label),
         what="configuration",
+        words=_words(experiment),
+        names=[(element("code", str(spec)), configuration_text(spec)) for spec in specs],
     )
     return joined([tables, *(element("p", sentence, class_="more") for sentence in strategy_sentences(specs))])
 
@@ -40,6 +45,8 @@ def main_and_further(
     table: Callable[[Sequence[Column[RowT]], str], Html],
     *,
     what: str,
+    words: Mapping[str, str],
+    names: Sequence[tuple[Html, str]] = (),
 ) -> Html:
     """Return the table of the main columns, how to read it, and that of the other columns, which opens on request.
 
@@ -48,11 +55,14 @@ def main_and_further(
         rows: The rows.
         table: Returns the table of some columns under a label.
         what: What a row is, in a word.
+        words: What headings depend on.
+        names: The names of the rows with their meanings, where names need one.
     """
     first, *others = columns
     filled = [column for column in others if not column.is_empty(rows)]
     main = [first, *(column for column in filled if column.rank <= _LAST_MAIN_RANK)]
     further = [column for column in filled if column.rank > _LAST_MAIN_RANK]
+    described = [(column.heading.format_map(words), column.description) for column in filled if column.description]
     has_dash = any(column.cell(row) == NOT_MEASURED for column in filled for row in rows)
     dash = f" A dash: not measured, or not defined for this {what}." if has_dash else ""
     details = element(
@@ -65,6 +75,8 @@ def main_and_further(
             table(main, f"figures of every {what}"),
             element("p", f"Press a heading to sort.{dash}", class_="more script"),
             details if further else None,
+            # The same is in tooltips, which neither fingers nor keys reach.
+            element("details", element("summary", "What rows and columns mean"), definitions([*names, *described])),
         ]
     )
 
@@ -115,11 +127,16 @@ def _table(experiment: Experiment, columns: Sequence[Column[Row]], label: str) -
     return column_table(
         columns,
         experiment.rows,
-        heading_words(experiment.rows, experiment.results, experiment.margin_pp),
+        _words(experiment),
         label,
         name=lambda row: element("code", row.freeze, title=configuration_text(FreezeSpec.parse(row.freeze))),
         foot=_majority_line(experiment, columns),
     )
+
+
+def _words(experiment: Experiment) -> dict[str, str]:
+    """Return what the headings of an experiment depend on."""
+    return heading_words(experiment.rows, experiment.results, experiment.margin_pp)
 
 
 def _cell(column: Column[RowT], row: RowT) -> Html:
@@ -127,9 +144,14 @@ def _cell(column: Column[RowT], row: RowT) -> Html:
     value = column.source(row)
     term = None if column.term is None else column.term(row)
     classes = [_alignment(column), term.tone if term is not None else None]
+    figure, bracket, bounds = column.cell(row).partition(" [")
     return element(
         "td",
-        f"{'' if term is None else term.sign} {column.cell(row)}".lstrip(),
+        f"{'' if term is None else term.sign} {figure}".lstrip(),
+        # A narrow screen shows the interval under the figure.
+        joined([" ", element("span", f"[{bounds}", class_="bounds")])
+        if bracket and column.bounds
+        else bracket + bounds,
         data_value=None if value is None else repr(float(value)),
         class_=" ".join(filter(None, classes)) or None,
     )
