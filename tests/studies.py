@@ -153,16 +153,33 @@ def mixed_answers() -> list[Experiment]:
     ]
 
 
-def thirty_models() -> list[Experiment]:
-    """Return thirty models with long names on one data set."""
+def strategies() -> list[Experiment]:
+    """Return an experiment that compares freezing with strategies, some of long names."""
+    accuracies = {
+        "none": 0.8,
+        "emb+L0-2": 0.8,
+        "bitfit": 0.798,
+        "emb+L0-2+bitfit": 0.795,
+        "emb+lora(r=4,alpha=8)": 0.74,
+    }
+    return [Study(accuracies=accuracies).experiment()]
+
+
+def long_names(num: int) -> list[Experiment]:
+    """Return some models with long names on one data set."""
     return [
         Study(
             model=f"an-organization-of-long-name/a-model-of-long-name-{number:02}-uncased-whole-word-masking",
             data="another-organization/reviews-of-films-and-products",
             accuracies=ladder(6, safe=number % 8),
         ).experiment()
-        for number in range(30)
+        for number in range(num)
     ]
+
+
+def thirty_models() -> list[Experiment]:
+    """Return thirty models with long names on one data set."""
+    return long_names(30)
 
 
 STUDIES: dict[str, Callable[[], list[Experiment]]] = {

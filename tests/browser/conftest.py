@@ -38,5 +38,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
         # Chromium's sandbox refuses root, whom containers run as.
         options.add_argument("--no-sandbox")
     chrome = Chrome(options=options, service=ChromeService(driver))
+    # A check of a long page takes most of the usual 30 seconds where other work has the processors.
+    chrome.set_script_timeout(120)
     yield chrome
     chrome.quit()
