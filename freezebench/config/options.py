@@ -234,9 +234,9 @@ OPTIONS: tuple[Option, ...] = (
         parser=choice_parser(*TRACKERS),
         session_wide=True,
         is_list=True,
-        help="at the end, log every training run to experiment trackers, and the verdicts above them: mlflow, wandb "
-        "(Weights & Biases), tensorboard, or several, separated by commas; where to, each library's own environment "
-        "variables say; needs freezebench[mlflow], [wandb] or [tensorboard] (default: nothing is logged)",
+        help="after the last test, log all training runs and verdicts to experiment trackers: mlflow, wandb (Weights & "
+        "Biases), tensorboard, or several, separated by commas; the environment variables of each library set address "
+        "and project; needs the extra of the same name, such as freezebench[mlflow] (default: nothing is logged)",
     ),
     Option(
         name="save",
