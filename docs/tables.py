@@ -72,9 +72,11 @@ def strategies_table() -> str:
         strategy = strategy_class(name)
         rate = "that of `none`" if strategy.rate_factor == 1 else f"{strategy.rate_factor:g} times that of `none`"
         rate += f" ({strategy.rate_source})" if strategy.rate_source else ""
-        facts = f"kind: {strategy.kind}<br>usual rate: {rate}<br>source: {strategy.source}"
-        rows.append((f"`{strategy.usage().replace('|', '/')}`", f"{strategy.summary}<br>{facts}"))
-    return _table(("strategy, with its defaults", "what trains"), rows)
+        usage = strategy.usage().replace("|", "/")
+        defaults = f"with its defaults: `{usage}`<br>" if usage != name else ""
+        facts = f"{defaults}kind: {strategy.kind}<br>usual rate: {rate}<br>source: {strategy.source}"
+        rows.append((f"`{name}`", f"{strategy.summary}<br>{facts}"))
+    return _table(("strategy", "what trains"), rows)
 
 
 TABLES: dict[str, Callable[[], str]] = {
