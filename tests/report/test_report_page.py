@@ -282,6 +282,7 @@ def test_several_experiments_are_shown_side_by_side() -> None:
     """The later one is compared with the first where that is possible."""
     first, second = replace(experiment(), source="before"), replace(experiment(num=2), source="after")
     content = _Outline(page([first, second], [[PICTURE], [PICTURE]], [PICTURE])).text
+    assert content.startswith("freezebench report: tiny freezebench report · 2 experiments")
     assert content.index("1: tiny on made-up (before)") < content.index("2: tiny on made-up (after)")
     assert "1 → 2: what changed" in content
     assert "(1.000×)" in content
@@ -360,6 +361,9 @@ def test_strategies_are_explained_with_their_source() -> None:
     content = page([Experiment.of(experiments.settings(), summarize(results, experiments.settings()))], [[]])
     assert "bitfit: biases and the head (Ben Zaken, Goldberg and Ravfogel 2022)." in content
     assert 'title="freezes the embeddings; trains biases and the head (Ben Zaken' in content
+    # A tooltip needs a pointer; the same is in a list that opens on request.
+    assert "<dd>freezes the embeddings; trains biases and the head (Ben Zaken" in content
+    assert "<dd>mean over the seeds, lower is better</dd>" in content
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,9 @@ def test_everything_that_was_measured_is_drawn(drawn: dict[str, Picture]) -> Non
 
     assert list(drawn) == NAMES
     for picture in drawn.values():
-        assert ET.fromstring(picture.svg).tag.endswith("svg")  # noqa: S314 - drawn here
+        drawing = ET.fromstring(picture.svg)  # noqa: S314 - drawn here
+        assert drawing.tag.endswith("svg")
+        assert drawing[0].text == picture.title
         width, height = Image.open(io.BytesIO(picture.png)).size
         assert width == 1320, "a column's width at 300 dots per inch"
         assert height > 600
@@ -287,8 +289,9 @@ def test_long_titles_of_small_multiples_are_wrapped() -> None:
     """On one line they would run into the title beside them."""
     picture = training.metrics(made_up_tasks.experiment("sequence-classification", "macro-f1"))
     assert isinstance(picture, Picture)
-    assert "validation F1 of class 1, or macro" in picture.svg
-    assert "validation F1 of class 1, or macro (%)" not in picture.svg
+    drawing = picture.svg.partition("</metadata>")[2]  # the description before it has the whole title
+    assert "validation F1 of class 1, or macro" in drawing
+    assert "validation F1 of class 1, or macro (%)" not in drawing
 
 
 def test_drops_of_several_metrics_share_no_axis() -> None:

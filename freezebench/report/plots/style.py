@@ -100,7 +100,7 @@ def picture(
         # The layout takes longer than drawing, and each savefig would compute it twice: it is computed once and kept.
         figure.draw_without_rendering()
         figure.set_layout_engine(None)
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Title": title, "Description": alt})
         figure.savefig(png, format="png", dpi=300, metadata={"Software": None})
     return Picture(name=name, title=title, caption=caption, alt=alt, svg=svg.getvalue(), png=png.getvalue())
 
