@@ -4,8 +4,8 @@ The session fine-tunes the embedded checkpoint on a sample of SST-2. Run it on a
 times count. ``../my-sst2`` is a folder with the three files of SST-2 (``SetFit/sst2`` on the Hub):
 
     pytest benchmarks --freeze-data=../my-sst2 --freeze-max-train=2000 --freeze-lr=1e-4 --freeze-tune-lr=0.5,1,3,10 \
-        --freeze-num-seeds=3,5 --freeze-report=build/readme > build/readme.txt
-    python benchmarks/readme.py build/readme build/readme.txt
+        --freeze-num-seeds=3,5 --freeze-report=build/readme
+    python benchmarks/readme.py build/readme
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import html
 import re
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from tabulate import tabulate
 from freezebench.report.experiment import read_experiments
 from freezebench.report.picture import Picture
 from freezebench.report.plots.accuracy import drops
+from freezebench.report.terminal_summary import summary_lines, title_line
 from freezebench.verdicts.vocabulary import verdict_term
 
 if TYPE_CHECKING:
@@ -29,21 +31,17 @@ if TYPE_CHECKING:
     from freezebench.report.rows import Row
 
 _LABEL = "Recorded output"
+_WIDTH = 80
 _TABLE = re.compile(r"(?<=<!-- recorded table -->\n).*?(?=<!-- end of the recorded table -->)", re.DOTALL)
 _ALT = re.compile(r'(?<=alt=")[^"]*')
 _HEADER = ("frozen", "drop in accuracy, points", "at 2 points", "trains faster", "peak memory", "trained share")
 
 
-def answer(output: str) -> str:
-    """Return the first paragraph of the summary, as the terminal showed it.
-
-    Raises:
-        SystemExit: If the output has no summary.
-    """
-    match = re.search(r"^=+ freezebench: .*?(?=\n\n)", output, re.MULTILINE | re.DOTALL)
-    if match is None:
-        raise SystemExit("the output has no summary of a session: give what pytest printed.")
-    return match[0]
+def answer(experiment: Experiment) -> str:
+    """Return the first paragraph of the summary, as a terminal of 80 columns shows it."""
+    title = f" {title_line(experiment.summary, _WIDTH - 2)} ".center(_WIDTH, "=")
+    lines = ["".join(text for text, _ in line) for line in summary_lines(experiment.summary, _WIDTH)]
+    return "\n".join([title, *takewhile(bool, lines)])
 
 
 def table(experiment: Experiment) -> str:
@@ -66,7 +64,6 @@ def main() -> None:
     """Write the picture, and replace answer and table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("report", type=Path, help="a folder that --freeze-report wrote")
-    parser.add_argument("output", type=Path, help="what that session printed")
     parser.add_argument("--page", type=Path, default=Path("README.md"))
     parser.add_argument("--pictures", type=Path, default=Path("docs/pictures"))
     arguments = parser.parse_args()
@@ -78,7 +75,7 @@ def main() -> None:
     records = experiment.records
     date = max(record.started_at for record in records)[:10]
     title = f"{_LABEL}: {records[0].device_name}, {date}"
-    replace_block(arguments.page, _LABEL, title, answer(arguments.output.read_text(encoding="utf-8")))
+    replace_block(arguments.page, _LABEL, title, answer(experiment))
     text = arguments.page.read_text(encoding="utf-8")
     text = _TABLE.sub(lambda _: f"\n{table(experiment)}\n\n", text)
     text = _ALT.sub(lambda _: html.escape(drawn.alt), text, count=1)
