@@ -36,6 +36,7 @@ from freezebench.pytest_plugin.terminal import Terminal, fitted
 from freezebench.records.events import RunFinished, RunReused, RunStarted, RunWaiting, SeedsFinished
 from freezebench.report.comparison import comparison_lines
 from freezebench.report.files import report_files
+from freezebench.report.gate_text import gate_sentence
 from freezebench.report.github import annotation_commands, step_summary
 from freezebench.report.model_card import model_card
 from freezebench.report.page.page import page
@@ -44,7 +45,6 @@ from freezebench.report.plan import experiment_line, settings_lines
 from freezebench.report.progress import Progress
 from freezebench.report.saved_model import SavedModel
 from freezebench.report.terminal_summary import closing_lines
-from freezebench.report.verdict_text import gate_sentence
 from freezebench.verdicts.compare import compare
 from hostile import HARMLESS, HOSTILE
 

@@ -175,9 +175,8 @@ def test_required_speed_is_measured_side_by_side() -> None:
     order = ["none", "emb", "emb", "none", "none", "emb", "emb", "none", "none", "emb"]
     assert [run.split()[0] for run in ran[5:]] == order
     assert [part.standing for part in result.parts] == ["ok"]
-    assert (
-        result.parts[0].sentence == "train time: 2.00× of at least 1.5× the speed of no freezing, 5 interleaved pairs"
-    )
+    required = "at least 1.5× the speed is required, 5 interleaved pairs"
+    assert result.parts[0].sentence == f"train time: 2.00× the speed of no freezing, {required}"
     runner.result(settings, "emb")
     assert len(ran) == 15
     runner.result(settings, "emb+L0")

@@ -237,7 +237,7 @@ def _remedy(undecided: Sequence[Pair]) -> str:
     """Return what would decide some of these pairs, or why none was compared, as the end of a sentence."""
     refused = [pair.refused for pair in undecided if pair.refused]
     if len(refused) < len(undecided):
-        return ". Use more seeds, more test sentences or a wider limit (--freeze-max-regression)."
+        return ". Use more seeds (--freeze-num-seeds), more test sentences or a larger --freeze-max-regression."
     if refused:
         return f": {refused[0].rstrip('.')}. Name another saved run, or save a new one."
     return ": none of them ran. Run at least one of them."

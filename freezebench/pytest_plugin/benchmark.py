@@ -134,7 +134,7 @@ def record_benchmark(
         earlier.has_error = True  # otherwise pytest-benchmark would save a test that is rerun twice
     item.stash[_RECORDED] = benchmark
     from freezebench.records.device_models import main_model, of_model
-    from freezebench.report.verdict_text import gate_sentence, standing_word
+    from freezebench.report.gate_text import gate_sentence, standing_word
 
     clock = item.stash[_CLOCK]
     # Its table ranks times, which those of another model of device have no part in.

@@ -106,7 +106,7 @@ class FreezeRun:
 
     def _apply(self, result: ConfigurationResult) -> None:
         """Fail or skip the test if its limits say so."""
-        from freezebench.report.verdict_text import gate_sentence
+        from freezebench.report.gate_text import gate_sentence
 
         if not result.was_run and not self._fails(result):
             pytest.skip(gate_sentence(result))

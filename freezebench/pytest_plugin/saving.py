@@ -122,7 +122,7 @@ class ModelSaver:
             record = self._session.save_model(recorded.spec, staging)
             self._session.on_event(RunFinished(record=record))
             if not record.is_valid:
-                raise FreezebenchError(f"its run, trained once more, gave none: {record.reason}")
+                raise FreezebenchError(f"its run was trained once more and is invalid: {record.reason}")
             model_name, base_model, class_name = self._names(record.spec, staging)
             saved = SavedModel(
                 row=row,
@@ -233,8 +233,8 @@ def _reason(error: Exception) -> str:
 
 def _nothing_sentence(folder: Path) -> str:
     """Return why nothing was saved, and what an earlier session's model in the folder is."""
-    earlier = "; the model there is of an earlier session" if folder.exists() and any(folder.iterdir()) else ""
+    earlier = "; the model there is from an earlier session" if folder.exists() and any(folder.iterdir()) else ""
     return (
-        f"--freeze-save: nothing was saved to {folder}, since no configuration is recommended{earlier}. Read in the "
-        "summary what would decide one."
+        f"--freeze-save: nothing was saved to {folder}, since no configuration is recommended{earlier}. Read in "
+        "the summary how much more evidence a recommendation needs."
     )

@@ -118,7 +118,7 @@ class SessionGate:
 
     def not_failed(self) -> dict[str, str]:
         """Return a complaint on tests that did not fail although their result fails them, by its first word."""
-        from freezebench.report.verdict_text import standing_word
+        from freezebench.report.gate_text import standing_word
 
         passed: dict[str, list[str]] = {}
         for node_id, (result, fails) in self._results.items():
@@ -237,7 +237,7 @@ def _remedy(undecided: Sequence[ConfigurationResult]) -> str:
     asked = [result.gate if result.is_asserted else result.verdict for result in undecided]
     open_verdicts = [verdict for verdict in asked if verdict is not None and verdict.outcome == "inconclusive"]
     if any(verdict.too_few is None for verdict in open_verdicts):
-        return ". Use more seeds or more test sentences."
+        return ". Use more seeds (--freeze-num-seeds) or more test sentences; the summary says how many."
     if open_verdicts:
         return f": too few examples, {open_verdicts[0].too_few}. Use a larger test set."
     parts = (part for result in undecided for part in result.parts)

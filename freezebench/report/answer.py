@@ -26,7 +26,7 @@ from freezebench.report.speed_text import contended_share, saving_sentence, spee
 from freezebench.report.strategy_text import strategies_text
 from freezebench.report.verdict_text import nothing_of_its_own
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.units import NOT_MEASURED, listed, share_text
+from freezebench.units import NOT_MEASURED, listed, share_text, with_and
 from freezebench.verdicts.judge import BASELINE_INVALID
 from freezebench.verdicts.noninferiority import bound_text
 from freezebench.verdicts.speedup import OTHER_SESSION
@@ -120,13 +120,12 @@ def _safe(row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row],
     """Return the answer that recommends a configuration."""
     result = next(result for result in results if result.freeze == row.freeze)
     metric = table_metric(rows)
-    claims = [f"{metric.label} within {in_unit(margin_pp, metric)} ({drop_text(row, margin_pp)})"]
-    claims.append(speed_text(row, result))
+    within = f"{metric.label} stays within {in_unit(margin_pp, metric)} of no freezing"
+    claims = [f"{within} ({drop_text(row, margin_pp)})", speed_text(row, result)]
     if row.trainable_fraction is not None:
-        share = f"{share_text(row.trainable_fraction)} of the {share_of(rows)}"
-        # Only a proven gain or loss of time is a claim, and comes first.
-        is_shown = row.speedup_outcome in ("gain", "loss")
-        claims.insert(2 if is_shown else 1, share if is_shown else f"trains {share}")
+        share = f"{share_text(row.trainable_fraction)} of the {share_of(rows)} train"
+        # Only a gain or loss of time that is shown is a claim, and comes first.
+        claims.insert(2 if row.speedup_outcome in ("gain", "loss") else 1, share)
     # By itself, freeze makes trainable what it does not freeze.
     call = f'"{row.freeze}", fixed=NAMES' if has_fixed(rows) else f'"{row.freeze}"'
     names = ", with the names of the parameters that the model itself has fixed" if has_fixed(rows) else ""
@@ -162,16 +161,16 @@ def _beyond_freezing(spec: FreezeSpec) -> Iterator[str]:
     missing = [text for kind, text in _BEYOND_FREEZING.items() if kind in named]
     if missing:
         yield (
-            f"By itself, freeze makes trainable what trains at any time: {' and '.join(missing)} of "
-            f"{' and '.join(named[kind] for kind in _BEYOND_FREEZING if kind in named)} are left to your training."
+            f"freezebench.freeze only makes parameters trainable: your training has to apply {with_and(missing)} of "
+            f"{with_and([named[kind] for kind in _BEYOND_FREEZING if kind in named])}."
         )
 
 
 def _joined(claims: Sequence[str], row: Row) -> str:
     """Return the claims in one clause, and what is not known apart from them."""
     if row.speedup_outcome == "unknown":
-        return f"{', '.join(claims[:-1])}; {claims[-1]}"
-    return ", ".join(claims)
+        return f"{with_and(claims[:-1])}; {claims[-1]}"
+    return with_and(claims)
 
 
 def _rate_text(row: Row, rows: Sequence[Row]) -> str:
@@ -217,7 +216,7 @@ def _shared_error_rate(results: Sequence[ConfigurationResult], *, named: str = "
     if len(judged) == 1:
         return ()
     rule = (
-        f"{len(judged)} sequences of nested configurations were compared, which share the error rate of one verdict "
+        f"{len(judged)} sequences of nested configurations were compared, and they share the error rate of one verdict "
         "(Holm's method)"
     )
     stopped = [sequence[len(safe)] for sequence, safe in zip(judged, shown, strict=True) if len(safe) < len(sequence)]
@@ -234,8 +233,9 @@ def _nothing_safe(results: Sequence[ConfigurationResult], rows: Sequence[Row], m
     if missed:
         result = missed[-1]
         why = next((part.sentence for part in result.parts if part.standing != "ok"), _missed_limit(result))
-        within = in_points_of(margin_pp, table_metric(rows))
-        headline = f"No configuration passes its limits: {result.freeze} is within {within}, but {why}."
+        margin = in_points_of(margin_pp, table_metric(rows))
+        state = f"{result.freeze} is non-inferior at a margin of {margin}"
+        headline = f"No configuration passes all its limits: {state}, but {why}."
         return Answer(headline=headline, outcome="nothing_safe", details=(), next_steps=())
     return Answer(
         headline=_without_recommendation(candidates, in_points_of(margin_pp, table_metric(rows))),

@@ -55,7 +55,7 @@ def untimed_sentences(rows: Sequence[Row]) -> list[str]:
     which = {
         reason: "" if len(freezes) == num_run else f" of {', '.join(freezes)}" for reason, freezes in names.items()
     }
-    return [f"Times{freezes} not measured: {reason}." for reason, freezes in which.items()]
+    return [f"Times{freezes} were not measured: {reason}." for reason, freezes in which.items()]
 
 
 def host_sentence(rows: Sequence[Row]) -> str | None:

@@ -27,8 +27,8 @@ def device_models_sentence(rows: Sequence[Row]) -> str | None:
         return None
     left_out = "; ".join(f"{_seeds(seeds)} on {model}" for model, seeds in others.items())
     return (
-        f"Devices: time, energy and memory are those of {counted} alone, since models of devices are not compared. For "
-        f"{table_metric(rows).label} alone count: {left_out}."
+        f"Devices: time, energy and memory are those of {counted} only, since models of devices are not compared. "
+        f"These runs count for {table_metric(rows).label} only: {left_out}."
     )
 
 

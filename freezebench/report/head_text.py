@@ -35,13 +35,13 @@ def head_line(
     """
     if stored_task not in {None, task}:
         return (
-            f"freezebench: the head is new, initialized by the seed of each run, since that of {model} is for "
+            f"freezebench: the head is new, initialized by the seed of each run, since the head of {model} is for "
             f"{stored_task}, and the task is {task}"
         )
     if stored == num_classes:
         return f"freezebench: the head is that of {model}, which was fine-tuned for {outputs_text(stored, task)}"
     of_others = (
-        f"that of {model} has {outputs_text(stored, task)}, the data have {num_classes}"
+        f"the head of {model} has {outputs_text(stored, task)}, and the data have {num_classes}"
         if stored
         else f"{model} has none"
     )

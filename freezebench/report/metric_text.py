@@ -158,19 +158,23 @@ def unit_word(metric: Metric) -> str:
 
 def in_unit(number: float, metric: Metric) -> str:
     """Return a margin or limit with its unit, for a sentence that names the metric: ``2 points``, ``0.05 nats``."""
-    return f"{number:g} {unit_word(metric)}"
+    return _counted(number, unit_word(metric))
 
 
 def in_points_of(number: float, metric: Metric) -> str:
     """Return the same with the name of the metric if that is not accuracy: ``2 points of macro F1``."""
-    return f"{number:g} {metric.drop_unit}"
+    return _counted(number, metric.drop_unit)
+
+
+def _counted(number: float, unit: str) -> str:
+    return f"{number:g} {unit.replace('points', 'point', 1) if number == 1 else unit}"
 
 
 def direction_sentence(metric: Metric) -> str | None:
     """Return that a drop of a loss is an increase; ``None`` where higher values are better, as those of accuracy."""
     if metric.higher_is_better:
         return None
-    return f"Drop: lower values of {metric.label} are better, so that a positive drop, which is worse, is an increase."
+    return f"Drop: lower values of {metric.label} are better, so a positive drop (which is worse) is an increase."
 
 
 def definition_sentence(metric: Metric, num_units: int) -> str | None:

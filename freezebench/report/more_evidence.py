@@ -58,7 +58,7 @@ def largest_design(units: str = "test sentences") -> str:
 
 
 def ways_to_decide(counts: DecidingCounts, interval: Interval, units: str = "test sentences") -> str:
-    """Return how much more it takes, ``3 more seeds (--freeze-num-seeds) or 400 more test sentences``; may be empty.
+    """Return how much more it takes, ``3 more seeds (--freeze-num-seeds=8) or 400 more test sentences``; may be empty.
 
     Args:
         counts: The numbers that decide.
@@ -70,7 +70,7 @@ def ways_to_decide(counts: DecidingCounts, interval: Interval, units: str = "tes
     # A pooled variance gives another interval than the configuration's own, which could need nothing more.
     if counts.num_seeds is not None and counts.num_seeds > num_seeds:
         number = counts.num_seeds - num_seeds
-        ways.append(f"{number} more seed{'' if number == 1 else 's'} (--freeze-num-seeds)")
+        ways.append(f"{number} more seed{'' if number == 1 else 's'} (--freeze-num-seeds={counts.num_seeds})")
     if counts.num_sentences is not None and counts.num_sentences > num_sentences:
         number = math.ceil((counts.num_sentences - num_sentences) / rounding) * rounding
         ways.append(f"{number:,} more {units}")

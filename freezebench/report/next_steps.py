@@ -108,8 +108,8 @@ def _after_loss(
     rates = {record.spec.protocol.learning_rate for record in records}
     if len(rates) > 1:
         return (loss,)
-    advice = "fewer trainable layers often need a higher one (--freeze-lr)"
-    return loss, f"All trained at the rate {rates.pop():g}; {advice}."
+    advice = "fewer trainable layers often need a higher rate (--freeze-lr, or --freeze-tune-lr to choose it)"
+    return loss, f"All configurations trained at the rate {rates.pop():g}: {advice}."
 
 
 def first_open(candidates: Sequence[ConfigurationResult]) -> ConfigurationResult:

@@ -53,11 +53,12 @@ def settings_lines(settings: Settings, specs: Iterable[str] = ()) -> list[str]:
     protocol = settings.protocol
     seeds = f"seeds {', '.join(map(str, settings.seeds[: settings.looks.counts[0]]))}"
     if len(settings.looks.counts) > 1:
-        seeds += f", up to {settings.seeds[-1]} where inconclusive (judged after {_looks_text(settings)})"
+        looks = _looks_text(settings)
+        seeds += f", and up to {settings.seeds[-1]} while a verdict is inconclusive (judged after {looks})"
     rates = ", ".join(split_entries(str(settings.learning_rates)))
     if settings.tune_lr:
         factors = ", ".join(f"{factor:g}" for factor in settings.tune_lr)
-        rates += f", each tried times {factors} with seed {trial_seed(settings)}: the validation loss chooses"
+        rates += f", each tried times {factors} with seed {trial_seed(settings)}; the lowest validation loss chooses"
     return [
         f"freezebench: {text}"
         for text in (
@@ -105,15 +106,15 @@ def resolution_line(settings: Settings, facts: DataFacts) -> str:
     size, metric = size_text(facts, settings.data.group_column), metric_of_data(facts, settings.metric)
     # The spread of an accuracy between sentences is usual; that of other metrics, or between groups, is not known yet.
     if metric is not ACCURACY or facts.task != "sequence-classification" or settings.data.group_column is not None:
-        return f"freezebench: the smallest margin of {metric.label} that {size} resolve is known after the first runs"
+        return f"freezebench: how small a drop of {metric.label} can be shown with {size} is known after the first runs"
     resolved = {
         count: resolvable_margin(count, facts.num_distinct_test, power=_POWER, alpha=looks.alpha)
         for count in looks.counts
     }
     texts = [f"{margin:.1f} points with {_counted(count, 'seed')}" for count, margin in resolved.items()]
-    line = f"freezebench: smallest margin that {size} resolve ({100 * _POWER:g} % power): {', '.join(texts)}"
+    line = f"freezebench: smallest margin that {size} can show ({100 * _POWER:g} % power): {', '.join(texts)}"
     if min(resolved.values()) > settings.margin_pp:
-        line += f"; the margin of {settings.margin_pp:g} is smaller, so expect inconclusive verdicts; "
+        line += f". The margin of {settings.margin_pp:g} is smaller, so expect inconclusive verdicts: "
         line += _resolving_text(settings, facts.num_distinct_test)
     return line
 
@@ -122,14 +123,14 @@ def _resolving_text(settings: Settings, num_sentences: int) -> str:
     """Return how many seeds or test sentences would resolve the margin, as a clause."""
     looks, margin_pp = settings.looks, settings.margin_pp
     counts = resolving_counts(looks.max_seeds, num_sentences, margin_pp, power=_POWER, alpha=looks.alpha)
-    ways = [] if counts.num_seeds is None else [f"{counts.num_seeds} seeds (--freeze-num-seeds)"]
+    ways = [] if counts.num_seeds is None else [f"{counts.num_seeds} seeds (--freeze-num-seeds={counts.num_seeds})"]
     if counts.num_sentences is not None:
         ways.append(f"{math.ceil(counts.num_sentences / _ROUNDING) * _ROUNDING:,} test sentences")
     if ways:
-        return f"about {' or '.join(ways)} would resolve it"
+        return f"about {' or '.join(ways)} would be enough"
     if counts.both_suffice:
         return "both more seeds and more test sentences are needed"
-    return f"not even {largest_design()} would resolve it"
+    return f"not even {largest_design()} would be enough"
 
 
 def devices_line(models: Mapping[Slot, str], cluster: str | None = None) -> str:
@@ -236,17 +237,16 @@ def duration_line(num_runs: int, num_left: int, expected: ExpectedDurations | No
         left = f" of the other {'one' if num_left == 1 else num_left}"
     if expected is None:
         return (
-            f"{runs}{';' if left else ','} duration{left} unknown, since no run of this experiment on this device is "
-            "saved. Durations are known after the first run, or from runs in --freeze-store, --freeze-report or "
-            "--benchmark-compare"
+            f"{runs}; the duration{left} is unknown until the first run has ended, since no earlier run of this "
+            "experiment on this device is saved"
         )
     num_unknown = num_left - expected.num_known
-    unknown = f"; {_counted(num_unknown, 'run')} of unknown duration, and loading, not included"
+    unknown = f"; {_counted(num_unknown, 'run')} of unknown duration and loading are not included"
     devices = "" if expected.num_slots == 1 else f" on {expected.num_slots} devices"
     return (
         f"{runs}: training and evaluation{left} take about {duration_text(expected.total_s)}{devices}, by the median "
         "times of "
-        f"{expected.source}{unknown if num_unknown else '; loading not included'}"
+        f"{expected.source}{unknown if num_unknown else '; loading is not included'}"
     )
 
 
@@ -266,7 +266,8 @@ def _size_text(settings: Settings, specs: Collection[str]) -> str:
     configurations = {spec for spec in specs if spec != "none"}
     num_prefixes = sum(FreezeSpec.parse(spec).is_prefix for spec in configurations)
     if not settings.searches or not num_prefixes:
-        return f"{_counted(len(specs), 'configuration')} × {_looks_text(settings)}"
+        each = " each" if len(specs) > 1 else ""
+        return f"{_counted(len(specs), 'configuration')} with {_looks_text(settings)}{each}"
     fewest, most = run_bounds(num_prefixes, settings.looks.counts)
     prefixes, num_others = (
         "1 prefix" if num_prefixes == 1 else f"{num_prefixes} prefixes",

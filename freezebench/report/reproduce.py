@@ -103,7 +103,7 @@ def preset_differences(settings: Settings) -> str:
     names += ["tuned learning rates"] if settings.get("tune_lr") else []
     if not names:
         return "All settings are the preset's."
-    return f"Not the preset's own: {', '.join(names)}."
+    return f"These settings differ from the preset's: {', '.join(names)}."
 
 
 def _preset(settings: Settings) -> Settings:

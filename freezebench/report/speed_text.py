@@ -25,10 +25,10 @@ def speed_text(row: Row, result: ConfigurationResult) -> str:
     if row.speedup_lower is None or row.speedup_upper is None:
         return "its speed-up is not known: one pair of runs has no spread"
     if row.speedup_outcome == "loss":
-        return f"trains {_times(1 / row.speedup, 1 / row.speedup_upper, 1 / row.speedup_lower, 'slower')}"
+        return f"training is {_times(1 / row.speedup, 1 / row.speedup_upper, 1 / row.speedup_lower, 'slower')}"
     if row.speedup_outcome == "gain":
-        return f"trains {_times(row.speedup, row.speedup_lower, row.speedup_upper, 'faster')}"
-    return f"not shown to be faster ({row.speedup_lower:.2f}–{row.speedup_upper:.2f}×)"
+        return f"training is {_times(row.speedup, row.speedup_lower, row.speedup_upper, 'faster')}"
+    return f"training is not shown to be faster ({row.speedup_lower:.2f}–{row.speedup_upper:.2f}×)"
 
 
 def _why_unknown(row: Row, result: ConfigurationResult) -> str:

@@ -19,22 +19,19 @@ if TYPE_CHECKING:
 
 _MOST_NAMED = 8
 _SHARED_LEVEL = (
-    "The intervals of one configuration share the error rate (Holm's method), so that they are wider than that of a "
-    "single drop."
+    "The intervals of one configuration share the error rate (Holm's method), so each is wider than that of a single "
+    "drop."
 )
 _CAPTIONS: dict[SubsetKind, str] = {
-    "class": f"Recall of every class, and what freezing takes of it, in points. {_SHARED_LEVEL}",
+    "class": f"Recall of every class, and by how many points freezing lowers it. {_SHARED_LEVEL}",
     "slice": f"Drops on the parts of the test set that have one value of a column. {_SHARED_LEVEL}",
-    "test set": (
-        f"Drops on test sets besides the data set's own one. {_SHARED_LEVEL} They hold for new texts of the same kind, "
-        "and for no other kind."
-    ),
+    "test set": f"Drops on the further test sets. {_SHARED_LEVEL} They hold for new texts of the same kind only.",
 }
 _TITLES: dict[SubsetKind, str] = {"class": "Classes", "slice": "Slices", "test set": "Further test sets"}
 WHY_TEST_SETS = (
-    "Fine-tuning all layers can distort what the pretrained model knew of texts of other kinds, and frozen layers may "
-    "keep it (Kumar et al. 2022): that is why one looks. A drop below that on the own test set holds for these texts, "
-    "within its interval, and proves no robustness in general."
+    "Fine-tuning all layers can distort what the pretrained model knows of other kinds of texts, and frozen layers may "
+    "keep it (Kumar et al. 2022). A further test set shows whether they do, for texts like its own. It does not show "
+    "robustness in general."
 )
 
 
@@ -104,7 +101,9 @@ def _classes_sentence(result: ConfigurationResult) -> str | None:
         for subset in subsets_of(result, "class")
         if _is_past_margin(subset)
     ]
-    return f"Classes: {result.freeze}: recall drops past the margin: {listed(lost, _MOST_NAMED)}." if lost else None
+    if not lost:
+        return None
+    return f"Classes: {result.freeze}: recall drops by more than the margin: {listed(lost, _MOST_NAMED)}."
 
 
 def _sentences(kind: SubsetKind, results: Sequence[ConfigurationResult]) -> Iterator[str]:
@@ -123,8 +122,8 @@ def _sentences(kind: SubsetKind, results: Sequence[ConfigurationResult]) -> Iter
         yield _sentence(kind, by_name[name], metric)
     if len(shown) < len(by_name):
         num = len(by_name) - len(shown)
-        which = f", {len(lost) - len(shown)} of them past the margin" if len(lost) > len(shown) else ""
-        yield f"{_TITLES[kind]}: {num} more{which} (-v, or the page of --freeze-report=DIR, shows them)."
+        which = f", {len(lost) - len(shown)} of them inferior" if len(lost) > len(shown) else ""
+        yield f"{_TITLES[kind]}: {num} more{which} (use -v, or the page of --freeze-report=DIR, to see them)."
 
 
 def _sentence(kind: SubsetKind, subsets: Mapping[str, SubsetVerdict], metric: Metric) -> str:

@@ -36,8 +36,8 @@ _LABELS: dict[str, Style] = {
     "Warning": "unsure",
     "Undertrained": "unsure",
 }
-_MORE = "Use -v, or the page of --freeze-report=DIR, for further notes and the time of every phase."
-_MORE_TRACEBACKS = "Use -v, or the page of --freeze-report=DIR, for further notes and the last lines of invalid runs."
+_MORE = "For further notes and the time of every phase, use -v or the page of --freeze-report=DIR."
+_MORE_TRACEBACKS = "For further notes and the last lines of invalid runs, use -v or the page of --freeze-report=DIR."
 
 
 def title_line(summary: Summary, width: int) -> str:

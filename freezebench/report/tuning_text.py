@@ -23,10 +23,10 @@ def tuning_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
     num_each = max(len(rates.trials) for _, rates in tuned)
     num_all = sum(len(rates.trials) for _, rates in tuned)
     chosen = [f"{freeze} {rates.chosen:g}" for freeze, rates in tuned if rates.chosen is not None]
-    choices = f", which chose {listed(chosen, _MOST_NAMED)}" if chosen else ""
+    choices = f"; the lowest validation loss chose {listed(chosen, _MOST_NAMED)}" if chosen else ""
     sentence = (
-        f"Learning rates: {num_each} were tried for each configuration, by one run each with seed {tuned[0][1].seed} "
-        f"({num_all} trials), judged by validation loss{choices}."
+        f"Learning rates: {num_each} were tried for each configuration, one run each with seed {tuned[0][1].seed} "
+        f"({num_all} trials){choices}."
     )
     at_edge = [f"{freeze} ({_end(rates)})" for freeze, rates in tuned if rates.is_at_edge]
     if not at_edge:
@@ -34,8 +34,8 @@ def tuning_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
     return [
         sentence,
         (
-            f"Rates at an end of those that were tried: {listed(at_edge, _MOST_NAMED)}; a rate beyond may be better "
-            "(--freeze-tune-lr takes other factors)."
+            f"The chosen rate is the smallest or the largest one that was tried: {listed(at_edge, _MOST_NAMED)}. A "
+            "rate beyond it may be better: give --freeze-tune-lr other factors."
         ),
     ]
 

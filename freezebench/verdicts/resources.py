@@ -143,8 +143,9 @@ def aa_check(first: Sequence[float], second: Sequence[float], *, limit: float, q
     if difference <= allowed:
         return None
     return (
-        f"machine too noisy: the same configuration differs from itself by {difference:.1%} in {quantity}, "
-        f"more than half of the {2 * allowed:.1%} that the limit allows; use a quieter machine or a wider limit"
+        f"the machine is too noisy: two sets of runs of one configuration differ by {difference:.1%} in {quantity}, "
+        f"and the limit accepts {allowed:.1%} (half of the difference that it allows). Use a quieter machine, or relax "
+        "the limit"
     )
 
 

@@ -91,7 +91,7 @@ def _interleaved(saving: _Saving, pairs: Sequence[tuple[RunRecord, RunRecord]], 
     if len({record.spec.engine for record in runs}) > 1:
         obstacle = OTHER_ENGINE
     if obstacle:
-        sentence = f"{quantity}: {saving.required} is required, not comparable: {obstacle}"
+        sentence = f"{quantity}: at least {saving.required} is required, and the runs cannot be compared: {obstacle}"
         return Part(quantity=quantity, standing="undecided", sentence=sentence)
     # Without a figure of every run the pairs would be incomplete.
     missing = next((record for record in (*runs, *earlier) if record.value(metric) is None), None)
@@ -113,11 +113,12 @@ def _interleaved(saving: _Saving, pairs: Sequence[tuple[RunRecord, RunRecord]], 
     standing = resource_standing(verdict)
     if verdict.ratio is None or verdict.outcome == "invalid":
         return Part(quantity=quantity, standing=standing, sentence=f"{quantity}: {verdict.reason}")
-    saved = f"{1 / verdict.ratio:.2f}×" if metric == "train_s" else f"{100 * (1 - verdict.ratio):.1f} % saved"
+    is_time = metric == "train_s"
+    saved = f"{100 * (1 - verdict.ratio):.1f} % saved against no freezing"
+    if is_time:
+        saved = f"{1 / verdict.ratio:.2f}× the speed of no freezing"
     noise = f", p = {verdict.p_value:.3f}" if verdict.p_value is not None else ""
-    sentence = (
-        f"{quantity}: {saved} of at least {saving.required} of no freezing, {len(pairs)} interleaved pairs{noise}"
-    )
+    sentence = f"{quantity}: {saved}, at least {saving.required} is required, {len(pairs)} interleaved pairs{noise}"
     return Part(quantity=quantity, standing=standing, sentence=sentence)
 
 
@@ -138,7 +139,8 @@ def _peak(saving: float, records: Sequence[RunRecord], baseline: Sequence[RunRec
     """Return the part for peak memory, which compares the largest peaks of both arms on one model of device."""
     model = common_model(records, baseline)
     if model is None:
-        sentence = f"peak memory: {saving:g} % saved is required, not comparable: {OTHER_DEVICES}"
+        required = f"at least {saving:g} % saved is required"
+        sentence = f"peak memory: {required}, and the runs cannot be compared: {OTHER_DEVICES}"
         return Part(quantity="peak memory", standing="undecided", sentence=sentence)
     arms = (of_model(baseline, model), of_model(records, model))
     metric, _ = headline_metrics(arms[0])
@@ -147,7 +149,8 @@ def _peak(saving: float, records: Sequence[RunRecord], baseline: Sequence[RunRec
         return _not_measured("peak memory", metric, f"{saving:g} % saved", missing)
     unfrozen, frozen = (max(_figures(arm, metric)) for arm in arms)
     verdict = compare_peak(unfrozen, frozen, quantity=metric, limit=1 - saving / 100)
-    sentence = f"peak memory: {100 * (1 - frozen / unfrozen):.1f} % saved of at least {saving:g} % required"
+    saved = f"{100 * (1 - frozen / unfrozen):.1f} % saved against no freezing"
+    sentence = f"peak memory: {saved}, at least {saving:g} % is required"
     return Part(quantity="peak memory", standing=resource_standing(verdict), sentence=sentence)
 
 
@@ -155,9 +158,8 @@ def _not_measured(quantity: str, metric: str, required: str, record: RunRecord) 
     """Return an undecided part, since a figure that was not measured can neither pass nor fail."""
     reading = record.readings.get(metric)
     reason = (reading.reason if reading else None) or "no such reading"
-    return Part(
-        quantity=quantity, standing="undecided", sentence=f"{quantity}: {required} is required, not measured: {reason}"
-    )
+    sentence = f"{quantity}: at least {required} is required, and it was not measured: {reason}"
+    return Part(quantity=quantity, standing="undecided", sentence=sentence)
 
 
 def _figures(records: Sequence[RunRecord], metric: str) -> list[float]:

@@ -35,7 +35,7 @@ def test_copies_of_test_sentences_decide_nothing(project: Project, tmp_path: Pat
     assert result.ret == 0
     result.stdout.fnmatch_lines(
         [
-            "freezebench: smallest margin that 600 test sentences (20 distinct) resolve (80 % power): *",
+            "freezebench: smallest margin that 600 test sentences (20 distinct) can show (80 % power): *",
             "*48 training and 600 test sentences (20 distinct)*",
             "Repeats: 580 of 600 test examples repeat another one's text, * Intervals count the 20 distinct texts.",
             "*INCONCLUSIVE: L0 is not shown to be within 5 points of no freezing: *, 2 seeds; *",

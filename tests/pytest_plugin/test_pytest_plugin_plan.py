@@ -27,12 +27,12 @@ def test_the_plan_is_shown_and_nothing_runs(project: Project, monkeypatch: pytes
     result.assert_outcomes()
     result.stdout.fnmatch_lines(
         [
-            "freezebench: 1 configuration × 2, then 4 seeds; the unfrozen baseline runs as well*",
+            "freezebench: 1 configuration with 2, then 4 seeds; the unfrozen baseline runs as well*",
             "freezebench: 48 training, 24 validation and 40 test sentences of 2 classes",
             "frozen * runs * finished * seeds * learning rate * steps each * expected each",
             "none * 2 * 0 * 42 to 43 * 0.01 * 48 * unknown",
             "emb * 2 * 0 * 42 to 43 * 0.005 * 48 * unknown",
-            "freezebench: 4 runs, duration unknown, since no run of this experiment on this device is saved. *",
+            "freezebench: 4 runs; the duration is unknown until the first run has ended, since no *",
             "freezebench: --freeze-plan: nothing runs",
         ]
     )
@@ -106,7 +106,7 @@ def test_finished_runs_are_not_counted_as_left(
             ]
         )
         anew = session.runpytest_inprocess(*store, "--freeze-plan", "--freeze-resume=no")
-        anew.stdout.fnmatch_lines(["freezebench: 4 runs, duration unknown*"])
+        anew.stdout.fnmatch_lines(["freezebench: 4 runs; the duration is unknown*"])
         assert sorted((tmp_path / "runs").iterdir()) == files  # no run was claimed
     session.runpytest_inprocess(*store).assert_outcomes(passed=2)
     whole = session.runpytest_inprocess(*store, "--freeze-plan")

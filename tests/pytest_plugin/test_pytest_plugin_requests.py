@@ -99,7 +99,7 @@ def test_ini_keys_are_defaults(project: Project) -> None:
     result = pytester.runpytest_inprocess("--collect-only", "-q")
     result.stdout.fnmatch_lines(["test_project.py::test_it[[]none[]]", "test_project.py::test_it[[]emb[]]"])
     assert result.stdout.str().count("test_it[") == 2
-    result.stdout.fnmatch_lines(["freezebench: 2 configurations × 2 seeds*"])
+    result.stdout.fnmatch_lines(["freezebench: 2 configurations with 2 seeds each*"])
 
 
 def test_collecting_loads_no_model(project: Project) -> None:
@@ -171,7 +171,7 @@ def test_several_experiments_have_one_line_each(project: Project, pytester: pyte
     arguments = ["--freeze-grid=none,emb", "--freeze-num-seeds=2", "--collect-only"]
     lines = [line for line in pytester.runpytest_inprocess(*arguments).outlines if line.startswith("freezebench: ")]
     assert len(lines) == 6
-    assert lines[0].endswith(": 2 configurations × 2 seeds, 8 epochs, batch 1, engine cached")
+    assert lines[0].endswith(": 2 configurations with 2 seeds each, 8 epochs, batch 1, engine cached")
     assert lines[4] == "freezebench: and 2 more (-v shows all)"
     assert lines[5].startswith("freezebench: finished runs are not kept: pytest's cache is off.")
     lines = pytester.runpytest_inprocess(*arguments, "-v").outlines

@@ -87,7 +87,7 @@ def test_too_large_a_drop_fails_its_test_alone(project: Project, tmp_path: Path)
     result.assert_outcomes(passed=2, failed=1)
     assert result.ret == 1
     result.stdout.fnmatch_lines(
-        ["*INFERIOR: emb+L0-1 is not within 1 points of no freezing: drop * lower bound *, 3 seeds.*"]
+        ["*INFERIOR: emb+L0-1 is not within 1 point of no freezing: drop * lower bound *, 3 seeds.*"]
     )
     names = [bench["param"] for bench in json.loads(saved.read_text(encoding="utf-8"))["benchmarks"]]
     assert names == ["none", "emb"]
@@ -149,7 +149,7 @@ def test_the_baseline_runs_on_demand(project: Project) -> None:
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
         [
-            "freezebench: 1 configuration × 3 seeds; the unfrozen baseline runs as well*",
+            "freezebench: 1 configuration with 3 seeds; the unfrozen baseline runs as well*",
             "*[[]6/6[]] emb+L0 seed 44*",
             "none *baseline*",
             "emb+L0 *",

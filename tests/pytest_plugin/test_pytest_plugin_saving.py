@@ -125,7 +125,7 @@ def test_nothing_is_saved_where_nothing_is_recommended(project: Project, tmp_pat
     assert not model.exists()
     assert session.runpytest_inprocess(store, f"--freeze-save={model}", "--freeze-margin=45").ret == 0
     again = session.runpytest_inprocess(store, f"--freeze-save={model}", "--freeze-margin=0.1")
-    again.stdout.fnmatch_lines([f"{sentence}; the model there is of an earlier session. *"])
+    again.stdout.fnmatch_lines([f"{sentence}; the model there is from an earlier session. *"])
     assert (model / "model.safetensors").is_file()
 
 

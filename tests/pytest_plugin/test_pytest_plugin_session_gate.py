@@ -432,7 +432,7 @@ def test_what_has_no_limit_is_never_ok(run: Run, tmp_path: Path, monkeypatch: py
     ("emb", "remedy"),
     [
         (0.6, ". Use more seeds or more test sentences."),
-        (0.9, ": energy: 10 % saved is required, not measured: *. Remove the cause, *"),
+        (0.9, ": energy: at least 10 % saved is required, and it was not measured: *. Remove the cause, *"),
         (None, ": emb is invalid: seed 42: non-finite loss: at step 3. Remove the cause, *"),
     ],
 )

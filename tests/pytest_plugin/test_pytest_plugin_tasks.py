@@ -34,7 +34,9 @@ def test_a_session_of_every_task(project: Project, tmp_path: Path, task: TaskNam
         *options, "--freeze-epochs=8", "--freeze-lr=0.02", "--freeze-report=report", "--freeze-save=saved", "-v"
     )
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["*the head is new, initialized by the seed of each run, since that of * is for seq*"])
+    result.stdout.fnmatch_lines(
+        ["*the head is new, initialized by the seed of each run, since the head of * is for seq*"]
+    )
     result.stdout.fnmatch_lines([f"*{METRICS[task]}*"])
     report: Any = read_report(session.path / "report")
     (run, *_) = [run for run in _runs(report) if run["spec"]["freeze"] == "emb"]

@@ -19,11 +19,11 @@ def test_each_configuration_gets_its_rate_by_trials_that_are_kept(project: Proje
     plan = pytester.runpytest_inprocess(*options, "--freeze-plan")
     plan.stdout.fnmatch_lines(
         [
-            "*learning rate 0.01, each tried times 0.001, 1 with seed 41: the validation loss chooses*",
+            "*learning rate 0.01, each tried times 0.001, 1 with seed 41; the lowest validation loss chooses*",
             "none, trials *2 *0 *41 *1e-05, 0.01 *",
             "none *1 *0 *42 *the chosen one *",
             "emb+L0, trials *2 *0 *41 *1e-05, 0.01 *",
-            "*6 runs, duration unknown*",
+            "*6 runs; the duration is unknown*",
         ]
     )
     result = pytester.runpytest_inprocess(*options)
@@ -32,8 +32,8 @@ def test_each_configuration_gets_its_rate_by_trials_that_are_kept(project: Proje
             "*[[]1/6] none seed 41 rate 1e-05: *",
             "*[[]4/6] emb+L0 seed 41 rate 0.01: *",
             "*[[]5/6] none seed 42: *",
-            "Learning rates: 2 were tried *(4 trials), judged by validation loss, which chose none 0.01, emb+L0 0.01.",
-            "Rates at an end of those that were tried: none (the largest), emb+L0 (the largest); *",
+            "Learning rates: 2 were tried *(4 trials); the lowest validation loss chose none 0.01, emb+L0 0.01.",
+            "The chosen rate is the smallest or the largest one that was tried: none (the largest), emb+L0 *",
         ]
     )
     result.stdout.fnmatch_lines(["*saved 6 runs to store"])

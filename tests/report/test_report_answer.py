@@ -32,8 +32,10 @@ def test_a_safe_configuration_is_named_with_its_drop_and_how_to_use_it() -> None
     """The headline says what to freeze; the next step is a line of code."""
     found = _answer(judged("none", 0.9), judged("emb", 0.9), judged("emb+L0", 0.7))
     assert found.outcome == "safe"
-    assert found.headline.startswith("Freeze emb: accuracy within 2 points (gain 0.5, drop at most 0.1), ")
-    assert found.headline.endswith(", trains 2.0× faster, 70 % of the parameters.")
+    assert found.headline.startswith(
+        "Freeze emb: accuracy stays within 2 points of no freezing (gain 0.5, drop at most 0.1), "
+    )
+    assert found.headline.endswith(", training is 2.0× faster and 70 % of the parameters train.")
     assert found.details == (
         "It takes 25 % less peak memory.",
         "The next deeper one, emb+L0, is inferior (drop 18.8, at least 15.7).",
@@ -86,8 +88,8 @@ def test_limits_that_are_missed_are_no_lack_of_evidence() -> None:
     found = _answer(judged("none", 0.9), replace(judged("emb", 0.9), parts=(part,)))
     assert found.outcome == "nothing_safe"
     assert found.headline == (
-        "No configuration passes its limits: emb is within 2 points, but train time: 1.10× of at least 1.5× of no "
-        "freezing."
+        "No configuration passes all its limits: emb is non-inferior at a margin of 2 points, but train time: 1.10× "
+        "of at least 1.5× of no freezing."
     )
 
 
@@ -150,7 +152,7 @@ def test_shares_count_from_what_trains_without_freezing() -> None:
     """Where the model itself has parameters fixed, the headline says so, and the next step keeps them fixed."""
     shown = partly_fixed_experiment().summary.answer
     assert shown.outcome == "safe"
-    assert shown.headline.endswith(", trains 3.0× faster, 25 % of the trainable parameters.")
+    assert shown.headline.endswith(", training is 3.0× faster and 25 % of the trainable parameters train.")
     assert 'freezebench.freeze(model, "emb+L0", fixed=NAMES), with the names of' in shown.next_steps[0]
 
 
@@ -210,13 +212,15 @@ def test_a_strategy_is_explained_and_the_choice_is_corrected() -> None:
     few = [replace(run, num_trainable_params=2) for run in made_up.seeds("bitfit")]
     bitfit = judge("bitfit", few, made_up.seeds("none"), margin_pp=2.0, limit_pp=None)
     found = _answer(judged("none", 0.9), judged("emb", 0.7), bitfit)
-    assert found.headline.startswith("Use bitfit (trains biases and the head): accuracy within 2 points (")
-    assert found.headline.endswith(", 0.2 % of the parameters.")
+    assert found.headline.startswith(
+        "Use bitfit (trains biases and the head): accuracy stays within 2 points of no freezing ("
+    )
+    assert found.headline.endswith(" and 0.2 % of the parameters train.")
     assert 'freezebench.freeze(model, "bitfit")' in found.next_steps[0]
     assert found.details == (
         "It takes 50 % less peak memory.",
         (
-            "2 sequences of nested configurations were compared, which share the error rate of one verdict (Holm's "
+            "2 sequences of nested configurations were compared, and they share the error rate of one verdict (Holm's "
             "method)."
         ),
     )
@@ -234,7 +238,7 @@ def test_what_is_safe_only_alone_is_named() -> None:
         "No configuration can be recommended at a margin of 2 points.",
     )
     assert found.details[0].startswith("bitfit would be non-inferior alone (drop 1.2, at most 1.99).")
-    assert found.details[1].startswith("3 sequences of nested configurations were compared, which share ")
+    assert found.details[1].startswith("3 sequences of nested configurations were compared, and they share ")
     assert found.details[1].endswith("(Holm's method).")
 
 
@@ -256,7 +260,7 @@ def test_what_freezing_a_model_leaves_to_the_training_is_named() -> None:
     """Epochs and rates are no property of a model."""
     assert list(_beyond_freezing(FreezeSpec.parse("emb+bitfit"))) == []
     assert list(_beyond_freezing(FreezeSpec(strategies=(_Epochs(),)))) == [
-        "By itself, freeze makes trainable what trains at any time: the epochs of later are left to your training."
+        "freezebench.freeze only makes parameters trainable: your training has to apply the epochs of later."
     ]
     (both,) = _beyond_freezing(FreezeSpec(strategies=(_Epochs(), _Rates())))
-    assert both.endswith(": the epochs and the rates of later and slower are left to your training.")
+    assert both.endswith(" your training has to apply the epochs and the rates of later and slower.")

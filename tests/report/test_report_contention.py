@@ -43,9 +43,9 @@ def test_missing_times_have_their_reason() -> None:
     rows = varied_summary(on_gpu=False).rows
     beside = [replace(row, records=tuple(run.without_times("others trained.") for run in row.records)) for row in rows]
     assert untimed_sentences(rows) == []
-    assert untimed_sentences(beside) == ["Times not measured: others trained."]
+    assert untimed_sentences(beside) == ["Times were not measured: others trained."]
     assert untimed_sentences([*rows[:2], *beside[2:]]) == [
-        "Times of emb+L0, emb+L0-3, emb+L0-5 not measured: others trained."
+        "Times of emb+L0, emb+L0-3, emb+L0-5 were not measured: others trained."
     ]
     # That their threads waited is part of this reason.
     assert contention_sentence(varied_summary(on_gpu=False, contended={}).rows) is None

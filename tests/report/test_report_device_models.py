@@ -73,8 +73,8 @@ def test_the_seeds_on_other_models_are_named(results: list[ConfigurationResult])
     sentence = device_models_sentence(summary.rows)
     assert sentence in summary.lines
     assert sentence == (
-        "Devices: time, energy and memory are those of A100 alone, since models of devices are not compared. For "
-        "accuracy alone count: seed 42 on T4; seed 45 on L4."
+        "Devices: time, energy and memory are those of A100 only, since models of devices are not compared. "
+        "These runs count for accuracy only: seed 42 on T4; seed 45 on L4."
     )
     assert device_models_sentence(rows_of(results[2:])) is None
     assert "20.0" in results_table(summary)

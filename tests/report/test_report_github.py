@@ -163,7 +163,7 @@ def test_the_step_summary_has_table_sentences_and_comparison() -> None:
     text = step_summary([summary()], ["compared", "a  b", "-  -", "```"], ["INCONCLUSIVE: nothing trained."])
     assert text.startswith("# freezebench\n\n**INCONCLUSIVE: nothing trained.**\n\n## ")
     assert "| frozen" in text
-    assert "**Freeze emb: accuracy within 2 points (" in text
+    assert "**Freeze emb: accuracy stays within 2 points of no freezing (" in text
     assert text.endswith("## Compared with a saved run\n\n    compared\n    a  b\n    -  -\n    ```\n")
 
 

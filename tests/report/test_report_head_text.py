@@ -36,7 +36,7 @@ def results(*new_parameters: tuple[str, ...] | None) -> list[ConfigurationResult
         (0, f"{_NEW} m has none"),
         (
             3,
-            f"{_NEW} that of m has 3 classes, the data have 2",
+            f"{_NEW} the head of m has 3 classes, and the data have 2",
         ),
     ],
 )
@@ -48,7 +48,7 @@ def test_the_plan_says_where_the_head_comes_from(stored: int, line: str) -> None
 def test_the_plan_says_that_a_head_of_another_task_is_replaced() -> None:
     """Although it has as many outputs."""
     line = head_line("m", 3, 3, "multi-label", "sequence-classification")
-    assert line == f"{_NEW} that of m is for sequence-classification, and the task is multi-label"
+    assert line == f"{_NEW} the head of m is for sequence-classification, and the task is multi-label"
     assert head_line("m", 3, 3, "multi-label", "multi-label").startswith("freezebench: the head is that of m, which")
 
 

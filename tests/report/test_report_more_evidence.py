@@ -11,8 +11,8 @@ import pytest
 import made_up
 from freezebench.records.consistency import f1_score
 from freezebench.records.run_record import RunRecord
+from freezebench.report.gate_text import gate_sentence
 from freezebench.report.more_evidence import more_evidence, undecided_sentences
-from freezebench.report.verdict_text import gate_sentence
 from freezebench.verdicts.judge import ConfigurationResult, judge
 
 

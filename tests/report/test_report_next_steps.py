@@ -132,7 +132,7 @@ def test_no_number_of_seeds_undoes_a_loss() -> None:
     """Beyond the margin more seeds only prove the loss; a rate that all configurations share is a suspect."""
     steps = deciding_steps([judged("emb", 0.8)], 2.0)
     assert steps[0].startswith("No number of seeds would show that emb is non-inferior, if its drop stays at ")
-    assert "(--freeze-lr)" in steps[1]
+    assert "(--freeze-lr, or --freeze-tune-lr to choose it)" in steps[1]
 
 
 def test_a_loss_by_predicting_one_class_is_repaired() -> None:
@@ -248,7 +248,7 @@ def test_several_sequences_need_more_evidence() -> None:
     assert deciding_steps([alone], 2.0) == ()
     (step,) = deciding_steps([alone, *others], 2.0)
     assert step.startswith(
-        "About 1 more seed (--freeze-num-seeds) or 100 more test sentences would show that bitfit is non-inferior"
+        "About 1 more seed (--freeze-num-seeds=4) or 100 more test sentences would show that bitfit is non-inferior"
     )
 
 

@@ -77,15 +77,15 @@ def _made(shown: Experiment) -> _Outline:
 def test_the_first_lines_are_the_answer() -> None:
     """What to freeze, the drop of every configuration, what it saves, with which certainty, and how to use it."""
     content = _made(experiment()).text
-    start = content.index("Freeze emb+L0: accuracy within 2 points")
+    start = content.index("Freeze emb+L0: accuracy stays within 2 points of no freezing")
     answer = content[start : content.index("Figures")]
     parts = (
         "Drop how to read",
         "Time 3.00× as fast (90 % interval 3.00× to 3.00×): 10.0 s → 3.33 s",
         "Memory 50 % less peak memory: 4.00 GiB → 2.00 GiB",
         "energy (±",
-        "Certainty 95 % sure of a drop below",
-        "3 seeds × 400 sentences",
+        "Confidence 95 % that the drop is below",
+        "3 seeds, 400 sentences",
         'freezebench.freeze(model, "emb+L0")',
         "--freeze-save=DIR",
     )
@@ -135,7 +135,7 @@ def test_an_answer_without_a_safe_prefix() -> None:
     content = _made(Experiment.of(requested, summarize(judged, requested))).text
     assert "No configuration is non-inferior at a margin of 2 points." in content
     assert content.index("No configuration is non-inferior") < content.index("how to read") < content.index("Figures")
-    assert "Certainty" not in content
+    assert "Confidence" not in content
 
 
 def test_an_invalid_baseline_is_a_failed_experiment() -> None:
@@ -203,7 +203,7 @@ def test_data_card_environment_protocol_footnotes_and_command_are_there() -> Non
         "words per training sentence: median 3",
         "torch 2.13.0",
         "batch size 16",
-        "max length not limited",
+        "max length what model and tokenizer allow",
         "prefix mode eval (engine's default)",
         "seeds 42, 43, 44",
         "pytest benchmarks --freeze-preset=embedded",
@@ -304,8 +304,8 @@ def test_the_tests_that_ran_are_named() -> None:
     tests = ("tests/test_film.py::test_it", "tests/test_my film.py::test_it[emb]")
     content = _made(replace(experiment(), tests=tests)).text
     assert "pytest tests/test_film.py::test_it 'tests/test_my film.py::test_it[emb]' --freeze-preset" in content
-    assert "put your test file in the place of benchmarks" not in content
-    assert "put your test file in the place of benchmarks" in _made(experiment()).text
+    assert "replace benchmarks by your test file" not in content
+    assert "replace benchmarks by your test file" in _made(experiment()).text
 
 
 def test_elements_escape_text_and_attributes() -> None:

@@ -30,7 +30,9 @@ def _settings(**flags: str) -> Settings:
 def test_the_plan_names_the_looks() -> None:
     """The first seeds, and the last one that may be trained."""
     lines = "\n".join(settings_lines(_settings(num_seeds="3,5,8")))
-    assert "seeds 42, 43, 44, up to 49 where inconclusive (judged after 3, then 5, then 8 seeds)" in lines
+    assert (
+        "seeds 42, 43, 44, and up to 49 while a verdict is inconclusive (judged after 3, then 5, then 8 seeds)" in lines
+    )
 
 
 def test_the_resolved_margin_is_shown_for_every_look() -> None:
@@ -45,19 +47,19 @@ def test_the_resolved_margin_is_shown_for_every_look() -> None:
 def test_repeated_test_sentences_resolve_nothing() -> None:
     """The plan resolves what the distinct sentences do, and names both numbers."""
     line = resolution_line(_settings(num_seeds="3"), facts(8720, num_distinct=872))
-    assert "margin that 8,720 test sentences (872 distinct) resolve (80 % power): 2.2 points with 3 seeds" in line
+    assert "margin that 8,720 test sentences (872 distinct) can show (80 % power): 2.2 points with 3 seeds" in line
 
 
 def test_the_plan_says_what_would_resolve_a_smaller_margin() -> None:
     """Numbers are named where they suffice, and none where none does."""
     line = resolution_line(_settings(num_seeds="3", margin="2"), facts(872))
-    assert line.endswith("about 4 seeds (--freeze-num-seeds) or 1,400 test sentences would resolve it")
+    assert line.endswith("about 4 seeds (--freeze-num-seeds=4) or 1,400 test sentences would be enough")
     few = resolution_line(_settings(num_seeds="3", margin="2"), facts(100))
-    assert few.endswith("; about 1,300 test sentences would resolve it")
+    assert few.endswith(": about 1,300 test sentences would be enough")
     both = resolution_line(_settings(num_seeds="3", margin="1"), facts(872))
-    assert both.endswith("; both more seeds and more test sentences are needed")
+    assert both.endswith(": both more seeds and more test sentences are needed")
     none = resolution_line(_settings(num_seeds="3", margin="0.1"), facts(872))
-    assert none.endswith("; not even 100 seeds with 1,000,000 test sentences would resolve it")
+    assert none.endswith(": not even 100 seeds with 1,000,000 test sentences would be enough")
     assert "would resolve" not in resolution_line(_settings(num_seeds="3", margin="3"), facts(872))
 
 
@@ -110,11 +112,13 @@ def test_the_resolution_of_another_metric_is_not_made_up() -> None:
     """The figures of the plan rest on assumptions about accuracies of sentences."""
     line = resolution_line(_settings(num_seeds="3", metric="mcc"), facts(872))
     assert line.endswith(
-        "the smallest margin of Matthews correlation that 872 test sentences resolve is known after the first runs"
+        "how small a drop of Matthews correlation can be shown with 872 test sentences is known after the first runs"
     )
     tokens = made_up_tasks.run("token-classification").data
     assert tokens is not None
-    assert "margin of entity F1 that 300 test sentences" in resolution_line(_settings(num_seeds="3"), tokens)
+    assert "a drop of entity F1 can be shown with 300 test sentences" in resolution_line(
+        _settings(num_seeds="3"), tokens
+    )
 
 
 def test_sizes_name_labels_groups_and_further_test_sets() -> None:

@@ -130,6 +130,6 @@ def test_the_preset_alone_is_a_short_command() -> None:
 def test_differences_from_the_preset_are_named() -> None:
     """A run with another model does not reproduce the notebook."""
     requested = plain(settings(preset="notebook", lr="1e-3"))
-    assert preset_differences(requested) == "Not the preset's own: model, data, learning rates."
+    assert preset_differences(requested) == "These settings differ from the preset's: model, data, learning rates."
     tuned = plain(resolve([Source(label="{flag}", values={"tune_lr": "yes"})], lambda: ("embedded", "")))
-    assert preset_differences(tuned) == "Not the preset's own: tuned learning rates."
+    assert preset_differences(tuned) == "These settings differ from the preset's: tuned learning rates."

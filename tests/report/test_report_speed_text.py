@@ -20,12 +20,12 @@ _ROW: Row = row(_RESULT)
 @pytest.mark.parametrize(
     ("ratio", "lower", "upper", "text"),
     [
-        (1.7, 1.62, 1.79, "trains 1.7× faster (1.6–1.8)"),
-        (1.05, 1.02, 1.08, "trains 1.05× faster (1.02–1.08)"),
-        (254.2, 240.1, 269.0, "trains 254× faster (240–269)"),
-        (2.0, 2.0, 2.0, "trains 2.0× faster"),
-        (0.8, 0.7, 0.85, "trains 1.2× slower (1.2–1.4)"),
-        (1.19, 0.9, 1.5, "not shown to be faster (0.90–1.50×)"),
+        (1.7, 1.62, 1.79, "training is 1.7× faster (1.6–1.8)"),
+        (1.05, 1.02, 1.08, "training is 1.05× faster (1.02–1.08)"),
+        (254.2, 240.1, 269.0, "training is 254× faster (240–269)"),
+        (2.0, 2.0, 2.0, "training is 2.0× faster"),
+        (0.8, 0.7, 0.85, "training is 1.2× slower (1.2–1.4)"),
+        (1.19, 0.9, 1.5, "training is not shown to be faster (0.90–1.50×)"),
         (1.7, None, None, "its speed-up is not known: one pair of runs has no spread"),
         (None, None, None, "its speed-up was not measured"),
     ],

@@ -29,7 +29,10 @@ def test_without_subsets_nothing_is_said() -> None:
 def test_only_classes_past_the_margin_are_named_below_the_table() -> None:
     """Those of a configuration that loses too much as a whole are not; slices and test sets were requested by name."""
     assert subset_sentences(made_up_tasks.with_subsets().results) == [
-        "Classes: emb+L0: recall drops past the margin: bad by +10.0 [+9.0, +11.0] (90.0 % → 80.0 %, 120 examples).",
+        (
+            "Classes: emb+L0: recall drops by more than the margin: bad by +10.0 [+9.0, +11.0] (90.0 % → 80.0 %, "
+            "120 examples)."
+        ),
         (
             "Slice books (120 examples, accuracy 90.0 % unfrozen), drops in points: emb +0.0 [-1.0, +1.0] "
             "non-inferior; emb+L0, emb+L0-1 +5.0 [+4.0, +6.0] inferior."
@@ -56,11 +59,11 @@ def test_of_many_slices_those_that_lose_too_much_have_a_sentence() -> None:
     slices = tuple(made_up_tasks.subset("slice", f"s{number}", drop) for number, drop in enumerate(drops))
     lost, more = subset_sentences([replace(result, classes=(), test_sets=(), slices=slices)])
     assert lost.startswith("Slice s3 (120 examples")
-    assert more == "Slices: 19 more (-v, or the page of --freeze-report=DIR, shows them)."
+    assert more == "Slices: 19 more (use -v, or the page of --freeze-report=DIR, to see them)."
     everywhere = tuple(made_up_tasks.subset("slice", f"s{number}", 5.0) for number in range(20))
     sentences = subset_sentences([replace(result, classes=(), test_sets=(), slices=everywhere)])
     assert len(sentences) == 9
-    assert sentences[-1].startswith("Slices: 12 more, 12 of them past the margin (")
+    assert sentences[-1].startswith("Slices: 12 more, 12 of them inferior (")
 
 
 def test_tables_have_every_subset_of_every_candidate() -> None:

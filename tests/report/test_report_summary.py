@@ -17,8 +17,8 @@ def test_every_line_of_the_summary() -> None:
     summary = small_summary()
     assert summary.answer_lines == (
         (
-            "Freeze emb: accuracy within 2 points (gain 0.5, drop at most 0.1), trains 2.0× faster, 70 % of the "
-            "parameters."
+            "Freeze emb: accuracy stays within 2 points of no freezing (gain 0.5, drop at most 0.1), training is 2.0× "
+            "faster and 70 % of the parameters train."
         ),
         "It takes 25 % less peak memory.",
         "The next deeper one, emb+L0, is inferior (drop 18.8, at least 15.7).",

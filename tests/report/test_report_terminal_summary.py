@@ -47,7 +47,7 @@ def test_the_answer_comes_first_and_last() -> None:
     """What can be frozen and how precede the tables, and are repeated at the end of the session."""
     summary = varied_summary(on_gpu=True)
     lines = plain_text(summary_lines(summary, 100)).splitlines()
-    assert lines[0].startswith("Freeze emb+L0: accuracy within 2 points")
+    assert lines[0].startswith("Freeze emb+L0: accuracy stays within 2 points of no freezing")
     assert lines.index("") < next(index for index, line in enumerate(lines) if "verdict at" in line)
     closing = plain_text(closing_lines([summary], 300)).splitlines()
     assert closing == [summary.answer.headline, summary.answer.next_steps[0]]
@@ -74,7 +74,7 @@ def test_notes_and_times_need_verbosity() -> None:
     """What does not change the answer is shown with -v, and a line says so."""
     summary = experiment().summary
     short, long = (plain_text(summary_lines(summary, 140, verbose=verbose)) for verbose in (False, True))
-    assert "\nUse -v, or the page of --freeze-report=DIR, for further notes and the time of every phase." in short
+    assert "\nFor further notes and the time of every phase, use -v or the page of --freeze-report=DIR." in short
     assert "Use -v" not in long
     assert "optimizer" in long
     assert "optimizer" not in short

@@ -68,7 +68,7 @@ def test_the_terminal_shows_it_with_v(width: int) -> None:
     short = _terminal(summary, verbose=False)
     assert "The last lines of emb seed 42:" not in short
     assert short[-1] == (
-        "Use -v, or the page of --freeze-report=DIR, for further notes and the last lines of invalid runs."
+        "For further notes and the last lines of invalid runs, use -v or the page of --freeze-report=DIR."
     )
 
 

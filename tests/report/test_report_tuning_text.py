@@ -21,12 +21,12 @@ def test_rates_chosen_and_tried_are_stated_with_the_number_of_trials() -> None:
     results = [_result("none", 0.3, 0.2, 0.4), _result("emb", 0.1, 0.2, None), _result("emb+L0", 0.3, 0.2, 0.125)]
     assert tuning_sentences(results) == [
         (
-            "Learning rates: 3 were tried for each configuration, by one run each with seed 41 (9 trials), judged by "
-            "validation loss, which chose none 0.0001, emb 1e-05, emb+L0 0.001."
+            "Learning rates: 3 were tried for each configuration, one run each with seed 41 (9 trials); the lowest "
+            "validation loss chose none 0.0001, emb 1e-05, emb+L0 0.001."
         ),
         (
-            "Rates at an end of those that were tried: emb (the smallest), emb+L0 (the largest); a rate beyond may be "
-            "better (--freeze-tune-lr takes other factors)."
+            "The chosen rate is the smallest or the largest one that was tried: emb (the smallest), emb+L0 (the "
+            "largest). A rate beyond it may be better: give --freeze-tune-lr other factors."
         ),
     ]
     assert trial_sentences(results)[1:] == [
@@ -42,4 +42,4 @@ def test_nothing_is_said_of_rates_that_were_not_tuned() -> None:
     """And no choice where all trials failed."""
     assert tuning_sentences([_result("none"), _result("emb")]) == trial_sentences([_result("emb")]) == []
     (sentence,) = tuning_sentences([_result("emb", None, None)])
-    assert sentence.endswith("(2 trials), judged by validation loss.")
+    assert sentence.endswith("one run each with seed 41 (2 trials).")

@@ -87,7 +87,7 @@ def test_the_noise_check_works_both_ways_round(limit: float, ratio: float, *, qu
     """Half of what the limit allows is the same for slower and faster, and for a limit and its inverse."""
     noise = aa_check([10.0], [10.0 * ratio], limit=limit, quantity="train_s")
     assert (noise is None) == quiet
-    assert quiet or "machine too noisy" in str(noise)
+    assert quiet or "machine is too noisy" in str(noise)
 
 
 def test_peak_memory_has_a_plain_tolerance() -> None:

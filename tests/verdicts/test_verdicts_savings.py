@@ -44,14 +44,16 @@ def test_a_sufficient_speed_up_passes() -> None:
     """Twice as fast passes a required 1.5."""
     (part,) = _parts(STEADY, [time / 2 for time in STEADY], min_speedup=1.5)
     assert (part.quantity, part.standing) == ("train time", "ok")
-    assert part.sentence.startswith("train time: 2.00× of at least 1.5× the speed of no freezing, 5 interleaved pairs")
+    assert part.sentence.startswith(
+        "train time: 2.00× the speed of no freezing, at least 1.5× the speed is required, 5 interleaved pairs"
+    )
 
 
 def test_a_speed_up_that_is_missed_every_time_fails() -> None:
     """The ratio is past its limit and the signed-rank test is significant."""
     (part,) = _parts(STEADY, [time / 1.2 for time in STEADY], min_speedup=1.5)
     assert part.standing == "worse"
-    assert "1.20× of at least 1.5×" in part.sentence
+    assert "1.20× the speed of no freezing, at least 1.5×" in part.sentence
     assert "p = 0.031" in part.sentence
 
 
@@ -65,14 +67,14 @@ def test_a_machine_that_differs_from_itself_decides_nothing() -> None:
     """Unfrozen runs took twice as long before as they take next to the frozen ones: invalid, no regression."""
     (part,) = _parts(STEADY, STEADY, earlier=20.0, min_speedup=1.5)
     assert part.standing == "broken"
-    assert "machine too noisy" in part.sentence
+    assert "machine is too noisy" in part.sentence
 
 
 def test_energy_is_judged_like_time() -> None:
     """Half the energy is 50 % saved."""
     (part,) = _parts(STEADY, [time / 2 for time in STEADY], min_energy_saving=40.0)
     assert (part.quantity, part.standing) == ("energy", "ok")
-    assert "50.0 % saved of at least 40 % saved" in part.sentence
+    assert "50.0 % saved against no freezing, at least 40 % saved" in part.sentence
 
 
 def test_what_was_not_measured_is_undecided_with_its_reason() -> None:
@@ -143,7 +145,7 @@ def test_peak_memory_goes_by_plain_tolerance(required: float, standing: str) -> 
     """The made-up emb saves a quarter of the memory."""
     (part,) = _parts(STEADY, STEADY, min_memory_saving=required)
     assert part.standing == standing
-    assert part.sentence == f"peak memory: 25.0 % saved of at least {required:g} % required"
+    assert part.sentence == f"peak memory: 25.0 % saved against no freezing, at least {required:g} % is required"
 
 
 def test_nothing_is_required_of_configurations_without_a_number() -> None:
@@ -172,7 +174,7 @@ def test_earlier_runs_on_another_device_model_check_no_noise() -> None:
     assert part.standing == "ok"
     (part,) = savings_parts("emb", costs, records=frozen, baseline=slow, pairs=pairs)
     assert part.standing == "undecided"
-    assert "not comparable: A100, T4; choose devices of one model (--freeze-devices, " in part.sentence
+    assert "cannot be compared: A100, T4; choose devices of one model (--freeze-devices, " in part.sentence
 
 
 def test_times_of_two_engines_are_not_compared() -> None:
@@ -188,7 +190,7 @@ def test_times_of_two_engines_are_not_compared() -> None:
     pairs = list(zip(unfrozen, frozen, strict=True))
     (part,) = savings_parts("lpft", costs, records=frozen, baseline=unfrozen, pairs=pairs)
     assert part.standing == "undecided"
-    assert "not comparable: the unfrozen runs were trained by another engine" in part.sentence
+    assert "cannot be compared: the unfrozen runs were trained by another engine" in part.sentence
 
 
 def test_peaks_are_compared_on_one_device_model() -> None:
@@ -200,7 +202,10 @@ def test_peaks_are_compared_on_one_device_model() -> None:
         for arm, huge in zip(seeds, (_peak(9.0), _peak(9.0)), strict=True)
     )
     (part,) = savings_parts("emb", costs, records=frozen, baseline=unfrozen, pairs=[])
-    assert (part.standing, part.sentence) == ("ok", "peak memory: 25.0 % saved of at least 20 % required")
+    assert (part.standing, part.sentence) == (
+        "ok",
+        "peak memory: 25.0 % saved against no freezing, at least 20 % is required",
+    )
     (part,) = savings_parts("emb", costs, records=frozen[:2], baseline=unfrozen[2:], pairs=[])
     assert (part.standing, "another model of device" in part.sentence) == ("undecided", True)
 

@@ -99,8 +99,8 @@ def _certainty(experiment: Experiment, row: Row) -> list[Html]:
     seeds = f"{verdict.num_seeds} seed{'' if verdict.num_seeds == 1 else 's'}"
     metric, sentences = result_metric(result), size_of_run(result.records[0], "sentences")
     drop = f"{unsigned_drop(verdict.upper_pp, metric)} {metric.drop_unit}"
-    bound = f"sure of a drop below {drop}: {seeds} × {sentences}"
-    return [_tile("Certainty", f"{100 * (1 - verdict.alpha):g} %", bound, "")]
+    bound = f"that the drop is below {drop}: {seeds}, {sentences}"
+    return [_tile("Confidence", f"{100 * (1 - verdict.alpha):g} %", bound, "")]
 
 
 def _tile(title: str, figure: str, explanation: str, tone: str) -> Html:

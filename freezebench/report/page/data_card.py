@@ -126,7 +126,7 @@ def _test_sets(facts: DataFacts) -> Html | None:
     rows = [[item.name, item.source, f"{item.num_test:,}", *_of_set(facts, item)] for item in facts.test_sets]
     headers = ["test set", "source", "sentences", *_class_names(facts), "SHA-256"]
     notes = [f"{item.name}: {note}" for item in facts.test_sets for note in item.notes]
-    table = data_table("Every run is evaluated on them; none of them is trained on.", headers, rows)
+    table = data_table("Every run is evaluated on these test sets, and no run trains on them.", headers, rows)
     return joined([element("h3", "Further test sets"), table, bullets(notes) if notes else None])
 
 

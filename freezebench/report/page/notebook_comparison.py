@@ -60,7 +60,8 @@ _FIGURES = (
     ),
 )
 _NOTE = (
-    "Notebook → this run (difference); this run's figures are means over its seeds, times are of different machines."
+    "Each cell: the notebook's figure → this run's figure (difference). This run's figures are means over its seeds. "
+    "The times were measured on different machines."
 )
 
 

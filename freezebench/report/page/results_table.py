@@ -64,7 +64,7 @@ def main_and_further(
     further = [column for column in filled if column.rank > _LAST_MAIN_RANK]
     described = [(column.heading.format_map(words), column.description) for column in filled if column.description]
     has_dash = any(column.cell(row) == NOT_MEASURED for column in filled for row in rows)
-    dash = f" A dash: not measured, or not defined for this {what}." if has_dash else ""
+    dash = f" A dash means that a figure was not measured, or is not defined for this {what}." if has_dash else ""
     details = element(
         "details",
         element("summary", "Further figures"),

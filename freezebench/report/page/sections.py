@@ -69,9 +69,10 @@ def time_spent(experiment: Experiment) -> Html | None:
     if not headers:
         return None
     caption = (
-        "Shares of a step; seconds of evaluation between the epochs; the speed-up predicted from the counted "
-        "operations of the matrix products, the measured one without (warm) and with (cold) the pass over the frozen "
-        "prefix, and the epoch in which the time saved exceeds that of the pass."
+        "Data, forward, backward and optimizer are shares of a step; evaluation is the time of evaluations between "
+        "the epochs. Counted is the speed-up that the counted operations of the matrix products predict. Warm and cold "
+        "are measured, without and with the pass over the frozen prefix. The last column is the epoch by whose end the "
+        "time saved exceeds the time of the pass."
     )
     return section("How the time is spent", data_table(caption, headers, cells))
 
@@ -82,9 +83,9 @@ def memory_used(experiment: Experiment) -> Html | None:
     if not headers:
         return None
     caption = (
-        "At the last step, the largest over the seeds. Weights include buffers and what strategies add; merged weights "
-        "are those without it, once it is merged. Weights, gradients and optimizer state are counted from tensors; "
-        "activations are what is left of the peak of a GPU's allocator, and are not measured on a CPU."
+        "Memory at the last step, the largest over the seeds. Weights include buffers and what strategies add; "
+        "merged weights are what remains once that is merged. Weights, gradients and optimizer state are counted "
+        "from tensors; activations are the rest of the peak of a GPU's allocator; they are not measured on a CPU."
     )
     return section("What the memory is used for", data_table(caption, headers, cells))
 
@@ -120,7 +121,7 @@ def protocol(experiment: Experiment) -> Html:
     usual = Protocol(engine=cast("Engine", requested.get("engine")))
     # What it means that a setting was left out differs between settings.
     unset = {
-        "max_length": "not limited",
+        "max_length": "what model and tokenizer allow",
         "prefix_mode": f"{usual.frozen_part_runs_in} (engine's default)",
         "batch_order": f"{usual.order_of_batches} (engine's default)",
     }
@@ -137,7 +138,7 @@ def protocol(experiment: Experiment) -> Html:
     looks = ", ".join(map(str, counts)) if isinstance(counts, list) else "unknown"
     rows.append(("judged after", f"{looks} seeds"))
     rows += _judging(experiment)
-    rows.append(("limits from", str(settings.get("limits_from") or "no limit asserted")))
+    rows.append(("limits from", str(settings.get("limits_from") or "no limit is asserted")))
     alpha = next((result.verdict.alpha for result in experiment.results if result.verdict), None)
     if alpha is not None:
         group = subsettings(settings, "data").get("group_column")
@@ -213,9 +214,9 @@ def last_lines(experiment: Experiment) -> Html | None:
 def reproduce(experiment: Experiment) -> Html:
     """Return the command that runs this experiment again."""
     code = copyable(reproduction_command(experiment.settings, experiment.tests))
-    where = "In the project's root folder."
+    where = "Run it in the project's root folder."
     if not experiment.tests:
-        where = "This report does not name its tests: put your test file in the place of benchmarks."
+        where = "This report does not name its tests: replace benchmarks by your test file."
     return section("Reproduce", code, element("p", where, class_="more"))
 
 

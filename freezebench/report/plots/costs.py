@@ -137,7 +137,7 @@ def trade_off(experiment: Experiment, cost: Cost) -> Picture | Missing:
         name,
         title,
         caption=(
-            f"Filled marks lie on the Pareto front: nothing else is both cheaper and {_better(judged)}. "
+            f"Filled marks lie on the Pareto front: no other configuration is both cheaper and {_better(judged)}. "
             f"{_SHAPES_NOTE if shapes else ''}Small dots: one seed each."
             f"{busy_note(experiment.rows) if needs_quiet else ''}"
         ),

@@ -80,8 +80,8 @@ def front(experiments: Sequence[Experiment]) -> Picture | Missing:
         "together_front",
         title,
         caption=(
-            "Filled marks lie on the front: nothing else is both cheaper and shown to lose as little. The band is the "
-            "margin."
+            "Filled marks lie on the front: no other configuration is both cheaper and shown to lose as little. The "
+            "band is the margin."
             + (" Shapes are families of configurations." if shapes else "")
             + (f" Times are not ranked: {joint.why_no_times}." if joint.why_no_times else "")
         ),
@@ -207,7 +207,7 @@ def _without_strategies(experiment: Experiment) -> list[Row]:
 def _left_out(experiments: Iterable[Experiment]) -> str:
     """Return that strategies are left out, as a further sentence of a caption; empty without any."""
     is_whole = all(len(_without_strategies(experiment)) == len(experiment.rows) for experiment in experiments)
-    return "" if is_whole else " Strategies are in the joint Pareto front alone."
+    return "" if is_whole else " Strategies are shown only in the joint Pareto front."
 
 
 def speedups(experiments: Sequence[Experiment]) -> Picture | Missing:
@@ -243,7 +243,7 @@ def speedups(experiments: Sequence[Experiment]) -> Picture | Missing:
     return picture(
         "together_speedup",
         title,
-        caption="Train time without freezing over train time, each on its own machine. Further right, more is frozen."
+        caption="Train time without freezing divided by train time, on one machine. Further right, more is frozen."
         + _left_out(experiments),
         alt=f"Speed-up against the share of trainable parameters for {len(experiments)} experiments.",
         height=3.4 + 0.17 * len(experiments),

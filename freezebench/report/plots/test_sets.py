@@ -41,7 +41,7 @@ def drops(experiment: Experiment) -> Picture | Missing:
         _diagonal(axes, points)
         for index, (name, items) in enumerate(points.items()):
             _test_set(axes, index, name, items)
-        axes.set_xlabel(f"drop on its own test set ({unit_word(metric)}, right is worse)")
+        axes.set_xlabel(f"drop on the data set's own test set ({unit_word(metric)}, right is worse)")
         axes.set_ylabel(f"drop on the further test set\n({unit_word(metric)}, up is worse)")
         # A configuration has one drop on its own test set: its name is at its highest mark.
         highest: dict[str, tuple[float, float, str]] = {}
@@ -60,8 +60,8 @@ def drops(experiment: Experiment) -> Picture | Missing:
         _TITLE,
         caption=(
             f"{title_of(metric)}: one mark for every configuration and test set, with its intervals. On the dashed "
-            "line both drops are equal; below it, freezing loses less on the further test set than on its own one. A "
-            "mark whose bars cross the line shows neither."
+            "line both drops are equal; below it, freezing loses less on the further test set than on the data set's "
+            "own. Where the bars of a mark cross the line, neither is shown."
         ),
         alt=f"Drops of {axis_label(metric)}: {texts}.",
         height=4.0,

@@ -1,4 +1,4 @@
-"""Verdicts as sentences."""
+"""The messages of tests."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 
 import made_up
 from experiments import judged, summary_settings
+from freezebench.report.gate_text import gate_sentence
 from freezebench.report.markdown import results_table
 from freezebench.report.summary import summarize
-from freezebench.report.verdict_text import gate_sentence
 from freezebench.verdicts.gate import Part
 from freezebench.verdicts.judge import judge
 
@@ -46,12 +46,19 @@ def test_a_cost_past_its_limit_is_exceeded(accuracy: float, quantity: str, word:
     result = replace(judged("emb", accuracy, limit=5.0), parts=(part,))
     sentence = gate_sentence(result)
     assert sentence.startswith(f"{word}: emb is ")
-    assert sentence.endswith(f"\n  {'INFERIOR' if quantity == 'slices' else 'EXCEEDED'}: too much")
+    limit, advice = sentence.splitlines()[1:]
+    assert limit == f"  {'INFERIOR' if quantity == 'slices' else 'EXCEEDED'}: too much"
+    assert advice.startswith("  If this test passed before, find the change")
+    assert advice.endswith(
+        "Otherwise freeze less, or relax the limit." if word == "INFERIOR" else "Otherwise relax the limit."
+    )
     assert f" {word} " in results_table(summarize([judged("none", 0.9), result], summary_settings()))
 
 
 def test_invalid_runs_are_named_first() -> None:
     """The sentence has the cause."""
     result = judge("emb", [made_up.broken("emb")], made_up.seeds("none"), margin_pp=2.0, limit_pp=5.0)
-    assert gate_sentence(result) == "INVALID: emb: seed 42: non-finite loss: at step 3"
+    cause, advice = gate_sentence(result).splitlines()
+    assert cause == "INVALID: emb: seed 42: non-finite loss: at step 3"
+    assert advice == "  Try --freeze-lr=emb:5e-06: at 5e-05 the loss became infinite or not a number."
     assert "INVALID" not in results_table(summarize([judged("none", 0.9), result], summary_settings()))
