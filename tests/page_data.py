@@ -27,7 +27,13 @@ def write_page_data(folder: Path) -> None:
 
 def _reviews(num: int, seed: int) -> list[dict[str, Any]]:
     return [
-        {"text": text, "label": label, "domain": ("film", "book")[number // 2 % 2], "document": number // 3}
+        {
+            "text": text,
+            "label": label,
+            "rating": 2.5 if label else -1.5,
+            "domain": ("film", "book")[number // 2 % 2],
+            "document": number // 3,
+        }
         for number, (text, label) in enumerate(sentences(num, 2, seed))
     ]
 
@@ -51,9 +57,9 @@ def _tags(num: int, seed: int) -> list[dict[str, Any]]:
 
 def _pairs(num: int, seed: int) -> list[dict[str, Any]]:
     rows = []
-    for (first, _), ((second,), score) in zip(sentences(num, 2, seed), examples("regression", num, seed), strict=True):
+    for (first, label), (second, _) in zip(sentences(num, 2, seed), sentences(num, 2, seed + 10), strict=True):
         pair = {"premise": first, "hypothesis": second, "sentence1": first, "sentence2": second}
-        rows.append({**pair, "score": score, "gold": "yes" if score > 0 else "no"})
+        rows.append({**pair, "score": label + len(rows) % 3 / 10, "gold": ("no", "yes")[label]})
     return rows
 
 

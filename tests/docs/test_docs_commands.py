@@ -1,25 +1,21 @@
-"""Commands: real parsers take every command of README, docs and workflows, and the first pages' commands run."""
+"""Commands: real parsers take every command of README, docs and workflows; test_docs_runs.py runs them."""
 
 from __future__ import annotations
 
 import configparser
 import os
-import runpy
-import subprocess
-import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from documented_scripts import parse_script
 from freezebench import cli
-from freezebench.records import contention
-from snippets import COMMANDS, ROOT, TINY_DEFAULTS, Command, of_language, of_program, program, write_files
+from snippets import COMMANDS, ROOT, Command, of_language, of_program, program, write_files
 
 # The Hub is not reached from tests: what comes from there is replaced by the folders that pages name.
 LOCAL = ["--freeze-model=./my-checkpoint", "--freeze-data=./my-reviews"]
@@ -62,7 +58,12 @@ def test_every_command_has_a_rule() -> None:
     ] == []
 
 
-@pytest.mark.parametrize("command", of_program("pytest"), ids=str)
+def each_once(*names: str) -> list[Command]:
+    """Return the commands of some programs; of those that several pages have, that of one page."""
+    return list({command.words: command for command in of_program(*names)}.values())
+
+
+@pytest.mark.parametrize("command", each_once("pytest"), ids=str)
 def test_pytest_commands_are_understood(
     command: Command, workplace: Path, pytester: pytest.Pytester, install_packages: Callable[[Path], None]
 ) -> None:
@@ -76,69 +77,6 @@ def test_pytest_commands_are_understood(
         assert result.ret == NO_TESTS_COLLECTED
     else:
         assert result.ret == 0
-
-
-# Tiny models train for milliseconds, in which other tests may well disturb them.
-NEVER_CONTENDED = """
-from freezebench.records import contention
-
-contention.CONTENTION_LIMIT = 1.0
-"""
-
-
-def check_result(command: Command, code: int, output: str) -> None:
-    """Whether a tiny model passes its limits (0 or 1, under --strict 2) says nothing; that it was judged does."""
-    assert code in ({0, 1, 2} if "--strict" in command.words else {0, 1}), output
-    if "doctor" not in command.words:
-        assert ("nothing runs" if "--freeze-plan" in command.words else "points") in output
-
-
-def commands_of(page: str, folder: Path) -> list[Command]:
-    """Return the commands of a page, whose files lie in the folder from now on."""
-    write_files(page, folder)
-    (folder / "pytest.ini").write_text(TINY_DEFAULTS, encoding="utf-8")
-    commands = of_program("pytest", "freezebench")
-    # Workflows run by tests of their own.
-    return [command for command in commands if command.block.page == page and command.block.language == "sh"]
-
-
-@pytest.mark.slow
-def test_commands_of_the_readme_run(workplace: Path) -> None:
-    """In a shell, and with the workers that a user has."""
-    (workplace / "conftest.py").write_text(NEVER_CONTENDED, encoding="utf-8")
-    # Other tests train at the same time, which these sessions would wait for.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "FREEZEBENCH_LOCK_DIR": str(workplace / "turns")}
-    for command in commands_of("README.md", workplace):
-        shell = ["bash", "-c", command.text]
-        result = subprocess.run(shell, capture_output=True, text=True, check=False, env=environment)
-        check_result(command, result.returncode, f"{command.text}\n{result.stdout}\n{result.stderr}")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "page", ["docs/tutorial/first-hour.md", "docs/how-to/regression-gate.md", "docs/how-to/several-models.md"]
-)
-def test_commands_of_a_page_run(
-    page: str,
-    workplace: Path,
-    pytester: pytest.Pytester,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """In this process, where all of them need the imports of one."""
-    monkeypatch.setenv("FREEZEBENCH_LOCK_DIR", str(workplace / "turns"))
-    monkeypatch.setattr(contention, "CONTENTION_LIMIT", 1.0)
-    for command in commands_of(page, workplace):
-        # Paths of one command hold a pattern, which a shell fills in.
-        words = [name for word in command.words for name in (map(str, Path().glob(word)) if "*" in word else [word])]
-        arguments = words[words.index(program(command)) + 1 :]
-        if program(command) == "pytest":
-            result = pytester.runpytest_inprocess("-W", "default", "--freeze-isolate=none", *arguments)
-            check_result(command, result.ret, f"{command.text}\n{result.outlines}\n{result.errlines}")
-        else:
-            code = cli.main(arguments)
-            check_result(command, code, f"{command.text}\n{capsys.readouterr()}")
 
 
 def tox_settings() -> configparser.ConfigParser:
@@ -189,44 +127,12 @@ def test_tox_commands_are_understood(command: Command, pytester: pytest.Pytester
     assert result.ret == 0
 
 
-@pytest.mark.parametrize("command", of_program("freezebench"), ids=str)
+@pytest.mark.parametrize("command", each_once("freezebench"), ids=str)
 def test_freezebench_commands_are_understood(command: Command) -> None:
     """The command line's own parser takes them."""
     words = list(command.words)
-    options, unknown = cli._parser().parse_known_args(words[words.index("freezebench") + 1 :])
-    assert options.command in {"compare", "doctor", "fetch", "init", "judge", "log", "report"}
+    _, unknown = cli._parser().parse_known_args(words[words.index("freezebench") + 1 :])
     assert unknown == []
-
-
-class ParsedError(Exception):
-    """Ends a script once its arguments are parsed."""
-
-
-def parse_script(script: str, arguments: list[str]) -> None:
-    """Run a script up to the point where its arguments are parsed."""
-    import argparse
-
-    parse = argparse.ArgumentParser.parse_args
-
-    def parse_and_stop(parser: argparse.ArgumentParser, *args: object) -> NoReturn:
-        parse(parser, *args)  # type: ignore[call-overload]  # whatever the script passes
-        raise ParsedError
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str((ROOT / script).parent))  # as Python does for a script
-        patch.setattr(sys, "argv", [script, *arguments])
-        patch.setattr(argparse.ArgumentParser, "parse_args", parse_and_stop)
-        with pytest.raises(ParsedError):
-            runpy.run_path(str(ROOT / script), run_name="__main__")
-
-
-@pytest.mark.parametrize(
-    "command", [command for command in COMMANDS if program(command).startswith("benchmarks/")], ids=str
-)
-def test_script_commands_are_understood(command: Command) -> None:
-    """The script exists, and takes its arguments."""
-    at = command.words.index(program(command))
-    parse_script(command.words[at], list(command.words[at + 1 :]))
 
 
 def extras() -> set[str]:
