@@ -56,7 +56,7 @@ def _tags(num: int, seed: int) -> list[dict[str, Any]]:
 
 
 def _pairs(num: int, seed: int) -> list[dict[str, Any]]:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for (first, label), (second, _) in zip(sentences(num, 2, seed), sentences(num, 2, seed + 10), strict=True):
         pair = {"premise": first, "hypothesis": second, "sentence1": first, "sentence2": second}
         rows.append({**pair, "score": label + len(rows) % 3 / 10, "gold": ("no", "yes")[label]})
