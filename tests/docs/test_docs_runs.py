@@ -28,14 +28,15 @@ RUN_ELSEWHERE = {
     "--freeze-devices": "tests/pytest_plugin/test_pytest_plugin_devices.py",
     "--freeze-timeout": "tests/pytest_plugin/test_pytest_plugin_faults.py",
 }
-# Pages whose commands other tests run.
-OTHER_TESTS = {"docs/how-to/export.md"}
+# Pages whose commands other tests run: trackers need their libraries, and tasks need models without a fine-tuned head.
+OTHER_TESTS = {"docs/how-to/export.md": "test_docs_export.py", "docs/how-to/tasks.md": "test_pytest_plugin_tasks.py"}
 # What is large or on the Hub is replaced by the material. Tiny models need higher rates and more epochs.
 TINY_WORDS = (
     (r"(model=\"?)(embedded|distilbert-base-uncased)", r"\1./my-checkpoint"),
     (r"(=\"?)(SetFit/sst2|sst2|reviews)(:\w+)?(?=\"|$)", r"\1./my-reviews"),
     (r"(?<==|:)\d[\d.]*e-\d+", "1e-2"),
     (r"(epochs=)(\d+)", r"\g<1>1\2"),
+    (r"(max[_-]drop=)([45])(?=,|$)", r"\g<1>\g<2>0"),  # what 40 test sentences can resolve
     # Long sessions of explanations: fewer trials, and three configurations of the ladder.
     (r"(tune-lr=)[\d.,]+", r"\g<1>1,3"),
     (r"(grid=)all$", r"\1none,emb,emb+L0-4"),
