@@ -82,7 +82,9 @@ _LATER = {
         *("trackers", "save", "devices", "cluster", "cluster_resource", "budget"),
         *("anchor", "compare_across", "allow_unmatched"),
     ),
-    "Settings": ("tune_lr", "metric", "max_slice_drop", "max_test_drop", "max_regression", "claims"),
+    "Settings": (
+        *("tune_lr", "metric", "max_slice_drop", "max_test_drop", "max_regression", "claims", "wider_options"),
+    ),
     "SplitFacts": ("constant_loss",),
     "Verdict": ("unit", "too_few"),
 }

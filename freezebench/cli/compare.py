@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from freezebench.cli.arguments import parsed_argument
+from freezebench.cli.arguments import check_configurations, parsed_argument
 from freezebench.cli.output import write, write_lines
 from freezebench.config.metric_limits import check_points
 from freezebench.config.parsers import parse_run
@@ -56,6 +56,8 @@ def compare_runs(options: argparse.Namespace) -> int:
     names = [parsed_argument(parse_run, text, name) for text, name in ((options.old, "OLD"), (options.new, "NEW"))]
     old, new = (_saved_run(name, options.storage) for name in names)
     _check_margin(parsed, new)
+    freezes = dict.fromkeys(configuration.freeze for configuration in (*old.configurations, *new.configurations))
+    check_configurations(parsed, LIMITS, freezes, f"{options.old} or {options.new}")
     comparison = compare(old, new, margin_pp=margin_pp, costs=CostLimits(**limits), across=across)
     code = _exit_code(comparison, strict=options.strict, unmatched=_unmatched(old, new, comparison, allowed))
     if options.json:

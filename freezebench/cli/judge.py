@@ -8,19 +8,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from freezebench.cli.arguments import parsed_argument
+from freezebench.cli.arguments import check_configurations, parsed_argument
 from freezebench.cli.output import write, write_error, write_lines
 from freezebench.config.metric_limits import check_amounts
 from freezebench.config.parsers import parse_folder
 from freezebench.config.sources import Source, parse_sources
 from freezebench.errors import FreezebenchError, RecordError
 from freezebench.escaping import json_text
+from freezebench.specs.grid import PerSpec
 from freezebench.specs.limits import DEFAULT_MARGIN_PP
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from freezebench.config.sources import ParsedOptions
     from freezebench.planning.finished_grid import FinishedGrid, Judging
     from freezebench.report.experiment import Experiment
     from freezebench.report.summary import Summary
@@ -39,8 +41,11 @@ def judge_runs(options: argparse.Namespace) -> int:
     """
     from freezebench.report.summary import summarize
 
-    folder, judging = Path(parsed_argument(parse_folder, options.folder, "DIR")), _judging(options)
+    folder, parsed = Path(parsed_argument(parse_folder, options.folder, "DIR")), _parsed(options)
+    judging = _judging(parsed)
     grids = _with_metric(_grids(folder), judging)
+    freezes = dict.fromkeys(freeze for grid in grids for freeze in grid.freezes)
+    check_configurations(parsed, ["max_drop"], freezes, str(folder))
     try:
         summaries = [summarize(grid.judge(judging), grid.settings(judging)) for grid in grids]
     except FreezebenchError:
@@ -58,21 +63,25 @@ def judge_runs(options: argparse.Namespace) -> int:
     return code
 
 
-def _judging(options: argparse.Namespace) -> Judging:
-    """Return what runs are judged by.
+def _parsed(options: argparse.Namespace) -> ParsedOptions:
+    """Return the options that runs are judged by.
 
     Raises:
-        SettingsError: If an option has a bad value, or the metric needs a margin.
+        SettingsError: If one has a bad value, or the metric needs a margin.
     """
-    from freezebench.planning.finished_grid import Judging
-    from freezebench.specs.grid import PerSpec
-
     # The parsers of pytest's options, so that both accept and refuse the same values.
     names = ("metric", "margin", "max_drop", "max_slice_drop", "max_test_drop")
     values = {name: getattr(options, name) for name in names}
     parsed = parse_sources([Source(label="--{dashed_name}", values=values)], session_wide=False)
     with _current_folder():
         check_amounts(parsed)
+    return parsed
+
+
+def _judging(parsed: ParsedOptions) -> Judging:
+    """Return what runs are judged by."""
+    from freezebench.planning.finished_grid import Judging
+
     metric: str | None = parsed.get("metric", None)
     return Judging(
         metric=metric,

@@ -94,9 +94,7 @@ def _check_rates(spec: FreezeSpec, settings: Settings) -> None:
 
 def needs_depth(settings: Settings) -> bool:
     """Return whether configurations are named by their top layers, so that their ids follow from the depth."""
-    policies = [entry.rpartition(":")[0] for entry in split_entries(settings.inconclusive)]
-    named = [name for _, name in settings.named_specs]
-    return any(map(names_top_layers, [*split_entries(settings.grid), *policies, *named]))
+    return any(map(names_top_layers, [*split_entries(settings.grid), *(name for _, name in settings.named_specs)]))
 
 
 def at_depth(settings: Settings, num_layers: int) -> Settings:

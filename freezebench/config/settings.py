@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from freezebench.specs.data import DataSpec
     from freezebench.specs.run import Protocol
 
+# The options with values per configuration, beside the limits on costs.
+_PER_CONFIGURATION = ("max_drop", "max_regression", "lr", "inconclusive")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -64,6 +67,7 @@ class Settings:
         inconclusive: Outcome of inconclusive tests, as the option takes it; ``policy`` returns it per configuration.
         num_layers: Depth of the model, if a marker states it.
         named_specs: (Option, freeze spec) pairs of options with values per configuration; the model has to have them.
+        wider_options: Those options whose configurations need not be in the grid, since a stronger source sets it.
     """
 
     preset: str
@@ -90,6 +94,7 @@ class Settings:
     inconclusive: str = "skip"
     num_layers: int | None = None
     named_specs: tuple[tuple[str, str], ...] = ()
+    wider_options: tuple[str, ...] = ()
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -157,7 +162,8 @@ class Settings:
         limits_from = self.limits_from and "some test"
         # Where one test searches and another one does not, their verdicts have different error rates.
         grid = SEARCH if self.searches else ALL
-        return replace(self, grid=grid, inconclusive="skip", named_specs=(), num_layers=None, limits_from=limits_from)
+        shared = replace(self, grid=grid, inconclusive="skip", num_layers=None, limits_from=limits_from)
+        return replace(shared, named_specs=(), wider_options=())
 
 
 def resolve(
@@ -179,7 +185,7 @@ def resolve(
     else:
         name, reason = default_preset()
     chosen = chosen or {}
-    single = ParsedOptions(values={**options.values, **_single_values(options, chosen)}, origins=options.origins)
+    single = replace(options, values={**options.values, **_single_values(options, chosen)})
     num_layers = _stated_depth(sources)
     if "model" in chosen and ":" not in chosen["model"]:
         num_layers = None  # stated for the factories among several models
@@ -261,6 +267,7 @@ def _overlay(base: Preset, reason: str, options: ParsedOptions, num_layers: int 
     is_own_experiment = has_its_limits(base, options, (model, data, trained, rates))
     limits = options.get("max_drop", base.max_drop if is_own_experiment else PerSpec())
     costs = {name: options.get(name, PerSpec()) for name in CostLimits.names() if name in options}
+    names = [name for name in (*_PER_CONFIGURATION, *CostLimits.names()) if name in options]
     return Settings(
         preset=base.name,
         preset_reason=reason,
@@ -285,11 +292,14 @@ def _overlay(base: Preset, reason: str, options: ParsedOptions, num_layers: int 
         pool_seeds=options.get("pool_seeds", Settings.pool_seeds),
         inconclusive=options.get("inconclusive", Settings.inconclusive),
         num_layers=num_layers,
-        named_specs=_named_specs(options),
+        named_specs=tuple((options.origins[name], spec) for name in names for spec in _specs_named_by(options, name)),
+        wider_options=tuple(options.origins[name] for name in names if options.is_stronger("grid", name)),
     )
 
 
-def _named_specs(options: ParsedOptions) -> tuple[tuple[str, str], ...]:
-    """Return (option, configuration) pairs of all options with a value per configuration."""
-    names = [name for name in ("max_drop", "max_regression", "lr", *CostLimits.names()) if name in options]
-    return tuple((options.origins[name], spec) for name in names for spec, _ in options.get(name, PerSpec()).by_spec)
+def _specs_named_by(options: ParsedOptions, name: str) -> list[str]:
+    """Return the configurations for which an option has values of their own."""
+    if name == "inconclusive":
+        specs = [entry.rpartition(":")[0] for entry in split_entries(options.get(name, ""))]
+        return [spec for spec in specs if spec]
+    return [spec for spec, _ in options.get(name, PerSpec()).by_spec]

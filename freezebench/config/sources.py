@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import ChainMap
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from freezebench.config.options import BY_NAME
@@ -19,7 +20,7 @@ class Source:
 
     Attributes:
         label: Name of an option in error messages; its fields are ``flag``, ``ini``, ``name`` and ``dashed_name``.
-        values: Raw values by option name.
+        values: Raw values by option name; those of several markers as a ``ChainMap``, the closest marker first.
         origin: Name of an option in settings, with the same fields; the label if it is empty.
     """
 
@@ -34,6 +35,11 @@ class Source:
     def origin_of(self, option: str) -> str:
         """Return the name that settings keep for an option of this source."""
         return _filled(self.origin or self.label, option)
+
+    def layer_of(self, option: str) -> int:
+        """Return which of the mappings of ``values`` sets an option, from 0, the strongest one."""
+        layers = self.values.maps if isinstance(self.values, ChainMap) else [self.values]
+        return next(number for number, values in enumerate(layers) if option in values)
 
     def check(self) -> None:
         """Make sure that every value can be parsed, including those that another source overrides.
@@ -53,10 +59,12 @@ class ParsedOptions:
     Attributes:
         values: Parsed values by option name.
         origins: Where each value comes from, as error messages say it.
+        ranks: How strong the source of each value is; the smallest rank is the strongest.
     """
 
     values: Mapping[str, object]
     origins: Mapping[str, str]
+    ranks: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def __contains__(self, name: str) -> bool:
         return name in self.values
@@ -65,6 +73,10 @@ class ParsedOptions:
         """Return an option's value, or the default if the option was not set."""
         # The options table pairs each option with its parser, so the value has the type of the setting.
         return cast("T", self.values.get(name, default))
+
+    def is_stronger(self, name: str, other: str) -> bool:
+        """Return whether the source that sets an option is stronger than that of another one, which is set, too."""
+        return name in self.ranks and self.ranks[name] < self.ranks[other]
 
 
 def parse_sources(sources: Sequence[Source], *, session_wide: bool) -> ParsedOptions:
@@ -79,14 +91,16 @@ def parse_sources(sources: Sequence[Source], *, session_wide: bool) -> ParsedOpt
     """
     values: dict[str, object] = {}
     origins: dict[str, str] = {}
-    for source in sources:
+    ranks: dict[str, tuple[int, int]] = {}
+    for position, source in enumerate(sources):
         for name, raw in source.values.items():
             option = BY_NAME.get(name)  # None for num_layers, a marker's argument that is no option
             if option is None or option.session_wide is not session_wide or name in values or raw is None:
                 continue
             origins[name] = source.origin_of(name)
             values[name] = option.parse(raw, source.name_of(name))
-    return ParsedOptions(values=values, origins=origins)
+            ranks[name] = (position, source.layer_of(name))
+    return ParsedOptions(values=values, origins=origins, ranks=ranks)
 
 
 def _filled(label: str, option: str) -> str:

@@ -64,6 +64,11 @@ class FinishedGrid:
         """The spec of its first run, which represents the experiment."""
         return next(iter(self.arms.values()))[0].spec
 
+    @property
+    def freezes(self) -> list[str]:
+        """The ids of its configurations, those that were not run among them."""
+        return [*self.arms, *(result.freeze for result in self.others)]
+
     def settings(self, judging: Judging) -> Settings:
         """Return the settings of this experiment, as far as its runs tell them, with another judging."""
         spec = self.spec

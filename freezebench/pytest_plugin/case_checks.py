@@ -12,18 +12,24 @@ from freezebench.pytest_plugin.items import (
     case_of,
     fixture_names,
     function_id,
+    grid_of,
     parameters,
     place,
     settings_of,
     values_of,
 )
 from freezebench.specs.fields import brief
+from freezebench.units import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pytest
 
+    from freezebench.config.settings import Settings
+    from freezebench.pytest_plugin.items import Case
+
+_MOST_NAMED = 5
 _SETTINGS = [option.name for option in OPTIONS if not option.session_wide]
 
 
@@ -39,12 +45,13 @@ def problems(items: Sequence[pytest.Item]) -> list[str]:
             elif case.problem is not None:
                 found[case.problem] = None
             else:
-                settings_of(item)
+                checks.note_configurations(item, case, settings_of(item))
                 checks.check_arguments(item)
                 checks.check_id(item)
         except FreezebenchError as error:
             found[str(error)] = None
-    return list(found)
+    # A test with another problem may have no grid.
+    return list(found) or [str(error) for error in checks.unused_values()]
 
 
 class _CaseChecks:
@@ -57,6 +64,31 @@ class _CaseChecks:
         self._refused: set[tuple[str, str]] = set()
         # The case of a node id.
         self._cases: dict[str, str] = {}
+        # Options with values of their own for configurations, those configurations, and a case that has them.
+        self._named: dict[tuple[str, str], str] = {}
+        # Those pairs of them of which some case has the configuration in its grid.
+        self._used: set[tuple[str, str]] = set()
+
+    def note_configurations(self, item: pytest.Item, case: Case, settings: Settings) -> None:
+        """Keep for which configurations options have values, and which of them are in the grid of a test."""
+        grid = {"none", *grid_of(item, case)}
+        for option, spec in settings.named_specs:
+            if spec in grid:
+                self._used.add((option, spec))
+            elif option not in settings.wider_options:
+                self._named.setdefault((option, spec), case.name)
+
+    def unused_values(self) -> list[SettingsError]:
+        """Return the errors on values for configurations that no selected test has in its grid, one for each option.
+
+        A limit of a configuration that does not train would be a gate that is silently off. Where a stronger source
+        sets the grid, as a flag does in place of a marker, values of a wider grid are no mistake.
+        """
+        unused: dict[str, list[str]] = {}
+        for option, spec in self._named:
+            if (option, spec) not in self._used:
+                unused.setdefault(option, []).append(spec)
+        return [_unused_error(option, specs, self._named[option, specs[0]]) for option, specs in unused.items()]
 
     def check_arguments(self, item: pytest.Item) -> None:
         """Refuse an argument that is named like a setting and does not set it, once for all cases of a function.
@@ -91,6 +123,16 @@ class _CaseChecks:
                 f"{case_name(item)}: {item.nodeid} is the id of a test of another case, too. Give the case another id: "
                 "pytest.param(..., id='...')."
             )
+
+
+def _unused_error(option: str, specs: Sequence[str], case: str) -> SettingsError:
+    """Return the error on an option that has values for configurations of no grid."""
+    where = f"{case}: {option}" if option.startswith("freeze marker") else option
+    return SettingsError(
+        f"{where} has a value for {listed(specs, _MOST_NAMED)}, and the grid of no selected test has "
+        f"{'it' if len(specs) == 1 else 'them'}, so that the value would hold for nothing. Add the configuration to "
+        "the grid, or leave its value out."
+    )
 
 
 def _refuse_own_specs(item: pytest.Item) -> None:

@@ -29,7 +29,7 @@ from freezebench.pytest_plugin.options import freeze_session
 from freezebench.pytest_plugin.replaced_fixtures import replaced_by
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
 _POSITION = pytest.StashKey[int]()
 
@@ -106,7 +106,7 @@ def _cases(definition: pytest.Item, case_id: str, marks: list[pytest.Mark]) -> l
         marks: The markers of the case.
     """
     case = _name(definition, case_id)
-    values: dict[str, object] = {}
+    values: Mapping[str, object] = {}
     options = freeze_session(definition.config).options
     try:
         values = marker_values([*marks, *freeze_markers(definition)], case)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
@@ -84,8 +85,8 @@ def _case_markers(item: pytest.Item) -> list[pytest.Mark]:
     return [mark for mark in getattr(getattr(item, "callspec", None), "marks", []) if mark.name == "freeze"]
 
 
-def marker_values(markers: Iterable[pytest.Mark], case: str) -> dict[str, object]:
-    """Return the arguments of freeze markers; the first one that sets an argument wins.
+def marker_values(markers: Iterable[pytest.Mark], case: str) -> ChainMap[str, object]:
+    """Return the arguments of freeze markers, marker by marker; the first one that sets an argument wins.
 
     Args:
         markers: Markers of a test, the closest first.
@@ -94,7 +95,7 @@ def marker_values(markers: Iterable[pytest.Mark], case: str) -> dict[str, object
     Raises:
         SettingsError: If a marker has arguments without a name.
     """
-    values: dict[str, object] = {}
+    values: list[dict[str, object]] = []
     for marker in markers:
         if marker.name != "freeze":
             continue
@@ -103,11 +104,11 @@ def marker_values(markers: Iterable[pytest.Mark], case: str) -> dict[str, object
                 f"freeze marker of {case}: it takes named arguments only. Write freeze(grid='none,emb'), with the name "
                 "of each argument."
             )
-        values = {**marker.kwargs, **values}
-    return values
+        values.append(dict(marker.kwargs))
+    return ChainMap(*values)
 
 
-def values_of(item: pytest.Item) -> dict[str, object]:
+def values_of(item: pytest.Item) -> ChainMap[str, object]:
     """Return the arguments of a test's freeze markers.
 
     Raises:
@@ -125,7 +126,7 @@ def settings_of(item: pytest.Item) -> Settings:
     settings, case = _settings(item), case_of(item)
     if case is None:
         return settings
-    before, now = item.stash.get(_REDUCED_GRID, case.grid), _grid(item, case, settings)
+    before, now = grid_of(item, case), _grid(item, case, settings)
     if now != before:
         old, new = (listed(list(specs), _MOST_NAMED) for specs in (before, now))
         raise SettingsError(
@@ -134,6 +135,11 @@ def settings_of(item: pytest.Item) -> Settings:
             "pytest.param(..., marks=pytest.mark.freeze(...)). Hooks that collect tests may leave configurations out."
         )
     return settings
+
+
+def grid_of(item: pytest.Item, case: Case) -> tuple[str, ...]:
+    """Return the configurations of a test's case without those that an added marker leaves out."""
+    return item.stash.get(_REDUCED_GRID, case.grid)
 
 
 def take_added_grid(item: pytest.Item) -> bool:

@@ -135,3 +135,13 @@ def test_margins_fit_the_unit_of_the_metric(tmp_path: Path, capsys: pytest.Captu
     assert main(["compare", *files]) == 4
     assert "is judged by loss, in nats, in which no margin is usual. Give --margin" in capsys.readouterr().err
     assert main(["compare", *files, "--margin=0.2"]) == 0
+
+
+@pytest.mark.usefixtures("saved")
+def test_a_limit_of_a_configuration_that_neither_run_has(capsys: pytest.CaptureFixture[str]) -> None:
+    """It would hold for nothing."""
+    assert main(["compare", "0003", "0001", "--max-time=emb+L0:1.1"]) == 4
+    message = (
+        "--max-time has a value for emb+L0, which is no configuration of 0003 or 0001, so that the value would hold"
+    )
+    assert f"{message} for nothing. Choose from emb." in capsys.readouterr().err

@@ -199,3 +199,13 @@ def test_experiments_whose_classes_lack_the_metric_are_left_out_by_name(
     shown = capsys.readouterr()
     assert shown.err.startswith("tiny on stars is left out: the metric f1 is for 2 classes, and the data have 3.")
     assert shown.out.count("=== freezebench") == 1
+
+
+def test_a_limit_of_a_configuration_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It would hold for nothing, as would top-K, whose depth is not known here."""
+    folder = _store(tmp_path / "store")
+    assert main(["judge", str(folder), "--max-drop=3,emb:30"]) == 0
+    for name in ("emb+L0", "top-2"):
+        assert main(["judge", str(folder), f"--max-drop=emb:30,{name}:3"]) == 4
+        message = f"--max-drop has a value for {name}, which is no configuration of {folder}, so that the value would"
+        assert f"{message} hold for nothing. Choose from none, emb." in capsys.readouterr().err

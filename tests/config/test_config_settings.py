@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import ChainMap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -215,6 +216,19 @@ def test_rates_without_a_default_keep_the_presets() -> None:
     settings = _resolve({"lr": "emb:1e-3"})
     assert settings.learning_rates.default == _resolve().learning_rates.default
     assert settings.named_specs == (("--freeze-lr", "emb"),)
+    policies = _resolve({"inconclusive": "skip,emb:pass,emb+L0:fail"})
+    assert policies.named_specs == (("--freeze-inconclusive", "emb"), ("--freeze-inconclusive", "emb+L0"))
+
+
+def test_values_of_a_weaker_source_than_the_grids_may_name_more_than_it_has() -> None:
+    """Between flags, marker and ini file, and between the markers of a test."""
+    wide: dict[str, object] = {"max_drop": {"emb": 1, "emb+L0": 3}}
+    grid: dict[str, object] = {"grid": "emb"}
+    assert _resolve(flags=grid, marker=wide).wider_options == ("freeze marker of test_x, max_drop",)
+    assert _resolve(marker=grid, ini=wide).wider_options == ("ini key freeze_max_drop",)
+    assert _resolve(marker=ChainMap(grid, wide)).wider_options == ("freeze marker of test_x, max_drop",)
+    others = (_resolve(marker=grid | wide), _resolve(marker=wide), _resolve(flags=wide, marker=grid))
+    assert not any(settings.wider_options for settings in (*others, _resolve(marker=ChainMap(wide, grid))))
 
 
 def test_the_notebook_preset_resolves_to_the_notebooks_protocol() -> None:

@@ -92,6 +92,54 @@ def test_two_cases_must_not_share_an_id(cases: Project) -> None:
     result.stderr.fnmatch_lines(["ERROR: *[[]x[]] (*): test_project.py::test_it[[]L0-1-x[]] is the id of a test of *"])
 
 
+LIMITED = """
+@freeze({})
+class TestAll:
+    @freeze({})
+    def test_wide(self, freeze_run): freeze_run()
+
+    @freeze(grid="none,emb")
+    def test_narrow(self, freeze_run): freeze_run()
+"""
+# Markers of class and function, arguments, and what has a value for which configuration; nothing if all is well.
+WIDER: dict[str, tuple[str, str, list[str], str]] = {
+    "flag": (
+        "",
+        "",
+        ["--freeze-grid=emb", "--freeze-max-drop=emb:1,emb+L0:3"],
+        "ERROR: --freeze-max-drop * for emb+L0,",
+    ),
+    "rate": ("", "grid='L0'", ["--freeze-lr=emb+L1:1e-3,none:1e-3"], "ERROR: --freeze-lr has a value for emb+L1,"),
+    "ini": ("", "", ["-o", "freeze_max_drop=lora:3"], "ERROR: ini key freeze_max_drop has a value for lora,"),
+    "policy": ("", "", ["--freeze-inconclusive=L0:pass"], "ERROR: --freeze-inconclusive has a value for L0,"),
+    "marker": (
+        "",
+        "grid='L0', max_drop={'L0': 1, 'L1': 2}",
+        [],
+        "ERROR: *::test_wide (*max_drop has a value for L1,",
+    ),
+    "cost": ("", "min_speedup='L1:2,L0:2'", [], "ERROR: *::test_wide (*:*min_speedup has a value for L0, L1,"),
+    "some test has it": ("", "grid='L0'", ["--freeze-max-drop=L0:3"], ""),
+    "an equal name": ("", "grid='L0'", ["--freeze-max-drop=l0:3,emb:1"], ""),
+    "a flag narrows": ("", "grid='L0,L1', max_drop={'L0': 1, 'L1': 2}", ["--freeze-grid=L0"], ""),
+    "a closer marker narrows": ("max_drop={'emb+L0': 1, 'emb': 1}", "grid='L1'", [], ""),
+}
+
+
+@pytest.mark.parametrize("case", WIDER)
+def test_a_value_for_a_configuration_of_no_grid_is_refused(cases: Project, case: str) -> None:
+    """A limit would be silently off. A stronger source than that of the values may narrow the grid."""
+    of_class, of_function, arguments, message = WIDER[case]
+    pytester = cases(LIMITED.format(of_class, of_function))
+    result = pytester.runpytest_inprocess("--collect-only", "-q", *arguments)
+    if not message:
+        assert result.ret == pytest.ExitCode.OK
+        return
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    end = "and the grid of no selected test has *, so that the value would hold for nothing. Add the configuration to *"
+    result.stderr.fnmatch_lines([f"{message} {end}"])
+
+
 LATE = """
 import pytest
 

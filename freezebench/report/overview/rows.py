@@ -38,7 +38,7 @@ _OF_DEEPEST = (
     "trainable_fraction",
 )
 # Settings in which the tests of one experiment may differ.
-_OF_TESTS = {"grid", "inconclusive", "limits_from", "named_specs", "num_layers", "preset_reason"}
+_OF_TESTS = {"grid", "inconclusive", "limits_from", "named_specs", "num_layers", "preset_reason", "wider_options"}
 
 # What an experiment says about its prefixes: one is safe; the least frozen one is not; that is undecided; its runs are
 # invalid; those of the baseline are; or there is no prefix to judge.
