@@ -18,8 +18,9 @@ from freezebench.report.metric_text import (
     unsigned_drop,
     value_text,
 )
-from freezebench.report.next_steps import UNFIX, deciding_steps, first_open, repairing_steps
+from freezebench.report.next_steps import UNFIX, deciding_steps, first_open
 from freezebench.report.recommendation import recommended, sequences, shown_safe
+from freezebench.report.repairs import repairing_steps
 from freezebench.report.rows import has_fixed, share_of, table_metric
 from freezebench.report.search_text import search_detail
 from freezebench.report.speed_text import contended_share, saving_sentence, speed_text

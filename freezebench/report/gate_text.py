@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from freezebench.escaping import terminal_text
 from freezebench.report.metric_text import in_points_of, result_metric, unit_word, unsigned_drop
 from freezebench.report.more_evidence import more_evidence
-from freezebench.report.next_steps import repairing_steps
+from freezebench.report.repairs import after_guessing, repairing_steps
 from freezebench.verdicts.judge import BASELINE_INVALID
 from freezebench.verdicts.vocabulary import STANDINGS, standing_term
 
@@ -51,6 +51,8 @@ def _advice(result: ConfigurationResult) -> str:
         return "".join(f"\n  {step}" for step in repairing_steps(result))
     if result.standing != "worse":
         return ""
+    if not result.exceeds_costs_alone and (learning := after_guessing(result)):
+        return f"\n  {learning[0]}"
     # A baseline has limits only against a saved run.
     less = "" if result.is_baseline or result.exceeds_costs_alone else "freeze less, or "
     return (

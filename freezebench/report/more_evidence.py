@@ -42,7 +42,7 @@ def more_evidence(result: ConfigurationResult, verdict: Verdict) -> str:
         return "more seeds may be enough"  # the pooled variance is larger than its own, which would have decided
     if counts.both_suffice:
         return f"both more seeds and more {units} are needed, {stays}"
-    return f"not even {largest_design(units)} would be enough, {stays}"
+    return f"{too_close(interval, result, verdict.margin_pp)}: freeze less, or choose another limit"
 
 
 def _without_interval(verdict: Verdict) -> str:
@@ -50,6 +50,15 @@ def _without_interval(verdict: Verdict) -> str:
     if verdict.too_few is not None:
         return f"too few examples ({verdict.too_few}): use a test set that has more of them"
     return ONE_SEED if verdict.num_seeds == 1 else "more seeds may be enough"
+
+
+def too_close(interval: Interval, result: ConfigurationResult, margin_pp: float) -> str:
+    """Return that no design would decide a drop, as a clause."""
+    metric = result_metric(result)
+    drop, units = unsigned_drop(interval.drop_pp, metric), units_of_run(result.records[0])
+    return (
+        f"the drop, {drop}, is too close to {in_unit(margin_pp, metric)} for any number of seeds and {units} to decide"
+    )
 
 
 def largest_design(units: str = "test sentences") -> str:

@@ -1,4 +1,4 @@
-"""What to do where an experiment gave no answer: what would decide it, or what is likely to repair it.
+"""What to do where an experiment gave no answer: what would decide it.
 
 Every piece of advice follows from figures of the runs and names them; where none applies, none is given.
 """
@@ -6,43 +6,23 @@ Every piece of advice follows from figures of the runs and names them; where non
 from __future__ import annotations
 
 import math
-import statistics
 from typing import TYPE_CHECKING
 
 from freezebench.report.data_text import units_of_run
 from freezebench.report.metric_text import is_known, result_metric, unsigned_drop
-from freezebench.report.more_evidence import largest_design, ways_to_decide
+from freezebench.report.more_evidence import too_close, ways_to_decide
 from freezebench.report.recommendation import sequences, shown_safe
+from freezebench.report.repairs import after_guessing, rate_option, repairing_steps
 from freezebench.report.verdict_text import judged_ladder
-from freezebench.specs.grid import PerSpec
-from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
-from freezebench.specs.presets import PRESETS, learning_rate
-from freezebench.specs.run import Protocol
-from freezebench.units import percent_text
-from freezebench.verdicts.baseline import baseline_fault, constant_loss, lowest_validation_losses
-from freezebench.verdicts.constant import is_constant
 from freezebench.verdicts.judge import observed_mean_squares
 from freezebench.verdicts.power import deciding_counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freezebench.records.run_record import RunRecord
-    from freezebench.scoring.metric import Metric
-    from freezebench.verdicts.baseline import BaselineFault
     from freezebench.verdicts.crossed import Interval
     from freezebench.verdicts.judge import ConfigurationResult
 
-# A training loss that ends above this share of the logarithm of the number of classes has hardly learned anything.
-_UNLEARNED = 0.95
-# A rate further from the usual one than this factor is the first suspect.
-_FAR = 3.0
-# From this share of the test sentences on, predicting one class for all of them is a result and no fault.
-_LOPSIDED = 0.9
-_FEWEST_STEPS = 100
-# Usual ratings have a mean of up to 10 and a standard deviation between 0.1 and 3; AdamW moves a bias by the rate per
-# step.
-_MOST_MEAN, _MOST_DEVIATION = 20.0, 20.0
 # Where freezing finds nothing of its own to freeze.
 UNFIX = (
     "The model itself has parameters fixed (requires_grad=False, or no gradient reaches them): make trainable what "
@@ -69,7 +49,7 @@ def deciding_steps(candidates: Sequence[ConfigurationResult], margin_pp: float) 
         return _after_loss(first, candidates, interval.drop_pp)
     if first.class_loss is not None:
         other = (
-            f"Freeze less, or train {first.freeze} at a higher rate ({_rate_option(first.records[0])}) or for longer."
+            f"Freeze less, or train {first.freeze} at a higher rate ({rate_option(first.records[0])}) or for longer."
         )
         return repairing_steps(first) or (other,)
     return _after_doubt(first, interval, margin_pp, len(sequences(candidates)))
@@ -93,7 +73,8 @@ def _after_doubt(
         return ()  # the pooled variance, which is not the configuration's own, needs nothing more
     if counts.both_suffice:
         return (f"Both more seeds and more {units} are needed to show that {first.freeze} is non-inferior, {stays}.",)
-    return (f"Not even {largest_design(units)} would show that {first.freeze} is non-inferior, {stays}.",)
+    clause = too_close(interval, first, margin_pp)
+    return (f"Freeze less than {first.freeze}, or choose another margin (--freeze-margin): {clause}.",)
 
 
 def _after_loss(
@@ -102,13 +83,14 @@ def _after_loss(
     """Return what to change where the configuration to prove safe has lost more than the margin."""
     drop = unsigned_drop(drop_pp, result_metric(first))
     loss = f"No number of seeds would show that {first.freeze} is non-inferior, if its drop stays at {drop}."
-    if repair := repairing_steps(first):
+    if repair := repairing_steps(first) or after_guessing(first):
         return loss, *repair
     records = [*first.baseline, *(record for result in candidates for record in result.records)]
     rates = {record.spec.protocol.learning_rate for record in records}
     if len(rates) > 1:
         return (loss,)
-    advice = "fewer trainable layers often need a higher rate (--freeze-lr, or --freeze-tune-lr to choose it)"
+    options = f"{rate_option(first.records[0])}, or --freeze-tune-lr to choose it"
+    advice = f"fewer trainable layers often need a higher rate ({options})"
     return loss, f"All configurations trained at the rate {rates.pop():g}: {advice}."
 
 
@@ -130,159 +112,3 @@ def _label(result: ConfigurationResult) -> str:
 def _drop_pp(result: ConfigurationResult) -> float:
     drop = None if result.verdict is None else result.verdict.drop_pp
     return math.inf if drop is None else drop
-
-
-def repairing_steps(result: ConfigurationResult) -> tuple[str, ...]:
-    """Return what is likely to make the runs of an invalid configuration valid."""
-    broken = next((record for record in result.records if not record.is_valid), None)
-    if broken is not None:
-        step = _after_fault(broken)
-    elif result.is_baseline:
-        alpha = ALPHA_ONE_LOOK if result.verdict is None else result.verdict.alpha
-        fault = baseline_fault(result.records, alpha=alpha, metric=result_metric(result))
-        step = None if fault is None else _after_baseline_fault(fault, result.records, result_metric(result))
-    else:
-        metric = result_metric(result)
-        constant = next((record for record in result.records if is_constant(record, metric)), None)
-        step = None if constant is None else _after_one_class(constant)
-    return () if step is None else (step,)
-
-
-def _after_fault(record: RunRecord) -> str | None:
-    """Return what to change after a run that broke; ``None`` where its cause suggests nothing."""
-    protocol = record.spec.protocol
-    match record.cause:
-        case "non_finite_loss":
-            usual = _usual_rate(record)
-            lower = usual if protocol.learning_rate > _FAR * usual else protocol.learning_rate / 10
-            fault = f"at {protocol.learning_rate:g} the loss became infinite or not a number"
-            return f"Try {_rate_option(record, lower)}: {fault}."
-        case "out_of_memory" if protocol.batch_size > 1:
-            half = protocol.batch_size // 2
-            return f"Try --freeze-batch-size={half}: a batch of {protocol.batch_size} did not fit."
-        case "timeout":
-            return "Allow more time with --freeze-timeout, or train less with --freeze-max-train."
-        case _:
-            return None
-
-
-def _after_baseline_fault(fault: BaselineFault, records: Sequence[RunRecord], metric: Metric) -> str | None:
-    """Return what to change where completed unfrozen runs are no measure for others."""
-    if fault.kind == "same_seeds":
-        return "Look for code that sets a seed of its own: a model factory, a conftest, the model's own code."
-    if fault.kind == "one_class":
-        return _after_one_class(next(record for record in records if is_constant(record, metric)))
-    # The run that learned least is the one to repair.
-    record = max(records, key=lambda record: record.epochs[-1].train_loss if record.epochs else math.inf)
-    is_lopsided = (_majority_share(record) or 0.0) > _LOPSIDED
-    if not _has_learned(record) or (fault.kind == "not_above_majority" and is_lopsided):
-        return _after_one_class(record)
-    return _after_learning(fault, record, min(lowest_validation_losses(records), default=math.inf))
-
-
-def _after_learning(fault: BaselineFault, record: RunRecord, lowest: float) -> str:
-    """Return what to change where the training loss fell, but validation or test show nothing of it.
-
-    Args:
-        fault: The fault of the baseline.
-        record: Its run that learned least.
-        lowest: Lowest validation loss of all its runs.
-    """
-    loss, chance, rate = record.epochs[-1].train_loss, _chance(record), record.spec.protocol.learning_rate
-    fell = f"the training loss fell to {loss:.2f}, the validation loss to {lowest:.2f}, and guessing gives {chance:.2f}"
-    accuracy, share = record.value("accuracy"), _majority_share(record)
-    if fault.kind == "loss_not_below_frequencies" and accuracy and share and accuracy > share:
-        # Right more often than by guessing, but too sure where it is wrong.
-        lower = _usual_rate(record) if rate > _FAR * _usual_rate(record) else rate / 2
-        return (
-            f"Try {_rate_option(record, lower)} or fewer epochs, and check the labels of the validation split: {fell}."
-        )
-    if lowest < _UNLEARNED * chance:
-        return (
-            "Use more test sentences or more seeds (--freeze-num-seeds): validation shows that something was learned."
-        )
-    return f"Check the labels of all splits, or train on more sentences: {fell}."
-
-
-def _majority_share(record: RunRecord) -> float | None:
-    """Return the share of the most frequent class; ``None`` where sentences have no single class.
-
-    Most words of a sentence are outside every entity: that is no fault of a test set.
-    """
-    data = record.data
-    return None if data is None or data.task != "sequence-classification" else data.majority_share
-
-
-def _chance(record: RunRecord) -> float:
-    """Return the training loss of guessing by the frequencies of the classes, or evenly if they are not known."""
-    data = record.data
-    if data is None:
-        return math.inf
-    known = constant_loss(data, "train")
-    return math.log(len(data.label_names)) if known is None else known
-
-
-def _has_learned(record: RunRecord) -> bool:
-    """Return whether the training loss ended clearly below that of guessing."""
-    return bool(record.epochs) and record.epochs[-1].train_loss < _UNLEARNED * _chance(record)
-
-
-def _after_one_class(record: RunRecord) -> str | None:
-    """Return what to change where one class was predicted for every test sentence, or hardly anything else."""
-    share = _majority_share(record)
-    if record.data is None or not record.epochs:
-        return None
-    if share is not None and share > _LOPSIDED:
-        return (
-            f"{percent_text(share, 0)} of the test sentences have one class: use a balanced test set, or a larger one."
-        )
-    loss, chance = record.epochs[-1].train_loss, _chance(record)
-    if _has_learned(record):
-        return (
-            f"Check that the labels of training and test sentences mean the same: the training loss fell to {loss:.2f}."
-        )
-    return _after_no_learning(record, f"the training loss ended at {loss:.2f}, and guessing gives {chance:.2f}")
-
-
-def _after_no_learning(record: RunRecord, fell: str) -> str:
-    """Return what to change where the training loss stayed at that of guessing, which ``fell`` says in words."""
-    rate, usual = record.spec.protocol.learning_rate, _usual_rate(record)
-    numbers = record.data.test_values if record.data is not None else None
-    if numbers and not _is_near_one(numbers):
-        mean, deviation = statistics.fmean(numbers), statistics.pstdev(numbers)
-        return (
-            f"Rescale the labels to a mean near 0 and a standard deviation near 1: they have {mean:.4g} and "
-            f"{deviation:.4g}, and a new head starts near 0; {fell}."
-        )
-    if rate < usual / _FAR:
-        return f"Try {_rate_option(record, usual)}, {usual / rate:.0f} times the rate that was used: {fell}."
-    if rate > usual * _FAR:
-        return f"Try {_rate_option(record, usual)}; the rate that was used is {rate / usual:.0f} times that: {fell}."
-    num_steps = len(record.step_losses)
-    if num_steps < _FEWEST_STEPS:
-        num_epochs = math.ceil(len(record.epochs) * _FEWEST_STEPS / max(num_steps, 1))
-        return f"Try --freeze-epochs={num_epochs}: {fell} after only {num_steps} steps."
-    return f"Try {_rate_option(record, 2 * rate)}: {fell}."
-
-
-def _is_near_one(numbers: Sequence[float]) -> bool:
-    """Return whether labels of regression are of a size that a head which starts near 0 soon reaches."""
-    deviation = statistics.pstdev(numbers)
-    return 1 / _MOST_DEVIATION <= deviation <= _MOST_DEVIATION and abs(statistics.fmean(numbers)) <= _MOST_MEAN
-
-
-def _rate_option(record: RunRecord, rate: float | None = None) -> str:
-    """Return the option for the rate of a run's configuration, as one word for a shell."""
-    freeze = record.spec.freeze
-    option = "--freeze-lr=" if freeze == "none" else f"--freeze-lr={freeze}:"
-    # A shell would not take the parentheses of arguments as text.
-    mark = '"' if "(" in freeze else ""
-    return f"{mark}{option}{'…' if rate is None else f'{rate:g}'}{mark}"
-
-
-def _usual_rate(record: RunRecord) -> float:
-    """Return the rate that a preset gives this model and configuration, else the usual one of fine-tuning."""
-    for preset in PRESETS.values():
-        if preset.model == record.spec.model:
-            return learning_rate(record.spec.freeze, preset.learning_rates, preset.protocol)
-    return learning_rate(record.spec.freeze, PerSpec(), Protocol())

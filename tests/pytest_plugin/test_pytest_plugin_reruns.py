@@ -53,7 +53,7 @@ def test_a_verdict_by_its_figures_is_not_trained_again(project: Project, reach: 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert result.parseoutcomes() == {"passed": 1, "failed": 1, "rerun": 2}
     assert Counter(ran) == {f"{freeze} {seed}": 1 for freeze in ("none", "emb") for seed in (42, 43, 44)}
-    result.stdout.fnmatch_lines([f"*INFERIOR: emb is not within 5 points of no freezing: {STAYS}"])
+    result.stdout.fnmatch_lines(["*INFERIOR: emb is not within 5 points of no freezing: *", STAYS])
     attempts = _properties(junit, "test_it[emb]")
     assert all(set(attempt.values()) == {1} for attempt in attempts)
     assert attempts[-1]["freezebench_message"] == 1
@@ -93,7 +93,7 @@ def test_a_run_that_would_break_again_is_not_trained_again(
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert result.parseoutcomes() == {"passed": 1, "failed": 1, "rerun": 2}
     assert ran.count("emb 43") == 1
-    result.stdout.fnmatch_lines([f"*emb: seed 43: there was a fault{STAYS}"])
+    result.stdout.fnmatch_lines(["*emb: seed 43: there was a fault", STAYS])
 
 
 def test_a_run_that_breaks_at_every_attempt_fails(

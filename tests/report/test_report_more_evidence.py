@@ -47,7 +47,9 @@ def test_an_undecided_test_says_how_much_more_would_decide() -> None:
     result = _result(0.02, limit=3.0)
     sentence = gate_sentence(result)
     assert sentence.startswith("INCONCLUSIVE: emb is not shown to be within 3 points of no freezing: ")
-    found = re.search(r"about (?:(\d+) more seeds? \(--freeze-num-seeds\) or )?([\d,]+) more test sentences", sentence)
+    found = re.search(
+        r"about (?:(\d+) more seeds? \(--freeze-num-seeds=\d+\) or )?([\d,]+) more test sentences", sentence
+    )
     assert found is not None, sentence
     more = int(found.group(2).replace(",", ""))
     larger = 1 + (more + 300) // 600
@@ -68,7 +70,7 @@ def test_no_number_is_named_where_none_suffices() -> None:
     assert result.verdict.drop_pp is not None
     at_drop = result.verdict.at_margin(result.verdict.drop_pp)
     clause = more_evidence(result, at_drop)
-    assert clause.startswith("not even 100 seeds with 1,000,000 test sentences would be enough, if the drop stays at ")
+    assert clause.startswith("the drop, 1.7, is too close to 1.66667 points for any number of seeds and test ")
     assert "more seed" not in clause
 
 

@@ -13,7 +13,8 @@ import made_up_tasks
 from experiments import SPLITS, judged
 from freezebench.records.scores import pack_scores
 from freezebench.report.more_evidence import more_evidence, undecided_sentences
-from freezebench.report.next_steps import _rate_option, _usual_rate, deciding_steps, first_open, repairing_steps
+from freezebench.report.next_steps import deciding_steps, first_open
+from freezebench.report.repairs import _usual_rate, rate_option, repairing_steps
 from freezebench.scoring.metrics import METRICS
 from freezebench.specs.run import Protocol
 from freezebench.verdicts.judge import judge
@@ -132,7 +133,7 @@ def test_no_number_of_seeds_undoes_a_loss() -> None:
     """Beyond the margin more seeds only prove the loss; a rate that all configurations share is a suspect."""
     steps = deciding_steps([judged("emb", 0.8)], 2.0)
     assert steps[0].startswith("No number of seeds would show that emb is non-inferior, if its drop stays at ")
-    assert "(--freeze-lr, or --freeze-tune-lr to choose it)" in steps[1]
+    assert "(--freeze-lr=emb:…, or --freeze-tune-lr to choose it)" in steps[1]
 
 
 def test_a_loss_by_predicting_one_class_is_repaired() -> None:
@@ -156,7 +157,7 @@ def test_the_usual_rate_of_a_strategy_is_its_multiple() -> None:
     run = made_up.record("lora(r=4)")
     assert _usual_rate(run) == pytest.approx(10 * Protocol.learning_rate)
     assert _usual_rate(replace(run, spec=replace(run.spec, model="embedded"))) == pytest.approx(1.3e-3)
-    assert _rate_option(run, 1e-4) == '"--freeze-lr=lora(r=4):0.0001"'
+    assert rate_option(run, 1e-4) == '"--freeze-lr=lora(r=4):0.0001"'
 
 
 def test_the_first_open_prefix_is_decided_next() -> None:
@@ -226,8 +227,8 @@ def test_a_lost_class_suggests_to_freeze_less() -> None:
         ),
         (
             0.0001,
-            "Not even 100 seeds with 1,000,000 test sentences would show that emb is non-inferior, if ",
-            "not even 100 seeds with ",
+            "Freeze less than emb, or choose another margin (--freeze-margin): the drop, 1.6, is too close to ",
+            "the drop, 1.6, is too close to ",
         ),
     ],
 )

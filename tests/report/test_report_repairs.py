@@ -1,0 +1,39 @@
+"""What is likely to repair a configuration that has learned next to nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from experiments import judged
+from freezebench.report.gate_text import gate_sentence
+from freezebench.report.repairs import after_guessing
+
+
+def test_a_configuration_that_guesses_needs_another_rate() -> None:
+    """The option names the configuration, and a rate ten times as high."""
+    result = judged("emb+L0-5", 0.54, limit=5.0)
+    (step,) = after_guessing(result)
+    assert step == (
+        "The accuracy of emb+L0-5, 53.8 %, is near that of always guessing the most frequent class, 50.0 %: try "
+        "--freeze-lr=emb+L0-5:0.0005 instead of the rate 5e-05, or --freeze-tune-lr=1,3,10, which tries several rates."
+    )
+    assert gate_sentence(result).endswith(f"\n  {step}")
+
+
+def test_the_rate_of_the_others_is_kept() -> None:
+    """An option for one configuration alone would leave the others at the default rate."""
+    result = judged("emb+L0-5", 0.54, limit=5.0)
+    arms = [
+        tuple(
+            replace(run, spec=replace(run.spec, protocol=replace(run.spec.protocol, learning_rate=1e-4))) for run in arm
+        )
+        for arm in (result.records, result.baseline)
+    ]
+    (step,) = after_guessing(replace(result, records=arms[0], baseline=arms[1]))
+    assert "try --freeze-lr=0.0001,emb+L0-5:0.001 instead of the rate 0.0001," in step
+
+
+def test_a_smaller_loss_is_no_guessing() -> None:
+    """Well above guessing the rate is not the suspect; without a drop nothing is."""
+    assert after_guessing(judged("emb", 0.7, limit=5.0)) == ()
+    assert after_guessing(judged("emb", 0.9, limit=5.0)) == ()
