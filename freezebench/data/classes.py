@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from freezebench.data.task import FURTHER
 from freezebench.data.values import label_list, short
 from freezebench.errors import DataError
 
@@ -60,6 +61,13 @@ def check_known(
                 unknown += [(number, label) for label in row if label not in known]
         if unknown:
             number, label = unknown[0]
+            if split.startswith(FURTHER):
+                raise DataError(
+                    f"{columns[split].table.location(number)}: label {short(label)} never occurs in "
+                    f"{columns['train'].table.name}, which has {label_list(classes)}; {len(unknown)} of {num_labels} "
+                    "labels are unknown. Make a copy of the test set with the class names of your data, or leave it "
+                    "out (--freeze-test)."
+                )
             raise DataError(
                 f"{columns[split].table.location(number)}: label {short(label)} never occurs in "
                 f"{columns['train'].table.name}, which has {label_list(classes)}; {len(unknown)} of {num_labels} "

@@ -9,8 +9,9 @@ from freezebench.data.columns import labels_of, take_columns, with_word_columns
 from freezebench.data.read import read_tables
 from freezebench.data.table import Table
 from freezebench.data.task import FURTHER
-from freezebench.data.values import is_unlabelled
+from freezebench.data.values import is_unlabelled, short
 from freezebench.errors import DataError
+from freezebench.units import listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from freezebench.data.columns import Columns
     from freezebench.specs.data import DataSpec, NamedSource
 
+_MOST_NAMED = 20
 _ORDER = ("test", "validation", "train")
 
 
@@ -39,8 +41,7 @@ def read_further(spec: DataSpec, train: Columns) -> tuple[dict[str, Columns], di
             columns[name], notes[name] = _read(spec, item, train)
         except DataError as error:
             raise DataError(
-                f"--freeze-test={item.name}={item.source}: {str(error).rstrip('.')}. Give a data set that has the "
-                "same columns as yours, or leave this test set out."
+                f"--freeze-test={item.name}={item.source}: {error} Leave this test set out if it cannot be corrected."
             ) from error
     return columns, notes
 
@@ -48,6 +49,7 @@ def read_further(spec: DataSpec, train: Columns) -> tuple[dict[str, Columns], di
 def _read(spec: DataSpec, item: NamedSource, train: Columns) -> tuple[Columns, tuple[str, ...]]:
     own = replace(spec, source=item.source, split_rule="own", test_sets=())
     tables, notes, _ = read_tables(own, is_test_set=True)
+    _check_columns(own, tables)
     split, table = _chosen(own, tables)
     own = with_word_columns(own, table)
     notes += tuple(
@@ -57,6 +59,24 @@ def _read(spec: DataSpec, item: NamedSource, train: Columns) -> tuple[Columns, t
     )
     table = _with_own_labels(table, own.label_column, train)
     return take_columns(own, table), (f"The test set {item.name} is the {split} split of {item.source}.", *notes)
+
+
+def _check_columns(spec: DataSpec, tables: dict[str, Table]) -> None:
+    """Check that a test set has the columns of the own data, whose names no option could change for it alone.
+
+    Raises:
+        DataError: If it lacks one.
+    """
+    for table in tables.values():
+        own = with_word_columns(spec, table)
+        labels = (own.label_column,) if own.label_column in table.columns else own.label_columns
+        missing = [name for name in (*own.text_columns, *labels) if name not in table.columns]
+        if missing and table.num_rows:
+            raise DataError(
+                f"{table.name} has no column {missing[0]!r}, as your own data have: it has "
+                f"{listed(table.available, _MOST_NAMED, short) or 'none'}. Make a copy of it with the column names of "
+                "your own data."
+            )
 
 
 def _chosen(spec: DataSpec, tables: dict[str, Table]) -> tuple[str, Table]:

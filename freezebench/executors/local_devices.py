@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
@@ -100,7 +101,11 @@ def _check(
     visible = environ.get("CUDA_VISIBLE_DEVICES")
     hides = "" if visible is None else f" with CUDA_VISIBLE_DEVICES={visible!r}"
     if not gpus:
-        raise SettingsError(f"--freeze-devices={','.join(names)}: there is no CUDA GPU here{hides}. Use cpu, or all.")
+        raise SettingsError(
+            f"--freeze-devices={','.join(names)}: there is no CUDA GPU here{hides}, and torch is {version('torch')}. "
+            "Use cpu, or all. If this machine has a GPU, install its driver and torch for CUDA, and check both by "
+            "python -m freezebench doctor."
+        )
     if usable.ambiguity:
         raise SettingsError(
             f"--freeze-devices={','.join(names)} does not tell which GPUs are meant: {usable.ambiguity}. Use all, and "

@@ -236,9 +236,10 @@ def duration_line(num_runs: int, num_left: int, expected: ExpectedDurations | No
         runs += f", {num_runs - num_left} of which earlier sessions finished"
         left = f" of the other {'one' if num_left == 1 else num_left}"
     if expected is None:
+        runs_text = "these configurations" if left else "this experiment"
         return (
-            f"{runs}; the duration{left} is unknown until the first run has ended, since no earlier run of this "
-            "experiment on this device is saved"
+            f"{runs}; the duration{left} is unknown until the first run has ended, since no earlier run of {runs_text} "
+            "on this device is saved"
         )
     num_unknown = num_left - expected.num_known
     unknown = f"; {_counted(num_unknown, 'run')} of unknown duration and loading are not included"

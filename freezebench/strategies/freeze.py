@@ -11,6 +11,7 @@ from freezebench.models.layers import find_layers
 from freezebench.models.naming import model_name
 from freezebench.specs.fields import brief
 from freezebench.specs.freeze import FreezeSpec
+from freezebench.specs.top_layers import names_top_layers, spec_at_depth
 from freezebench.strategies.base import Trainable
 from freezebench.strategies.checked import with_strategy
 
@@ -124,7 +125,8 @@ def freeze(
 
     Args:
         model: A classifier.
-        spec: What to freeze, and what trains of the rest: a spec, or its id, such as ``emb+L0-1`` or ``emb+bitfit``.
+        spec: What to freeze, and what trains of the rest: a spec, or its name, such as ``emb+L0-1``, ``emb+bitfit`` or
+            ``top-2``.
         layers: The model's layers if they are known; ``None`` finds them by a forward pass.
         fixed: Names of parameters that stay frozen under every spec.
 
@@ -150,15 +152,17 @@ def apply(
         NothingToTrainError: If it leaves nothing to train.
         ModelError: If it is no model, or its layers cannot be found.
     """
-    if isinstance(spec, str):
+    if isinstance(spec, str) and not names_top_layers(spec):
         spec = FreezeSpec.parse(spec)
-    if not isinstance(spec, FreezeSpec):
+    if not isinstance(spec, FreezeSpec | str):
         raise SpecError(f"freeze(…, {brief(spec)}): give a FreezeSpec or its id, such as 'emb+L0-3'.")
     if not hasattr(model, "named_parameters"):
         advice = ", its first part" if isinstance(model, tuple) else ", such as load_model returns"
         raise ModelError(f"freeze({type(model).__name__}, …): give a torch.nn.Module{advice}.")
     name = model_name(model)
     layer_map = layers or find_layers(model)
+    if isinstance(spec, str):
+        spec = spec_at_depth(spec, layer_map.num_layers, name)
     # All checks come before the first change, so that a spec that does not fit leaves the model as it was.
     spec.check(layer_map.num_layers, name)
     parameters = dict(model.named_parameters())

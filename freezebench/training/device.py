@@ -40,7 +40,10 @@ def resolve_device(name: str) -> torch.device:
     if device.type == "cpu":
         return device
     if not torch.cuda.is_available():
-        raise SettingsError(f"cannot use device {name}: torch {torch.__version__} finds no CUDA device. Use cpu.")
+        raise SettingsError(
+            f"cannot use device {name}: torch {torch.__version__} finds no CUDA device. Use cpu. If this machine has a "
+            "GPU, install its driver and torch for CUDA, and check both by python -m freezebench doctor."
+        )
     # torch.device("cuda") has no index: it is whichever device is current.
     index = device.index if ":" in name else torch.cuda.current_device()
     if index >= torch.cuda.device_count():

@@ -10,6 +10,7 @@ from freezebench.errors import SettingsError
 from freezebench.specs.fields import brief, real
 from freezebench.specs.limits import DEFAULT_MARGIN_PP
 from freezebench.verdicts.crossed import Interval, crossed_interval
+from freezebench.verdicts.mean_squares import OutcomesError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 Outcome = Literal["non_inferior", "inferior", "inconclusive", "invalid"]
 
+# Nobody trains more; such arrays are most likely transposed.
+_MOST_SEEDS = 100
 ONE_SEED = (
     "one seed cannot tell training noise from freezing: the interval covers sentences only; train with at least 2 seeds"
 )
@@ -129,12 +132,18 @@ def noninferiority(
             are no further evidence. ``None``: no text is repeated.
 
     Raises:
-        OutcomesError: If the arrays are not boolean, empty, of different shape, or hold fewer than two distinct
-            sentences, or the groups do not fit them.
+        OutcomesError: If the arrays are not boolean, empty, of different shape, hold fewer than two distinct
+            sentences, or seem to be transposed, or the groups do not fit them.
         SettingsError: If the margin is not positive or ``alpha`` not between 0 and 0.5.
     """
     _check_margin(margin_pp)
-    return decide(crossed_interval(baseline_correct, candidate_correct, alpha=alpha, groups=groups), margin_pp)
+    interval = crossed_interval(baseline_correct, candidate_correct, alpha=alpha, groups=groups)
+    if interval.num_seeds > max(_MOST_SEEDS, interval.num_sentences):
+        raise OutcomesError(
+            f"the arrays have {interval.num_seeds} seeds and {interval.num_sentences} distinct sentences: their shape "
+            "is (seeds, sentences). Give them transposed."
+        )
+    return decide(interval, margin_pp)
 
 
 def decide(

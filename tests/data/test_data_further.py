@@ -95,7 +95,7 @@ def test_names_are_matched_to_the_own_classes(tmp_path: Path) -> None:
     ("own", "other", "message"),
     [
         (["a", "b"], ["a", "c"], r"other.jsonl, line 2: label 'c' never occurs in .*, which has a, b; 1 of 2 labels"),
-        ([0, 1], [0, 2], "label 2 never occurs in .* leave this split out"),
+        ([0, 1], [0, 2], "label 2 never occurs in .* the class names of your data, or leave it out"),
         ([0, 1], ["good", "bad"], "labels are of two kinds"),
         ([0, 1], [0, 0.5], "other.jsonl, line 2: the label 0.5 is not a whole number"),
         ([0.5, 1], ["x", 1], "other.jsonl, line 1: the label 'x' is no number"),
@@ -121,12 +121,14 @@ def test_names_of_classes_are_those_of_the_own_data(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_named_with_its_option(tmp_path: Path) -> None:
     """A file that does not exist, or other columns."""
     own = _own(tmp_path, [0, 1])
-    message = r"--freeze-test=other=\./missing: there is no file or folder '\./missing' .* or leave this test set out\."
+    message = r"--freeze-test=other=\./missing: there is no file or folder .* Leave this test set out if"
     with pytest.raises(DataError, match=message):
         load_data(_spec(own, "./missing"))
     other = tmp_path / "other.csv"
     other.write_text("sentence,label\nx,1\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"--freeze-test=other=.*: .* has no column 'text': it has 'sentence', 'label'"):
+    with pytest.raises(
+        DataError, match=r"--freeze-test=other=.*: .* has no column 'text', as .*: it has 'sentence', 'label'\. Make a"
+    ):
         load_data(_spec(own, str(other)))
 
 

@@ -75,7 +75,9 @@ def test_a_single_slot_has_no_name(machine: list[UsableGpus]) -> None:
 @pytest.mark.parametrize(("environ", "hides"), [({}, ""), ({"CUDA_VISIBLE_DEVICES": ""}, "CUDA_VISIBLE_DEVICES=''")])
 def test_no_gpu(environ: dict[str, str], hides: str) -> None:
     """A GPU where there is none is refused, with the variable that may hide it."""
-    with pytest.raises(SettingsError, match=rf"cuda:0: there is no CUDA GPU here.*{hides}\. Use cpu, or all"):
+    with pytest.raises(
+        SettingsError, match=rf"cuda:0: there is no CUDA GPU here.*{hides}, and torch is \d.*\. Use cpu, or all\. If"
+    ):
         resolve_devices(("cuda:0",), environ)
 
 

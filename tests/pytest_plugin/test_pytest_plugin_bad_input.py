@@ -84,7 +84,7 @@ OPTIONS = [
     ("max-length", "1", "--freeze-max-length=1: give the longest input in tokens, a whole number from 4 to 1,000,000."),
     ("timeout", "-1s", "--freeze-timeout=-1s: give a duration above 0 with its unit, such as 90s, 30min or 2h."),
     ("isolate", "fork", "--freeze-isolate=fork: choose from worker, run, none."),
-    ("device", "cuda:7", "cannot use device cuda:7: torch * finds no CUDA device. Use cpu."),
+    ("device", "cuda:7", "cannot use device cuda:7: torch * finds no CUDA device. Use cpu. If*"),
     ("data", "./nowhere", "there is no file or folder './nowhere' (looked in *). Give a folder with train, *"),
     ("data", "nowhere", "cannot load the data set 'nowhere': it is not a folder here, not in the local cache, and*"),
     ("data", "file", "cannot read file: a name without ending is not a known format. Give one of .jsonl, *"),

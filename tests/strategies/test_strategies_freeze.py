@@ -144,3 +144,12 @@ def test_nothing_left_to_train_is_refused() -> None:
     model.output = nn.Identity()  # type: ignore[assignment]
     with pytest.raises(SpecError, match="nothing of Custom would be left to train"):
         freeze(model, "emb+L0")
+
+
+def test_top_layers_are_those_of_the_model() -> None:
+    """``top-K`` names the layers that train, as in grids; more than the model has are refused."""
+    family, options, *_ = ARCHITECTURES["distilbert"]
+    model = build(family, options)
+    assert freeze(model, "top-1+norms").spec == "emb+L0+norms"
+    with pytest.raises(SpecError, match=r"cannot train the 3 top layers alone: DistilBert.* has 2"):
+        freeze(model, "top-3")

@@ -60,9 +60,9 @@ def interval(lower_pp: float, upper_pp: float, *, num_seeds: int = 3) -> Interva
     [
         (-1.0, 1.3, "non_inferior", "upper bound 1.3 is below 2 points, 3 seeds"),
         (-1.0, 1.96, "non_inferior", "upper bound 1.96 is below 2 points, 3 seeds"),
-        (-1.0, 2.0, "inconclusive", "the bounds -1.0 to 2.0000 hold 2 points, 3 seeds"),
-        (1.0, 3.0, "inconclusive", "the bounds 1.0 to 3.0 hold 2 points, 3 seeds"),
-        (2.0, 3.0, "inconclusive", "the bounds 2.0000 to 3.0 hold 2 points, 3 seeds"),
+        (-1.0, 2.0, "inconclusive", "the bounds -1.0 to 2.0000 contain 2 points, 3 seeds"),
+        (1.0, 3.0, "inconclusive", "the bounds 1.0 to 3.0 contain 2 points, 3 seeds"),
+        (2.0, 3.0, "inconclusive", "the bounds 2.0000 to 3.0 contain 2 points, 3 seeds"),
         (2.3, 4.0, "inferior", "lower bound 2.3 is above 2 points, 3 seeds"),
     ],
 )
@@ -248,3 +248,11 @@ def test_reasons_name_the_unit(unit: str) -> None:
     """A margin without a unit means nothing."""
     assert decide(interval(-1.0, 1.0), 2.0, unit=unit).reason.endswith(f"is below 2 {unit}, 3 seeds")
     assert f"above 1 {unit}" in decide(interval(8.0, 10.0), 2.0, unit=unit).at_margin(1.0).reason
+
+
+def test_transposed_arrays_are_refused() -> None:
+    """A thousand seeds of three sentences are three seeds of a thousand sentences."""
+    baseline = np.random.default_rng(1).random((1000, 3)) < 0.9
+    with pytest.raises(OutcomesError, match=r"1000 seeds and 3 distinct sentences: .* Give them transposed"):
+        noninferiority(baseline, baseline)
+    assert noninferiority(baseline.T, baseline.T).num_seeds == 3
