@@ -41,7 +41,8 @@ def read_further(spec: DataSpec, train: Columns) -> tuple[dict[str, Columns], di
             columns[name], notes[name] = _read(spec, item, train)
         except DataError as error:
             raise DataError(
-                f"--freeze-test={item.name}={item.source}: {error} Leave this test set out if it cannot be corrected."
+                f"--freeze-test={item.name}={item.source}: {str(error).rstrip('.')}. Leave this test set out if it "
+                "cannot be corrected."
             ) from error
     return columns, notes
 
