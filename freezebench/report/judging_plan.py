@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from freezebench.report.data_text import slice_sizes
 from freezebench.report.metric_text import in_unit
+from freezebench.report.plan import shown_margins
 from freezebench.scoring.metrics import ACCURACY, metric_of
 from freezebench.units import listed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from freezebench.config.settings import Settings
     from freezebench.records.data_facts import DataFacts
 
@@ -34,3 +38,32 @@ def judging_lines(settings: Settings, facts: DataFacts, *, with_usual: bool = Tr
     if sizes := slice_sizes(facts):
         lines.append(f"slices of {settings.data.slice_column}: {listed(sizes, _MOST_NAMED)}")
     return [f"freezebench: {line}" for line in lines]
+
+
+def limit_lines(settings: Settings, facts: DataFacts, specs: Iterable[str], *, with_usual: bool = True) -> list[str]:
+    """Return the limits that tests assert on the drop, and which of them the design is too small for.
+
+    Args:
+        settings: Settings of the tests.
+        facts: Their data set.
+        specs: Their configurations.
+        with_usual: Whether to name limits that the design is large enough for, too.
+    """
+    limits = {spec: limit for spec in specs if spec != "none" and (limit := settings.max_drop.get(spec)) is not None}
+    # One seed shows no margin at all, which the plan says of every test.
+    smallest = min(filter(math.isfinite, shown_margins(settings, facts).values()), default=0.0)
+    small = [spec for spec, limit in limits.items() if limit < smallest]
+    if not limits or not (small or with_usual):
+        return []
+    by_limit: dict[float, list[str]] = {}
+    for spec, limit in limits.items():
+        by_limit.setdefault(limit, []).append(spec)
+    metric = metric_of(settings.metric, facts.task, facts.label_names)
+    texts = [f"{in_unit(limit, metric)} for {listed(names, _MOST_NAMED)}" for limit, names in by_limit.items()]
+    line = f"freezebench: limits on the drop: {'; '.join(texts)}"
+    if small:
+        whose = "its limit is" if len(small) == 1 else "their limits are"
+        line += (
+            f". Expect inconclusive tests of {listed(small, _MOST_NAMED)}: {whose} smaller than {smallest:.1f} points"
+        )
+    return [line]

@@ -100,23 +100,32 @@ def experiment_line(settings: Settings, specs: Collection[str]) -> str:
 
 def resolution_line(settings: Settings, facts: DataFacts) -> str:
     """Return the smallest margin that this number of seeds and distinct test sentences resolves."""
-    looks = settings.looks
-    if looks.max_seeds == 1:
+    if settings.looks.max_seeds == 1:
         return "freezebench: one seed gives figures and no verdict; use --freeze-num-seeds=3 or more for verdicts"
     size, metric = size_text(facts, settings.data.group_column), metric_of_data(facts, settings.metric)
-    # The spread of an accuracy between sentences is usual; that of other metrics, or between groups, is not known yet.
-    if metric is not ACCURACY or facts.task != "sequence-classification" or settings.data.group_column is not None:
+    resolved = shown_margins(settings, facts)
+    if not resolved:
         return f"freezebench: how small a drop of {metric.label} can be shown with {size} is known after the first runs"
-    resolved = {
-        count: resolvable_margin(count, facts.num_distinct_test, power=_POWER, alpha=looks.alpha)
-        for count in looks.counts
-    }
     texts = [f"{margin:.1f} points with {_counted(count, 'seed')}" for count, margin in resolved.items()]
     line = f"freezebench: smallest margin that {size} can show ({100 * _POWER:g} % power): {', '.join(texts)}"
     if min(resolved.values()) > settings.margin_pp:
         line += f". The margin of {settings.margin_pp:g} is smaller, so expect inconclusive verdicts: "
         line += _resolving_text(settings, facts.num_distinct_test)
     return line
+
+
+def shown_margins(settings: Settings, facts: DataFacts) -> dict[int, float]:
+    """Return the smallest margin that each number of seeds can show; empty where no usual spread is known.
+
+    The spread of an accuracy between sentences is usual; that of other metrics, or between groups, is not known yet.
+    """
+    metric = metric_of_data(facts, settings.metric)
+    if metric is not ACCURACY or facts.task != "sequence-classification" or settings.data.group_column is not None:
+        return {}
+    return {
+        count: resolvable_margin(count, facts.num_distinct_test, power=_POWER, alpha=settings.looks.alpha)
+        for count in settings.looks.counts
+    }
 
 
 def _resolving_text(settings: Settings, num_sentences: int) -> str:
@@ -130,7 +139,7 @@ def _resolving_text(settings: Settings, num_sentences: int) -> str:
         return f"about {' or '.join(ways)} would be enough"
     if counts.both_suffice:
         return "both more seeds and more test sentences are needed"
-    return f"not even {largest_design()} would be enough"
+    return f"it is too small even for {largest_design()}"
 
 
 def devices_line(models: Mapping[Slot, str], cluster: str | None = None) -> str:

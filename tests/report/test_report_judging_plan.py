@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from experiments import settings
-from freezebench.report.judging_plan import judging_lines
+from freezebench.report.judging_plan import judging_lines, limit_lines
 from made_up import facts
 
 
@@ -39,3 +39,18 @@ def test_slices_and_limits() -> None:
         f"{usual}, --freeze-max-slice-drop=4, --freeze-max-test-drop=5",
         "freezebench: slices of length: short (3), long (1)",
     ]
+
+
+def test_limits_that_the_design_cannot_show_are_named() -> None:
+    """Whatever the margin; others are part of the plan alone."""
+    limited = settings(max_drop="emb:1,emb+L0:9", num_seeds="3", margin="20")
+    (line,) = limit_lines(limited, facts(400), ["none", "emb", "emb+L0"], with_usual=False)
+    assert line == (
+        "freezebench: limits on the drop: 1 point for emb; 9 points for emb+L0. Expect inconclusive tests of emb: its "
+        "limit is smaller than 2.9 points"
+    )
+    wide = settings(max_drop="9", num_seeds="3")
+    assert limit_lines(wide, facts(400), ["none", "emb"], with_usual=False) == []
+    assert limit_lines(wide, facts(400), ["none", "emb"]) == ["freezebench: limits on the drop: 9 points for emb"]
+    assert limit_lines(settings(max_drop="9", num_seeds="1"), facts(400), ["emb"], with_usual=False) == []
+    assert limit_lines(settings(), facts(400), ["none", "emb"]) == []

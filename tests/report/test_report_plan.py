@@ -59,7 +59,7 @@ def test_the_plan_says_what_would_resolve_a_smaller_margin() -> None:
     both = resolution_line(_settings(num_seeds="3", margin="1"), facts(872))
     assert both.endswith(": both more seeds and more test sentences are needed")
     none = resolution_line(_settings(num_seeds="3", margin="0.1"), facts(872))
-    assert none.endswith(": not even 100 seeds with 1,000,000 test sentences would be enough")
+    assert none.endswith(": it is too small even for 100 seeds with 1,000,000 test sentences")
     assert "would resolve" not in resolution_line(_settings(num_seeds="3", margin="3"), facts(872))
 
 
