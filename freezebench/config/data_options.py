@@ -22,7 +22,8 @@ DATA_OPTIONS: tuple[Option, ...] = (
         name="text_column",
         metavar="COLUMN",
         parser=parse_columns,
-        help="column of the sentences; two columns, separated by a comma, for sentence pairs (default: text)",
+        help="column of the sentences; two columns, separated by a comma, for sentence pairs; double quotes keep the "
+        "commas of a name (default: text)",
     ),
     Option(
         name="label_column",

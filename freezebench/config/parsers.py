@@ -7,6 +7,7 @@ imports the options table even in sessions without a freeze test.
 
 from __future__ import annotations
 
+import csv
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,10 +132,15 @@ def _check_path(text: str) -> None:
 
 
 def parse_columns(text: str) -> tuple[str, ...]:
-    """Return the names of one or two columns."""
-    names = tuple(name.strip() for name in text.split(","))
-    if not all(names) or len(names) > 2 or len(set(names)) != len(names):  # noqa: PLR2004 - a sentence or a pair
-        raise SettingsError("give one column, or two different ones for sentence pairs: premise,hypothesis.")
+    """Return the names of one or two columns; double quotes keep the commas of a name."""
+    # csv refuses line breaks outside of quotes, which no name has.
+    lines = [] if len(text.splitlines()) > 1 else [text]
+    names = tuple(name.strip() for name in next(csv.reader(lines, skipinitialspace=True), ()))
+    if not names or not all(names) or len(names) > 2 or len(set(names)) != len(names):  # noqa: PLR2004 - or a pair
+        raise SettingsError(
+            "give one column, or two different ones for sentence pairs: premise,hypothesis. Put double quotes around a "
+            "name with a comma."
+        )
     return names
 
 

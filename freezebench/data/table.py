@@ -154,6 +154,11 @@ class Table:
             raise DataError(f"{self.name} has no rows. Put at least one example in it, or leave it out.")
         if name not in self.columns and (self.num_rows or self.available):
             columns = listed(self.available, _MAX_COLUMNS, short) or "none"
+            if any("," in other and name in other for other in self.available):
+                raise DataError(
+                    f"{self.name} has no column {name!r}: it has {columns}. Put double quotes around a name with a "
+                    f"comma: {option}='\"name, with comma\"'."
+                )
             raise DataError(f"{self.name} has no column {name!r}: it has {columns}. Set {option}.")
         return self.columns.get(name, ())
 

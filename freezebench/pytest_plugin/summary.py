@@ -98,7 +98,8 @@ def _close(config: pytest.Config) -> None:
     if freezes is not None and shown:
         from freezebench.report.terminal_summary import closing_lines
 
-        Terminal(config).write(closing_lines(shown, terminal_width(), session_overview(freezes)))
+        is_saved = bool(saving_lines(config))
+        Terminal(config).write(closing_lines(shown, terminal_width(), session_overview(freezes), is_saved=is_saved))
     _warn(config)
 
 

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 _MOST_NAMED = 8
 # Kinds of strategies, and what of them is no property of a model.
+# How a step ends that says how to use a configuration; a session that saves its model leaves this out.
+HOW_TO_SAVE = "; --freeze-save=DIR saves the trained model."
 _BEYOND_FREEZING = {"schedule": "the epochs", "rates": "the rates"}
 
 Outcome = Literal["safe", "nothing_safe", "failed", "no_candidate"]
@@ -131,7 +133,7 @@ def _safe(row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row],
     call = f'"{row.freeze}", fixed=NAMES' if has_fixed(rows) else f'"{row.freeze}"'
     names = ", with the names of the parameters that the model itself has fixed" if has_fixed(rows) else ""
     use = f"To use it: freezebench.freeze(model, {call}){names}{_rate_text(row, rows)}"
-    steps = [f"{use}; --freeze-save=DIR saves the trained model.", *_beyond_freezing(FreezeSpec.parse(row.freeze))]
+    steps = [f"{use}{HOW_TO_SAVE}", *_beyond_freezing(FreezeSpec.parse(row.freeze))]
     if row.speedup_reason == OTHER_SESSION:
         steps.append("To know its speed-up: train all runs anew with --freeze-resume=no.")
     elif row.speedup_reason == SHARED_PROCESSOR:

@@ -56,7 +56,7 @@ def reproduction_command(settings: Settings, tests: Sequence[str] = ()) -> str:
     options |= {"model": settings.get("model"), "data": data.get("source")}
     options |= _different(settings, usual, _MAIN) | _different(data, usual_data, _DATA)
     if data.get("text_columns") != usual_data.get("text_columns"):
-        options["text-column"] = _joined(data.get("text_columns"))
+        options["text-column"] = _columns(data.get("text_columns"))
     options["test"] = _test_sets(data)
     options |= _different(subsettings(settings, "protocol"), subsettings(usual, "protocol"), _PROTOCOL)
     if settings.get("learning_rates") != usual.get("learning_rates"):
@@ -134,6 +134,11 @@ def _test_sets(data: Settings) -> str:
 
 def _joined(values: Json) -> str:
     return ",".join(map(str, values)) if isinstance(values, list) else ""
+
+
+def _columns(names: Json) -> str:
+    """Return names of columns as the option takes them: one with a comma is in double quotes."""
+    return _joined([f'"{name}"' if "," in str(name) else name for name in names]) if isinstance(names, list) else ""
 
 
 def _text(value: Json) -> str:

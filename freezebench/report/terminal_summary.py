@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.escaping import terminal_line
+from freezebench.report.answer import HOW_TO_SAVE
 from freezebench.report.terminal_table import figure_tables, text_tables
 from freezebench.report.terminal_text import cut, wrap
 from freezebench.verdicts.vocabulary import EXCEEDED, STANDINGS
@@ -45,10 +46,18 @@ def title_line(summary: Summary, width: int) -> str:
     return cut(terminal_line(f"freezebench: {_name(summary)}"), width)
 
 
-def closing_lines(summaries: list[Summary], width: int, overview: Overview | None = None) -> list[Line]:
+def closing_lines(
+    summaries: list[Summary], width: int, overview: Overview | None = None, *, is_saved: bool = False
+) -> list[Line]:
     """Return the answers once more, for the end of a session.
 
     Those are each headline and, of several experiments, the sentence on all of them; of a single one what to do next.
+
+    Args:
+        summaries: The summaries of the experiments.
+        width: Columns of the terminal.
+        overview: The overview of several experiments.
+        is_saved: Whether the session saves the model, so that nothing has to be said on how to do that.
     """
     lines: list[Line] = []
     for summary in summaries:
@@ -58,7 +67,7 @@ def closing_lines(summaries: list[Summary], width: int, overview: Overview | Non
         lines += [((line, style),) for line in wrap(name + summary.answer.headline, width)]
     if len(summaries) == 1:
         for sentence in summaries[0].answer.next_steps[:1]:
-            lines += _sentence(sentence, width)
+            lines += _sentence(sentence.replace(HOW_TO_SAVE, ".") if is_saved else sentence, width)
     if overview is not None:
         lines += [((line, "strong"),) for line in wrap(overview.sentence, width)]
     return lines

@@ -40,7 +40,7 @@ CASES: dict[str, tuple[str, str, object]] = {
     "preset": ("notebook", "preset", "notebook"),
     "model": ("some/model", "model", "some/model"),
     "data": ("some/data", "data.source", "some/data"),
-    "text_column": ("premise, hypothesis", "data.text_columns", ("premise", "hypothesis")),
+    "text_column": ('"review, text", title', "data.text_columns", ("review, text", "title")),
     "label_column": ("stars", "data.label_column", "stars"),
     "bad_rows": ("drop", "data.bad_rows", "drop"),
     "task": ("multi-label", "data.task", "multi-label"),

@@ -169,6 +169,7 @@ def test_empty_file(tmp_path: Path, suffix: str) -> None:
             "a.csv is a pointer of Git LFS, not data",
         ),
         ("a.csv", b"# a comment\ntext,label\na,1\n", "a.csv has no column 'text': it has '# a comment'"),
+        ("a.csv", b'"my, text",label\na,1\n', "Put double quotes around a name with a comma: --freeze-text-column"),
         ("a.parquet", b"PAR1 nothing at all", "a.parquet as parquet"),
         ("a.parquet", b"text,label\na,1\n", "a.parquet as parquet"),
     ],

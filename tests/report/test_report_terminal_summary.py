@@ -111,3 +111,12 @@ def test_a_hostile_name_breaks_nothing(name: str) -> None:
     assert all(columns_of(line) <= 80 for line in lines)
     assert all(line.isprintable() for line in lines)
     assert columns_of(lines[0]) <= 76
+
+
+def test_a_session_that_saves_its_model_does_not_say_how_to() -> None:
+    """The last lines name the option only where it was not given."""
+    summary = varied_summary(on_gpu=True)
+    assert "--freeze-save=DIR" in plain_text(closing_lines([summary], 200))
+    text = plain_text(closing_lines([summary], 200, is_saved=True))
+    assert "To use it: " in text
+    assert "--freeze-save" not in text
