@@ -85,6 +85,11 @@ class Split:
         """The texts of every example as they are compared: white space and case aside."""
         return tuple(tuple(" ".join(text.split()).casefold() for text in texts) for texts in self.texts)
 
+    @property
+    def has_repeats(self) -> bool:
+        """Whether some examples have the same text, white space and case aside."""
+        return len(set(self.keys)) < len(self)
+
     def location(self, example: int) -> str:
         """Return the location of an example for a message; ``example`` counts from 0."""
         return self.origin.location(example) if self.origin else f"example {example + 1}"
@@ -156,7 +161,8 @@ def _too_few(spec: DataSpec, source: Split, name: str) -> DataError:
             "drawn without parting one. Give a file for every split, or another --freeze-group-column."
         )
     is_classified = source.task == "sequence-classification"
-    what = f"examples of its {len(set(source.labels))} classes" if is_classified else "examples"
+    what = "examples with different texts" if source.has_repeats else "examples"
+    what += f" of its {len(set(source.labels))} classes" if is_classified else ""
     return DataError(
         f"{spec.source} has too few {what} to draw a {name} split from. Give more of them, or a file for every split, "
         "or check --freeze-label-column."
@@ -164,14 +170,15 @@ def _too_few(spec: DataSpec, source: Split, name: str) -> DataError:
 
 
 def _drawn(split: Split, size: int, *, spec: DataSpec, purpose: str, leave: int = 0) -> tuple[int, ...]:
-    """Return the positions of a part of a split: of whole groups if there are groups.
+    """Return the positions of a part of a split: of whole groups if there are groups, with all examples of one text.
 
-    A part of a document in training would make the rest of it easier in the test.
+    A part of a document in training would make the rest of it easier in the test, and a copy of a text even more so.
     """
     strata = strata_of(split.labels, split.task)
-    if split.groups is None:
+    if split.groups is None and not split.has_repeats:
         return draw(strata, size, seed=spec.split_seed, purpose=purpose, leave=leave)
-    return draw_groups(strata, linked(split.groups), size, seed=spec.split_seed, purpose=purpose, leave=leave)
+    units = linked(split.keys) if split.groups is None else linked(split.keys, split.groups)
+    return draw_groups(strata, units, size, seed=spec.split_seed, purpose=purpose, leave=leave)
 
 
 def _notebook(given: Mapping[str, Split]) -> Splits:
@@ -229,14 +236,21 @@ def _limited(spec: DataSpec, splits: Splits) -> Splits:
     strata = strata_of(train.labels, train.task)
     at_least = 1 if is_classified else 0
     drawn = draw(strata, spec.max_train, seed=spec.split_seed, purpose="max_train", at_least=at_least)
-    note = (
-        f"{spec.max_train} of the {len(train)} train examples were drawn ({_how(spec, replace(train, groups=None))})."
-    )
+    note = f"{spec.max_train} of the {len(train)} train examples were drawn ({_how(spec, train, is_whole=False)})."
     return Splits(train=train.at(drawn), validation=splits.validation, test=splits.test, notes=(*splits.notes, note))
 
 
-def _how(spec: DataSpec, split: Split) -> str:
-    is_stratified = split.task in {"sequence-classification", "regression"}
-    how = "stratified" if is_stratified else "at random"
-    whole = "" if split.groups is None else f", groups of column {spec.group_column!r} kept whole"
-    return f"{how}{whole}, seed {spec.split_seed}"
+def _how(spec: DataSpec, split: Split, *, is_whole: bool = True) -> str:
+    """Return how examples were drawn.
+
+    Args:
+        spec: Gives the seed and the group column.
+        split: What they were drawn from.
+        is_whole: Whether groups and examples of one text were drawn together.
+    """
+    parts = ["stratified" if split.task in {"sequence-classification", "regression"} else "at random"]
+    if is_whole and split.groups is not None:
+        parts.append(f"groups of column {spec.group_column!r} kept whole")
+    if is_whole and split.has_repeats:
+        parts.append("rows of one text kept together")
+    return ", ".join([*parts, f"seed {spec.split_seed}"])

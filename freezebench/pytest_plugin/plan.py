@@ -91,6 +91,7 @@ def _overview(specs: Mapping[Settings, Sequence[str]]) -> list[str]:
 
 def _settings_plan(session: FreezeSession, settings: Settings, specs: Sequence[str]) -> list[str]:
     """Return the plan of the tests that share settings."""
+    from freezebench.report.data_text import data_warnings
     from freezebench.report.head_text import head_line
     from freezebench.report.judging_plan import judging_lines, limit_lines
     from freezebench.report.plan import resolution_line, settings_lines, size_line
@@ -100,6 +101,7 @@ def _settings_plan(session: FreezeSession, settings: Settings, specs: Sequence[s
     if settings not in session.num_test:  # not checked, as with --collect-only
         return lines
     facts = session.data(settings).facts
+    lines += [f"freezebench: {note}" for note in data_warnings(facts)]
     source = session.data_cache.model_source(settings.model)
     stored = source.num_head_classes
     if stored is not None:

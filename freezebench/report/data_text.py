@@ -6,7 +6,7 @@ import statistics
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from freezebench.units import distinct_text
+from freezebench.units import distinct_text, listed
 
 if TYPE_CHECKING:
     from freezebench.records.data_facts import DataFacts, SetFacts
@@ -20,6 +20,9 @@ _OUTPUTS: dict[TaskName, tuple[str, str]] = {
     "multi-label": ("label", "labels"),
     "token-classification": ("class of words", "classes of words"),
 }
+_MOST_CLASSES = 8
+# How the notes begin on what may make a comparison worthless.
+WARNINGS = ("Classes to check: ", "Leakage: ", "Leakage of groups: ")
 _ROWS = {
     "unreadable": "could not be read",
     "no_text": "without a text",
@@ -33,6 +36,23 @@ def outputs_text(num: int, task: TaskName) -> str:
     """Return how many classes, labels or numbers a task has: ``3 classes``, ``1 number``."""
     one, several = _OUTPUTS[task]
     return f"{num} {one if num == 1 else several}"
+
+
+def classes_text(facts: DataFacts) -> str:
+    """Return how many classes there are, each with its number of examples in all splits; alike for labels."""
+    text = outputs_text(len(facts.label_names), facts.task)
+    counts = [split.class_counts for split in (facts.splits or {}).values()]
+    if facts.task == "regression" or not counts:
+        return text
+    sums = map(sum, zip(*counts, strict=True))
+    classes = [f"{name} {num:,}" for name, num in zip(facts.label_names, sums, strict=True)]
+    return f"{text} ({listed(classes, _MOST_CLASSES)})"
+
+
+def data_warnings(facts: DataFacts) -> list[str]:
+    """Return the notes on the data that should be read before anything trains, further test sets included."""
+    notes = [*facts.notes, *(note for item in facts.test_sets for note in item.notes)]
+    return [note for note in notes if note.startswith(WARNINGS)]
 
 
 def outputs_word(task: TaskName) -> str:

@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from freezebench.planning.search import max_trials, run_bounds
 from freezebench.planning.tuning import trial_seed
-from freezebench.report.data_text import outputs_text, size_text
+from freezebench.report.data_text import classes_text, size_text
 from freezebench.report.durations import duration_text
 from freezebench.report.metric_text import metric_of_data
 from freezebench.report.more_evidence import largest_design
@@ -167,7 +167,7 @@ def data_line(facts: DataFacts, group_column: str | None = None) -> str:
     further = "".join(
         f"; test set {item.name}: {size_text(item, group_column, 'sentences')}" for item in facts.test_sets
     )
-    return f"freezebench: {sizes} of {outputs_text(len(facts.label_names), facts.task)}{further}"
+    return f"freezebench: {sizes} of {classes_text(facts)}{further}"
 
 
 def run_table(

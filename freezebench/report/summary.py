@@ -12,7 +12,7 @@ from freezebench.records.run_record import data_of
 from freezebench.report.answer import Answer, answer
 from freezebench.report.breakdown import breakdown_table, breakdowns, gap_sentences, grid_sentence
 from freezebench.report.contention import contention_sentence, host_sentence, untimed_sentences
-from freezebench.report.data_text import size_of_run
+from freezebench.report.data_text import WARNINGS, classes_text, size_of_run
 from freezebench.report.device_models import device_models_sentence
 from freezebench.report.head_text import head_sentence
 from freezebench.report.memory_split import memory_table
@@ -50,11 +50,11 @@ if TYPE_CHECKING:
 MAJORITY_CLASS = "majority class"
 # How notes on the data begin that concern every accuracy or interval, so that they are always shown.
 _ALWAYS_SHOWN = (
+    *WARNINGS,
     "Bad rows: ",
     "Columns without a name: ",
     "Contradictory labels: ",
     "Files that are not used: ",
-    "Leakage: ",
     "Repeats: ",
 )
 
@@ -208,12 +208,20 @@ def _notes(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> list[
     metric, undertrained = judged_metric(results), [result.freeze for result in results if result.undertrained]
     notes = [*_limits(results, are_met=True), *filter(None, times)]
     notes += [f"Data: {note}" for note in _data_notes(results) if not note.startswith(_ALWAYS_SHOWN)]
+    notes += _classes(results)
     if undertrained:
         notes.append(
             f"Undertrained: the best epoch was the last one for {', '.join(undertrained)}; "
             f"more epochs might {'raise' if metric.higher_is_better else 'lower'} their {metric.label}."
         )
     return notes + trial_sentences(results) + _footnotes(results)
+
+
+def _classes(results: Sequence[ConfigurationResult]) -> list[str]:
+    """Return the sentence on the classes and their sizes; none in records of versions without statistics of splits."""
+    data = next((record.data for result in results for record in result.records if record.data is not None), None)
+    has_classes = data is not None and data.splits is not None and data.task != "regression"
+    return [f"Data: {classes_text(data)} in all splits."] if data is not None and has_classes else []
 
 
 def _definition(results: Sequence[ConfigurationResult]) -> str | None:

@@ -100,7 +100,7 @@ def test_a_file_of_any_size_is_not_read(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_plain_text_file_beside_data_is_no_data(tmp_path: Path) -> None:
     """Only where no other format has the split's name."""
     (tmp_path / "train.jsonl").write_text(
-        '{"text": "a", "label": 0}\n{"text": "b", "label": 1}\n' * 20, encoding="utf-8"
+        "".join(f'{{"text": "{number}", "label": {number % 2}}}\n' for number in range(40)), encoding="utf-8"
     )
     (tmp_path / "train.txt").write_text("some notes on the data", encoding="utf-8")
     (tmp_path / "README.txt").write_text("more notes", encoding="utf-8")

@@ -183,3 +183,24 @@ def test_every_split_has_the_loss_of_the_best_constant(tmp_path: Path) -> None:
     assert splits is not None
     assert splits["validation"].constant_loss == pytest.approx(math.log(4))
     assert splits["test"].constant_loss == pytest.approx((math.log(4) + math.log(4 / 3)) / 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("N/A", "N/A (4 of 404 examples) became a class, and mostly such a name stands for a missing label. Remove"),
+        ("godo", "godo (4 of 404 examples): below 2 %. Correct the labels if they are misspelt; a class this rare can"),
+    ],
+)
+def test_a_class_that_may_be_none_is_to_be_checked(tmp_path: Path, name: str, note: str) -> None:
+    """By its name or since it is rare; of many classes, none is rare that has about an equal share."""
+    path = tmp_path / "reviews.csv"
+    lines = [f"text {number},{('good', 'bad')[number % 2]}" for number in range(400)]
+    lines += [f"new {number},{name}" for number in range(4)]
+    path.write_text("\n".join(["text,label", *lines]), encoding="utf-8")
+    notes = [text for text in load_data(DataSpec(source=str(path))).notes if text.startswith("Classes")]
+    assert len(notes) == 1
+    assert notes[0].startswith(f"Classes to check: {note}")
+    lines = [f"text {number},class {number % 80}" for number in range(800)]
+    path.write_text("\n".join(["text,label", *lines]), encoding="utf-8")
+    assert not any(text.startswith("Classes") for text in load_data(DataSpec(source=str(path))).notes)

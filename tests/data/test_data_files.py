@@ -141,7 +141,8 @@ def test_parts_of_a_split(tmp_path: Path, inner: str, hash_part: str) -> None:
 @pytest.mark.parametrize("first", [0, 1])
 def test_parts_without_rows(tmp_path: Path, first: int) -> None:
     """A part may be empty or have bad rows alone; parts are counted from 0 or from 1."""
-    contents = ["", "not json\n", '{"text": "a", "label": 0}\n{"text": "b", "label": 1}\n' * 9]
+    rows = "".join(f'{{"text": "{number}", "label": {number % 2}}}\n' for number in range(18))
+    contents = ["", "not json\n", rows]
     for part, content in enumerate(contents, start=first):
         (tmp_path / f"train-{part:05}-of-00003.jsonl").write_text(content)
     with pytest.raises(DataError, match=rf"train-0000{1 + first}-of-00003.jsonl, line 1: it is not JSON"):

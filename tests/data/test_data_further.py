@@ -148,9 +148,11 @@ def test_leakage_groups_and_slices_are_those_of_the_set(tmp_path: Path) -> None:
     facts = data.facts.of_test_set("other")
     assert (facts.test_slices, facts.slice_names) == ((2, 0, 1), ("(none)", "q", "y"))
     assert facts.test_groups == (0, 0, 1)
+    advice = " Remove them from train: what they say about freezing is too good."
     assert facts.notes == (
         f"The test set other is the train split of {other}.",
-        "Leakage: 2 of 3 examples of the test set other (66.7 %) also occur in train, white space and case aside.",
+        "Leakage: 2 of 3 examples of the test set other (66.7 %) also occur in train, white space and case aside."
+        + advice,
         "Leakage of groups: 1 of 2 groups of the test set other (column 'doc') also have examples in train.",
         "Groups: the 3 examples of the test set other are of 2 groups of column 'doc'. Intervals count the 2 groups.",
     )

@@ -76,7 +76,8 @@ def test_a_list_under_the_name_of_json_lines(tmp_path: Path, start: str, indent:
 def test_entries_of_a_list_that_are_no_objects(tmp_path: Path) -> None:
     """Each is a bad row, and the others keep their numbers."""
     path = tmp_path / "a.json"
-    path.write_text(json.dumps([*ROWS * 5, 3, None, {"text": "", "label": 0}, *ROWS * 5]))
+    rows = [{"text": str(number), "label": number % 2} for number in range(20)]
+    path.write_text(json.dumps([*rows[:10], 3, None, {"text": "", "label": 0}, *rows[10:]]))
     with pytest.raises(
         DataError, match=r"a.json, row 11: it is not a JSON .*; row 12: it is .*; row 13: the text in .*3 of"
     ):

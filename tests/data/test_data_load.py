@@ -180,12 +180,15 @@ def test_max_train_below_the_number_of_classes(folder: Path) -> None:
         load_data(DataSpec(source=str(folder), max_train=3))
 
 
+ADVICE = "Remove them from train: what they say about freezing is too good."
+
+
 def test_leakage_is_reported(folder: Path) -> None:
     """Test and validation sentences that also occur in train are counted, without regard to white space and case."""
     write(folder / "test.jsonl", [*rows(9, start=200), ("  Sentence  NUMBER 3", 0), ("sentence number 4", 1)])
     write(folder / "train.jsonl", [*rows(40), ("sentence number 0 ", 0)])
     assert load_data(DataSpec(source=str(folder))).notes == (
-        "Leakage: 2 of 11 test examples (18.2 %) also occur in train, white space and case aside.",
+        "Leakage: 2 of 11 test examples (18.2 %) also occur in train, white space and case aside. " + ADVICE,
         "1 of 41 train examples repeat another one's text.",
     )
 

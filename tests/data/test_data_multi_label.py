@@ -72,7 +72,8 @@ def test_a_parquet_file_may_name_the_numbers(tmp_path: Path) -> None:
     """As `datasets` writes a list of ``ClassLabel``."""
     feature = {"_type": "List", "feature": {"_type": "ClassLabel", "names": ["sad", "long", "new"]}}
     metadata = {"huggingface": json.dumps({"info": {"features": {"label": feature}}})}
-    table = pa.table({"text": ["a", "b", "c"] * 10, "label": [[2, 0], [0], []] * 10}).replace_schema_metadata(metadata)
+    table = pa.table({"text": [*map(str, range(30))], "label": [[2, 0], [0], []] * 10})
+    table = table.replace_schema_metadata(metadata)
     pq.write_table(table, tmp_path / "train.parquet")
     data = load_data(DataSpec(source=str(tmp_path)))
     assert (data.task, data.label_names) == ("multi-label", ("sad", "new"))
@@ -116,7 +117,9 @@ def test_a_separator_is_found_where_the_task_is_stated(tmp_path: Path, separator
     """In delimited text all labels are strings; a note names the separator."""
     path = tmp_path / "train.tsv"
     labels = [separator.join(own) for own in (["sad", "long"], ["sad"], ["new ", " sad"])] * 12
-    path.write_text("text\tlabel\n" + "".join(f"text\t{own}\n" for own in labels), encoding="utf-8")
+    path.write_text(
+        "text\tlabel\n" + "".join(f"text {row}\t{own}\n" for row, own in enumerate(labels)), encoding="utf-8"
+    )
     data = load_data(DataSpec(source=str(path), task="multi-label"))
     assert data.label_names == ("long", "new", "sad")
     assert f"Labels were separated at {separator!r}." in data.notes

@@ -23,7 +23,7 @@ def test_data_are_fetched_once_with_a_line_of_progress(project: Project, pip: Pi
         result = pytester.runpytest_inprocess(*options)
         assert result.ret == 0
         assert result.outlines.count(PROGRESS) == num_lines
-        result.stdout.fnmatch_lines(["freezebench: 82 training, 2 validation and 16 test sentences of 2 classes"])
+        result.stdout.fnmatch_lines(["freezebench: 82 training, 2 validation and 16 test sentences of 2 classes (*)"])
     assert len(pip.calls()) == 1
 
 

@@ -28,7 +28,7 @@ def test_the_plan_is_shown_and_nothing_runs(project: Project, monkeypatch: pytes
     result.stdout.fnmatch_lines(
         [
             "freezebench: 1 configuration with 2, then 4 seeds; the unfrozen baseline runs as well*",
-            "freezebench: 48 training, 24 validation and 40 test sentences of 2 classes",
+            "freezebench: 48 training, 24 validation and 40 test sentences of 2 classes (*)",
             "frozen * runs * finished * seeds * learning rate * steps each * expected each",
             "none * 2 * 0 * 42 to 43 * 0.01 * 48 * unknown",
             "emb * 2 * 0 * 42 to 43 * 0.005 * 48 * unknown",

@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import made_up
 import made_up_tasks
+from freezebench.records.data_facts import SplitFacts
 from freezebench.report.data_text import (
+    classes_text,
+    data_warnings,
     dropped_text,
     label_counts,
     outputs_text,
@@ -58,3 +61,20 @@ def test_labels_are_counted_by_task() -> None:
         counts = label_counts(data, data.of_test_set())
         assert len(counts) == len(data.label_names)
         assert sum(counts) == (sum(data.test_labels) if task == "multi-label" else len(data.test_labels))
+
+
+def test_classes_have_their_numbers_of_examples_in_all_splits() -> None:
+    """Old records have no statistics of splits, and numbers have no classes."""
+    split = SplitFacts(class_counts=(600, 20), word_counts=(), num_in_train=0, num_repeated=0)
+    facts = replace(made_up.facts(400), label_names=("good", "bad"), splits={"train": split, "test": split})
+    assert classes_text(facts) == "2 classes (good 1,200, bad 40)"
+    assert classes_text(replace(facts, splits=None)) == "2 classes"
+    assert classes_text(replace(facts, task="regression", label_names=("stars",))) == "1 number"
+
+
+def test_what_may_make_a_comparison_worthless_is_said_first() -> None:
+    """Leakage and doubtful classes, of further test sets, too."""
+    notes = ("Leakage: 2 of 3 test examples.", "Repeats: 2.", "Classes to check: n/a.")
+    further = made_up_tasks.further_set("regression", "x", notes=("Leakage: 1 of x.",))
+    facts = replace(made_up.facts(10), notes=notes, test_sets=(further,))
+    assert data_warnings(facts) == [notes[0], notes[2], "Leakage: 1 of x."]
