@@ -69,7 +69,7 @@ class Column(Generic[RowT]):
         scale: Unit on a terminal, by the smallest figure of the column; ``None``: ``text`` serves there, too.
         term: Word and colour of a column of texts; the figure is then only what the page sorts by.
         is_cost: Whether it is about what training takes, not about how good the result is.
-        rank: When it is left out on a narrow terminal: the higher the sooner; 0 is always shown.
+        rank: When it goes to a further table on a narrow terminal: the higher the sooner; 0 is in the first ones.
         hide_empty: Whether Markdown, too, leaves it out where no configuration has a figure.
         hide_equal: Whether all renderings leave it out where all configurations have the same.
         page_only: Whether terminal and Markdown leave it out.

@@ -38,7 +38,8 @@ class TerminalColumn:
         heading: Lines of the heading.
         cells: One text per configuration.
         tones: Colour of each cell; empty: the usual one.
-        rank: When it is left out where the terminal is narrow: the higher the sooner; 0 is always shown.
+        rank: When it goes to a further table where the terminal is narrow: the higher the sooner; 0 is in the first
+            ones.
         is_cost: Whether it is about what training takes, not about how good the result is.
         is_left: Whether its cells are aligned on the left.
         is_accuracy: Whether its figures are accuracies on the test split.
@@ -61,8 +62,8 @@ class TerminalColumn:
 def figure_tables(summary: Summary, width: int) -> list[list[Line]]:
     """Return the result columns as one table or, if that is too wide, as several.
 
-    Accuracy and verdicts come first, then what training takes. Columns with a rank are added while they fit; the files
-    of the report hold all of them.
+    Accuracy and verdicts come first, then what training takes. Columns with a rank are added while they fit, and the
+    others follow in further tables.
     """
     words = heading_words(summary.rows, summary.results, summary.margin_pp)
     groups = _groups(result_columns(summary.rows), summary.rows, words, width)
@@ -81,6 +82,8 @@ def column_tables(
 ) -> list[list[Line]]:
     """Return rows of any kind as one table or, if that is too wide, as several, in the way of ``figure_tables``.
 
+    Columns with a rank are left out where they do not fit: there may be many rows, and the files have all columns.
+
     Args:
         columns: The first one names the rows.
         rows: At least one row.
@@ -88,7 +91,8 @@ def column_tables(
         width: Most columns of the terminal that a line may take.
         widest_name: Names that are longer are cut in the middle.
     """
-    return [_table(shown) for shown in _groups(columns, rows, words, width, widest_name=widest_name)]
+    groups = _groups(columns, rows, words, width, widest_name=widest_name, with_further=False)
+    return [_table(shown) for shown in groups]
 
 
 def _groups(
@@ -98,10 +102,12 @@ def _groups(
     width: int,
     *,
     widest_name: int = _WIDEST_NAME,
+    with_further: bool = True,
 ) -> list[list[TerminalColumn]]:
     """Return the columns of each table, the one with the names first."""
     # Layout in three steps. The columns that are always shown make one table if it fits. If not, accuracy and costs get
-    # tables of their own, packed to the width. Then each column with a rank joins a table of its kind while it fits.
+    # tables of their own, packed to the width. Then each column with a rank joins a table of its kind while it fits,
+    # and those that fit into none form a further one.
     shown = [column for column in columns if not column.page_only and not column.is_empty(rows)]
     first, *rest = (_terminal_column(column, rows, words) for column in shown)
     rest = [replace(column, cells=tuple(cut(cell, _WIDEST_WORD) for cell in column.cells)) for column in rest]
@@ -111,13 +117,13 @@ def _groups(
     if _width([first, *needed]) > width:
         halves = ([column for column in needed if column.is_cost is is_cost] for is_cost in (False, True))
         groups = list(itertools.chain.from_iterable(_packed(first, half, width) for half in halves))
+    further = []
     for column in sorted((column for column in rest if column.rank), key=lambda column: column.rank):
-        for group in groups:
-            # In split tables a cost belongs with costs, an accuracy with accuracies.
-            is_kin = len(groups) == 1 or group[0].is_cost is column.is_cost
-            if is_kin and _width([first, *group, column]) <= width:
-                group.append(column)
-                break
+        # In split tables a cost belongs with costs, an accuracy with accuracies.
+        kin = [group for group in groups if len(groups) == 1 or group[0].is_cost is column.is_cost]
+        roomy = next((group for group in kin if _width([first, *group, column]) <= width), further)
+        roomy.append(column)
+    groups += _packed(first, sorted(further, key=rest.index), width) if with_further else []
     return [[first, *sorted(group, key=rest.index)] for group in groups]
 
 

@@ -36,7 +36,7 @@ def test_the_majority_class_is_below_the_accuracies(on_gpu: bool) -> None:
     """Its decimal point is below theirs; tables without accuracy do not have it, nor do data sets without labels."""
     summary = varied_summary(on_gpu=on_gpu)
     tables = [plain_text(table).splitlines() for table in figure_tables(summary, 80)]
-    assert [sum("majority class" in line for line in table) for table in tables] == [1, 0]
+    assert [sum("majority class" in line for line in table) for table in tables] == [1, 0, 0]
     line, baseline = tables[0][-1], next(line for line in tables[0] if line.startswith("none"))
     assert line == "majority class".ljust(baseline.index("92.2")) + "50.0"
     unknown = replace(summary, results=())
@@ -50,6 +50,18 @@ def test_the_majority_class_has_room_beside_short_names() -> None:
     *_, baseline, _, line = plain_text(table).splitlines()
     assert baseline.startswith("none            89.3")
     assert line == "majority class  50.0"
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 160, 300])
+def test_every_column_is_shown_at_every_width(width: int) -> None:
+    """The rate, too, where rates differ; those that do not fit form further tables."""
+    summary = varied_summary(on_gpu=False)
+    tables = [plain_text(table).splitlines() for table in figure_tables(summary, width)]
+    assert all(len(line) <= width for table in tables for line in table)
+    numbers = [next(len(line.split()) for line in table if set(line) == {"-", " "}) for table in tables]
+    (wide,) = figure_tables(summary, 1000)
+    rule = next(line for line in plain_text(wide).splitlines() if set(line) == {"-", " "})
+    assert sum(numbers) - len(tables) == len(rule.split()) - 1
 
 
 def test_a_test_without_a_limit_is_not_ok() -> None:
