@@ -117,7 +117,7 @@ def _groups(
     if _width([first, *needed]) > width:
         halves = ([column for column in needed if column.is_cost is is_cost] for is_cost in (False, True))
         groups = list(itertools.chain.from_iterable(_packed(first, half, width) for half in halves))
-    further = []
+    further: list[TerminalColumn] = []
     for column in sorted((column for column in rest if column.rank), key=lambda column: column.rank):
         # In split tables a cost belongs with costs, an accuracy with accuracies.
         kin = [group for group in groups if len(groups) == 1 or group[0].is_cost is column.is_cost]
