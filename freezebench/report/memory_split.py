@@ -44,3 +44,11 @@ def memory_table(results: Sequence[ConfigurationResult]) -> tuple[tuple[str, ...
     headings = list(_PARTS)
     headers = (names_heading(freeze for freeze, _ in figures), *(headings[index] for index in shown))
     return headers, [[freeze, *(bytes_text(values[index]) for index in shown)] for freeze, values in figures]
+
+
+def memory_title(results: Sequence[ConfigurationResult]) -> str:
+    """Return the title of the table; on a CPU it says what an embedding that trains holds."""
+    records = [record for result in results for record in result.records]
+    is_reduced = any(record.device == "cpu" for record in records)
+    rows = "; on a CPU, an embedding that trains may hold only the rows that the data use" if is_reduced else ""
+    return f"What the memory is used for{rows}"

@@ -15,7 +15,7 @@ from freezebench.report.contention import contention_sentence, host_sentence, un
 from freezebench.report.data_text import WARNINGS, classes_text, size_of_run
 from freezebench.report.device_models import device_models_sentence
 from freezebench.report.head_text import head_sentence
-from freezebench.report.memory_split import memory_table
+from freezebench.report.memory_split import memory_table, memory_title
 from freezebench.report.metric_text import definition_sentence, direction_sentence, judged_metric
 from freezebench.report.more_evidence import undecided_sentences
 from freezebench.report.plan import engines_text, training_text
@@ -105,6 +105,11 @@ class Summary:
     def memory(self) -> tuple[tuple[str, ...], list[list[str]]]:
         """Headers and cells of the table of what memory is used for; empty where that was not measured."""
         return memory_table(self.results)
+
+    @property
+    def memory_title(self) -> str:
+        """The title of that table, which says why weights that train may be smaller than frozen ones."""
+        return memory_title(self.results)
 
     @cached_property
     def subsets(self) -> list[SubsetTable]:

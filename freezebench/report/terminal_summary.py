@@ -91,14 +91,21 @@ def summary_lines(summary: Summary, width: int, *, verbose: bool = False) -> lis
     if any(row.num_seeds for row in summary.rows):
         for table in figure_tables(summary, width):
             lines += [(), *table]
-    tables = [table for table in (summary.breakdown, summary.memory) if table[0]]
+    titled = {"How the time is spent": summary.breakdown, summary.memory_title: summary.memory}
+    tables = [(title, *table) for title, table in titled.items() if table[0]]
     # A table that is split repeats its first column, which has to name the row.
     tables += [
-        ((", ".join(table.headers[:2]), *table.headers[2:]), [[", ".join(row[:2]), *row[2:]] for row in table.cells])
+        (
+            "",
+            (", ".join(table.headers[:2]), *table.headers[2:]),
+            [[", ".join(row[:2]), *row[2:]] for row in table.cells],
+        )
         for table in summary.subsets
     ]
-    for headers, cells in tables if verbose else ():
-        lines += [(), *(((line, ""),) for line in text_tables(headers, cells, width))]
+    for title, headers, cells in tables if verbose else ():
+        lines.append(())
+        lines += [((line, "strong"),) for line in (wrap(f"{title}:", width) if title else ())]
+        lines += [((line, ""),) for line in text_tables(headers, cells, width)]
     lines.append(())
     # The page has the sentences on smaller gaps between measured and counted speed-ups.
     notes = [note for note in summary.notes if note not in summary.gaps[1:]]

@@ -101,13 +101,19 @@ def carrying_classes(
             for numbers in (drops[0] - drops[1], drops[0] + drops[1])
         ]
         if all(shown):
-            texts.append(
-                f"{own.text} ({100 * drops[0].mean():.1f} points of recall, all others together "
-                f"{100 * drops[1].mean():.1f})"
-            )
+            texts.append(_carrying_text(own.text, *(float(100 * drop.mean()) for drop in drops)))
     if not texts:
         return None
-    return f"{with_and(texts)} {'carries' if len(texts) == 1 else 'carry'} the loss"
+    return "; ".join(texts)
+
+
+def _carrying_text(name: str, own: float, others: float) -> str:
+    """Return that a class carries the loss, with the drops of its recall and of that of all others, in points."""
+    moves = "rises" if others < 0 else "drops"
+    return (
+        f"{name} carries the loss: its recall drops by {own:.1f} points, that of all others together {moves} by "
+        f"{abs(others):.1f}"
+    )
 
 
 def _two_drops(losses: Floats, is_own: NDArray[np.bool_]) -> tuple[tuple[Floats, Floats], float]:

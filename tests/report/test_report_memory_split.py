@@ -7,7 +7,7 @@ from dataclasses import replace
 import made_up
 from freezebench.records.reading import Reading
 from freezebench.records.run_record import RunRecord
-from freezebench.report.memory_split import memory_table
+from freezebench.report.memory_split import memory_table, memory_title
 from freezebench.verdicts.judge import ConfigurationResult, judge
 
 
@@ -59,3 +59,17 @@ def test_records_without_the_parts_have_no_table() -> None:
     """Such as those of earlier versions on a CPU."""
     baseline = made_up.seeds("none")
     assert memory_table([judge("none", baseline, baseline, margin_pp=2.0, limit_pp=None)]) == ((), [])
+
+
+def test_the_title_says_why_weights_that_train_are_smaller() -> None:
+    """On a CPU alone, where the rows of an embedding that no text uses are left out."""
+    results = _results()
+    assert memory_title(results).startswith("What the memory is used for")
+    on = {
+        device: [
+            replace(result, records=tuple(replace(run, device=device) for run in result.records)) for result in results
+        ]
+        for device in ("cpu", "cuda:0")
+    }
+    assert memory_title(on["cpu"]).endswith("may hold only the rows that the data use")
+    assert memory_title(on["cuda:0"]) == "What the memory is used for"

@@ -75,7 +75,7 @@ def test_recall_that_moves_from_one_class_to_another_is_no_loss() -> None:
     before = [0] * 400 + [1] * 100 + [1] * 500
     assert _carrying(labels, before, [0] * 500 + [1] * 400 + [0] * 100) is None
     assert _carrying(labels, before, [0] * 405 + [1] * 95 + [1] * 400 + [0] * 100) == (
-        "class positive (20.0 points of recall, all others together -1.0) carries the loss"
+        "class positive carries the loss: its recall drops by 20.0 points, that of all others together rises by 1.0"
     )
 
 
@@ -84,7 +84,7 @@ def test_a_class_carries_the_loss_if_it_loses_more_than_all_others() -> None:
     labels = [1] * 60 + [0] * 940
     after = [0] * 30 + [1] * 30 + [0] * 930 + [1] * 10
     assert _carrying(labels, labels, after) == (
-        "class positive (50.0 points of recall, all others together 1.1) carries the loss"
+        "class positive carries the loss: its recall drops by 50.0 points, that of all others together drops by 1.1"
     )
 
 
