@@ -137,12 +137,12 @@ def test_articles_follow_the_sound() -> None:
 @pytest.mark.parametrize(
     ("task", "metric", "margin", "shown", "hidden"),
     [
-        ("regression", None, 2.0, "Pearson correlation within 2 points (", "test acc."),
-        ("regression", "rmse", 0.1, "RMSE within 0.1 units of the label (", "F1"),
-        ("multi-label", None, 2.0, "macro F1 within 2 points (", "test acc."),
-        ("token-classification", None, 2.0, "entity F1 within 2 points (", "recall of"),
-        ("sequence-classification", "macro-f1", 2.0, "macro F1 within 2 points (", "F1 of"),
-        ("sequence-classification", "log-loss", 0.05, "log loss within 0.05 nats (", "F1 of"),
+        ("regression", None, 2.0, "Pearson correlation stays within 2 points of no freezing (", "test acc."),
+        ("regression", "rmse", 0.1, "RMSE stays within 0.1 units of the label of no freezing (", "F1"),
+        ("multi-label", None, 2.0, "macro F1 stays within 2 points of no freezing (", "test acc."),
+        ("token-classification", None, 2.0, "entity F1 stays within 2 points of no freezing (", "recall of"),
+        ("sequence-classification", "macro-f1", 2.0, "macro F1 stays within 2 points of no freezing (", "F1 of"),
+        ("sequence-classification", "log-loss", 0.05, "log loss stays within 0.05 nats of no freezing (", "F1 of"),
     ],
 )
 def test_a_summary_is_about_its_metric(task: str, metric: str | None, margin: float, shown: str, hidden: str) -> None:
