@@ -69,4 +69,4 @@ def test_several_experiments_have_colours_and_families_shapes(experiment: Experi
     assert "Shapes are families of configurations." in joint.caption
     for picture in (drop, speedup):
         assert isinstance(picture, Picture)
-        assert picture.caption.endswith("Strategies are in the joint Pareto front alone.")
+        assert picture.caption.endswith("Strategies are shown only in the joint Pareto front.")
