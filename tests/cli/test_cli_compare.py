@@ -115,7 +115,7 @@ def test_another_metric_is_compared_by_its_name(tmp_path: Path, capsys: pytest.C
     assert main(["compare", *files, "--margin=10"]) == 0
     shown = capsys.readouterr().out
     assert "macro F1 %" in shown
-    assert "ok: emb: macro F1: drop 0.00 points, upper bound" in shown
+    assert "passed: emb: macro F1: drop 0.00 points, upper bound" in shown
 
 
 def test_a_saved_run_of_another_metric_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -246,7 +246,7 @@ def test_a_test_that_requests_freeze_run_while_it_runs_is_skipped_as_well(factor
 def test_no_plan_can_know_what_is_not_run(factory: Factory) -> None:
     """It loads no model, and shows the runs of all configurations."""
     result = factory("half_frozen").runpytest_inprocess("--freeze-plan")
-    result.stdout.fnmatch_lines(["emb+L0 * 2 *", "freezebench: 8 runs, *"])
+    result.stdout.fnmatch_lines(["emb+L0 * 2 *", "freezebench: 8 runs; *"])
     result.stdout.no_fnmatch_line("*not run*")
 
 

@@ -166,7 +166,7 @@ def test_a_failure_while_saving_loses_no_result(
     result.stdout.fnmatch_lines(
         [
             "L0 *non-inferior*",
-            "freezebench: --freeze-save: the model of L0 was not saved: its run, *: cannot save *No space left*",
+            "freezebench: --freeze-save: the model of L0 was not saved: its run was trained *: cannot save *No space left*",
             "FAILED freezebench::saved*",
         ]
     )
