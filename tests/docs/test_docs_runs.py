@@ -133,12 +133,12 @@ class Shell:
             assert ("nothing runs" if "--freeze-plan" in command.words else "freezebench:") in self.output, at
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def _modules_are_imported_once() -> None:
     """Pytester forgets what its sessions import: classes would be made anew in each, which takes a second."""
     for module in pkgutil.walk_packages(freezebench.__path__, "freezebench."):
-        # Trackers need libraries that are not installed everywhere.
-        if not module.name.endswith("__main__") and ".tracking." not in module.name:
+        # Trackers and clusters need libraries that are not installed everywhere.
+        if not module.name.endswith("__main__") and not {"tracking", "ray"} & set(module.name.split(".")):
             importlib.import_module(module.name)
 
 
@@ -174,7 +174,7 @@ def shell(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("pip")
+@pytest.mark.usefixtures("pip", "_modules_are_imported_once")
 @pytest.mark.parametrize("page", PAGES)
 def test_commands_of_a_page_run(
     page: str, shell: Shell, workplace: Path, install_packages: Callable[[Path], None]
