@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from freezebench.cli.init.freeze_test import Argument, data_arguments, model_arguments, read_data, source_of_test
+from freezebench.cli.init.freeze_test import (
+    Argument,
+    data_arguments,
+    limit_argument,
+    model_arguments,
+    read_data,
+    source_of_test,
+)
 from freezebench.errors import DataError
 from freezebench.models.source import ModelSource
 from freezebench.specs.data import DataSpec
@@ -52,6 +59,14 @@ def test_columns_are_named_where_they_are_not_the_usual_ones(tiny_data: Path, ti
     other = DataSpec(source="x", text_columns=("a", "b"), label_column="c", group_column="d")
     own = values(data_arguments("./data", other, data))
     assert (own["text_column"], own["label_column"], own["group_column"]) == ("a,b", "c", "d")
+
+
+def test_own_models_and_data_have_a_limit() -> None:
+    """The margin, or the usual one; the preset has limits for its own model on its own data."""
+    own = [Argument(name="model", value="embedded"), Argument(name="data", value="./data")]
+    assert values(limit_argument(own)) == {"max_drop": 2}
+    assert values(limit_argument([*own, Argument(name="margin", value=9)])) == {"max_drop": 9}
+    assert limit_argument([own[0], Argument(name="data", value="reviews")]) == []
 
 
 def test_many_sentences_are_sampled(tmp_path: Path, tiny_model: Path) -> None:

@@ -49,7 +49,13 @@ def test_limits_and_margin_are_counted_apart() -> None:
             [limited, unlimited],
             "Conclusive verdicts: 1 of 1 at their limits, 1 without a limit; 1 of 2 at the margin of 2 points.",
         ),
-        ([unlimited], "Conclusive verdicts: 1 of 1 at the margin of 2 points; no limit is asserted."),
+        (
+            [unlimited],
+            (
+                "Conclusive verdicts: 1 of 1 at the margin of 2 points; no limit is asserted, so that no test fails for "
+                "emb+L0, which is inferior: set --freeze-max-drop."
+            ),
+        ),
     ):
         assert summarize([judged("none", 0.9), *results], summary_settings()).lines[0] == text
 

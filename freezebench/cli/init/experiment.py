@@ -10,6 +10,7 @@ from freezebench.cli.init.freeze_test import (
     Argument,
     data_arguments,
     fallback_data_arguments,
+    limit_argument,
     model_arguments,
     num_dropped,
     read_data,
@@ -77,6 +78,7 @@ def choose_experiment(folder: Path, given: Given) -> Experiment:
     sources = find_sources(folder) if given.model is None or given.data is None else Sources()
     model = _choose_model(folder, given, sources, experiment)
     _choose_data(folder, given, sources, model, experiment)
+    experiment.arguments += limit_argument(experiment.arguments)
     return experiment
 
 
