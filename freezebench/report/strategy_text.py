@@ -68,4 +68,5 @@ def rate_sentences(specs: Iterable[FreezeSpec], own_rates: Collection[str] = ())
         if strategy.rate_factor != 1
     ]
     multiples = f" Usual multiples of the rate of none: {'; '.join(usual)}." if usual else ""
-    return [f"Rates were not tuned: with another learning rate, a configuration may lose less or more.{multiples}"]
+    untuned = "Rates were not tuned: with another learning rate, a configuration may lose less or more"
+    return [f"{untuned} (--freeze-tune-lr tries several).{multiples}"]

@@ -38,7 +38,7 @@ def test_usual_rates_are_explained_once_and_called_untuned() -> None:
     assert sentence.endswith(f" Usual multiples of the rate of none: bitfit 20 times ({BitFit.rate_source}).")
     assert rate_sentences(map(FreezeSpec.parse, ("none", "emb"))) == []
     (sentence,) = rate_sentences(map(FreezeSpec.parse, ("none", "bitfit")), {"bitfit": 1e-3})
-    assert sentence.endswith(" a configuration may lose less or more.")  # its rate is no multiple
+    assert sentence.endswith(" may lose less or more (--freeze-tune-lr tries several).")  # its rate is no multiple
 
 
 def test_names_are_those_of_configurations_where_strategies_are_compared() -> None:
