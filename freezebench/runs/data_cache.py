@@ -51,6 +51,13 @@ class TokenizedData:
 
         return {name: PackedSplit(split, self.tokenizer) for name, split in self.splits.items()}
 
+    @cached_property
+    def unknown(self) -> dict[str, tuple[int, int]]:
+        """How many tokens of each split the tokenizer does not know, and how many it has in all; counted once."""
+        from freezebench.training.batches.unknown_tokens import unknown_counts
+
+        return unknown_counts(self.tokenizer, self.splits)
+
 
 class DataCache:
     """Model sources, data sets, tokenized splits and frozen prefixes of one session.

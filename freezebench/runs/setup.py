@@ -19,6 +19,7 @@ from freezebench.runs.weights import UnsoundRunError, check_freezing, check_star
 from freezebench.strategies.freeze import apply, fixed_note, fixed_parameters, frozen_modules, set_trainable
 from freezebench.training.batches.encoding import encode, longest_input, unscored_note
 from freezebench.training.batches.packed import NotPackableError
+from freezebench.training.batches.unknown_tokens import unknown_note
 from freezebench.training.device import resolve_device
 from freezebench.training.engines.cached import make_feed
 from freezebench.training.prefix.frozen_prefix import model_key
@@ -133,7 +134,9 @@ def set_up(source: ModelSource, data: TextData, data_cache: DataCache, *, spec: 
         data=tokenized,
         label_names=data.label_names,
         precision=precision,
-        warnings=warnings + unscored_note(tokenized.splits, max_length, data.label_names),
+        warnings=warnings
+        + unscored_note(tokenized.splits, max_length, data.label_names)
+        + unknown_note(tokenized.unknown),
         plain=None if depth is None else (plain_key, depth),
     )
 
