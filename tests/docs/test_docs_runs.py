@@ -41,8 +41,15 @@ TINY_WORDS = (
     (r"(tune-lr=)[\d.,]+", r"\g<1>1,3"),
     (r"(grid=)all$", r"\1none,emb,emb+L0-4"),
 )
-# Half of the small test split is left, as in the notebook: two seeds with which the tiny model learns.
-ADDED = {"--freeze-preset=notebook": "--freeze-num-seeds=2"}
+# Half of the small test split is left, as in the notebook: two seeds with which the tiny model learns. Values for deep
+# configurations need these in the grid.
+_DEEP = "--freeze-grid=none,emb+L0-4,emb+L0-5"
+ADDED = {
+    "--freeze-preset=notebook": "--freeze-num-seeds=2",
+    "--freeze-inconclusive=skip,emb+L0-5:pass": _DEEP,
+    "--freeze-lr=5e-5,emb+L0-4:5e-4,emb+L0-5:1e-3": _DEEP,
+    "--freeze-max-drop=2,emb+L0-4:5,emb+L0-5:12": _DEEP,
+}
 # What the readers of a page have already.
 BEFORE = {
     "docs/reference/command-line.md": (
