@@ -124,7 +124,7 @@ def _durations(session: FreezeSession, settings: Settings, specs: Sequence[str])
     from freezebench.planning.replay import replay
     from freezebench.planning.session_plan import SessionPlan
     from freezebench.report.durations import expected_durations, saved_durations
-    from freezebench.report.plan import data_line, duration_line, run_table
+    from freezebench.report.plan import data_lines, duration_line, run_table
     from freezebench.report.verdict_text import not_run_sentences
 
     facts = session.data(settings).facts
@@ -146,8 +146,13 @@ def _durations(session: FreezeSession, settings: Settings, specs: Sequence[str])
     table = run_table(settings, runs, left, expected, num_train=facts.num_train)
     results = [result for _, of_table in plan.not_run() for result in of_table]
     left_out = [f"freezebench: {sentence[0].lower()}{sentence[1:]}" for sentence in not_run_sentences(results)]
-    data = data_line(facts, settings.data.group_column)
-    return [data, *table, *left_out, *lines, *_undecided(plan, settings, specs, replayed.finished)]
+    return [
+        *data_lines(facts, settings.data.group_column),
+        *table,
+        *left_out,
+        *lines,
+        *_undecided(plan, settings, specs, replayed.finished),
+    ]
 
 
 def _undecided(plan: SessionPlan, settings: Settings, specs: Sequence[str], finished: FinishedRuns) -> list[str]:

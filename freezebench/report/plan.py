@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _ROUNDING = 100  # numbers of sentences follow from assumptions about the runs
 _MOST_SLOTS = _MOST_NAMED = 8
+_DRAWN = "There is no "  # how notes on splits that were drawn from others begin
 _POWER = 0.8  # probability that a configuration without any drop is found non-inferior
 
 
@@ -160,14 +161,16 @@ def devices_line(models: Mapping[Slot, str], cluster: str | None = None) -> str:
     return f"freezebench: {runs} on {devices}{where}{times}"
 
 
-def data_line(facts: DataFacts, group_column: str | None = None) -> str:
-    """Return the sizes of the splits and of further test sets, and the number of classes."""
+def data_lines(facts: DataFacts, group_column: str | None = None) -> list[str]:
+    """Return the sizes of the splits and of further test sets, the number of classes, and which splits were drawn."""
     test = size_text(facts, group_column)
     sizes = f"{facts.num_train:,} training, {facts.num_validation:,} validation and {test}"
     further = "".join(
         f"; test set {item.name}: {size_text(item, group_column, 'sentences')}" for item in facts.test_sets
     )
-    return f"freezebench: {sizes} of {classes_text(facts)}{further}"
+    line = f"{sizes} of {classes_text(facts)}{further}"
+    drawn = [f"{note[0].lower()}{note[1:]}" for note in facts.notes if note.startswith(_DRAWN)]
+    return [f"freezebench: {text}" for text in (line, *drawn)]
 
 
 def run_table(

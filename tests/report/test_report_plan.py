@@ -9,7 +9,7 @@ from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.report.durations import ExpectedDurations
 from freezebench.report.plan import (
-    data_line,
+    data_lines,
     devices_line,
     duration_line,
     experiment_line,
@@ -125,13 +125,19 @@ def test_sizes_name_labels_groups_and_further_test_sets() -> None:
     """What an interval counts is said for each test set."""
     data = made_up_tasks.run("multi-label", **made_up_tasks.divided("multi-label")).data
     assert data is not None
-    assert data_line(data, "product") == (
-        "freezebench: 100 training, 50 validation and 300 test sentences in 150 groups (product) of 3 labels; "
-        "test set tweets: 200 sentences; test set few: 12 sentences"
-    )
+    assert data_lines(data, "product") == [
+        (
+            "freezebench: 100 training, 50 validation and 300 test sentences in 150 groups (product) of 3 labels; "
+            "test set tweets: 200 sentences; test set few: 12 sentences"
+        )
+    ]
     own = record().data
     assert own is not None
-    assert data_line(own) == "freezebench: 100 training, 50 validation and 400 test sentences of 2 classes"
+    drawn = "There is no test split: 400 of the 500 train examples became it (drawn)."
+    assert data_lines(replace(own, notes=("A note.", drawn))) == [
+        "freezebench: 100 training, 50 validation and 400 test sentences of 2 classes",
+        "freezebench: there is no test split: 400 of the 500 train examples became it (drawn).",
+    ]
     made = _settings()
     spec = DataSpec(
         source="made-up", group_column="product", test_sets=(NamedSource(name="tweets", source="reviews:tweets"),)

@@ -52,8 +52,8 @@ def test_limits_and_margin_are_counted_apart() -> None:
         (
             [unlimited],
             (
-                "Conclusive verdicts: 1 of 1 at the margin of 2 points; no limit is asserted, so that no test fails for "
-                "emb+L0, which is inferior: set --freeze-max-drop."
+                "Conclusive verdicts: 1 of 1 at the margin of 2 points; no limit is asserted, so that no test fails "
+                "for emb+L0, which is inferior: set --freeze-max-drop."
             ),
         ),
     ):
