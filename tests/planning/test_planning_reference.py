@@ -240,7 +240,10 @@ def test_what_was_not_compared_is_not_told_to_use_more_seeds() -> None:
             ": model m → tiny. Name another saved run, or save a new one.",
         ),
         (Reference(_request("none"), _planned("none")), ": none of them ran. Run at least one of them."),
-        (_judged(Reference(_request("emb"), _planned("emb")), "emb", accuracy=0.88), "a larger --freeze-max-regression."),
+        (
+            _judged(Reference(_request("emb"), _planned("emb")), "emb", accuracy=0.88),
+            "a larger --freeze-max-regression.",
+        ),
     ):
         (complaint,) = reference.complaints()
         assert complaint.endswith(remedy)

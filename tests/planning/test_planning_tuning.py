@@ -77,6 +77,8 @@ def test_every_configuration_has_one_trial_for_each_factor_of_its_usual_rate() -
     assert {spec.seed for freeze in GRID for spec in trial_specs(settings, freeze)} == {41}
     assert trial_seed(_settings(seed="0")) == LARGEST_SEED
     assert trial_specs(_settings(tune_lr="no"), "emb") == []
+    other = trial_specs(_settings(lr="1e-4,none:2e-4"), "bitfit")
+    assert [spec.protocol.learning_rate for spec in other] == pytest.approx([rate * 2 for rate in rates["bitfit"]])
 
 
 @given(
