@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
+from freezebench.specs.limits import SMALLEST_POINTS
 
 if TYPE_CHECKING:
     from freezebench.config.sources import ParsedOptions
     from freezebench.specs.grid import PerSpec
 
-# No experiment can resolve a limit of 0.02 points: it is meant as a share, which is 2 points.
-_SMALLEST_POINTS, _MOST_POINTS = 0.1, 100
+_MOST_POINTS = 100
 # Options with amounts in the unit of the metric.
 _IN_ITS_UNIT = ("margin", "max_drop", "max_slice_drop", "max_test_drop", "max_regression")
 
@@ -48,8 +48,8 @@ def check_points(number: float, where: str) -> None:
     Raises:
         SettingsError: If it is none.
     """
-    if not _SMALLEST_POINTS <= number <= _MOST_POINTS:
-        hint = f" Did you mean {number * 100:g} points?" if number < _SMALLEST_POINTS else ""
+    if not SMALLEST_POINTS <= number <= _MOST_POINTS:
+        hint = f" Did you mean {number * 100:g} points?" if number < SMALLEST_POINTS else ""
         raise SettingsError(
-            f"{where}={number:g}: give percentage points, from {_SMALLEST_POINTS} to {_MOST_POINTS}.{hint}"
+            f"{where}={number:g}: give percentage points, from {SMALLEST_POINTS} to {_MOST_POINTS}.{hint}"
         )

@@ -92,7 +92,7 @@ def _overview(specs: Mapping[Settings, Sequence[str]]) -> list[str]:
 def _settings_plan(session: FreezeSession, settings: Settings, specs: Sequence[str]) -> list[str]:
     """Return the plan of the tests that share settings."""
     from freezebench.report.data_text import data_warnings
-    from freezebench.report.head_text import head_line
+    from freezebench.report.head_text import head_line, order_line
     from freezebench.report.judging_plan import judging_lines, limit_lines
     from freezebench.report.plan import resolution_line, settings_lines, size_line
 
@@ -106,6 +106,7 @@ def _settings_plan(session: FreezeSession, settings: Settings, specs: Sequence[s
     stored = source.num_head_classes
     if stored is not None:
         lines.append(head_line(settings.model, stored, len(facts.label_names), facts.task, source.task))
+        lines += filter(None, [order_line(settings.model, stored, facts)])
     is_plan = session.options.session_settings.plan
     lines += judging_lines(settings, facts, with_usual=is_plan)
     lines.append(resolution_line(settings, facts))

@@ -10,11 +10,15 @@ from freezebench.units import listed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from freezebench.records.data_facts import DataFacts
     from freezebench.specs.names import TaskName
     from freezebench.verdicts.judge import ConfigurationResult
 
 HEAD = "Head: "
+# How a note of the data begins on classes that the model does not name.
+_SORTED = "Labels became class numbers in sorted order"
 _SHOWN = 4  # names of parameters
+_MOST_CLASSES = 10
 
 
 def head_line(
@@ -46,6 +50,28 @@ def head_line(
         else f"{model} has none"
     )
     return f"freezebench: the head is new, initialized by the seed of each run, since {of_others}"
+
+
+def order_line(model: str, stored: int, facts: DataFacts) -> str | None:
+    """Return the plan's warning of a head whose classes may have another order than those of the data.
+
+    Args:
+        model: Name of the model.
+        stored: Number of classes of the head in its checkpoint; 0: it has none.
+        facts: The data.
+
+    Returns:
+        The warning; ``None`` if the head is new, or the order of its classes is known.
+    """
+    names = facts.label_names
+    if stored != len(names) or not any(note.startswith(_SORTED) for note in facts.notes):
+        return None
+    outputs = listed([f"{number} is {name}" for number, name in enumerate(names)], _MOST_CLASSES)
+    return (
+        f"freezebench: warning: the config.json of {model} does not name these classes, so that its head is trained on "
+        f"in their sorted order: {outputs}. If it learned another order, write the names in its order into id2label of "
+        "config.json, or give the encoder alone, which gets a new head"
+    )
 
 
 def head_sentence(results: Sequence[ConfigurationResult], *, is_new: bool) -> str | None:

@@ -35,6 +35,8 @@ _LOPSIDED = 0.9
 _FEWEST_STEPS = 100
 # Of what training without freezing gains over guessing, a configuration with less than this share is near guessing.
 _NEAR_GUESSING = 0.25
+# So many standard errors below guessing is no chance.
+_CLEARLY = 3.0
 _HIGHER = 10  # heads alone are usually trained at rates 10 to 100 times as high as those of whole encoders
 _TUNING = "--freeze-tune-lr=1,3,10"
 # Usual ratings have a mean of up to 10 and a standard deviation between 0.1 and 3; AdamW moves a bias by the rate per
@@ -107,12 +109,29 @@ def _after_baseline_fault(fault: BaselineFault, records: Sequence[RunRecord], me
         return "Look for code that sets a seed of its own: a model factory, a conftest, the model's own code."
     if fault.kind == "one_class":
         return _after_one_class(next(record for record in records if is_constant(record, metric)))
+    if fault.kind == "not_above_majority" and (step := _after_other_order(records)):
+        return step
     # The run that learned least is the one to repair.
     record = max(records, key=lambda record: record.epochs[-1].train_loss if record.epochs else math.inf)
     is_lopsided = (_majority_share(record) or 0.0) > _LOPSIDED
     if not _has_learned(record) or (fault.kind == "not_above_majority" and is_lopsided):
         return _after_one_class(record)
     return _after_learning(fault, record, min(lowest_validation_losses(records), default=math.inf))
+
+
+def _after_other_order(records: Sequence[RunRecord]) -> str | None:
+    """Return what to change where a head of the checkpoint is wrong more often than guesses; ``None``: it is not."""
+    for record in records:
+        accuracy, share = record.value("accuracy"), _majority_share(record)
+        if record.new_parameters != () or record.data is None or accuracy is None or share is None:
+            continue
+        if accuracy < share - _CLEARLY * math.sqrt(share * (1 - share) / record.data.num_test):
+            return (
+                f"Check the order of the classes: the head of {record.spec.model} is right for {percent_text(accuracy)}"
+                f" of the test sentences, less than by guessing, {percent_text(share)}. Write the class names in its "
+                "order into id2label of its config.json, or give the encoder alone, which gets a new head."
+            )
+    return None
 
 
 def _after_learning(fault: BaselineFault, record: RunRecord, lowest: float) -> str:

@@ -9,6 +9,8 @@ from freezebench.specs.fields import brief
 from freezebench.specs.grid import PerSpec
 
 DEFAULT_MARGIN_PP = 2.0  # largest acceptable drop of accuracy, in percentage points
+# No experiment can resolve a limit of 0.02 points: it is meant as a share, which is 2 points.
+SMALLEST_POINTS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from freezebench.errors import SettingsError
 from freezebench.specs.fields import brief, real
-from freezebench.specs.limits import DEFAULT_MARGIN_PP
+from freezebench.specs.limits import DEFAULT_MARGIN_PP, SMALLEST_POINTS
 from freezebench.verdicts.crossed import Interval, crossed_interval
 from freezebench.verdicts.mean_squares import OutcomesError
 
@@ -134,9 +134,15 @@ def noninferiority(
     Raises:
         OutcomesError: If the arrays are not boolean, empty, of different shape, hold fewer than two distinct
             sentences, or seem to be transposed, or the groups do not fit them.
-        SettingsError: If the margin is not positive or ``alpha`` not between 0 and 0.5.
+        SettingsError: If the margin is below 0.1 points, as a share such as 0.02 is, or ``alpha`` not between 0 and
+            0.5.
     """
     _check_margin(margin_pp)
+    if margin_pp < SMALLEST_POINTS:
+        raise SettingsError(
+            f"the margin is {margin_pp:g}: give percentage points, {SMALLEST_POINTS} or more. Did you mean "
+            f"{100 * margin_pp:g} points?"
+        )
     interval = crossed_interval(baseline_correct, candidate_correct, alpha=alpha, groups=groups)
     if interval.num_seeds > max(_MOST_SEEDS, interval.num_sentences):
         raise OutcomesError(

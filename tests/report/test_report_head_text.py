@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from freezebench.report.head_text import head_line, head_sentence
+from freezebench.report.head_text import head_line, head_sentence, order_line
 from freezebench.verdicts.judge import ConfigurationResult
-from made_up import record
+from made_up import facts, record
 
 _NEW = "freezebench: the head is new, initialized by the seed of each run, since"
 
@@ -73,3 +73,13 @@ def test_a_head_of_the_checkpoint_is_a_note() -> None:
 def test_nothing_is_said_of_a_head_that_is_not_known() -> None:
     """A factory, or a record of an earlier version."""
     assert {head_sentence(results(None), is_new=is_new) for is_new in (True, False)} == {None}
+
+
+def test_an_unknown_order_of_classes_is_a_warning() -> None:
+    """Where the head stays, and neither its names nor numbers in the data say which class is which."""
+    sorted_names = replace(facts(4), notes=("Labels became class numbers in sorted order: neg, pos.",))
+    line = order_line("m", 2, sorted_names)
+    assert line is not None
+    assert line.startswith("freezebench: warning: the config.json of m does not name these classes, so that its head")
+    assert f"sorted order: 0 is {sorted_names.label_names[0]}, 1 is {sorted_names.label_names[1]}. If it" in line
+    assert [order_line("m", 0, sorted_names), order_line("m", 2, facts(4))] == [None, None]

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from experiments import judged
 from freezebench.report.gate_text import gate_sentence
-from freezebench.report.repairs import after_guessing
+from freezebench.report.repairs import after_guessing, repairing_steps
+from freezebench.verdicts.judge import judge
+from made_up import seeds
 
 
 def test_a_configuration_that_guesses_needs_another_rate() -> None:
@@ -37,3 +39,17 @@ def test_a_smaller_loss_is_no_guessing() -> None:
     """Well above guessing the rate is not the suspect; without a drop nothing is."""
     assert after_guessing(judged("emb", 0.7, limit=5.0)) == ()
     assert after_guessing(judged("emb", 0.9, limit=5.0)) == ()
+
+
+def test_a_head_below_guessing_may_have_its_classes_in_another_order() -> None:
+    """No rate helps it, but a new head cannot be the reason, and a few sentences show nothing."""
+    runs = [replace(run, new_parameters=()) for run in seeds("none", accuracy=0.2)]
+    (step,) = repairing_steps(judge("none", runs, runs, margin_pp=2.0, limit_pp=None))
+    assert step.startswith(
+        "Check the order of the classes: the head of tiny is right for 18.0 % of the test sentences,"
+    )
+    for others in (
+        [replace(run, new_parameters=("classifier.weight",)) for run in runs],
+        [replace(run, new_parameters=()) for run in seeds("none", accuracy=0.49)],
+    ):
+        assert "order" not in " ".join(repairing_steps(judge("none", others, others, margin_pp=2.0, limit_pp=None)))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 BADNESS = {"non_inferior": 0, "inconclusive": 1, "inferior": 2}
 
-margins = st.floats(min_value=0.01, max_value=100)
+margins = st.floats(min_value=0.1, max_value=100)
 
 
 @st.composite
@@ -143,6 +143,14 @@ def test_nan_and_infinity_never_pass(field: str, value: float) -> None:
     verdict = decide(replace(interval(-1.0, 1.0), **change), 100.0)
     assert verdict.outcome == "invalid"
     assert verdict.at_margin(50.0).outcome == "invalid"
+
+
+def test_a_share_is_no_margin() -> None:
+    """No experiment resolves 0.02 points; an interval may be in another unit."""
+    good = np.ones((2, 3), dtype=bool)
+    with pytest.raises(SettingsError, match=r"the margin is 0\.02: give percentage points, 0\.1 or more\. .* 2 points"):
+        noninferiority(good, good, 0.02)
+    assert decide(interval(0.0, 0.01), 0.02).margin_pp == 0.02
 
 
 @pytest.mark.parametrize("margin", [0.0, -2.0, math.nan, math.inf])
