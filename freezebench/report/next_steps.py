@@ -83,8 +83,11 @@ def _after_loss(
     """Return what to change where the configuration to prove safe has lost more than the margin."""
     drop = unsigned_drop(drop_pp, result_metric(first))
     loss = f"No number of seeds would show that {first.freeze} is non-inferior, if its drop stays at {drop}."
-    if repair := repairing_steps(first) or after_guessing(first):
+    if repair := repairing_steps(first):
         return loss, *repair
+    # The first step is also the last line of a session.
+    if learning := after_guessing(first):
+        return *learning, loss
     records = [*first.baseline, *(record for result in candidates for record in result.records)]
     rates = {record.spec.protocol.learning_rate for record in records}
     if len(rates) > 1:

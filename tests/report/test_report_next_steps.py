@@ -136,6 +136,13 @@ def test_no_number_of_seeds_undoes_a_loss() -> None:
     assert "(--freeze-lr=emb:…, or --freeze-tune-lr to choose it)" in steps[1]
 
 
+def test_a_rate_comes_first_where_a_configuration_guesses() -> None:
+    """The last lines of a session show the first step."""
+    steps = deciding_steps([judged("emb", 0.54)], 2.0)
+    assert "try --freeze-lr=emb:0.0005 instead of the rate 5e-05" in steps[0]
+    assert steps[1].startswith("No number of seeds would show that emb is non-inferior")
+
+
 def test_a_loss_by_predicting_one_class_is_repaired() -> None:
     """The rate of that configuration is the suspect, not the number of seeds."""
     constant = [
