@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
@@ -16,6 +17,8 @@ from freezebench.escaping import json_text, visible
 
 if TYPE_CHECKING:
     from freezebench.meters.probe import Capability
+
+_MOST_COLUMNS = 80  # of the last column
 
 
 def doctor(*, as_json: bool, cluster: str | None = None) -> int:
@@ -33,9 +36,14 @@ def doctor(*, as_json: bool, cluster: str | None = None) -> int:
     if as_json:
         write(json_text([capability.to_json() for capability in capabilities], indent=1) + "\n")
         return 0
-    rows = [["yes" if row.available else "no", visible(row.name), visible(row.detail)] for row in capabilities]
+    rows = [["yes" if row.available else "no", visible(row.name), _wrapped(row.detail)] for row in capabilities]
     write_lines(tabulate(rows, headers=["", "what", "source, or what is missing and what to do"]).split("\n"))
     return 0
+
+
+def _wrapped(detail: str) -> str:
+    """Return a detail in lines that most terminals show whole; paths and options are not parted."""
+    return fill(visible(detail), _MOST_COLUMNS, break_long_words=False, break_on_hyphens=False)
 
 
 def _training() -> list[Capability]:

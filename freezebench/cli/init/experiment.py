@@ -123,6 +123,11 @@ def _choose_data(folder: Path, given: Given, sources: Sources, model: ModelSourc
         experiment.found["data"] = _data_text(path_name(folder, path), spec, data)
         experiment.arguments += data_arguments(path_name(folder, path), spec, data)
         experiment.paths.append(path)
+        if path.is_file():
+            experiment.notes.append(
+                f"Test sentences: {len(data.test):,}, drawn from {path_name(folder, path)}. A folder with a train "
+                "and a test file in its place can have more of them, so that fewer verdicts are inconclusive."
+            )
         if data.facts.dropped_rows:
             experiment.notes.append(
                 f"Rows of {path_name(folder, path)} that cannot be used: {num_dropped(data)}. bad_rows in the test "

@@ -25,7 +25,10 @@ FILE_NAME = "test_freezing.py"
 NUM_SEEDS = 5
 # The preset that fits the machine would be another one with a GPU: then a hosted runner would train otherwise.
 KEYS = {"freeze_preset": "embedded", "freeze_num_seeds": str(NUM_SEEDS)}
-KEYS_COMMENT = "How freeze tests train, on every machine alike (python -m freezebench init)."
+KEYS_COMMENT = (
+    "How freeze tests train, on every machine alike. With a model or data of your own, the preset sets only engine, "
+    "epochs and batch size (python -m freezebench init)."
+)
 # Enough to learn the task, and few enough for a hosted runner.
 _MAX_TRAIN = 2_000
 _EPOCHS = 3
