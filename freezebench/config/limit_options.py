@@ -18,6 +18,7 @@ from freezebench.config.parsers import (
     parse_saving,
     parse_specs,
     parse_speedup,
+    parse_time_ratio,
 )
 
 LIMIT_OPTIONS: tuple[Option, ...] = (
@@ -93,7 +94,7 @@ LIMIT_OPTIONS: tuple[Option, ...] = (
     Option(
         name="max_time",
         metavar="TIMES",
-        parser=parse_cost_ratio,
+        parser=parse_time_ratio,
         help="with --benchmark-compare: assert that training takes at most this many times as long as in the saved "
         "run: one number, or numbers per configuration: 1.05,emb:1.1; needs 5 seeds in both runs (default: shown, not "
         "asserted)",

@@ -91,6 +91,19 @@ def per_spec_parser(
 parse_cost_ratio = per_spec_parser(
     0.1, 10, "a multiple of the saved run's figure, 1.05 for at most 5 % more", allow_baseline=True
 )
+
+
+def parse_time_ratio(text: str) -> PerSpec:
+    """Return multiples of the saved run's train times; a duration is no such limit."""
+    match = _QUANTITY.fullmatch(text)
+    if match is not None and match[2] in _SECONDS:
+        raise SettingsError(
+            "give a multiple of the saved run's time, such as 1.05. A limit on the duration of each run is "
+            "--freeze-timeout, and of the session --freeze-budget."
+        )
+    return parse_cost_ratio(text)
+
+
 parse_saving = per_spec_parser(0.1, 99.9, "the saving in per cent of what no freezing needs")
 parse_speedup = per_spec_parser(1.01, 1000, "the speed-up, how many times as fast as without freezing")
 

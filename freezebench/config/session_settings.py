@@ -12,6 +12,7 @@ from freezebench.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from freezebench.config.sources import ParsedOptions
     from freezebench.specs.budget import BudgetLimit
     from freezebench.specs.names import Isolation
 
@@ -127,6 +128,7 @@ def resolve_session(sources: Sequence[Source], *, has_reference: bool = False) -
         )
     if "cluster_resource" in options and "cluster" not in options:
         raise SettingsError("--freeze-cluster-resource selects nodes of a cluster. Give --freeze-cluster as well.")
+    _check_folders(options)
     return SessionSettings(
         cache_bytes=options.get("cache_memory", None),
         prefix_cache=options.get("prefix_cache", None),
@@ -148,3 +150,18 @@ def resolve_session(sources: Sequence[Source], *, has_reference: bool = False) -
         compare_across=options.get("compare_across", ()),
         allow_unmatched=options.get("allow_unmatched", ()),
     )
+
+
+def _check_folders(options: ParsedOptions) -> None:
+    """Check that a model is not saved to the folder of the report.
+
+    Raises:
+        SettingsError: If it is.
+    """
+    report: str | None = options.get("report", None)
+    save: str | None = options.get("save", None)
+    if report and save and os.path.realpath(report) == os.path.realpath(save):
+        raise SettingsError(
+            f"--freeze-save={save}: this is the folder of --freeze-report, and a model replaces the content of its "
+            "folder. Name another folder for one of them."
+        )

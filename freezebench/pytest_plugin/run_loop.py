@@ -16,7 +16,7 @@ from freezebench.import_path import installed_modules_first
 from freezebench.pytest_plugin.items import planned_tests
 from freezebench.pytest_plugin.options import find_session, freeze_session, usage_errors
 from freezebench.pytest_plugin.reporting import session_report, summaries
-from freezebench.pytest_plugin.saving import make_saver
+from freezebench.pytest_plugin.saving import keep_saver, make_saver
 from freezebench.pytest_plugin.session_gate import keep_complaints, session_gate
 from freezebench.pytest_plugin.terminal import Terminal
 
@@ -75,6 +75,8 @@ def _prepare(config: pytest.Config, planned: Sequence[tuple[Settings, str]]) -> 
         session = freeze_session(config)
         session.preflight(planned)
         planned_runs = session.expect(planned)
+    if saver is not None:
+        keep_saver(config, saver)
     _start_progress(config, planned_runs, {settings.metric for settings, _ in planned})
     return saver
 

@@ -182,8 +182,12 @@ def make_saver(config: pytest.Config) -> ModelSaver | None:
     folder = session.options.session_settings.save
     if folder is None:
         return None
-    config.stash[_SAVER] = ModelSaver(session, Path(folder))
-    return config.stash[_SAVER]
+    return ModelSaver(session, Path(folder))
+
+
+def keep_saver(config: pytest.Config, saver: ModelSaver) -> None:
+    """Let the summary say what becomes of the models, from the first test on: an error before it says enough."""
+    config.stash[_SAVER] = saver
 
 
 def saving_lines(config: pytest.Config) -> list[tuple[str, dict[str, bool]]]:

@@ -35,6 +35,7 @@ BAD = [
     ("inconclusive", "skip,fail", "two policies"),
     ("min_energy_saving", "0", "from 0.1"),
     ("max_time", "0.05", "1.05 for at most 5 % more"),
+    ("max_time", "10min", "each run is --freeze-timeout, and of the session --freeze-budget"),
     ("max_energy", "x", "cannot read"),
     ("max_memory", "nan", "not a finite number"),
     ("max_drop", "none:3", "none is the baseline"),

@@ -91,6 +91,13 @@ def test_the_cpu_may_be_named_several_times(text: str, expected: tuple[str, ...]
     assert _resolve({"devices": text}).devices == expected
 
 
+def test_a_model_and_a_report_need_two_folders(tmp_path: Path) -> None:
+    """However the folder is written: the plan of a session says so, too."""
+    with pytest.raises(SettingsError, match=r"this is the folder of --freeze-report.* Name another folder"):
+        _resolve({"report": str(tmp_path), "save": f"{tmp_path}/x/.."})
+    assert _resolve({"report": str(tmp_path), "save": str(tmp_path / "model")}).report == str(tmp_path)
+
+
 def test_several_devices_need_processes() -> None:
     """This process can train on one device only."""
     with pytest.raises(
