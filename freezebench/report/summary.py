@@ -32,6 +32,7 @@ from freezebench.report.verdict_text import (
     invalid_sentences,
     not_run_sentences,
     prefix_sentence,
+    unasserted_sentence,
 )
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.freeze import FreezeSpec
@@ -177,6 +178,7 @@ def _lines(results: Sequence[ConfigurationResult], rows: Sequence[Row], settings
     warnings = _distinct(warning.rstrip(".") for result in results for warning in result.warnings)
     return [
         *filter(None, [decided_sentence(results, settings), direction_sentence(judged_metric(results))]),
+        *filter(None, [unasserted_sentence(results)]),
         *undecided_sentences(results),
         *not_run_sentences(results),
         *filter(None, [search_sentence(settings, judged_metric(results))]),

@@ -8,6 +8,7 @@ from freezebench.escaping import terminal_line
 from freezebench.report.answer import HOW_TO_SAVE
 from freezebench.report.terminal_table import figure_tables, text_tables
 from freezebench.report.terminal_text import cut, wrap
+from freezebench.report.verdict_text import unasserted_sentence
 from freezebench.verdicts.vocabulary import EXCEEDED, STANDINGS
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def closing_lines(
 ) -> list[Line]:
     """Return the answers once more, for the end of a session.
 
-    Those are each headline and, of several experiments, the sentence on all of them; of a single one what to do next.
+    Those are each headline and, of several experiments, the sentence on all of them; of a single one what to do next,
+    and what is inferior where no test has a limit.
 
     Args:
         summaries: The summaries of the experiments.
@@ -70,6 +72,8 @@ def closing_lines(
     if len(summaries) == 1:
         for sentence in summaries[0].answer.next_steps[:1]:
             lines += _sentence(sentence.replace(HOW_TO_SAVE, ".") if is_saved else sentence, width)
+        for sentence in filter(None, [unasserted_sentence(summaries[0].results)]):
+            lines += _sentence(sentence, width)
     if overview is not None:
         lines += [((line, "strong"),) for line in wrap(overview.sentence, width)]
     return lines

@@ -63,7 +63,7 @@ def decided_sentence(results: Sequence[ConfigurationResult], settings: Settings)
     at_margin = f"{num_at_margin} of {len(candidates)} at the margin of {margin}"
     limited = [result for result in candidates if result.is_asserted or _has_unreached_limit(result, settings)]
     if not limited:
-        return f"Conclusive verdicts: {at_margin}; no limit is asserted{_unseen_text(candidates)}."
+        return f"Conclusive verdicts: {at_margin}; no limit is asserted."
     source = f" ({settings.limits_from})" if settings.limits_from else ""
     at_limits = f"{sum(map(is_decided, limited))} of {len(limited)} at their limits{source}"
     num_without = len(candidates) - len(limited)
@@ -71,14 +71,16 @@ def decided_sentence(results: Sequence[ConfigurationResult], settings: Settings)
     return f"Conclusive verdicts: {at_limits}{without}; {at_margin}."
 
 
-def _unseen_text(candidates: Sequence[ConfigurationResult]) -> str:
-    """Return which configurations are inferior where no test asserts a limit, and what makes their tests fail."""
-    verdicts = {result.freeze: result.verdict for result in candidates}
-    names = [freeze for freeze, verdict in verdicts.items() if verdict and verdict.outcome == "inferior"]
-    if not names:
-        return ""
-    is_are = "is" if len(names) == 1 else "are"
-    return f", so that no test fails for {listed(names, _MOST_NAMED)}, which {is_are} inferior: set --freeze-max-drop"
+def unasserted_sentence(results: Sequence[ConfigurationResult]) -> str | None:
+    """Return which configurations are inferior where no test has a limit; ``None`` if there is no such one."""
+    names = [result.freeze for result in results if result.verdict and result.verdict.outcome == "inferior"]
+    if not names or any(result.is_asserted for result in results):
+        return None
+    be = "is" if len(names) == 1 else "are"
+    return (
+        f"Warning: {listed(names, _MOST_NAMED)} {be} inferior, and no test fails for that, since none has a limit: set "
+        "--freeze-max-drop."
+    )
 
 
 def _has_unreached_limit(result: ConfigurationResult, settings: Settings) -> bool:
