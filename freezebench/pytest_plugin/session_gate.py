@@ -236,7 +236,13 @@ def _remedy(undecided: Sequence[ConfigurationResult]) -> str:
     """Return what would decide one of several results, or why none can be decided, as the end of a sentence."""
     asked = [result.gate if result.is_asserted else result.verdict for result in undecided]
     open_verdicts = [verdict for verdict in asked if verdict is not None and verdict.outcome == "inconclusive"]
-    if any(verdict.too_few is None for verdict in open_verdicts):
+    judged = [verdict for verdict in open_verdicts if verdict.too_few is None]
+    if judged and all(verdict.drop_pp is not None and verdict.drop_pp >= verdict.margin_pp for verdict in judged):
+        return (
+            ": no drop is below its limit, and no number of seeds would show that it is. Select configurations that "
+            "freeze less, or train at a higher rate (--freeze-lr)."
+        )
+    if judged:
         return ". Use more seeds (--freeze-num-seeds) or more test sentences; the summary says how many."
     if open_verdicts:
         return f": too few examples, {open_verdicts[0].too_few}. Use a larger test set."

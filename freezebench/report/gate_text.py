@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.escaping import terminal_text
 from freezebench.report.metric_text import in_points_of, result_metric, unit_word, unsigned_drop
-from freezebench.report.more_evidence import more_evidence
+from freezebench.report.more_evidence import ignores_sentences, more_evidence
 from freezebench.report.repairs import after_guessing, repairing_steps
 from freezebench.verdicts.judge import BASELINE_INVALID
 from freezebench.verdicts.vocabulary import STANDINGS, standing_term
@@ -85,6 +85,8 @@ def _drop(result: ConfigurationResult, gate: Verdict) -> str:
         return f"is within {limit}: {observation}"
     if gate.outcome == "inferior":
         return f"is not within {limit}: {observation}"
+    if ignores_sentences(result):
+        return f"ignores the sentences in some run, and so fails whatever its drop: {observation}"
     return f"is not shown to be within {limit}: {observation}; {more_evidence(result, gate)}"
 
 

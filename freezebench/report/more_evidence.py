@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.report.data_text import units_of_run
 from freezebench.report.metric_text import in_unit, is_known, result_metric, unsigned_drop
-from freezebench.verdicts.judge import observed_mean_squares
+from freezebench.verdicts.judge import CLASSES, observed_mean_squares
 from freezebench.verdicts.power import MAX_SEEDS, MAX_SENTENCES, deciding_counts
 
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ def more_evidence(result: ConfigurationResult, verdict: Verdict) -> str:
     if counts.both_suffice:
         return f"both more seeds and more {units} are needed, {stays}"
     return f"{too_close(interval, result, verdict.margin_pp)}: freeze less, or choose another limit"
+
+
+def ignores_sentences(result: ConfigurationResult) -> bool:
+    """Return whether a run predicts the same throughout, so that its test fails and no evidence would change that."""
+    return any(part.quantity == CLASSES for part in result.parts)
 
 
 def _without_interval(verdict: Verdict) -> str:
@@ -92,7 +97,7 @@ def undecided_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
     for result in results:
         verdicts = {verdict.margin_pp: verdict for verdict in (result.verdict, result.gate) if verdict is not None}
         for margin_pp, verdict in verdicts.items():
-            if verdict.outcome == "inconclusive":
+            if verdict.outcome == "inconclusive" and not ignores_sentences(result):
                 name = f"{result.freeze} at {in_unit(margin_pp, result_metric(result))}"
                 names.setdefault(more_evidence(result, verdict), []).append(name)
     return [f"Inconclusive: {', '.join(undecided)}: {clause}." for clause, undecided in names.items()]

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 
 # A training loss that ends above this share of the logarithm of the number of classes has hardly learned anything.
 _UNLEARNED = 0.95
-# A rate further from the usual one than this factor is the first suspect.
+# A rate further below the usual one than this factor is the first suspect; a higher one further above it, since small
+# models need higher rates.
 _FAR = 3.0
+_FAR_ABOVE = 10.0
 # From this share of the test sentences on, predicting one class for all of them is a result and no fault.
 _LOPSIDED = 0.9
 _FEWEST_STEPS = 100
@@ -38,7 +40,7 @@ _NEAR_GUESSING = 0.25
 # So many standard errors below guessing is no chance.
 _CLEARLY = 3.0
 _HIGHER = 10  # heads alone are usually trained at rates 10 to 100 times as high as those of whole encoders
-_TUNING = "--freeze-tune-lr=1,3,10"
+_TUNING, _AROUND = "--freeze-tune-lr=1,3,10", "--freeze-tune-lr=0.2,1,3"
 # Usual ratings have a mean of up to 10 and a standard deviation between 0.1 and 3; AdamW moves a bias by the rate per
 # step.
 _MOST_MEAN, _MOST_DEVIATION = 20.0, 20.0
@@ -58,7 +60,11 @@ def after_guessing(result: ConfigurationResult) -> tuple[str, ...]:
         return ()
     record, others = result.records[0], result.baseline[0].spec.protocol.learning_rate
     rate, usual = record.spec.protocol.learning_rate, _usual_rate(record)
-    better = usual if rate < usual / _FAR or rate > usual * _FAR else min(_HIGHER * rate, 1.0)
+    better = (
+        usual
+        if rate < usual / _FAR or (rate > usual * _FAR_ABOVE and not _has_learned(record))
+        else min(_HIGHER * rate, 1.0)
+    )
     # A rate that is given for one configuration alone leaves the default rate to all others.
     option = rate_option(record, better, "" if others == Protocol().learning_rate else f"{others:g},")
     tuning = "" if result.tuned_rate is not None else f", or {_TUNING}, which tries several rates"
@@ -210,8 +216,10 @@ def _after_no_learning(record: RunRecord, fell: str) -> str:
         )
     if rate < usual / _FAR:
         return f"Try {rate_option(record, usual)}, {usual / rate:.0f} times the rate that was used: {fell}."
-    if rate > usual * _FAR:
+    if rate > usual * _FAR_ABOVE:
         return f"Try {rate_option(record, usual)}; the rate that was used is {rate / usual:.0f} times that: {fell}."
+    if rate > usual * _FAR:
+        return f"Try {_AROUND}, which tries lower and higher rates: {fell}."
     num_steps = len(record.step_losses)
     if num_steps < _FEWEST_STEPS:
         num_epochs = math.ceil(len(record.epochs) * _FEWEST_STEPS / max(num_steps, 1))

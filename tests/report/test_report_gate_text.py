@@ -10,6 +10,7 @@ import made_up
 from experiments import judged, summary_settings
 from freezebench.report.gate_text import gate_sentence
 from freezebench.report.markdown import results_table
+from freezebench.report.more_evidence import undecided_sentences
 from freezebench.report.summary import summarize
 from freezebench.verdicts.gate import Part
 from freezebench.verdicts.judge import judge
@@ -62,3 +63,16 @@ def test_invalid_runs_are_named_first() -> None:
     assert cause == "INVALID: emb: seed 42: non-finite loss: at step 3"
     assert advice == "  Try --freeze-lr=emb:5e-06: at 5e-05 the loss became infinite or not a number."
     assert "INVALID" not in results_table(summarize([judged("none", 0.9), result], summary_settings()))
+
+
+def test_a_run_of_one_class_comes_before_its_drop() -> None:
+    """More evidence would not help, so that none is requested."""
+    records = [made_up.one_class("emb"), *made_up.seeds("emb", accuracy=0.85)[1:]]
+    result = judge("emb", records, made_up.seeds("none", accuracy=0.9), margin_pp=20.0, limit_pp=20.0)
+    assert result.gate is not None
+    assert result.gate.outcome == "inconclusive"
+    sentence = gate_sentence(result)
+    assert sentence.startswith("INFERIOR: emb ignores the sentences in some run, and so fails whatever its drop: drop ")
+    assert "seed 42 predicts one class" in sentence
+    assert "more seeds" not in sentence
+    assert undecided_sentences([result]) == []

@@ -74,6 +74,7 @@ def test_a_fault_without_a_known_remedy_suggests_nothing() -> None:
             _constant(rate=1e-6),
             "Try --freeze-lr=5e-05, 50 times the rate that was used: the training loss ended at 0.69",
         ),
+        (_constant(rate=3e-4), "Try --freeze-tune-lr=0.2,1,3, which tries lower and higher rates: the training loss"),
         (_constant(rate=5e-3), "Try --freeze-lr=5e-05; the rate that was used is 100 times that: the"),
         (
             _constant(num_steps=20),
@@ -82,7 +83,7 @@ def test_a_fault_without_a_known_remedy_suggests_nothing() -> None:
         (_constant(), "Try --freeze-lr=0.0001: the training loss ended at 0.69, and guessing gives 0.69."),
         (_constant(loss=0.2), "Check that the labels of training and test sentences mean the same: the training loss"),
     ],
-    ids=["low-rate", "high-rate", "few-steps", "usual-rate", "learned"],
+    ids=["low-rate", "small-model", "high-rate", "few-steps", "usual-rate", "learned"],
 )
 def test_one_class_for_all_suggests_what_the_losses_say(run: ConfigurationResult, step: str) -> None:
     """The rate is compared with the usual one, and the loss with guessing."""
