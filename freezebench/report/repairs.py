@@ -39,6 +39,8 @@ _FEWEST_STEPS = 100
 _NEAR_GUESSING = 0.25
 # So many standard errors below guessing is no chance.
 _CLEARLY = 3.0
+# How the warning of a run begins of which many tokens are unknown: no rate helps there.
+_UNKNOWN_TOKENS = "the tokenizer does not know"
 _HIGHER = 10  # heads alone are usually trained at rates 10 to 100 times as high as those of whole encoders
 _TUNING, _AROUND = "--freeze-tune-lr=1,3,10", "--freeze-tune-lr=0.2,1,3"
 # Usual ratings have a mean of up to 10 and a standard deviation between 0.1 and 3; AdamW moves a bias by the rate per
@@ -58,6 +60,8 @@ def after_guessing(result: ConfigurationResult) -> tuple[str, ...]:
     accuracy, gained = statistics.fmean(own), statistics.fmean(unfrozen) - share
     if gained <= 0 or accuracy - share > _NEAR_GUESSING * gained:
         return ()
+    if step := _after_unknown_tokens(result.records[0]):
+        return (step,)
     record, others = result.records[0], result.baseline[0].spec.protocol.learning_rate
     rate, usual = record.spec.protocol.learning_rate, _usual_rate(record)
     better = (
@@ -201,7 +205,9 @@ def _after_one_class(record: RunRecord) -> str | None:
         return (
             f"Check that the labels of training and test sentences mean the same: the training loss fell to {loss:.2f}."
         )
-    return _after_no_learning(record, f"the training loss ended at {loss:.2f}, and guessing gives {chance:.2f}")
+    return _after_unknown_tokens(record) or _after_no_learning(
+        record, f"the training loss ended at {loss:.2f}, and guessing gives {chance:.2f}"
+    )
 
 
 def _after_no_learning(record: RunRecord, fell: str) -> str:
@@ -225,6 +231,14 @@ def _after_no_learning(record: RunRecord, fell: str) -> str:
         num_epochs = math.ceil(len(record.epochs) * _FEWEST_STEPS / max(num_steps, 1))
         return f"Try --freeze-epochs={num_epochs}: {fell} after only {num_steps} steps."
     return f"Try {rate_option(record, 2 * rate)}: {fell}."
+
+
+def _after_unknown_tokens(record: RunRecord) -> str | None:
+    """Return what to check before the rate, where the tokenizer does not know many tokens."""
+    warning = next((warning for warning in record.warnings if warning.startswith(_UNKNOWN_TOKENS)), None)
+    if warning is None:
+        return None
+    return f"Check the tokenizer of {record.spec.model} before you change the rate: {warning.partition(':')[0]}."
 
 
 def _is_near_one(numbers: Sequence[float]) -> bool:

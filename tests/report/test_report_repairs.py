@@ -7,6 +7,7 @@ from dataclasses import replace
 from experiments import judged
 from freezebench.report.gate_text import gate_sentence
 from freezebench.report.repairs import after_guessing, repairing_steps
+from freezebench.training.batches.unknown_tokens import unknown_note
 from freezebench.verdicts.judge import judge
 from made_up import seeds
 
@@ -20,6 +21,15 @@ def test_a_configuration_that_guesses_needs_another_rate() -> None:
         "--freeze-lr=emb+L0-5:0.0005 instead of the rate 5e-05, or --freeze-tune-lr=1,3,10, which tries several rates."
     )
     assert gate_sentence(result).endswith(f"\n  {step}")
+
+
+def test_unknown_tokens_come_before_the_rate() -> None:
+    """A model that does not see the words learns nothing at any rate."""
+    result = judged("emb+L0-5", 0.54, limit=5.0)
+    runs = tuple(replace(run, warnings=unknown_note({"train": (30, 100)})) for run in result.records)
+    assert after_guessing(replace(result, records=runs)) == (
+        "Check the tokenizer of tiny before you change the rate: the tokenizer does not know 30 % of train.",
+    )
 
 
 def test_the_rate_of_the_others_is_kept() -> None:
