@@ -11,6 +11,7 @@ import pkgutil
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +33,8 @@ RUN_ELSEWHERE = {
 OTHER_TESTS = {"docs/how-to/export.md": "test_docs_export.py", "docs/how-to/tasks.md": "test_pytest_plugin_tasks.py"}
 # What is large or on the Hub is replaced by the material. Tiny models need higher rates and more epochs.
 TINY_WORDS = (
+    (r"label-column=rating", "label-column=label"),
+    (r"tensorboard,wandb", "tensorboard"),  # test_docs_export.py logs to both
     (r"(model=\"?)(embedded|distilbert-base-uncased)", r"\1./my-checkpoint"),
     (r"(=\"?)(SetFit/sst2|sst2|reviews)(:\w+)?(?=\"|$)", r"\1./my-reviews"),
     (r"(?<==|:)\d[\d.]*e-\d+", "1e-2"),
@@ -143,6 +146,9 @@ class Shell:
 @pytest.fixture(scope="module")
 def _modules_are_imported_once() -> None:
     """Pytester forgets what its sessions import: classes would be made anew in each, which takes a second."""
+    # MLflow imports this backport, which puts its own finder of packages into the place of the standard library's.
+    with suppress(ImportError):
+        importlib.import_module("importlib_metadata")
     for module in pkgutil.walk_packages(freezebench.__path__, "freezebench."):
         # Trackers and clusters need libraries that are not installed everywhere.
         if not module.name.endswith("__main__") and not {"tracking", "ray"} & set(module.name.split(".")):
