@@ -140,7 +140,9 @@ class Runner:
         workspace, home = self._folder / f"run{self._num_runs}" / "project", self._folder / "home"
         for folder in (workspace, home):
             folder.mkdir(parents=True, exist_ok=True)
-        inherited = {name: value for name, value in os.environ.items() if name not in CI_VARIABLES}
+        # pytest-benchmark saves nothing in a worker of pytest-xdist.
+        left_out = {*CI_VARIABLES, "PYTEST_XDIST_WORKER"}
+        inherited = {name: value for name, value in os.environ.items() if name not in left_out}
         return {
             **inherited,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
