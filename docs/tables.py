@@ -1,6 +1,11 @@
-"""MkDocs hook: tables that are made from the code, so that no page repeats by hand what the code says.
+"""Tables that are made from the code, so that no page repeats by hand what the code says.
 
-A page names a table by an HTML comment, such as ``<!-- table: options -->``, and the table takes its place.
+A page names a table by an HTML comment, such as ``<!-- table: options -->``, and the table follows it, up to
+``<!-- end of table -->``. This writes all tables anew::
+
+    python docs/tables.py
+
+MkDocs calls this module as a hook, so that the site has the current tables in any case.
 """
 
 from __future__ import annotations
@@ -27,7 +32,8 @@ from freezebench.meters.metrics import METRICS
 from freezebench.specs.presets import PRESETS
 from freezebench.specs.strategies import STRATEGIES, strategy_class
 
-_PLACEHOLDER = re.compile(r"<!-- table: ([a-z0-9-]+) -->")
+_DOCS = Path(__file__).parent
+_TABLE = re.compile(r"(<!-- table: ([a-z0-9-]+) -->)(?:(?:(?!<!-- table: ).)*?<!-- end of table -->)?", re.DOTALL)
 
 
 def preset_list(name: str) -> str:
@@ -98,5 +104,16 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def on_page_markdown(markdown: str, **_context: object) -> str:
-    """Return a page's text with its tables filled in; MkDocs calls this for every page."""
-    return _PLACEHOLDER.sub(lambda match: TABLES[match[1]](), markdown)
+    """Return a page's text with its tables made anew; MkDocs calls this for every page."""
+    return _TABLE.sub(lambda match: f"{match[1]}\n\n{TABLES[match[2]]().strip()}\n\n<!-- end of table -->", markdown)
+
+
+def main() -> None:
+    """Write the tables of all pages anew."""
+    for page in _DOCS.rglob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        page.write_text(on_page_markdown(text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -81,6 +81,12 @@ def tables() -> ModuleType:
     return module
 
 
+def test_the_tables_of_all_pages_are_current(tables: ModuleType) -> None:
+    """They can be read in the repository, where nothing fills them in. ``python docs/tables.py`` writes them anew."""
+    pages = {page: page.read_text(encoding="utf-8") for page in PAGES}
+    assert [page for page, text in pages.items() if tables.on_page_markdown(text) != text] == []
+
+
 def test_the_page_of_presets_shows_every_preset(tables: ModuleType) -> None:
     """In a section of its own, with its model, its data and its number of epochs."""
     page = tables.on_page_markdown((ROOT / "docs/reference/presets.md").read_text(encoding="utf-8"))
@@ -97,7 +103,6 @@ def test_the_page_of_presets_shows_every_preset(tables: ModuleType) -> None:
 def test_the_page_of_freeze_specs_shows_every_strategy(tables: ModuleType) -> None:
     """With its arguments, its usual rate and its source; no row is written by hand."""
     text = (ROOT / "docs/reference/freeze-specs.md").read_text(encoding="utf-8")
-    assert not re.search(r"^\| `bitfit", text, re.MULTILINE)
     lines = tables.on_page_markdown(text).splitlines()
     for name in STRATEGIES:
         strategy = strategy_class(name)
