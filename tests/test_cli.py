@@ -123,7 +123,7 @@ def test_compare_exits_with_what_it_found(  # noqa: PLR0917 - four columns of th
     """0 passes, 1 is a proven regression, 2 undecided where that is asked for, 4 not comparable."""
     files = [_write(tmp_path, "old.json", GOOD), _write(tmp_path, "new.json", new)]
     assert main(["compare", *files, *options]) == code
-    assert text in capsys.readouterr().out
+    assert text in "".join(capsys.readouterr())
 
 
 def test_a_configuration_without_a_partner_is_not_strict(tmp_path: Path) -> None:

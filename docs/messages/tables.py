@@ -154,7 +154,8 @@ def causes() -> dict[str, str]:
     """Return what to do by cause of invalid runs, from the table on the page of troubleshooting."""
     page = (ROOT / "docs/how-to/first-run-failed.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", page, re.MULTILINE)
-    # Links on that page begin in its folder.
+    # Links on that page begin in its folder, or lead to its own headings.
+    rows = [(cause, todo.replace("](#", "](first-run-failed.md#")) for cause, todo in rows]
     texts = {cause: re.sub(r"\]\((?!\.\./|http)", "](../how-to/", todo) for cause, todo in rows}
     return {cause: f"{todo[0].upper()}{todo[1:]}." for cause, todo in texts.items()}
 
