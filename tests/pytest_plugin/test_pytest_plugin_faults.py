@@ -41,8 +41,8 @@ def test_a_grid_survives_crashes_and_hangs(
         [
             "*[[]emb[]] FAILED*",
             "*[[]emb+L0-1[]] FAILED*",
-            "*invalid: *its process was ended by SIGSEGV*",
-            "*invalid: *not done after 15*--freeze-timeout*",
+            "*INVALID: emb: *its process was ended by SIGSEGV*",
+            "*INVALID: emb+L0-1: *not done after 15*--freeze-timeout*",
         ],
     )
     assert len(list(store.glob("*.json"))) == 2
