@@ -90,6 +90,7 @@ def test_what_cannot_be_used_is_named(folder: Path) -> None:
     first, second = experiment.notes
     assert first.startswith("./broken is not used: cannot load the model")
     assert second.startswith("./other.csv is not used: ")
+    assert "(no file could be used, see the notes)" in experiment.found["data"]
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,8 @@ def _choose_data(folder: Path, given: Given, sources: Sources, model: ModelSourc
                 "leaves them out. Delete that line, and a session lists them."
             )
     elif given.data is None or given.data == reviews.SOURCE:
-        source = "no data set was found" if given.data is None else "as --data says"
+        unused = "no file could be used, see the notes" if sources.data else "no data set was found"
+        source = unused if given.data is None else "as --data says"
         experiment.found["data"] = f"{reviews.SOURCE}: sentences of movie reviews ({source})"
         experiment.arguments += fallback_data_arguments()
     else:
