@@ -17,7 +17,7 @@ from freezebench.strategies.freeze import fixed_parameters
 from freezebench.tasks.registry import TASKS
 from freezebench.tasks.scores import logits_of
 from freezebench.training.batches.encoding import collator, encode, longest_input
-from freezebench.training.batches.unknown_tokens import check_known
+from freezebench.training.batches.unknown_tokens import check_tokens_known
 from freezebench.training.device import autocast, resolve_device, resolve_precision
 from freezebench.training.random_state import isolated_random_state
 
@@ -108,7 +108,7 @@ def _tokenized(
             f"{first_line(error)}). Correct the tokenizer, or the texts."
         ) from error
     check_tokens(spec.model, model, tokenizer, data_cache.data(spec).splits, tokenized.splits)
-    check_known(spec.model, tokenized.unknown)
+    check_tokens_known(spec.model, tokenized.unknown)
     return tokenized
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from freezebench.errors import ModelError
 from freezebench.training.batches.encoding import Encoded
-from freezebench.training.batches.unknown_tokens import check_known, unknown_counts, unknown_note
+from freezebench.training.batches.unknown_tokens import check_tokens_known, unknown_counts, unknown_note
 
 UNKNOWN, CLS, SEP = 1, 2, 3
 
@@ -40,10 +40,10 @@ def test_a_tokenizer_may_have_no_unknown_token() -> None:
 
 def test_no_known_word_is_refused() -> None:
     """Of training sentences; a further test set may be in another language."""
-    check_known("m", {"train": (99, 100), "test": (5, 5)})
-    check_known("m", {})
+    check_tokens_known("m", {"train": (99, 100), "test": (5, 5)})
+    check_tokens_known("m", {})
     with pytest.raises(ModelError, match=r"of m knows no word of the training sentences: all of their 1,200 tokens"):
-        check_known("m", {"train": (1200, 1200)})
+        check_tokens_known("m", {"train": (1200, 1200)})
 
 
 def test_many_unknown_words_are_a_warning() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from dataclasses import dataclass, replace
@@ -114,15 +115,11 @@ def read_data(spec: DataSpec, model: ModelSource) -> TextData:
     try:
         return load_data(spec, label_names=names, model_task=task)
     except DataError:
-        if spec.bad_rows == "drop":
-            raise
-        dropping = replace(spec, bad_rows="drop")
-    try:
-        data = load_data(dropping, label_names=names, model_task=task)
-    except DataError:
-        data = None
-    # Without bad rows, the first message is the one that counts.
-    return data if data is not None else load_data(spec, label_names=names, model_task=task)
+        if spec.bad_rows != "drop":
+            with contextlib.suppress(DataError):
+                return load_data(replace(spec, bad_rows="drop"), label_names=names, model_task=task)
+        # Without bad rows, the first message is the one that counts.
+        raise
 
 
 def data_arguments(name: str, spec: DataSpec, data: TextData) -> list[Argument]:

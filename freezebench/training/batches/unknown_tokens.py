@@ -35,7 +35,7 @@ def unknown_counts(tokenizer: Any, splits: Mapping[str, Encoded]) -> dict[str, t
     return counts
 
 
-def check_known(model_name: str, counts: Mapping[str, tuple[int, int]]) -> None:
+def check_tokens_known(model_name: str, counts: Mapping[str, tuple[int, int]]) -> None:
     """Check that the tokenizer knows some token of the training sentences.
 
     Args:
