@@ -153,7 +153,9 @@ def _leakage_note(split: Split, train: Split, examples: str) -> str | None:
     if not count:
         return None
     advice = (
-        " Remove them from train: what they say about freezing is too good." if count / size > _MUCH_LEAKAGE else ""
+        " Remove them from train: the accuracy on sentences that were trained on is too high."
+        if count / size > _MUCH_LEAKAGE
+        else ""
     )
     return (
         f"Leakage: {count} of {size} {examples} ({100 * count / size:.1f} %) also occur in train, white space and "
