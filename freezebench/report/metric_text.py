@@ -158,15 +158,16 @@ def unit_word(metric: Metric) -> str:
 
 def in_unit(number: float, metric: Metric) -> str:
     """Return a margin or limit with its unit, for a sentence that names the metric: ``2 points``, ``0.05 nats``."""
-    return _counted(number, unit_word(metric))
+    return with_unit(number, unit_word(metric))
 
 
 def in_points_of(number: float, metric: Metric) -> str:
     """Return the same with the name of the metric if that is not accuracy: ``2 points of macro F1``."""
-    return _counted(number, metric.drop_unit)
+    return with_unit(number, metric.drop_unit)
 
 
-def _counted(number: float, unit: str) -> str:
+def with_unit(number: float, unit: str) -> str:
+    """Return a number with its unit, such as ``1 point`` and ``2 points``."""
     return f"{number:g} {unit.replace('points', 'point', 1) if number == 1 else unit}"
 
 

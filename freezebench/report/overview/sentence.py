@@ -6,13 +6,14 @@ from collections import Counter
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from freezebench.report.metric_text import with_unit
 from freezebench.report.overview.rows import STATE_TERMS
 from freezebench.units import with_and
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from freezebench.report.overview.rows import Next, OverviewRow
+from freezebench.report.overview.rows import Next, OverviewRow
 
 # A share that is named holds for every experiment whose deepest safe prefix freezes at least as many of the layers.
 _SHARES = (
@@ -76,7 +77,7 @@ def _margin(rows: Sequence[OverviewRow]) -> str:
     if len(margins) > 1:
         return "at the margin of each"
     ((margin, unit),) = margins
-    return f"at a margin of {margin:g} {unit.replace('points', 'point', 1) if margin == 1 else unit}"
+    return f"at a margin of {with_unit(margin, unit)}"
 
 
 def _deeper_part(safe: Sequence[OverviewRow]) -> list[str]:
