@@ -13,7 +13,7 @@ from freezebench.units import with_and
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-from freezebench.report.overview.rows import Next, OverviewRow
+    from freezebench.report.overview.rows import Next, OverviewRow
 
 # A share that is named holds for every experiment whose deepest safe prefix freezes at least as many of the layers.
 _SHARES = (
