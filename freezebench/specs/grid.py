@@ -57,10 +57,12 @@ def split_grid(text: str) -> list[str]:
         )
     # Parsing them now reports errors at the option; the model's configuration is read much later.
     names = [entry.lower() if entry.lower() in WORDS else canonical_name(entry) for entry in entries]
+    if SEARCH not in names:
+        return names
     # The prefixes of 'strategies' are among those that a search chooses from.
     named = [name for name in names if name not in ("none", SEARCH, STRATEGIES)]
     prefix = next((name for name in named if name == ALL or _is_prefix(name)), None)
-    if SEARCH in names and prefix is not None:
+    if prefix is not None:
         raise SpecError(
             f"freeze grid {brief(text)} names {prefix} besides 'search', which chooses itself which prefixes are "
             f"trained. Leave out {prefix} or 'search'; what is no prefix, such as L3, may be named."
