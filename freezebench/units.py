@@ -59,6 +59,11 @@ def saving_text(saving: float) -> str:
     return f"{abs(100 * saving):.0f} % {'less' if saving >= 0 else 'more'}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number of things, the noun in the plural unless there is one: ``1 seed``, ``1,024 runs``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def distinct_text(count: int, num_distinct: int, noun: str, group_column: str | None = None) -> str:
     """Return a number of things, and how many differ if some repeat others: ``872 sentences (850 distinct)``.
 
@@ -69,7 +74,7 @@ def distinct_text(count: int, num_distinct: int, noun: str, group_column: str | 
         group_column: Column whose values are the groups; ``None``: there are none.
     """
     if group_column is not None:
-        return f"{count:,} {noun} in {num_distinct:,} group{'' if num_distinct == 1 else 's'} ({group_column})"
+        return f"{count:,} {noun} in {counted(num_distinct, 'group')} ({group_column})"
     return f"{count:,} {noun}" + (f" ({num_distinct:,} distinct)" if num_distinct < count else "")
 
 

@@ -226,12 +226,13 @@ def parse_duration(text: str) -> float:
 def parse_budget(text: str) -> BudgetLimit:
     """Return a number of runs or a duration: ``40runs``, ``30min``."""
     from freezebench.specs.budget import BudgetLimit
+    from freezebench.units import counted
 
     number, unit = _quantity(text)
     if unit in ("run", "runs"):
         if number is None or number < 1 or number != int(number):
             raise SettingsError("give a whole number of runs from 1 on, such as 40runs.")
-        return BudgetLimit(text=f"{number:,.0f} run{'' if number == 1 else 's'}", max_runs=int(number))
+        return BudgetLimit(text=counted(int(number), "run"), max_runs=int(number))
     if not number or unit not in _SECONDS:
         raise SettingsError("give a number of runs such as 40runs, or a duration such as 30min or 2h.")
     return BudgetLimit(text=f"{number:g} {unit}", max_s=parse_duration(text))

@@ -10,6 +10,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from freezebench.units import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -67,7 +69,7 @@ class Budget:
             return []
         first, num_runs = self._first_refused.runs[0].spec, len(self._first_refused.runs)
         block = "" if num_runs == 1 else f", the first of {num_runs} that train without a break"
-        trained = f"{self.num_ended} run{'' if self.num_ended == 1 else 's'} trained"
+        trained = f"{counted(self.num_ended, 'run')} trained"
         name = " ".join(filter(None, (experiments.get((first.model, first.data.source)), first.freeze)))
         line = f"{self.reason} ({trained}); the next run would have been {name} seed {first.seed}{block}. The "
         return [f"{line}same command goes on from there where finished runs are kept (--freeze-store)."]

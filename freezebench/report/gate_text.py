@@ -8,6 +8,7 @@ from freezebench.escaping import terminal_text
 from freezebench.report.metric_text import in_points_of, result_metric, unit_word, unsigned_drop
 from freezebench.report.more_evidence import ignores_sentences, more_evidence
 from freezebench.report.repairs import after_guessing, repairing_steps
+from freezebench.units import counted
 from freezebench.verdicts.judge import BASELINE_INVALID
 from freezebench.verdicts.vocabulary import STANDINGS, standing_term
 
@@ -52,7 +53,7 @@ def _advice(result: ConfigurationResult) -> str:
     if result.standing != "worse":
         return ""
     if not result.exceeds_costs_alone and (learning := after_guessing(result)):
-        return f"\n  {learning[0]}"
+        return f"\n  {learning}"
     # A baseline has limits only against a saved run.
     less = "" if result.is_baseline or result.exceeds_costs_alone else "freeze less, or "
     return (
@@ -94,7 +95,7 @@ def _observation(verdict: Verdict, metric: Metric) -> str:
     """Return the drop, the bound that decides, and the number of seeds."""
     is_worse = verdict.outcome == "inferior"
     bound = ("lower", verdict.lower_pp) if is_worse else ("upper", verdict.upper_pp)
-    seeds = "1 seed" if verdict.num_seeds == 1 else f"{verdict.num_seeds} seeds"
+    seeds = counted(verdict.num_seeds, "seed")
     drop = f"{unsigned_drop(verdict.drop_pp, metric)} {unit_word(metric)}"
     if verdict.too_few is not None:  # its interval does not hold
         return f"drop {drop}, {seeds}"

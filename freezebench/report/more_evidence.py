@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.report.data_text import units_of_run
 from freezebench.report.metric_text import in_unit, is_known, result_metric, unsigned_drop
+from freezebench.units import counted
 from freezebench.verdicts.judge import CLASSES, observed_mean_squares
 from freezebench.verdicts.power import MAX_SEEDS, MAX_SENTENCES, deciding_counts
 
@@ -83,8 +84,8 @@ def ways_to_decide(counts: DecidingCounts, interval: Interval, units: str = "tes
     rounding = _ROUNDING if units == "test sentences" else _ROUNDING_OF_GROUPS
     # A pooled variance gives another interval than the configuration's own, which could need nothing more.
     if counts.num_seeds is not None and counts.num_seeds > num_seeds:
-        number = counts.num_seeds - num_seeds
-        ways.append(f"{number} more seed{'' if number == 1 else 's'} (--freeze-num-seeds={counts.num_seeds})")
+        more = counted(counts.num_seeds - num_seeds, "more seed")
+        ways.append(f"{more} (--freeze-num-seeds={counts.num_seeds})")
     if counts.num_sentences is not None and counts.num_sentences > num_sentences:
         number = math.ceil((counts.num_sentences - num_sentences) / rounding) * rounding
         ways.append(f"{number:,} more {units}")

@@ -18,7 +18,7 @@ from freezebench.report.strategy_text import names_heading
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.entries import split_entries
 from freezebench.specs.freeze import FreezeSpec
-from freezebench.units import NOT_MEASURED, listed
+from freezebench.units import NOT_MEASURED, counted, listed
 from freezebench.verdicts.power import resolvable_margin, resolving_counts
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def training_text(protocol: Protocol) -> str:
     # None: the engine's default.
     order = f", {protocol.batch_order}" if protocol.batch_order else ""
     dropout = "" if protocol.dropout else ", no dropout"
-    return f"{_counted(protocol.num_epochs, 'epoch')}, batch {protocol.batch_size}{order}{dropout}"
+    return f"{counted(protocol.num_epochs, 'epoch')}, batch {protocol.batch_size}{order}{dropout}"
 
 
 def settings_lines(settings: Settings, specs: Iterable[str] = ()) -> list[str]:
@@ -107,7 +107,7 @@ def resolution_line(settings: Settings, facts: DataFacts) -> str:
     resolved = shown_margins(settings, facts)
     if not resolved:
         return f"freezebench: how small a drop of {metric.label} can be shown with {size} is known after the first runs"
-    texts = [f"{margin:.1f} points with {_counted(count, 'seed')}" for count, margin in resolved.items()]
+    texts = [f"{margin:.1f} points with {counted(count, 'seed')}" for count, margin in resolved.items()]
     line = f"freezebench: smallest margin that {size} can show ({100 * _POWER:g} % power): {', '.join(texts)}"
     if min(resolved.values()) > settings.margin_pp:
         line += f". The margin of {settings.margin_pp:g} is smaller, so expect inconclusive verdicts: "
@@ -241,7 +241,7 @@ def duration_line(num_runs: int, num_left: int, expected: ExpectedDurations | No
         expected: Their durations, as far as they are known.
         is_least: Whether their results determine which further runs are needed.
     """
-    runs, left = f"freezebench: {'first ' if is_least else ''}{_counted(num_runs, 'run')}", ""
+    runs, left = f"freezebench: {'first ' if is_least else ''}{counted(num_runs, 'run')}", ""
     if not num_left:
         return f"{runs}, all of which earlier sessions finished: nothing is left to train (--freeze-resume)"
     if num_left < num_runs:
@@ -254,17 +254,12 @@ def duration_line(num_runs: int, num_left: int, expected: ExpectedDurations | No
             "on this device is saved"
         )
     num_unknown = num_left - expected.num_known
-    unknown = f"; {_counted(num_unknown, 'run')} of unknown duration and loading are not included"
+    unknown = f"; {counted(num_unknown, 'run')} of unknown duration and loading are not included"
     devices = "" if expected.num_slots == 1 else f" on {expected.num_slots} devices"
     return (
         f"{runs}: training and evaluation{left} take about {duration_text(expected.total_s)}{devices}, by the median "
-        "times of "
-        f"{expected.source}{unknown if num_unknown else '; loading is not included'}"
+        f"times of {expected.source}{unknown if num_unknown else '; loading is not included'}"
     )
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def size_line(settings: Settings, specs: Collection[str]) -> str:
@@ -280,14 +275,11 @@ def _size_text(settings: Settings, specs: Collection[str]) -> str:
     num_prefixes = sum(FreezeSpec.parse(spec).is_prefix for spec in configurations)
     if not settings.searches or not num_prefixes:
         each = " each" if len(specs) > 1 else ""
-        return f"{_counted(len(specs), 'configuration')} with {_looks_text(settings)}{each}"
+        return f"{counted(len(specs), 'configuration')} with {_looks_text(settings)}{each}"
     fewest, most = run_bounds(num_prefixes, settings.looks.counts)
-    prefixes, num_others = (
-        "1 prefix" if num_prefixes == 1 else f"{num_prefixes} prefixes",
-        len(configurations) - num_prefixes,
-    )
-    num_tried = max_trials(num_prefixes)
-    others = f", and {_counted(num_others, 'other configuration')}" if num_others else ""
+    prefixes = "1 prefix" if num_prefixes == 1 else f"{num_prefixes} prefixes"
+    num_tried, num_others = max_trials(num_prefixes), len(configurations) - num_prefixes
+    others = f", and {counted(num_others, 'other configuration')}" if num_others else ""
     return (
         f"search over {prefixes}, of which at most {num_tried} {'trains' if num_tried == 1 else 'train'}, "
         f"each with {_looks_text(settings)}: {fewest if fewest == most else f'{fewest} to {most}'} runs, those of the "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.report.metric_text import judged_metric, signed_drop, unit_word, value_text
 from freezebench.scoring.metrics import ACCURACY
-from freezebench.units import NOT_MEASURED, listed
+from freezebench.units import NOT_MEASURED, counted, listed
 from freezebench.verdicts.vocabulary import VERDICTS
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def subset_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
     ]
 
 
-def subsets_of(result: ConfigurationResult, kind: SubsetKind) -> tuple[SubsetVerdict, ...]:
+def _subsets_of(result: ConfigurationResult, kind: SubsetKind) -> tuple[SubsetVerdict, ...]:
     """Return the verdicts on subsets of a kind; of the baseline, which is compared with nothing, there are none."""
     if result.is_baseline:
         return ()
@@ -97,8 +97,8 @@ def _classes_sentence(result: ConfigurationResult) -> str | None:
     if result.verdict is None or result.verdict.outcome == "inferior":
         return None
     lost = [
-        f"{subset.name} by {_drop(subset, ACCURACY)} ({_values(subset, ACCURACY)}, {_size(subset)})"
-        for subset in subsets_of(result, "class")
+        f"{subset.name} by {_drop(subset, ACCURACY)} ({_values(subset)}, {counted(subset.num_examples, 'example')})"
+        for subset in _subsets_of(result, "class")
         if _is_past_margin(subset)
     ]
     if not lost:
@@ -111,11 +111,7 @@ def _sentences(kind: SubsetKind, results: Sequence[ConfigurationResult]) -> Iter
 
     Of many, those have one on which a configuration is shown to lose more than the margin: tables have them all.
     """
-    metric = judged_metric(results)
-    by_name: dict[str, dict[str, SubsetVerdict]] = {}
-    for result in results:
-        for subset in subsets_of(result, kind):
-            by_name.setdefault(subset.name, {})[result.freeze] = subset
+    metric, by_name = judged_metric(results), _by_name(kind, results)
     lost = [name for name, subsets in by_name.items() if any(map(_is_past_margin, subsets.values()))]
     shown = list(by_name) if len(by_name) <= _MOST_NAMED else lost[:_MOST_NAMED]
     for name in shown:
@@ -126,6 +122,15 @@ def _sentences(kind: SubsetKind, results: Sequence[ConfigurationResult]) -> Iter
         yield f"{_TITLES[kind]}: {num} more{which} (use -v, or the page of --freeze-report=DIR, to see them)."
 
 
+def _by_name(kind: SubsetKind, results: Sequence[ConfigurationResult]) -> dict[str, dict[str, SubsetVerdict]]:
+    """Return the verdicts on every subset of a kind, by configuration."""
+    by_name: dict[str, dict[str, SubsetVerdict]] = {}
+    for result in results:
+        for subset in _subsets_of(result, kind):
+            by_name.setdefault(subset.name, {})[result.freeze] = subset
+    return by_name
+
+
 def _sentence(kind: SubsetKind, subsets: Mapping[str, SubsetVerdict], metric: Metric) -> str:
     """Return the drops of all configurations on one slice or test set."""
     first = next(iter(subsets.values()))
@@ -134,7 +139,8 @@ def _sentence(kind: SubsetKind, subsets: Mapping[str, SubsetVerdict], metric: Me
     for freeze, subset in subsets.items():
         alike.setdefault(_outcome(subset, metric), []).append(freeze)
     drops = "; ".join(f"{listed(names, _MOST_NAMED)} {text}" for text, names in alike.items())
-    return f"{kind.capitalize()} {first.name} ({_size(first)}{values}), drops in {unit_word(metric)}: {drops}."
+    size = counted(first.num_examples, "example")
+    return f"{kind.capitalize()} {first.name} ({size}{values}), drops in {unit_word(metric)}: {drops}."
 
 
 def _is_past_margin(subset: SubsetVerdict) -> bool:
@@ -162,12 +168,9 @@ def _drop(subset: SubsetVerdict, metric: Metric) -> str:
     return f"{drop} [{lower}, {upper}]"
 
 
-def _values(subset: SubsetVerdict, metric: Metric) -> str:
-    return f"{value_text(subset.baseline, metric)} → {value_text(subset.candidate, metric)}"
-
-
-def _size(subset: SubsetVerdict) -> str:
-    return f"{subset.num_examples:,} example{'' if subset.num_examples == 1 else 's'}"
+def _values(subset: SubsetVerdict) -> str:
+    """Return the recall of a class without and with freezing."""
+    return f"{value_text(subset.baseline, ACCURACY)} → {value_text(subset.candidate, ACCURACY)}"
 
 
 def _title(kind: SubsetKind, results: Sequence[ConfigurationResult]) -> str:
@@ -190,20 +193,17 @@ def _cells(kind: SubsetKind, results: Sequence[ConfigurationResult]) -> Iterator
     """Yield the rows of a table, those of one subset after each other."""
     # The recall of a class is a share, as accuracy is, whatever the metric.
     metric = ACCURACY if kind == "class" else judged_metric(results)
-    names = dict.fromkeys(subset.name for result in results for subset in subsets_of(result, kind))
-    for name in names:
-        for result in results:
-            for subset in subsets_of(result, kind):
-                if subset.name == name:
-                    yield (
-                        name,
-                        result.freeze,
-                        f"{subset.num_examples:,}",
-                        value_text(subset.baseline, metric),
-                        value_text(subset.candidate, metric),
-                        _drop(subset, metric),
-                        _verdict(subset),
-                    )
+    for name, subsets in _by_name(kind, results).items():
+        for freeze, subset in subsets.items():
+            yield (
+                name,
+                freeze,
+                f"{subset.num_examples:,}",
+                value_text(subset.baseline, metric),
+                value_text(subset.candidate, metric),
+                _drop(subset, metric),
+                _verdict(subset),
+            )
 
 
 def _verdict(subset: SubsetVerdict) -> str:

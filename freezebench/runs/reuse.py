@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from freezebench.errors import FreezebenchError
 from freezebench.records.store import Store, run_key
 from freezebench.runs.strategy_source import strategy_versions
+from freezebench.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -141,13 +142,12 @@ class Reuse:
         if num_reused:
             others = f" but for {num_reused - num_timed} of another device or beside other runs"
             exceptions = others if num_timed < num_reused else ""
-            runs = "1 run" if num_reused == 1 else f"{num_reused} runs"
             lines.append(
-                f"reused {runs} of earlier sessions from {self._store.folder}, their times included{exceptions}; "
-                "--freeze-resume=no trains all anew"
+                f"reused {counted(num_reused, 'run')} of earlier sessions from {self._store.folder}, "
+                f"their times included{exceptions}; --freeze-resume=no trains all anew"
             )
         if self._num_saved:
-            lines.append(f"saved {self._num_saved} {'run' if self._num_saved == 1 else 'runs'} to {self._store.folder}")
+            lines.append(f"saved {counted(self._num_saved, 'run')} to {self._store.folder}")
         return lines
 
     def _finished(self, keys: Sequence[str]) -> RunRecord | None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from freezebench.units import counted
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -128,4 +130,4 @@ def _rarest(examples: Examples, counts: NDArray[np.int64]) -> str:
 
 def _clause(examples: Examples, counts: NDArray[np.int64], number: int) -> str:
     noun = "label" if examples.task == "multi-label" else "class"
-    return f"{counts[number]} example{'' if counts[number] == 1 else 's'} of {noun} {examples.label_names[number]}"
+    return f"{counted(int(counts[number]), 'example')} of {noun} {examples.label_names[number]}"

@@ -16,7 +16,7 @@ from freezebench.records.run_record import data_of
 from freezebench.scoring.constant_loss import cross_entropy
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.scoring.probabilistic import ECE
-from freezebench.units import percent_text, with_and
+from freezebench.units import counted, percent_text, with_and
 from freezebench.verdicts.above_zero import shown_above_zero
 from freezebench.verdicts.classes import class_name, majority_class
 from freezebench.verdicts.constant import above_constant, constant_sentence, is_of_user, shows_learning
@@ -234,5 +234,4 @@ def _share_text(records: Sequence[RunRecord]) -> list[str]:
 def _training_text(records: Sequence[RunRecord]) -> str:
     """Return the learning rate and the number of epochs of the runs."""
     protocol = records[0].spec.protocol
-    epochs = f"{protocol.num_epochs} epoch{'' if protocol.num_epochs == 1 else 's'}"
-    return f"trained for {epochs} at the rate {protocol.learning_rate:g}"
+    return f"trained for {counted(protocol.num_epochs, 'epoch')} at the rate {protocol.learning_rate:g}"

@@ -9,7 +9,7 @@ from freezebench.report.data_text import size_of_run
 from freezebench.report.metric_text import result_metric, unsigned_drop
 from freezebench.report.page.markup import Html, element, joined
 from freezebench.report.recommendation import recommended
-from freezebench.units import bytes_text, energy_text, ratio_text, saving_text, seconds_text
+from freezebench.units import bytes_text, counted, energy_text, ratio_text, saving_text, seconds_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,10 +96,9 @@ def _certainty(experiment: Experiment, row: Row) -> list[Html]:
     verdict, data = result.verdict, result.records[0].data
     if verdict is None or verdict.upper_pp is None or data is None:
         return []
-    seeds = f"{verdict.num_seeds} seed{'' if verdict.num_seeds == 1 else 's'}"
     metric, sentences = result_metric(result), size_of_run(result.records[0], "sentences")
     drop = f"{unsigned_drop(verdict.upper_pp, metric)} {metric.drop_unit}"
-    bound = f"that the drop is below {drop}: {seeds}, {sentences}"
+    bound = f"that the drop is below {drop}: {counted(verdict.num_seeds, 'seed')}, {sentences}"
     return [_tile("Confidence", f"{100 * (1 - verdict.alpha):g} %", bound, "")]
 
 

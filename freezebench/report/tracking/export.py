@@ -10,6 +10,7 @@ from freezebench.errors import named
 from freezebench.report.tracking.base import without_credentials
 from freezebench.report.tracking.content import logged
 from freezebench.report.tracking.registry import without_warnings
+from freezebench.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -61,6 +62,5 @@ def log_experiments(
             sentence = f"{name} was not logged completely to {tracker.destination}: {cause}. {again}"
             yield LogOutcome(sentence=sentence, is_failure=True)
             return
-        num = len(content.runs)
-        runs = "1 run" if num == 1 else f"{num} runs"
+        runs = counted(len(content.runs), "run")
         yield LogOutcome(sentence=f"logged {runs} of {name} to {tracker.destination}, {place}")
