@@ -134,6 +134,7 @@ def record_benchmark(
         earlier.has_error = True  # otherwise pytest-benchmark would save a test that is rerun twice
     item.stash[_RECORDED] = benchmark
     from freezebench.records.device_models import main_model, of_model
+    from freezebench.records.run_record import values_of
     from freezebench.report.gate_text import gate_sentence, standing_word
 
     clock = item.stash[_CLOCK]
@@ -141,7 +142,7 @@ def record_benchmark(
     records = of_model(result.records, main_model(result.records))
     # The times of contended runs count only where there are no others.
     timed = [record for record in records if not record.is_contended] or records
-    seconds = [value for value in (record.value("train_s") for record in timed) if value is not None]
+    seconds = values_of(timed, "train_s")
     recorded = iter(seconds)
     info = extra_info(result, item.nodeid)
     benchmark.extra_info[EXTRA_INFO] = info

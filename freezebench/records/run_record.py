@@ -305,3 +305,8 @@ class RunRecord:
 def data_of(records: Iterable[RunRecord]) -> DataFacts | None:
     """Return the facts of the data of runs of one experiment; ``None`` if none of them has read its data."""
     return next((record.data for record in records if record.data is not None), None)
+
+
+def values_of(records: Iterable[RunRecord], name: str) -> list[float]:
+    """Return a figure of the runs that have it; ``RunRecord.value`` has the names."""
+    return [value for record in records if (value := record.value(name)) is not None]

@@ -6,6 +6,7 @@ import statistics
 from typing import TYPE_CHECKING
 
 from freezebench.meters.metrics import METRICS
+from freezebench.records.run_record import values_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +25,7 @@ def aggregate(records: Sequence[RunRecord], metric: str) -> float | None:
     """
     quiet = [record for record in records if not record.is_contended]
     counted = quiet if quiet and METRICS[metric].needs_quiet else records
-    values = [value for value in (record.value(metric) for record in counted) if value is not None]
+    values = values_of(counted, metric)
     return _OVER_SEEDS[METRICS[metric].over_seeds](values) if values and len(values) == len(counted) else None
 
 

@@ -39,7 +39,8 @@ def deciding_steps(candidates: Sequence[ConfigurationResult], margin_pp: float) 
     """
     first = first_open(candidates)
     if first.verdict is not None and first.verdict.too_few is not None:
-        return (f"Use a test set with more examples: {first.verdict.too_few} are too few to judge {_label(first)}.",)
+        label = result_metric(first).label
+        return (f"Use a test set with more examples: {first.verdict.too_few} are too few to judge {label}.",)
     interval = None if first.verdict is None else first.verdict.interval
     if interval is None:
         return repairing_steps(first)
@@ -87,7 +88,7 @@ def _after_loss(
         return loss, *repair
     # The first step is also the last line of a session.
     if learning := after_guessing(first):
-        return *learning, loss
+        return learning, loss
     records = [*first.baseline, *(record for result in candidates for record in result.records)]
     rates = {record.spec.protocol.learning_rate for record in records}
     if len(rates) > 1:
@@ -106,10 +107,6 @@ def first_open(candidates: Sequence[ConfigurationResult]) -> ConfigurationResult
             return result
     judged = [result for result in candidates if result.verdict and result.verdict.drop_pp is not None]
     return min(judged or candidates, key=_drop_pp)
-
-
-def _label(result: ConfigurationResult) -> str:
-    return result_metric(result).label
 
 
 def _drop_pp(result: ConfigurationResult) -> float:

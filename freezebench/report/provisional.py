@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING
 
 from freezebench.escaping import terminal_line
 from freezebench.records.device_models import main_model, of_model
-from freezebench.records.run_record import data_of
-from freezebench.report.metric_text import (
-    metric_of_data,
-    seed_drop,
-    unit_word,
-    unsigned_drop,
-    value_of,
-    value_text,
-)
+from freezebench.records.run_record import data_of, values_of
+from freezebench.report.metric_text import metric_of_data, seed_drop, unit_word, unsigned_drop, value_of, value_text
 from freezebench.report.strategy_text import names_heading
 from freezebench.report.terminal_text import columns_of, cut, pad
 from freezebench.scoring.metrics import ACCURACY
@@ -90,7 +83,7 @@ def _cells(
 
 def _train_time(records: Sequence[RunRecord]) -> str:
     """Return the mean train time, with the largest share of it that a disturbed run waited for a processor."""
-    values = [value for value in (record.value("train_s") for record in records) if value is not None]
+    values = values_of(records, "train_s")
     time = seconds_text(statistics.fmean(values)) if values else NOT_MEASURED
     shares = [record.contended_share or 0.0 for record in records if record.is_contended]
     return f"{time}, contended {percent_text(max(shares), 0)}" if shares else time

@@ -9,6 +9,7 @@ import math
 import statistics
 from typing import TYPE_CHECKING
 
+from freezebench.records.run_record import values_of
 from freezebench.report.metric_text import result_metric
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
@@ -48,20 +49,20 @@ _TUNING, _AROUND = "--freeze-tune-lr=1,3,10", "--freeze-tune-lr=0.2,1,3"
 _MOST_MEAN, _MOST_DEVIATION = 20.0, 20.0
 
 
-def after_guessing(result: ConfigurationResult) -> tuple[str, ...]:
-    """Return which rate to try for a configuration that has learned next to nothing; empty if it has learned more."""
-    arms = [
-        [record.value("accuracy") for record in arm if record.is_valid] for arm in (result.records, result.baseline)
-    ]
-    own, unfrozen = ([value for value in values if value is not None] for values in arms)
+def after_guessing(result: ConfigurationResult) -> str | None:
+    """Return which rate to try for a configuration that has learned next to nothing; ``None``: it has learned more."""
+    own, unfrozen = (
+        values_of((record for record in arm if record.is_valid), "accuracy")
+        for arm in (result.records, result.baseline)
+    )
     share = _majority_share(result.records[0]) if result.records else None
     if not own or not unfrozen or share is None:
-        return ()
+        return None
     accuracy, gained = statistics.fmean(own), statistics.fmean(unfrozen) - share
     if gained <= 0 or accuracy - share > _NEAR_GUESSING * gained:
-        return ()
+        return None
     if step := _after_unknown_tokens(result.records[0]):
-        return (step,)
+        return step
     record, others = result.records[0], result.baseline[0].spec.protocol.learning_rate
     rate, usual = record.spec.protocol.learning_rate, _usual_rate(record)
     better = (
@@ -72,11 +73,10 @@ def after_guessing(result: ConfigurationResult) -> tuple[str, ...]:
     # A rate that is given for one configuration alone leaves the default rate to all others.
     option = rate_option(record, better, "" if others == Protocol().learning_rate else f"{others:g},")
     tuning = "" if result.tuned_rate is not None else f", or {_TUNING}, which tries several rates"
-    step = (
+    return (
         f"The accuracy of {result.freeze}, {percent_text(accuracy)}, is near that of always guessing the most frequent "
         f"class, {percent_text(share)}: try {option} instead of the rate {rate:g}{tuning}."
     )
-    return (step,)
 
 
 def repairing_steps(result: ConfigurationResult) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.records.device_models import OTHER_MODEL, main_model, of_model
 from freezebench.records.headline import headline_metrics
+from freezebench.records.run_record import values_of
 from freezebench.report.aggregate import aggregate, saving, saving_uncertainty
 from freezebench.report.metric_text import judged_metric, metric_shown, result_metric, value_of
 from freezebench.scoring.metrics import ACCURACY
@@ -196,9 +197,14 @@ def row(result: ConfigurationResult, model: str | None = None) -> Row:
     records = [] if result.broken else list(result.records)
     metric = result_metric(result)
     values = [value for record in records if (value := value_of(record, metric)) is not None]
-    shown = replace(_row(result, records, model), exceeds_costs_alone=result.exceeds_costs_alone)
-    mean = statistics.fmean(values) if values else None
-    return replace(shown, metric=metric.name, metric_unit=metric.unit, metric_value=mean, metric_sd=_sd(values))
+    return replace(
+        _row(result, records, model),
+        metric=metric.name,
+        metric_unit=metric.unit,
+        metric_value=_mean(values),
+        metric_sd=_sd(values),
+        exceeds_costs_alone=result.exceeds_costs_alone,
+    )
 
 
 def _row(result: ConfigurationResult, records: Sequence[RunRecord], model: str | None) -> Row:
@@ -208,7 +214,7 @@ def _row(result: ConfigurationResult, records: Sequence[RunRecord], model: str |
     memory, energy = headline_metrics(baseline or result.baseline)  # both arms show the same metrics
     train_s, peak, energy_j = (aggregate(costs, metric) for metric in ("train_s", memory, energy))
     is_comparable = all(any(not record.is_contended for record in arm) for arm in (costs, baseline))
-    accuracies, f1s = _test_scores(records)
+    accuracies, f1s = (values_of(records, name) for name in ("accuracy", "f1"))
     verdict, num_samples, speedup = result.verdict, _num_samples(records), _speedup(result, costs)
     interval = None if verdict is None else verdict.interval  # none of too few examples: it would not hold
     return Row(
@@ -228,9 +234,9 @@ def _row(result: ConfigurationResult, records: Sequence[RunRecord], model: str |
         energy_per_1000_samples_j=1000 * energy_j / num_samples if energy_j is not None and num_samples else None,
         energy_saving=saving(energy_j, aggregate(baseline, energy)) if is_comparable else None,
         energy_saving_uncertainty=saving_uncertainty(costs, baseline, energy) if is_comparable else None,
-        accuracy=statistics.fmean(accuracies) if accuracies else None,
+        accuracy=_mean(accuracies),
         accuracy_sd=_sd(accuracies),
-        f1=statistics.fmean(f1s) if f1s else None,
+        f1=_mean(f1s),
         f1_sd=_sd(f1s),
         drop_pp=verdict.drop_pp if verdict else None,
         lower_pp=interval.lower_pp if interval else None,
@@ -277,12 +283,6 @@ def share_of(rows: Iterable[Row]) -> str:
     return "trainable parameters" if has_fixed(rows) else "parameters"
 
 
-def _test_scores(records: Iterable[RunRecord]) -> tuple[list[float], list[float]]:
-    """Return the accuracies and the F1 scores on the test split."""
-    kept = [[value for record in records if (value := record.value(name)) is not None] for name in ("accuracy", "f1")]
-    return kept[0], kept[1]
-
-
 def _speedup(result: ConfigurationResult, costs: Sequence[RunRecord]) -> Speedup:
     """Return the speed-up of a configuration with its interval, or why there is none.
 
@@ -308,6 +308,10 @@ def _num_samples(records: Sequence[RunRecord]) -> int:
     """Return how many training sentences a run processes, all epochs counted."""
     data = records[0].data if records else None
     return 0 if data is None else data.num_train * len(records[0].epochs)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return statistics.fmean(values) if values else None
 
 
 def _sd(values: Sequence[float]) -> float | None:

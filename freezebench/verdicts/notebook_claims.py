@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from freezebench.records.device_models import main_model, of_model
-from freezebench.records.run_record import data_of
+from freezebench.records.run_record import data_of, values_of
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.freeze import FreezeSpec
 from freezebench.specs.notebook_figures import PUBLISHED
@@ -135,7 +135,7 @@ def _expected_drop_pp(result: ConfigurationResult) -> float | None:
     """Return the drop in proportion to the frozen parameters, percentage points; ``None`` if they were not counted."""
     data = data_of(result.baseline)
     share = result.trainable_fraction
-    accuracies = [value for record in result.baseline if (value := record.value("accuracy")) is not None]
+    accuracies = values_of(result.baseline, "accuracy")
     chance = None if data is None else data.majority_share
     if chance is None or share is None or not accuracies:
         return None

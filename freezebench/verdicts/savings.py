@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from freezebench.records.contention import contention_reason
 from freezebench.records.device_models import ONE_MODEL, OTHER_DEVICES, common_model, of_model
 from freezebench.records.headline import headline_metrics
+from freezebench.records.run_record import values_of
 from freezebench.verdicts.gate import Part, resource_standing
 from freezebench.verdicts.resources import compare_peak, compare_runs
 from freezebench.verdicts.speedup import OTHER_ENGINE
@@ -101,14 +102,14 @@ def _interleaved(saving: _Saving, pairs: Sequence[tuple[RunRecord, RunRecord]], 
     quiet = [record for record in earlier if not record.is_contended]
     if contended := _contended(runs) or ("" if quiet else _contended(earlier)):
         return Part(quantity=quantity, standing="broken", sentence=f"{quantity}: {contended}")
-    unfrozen, frozen = (_figures(arm, metric) for arm in zip(*pairs, strict=True))
+    unfrozen, frozen = (values_of(arm, metric) for arm in zip(*pairs, strict=True))
     verdict = compare_runs(
         unfrozen,
         frozen,
         quantity=metric,
         limit=saving.limit,
         paired=True,
-        same_arm=(_figures(quiet, metric), unfrozen),
+        same_arm=(values_of(quiet, metric), unfrozen),
     )
     standing = resource_standing(verdict)
     if verdict.ratio is None or verdict.outcome == "invalid":
@@ -147,7 +148,7 @@ def _peak(saving: float, records: Sequence[RunRecord], baseline: Sequence[RunRec
     missing = next((record for arm in arms for record in arm if record.value(metric) is None), None)
     if missing is not None:
         return _not_measured("peak memory", metric, f"{saving:g} % saved", missing)
-    unfrozen, frozen = (max(_figures(arm, metric)) for arm in arms)
+    unfrozen, frozen = (max(values_of(arm, metric)) for arm in arms)
     verdict = compare_peak(unfrozen, frozen, quantity=metric, limit=1 - saving / 100)
     saved = f"{100 * (1 - frozen / unfrozen):.1f} % saved against no freezing"
     sentence = f"peak memory: {saved}, at least {saving:g} % is required"
@@ -160,7 +161,3 @@ def _not_measured(quantity: str, metric: str, required: str, record: RunRecord) 
     reason = (reading.reason if reading else None) or "no such reading"
     sentence = f"{quantity}: at least {required} is required, and it was not measured: {reason}"
     return Part(quantity=quantity, standing="undecided", sentence=sentence)
-
-
-def _figures(records: Sequence[RunRecord], metric: str) -> list[float]:
-    return [value for value in (record.value(metric) for record in records) if value is not None]

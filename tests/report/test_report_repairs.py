@@ -15,7 +15,7 @@ from made_up import seeds
 def test_a_configuration_that_guesses_needs_another_rate() -> None:
     """The option names the configuration, and a rate ten times as high."""
     result = judged("emb+L0-5", 0.54, limit=5.0)
-    (step,) = after_guessing(result)
+    step = after_guessing(result)
     assert step == (
         "The accuracy of emb+L0-5, 53.8 %, is near that of always guessing the most frequent class, 50.0 %: try "
         "--freeze-lr=emb+L0-5:0.0005 instead of the rate 5e-05, or --freeze-tune-lr=1,3,10, which tries several rates."
@@ -28,7 +28,7 @@ def test_unknown_tokens_come_before_the_rate() -> None:
     result = judged("emb+L0-5", 0.54, limit=5.0)
     runs = tuple(replace(run, warnings=unknown_note({"train": (30, 100)})) for run in result.records)
     assert after_guessing(replace(result, records=runs)) == (
-        "Check the tokenizer of tiny before you change the rate: the tokenizer does not know 30 % of train.",
+        "Check the tokenizer of tiny before you change the rate: the tokenizer does not know 30 % of train."
     )
 
 
@@ -41,14 +41,15 @@ def test_the_rate_of_the_others_is_kept() -> None:
         )
         for arm in (result.records, result.baseline)
     ]
-    (step,) = after_guessing(replace(result, records=arms[0], baseline=arms[1]))
+    step = after_guessing(replace(result, records=arms[0], baseline=arms[1]))
+    assert step is not None
     assert "try --freeze-lr=0.0001,emb+L0-5:0.001 instead of the rate 0.0001," in step
 
 
 def test_a_smaller_loss_is_no_guessing() -> None:
     """Well above guessing the rate is not the suspect; without a drop nothing is."""
-    assert after_guessing(judged("emb", 0.7, limit=5.0)) == ()
-    assert after_guessing(judged("emb", 0.9, limit=5.0)) == ()
+    assert after_guessing(judged("emb", 0.7, limit=5.0)) is None
+    assert after_guessing(judged("emb", 0.9, limit=5.0)) is None
 
 
 def test_a_head_below_guessing_may_have_its_classes_in_another_order() -> None:
