@@ -13,20 +13,7 @@ from freezebench.report.overview.overview import overview
 from freezebench.report.overview.rows import overview_rows
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots.families import family_handles, family_of, family_shapes, short_name
-from freezebench.report.plots.style import (
-    BLUE,
-    FAR,
-    GREEN,
-    INK,
-    MUTED,
-    ORANGE,
-    SAFE,
-    SKY,
-    VERMILLION,
-    between,
-    label_points,
-    picture,
-)
+from freezebench.report.plots.style import FAR, INK, MUTED, NUM_COLORS, SAFE, between, label_points, mark, picture
 from freezebench.report.rows import share_of, table_metric
 from freezebench.report.terminal_text import cut
 from freezebench.scoring.metrics import ACCURACY
@@ -44,7 +31,6 @@ if TYPE_CHECKING:
     from freezebench.report.rows import Row
 
 _WIDEST_LABEL = 52  # the width of the legend
-_COLORS, _MARKERS = (BLUE, ORANGE, GREEN, VERMILLION, SKY, MUTED), "osD^vP"
 
 
 def front(experiments: Sequence[Experiment]) -> Picture | Missing:
@@ -56,7 +42,7 @@ def front(experiments: Sequence[Experiment]) -> Picture | Missing:
         return Missing(name="together_front", title=title, reason=reason)
     joint, margins = shown.front, {experiment.margin_pp for experiment in experiments}
     # More experiments than colours need shapes of their own.
-    is_few = len(experiments) <= len(_COLORS)
+    is_few = len(experiments) <= NUM_COLORS
     shapes = family_shapes(point.configuration.freeze for point in joint.points) if is_few else {}
 
     def paint(figure: Figure) -> None:
@@ -97,7 +83,7 @@ def _draw_front(axes: Axes, joint: Front, shapes: Mapping[str, str]) -> None:
     others = [point for point in joint.points if point not in joint.best]
     axes.plot([x for x, _ in corners], [y for _, y in corners], color=INK, lw=1.2, zorder=1.5)
     for point in (*others, *joint.best):
-        color, marker = _mark(point.row.number - 1)
+        color, marker = mark(point.row.number - 1)
         marker = shapes.get(family_of(point.configuration.freeze), marker)
         axes.plot(
             [100 * point.cost], [point.upper_pp], ls="", marker=marker, ms=6.5, mec=color, mew=1.2, zorder=3,
@@ -117,13 +103,8 @@ _COST_LABELS: dict[CostName, str] = {
 }
 
 
-def _mark(index: int) -> tuple[str, str]:
-    """Return colour and marker of an experiment, which differ from those of the 35 next ones."""
-    return _COLORS[index % len(_COLORS)], _MARKERS[(index + index // len(_COLORS)) % len(_MARKERS)]
-
-
 def _handle(experiments: Sequence[Experiment], index: int, *, shape: str | None) -> Line2D:
-    color, marker = _mark(index)
+    color, marker = mark(index)
     return Line2D([], [], ls="", color=color, marker=shape or marker, ms=6, label=label(experiments, index))
 
 
@@ -152,7 +133,7 @@ def drops(experiments: Sequence[Experiment]) -> Picture | Missing:
         if len(margins) == 1:
             axes.axhspan(-FAR, min(margins), color=SAFE, lw=0, zorder=0)
         for index, line in enumerate(lines):
-            color, marker = _mark(index)
+            color, marker = mark(index)
             # Experiments of one model have the same shares; a small shift keeps their intervals apart.
             x = [share + 0.5 * index for share, *_ in line]
             low = [max(0.0, drop - lower) for _, drop, lower, _ in line]
@@ -227,7 +208,7 @@ def speedups(experiments: Sequence[Experiment]) -> Picture | Missing:
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         for index, line in enumerate(lines):
-            color, marker = _mark(index)
+            color, marker = mark(index)
             axes.plot(
                 [x for x, _ in line], [y for _, y in line], color=color, marker=marker, ms=5.5, lw=1.3,
                 label=label(experiments, index),

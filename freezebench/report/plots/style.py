@@ -38,6 +38,8 @@ VERDICT_MARKS: dict[VerdictKey, tuple[str, str]] = {
     "invalid": (MUTED, "x"),
     "not_run": (MUTED, "_"),
 }
+_COLORS, _MARKERS = (BLUE, ORANGE, GREEN, VERMILLION, SKY, MUTED), "osD^vP"
+NUM_COLORS = len(_COLORS)
 # Wider than a journal's column of 3.4 inches, so that small print is legible after scaling down.
 WIDTH = 4.4
 _MARK_PIXELS = 4
@@ -103,6 +105,11 @@ def picture(
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None, "Title": title, "Description": alt})
         figure.savefig(png, format="png", dpi=300, metadata={"Software": None})
     return Picture(name=name, title=title, caption=caption, alt=alt, svg=svg.getvalue(), png=png.getvalue())
+
+
+def mark(index: int) -> tuple[str, str]:
+    """Return colour and marker of one of several things, which differ from those of the 35 next ones."""
+    return _COLORS[index % NUM_COLORS], _MARKERS[(index + index // NUM_COLORS) % len(_MARKERS)]
 
 
 def verdict_handles(verdicts: Sequence[str], *, line_width: float = 0.0, marker: str | None = None) -> list[Line2D]:

@@ -8,7 +8,7 @@ from freezebench.escaping import visible
 from freezebench.report.metric_text import axis_label, signed_drop, title_of, unit_word
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots.families import short_name
-from freezebench.report.plots.style import BLUE, GREEN, INK, MUTED, ORANGE, SKY, VERMILLION, label_points, picture
+from freezebench.report.plots.style import INK, MUTED, label_points, mark, picture
 from freezebench.report.rows import table_metric
 from freezebench.report.terminal_text import cut
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from freezebench.report.experiment import Experiment
     from freezebench.verdicts.crossed import Interval
 
-_COLORS, _MARKERS = (BLUE, ORANGE, GREEN, VERMILLION, SKY, MUTED), "osD^vP"
 _WIDEST_NAME = 40
 _NAME, _TITLE = "test_sets", "Drop on further test sets"
 
@@ -97,13 +96,13 @@ def _diagonal(axes: Axes, points: Mapping[str, Sequence[Point]]) -> None:
 
 def _test_set(axes: Axes, index: int, name: str, items: Sequence[Point]) -> None:
     """Draw the configurations on one test set."""
-    color = _COLORS[index % len(_COLORS)]
+    color, marker = mark(index)
     owns, others = [own for _, own, _ in items], [other for _, _, other in items]
     axes.errorbar(
         [own.drop_pp for own in owns],
         [other.drop_pp for other in others],
         xerr=_bars(owns), yerr=_bars(others),
-        color=color, ecolor=(color, 0.45), marker=_MARKERS[index % len(_MARKERS)], mec=INK, mew=0.5, ms=6, ls="",
+        color=color, ecolor=(color, 0.45), marker=marker, mec=INK, mew=0.5, ms=6, ls="",
         elinewidth=1.4, label=cut(visible(name), _WIDEST_NAME),
     )  # fmt: skip
 
