@@ -6,18 +6,12 @@ and what would decide it; that the experiment failed, why, and what to try; or t
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from freezebench.records.contention import ALONE, SHARED_PROCESSOR
-from freezebench.report.metric_text import (
-    digits_of,
-    in_points_of,
-    in_unit,
-    result_metric,
-    unsigned_drop,
-    value_text,
-)
+from freezebench.report.metric_text import digits_of, in_points_of, in_unit, result_metric, unsigned_drop, value_text
 from freezebench.report.next_steps import UNFIX, deciding_steps, first_open
 from freezebench.report.recommendation import recommended, sequences, shown_safe
 from freezebench.report.repairs import repairing_steps
@@ -33,15 +27,15 @@ from freezebench.verdicts.noninferiority import bound_text
 from freezebench.verdicts.speedup import OTHER_SESSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from freezebench.report.rows import Row
     from freezebench.verdicts.judge import ConfigurationResult
 
 _MOST_NAMED = 8
-# Kinds of strategies, and what of them is no property of a model.
 # How a step ends that says how to use a configuration; a session that saves its model leaves this out.
 HOW_TO_SAVE = "; --freeze-save=DIR saves the trained model."
+# Kinds of strategies, and what of them is no property of a model.
 _BEYOND_FREEZING = {"schedule": "the epochs", "rates": "the rates"}
 
 Outcome = Literal["safe", "nothing_safe", "failed", "no_candidate"]
@@ -189,23 +183,16 @@ def _limiting(
     row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float
 ) -> tuple[str, ...]:
     """Return why nothing deeper is recommended: the next one of its sequence and its drop."""
-    names = next(names for names in _names(sequences(results)) if row.freeze in names)
-    if row.freeze == names[-1]:
+    pairs = (pair for sequence in sequences(results) for pair in itertools.pairwise(sequence))
+    result = next((deeper for shown, deeper in pairs if shown.freeze == row.freeze), None)
+    if result is None:
         return ()
-    deeper = next(other for other in rows if other.freeze == names[names.index(row.freeze) + 1])
-    class_loss = next(result.class_loss for result in results if result.freeze == deeper.freeze)
-    if class_loss is not None:
-        return (f"The next deeper one, {deeper.freeze}, loses a class: {class_loss}.",)
-    if deeper.verdict == "inferior":
-        return (f"The next deeper one, {deeper.freeze}, is inferior ({drop_text(deeper, margin_pp)}).",)
-    is_open = deeper.verdict == "inconclusive"
-    return (
-        (f"The next deeper one, {deeper.freeze}, is inconclusive ({drop_text(deeper, margin_pp)}).",) if is_open else ()
-    )
-
-
-def _names(judged: Iterable[Sequence[ConfigurationResult]]) -> list[list[str]]:
-    return [[result.freeze for result in sequence] for sequence in judged]
+    if result.class_loss is not None:
+        return (f"The next deeper one, {result.freeze}, loses a class: {result.class_loss}.",)
+    deeper = next(other for other in rows if other.freeze == result.freeze)
+    if deeper.verdict in ("inferior", "inconclusive"):
+        return (f"The next deeper one, {deeper.freeze}, is {deeper.verdict} ({drop_text(deeper, margin_pp)}).",)
+    return ()
 
 
 def _shared_error_rate(results: Sequence[ConfigurationResult], *, named: str = "") -> tuple[str, ...]:
@@ -233,15 +220,15 @@ def _nothing_safe(results: Sequence[ConfigurationResult], rows: Sequence[Row], m
     # One that is behind another that is not proven safe does not count: its own verdict is one of several that could
     # err.
     missed = [result for sequence in shown_safe(candidates) for result in sequence]
+    margin = in_points_of(margin_pp, table_metric(rows))
     if missed:
         result = missed[-1]
         why = next((part.sentence for part in result.parts if part.standing != "ok"), _missed_limit(result))
-        margin = in_points_of(margin_pp, table_metric(rows))
         state = f"{result.freeze} is non-inferior at a margin of {margin}"
         headline = f"No configuration passes all its limits: {state}, but {why}."
         return Answer(headline=headline, outcome="nothing_safe", details=(), next_steps=())
     return Answer(
-        headline=_without_recommendation(candidates, in_points_of(margin_pp, table_metric(rows))),
+        headline=_without_recommendation(candidates, margin),
         outcome="nothing_safe",
         details=tuple(filter(None, [*_why_not_safe(candidates, rows, margin_pp), search_detail(results)])),
         next_steps=deciding_steps(candidates, margin_pp),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.escaping import visible
+from freezebench.records.run_record import data_of
 from freezebench.report.column import Column, percent_number
 from freezebench.report.terminal_text import cut
 from freezebench.units import NOT_MEASURED
@@ -23,9 +24,9 @@ _WIDEST_CLASS = 16
 
 def class_words(rows: Sequence[Row]) -> dict[str, str]:
     """Return whose F1 and whose recalls the columns show."""
-    data = next((row.records[0].data for row in rows if row.records), None)
+    data = _data_of(rows)
     rarest = [] if data is None or data.task != "sequence-classification" else rarest_classes(data)
-    f1_of = _name(data, 1) if data is not None and len(data.label_names) <= _NUM_BINARY else ""
+    f1_of = "" if data is None or _has_macro_f1(data) else _name(data, 1)
     return {
         "f1": f"F1 of class {f1_of}" if f1_of else "macro F1",
         "f1_begin": "test F1 of" if f1_of else "test",
@@ -52,20 +53,27 @@ def is_classification(row: Row) -> bool:
 
 def same_as_metric(rows: Sequence[Row]) -> set[str]:
     """Return the names of the columns that have the same figures as that of the metric."""
-    metric, data = rows[0].metric, next((row.records[0].data for row in rows if row.records), None)
-    is_macro = data is not None and len(data.label_names) > _NUM_BINARY
+    metric, is_macro = rows[0].metric, _has_macro_f1(_data_of(rows))
     if metric == "macro-f1":
         return {"macro_f1", "f1"} if is_macro else {"macro_f1"}
     return {"f1"} if metric == "f1" and not is_macro else set()
 
 
+def _data_of(rows: Sequence[Row]) -> DataFacts | None:
+    """Return the facts of the data of one table; ``None`` without a valid run."""
+    return data_of(record for row in rows for record in row.records)
+
+
+def _has_macro_f1(data: DataFacts | None) -> bool:
+    """Return whether the F1 of a record is that of all classes, since there are more than two."""
+    return data is not None and len(data.label_names) > _NUM_BINARY
+
+
 def _f1(row: Row) -> float | None:
     """Return the F1 of a record; of many classes it is the macro F1, which has a column of its own if one is rare."""
-    data = row.records[0].data if row.records else None
-    is_macro = data is not None and len(data.label_names) > _NUM_BINARY
-    if not is_classification(row):
+    if not is_classification(row) or (_has_macro_f1(_data_of([row])) and _macro_f1(row) is not None):
         return None
-    return None if is_macro and _macro_f1(row) is not None else row.f1
+    return row.f1
 
 
 def _macro_f1(row: Row) -> float | None:
@@ -76,7 +84,7 @@ def _macro_f1(row: Row) -> float | None:
 
 def _classes_of(row: Row) -> DataFacts | None:
     """Return the facts of the data; ``None`` where sentences have no single class."""
-    return row.records[0].data if row.records and is_classification(row) else None
+    return _data_of([row]) if is_classification(row) else None
 
 
 def _recall_column(place: int, name: str) -> Column[Row]:

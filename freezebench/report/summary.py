@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from freezebench.config.settings import Settings
+    from freezebench.records.data_facts import DataFacts
     from freezebench.report.saved_model import SavingOutcome
     from freezebench.verdicts.judge import ConfigurationResult
 
@@ -92,7 +93,7 @@ class Summary:
         """The sentences of the answer, its headline first."""
         return (self.answer.headline, *self.answer.details, *self.answer.next_steps)
 
-    @property
+    @cached_property
     def gaps(self) -> tuple[str, ...]:
         """Those of the notes that are about gaps between measured and counted speed-ups, the largest first."""
         return gap_sentences(breakdowns(self.results))
@@ -125,8 +126,7 @@ class Summary:
     @property
     def majority_accuracy(self) -> float | None:
         """Accuracy of always predicting the most frequent class of the test split, 0 to 1; ``None`` if unknown."""
-        records = (record for result in self.results for record in result.records)
-        data = data_of(records)
+        data = _facts(self.results)
         return data.majority_share if data is not None and data.task == "sequence-classification" else None
 
 
@@ -226,15 +226,21 @@ def _notes(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -> list[
 
 def _classes(results: Sequence[ConfigurationResult]) -> list[str]:
     """Return the sentence on the classes and their sizes; none in records of versions without statistics of splits."""
-    data = next((record.data for result in results for record in result.records if record.data is not None), None)
-    has_classes = data is not None and data.splits is not None and data.task != "regression"
-    return [f"Data: {classes_text(data)} in all splits."] if data is not None and has_classes else []
+    data = _facts(results)
+    if data is None or data.splits is None or data.task == "regression":
+        return []
+    return [f"Data: {classes_text(data)} in all splits."]
 
 
 def _definition(results: Sequence[ConfigurationResult]) -> str | None:
     """Return the sentence that defines the metric; ``None`` for accuracy, and without a valid run."""
-    data = next((record.data for result in results for record in result.records if record.data is not None), None)
+    data = _facts(results)
     return None if data is None else definition_sentence(judged_metric(results), data.num_distinct_test)
+
+
+def _facts(results: Iterable[ConfigurationResult]) -> DataFacts | None:
+    """Return the facts of the data of one experiment; ``None`` if no run has read them."""
+    return data_of(record for result in results for record in result.records)
 
 
 def _data_notes(results: Sequence[ConfigurationResult]) -> list[str]:

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 _NOT_IN_NAMES = re.compile(r"(?:\./|[^\w.+=-])+")
 _LONGEST_NAME = 80
 
-# Adds a summary at a step.
-_Add = "Callable[[object, int], None]"
-
 
 class TensorboardTracker:
     """Logs to the folder of TENSORBOARD_LOGGING_DIR, else to ``runs``, as most writers of event files do."""
