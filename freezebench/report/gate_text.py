@@ -95,7 +95,7 @@ def _observation(verdict: Verdict, metric: Metric) -> str:
     """Return the drop, the bound that decides, and the number of seeds."""
     is_worse = verdict.outcome == "inferior"
     bound = ("lower", verdict.lower_pp) if is_worse else ("upper", verdict.upper_pp)
-    seeds = counted(verdict.num_seeds, "seed")
+    seeds = counted(verdict.num_seeds or 0, "seed")
     drop = f"{unsigned_drop(verdict.drop_pp, metric)} {unit_word(metric)}"
     if verdict.too_few is not None:  # its interval does not hold
         return f"drop {drop}, {seeds}"

@@ -98,7 +98,7 @@ def _certainty(experiment: Experiment, row: Row) -> list[Html]:
         return []
     metric, sentences = result_metric(result), size_of_run(result.records[0], "sentences")
     drop = f"{unsigned_drop(verdict.upper_pp, metric)} {metric.drop_unit}"
-    bound = f"that the drop is below {drop}: {counted(verdict.num_seeds, 'seed')}, {sentences}"
+    bound = f"that the drop is below {drop}: {counted(verdict.num_seeds or 0, 'seed')}, {sentences}"
     return [_tile("Confidence", f"{100 * (1 - verdict.alpha):g} %", bound, "")]
 
 
