@@ -182,8 +182,8 @@ def _anchor(option: Option) -> str:
 
 
 def _short(option: Option) -> str:
-    """Return the name of an option without the prefix that all have; it is not broken between two lines."""
-    return option.flag.removeprefix("--freeze-").replace("-", "\N{NON-BREAKING HYPHEN}")
+    """Return the name of an option without the prefix that all have, as code."""
+    return f"`{option.flag.removeprefix('--freeze-')}`"
 
 
 def _linked(text: str, own: Option) -> str:

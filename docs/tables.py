@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 # The site is built without installing the package: these modules need nothing but Python.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from docs.messages.tables import BREAK, messages_table
 from docs.messages.tables import TABLES as MESSAGES
-from docs.messages.tables import messages_table
 from docs.option_groups import option_groups, option_sections
 from docs.schemas.tables import keys_table, sections
 from freezebench.meters.metrics import METRICS
@@ -104,7 +104,19 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def on_page_markdown(markdown: str, **_context: object) -> str:
-    """Return a page's text with its tables made anew; MkDocs calls this for every page."""
+    """Return a page's text with its tables made anew; MkDocs calls this for every page.
+
+    Long words may be broken on the site. In the files they are whole, so that a search finds them.
+    """
+    return _with_tables(markdown).replace(BREAK, "<wbr>")
+
+
+def page_text(markdown: str) -> str:
+    """Return a page's text with its tables made anew, as its file has it."""
+    return _with_tables(markdown).replace(BREAK, "")
+
+
+def _with_tables(markdown: str) -> str:
     return _TABLE.sub(lambda match: f"{match[1]}\n\n{TABLES[match[2]]().strip()}\n\n<!-- end of table -->", markdown)
 
 
@@ -112,7 +124,7 @@ def main() -> None:
     """Write the tables of all pages anew."""
     for page in _DOCS.rglob("*.md"):
         text = page.read_text(encoding="utf-8")
-        page.write_text(on_page_markdown(text), encoding="utf-8")
+        page.write_text(page_text(text), encoding="utf-8")
 
 
 if __name__ == "__main__":

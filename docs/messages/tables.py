@@ -65,7 +65,10 @@ BY_CLASS = {
 }
 TABLES = sorted({*BY_KIND.values(), *BY_MODULE.values(), *BY_CLASS.values()})
 # Where code without blanks may be broken between two lines, so that tables fit narrow screens.
+BREAK = "\N{ZERO WIDTH SPACE}"
 _BREAK, _LONG_WORD = re.compile(r"[(=.,:/](?=[^.,:=)])|_(?=[^_])"), 14
+# An underscore within a word is none of emphasis.
+_MARKUP = re.compile(rf"[\\`*{{}}\[\]|~]|(?<!\w)_|_(?![\w{BREAK}])")
 _SLOWER = (
     "Nothing needs to change: the results are the same, and training takes longer. [What may be "
     "cached](../explanation/prefix-cache.md#what-may-be-cached) describes which models are trained faster."
@@ -181,8 +184,11 @@ def _sort_key(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return a template for a cell of a table: with names of values in italics, and all else as it is."""
-    words = (_BREAK.sub(r"\g<0>\0", word) if len(word) > _LONG_WORD else word for word in text.split())
+    """Return a template for a cell of a table: with names of values in italics, and all else as it is.
+
+    What Markdown takes as text stays as the message has it, so that a search of the file finds it.
+    """
+    words = (_BREAK.sub(rf"\g<0>{BREAK}", word) if len(word) > _LONG_WORD else word for word in text.split())
     escaped = html.escape(" ".join(words), quote=False)
-    escaped = re.sub(r"[\\`*_{}\[\]()#+!|~]", lambda match: f"&#{ord(match[0])};", escaped)
-    return escaped.replace(OPEN, "<var>").replace(CLOSE, "</var>").replace("\0", "<wbr>")
+    escaped = _MARKUP.sub(lambda match: f"&#{ord(match[0])};", escaped)
+    return escaped.replace(OPEN, "<var>").replace(CLOSE, "</var>")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from freezebench.cli.init.columns import spec_of_data
+from freezebench.cli.init.columns import UnclearColumnsError, spec_of_data
 from freezebench.errors import DataError
 
 TEXTS: list[object] = [f"a film of the number {number} and more" for number in range(12)]
@@ -61,20 +61,48 @@ def test_words_and_tags_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "message"),
+    ("columns", "message", "is_choice"),
     [
-        ({"review": TEXTS, "comment": TEXTS, "label": LABELS}, "has the texts: it has 'review', 'comment'. Name it"),
-        ({"a": NUMBERS, "b": LABELS}, "has the texts: it has 'a', 'b'. Name it with --text-column."),
-        ({"text": TEXTS, "mood": LABELS, "tone": LABELS}, "has the labels: it has 'mood', 'tone' beside the texts."),
-        ({"text": TEXTS}, "has the labels: it has no other column beside the texts. Name it with --label-column."),
+        (
+            {"review": TEXTS, "comment": TEXTS, "label": LABELS},
+            "has the texts: it has 'review', 'comment'. Name it",
+            True,
+        ),
+        ({"a": NUMBERS, "b": LABELS}, "has the texts: it has 'a', 'b'. Name it with --text-column.", False),
+        (
+            {"text": TEXTS, "mood": LABELS, "tone": LABELS},
+            "the labels: it has 'mood', 'tone' beside the texts.",
+            True,
+        ),
+        ({"text": TEXTS}, "has the labels: it has no other column beside the texts.", False),
     ],
 )
-def test_two_that_may_be_meant_are_refused(tmp_path: Path, columns: dict[str, list[object]], message: str) -> None:
-    """The message names them and the option that chooses."""
+def test_two_that_may_be_meant_are_refused(
+    tmp_path: Path, columns: dict[str, list[object]], message: str, is_choice: bool
+) -> None:
+    """The message names them and the option that chooses; data with no candidate are of no use, whatever is chosen."""
     path = written(tmp_path / "data.csv", **columns)
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(UnclearColumnsError) as caught:
         spec_of_data(path, None, None)
     assert message in str(caught.value)
+    assert caught.value.is_choice is is_choice
+
+
+def test_texts_without_labels_are_no_choice(tmp_path: Path) -> None:
+    """A list of translations is not there for training; with a column of labels that a person names, it is."""
+    path = written(tmp_path / "data.csv", english=TEXTS, german=TEXTS, number=NUMBERS)
+    for label_column, is_choice in ((None, False), ("number", True)):
+        with pytest.raises(UnclearColumnsError, match="'english', 'german'") as caught:
+            spec_of_data(path, None, label_column)
+        assert caught.value.is_choice is is_choice
+
+
+@pytest.mark.parametrize(("texts", "label"), [(("words",), None), (None, "mood"), (("text", "more"), "label")])
+def test_named_columns_have_to_be_there(tmp_path: Path, texts: tuple[str, ...] | None, label: str | None) -> None:
+    """So that of several files, those without them are not meant."""
+    path = written(tmp_path / "data.csv", text=TEXTS, label=LABELS)
+    with pytest.raises(DataError, match=r"has no column '(words|mood|more)': it has 'text', 'label'\. Set --"):
+        spec_of_data(path, texts, label)
 
 
 def test_named_columns_are_taken(tmp_path: Path) -> None:

@@ -116,6 +116,17 @@ def test_data_that_are_found_and_not_fit_are_refused(folder: Path) -> None:
     assert named(choose_experiment(folder, Given(data="reviews")))["data"] == "reviews"
 
 
+def test_columns_are_chosen_by_a_person(folder: Path) -> None:
+    """Of two that may have the labels, none is taken, and no other data takes their place; other files do not count."""
+    rows = [f"a film of number {number},{number % 2},{number % 3}\n" for number in range(300)]
+    (folder / "mine.csv").write_text("message,team,priority\n" + "".join(rows), encoding="utf-8")
+    with pytest.raises(DataError, match=r"'team', 'priority' .*--label-column\. To train on other data: give --data="):
+        choose_experiment(folder, Given())
+    assert named(choose_experiment(folder, Given(label_column="team")))["label_column"] == "team"
+    (folder / "other.csv").write_text("text,label,more\n" + "".join(rows), encoding="utf-8")
+    assert named(choose_experiment(folder, Given(label_column="team")))["data"] == "./mine.csv"
+
+
 def test_a_data_set_of_the_hub_is_not_read(folder: Path) -> None:
     """Its columns are those that the command line names."""
     given = Given(model="embedded", data="SetFit/sst2", text_columns=("a", "b"), label_column="c")

@@ -11,7 +11,7 @@ import pytest
 
 from docs.messages.modules import Module
 from docs.messages.sites import Message, MessageSites
-from docs.messages.tables import ADVICE, TABLES, advice, causes, messages_table, sites, split, table_of
+from docs.messages.tables import ADVICE, BREAK, TABLES, advice, causes, messages_table, sites, split, table_of
 from docs.messages.templates import TemplateReader
 from docs.tables import on_page_markdown
 from freezebench.config.metric_limits import check_points
@@ -94,11 +94,21 @@ def test_people_find_what_they_search_for(words: str, table: str) -> None:
     assert all(re.fullmatch(r"\| .+ \| .+ \|", row) for row in rows)
 
 
+def test_names_can_be_searched_for_in_the_files() -> None:
+    """Options, variables and functions stand there as a person types them; on the site, long ones may be broken."""
+    text = PAGE.read_text(encoding="utf-8")
+    for words in ("--freeze-num-seeds=3", "CUDA_VISIBLE_DEVICES", "save_pretrained", "(--freeze-task)", "emb+L0-3."):
+        assert words in text
+    assert "CUDA_<wbr>VISIBLE_<wbr>DEVICES" in on_page_markdown(text)
+    options = (ROOT / "docs/reference/options.md").read_text(encoding="utf-8")
+    assert not re.search("[\N{NON-BREAKING HYPHEN}\N{ZERO WIDTH SPACE}]|<wbr>|&#(40|41|43|45);", text + options)
+
+
 def test_no_word_of_a_table_is_longer_than_a_column() -> None:
     """On a phone, a column is about 30 characters wide: longer words may be broken at signs of code."""
     for table in TABLES:
         for word in re.sub(r"</?var>|\]\([^)]*\)", "", messages_table(table).replace("<br>", " ")).split():
-            parts = re.split(r"<wbr>|[-/](?=[a-z])", re.sub(r"&#\d+;|&\w+;", "x", word))
+            parts = re.split(rf"{BREAK}|[-/](?=[a-z])", re.sub(r"&#\d+;|&\w+;", "x", word))
             assert max(map(len, parts)) <= 24, word
 
 

@@ -84,7 +84,7 @@ def tables() -> ModuleType:
 def test_the_tables_of_all_pages_are_current(tables: ModuleType) -> None:
     """They can be read in the repository, where nothing fills them in. ``python docs/tables.py`` writes them anew."""
     pages = {page: page.read_text(encoding="utf-8") for page in PAGES}
-    assert [page for page, text in pages.items() if tables.on_page_markdown(text) != text] == []
+    assert [page for page, text in pages.items() if tables.page_text(text) != text] == []
 
 
 def test_the_page_of_presets_shows_every_preset(tables: ModuleType) -> None:

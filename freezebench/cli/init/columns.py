@@ -40,6 +40,19 @@ _ROWS_PER_CLASS = 3
 _MAX_COLUMNS = 20
 
 
+class UnclearColumnsError(DataError):
+    """Data of which several columns, or none, may have the texts or the labels.
+
+    Attributes:
+        is_choice: Whether there are several, so that a person has to choose; else they are no data for training.
+    """
+
+    def __init__(self, message: str, *, is_choice: bool) -> None:
+        """Set message and attribute."""
+        super().__init__(message)
+        self.is_choice = is_choice
+
+
 def spec_of_data(path: Path, text_columns: tuple[str, ...] | None, label_column: str | None) -> DataSpec:
     """Return which columns of a file, or of a folder with splits, have the texts, labels and groups.
 
@@ -49,13 +62,18 @@ def spec_of_data(path: Path, text_columns: tuple[str, ...] | None, label_column:
         label_column: Name of the label column, if it is known.
 
     Raises:
-        DataError: If the data cannot be read, or it is not clear which column has the texts or the labels.
+        UnclearColumnsError: If several columns, or none, may have the texts or the labels.
+        DataError: If the data cannot be read, or have no column of a name that was given.
     """
     tables, _ = read_local(path, ())
     available = tables["train"].available
     tables, _ = read_local(path, available)
     train = tables["train"]
-    texts = text_columns or _text_columns(train)
+    for name in text_columns or ():
+        train.column(name, "--text-column")
+    if label_column is not None:
+        train.column(label_column, "--label-column")
+    texts = text_columns or _text_columns(train, label_column)
     label = label_column or _label_column(train, texts)
     spec = DataSpec(source=str(path), text_columns=texts, label_column=label)
     group = next((name for name in _named(available, _GROUPS) if name not in (*texts, label)), None)
@@ -64,11 +82,11 @@ def spec_of_data(path: Path, text_columns: tuple[str, ...] | None, label_column:
     return spec
 
 
-def _text_columns(table: Table) -> tuple[str, ...]:
+def _text_columns(table: Table, label_column: str | None) -> tuple[str, ...]:
     """Return the column of texts or words, or the two of pairs.
 
     Raises:
-        DataError: If it is not clear which they are.
+        UnclearColumnsError: If there are several, or none.
     """
     for name in (_TEXT, WORDS):
         if name in table.available:
@@ -79,9 +97,12 @@ def _text_columns(table: Table) -> tuple[str, ...]:
     names = _named(table.available, _TEXTS) or [name for name in table.columns if _has_texts(table.columns[name])]
     if len(names) == 1:
         return (names[0],)
-    raise DataError(
+    # A file of texts alone, such as a list of translations, is no data set for training.
+    is_choice = bool(names) and (label_column is not None or bool(_label_columns(table, names)))
+    raise UnclearColumnsError(
         f"{table.name}: it is not clear which column has the texts: it has {_listed(names or table.available)}. "
-        "Name it with --text-column."
+        "Name it with --text-column.",
+        is_choice=is_choice,
     )
 
 
@@ -89,21 +110,27 @@ def _label_column(table: Table, texts: Sequence[str]) -> str:
     """Return the column of labels, or of tags.
 
     Raises:
-        DataError: If it is not clear which it is.
+        UnclearColumnsError: If there are several, or none.
     """
-    usual = (_LABEL, *TAGS) if texts == (WORDS,) else (_LABEL,)
-    for name in usual:
-        if name in table.available:
-            return name
-    names = [name for name in _named(table.available, _LABELS) if name not in texts]
-    names = names or [name for name in table.columns if name not in texts and _has_classes(table.columns[name])]
+    names = _label_columns(table, texts)
     if len(names) == 1:
         return names[0]
     others = names or [name for name in table.available if name not in texts]
-    raise DataError(
+    raise UnclearColumnsError(
         f"{table.name}: it is not clear which column has the labels: it has {_listed(others)} beside the texts. "
-        "Name it with --label-column."
+        "Name it with --label-column.",
+        is_choice=bool(names),
     )
+
+
+def _label_columns(table: Table, texts: Sequence[str]) -> list[str]:
+    """Return the columns that may have the labels, or the tags: those of usual names, else those with few values."""
+    usual = (_LABEL, *TAGS) if tuple(texts) == (WORDS,) else (_LABEL,)
+    first = next((name for name in usual if name in table.available), None)
+    if first is not None:
+        return [first]
+    names = [name for name in _named(table.available, _LABELS) if name not in texts]
+    return names or [name for name in table.columns if name not in texts and _has_classes(table.columns[name])]
 
 
 def _named(available: Sequence[str], names: Sequence[str]) -> list[str]:

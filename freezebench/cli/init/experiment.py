@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from freezebench.cli.init.columns import spec_of_data
+from freezebench.cli.init.columns import UnclearColumnsError, spec_of_data
 from freezebench.cli.init.freeze_test import (
     Argument,
     data_arguments,
@@ -154,8 +154,12 @@ def _read_data(spec: DataSpec, model: ModelSource, given: Given) -> TextData:
     except DataError as error:
         if given.data is not None:
             raise
-        # Nobody named this file, which may be there for another purpose.
-        raise DataError(f"{error} To train on other data: give --data={reviews.SOURCE}, or a path.") from error
+        raise _of_unnamed(error) from error
+
+
+def _of_unnamed(error: DataError) -> DataError:
+    """Return the error of a file that nobody named: it may be there for another purpose."""
+    return DataError(f"{error} To train on other data: give --data={reviews.SOURCE}, or a path.")
 
 
 def _found_data(
@@ -176,10 +180,12 @@ def _found_data(
             f"with --data={names[0]}, or none of them with --data={reviews.SOURCE}."
         )
     specs: dict[Path, DataSpec] = {}
+    ambiguous: list[DataError] = []
     for path in sources.data:
         try:
             specs[path] = spec_of_data(path, given.text_columns, given.label_column)
         except DataError as error:
+            ambiguous += [error] if isinstance(error, UnclearColumnsError) and error.is_choice else []
             experiment.notes.append(f"{path_name(folder, path)} is not used: {error}")
     if len(specs) > 1:
         names = [path_name(folder, path) for path in specs]
@@ -187,6 +193,8 @@ def _found_data(
             f"{folder} has {len(names)} data sets: {listed(names, _MOST_NAMED)}. Choose one with --data={names[0]}, or "
             f"none of them with --data={reviews.SOURCE}."
         )
+    if ambiguous and not specs:
+        raise _of_unnamed(ambiguous[0])
     return next(iter(specs.items()), (None, None))
 
 
