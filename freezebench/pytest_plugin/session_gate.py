@@ -198,17 +198,33 @@ def _undecided(session: FreezeSession, gate: SessionGate) -> str | None:
             "that freeze something, such as --freeze-grid=all."
         )
     # The verdicts of one model say nothing about another one.
-    complaints = [(settings, _undecided_table(group)) for settings, group in tables]
-    sentences = [
-        sentence if len(tables) == 1 else f"{settings.model} on {settings.data.source}: {sentence}"
-        for settings, sentence in complaints
-        if sentence
-    ]
-    return f"INCONCLUSIVE: {' '.join(sentences)}" if sentences else None
+    by_word: dict[str, list[str]] = {}
+    for settings, group in tables:
+        word, sentence = _undecided_table(group)
+        named = sentence if len(tables) == 1 else f"{settings.model} on {settings.data.source}: {sentence}"
+        by_word.setdefault(word, []).extend([named] if sentence else [])
+    return " ".join(f"{word}: {' '.join(sentences)}" for word, sentences in by_word.items() if sentences) or None
 
 
-def _undecided_table(requested: Sequence[ConfigurationResult]) -> str | None:
-    """Return the complaint about an experiment in which nothing is decided; ``None``: something is."""
+def _undecided_table(requested: Sequence[ConfigurationResult]) -> tuple[str, str | None]:
+    """Return the complaint about an experiment in which nothing is decided, after its word; ``None``: something is."""
+    baseline = next((result for result in requested if result.is_baseline), None)
+    if baseline is not None and baseline.broken:
+        return "INVALID", _broken_baseline(baseline, baseline.broken)
+    return "INCONCLUSIVE", _without_decision(requested)
+
+
+def _broken_baseline(baseline: ConfigurationResult, cause: str) -> str:
+    """Return the complaint about an experiment whose baseline is no measure, with what is likely to repair it."""
+    from freezebench.report.repairs import repairing_steps
+    from freezebench.verdicts.judge import BASELINE_INVALID
+
+    steps = repairing_steps(baseline) or ("Remove the cause: every drop is measured from the baseline.",)
+    return f"nothing is compared, since {BASELINE_INVALID}: {cause.rstrip('.')}. {' '.join(steps)}"
+
+
+def _without_decision(requested: Sequence[ConfigurationResult]) -> str | None:
+    """Return the complaint about valid unfrozen runs with which nothing is decided; ``None``: something is."""
     from freezebench.report.next_steps import UNFIX
     from freezebench.report.verdict_text import is_decided, nothing_of_its_own
 
