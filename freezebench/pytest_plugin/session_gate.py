@@ -219,8 +219,11 @@ def _broken_baseline(baseline: ConfigurationResult, cause: str) -> str:
     from freezebench.report.repairs import repairing_steps
     from freezebench.verdicts.judge import BASELINE_INVALID
 
-    steps = repairing_steps(baseline) or ("Remove the cause: every drop is measured from the baseline.",)
-    return f"nothing is compared, since {BASELINE_INVALID}: {cause.rstrip('.')}. {' '.join(steps)}"
+    steps = "".join(f" {step}" for step in repairing_steps(baseline))
+    return (
+        f"nothing is compared, since {BASELINE_INVALID}: {cause.rstrip('.')}. Remove the cause, since every drop is "
+        f"measured from the baseline.{steps}"
+    )
 
 
 def _without_decision(requested: Sequence[ConfigurationResult]) -> str | None:

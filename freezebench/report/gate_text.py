@@ -47,7 +47,7 @@ def _gate_sentence(result: ConfigurationResult) -> str:
 def _advice(result: ConfigurationResult) -> str:
     """Return what to do about a failure, as a further line; empty where the message says it, or nothing failed."""
     if result.broken == BASELINE_INVALID:
-        return "\n  Repair the baseline first: the failure of none has the cause."
+        return "\n  Repair the baseline first: the session's answer has the cause."
     if result.broken:
         return "".join(f"\n  {step}" for step in repairing_steps(result))
     if result.standing != "worse":

@@ -221,16 +221,18 @@ def _after_no_learning(record: RunRecord, fell: str) -> str:
             f"{deviation:.4g}, and a new head starts near 0; {fell}."
         )
     if rate < usual / _FAR:
-        return f"Try {rate_option(record, usual)}, {usual / rate:.0f} times the rate that was used: {fell}."
-    if rate > usual * _FAR_ABOVE:
-        return f"Try {rate_option(record, usual)}; the rate that was used is {rate / usual:.0f} times that: {fell}."
-    if rate > usual * _FAR:
-        return f"Try {_AROUND}, which tries lower and higher rates: {fell}."
+        changes = [f"{rate_option(record, usual)}, {usual / rate:.0f} times the rate that was used"]
+    elif rate > usual * _FAR_ABOVE:
+        changes = [f"{rate_option(record, usual)}, 1/{rate / usual:.0f} of the rate that was used"]
+    elif rate > usual * _FAR:
+        changes = [f"{_AROUND}, which tries lower and higher rates"]
+    else:
+        changes = []
     num_steps = len(record.step_losses)
-    if num_steps < _FEWEST_STEPS:
-        num_epochs = math.ceil(len(record.epochs) * _FEWEST_STEPS / max(num_steps, 1))
-        return f"Try --freeze-epochs={num_epochs}: {fell} after only {num_steps} steps."
-    return f"Try {rate_option(record, 2 * rate)}: {fell}."
+    if num_steps < _FEWEST_STEPS:  # in the same sentence, since a session that changes one alone may end the same
+        changes.append(f"--freeze-epochs={math.ceil(len(record.epochs) * _FEWEST_STEPS / max(num_steps, 1))}")
+        fell += f" after only {num_steps} steps"
+    return f"Try {', and '.join(changes) or rate_option(record, 2 * rate)}: {fell}."
 
 
 def _after_unknown_tokens(record: RunRecord) -> str | None:

@@ -67,7 +67,9 @@ def test_a_rate_that_is_too_low_ends_red_with_advice(project: Project, monkeypat
         ["The experiment failed: the unfrozen baseline is invalid: *one class*at the rate 2e-07.", "Try --freeze-lr=*"]
     )
     result.stdout.fnmatch_lines(["INVALID: none: *", "INVALID: emb: the unfrozen baseline is invalid"])
-    complaint = "*INVALID: nothing is compared, since the unfrozen baseline is invalid: *one class*. Try --freeze-lr=*"
+    complaint = (
+        "*INVALID: nothing is compared, since the unfrozen baseline is invalid: *class*. Remove the *Try --freeze-lr=*"
+    )
     result.stdout.fnmatch_lines([complaint])
     result.stdout.no_fnmatch_line("*INCONCLUSIVE*")
 

@@ -75,15 +75,32 @@ def test_a_fault_without_a_known_remedy_suggests_nothing() -> None:
             "Try --freeze-lr=5e-05, 50 times the rate that was used: the training loss ended at 0.69",
         ),
         (_constant(rate=3e-4), "Try --freeze-tune-lr=0.2,1,3, which tries lower and higher rates: the training loss"),
-        (_constant(rate=5e-3), "Try --freeze-lr=5e-05; the rate that was used is 100 times that: the"),
+        (_constant(rate=5e-3), "Try --freeze-lr=5e-05, 1/100 of the rate that was used: the"),
         (
             _constant(num_steps=20),
             "Try --freeze-epochs=10: the training loss ended at 0.69, and guessing gives 0.69 after",
         ),
+        (
+            _constant(rate=1e-6, num_steps=20),
+            "Try --freeze-lr=5e-05, 50 times the rate that was used, and --freeze-epochs=10: the training loss ended",
+        ),
+        (
+            _constant(rate=3e-4, num_steps=20),
+            "Try --freeze-tune-lr=0.2,1,3, which tries lower and higher rates, and --freeze-epochs=10: the training",
+        ),
         (_constant(), "Try --freeze-lr=0.0001: the training loss ended at 0.69, and guessing gives 0.69."),
         (_constant(loss=0.2), "Check that the labels of training and test sentences mean the same: the training loss"),
     ],
-    ids=["low-rate", "small-model", "high-rate", "few-steps", "usual-rate", "learned"],
+    ids=[
+        "low-rate",
+        "small-model",
+        "high-rate",
+        "few-steps",
+        "low-rate-few-steps",
+        "small-model-few-steps",
+        "usual-rate",
+        "learned",
+    ],
 )
 def test_one_class_for_all_suggests_what_the_losses_say(run: ConfigurationResult, step: str) -> None:
     """The rate is compared with the usual one, and the loss with guessing."""
@@ -157,7 +174,7 @@ def test_a_loss_by_predicting_one_class_is_repaired() -> None:
     result = judge("emb", constant, made_up.seeds("none"), margin_pp=2.0, limit_pp=None)
     steps = deciding_steps([result], 2.0)
     assert steps[0].startswith("No number of seeds would show that emb is non-inferior, if its drop stays at ")
-    assert steps[1].startswith("Try --freeze-lr=emb:5e-05, 500 times the rate that was used: ")
+    assert steps[1].startswith("Try --freeze-lr=emb:5e-05, 500 times the rate that was used, and --freeze-epochs=")
 
 
 def test_the_usual_rate_of_a_strategy_is_its_multiple() -> None:
