@@ -8,7 +8,7 @@ from freezebench.import_path import installed_modules_first
 from freezebench.pytest_plugin.items import planned_tests
 from freezebench.pytest_plugin.options import find_session, store_warning, usage_errors
 from freezebench.pytest_plugin.reporting import report_folder
-from freezebench.pytest_plugin.terminal import fitted
+from freezebench.pytest_plugin.terminal import fitted, terminal_width
 from freezebench.pytest_plugin.tracking import tracker_lines
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _durations(session: FreezeSession, settings: Settings, specs: Sequence[str])
     lines = [duration_line(len(runs), len(left), expected, is_least=settings.searches and bool(left))]
     if not session.options.session_settings.plan:
         return lines
-    table = run_table(settings, runs, left, expected, num_train=facts.num_train)
+    table = run_table(settings, runs, left, expected, num_train=facts.num_train, width=terminal_width())
     results = [result for _, of_table in plan.not_run() for result in of_table]
     left_out = [f"freezebench: {sentence[0].lower()}{sentence[1:]}" for sentence in not_run_sentences(results)]
     return [

@@ -39,6 +39,8 @@ InvalidCause = Literal[
     "inputs_changed",
     "not_as_specified",
 ]
+# How the warning of a run begins of which many tokens are unknown. Advice is chosen by it, also of saved records.
+UNKNOWN_TOKENS = "the tokenizer does not know"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 # The spread of a few seeds is a rough estimate, so that numbers of sentences derived from it are rounded.
 _ROUNDING, _ROUNDING_OF_GROUPS = 100, 10
+FURTHER_LOOK = (
+    "Seeds that are added after a verdict was seen are one look more than planned, which raises its error rate. Plan "
+    "the looks in advance (--freeze-num-seeds=3,5,8), or judge once more with other seeds (--freeze-seed=1000)."
+)
 ONE_SEED = "one seed cannot tell training noise from freezing: train at least 3 (--freeze-num-seeds=3)"
 
 
@@ -93,7 +97,10 @@ def ways_to_decide(counts: DecidingCounts, interval: Interval, units: str = "tes
 
 
 def undecided_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
-    """Return what would decide every undecided verdict, at the margin and at limits; one sentence for each answer."""
+    """Return what would decide every undecided verdict, at the margin and at limits; one sentence for each answer.
+
+    Where that is more seeds, a last sentence says how to add them without a larger error rate.
+    """
     names: dict[str, list[str]] = {}
     for result in results:
         verdicts = {verdict.margin_pp: verdict for verdict in (result.verdict, result.gate) if verdict is not None}
@@ -101,4 +108,5 @@ def undecided_sentences(results: Sequence[ConfigurationResult]) -> list[str]:
             if verdict.outcome == "inconclusive" and not ignores_sentences(result):
                 name = f"{result.freeze} at {in_unit(margin_pp, result_metric(result))}"
                 names.setdefault(more_evidence(result, verdict), []).append(name)
-    return [f"Inconclusive: {', '.join(undecided)}: {clause}." for clause, undecided in names.items()]
+    sentences = [f"Inconclusive: {', '.join(undecided)}: {clause}." for clause, undecided in names.items()]
+    return [*sentences, *([FURTHER_LOOK] if any(" more seed" in sentence for sentence in sentences) else [])]

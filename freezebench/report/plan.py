@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _ROUNDING = 100  # numbers of sentences follow from assumptions about the runs
 _MOST_SLOTS = _MOST_NAMED = 8
+_SHORTEST_NAME = 8
 _DRAWN = "There is no "  # how notes on splits that were drawn from others begin
 _POWER = 0.8  # probability that a configuration without any drop is found non-inferior
 
@@ -180,6 +182,7 @@ def run_table(
     expected: ExpectedDurations | None,
     *,
     num_train: int,
+    width: int,
 ) -> list[str]:
     """Return the planned runs of one test as a table, one line per configuration, and one for the trials of its rate.
 
@@ -189,6 +192,7 @@ def run_table(
         left: Those that no earlier session finished; a run that is repeated is among them as often as it is trained.
         expected: Their durations, as far as they are known.
         num_train: Number of training sentences.
+        width: Columns of the terminal. Names that are too wide for it go on below, so that nothing is cut.
     """
     protocol = settings.protocol
     cells = []
@@ -224,7 +228,20 @@ def run_table(
         "steps each",
         "expected each",
     ]
-    return tabulate(cells, headers, disable_numparse=True, colalign=["left", *["right"] * 6]).splitlines()
+    return _table(cells, headers, width)
+
+
+def _table(cells: Sequence[Sequence[object]], headers: Sequence[str], width: int) -> list[str]:
+    """Return a table of names and figures: where it is too wide, headings and names have several lines."""
+    draw = partial(tabulate, cells, disable_numparse=True, colalign=["left", *["right"] * (len(headers) - 1)])
+    lines = draw(headers).splitlines()
+    if len(lines[1]) <= width:
+        return lines
+    narrow = [heading.replace(" ", "\n") for heading in headers]
+    lines = draw(narrow).splitlines()
+    widest = max(len(str(row[0])) for row in cells)
+    excess = max(map(len, lines)) - width
+    return draw(narrow, maxcolwidths=[max(widest - excess, _SHORTEST_NAME)]).splitlines() if excess > 0 else lines
 
 
 def _is_trial(run: RunSpec, settings: Settings) -> bool:

@@ -9,7 +9,7 @@ import math
 import statistics
 from typing import TYPE_CHECKING
 
-from freezebench.records.run_record import values_of
+from freezebench.records.run_record import UNKNOWN_TOKENS, values_of
 from freezebench.report.metric_text import result_metric
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
@@ -40,8 +40,6 @@ _FEWEST_STEPS = 100
 _NEAR_GUESSING = 0.25
 # So many standard errors below guessing is no chance.
 _CLEARLY = 3.0
-# How the warning of a run begins of which many tokens are unknown: no rate helps there.
-_UNKNOWN_TOKENS = "the tokenizer does not know"
 _HIGHER = 10  # heads alone are usually trained at rates 10 to 100 times as high as those of whole encoders
 _TUNING, _AROUND = "--freeze-tune-lr=1,3,10", "--freeze-tune-lr=0.2,1,3"
 # Usual ratings have a mean of up to 10 and a standard deviation between 0.1 and 3; AdamW moves a bias by the rate per
@@ -237,7 +235,7 @@ def _after_no_learning(record: RunRecord, fell: str) -> str:
 
 def _after_unknown_tokens(record: RunRecord) -> str | None:
     """Return what to check before the rate, where the tokenizer does not know many tokens."""
-    warning = next((warning for warning in record.warnings if warning.startswith(_UNKNOWN_TOKENS)), None)
+    warning = next((warning for warning in record.warnings if warning.startswith(UNKNOWN_TOKENS)), None)
     if warning is None:
         return None
     return f"Check the tokenizer of {record.spec.model} before you change the rate: {warning.partition(':')[0]}."

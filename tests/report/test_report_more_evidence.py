@@ -12,7 +12,7 @@ import made_up
 from freezebench.records.consistency import f1_score
 from freezebench.records.run_record import RunRecord
 from freezebench.report.gate_text import gate_sentence
-from freezebench.report.more_evidence import more_evidence, undecided_sentences
+from freezebench.report.more_evidence import FURTHER_LOOK, more_evidence, undecided_sentences
 from freezebench.verdicts.judge import ConfigurationResult, judge
 
 
@@ -79,8 +79,19 @@ def test_decided_verdicts_have_no_sentence(drop: float) -> None:
     """Only what is undecided is listed, with the value that it is undecided at."""
     results = [_result(drop, limit=8.0, num_test=6000, disagreement=0.02, noise=0.005)]
     assert undecided_sentences(results) == []
-    (sentence,) = undecided_sentences([*results, _result(0.02, limit=9.0)])
+    sentence, *further = undecided_sentences([*results, _result(0.02, limit=9.0)])
     assert sentence.startswith("Inconclusive: emb at 2 points: ")
+    assert further == ([FURTHER_LOOK] if " more seed" in sentence else [])
+
+
+def test_more_seeds_are_a_further_look() -> None:
+    """Where they would decide, the rule stands once behind all sentences, and only there."""
+    results = [_result(0.01, limit=3.0), replace(_result(0.01, limit=3.0), freeze="emb+L0")]
+    *sentences, last = undecided_sentences(results)
+    assert sum("more seeds (--freeze-num-seeds=" in sentence for sentence in sentences) >= 1
+    assert last == FURTHER_LOOK
+    assert FURTHER_LOOK not in sentences
+    assert undecided_sentences([_result(0.0, limit=5.0, num=1)])[-1] != FURTHER_LOOK
 
 
 def test_groups_are_what_more_evidence_is_counted_in() -> None:

@@ -14,6 +14,7 @@ from freezebench.report.plan import (
     duration_line,
     experiment_line,
     resolution_line,
+    run_table,
     settings_lines,
     size_line,
 )
@@ -48,6 +49,21 @@ def test_repeated_test_sentences_resolve_nothing() -> None:
     """The plan resolves what the distinct sentences do, and names both numbers."""
     line = resolution_line(_settings(num_seeds="3"), facts(8720, num_distinct=872))
     assert "margin that 8,720 test sentences (872 distinct) can show (80 % power): 2.2 points with 3 seeds" in line
+
+
+def test_the_table_of_runs_stays_aligned_in_a_narrow_terminal() -> None:
+    """Names that are too wide go on below, as whole as they are, and every line fits."""
+    settings = _settings(num_seeds="3")
+    names = ["none", "emb", "emb+L0-2+lora(r=64,alpha=128,targets=linear,dropout=0.1)"]
+    runs = [settings.run_spec(name, seed) for name in names for seed in settings.seeds[:3]]
+    for width, is_wide in ((140, True), (100, False), (80, False)):
+        table = run_table(settings, runs, runs, None, num_train=6000, width=width)
+        assert max(map(len, table)) <= width
+        rule = next(number for number, line in enumerate(table) if line.startswith("---"))
+        assert {len(line) for line in table[rule:] if line.endswith(("unknown", "-"))} == {len(table[rule])}
+        name_width = len(table[rule].split()[0])
+        assert names[2] in "".join(line[:name_width].strip() for line in table[rule + 1 :])
+        assert ("learning rate" in table[0]) is is_wide
 
 
 def test_the_plan_says_what_would_resolve_a_smaller_margin() -> None:

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from freezebench.errors import ModelError
+from freezebench.records.run_record import UNKNOWN_TOKENS
 from freezebench.units import listed, percent_text
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def unknown_note(counts: Mapping[str, tuple[int, int]]) -> tuple[str, ...]:
     if not many:
         return ()
     note = (
-        f"the tokenizer does not know {listed(many, len(many))}: the model sees the unknown token in place of these "
+        f"{UNKNOWN_TOKENS} {listed(many, len(many))}: the model sees the unknown token in place of these "
         "words. Check that the tokenizer is the model's own and made for the language of the texts, before you change "
         "learning rates"
     )
