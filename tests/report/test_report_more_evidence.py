@@ -86,7 +86,7 @@ def test_decided_verdicts_have_no_sentence(drop: float) -> None:
 
 def test_more_seeds_are_a_further_look() -> None:
     """Where they would decide, the rule stands once behind all sentences, and only there."""
-    results = [_result(0.01, limit=3.0), replace(_result(0.01, limit=3.0), freeze="emb+L0")]
+    results = [_result(0.0, limit=5.0, num=5), replace(_result(0.02, limit=5.0), freeze="emb+L0")]
     *sentences, last = undecided_sentences(results)
     assert any(re.search(r" more seeds? \(--freeze-num-seeds=", sentence) for sentence in sentences)
     assert last == FURTHER_LOOK
