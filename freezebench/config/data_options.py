@@ -30,7 +30,7 @@ DATA_OPTIONS: tuple[Option, ...] = (
         metavar="COLUMN",
         parser=parse_text,
         help="column of the labels; for multi-label data several columns of 0 and 1, one for each label, separated by "
-        "commas (default: label)",
+        "commas; double quotes keep the commas of a name (default: label)",
     ),
     Option(
         name="bad_rows",

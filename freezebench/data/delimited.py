@@ -23,6 +23,7 @@ from freezebench.data.header import Header, read_header
 from freezebench.data.lines import MAX_LINE_BYTES
 from freezebench.data.missing_labels import NUMBER
 from freezebench.data.table import Table
+from freezebench.specs.data import columns_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -75,7 +76,7 @@ class _Parser:
     def __init__(self, path: Path, header: Header, label_column: str, quoting: int) -> None:
         self._path, self._header = path, header
         # Of several label columns, the first one.
-        names = (label_column, *(name.strip() for name in label_column.split(",")))
+        names = (label_column, *columns_in(label_column))
         self._label_index = next((header.indices[name] for name in names if name in header.indices), None)
         self._lines = CsvLines(path)
         self._parser = csv.reader(self._lines, delimiter=header.delimiter, quoting=quoting, strict=True)  # type: ignore[arg-type]

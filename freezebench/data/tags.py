@@ -107,7 +107,8 @@ def read_tags(
     """Return the class number of every word by split, the names of the classes, and notes; all have been checked.
 
     Classes are in the order of the model's names if these are all that occur, else in that of the format, else the tag
-    O comes first and others are sorted.
+    O comes first and others are sorted. Numbers without names in the format are those of the model's names, if it has
+    enough of them.
 
     Raises:
         DataError: If there are fewer than two tags, or too many, or another split has one that train lacks.
@@ -120,6 +121,10 @@ def read_tags(
             f"{train.table.name}: column {train.label_column!r} has names and numbers as tags. Use one kind throughout."
         )
     names = shared_names(columns) or ()
+    numbers_used = [tag for rows in raw.values() for tags in rows for tag in tags if isinstance(tag, int)]
+    is_of_model = not names and max(numbers_used, default=len(model_names)) < len(model_names)
+    if is_of_model:
+        names = tuple(model_names)
     tags = {split: [[_name(tag, names) for tag in row] for row in rows] for split, rows in raw.items()}
     known = {tag for row in tags["train"] for tag in row}
     if not _MIN_TAGS <= len(known) <= _MAX_TAGS:
@@ -130,6 +135,8 @@ def read_tags(
     matched = with_model_names(tags, model_names)
     if matched is not None:
         tags, classes, order = matched, list(model_names), "in the order of the model's own"
+        if is_of_model:
+            order = "which the model's configuration numbers so"
     elif kinds == {int}:
         classes, order = [name for name in names if name in known] or sorted(known, key=int), "as they are numbered"
     else:

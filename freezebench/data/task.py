@@ -13,6 +13,7 @@ What the columns hold decides which tasks are possible::
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 # Numbers beyond are no floats, or soon are none.
 _MOST = 1e300
+# A decimal comma, or commas between thousands.
+_WITH_COMMA = re.compile(r"[+-]?[0-9]+([.,][0-9]+)*,[0-9]+([.,][0-9]+)*", re.ASCII)
 # Splits of further test sets are called test:NAME.
 FURTHER = "test:"
 
@@ -111,6 +114,11 @@ def _mismatch(task: TaskName, kind: _Kind, train: Columns, *, is_stated: bool) -
             f"{kind.place}: token-classification ({told}) needs lists of words and of tags, and the data have "
             f"{described}, such as {short(kind.label)}. Name such columns with --freeze-text-column and "
             f"--freeze-label-column, or use --freeze-task={fits}."
+        )
+    if task == "regression" and _WITH_COMMA.fullmatch(str(kind.label).strip()):
+        return DataError(
+            f"{kind.place}: the label {short(kind.label)} has a comma. Write numbers with a decimal point and without "
+            "other separators, such as 1234.5."
         )
     return DataError(
         f"{kind.place}: {task} ({told}) does not fit {described}, such as {short(kind.label)}. "

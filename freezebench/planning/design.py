@@ -6,8 +6,11 @@ import math
 from typing import TYPE_CHECKING
 
 from freezebench.errors import DataError, SettingsError
+from freezebench.records.evaluated import guessed_examples
 from freezebench.scoring.metrics import ACCURACY, metric_of
+from freezebench.scoring.own_metric import perfect
 from freezebench.units import distinct_text
+from freezebench.verdicts.constant import is_of_user
 from freezebench.verdicts.power import resolvable_margin
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ def check_design(settings: Settings, grid: Sequence[str], facts: DataFacts) -> N
         FreezebenchError: If it cannot.
     """
     check_num_sentences(settings, facts)
+    check_test_labels(settings, facts)
     check_metric(settings, facts)
     refuse_undecidable(settings, grid, facts)
 
@@ -50,13 +54,42 @@ def _size_text(settings: Settings, facts: DataFacts, noun: str) -> str:
     return distinct_text(facts.num_test, facts.num_distinct_test, noun, group_column)
 
 
-def check_metric(settings: Settings, facts: DataFacts) -> None:
-    """Check that the task of the data has the metric of a test, with its classes.
+def check_test_labels(settings: Settings, facts: DataFacts) -> None:
+    """Check that the examples of the test split differ in their labels.
 
     Raises:
-        SettingsError: If it has not.
+        DataError: If all have the same: a constant prediction is right then, and correlations are not defined.
     """
-    metric_of(settings.metric, facts.task, facts.label_names)
+    labels: Sequence[object] = facts.test_labels if facts.test_values is None else facts.test_values
+    if facts.task == "multi-label":
+        labels = list(zip(*[iter(facts.test_labels)] * len(facts.label_names), strict=True))
+    if len(set(labels)) == 1:
+        of = "word" if facts.task == "token-classification" else "example"
+        raise DataError(
+            f"{settings.data.source}: every {of} of the test split has the same label, so that no metric can show "
+            "whether a model has learned anything. Give a test split with several labels."
+        )
+
+
+def check_metric(settings: Settings, facts: DataFacts) -> None:
+    """Check that the task of the data has the metric of a test, with its classes, and that a user's own can be used.
+
+    Raises:
+        SettingsError: If it has not, or a function of the user fails on a test set, or has no value on the own one.
+    """
+    metric = metric_of(settings.metric, facts.task, facts.label_names)
+    for part in (facts.of_test_set(), *facts.test_sets) if is_of_user(metric) else ():
+        called = f"the test set {part.name}" if part.name else "the test split"
+        guessed = guessed_examples(facts, part)
+        try:
+            values = [metric.value(guessed), metric.value(perfect(guessed))]
+        except SettingsError as error:
+            raise SettingsError(f"on {called} with made-up predictions, {error}") from error
+        if not part.name and all(map(math.isnan, values)):
+            raise SettingsError(
+                f"the metric {metric.name} returns nan on the test split, for made-up and for perfect predictions "
+                "alike. Correct the function, or give a test split on which it has a value."
+            )
 
 
 def refuse_undecidable(settings: Settings, grid: Sequence[str], facts: DataFacts) -> None:

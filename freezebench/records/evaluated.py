@@ -81,12 +81,32 @@ def evaluated_examples(evaluation: Evaluation, data: DataFacts, facts: SetFacts)
     if data.task == "regression":
         if scores is None or facts.test_values is None:
             raise RecordError("a run of regression has no scores or values. Train it again with --freeze-resume=no.")
+        return _examples(data, facts, scores[:, 0].astype(np.float64), scores)
+    return _examples(data, facts, np.array(evaluation.predictions, dtype=np.int64), scores)
+
+
+def guessed_examples(data: DataFacts, facts: SetFacts) -> Examples:
+    """Return a test set with random scores, and the predictions that follow from them, before anything is trained."""
+    shape = facts.num_rows, len(data.label_names)
+    scores = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    predictions: NDArray[Any] = scores.argmax(axis=1)
+    if data.task == "regression":
+        predictions = scores[:, 0].astype(np.float64)
+    elif data.task == "multi-label":
+        predictions = (scores > 0).astype(np.int64)
+    return _examples(data, facts, predictions, scores)
+
+
+def _examples(
+    data: DataFacts, facts: SetFacts, predictions: NDArray[Any], scores: NDArray[np.float32] | None
+) -> Examples:
+    """Return labels and outputs on a test set."""
+    if facts.test_values is not None:
         labels: NDArray[Any] = np.array(facts.test_values, dtype=np.float64)
-        predictions: NDArray[Any] = scores[:, 0].astype(np.float64)
     else:
-        shape = (num_rows, num_labels) if data.task == "multi-label" else (num_rows,)
+        shape = (facts.num_rows, len(data.label_names)) if data.task == "multi-label" else (facts.num_rows,)
         labels = np.array(facts.test_labels, dtype=np.int64).reshape(shape)
-        predictions = np.array(evaluation.predictions, dtype=np.int64).reshape(shape)
+        predictions = predictions.reshape(shape)
     return Examples(
         task=data.task,
         labels=labels,

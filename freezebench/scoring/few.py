@@ -2,6 +2,9 @@
 
 The interval of a metric is that of a mean of many pseudovalues. Where the metric rests on few examples, their mean is
 skewed, and a run that happens to lose little seems certain of it. The verdict is then inconclusive.
+
+Examples of one unit of the interval, which share a text or are of one group, count once: 60 examples of a class that
+are in two documents say no more of other documents than two examples do.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from freezebench.scoring.examples import Examples
     from freezebench.scoring.metric import Values
 
+    Integers = NDArray[np.int64]
+
 FEWEST_OF_A_CLASS = 15
 FEWEST_MISRANKED = 2.0
 FEWEST_PAIRS = 30
@@ -33,7 +38,7 @@ def too_few_of_a_class(examples: Examples) -> str | None:
     these weights are as good as ``C² / Σ (1 / n_c)`` equal ones (Kish 1965, Survey Sampling, section 11.7), of two
     classes about four times the rarer one.
     """
-    counts = _class_counts(examples)
+    counts = _class_units(examples)
     occurs = counts[counts > 0]
     effective = len(occurs) ** 2 / (1 / occurs).sum() if len(occurs) else 0.0
     return None if effective >= 4 * FEWEST_OF_A_CLASS else _rarest(examples, counts)
@@ -41,20 +46,22 @@ def too_few_of_a_class(examples: Examples) -> str | None:
 
 def too_few_of_class_1(examples: Examples) -> str | None:
     """Return class 1 if it has few examples."""
-    counts = _class_counts(examples)
-    return None if counts[1] >= FEWEST_OF_A_CLASS else _clause(examples, counts, 1)
+    counts = _class_units(examples)
+    return None if counts[1] >= FEWEST_OF_A_CLASS else _clause(examples, 1)
 
 
 def too_few_of_others(examples: Examples) -> str | None:
     """Return the rarest class if few examples are of another class than the most frequent one."""
-    counts = _class_counts(examples)
-    return None if counts.sum() - counts.max() >= FEWEST_OF_A_CLASS else _rarest(examples, counts)
+    most_frequent = _class_counts(examples).argmax()
+    num_others = _num_units(examples, examples.labels != most_frequent)
+    return None if num_others >= FEWEST_OF_A_CLASS else _rarest(examples, _class_units(examples))
 
 
 def too_few_of_labels(examples: Examples) -> str | None:
     """Return how many labels the examples have if these are few, of a metric of all labels together."""
-    count = int(examples.labels.sum())
-    return None if count >= FEWEST_OF_A_CLASS else f"{count} examples have any of the labels"
+    has_any = examples.labels.any(axis=1)
+    few = _num_units(examples, has_any) < FEWEST_OF_A_CLASS
+    return f"{_size(examples, has_any, 'example')} with any of the labels" if few else None
 
 
 def too_few_misranked(examples: Examples, auroc: float) -> str | None:
@@ -62,28 +69,39 @@ def too_few_misranked(examples: Examples, auroc: float) -> str | None:
 
     It rests on those that are ranked below examples of the other class, about ``n (1 - AUROC)`` of ``n``.
     """
-    counts = _class_counts(examples)
+    counts = _class_units(examples)
     # Of a label or class that nearly all examples have, those without it are the rare ones.
-    rarer = np.minimum(counts, len(examples) - counts)
+    rarer = np.minimum(counts, _class_units(examples, others=True))
     if not rarer.any():
         return f"{len(examples)} examples of one class"
     fewest = rarer[rarer > 0].min()
     number = int(np.flatnonzero(rarer == fewest)[np.argmin(counts[rarer == fewest])])
     if fewest < FEWEST_OF_A_CLASS:
-        return _clause(examples, counts, number)
+        return _clause(examples, number)
     if fewest * (1 - auroc) < FEWEST_MISRANKED:
-        return f"{_clause(examples, counts, number)} for an AUROC of {auroc:.3f}"
+        return f"{_clause(examples, number)} for an AUROC of {auroc:.3f}"
     return None
 
 
 def too_few_pairs(examples: Examples) -> str | None:
     """Return how many examples there are if these are few, of a metric of numbers or words."""
-    return None if len(examples) >= FEWEST_PAIRS else f"{len(examples)} examples"
+    all_of_them = np.ones(len(examples), dtype=np.bool_)
+    few = _num_units(examples, all_of_them) < FEWEST_PAIRS
+    return _size(examples, all_of_them, "example") if few else None
 
 
-def too_few_entities(num_entities: int) -> str | None:
-    """Return how many true entities there are if these are few."""
-    return None if num_entities >= FEWEST_ENTITIES else f"{num_entities} entities"
+def too_few_entities(examples: Examples, per_example: Integers) -> str | None:
+    """Return how many true entities there are if these are few, or are in few units.
+
+    Args:
+        examples: The sentences.
+        per_example: Number of true entities of every sentence.
+    """
+    num, has_any = int(per_example.sum()), per_example > 0
+    if num < FEWEST_ENTITIES:
+        return f"{num} entities"
+    few = _num_units(examples, has_any) < FEWEST_OF_A_CLASS
+    return f"{num} entities in {_size(examples, has_any, 'sentence')}" if few else None
 
 
 def too_few_for_calibration(examples: Examples, ece: float, deviations: Values) -> str | None:
@@ -113,21 +131,45 @@ def too_few_for_any(examples: Examples) -> str | None:
     return too_few_of_a_class(examples) if by_class else too_few_pairs(examples)
 
 
-def _class_counts(examples: Examples) -> NDArray[np.int64]:
-    """Return the number of examples of every class, or that have each label."""
+def _is_of_class(examples: Examples) -> NDArray[np.bool_]:
+    """Return whether every example is of every class, or has every label, shape (examples, classes)."""
     if examples.task == "multi-label":
-        counts: NDArray[np.int64] = examples.labels.sum(axis=0).astype(np.int64)
-        return counts
-    return np.bincount(examples.labels, minlength=len(examples.label_names)).astype(np.int64)
+        return np.asarray(examples.labels, dtype=np.bool_)
+    is_of_class: NDArray[np.bool_] = examples.labels[:, np.newaxis] == np.arange(len(examples.label_names))
+    return is_of_class
 
 
-def _rarest(examples: Examples, counts: NDArray[np.int64]) -> str:
-    """Return the class with the fewest examples among those that have any."""
+def _class_counts(examples: Examples) -> Integers:
+    """Return the number of examples of every class, or that have each label."""
+    counts: Integers = _is_of_class(examples).sum(axis=0).astype(np.int64)
+    return counts
+
+
+def _class_units(examples: Examples, *, others: bool = False) -> Integers:
+    """Return in how many units of the interval every class occurs, or all others together."""
+    is_in = _is_of_class(examples) != others
+    return np.array([_num_units(examples, column) for column in is_in.T], dtype=np.int64)
+
+
+def _num_units(examples: Examples, is_in: NDArray[np.bool_]) -> int:
+    """Return how many units of the interval some of the examples are of."""
+    return int(is_in.sum()) if examples.units is None else len(np.unique(examples.units[is_in]))
+
+
+def _rarest(examples: Examples, counts: Integers) -> str:
+    """Return the class with the lowest count among those that occur."""
     occurs = np.flatnonzero(counts > 0)
-    rarest = int(occurs[counts[occurs].argmin()]) if len(occurs) else 0
-    return _clause(examples, counts, rarest)
+    return _clause(examples, int(occurs[counts[occurs].argmin()]) if len(occurs) else 0)
 
 
-def _clause(examples: Examples, counts: NDArray[np.int64], number: int) -> str:
+def _clause(examples: Examples, number: int) -> str:
+    """Return how many examples a class has, and how many units where these are fewer."""
     noun = "label" if examples.task == "multi-label" else "class"
-    return f"{counted(int(counts[number]), 'example')} of {noun} {examples.label_names[number]}"
+    return _size(examples, _is_of_class(examples)[:, number], "example", f" of {noun} {examples.label_names[number]}")
+
+
+def _size(examples: Examples, is_in: NDArray[np.bool_], noun: str, of: str = "") -> str:
+    """Return a number of examples, such as ``9 examples of class b`` or ``60 examples in 2 texts or groups``."""
+    num, num_units = int(is_in.sum()), _num_units(examples, is_in)
+    units = "" if num_units == num else f" in {num_units} text{'s or groups' if num_units > 1 else ' or group'}"
+    return f"{counted(num, noun)}{of}{units}"

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _NUM_PARAMETERS = 2
 _FEWEST_ROWS = 24
 _ROUNDING = 1e-9
+_ORDER_ROUNDING = 1e-5
 _SURE = 10.0  # a logit
 
 
@@ -89,8 +90,9 @@ def check_own_metric(metric: Metric, task: TaskName, label_names: Sequence[str])
     A value that is not a number is accepted here: it may be one of the data.
 
     Raises:
-        SettingsError: If the function fails, returns something else than a number, or another one each time, or the
-            same whatever was predicted, or a number that cannot be in points.
+        SettingsError: If the function fails, returns something else than a number, or another one each time or in
+            another order, or the same whatever was predicted, or a worse one for perfect predictions, or a number that
+            cannot be in points.
     """
     examples = _made_up(task, label_names)
     value, again = metric.value(examples), metric.value(examples)
@@ -99,17 +101,49 @@ def check_own_metric(metric: Metric, task: TaskName, label_names: Sequence[str])
             f"the metric {metric.name} returns {value:g} and then {again:g} for the same examples, so that its "
             "verdicts would be chance. Correct the function: seed what it draws at random."
         )
-    others = [_made_up(task, label_names, seed=1), _perfect(examples)]
     if metric.unit == "points" and value > 1 + _ROUNDING:
         raise SettingsError(
             f"the metric {metric.name} returns {value:g}, and a metric in points is at most 1. Return a share "
             "rather than a percentage, or set its attribute unit to 'label units' or 'nats'."
         )
-    # With such a metric no configuration loses anything.
-    if all(metric.value(other) == value for other in others):
+    others = _made_up(task, label_names, seed=1)
+    for each in (examples, others):
+        _check_order(metric, each)
+    _check_direction(metric, value, metric.value(others), metric.value(perfect(examples)))
+
+
+def _check_order(metric: Metric, examples: Examples) -> None:
+    """Check that made-up examples in another order have the same value.
+
+    Raises:
+        SettingsError: If they have another one.
+    """
+    value, reordered = metric.value(examples), metric.value(_backwards(examples))
+    # Sums of numbers in another order differ in their last digits.
+    if abs(reordered - value) > _ORDER_ROUNDING * max(1.0, abs(value)):
+        raise SettingsError(
+            f"the metric {metric.name} returns {value:g}, and {reordered:g} for the same examples in another order. "
+            "Correct the function: intervals leave examples out, so that the place of an example means nothing."
+        )
+
+
+def _check_direction(metric: Metric, value: float, other: float, of_perfect: float) -> None:
+    """Check that perfect predictions have another value than two sets of wrong ones, and a better one.
+
+    Raises:
+        SettingsError: If not: no configuration would lose anything, or those that lose most would be the best.
+    """
+    if value == other == of_perfect:
         raise SettingsError(
             f"the metric {metric.name} returns {value:g} for wrong and for perfect predictions alike. Correct the "
             "function: it has to compare its second argument with the labels."
+        )
+    is_higher_better = metric.higher_is_better
+    if of_perfect < min(value, other) if is_higher_better else of_perfect > max(value, other):
+        raise SettingsError(
+            f"the metric {metric.name} returns {of_perfect:g} for perfect predictions and {value:g} for wrong ones, "
+            f"and its attribute higher_is_better is {is_higher_better}. Set it to {not is_higher_better}, or correct "
+            "the function."
         )
 
 
@@ -136,8 +170,19 @@ def _made_up(task: TaskName, label_names: Sequence[str], *, seed: int = 0) -> Ex
     )
 
 
-def _perfect(examples: Examples) -> Examples:
-    """Return the examples with the right predictions, and scores that are sure of them."""
+def _backwards(examples: Examples) -> Examples:
+    """Return made-up examples in the opposite order, in which every example has as many rows as there are classes."""
+    rows = np.arange(len(examples.labels)).reshape(-1, len(examples.label_names))[::-1].ravel()
+    return replace(
+        examples,
+        labels=examples.labels[rows],
+        predictions=examples.predictions[rows],
+        scores=examples.required_scores[rows].astype(np.float32),
+    )
+
+
+def perfect(examples: Examples) -> Examples:
+    """Return examples with the right predictions, and scores that are sure of them."""
     labels = examples.labels
     if examples.task == "regression":
         scores = labels[:, np.newaxis]
@@ -165,9 +210,9 @@ class _Called:
         try:
             # Copies, so that a function that sorts in place changes nothing else.
             value = self.function(examples.labels.copy(), outputs.copy())
-        except FreezebenchError:
+        except (FreezebenchError, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # what pytest.skip raises is no Exception
             raise SettingsError(f"the metric {self.name} fails with {named(error)}. Correct the function.") from error
         try:
             number = math.nan if isinstance(value, str | bytes) else float(value)  # type: ignore[arg-type]
@@ -190,9 +235,9 @@ def _imported(name: str) -> Callable[..., object]:
     try:
         with modules_of_tests():
             value: object = importlib.import_module(module_name)
-    except FreezebenchError:
+    except (FreezebenchError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # what pytest.importorskip raises is no Exception
         raise SettingsError(
             f"cannot import the metric {name}: {module_name} fails with {named(error)}. Correct the module or its "
             "name, or add its folder to pytest's ini option pythonpath."

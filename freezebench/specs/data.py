@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -118,5 +119,12 @@ class DataSpec:
     @property
     def label_columns(self) -> tuple[str, ...]:
         """The columns of the labels: one, or one for each of several labels."""
-        names = tuple(dict.fromkeys(name.strip() for name in self.label_column.split(",")))
-        return tuple(filter(None, names)) or (self.label_column,)
+        return columns_in(self.label_column) or (self.label_column,)
+
+
+def columns_in(text: str) -> tuple[str, ...]:
+    """Return the different names of columns in a text, with commas between; quotes keep the commas of a name."""
+    # csv refuses line breaks outside of quotes, which are part of a name then.
+    lines = [] if len(text.splitlines()) > 1 else [text]
+    names = next(csv.reader(lines, skipinitialspace=True), ())
+    return tuple(dict.fromkeys(filter(None, (name.strip() for name in names))))

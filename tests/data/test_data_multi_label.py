@@ -108,8 +108,19 @@ def test_a_column_whose_name_has_a_comma_is_one(tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     lines = [json.dumps({"text": f"text {number}", "a,b": number % 2}) for number in range(40)]
     path.write_text("\n".join(lines), encoding="utf-8")
-    data = load_data(DataSpec(source=str(path), label_column="a,b"))
-    assert data.task == "sequence-classification"
+    for name in ("a,b", '"a,b"'):
+        assert load_data(DataSpec(source=str(path), label_column=name)).task == "sequence-classification"
+
+
+def test_quotes_keep_the_commas_of_one_of_several_columns(tmp_path: Path) -> None:
+    """As in the names of text columns, and as the message on an unknown column says."""
+    path = tmp_path / "train.csv"
+    rows = "\n".join(f"text {number},{number % 2},{number // 2 % 2}" for number in range(40))
+    path.write_text(f'text,sad,"long, slow"\n{rows}\n', encoding="utf-8")
+    data = load_data(DataSpec(source=str(path), label_column='sad,"long, slow"'))
+    assert (data.task, data.label_names) == ("multi-label", ("sad", "long, slow"))
+    with pytest.raises(DataError, match=r"Put double quotes around a name with a comma: --freeze-label-column="):
+        load_data(DataSpec(source=str(path), label_column="sad,long, slow"))
 
 
 @pytest.mark.parametrize("separator", ["|", ";", ","])

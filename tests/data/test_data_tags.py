@@ -135,6 +135,19 @@ def test_tags_that_cannot_be_learned_are_refused(tmp_path: Path) -> None:
         load_data(DataSpec(source=str(tmp_path)))
 
 
+def test_numbers_have_the_names_of_the_model(tmp_path: Path) -> None:
+    """Without them, entities would be judged by the accuracy of numbers, and the fine-tuned head would be dropped."""
+    names = ("O", "B-PER", "I-PER", "B-LOC")
+    numbers = [[1, 2, 0], [0, 0], [1]]
+    data = _load(tmp_path, WORDS, numbers, label_names=names)
+    assert (data.label_names, data.test.labels) == (names, ((1, 2, 0), (0, 0), (1,)))
+    assert "There are 4 tags, which the model's configuration numbers so: O, B-PER, I-PER, B-LOC." in data.facts.notes
+    # A number beyond them says that they are not the model's.
+    beyond = _load(tmp_path, WORDS, [[1, 2, 0], [0, 4], [1]], label_names=names)
+    assert beyond.label_names == ("0", "1", "2", "4")
+    assert _load(tmp_path, WORDS, numbers, label_names=("LABEL_0", "LABEL_1", "LABEL_2")).label_names == ("0", "1", "2")
+
+
 def test_sentences_repeat_by_their_words(tmp_path: Path) -> None:
     """Case aside; the border between two words matters."""
     words = [["Ada", "sings"], ["ADA", "sings"], ["Ada sings"]]

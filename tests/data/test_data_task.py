@@ -109,6 +109,13 @@ def test_the_option_comes_before_the_model_and_the_model_before_the_data() -> No
             [["a"], ["b"]],
             r"does not fit several labels per text, such as \['a'\]\. Use --freeze-task=multi-label",
         ),
+        (
+            "regression",
+            None,
+            ["2,5", "3,0"],
+            r"line 1: the label '2,5' has a comma\. Write numbers with a decimal point",
+        ),
+        ("regression", None, ["1,234.50", "2"], r"line 1: the label '1,234.50' has a comma\. Write numbers with a"),
         (None, "multi-label", ["a|b", "b"], "multi-label .* does not fit names as labels"),
         ("multi-label", None, [1, 0], "does not fit whole numbers as labels"),
         (

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +15,7 @@ from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
 from freezebench.errors import DataError, SettingsError
 from freezebench.planning.design import check_design, check_metric, check_num_sentences, refuse_undecidable
+from freezebench.records.data_facts import SetFacts
 from made_up import facts
 
 
@@ -82,3 +87,72 @@ def test_groups_are_named_where_they_are_too_few() -> None:
     one = replace(facts(872), test_groups=(0,) * 872)
     with pytest.raises(DataError, match=r"872 test sentences in 1 group \(document\): an interval needs at least 2"):
         check_num_sentences(_settings(group_column="document"), one)
+
+
+@pytest.mark.parametrize(
+    ("changes", "noun"),
+    [
+        ({"test_labels": (1,) * 40}, "example"),
+        ({"task": "regression", "test_labels": (), "test_values": (1.5,) * 40, "label_names": ("stars",)}, "example"),
+        ({"task": "multi-label", "test_labels": (1, 0) * 40}, "example"),
+        ({"task": "token-classification", "test_lengths": (2,) * 20, "label_names": ("O", "B-PER")}, "word"),
+    ],
+    ids=lambda value: str(value)[:24],
+)
+@pytest.mark.parametrize("metric", [None, "rmse"])
+def test_a_test_split_of_one_label_is_refused(changes: dict[str, Any], noun: str, metric: str | None) -> None:
+    """A constant prediction is perfect there, so that every baseline would be invalid after its training."""
+    values = {} if metric is None or changes.get("task") != "regression" else {"metric": metric, "margin": "0.1"}
+    data = replace(facts(40), **{"test_labels": (0,) * 40, **changes})
+    with pytest.raises(DataError, match=rf"made-up: every {noun} of the test split has the same label, so that no met"):
+        check_design(_settings(**values), ["none", "emb"], data)
+
+
+@pytest.fixture
+def own_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Write a module with a metric ``f``."""
+
+    def write(text: str) -> None:
+        (tmp_path / "own_design.py").write_text(text, encoding="utf-8")
+        importlib.invalidate_caches()
+
+    monkeypatch.syspath_prepend(tmp_path)
+    yield write
+    sys.modules.pop("own_design", None)
+
+
+@pytest.mark.parametrize(
+    ("fault", "match"),
+    [
+        (
+            "raise ValueError('late')",
+            r"on the test split with made-up predictions, the metric own_design:f fails with V",
+        ),
+        ("return float('nan')", r"returns nan on the test split, for made-up and for perfect predictions alike"),
+    ],
+)
+def test_a_metric_of_the_user_is_tried_on_the_test_split(
+    own_metric: Callable[[str], None], fault: str, match: str
+) -> None:
+    """Not after hours of training: a few made-up examples do not show everything."""
+    own_metric(
+        f"def f(labels, predictions):\n    if len(labels) > 500: {fault}\n    return (labels == predictions).mean()\n"
+    )
+    check_metric(_settings(metric="own_design:f"), facts(400))
+    with pytest.raises(SettingsError, match=match):
+        check_metric(_settings(metric="own_design:f"), facts(872))
+
+
+def test_a_metric_of_the_user_is_tried_on_further_test_sets(own_metric: Callable[[str], None]) -> None:
+    """It may have no value on one of them, which is shown, but it may not fail."""
+    far = SetFacts(name="far", source="far", num_test=40, test_sha256="", test_labels=(1,) * 40)
+    data = replace(facts(400), test_sets=(far,))
+    body = "    return (labels == predictions).mean()\n"
+    own_metric(f"def f(labels, predictions):\n    if labels.min() == labels.max(): return float('nan')\n{body}")
+    check_metric(_settings(metric="own_design:f"), data)
+    sys.modules.pop("own_design")
+    own_metric(f"def f(labels, predictions):\n    1 // (labels.max() - labels.min())\n{body}")
+    with pytest.raises(
+        SettingsError, match=r"on the test set far with made-up predictions, the metric own_design:f fa"
+    ):
+        check_metric(_settings(metric="own_design:f"), data)

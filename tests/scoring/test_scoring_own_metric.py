@@ -115,6 +115,16 @@ def test_outcomes_of_few_examples_are_those_of_the_usual_jackknife(write: Write)
         ("own_metrics:f", "def f(labels, predictions): raise SystemExit(3)\n", r"fails with SystemExit: 3. Correct"),
         (
             "own_metrics:f",
+            "import pytest\npytest.importorskip('no_such')\n",
+            r"own_metrics fails with Skipped: could not",
+        ),
+        (
+            "own_metrics:f",
+            "import pytest\ndef f(labels, predictions): pytest.skip('x')\n",
+            "fails with Skipped: x. Corr",
+        ),
+        (
+            "own_metrics:f",
             "def f(labels, predictions): return 62.5\n",
             r"62.5, and a metric in points is at most 1. Return a",
         ),
@@ -127,6 +137,21 @@ def test_outcomes_of_few_examples_are_those_of_the_usual_jackknife(write: Write)
             "own_metrics:f",
             "def f(labels, predictions):\n    labels[:] = predictions\n    return (labels == predictions).mean()\n",
             "returns 1 for wrong and for perfect predictions alike. Correct the function",
+        ),
+        (
+            "own_metrics:f",
+            "def f(labels, predictions): return (labels[:9] == predictions[:9]).mean()\n",
+            r"for the same examples in another order\. Correct the function",
+        ),
+        (
+            "own_metrics:f",
+            "def f(labels, predictions): return (labels != predictions).mean()\n",
+            r"returns 0 for perfect predictions and 0\.\d+ for wrong ones, and its attribute higher_is_better is T",
+        ),
+        (
+            "own_metrics:f",
+            "def f(labels, predictions): return (labels == predictions).mean()\nf.higher_is_better = False\n",
+            r"returns 1 for perfect .* higher_is_better is False\. Set it to True, or correct",
         ),
     ],
 )
