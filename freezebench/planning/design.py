@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from freezebench.errors import DataError, SettingsError
+from freezebench.errors import DataError, SettingsError, one_line
 from freezebench.records.evaluated import guessed_examples
 from freezebench.scoring.metrics import ACCURACY, metric_of
 from freezebench.scoring.own_metric import perfect
@@ -84,7 +84,9 @@ def check_metric(settings: Settings, facts: DataFacts) -> None:
         try:
             values = [metric.value(guessed), metric.value(perfect(guessed))]
         except SettingsError as error:
-            raise SettingsError(f"on {called} with made-up predictions, {error}") from error
+            raise SettingsError(
+                f"on {called} with made-up predictions, {one_line(error)}. Return nan where it has no value."
+            ) from error
         if not part.name and all(map(math.isnan, values)):
             raise SettingsError(
                 f"the metric {metric.name} returns nan on the test split, for made-up and for perfect predictions "
