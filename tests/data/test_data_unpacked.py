@@ -160,6 +160,7 @@ def test_deep_nesting_is_refused(tmp_path: Path, depth: int, suffix: str, bracke
         load_data(DataSpec(source=str(tmp_path)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["json", "jsonl", "csv", "tsv", "parquet"])
 def test_files_of_ten_gigabytes_without_a_line_end(tmp_path: Path, suffix: str) -> None:
     """Neither read into memory, nor read to their end."""

@@ -105,6 +105,7 @@ def test_a_kill_by_the_out_of_memory_killer_is_recognized(make: Make, monkeypatc
     assert str(record.reason).startswith("the kernel killed its process for want of memory (SIGKILL)")
 
 
+@pytest.mark.slow
 def test_processes_that_a_worker_started_end_with_it(make: Make, tmp_path: Path) -> None:
     """A data loader's process that hangs is killed as well."""
     note = tmp_path / "child"

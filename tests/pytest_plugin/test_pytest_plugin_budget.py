@@ -25,6 +25,7 @@ def _run(project: Project, *arguments: str) -> pytest.RunResult:
     return project().runpytest_inprocess(*FAST, *arguments)
 
 
+@pytest.mark.slow
 def test_same_command_goes_on_from_the_end_of_a_budget(project: Project, tmp_path: Path) -> None:
     """Runs that are kept, here of real training, cost nothing of the next budget."""
     arguments = (f"--freeze-store={tmp_path / 'store'}", "--freeze-budget=6runs")
@@ -116,6 +117,7 @@ def test_budget_of_time_starts_no_run_after_its_end(
     result.stdout.fnmatch_lines(["*the budget of 35 min is used up (4 runs trained)*"])
 
 
+@pytest.mark.slow
 def test_plan_shows_the_budget_and_what_would_decide(project: Project, tmp_path: Path) -> None:
     """The seeds or sentences follow from the runs of an earlier session, here of real training."""
     store = f"--freeze-store={tmp_path / 'store'}"

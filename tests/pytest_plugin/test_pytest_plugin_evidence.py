@@ -26,6 +26,7 @@ def _repeated(folder: Path, times: int) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_copies_of_test_sentences_decide_nothing(project: Project, tmp_path: Path) -> None:
     """Twenty texts thirty times leave undecided what 600 texts would have decided; a note and the plan say so."""
     data = _repeated(tmp_path / "data", 30)

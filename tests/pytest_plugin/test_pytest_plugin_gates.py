@@ -154,6 +154,7 @@ def test_a_shuffled_order_still_starts_with_the_baseline(
         assert ran[0].startswith("none")
 
 
+@pytest.mark.slow
 def test_xdist_may_be_installed_but_not_distribute(project: Project, reach: Reach) -> None:
     """-n0 changes nothing; active workers are a usage error that says what to do."""
     pytest.importorskip("xdist")

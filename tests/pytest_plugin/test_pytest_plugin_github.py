@@ -31,6 +31,7 @@ def properties_by_test(junit: Path) -> dict[str, dict[str, str]]:
     }
 
 
+@pytest.mark.slow
 def test_failures_and_tables_reach_github(project: Project, actions: Path, tmp_path: Path) -> None:
     """A failed configuration is an error at its line, an undecided one a warning; XML and summary have the same."""
     junit = tmp_path / "j.xml"
@@ -57,6 +58,7 @@ def test_failures_and_tables_reach_github(project: Project, actions: Path, tmp_p
         assert own["freezebench_message"].startswith((standing.upper(), spec))
 
 
+@pytest.mark.slow
 def test_an_unwritable_summary_is_a_warning(project: Project, actions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The session passes and names the file that could not be written."""
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(actions.parent))
@@ -65,6 +67,7 @@ def test_an_unwritable_summary_is_a_warning(project: Project, actions: Path, mon
     result.stdout.fnmatch_lines(["freezebench: warning: the step summary could not be written to *"])
 
 
+@pytest.mark.slow
 def test_outside_github_nothing_is_written(project: Project, actions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without GITHUB_ACTIONS there are neither commands nor a file."""
     monkeypatch.delenv("GITHUB_ACTIONS")

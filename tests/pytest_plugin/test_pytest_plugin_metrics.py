@@ -89,6 +89,7 @@ def test_a_metric_that_cannot_be_used_is_refused_before_training(
     result.stderr.fnmatch_lines([message])
 
 
+@pytest.mark.slow
 def test_a_saved_run_is_compared_by_the_metric_that_it_was_saved_with(
     project: Project, reached: dict[str, Any]
 ) -> None:

@@ -87,6 +87,7 @@ def test_a_missing_device_is_a_usage_error(project: Project, plan: list[str]) ->
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
 
 
+@pytest.mark.slow
 def test_finished_runs_are_not_counted_as_left(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +116,7 @@ def test_finished_runs_are_not_counted_as_left(
     )
 
 
+@pytest.mark.slow
 def test_the_summary_fits(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has 100 columns unless COLUMNS is set, and no colour without a terminal unless --color=yes is given."""
     pytester = project("num_seeds=2, max_drop=90")

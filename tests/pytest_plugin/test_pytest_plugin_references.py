@@ -307,6 +307,7 @@ def test_the_largest_regression_is_a_limit_of_its_own(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["name", "file", "report"])
 def test_small_losses_add_up_against_the_anchor(
     project_with_reference: pytest.Pytester, reached: dict[str, Any], kind: str

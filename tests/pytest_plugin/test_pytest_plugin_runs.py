@@ -123,6 +123,7 @@ def test_a_run_that_could_only_fail_is_refused(project: Project) -> None:
     result.stderr.fnmatch_lines(["*emb is limited to 5 points*can show no verdict at best: the run could only fail.*"])
 
 
+@pytest.mark.slow
 def test_undecided_fails_where_that_is_the_policy(project: Project) -> None:
     """A limit within the interval is INCONCLUSIVE after the last look; the message has the number of seeds."""
     result = project(f"num_seeds='2,3', max_drop={INCONCLUSIVE_LIMIT}").runpytest_inprocess(
@@ -143,6 +144,7 @@ def test_undecided_is_not_green_in_ci(project: Project, monkeypatch: pytest.Monk
     assert ET.parse(tmp_path / "j.xml").getroot()[0].get("failures") == "1"  # noqa: S314 - ours
 
 
+@pytest.mark.slow
 def test_the_baseline_runs_on_demand(project: Project) -> None:
     """A candidate selected alone is compared with a baseline that is trained for it and shown."""
     result = project(WIDE).runpytest_inprocess("test_project.py::test_it[emb+L0]", "--freeze-num-seeds=3")
@@ -157,6 +159,7 @@ def test_the_baseline_runs_on_demand(project: Project) -> None:
     )
 
 
+@pytest.mark.slow
 def test_baselines_come_first_in_any_order(project: Project) -> None:
     """Node ids in another order still start with the baseline."""
     ids = [f"test_project.py::test_it[{spec}]" for spec in ("emb", "none")]
@@ -224,6 +227,7 @@ def test_a_report_names_the_tests_that_ran(project: Project) -> None:
     assert "pytest test_project.py::test_it --freeze-preset" in page
 
 
+@pytest.mark.slow
 def test_without_a_limit_the_verdict_is_shown_and_nothing_asserted(project: Project) -> None:
     """A model or data set that is not the preset's has no documented cost."""
     result = project().runpytest_inprocess("--freeze-grid=none,emb")
@@ -251,6 +255,7 @@ def test_comparison_with_a_saved_run(project: Project) -> None:
     result.stdout.no_fnmatch_line("*another CPU model*")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", [["-p", "no:benchmark", "--strict-markers"], ["--benchmark-disable"]])
 def test_pytest_benchmark_may_be_off(project: Project, option: list[str]) -> None:
     """All seeds train and the gate holds; only the recording is off."""

@@ -183,6 +183,7 @@ def test_search_leaves_out_what_trains_the_same(factory: Factory) -> None:
     result.stdout.fnmatch_lines(["freezebench [[]4/4] emb+L0-1 seed 43: *", "Not run: emb, emb+L0, since they train *"])
 
 
+@pytest.mark.slow
 def test_a_rung_that_nobody_named_is_left_out_if_nothing_would_train(factory: Factory) -> None:
     """The head is fixed: with the whole encoder frozen nothing is left, which ends no session of the grid `all`."""
     result = factory("fixed_head").runpytest_inprocess("-rs", "--freeze-min-speedup=emb+L0-1:9")
@@ -250,6 +251,7 @@ def test_no_plan_can_know_what_is_not_run(factory: Factory) -> None:
     result.stdout.no_fnmatch_line("*not run*")
 
 
+@pytest.mark.slow
 def test_what_is_not_run_is_in_no_saved_run_and_needs_no_partner_in_one(
     factory: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,7 @@ def test_the_recommended_model_is_saved(
     assert [path.name for path in model.parent.iterdir()] == ["model"]
 
 
+@pytest.mark.slow
 def test_an_earlier_model_is_replaced_and_anything_else_is_refused(
     project: Project, tmp_path: Path, store: str
 ) -> None:
@@ -218,6 +219,7 @@ def test_a_factorys_model_is_loaded_by_its_class(project: Project, tmp_path: Pat
     assert len(loaded_predictions(model)) == 40
 
 
+@pytest.mark.slow
 def test_several_experiments_get_a_folder_each(project: Project, tmp_path: Path, store: str) -> None:
     """Folders are named after model and data; experiments that share these by a part of a hash as well."""
     session = project(MARKER)

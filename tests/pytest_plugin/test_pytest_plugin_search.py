@@ -68,6 +68,7 @@ def test_untrained_prefixes_are_no_undecided_tests_in_ci(search: Search, monkeyp
     assert result.ret == 0
 
 
+@pytest.mark.slow
 def test_report_has_the_answer_and_every_prefix(search: Search, tmp_path: Path) -> None:
     """Saved rows say why prefixes were not trained."""
     search(7, f"--freeze-report={tmp_path}")

@@ -96,6 +96,7 @@ def test_a_damaged_file_is_set_aside_and_trained_again(project: Project, tmp_pat
     assert decode(damaged.read_bytes()).test == decode(whole).test
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_costs_nothing_but_the_store(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +136,7 @@ def read_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
     return refuse
 
 
+@pytest.mark.slow
 def test_a_store_that_can_only_be_read(project: Project, tmp_path: Path, read_only: Callable[[Path], None]) -> None:
     """Runs in it are reused; a run that is trained passes, and the summary reports that it was not saved."""
     store = tmp_path / "runs"
@@ -157,6 +159,7 @@ def test_a_store_that_can_only_be_read(project: Project, tmp_path: Path, read_on
     assert {path.name: path.read_bytes() for path in store.iterdir()} == files
 
 
+@pytest.mark.slow
 def test_a_damaged_file_in_a_store_that_can_only_be_read(
     project: Project, tmp_path: Path, read_only: Callable[[Path], None]
 ) -> None:
@@ -206,6 +209,7 @@ def test_a_model_that_is_edited_during_a_run_poisons_no_store(
     restored.stdout.fnmatch_lines(["freezebench: reused 1 run of earlier sessions*"])
 
 
+@pytest.mark.slow
 def test_runs_of_this_process_are_others_than_those_of_a_worker(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

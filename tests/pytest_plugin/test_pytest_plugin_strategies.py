@@ -23,6 +23,7 @@ def lora() -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("lora")
 def test_arguments_in_every_option_of_a_session_and_in_what_it_writes(project: Project) -> None:
     """Options, ini lines, ids, JUnit, saved runs, store; names of files need no quotes."""

@@ -65,6 +65,7 @@ def test_while_tests_run_the_page_has_no_pictures(tmp_path: Path) -> None:
     assert not list((tmp_path / "pictures").iterdir())
 
 
+@pytest.mark.slow
 def test_an_overview_of_earlier_experiments_is_removed(tmp_path: Path) -> None:
     """A report of one experiment has none; what shows a saved report leaves its files alone."""
     shown = [(requested, summarize(results(), requested)) for requested in map(_settings_of, ("model-1", "model-2"))]
