@@ -22,7 +22,7 @@ from freezebench.models.source import ModelSource
 from freezebench.units import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from freezebench.data.load import TextData
@@ -119,19 +119,19 @@ def _choose_data(folder: Path, given: Given, sources: Sources, model: ModelSourc
     """
     path, spec = _found_data(folder, given, sources, experiment)
     if path is not None and spec is not None:
-        data = _read_data(spec, model, given)
-        experiment.found["data"] = _data_text(path_name(folder, path), spec, data)
-        experiment.arguments += data_arguments(path_name(folder, path), spec, data)
+        data, name = _read_data(spec, model, given), path_name(folder, path)
+        experiment.found["data"] = _data_text(name, spec, data)
+        experiment.arguments += data_arguments(name, spec, data)
         experiment.paths.append(path)
         if path.is_file():
             experiment.notes.append(
-                f"Test sentences: {len(data.test):,}, drawn from {path_name(folder, path)}. A folder with a train "
-                "and a test file in its place can have more of them, so that fewer verdicts are inconclusive."
+                f"Test sentences: {len(data.test):,}, drawn from {name}. A folder with a train and a test file in its "
+                "place can have more of them, so that fewer verdicts are inconclusive."
             )
         if data.facts.dropped_rows:
             experiment.notes.append(
-                f"Rows of {path_name(folder, path)} that cannot be used: {num_dropped(data)}. bad_rows in the test "
-                "leaves them out. Delete that line, and a session lists them."
+                f"Rows of {name} that cannot be used: {num_dropped(data)}. bad_rows in the test leaves them out. "
+                "Delete that line, and a session lists them."
             )
     elif given.data is None or given.data == reviews.SOURCE:
         unused = "no file could be used, see the notes" if sources.data else "no data set was found"
@@ -174,11 +174,7 @@ def _found_data(
         path = _existing(folder, given.data)
         return path, None if path is None else spec_of_data(path, given.text_columns, given.label_column)
     if len(sources.data) > _MOST_READ:
-        names = [path_name(folder, path) for path in sources.data]
-        raise SettingsError(
-            f"{folder} has {len(names)} files and folders that may be data: {listed(names, _MOST_NAMED)}. Choose one "
-            f"with --data={names[0]}, or none of them with --data={reviews.SOURCE}."
-        )
+        raise _several(folder, sources.data, "files and folders that may be data")
     specs: dict[Path, DataSpec] = {}
     ambiguous: list[DataError] = []
     for path in sources.data:
@@ -188,14 +184,19 @@ def _found_data(
             ambiguous += [error] if isinstance(error, UnclearColumnsError) and error.is_choice else []
             experiment.notes.append(f"{path_name(folder, path)} is not used: {error}")
     if len(specs) > 1:
-        names = [path_name(folder, path) for path in specs]
-        raise SettingsError(
-            f"{folder} has {len(names)} data sets: {listed(names, _MOST_NAMED)}. Choose one with --data={names[0]}, or "
-            f"none of them with --data={reviews.SOURCE}."
-        )
+        raise _several(folder, specs, "data sets")
     if ambiguous and not specs:
         raise _of_unnamed(ambiguous[0])
     return next(iter(specs.items()), (None, None))
+
+
+def _several(folder: Path, paths: Iterable[Path], kind: str) -> SettingsError:
+    """Return the error on several data sets, of which none was named."""
+    names = [path_name(folder, path) for path in paths]
+    return SettingsError(
+        f"{folder} has {len(names)} {kind}: {listed(names, _MOST_NAMED)}. Choose one with --data={names[0]}, or none "
+        f"of them with --data={reviews.SOURCE}."
+    )
 
 
 def _unread_arguments(given: Given) -> list[Argument]:
@@ -221,11 +222,8 @@ def path_name(folder: Path, path: Path) -> str:
 
 def _data_text(name: str, spec: DataSpec, data: TextData) -> str:
     """Return a data set in words."""
-    columns = _columns_text("text", spec.text_columns) + f", label column {spec.label_column!r}"
+    columns = f"text column{'s' * (len(spec.text_columns) > 1)} {' and '.join(map(repr, spec.text_columns))}"
+    label = f"label column {spec.label_column!r}"
     groups = "" if spec.group_column is None else f", group column {spec.group_column!r}"
     sizes = f"{len(data.train):,} training, {len(data.validation):,} validation and {len(data.test):,} test sentences"
-    return f"{name}: {data.task}, {columns}{groups}; {sizes}"
-
-
-def _columns_text(what: str, names: Sequence[str]) -> str:
-    return f"{what} column{'s' * (len(names) > 1)} {' and '.join(map(repr, names))}"
+    return f"{name}: {data.task}, {columns}, {label}{groups}; {sizes}"
