@@ -121,7 +121,7 @@ def _check_label_columns(spec: DataSpec, tables: Mapping[str, Table]) -> None:
         DataError: If one does not.
     """
     train = tables["train"]
-    for name in _label_columns(spec, train):
+    for name in label_columns(spec, train):
         for table in tables.values():
             if table.num_rows and name in train.columns and name not in table.columns:
                 raise DataError(
@@ -144,7 +144,7 @@ def _check_test_columns(spec: DataSpec, tables: Mapping[str, Table]) -> None:
         table.column(spec.group_column, "--freeze-group-column")
 
 
-def _label_columns(spec: DataSpec, table: Table) -> tuple[str, ...]:
+def label_columns(spec: DataSpec, table: Table) -> tuple[str, ...]:
     """Return the label columns; one whose own name has a comma is one column."""
     return (spec.label_column,) if spec.label_column in table.columns else spec.label_columns
 
@@ -156,7 +156,7 @@ def take_columns(spec: DataSpec, table: Table) -> Columns:
         DataError: If the table has no rows, or no such column.
     """
     texts = {name: table.column(name, "--freeze-text-column") for name in spec.text_columns}
-    names = _label_columns(spec, table)
+    names = label_columns(spec, table)
     return Columns(
         table=table,
         texts=texts,
@@ -175,7 +175,7 @@ def labels_of(spec: DataSpec, table: Table) -> Sequence[object]:
     Raises:
         DataError: If the table has no rows, or no such column.
     """
-    labels = [table.column(name, "--freeze-label-column") for name in _label_columns(spec, table)]
+    labels = [table.column(name, "--freeze-label-column") for name in label_columns(spec, table)]
     return labels[0] if len(labels) == 1 else list(map(list, zip(*labels, strict=True)))
 
 

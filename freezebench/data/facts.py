@@ -95,12 +95,12 @@ def _set_facts(spec: DataSpec, item: NamedSource | None, split: Split, train: Sp
     called = f"the test set {item.name}" if item else "the test split"
     examples = f"examples of the test set {item.name}" if item else "test examples"
     slices, slice_names = slices_of(split.slices, spec.slice_column, called)
-    units = linked(split.keys) if split.groups is None else linked(split.keys, split.groups)
+    units = split.units
     is_number, is_tagged = split.task == "regression", split.task == "token-classification"
     found = [
         _leakage_note(split, train, examples),
         _group_leakage_note(spec, split, train, called),
-        _repeats_note(split.keys, examples) if split.groups is None else _groups_note(spec, split, units, examples),
+        _repeats_note(split, examples) if split.groups is None else _groups_note(spec, split, units, examples),
     ]
     return SetFacts(
         name=item.name if item else "",
@@ -126,13 +126,13 @@ def _flat(split: Split) -> list[int]:
 
 def _split_facts(split: Split, train: Split, num_labels: int, *, is_train: bool) -> SplitFacts:
     """Return the facts of one split, compared with the texts that are trained on."""
-    trained = set() if is_train else set(train.keys)
+    trained = frozenset() if is_train else train.distinct_keys
     lengths = Counter(min(sum(len(text.split()) for text in texts), _MAX_WORDS) for texts in split.texts)
     return SplitFacts(
         class_counts=_class_counts(split, num_labels),
         word_counts=tuple(lengths[length] for length in range(max(lengths, default=0) + 1)),
         num_in_train=sum(key in trained for key in split.keys),
-        num_repeated=len(split) - len(set(split.keys)),
+        num_repeated=len(split) - len(split.distinct_keys),
         constant_loss=constant_loss(split.task, train.labels, split.labels),
     )
 
@@ -148,8 +148,7 @@ def _class_counts(split: Split, num_labels: int) -> tuple[int, ...]:
 
 
 def _leakage_note(split: Split, train: Split, examples: str) -> str | None:
-    trained = set(train.keys)
-    count, size = sum(key in trained for key in split.keys), len(split)
+    count, size = sum(key in train.distinct_keys for key in split.keys), len(split)
     if not count:
         return None
     advice = (
@@ -175,9 +174,9 @@ def _group_leakage_note(spec: DataSpec, split: Split, train: Split, called: str)
     )
 
 
-def _repeats_note(keys: Sequence[_Key], examples: str) -> str | None:
+def _repeats_note(split: Split, examples: str) -> str | None:
     """Return a note on test examples that repeat another one's text."""
-    size, num_distinct = len(keys), len(set(keys))
+    size, num_distinct = len(split), len(split.distinct_keys)
     if num_distinct == size:
         return None
     return (
@@ -188,15 +187,14 @@ def _repeats_note(keys: Sequence[_Key], examples: str) -> str | None:
 
 def _groups_note(spec: DataSpec, split: Split, units: Sequence[int], examples: str) -> str:
     """Return a note on groups of test examples, which are joined where a text repeats in two of them."""
-    num_groups = len(set(linked(split.groups or ())))
-    joined = f", {num_groups - len(set(units))} of them joined to others by a repeated text" * (
-        len(set(units)) < num_groups
-    )
+    num_groups, num_units = len(set(linked(split.groups or ()))), len(set(units))
+    num_joined = num_groups - num_units
+    joined = f", {num_joined} of them joined to others by a repeated text" if num_joined else ""
     missing = (split.groups or ()).count(None)
     alone = f" {missing} examples without a group are a group each." if missing else ""
     return (
         f"Groups: the {len(units)} {examples} are of {num_groups} groups of column {spec.group_column!r}{joined}."
-        f"{alone} Intervals count the {len(set(units))} groups."
+        f"{alone} Intervals count the {num_units} groups."
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from freezebench.data.columns import labels_of, take_columns, with_word_columns
+from freezebench.data.columns import label_columns, labels_of, take_columns, with_word_columns
 from freezebench.data.read import read_tables
 from freezebench.data.table import Table
 from freezebench.data.task import FURTHER
@@ -70,8 +70,8 @@ def _check_columns(spec: DataSpec, tables: dict[str, Table]) -> None:
     """
     for table in tables.values():
         own = with_word_columns(spec, table)
-        labels = (own.label_column,) if own.label_column in table.columns else own.label_columns
-        missing = [name for name in (*own.text_columns, *labels) if name not in table.columns]
+        names = (*own.text_columns, *label_columns(own, table))
+        missing = [name for name in names if name not in table.columns]
         if missing and table.num_rows:
             raise DataError(
                 f"{table.name} has no column {missing[0]!r}, as your own data have: it has "

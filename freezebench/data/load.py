@@ -107,8 +107,8 @@ def load_data(
     targets = read_targets(task, columns, label_names)
     given = {name: _split(part, task, targets.texts[name], targets.labels[name]) for name, part in columns.items()}
     splits = make_splits(own, {name: split for name, split in given.items() if name not in further})
-    told = () if task_note is None else (task_note,)
-    notes = (*read_notes, *column_notes, *told, *row_notes, *targets.notes, *splits.notes)
+    task_notes = () if task_note is None else (task_note,)
+    notes = (*read_notes, *column_notes, *task_notes, *row_notes, *targets.notes, *splits.notes)
     test_sets = {item.name: given[f"{FURTHER}{item.name}"] for item in spec.test_sets}
     facts = data_facts(own, splits, targets.names, notes, dropped, test_sets=test_sets, test_notes=further_notes)
     return TextData(

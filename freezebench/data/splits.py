@@ -85,10 +85,20 @@ class Split:
         """The texts of every example as they are compared: white space and case aside."""
         return tuple(tuple(" ".join(text.split()).casefold() for text in texts) for texts in self.texts)
 
+    @cached_property
+    def distinct_keys(self) -> frozenset[tuple[str, ...]]:
+        """The distinct ones of ``keys``."""
+        return frozenset(self.keys)
+
     @property
     def has_repeats(self) -> bool:
         """Whether some examples have the same text, white space and case aside."""
-        return len(set(self.keys)) < len(self)
+        return len(self.distinct_keys) < len(self)
+
+    @property
+    def units(self) -> tuple[int, ...]:
+        """The number of every example's unit: examples of one text, or of one group, belong together."""
+        return linked(self.keys) if self.groups is None else linked(self.keys, self.groups)
 
     def location(self, example: int) -> str:
         """Return the location of an example for a message; ``example`` counts from 0."""
@@ -177,8 +187,7 @@ def _drawn(split: Split, size: int, *, spec: DataSpec, purpose: str, leave: int 
     strata = strata_of(split.labels, split.task)
     if split.groups is None and not split.has_repeats:
         return draw(strata, size, seed=spec.split_seed, purpose=purpose, leave=leave)
-    units = linked(split.keys) if split.groups is None else linked(split.keys, split.groups)
-    return draw_groups(strata, units, size, seed=spec.split_seed, purpose=purpose, leave=leave)
+    return draw_groups(strata, split.units, size, seed=spec.split_seed, purpose=purpose, leave=leave)
 
 
 def _notebook(given: Mapping[str, Split]) -> Splits:

@@ -68,7 +68,7 @@ class _Kind:
 def resolve_task(
     stated: TaskName | None, model_task: TaskName | None, columns: Mapping[str, Columns]
 ) -> tuple[TaskName, str | None]:
-    """Return the task, and a note on how it was told; no note for a classifier of texts.
+    """Return the task, and a note on where it comes from; no note for a classifier of texts.
 
     Args:
         stated: What ``--freeze-task`` says; it comes first.
@@ -101,17 +101,17 @@ def resolve_task(
 
 
 def _mismatch(task: TaskName, kind: _Kind, train: Columns, *, is_stated: bool) -> DataError:
-    told = "--freeze-task" if is_stated else "the task that the model's head was fine-tuned for"
+    source = "--freeze-task" if is_stated else "the task that the model's head was fine-tuned for"
     fits, described = _USUAL[kind.name], _DESCRIBED[kind.name]
     if kind.name == "words":
         return DataError(
-            f"{kind.place}: {task} ({told}) is about whole texts, and the column {next(iter(train.texts))!r} holds "
+            f"{kind.place}: {task} ({source}) is about whole texts, and the column {next(iter(train.texts))!r} holds "
             "lists of words. Use --freeze-task=token-classification, or name a column of texts with "
             "--freeze-text-column."
         )
     if task == "token-classification":
         return DataError(
-            f"{kind.place}: token-classification ({told}) needs lists of words and of tags, and the data have "
+            f"{kind.place}: token-classification ({source}) needs lists of words and of tags, and the data have "
             f"{described}, such as {short(kind.label)}. Name such columns with --freeze-text-column and "
             f"--freeze-label-column, or use --freeze-task={fits}."
         )
@@ -121,7 +121,7 @@ def _mismatch(task: TaskName, kind: _Kind, train: Columns, *, is_stated: bool) -
             "other separators, such as 1234.5."
         )
     return DataError(
-        f"{kind.place}: {task} ({told}) does not fit {described}, such as {short(kind.label)}. "
+        f"{kind.place}: {task} ({source}) does not fit {described}, such as {short(kind.label)}. "
         f"Use --freeze-task={fits}, or set --freeze-label-column to another column."
     )
 

@@ -47,8 +47,7 @@ def load_model(
     """Return a model with the head of a task in float32 on the CPU, in evaluation mode, and its tokenizer.
 
     A head that the checkpoint lacks, or has for another task or number of labels, is initialised from torch's random
-    state.
-    ``torch.manual_seed`` before this call determines it, and every call draws the same amount of random numbers. The
+    state. ``torch.manual_seed`` before this call determines it, and every call draws equally many random numbers. The
     model's attribute ``new_parameters`` lists the names of what was initialised; a factory's model has none.
 
     Args:

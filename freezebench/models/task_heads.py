@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from freezebench.specs.names import TaskName
 
+ProblemType = Literal["regression", "single_label_classification", "multi_label_classification"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
@@ -59,8 +61,6 @@ HEADS: dict[TaskName, Head] = {
     ),
     "token-classification": Head(auto_class="AutoModelForTokenClassification", problem_type=None, min_outputs=2),
 }
-ProblemType = Literal["regression", "single_label_classification", "multi_label_classification"]
-
 _CLASSIFICATION = "SequenceClassification"
 _TOKENS = "TokenClassification"
 # Which task a head for whole texts has is a matter of its loss.
