@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.errors import SettingsError
 from freezebench.planning.tuning import run_spec, tuned_rate, tuning_fault
+from freezebench.records.evaluated import computed_once
 from freezebench.records.run_record import data_of
 from freezebench.scoring.metrics import ACCURACY, metric_of
 from freezebench.verdicts.arms import pooled_over, unrecorded_text
@@ -204,16 +205,16 @@ def judged(
         pooled: Variance between seeds over several configurations.
         num_seeds: How many seeds have to be judged; ``None``: those of the records.
     """
-    if not records:
+
+    def judge_anew() -> ConfigurationResult:
         return _judged_anew(settings, freeze, records, baseline, pooled, num_seeds=num_seeds)
+
+    if not records:
+        return judge_anew()
     # After every run, a plan goes through all looks again. The result holds its runs, so that their ids stay theirs.
     runs = tuple(map(id, records)), tuple(map(id, baseline))
     key = ("judged", settings, freeze, *runs, pooled, num_seeds)
-    known = records[-1].computed
-    if key not in known:
-        known[key] = _judged_anew(settings, freeze, records, baseline, pooled, num_seeds=num_seeds)
-    result: ConfigurationResult = known[key]
-    return result
+    return computed_once(records[-1], key, judge_anew)
 
 
 def _judged_anew(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -12,11 +12,29 @@ from freezebench.scoring.examples import Examples
 from freezebench.scoring.outcomes import outcomes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
     from numpy.typing import NDArray
 
     from freezebench.records.data_facts import DataFacts, SetFacts
     from freezebench.records.run_record import Evaluation, RunRecord
     from freezebench.scoring.metric import Metric, Values
+
+_Value = TypeVar("_Value")
+
+
+def computed_once(record: RunRecord, key: tuple[Hashable, ...], compute: Callable[[], _Value]) -> _Value:
+    """Return what a function computes from a record: its first call under a key is the only one.
+
+    Args:
+        record: The record, which keeps the value and does not save it.
+        key: What the value is, and all that it depends on besides the record.
+        compute: Computes the value.
+    """
+    if key not in record.computed:
+        record.computed[key] = compute()
+    value: _Value = record.computed[key]
+    return value
 
 
 def examples_of(record: RunRecord, test_set: str = "") -> Examples:
@@ -28,19 +46,17 @@ def examples_of(record: RunRecord, test_set: str = "") -> Examples:
         RecordError: If the run was not evaluated on it.
         UnknownNameError: If there is no test set of this name.
     """
-    key = ("examples", test_set)
-    if key in record.computed:
-        known: Examples = record.computed[key]
-        return known
+    return computed_once(record, ("examples", test_set), lambda: _unpacked(record, test_set))
+
+
+def _unpacked(record: RunRecord, test_set: str) -> Examples:
     evaluation = record.tests.get(test_set) if test_set else record.test
     if record.data is None or evaluation is None:
         raise RecordError(
             f"seed {record.spec.seed} of {record.spec.freeze} was not evaluated on the test set "
             f"{test_set or 'test'!r}. Train it again with --freeze-resume=no."
         )
-    examples = evaluated_examples(evaluation, record.data, record.data.of_test_set(test_set))
-    record.computed[key] = examples
-    return examples
+    return evaluated_examples(evaluation, record.data, record.data.of_test_set(test_set))
 
 
 def value_of_run(record: RunRecord, metric: Metric, test_set: str = "") -> float:
@@ -50,9 +66,7 @@ def value_of_run(record: RunRecord, metric: Metric, test_set: str = "") -> float
         RecordError: If the run has not recorded what the metric needs.
     """
     key = ("value", metric.name, test_set)
-    if key not in record.computed:
-        record.computed[key] = metric.value(examples_of(record, test_set))
-    return float(record.computed[key])
+    return float(computed_once(record, key, lambda: metric.value(examples_of(record, test_set))))
 
 
 def outcomes_of_run(record: RunRecord, metric: Metric, test_set: str = "") -> Values:
@@ -61,12 +75,12 @@ def outcomes_of_run(record: RunRecord, metric: Metric, test_set: str = "") -> Va
     Raises:
         RecordError: If the run has not recorded what the metric needs.
     """
-    key = ("outcomes", metric.name, test_set)
-    if key not in record.computed:
+
+    def compute() -> Values:
         value = None if metric.is_mean else value_of_run(record, metric, test_set)
-        record.computed[key] = outcomes(metric, examples_of(record, test_set), value)
-    computed: Values = record.computed[key]
-    return computed
+        return outcomes(metric, examples_of(record, test_set), value)
+
+    return computed_once(record, ("outcomes", metric.name, test_set), compute)
 
 
 def evaluated_examples(evaluation: Evaluation, data: DataFacts, facts: SetFacts) -> Examples:

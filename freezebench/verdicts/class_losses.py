@@ -102,9 +102,7 @@ def carrying_classes(
         ]
         if all(shown):
             texts.append(_carrying_text(own.text, *(float(100 * drop.mean()) for drop in drops)))
-    if not texts:
-        return None
-    return "; ".join(texts)
+    return "; ".join(texts) or None
 
 
 def _carrying_text(name: str, own: float, others: float) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freezebench.records.evaluated import examples_of
+from freezebench.records.evaluated import computed_once, examples_of
 from freezebench.records.run_record import data_of
 from freezebench.scoring.entities import are_entity_tags, entity_counts, entity_types
 from freezebench.verdicts.classes import label_name
@@ -82,13 +82,12 @@ def recalled(records: Sequence[RunRecord]) -> list[Recalled]:
 
 def _items(record: RunRecord) -> dict[int | str, Items]:
     """Return the items of every class that the test set of a run has, which are computed once."""
-    key = ("recalled",)
-    if key not in record.computed:
+
+    def compute() -> dict[int | str, Items]:
         evaluated = examples_of(record)
-        has_entities = _has_entities(evaluated.task, evaluated.label_names)
-        record.computed[key] = _entities(evaluated) if has_entities else _rows(evaluated)
-    items: dict[int | str, Items] = record.computed[key]
-    return items
+        return _entities(evaluated) if _has_entities(evaluated.task, evaluated.label_names) else _rows(evaluated)
+
+    return computed_once(record, ("recalled",), compute)
 
 
 def _has_entities(task: TaskName, label_names: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freezebench.errors import SettingsError
-from freezebench.records.evaluated import examples_of
+from freezebench.records.evaluated import computed_once, examples_of
 from freezebench.scoring.confusion import undefined_is_silent
 from freezebench.scoring.metrics import ACCURACY, METRICS
 from freezebench.scoring.outcomes import outcomes
@@ -88,10 +88,10 @@ def above_constant(records: Sequence[RunRecord], metric: Metric) -> tuple[Floats
     Raises:
         RecordError: If a run has not recorded what the metric needs.
     """
-    key = ("constant", metric.name)
-    if key not in records[0].computed:
-        records[0].computed[key] = _outcomes_of_constant(metric, constant_prediction(examples_of(records[0])))
-    constant = records[0].computed[key]
+    first = records[0]
+    constant = computed_once(
+        first, ("constant", metric.name), lambda: _outcomes_of_constant(metric, constant_prediction(examples_of(first)))
+    )
     if constant is None:
         return None
     own = outcomes_of(records, metric)

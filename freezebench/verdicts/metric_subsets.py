@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freezebench.errors import SettingsError
-from freezebench.records.evaluated import examples_of, outcomes_of_run, value_of_run
+from freezebench.records.evaluated import computed_once, examples_of, outcomes_of_run, value_of_run
 from freezebench.records.run_record import data_of
 from freezebench.scoring.confusion import undefined_is_silent
 from freezebench.scoring.outcomes import outcomes
@@ -68,7 +68,10 @@ def slice_evidence(baseline: Sequence[RunRecord], records: Sequence[RunRecord], 
 def further_evidence(
     baseline: Sequence[RunRecord], records: Sequence[RunRecord], metric: Metric
 ) -> list[SubsetEvidence]:
-    """Return what a metric shows on every further test set, in their order; the arguments are as above."""
+    """Return what a metric shows on every further test set, in their order.
+
+    The arguments are those of ``slice_evidence``.
+    """
     data = data_of(records)
     evidence = []
     for name in [item.name for item in data.test_sets] if data is not None else []:
@@ -133,8 +136,4 @@ def _scored(metric: Metric, examples: Examples) -> _Scored:
 def _on_slice(record: RunRecord, metric: Metric, number: int, is_in: NDArray[np.bool_]) -> _Scored:
     """Return the metric of a run on a slice, which is computed once."""
     key = ("slice", metric.name, str(number))
-    if key not in record.computed:
-        examples: Examples = examples_of(record).only(is_in)
-        record.computed[key] = _scored(metric, examples)
-    scored: _Scored = record.computed[key]
-    return scored
+    return computed_once(record, key, lambda: _scored(metric, examples_of(record).only(is_in)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freezebench.records.evaluated import examples_of, outcomes_of_run, value_of_run
+from freezebench.records.evaluated import computed_once, examples_of, outcomes_of_run, value_of_run
 from freezebench.verdicts.mean_squares import mean_squares_of_arms
 
 if TYPE_CHECKING:
@@ -67,10 +67,7 @@ def too_few(records: Sequence[RunRecord], metric: Metric, test_set: str = "") ->
 def _too_few(record: RunRecord, metric: Metric, test_set: str) -> str | None:
     """Return which examples of a run are too few, which is computed once: it may take as long as the metric."""
     key = ("too few", metric.name, test_set)
-    if key not in record.computed:
-        record.computed[key] = metric.too_few(examples_of(record, test_set))
-    clause: str | None = record.computed[key]
-    return clause
+    return computed_once(record, key, lambda: metric.too_few(examples_of(record, test_set)))
 
 
 def text_groups(records: Sequence[RunRecord], test_set: str = "") -> NDArray[np.int64] | None:
