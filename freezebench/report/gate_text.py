@@ -54,6 +54,9 @@ def _advice(result: ConfigurationResult) -> str:
         return ""
     if not result.exceeds_costs_alone and (learning := after_guessing(result)):
         return f"\n  {learning}"
+    # A wider limit does not let a model pass that ignores the sentences.
+    if ignores_sentences(result) and (steps := repairing_steps(result)):
+        return "".join(f"\n  {step}" for step in steps)
     # A baseline has limits only against a saved run.
     less = "" if result.is_baseline or result.exceeds_costs_alone else "freeze less, or "
     return (

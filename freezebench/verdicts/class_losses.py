@@ -108,8 +108,9 @@ def carrying_classes(
 def _carrying_text(name: str, own: float, others: float) -> str:
     """Return that a class carries the loss, with the drops of its recall and of that of all others, in points."""
     moves = "rises" if others < 0 else "drops"
+    carries, its = ("carry", "their") if name.startswith("entities ") else ("carries", "its")
     return (
-        f"{name} carries the loss: its recall drops by {own:.1f} points, that of all others together {moves} by "
+        f"{name} {carries} the loss: {its} recall drops by {own:.1f} points, that of all others together {moves} by "
         f"{abs(others):.1f}"
     )
 

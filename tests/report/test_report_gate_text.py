@@ -65,6 +65,15 @@ def test_invalid_runs_are_named_first() -> None:
     assert "INVALID" not in results_table(summarize([judged("none", 0.9), result], summary_settings()))
 
 
+def test_a_run_of_one_class_within_its_limit_is_not_told_to_relax_it() -> None:
+    """A limit on the drop accepts no model that ignores the sentences, however wide it is."""
+    records = [made_up.one_class("emb"), *made_up.seeds("emb", accuracy=0.9)[1:]]
+    result = judge("emb", records, made_up.seeds("none", accuracy=0.9), margin_pp=90.0, limit_pp=90.0)
+    sentence = gate_sentence(result)
+    assert sentence.startswith("INFERIOR: emb is within 90 points of no freezing: drop ")
+    assert "relax" not in sentence
+
+
 def test_a_run_of_one_class_comes_before_its_drop() -> None:
     """More evidence would not help, so that none is requested."""
     records = [made_up.one_class("emb"), *made_up.seeds("emb", accuracy=0.85)[1:]]

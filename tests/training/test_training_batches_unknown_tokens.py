@@ -47,7 +47,9 @@ def test_no_known_word_is_refused() -> None:
 
 
 def test_many_unknown_words_are_a_warning() -> None:
-    """With the splits that have them."""
-    (note,) = unknown_note({"train": (30, 100), "test": (20, 100), "french": (4, 5), "empty": (0, 0)})
-    assert note.startswith("the tokenizer does not know 30 % of train, 80 % of french: the model sees")
+    """With the splits that have them; a further test set, on which nothing trains, has one of its own."""
+    note, further = unknown_note({"train": (30, 100), "test": (4, 5), "test:french": (4, 5), "test:empty": (0, 0)})
+    assert note.startswith("the tokenizer does not know 30 % of train, 80 % of test: the model sees")
+    assert further.startswith("of the test set french the tokenizer does not know 80 %: the model sees the unknown")
+    assert unknown_note({"train": (1, 9), "test:french": (4, 5)}) == (further,)
     assert unknown_note({"train": (20, 100)}) == ()

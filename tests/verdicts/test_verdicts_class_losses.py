@@ -7,7 +7,7 @@ import pytest
 import made_up
 import made_up_scores
 from freezebench.specs.names import TaskName
-from freezebench.verdicts.class_losses import carrying_classes, class_evidence, lost_class_sentence
+from freezebench.verdicts.class_losses import _carrying_text, carrying_classes, class_evidence, lost_class_sentence
 from freezebench.verdicts.subsets import judge_subsets
 
 
@@ -86,6 +86,12 @@ def test_a_class_carries_the_loss_if_it_loses_more_than_all_others() -> None:
     assert _carrying(labels, labels, after) == (
         "class positive carries the loss: its recall drops by 50.0 points, that of all others together drops by 1.1"
     )
+
+
+def test_entities_carry_the_loss() -> None:
+    """The noun is a plural."""
+    text = _carrying_text("entities LOC", 72.5, 1.5)
+    assert text.startswith("entities LOC carry the loss: their recall drops by 72.5 points, that of all others")
 
 
 def test_a_loss_that_is_alike_in_all_classes_is_carried_by_none() -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from freezebench.data.task import FURTHER
 from freezebench.errors import ModelError
 from freezebench.records.run_record import UNKNOWN_TOKENS
 from freezebench.units import listed, percent_text
@@ -56,14 +57,19 @@ def check_tokens_known(model_name: str, counts: Mapping[str, tuple[int, int]]) -
 
 
 def unknown_note(counts: Mapping[str, tuple[int, int]]) -> tuple[str, ...]:
-    """Return a warning of splits of which many tokens are unknown; none if there are few."""
+    """Return warnings of splits of which many tokens are unknown, and of further test sets; none if there are few."""
     shares = {name: num_unknown / max(num_tokens, 1) for name, (num_unknown, num_tokens) in counts.items()}
-    many = [f"{percent_text(share, 0)} of {name}" for name, share in shares.items() if share > _MANY]
-    if not many:
-        return ()
+    many = {name: percent_text(share, 0) for name, share in shares.items() if share > _MANY}
+    own = [f"{share} of {name}" for name, share in many.items() if not name.startswith(FURTHER)]
+    unseen = "the model sees the unknown token in place of these words"
     note = (
-        f"{UNKNOWN_TOKENS} {listed(many, len(many))}: the model sees the unknown token in place of these "
-        "words. Check that the tokenizer is the model's own and made for the language of the texts, before you change "
-        "learning rates"
+        f"{UNKNOWN_TOKENS} {listed(own, len(own))}: {unseen}. Check that the tokenizer is the model's own and made for "
+        "the language of the texts, before you change learning rates"
     )
-    return (note,)
+    # Nothing is trained on a further test set, which may be in another language.
+    further = [
+        f"of the test set {name.removeprefix(FURTHER)} the tokenizer does not know {share}: {unseen}"
+        for name, share in many.items()
+        if name.startswith(FURTHER)
+    ]
+    return (note, *further) if own else tuple(further)
