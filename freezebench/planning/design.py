@@ -30,7 +30,7 @@ def check_design(settings: Settings, grid: Sequence[str], facts: DataFacts) -> N
     """
     check_num_sentences(settings, facts)
     check_test_labels(settings, facts)
-    check_metric(settings, facts)
+    check_metric(settings.metric, facts)
     refuse_undecidable(settings, grid, facts)
 
 
@@ -71,13 +71,17 @@ def check_test_labels(settings: Settings, facts: DataFacts) -> None:
         )
 
 
-def check_metric(settings: Settings, facts: DataFacts) -> None:
-    """Check that the task of the data has the metric of a test, with its classes, and that a user's own can be used.
+def check_metric(name: str | None, facts: DataFacts) -> None:
+    """Check that the task of the data has a metric, with its classes, and that a user's own can be used.
+
+    Args:
+        name: Its name; ``None``: the task's usual one.
+        facts: The data set.
 
     Raises:
         SettingsError: If it has not, or a function of the user fails on a test set, or has no value on the own one.
     """
-    metric = metric_of(settings.metric, facts.task, facts.label_names)
+    metric = metric_of(name, facts.task, facts.label_names)
     for part in (facts.of_test_set(), *facts.test_sets) if is_of_user(metric) else ():
         called = f"the test set {part.name}" if part.name else "the test split"
         guessed = guessed_examples(facts, part)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from freezebench.config.settings import Settings
 from freezebench.errors import RecordError, SettingsError
+from freezebench.planning.design import check_metric
 from freezebench.planning.results import judged
 from freezebench.records.run_record import data_of
 from freezebench.scoring.metrics import metric_of
@@ -99,7 +100,7 @@ class FinishedGrid:
             if data is None:
                 metric_of(judging.metric, "sequence-classification")
             else:
-                metric_of(judging.metric, data.task, data.label_names)
+                check_metric(judging.metric, data)
         except SettingsError as error:
             return str(error)
         return None
@@ -152,7 +153,10 @@ class FinishedGrid:
             RecordError: If a run has recorded predictions alone.
             SettingsError: If the task does not have the metric.
         """
-        for record in (record for records in self.arms.values() for record in records):
+        all_records = [record for records in self.arms.values() for record in records]
+        if (data := data_of(all_records)) is not None:
+            check_metric(judging.metric, data)
+        for record in all_records:
             if record.data is None or record.test is None:
                 continue
             metric = metric_of(judging.metric, record.data.task, record.data.label_names)

@@ -106,6 +106,18 @@ def test_a_metric_of_the_user_is_found_in_the_current_folder(
     del sys.modules["judged_by"]
 
 
+def test_a_metric_of_the_user_that_fails_on_the_test_set_is_bad_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The runs are valid, so that the code is 4 and not that of invalid ones, and the message is that of a session."""
+    text = "def f(labels, predictions):\n    1 // (len(labels) < 40)\n    return (labels == predictions).mean()\n"
+    (tmp_path / "failing_judge.py").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert main(["judge", str(_store(tmp_path / "store")), "--metric=failing_judge:f"]) == 4
+    assert "on the test split with made-up predictions, the metric failing_judge:f fails" in capsys.readouterr().err
+    del sys.modules["failing_judge"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

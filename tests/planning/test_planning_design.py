@@ -70,8 +70,8 @@ def test_a_metric_that_the_task_lacks_is_refused(flags: dict[str, str], changes:
 
 def test_the_metric_of_a_task_is_admitted() -> None:
     """By name, and as its usual one."""
-    check_metric(_settings(metric="f1"), facts(872))
-    check_metric(_settings(), replace(facts(872), task="regression", label_names=("stars",)))
+    check_metric("f1", facts(872))
+    check_metric(None, replace(facts(872), task="regression", label_names=("stars",)))
 
 
 def test_what_other_metrics_resolve_is_not_known_before() -> None:
@@ -138,9 +138,9 @@ def test_a_metric_of_the_user_is_tried_on_the_test_split(
     own_metric(
         f"def f(labels, predictions):\n    if len(labels) > 500: {fault}\n    return (labels == predictions).mean()\n"
     )
-    check_metric(_settings(metric="own_design:f"), facts(400))
+    check_metric("own_design:f", facts(400))
     with pytest.raises(SettingsError, match=match):
-        check_metric(_settings(metric="own_design:f"), facts(872))
+        check_metric("own_design:f", facts(872))
 
 
 def test_a_metric_of_the_user_is_tried_on_further_test_sets(own_metric: Callable[[str], None]) -> None:
@@ -149,10 +149,10 @@ def test_a_metric_of_the_user_is_tried_on_further_test_sets(own_metric: Callable
     data = replace(facts(400), test_sets=(far,))
     body = "    return (labels == predictions).mean()\n"
     own_metric(f"def f(labels, predictions):\n    if labels.min() == labels.max(): return float('nan')\n{body}")
-    check_metric(_settings(metric="own_design:f"), data)
+    check_metric("own_design:f", data)
     sys.modules.pop("own_design")
     own_metric(f"def f(labels, predictions):\n    1 // (labels.max() - labels.min())\n{body}")
     with pytest.raises(
         SettingsError, match=r"on the test set far with made-up predictions, the metric own_design:f fa"
     ):
-        check_metric(_settings(metric="own_design:f"), data)
+        check_metric("own_design:f", data)
