@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from freezebench.config.settings import Settings
     from freezebench.records.data_facts import DataFacts
+    from freezebench.specs.data import DataSpec
 
 _MIN_TEST_SENTENCES = 2
 
@@ -28,13 +29,13 @@ def check_design(settings: Settings, grid: Sequence[str], facts: DataFacts) -> N
     Raises:
         FreezebenchError: If it cannot.
     """
-    check_num_sentences(settings, facts)
-    check_test_labels(settings, facts)
+    check_num_sentences(settings.data, facts)
+    check_test_labels(settings.data, facts)
     check_metric(settings.metric, facts)
     refuse_undecidable(settings, grid, facts)
 
 
-def check_num_sentences(settings: Settings, facts: DataFacts) -> None:
+def check_num_sentences(data: DataSpec, facts: DataFacts) -> None:
     """Check that the test split has enough distinct sentences for an interval.
 
     Raises:
@@ -43,18 +44,18 @@ def check_num_sentences(settings: Settings, facts: DataFacts) -> None:
     if facts.num_distinct_test < _MIN_TEST_SENTENCES:
         noun = "test sentence" if facts.num_test == 1 else "test sentences"
         raise DataError(
-            f"{settings.data.source} has {_size_text(settings, facts, noun)}: an interval "
+            f"{data.source} has {_size_text(data, facts, noun)}: an interval "
             f"needs at least {_MIN_TEST_SENTENCES} different ones. Give a larger test split."
         )
 
 
-def _size_text(settings: Settings, facts: DataFacts, noun: str) -> str:
+def _size_text(data: DataSpec, facts: DataFacts, noun: str) -> str:
     """Return the number of test sentences, and that of the units of the interval: distinct texts, or groups."""
-    group_column = None if facts.test_groups is None else settings.data.group_column
+    group_column = None if facts.test_groups is None else data.group_column
     return distinct_text(facts.num_test, facts.num_distinct_test, noun, group_column)
 
 
-def check_test_labels(settings: Settings, facts: DataFacts) -> None:
+def check_test_labels(data: DataSpec, facts: DataFacts) -> None:
     """Check that the examples of the test split differ in their labels.
 
     Raises:
@@ -66,7 +67,7 @@ def check_test_labels(settings: Settings, facts: DataFacts) -> None:
     if len(set(labels)) == 1:
         of = "word" if facts.task == "token-classification" else "example"
         raise DataError(
-            f"{settings.data.source}: every {of} of the test split has the same label, so that no metric can show "
+            f"{data.source}: every {of} of the test split has the same label, so that no metric can show "
             "whether a model has learned anything. Give a test split with several labels."
         )
 
@@ -115,7 +116,7 @@ def refuse_undecidable(settings: Settings, grid: Sequence[str], facts: DataFacts
         limit = settings.max_drop.get(freeze)
         if freeze != "none" and settings.policy(freeze) == "fail" and limit is not None and limit < resolved:
             best = "no verdict" if math.isinf(resolved) else f"a drop below {resolved:.1f} points"
-            design = f"--freeze-num-seeds={looks} on {_size_text(settings, facts, 'test sentences')}"
+            design = f"--freeze-num-seeds={looks} on {_size_text(settings.data, facts, 'test sentences')}"
             raise SettingsError(
                 f"{freeze} is limited to {limit:g} points ({settings.limits_from}) and inconclusive tests fail "
                 f"(--freeze-inconclusive=fail), but {design} can show {best} at best: "

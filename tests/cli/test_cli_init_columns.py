@@ -110,3 +110,11 @@ def test_named_columns_are_taken(tmp_path: Path) -> None:
     path = written(tmp_path / "data.csv", review=TEXTS, comment=TEXTS, mood=LABELS, tone=LABELS)
     spec = spec_of_data(path, ("comment",), "tone")
     assert (spec.text_columns, spec.label_column) == (("comment",), "tone")
+
+
+def test_a_file_without_names_of_columns_is_refused(tmp_path: Path) -> None:
+    """Its first example would be taken for them."""
+    path = tmp_path / "data.csv"
+    path.write_text("".join(f"a film of the number {number},{number % 2}\n" for number in range(12)), encoding="utf-8")
+    with pytest.raises(UnclearColumnsError, match=r"its first row seems to be an example .* since '0' is a label of"):
+        spec_of_data(path, None, None)

@@ -116,6 +116,23 @@ def test_data_that_are_found_and_not_fit_are_refused(folder: Path) -> None:
     assert named(choose_experiment(folder, Given(data="reviews")))["data"] == "reviews"
 
 
+def test_too_few_test_sentences_are_refused(folder: Path) -> None:
+    """The written test would be refused."""
+    (folder / "mine.csv").write_text(
+        "text,label\n" + "".join(f"film {number},{number % 2}\n" for number in range(8)), encoding="utf-8"
+    )
+    with pytest.raises(DataError, match=r"1 test sentence: an interval needs at least 2 .*--data=reviews"):
+        choose_experiment(folder, Given())
+
+
+def test_splits_may_lie_in_the_project_itself(folder: Path) -> None:
+    """Its folder is the data set then."""
+    write_data(folder / "data")
+    for path in (folder / "data").iterdir():
+        path.rename(folder / path.name)
+    assert named(choose_experiment(folder, Given()))["data"] == "."
+
+
 def test_columns_are_chosen_by_a_person(folder: Path) -> None:
     """Of two that may have the labels, none is taken, and no other data takes their place; other files do not count."""
     rows = [f"a film of number {number},{number % 2},{number % 3}\n" for number in range(300)]

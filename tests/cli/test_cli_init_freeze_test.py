@@ -25,7 +25,7 @@ from tiny import sentences, write_data
 
 def values(arguments: list[Argument]) -> dict[str, Any]:
     """Return what Python reads from the marker of the written test."""
-    module = ast.parse(source_of_test(arguments))
+    module = ast.parse(source_of_test("test_it", arguments))
     (function,) = (node for node in module.body if isinstance(node, ast.FunctionDef))
     (marker,) = function.decorator_list
     assert isinstance(marker, ast.Call)
@@ -85,7 +85,7 @@ def test_bad_rows_are_left_out_in_sight(tmp_path: Path, tiny_model: Path) -> Non
     spec = DataSpec(source=str(path))
     arguments = data_arguments("./data.jsonl", spec, read_data(spec, model))
     assert values(arguments)["bad_rows"] == "drop"
-    assert "# Rows that cannot be used: 1." in source_of_test(arguments)
+    assert "# Rows that cannot be used: 1." in source_of_test("test_it", arguments)
     path.write_text("".join(f"{json.dumps(row | {'label': 0})}\n" for row in rows[:60]), encoding="utf-8")
     with pytest.raises(DataError):
         read_data(spec, model)

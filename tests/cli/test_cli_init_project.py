@@ -18,9 +18,11 @@ from freezebench.cli.init.project import (
     freeze_tests,
     installed_source,
     is_tracked,
+    names_of_test,
     needs_itself,
     workflows_with,
 )
+from freezebench.errors import SettingsError
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -89,6 +91,34 @@ def test_the_folder_of_tests_is_found(tmp_path: Path) -> None:
     assert folder_of_tests(tmp_path, None) == (tmp_path / "test", "the usual name")
     (tmp_path / "checks").mkdir()
     assert folder_of_tests(tmp_path, configuration) == (tmp_path / "checks", "testpaths of tox.ini")
+
+
+def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
+    """Nothing is written then, not even pytest's configuration."""
+    for target in ("nowhere", "a-file"):
+        (tmp_path / "a-file").touch()
+        (tmp_path / "tests").symlink_to(target)
+        with pytest.raises(SettingsError, match=r"tests is no folder, .* Rename it\."):
+            folder_of_tests(tmp_path, None)
+        (tmp_path / "tests").unlink()
+
+
+@pytest.mark.parametrize(
+    ("keys", "names"),
+    [
+        ({}, ("test_freezing.py", "test_freezing")),
+        ({"python_files": "*_test.py", "python_functions": "test"}, ("freezing_test.py", "test_freezing")),
+        ({"python_files": ["check_*.py"], "python_functions": ["check_*"]}, ("check_freezing.py", "check_freezing")),
+        (
+            {"python_files": "test_*.py *_test.py", "python_functions": "should_"},
+            ("test_freezing.py", "should_freezing"),
+        ),
+        ({"python_files": "tests/[ab].py", "python_functions": "[ab]*"}, ("test_freezing.py", "test_freezing")),
+    ],
+)
+def test_a_new_test_has_names_that_pytest_collects(keys: dict[str, object], names: tuple[str, str]) -> None:
+    """The usual ones, unless the project has rules of its own."""
+    assert names_of_test(PytestConfiguration(path=Path("pytest.ini"), keys=keys)) == names
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,13 @@ def test_checkpoints_and_data_are_found(tmp_path: Path) -> None:
     write_model(tmp_path / "models" / "best")
     write_data(tmp_path / "data" / "mine")
     (tmp_path / "reviews.csv").write_text("text,label\na,0\n", encoding="utf-8")
+    (tmp_path / "names.conll").write_text("Ada B-PER\n\n", encoding="utf-8")
     # Not data: settings of another program.
     (tmp_path / "config.json").write_text("{}", encoding="utf-8")
     (tmp_path / "package.json").write_text("{}", encoding="utf-8")
     sources = find_sources(tmp_path)
     assert sources.models == [tmp_path / "models" / "best"]
-    assert sources.data == [tmp_path / "reviews.csv", tmp_path / "data" / "mine"]
+    assert sources.data == [tmp_path / "names.conll", tmp_path / "reviews.csv", tmp_path / "data" / "mine"]
     assert sources.refused_models == {}
 
 

@@ -38,15 +38,15 @@ def test_a_session_that_could_only_fail_is_refused() -> None:
 
 def test_one_test_sentence_is_too_few() -> None:
     """An interval over sentences needs two of them."""
-    check_num_sentences(_settings(), facts(2))
+    check_num_sentences(_settings().data, facts(2))
     with pytest.raises(DataError, match="made-up has 1 test sentence: an interval needs at least 2 "):
-        check_num_sentences(_settings(), facts(1))
+        check_num_sentences(_settings().data, facts(1))
 
 
 def test_repeated_sentences_do_not_count() -> None:
     """Twenty copies of one sentence are as good as one, and 872 of 30 texts resolve what 30 sentences do."""
     with pytest.raises(DataError, match=r"made-up has 20 test sentences \(1 distinct\): an interval needs at least 2 "):
-        check_num_sentences(_settings(), facts(20, num_distinct=1))
+        check_num_sentences(_settings().data, facts(20, num_distinct=1))
     settings = _settings(num_seeds="3", max_drop="5", inconclusive="fail")
     refuse_undecidable(settings, ["none", "emb"], facts(872))
     with pytest.raises(SettingsError, match=r"on 872 test sentences \(30 distinct\) can show a drop below 9\.\d "):
@@ -86,7 +86,7 @@ def test_groups_are_named_where_they_are_too_few() -> None:
     """All sentences of one document are one unit of the interval."""
     one = replace(facts(872), test_groups=(0,) * 872)
     with pytest.raises(DataError, match=r"872 test sentences in 1 group \(document\): an interval needs at least 2"):
-        check_num_sentences(_settings(group_column="document"), one)
+        check_num_sentences(_settings(group_column="document").data, one)
 
 
 @pytest.mark.parametrize(

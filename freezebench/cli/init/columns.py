@@ -75,11 +75,27 @@ def spec_of_data(path: Path, text_columns: tuple[str, ...] | None, label_column:
         train.column(label_column, "--label-column")
     texts = text_columns or _text_columns(train, label_column)
     label = label_column or _label_column(train, texts)
+    if label_column is None:
+        _check_header(train, label)
     spec = DataSpec(source=str(path), text_columns=texts, label_column=label)
     group = next((name for name in _named(available, _GROUPS) if name not in (*texts, label)), None)
     if group is not None and all(_is_grouping(table, group) for table in tables.values()):
         return replace(spec, group_column=group)
     return spec
+
+
+def _check_header(table: Table, label: str) -> None:
+    """Refuse data whose first row is an example: the name of its label column is a label then.
+
+    Raises:
+        UnclearColumnsError: If that is so.
+    """
+    if label in table.columns[label]:
+        raise UnclearColumnsError(
+            f"{table.name}: its first row seems to be an example and not the names of columns, since {short(label)} is "
+            "a label of other rows, too. Write the names of the columns above it.",
+            is_choice=True,
+        )
 
 
 def _text_columns(table: Table, label_column: str | None) -> tuple[str, ...]:

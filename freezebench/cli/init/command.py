@@ -22,6 +22,7 @@ from freezebench.cli.init.project import (
     freeze_tests,
     installed_source,
     is_tracked,
+    names_of_test,
     needs_itself,
     workflows_with,
 )
@@ -82,10 +83,11 @@ def init_project(options: argparse.Namespace) -> int:
     tests, tests_source = folder_of_tests(folder, configuration)
     written = freeze_tests(tests)
     experiment = Experiment() if written else choose_experiment(folder, given)
-    target = written[0] if len(written) == 1 else tests if written else tests / freeze_test.FILE_NAME
+    file_name, function = names_of_test(configuration)
+    target = written[0] if len(written) == 1 else tests if written else tests / file_name
     arguments = arguments_of_pytest(folder, target, configuration)
     files = [
-        _test_file(target, experiment, is_there=bool(written)),
+        _test_file(target, function, experiment, is_there=bool(written)),
         _configuration_file(folder, configuration),
         _workflow_file(folder, repository, arguments=arguments, with_project=needs_itself(folder, tests)),
     ]
@@ -136,14 +138,14 @@ def _refuse_configuration_above(folder: Path, repository: Repository | None) -> 
             )
 
 
-def _test_file(target: Path, experiment: Experiment, *, is_there: bool) -> _File:
+def _test_file(target: Path, function: str, experiment: Experiment, *, is_there: bool) -> _File:
     if is_there:
         return _File(path=target, text=None, what="has freeze tests already: left as it is")
     if target.exists():
         raise SettingsError(
             f"{target} is there and holds no freeze test. Rename it, so that a freeze test can be written there."
         )
-    text = freeze_test.source_of_test(experiment.arguments)
+    text = freeze_test.source_of_test(function, experiment.arguments)
     return _File(path=target, text=text, what="a freeze test", shown=text)
 
 

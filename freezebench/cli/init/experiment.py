@@ -19,6 +19,7 @@ from freezebench.cli.init.search import Sources, find_sources
 from freezebench.data import reviews
 from freezebench.errors import DataError, SettingsError
 from freezebench.models.source import ModelSource
+from freezebench.planning.design import check_num_sentences, check_test_labels
 from freezebench.units import listed
 
 if TYPE_CHECKING:
@@ -150,11 +151,14 @@ def _read_data(spec: DataSpec, model: ModelSource, given: Given) -> TextData:
         DataError: If it is not fit for training.
     """
     try:
-        return read_data(spec, model)
+        data = read_data(spec, model)
+        check_num_sentences(spec, data.facts)
+        check_test_labels(spec, data.facts)
     except DataError as error:
         if given.data is not None:
             raise
         raise _of_unnamed(error) from error
+    return data
 
 
 def _of_unnamed(error: DataError) -> DataError:
@@ -217,6 +221,8 @@ def _existing(folder: Path, name: str) -> Path | None:
 
 def path_name(folder: Path, path: Path) -> str:
     """Return how a path is named in the project: from its folder if it is in it."""
+    if path == folder:
+        return "."
     return f"./{path.relative_to(folder).as_posix()}" if path.is_relative_to(folder) else str(path)
 
 

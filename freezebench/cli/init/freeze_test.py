@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from freezebench.models.source import ModelSource
     from freezebench.specs.data import DataSpec
 
-FILE_NAME = "test_freezing.py"
 NUM_SEEDS = 5
 # The preset that fits the machine would be another one with a GPU: then a hosted runner would train otherwise.
 KEYS = {"freeze_preset": "embedded", "freeze_num_seeds": str(NUM_SEEDS)}
@@ -49,7 +48,7 @@ import pytest
 '''
 _END = """\
 )
-def test_freezing(freeze_run):
+def {name}(freeze_run):
     freeze_run()
 """
 
@@ -77,10 +76,10 @@ class Argument:
         return [*above, f"    {self.name}={value},"]
 
 
-def source_of_test(arguments: Iterable[Argument]) -> str:
-    """Return the test module, with the arguments in their usual order."""
+def source_of_test(name: str, arguments: Iterable[Argument]) -> str:
+    """Return the module of a test of some name, with the arguments in their usual order."""
     ordered = sorted(arguments, key=lambda argument: _ORDER.index(argument.name))
-    return _HEAD + "".join(f"{line}\n" for argument in ordered for line in argument.lines) + _END
+    return _HEAD + "".join(f"{line}\n" for argument in ordered for line in argument.lines) + _END.format(name=name)
 
 
 def model_arguments(name: str, num_layers: int) -> list[Argument]:

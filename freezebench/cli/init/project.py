@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freezebench.cli.init.search import project_folders
+from freezebench.errors import SettingsError
 from freezebench.escaping import shell_word
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from freezebench.cli.init.configuration import PytestConfiguration
 
 WORKFLOWS = ".github/workflows"
@@ -21,6 +27,8 @@ DEFAULT_BRANCH = "main"
 _GIT_TIMEOUT_S = 20.0
 _TEST_FOLDERS = ("tests", "test")
 _FIXTURE = "freeze_run"
+_FILE, _FUNCTION = "test_freezing.py", "test_freezing"
+_GLOB = re.compile(r"[*?\[]")
 _WORKERS = ("-n", "--numprocesses")
 
 
@@ -90,13 +98,38 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def folder_of_tests(folder: Path, configuration: PytestConfiguration | None) -> tuple[Path, str]:
-    """Return the folder for a new test, and how it is known."""
+    """Return the folder for a new test, and how it is known.
+
+    Raises:
+        SettingsError: If something else has the name of a new folder.
+    """
     named = [folder / name for name in (configuration.values("testpaths") if configuration else [])]
     found = next((path for path in named if path.is_dir()), None)
+    usual = next((folder / name for name in _TEST_FOLDERS if (folder / name).is_dir()), None)
     if found is not None and configuration is not None:
         return found, f"testpaths of {configuration.path.name}"
-    usual = next((folder / name for name in _TEST_FOLDERS if (folder / name).is_dir()), None)
-    return (folder / _TEST_FOLDERS[0], "a new folder") if usual is None else (usual, "the usual name")
+    if usual is not None:
+        return usual, "the usual name"
+    new = folder / _TEST_FOLDERS[0]
+    if os.path.lexists(new):
+        raise SettingsError(f"{new} is no folder, so that no test can be written into it. Rename it.")
+    return new, "a new folder"
+
+
+def names_of_test(configuration: PytestConfiguration | None) -> tuple[str, str]:
+    """Return the names of the file and of the function of a new test, as this project's pytest collects them."""
+    files = configuration.values("python_files") if configuration else []
+    functions = configuration.values("python_functions") if configuration else []
+    function = _collected(_FUNCTION, [name if _GLOB.search(name) else f"{name}*" for name in functions])
+    return _collected(_FILE, files), function if function.isidentifier() else _FUNCTION
+
+
+def _collected(usual: str, patterns: Sequence[str]) -> str:
+    """Return the usual name, or one that the first of some patterns collects if none collects the usual one."""
+    if not patterns or any(fnmatch(usual, pattern) for pattern in patterns):
+        return usual
+    own = patterns[0].replace("*", "freezing")
+    return usual if _GLOB.search(own) or "/" in own else own
 
 
 def freeze_tests(folder: Path) -> list[Path]:

@@ -22,8 +22,8 @@ _MAX_DEPTH = 4
 _MAX_FOLDERS = 5_000
 _NO_PROJECT = {"node_modules", "__pycache__", "site-packages", "build", "dist"}
 _ENVIRONMENT = "pyvenv.cfg"
-# A file of another ending, such as .json, is data only where its name is that of a split.
-_SINGLE_FILES = (".csv", ".tsv", ".jsonl", ".parquet")
+# A file of another ending, such as .json or .txt, is data only where its name is that of a split.
+_SINGLE_FILES = (".csv", ".tsv", ".jsonl", ".parquet", ".conll", ".bio")
 _SAVED = ("dataset_dict.json", "state.json")  # of ``save_to_disk``
 
 
