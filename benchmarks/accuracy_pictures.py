@@ -9,20 +9,9 @@ import numpy as np
 from matplotlib.lines import Line2D
 from tabulate import tabulate
 
+from freezebench.report.plots.accuracy import draw_margin
 from freezebench.report.plots.families import short_name
-from freezebench.report.plots.style import (
-    BLUE,
-    FAR,
-    GREEN,
-    GREEN_TEXT,
-    INK,
-    MUTED,
-    ORANGE,
-    SAFE,
-    SKY,
-    VERMILLION,
-    picture,
-)
+from freezebench.report.plots.style import BLUE, GREEN, INK, ORANGE, SKY, VERMILLION, picture
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.verdicts.arms import mean_squares_of_runs
 from freezebench.verdicts.crossed import Interval, interval_from_mean_squares
@@ -82,16 +71,8 @@ def _words(interval: Interval) -> str:
 
 
 def _margin(axes: Axes, margin_pp: float) -> None:
-    """Draw the range below the margin, zero and the margin."""
-    axes.axvspan(-FAR, margin_pp, color=SAFE, lw=0, zorder=0)
-    axes.axvline(0, color=MUTED, lw=0.9)
-    axes.axvline(margin_pp, color=GREEN, lw=1.2, ls=(0, (4, 2)))
-    axes.text(
-        margin_pp, 1.01, f"margin {margin_pp:g}", transform=axes.get_xaxis_transform(),
-        color=GREEN_TEXT, ha="center", va="bottom", fontsize=8,
-    )  # fmt: skip
-    axes.grid(visible=False, axis="y")
-    axes.tick_params(axis="y", length=0, labelcolor=INK)
+    """Draw the margin, and label the axis."""
+    draw_margin(axes, margin_pp)
     axes.set_xlabel("drop of test accuracy (points, right is worse)")
 
 

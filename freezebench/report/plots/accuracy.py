@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from freezebench.escaping import visible
-from freezebench.report.metric_text import result_metric, seed_drop, signed_drop, title_of, unit_word, with_article
+from freezebench.report.metric_text import (
+    level_percent,
+    result_metric,
+    seed_drop,
+    signed_drop,
+    title_of,
+    unit_word,
+    with_article,
+)
 from freezebench.report.picture import Missing, Picture
 from freezebench.report.plots.families import short_name
 from freezebench.report.plots.style import (
@@ -51,29 +59,19 @@ def drops(experiment: Experiment) -> Picture | Missing:
         is_compared = any(not row.broken for row in experiment.rows)
         return Missing(name="drop", title=title, reason=only if is_compared else why_missing(experiment, "train_s"))
     alpha = next(result.verdict.alpha for result, _ in shown if result.verdict)
-    level = f"{100 * (1 - 2 * alpha):.0f} %"
+    level = f"{level_percent(alpha)} %"
     has_seeds = all(row.num_seeds > 1 for _, row in shown)
     covers = "seeds and sentences" if has_seeds else "sentences alone, since one seed gives no spread between seeds"
 
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
-        # The green band reaches beyond the left edge, whatever the limits of the axis become.
-        lowest = min(min(0.0, row.lower_pp or 0.0) for _, row in shown)
-        axes.axvspan(lowest - FAR, experiment.margin_pp, color=SAFE, lw=0, zorder=0)
-        axes.axvline(0, color=MUTED, lw=0.9)
-        axes.axvline(experiment.margin_pp, color=GREEN, lw=1.2, ls=(0, (4, 2)))
+        draw_margin(axes, experiment.margin_pp)
         for position, (result, row) in enumerate(shown):
             _drop(axes, position, result, row)
         axes.set_yticks(range(len(shown)), [short_name(row.freeze) for _, row in shown])
-        axes.tick_params(axis="y", length=0, labelcolor=INK)
         axes.set_ylim(len(shown) - 0.5, -0.6)
-        axes.set_xlim(_limits(experiment.margin_pp, [row for _, row in shown], shown))
-        axes.grid(visible=False, axis="y")
+        axes.set_xlim(_limits(experiment.margin_pp, shown))
         axes.set_xlabel(f"drop of test {visible(metric.label)} ({unit_word(metric)}, right is worse)")
-        axes.text(
-            experiment.margin_pp, 1.01, f"margin {experiment.margin_pp:g}", transform=axes.get_xaxis_transform(),
-            color=GREEN_TEXT, ha="center", va="bottom", fontsize=8,
-        )  # fmt: skip
         has_limits = any(row.limit_pp is not None for _, row in shown)
         _verdict_legend(figure, [row.verdict for _, row in shown], has_limits=has_limits)
 
@@ -90,6 +88,19 @@ def drops(experiment: Experiment) -> Picture | Missing:
     )
 
 
+def draw_margin(axes: Axes, margin_pp: float) -> None:
+    """Draw the range of drops below the margin, zero and the margin; the other axis has names and no grid."""
+    axes.axvspan(-FAR, margin_pp, color=SAFE, lw=0, zorder=0)
+    axes.axvline(0, color=MUTED, lw=0.9)
+    axes.axvline(margin_pp, color=GREEN, lw=1.2, ls=(0, (4, 2)))
+    axes.text(
+        margin_pp, 1.01, f"margin {margin_pp:g}", transform=axes.get_xaxis_transform(),
+        color=GREEN_TEXT, ha="center", va="bottom", fontsize=8,
+    )  # fmt: skip
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
+
+
 def _drops_text(rows: Sequence[Row], level: str) -> str:
     """Return the drops in words, for people who cannot see the picture."""
     metric = table_metric(rows)
@@ -101,11 +112,11 @@ def _drops_text(rows: Sequence[Row], level: str) -> str:
     return f"Drop in {units} with its {level} interval: {'; '.join(texts)}"
 
 
-def _limits(margin_pp: float, rows: list[Row], shown: list[tuple[ConfigurationResult, Row]]) -> tuple[float, float]:
+def _limits(margin_pp: float, shown: Sequence[tuple[ConfigurationResult, Row]]) -> tuple[float, float]:
     """Return the range of the axis: every interval, every seed, zero and the margin."""
     # A little more than the margin, so that its label fits.
     values = [0.0, margin_pp * 1.15]
-    values += [bound for row in rows for bound in (row.lower_pp, row.upper_pp) if bound is not None]
+    values += [bound for _, row in shown for bound in (row.lower_pp, row.upper_pp) if bound is not None]
     values += [drop for result, _ in shown for drop in seed_drops(result)]
     padding = 0.04 * (max(values) - min(values))
     return min(values) - padding, max(values) + padding
