@@ -51,7 +51,7 @@ def provisional_lines(seeds: SeedsFinished, width: int, experiment: str = "") ->
     for freeze, row in cells.items():
         if row is None:
             start = f"  {pad(names[freeze], name_columns, left=True)}  invalid: "
-            cause = terminal_line(seeds.records[freeze][-1].reason or "")
+            cause = terminal_line(seeds.records[freeze][-1].reason or f"its {metric.label} is not defined")
             lines.append(start + cut(cause, width - columns_of(start)))
         else:
             lines.append(_line((names[freeze], *row[1:]), columns))
@@ -71,12 +71,12 @@ def _cells(
     if len(values) < len(records):
         return None
     # Both arms have the same seeds: a drop is the mean of differences within a seed.
-    drops = [seed_drop(unfrozen, frozen, metric) for unfrozen, frozen in zip(baseline, records, strict=False)]
-    drop = statistics.fmean(value for value in drops if value is not None)
+    seed_drops = (seed_drop(unfrozen, frozen, metric) for unfrozen, frozen in zip(baseline, records, strict=False))
+    drops = [drop for drop in seed_drops if drop is not None]
     return (
         freeze,
         value_text(statistics.fmean(values), metric),
-        NOT_MEASURED if freeze == "none" else unsigned_drop(drop, metric),
+        NOT_MEASURED if freeze == "none" or not drops else unsigned_drop(statistics.fmean(drops), metric),
         _train_time(of_model(records, model)),
     )
 

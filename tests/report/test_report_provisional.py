@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 import made_up
 import made_up_tasks
 from freezebench.records.events import SeedsFinished
+from freezebench.records.scores import pack_scores
 from freezebench.report.provisional import provisional_lines
 from freezebench.report.terminal_text import columns_of
 
@@ -82,3 +85,19 @@ def test_another_metric_has_its_own_name_and_unit() -> None:
     before, after = (float(line.split()[1]) for line in (unfrozen, frozen))
     assert float(frozen.split()[2]) == round(after - before, 3)
     assert after > before
+
+
+def test_a_drop_from_a_baseline_without_a_value_is_not_known() -> None:
+    """A correlation with a constant is not defined: the table does without its drops."""
+    runs = made_up_tasks.arms("regression", {"none": 0.5, "emb": 0.9}, num=1)
+    unfrozen = runs["none"][0]
+    assert unfrozen.test is not None
+    assert unfrozen.data is not None
+    scores = pack_scores(np.zeros((unfrozen.data.num_test, 1), dtype=np.float32))
+    constant = replace(unfrozen, test=replace(unfrozen.test, scores=scores))
+    seeds = SeedsFinished(
+        num_ended=1, num_seeds=3, records={"none": (constant,), "emb": tuple(runs["emb"])}, metric="pearson"
+    )
+    *_, unfrozen_line, frozen_line = provisional_lines(seeds, WIDTH)
+    assert unfrozen_line == "  none    invalid: its Pearson correlation is not defined"
+    assert frozen_line.split()[3] == "–"
