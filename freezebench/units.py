@@ -45,8 +45,7 @@ def energy_text(value: float | None) -> str:
 
 def percent_text(fraction: float | None, digits: int = 1) -> str:
     """Return a fraction (0 to 1) in per cent."""
-    # Adding 0.0 turns a rounded -0.0 into 0.0.
-    return NOT_MEASURED if fraction is None else f"{round(100 * fraction, digits) + 0.0:.{digits}f} %"
+    return NOT_MEASURED if fraction is None else f"{100 * fraction:z.{digits}f} %"
 
 
 def share_text(fraction: float) -> str:
@@ -86,11 +85,6 @@ def ratio_text(value: float | None) -> str:
 def number_text(value: float | None, digits: int = 1) -> str:
     """Return a plain number."""
     return NOT_MEASURED if value is None else f"{value:.{digits}f}"
-
-
-def without_negative_zero(text: str) -> str:
-    """Return the text of a number with the sign of a rounded zero removed: ``+0.0`` for ``-0.0``."""
-    return text.replace("-", "+" if text == "-0.0" else "", 1) if text.strip("-0. %") == "" else text
 
 
 def listed(values: Sequence[Value], limit: int, text: Callable[[Value], str] = str) -> str:

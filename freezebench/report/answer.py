@@ -55,8 +55,8 @@ class Answer:
 
     headline: str
     outcome: Outcome
-    details: tuple[str, ...]
-    next_steps: tuple[str, ...]
+    details: tuple[str, ...] = ()
+    next_steps: tuple[str, ...] = ()
 
 
 def answer(results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> Answer:
@@ -87,30 +87,24 @@ def _no_candidate(results: Sequence[ConfigurationResult], rows: Sequence[Row]) -
     figure = "" if value is None else f" ({metric.label} {value_text(value, metric)})"
     ended = next((result.not_reached for result in results if result.not_reached), None)
     if ended is not None:
-        return Answer(headline=f"Nothing to compare yet: {ended}.", outcome="no_candidate", details=(), next_steps=())
+        return Answer(headline=f"Nothing to compare yet: {ended}.", outcome="no_candidate")
     if any(not result.was_run for result in results):
         return Answer(
             headline=f"Nothing to compare: {nothing_of_its_own(results)}{figure}.",
             outcome="no_candidate",
-            details=(),
             next_steps=(UNFIX,),
         )
     return Answer(
         headline=f"Nothing to compare: only the unfrozen baseline ran{figure}.",
         outcome="no_candidate",
-        details=(),
         next_steps=("Add configurations that freeze something, such as --freeze-grid=all.",),
     )
 
 
 def _failed(cause: str, result: ConfigurationResult) -> Answer:
     """Return the answer of an experiment without anything valid to compare."""
-    return Answer(
-        headline=f"The experiment failed: {cause.rstrip('.')}.",
-        outcome="failed",
-        details=(),
-        next_steps=repairing_steps(result),
-    )
+    headline = f"The experiment failed: {cause.rstrip('.')}."
+    return Answer(headline=headline, outcome="failed", next_steps=repairing_steps(result))
 
 
 def _safe(row: Row, results: Sequence[ConfigurationResult], rows: Sequence[Row], margin_pp: float) -> Answer:
@@ -226,7 +220,7 @@ def _nothing_safe(results: Sequence[ConfigurationResult], rows: Sequence[Row], m
         why = next((part.sentence for part in result.parts if part.standing != "ok"), _missed_limit(result))
         state = f"{result.freeze} is non-inferior at a margin of {margin}"
         headline = f"No configuration passes all its limits: {state}, but {why}."
-        return Answer(headline=headline, outcome="nothing_safe", details=(), next_steps=())
+        return Answer(headline=headline, outcome="nothing_safe")
     return Answer(
         headline=_without_recommendation(candidates, margin),
         outcome="nothing_safe",

@@ -8,6 +8,7 @@ from freezebench.report.metric_text import (
     definition,
     digits_of,
     in_points_of,
+    level_percent,
     unit_word,
     value_number,
     value_of,
@@ -111,9 +112,9 @@ def _drop(row: Row, alpha: float, metric: Metric) -> str:
         NOT_MEASURED if value is None else f"{value:.{digits_of(metric) + 1}f}"
         for value in (row.drop_pp, row.lower_pp, row.upper_pp)
     )
-    level = f"{100 * (1 - 2 * alpha):.0f} %"
+    interval = f"{level_percent(alpha)} % interval {lower} to {upper}"
     better = "more accurate" if metric is ACCURACY else "better"
-    return f"{drop} {unit_word(metric)}, {level} interval {lower} to {upper} (negative: {better} than without freezing)"
+    return f"{drop} {unit_word(metric)}, {interval} (negative: {better} than without freezing)"
 
 
 def _f1_name(record: RunRecord) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 from freezebench.report.contention import MARK
-from freezebench.units import NOT_MEASURED, without_negative_zero
+from freezebench.units import NOT_MEASURED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -134,12 +134,12 @@ class Column(Generic[RowT]):
 
 def percent_number(digits: int) -> Callable[[float], str]:
     """Return a function that writes a share in per cent without the sign, which is in the heading."""
-    return lambda value: f"{100 * value:.{digits}f}"
+    return lambda value: f"{100 * value:z.{digits}f}"
 
 
 def points_text(value: float) -> str:
-    """Return percentage points with one decimal and their sign."""
-    return without_negative_zero(f"{value:+.1f}")
+    """Return percentage points with one decimal and their sign, which is ``+`` of a rounded zero."""
+    return f"{value:+z.1f}"
 
 
 def times_text(value: float) -> str:

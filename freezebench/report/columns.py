@@ -12,13 +12,9 @@ from typing import TYPE_CHECKING
 
 from freezebench.meters.metrics import METRICS
 from freezebench.report.class_columns import CLASS_COLUMNS, RECALLS, class_words, is_classification, same_as_metric
-from freezebench.report.column import (
-    Column,
-    percent_number,
-    points_text,
-)
+from freezebench.report.column import Column, percent_number, points_text
 from freezebench.report.cost_columns import COST_COLUMNS
-from freezebench.report.metric_text import metric_words, signed_drop, value_number
+from freezebench.report.metric_text import level_percent, metric_words, signed_drop, value_number
 from freezebench.report.rows import Row, table_metric
 from freezebench.report.strategy_text import names_heading
 from freezebench.report.training_columns import TRAINING_COLUMNS
@@ -41,7 +37,6 @@ _OF_METRIC = ("metric", "metric_unit", "metric_value", "metric_sd")
 
 def heading_words(rows: Sequence[Row], results: Sequence[ConfigurationResult], margin_pp: float) -> dict[str, str]:
     """Return what headings depend on: strategies, device, decision margin, level of the intervals, number of seeds."""
-    # Two one-sided bounds that each err with probability alpha make an interval of level 1 - 2 alpha.
     alpha = next((result.verdict.alpha for result in results if result.verdict), ALPHA_ONE_LOOK)
     is_gpu = rows[0].memory_metric == "peak_allocated_bytes"
     return {
@@ -50,7 +45,7 @@ def heading_words(rows: Sequence[Row], results: Sequence[ConfigurationResult], m
         "energy": METRICS[rows[0].energy_metric].label,
         "device": "GPU" if is_gpu else "process",
         "meter": "GPU" if is_gpu else "CPU",
-        "level": f"{100 * (1 - 2 * alpha):.0f}",
+        "level": level_percent(alpha),
         "margin": f"{margin_pp:g}",
         "sd": " ± SD" if any(row.num_seeds > 1 for row in rows) else "",
         **metric_words(table_metric(rows)),

@@ -19,7 +19,7 @@ from freezebench.scoring.metric import Metric
 from freezebench.scoring.metrics import ACCURACY, METRICS, metric_of
 from freezebench.scoring.own_metric import own_metric
 from freezebench.specs.names import TASKS
-from freezebench.units import NOT_MEASURED, percent_text, without_negative_zero
+from freezebench.units import NOT_MEASURED, percent_text
 from freezebench.verdicts.metric_values import metric_value
 from freezebench.verdicts.noninferiority import fewest_decimals
 
@@ -116,12 +116,12 @@ def value_text(value: float | None, metric: Metric) -> str:
     """Return a value of the metric: ``92.2 %`` for one in points, a plain number for others."""
     if metric.unit == _POINTS:
         return percent_text(value)
-    return NOT_MEASURED if value is None else f"{value:.{digits_of(metric)}f}"
+    return NOT_MEASURED if value is None else f"{value:z.{digits_of(metric)}f}"
 
 
 def value_number(value: float, metric: Metric) -> str:
     """Return the same without the per cent sign, which is in a heading."""
-    return f"{value * metric.scale:.{digits_of(metric)}f}"
+    return f"{value * metric.scale:z.{digits_of(metric)}f}"
 
 
 def axis_label(metric: Metric) -> str:
@@ -143,12 +143,17 @@ def seed_drop(baseline: RunRecord, record: RunRecord, metric: Metric, test_set: 
 
 def signed_drop(value: float, metric: Metric) -> str:
     """Return a drop or a bound of it with its sign."""
-    return without_negative_zero(f"{value:+.{digits_of(metric)}f}")
+    return f"{value:+z.{digits_of(metric)}f}"
 
 
 def unsigned_drop(value: float | None, metric: Metric) -> str:
     """Return a drop or a bound of it, with a sign only if it is a gain."""
     return "unknown" if value is None else f"{value:z.{digits_of(metric)}f}"
+
+
+def level_percent(alpha: float) -> str:
+    """Return the level of an interval, in per cent, whose two bounds each err with probability ``alpha``: ``90``."""
+    return f"{100 * (1 - 2 * alpha):.0f}"
 
 
 def unit_word(metric: Metric) -> str:

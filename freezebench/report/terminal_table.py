@@ -10,7 +10,7 @@ from freezebench.escaping import terminal_line
 from freezebench.report.columns import heading_words, result_columns
 from freezebench.report.summary import MAJORITY_CLASS
 from freezebench.report.terminal_text import columns_of, cut, pad
-from freezebench.units import NOT_MEASURED, without_negative_zero
+from freezebench.units import NOT_MEASURED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -213,7 +213,7 @@ def aligned(values: Sequence[float | None], text: Callable[[float], str]) -> tup
         values: The numbers.
         text: Writes a number.
     """
-    texts = [NOT_MEASURED if value is None else without_negative_zero(text(value)) for value in values]
+    texts = [NOT_MEASURED if value is None else text(value) for value in values]
     # Blanks after shorter fractions put all decimal points into one column.
     fractions = [len(cell) - cell.index(".") if "." in cell else 0 for cell in texts]
     longest = max(fractions)

@@ -1,4 +1,4 @@
-"""Verdicts as sentences, for failed tests, the summary and the report."""
+"""Verdicts as sentences, for the summary and the report."""
 
 from __future__ import annotations
 

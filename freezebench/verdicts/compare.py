@@ -219,5 +219,4 @@ def _sentence(verdict: Verdict, metric: Metric, reference: str) -> str:
 
 
 def _figure(value: float | None, decimals: int) -> str:
-    # Adding 0 takes the sign from a negative zero.
-    return "unknown" if value is None else f"{round(value, decimals) + 0.0:.{decimals}f}"
+    return "unknown" if value is None else f"{value:z.{decimals}f}"

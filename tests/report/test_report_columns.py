@@ -13,13 +13,16 @@ import made_up
 from experiments import experiment, results, settings, summary_settings
 from freezebench.config.session_settings import SessionSettings
 from freezebench.report import columns, markdown, terminal_table
+from freezebench.report.column import percent_number, points_text
 from freezebench.report.columns import COLUMNS, figure_names, figures, heading_words
 from freezebench.report.cost_columns import metric_column
+from freezebench.report.metric_text import signed_drop, value_number, value_text
 from freezebench.report.page import results_table
 from freezebench.report.publish import write_report
 from freezebench.report.rows import row
 from freezebench.report.summary import summarize
-from freezebench.units import bytes_text, without_negative_zero
+from freezebench.scoring.metrics import METRICS
+from freezebench.units import bytes_text
 from freezebench.verdicts.judge import ConfigurationResult, judge
 
 OF_STRATEGIES = ["num_added_params", "engine"]
@@ -68,10 +71,20 @@ def test_a_missing_figure_is_a_dash() -> None:
     assert energy.cell(unmeasured) == "–"
 
 
-@pytest.mark.parametrize(("text", "shown"), [("-0.0", "+0.0"), ("-0 %", "0 %"), ("-0.1", "-0.1"), ("12.0", "12.0")])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (points_text(-0.04), "+0.0"),
+        (points_text(-0.1), "-0.1"),
+        (percent_number(0)(-0.001), "0"),
+        (signed_drop(-0.0004, METRICS["rmse"]), "+0.000"),
+        (value_number(-0.0004, METRICS["r2"]), "0.0"),
+        (value_text(-0.0004, METRICS["log-loss"]), "0.000"),
+    ],
+)
 def test_a_rounded_zero_has_no_minus(text: str, shown: str) -> None:
     """A drop of -0.04 points is shown as +0.0."""
-    assert without_negative_zero(text) == shown
+    assert text == shown
 
 
 def _shown(*configurations: ConfigurationResult) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from experiments import judged, summary_settings, varied_summary
+from freezebench.report.column import percent_number, points_text
 from freezebench.report.summary import summarize
 from freezebench.report.terminal_table import aligned, figure_tables, plain_text
 
@@ -79,5 +80,5 @@ def test_a_test_without_a_limit_is_not_ok() -> None:
 def test_numbers_are_aligned_at_the_decimal_point() -> None:
     """This holds for any size; a missing number is a dash."""
     assert aligned([145.4, 9.75, None, 0.102], "{:g}".format) == ("145.4  ", "  9.75 ", "  –    ", "  0.102")
-    assert aligned([-0.04, 12.3], "{:+.1f}".format) == (" +0.0", "+12.3")
-    assert aligned([-0.001], "{:.0f} %".format) == ("0 %",)
+    assert aligned([-0.04, 12.3], points_text) == (" +0.0", "+12.3")
+    assert aligned([-0.001], percent_number(0)) == ("0",)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from freezebench.report.column import Column, percent_number, points_text, time_scale, times_text
-from freezebench.report.metric_text import signed_drop, unit_word, value_number, value_text
+from freezebench.report.metric_text import level_percent, signed_drop, unit_word, value_number, value_text
 from freezebench.report.overview.rows import FREEZING
 from freezebench.scoring.metrics import ACCURACY
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
@@ -31,12 +31,12 @@ def overview_words(rows: Sequence[OverviewRow]) -> dict[str, str]:
     """Return what headings depend on: margin, level of the intervals, number of seeds."""
     margins = {row.experiment.margin_pp for row in rows}
     verdicts = (result.verdict for row in rows for result in row.experiment.results)
-    levels = {f"{100 * (1 - 2 * verdict.alpha):.0f}" for verdict in verdicts if verdict is not None}
+    levels = {level_percent(verdict.alpha) for verdict in verdicts if verdict is not None}
     units = {unit_word(row.metric) for row in rows}
     return {
         "margin": f"{min(margins):g} {min(units)}" if len(margins) == len(units) == 1 else "its margin",
         "points": min(units) if len(units) == 1 else "its unit",
-        "level": " or ".join(sorted(levels)) or f"{100 * (1 - 2 * ALPHA_ONE_LOOK):.0f}",
+        "level": " or ".join(sorted(levels)) or level_percent(ALPHA_ONE_LOOK),
         "sd": " ± SD" if any(row.num_seeds > 1 for row in rows) else "",
     }
 
@@ -48,7 +48,7 @@ def overview_columns(rows: Sequence[OverviewRow]) -> list[Column[OverviewRow]]:
     """
     same = {column.name for column in COLUMNS if len({column.cell(row) for row in rows}) == 1}
     hidden = _TELLING_APART & same
-    hidden |= {"metric", "baseline_metric"} if all(map(_is_accuracy, rows)) else {"baseline_accuracy"}
+    hidden |= {"metric", "baseline_metric"} if all(row.metric is ACCURACY for row in rows) else {"baseline_accuracy"}
     # A drop in nats needs more decimals than one in points.
     precise = next((row.metric for row in rows if row.metric.unit != "points"), rows[0].metric)
     drop = partial(signed_drop, metric=precise)
@@ -57,10 +57,6 @@ def overview_columns(rows: Sequence[OverviewRow]) -> list[Column[OverviewRow]]:
         for column in COLUMNS
         if column.name not in hidden
     ]
-
-
-def _is_accuracy(row: OverviewRow) -> bool:
-    return row.metric is ACCURACY
 
 
 def _baseline_metric(row: OverviewRow) -> Term:
@@ -94,10 +90,6 @@ def _next(row: OverviewRow) -> Term:
     return Term(word=f"{name} {term.word}".lstrip(), tone=term.tone)
 
 
-def _family(row: OverviewRow) -> Term:
-    return Term(word=row.family)
-
-
 # Left out where all experiments have the same: what that is, title and sentences say.
 _TELLING_APART = {"family", "margin_pp", "device"}
 # In the order of every rendering: the experiment, its answer, then what the deepest safe prefix saves.
@@ -114,7 +106,7 @@ COLUMNS: tuple[Column[OverviewRow], ...] = (
         heading="strategies",
         short_heading=("strategies",),
         source=lambda row: float(row.family != FREEZING),
-        term=_family,
+        term=lambda row: Term(word=row.family),
     ),
     Column(
         name="deepest_safe",

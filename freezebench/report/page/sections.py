@@ -1,4 +1,4 @@
-"""The evidence under the answer: pictures, data card, protocol, environment, footnotes, command."""
+"""The evidence under the answer: pictures, tables, protocol, environment, footnotes, command."""
 
 from __future__ import annotations
 
