@@ -201,9 +201,10 @@ def _undecided(session: FreezeSession, gate: SessionGate) -> str | None:
     by_word: dict[str, list[str]] = {}
     for settings, group in tables:
         word, sentence = _undecided_table(group)
-        named = sentence if len(tables) == 1 else f"{settings.model} on {settings.data.source}: {sentence}"
-        by_word.setdefault(word, []).extend([named] if sentence else [])
-    return " ".join(f"{word}: {' '.join(sentences)}" for word, sentences in by_word.items() if sentences) or None
+        if sentence is not None:
+            name = "" if len(tables) == 1 else f"{settings.model} on {settings.data.source}: "
+            by_word.setdefault(word, []).append(f"{name}{sentence}")
+    return " ".join(f"{word}: {' '.join(sentences)}" for word, sentences in by_word.items()) or None
 
 
 def _undecided_table(requested: Sequence[ConfigurationResult]) -> tuple[str, str | None]:

@@ -59,7 +59,7 @@ def too_few_of_others(examples: Examples) -> str | None:
 
 def too_few_of_labels(examples: Examples) -> str | None:
     """Return how many labels the examples have if these are few, of a metric of all labels together."""
-    has_any = examples.labels.any(axis=1)
+    has_any = np.asarray(examples.labels.any(axis=1))
     few = _num_units(examples, has_any) < FEWEST_OF_A_CLASS
     return f"{_size(examples, has_any, 'example')} with any of the labels" if few else None
 
