@@ -82,7 +82,7 @@ def _all_devices() -> Capability:
 def _strategies() -> list[Capability]:
     """Return the strategies that are installed, those of other packages included, and what others lack."""
     from freezebench.meters.probe import Capability
-    from freezebench.specs.installed_strategies import unusable_strategies
+    from freezebench.specs.installed_strategies import installed_strategies, package_of, unusable_strategies
     from freezebench.specs.strategies import known_strategies, strategy_class
 
     unusable = unusable_strategies()
@@ -94,6 +94,8 @@ def _strategies() -> list[Capability]:
             capabilities.append(Capability(name=f"strategy {name}", available=False, detail=str(error)))
             continue
         detail = f"{strategy.usage()}: {strategy.summary}"
+        if name in installed_strategies():
+            detail += f" (of {package_of(name)})"
         is_available = strategy.library is None or find_spec(strategy.library) is not None
         if not is_available:
             package = strategy.library if strategy.extra is None else f"'freezebench[{strategy.extra}]'"

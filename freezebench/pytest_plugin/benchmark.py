@@ -28,6 +28,7 @@ class Benchmark(Protocol):
     name: str
     extra_info: dict[str, Json]
     has_error: bool
+    skipped: bool
     disabled: bool
 
     def pedantic(self, target: Callable[[], object], *, rounds: int = 1, iterations: int = 1) -> object:
@@ -238,6 +239,7 @@ class FallbackBenchmark:
             self.name = ""
             self.extra_info: dict[str, Json] = {}
             self.has_error = False
+            self.skipped = False
             self.disabled = True
 
         def pedantic(self, target: Callable[[], object], *, rounds: int = 1, iterations: int = 1) -> object:  # noqa: ARG002

@@ -89,6 +89,9 @@ class FreezeRun:
             session.on_event(ResultAwaited(is_awaited=True))
             try:
                 result = session.result(settings, str(self.spec))
+            except (KeyboardInterrupt, pytest.exit.Exception):
+                self._benchmark.skipped = True  # otherwise pytest-benchmark would warn that its fixture was not used
+                raise
             finally:
                 session.on_event(ResultAwaited(is_awaited=False))
             result = session.judged_against_reference(self._item.nodeid, settings, result)

@@ -270,12 +270,14 @@ def duration_line(num_runs: int, num_left: int, expected: ExpectedDurations | No
             f"{runs}; the duration{left} is unknown until the first run has ended, since no earlier run of {runs_text} "
             "on this device is saved"
         )
-    num_unknown = num_left - expected.num_known
-    unknown = f"; {counted(num_unknown, 'run')} of unknown duration and loading are not included"
+    unknown = ""
+    if expected.num_known < num_left:
+        left = f" of {expected.num_known}{left or ' of them'}"
+        unknown = "how long the others take is unknown, and "
     devices = "" if expected.num_slots == 1 else f" on {expected.num_slots} devices"
     return (
         f"{runs}: training and evaluation{left} take about {duration_text(expected.total_s)}{devices}, by the median "
-        f"times of {expected.source}{unknown if num_unknown else '; loading is not included'}"
+        f"times of {expected.source}; {unknown}loading is not included"
     )
 
 

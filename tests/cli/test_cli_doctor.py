@@ -63,3 +63,19 @@ def test_doctor_lists_strategies_and_what_they_lack(
     assert rows[1]["detail"] == "bitfit: biases and the head"
     assert rows[2]["detail"] == "peft is not installed: run `python -m pip install 'freezebench[peft]'`"
     assert rows[3]["detail"].startswith("there is no strategy ")
+
+
+@pytest.mark.usefixtures("own_strategies")
+def test_doctor_names_the_package_of_a_strategy(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of freezebench itself have none."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(usable_gpus, "usable_gpus", lambda _: UsableGpus())
+    assert main(["doctor", "--json"]) == 0
+    rows = [row for row in json.loads(capsys.readouterr().out) if row["name"].startswith("strategy ")]
+    assert [row["name"] for row in rows if row["detail"].endswith(" (of own-strategies)")] == [
+        "strategy few",
+        "strategy later",
+        "strategy slower",
+    ]

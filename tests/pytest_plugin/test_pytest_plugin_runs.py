@@ -188,6 +188,7 @@ def test_an_interruption_shows_finished_configurations_and_no_traceback(project:
         assert result.ret == pytest.ExitCode.INTERRUPTED
         assert ("none " in result.stdout.str() and "baseline" in result.stdout.str()) is shown
         result.stdout.no_fnmatch_line("*Traceback*")
+        result.stdout.no_fnmatch_line("*fixture was not used*")
 
 
 @pytest.mark.usefixtures("without_matplotlib")

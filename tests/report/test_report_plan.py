@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 import made_up_tasks
 from freezebench.config.settings import Settings, resolve
 from freezebench.config.sources import Source
@@ -101,6 +103,15 @@ def test_the_duration_names_the_number_of_devices() -> None:
     assert duration_line(4, 4, expected).startswith(
         "freezebench: 4 runs: training and evaluation take about 2 min on 2 devices, by the median times of a report"
     )
+
+
+@pytest.mark.parametrize(("num_runs", "which"), [(5, "2 of them"), (8, "2 of the other 5")])
+def test_the_duration_is_that_of_the_runs_whose_times_are_known(num_runs: int, which: str) -> None:
+    """How many these are is said."""
+    expected = ExpectedDurations(seconds={"none": 60.0}, total_s=120.0, num_known=2, source="a report")
+    line = duration_line(num_runs, 5, expected)
+    assert f"training and evaluation of {which} take about 2 min, by the median times of a report; " in line
+    assert line.endswith("; how long the others take is unknown, and loading is not included")
 
 
 def test_the_runs_of_a_search_are_one_number_where_every_search_takes_as_many() -> None:
