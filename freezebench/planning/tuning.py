@@ -54,8 +54,8 @@ def tuned_rate(settings: Settings, freeze: str, finished: FinishedRuns) -> Tuned
     records = _trials(settings, freeze, finished)
     if not records:
         return None
-    trials = tuple(RateTrial(rate=record.spec.protocol.learning_rate, loss=_loss(record)) for record in records)
-    return TunedRate(trials=trials, seed=trial_seed(settings))
+    trials = [RateTrial(rate=run.spec.protocol.learning_rate, loss=run.best_validation_loss) for run in records]
+    return TunedRate(trials=tuple(trials), seed=trial_seed(settings))
 
 
 def tuning_fault(settings: Settings, freeze: str, finished: FinishedRuns) -> RunRecord | None:
@@ -79,10 +79,3 @@ def _trials(settings: Settings, freeze: str, finished: FinishedRuns) -> list[Run
     specs = trial_specs(settings, freeze)
     records = [record for spec in specs if (record := finished.record(spec)) is not None]
     return records if len(records) == len(specs) else []
-
-
-def _loss(record: RunRecord) -> float | None:
-    """Return the validation loss of the best epoch."""
-    if not record.is_valid or record.best_epoch is None:
-        return None
-    return record.epochs[record.best_epoch - 1].validation.loss

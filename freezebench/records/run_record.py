@@ -173,6 +173,12 @@ class RunRecord:
         return self.status == "completed"
 
     @property
+    def best_validation_loss(self) -> float | None:
+        """Mean loss on the validation split after the best epoch; ``None`` if the run is invalid."""
+        has_any = self.is_valid and self.best_epoch is not None
+        return self.epochs[self.best_epoch - 1].validation.loss if has_any else None
+
+    @property
     def has_times(self) -> bool:
         """Whether its times were measured: they are not while other runs train on the same processor."""
         return self.value("train_s") is not None

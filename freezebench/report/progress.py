@@ -170,7 +170,9 @@ class Progress:
         self._end(f"{self._label(record.spec, self._num_started)}: reused from an earlier session{value}")
 
     def _value(self, record: RunRecord) -> str:
-        """Return how good a run is on the test set: ``test accuracy 90.4 %``."""
+        """Return how good a run is: ``test accuracy 90.4 %``; of a trial, the loss by which its rate is chosen."""
+        if _without_rate(record.spec) in self._tried and record.best_validation_loss is not None:
+            return f"validation loss {record.best_validation_loss:.4g}"
         metric = metric_of_data(record.data, self._metric)
         return f"test {metric.label} {value_text(value_of(record, metric), metric)}"
 

@@ -275,6 +275,8 @@ def test_trials_of_learning_rates_are_told_apart_by_their_rate() -> None:
         "[3/4] none seed 42",
         "[4/4] none seed 43",
     ]
+    assert ["validation loss " in line for line in display.permanent] == [True, True, False, False]
+    assert ["test accuracy " in line for line in display.permanent] == [False, False, True, True]
 
 
 def test_a_run_that_has_ended_shows_the_metric_of_its_task() -> None:
