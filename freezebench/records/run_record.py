@@ -175,8 +175,8 @@ class RunRecord:
     @property
     def best_validation_loss(self) -> float | None:
         """Mean loss on the validation split after the best epoch; ``None`` if the run is invalid."""
-        has_any = self.is_valid and self.best_epoch is not None
-        return self.epochs[self.best_epoch - 1].validation.loss if has_any else None
+        best = self.best_epoch if self.is_valid else None
+        return None if best is None else self.epochs[best - 1].validation.loss
 
     @property
     def has_times(self) -> bool:
