@@ -48,6 +48,10 @@ def test_what_it_writes_can_be_planned_at_once(
     assert "./pyproject.toml: freeze_preset, freeze_num_seeds in [tool.pytest.ini_options]" in output
     assert "./.github/workflows/freezing.yml: a workflow of GitHub Actions" in output
     assert "git does not have ./my-checkpoint, ./my-reviews, so that the workflow would not find it." in output
+    assert "git does not ignore reports/, where the last command below writes. Add it to .gitignore." in output
+    (project / ".gitignore").write_text("reports/\n", encoding="utf-8")
+    assert main(["init", "--dry-run"]) == 0
+    assert "git does not ignore" not in capsys.readouterr().out
     commands = output.partition("Next\n")[2].split("\n")
     assert commands[:2] == [
         "  pytest tests/test_freezing.py --freeze-plan",

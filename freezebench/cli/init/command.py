@@ -21,6 +21,7 @@ from freezebench.cli.init.project import (
     folder_of_tests,
     freeze_tests,
     installed_source,
+    is_ignored,
     is_tracked,
     names_of_test,
     needs_itself,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _MOST_NAMED = 3
 _OPTION_PREFIX = "freeze_"
+_REPORTS = "reports"
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -215,6 +217,8 @@ def _notes(folder: Path, repository: Repository | None, files: list[_File], expe
             f"freezebench was installed from {local_source}, which a hosted runner does not have. Write an address "
             "that it can reach into the workflow's line with pip, such as freezebench[embedded] @ git+https://…."
         )
+    if repository is not None and not is_ignored(folder / _REPORTS):
+        notes.append(f"git does not ignore {_REPORTS}/, where the last command below writes. Add it to .gitignore.")
     others = workflows_with(repository.top, "pytest") if repository else []
     own = {file.path for file in files}
     names = [path_name(folder, path) for path in others if path not in own]
@@ -225,7 +229,7 @@ def _notes(folder: Path, repository: Repository | None, files: list[_File], expe
 
 def _next_commands(folder: Path, arguments: str) -> list[str]:
     elsewhere = [f"cd {shell_word(str(folder))}"] if folder != Path(os.path.realpath(Path.cwd())) else []
-    return [*elsewhere, f"pytest {arguments} --freeze-plan", f"pytest {arguments} --freeze-report=reports"]
+    return [*elsewhere, f"pytest {arguments} --freeze-plan", f"pytest {arguments} --freeze-report={_REPORTS}"]
 
 
 def _configuration_text(found: PytestConfiguration | None) -> str:

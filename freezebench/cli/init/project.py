@@ -82,6 +82,11 @@ def is_tracked(path: Path) -> bool:
     return bool(_git(path.parent, "ls-files", "--", path.name))
 
 
+def is_ignored(folder: Path) -> bool:
+    """Return whether git leaves a folder out by its name, whether it is there or not."""
+    return _git(folder.parent, "check-ignore", "--", f"{folder.name}/") is not None
+
+
 def _git(folder: Path, *arguments: str) -> str | None:
     """Return what a git command prints; ``None`` if it fails or there is no git."""
     program = shutil.which("git")
