@@ -9,6 +9,7 @@ import pytest
 
 import experiments
 import made_up
+from freezebench.errors import SettingsError
 from freezebench.report.experiment import Experiment
 from freezebench.report.tracking.content import logged
 from freezebench.report.tracking.registry import make_trackers, without_warnings
@@ -27,6 +28,19 @@ def _offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
+
+
+def test_a_folder_that_is_refused_is_an_error_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Releases of 2026 write to a folder only if they are allowed to; none can write to a file in its place."""
+    (tmp_path / "file").touch()
+    for uri, allowed in (("./runs", "false"), (f"file:{tmp_path}/runs", "false"), ("./file", "true")):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", allowed)
+        with pytest.raises(SettingsError, match=r"--freeze-log=mlflow: MLflow cannot write to .*sqlite:///runs\.db"):
+            make_trackers(["mlflow"], "--freeze-log")
+        assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("store", ["default", "files"])

@@ -31,6 +31,7 @@ files = {"pictures/a.svg": Path(sys.argv[1])}
 (tracker,) = make_trackers(["wandb"], "--freeze-log")
 print(tracker.destination)
 print(tracker.log(logged(experiments.experiment(num=1), reused=set(), files=files)))
+print(tracker.destination)
 """
 _BLOCK, _HEADER = 32768, 7
 
@@ -93,8 +94,8 @@ def test_every_run_is_in_the_group_of_its_experiment(tmp_path: Path) -> None:
     """With parameters, figures and losses; the run above has the verdicts; no variable of the process is kept."""
     result = _run(tmp_path, WANDB_PROJECT="mine")
     assert result.returncode == 0, result.stderr
-    destination, place = result.stdout.splitlines()
-    assert destination == f"Weights & Biases: offline, {tmp_path / 'wandb'}, project mine"
+    destination, place, afterwards = result.stdout.splitlines()
+    assert destination == afterwards == f"Weights & Biases: offline, {tmp_path / 'wandb'}, project mine"
     paths = sorted((tmp_path / "wandb").glob("offline-run-*/*.wandb"))
     runs = {content["run"].display_name: content for content in map(_content, paths)}
     assert len(paths) == len(runs) == 5
@@ -111,6 +112,17 @@ def test_every_run_is_in_the_group_of_its_experiment(tmp_path: Path) -> None:
     assert [row["train/loss"] for row in run["history"]] == [0.7 + 42 / 1e6, 0.5]
     kept = b"".join(path.read_bytes() for path in (tmp_path / "wandb").rglob("*") if path.is_file())
     assert b"do-not-log" not in kept
+
+
+def test_another_folder_of_the_library_is_named(tmp_path: Path) -> None:
+    """Where WANDB_DIR cannot be written to, the runs are in a temporary folder, and the session says so."""
+    (tmp_path / "file").touch()
+    (tmp_path / "other").mkdir()
+    result = _run(tmp_path, WANDB_DIR=str(tmp_path / "file"), TMPDIR=str(tmp_path / "other"))
+    assert result.returncode == 0, result.stderr
+    folder = tmp_path / "other" / "wandb"
+    assert result.stdout.splitlines()[-1] == f"Weights & Biases: offline, {folder}, project freezebench"
+    assert len(list(folder.glob("offline-run-*"))) == 5
 
 
 def test_a_missing_key_is_said_before_anything_is_trained(tmp_path: Path) -> None:

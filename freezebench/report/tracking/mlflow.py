@@ -7,11 +7,14 @@ import re
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param
+from mlflow.exceptions import MlflowException
 
+from freezebench.errors import SettingsError, named
 from freezebench.report.tracking.base import PROJECT, without_credentials
 
 if TYPE_CHECKING:
@@ -34,7 +37,20 @@ class MlflowTracker:
     name = "mlflow"
 
     def __init__(self) -> None:
-        """Read the variables of MLflow."""
+        """Read the variables of MLflow, and open a folder that they name, which its releases of 2026 refuse.
+
+        Raises:
+            SettingsError: If MLflow does not write to a folder.
+        """
+        uri = mlflow.get_tracking_uri()
+        if urlsplit(uri).scheme in ("", "file"):
+            try:
+                MlflowClient()
+            except (MlflowException, OSError) as error:
+                raise SettingsError(
+                    f"MLflow cannot write to the folder {uri} ({named(error)}). Set MLFLOW_TRACKING_URI to a database, "
+                    "such as sqlite:///runs.db, or to a server. MLFLOW_ALLOW_FILE_STORE=true lets it write to a folder."
+                ) from error
         self._id = os.environ.get("MLFLOW_EXPERIMENT_ID")
         self._name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or PROJECT
 

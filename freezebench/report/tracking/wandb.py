@@ -60,6 +60,7 @@ class WandbTracker:
             self._log_run(run, group)
         config = {**experiment.parameters, **experiment.tags}
         with self._start(group, "experiment", experiment.name, config, notes=experiment.answer) as parent:
+            self._settings = parent.settings  # the library takes another folder where its own cannot be written to
             parent.summary.update(experiment.metrics)
             columns = list(experiment.table[0])
             cells = [list(entry.values()) for entry in experiment.table]
