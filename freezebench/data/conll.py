@@ -22,7 +22,7 @@ from freezebench.data.table import Table
 from freezebench.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
 WORDS_COLUMN, TAGS_COLUMN = "tokens", "tags"
@@ -77,6 +77,11 @@ def read_conll(path: Path, requested: Collection[str]) -> Table:
             for name, values in columns.items():
                 values.append([cells[indices[name]] for _, cells in rows])
             positions.append(sentence.start)
+    if WORDS_COLUMN in columns and width > _MIN_COLUMNS and _are_counted(columns[WORDS_COLUMN]):
+        raise DataError(
+            f"{path}: the first column counts the words of a sentence, as in CoNLL-U. Name the columns of words and "
+            f"tags by their numbers: --freeze-text-column=2 --freeze-label-column={width}."
+        )
     if len(bad_rows) > len(positions):
         raise DataError(
             f"{path} is no CoNLL file: most of its sentences have lines of other numbers of values than the first row. "
@@ -92,6 +97,15 @@ def read_conll(path: Path, requested: Collection[str]) -> Table:
         is_typed=False,
         bad_rows=bad_rows if len(bad_rows) else None,
     )
+
+
+def _are_counted(sentences: Sequence[object]) -> bool:
+    """Return whether the words of every sentence are the numbers from 1 on, besides others such as ``1-2``."""
+    for words in sentences:
+        numbers = [word for word in words if word.isdecimal()] if isinstance(words, list) else []
+        if not numbers or numbers != [str(number) for number in range(1, len(numbers) + 1)]:
+            return False
+    return bool(sentences)
 
 
 def _lines(path: Path) -> Iterator[str]:

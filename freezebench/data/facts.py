@@ -11,7 +11,7 @@ from freezebench.data.missing_labels import is_no_number
 from freezebench.data.task import FURTHER
 from freezebench.records.data_facts import DataFacts, SetFacts, SplitFacts
 from freezebench.scoring.constant_loss import constant_loss
-from freezebench.units import listed
+from freezebench.units import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -191,10 +191,11 @@ def _groups_note(spec: DataSpec, split: Split, units: Sequence[int], examples: s
     num_joined = num_groups - num_units
     joined = f", {num_joined} of them joined to others by a repeated text" if num_joined else ""
     missing = (split.groups or ()).count(None)
-    alone = f" {missing} examples without a group are a group each." if missing else ""
+    are, each = ("is", "") if missing == 1 else ("are", " each")
+    alone = f" {counted(missing, 'example')} without a group {are} a group{each}." if missing else ""
     return (
-        f"Groups: the {len(units)} {examples} are of {num_groups} groups of column {spec.group_column!r}{joined}."
-        f"{alone} Intervals count the {num_units} groups."
+        f"Groups: the {len(units)} {examples} are of {counted(num_groups, 'group')} of column {spec.group_column!r}"
+        f"{joined}.{alone} Intervals count the {counted(num_units, 'group')}."
     )
 
 

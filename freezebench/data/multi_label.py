@@ -17,6 +17,7 @@ from freezebench.data.class_names import shared_names
 from freezebench.data.classes import check_known, with_model_names
 from freezebench.data.values import is_missing, kind_name, label_list, short, unfit_name
 from freezebench.errors import DataError
+from freezebench.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -200,8 +201,8 @@ def _check_kinds(train: Columns, known: Collection[Item]) -> None:
     """
     if len(known) < _MIN_LABELS or len(known) > _MAX_LABELS:
         raise DataError(
-            f"{train.table.name}: column {train.label_column!r} has {len(known):,} different labels, and multi-label "
-            f"takes {_MIN_LABELS} to {_MAX_LABELS:,}. Set --freeze-label-column to another column."
+            f"{train.table.name}: column {train.label_column!r} has {counted(len(known), 'different label')}, and "
+            f"multi-label takes {_MIN_LABELS} to {_MAX_LABELS:,}. Set --freeze-label-column to another column."
         )
     if len(set(map(type, known))) > 1:
         raise DataError(

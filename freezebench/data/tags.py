@@ -18,6 +18,7 @@ from freezebench.data.values import (
     unfit_name,
 )
 from freezebench.errors import DataError
+from freezebench.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -129,7 +130,7 @@ def read_tags(
     known = {tag for row in tags["train"] for tag in row}
     if not _MIN_TAGS <= len(known) <= _MAX_TAGS:
         raise DataError(
-            f"{train.table.name}: column {train.label_column!r} has {len(known):,} different tags, and "
+            f"{train.table.name}: column {train.label_column!r} has {counted(len(known), 'different tag')}, and "
             f"token-classification takes {_MIN_TAGS} to {_MAX_TAGS:,}. Set --freeze-label-column to another column."
         )
     matched = with_model_names(tags, model_names)

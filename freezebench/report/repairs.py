@@ -10,6 +10,7 @@ import statistics
 from typing import TYPE_CHECKING
 
 from freezebench.records.run_record import UNKNOWN_TOKENS, values_of
+from freezebench.report.data_text import units_of_run
 from freezebench.report.metric_text import result_metric
 from freezebench.specs.grid import PerSpec
 from freezebench.specs.interim_looks import ALPHA_ONE_LOOK
@@ -161,7 +162,8 @@ def _after_learning(fault: BaselineFault, record: RunRecord, lowest: float) -> s
         )
     if lowest < _UNLEARNED * chance:
         return (
-            "Use more test sentences or more seeds (--freeze-num-seeds): validation shows that something was learned."
+            f"Use more {units_of_run(record)} or more seeds (--freeze-num-seeds): validation shows that something was "
+            "learned."
         )
     return f"Check the labels of all splits, or train on more sentences: {fell}."
 

@@ -44,6 +44,18 @@ def test_columns_have_numbers(tmp_path: Path) -> None:
     assert tags == [["NNP", "VBZ"], ["NNP", "NNP"]]
 
 
+def test_a_column_that_counts_words_is_not_taken_for_words(tmp_path: Path) -> None:
+    """CoNLL-U begins with one: a model would learn the tags of the numbers 1, 2, 3."""
+    text = "1\tAda\tB-PER\n2\tsings\tO\n\n1-2\tdon't\t_\n1\tdo\tO\n2\tn't\tO\n"
+    with pytest.raises(
+        DataError, match=r"the first column counts the words of a sentence, as in CoNLL-U\. Name the col"
+    ):
+        _read(tmp_path, text)
+    assert _read(tmp_path, text, ("2", "3"))[0][0] == ["Ada", "sings"]
+    # Numbers may be words.
+    assert _read(tmp_path, "1 CD O\nfilm NN O\n\nno DT O\n")[0] == [["1", "film"], ["no"]]
+
+
 def test_tabs_leave_blanks_in_words(tmp_path: Path) -> None:
     """Without a tab, any number of blanks separates values, but not a no-break space."""
     assert _read(tmp_path, "New York\tB-LOC\r\nis\tO\r\n\r\n")[0] == [["New York", "is"]]
@@ -79,7 +91,7 @@ def test_a_row_with_other_columns_spoils_its_sentence(tmp_path: Path) -> None:
         ("This is prose.\n\nIt has more lines\n\nof many words or few\n", "is no CoNLL file: most of its sentences"),
         ("", "has no rows"),
         ("\n\n# only = comments\n\n", "has no rows"),
-        ("a O\nb O\n", "has 1 different tags, and token-classification takes 2 to 1,000"),
+        ("a O\nb O\n", "has 1 different tag, and token-classification takes 2 to 1,000"),
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, text: str, message: str) -> None:

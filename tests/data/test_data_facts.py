@@ -172,7 +172,7 @@ def test_a_repeated_text_joins_two_groups(tmp_path: Path) -> None:
     )
     assert (
         "Groups: the 5 test examples are of 4 groups of column 'doc', 1 of them joined to others by a repeated text. "
-        "1 examples without a group are a group each. Intervals count the 3 groups."
+        "1 example without a group is a group. Intervals count the 3 groups."
     ) in facts.notes
 
 

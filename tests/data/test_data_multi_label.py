@@ -184,7 +184,7 @@ def test_rows_and_labels_have_to_fit_into_memory(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("labels", "test", "message"),
     [
-        ([["a"], ["a"]], None, r"has 1 different labels, and multi-label takes 2 to 1,000"),
+        ([["a"], ["a"]], None, r"has 1 different label, and multi-label takes 2 to 1,000"),
         ([["a"], [1]], None, "has names and numbers as labels. Use one kind"),
         (
             [["a"], ["b"]],

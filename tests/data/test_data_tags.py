@@ -122,7 +122,7 @@ def test_other_values_are_bad_rows(tmp_path: Path, words: Any, tags: Any, fault:
 
 def test_tags_that_cannot_be_learned_are_refused(tmp_path: Path) -> None:
     """One alone, names and numbers, or one that only another split has."""
-    with pytest.raises(DataError, match="has 1 different tags, and token-classification takes 2 to 1,000"):
+    with pytest.raises(DataError, match="has 1 different tag, and token-classification takes 2 to 1,000"):
         _load(tmp_path, [["a"], ["b"]], [["O"], ["O"]])
     with pytest.raises(DataError, match=r"has names and numbers as tags\. Use one kind throughout"):
         _load(tmp_path, [["a"], ["b"]], [["O"], [1]])

@@ -206,6 +206,25 @@ def _baseline(accuracy: float, train_loss: float, validation_loss: float, *, num
     return judge("none", runs, runs, margin_pp=2.0, limit_pp=None)
 
 
+def test_a_baseline_needs_more_of_what_the_interval_counts() -> None:
+    """More sentences of the same two documents would not help."""
+    result = _baseline(0.52, 0.60, 0.61)
+    runs = []
+    for run in result.records:
+        assert run.data is not None
+        spec = replace(run.spec, data=replace(run.spec.data, group_column="document"))
+        runs.append(
+            replace(
+                run,
+                spec=spec,
+                data=replace(run.data, test_groups=tuple(number % 3 for number in range(run.data.num_test))),
+            )
+        )
+    grouped = judge("none", runs, runs, margin_pp=2.0, limit_pp=None)
+    (step,) = repairing_steps(grouped)
+    assert step.startswith("Use more test groups (document) or more seeds (--freeze-num-seeds): validation shows")
+
+
 @pytest.mark.parametrize(
     ("run", "step"),
     [
