@@ -14,6 +14,7 @@ from freezebench.data.load import load_data
 from freezebench.errors import DataError, RecordError
 from freezebench.records.run_record import RunRecord
 from freezebench.specs.data import DataSpec
+from freezebench.units import counted
 
 
 def _write(folder: Path, **splits: list[tuple[str, int]]) -> None:
@@ -108,8 +109,9 @@ def test_groups_are_kept_whole_and_are_units(tmp_path: Path) -> None:
     assert facts.num_distinct_test == len(groups[2]) < facts.num_test
     (drawn,) = (note for note in facts.notes if note.startswith("There is no test"))
     assert drawn.endswith("became it (stratified, groups of column 'doc' kept whole, seed 42).")
-    number = f"{facts.num_test} test examples are of {len(groups[2])} groups of column 'doc'"
-    assert f"Groups: the {number}. Intervals count the {len(groups[2])} groups." in facts.notes
+    num_groups = counted(len(groups[2]), "group")
+    number = f"{facts.num_test} test examples are of {num_groups} of column 'doc'"
+    assert f"Groups: the {number}. Intervals count the {num_groups}." in facts.notes
     assert facts.slice_names == ("(none)", "a", "b")
     assert data.test.slices is not None
     assert facts.test_slices == tuple(facts.slice_names.index(name) for name in data.test.slices)
