@@ -52,7 +52,7 @@ def find_layout(columns: Mapping[str, Columns], model_names: Sequence[str]) -> L
     """Return how the labels of a data set are written.
 
     Raises:
-        DataError: If they are texts without a separator.
+        DataError: If they are texts without a separator, or lists of 0 and 1 of different lengths.
     """
     train = columns["train"]
     if train.indicators:
@@ -63,11 +63,14 @@ def find_layout(columns: Mapping[str, Columns], model_names: Sequence[str]) -> L
     # Bad rows do not count, so that the layout is the same once they are left out.
     rows = [row for row in lists if not any(_is_withheld(item) or _is_bad(item) for item in row)]
     lengths = set(map(len, rows))
-    if (
-        len(lengths) == 1
-        and max(lengths) >= _MIN_LABELS
-        and all(_indicator(value) is not None for row in rows for value in row)
-    ):
+    are_indicators = all(_indicator(value) is not None for row in rows for value in row)
+    # As numbers of labels, no list would have one of them twice.
+    if are_indicators and len(lengths) > 1 and any(len(set(row)) < len(row) for row in rows):
+        raise DataError(
+            f"{train.table.name}: lists in column {train.label_column!r} have {min(lengths)} to {max(lengths)} values "
+            "of 0 and 1. Give each list one value for every label."
+        )
+    if are_indicators and len(lengths) == 1 and max(lengths) >= _MIN_LABELS:
         num = max(lengths)
         names = shared_names(columns) or tuple(model_names)
         return Layout(indicators=tuple(names) if len(names) == num else tuple(map(str, range(num))))

@@ -187,6 +187,11 @@ def test_rows_and_labels_have_to_fit_into_memory(tmp_path: Path, monkeypatch: py
         ([["a"], ["a"]], None, r"has 1 different label, and multi-label takes 2 to 1,000"),
         ([["a"], [1]], None, "has names and numbers as labels. Use one kind"),
         (
+            [[1, 0, 1], [0, 1]],
+            None,
+            r"lists in column 'label' have 2 to 3 values of 0 and 1\. Give each list one value",
+        ),
+        (
             [["a"], ["b"]],
             [["a"], ["b", "q"]],
             r"test.jsonl, line 2: label 'q' never occurs in .*, which has a, b; 1 of 3",
