@@ -116,6 +116,20 @@ def test_data_that_are_found_and_not_fit_are_refused(folder: Path) -> None:
     assert named(choose_experiment(folder, Given(data="reviews")))["data"] == "reviews"
 
 
+def test_data_that_cannot_be_read_are_refused(folder: Path) -> None:
+    """Nothing takes their place, as where the encoding is another one; beside usable data, they are only named."""
+    rows = "text,label\n" + "".join(f"schöner Film {number},{number % 2}\n" for number in range(300))
+    (folder / "mine.csv").write_bytes(rows.encode("latin-1"))
+    with pytest.raises(
+        DataError, match=r"is not UTF-8\. Save .* To train on other data: give --data="
+    ):
+        choose_experiment(folder, Given())
+    (folder / "right.csv").write_text(rows, encoding="utf-8")
+    experiment = choose_experiment(folder, Given())
+    assert named(experiment)["data"] == "./right.csv"
+    assert experiment.notes[0].startswith("./mine.csv is not used: ")
+
+
 def test_too_few_test_sentences_are_refused(folder: Path) -> None:
     """The written test would be refused."""
     (folder / "mine.csv").write_text(

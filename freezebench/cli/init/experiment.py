@@ -180,17 +180,18 @@ def _found_data(
     if len(sources.data) > _MOST_READ:
         raise _several(folder, sources.data, "files and folders that may be data")
     specs: dict[Path, DataSpec] = {}
-    ambiguous: list[DataError] = []
+    refused: list[DataError] = []
     for path in sources.data:
         try:
             specs[path] = spec_of_data(path, given.text_columns, given.label_column)
         except DataError as error:
-            ambiguous += [error] if isinstance(error, UnclearColumnsError) and error.is_choice else []
+            # A file without texts or labels is there for another purpose. Of all others, a person has to know.
+            refused += [] if isinstance(error, UnclearColumnsError) and not error.is_choice else [error]
             experiment.notes.append(f"{path_name(folder, path)} is not used: {error}")
     if len(specs) > 1:
         raise _several(folder, specs, "data sets")
-    if ambiguous and not specs:
-        raise _of_unnamed(ambiguous[0])
+    if refused and not specs:
+        raise _of_unnamed(refused[0])
     return next(iter(specs.items()), (None, None))
 
 
